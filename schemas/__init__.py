@@ -1,0 +1,1 @@
+"""What an event is: Avro schemas, touchpoint catalogue, codec, registry."""

@@ -1,0 +1,1 @@
+"""Where it ends: ClickHouse tables, writer, named queries."""

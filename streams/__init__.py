@@ -1,0 +1,1 @@
+"""What happens to an event, in order: enrich, identity, stitch; and the command line."""

@@ -1,0 +1,1 @@
+"""The commands of `rihla`, a module each."""

@@ -1,0 +1,1 @@
+"""From channel events to interactions: validate, score, re-key."""

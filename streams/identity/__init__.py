@@ -1,0 +1,1 @@
+"""Who is who: identifiers that are one customer."""

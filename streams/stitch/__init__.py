@@ -1,0 +1,1 @@
+"""Interactions folded into journeys, customers and cases."""
