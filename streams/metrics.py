@@ -1,0 +1,153 @@
+"""Every Prometheus metric of Rihla, declared once: a name, what it counts, its labels.
+
+Workers import the constant and touch it once a batch, never once an event. Times are seconds, sizes are bytes, offsets
+are Kafka's. A gauge by partition is removed (`GAUGE.remove(topic, partition)`) when the partition is given up, else it
+would show its last value for ever. `deploy/grafana`, the alert rules and docs/operations.md name only what stands here
+(a unit test compares them). Labels come from closed lists (workers, topics, tables, reasons), so that the number of
+series stays bounded; Prometheus adds `job` and `instance`.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from prometheus_client import Counter, Gauge, Histogram, Info
+
+_BATCH_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_BATCH_RECORDS = (1, 4, 16, 64, 256, 1024, 4096, 8192, 16384, 65536)
+# Up to a day: ClickHouse may be down for that long, and the first rows after it are that late.
+_LATENCY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
+
+# --- every worker ---------------------------------------------------------------------------------------------------
+
+# The version of the package that runs, as the label `version`; its value is always 1.
+BUILD = Info("rihla_build", "The version of Rihla that this worker runs.")
+
+# 1 while the worker is ready (recovery over, partitions assigned), else 0; streams.web sets it at each scrape.
+READY = Gauge(
+    "rihla_ready", "1 while the worker's recovery is over and its partitions are assigned, else 0.", ["worker"]
+)
+
+# Records handed to the worker, replays included: compare with records_written to see loss or fan-out.
+RECORDS_READ = Counter("rihla_records_read_total", "Records read from a topic, replays included.", ["worker", "topic"])
+
+# Counted when the broker has acknowledged, so it never runs ahead of what is durable.
+RECORDS_WRITTEN = Counter(
+    "rihla_records_written_total", "Records that the broker has acknowledged in a topic.", ["worker", "topic"]
+)
+
+# From the batch's delivery to its ack, outputs and changelog included.
+BATCH_SECONDS = Histogram(
+    "rihla_batch_seconds",
+    "Time to process one batch, until all it caused is durable.",
+    ["worker"],
+    buckets=_BATCH_SECONDS,
+)
+
+# Few records a batch under load means that the fetch settings, not the worker, are the limit.
+BATCH_RECORDS = Histogram(
+    "rihla_batch_records", "Records in one batch, of one partition.", ["worker"], buckets=_BATCH_RECORDS
+)
+
+# Waiting for acknowledgements of the output topics, a part of batch_seconds: the broker's share of the time.
+OUTPUT_FLUSH_SECONDS = Histogram(
+    "rihla_output_flush_seconds",
+    "Time to have a batch's output acknowledged by the broker.",
+    ["worker"],
+    buckets=_BATCH_SECONDS,
+)
+
+# The next offset to read after a restart: everything before it is durable.
+COMMIT_POSITION = Gauge(
+    "rihla_commit_position",
+    "Next offset to be read after a restart, of a partition owned here.",
+    ["topic", "partition"],
+)
+
+# End offset minus commit position. On the embedded broker the end offset is approximate (docs/operations.md).
+CONSUMER_LAG = Gauge(
+    "rihla_consumer_lag_records",
+    "Records of a partition owned here that are not committed yet.",
+    ["topic", "partition"],
+)
+
+# Each one stops the worker for a moment; many mean that a worker cannot stay in its group.
+REBALANCES = Counter("rihla_rebalances_total", "Partition assignments received from the group coordinator.")
+
+# What was refused, whole and with its reason, in the topic of dead letters.
+DEAD_LETTERS = Counter("rihla_dead_letters_total", "Records sent to dead letters.", ["worker", "reason"])
+
+# --- enrich ---------------------------------------------------------------------------------------------------------
+
+# Valid events written on to interactions.
+EVENTS_ACCEPTED = Counter("rihla_events_accepted_total", "Events that passed validation.", ["channel"])
+
+# result: scored, or null (nothing expressed, or a language without a scorer).
+TEXT_SCORED = Counter(
+    "rihla_text_scored_total", "Texts seen by the sentiment scorer; result is scored or null.", ["language", "result"]
+)
+
+# Accepted and stored all the same; a rise means that a source speaks of a touchpoint the catalogue lacks.
+UNKNOWN_TOUCHPOINTS = Counter("rihla_unknown_touchpoints_total", "Events whose touchpoint is not in the catalogue.")
+
+# --- identity -------------------------------------------------------------------------------------------------------
+
+# Distinct (subject, identifier) pairs held by the graph.
+IDENTITY_LINKS = Gauge("rihla_identity_links", "Links held by the identity graph.")
+
+# The graph lives in memory: this times some 100 bytes and more is what the worker needs.
+IDENTITY_IDENTIFIERS = Gauge("rihla_identity_identifiers", "Identifiers held by the identity graph.")
+
+# --- stitch ---------------------------------------------------------------------------------------------------------
+
+# Each accepted event ends in exactly one of: folded into state, duplicates, dead letters.
+DUPLICATES = Counter("rihla_duplicates_total", "Events seen before by their subject, counted and not folded again.")
+
+# Subjects with state on this worker, of the partitions that it owns.
+STATE_SUBJECTS = Gauge("rihla_state_subjects", "Subjects whose state this worker holds.")
+
+# Encoded size; in memory it takes somewhat more.
+STATE_BYTES = Gauge("rihla_state_bytes", "Encoded size of the state this worker holds.")
+
+# --- recovery (identity, stitch) ------------------------------------------------------------------------------------
+
+# Grows during recovery only: watch it to see a long recovery move.
+RECOVERY_KEYS = Counter("rihla_recovery_keys_total", "Keys read back from a changelog during recovery.")
+
+# A worker owns its partitions but answers nothing while it recovers: the cost of a restart.
+RECOVERY_SECONDS = Gauge("rihla_recovery_seconds", "Duration of the last recovery.")
+
+# --- sink -----------------------------------------------------------------------------------------------------------
+
+# Rows acknowledged by ClickHouse, replays included (the tables hide those).
+SINK_ROWS_INSERTED = Counter("rihla_sink_rows_inserted_total", "Rows that ClickHouse has acknowledged.", ["table"])
+
+# One insert call, its retries not included.
+SINK_INSERT_SECONDS = Histogram(
+    "rihla_sink_insert_seconds", "Time of one acknowledged insert.", ["table"], buckets=_BATCH_SECONDS
+)
+
+# code: ClickHouse's error code, or a word (timeout, connection) where there was no answer.
+SINK_RETRIES = Counter("rihla_sink_retries_total", "Inserts tried again, by ClickHouse error code.", ["table", "code"])
+
+# Read and not yet acknowledged by ClickHouse: grows to its bound while ClickHouse is away, then back-pressure holds.
+SINK_PENDING_ROWS = Gauge("rihla_sink_pending_rows", "Rows read and not yet acknowledged by ClickHouse.", ["table"])
+
+# What the whole pipeline promises: from the raw event's Kafka timestamp to the acknowledged insert of what it caused.
+EVENT_TO_TABLE_SECONDS = Histogram(
+    "rihla_event_to_table_seconds",
+    "From the Kafka timestamp of the raw event to the acknowledged insert.",
+    ["table"],
+    buckets=_LATENCY_SECONDS,
+)
+
+
+def package_version() -> str:
+    """The installed version of Rihla, or "unknown" where it runs from a source tree that is not installed."""
+    try:
+        return version("rihla")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+BUILD.info({"version": package_version()})
