@@ -1,0 +1,60 @@
+# Everything a person does here, one word each: `make help`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEMO := build/demo
+DATA ?= rihla-data
+CUSTOMERS ?= 2000
+KAFKA := deploy/kafka
+KAFKA_JARS := $(KAFKA)/lib/.resolved
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format bench kafka clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## Make .venv with the locked dependencies and this project
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Rihla needs Python 3.11 or newer; name one with make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+run: setup ## Simulate some travellers and run the whole pipeline over them (CUSTOMERS=2000, DATA=rihla-data)
+	@mkdir -p $(DEMO)
+	$(BIN)/rihla simulate --customers $(CUSTOMERS) --seed 1 --out $(DEMO)/events.jsonl --truth $(DEMO)/truth
+	$(BIN)/rihla run $(DEMO)/events.jsonl --data $(DATA)
+	@echo
+	@echo "Your own events:     $(BIN)/rihla run FILE --data $(DATA)   (JSON Lines; $(BIN)/rihla run --help)"
+	@echo "As a live service:   $(BIN)/rihla up --data $(DATA)"
+
+test: setup kafka ## Run every test (those on Apache Kafka need Java and Maven)
+	$(BIN)/python -m pytest
+
+kafka: ## Fetch Apache Kafka's jars with Maven, for --broker kafka and the tests on it
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory $(KAFKA_JARS); \
+	else echo "Java or Maven is missing: the tests on Apache Kafka are left out, all others run."; fi
+
+$(KAFKA_JARS): $(KAFKA)/pom.xml
+	mvn --batch-mode --quiet --file $(KAFKA)/pom.xml dependency:copy-dependencies -DoutputDirectory=lib
+	@touch $@
+
+lint: setup ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## Put the code into the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## Measure throughput and memory, end to end and by stage
+	$(BIN)/python -m tests.benchmarks
+
+clean: ## Remove what run and test left behind (not DATA)
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
