@@ -1,0 +1,174 @@
+"""JSON Lines: one interaction a line, the schema's fields by name, and "channel".
+
+Absent fields are null, absent arrays empty. `occurred_at` is ISO 8601 (without an offset: UTC) or epoch
+milliseconds. A field that the channel's schema does not know is kept as an attribute (its value as text, or as JSON
+where it is no string), so nothing is lost in silence. Whole floats (2.0) are taken for integers, because that is how
+many tools write a nullable integer. Empty lines are skipped. All else that is not of the schema's form makes the line
+a `BadLine`; whether the values make sense is for enrich to judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import msgspec
+import orjson
+
+from schemas.records import CHANNELS, fields
+from streams.sources.events import BadLine, EventBatch, empty_frame
+from streams.sources.files import LongLine, display_name, read_lines
+from streams.sources.rows import INT64_MAX, INT64_MIN, row_type, rows_to_frame
+
+BATCH_LINES = 20_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+# A fault in one of these fields has a word of its own among the dead-letter reasons.
+_REASONS = {
+    "event_id": "bad_event_id",
+    "occurred_at": "bad_time",
+    "survey": "bad_survey",
+    "money": "bad_money",
+    "country": "bad_country",
+}
+
+
+class _NotAnEvent(Exception):
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def read(path: str, *, batch_size: int = BATCH_LINES) -> Iterator[EventBatch]:
+    """Read a JSON Lines file (plain or gzip, "-" for standard input) as batches of each channel's events.
+
+    batch_size: lines held in memory at once. Order within a channel is the file's. Raises SourceError where the file
+    cannot be opened or is broken gzip.
+    """
+    name = display_name(path)
+    decode = _decoder().decode
+    for first, lines in read_lines(path, batch_size):
+        rows: dict[type, list[Any]] = {row_type(channel): [] for channel in CHANNELS}
+        bad: list[BadLine] = []
+        for offset, line in enumerate(lines):
+            try:
+                try:
+                    if isinstance(line, LongLine):
+                        raise _too_long(line)
+                    row = decode(line)
+                    row.occurred_at = epoch_milliseconds(row.occurred_at)
+                except (msgspec.MsgspecError, UnicodeDecodeError):
+                    if not line.strip():
+                        continue
+                    row = _careful(line)
+                rows[type(row)].append(row)
+            except _NotAnEvent as error:
+                bad.append(BadLine(name, first + offset, bytes(line), error.reason, error.detail))
+        yield from _batches(rows, bad)
+
+
+def _batches(rows: dict[type, list[Any]], bad: list[BadLine]) -> Iterator[EventBatch]:
+    """The rows of each channel that has some; the bad lines go with the first of them."""
+    for channel in CHANNELS:
+        if some := rows[row_type(channel)]:
+            yield EventBatch(channel, rows_to_frame(channel, some), bad)
+            bad = []
+    if bad:
+        yield EventBatch(CHANNELS[0], empty_frame(CHANNELS[0]), bad)
+
+
+def epoch_milliseconds(value: int | float | str) -> int:
+    """occurred_at of a line as epoch milliseconds (parts of a millisecond are cut off)."""
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise _NotAnEvent("bad_time", f"occurred_at is {value[:80]!r}, which is not an ISO 8601 time") from None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return (moment - _EPOCH) // _MILLISECOND
+    whole = int(value // 1)
+    if not INT64_MIN <= whole <= INT64_MAX:
+        raise _NotAnEvent("bad_time", f"occurred_at is {value}, which is no epoch time in milliseconds")
+    return whole
+
+
+@cache
+def _decoder() -> msgspec.json.Decoder[Any]:
+    union: Any = row_type(CHANNELS[0])
+    for channel in CHANNELS[1:]:
+        union = union | row_type(channel)
+    return msgspec.json.Decoder(union)
+
+
+@cache
+def _known(channel: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Names of all fields of a channel, and of those that are integers."""
+    integers = [avro["name"] for avro in fields(channel) if avro["type"] == "long" or avro["type"] == ["null", "long"]]
+    return frozenset(avro["name"] for avro in fields(channel)), tuple(integers)
+
+
+def _careful(line: bytes) -> Any:
+    """A row of a line that the fast path refused, or _NotAnEvent with what exactly is wrong with it."""
+    try:
+        event = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise _NotAnEvent("undecodable", f"not JSON: {error}") from None
+    if not isinstance(event, dict):
+        raise _NotAnEvent("undecodable", "not a JSON object")
+    channel = event.pop("channel", None)
+    if channel not in CHANNELS:
+        given = "missing" if channel is None else f"{str(channel)[:80]!r}"
+        raise _NotAnEvent("undecodable", f"channel is {given}; it must be one of {', '.join(CHANNELS)}")
+    known, integers = _known(channel)
+    _whole_numbers(event, integers)
+    _keep_unknown(event, known)
+    event["channel"] = channel
+    try:
+        row = msgspec.convert(event, row_type(channel))
+    except msgspec.ValidationError as error:
+        raise _NotAnEvent(_reason(str(error)), f"not a {channel} event: {error}") from None
+    row.occurred_at = epoch_milliseconds(row.occurred_at)
+    return row
+
+
+def _too_long(line: LongLine) -> _NotAnEvent:
+    return _NotAnEvent("too_long", f"the line has {line.total} bytes; the first {len(line)} of them are kept here")
+
+
+def _reason(message: str) -> str:
+    """The dead-letter reason for msgspec's message, by the field that it names."""
+    for name, reason in _REASONS.items():
+        if f"`$.{name}`" in message or f"`$.{name}." in message or f"missing required field `{name}`" in message:
+            return reason
+    return "undecodable"
+
+
+def _whole_numbers(event: dict[str, Any], integers: tuple[str, ...]) -> None:
+    for holder, names in ((event, integers), (event.get("money"), ("amount_minor",))):
+        if isinstance(holder, dict):
+            for name in names:
+                value = holder.get(name)
+                if isinstance(value, float) and value.is_integer():
+                    holder[name] = int(value)
+
+
+def _keep_unknown(event: dict[str, Any], known: frozenset[str]) -> None:
+    """Move fields that the schema does not know to the attributes, in the order of the line."""
+    unknown = [name for name in event if name not in known]
+    if not unknown:
+        return
+    attributes = event.get("attributes") or []
+    if not isinstance(attributes, list):
+        return  # wrong type: the conversion says so
+    kept = []
+    for name in unknown:
+        value = event.pop(name)
+        if value is not None:
+            kept.append({"key": name, "value": value if isinstance(value, str) else orjson.dumps(value).decode()})
+    event["attributes"] = [*attributes, *kept]
