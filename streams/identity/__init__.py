@@ -1,1 +1,1 @@
-"""Who is who: identifiers that are one customer."""
+"""Who is who: which identifiers are one customer, decided by the set of links between them."""

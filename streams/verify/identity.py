@@ -1,0 +1,93 @@
+"""Who is who, the plain way: one pass over the whole set of links, as DESIGN words the rules.
+
+A link is (subject, identifier, occurred_at). Only the earliest time of a pair counts. Then:
+
+1. Of two linked identifiers one is the stronger (`identifiers.strength`, a total order).
+2. An identifier linked with more distinct stronger ones of a kind than that kind's limit is shared. All links that it
+   has count for nothing when identifiers are joined, on whichever side it stands; they still count when it is asked
+   with how many identifiers another one is linked. So whether an identifier is shared depends on its own links alone.
+3. The other links join their two sides in order of (time, stronger, weaker), except where two customers would be put
+   together. The root of what is joined is its strongest identifier.
+4. A booking belongs to the root of its lead: the subject of the earliest link between somebody and it, of several at
+   that time the strongest. A booking is listed only if an event that names nobody mentions it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from streams.identity.identifiers import (
+    CUSTOMER,
+    booking_subject,
+    kind_of,
+    limit,
+    named,
+    names_booking,
+    strength,
+)
+
+Link = tuple[str, str, int]
+"""(subject, identifier, occurred_at in epoch milliseconds)."""
+
+
+class Identity(NamedTuple):
+    """What an identifier belongs to."""
+
+    root: str
+    shared: bool
+
+
+def links_of(ids: Iterable[tuple[str, str]], booking_ref: str | None, occurred_at: int) -> Iterator[Link]:
+    """The links that one event makes."""
+    identifiers = named(ids)
+    booking = None if booking_ref is None else booking_subject(booking_ref)
+    for weaker in identifiers[1:]:
+        yield identifiers[0], weaker, occurred_at
+    if booking is not None:
+        yield identifiers[0] if identifiers else booking, booking, occurred_at
+
+
+def who_is_who(links: Iterable[Link]) -> dict[str, Identity]:
+    """Root and sharedness of every identifier that is linked with another, and of every booking that is mentioned."""
+    pairs: dict[tuple[str, str], int] = {}
+    leads: dict[str, list[tuple[int, tuple[int, str]]]] = defaultdict(list)
+    mentioned = set()
+    for subject, identifier, occurred_at in links:
+        if names_booking(identifier):
+            if names_booking(subject):
+                if subject == identifier:
+                    mentioned.add(identifier)
+            else:
+                leads[identifier].append((occurred_at, strength(subject)))
+        elif not names_booking(subject) and subject != identifier:
+            stronger, weaker = sorted((subject, identifier), key=strength)
+            pairs[stronger, weaker] = min(occurred_at, pairs.get((stronger, weaker), occurred_at))
+
+    stronger_of: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for stronger, weaker in pairs:
+        stronger_of[weaker][kind_of(stronger)].add(stronger)
+    shared = {
+        weaker
+        for weaker, by_kind in stronger_of.items()
+        if any(len(identifiers) > limit(kind) for kind, identifiers in by_kind.items())
+    }
+
+    joined = {identifier: {identifier} for pair in pairs for identifier in pair}
+    order = sorted(pairs, key=lambda pair: (pairs[pair], strength(pair[0]), strength(pair[1])))
+    for stronger, weaker in order:
+        together = joined[stronger] | joined[weaker]
+        customers = {identifier for identifier in together if kind_of(identifier) == CUSTOMER}
+        if not {stronger, weaker} & shared and len(customers) <= 1:
+            for identifier in together:
+                joined[identifier] = together
+
+    result = {
+        identifier: Identity(min(together, key=strength), identifier in shared)
+        for identifier, together in joined.items()
+    }
+    for booking in mentioned:
+        lead = min(leads[booking])[1][1] if leads[booking] else booking
+        result[booking] = Identity(result[lead].root if lead in result else lead, shared=False)
+    return result
