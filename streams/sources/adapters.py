@@ -1,0 +1,52 @@
+"""The formats that events can be read from, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.sources import hotel_bookings, jsonl
+from streams.sources.events import EventBatch, Source, SourceError
+from streams.sources.files import STDIN
+
+DEFAULT = "jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A named format: how it is read, how many lines at a time unless told otherwise, and a line of help."""
+
+    read: Source
+    batch_size: int
+    help: str
+
+
+ADAPTERS: dict[str, Adapter] = {
+    DEFAULT: Adapter(jsonl.read, jsonl.BATCH_LINES, "JSON Lines: one interaction a line, with its channel"),
+    "hotel-bookings": Adapter(
+        hotel_bookings.read, hotel_bookings.BATCH_ROWS, "CSV of hotel bookings (Antonio, Almeida, Nunes 2019)"
+    ),
+}
+
+
+def open_source(path: str, adapter: str | None = None, *, batch_size: int | None = None) -> Iterator[EventBatch]:
+    """The events of a file (or "-", standard input) in the named format, JSON Lines by default.
+
+    Raises SourceError, before anything is read, for an unknown name, a file that is not there, or one whose name says
+    that it is not JSON Lines while no format was named; and while reading, what the format's reader raises.
+    """
+    if adapter is None:
+        if ".csv" in Path(path).suffixes:
+            raise SourceError(f"{path}: a CSV file needs --adapter, one of: {', '.join(_others())}")
+        adapter = DEFAULT
+    if adapter not in ADAPTERS:
+        raise SourceError(f"there is no adapter {adapter!r}; there are: {', '.join(ADAPTERS)}")
+    if path != STDIN and not Path(path).is_file():
+        raise SourceError(f"{path}: there is no such file")
+    chosen = ADAPTERS[adapter]
+    return chosen.read(path, batch_size=batch_size or chosen.batch_size)
+
+
+def _others() -> list[str]:
+    return [name for name in ADAPTERS if name != DEFAULT]
