@@ -1,0 +1,62 @@
+"""The score of an interaction: what a survey, a text or the event itself says, the strongest of them (DESIGN 6).
+
+- survey, weight 1: nps piecewise linear through (0,-1) (6.5,-1/3) (8.5,1/3) (10,1); csat and stars (x-3)/2; ces (x-4)/3.
+- text, weight 0.6 x confidence: what the text scorer found.
+- implicit, weight 0.3: the touchpoint's prior.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+SURVEY_WEIGHT, TEXT_WEIGHT, IMPLICIT_WEIGHT = 1.0, 0.6, 0.3
+DIGITS = 6
+
+
+def survey_score() -> pl.Expr:
+    """The survey's score in [-1, 1], or null without a survey."""
+    instrument = pl.col("survey").struct.field("instrument")
+    x = pl.col("survey").struct.field("score")
+    third = 1.0 / 3.0
+    nps = (
+        pl.when(x <= 6.5)
+        .then(-1.0 + x * ((1.0 - third) / 6.5))
+        .when(x <= 8.5)
+        .then(-third + (x - 6.5) * third)
+        .otherwise(third + (x - 8.5) * ((1.0 - third) / 1.5))
+    )
+    return (
+        pl.when(instrument == "nps")
+        .then(nps)
+        .when(instrument.is_in(["csat", "stars"]))
+        .then((x - 3.0) / 2.0)
+        .when(instrument == "ces")
+        .then((x - 4.0) / 3.0)
+    )
+
+
+def with_scores(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add score, score_source, score_weight and conflict.
+
+    Args:
+        frame: with `survey`, `prior` (the touchpoint's, or null), `text_score` and `text_confidence` (or null).
+    """
+    survey, text, prior = survey_score(), pl.col("text_score"), pl.col("prior")
+    judged = frame.with_columns(_survey=survey)
+    survey = pl.col("_survey")
+    return judged.with_columns(
+        score=pl.coalesce(survey, text, prior).round(DIGITS) + 0.0,
+        score_source=pl.when(survey.is_not_null())
+        .then(pl.lit("survey"))
+        .when(text.is_not_null())
+        .then(pl.lit("text"))
+        .when(prior.is_not_null())
+        .then(pl.lit("implicit")),
+        score_weight=pl.when(survey.is_not_null())
+        .then(pl.lit(SURVEY_WEIGHT))
+        .when(text.is_not_null())
+        .then((TEXT_WEIGHT * pl.col("text_confidence")).round(DIGITS))
+        .when(prior.is_not_null())
+        .then(pl.lit(IMPLICIT_WEIGHT)),
+        conflict=(survey * text < 0.0).fill_null(False),
+    ).drop("_survey")

@@ -1,0 +1,68 @@
+"""A case's summary: complaint, contacts, answer, resolution, reopening; commutative like a journey's (DESIGN 5)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from streams.stitch.journey import Event
+
+ROLES = ("open", "contact", "response", "resolve", "reopen")
+
+
+class Case(msgspec.Struct, array_like=True):
+    """What the events of one case add up to. Times are epoch ms, 0: none."""
+
+    opened: int = 0
+    responded: int = 0
+    """The first response."""
+    resolved: int = 0
+    """The latest resolution."""
+    reopened: int = 0
+    """The latest reopening."""
+    contacts: int = 0
+    """How often the customer came to us: events that open, contact or reopen."""
+    first: tuple[int, bytes, str, str | None, str | None] | None = None
+    """(occurred_at, event id, touchpoint, unit, booking_ref) of the earliest event."""
+
+    def add(self, event: Event) -> None:
+        """Add one event that has a case role."""
+        at, role = event.at, event.case_role
+        if role == "open" and (not self.opened or at < self.opened):
+            self.opened = at
+        elif role == "response" and (not self.responded or at < self.responded):
+            self.responded = at
+        elif role == "resolve" and at > self.resolved:
+            self.resolved = at
+        elif role == "reopen" and at > self.reopened:
+            self.reopened = at
+        if role in ("open", "contact", "reopen"):
+            self.contacts += 1
+        mark = (at, event.event_id, event.touchpoint, event.unit, event.booking_ref)
+        if self.first is None or mark[:2] < self.first[:2]:
+            self.first = mark
+
+    def absorb(self, other: Case) -> None:
+        """Merge another summary of the same case, of disjoint events."""
+        if other.opened and (not self.opened or other.opened < self.opened):
+            self.opened = other.opened
+        if other.responded and (not self.responded or other.responded < self.responded):
+            self.responded = other.responded
+        self.resolved = max(self.resolved, other.resolved)
+        self.reopened = max(self.reopened, other.reopened)
+        self.contacts += other.contacts
+        if other.first is not None and (self.first is None or other.first[:2] < self.first[:2]):
+            self.first = other.first
+
+    def copy(self) -> Case:
+        """An independent copy."""
+        twin = Case()
+        twin.absorb(self)
+        return twin
+
+    @property
+    def status(self) -> str:
+        """`resolved` while the latest resolution is later than the opening and than any reopening, else `open`.
+
+        At the same instant the resolution wins: systems that stamp a whole exchange with one time end it resolved.
+        """
+        return "resolved" if self.resolved and self.resolved >= max(self.opened, self.reopened) else "open"

@@ -1,0 +1,143 @@
+"""A batch of interactions, in columns, becomes the events of each subject."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from schemas import catalogue
+from streams.stitch.journey import CHANNELS, INSTRUMENTS, MICRO, MILESTONES, Event
+
+COLUMNS = (
+    "event_id",
+    "occurred_at",
+    "booking_ref",
+    "touchpoint",
+    "channel",
+    "unit",
+    "locale",
+    "survey",
+    "money",
+    "case_id",
+    "score",
+    "score_weight",
+    "meal_plan",
+    "room_type",
+)
+"""Fields of interaction.avsc that the fold reads."""
+
+_PREFERENCES = {"meal_plan": "meal_plan", "room_type": "room_type", "locale": "language"}
+"""Field -> preference that it states. A locale counts as its language."""
+
+_TOUCHPOINT_PREFERENCES = {"stay.prayer_mat_requested": ("prayer_mat", "yes")}
+
+
+def event_hashes(event_ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
+    """A 64-bit hash of each event id: two rounds of splitmix64's finaliser (Steele et al. 2014) over its halves.
+
+    Args:
+        event_ids: shape (n, 16), the bytes of n event ids.
+    """
+    halves = event_ids.view(">u8").astype(np.uint64)
+    with np.errstate(over="ignore"):
+        return _mix(_mix(halves[:, 0]) ^ halves[:, 1])
+
+
+def _mix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    z = z + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+class Events:
+    """Makes events of interactions; holds what the catalogue says of touchpoints."""
+
+    def __init__(self) -> None:
+        self._roles = {
+            name: (MILESTONES.index(point.milestone) if point.milestone else -1, point.case_role)
+            for name, point in catalogue.load().items()
+        }
+
+    def by_subject(
+        self, frame: pl.DataFrame, subjects: Sequence[str], offsets: Sequence[int]
+    ) -> dict[str, list[tuple[int, bytes, Event]]]:
+        """Group a batch by subject.
+
+        Args:
+            frame: interactions in frame form, at least COLUMNS.
+            subjects: the subject of each row.
+            offsets: the offset of each row, ascending.
+
+        Returns:
+            Per subject its (offset, eight-byte hash of the event id, event), in order of offsets.
+        """
+        raw = frame["event_id"].str.replace_all("-", "", literal=True).str.decode("hex")
+        ids = raw.to_list()
+        packed = np.frombuffer(b"".join(ids), dtype=np.uint8).reshape(-1, 16)
+        digests = event_hashes(packed).astype(">u8").tobytes()
+        survey, money = frame["survey"].struct, frame["money"].struct
+        columns = [
+            offsets,
+            subjects,
+            ids,
+            frame["occurred_at"].to_list(),
+            frame["booking_ref"].to_list(),
+            frame["touchpoint"].to_list(),
+            frame["channel"].replace_strict(CHANNELS, range(len(CHANNELS)), return_dtype=pl.Int64).to_list(),
+            frame["case_id"].to_list(),
+            frame["unit"].to_list(),
+            (frame["score"] * MICRO).round().cast(pl.Int64).to_list(),
+            frame["score_weight"].fill_null(0.0).to_list(),
+            survey.field("instrument")
+            .replace_strict(INSTRUMENTS, range(len(INSTRUMENTS)), default=-1, return_dtype=pl.Int64)
+            .fill_null(-1)
+            .to_list(),
+            survey.field("score").fill_null(0.0).to_list(),
+            money.field("amount_minor").fill_null(0).to_list(),
+            money.field("currency").to_list(),
+            self._preferences(frame),
+        ]
+        nothing = (-1, None)
+        roles = self._roles
+        grouped: dict[str, list[tuple[int, bytes, Event]]] = {}
+        at = 0
+        for offset, subject, event_id, occurred_at, booking_ref, touchpoint, channel, case_id, unit, *rest in zip(
+            *columns, strict=True
+        ):
+            milestone, case_role = roles.get(touchpoint, nothing)
+            event = Event(
+                occurred_at,
+                event_id,
+                booking_ref,
+                touchpoint,
+                channel,
+                milestone,
+                case_role,
+                case_id,
+                unit,
+                *rest,
+            )
+            grouped.setdefault(subject, []).append((offset, digests[at : at + 8], event))
+            at += 8
+        return grouped
+
+    def _preferences(self, frame: pl.DataFrame) -> list[tuple[tuple[str, str], ...]]:
+        """What each interaction states of preferences, as (key, value) pairs."""
+        stated: list[list[tuple[str, str]]] = [[] for _ in range(frame.height)]
+        for column, key in _PREFERENCES.items():
+            values = frame[column]
+            if values.null_count() == frame.height:
+                continue
+            if column == "locale":
+                values = values.str.extract(r"^([A-Za-z]{2,3})").str.to_lowercase()
+            for pairs, value in zip(stated, values.to_list(), strict=True):
+                if value is not None:
+                    pairs.append((key, value))
+        for touchpoint, pair in _TOUCHPOINT_PREFERENCES.items():
+            for at in (frame["touchpoint"] == touchpoint).arg_true():
+                stated[at].append(pair)
+        return [tuple(pairs) for pairs in stated]

@@ -1,0 +1,222 @@
+"""A batch through the states of its subjects: what changes in them, and what has to be published. Pure.
+
+Three kinds of messages reach a subject: its interactions, news of its root (cx.identities) and parts of subjects whose
+root it is (cx.parts). Each is applied once: an offset below the one applied is a replay.
+
+What a batch publishes becomes durable after the states that it follows from, so a crash in between leaves states whose
+publications may be missing. Their records are then read again: a replay changes nothing and publishes everything of its
+subject anew. For withdrawals that is possible because the state remembers (`ledger`, `former`) what it may still have
+to take back, until a turn that is no replay proves that the one before was acknowledged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from streams.stitch.journey import Event
+from streams.stitch.publications import (
+    Publications,
+    is_case,
+    own_keys,
+    publications,
+    same,
+    withdrawals,
+    withdrawn_customer,
+)
+from streams.stitch.rows import Row
+from streams.stitch.subject import Part, Subject, decode, encode, encode_summary
+
+Load = Callable[[bytes], bytes | None]
+"""The encoded state of a subject (key: its name in UTF-8), or None."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a batch does: states to store, records to publish, and the counts of its account."""
+
+    states: dict[bytes, bytes] = field(default_factory=dict)
+    journeys: list[Row] = field(default_factory=list)
+    customers: list[Row] = field(default_factory=list)
+    cases: list[Row] = field(default_factory=list)
+    parts: list[Row] = field(default_factory=list)
+    folded: int = 0
+    duplicates: int = 0
+    replayed: int = 0
+    """Messages read again that had been applied already."""
+
+
+def fold_interactions(load: Load, events: Mapping[str, Sequence[tuple[int, bytes, Event]]]) -> Changes:
+    """Fold interactions into their own subjects.
+
+    Args:
+        load: finds a subject's state.
+        events: per subject its (offset, eight-byte hash of the event id, event), in order of offsets.
+    """
+    changes = Changes()
+    for name, records in events.items():
+        turn = _Turn(changes, load, name)
+        state = turn.state
+        fresh = [record for record in records if record[0] >= state.interactions_applied]
+        turn.begin(replayed=len(records) - len(fresh), own_events=True)
+        if fresh:
+            known = state.seen
+            seen = {known[at : at + 8] for at in range(0, len(known), 8)}
+            added = []
+            for _, event_hash, event in fresh:
+                if event_hash in seen:
+                    state.own.duplicates += 1
+                    changes.duplicates += 1
+                    continue
+                seen.add(event_hash)
+                added.append(event_hash)
+                turn.touch(event)
+                state.own.add(event)
+            state.seen = known + b"".join(added)
+            state.interactions_applied = fresh[-1][0] + 1
+            changes.folded += len(added)
+        turn.finish(own_changed=True)
+    return changes
+
+
+def fold_identities(load: Load, news: Mapping[str, Sequence[tuple[int, str, int]]]) -> Changes:
+    """Apply news of subjects' roots.
+
+    Args:
+        load: finds a subject's state.
+        news: per subject its (offset, root, version), in order of offsets.
+    """
+    changes = Changes()
+    for name, records in news.items():
+        turn = _Turn(changes, load, name)
+        state = turn.state
+        if turn.unknown and all(root == name for _, root, _ in records):
+            continue  # no state, and its own root: as if nothing had been said
+        fresh = [record for record in records if record[0] >= state.identities_applied]
+        turn.begin(replayed=len(records) - len(fresh))
+        changed = False
+        for offset, root, version in fresh:
+            state.identities_applied = offset + 1
+            if version <= state.root_version:
+                continue
+            state.root_version = version
+            target = None if root == name else root
+            if target != state.root:
+                changed = True
+                if state.root is not None:
+                    state.former.append(state.root)
+                state.root = target
+        state.former = sorted({*state.former} - {state.root})
+        if changed or turn.replay:
+            turn.finish(own_changed=True)
+        else:
+            turn.store()
+    return changes
+
+
+def fold_parts(load: Load, parts: Mapping[str, Sequence[tuple[int, str, int, bytes | None]]]) -> Changes:
+    """Take in, replace or drop the parts that subjects sent to their root.
+
+    Args:
+        load: finds a subject's state.
+        parts: per target its (offset, sender, version, encoded summary or None to drop), in order of offsets.
+    """
+    changes = Changes()
+    for name, records in parts.items():
+        turn = _Turn(changes, load, name)
+        state = turn.state
+        if turn.unknown and all(summary is None for *_, summary in records):
+            continue  # nothing there that could be dropped
+        fresh = [record for record in records if record[0] >= state.parts_applied]
+        turn.begin(replayed=len(records) - len(fresh))
+        for offset, sender, version, summary in fresh:
+            state.parts_applied = offset + 1
+            known = state.parts.get(sender)
+            if known is None or version >= known.version:
+                state.parts[sender] = Part(version, summary)
+        turn.finish(own_changed=False)
+    return changes
+
+
+class _Turn:
+    """One subject's turn in a batch: knows how it was, and publishes what is different afterwards."""
+
+    def __init__(self, changes: Changes, load: Load, name: str) -> None:
+        self.changes, self.name, self.key = changes, name, name.encode()
+        encoded = load(self.key)
+        self.unknown = encoded is None
+        self.state = Subject() if encoded is None else decode(encoded)
+        self.refs: set[str] = set()
+        self.case_ids: set[str] = set()
+        self.replay = self.simple = False
+        self.before: Publications | None = None
+
+    def begin(self, replayed: int, own_events: bool = False) -> None:
+        """Before anything is applied: forget what is acknowledged, note what is published now.
+
+        Args:
+            replayed: how many of the messages have been applied already.
+            own_events: whether the messages are interactions of the subject itself.
+        """
+        state, self.replay = self.state, replayed > 0
+        self.changes.replayed += replayed
+        if self.replay:
+            return
+        state.former = []
+        if not state.is_root:
+            state.published, state.ledger = False, []
+        elif state.published:
+            # One's own event changes its booking and nothing else, unless there are parts or loose events.
+            self.simple = own_events and not state.parts and not state.own.loose and not state.ledger
+            if not self.simple:
+                self.before = publications(self.name, state)
+                state.ledger = sorted({*state.ledger} & self.before.records.keys())
+
+    def touch(self, event: Event) -> None:
+        """Note what an event that is about to be added may change."""
+        if event.booking_ref is None:
+            self.simple = False
+        else:
+            self.refs.add(event.booking_ref)
+        if event.case_role is not None and event.case_id is not None:
+            self.case_ids.add(event.case_id)
+            case = self.state.own.cases.get(event.case_id)
+            if case is not None and case.first is not None and case.first[4] is not None:
+                self.refs.add(case.first[4])  # an earlier event may take the case to another journey
+
+    def finish(self, own_changed: bool) -> None:
+        """Publish what follows from the state and is not published yet, and store the state."""
+        state, changes = self.state, self.changes
+        if own_changed and state.own.interactions:
+            changes.parts += ((former, self.name, state.version, None) for former in state.former)
+            if state.root is not None:
+                changes.parts.append((state.root, self.name, state.version, encode_summary(state.own)))
+        if state.is_root:
+            self._publish()
+        elif state.published or state.ledger:
+            self._emit(withdrawals(self.name, {*state.ledger, *own_keys(state)}, state.version))
+            changes.customers.append(withdrawn_customer(self.name, state.version))
+        self.store()
+
+    def store(self) -> None:
+        """Store the state."""
+        self.changes.states[self.key] = encode(self.state)
+
+    def _publish(self) -> None:
+        state = self.state
+        if self.simple:
+            now = publications(self.name, state, self.refs, self.case_ids)
+            self._emit(now.records)
+        else:
+            now = publications(self.name, state)
+            before = {} if self.before is None else self.before.records
+            gone = {*state.ledger} - now.records.keys()
+            self._emit(withdrawals(self.name, gone, state.version))
+            self._emit({key: row for key, row in now.records.items() if not same(row, before.get(key))})
+            state.ledger = sorted(gone | (now.records.keys() - own_keys(state)))
+            state.published = True
+        self.changes.customers.append(now.customer)
+
+    def _emit(self, records: Mapping[str, Row]) -> None:
+        for key, row in records.items():
+            (self.changes.cases if is_case(key) else self.changes.journeys).append(row)

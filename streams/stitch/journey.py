@@ -1,0 +1,123 @@
+"""A journey's summary: what its events add up to, whatever the order in which they are added (DESIGN 5).
+
+Times are epoch milliseconds; 0 stands for "none" (enrich refuses events before 2000). Scores are whole millionths, so
+that sums do not depend on order. "Latest" is by (occurred_at, event_id), the event id as its 16 bytes.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+CHANNELS = ("booking", "check_in", "stay", "post_travel")
+MILESTONES = ("booked", "cancelled", "no_show", "checked_in", "in_stay", "completed")
+"""Statuses in order of rank: at the same instant the later one of this list wins."""
+INSTRUMENTS = ("nps", "csat", "ces", "stars")
+MICRO = 1_000_000
+
+Mark = tuple[int, bytes]
+"""An event's place in "latest" order: (occurred_at, event id)."""
+
+
+class Event(msgspec.Struct):
+    """What the fold needs of one interaction."""
+
+    at: int
+    event_id: bytes
+    booking_ref: str | None
+    touchpoint: str
+    channel: int
+    """Index into CHANNELS."""
+    milestone: int = -1
+    """Index into MILESTONES, or -1."""
+    case_role: str | None = None
+    case_id: str | None = None
+    unit: str | None = None
+    score: int | None = None
+    """Millionths."""
+    weight: float = 0.0
+    instrument: int = -1
+    """Index into INSTRUMENTS, or -1."""
+    survey_score: float = 0.0
+    amount_minor: int = 0
+    currency: str | None = None
+    preferences: tuple[tuple[str, str], ...] = ()
+
+
+class Journey(msgspec.Struct, array_like=True):
+    """A commutative, mergeable summary of events."""
+
+    first: int = 0
+    last: int = 0
+    channels: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
+    milestones: dict[int, int] = {}
+    """Milestone -> time of the latest one."""
+    score_sum: int = 0
+    score_count: int = 0
+    lowest: tuple[int, int, bytes, str] | None = None
+    """(score, occurred_at, event id, touchpoint): the least of these."""
+    surveys: dict[int, tuple[int, bytes, float]] = {}
+    """Instrument -> (occurred_at, event id, score) of the latest answer."""
+    spend: dict[str, int] = {}
+
+    def add(self, event: Event) -> None:
+        """Add one event."""
+        at = event.at
+        if not self.first or at < self.first:
+            self.first = at
+        if at > self.last:
+            self.last = at
+        self.channels[event.channel] += 1
+        if event.milestone >= 0 and at > self.milestones.get(event.milestone, 0):
+            self.milestones[event.milestone] = at
+        if event.score is not None:
+            self.score_sum += event.score
+            self.score_count += 1
+            low = (event.score, at, event.event_id, event.touchpoint)
+            if self.lowest is None or low < self.lowest:
+                self.lowest = low
+        if event.instrument >= 0:
+            answer = (at, event.event_id, event.survey_score)
+            known = self.surveys.get(event.instrument)
+            if known is None or answer > known:
+                self.surveys[event.instrument] = answer
+        if event.currency is not None:
+            self.spend[event.currency] = self.spend.get(event.currency, 0) + event.amount_minor
+
+    def absorb(self, other: Journey) -> None:
+        """Merge another summary of disjoint events into this one."""
+        if other.first and (not self.first or other.first < self.first):
+            self.first = other.first
+        self.last = max(self.last, other.last)
+        for channel, count in enumerate(other.channels):
+            self.channels[channel] += count
+        for milestone, at in other.milestones.items():
+            if at > self.milestones.get(milestone, 0):
+                self.milestones[milestone] = at
+        self.score_sum += other.score_sum
+        self.score_count += other.score_count
+        if other.lowest is not None and (self.lowest is None or other.lowest < self.lowest):
+            self.lowest = other.lowest
+        for instrument, answer in other.surveys.items():
+            known = self.surveys.get(instrument)
+            if known is None or answer > known:
+                self.surveys[instrument] = answer
+        for currency, amount in other.spend.items():
+            self.spend[currency] = self.spend.get(currency, 0) + amount
+
+    def copy(self) -> Journey:
+        """An independent copy."""
+        twin = Journey()
+        twin.absorb(self)
+        return twin
+
+    @property
+    def interactions(self) -> int:
+        """How many events."""
+        return sum(self.channels)
+
+    @property
+    def status(self) -> str:
+        """The latest milestone's status by (occurred_at, rank), or `exploring`."""
+        if not self.milestones:
+            return "exploring"
+        return MILESTONES[max(self.milestones, key=lambda milestone: (self.milestones[milestone], milestone))]

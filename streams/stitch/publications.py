@@ -1,0 +1,90 @@
+"""What a customer's state says to the world: its journeys, cases and the customer itself, and how to take them back.
+
+Keys name a record within its customer: `journey:KEY` (KEY as in Assembled) and `case:ID`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+
+from streams.identity.identifiers import customer_id
+from streams.stitch import rows
+from streams.stitch.assemble import Assembled, assemble
+from streams.stitch.case import Case
+from streams.stitch.journey import Journey
+from streams.stitch.rows import Row
+from streams.stitch.subject import Subject
+from streams.stitch.summary import Summary
+
+JOURNEY, CASE = "journey:", "case:"
+
+
+@dataclass(slots=True)
+class Publications:
+    """The records that a root publishes: by key, and the customer's own."""
+
+    records: Mapping[str, Row]
+    customer: Row
+
+
+def publications(
+    name: str, state: Subject, refs: Set[str] | None = None, case_ids: Set[str] | None = None
+) -> Publications:
+    """What follows from a root's state.
+
+    Args:
+        name: the subject, `kind:value`.
+        state: its state; it is not changed.
+        refs, case_ids: what has changed, to leave the rest out; only for a state without parts and loose events.
+    """
+    customer, version, summary = customer_id(name), state.version, state.merged()
+    if refs is not None and case_ids is not None:
+        touched = (summary.cases[case_id].first for case_id in case_ids if case_id in summary.cases)
+        refs = refs | {first[4] for first in touched if first is not None and first[4] is not None}
+    journeys = assemble(summary, refs)
+    records: dict[str, Row] = {}
+    homes: dict[int, str] = {}
+    for journey in journeys:
+        records[JOURNEY + journey.key] = rows.journey_row(customer, journey, version)
+        for case in journey.cases:
+            homes[id(case)] = journey.key
+    for case_id, case in summary.cases.items():
+        if refs is None or id(case) in homes:
+            records[CASE + case_id] = rows.case_row(customer, case_id, case, homes.get(id(case)), version)
+    count = len(journeys) if refs is None else len(summary.bookings)
+    return Publications(records, rows.customer_row(name, customer, summary, count, version))
+
+
+def same(row: Row, other: Row | None) -> bool:
+    """Whether two records say the same, their version and withdrawal aside."""
+    return other is not None and row[:-2] == other[:-2]
+
+
+def is_case(key: str) -> bool:
+    """Whether the key is a case's; else it is a journey's."""
+    return key.startswith(CASE)
+
+
+def own_keys(state: Subject) -> set[str]:
+    """Keys of what follows from the subject's own bookings and cases: never withdrawn while it is a root."""
+    return {JOURNEY + ref for ref in state.own.bookings} | {CASE + case_id for case_id in state.own.cases}
+
+
+def withdrawals(name: str, keys: Iterable[str], version: int) -> dict[str, Row]:
+    """The records that withdraw what the keys name."""
+    customer = customer_id(name)
+    taken: dict[str, Row] = {}
+    for key in sorted(keys):
+        if is_case(key):
+            row = rows.case_row(customer, key.removeprefix(CASE), Case(), None, version)
+        else:
+            gone = Assembled(key.removeprefix(JOURNEY), None, None, Journey(), [])
+            row = rows.journey_row(customer, gone, version)
+        taken[key] = (*row[:-1], True)
+    return taken
+
+
+def withdrawn_customer(name: str, version: int) -> Row:
+    """The record that withdraws a customer."""
+    return (*rows.customer_row(name, customer_id(name), Summary(), 0, version)[:-1], True)
