@@ -1,0 +1,32 @@
+"""`rihla worker`: one production worker, until it is told to stop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from streams.commands import options
+
+
+@click.command(
+    epilog="Exit status: 0 after SIGTERM or SIGINT, once what was under way is durable and committed; else 1."
+)
+@click.argument("kind", type=click.Choice(["enrich", "identity", "stitch", "sink"]))
+@options.kafka
+@options.clickhouse
+@options.database
+@options.metrics_host
+@options.metrics_port
+def worker(kind: str, metrics_host: str, metrics_port: int, **settings: Any) -> int:
+    """Run one worker of KIND until SIGTERM or SIGINT.
+
+    Start as many of each kind as the load wants, up to the partitions of its input (identity: one, and a second as a
+    stand-by). All other settings are RIHLA_* variables: docs/operations.md lists them.
+    """
+    from streams import worker as implementation
+    from streams.settings import Settings
+
+    return implementation.run(
+        kind, Settings.from_env(metrics_port=metrics_port, **settings), metrics_host, metrics_port
+    )
