@@ -1,0 +1,158 @@
+"""The folder of one embedded pipeline: who owns it, where its owner answers, and what its history was written through.
+
+DIR/clickhouse/   the database          DIR/logs/     a log of each child process
+DIR/kafka/        Kafka's own log       DIR/owner     locked by the process that runs on DIR, and its addresses
+DIR/history.json  broker and epoch of the last start
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from streams.errors import RihlaError
+
+
+class DataInUse(RihlaError):
+    """Another process owns the folder; the message names it."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The process that runs on a folder: its id, what it is, and where it answers (None or empty while it starts)."""
+
+    pid: int
+    command: str
+    clickhouse: str | None = None
+    brokers: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """RIHLA_* variables with which other commands (produce, doctor) reach the same pipeline."""
+    workers: Mapping[str, str] = field(default_factory=dict)
+    """Name of each worker: address of its metrics page."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What the database was last written through: the broker ("tansu", "kafka" or its address) and the epoch."""
+
+    broker: str
+    epoch: int
+
+
+class DataDirectory:
+    """One folder. `with directory.own("up"):` makes this process its owner; `owner()` asks who is."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._lock: int | None = None
+        self._command = ""
+
+    @property
+    def clickhouse(self) -> Path:
+        """Folder of the database engine."""
+        return self.path / "clickhouse"
+
+    @property
+    def kafka(self) -> Path:
+        """Folder of the managed Apache Kafka."""
+        return self.path / "kafka"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the child processes' logs."""
+        return self.path / "logs"
+
+    @contextlib.contextmanager
+    def own(self, command: str, *, create: bool = True) -> Iterator[DataDirectory]:
+        """Own the folder while the block runs. Raises DataInUse if another process does; RihlaError if it is missing
+        and not to be created."""
+        if not create and not self.path.is_dir():
+            raise RihlaError(
+                f"there is no pipeline in {self.path}",
+                "make one with: rihla run FILE --data DIR, or rihla up --data DIR",
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.path / "owner", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._acquire(lock)
+            self._lock, self._command = lock, command
+            self.publish()
+            try:
+                yield self
+            finally:
+                os.ftruncate(lock, 0)
+                self._lock = None
+        finally:
+            os.close(lock)
+
+    def _acquire(self, lock: int) -> None:
+        deadline = time.monotonic() + 1.0  # `owner()` elsewhere holds the lock for a moment, to see whether it is free
+        while True:
+            try:
+                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    owner = self._read(lock)
+                    raise DataInUse(
+                        f"{self.path} is in use by `rihla {owner.command}` (process {owner.pid})",
+                        "one process at a time owns a data folder: stop that one, or name another with --data",
+                    ) from None
+                time.sleep(0.05)
+
+    def publish(
+        self,
+        *,
+        clickhouse: str | None = None,
+        brokers: str | None = None,
+        settings: Mapping[str, str] | None = None,
+        workers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write where the owner (this process) answers, for `owner()` elsewhere."""
+        assert self._lock is not None, "only the owner publishes"
+        owner = Owner(os.getpid(), self._command, clickhouse, brokers, settings or {}, workers or {})
+        text = json.dumps(asdict(owner), indent=2).encode()
+        os.pwrite(self._lock, text, 0)
+        os.ftruncate(self._lock, len(text))
+
+    def owner(self) -> Owner | None:
+        """Who owns the folder now, or None. The kernel drops a dead owner's lock: nothing stale is taken for real."""
+        try:
+            lock = os.open(self.path / "owner", os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return self._read(lock)
+        else:
+            return None
+        finally:
+            os.close(lock)
+
+    @staticmethod
+    def _read(lock: int) -> Owner:
+        try:
+            return Owner(**json.loads(os.pread(lock, 1 << 20, 0)))
+        except (ValueError, TypeError):
+            return Owner(0, "(starting)")  # locked a moment ago, nothing written yet
+
+    def history(self) -> History | None:
+        """What the last start wrote through; None in a new folder."""
+        try:
+            return History(**json.loads((self.path / "history.json").read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError) as error:
+            raise RihlaError(f"{self.path / 'history.json'} is damaged: {error}") from error
+
+    def remember(self, history: History) -> None:
+        """Record what is written through from now on, before anything is; replaced atomically."""
+        temporary = self.path / "history.json.new"
+        temporary.write_text(json.dumps(asdict(history)))
+        temporary.replace(self.path / "history.json")

@@ -1,0 +1,87 @@
+"""Who owns a data folder, and what of it is left when the owner dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streams.embedded.datadir import DataDirectory, DataInUse, History
+from streams.errors import RihlaError
+
+OWNS = """
+import sys
+from streams.embedded.datadir import DataDirectory
+directory = DataDirectory(sys.argv[1])
+with directory.own("up"):
+    directory.publish(clickhouse="http://127.0.0.1:1", workers={"enrich": "http://127.0.0.1:2"})
+    print("owned", flush=True)
+    sys.stdin.read()
+"""
+
+
+def start_owner(path: Path) -> subprocess.Popen[bytes]:
+    owner = subprocess.Popen([sys.executable, "-c", OWNS, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == b"owned\n"
+    return owner
+
+
+def test_another_process_finds_the_owner_and_cannot_own_too(tmp_path: Path) -> None:
+    process = start_owner(tmp_path)
+    directory = DataDirectory(tmp_path)
+    try:
+        owner = directory.owner()
+        assert owner is not None
+        assert (owner.pid, owner.command, owner.clickhouse) == (process.pid, "up", "http://127.0.0.1:1")
+        assert owner.workers == {"enrich": "http://127.0.0.1:2"}
+        with pytest.raises(DataInUse, match=rf"in use by `rihla up` \(process {process.pid}\)"), directory.own("run"):
+            pass
+    finally:
+        process.communicate(b"")
+    assert directory.owner() is None
+
+
+def test_an_owner_that_was_killed_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    process = start_owner(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        assert stream is not None
+        stream.close()
+    directory = DataDirectory(tmp_path)
+    assert directory.owner() is None
+    with directory.own("run"):
+        pass
+
+
+def test_a_shorter_announcement_replaces_a_longer_one(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    with directory.own("up"):
+        directory.publish(clickhouse="http://a-very-long-name.example:8123", workers={"sink": "http://x:1"})
+        directory.publish()
+        owner = DataDirectory(tmp_path).owner()
+        assert owner is not None
+        assert (owner.pid, owner.clickhouse, owner.workers) == (os.getpid(), None, {})
+
+
+def test_a_folder_that_is_not_there_is_not_made_where_that_would_hide_a_typing_error(tmp_path: Path) -> None:
+    missing = DataDirectory(tmp_path / "nowhere")
+    assert missing.owner() is None
+    with pytest.raises(RihlaError, match="there is no pipeline in"), missing.own("query", create=False):
+        pass
+    assert not missing.path.exists()
+
+
+def test_history_is_remembered(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    assert directory.history() is None
+    directory.remember(History("tansu", 3))
+    assert directory.history() == History("tansu", 3)
+    (tmp_path / "history.json").write_text("{")
+    with pytest.raises(RihlaError, match="damaged"):
+        directory.history()

@@ -1,0 +1,56 @@
+"""The ledger that decides when all is stored."""
+
+from __future__ import annotations
+
+from streams.embedded.drain import Lag, Ledger, behind
+
+TOPICS = {"enrich": ["cx.booking"], "stitch": ["cx.interactions", "cx.parts"]}
+
+
+def test_nothing_written_is_nothing_to_wait_for() -> None:
+    assert Ledger(TOPICS).lags() == []
+
+
+def test_a_reader_is_behind_until_it_has_done_every_known_record() -> None:
+    ledger = Ledger(TOPICS)
+    ledger.wrote({"cx.booking": {0: 10, 1: 5}})
+    ledger.processed("enrich", {"cx.booking": {0: 10}})
+    assert ledger.lags() == [Lag("enrich", "cx.booking", 10, 15)]
+    assert behind(ledger.lags()) == "enrich has 5 of 15 records of cx.booking to go"
+    ledger.processed("enrich", {"cx.booking": {1: 5}})
+    assert behind(ledger.lags()) == ""
+
+
+def test_what_was_seen_once_stays_known_when_its_witness_is_gone() -> None:
+    ledger = Ledger(TOPICS)
+    ledger.wrote({"cx.interactions": {0: 10}})
+    ledger.wrote({"cx.interactions": {0: 4}})
+    ledger.processed("stitch", {"cx.interactions": {0: 7}})
+    ledger.processed("stitch", {"cx.interactions": {0: 0}})
+    assert ledger.lags() == [Lag("stitch", "cx.interactions", 7, 10)]
+
+
+def test_records_that_the_broker_has_deleted_are_not_waited_for() -> None:
+    ledger = Ledger(TOPICS)
+    ledger.begins({"cx.parts": {0: 10, 1: 3}})
+    ledger.wrote({"cx.parts": {0: 10, 1: 8}})
+    assert ledger.lags() == [Lag("stitch", "cx.parts", 0, 5)]
+    ledger.processed("stitch", {"cx.parts": {1: 8}})
+    assert behind(ledger.lags()) == ""
+
+
+def test_a_reader_ahead_of_what_is_known_does_not_hide_another_partition() -> None:
+    ledger = Ledger(TOPICS)
+    ledger.wrote({"cx.parts": {0: 5, 1: 5}})
+    ledger.processed("stitch", {"cx.parts": {0: 10, 1: 0}})
+    assert ledger.lags() == [Lag("stitch", "cx.parts", 5, 10)]
+
+
+def test_state_changes_exactly_when_something_moves() -> None:
+    ledger = Ledger(TOPICS)
+    before = ledger.state()
+    ledger.wrote({"cx.parts": {0: 5}})
+    after = ledger.state()
+    assert before != after
+    ledger.wrote({"cx.parts": {0: 3}})
+    assert ledger.state() == after
