@@ -1,0 +1,213 @@
+"""Where a writer's schema is found by the header of a value, and which header a writer puts in front.
+
+`LocalRegistry` answers from the files beside this module, `HttpRegistry` from any service that speaks Confluent's HTTP
+API (Confluent Schema Registry, Apicurio, Karapace, Redpanda). Both keep the protocol `Registry`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from fastavro.schema import SchemaParseException, UnknownType, parse_schema
+
+from schemas import records
+from schemas.fingerprint import crc64
+from schemas.wire import CONFLUENT, SINGLE_OBJECT, Wire, WireHeader, join
+
+_MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
+_UNKNOWN_SECONDS: Final = 60.0
+_UNKNOWN_LIMIT: Final = 10_000
+
+
+class RegistryError(Exception):
+    """The registry could not answer, for a reason that has nothing to do with the value: try again later."""
+
+
+class UnknownSchemaError(RegistryError):
+    """The registry answered that it has no such schema, or none that is Avro: the value cannot be decoded."""
+
+
+class Registry(Protocol):
+    """Finds schemas by header and headers by record name. May block for a network call; caches what it learns."""
+
+    def writer_schema(self, header: WireHeader) -> dict[str, Any]:
+        """The schema, parsed by fastavro, that wrote the values with this header.
+
+        Raises UnknownSchemaError where there is none, RegistryError where that cannot be found out now.
+        """
+
+    def header_for(self, name: str, wire: Wire = SINGLE_OBJECT) -> bytes:
+        """The bytes to put in front of a datum written with the current schema of the record `name`.
+
+        Raises KeyError for a name without schema, RegistryError where the wire format needs an id and there is none.
+        """
+
+
+class LocalRegistry:
+    """The schema files of this package: those in use, and every version released before.
+
+    Fingerprints are computed from the files. Confluent ids stand in `ids.json`: a released file's stem -> id.
+    """
+
+    def __init__(self, directory: Path = records.AVRO_DIR) -> None:
+        """`directory` holds NAME.avsc, ids.json and released/NAME-VERSION.avsc."""
+        self._directory = directory
+
+    def writer_schema(self, header: WireHeader) -> dict[str, Any]:
+        known = self._by_id if header.wire == CONFLUENT else self._by_fingerprint
+        found = known.get(header.id)
+        if found is None:
+            raise UnknownSchemaError(f"no schema file has the {header}")
+        return found
+
+    def header_for(self, name: str, wire: Wire = SINGLE_OBJECT) -> bytes:
+        fingerprint = self._current[name]
+        if wire == SINGLE_OBJECT:
+            return join(WireHeader(wire, fingerprint))
+        for id_, schema in self._by_id.items():
+            if crc64(schema) == fingerprint:
+                return join(WireHeader(wire, id_))
+        raise RegistryError(
+            f"{name}.avsc differs from every released version of it, so it has no id: "
+            "release it with python -m schemas.compatibility --release, or use single-object encoding"
+        )
+
+    @cached_property
+    def _in_use(self) -> dict[str, dict[str, Any]]:
+        """Record name -> parsed schema."""
+        return {path.stem: _load(path) for path in sorted(self._directory.glob("*.avsc"))}
+
+    @cached_property
+    def _released(self) -> dict[str, dict[str, Any]]:
+        """Stem of the released file -> parsed schema."""
+        return {path.stem: _load(path) for path in sorted((self._directory / "released").glob("*.avsc"))}
+
+    @cached_property
+    def _current(self) -> dict[str, int]:
+        """Record name -> fingerprint of its schema in use."""
+        return {name: crc64(schema) for name, schema in self._in_use.items()}
+
+    @cached_property
+    def _by_fingerprint(self) -> dict[int, dict[str, Any]]:
+        return {crc64(schema): schema for schema in (*self._released.values(), *self._in_use.values())}
+
+    @cached_property
+    def _by_id(self) -> dict[int, dict[str, Any]]:
+        ids = self._directory / "ids.json"
+        if not ids.exists():
+            return {}
+        return {id_: self._released[stem] for stem, id_ in json.loads(ids.read_text(encoding="utf-8")).items()}
+
+
+def _load(path: Path) -> dict[str, Any]:
+    parsed: dict[str, Any] = parse_schema(json.loads(path.read_text(encoding="utf-8")))
+    return parsed
+
+
+class HttpRegistry:
+    """Schemas by id from a registry service; those by fingerprint, which the API does not know, from the files.
+
+    Subjects are named by record (`rihla.Booking`), RecordNameStrategy in Confluent's words: the prefix of topics is a
+    setting, the record is what a schema belongs to.
+
+    Every answer is kept for good (an id never changes its schema), but "there is no such id" only for a minute, and of
+    that at most ten thousand: garbage on a topic must neither flood the registry nor hide a schema that comes later.
+    Calls block until the service answers or the timeout passes.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 10.0, local: LocalRegistry | None = None) -> None:
+        """`url` is the service's base, http://[user:password@]host:port[/path]; `timeout` is in seconds."""
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"the registry's address must be http://HOST:PORT or https://HOST:PORT, not {url!r}")
+        host = parts.netloc.rpartition("@")[2]
+        self._base = urllib.parse.urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+        self._headers = {"Accept": f"{_MEDIA_TYPE}, application/json", "Content-Type": _MEDIA_TYPE}
+        if parts.username is not None:
+            user = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
+            self._headers["Authorization"] = f"Basic {base64.b64encode(user.encode()).decode()}"
+        self._timeout = timeout
+        self._local = local or LocalRegistry()
+        self._schemas: dict[int, dict[str, Any]] = {}
+        self._ids: dict[str, int] = {}
+        self._unknown: dict[int, tuple[float, str]] = {}
+
+    def writer_schema(self, header: WireHeader) -> dict[str, Any]:
+        """See `Registry.writer_schema`."""
+        if header.wire == SINGLE_OBJECT:
+            return self._local.writer_schema(header)
+        known = self._schemas.get(header.id)
+        if known is not None:
+            return known
+        asked, why = self._unknown.get(header.id, (0.0, ""))
+        if why and time.monotonic() - asked < _UNKNOWN_SECONDS:
+            raise UnknownSchemaError(why)
+        try:
+            found = _parse(self._call("GET", f"/schemas/ids/{header.id}"), header)
+        except UnknownSchemaError as error:
+            if len(self._unknown) >= _UNKNOWN_LIMIT:
+                self._unknown.clear()
+            self._unknown[header.id] = (time.monotonic(), str(error))
+            raise
+        self._schemas[header.id] = found
+        return found
+
+    def header_for(self, name: str, wire: Wire = SINGLE_OBJECT) -> bytes:
+        """See `Registry.header_for`. Registers the schema where the service does not have it yet."""
+        if wire == SINGLE_OBJECT:
+            return self._local.header_for(name, wire)
+        if name not in self._ids:
+            schema = records.raw(name)
+            subject = urllib.parse.quote(f"{schema['namespace']}.{schema['name']}", safe="")
+            answer = self._call("POST", f"/subjects/{subject}/versions", {"schema": json.dumps(schema)})
+            id_ = answer.get("id")
+            if not isinstance(id_, int):
+                raise RegistryError(f"the registry at {self._base} gave no id for {name}: {answer}")
+            self._ids[name] = id_
+        return join(WireHeader(wire, self._ids[name]))
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The JSON object that the service answers. UnknownSchemaError for 404, RegistryError for any other failure."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._base + path, data=data, headers=self._headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout) as response:
+                answer = json.loads(response.read())
+        except urllib.error.HTTPError as error:
+            message = f"the registry at {self._base} answered {error.code} to {method} {path}: {_reason(error)}"
+            raise (UnknownSchemaError if error.code == 404 else RegistryError)(message) from error
+        except (OSError, ValueError) as error:
+            raise RegistryError(f"the registry at {self._base} did not answer {method} {path}: {error}") from error
+        if not isinstance(answer, dict):
+            raise RegistryError(f"the registry at {self._base} answered {method} {path} with no JSON object")
+        return answer
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    """What the service says about its refusal."""
+    text = error.read(2000).decode("utf-8", "replace")
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        return text or str(error.reason)
+
+
+def _parse(answer: dict[str, Any], header: WireHeader) -> dict[str, Any]:
+    """The schema in an answer to /schemas/ids, parsed. UnknownSchemaError where it is no Avro record."""
+    if answer.get("schemaType", "AVRO") != "AVRO" or answer.get("references"):
+        raise UnknownSchemaError(f"{header} is of type {answer.get('schemaType', 'AVRO')} or refers to other subjects")
+    try:
+        parsed = parse_schema(json.loads(answer["schema"]))
+    except (KeyError, TypeError, ValueError, SchemaParseException, UnknownType) as error:
+        raise UnknownSchemaError(f"{header} is no valid Avro schema: {error}") from error
+    if not isinstance(parsed, dict) or parsed.get("type") != "record":
+        raise UnknownSchemaError(f"{header} is no record")
+    return parsed
