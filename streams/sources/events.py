@@ -54,11 +54,6 @@ class Source(Protocol):
     def __call__(self, path: str, *, batch_size: int) -> Iterator[EventBatch]: ...
 
 
-def empty_frame(channel: str) -> pl.DataFrame:
-    """No events, in the frame form of the channel's schema."""
-    return pl.DataFrame(schema=polars_schema(channel))
-
-
 def conform(channel: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Give a frame the columns of the channel's schema: in order, cast, the absent ones null (arrays: empty).
 

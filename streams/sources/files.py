@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import sys
 import zlib
 from collections.abc import Iterator
@@ -35,16 +36,23 @@ def read_lines(path: str, batch_size: int) -> Iterator[tuple[int, list[bytes]]]:
     """Yield (number of the first line, from 1; up to batch_size lines without line ends), to the end of the file.
 
     gzip is recognised by its first bytes, whatever the file's name. A byte order mark is dropped. A line longer than
-    MAX_LINE_BYTES comes as a `LongLine`, its beginning. Raises SourceError where the file cannot be read.
+    MAX_LINE_BYTES comes as a `LongLine`, its beginning. Raises SourceError where the file cannot be read, or only in
+    part, after the lines of that part.
     """
     first, pending = 1, []
-    for line in _lines(path):
-        pending.append(line)
-        if len(pending) == batch_size:
-            yield first, pending
-            first, pending = first + len(pending), []
+    broken: SourceError | None = None
+    try:
+        for line in _lines(path):
+            pending.append(line)
+            if len(pending) == batch_size:
+                yield first, pending
+                first, pending = first + len(pending), []
+    except SourceError as error:
+        broken = error  # after the lines that were read before it
     if pending:
         yield first, pending
+    if broken:
+        raise broken
 
 
 def _lines(path: str) -> Iterator[bytes]:
@@ -77,8 +85,11 @@ def _blocks(path: str) -> Iterator[bytes]:
     try:
         with ExitStack() as stack:
             raw: IO[bytes] = sys.stdin.buffer if path == STDIN else stack.enter_context(open(path, "rb", _BLOCK))
-            head = raw.peek(2)[:2] if hasattr(raw, "peek") else b""
-            stream: IO[bytes] = stack.enter_context(gzip.GzipFile(fileobj=raw)) if head == _GZIP_MAGIC else raw  # type: ignore[assignment]
+            stream: IO[bytes] | gzip.GzipFile = raw
+            if isinstance(raw, io.BufferedReader) and raw.peek(2)[:2] == _GZIP_MAGIC:
+                unzipped = gzip.GzipFile(fileobj=raw)
+                stack.callback(unzipped.close)
+                stream = unzipped
             while block := stream.read(_BLOCK):
                 if read == 0 and block.startswith(_BOM):
                     block = block[len(_BOM) :]

@@ -14,11 +14,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 
-import numpy as np
 import polars as pl
 
+from schemas.records import empty
 from streams.sources.event_ids import row_keys
-from streams.sources.events import BadLine, EventBatch, SourceError, empty_frame
+from streams.sources.events import BadLine, EventBatch, SourceError
 from streams.sources.files import display_name, read_lines
 from streams.sources.hotel_events import STATUSES, booking_events
 
@@ -56,7 +56,6 @@ _TEXTS = (
 _ARRIVAL = ("arrival_date_year", "arrival_date_month", "arrival_date_day_of_month")
 _COLUMNS = (*_NUMBERS, *_TEXTS, *_ARRIVAL, "children", "adr", "reservation_status_date")
 _MISSING = ("", "NA", "NULL")
-_MONTHS = "January February March April May June July August September October November December".split()
 
 
 def read(path: str, *, batch_size: int = BATCH_ROWS) -> Iterator[EventBatch]:
@@ -106,19 +105,20 @@ def _batches(name: str, header: list[str], first: int, lines: list[bytes]) -> It
             yield EventBatch(channel, frame, bad)
             bad = []
     if bad:
-        yield EventBatch("booking", empty_frame("booking"), bad)
+        yield EventBatch("booking", empty("booking"), bad)
 
 
 def _parse(header: list[str], lines: list[bytes]) -> pl.DataFrame:
     """One row a line: offset, the typed columns, and reason and detail where the line is bad (else null)."""
-    text = pl.Series("text", [bytes(line) for line in lines], dtype=pl.Binary).cast(pl.String, strict=False)
+    text = pl.Series("text", [_decoded(line) for line in lines], dtype=pl.String)
     fields = text.str.split(",").alias("fields")
     quoted = text.str.contains('"', literal=True).fill_null(False)
     if quoted.any():
-        fields = fields.scatter(
-            np.flatnonzero(quoted.to_numpy()),
-            pl.Series([next(csv.reader([line]), []) for line in text.filter(quoted)], dtype=pl.List(pl.String)),
-        )
+        parsed = [
+            next(csv.reader([line])) if has_quotes else plain
+            for line, has_quotes, plain in zip(text, quoted, fields, strict=True)
+        ]
+        fields = pl.Series("fields", parsed, dtype=pl.List(pl.String))
     whole = fields.list.len() == len(header)
     raw = pl.DataFrame(fields).select(
         pl.col("fields").list.get(header.index(column), null_on_oob=True).str.strip_chars().alias(column)
@@ -128,11 +128,7 @@ def _parse(header: list[str], lines: list[bytes]) -> pl.DataFrame:
         *(_number(column) for column in (*_NUMBERS, "children")),
         *(pl.when(~pl.col(column).is_in(_MISSING)).then(pl.col(column)).alias(column) for column in _TEXTS),
         pl.col("adr").cast(pl.Float64, strict=False),
-        arrival=pl.date(
-            pl.col("arrival_date_year").cast(pl.Int32, strict=False),
-            pl.col("arrival_date_month").replace_strict(_MONTHS, range(1, 13), default=None, return_dtype=pl.Int8),
-            pl.col("arrival_date_day_of_month").cast(pl.Int8, strict=False),
-        ),
+        arrival=pl.concat_str(_ARRIVAL, separator="-").str.to_date("%Y-%B-%d", strict=False),
         status_date=pl.col("reservation_status_date").str.to_date("%Y-%m-%d", strict=False),
         no_children=pl.col("children").is_in(_MISSING),
     ).with_row_index("offset")
@@ -142,6 +138,13 @@ def _parse(header: list[str], lines: list[bytes]) -> pl.DataFrame:
         .unnest("problem")
         .with_columns(pl.col("offset").cast(pl.Int64))
     )
+
+
+def _decoded(line: bytes) -> str | None:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _number(column: str) -> pl.Expr:

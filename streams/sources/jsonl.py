@@ -16,9 +16,10 @@ from typing import Any
 
 import msgspec
 import orjson
+import polars as pl
 
-from schemas.records import CHANNELS, fields
-from streams.sources.events import BadLine, EventBatch, empty_frame
+from schemas.records import CHANNELS, empty, fields, polars_schema
+from streams.sources.events import BadLine, EventBatch
 from streams.sources.files import LongLine, display_name, read_lines
 from streams.sources.rows import INT64_MAX, INT64_MIN, row_type, rows_to_frame
 
@@ -79,7 +80,7 @@ def _batches(rows: dict[type, list[Any]], bad: list[BadLine]) -> Iterator[EventB
             yield EventBatch(channel, rows_to_frame(channel, some), bad)
             bad = []
     if bad:
-        yield EventBatch(CHANNELS[0], empty_frame(CHANNELS[0]), bad)
+        yield EventBatch(CHANNELS[0], empty(CHANNELS[0]), bad)
 
 
 def epoch_milliseconds(value: int | float | str) -> int:
@@ -109,8 +110,8 @@ def _decoder() -> msgspec.json.Decoder[Any]:
 @cache
 def _known(channel: str) -> tuple[frozenset[str], tuple[str, ...]]:
     """Names of all fields of a channel, and of those that are integers."""
-    integers = [avro["name"] for avro in fields(channel) if avro["type"] == "long" or avro["type"] == ["null", "long"]]
-    return frozenset(avro["name"] for avro in fields(channel)), tuple(integers)
+    integers = [name for name, dtype in polars_schema(channel).items() if dtype == pl.Int64 and name != "occurred_at"]
+    return frozenset(fields(channel)), tuple(integers)
 
 
 def _careful(line: bytes) -> Any:
@@ -130,7 +131,7 @@ def _careful(line: bytes) -> Any:
     _keep_unknown(event, known)
     event["channel"] = channel
     try:
-        row = msgspec.convert(event, row_type(channel))
+        row: Any = msgspec.convert(event, row_type(channel))
     except msgspec.ValidationError as error:
         raise _NotAnEvent(_reason(str(error)), f"not a {channel} event: {error}") from None
     row.occurred_at = epoch_milliseconds(row.occurred_at)

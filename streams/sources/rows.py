@@ -16,7 +16,7 @@ import msgspec
 import polars as pl
 import pyarrow as pa
 
-from schemas.records import fields, polars_schema
+from schemas.records import inlined, polars_schema
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
@@ -35,7 +35,8 @@ _ARROW: dict[str, pa.DataType] = {
     "long": pa.int64(),
 }
 
-Column = Callable[[Sequence[Any]], pa.Array]
+Column = Callable[[Sequence[Any]], Any]
+"""Makes a pyarrow Array of Python values."""
 
 
 @cache
@@ -45,16 +46,15 @@ def row_type(channel: str) -> type[msgspec.Struct]:
     Fields without an Avro default are required, except arrays. occurred_at is int, float or str: the reader of the
     format makes it epoch milliseconds. Unknown fields are refused, in nested records too.
     """
-    named: dict[str, Any] = {}
     members: list[Any] = []
-    for avro in fields(channel):
-        python = _python_type(avro["type"], named)
-        if _is_array(avro["type"]):
-            members.append((avro["name"], python | None, None))
-        elif "default" in avro:
-            members.append((avro["name"], python, avro["default"]))
+    for field in inlined(channel)["fields"]:
+        python = _python_type(field["type"])
+        if isinstance(field["type"], dict) and field["type"]["type"] == "array":
+            members.append((field["name"], python | None, None))
+        elif "default" in field:
+            members.append((field["name"], python, field["default"]))
         else:
-            members.append((avro["name"], python))
+            members.append((field["name"], python))
     return msgspec.defstruct(
         f"Row_{channel}", members, tag=channel, tag_field="channel", forbid_unknown_fields=True, kw_only=True, gc=False
     )
@@ -62,8 +62,7 @@ def row_type(channel: str) -> type[msgspec.Struct]:
 
 @cache
 def _columns(channel: str) -> tuple[tuple[str, Column], ...]:
-    named: dict[str, Any] = {}
-    return tuple((avro["name"], _column(avro["type"], named)) for avro in fields(channel))
+    return tuple((field["name"], _column(field["type"])) for field in inlined(channel)["fields"])
 
 
 def rows_to_frame(channel: str, rows: Sequence[msgspec.Struct]) -> pl.DataFrame:
@@ -71,54 +70,47 @@ def rows_to_frame(channel: str, rows: Sequence[msgspec.Struct]) -> pl.DataFrame:
     arrays = {name: column(list(map(attrgetter(name), rows))) for name, column in _columns(channel)}
     frame = pl.from_arrow(pa.table(arrays))
     assert isinstance(frame, pl.DataFrame)
-    return frame.cast(polars_schema(channel))  # type: ignore[arg-type]
+    return frame.cast(pl.Schema(polars_schema(channel)))
 
 
-def _is_array(avro: Any) -> bool:
-    return isinstance(avro, dict) and avro["type"] == "array"
-
-
-def _python_type(avro: Any, named: dict[str, Any]) -> Any:
-    """The Python type that msgspec checks for an Avro type; named collects records and enums for later mentions."""
+def _python_type(avro: Any) -> Any:
+    """The Python type that msgspec checks for an Avro type without references."""
     if isinstance(avro, list):
-        [inner] = [branch for branch in avro if branch != "null"]
-        return _python_type(inner, named) | None
+        return _python_type(_not_null(avro)) | None
     if isinstance(avro, str):
-        return named[avro] if avro in named else _SCALARS[avro]
+        return _SCALARS[avro]
     if avro.get("logicalType") == "timestamp-millis":
         return int | float | str
     kind = avro["type"]
     if kind == "array":
-        return list[_python_type(avro["items"], named)]  # type: ignore[misc]
+        return list[_python_type(avro["items"])]  # type: ignore[misc]
     if kind == "enum":
-        named[avro["name"]] = Literal[tuple(avro["symbols"])]
-        return named[avro["name"]]
+        return Literal[tuple(avro["symbols"])]
     if kind == "record":
-        members = [(member["name"], _python_type(member["type"], named)) for member in avro["fields"]]
-        named[avro["name"]] = msgspec.defstruct(
-            avro["name"].rpartition(".")[2], members, forbid_unknown_fields=True, gc=False
-        )
-        return named[avro["name"]]
+        members = [(field["name"], _python_type(field["type"])) for field in avro["fields"]]
+        return msgspec.defstruct(avro["name"].rpartition(".")[2], members, forbid_unknown_fields=True, gc=False)
     return _SCALARS[kind]
 
 
-def _column(avro: Any, named: dict[str, Any]) -> Column:
+def _column(avro: Any) -> Column:
     """The function that makes an Arrow array of a list of Python values of an Avro type (None: null)."""
     if isinstance(avro, list):
-        [inner] = [branch for branch in avro if branch != "null"]
-        return _column(inner, named)
+        return _column(_not_null(avro))
     if isinstance(avro, str):
-        return named[avro] if avro in named else _scalar(_ARROW[avro])
+        return _scalar(_ARROW[avro])
     kind = avro["type"]
     if kind == "array":
-        return _list(_column(avro["items"], named))
+        return _list(_column(avro["items"]))
     if kind == "enum":
-        named[avro["name"]] = _scalar(pa.string())
-        return named[avro["name"]]
+        return _scalar(pa.string())
     if kind == "record":
-        named[avro["name"]] = _struct({m["name"]: _column(m["type"], named) for m in avro["fields"]})
-        return named[avro["name"]]
+        return _struct({field["name"]: _column(field["type"]) for field in avro["fields"]})
     return _scalar(_ARROW[kind])
+
+
+def _not_null(union: list[Any]) -> Any:
+    [inner] = [branch for branch in union if branch != "null"]
+    return inner
 
 
 def _scalar(dtype: pa.DataType) -> Column:
