@@ -1,24 +1,14 @@
-"""The state that stitch keeps a subject, its encoding, and the join of two of its versions.
+"""The state that stitch keeps a subject, and its encoding (msgpack).
 
-A subject's state has three components, each a chain of its own: what its own interactions add up to (`own`, a function
-of the offset applied in cx.interactions), who its root is (a function of the identity worker's version) and the parts
-that others sent (each with its sender's version). Of two versions of a component the larger contains the smaller. So
-any two states of a subject have a join, which is what recovery takes when a changelog holds a key more than once: a
-write of an owner that did not know it had been replaced does no harm.
-
-Encoding: three big-endian int64 (the offsets applied of interactions, identities and parts), then msgpack. Recovery
-compares these heads and decodes only states of which neither contains the other.
+Three kinds of messages reach a subject, each on a topic of its own: its interactions, news of its root, parts of others.
+How far each topic has been applied is part of the state, so that a message read again is known as such.
 """
 
 from __future__ import annotations
 
-import struct
-
 import msgspec
 
 from streams.stitch.summary import Summary
-
-HEAD = struct.Struct(">qqq")
 
 
 class Part(msgspec.Struct, array_like=True):
@@ -72,47 +62,9 @@ class Subject(msgspec.Struct, array_like=True):
         return whole
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode_subject = msgspec.msgpack.Decoder(Subject).decode
+encode = encode_summary = msgspec.msgpack.Encoder().encode
+"""The bytes of a Subject (the table's value) and of a Summary (what a part carries)."""
+decode = msgspec.msgpack.Decoder(Subject).decode
+"""The Subject of its bytes; raises msgspec.ValidationError or DecodeError, both ValueErrors, for other bytes."""
 decode_summary = msgspec.msgpack.Decoder(Summary).decode
-encode_summary = _encode
-
-
-def encode(subject: Subject) -> bytes:
-    """The changelog's value of a state."""
-    head = HEAD.pack(subject.interactions_applied, subject.identities_applied, subject.parts_applied)
-    return head + _encode(subject)
-
-
-def decode(value: bytes) -> Subject:
-    """The state of a changelog's value.
-
-    Raises:
-        ValueError: when the bytes are no state (msgspec.ValidationError and DecodeError are ValueErrors).
-    """
-    return _decode_subject(memoryview(value)[HEAD.size :])
-
-
-def join(one: bytes, other: bytes) -> bytes:
-    """The least state that contains both: commutative, associative, idempotent."""
-    a, b = HEAD.unpack_from(one), HEAD.unpack_from(other)
-    if a[0] <= b[0] and a[1] <= b[1] and a[2] <= b[2]:
-        return other
-    if b[0] <= a[0] and b[1] <= a[1] and b[2] <= a[2]:
-        return one
-    left, right = decode(one), decode(other)
-    newer, older = (left, right) if left.version >= right.version else (right, left)
-    if older.interactions_applied > newer.interactions_applied:
-        newer.interactions_applied, newer.own, newer.seen = older.interactions_applied, older.own, older.seen
-    if older.root_version > newer.root_version:
-        newer.root, newer.root_version = older.root, older.root_version
-    for subject, part in older.parts.items():
-        known = newer.parts.get(subject)
-        if known is None or part.version > known.version:
-            newer.parts[subject] = part
-    newer.identities_applied = max(newer.identities_applied, older.identities_applied)
-    newer.parts_applied = max(newer.parts_applied, older.parts_applied)
-    newer.former = sorted({*newer.former, *older.former} - {newer.root})
-    newer.published = newer.published or older.published
-    newer.ledger = sorted({*newer.ledger, *older.ledger})
-    return encode(newer)
+"""The Summary of its bytes; raises like `decode`."""

@@ -1,0 +1,140 @@
+"""What every worker's agent needs at its edge to Kafka: decoders, outputs, dead letters, and the account of both.
+
+The agents themselves stay thin: decode here, call the pure core, publish here, flush; `streams.transport.consume` acks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import polars as pl
+
+from schemas.decode import BatchDecoder, Decoded
+from schemas.encode import BatchEncoder
+from schemas.registry import HttpRegistry, LocalRegistry, Registry
+from streams import metrics
+from streams.dead_letters import DeadLetter, attempts, letters_frame
+from streams.output import Output
+from streams.settings import Settings
+from streams.transport import RecordBatch, lags, positions
+
+DEAD_LETTERS = "dead-letters"
+
+
+def now_ms() -> int:
+    """The worker's clock, epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Edge:
+    """One worker's topics.
+
+    Args:
+        app: the worker's Faust app.
+        worker: enrich, identity, stitch or sink.
+    """
+
+    def __init__(self, app: Any, settings: Settings, worker: str) -> None:
+        self.app, self.settings, self.worker = app, settings, worker
+        self._registry: Registry = HttpRegistry(settings.registry) if settings.registry else LocalRegistry()
+        self._decoders: dict[str, BatchDecoder] = {}
+        self._encoders: dict[str, BatchEncoder] = {}
+        self._outputs: dict[str, Output] = {}
+        self._unflushed: dict[str, int] = {}
+        self._exported: set[tuple[str, int]] = set()
+
+    def decode(self, record: str, batch: RecordBatch, columns: Sequence[str] | None = None) -> Decoded:
+        """A batch's values in columns; see BatchDecoder."""
+        decoder = self._decoders.get(record)
+        if decoder is None:
+            decoder = self._decoders[record] = BatchDecoder(record, self._registry)
+        return decoder.decode([item.value for item in batch], columns)
+
+    async def publish(
+        self, topic: str, record: str, frame: pl.DataFrame, keys: Sequence[bytes | None], timestamps: Any = None
+    ) -> None:
+        """Send rows; they are durable after `flush`.
+
+        Args:
+            topic: without prefix. record: the schema of the rows.
+            keys: one a row. timestamps: epoch ms, one a row, one for all, or None for now.
+        """
+        if frame.height == 0:
+            return
+        encoder = self._encoders.get(record)
+        if encoder is None:
+            encoder = self._encoders[record] = BatchEncoder(record, self._registry, self.settings.wire)
+        output = self._outputs.get(topic)
+        if output is None:
+            output = self._outputs[topic] = Output(self.app, self.settings.topic(topic))
+        await output.send(keys, encoder.encode(frame), timestamps)
+        self._unflushed[topic] = self._unflushed.get(topic, 0) + frame.height
+
+    async def refuse(self, batch: RecordBatch, refused: Iterable[tuple[int, str, str]]) -> None:
+        """Send records of a batch to dead letters: (position in the batch, reason, detail) each."""
+        await self.refuse_letters(
+            DeadLetter(
+                batch.topic,
+                batch.partition,
+                (item := batch[position]).offset,
+                item.key,
+                item.value or b"",
+                reason,
+                detail,
+                attempts(item.headers),
+            )
+            for position, reason, detail in refused
+        )
+
+    async def refuse_letters(self, letters: Iterable[DeadLetter]) -> None:
+        """Send dead letters."""
+        gathered = list(letters)
+        if not gathered:
+            return
+        await self.publish(
+            DEAD_LETTERS, "dead_letter", letters_frame(gathered, now_ms()), [letter.key for letter in gathered]
+        )
+        for letter in gathered:
+            metrics.DEAD_LETTERS.labels(self.worker, letter.reason).inc()
+
+    async def flush(self) -> None:
+        """Return once the broker has acknowledged everything published; raise when it does not."""
+        began = time.perf_counter()
+        for topic, count in self._unflushed.items():
+            await self._outputs[topic].flush()
+            metrics.RECORDS_WRITTEN.labels(self.worker, self.settings.topic(topic)).inc(count)
+        self._unflushed.clear()
+        metrics.OUTPUT_FLUSH_SECONDS.labels(self.worker).observe(time.perf_counter() - began)
+
+    def observe(self, batch: RecordBatch, seconds: float) -> None:
+        """Count a batch that is done."""
+        metrics.RECORDS_READ.labels(self.worker, batch.topic).inc(len(batch))
+        metrics.BATCH_RECORDS.labels(self.worker).observe(len(batch))
+        metrics.BATCH_SECONDS.labels(self.worker).observe(seconds)
+
+    @property
+    def assigned(self) -> dict[tuple[str, int], int]:
+        """The (topic, partition) that this worker reads, each with the next offset after the acked prefix."""
+        return positions(self.app) if self.app.started else {}
+
+    def progress(self) -> dict[str, Any]:
+        """Offsets for /progress (see streams.web): next offset acked of inputs, acknowledged of outputs."""
+        inputs: dict[str, dict[int, int]] = {}
+        for (topic, partition), offset in self.assigned.items():
+            inputs.setdefault(topic, {})[partition] = offset
+        outputs = {output.topic: dict(output.acknowledged) for output in self._outputs.values()}
+        return {"inputs": inputs, "outputs": outputs, "counters": {}}
+
+    def export_offsets(self) -> None:
+        """Bring the gauges of positions and lags up to date, and drop those of partitions given up."""
+        held = self.assigned
+        behind = lags(self.app) if held else {}
+        for topic, partition in self._exported - held.keys():
+            for gauge in (metrics.COMMIT_POSITION, metrics.CONSUMER_LAG):
+                gauge.remove(topic, str(partition))
+        for (topic, partition), offset in held.items():
+            metrics.COMMIT_POSITION.labels(topic, str(partition)).set(offset)
+            metrics.CONSUMER_LAG.labels(topic, str(partition)).set(behind.get((topic, partition), 0))
+        self._exported = set(held)

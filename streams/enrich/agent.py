@@ -1,0 +1,97 @@
+"""The enrich worker: channel events in, interactions, links and dead letters out."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from typing import Any
+
+import polars as pl
+
+from schemas.records import CHANNELS
+from streams import metrics
+from streams.edge import Edge, now_ms
+from streams.enrich.transform import Enriched, Enricher
+from streams.settings import Settings
+from streams.transport import RecordBatch, consume
+
+LINKS_REMEMBERED = 1_000_000
+"""How many links the worker remembers having sent; an older one is sent again, which is harmless."""
+
+
+def topic_of(channel: str) -> str:
+    """The input topic of a channel, without prefix."""
+    return channel.replace("_", "-")
+
+
+def create(app: Any, settings: Settings) -> Edge:
+    """Register the agent with the app."""
+    edge = Edge(app, settings, "enrich")
+    enricher, sent = Enricher(), SentLinks(LINKS_REMEMBERED)
+    channels = {settings.topic(topic_of(channel)): channel for channel in CHANNELS}
+
+    async def handle(batch: RecordBatch) -> None:
+        began = time.perf_counter()
+        channel = channels[batch.topic]
+        decoded = edge.decode(channel, batch)
+        enriched = enricher.enrich(channel, decoded.frame, now_ms())
+        positions = decoded.rows
+        undecodable = ((at, "undecodable", detail) for at, detail in decoded.errors)
+        refused = ((int(positions[at]), reason, detail) for at, reason, detail in enriched.refused)
+        await edge.refuse(batch, [*undecodable, *refused])
+        interactions = enriched.interactions
+        timestamps = [batch[at].timestamp for at in positions[enriched.rows].tolist()]
+        await edge.publish(
+            "interactions", "interaction", interactions, keys_of(interactions["subject"]), timestamps
+        )
+        links = sent.new(enriched.links)
+        await edge.publish("links", "link", links, keys_of(links["subject"]))
+        await edge.flush()
+        _count(channel, enriched)
+        edge.observe(batch, time.perf_counter() - began)
+
+    topic = app.topic(*channels, key_serializer="raw", value_serializer="raw")
+
+    @app.agent(topic)  # type: ignore[untyped-decorator]  # Faust is untyped
+    async def enrich(stream: Any) -> None:
+        await consume(stream, handle)
+
+    return edge
+
+
+def keys_of(subjects: pl.Series) -> list[bytes]:
+    """Subjects as keys of records."""
+    return subjects.cast(pl.Binary).to_list()
+
+
+def _count(channel: str, enriched: Enriched) -> None:
+    metrics.EVENTS_ACCEPTED.labels(channel).inc(enriched.interactions.height)
+    metrics.UNKNOWN_TOUCHPOINTS.inc(enriched.unknown_touchpoints)
+    texts = enriched.interactions.filter(pl.col("text").is_not_null()).select("language", scored=enriched_from_text())
+    for language, scored, count in texts.group_by("language", "scored").len().iter_rows():
+        metrics.TEXT_SCORED.labels(language or "unknown", "scored" if scored else "null").inc(count)
+
+
+def enriched_from_text() -> pl.Expr:
+    """Whether an interaction's text gave its score."""
+    return (pl.col("score_source") == "text").fill_null(False)
+
+
+class SentLinks:
+    """The links sent lately, with the earliest time sent: a link is sent once, and again when it turns out earlier."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._sent: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def new(self, links: pl.DataFrame) -> pl.DataFrame:
+        """The rows of a frame of links that have to be sent."""
+        sent, keep = self._sent, []
+        for row, (subject, identifier, at) in enumerate(links.iter_rows()):
+            known = sent.get((subject, identifier))
+            if known is None or at < known:
+                keep.append(row)
+                sent[subject, identifier] = at
+        while len(sent) > self._capacity:
+            sent.popitem(last=False)
+        return links if len(keep) == links.height else links[keep]

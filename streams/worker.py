@@ -1,0 +1,94 @@
+"""One production worker as a process: its Faust app, its agent, its HTTP page."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import time
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from streams import metrics, web
+from streams.app import build, configure_logging, ensure_topics, run_worker
+from streams.edge import Edge
+from streams.errors import RihlaError
+from streams.settings import Settings
+from streams.topics import TopicError
+
+AGENTS = {
+    "enrich": "streams.enrich.agent",
+    "identity": "streams.identity.agent",
+    "stitch": "streams.stitch.agent",
+    "sink": "sinks.agent",
+}
+"""Worker: the module whose `create(app, settings)` registers its agent and returns its Edge."""
+
+EXPORT_EVERY = 2.0
+"""Seconds between looks at positions and lags."""
+
+log = logging.getLogger(__name__)
+
+
+class Page:
+    """The worker's HTTP page as a service beside the app (see streams.web)."""
+
+    def __init__(self, app: Any, edge: Edge, host: str, port: int) -> None:
+        self._app, self._edge, self._host, self._port = app, edge, host, port
+        self._page: web.WorkerPage | None = None
+        self._exporting: asyncio.Task[None] | None = None
+        self._looked = time.monotonic()
+
+    async def start(self) -> None:
+        """Listen, say where, and begin to export positions."""
+        self._page = await web.serve(
+            self._edge.worker,
+            self._port,
+            self._edge.progress,
+            self._ready,
+            host=self._host,
+            last_progress=lambda: self._looked,
+        )
+        log.info("listening %s", self._page.url)
+        self._exporting = asyncio.ensure_future(self._export())
+
+    async def stop(self) -> None:
+        """Stop both."""
+        if self._exporting is not None:
+            self._exporting.cancel()
+        if self._page is not None:
+            await self._page.stop()
+
+    def _ready(self) -> tuple[bool, str]:
+        if not self._edge.assigned:
+            return False, "no partitions assigned yet"
+        for table in self._app.tables.values():
+            if not table.partitions_held:
+                return False, f"recovering {table.name}"
+        return True, "partitions assigned, state recovered"
+
+    async def _export(self) -> None:
+        while True:
+            self._looked = time.monotonic()
+            self._edge.export_offsets()
+            for table in self._app.tables.values():
+                metrics.RECOVERY_SECONDS.set(table.recovery_seconds)
+            await asyncio.sleep(EXPORT_EVERY)
+
+
+def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -> int:
+    """Run a worker until SIGTERM or SIGINT.
+
+    Returns the process's exit code: 0 after a signal, 1 after a crash. Raises RihlaError when it cannot start.
+    """
+    configure_logging()
+    try:
+        asyncio.run(ensure_topics(settings))
+    except (KafkaError, TopicError) as error:
+        raise RihlaError(
+            f"no broker to work with at {settings.brokers}: {error}", "see RIHLA_BROKERS, or run `rihla doctor`"
+        ) from error
+    app = build(settings, worker)
+    edge: Edge = importlib.import_module(AGENTS[worker]).create(app, settings)
+    return run_worker(app, Page(app, edge, metrics_host, metrics_port))
