@@ -6,14 +6,18 @@ embedded broker's can fall short by all but one record of the last batch, so wha
 for what is processed: what a worker says of itself, and what its group has committed at the broker, which is what
 remains when a worker has been killed. All of these only grow, so the largest value ever seen is kept.
 
-A worker acknowledges input only after its output is durable, so a look at writers before readers, in which nobody is
-behind, means that nothing is under way, if the same look again finds that nothing has moved.
+A worker acknowledges input only after its output is durable. So if two looks find the same, and nobody behind, then all
+that was written before the second look had been processed before the first, and nothing is under way any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from streams.errors import RihlaError
 
 Offsets = Mapping[str, Mapping[int, int]]
 """topic: {partition: next offset}."""
@@ -102,3 +106,38 @@ def behind(lags: Iterable[Lag]) -> str:
     return "; ".join(
         f"{lag.worker} has {lag.behind:,} of {lag.known:,} records of {lag.topic} to go" for lag in lags if lag.behind
     )
+
+
+class Stalled(RihlaError):
+    """Nothing has moved for a while and not everything is done; the message names who is behind."""
+
+
+async def wait_until_drained(
+    ledger: Ledger,
+    look: Callable[[], Awaitable[None]],
+    *,
+    show: Callable[[list[Lag]], None] = lambda lags: None,
+    stall_seconds: float = 60.0,
+    pause_seconds: float = 0.5,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Return once every worker has processed every known record, as seen in two looks between which nothing moved.
+
+    look: brings the ledger up to date; what it raises ends the wait. show: told the lags after each look.
+    Raises Stalled when nothing has moved for `stall_seconds`.
+    """
+    last: object = None
+    moved = clock()
+    while True:
+        await look()
+        state, lags = ledger.state(), ledger.lags()
+        show(lags)
+        if state != last:
+            last, moved = state, clock()
+        elif not any(lag.behind for lag in lags):
+            return
+        elif clock() - moved > stall_seconds:
+            raise Stalled(
+                f"nothing has moved for {stall_seconds:.0f} s: {behind(lags)}", "the workers' logs are in DATA/logs"
+            )
+        await asyncio.sleep(pause_seconds)

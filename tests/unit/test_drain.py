@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from streams.embedded.drain import Lag, Ledger, behind
+import asyncio
+
+import pytest
+
+from streams.embedded.drain import Lag, Ledger, Stalled, behind, wait_until_drained
 
 TOPICS = {"enrich": ["cx.booking"], "stitch": ["cx.interactions", "cx.parts"]}
 
@@ -54,3 +58,39 @@ def test_state_changes_exactly_when_something_moves() -> None:
     assert before != after
     ledger.wrote({"cx.parts": {0: 3}})
     assert ledger.state() == after
+
+
+def drain(looks: list[dict[str, dict[str, dict[int, int]]]], **options: float) -> tuple[Ledger, int]:
+    """Wait over scripted looks, the last of which is repeated; returns the ledger and how many looks it took."""
+    ledger = Ledger(TOPICS)
+    taken = 0
+
+    async def look() -> None:
+        nonlocal taken
+        seen = looks[min(taken, len(looks) - 1)]
+        ledger.wrote(seen.get("wrote", {}))
+        ledger.processed("enrich", seen.get("enrich", {}))
+        ledger.processed("stitch", seen.get("stitch", {}))
+        taken += 1
+
+    asyncio.run(wait_until_drained(ledger, look, pause_seconds=0, clock=lambda: float(taken), **options))
+    return ledger, taken
+
+
+def test_it_takes_two_equal_looks() -> None:
+    done = {"wrote": {"cx.booking": {0: 2}}, "enrich": {"cx.booking": {0: 2}}}
+    assert drain([done])[1] == 2
+
+
+def test_output_that_appears_between_two_looks_is_waited_for() -> None:
+    first = {"wrote": {"cx.booking": {0: 2}}, "enrich": {"cx.booking": {0: 2}}}
+    written = {"wrote": {"cx.interactions": {3: 2}}}
+    folded = {"stitch": {"cx.interactions": {3: 2}}}
+    ledger, taken = drain([first, written, written, folded])
+    assert taken == 5
+    assert behind(ledger.lags()) == ""
+
+
+def test_a_stall_names_who_is_behind() -> None:
+    with pytest.raises(Stalled, match=r"nothing has moved for 60 s: enrich has 7 of 9 records of cx\.booking to go"):
+        drain([{"wrote": {"cx.booking": {0: 9}}, "enrich": {"cx.booking": {0: 2}}}])
