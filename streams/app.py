@@ -1,0 +1,146 @@
+"""A worker's Faust app, made from the settings, and the loop that runs it until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from typing import Any
+
+import faust
+
+from streams import transport
+from streams.settings import Settings
+from streams.topics import COMPACTED, ensure_topics
+
+__all__ = ["App", "build", "configure_logging", "ensure_topics", "run_worker"]
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+LOUD = ("faust", "mode", "aiokafka")  # libraries whose news are warnings and above
+
+QUEUED_BATCHES = 8  # per agent: enough to decode one while the next is fetched
+BATCH_BYTES = 512 << 10  # of a produce batch: below the brokers' usual limit of a megabyte
+REQUEST_BYTES = 16 << 20
+FETCH_BYTES = 4 << 20  # per partition
+COMMIT_EVERY = 1.0  # seconds
+EMBEDDED_SESSION = 10.0  # seconds
+EMBEDDED_REBALANCE = 6.0  # seconds; a group's first join takes this long on the embedded broker
+REBALANCE = 60.0
+STOP_WITHIN = 60.0  # seconds for a graceful stop
+
+log = logging.getLogger(__name__)
+
+
+class App(faust.App):  # type: ignore[misc]  # Faust is untyped
+    """A Faust app that leaves no folders behind and knows what the transport and the tables need to know."""
+
+    settings: Settings
+    embedded: bool
+    compacted_topics: frozenset[str]
+
+    def _create_directories(self) -> None:
+        """Nothing is kept on disk."""
+
+
+def build(settings: Settings, worker: str) -> App:
+    """The app of a worker ("enrich", "identity", "stitch", "sink"): group `<prefix>-<worker>`, batches, bytes.
+
+    Agents and tables are added by the caller; the topics must exist (ensure_topics).
+    """
+    session = min(settings.session_timeout, EMBEDDED_SESSION) if settings.embedded else settings.session_timeout
+    app = App(
+        settings.group(worker),
+        broker=[f"{transport.SCHEME}://{address}" for address in settings.broker_list],
+        store="memory://",
+        autodiscover=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        topic_partitions=settings.partitions,
+        topic_replication_factor=settings.replication,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=FETCH_BYTES,
+        broker_max_poll_records=settings.max_poll_records,
+        broker_max_poll_interval=3600.0,  # recovery of a large table counts as a pause between polls
+        broker_commit_interval=COMMIT_EVERY,
+        broker_session_timeout=session,
+        broker_heartbeat_interval=session / 10,
+        broker_rebalance_timeout=EMBEDDED_REBALANCE if settings.embedded else REBALANCE,
+        producer_acks=-1,
+        producer_linger_ms=0,
+        producer_max_batch_size=BATCH_BYTES,
+        producer_max_request_size=REQUEST_BYTES,
+        producer_compression_type=None if settings.compression == "none" else settings.compression,
+        stream_buffer_maxsize=QUEUED_BATCHES,
+        stream_wait_empty=True,  # a batch in progress ends before its partition is given up
+    )
+    app.settings = settings
+    app.embedded = settings.embedded
+    app.compacted_topics = frozenset(settings.topic(name) for name in COMPACTED)
+    return app
+
+
+def configure_logging(level: int = logging.INFO) -> None:
+    """One line per event on stderr, for this process; libraries speak from warnings on."""
+    logging.basicConfig(level=level, format=LOG_FORMAT, stream=sys.stderr, force=True)
+    for name in LOUD:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def run_worker(app: App, *services: Any) -> int:
+    """Run an app, with any further mode services, until SIGTERM or SIGINT; the process's exit code.
+
+    A stop is graceful: batches in progress end, and what is acked is committed. 0 after a signal, 1 after a crash.
+    """
+    if sys.platform != "win32":
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust makes loops for its threads, too
+    return asyncio.run(_run(app, services))
+
+
+async def _run(app: App, services: tuple[Any, ...]) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    app.in_worker = True
+    app.finalize()
+    for service in services:
+        await service.start()
+    starting = asyncio.ensure_future(app.start())
+    stopping = asyncio.ensure_future(stop.wait())
+    crashing = asyncio.ensure_future(app._crashed.wait())
+    try:
+        await asyncio.wait({starting, stopping, crashing}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and not starting.exception():
+            await asyncio.wait({stopping, crashing}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        crashing.cancel()
+        reason = app.crash_reason or (starting.exception() if starting.done() and not starting.cancelled() else None)
+        await _stop(app, starting, services)
+    if reason is not None:
+        log.critical("worker stopped: %s: %s", type(reason).__name__, reason)
+        return 1
+    return 0
+
+
+async def _stop(app: App, starting: asyncio.Future[Any], services: tuple[Any, ...]) -> None:
+    """Stop everything, within a limit: a worker that cannot stop must still end."""
+    try:
+        await asyncio.wait_for(app.stop(), STOP_WITHIN)
+    except TimeoutError:
+        log.error("worker did not stop within %.0f s", STOP_WITHIN)
+    except Exception:
+        log.exception("worker did not stop cleanly")
+    starting.cancel()
+    with contextlib.suppress(asyncio.CancelledError, Exception):
+        await starting
+    for service in reversed(services):
+        await service.stop()

@@ -1,0 +1,88 @@
+"""How far one partition has come: what was delivered, what is acked, what is committed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+
+class RecordBatch(list[Any]):
+    """The records (aiokafka.ConsumerRecord) of one partition chunk, in offset order; never empty.
+
+    generation: the group's generation in which this worker read them.
+    """
+
+    __slots__ = ("abandoned", "done", "generation", "partition", "topic")
+
+    def __init__(self, records: Iterable[Any], topic: str, partition: int, generation: int) -> None:
+        super().__init__(records)
+        self.topic = topic
+        self.partition = partition
+        self.generation = generation
+        self.done = False
+        self.abandoned = False
+
+    @property
+    def first_offset(self) -> int:
+        """Offset of the first record."""
+        return int(self[0].offset)
+
+    @property
+    def next_offset(self) -> int:
+        """Offset after the last record."""
+        return int(self[-1].offset) + 1
+
+    def __repr__(self) -> str:
+        return f"<{self.topic}[{self.partition}] {self.first_offset}..{self.next_offset - 1}>"
+
+
+class Progress:
+    """Accounts of one assigned partition, from the moment when its position was sought.
+
+    delivered: offset after the last record handed to the agents.
+    acked: end of the longest prefix of delivered batches that are acked.
+    committed: offset known to the broker, None when the group never committed one.
+    """
+
+    __slots__ = ("_mismatch", "_rereads", "_waiting", "acked", "committed", "delivered")
+
+    def __init__(self, offset: int, committed: int | None) -> None:
+        self.delivered = offset
+        self.acked = offset
+        self.committed = committed
+        self._waiting: deque[RecordBatch] = deque()
+        self._mismatch: tuple[int, int] | None = None
+        self._rereads = 0
+
+    def deliver(self, batch: RecordBatch) -> None:
+        """Note that a batch goes to the agents; it must come next (offsets missing before it are explained)."""
+        self.delivered = batch.next_offset
+        self._waiting.append(batch)
+        self._mismatch = None
+
+    def ack(self, batch: RecordBatch) -> None:
+        """Note that a batch is done; one that was not delivered under these accounts counts for nothing."""
+        batch.done = True
+        while self._waiting and self._waiting[0].done:
+            self.acked = self._waiting.popleft().next_offset
+
+    def committable(self) -> int | None:
+        """The offset to commit, None when the broker knows it already."""
+        if self.acked == self.committed or (self.committed is None and not self.acked):
+            return None
+        return self.acked
+
+    @property
+    def outstanding(self) -> int:
+        """Batches delivered and not yet part of the acked prefix."""
+        return len(self._waiting)
+
+    def rereads_of(self, first: int) -> int:
+        """How often, before now, a chunk that began at `first` came where `delivered` was expected."""
+        mismatch = (self.delivered, first)
+        if mismatch != self._mismatch:
+            self._mismatch, self._rereads = mismatch, 0
+            return 0
+        self._rereads += 1
+        return self._rereads

@@ -1,0 +1,347 @@
+"""State by key, in memory, with a changelog in Kafka that goes out a batch at a time and is read back exactly.
+
+A Faust table in name only: Faust assigns the changelog's partitions along with the input's and waits for the table
+before it lets the streams go on; everything else is done here, because Faust sends and recovers a record at a time,
+swallows errors while recovering, and believes end offsets that not every broker tells truly.
+
+Recovery of a partition. The new owner first appends a **mark** to the changelog: a record whose offset, known from the
+acknowledgement, is both the point up to which to read and the owner's **term**. Nothing written before the mark can be
+missed, whatever the broker says about end offsets. Every value is written with its owner's term in front, and
+recovery skips a record of a lower term than the highest seen: it is from a worker that was frozen, lost the partition
+without noticing, and wrote after its successor had begun. (flush() asks still_owner first; the term covers the moment
+between.) What it skips, it writes again, so that compaction, which keeps the last record of a key, keeps the right one.
+
+A partition that stays with its worker through a rebalance is not read again if nobody else wrote to it meanwhile: the
+mark's offset tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import aiokafka
+from faust.tables.table import Table
+from faust.types import TP
+
+from streams.output import Output
+from streams.transport import OwnershipLost, still_owner
+
+__all__ = ["BatchTable", "RecoveryError"]
+
+MARK = b"\0mark"  # key of the marks; keys of the table's own never begin with a zero byte
+TERM = struct.Struct(">q")
+TERM_HEADER = "term"  # where a tombstone, which can have no value, carries its term
+STALLED = 60.0  # seconds without a record after which recovery gives up
+FETCH_BYTES = 4 << 20
+CHANGELOG_CONFIG = {"max.message.bytes": str(16 << 20), "min.cleanable.dirty.ratio": "0.3"}
+
+Merge = Callable[[bytes, bytes], bytes]
+
+log = logging.getLogger(__name__)
+
+
+class RecoveryError(Exception):
+    """A changelog cannot be read to its end: the worker must not go on from what it has."""
+
+
+class _Partition:
+    """One partition's state, as of the changelog offset `position`."""
+
+    __slots__ = ("changed", "data", "generation", "position", "term", "top")
+
+    def __init__(self) -> None:
+        self.data: dict[bytes, bytes] = {}
+        self.changed: dict[bytes, bytes | None] = {}  # not yet acknowledged; None: deleted
+        self.position = 0
+        self.term = -1  # ours: offset of our mark
+        self.top = -1  # highest term read
+        self.generation = -1
+
+
+class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
+    """Bytes by key, per partition.
+
+    app: a Faust app of streams.app. name: the changelog is `<group>-<name>-changelog`. partitions: those of the
+    topics that the app reads. merge: joins two values of one key found during recovery (older, newer); without it the
+    newer one holds.
+
+    get, put, delete and items raise OwnershipLost for a partition that this worker does not hold.
+    """
+
+    def __init__(self, app: Any, name: str, partitions: int, merge: Merge | None = None, **kwargs: Any) -> None:
+        super().__init__(
+            app,
+            name=name,
+            partitions=partitions,
+            key_type=bytes,
+            value_type=bytes,
+            extra_topic_configs={} if getattr(app, "embedded", False) else CHANGELOG_CONFIG,
+            **kwargs,
+        )
+        self.merge = merge
+        self.recovered_keys = 0
+        self.recovered_records = 0
+        self.recovery_seconds = 0.0
+        self._held: dict[int, _Partition] = {}
+        self._read: dict[int, _Partition] = {}
+        self._lost: set[int] = set()  # given up by flush(), until the rebalance that it asks for
+        self._failure: BaseException | None = None
+        self._flushing = asyncio.Lock()
+        self._output: Output | None = None
+        self._recovery: asyncio.Task[None] | None = None
+        app.tables.add(self)
+
+    # -- state ------------------------------------------------------------------------------------------------
+
+    def get(self, partition: int, key: bytes) -> bytes | None:
+        """Value of a key, None when there is none."""
+        return self._owned(partition).data.get(key)
+
+    def put(self, partition: int, key: bytes, value: bytes) -> None:
+        """Set a key; durable after the next flush()."""
+        held = self._owned(partition)
+        held.data[key] = value
+        held.changed[key] = value
+
+    def delete(self, partition: int, key: bytes) -> None:
+        """Remove a key, if there; durable after the next flush()."""
+        held = self._owned(partition)
+        if held.data.pop(key, None) is not None or key in held.changed:
+            held.changed[key] = None
+
+    def items(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
+        """All keys and values of a partition; do not change it meanwhile."""
+        return self._owned(partition).data.items()
+
+    def count(self, partition: int) -> int:
+        """Number of keys in a partition."""
+        return len(self._owned(partition).data)
+
+    @property
+    def partitions_held(self) -> frozenset[int]:
+        """Partitions whose state is here and up to date."""
+        return frozenset(self._held)
+
+    def _owned(self, partition: int) -> _Partition:
+        try:
+            return self._held[partition]
+        except KeyError:
+            raise OwnershipLost(f"{self.name}[{partition}] is not held by this worker") from None
+
+    # -- changelog --------------------------------------------------------------------------------------------
+
+    async def flush(self) -> None:
+        """Return once the broker has acknowledged every change.
+
+        Raises OwnershipLost, having written nothing of it, when a changed partition may be somebody else's by now;
+        that partition's state is dropped, and recovered before it is used again. Raises aiokafka's errors when the
+        broker does not take the changes; state here and in the changelog then differ, and the worker must stop.
+        """
+        async with self._flushing:  # agents share a table: what one of them has sent, the next must wait for too
+            if self._failure is not None:
+                raise self._failure
+            changed = {partition: held for partition, held in self._held.items() if held.changed}
+            for partition, held in list(changed.items()):
+                if not still_owner(self.app, TP(self.changelog_topic_name, partition), held.generation):
+                    del self._held[partition], changed[partition]
+                    self._lost.add(partition)
+            try:
+                await self._write(changed)
+            except BaseException as exc:
+                self._failure = exc
+                raise
+            if self._lost:
+                raise OwnershipLost(f"{self.name}{sorted(self._lost)} may belong to another worker by now")
+
+    async def _write(self, changed: dict[int, _Partition]) -> None:
+        output, counts = self._writer(), {}
+        for partition, held in changed.items():
+            changes, held.changed = held.changed, {}
+            counts[partition] = len(changes)
+            prefix = TERM.pack(held.term)
+            values = [None if value is None else prefix + value for value in changes.values()]
+            term = [(TERM_HEADER, prefix)]
+            await output.send(list(changes), values, None, [partition] * len(values), headers=term)
+        await output.flush()
+        for partition, held in changed.items():
+            end = output.acknowledged[partition]
+            foreign = end - held.position - counts[partition]
+            if foreign:
+                log.warning("%s[%d]: %d records that this worker did not write, or wrote twice, came between its own",
+                            self.changelog_topic_name, partition, foreign)  # fmt: skip
+            held.position = end
+
+    def _writer(self) -> Output:
+        if self._output is None:
+            self._output = Output(self.app, self.changelog_topic_name, self.partitions)
+        return self._output
+
+    # -- recovery ---------------------------------------------------------------------------------------------
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """Drop what is assigned elsewhere; what stays is confirmed, or read up to date, in on_recovery_completed."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+        mine = {tp.partition for tp in assigned if tp.topic == self.changelog_topic_name}
+        kept = {**self._read, **self._held}
+        # Changes not acknowledged are of batches that were given up: their partition is read anew.
+        self._read = {p: held for p, held in kept.items() if p in mine and not held.changed}
+        self._held = {}
+        self._lost.clear()
+
+    async def on_stop(self) -> None:
+        """Break a recovery off that is under way."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+        await super().on_stop()
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Recover every assigned partition; Faust holds the streams back until this returns."""
+        generation = self.app.consumer_generation_id
+        partitions = sorted(tp.partition for tp in active_tps)
+        self._recovery = asyncio.ensure_future(self._recover(partitions, generation))
+        try:
+            await self._recovery
+        except asyncio.CancelledError:
+            log.info("%s: recovery broken off", self.name)
+            return
+        except OwnershipLost as exc:
+            log.warning("%s: %s", self.name, exc)
+            await self.app.consumer.rejoin()
+            return
+        except Exception as exc:
+            await self.app.crash(exc)
+            return
+        await self.call_recover_callbacks()
+
+    async def _recover(self, partitions: list[int], generation: int) -> None:
+        began = time.monotonic()
+        if not partitions:
+            return
+        marks = await self._mark(partitions)
+        behind: dict[int, int] = {}
+        for partition in partitions:
+            held = self._read.setdefault(partition, _Partition())
+            held.term, held.generation = marks[partition], generation
+            if held.position < marks[partition]:
+                behind[partition] = marks[partition]
+        skipped = await self._catch_up(behind) if behind else {}
+        for partition in partitions:
+            held = self._read.pop(partition)
+            held.position = marks[partition] + 1
+            held.top = marks[partition]
+            held.changed.update((key, held.data.get(key)) for key in skipped.get(partition, ()))
+            self._held[partition] = held
+        if skipped:
+            await self.flush()
+        self.recovered_keys = sum(len(held.data) for held in self._held.values())
+        self.recovery_seconds = time.monotonic() - began
+        log.info(
+            "%s: partitions %s recovered, %d keys from %d records in %.1f s",
+            self.name, partitions, self.recovered_keys, self.recovered_records, self.recovery_seconds,
+        )  # fmt: skip
+
+    async def _mark(self, partitions: list[int]) -> dict[int, int]:
+        """Append a mark to each partition; partition -> the mark's offset."""
+        output = self._writer()
+        there = len(await self.app.producer._ensure_producer().partitions_for(self.changelog_topic_name))
+        if there != self.partitions:
+            raise RecoveryError(f"{self.changelog_topic_name} has {there} partitions, its input {self.partitions}")
+        name = f"{socket.gethostname()}:{os.getpid()}".encode()
+        await output.send([MARK] * len(partitions), [name] * len(partitions), None, partitions)
+        await output.flush()
+        return {partition: output.acknowledged[partition] - 1 for partition in partitions}
+
+    async def _catch_up(self, marks: dict[int, int]) -> dict[int, set[bytes]]:
+        """Read partitions from where they are up to their marks; partition -> keys of records that were skipped."""
+        topic, conf = self.changelog_topic_name, self.app.conf
+        consumer = aiokafka.AIOKafkaConsumer(
+            bootstrap_servers=[f"{url.host}:{url.port}" for url in self.app.transport.url],
+            group_id=None,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=FETCH_BYTES,
+            fetch_max_wait_ms=100,
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+        )
+        await consumer.start()
+        try:
+            left = {aiokafka.TopicPartition(topic, partition): mark for partition, mark in marks.items()}
+            consumer.assign(list(left))
+            for tp in left:
+                consumer.seek(tp, self._read[tp.partition].position)
+            skipped: dict[int, set[bytes]] = {}
+            seen_at = time.monotonic()
+            while left:
+                chunks = await consumer.getmany(timeout_ms=1000)
+                if chunks:
+                    seen_at = time.monotonic()
+                elif time.monotonic() - seen_at > STALLED:
+                    raise RecoveryError(f"{topic}: no record for {STALLED:.0f} s, still to read: {_describe(left)}")
+                for tp, records in chunks.items():
+                    if tp not in left:
+                        continue
+                    self.recovered_records += len(records)
+                    ignored = _apply(self._read[tp.partition], records, left[tp], self.merge)
+                    if ignored:
+                        skipped.setdefault(tp.partition, set()).update(ignored)
+                    if records[-1].offset >= left[tp]:
+                        del left[tp]
+                        consumer.pause(tp)
+            return skipped
+        finally:
+            await consumer.stop()
+
+    # -- what Faust would do ----------------------------------------------------------------------------------
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """Nothing is persisted on this side of the broker."""
+        return None
+
+    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
+        """Faust's recovery has nothing to apply: its consumer reports empty changelogs (streams.transport)."""
+        if list(batch):
+            raise RecoveryError(f"{self.name}: Faust read the changelog, which the table reads itself")
+
+
+def _apply(state: _Partition, records: list[Any], mark: int, merge: Merge | None) -> set[bytes]:
+    """Apply changelog records below `mark` to a partition's state; the keys of those skipped, of a term gone by."""
+    data, top, ignored = state.data, state.top, set()
+    size, unpack = TERM.size, TERM.unpack_from
+    pop, get = data.pop, data.get
+    for record in records:
+        if record.offset >= mark:
+            break
+        key, value = record.key, record.value
+        if key == MARK:
+            top = max(top, record.offset)
+            continue
+        if value is None:
+            term = next((unpack(header)[0] for name, header in record.headers if name == TERM_HEADER), top)
+        else:
+            term = unpack(value)[0]
+        if term < top:
+            ignored.add(key)
+            continue
+        top = term
+        if value is None:
+            pop(key, None)
+        elif merge is None or (old := get(key)) is None:
+            data[key] = value[size:]
+        else:
+            data[key] = merge(old, value[size:])
+    state.top = top
+    state.position = records[-1].offset + 1
+    return ignored
+
+
+def _describe(marks: dict[Any, int]) -> str:
+    return ", ".join(f"partition {tp.partition} to offset {mark}" for tp, mark in sorted(marks.items()))

@@ -1,0 +1,104 @@
+"""Every topic of the contract, and how to create them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+
+from streams.settings import Settings
+
+FOREVER = {"retention.ms": "-1"}
+LATEST_BY_KEY = {"cleanup.policy": "compact"}
+DAYS_30 = {"retention.ms": str(30 * 24 * 3600 * 1000)}
+ATTEMPTS_WAIT = 0.2  # seconds between looks for a topic just created
+VISIBLE_WITHIN = 30.0  # seconds
+
+
+class TopicError(Exception):
+    """A topic could not be created, or is not as the settings have it."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic's short name, its partitions (None: as the settings say) and its settings on the broker."""
+
+    name: str
+    partitions: int | None = None
+    config: dict[str, str] = field(default_factory=dict)
+
+
+TOPICS = (
+    Topic("booking"),
+    Topic("check-in"),
+    Topic("stay"),
+    Topic("post-travel"),
+    Topic("interactions"),
+    Topic("links", 1, FOREVER),  # who is who is a function of all of them
+    Topic("identities", None, LATEST_BY_KEY),
+    Topic("parts"),
+    Topic("journeys", None, LATEST_BY_KEY),
+    Topic("customers", None, LATEST_BY_KEY),
+    Topic("cases", None, LATEST_BY_KEY),
+    Topic("alerts"),
+    Topic("dead-letters", None, DAYS_30),
+)
+CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")
+COMPACTED = frozenset(topic.name for topic in TOPICS if topic.config.get("cleanup.policy") == "compact")
+
+
+async def ensure_topics(settings: Settings) -> dict[str, int]:
+    """Create the topics that are missing; full name -> partitions of every topic of the contract.
+
+    Returns when the broker shows them all. Topics that exist stay as they are. Raises TopicError when the broker
+    refuses one or does not show it in time, and aiokafka's KafkaConnectionError when there is no broker.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    try:
+        await admin.start()
+        names = [settings.topic(topic.name) for topic in TOPICS]
+        there = set(await admin.list_topics())
+        missing = [topic for topic in TOPICS if settings.topic(topic.name) not in there]
+        if missing:
+            await _create(admin, settings, missing)
+        return await _shown(admin, names)
+    finally:
+        await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic]) -> None:
+    wanted = [
+        NewTopic(
+            settings.topic(topic.name),
+            topic.partitions or settings.partitions,
+            settings.replication,
+            topic_configs={} if settings.embedded else topic.config,
+        )
+        for topic in topics
+    ]
+    try:
+        response = await admin.create_topics(wanted)
+    except (KafkaConnectionError, TopicError):
+        raise
+    except KafkaError as exc:
+        raise TopicError(f"topics could not be created: {exc!r}") from exc
+    for name, code, *message in response.topic_errors:
+        if code not in (0, TopicAlreadyExistsError.errno):
+            why = " ".join([for_code(code).__name__, *map(str, message)])
+            raise TopicError(f"topic {name} could not be created: {why}")
+
+
+async def _shown(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+    deadline = time.monotonic() + VISIBLE_WITHIN
+    while True:
+        described = await admin.describe_topics(names)
+        partitions = {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
+        if partitions.keys() >= set(names) and all(partitions.values()):
+            return partitions
+        if time.monotonic() > deadline:
+            hidden = sorted(set(names) - partitions.keys())
+            raise TopicError(f"not there {VISIBLE_WITHIN:.0f} s after creation: {hidden}")
+        await asyncio.sleep(ATTEMPTS_WAIT)

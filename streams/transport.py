@@ -1,0 +1,385 @@
+"""Kafka for Faust in batches: one Faust event is one chunk of a partition's records.
+
+The only module that knows the inside of Faust's consumer. An app whose broker URL begins with `kafka-batch://`
+gets, as the value of every event, a RecordBatch: what one fetch brought of one partition, in offset order. Faust's own
+accounting of acks and gaps is made for single messages, so it is replaced, per partition, by a Progress
+(streams.progress): batches are delivered without overlap and without holes, and the offset committed is the end of
+the longest prefix of batches that the worker has acked.
+
+Faust drops what was fetched but not delivered when a rebalance, a pause or a stop comes between. Here the delivered
+offset is the truth: a chunk that begins elsewhere is cut or refused, and the partition is read again from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError
+from faust.transport import drivers
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage
+from mode.utils.futures import notify
+
+from streams.holes import HoleError, explanation
+from streams.progress import Progress, RecordBatch
+
+__all__ = [
+    "SCHEME",
+    "Consumer",
+    "HoleError",
+    "OwnershipLost",
+    "RecordBatch",
+    "Transport",
+    "consume",
+    "lags",
+    "positions",
+    "still_owner",
+]
+
+SCHEME = "kafka-batch"
+FETCH_WAIT = 1.0  # seconds to wait for records before looking around
+IDLE_WAIT = 0.05  # seconds between looks while no partition may be read
+REREADS = 2  # times that a partition is read again before a hole is believed
+
+log = logging.getLogger(__name__)
+
+
+class OwnershipLost(Exception):
+    """This worker may have lost the partition: what it was about to write must not be written."""
+
+
+def _now() -> float:
+    """Seconds that also pass while the process is stopped or the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is untyped
+    """The thread that owns the aiokafka consumer; what touches the consumer runs here."""
+
+    heartbeat_at = 0.0  # when the coordinator last knew us, by _now()
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        heartbeat = coordinator._do_heartbeat
+
+        async def timed_heartbeat() -> bool:
+            asked_at = _now()
+            known = await heartbeat()
+            if known:
+                self.heartbeat_at = asked_at
+            return bool(known)
+
+        coordinator._do_heartbeat = timed_heartbeat
+
+    async def locate(self, changelogs: set[str]) -> dict[TP, tuple[int, int | None]]:
+        """Seek every assigned partition, changelogs aside, to where its group left off, or to its beginning.
+
+        Returns the offset sought and the offset committed (None: never) of each; of none of them when the assignment
+        changes meanwhile (the rebalance locates again). Changelogs are paused: their table reads them itself.
+        """
+        consumer = self._ensure_consumer()
+        assigned = consumer.assignment()
+        sources = [tp for tp in assigned if tp.topic not in changelogs]
+        try:
+            found = await consumer._coordinator.fetch_committed_offsets(sources) if sources else {}
+            committed = {tp: found[tp].offset for tp in sources if tp in found and found[tp].offset >= 0}
+            missing = [tp for tp in sources if tp not in committed]
+            earliest = await consumer.beginning_offsets(missing) if missing else {}
+            for tp in assigned:
+                if tp.topic in changelogs:
+                    consumer.pause(tp)
+                else:
+                    consumer.seek(tp, committed[tp] if tp in committed else earliest[tp])
+        except IllegalStateError as exc:
+            log.info("partitions were taken away while they were being located: %s", exc)
+            return {}
+        return {TP(*tp): (committed[tp] if tp in committed else earliest[tp], committed.get(tp)) for tp in sources}
+
+    async def seek_to(self, tp: TP, offset: int) -> bool:
+        """Seek one partition; False when it is not ours any more."""
+        try:
+            self._ensure_consumer().seek(driver.TopicPartition(*tp), offset)
+        except IllegalStateError:
+            return False
+        return True
+
+    async def request_rejoin(self) -> None:
+        """Have aiokafka's coordinator join the group again."""
+        self._ensure_consumer()._coordinator.request_rejoin()
+
+    async def explain(self, tp: TP, expected: int, got: int, compacted: bool) -> str | None:
+        """Why the log of a partition has no record from `expected` up to `got`; None: there is no good reason."""
+        return await explanation(self._ensure_consumer(), driver.TopicPartition(*tp), expected, got, compacted)
+
+
+class Consumer(driver.Consumer):  # type: ignore[misc]
+    """Faust's consumer, delivering batches."""
+
+    _thread: ConsumerThread
+
+    #: Topics that the broker compacts: an offset missing there is no loss.
+    compacted_topics: frozenset[str] = frozenset()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.progress: dict[TP, Progress] = {}
+        self.revoking_since: float | None = None
+        self.compacted_topics = getattr(self.app, "compacted_topics", frozenset())
+        self._undelivered: set[TP] = set()
+        self._transactional: set[str] = set()
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Fetch and deliver until the consumer or the fetcher stops."""
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                await asyncio.sleep(0)
+                if not self.flow_active:
+                    await self.wait(self.can_resume_flow)
+                    continue
+                generation = self.app.consumer_generation_id
+                active = set(self._get_active_partitions())
+                if not active:
+                    await self.sleep(IDLE_WAIT)
+                    continue
+                for tp, chunk in (await self._getmany(active, FETCH_WAIT)).items():
+                    if not await self._deliver(driver_tp(tp), chunk, generation):
+                        await self._rewind(driver_tp(tp))
+        except HoleError as exc:
+            await self.app.crash(exc)
+        except (ConsumerStoppedError, asyncio.CancelledError):
+            if not self.app.should_stop:
+                raise
+
+    async def _deliver(self, tp: TP, chunk: list[Any], generation: int) -> bool:
+        """Hand a chunk to the agents; False: it was not, or not whole, and the partition must be read again."""
+        progress = self.progress.get(tp)
+        if (
+            progress is None
+            or not self.flow_active
+            or self.app.consumer_generation_id != generation
+            or tp not in self._active_partitions | self._buffered_partitions
+        ):
+            return False
+        records = await self._without_holes(tp, progress, chunk)
+        if records is None or self.progress.get(tp) is not progress:
+            return False
+        batch = RecordBatch(records, tp.topic, tp.partition, generation)
+        last = records[-1]
+        about = (tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type)
+        message = ConsumerMessage(*about, [], None, batch, None, 0, 0, tp, generation_id=generation)
+        progress.deliver(batch)
+        await self.wait_first(self.callback(message), self.suspend_flow.wait())
+        return True
+
+    async def _without_holes(self, tp: TP, progress: Progress, chunk: list[Any]) -> list[Any] | None:
+        """The part of a chunk that comes next, None when the partition is to be read again from where it should be.
+
+        Raises HoleError when records are missing for which there is no explanation.
+        """
+        expected = progress.delivered
+        if chunk[0].offset < expected <= chunk[-1].offset:
+            chunk = [record for record in chunk if record.offset >= expected]
+        first = chunk[0].offset
+        if first != expected:
+            # Most often a chunk that was on its way while the partition was sought; the log itself is asked last.
+            if progress.rereads_of(first) < REREADS:
+                return None
+            if first < expected:
+                raise HoleError(tp.topic, tp.partition, expected, first)
+            await self._explain(tp, expected, first)
+        if chunk[-1].offset - first + 1 != len(chunk):
+            for left, right in itertools.pairwise(chunk):
+                if right.offset != left.offset + 1:
+                    await self._explain(tp, left.offset + 1, right.offset)
+        return chunk
+
+    async def _explain(self, tp: TP, expected: int, got: int) -> None:
+        """Return if offsets [expected, got) are missing for a good reason, else raise HoleError."""
+        compacted = tp.topic in self.compacted_topics
+        if compacted or (tp.topic in self._transactional and got == expected + 1):
+            return
+        reason = await self._thread.call_thread(self._thread.explain, tp, expected, got, compacted)
+        if reason is None:
+            raise HoleError(tp.topic, tp.partition, expected, got)
+        if reason == "transaction":
+            self._transactional.add(tp.topic)
+        else:
+            log.warning("%s[%d]: offsets %d to %d are gone: %s", tp.topic, tp.partition, expected, got - 1, reason)
+
+    async def _rewind(self, tp: TP) -> None:
+        """Read on from the end of what was delivered."""
+        progress = self.progress.get(tp)
+        if progress is None:
+            self._undelivered.add(tp)  # perform_seek, which is to come, reads it again
+        else:
+            await self._thread.call_thread(self._thread.seek_to, tp, progress.delivered)
+
+    async def perform_seek(self) -> None:
+        """Begin every assigned partition where its group left off; Faust calls this at the end of each rebalance."""
+        generation = self.app.consumer_generation_id
+        changelogs = set(self.app.tables.changelog_topics)
+        located = await self._thread.call_thread(self._thread.locate, changelogs)
+        if generation != self.app.consumer_generation_id:
+            return
+        self.progress = {tp: Progress(offset, committed) for tp, (offset, committed) in located.items()}
+        for tp in self._undelivered & self.progress.keys():
+            await self._rewind(tp)
+        self._undelivered.clear()
+
+    async def seek(self, partition: TP, offset: int) -> None:
+        """Read a partition from `offset`; what it had in progress is forgotten, and so never committed."""
+        tp = driver_tp(partition)
+        if await self._thread.call_thread(self._thread.seek_to, tp, offset) and tp in self.progress:
+            self.progress[tp] = Progress(offset, self.progress[tp].committed)
+
+    # -- acknowledging ----------------------------------------------------------------------------------------
+
+    def ack(self, message: Any) -> bool:
+        """The agent is done with a message; counted for the commit unless it was abandoned or never begun."""
+        if message.acked:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
+        batch, progress = message.value, self.progress.get(message.tp)
+        # Faust also acks what it skips because it arrived late: such a message was never tracked.
+        if progress is not None and message.tracked and not batch.abandoned:
+            progress.ack(batch)
+        notify(self._waiting_for_ack)
+        return True
+
+    async def abandon(self, batch: RecordBatch) -> None:
+        """Give a batch up, unacked, and join the group again, which delivers it to whoever owns it then."""
+        batch.abandoned = True
+        await self.rejoin()
+
+    async def rejoin(self) -> None:
+        """Join the group again: every partition is then located, and every table recovered, anew."""
+        await self._thread.call_thread(self._thread.request_rejoin)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return (tp for tp in list(self.progress) if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        progress = self.progress.get(tp)
+        return None if progress is None else progress.committable()
+
+    def _should_commit(self, tp: TP, offset: int) -> bool:
+        return True
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        done = bool(await super()._commit_offsets(offsets, start_new_transaction))
+        if done:
+            for tp, offset in offsets.items():
+                if tp in self.progress:
+                    self.progress[tp].committed = offset
+        return done
+
+    # -- rebalancing ------------------------------------------------------------------------------------------
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self.revoking_since = _now()
+        await super().on_partitions_revoked(revoked)  # waits for the batches in progress, and commits them
+        self.progress.clear()
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self.progress.clear()
+        self._thread.heartbeat_at = _now()
+        self.revoking_since = None
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """Nothing to recover, as Faust sees it: a table reads its changelog itself (streams.table)."""
+        return dict.fromkeys(partitions, 0)
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        """See highwaters."""
+        return dict.fromkeys(partitions, 0)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust's guess at what is stuck does not understand batches; lags() tells."""
+
+
+class Transport(driver.Transport):  # type: ignore[misc]
+    """aiokafka's transport with the consumer above."""
+
+    Consumer = Consumer
+
+
+drivers.TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"
+
+
+def driver_tp(tp: Any) -> TP:
+    """Faust's form of aiokafka's topic and partition."""
+    return tp if isinstance(tp, TP) else TP(tp.topic, tp.partition)
+
+
+async def consume(stream: Any, handle: Callable[[RecordBatch], Awaitable[None]]) -> None:
+    """Run `handle` on each batch of an agent's stream, and ack the batch when it returns: the body of every agent.
+
+    All that a batch causes must be durable when `handle` returns. OwnershipLost gives the batch up; any other
+    exception stops the worker, with nothing of the batch committed.
+    """
+    app = stream.app
+    async for event in stream.noack().events():
+        batch = event.value
+        try:
+            await handle(batch)
+        except OwnershipLost as exc:
+            log.warning("gave up %s: %s", batch, exc)
+            await app.consumer.abandon(batch)
+        except Exception as exc:
+            batch.abandoned = True
+            event.ack()
+            await app.crash(exc)
+            return
+        event.ack()
+
+
+def positions(app: Any) -> dict[tuple[str, int], int]:
+    """Next offset after the acked prefix, of each (topic, partition) that this worker reads."""
+    return {(tp.topic, tp.partition): progress.acked for tp, progress in app.consumer.progress.items()}
+
+
+def lags(app: Any) -> dict[tuple[str, int], int]:
+    """Records between the acked prefix and the end of the log as the last fetch saw it, by (topic, partition)."""
+    found: dict[tuple[str, int], int] = {}
+    for tp, progress in app.consumer.progress.items():
+        try:
+            highwater = app.consumer.highwater(tp)
+        except IllegalStateError:
+            continue
+        if highwater is not None:
+            found[tp.topic, tp.partition] = max(highwater - progress.acked, 0)
+    return found
+
+
+def still_owner(app: Any, tp: tuple[str, int], generation: int) -> bool:
+    """Whether this worker still owns a partition that it got in `generation`.
+
+    False too when it cannot know: when the coordinator has not answered a heartbeat for the session timeout, or has
+    waited for this worker for the rebalance timeout, as after SIGSTOP or sleep, others may have the partition.
+    """
+    consumer = app.consumer
+    try:
+        kafka = consumer._thread._ensure_consumer()
+    except Exception:  # not started, or stopped
+        return False
+    now, conf = _now(), app.conf
+    return bool(
+        app.consumer_generation_id == generation == kafka._coordinator.generation
+        and driver.TopicPartition(*tp) in kafka.assignment()
+        and now - consumer._thread.heartbeat_at < conf.broker_session_timeout
+        and (consumer.revoking_since is None or now - consumer.revoking_since < conf.broker_rebalance_timeout)
+    )
