@@ -1,0 +1,54 @@
+"""Connections to ClickHouse, a server or the embedded engine's HTTP interface: the same client, by URL."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from sinks.errors import ClickHouseRefusedError, ClickHouseUnavailableError, is_retriable
+
+
+def connect(url: str, database: str | None = "cx", *, timeout: float = 300.0) -> Client:
+    """A client for http[s]://[user[:password]@]host[:port][/?database=NAME&SETTING=VALUE...].
+
+    database: what unqualified names refer to; one in the URL wins; None: the server's default (it need not exist yet).
+    timeout: seconds without any answer after which a call fails.
+    The client may be shared by threads: it has no session.
+    Raises ClickHouseUnavailableError when nothing usable answers there (the same call may succeed later),
+    ClickHouseRefusedError for wrong credentials or database, ValueError for a malformed URL.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"not a ClickHouse URL: {_shown(url)!r} (http://user:password@host:8123)")
+    settings: dict[str, str] = dict(parse_qsl(parts.query))
+    database = settings.pop("database", "") or database
+    try:
+        return clickhouse_connect.get_client(
+            interface=parts.scheme,
+            host=parts.hostname,
+            port=parts.port or (8443 if parts.scheme == "https" else 8123),
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else "",
+            database=database or "__default__",
+            settings=settings,
+            connect_timeout=10,
+            send_receive_timeout=timeout,
+            compress="lz4",
+            client_name="rihla",
+            autogenerate_session_id=False,
+            dedicated_pool=True,
+        )
+    except ClickHouseError as error:
+        if is_retriable(error):
+            raise ClickHouseUnavailableError(f"ClickHouse does not answer at {_shown(url)}: {error}") from error
+        raise ClickHouseRefusedError(f"ClickHouse at {_shown(url)} refuses the connection: {error}") from error
+
+
+def _shown(url: str) -> str:
+    """The URL without its password, for messages."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{parts.username + '@' if parts.username else ''}{host}"

@@ -1,0 +1,254 @@
+"""The embedded database: one process owns ClickHouse's engine (chDB) for one folder.
+
+chDB allows one engine path per process and one process per path. Within them it is a full, concurrent
+ClickHouse: every statement here gets a connection of its own (0.1 ms), so neither settings nor `USE` of one
+statement reach another, and statements of several threads run at the same time (the GIL is released while
+the engine works).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+MEGABYTE = 1 << 20
+
+# For a machine that also runs the broker and four workers within 3 GiB. The caches are small because the page
+# cache of the operating system holds the same files; the mark cache's own default is 5 GiB.
+SERVER_OPTIONS: Mapping[str, str] = {
+    "max_server_memory_usage": str(1400 * MEGABYTE),
+    "mark_cache_size": str(64 * MEGABYTE),
+    "primary_index_cache_size": str(32 * MEGABYTE),
+    "index_mark_cache_size": str(16 * MEGABYTE),
+}
+
+# Of every connection; a statement may override them with its own settings.
+QUERY_OPTIONS: Mapping[str, str] = {
+    "max_threads": "2",
+    "max_insert_threads": "1",
+    "implicit_select": "0",  # clickhouse-local takes `selec 1` for an expression; a server refuses it, and so do we
+    "max_memory_usage": str(1000 * MEGABYTE),
+    "max_bytes_before_external_group_by": str(400 * MEGABYTE),
+    "max_bytes_before_external_sort": str(400 * MEGABYTE),
+}
+
+_CODE = re.compile(r"Code: (\d+)\. DB::Exception")
+
+
+class EngineError(Exception):
+    """A statement that the engine refused. `code` is ClickHouse's error number, or 0 where there is none."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @classmethod
+    def of(cls, error: BaseException) -> EngineError:
+        """From whatever chDB raised: drops chDB's own words before ClickHouse's `Code: N. DB::Exception: ...`."""
+        text = str(error)
+        found = _CODE.search(text)
+        return cls(text[found.start() :], int(found.group(1))) if found else cls(text or type(error).__name__)
+
+
+class EngineBusyError(EngineError):
+    """The folder is held by another process, or this process holds another folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a statement gave: output bytes in the format asked for, and ClickHouse's counters (rows, bytes, seconds)."""
+
+    data: bytes
+    rows_read: int
+    bytes_read: int
+    rows_written: int
+    bytes_written: int
+    elapsed: float
+
+
+class Engine:
+    """Owner of the engine files in `path` (created if absent). Blocking and thread-safe; call it from worker threads.
+
+    options: further server settings of ClickHouse (see SERVER_OPTIONS), as text.
+    Raises EngineBusyError when another process owns the folder; EngineError when it cannot be opened.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], options: Mapping[str, str] | None = None) -> None:
+        self.path = Path(path).resolve()
+        if "?" in str(self.path):
+            raise EngineError(f"the engine cannot live in a folder with a question mark in its name: {self.path}")
+        self.path.mkdir(parents=True, exist_ok=True)
+        _refuse_if_held(self.path)
+        import chdb  # 260 MB of engine: only the process that owns one pays for it
+
+        self._connect: Any = chdb._chdb.connect
+        self._query_options = _options(QUERY_OPTIONS)
+        server_options = _options({**SERVER_OPTIONS, **(options or {})})
+        self._lock = threading.Condition()
+        self._running = 0
+        self._closed = False
+        try:
+            # Held open for the engine's life: with its last connection chDB shuts the engine down.
+            self._keeper = self._connect(f"{self.path}?{server_options}&{self._query_options}")
+        except Exception as error:
+            if "already initialized" in str(error):
+                raise EngineBusyError(f"this process already has an engine on another folder: {error}") from error
+            _refuse_if_held(self.path)
+            raise EngineError(f"cannot open the engine in {self.path}: {error}") from error
+
+    def query(
+        self,
+        sql: str | bytes,
+        fmt: str = "TabSeparated",
+        *,
+        database: str | None = None,
+        settings: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Result:
+        """Run one statement; a FORMAT clause in it wins over `fmt`.
+
+        params: values of {name:Type} placeholders, escaped as in TSV (as ClickHouse's HTTP interface wants them).
+        Raises EngineError.
+        """
+        with self._session(database, settings) as connection:
+            try:
+                result = connection.query(sql, fmt, params=dict(params or {}))
+            except Exception as error:
+                raise EngineError.of(error) from None
+            return Result(
+                result.bytes() or b"",
+                result.rows_read(),
+                result.bytes_read(),
+                result.rows_written(),
+                result.bytes_written(),
+                result.elapsed(),
+            )
+
+    def insert(
+        self,
+        statement: str,
+        fmt: str,
+        chunks: Iterable[bytes],
+        *,
+        database: str | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> Result:
+        """Run `statement`, an INSERT without FORMAT and data, over one body in `fmt`, in chunks; returns once stored.
+
+        The data never meets the SQL parser, so any bytes are safe. Raises EngineError; then parts of a body larger
+        than max_insert_block_size may have been stored, as on a server.
+        """
+        with self._session(database, settings) as connection:
+            inserter = None
+            try:
+                inserter = connection.send_insert(statement, fmt)
+                for chunk in chunks:
+                    connection.insert_append(inserter, chunk)
+                done = connection.insert_done(inserter)
+                inserter = None
+            except Exception as error:
+                raise EngineError.of(error) from None
+            finally:
+                if inserter is not None:
+                    _cancel(connection, inserter)
+            return Result(b"", 0, 0, done.rows_written(), done.bytes_written(), done.elapsed())
+
+    def kill(self, query_id: str) -> None:
+        """Ask the statement that was run with the setting log_comment = query_id to stop; does not wait for it."""
+        try:
+            with self._session(None, None) as connection:
+                connection.query(f"KILL QUERY WHERE Settings['log_comment'] = {literal(query_id)} ASYNC", "Null")
+        except Exception as error:
+            log.warning("could not stop query %s: %s", query_id, error)
+
+    def close(self) -> None:
+        """Stop what runs, wait for it, and release the folder. Idempotent; afterwards every call raises EngineError."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            # Again and again: a statement may have been let in but not begun when the others were stopped.
+            while not self._lock.wait_for(lambda: self._running == 0, timeout=0.2):
+                self._keeper.query("KILL QUERY WHERE query NOT ILIKE 'KILL QUERY%' ASYNC", "Null")
+        self._keeper.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _session(self, database: str | None, settings: Mapping[str, str] | None) -> Iterator[Any]:
+        with self._lock:
+            if self._closed:
+                raise EngineError("the engine is closed", 236)  # ABORTED
+            self._running += 1
+        connection = None
+        try:
+            connection = self._connect(f"{self.path}?{self._query_options}")
+            try:
+                if database:
+                    connection.query(f"USE {identifier(database)}", "Null")
+                if settings:
+                    assignments = ", ".join(f"{identifier(key)} = {literal(value)}" for key, value in settings.items())
+                    connection.query(f"SET {assignments}", "Null")
+            except Exception as error:
+                raise EngineError.of(error) from None
+            yield connection
+        finally:
+            if connection is not None:
+                connection.close()
+            with self._lock:
+                self._running -= 1
+                self._lock.notify_all()
+
+
+def identifier(name: str) -> str:
+    """A name quoted for SQL."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def literal(text: str) -> str:
+    """A string quoted for SQL. ClickHouse converts it where a setting is a number."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _options(options: Mapping[str, str]) -> str:
+    return "&".join(f"{name}={value}" for name, value in options.items())
+
+
+def _cancel(connection: Any, inserter: Any) -> None:
+    try:
+        connection.insert_cancel(inserter)
+    except Exception as error:  # the first error is the one to report
+        log.debug("cancelling a failed insert: %s", error)
+
+
+def _refuse_if_held(path: Path) -> None:
+    """Raise EngineBusyError if a process holds the folder: ClickHouse locks the file `status`, which names it."""
+    try:
+        status = os.open(path / "status", os.O_RDWR)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(status, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = re.search(rb"PID: (\d+)", os.read(status, 200))
+        who = f"process {int(holder.group(1))}" if holder else "another process"
+        raise EngineBusyError(
+            f"{path} is in use by {who}; one process at a time may own it. "
+            "While `rihla up` runs there, query it over HTTP instead."
+        ) from None
+    finally:
+        os.close(status)

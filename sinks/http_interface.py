@@ -1,0 +1,249 @@
+"""ClickHouse's HTTP interface over the embedded engine, so that clickhouse-connect, curl and other clients of a
+server work with it unchanged (https://clickhouse.com/docs/interfaces/http).
+
+What it does not do, because nothing here needs it: sessions (session_id is accepted and ignored: every request
+stands alone), ClickHouse's block compression (compress=1, decompress=1: refused), external tables (refused),
+users and passwords (it listens on this machine only). Answers go out uncompressed: they stay on this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+import zlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
+
+from sinks.engine import Engine, EngineError, Result
+from sinks.statements import format_of, gives_rows, split_insert
+
+log = logging.getLogger(__name__)
+
+# Request parameters that are not settings of ClickHouse.
+_TRANSPORT = frozenset(
+    (
+        *("query", "database", "default_format", "user", "password", "quota_key", "role", "query_id"),
+        *("session_id", "session_timeout", "session_check", "close_session", "stacktrace"),
+        *("wait_end_of_query", "buffer_size", "compress", "decompress", "client_protocol_version"),
+    )
+)
+_CONTENT_TYPES = (
+    ("JSONEachRow", "application/x-ndjson; charset=UTF-8"),
+    ("JSON", "application/json; charset=UTF-8"),
+    ("TabSeparated", "text/tab-separated-values; charset=UTF-8"),
+    ("TSV", "text/tab-separated-values; charset=UTF-8"),
+    ("CSV", "text/csv; charset=UTF-8"),
+    ("Pretty", "text/plain; charset=UTF-8"),
+    ("Vertical", "text/plain; charset=UTF-8"),
+)
+# As ClickHouse's HTTPHandler maps error codes to statuses; all others are 500.
+_STATUS = {
+    **dict.fromkeys((516, 192, 193, 194, 195), 403),
+    **dict.fromkeys((6, 26, 27, 33, 38, 41, 43, 53, 62, 63, 69, 72, 117, 386, 456, 457), 400),
+    **dict.fromkeys((16, 46, 47, 60, 73, 81, 115, 702), 404),
+    241: 507,
+    158: 400,
+    159: 408,
+    202: 503,
+    236: 503,
+    48: 501,
+}
+_BODY_LIMIT = 1 << 30
+_CHUNK = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running HTTP interface: its address, and how to stop it."""
+
+    url: str
+    port: int
+    runner: web.AppRunner
+
+    async def close(self) -> None:
+        """Stop listening and end open requests. The engine stays open. Idempotent."""
+        await self.runner.cleanup()
+
+
+async def serve(
+    engine: Engine, host: str = "127.0.0.1", port: int = 0, *, middlewares: tuple[Middleware, ...] = ()
+) -> Served:
+    """Answer HTTP for `engine` on host:port (0: a free one) until closed.
+
+    middlewares: aiohttp middlewares around every request; tests inject faults with them.
+    Raises OSError when the port is taken.
+    """
+    # Request bodies are decoded here, lz4 included, so aiohttp must hand them over as they came; a client that goes
+    # away cancels its handler, which stops the query.
+    runner = web.AppRunner(
+        application(engine, middlewares), auto_decompress=False, handler_cancellation=True, access_log=None
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    bound: int = runner.addresses[0][1]
+    return Served(f"http://{host}:{bound}", bound, runner)
+
+
+def application(engine: Engine, middlewares: tuple[Middleware, ...] = ()) -> web.Application:
+    """The aiohttp application that answers for `engine`; it does not own the engine."""
+    app = web.Application(client_max_size=_BODY_LIMIT, middlewares=middlewares)
+    handler = _Handler(engine)
+    app.router.add_get("/ping", _ok)
+    app.router.add_get("/replicas_status", _ok)
+    app.router.add_route("*", "/", handler.answer)
+    app.on_cleanup.append(handler.close)
+    return app
+
+
+async def _ok(_: web.Request) -> web.Response:
+    return web.Response(text="Ok.\n")
+
+
+class _Handler:
+    """Queries and inserts run in thread pools of their own, so that slow questions never keep rows waiting."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._queries = ThreadPoolExecutor(8, "engine-query")
+        self._inserts = ThreadPoolExecutor(2, "engine-insert")
+
+    async def close(self, _: web.Application) -> None:
+        self._queries.shutdown(wait=False, cancel_futures=True)
+        self._inserts.shutdown(wait=False, cancel_futures=True)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        headers = {
+            "X-ClickHouse-Query-Id": request.query.get("query_id") or str(uuid.uuid4()),
+            "X-ClickHouse-Server-Display-Name": "rihla",
+        }
+        try:
+            if request.method not in (hdrs.METH_GET, hdrs.METH_POST, hdrs.METH_PUT):
+                raise _refusal(48, "NOT_IMPLEMENTED", f"HTTP method {request.method} is not supported")
+            _refuse_foreign_page(request)
+            form, text = await _read(request)
+            if not text.strip():
+                if request.method == hdrs.METH_GET and not request.query:
+                    return web.Response(text="Ok.\n")
+                raise _refusal(62, "SYNTAX_ERROR", "Syntax error: Empty query")
+            return await self._run(request, form, text, headers)
+        except EngineError as error:
+            headers["X-ClickHouse-Exception-Code"] = str(error.code)
+            return web.Response(status=_STATUS.get(error.code, 500), text=f"{error}\n", headers=headers)
+
+    async def _run(
+        self, request: web.Request, form: Mapping[str, str], text: bytes, headers: dict[str, str]
+    ) -> web.Response:
+        given = {**request.query, **form}
+        database = given.get("database") or request.headers.get("X-ClickHouse-Database")
+        params = {name[6:]: value for name, value in given.items() if name.startswith("param_")}
+        settings = {name: value for name, value in given.items() if name not in _TRANSPORT and name[:6] != "param_"}
+        comment = settings.setdefault("log_comment", headers["X-ClickHouse-Query-Id"])
+        readonly = settings.pop("readonly", "0")
+        if request.method == hdrs.METH_GET and readonly == "0":
+            readonly = "2"  # as ClickHouse does: a link must not change data
+        insert = split_insert(text) if readonly == "0" else None
+        if readonly != "0":
+            settings["readonly"] = readonly  # the last one, because it forbids to set others
+        fmt = given.get("default_format") or request.headers.get("X-ClickHouse-Format") or "TabSeparated"
+        if insert is None:
+            run = partial(self._engine.query, text, fmt, database=database, settings=settings, params=params)
+        else:
+            settings |= {f"param_{name}": value for name, value in params.items()}
+            chunks = _chunks(text, insert.data_from)
+            run = partial(
+                self._engine.insert, insert.statement, insert.format, chunks, database=database, settings=settings
+            )
+        work = (self._queries if insert is None else self._inserts).submit(run)
+        try:
+            result = await asyncio.shield(asyncio.wrap_future(work))
+        except asyncio.CancelledError:  # the client went away
+            if insert is None and not work.cancel():
+                asyncio.get_running_loop().run_in_executor(None, self._engine.kill, comment)
+            raise
+        headers["X-ClickHouse-Timezone"] = "UTC"
+        headers["X-ClickHouse-Summary"] = _summary(result)
+        if insert is None and gives_rows(text[:1000]):
+            fmt = format_of(text[-1000:].decode(errors="replace"), fmt)
+            headers["X-ClickHouse-Format"] = fmt
+            headers[hdrs.CONTENT_TYPE] = next(
+                (kind for prefix, kind in _CONTENT_TYPES if fmt.startswith(prefix)), "application/octet-stream"
+            )
+        return web.Response(body=result.data, headers=headers)
+
+
+async def _read(request: web.Request) -> tuple[dict[str, str], bytes]:
+    """The form's fields, and the statement: parameter or field `query`, then the body, joined as ClickHouse does."""
+    for name in ("compress", "decompress"):
+        if request.query.get(name, "0") not in ("0", "false"):
+            raise _refusal(48, "NOT_IMPLEMENTED", f"{name}=1 is not supported; use Content-Encoding, or nothing")
+    query = request.query.get("query", "").encode()
+    form: dict[str, str] = {}
+    if request.content_type == "multipart/form-data":
+        for name, field in (await request.post()).items():
+            if not isinstance(field, (str, bytes)):
+                raise _refusal(48, "NOT_IMPLEMENTED", "external tables are not supported")
+            form[name] = field if isinstance(field, str) else field.decode()
+        return form, form.pop("query", query.decode()).encode()
+    raw = await request.read()
+    body = await asyncio.to_thread(_decompress, raw, request.headers.get(hdrs.CONTENT_ENCODING, "")) if raw else b""
+    return form, query + b"\n" + body if query and body else query or body
+
+
+def _chunks(text: bytes, start: int) -> Iterator[bytes]:
+    for at in range(start, len(text), _CHUNK):
+        yield text[at : at + _CHUNK]
+
+
+def _decompress(body: bytes, encoding: str) -> bytes:
+    try:
+        match encoding.strip().lower():
+            case "" | "identity":
+                return body
+            case "gzip" | "deflate":
+                return zlib.decompress(body, 32 + zlib.MAX_WBITS)
+            case "lz4" | "zstd" | "br" as name:
+                codec = "brotli" if name == "br" else name
+                return bytes(pa.input_stream(pa.py_buffer(body), compression=codec).read())
+    except Exception as error:
+        raise _refusal(271, "CANNOT_DECOMPRESS", f"Cannot decompress the {encoding} body: {error}") from None
+    raise _refusal(48, "NOT_IMPLEMENTED", f"Content-Encoding {encoding} is not supported")
+
+
+def _refuse_foreign_page(request: web.Request) -> None:
+    """A page of another site, open in a browser of this machine, must not reach this database through that browser."""
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise _refusal(516, "AUTHENTICATION_FAILED", f"requests from pages of {origin} are not allowed")
+
+
+def _refusal(code: int, name: str, message: str) -> EngineError:
+    """An error in ClickHouse's own words, with one of its codes (https://clickhouse.com/docs/interfaces/http)."""
+    return EngineError(f"Code: {code}. DB::Exception: {message}. ({name})", code)
+
+
+def _summary(result: Result) -> str:
+    counters = {
+        "read_rows": result.rows_read,
+        "read_bytes": result.bytes_read,
+        "written_rows": result.rows_written,
+        "written_bytes": result.bytes_written,
+        "total_rows_to_read": 0,
+        "result_rows": result.rows_written,
+        "result_bytes": len(result.data),
+        "elapsed_ns": int(result.elapsed * 1e9),
+    }
+    return json.dumps({name: str(value) for name, value in counters.items()})

@@ -1,0 +1,69 @@
+"""What the HTTP interface must know of a statement: does data follow it, does it give rows, in which format."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_TOKEN = re.compile(
+    rb"""(?P<space>\s+|--[^\n]*|\#!?[ ][^\n]*|/\*.*?\*/)
+       | (?P<quoted>'(?:\\.|''|[^'\\])*'|`(?:\\.|``|[^`\\])*`|"(?:\\.|""|[^"\\])*")
+       | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
+       | (?P<other>.)""",
+    re.DOTALL | re.VERBOSE,
+)
+_FORMAT_CLAUSE = re.compile(r"\bFORMAT\s+(\w+)\s*(?:SETTINGS\b[^']*)?;?\s*$", re.IGNORECASE)
+_GIVES_ROWS = frozenset(
+    {b"SELECT", b"WITH", b"FROM", b"(", b"SHOW", b"DESCRIBE", b"DESC", b"EXISTS", b"EXPLAIN", b"CHECK"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """An INSERT taken apart: the statement before FORMAT or VALUES, the format's name, and where the data begin."""
+
+    statement: str
+    format: str
+    data_from: int
+
+
+def split_insert(text: bytes) -> Insert | None:
+    """The parts of an INSERT whose data follow it, or None for any other statement (INSERT ... SELECT among them).
+
+    Where the data begin is ClickHouse's own rule (ParserInsertQuery): behind the format's name and blanks, and one
+    line end if there is one.
+    """
+    depth = 0
+    before: list[bytes] = []  # the last two words, in capitals: a table may be called `format` or `values`
+    for match in _TOKEN.finditer(text):
+        if match["space"]:
+            continue
+        token = match.group().upper()
+        if not before and token != b"INSERT":
+            return None
+        depth += (token == b"(") - (token == b")")
+        if depth == 0 and match["word"] and before[-1:] not in ([b"INTO"], [b"TABLE"], [b"."]):
+            if token in (b"SELECT", b"WITH", b"INFILE"):
+                return None
+            if token == b"VALUES":
+                return Insert(text[: match.start()].decode(), "Values", match.end())
+            if token == b"FORMAT":
+                name = re.compile(rb"\s+(\w+)[ \t\f]*;?[ \t\f]*\r?\n?").match(text, match.end())
+                if name:
+                    return Insert(text[: match.start()].decode(), name[1].decode(), name.end())
+        before.append(token)
+    return None
+
+
+def gives_rows(text: bytes) -> bool:
+    """Whether a statement answers with a result set (even an empty one), as against DDL or INSERT."""
+    for match in _TOKEN.finditer(text):
+        if not match["space"]:
+            return match.group().upper() in _GIVES_ROWS
+    return False
+
+
+def format_of(text: str, default: str) -> str:
+    """The output format of a statement: its FORMAT clause, else `default`."""
+    found = _FORMAT_CLAUSE.search(text)
+    return found.group(1) if found else default

@@ -1,0 +1,93 @@
+"""The real engine for tests: one a run (chDB allows one a process), served over HTTP; a database for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from sinks.client import connect
+from sinks.engine import Engine
+from sinks.http_interface import Served, serve
+
+T = TypeVar("T")
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class ClickHouse:
+    """A place to write to: the engine's address, and a database of the test's own (empty until migrated)."""
+
+    url: str
+    database: str
+    engine: Engine
+    client: Client
+
+    def connect(self) -> Client:
+        """One more client on the test's database."""
+        return connect(self.url, self.database)
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        """The rows that `sql` gives."""
+        return [tuple(row) for row in self.client.query(sql).result_rows]
+
+
+class LoopThread:
+    """An event loop in a thread, for servers that a blocking test talks to."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine that runs in the thread's loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
+
+    def close(self) -> None:
+        """Stop the loop and wait for its thread."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(10)
+        self.loop.close()
+
+
+@pytest.fixture(scope="session")
+def loop_thread() -> Iterator[LoopThread]:
+    """An event loop that runs beside the tests."""
+    thread = LoopThread()
+    yield thread
+    thread.close()
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The engine of this test run, in a temporary folder."""
+    with Engine(Path(tmp_path_factory.mktemp("clickhouse"))) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def served(engine: Engine, loop_thread: LoopThread) -> Iterator[Served]:
+    """The engine's HTTP interface on a free port."""
+    served = loop_thread.run(serve(engine))
+    yield served
+    loop_thread.run(served.close())
+
+
+@pytest.fixture
+def clickhouse(engine: Engine, served: Served) -> Iterator[ClickHouse]:
+    """The engine over HTTP, with a fresh, empty database that is dropped afterwards."""
+    database = f"test_{next(_numbers)}"
+    engine.query(f"CREATE DATABASE {database}")
+    client = connect(served.url, database)
+    yield ClickHouse(served.url, database, engine, client)
+    client.close()
+    engine.query(f"DROP DATABASE IF EXISTS {database}")

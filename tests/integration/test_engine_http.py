@@ -1,0 +1,317 @@
+"""The embedded engine behind ClickHouse's HTTP interface, as its clients see it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import json
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+import zlib
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from sinks.engine import Engine, EngineBusyError, EngineError
+from sinks.http_interface import serve
+from tests.clickhouse import ClickHouse, LoopThread
+
+CREATE = """
+CREATE TABLE t (a UInt64, s String, l LowCardinality(String), d DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY a
+"""
+NASTY = 'it\'s \\ "double"; -- مرحبا\t\n\r\x00 ünï 🕌'
+
+
+def http(
+    url: str, data: bytes | None = None, headers: dict[str, str] | None = None
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of one request; POST where there is data."""
+    request = urllib.request.Request(url, data=data, headers=headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, dict(response.headers), response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, dict(error.headers), error.read()
+
+
+def test_ping_and_replicas_status(clickhouse: ClickHouse) -> None:
+    assert http(clickhouse.url + "/ping")[::2] == (200, b"Ok.\n")
+    assert http(clickhouse.url + "/replicas_status")[::2] == (200, b"Ok.\n")
+    assert http(clickhouse.url + "/")[::2] == (200, b"Ok.\n")
+
+
+def test_get_query_is_tab_separated_by_default(clickhouse: ClickHouse) -> None:
+    status, headers, body = http(clickhouse.url + "/?query=SELECT%201,%27x%27")
+    assert (status, body) == (200, b"1\tx\n")
+    assert headers["Content-Type"] == "text/tab-separated-values; charset=UTF-8"
+    assert headers["X-ClickHouse-Format"] == "TabSeparated"
+    assert json.loads(headers["X-ClickHouse-Summary"])["read_rows"] == "1"
+
+
+def test_post_body_default_format_and_format_clause(clickhouse: ClickHouse) -> None:
+    _, headers, body = http(clickhouse.url + "/?default_format=JSONEachRow", b"SELECT 1 AS a")
+    assert (body, headers["X-ClickHouse-Format"]) == (b'{"a":1}\n', "JSONEachRow")
+    _, headers, body = http(clickhouse.url + "/", b"SELECT 1 AS a FORMAT CSVWithNames")
+    assert (body, headers["Content-Type"]) == (b'"a"\n1\n', "text/csv; charset=UTF-8")
+
+
+def test_query_parameter_and_body_are_joined(clickhouse: ClickHouse) -> None:
+    query = urllib.parse.urlencode({"query": "SELECT sum(number)", "database": clickhouse.database})
+    assert http(f"{clickhouse.url}/?{query}", b"FROM numbers(5)")[2] == b"10\n"
+
+
+def test_get_must_not_write(clickhouse: ClickHouse) -> None:
+    query = urllib.parse.urlencode({"query": CREATE, "database": clickhouse.database})
+    status, headers, body = http(f"{clickhouse.url}/?{query}")
+    assert (status, headers["X-ClickHouse-Exception-Code"]) == (500, "164"), body
+    assert http(f"{clickhouse.url}/?{query}", b" ")[0] == 200
+
+
+def test_settings_and_server_side_parameters(clickhouse: ClickHouse) -> None:
+    query = {"query": "SELECT getSetting('max_block_size'), {x:String}", "max_block_size": "123", "param_x": "a\\tb"}
+    assert http(f"{clickhouse.url}/?{urllib.parse.urlencode(query)}")[2] == b"123\ta\\tb\n"
+    unknown = http(f"{clickhouse.url}/?query=SELECT%201&no_such_setting=1")
+    assert (unknown[0], unknown[1]["X-ClickHouse-Exception-Code"]) == (404, "115")
+
+
+def test_settings_do_not_leak_into_the_next_request(clickhouse: ClickHouse) -> None:
+    http(clickhouse.url + "/?max_block_size=77", b"SET max_threads = 1")
+    answer = http(
+        clickhouse.url
+        + "/?query=SELECT%20getSetting('max_block_size')!=77,getSetting('max_threads')".replace("'", "%27")
+    )
+    assert answer[2] == b"true\t2\n" or answer[2] == b"1\t2\n"
+
+
+@pytest.mark.parametrize(
+    ("sql", "code", "status"),
+    [
+        ("selec 1", 62, 400),
+        ("SELECT x", 47, 404),
+        ("SELECT * FROM nope", 60, 404),
+        ("SELECT throwIf(1)", 395, 500),
+        (" ", 62, 400),
+    ],
+)
+def test_errors_carry_code_status_and_text(clickhouse: ClickHouse, sql: str, code: int, status: int) -> None:
+    got, headers, body = http(f"{clickhouse.url}/?database={clickhouse.database}", sql.encode())
+    assert (got, headers["X-ClickHouse-Exception-Code"]) == (status, str(code))
+    assert body.startswith(f"Code: {code}. DB::Exception: ".encode())
+
+
+def test_what_is_not_supported_says_so(clickhouse: ClickHouse) -> None:
+    assert http(clickhouse.url + "/?compress=1", b"SELECT 1")[0] == 501
+    assert http(clickhouse.url + "/", b"x", {"Content-Encoding": "snappy"})[0] == 501
+    status, headers, _ = http(clickhouse.url + "/", b"not gzip", {"Content-Encoding": "gzip"})
+    assert (status, headers["X-ClickHouse-Exception-Code"]) == (500, "271")
+
+
+def test_pages_of_other_sites_are_refused(clickhouse: ClickHouse) -> None:
+    assert http(clickhouse.url + "/", b"SELECT 1", {"Origin": "https://evil.example"})[0] == 403
+    assert http(clickhouse.url + "/", b"SELECT 1", {"Origin": clickhouse.url})[0] == 200
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip", "deflate", "zstd", "lz4", "br"])
+def test_insert_bodies_in_every_content_encoding(clickhouse: ClickHouse, encoding: str) -> None:
+    clickhouse.client.command(CREATE)
+    rows = b"".join(
+        json.dumps({"a": i, "s": NASTY, "l": "x", "d": "2024-02-29 10:00:00.123"}).encode() + b"\n" for i in range(50)
+    )
+    match encoding:
+        case "gzip":
+            body = gzip.compress(rows)
+        case "deflate":
+            body = zlib.compress(rows)
+        case "":
+            body = rows
+        case _:
+            sink = pa.BufferOutputStream()
+            with pa.CompressedOutputStream(sink, "brotli" if encoding == "br" else encoding) as out:
+                out.write(rows)
+            body = sink.getvalue().to_pybytes()
+    query = urllib.parse.urlencode({"query": "INSERT INTO t FORMAT JSONEachRow", "database": clickhouse.database})
+    status, headers, answer = http(
+        f"{clickhouse.url}/?{query}", body, {"Content-Encoding": encoding} if encoding else {}
+    )
+    assert (status, answer) == (200, b"")
+    assert json.loads(headers["X-ClickHouse-Summary"])["written_rows"] == "50"
+    assert clickhouse.rows("SELECT count(), any(s), any(d) FROM t") == [
+        (50, NASTY, dt.datetime(2024, 2, 29, 10, 0, 0, 123000))
+    ]
+
+
+def test_insert_statement_with_its_data_in_one_body(clickhouse: ClickHouse) -> None:
+    clickhouse.client.command(CREATE)
+    url = f"{clickhouse.url}/?database={clickhouse.database}"
+    for body in (
+        b"INSERT INTO t (a, s) VALUES (1, 'a;b'), (2, 'VALUES (x) FORMAT y')",
+        b'-- a comment\nINSERT INTO `t` (a, s) SETTINGS max_block_size = 10 FORMAT CSV\n3,"x;\n\ny"\n',
+        b"INSERT INTO TABLE t (a, s) SELECT 4, ' FORMAT CSV'",
+    ):
+        assert http(url, body)[::2] == (200, b"")
+    assert clickhouse.rows("SELECT a, s FROM t ORDER BY a") == [
+        (1, "a;b"),
+        (2, "VALUES (x) FORMAT y"),
+        (3, "x;\n\ny"),
+        (4, " FORMAT CSV"),
+    ]
+
+
+def test_a_refused_insert_stores_nothing(clickhouse: ClickHouse) -> None:
+    clickhouse.client.command(CREATE)
+    query = urllib.parse.urlencode({"query": "INSERT INTO t (a) FORMAT CSV", "database": clickhouse.database})
+    status, headers, _ = http(f"{clickhouse.url}/?{query}", b"1\n2\nthree\n")
+    assert (status, headers["X-ClickHouse-Exception-Code"]) == (400, "117")
+    assert clickhouse.rows("SELECT count() FROM t") == [(0,)]
+
+
+def test_clickhouse_connect_reads_writes_and_reports(clickhouse: ClickHouse) -> None:
+    client = clickhouse.client
+    client.command(CREATE)
+    when = dt.datetime(2024, 2, 29, 23, 59, 59, 999000)
+    client.insert("t", [[1, NASTY, "x", when]], column_names=["a", "s", "l", "d"])
+    arrow = pa.table(
+        {
+            "a": pa.array([2], pa.uint64()),
+            "s": [NASTY],
+            "l": ["y"],
+            "d": pa.array([when], pa.timestamp("ms", "UTC")),
+        }
+    )
+    assert client.insert_arrow("t", arrow).written_rows == 1
+    assert clickhouse.rows("SELECT * FROM t ORDER BY a") == [(1, NASTY, "x", when), (2, NASTY, "y", when)]
+    assert client.query_arrow("SELECT * FROM t WHERE a = 2").to_pylist()[0]["s"] == NASTY
+    found = client.query(
+        "SELECT a FROM t WHERE s = {s:String} AND d = {d:DateTime64(3)}", parameters={"s": NASTY, "d": when}
+    )
+    assert sorted(found.result_rows) == [(1,), (2,)]
+    assert client.query("SELECT * FROM t LIMIT 0").column_names == ("a", "s", "l", "d")
+    assert client.query("SELECT * FROM t WHERE 0").result_rows == []
+    with pytest.raises(DatabaseError) as refused:
+        client.command("SELECT * FROM nope")
+    assert (refused.value.code, refused.value.name) == (60, "UNKNOWN_TABLE")
+
+
+def test_large_insert_while_others_read(clickhouse: ClickHouse) -> None:
+    """200,000 rows in one body; readers meanwhile see all of them or none (one insert block is one part)."""
+    client = clickhouse.client
+    client.command(CREATE)
+    count = 200_000
+    body = pa.table(
+        {
+            "a": pa.array(range(count), pa.uint64()),
+            "s": [f"row {i} {NASTY}" for i in range(count)],
+            "l": ["x"] * count,
+            "d": pa.array([0] * count, pa.timestamp("ms", "UTC")),
+        }
+    )
+    seen: set[int] = set()
+    done = threading.Event()
+
+    def read() -> None:
+        reader = clickhouse.connect()
+        while not done.is_set():
+            seen.add(int(reader.query("SELECT count() FROM t").result_rows[0][0]))
+        reader.close()
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        assert client.insert_arrow("t", body).written_rows == count
+    finally:
+        done.set()
+        for reader in readers:
+            reader.join()
+    assert seen <= {0, count}
+    assert clickhouse.rows("SELECT count(), uniqExact(s) FROM t") == [(count, count)]
+
+
+def test_a_query_stops_when_its_client_goes_away(clickhouse: ClickHouse) -> None:
+    """Otherwise an impatient analyst leaves the machine busy."""
+    connection = HTTPConnection(urllib.parse.urlsplit(clickhouse.url).netloc)
+    connection.request("POST", "/?query_id=endless", b"SELECT sum(cityHash64(number)) FROM numbers(10000000000000)")
+    running = "SELECT count() FROM system.processes WHERE Settings['log_comment'] = 'endless'"
+    while clickhouse.rows(running) == [(0,)]:
+        pass
+    connection.close()
+    while clickhouse.rows(running) != [(0,)]:
+        pass
+
+
+def test_port_is_released_on_close(engine: Engine, loop_thread: LoopThread) -> None:
+    first = loop_thread.run(serve(engine))
+    with pytest.raises(OSError, match="address already in use"):
+        loop_thread.run(serve(engine, port=first.port))
+    loop_thread.run(first.close())
+    second = loop_thread.run(serve(engine, port=first.port))
+    assert http(second.url + "/ping")[0] == 200
+    loop_thread.run(second.close())
+
+
+def test_one_process_a_folder_and_one_folder_a_process(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(EngineBusyError, match="already has an engine on another folder"):
+        Engine(f"{tmp_path}/other")
+    code = f"""
+from sinks.engine import Engine, EngineBusyError
+try: Engine({str(engine.path)!r})
+except EngineBusyError as error: print(error)
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "is in use by process" in answer.stdout
+
+
+def test_engine_survives_restart_and_kill(tmp_path: Path) -> None:
+    """What was stored is there after close and after SIGKILL; a closed engine says so."""
+    script = f"""
+import os, signal
+from sinks.engine import Engine, EngineError
+with Engine({str(tmp_path)!r} + "/e é") as e:
+    e.query("CREATE DATABASE cx")
+    e.query("CREATE TABLE cx.t (a UInt8) ENGINE = MergeTree ORDER BY a")
+    e.insert("INSERT INTO cx.t", "CSV", [b"1\\n", b"2\\n"])
+try: e.query("SELECT 1")
+except EngineError as error: print(error.code)
+e = Engine({str(tmp_path)!r} + "/e é")
+print(e.query("SELECT sum(a) FROM cx.t").data)
+e.query("INSERT INTO cx.t VALUES (4)")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    first = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert first.stdout.split("\n")[:1] == ["236"], first.stderr
+    again = f"""
+from sinks.engine import Engine
+with Engine({str(tmp_path)!r} + "/e é") as e: print(e.query("SELECT sum(a) FROM cx.t").data)
+"""
+    second = subprocess.run([sys.executable, "-c", again], capture_output=True, text=True, timeout=60, check=True)
+    assert second.stdout == "b'7\\n'\n"
+
+
+def test_close_stops_running_statements(tmp_path: Path) -> None:
+    script = f"""
+import threading
+from sinks.engine import Engine, EngineError
+e = Engine({str(tmp_path)!r})
+def work():
+    try: e.query("SELECT sum(cityHash64(number)) FROM numbers(10000000000000)")
+    except EngineError as error: print(error.code)
+thread = threading.Thread(target=work)
+thread.start()
+while e.query("SELECT count() FROM system.processes").data == b"1\\n": pass
+e.close()
+thread.join()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "394\n"
+
+
+def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="question mark"):
+        Engine(f"{tmp_path}/what?")
