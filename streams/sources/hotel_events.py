@@ -141,28 +141,33 @@ def _waitlisted(bookings: pl.DataFrame, code: int) -> pl.DataFrame:
 
 def _confirmed(bookings: pl.DataFrame, code: int) -> pl.DataFrame:
     cents = (pl.col("adr") * 100).round().cast(pl.Int64) * pl.col("nights")
-    attributes = pl.concat_list(
-        pl.struct(pl.lit(key).alias("key"), pl.col(key).cast(pl.String).alias("value")) for key in _ATTRIBUTES
-    )
     return _events(
-        bookings,
+        bookings.join(_attributes(bookings), on="row", how="left", maintain_order="left"),
         code,
         "booking.confirmed",
         "confirmed_at",
         _BOOKING_MEDIUM,
         agent_id=pl.col("agent_id"),
         money=pl.struct(cents.alias("amount_minor"), pl.lit(CURRENCY).alias("currency")),
-        attributes=attributes.list.eval(
-            pl.element().filter(
-                pl.element().struct.field("value").is_not_null() & (pl.element().struct.field("value") != "0")
-            )
-        ),
+        attributes=pl.col("attributes"),
         party_size=pl.col("adults") + pl.col("children") + pl.col("babies"),
         nights=pl.col("nights"),
         lead_days=pl.col("lead_time"),
         arrival_date=pl.col("arrival").dt.to_string("%Y-%m-%d"),
         meal_plan=pl.col("meal").replace_strict(_MEALS, default=pl.col("meal")),
         room_type=pl.col("reserved_room_type"),
+    )
+
+
+def _attributes(bookings: pl.DataFrame) -> pl.DataFrame:
+    """row, attributes: those of _ATTRIBUTES that say something. By rows: lists made of columns take ten times as long."""
+    return (
+        bookings.select("row", *(pl.col(key).cast(pl.String) for key in _ATTRIBUTES))
+        .unpivot(index="row", variable_name="key")
+        .filter(pl.col("value") != "0")
+        .sort("row", maintain_order=True)
+        .group_by("row", maintain_order=True)
+        .agg(attributes=pl.struct("key", "value"))
     )
 
 
