@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
+from streams.app import STOP_WITHIN
 from streams.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +62,7 @@ def test_worker_runs_its_own_command(name: str) -> None:
     service = SERVICES[name]
     assert service["command"] == ["worker", name]
     assert service["restart"] == "unless-stopped"
+    assert float(service["stop_grace_period"].removesuffix("s")) > STOP_WITHIN
     assert "/healthz" in " ".join(service["healthcheck"]["test"])
 
 

@@ -11,6 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from streams.app import STOP_WITHIN
 from streams.settings import Settings
 
 FOLDER = Path(__file__).parents[2] / "deploy/kubernetes"
@@ -100,6 +101,7 @@ def test_worker_is_found_and_probed(name: str) -> None:
     assert str(port["containerPort"]) == MANIFESTS["ConfigMap", "rihla"]["data"]["RIHLA_METRICS_PORT"]
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": port["name"]}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": port["name"]}
+    assert pod("Deployment", name)["terminationGracePeriodSeconds"] > STOP_WITHIN
     budget = MANIFESTS.get(("PodDisruptionBudget", name))
     assert (budget is None) == (name == "identity")
     if budget is not None:

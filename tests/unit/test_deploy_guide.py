@@ -1,0 +1,36 @@
+"""docs/deploying-a-worker.md says of every setting what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from streams.settings import Settings
+
+GUIDE = (Path(__file__).parents[2] / "docs/deploying-a-worker.md").read_text(encoding="utf-8")
+ROWS = dict(re.findall(r"^\| `RIHLA_(\w+)` \| `?([^|`]+?)`? \|", GUIDE, flags=re.M))
+# Options of `rihla worker` rather than of the pipeline: the command has the defaults.
+OF_THE_COMMAND = {"METRICS_HOST": "127.0.0.1", "METRICS_PORT": "9100"}
+
+
+def test_every_setting_is_listed_once() -> None:
+    listed = re.findall(r"^\| `RIHLA_(\w+)` \|", GUIDE, flags=re.M)
+    assert sorted(listed) == sorted({name.upper() for name in Settings.__dataclass_fields__} | OF_THE_COMMAND.keys())
+
+
+def test_defaults_are_the_defaults() -> None:
+    documented = {name: default for name, default in ROWS.items() if name not in OF_THE_COMMAND and default != "none"}
+    from_guide = Settings.from_env({f"RIHLA_{name}": default for name, default in documented.items()})
+    assert from_guide == Settings()
+    nameless = {name.lower() for name, default in ROWS.items() if default == "none"}
+    assert nameless == {"registry", "compression"}
+    assert (Settings().registry, Settings().compression) == (None, "none")
+
+
+def test_defaults_of_the_command() -> None:
+    from streams.commands import worker
+
+    options = {option.name: option for option in worker.worker.params}
+    for name, default in OF_THE_COMMAND.items():
+        assert ROWS[name] == default == str(options[name.lower()].default)
+        assert options[name.lower()].envvar == f"RIHLA_{name}"
