@@ -160,7 +160,7 @@ def _confirmed(bookings: pl.DataFrame, code: int) -> pl.DataFrame:
 
 
 def _attributes(bookings: pl.DataFrame) -> pl.DataFrame:
-    """row, attributes: those of _ATTRIBUTES that say something. By rows: lists made of columns take ten times as long."""
+    """row, attributes: those that say something. Made by rows: lists made of columns take ten times as long."""
     return (
         bookings.select("row", *(pl.col(key).cast(pl.String) for key in _ATTRIBUTES))
         .unpivot(index="row", variable_name="key")
