@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,7 +13,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streams import metrics
 
-DOCS = Path(__file__).parents[2] / "docs" / "operations.md"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs" / "operations.md"
+SOURCE = "\n".join(
+    path.read_text(encoding="utf-8")
+    for package in ("streams", "sinks")
+    for path in sorted((ROOT / package).rglob("*.py"))
+    if path != Path(metrics.__file__)
+)
 CATALOGUE = {name: value for name, value in vars(metrics).items() if isinstance(value, MetricWrapperBase)}
 
 
@@ -35,6 +43,12 @@ def test_named_after_what_it_counts(constant: str) -> None:
 @pytest.mark.parametrize("constant", sorted(CATALOGUE))
 def test_operators_can_look_it_up(constant: str) -> None:
     assert f"`{exported_name(CATALOGUE[constant])}" in DOCS.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("constant", sorted(CATALOGUE.keys() - {"BUILD"}))
+def test_some_worker_keeps_it(constant: str) -> None:
+    """A metric that nobody touches is a panel without data and an alert that never fires."""
+    assert re.search(rf"\bmetrics\.{constant}\b|\bimport\b[^\n]*\b{constant}\b", SOURCE), constant
 
 
 def test_build_info_names_the_installed_version() -> None:
