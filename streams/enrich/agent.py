@@ -41,9 +41,7 @@ def create(app: Any, settings: Settings) -> Edge:
         await edge.refuse(batch, [*undecodable, *refused])
         interactions = enriched.interactions
         timestamps = [batch[at].timestamp for at in positions[enriched.rows].tolist()]
-        await edge.publish(
-            "interactions", "interaction", interactions, keys_of(interactions["subject"]), timestamps
-        )
+        await edge.publish("interactions", "interaction", interactions, keys_of(interactions["subject"]), timestamps)
         links = sent.new(enriched.links)
         await edge.publish("links", "link", links, keys_of(links["subject"]))
         await edge.flush()

@@ -70,7 +70,9 @@ class Enricher:
             for name, dtype in INTERACTION.items()
             if name not in frame.columns and name not in known
         ]
-        interactions = frame.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in INTERACTION.items())
+        interactions = frame.with_columns(missing).select(
+            pl.col(name).cast(dtype) for name, dtype in INTERACTION.items()
+        )
         unknown = self._unknown(frame)
         return Enriched(interactions, rows, links, refused, unknown)
 

@@ -82,4 +82,3 @@ def create(app: Any, settings: Settings) -> Edge:
         await consume(stream, handle)
 
     return edge
-

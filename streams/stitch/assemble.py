@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import UTC, datetime
 
 import msgspec
@@ -56,7 +57,7 @@ def visit_key(first: Loose) -> str:
     return f"visit/{start:%Y%m%dT%H%M%S}.{first.at % 1000:03d}Z-{first.event_id[:4].hex()}"
 
 
-def assemble(summary: Summary, only: set[str] | None = None) -> list[Assembled]:
+def assemble(summary: Summary, only: Set[str] | None = None) -> list[Assembled]:
     """The journeys of a customer, with their cases.
 
     Args:

@@ -1,11 +1,11 @@
 """Time-decayed means of sentiment, over three half-lives, as one commutative summary (DESIGN 6).
 
-For half-life h, tau = h / ln 2, and a reference time t_ref, the sums over scored events of weight w, value x, time t are
+For half-life h, tau = h / ln 2 and a reference time t_ref, the sums over scored events of weight w, value x, time t:
 
     W = sum w exp(-(t_ref - t) / tau),   S = sum w x exp(-(t_ref - t) / tau),   Q = sum (w exp(-(t_ref - t) / tau))^2
 
-The score is S / (W + 1): the 1 is a prior of one event's weight at 0, so that a single event does not decide. W^2 / Q is
-the effective sample size (Kish 1965), which decay leaves unchanged.
+The score is S / (W + 1): the 1 is a prior of one event's weight at 0, so that a single event does not decide.
+W^2 / Q is the effective sample size (Kish 1965), which decay leaves unchanged.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Rolling(msgspec.Struct, array_like=True):
         self.s90 += other.s90 * f90
 
     def scores(self, at: int) -> tuple[float, float, float] | None:
-        """The rolling scores (7, 30, 90 days) as of `at`, not before the last added event; None when nothing was added."""
+        """The rolling scores (7, 30, 90 days) as of `at`, not before the last event added; None without any event."""
         if not self.at:
             return None
         age = self.at - at

@@ -10,7 +10,7 @@ import polars as pl
 from schemas.records import polars_schema
 from streams.stitch.assemble import Assembled
 from streams.stitch.case import Case
-from streams.stitch.journey import MICRO, MILESTONES, Journey
+from streams.stitch.journey import MICRO, MILESTONES
 from streams.stitch.summary import Summary
 
 Row = tuple[Any, ...]

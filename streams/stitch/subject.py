@@ -1,6 +1,6 @@
 """The state that stitch keeps a subject, and its encoding (msgpack).
 
-Three kinds of messages reach a subject, each on a topic of its own: its interactions, news of its root, parts of others.
+Three kinds of messages reach a subject, each on a topic of its own: interactions, news of its root, parts of others.
 How far each topic has been applied is part of the state, so that a message read again is known as such.
 """
 
@@ -52,7 +52,7 @@ class Subject(msgspec.Struct, array_like=True):
         )
 
     def merged(self) -> Summary:
-        """The summary of the subject's own events and of its parts. The result may be `own` itself: do not change it."""
+        """The summary of its own events and of its parts. The result may be `own` itself: do not change it."""
         alive = [part.summary for part in self.parts.values() if part.summary is not None]
         if not alive:
             return self.own

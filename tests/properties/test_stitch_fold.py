@@ -145,7 +145,9 @@ def play(
 
 @settings(max_examples=300, deadline=None)
 @given(events, roots, st.integers(0, 2**32))
-@example([(2, 0, None, 3, 1, None), (3, 40, None, 3, 1, None), (2, 20, "R1", 4, None, "c1")], [(3, 2), (3, 0), (3, 3)], 1)
+@example(
+    [(2, 0, None, 3, 1, None), (3, 40, None, 3, 1, None), (2, 20, "R1", 4, None, "c1")], [(3, 2), (3, 0), (3, 3)], 1
+)
 def test_any_order_batching_duplication_and_crash_publishes_the_same(specs: Any, moves: Any, seed: int) -> None:
     rng = Random(seed)
     items = [(SUBJECTS[s], n, event(n, *rest)) for n, (s, *rest) in enumerate(specs)]
@@ -155,9 +157,7 @@ def test_any_order_batching_duplication_and_crash_publishes_the_same(specs: Any,
         for version, (subject, root) in enumerate(moves, start=1)
     ]
     # Roots of roots are resolved by the identity worker; here: a target that has moved itself is replaced by its root.
-    final = {subject: subject for subject in SUBJECTS}
-    for subject, root, _ in news:
-        final[subject] = root
+    final = {subject: subject for subject in SUBJECTS} | {subject: root for subject, root, _ in news}
     for subject in SUBJECTS:
         while final[final[subject]] != final[subject]:
             final[subject] = final[final[subject]]

@@ -1,0 +1,125 @@
+"""Each rule of validation, on both sides of its bound (DESIGN 7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from schemas.records import polars_schema
+from streams.enrich.score import with_scores
+from streams.enrich.validate import DAY_MS, EARLIEST_MS, refusals
+
+NOW = 1_750_000_000_000
+GOOD: dict[str, Any] = {
+    "event_id": "0b8f8f0e-7c11-4a51-9d9b-1f2e3d4c5b6a",
+    "occurred_at": NOW,
+    "ids": [{"kind": "customer", "value": "c1"}],
+    "booking_ref": None,
+    "touchpoint": "booking.confirmed",
+    "medium": "web",
+    "country": "SA",
+    "survey": {"instrument": "nps", "score": 9.0},
+    "text": "good",
+    "money": {"amount_minor": 5, "currency": "SAR"},
+    "attributes": [],
+}
+
+
+def verdicts(*changes: dict[str, Any]) -> list[tuple[str | None, str | None]]:
+    rows = [{**GOOD, **change} for change in changes]
+    return refusals(pl.DataFrame(rows, schema=polars_schema("booking")), NOW).rows()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"event_id": "no-uuid"}, "bad_event_id"),
+        ({"event_id": GOOD["event_id"].upper()}, None),
+        ({"event_id": "{" + GOOD["event_id"] + "}"}, "bad_event_id"),
+        ({"ids": []}, "no_identifier"),
+        ({"ids": [], "booking_ref": "R"}, None),
+        ({"ids": [{"kind": "booking_ref", "value": "R"}]}, "no_identifier"),
+        ({"ids": [{"kind": "customer", "value": ""}]}, "no_identifier"),
+        ({"ids": [{"kind": "", "value": "x"}], "booking_ref": "R"}, "no_identifier"),
+        ({"booking_ref": ""}, "no_identifier"),
+        ({"occurred_at": EARLIEST_MS}, None),
+        ({"occurred_at": EARLIEST_MS - 1}, "bad_time"),
+        ({"occurred_at": NOW + DAY_MS}, None),
+        ({"occurred_at": NOW + DAY_MS + 1}, "bad_time"),
+        ({"survey": {"instrument": "nps", "score": 0.0}}, None),
+        ({"survey": {"instrument": "nps", "score": 10.1}}, "bad_survey"),
+        ({"survey": {"instrument": "nps", "score": float("nan")}}, "bad_survey"),
+        ({"survey": {"instrument": "csat", "score": 0.9}}, "bad_survey"),
+        ({"survey": {"instrument": "stars", "score": 5.0}}, None),
+        ({"survey": {"instrument": "ces", "score": 7.0}}, None),
+        ({"survey": {"instrument": "ces", "score": 7.5}}, "bad_survey"),
+        ({"money": {"amount_minor": 1, "currency": "sar"}}, "bad_money"),
+        ({"money": {"amount_minor": 1, "currency": "SARS"}}, "bad_money"),
+        ({"country": "sa"}, "bad_country"),
+        ({"country": "SAU"}, "bad_country"),
+        ({"country": None, "survey": None, "money": None, "text": None}, None),
+        ({"text": "x" * 65536}, None),
+        ({"text": "x" * 65537}, "too_long"),
+        ({"text": "ع" * 32769}, "too_long"),
+    ],
+)
+def test_each_rule(change: dict[str, Any], reason: str | None) -> None:
+    good, judged = verdicts({}, change)
+    assert good == (None, None)
+    assert judged[0] == reason
+    assert (judged[1] is None) == (reason is None)
+
+
+def test_an_empty_batch_has_an_empty_verdict() -> None:
+    assert refusals(pl.DataFrame(schema=polars_schema("booking")), NOW).rows() == []
+
+
+@pytest.mark.parametrize(
+    ("instrument", "score", "expected"),
+    [
+        ("nps", 0, -1.0),
+        ("nps", 6.5, -1 / 3),
+        ("nps", 8.5, 1 / 3),
+        ("nps", 10, 1.0),
+        ("nps", 7.5, 0.0),
+        ("csat", 1, -1.0),
+        ("csat", 4, 0.5),
+        ("stars", 5, 1.0),
+        ("ces", 1, -1.0),
+        ("ces", 5.5, 0.5),
+    ],
+)
+def test_survey_scores(instrument: str, score: float, expected: float) -> None:
+    frame = pl.DataFrame(
+        {
+            "survey": [{"instrument": instrument, "score": float(score)}],
+            "prior": [-0.5],
+            "text_score": [-0.9],
+            "text_confidence": [0.5],
+        }
+    )
+    row = with_scores(frame).row(0, named=True)
+    assert row["score"] == pytest.approx(expected, abs=1e-6)
+    assert (row["score_source"], row["score_weight"]) == ("survey", 1.0)
+    assert row["conflict"] == (expected > 0)
+
+
+def test_text_comes_before_the_prior_and_nothing_is_null() -> None:
+    frame = pl.DataFrame(
+        {
+            "survey": [None, None, None],
+            "prior": [-0.5, -0.5, None],
+            "text_score": [0.8, None, None],
+            "text_confidence": [0.5, None, None],
+        },
+        schema={
+            "survey": polars_schema("booking")["survey"],
+            "prior": pl.Float64,
+            "text_score": pl.Float64,
+            "text_confidence": pl.Float64,
+        },
+    )
+    scored = with_scores(frame).select("score", "score_source", "score_weight", "conflict").rows()
+    assert scored == [(0.8, "text", 0.3, False), (-0.5, "implicit", 0.3, False), (None, None, None, False)]
