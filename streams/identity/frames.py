@@ -1,4 +1,4 @@
-"""Subjects and links of a batch of events, in columns: the vectorised form of `identifiers.subject_of` and of the links.
+"""Subjects and links of a batch of events, in columns: the vectorised `identifiers.subject_of`, and what events link.
 
 A batch is a frame with `ids` (List of Struct{kind, value}), `booking_ref` (String or null) and, for links,
 `occurred_at` (Int64, epoch milliseconds). What an event links (DESIGN: identity):
@@ -20,8 +20,10 @@ LINK_SCHEMA = {"subject": pl.String, "identifier": pl.String, "occurred_at": pl.
 """Columns of a frame of links."""
 
 _ROW = "_row"
-_RANK = pl.col("identifier").str.extract(r"^([^:]*)").replace_strict(
-    list(KINDS), list(range(len(KINDS))), default=UNKNOWN_RANK, return_dtype=pl.UInt8
+_RANK = (
+    pl.col("identifier")
+    .str.extract(r"^([^:]*)")
+    .replace_strict(list(KINDS), list(range(len(KINDS))), default=UNKNOWN_RANK, return_dtype=pl.UInt8)
 )
 _BOOKING = pl.concat_str(pl.lit(f"{BOOKING_REF}:"), pl.col("booking_ref"))
 

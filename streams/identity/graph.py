@@ -1,0 +1,323 @@
+"""The identity graph, kept up to date link by link: after every batch it says what one pass over all links would say.
+
+The rules are those of DESIGN (identity); `streams.verify.identity` is the same in one plain pass. What makes it
+incremental:
+
+- Whether an identifier is shared depends on its own links with stronger ones, and once it is, it remains so.
+- A **component** is what the counting links connect. With at most one customer in it, it is one cluster, in whatever
+  order its links are taken, so a new link just joins two clusters. Only when a component has several customers does the
+  order decide: a link that comes last in order is taken last; any other, and any that ceases to count because its side
+  became shared, makes the component stale, and it is rebuilt, once a batch.
+- The links of shared identifiers are never walked, not even kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from streams.identity.clusters import Clusters
+from streams.identity.identifiers import DEFAULT_LIMIT, KINDS, UNKNOWN_RANK, kind_of, limit, names_booking
+from streams.identity.interner import BOOKING_RANK, Interner
+from streams.identity.rebuild import FIRST, Order, rebuilt
+from streams.identity.stronger import NONE, StrongerLinks
+
+Link = tuple[str, str, int]
+"""(subject, identifier, occurred_at in epoch milliseconds): see `streams.identity.frames` for what links there are."""
+
+_SHARED, _LINKED, _MENTIONED = 1, 2, 4
+_NEW = -1
+_CUSTOMER_RANK = 0
+_LIMITS = [limit(kind) for kind in KINDS] + [DEFAULT_LIMIT]
+
+
+class Change(NamedTuple):
+    """What an identifier now belongs to."""
+
+    identifier: str
+    root: str
+    shared: bool
+
+
+class Applied(NamedTuple):
+    """What a batch of links did."""
+
+    news: list[Link]
+    """The links that told something new, in order: with them alone the graph can be built again."""
+    changes: list[Change]
+    """Every identifier whose root or sharedness differs from before the batch, or that is new, once each."""
+
+
+@dataclass(slots=True, eq=False)
+class _Component:
+    """A component that is more than one cluster, or has to be rebuilt."""
+
+    roots: set[int]
+    last: Order | None
+    """Nothing in the component comes after this in order; None if not known."""
+    stale: bool = False
+
+
+class _Fresh(NamedTuple):
+    """A link that may join: new, or now earlier than it was."""
+
+    time: int
+    stronger: int
+    weaker: int
+
+
+class Graph:
+    """Who is who among all identifiers seen. A function of the set of links applied, however they were batched."""
+
+    def __init__(self) -> None:
+        self._names = Interner()
+        self._flags = bytearray()
+        self._links = StrongerLinks()
+        self._clusters = Clusters()
+        self._components: dict[int, _Component] = {}
+        self._before: dict[int, int] = {}
+        self._newly_shared: set[int] = set()
+        self._touched: list[_Component] = []
+
+    def __len__(self) -> int:
+        """How many identifiers and bookings are known."""
+        return len(self._names)
+
+    @property
+    def link_count(self) -> int:
+        """How many links are kept."""
+        return len(self._links)
+
+    def resolve(self, identifier: str) -> Change:
+        """What an identifier belongs to; one that no link names belongs to itself."""
+        node = self._names.number(identifier)
+        return Change(identifier, identifier, False) if node < 0 else self._change(node)
+
+    def identities(self) -> Iterator[Change]:
+        """Every identifier that is linked with another and every booking that is mentioned."""
+        for node, flags in enumerate(self._flags):
+            if flags & (_LINKED | _MENTIONED):
+                yield self._change(node)
+
+    def apply(self, links: Iterable[Link]) -> Applied:
+        """Take in links; a link that makes no sense (a booking as the subject of another) is no news."""
+        self._before, self._newly_shared, self._touched = {}, set(), []
+        fresh: list[_Fresh] = []
+        news = [link for link in links if self._note(link, fresh)]
+        self._join(fresh)
+        for component in self._touched:
+            if component.stale:
+                self._rebuild(component)
+            elif len(component.roots) == 1:
+                self._components.pop(next(iter(component.roots)), None)
+        root, shared = self._clusters.root, self._newly_shared
+        changes = [self._change(node) for node, old in self._before.items() if old != root[node] or node in shared]
+        return Applied(news, changes)
+
+    def _change(self, node: int) -> Change:
+        name = self._names.name
+        return Change(name(node), name(self._clusters.root[node]), bool(self._flags[node] & _SHARED))
+
+    # --- what a link says of its two sides ---------------------------------------------------------------------
+
+    def _note(self, link: Link, fresh: list[_Fresh]) -> bool:
+        """Keep a link; whether it is news. What may join is added to `fresh`."""
+        subject, identifier, time = link
+        if subject == identifier:
+            return names_booking(subject) and self._mention(self._intern(subject))
+        one, other = self._intern(subject), self._intern(identifier)
+        one_rank, other_rank = self._names.rank(one), self._names.rank(other)
+        if other_rank == BOOKING_RANK:
+            return one_rank != BOOKING_RANK and self._lead(other, one, time)
+        if one_rank == BOOKING_RANK:
+            return False
+        if other_rank < one_rank or (other_rank == one_rank and identifier < subject):
+            one, other, one_rank = other, one, other_rank
+        return self._link(one, other, one_rank, time, fresh)
+
+    def _intern(self, identifier: str) -> int:
+        node = self._names.intern(identifier)
+        if node == len(self._flags):
+            self._flags.append(0)
+            self._links.add_node()
+            self._clusters.add_node()
+        return node
+
+    def _link(self, stronger: int, weaker: int, rank: int, time: int, fresh: list[_Fresh]) -> bool:
+        flags, links = self._flags, self._links
+        news = False
+        if not (flags[stronger] & flags[weaker] & _LINKED):
+            for node in (stronger, weaker):
+                if not flags[node] & _LINKED:
+                    flags[node] |= _LINKED
+                    self._before[node] = _NEW
+                    news = True
+        if flags[weaker] & _SHARED:
+            return news
+        same_kind = 0
+        link = links.head[weaker]
+        while link != NONE:
+            known = links.stronger[link]
+            if known == stronger:
+                if time >= links.time[link]:
+                    return news
+                links.time[link] = time
+                fresh.append(_Fresh(time, stronger, weaker))
+                return True
+            same_kind += self._same_kind(known, stronger, rank)
+            link = links.following[link]
+        if same_kind >= _LIMITS[rank]:
+            self._share(weaker)
+        else:
+            links.add(weaker, stronger, time)
+            fresh.append(_Fresh(time, stronger, weaker))
+        return True
+
+    def _same_kind(self, one: int, other: int, rank: int) -> bool:
+        names = self._names
+        return names.rank(one) == rank and (
+            rank != UNKNOWN_RANK or kind_of(names.name(one)) == kind_of(names.name(other))
+        )
+
+    def _share(self, node: int) -> None:
+        self._flags[node] |= _SHARED
+        self._newly_shared.add(node)
+        self._before.setdefault(node, self._clusters.root[node])
+        self._links.drop(node)
+        self._component(self._clusters.root[node]).stale = True
+
+    def _mention(self, booking: int) -> bool:
+        if self._flags[booking] & _MENTIONED:
+            return False
+        self._flags[booking] |= _MENTIONED
+        self._before[booking] = _NEW
+        link = self._links.head[booking]
+        if link != NONE:
+            self._clusters.attach(booking, self._links.stronger[link])
+        return True
+
+    def _lead(self, booking: int, subject: int, time: int) -> bool:
+        links = self._links
+        link = links.head[booking]
+        if link == NONE:
+            links.add(booking, subject, time)
+        elif (time, self._strength(subject)) < (links.time[link], self._strength(links.stronger[link])):
+            links.stronger[link], links.time[link] = subject, time
+        else:
+            return False
+        if self._flags[booking] & _MENTIONED:
+            self._before.setdefault(booking, self._clusters.root[booking])
+            self._clusters.detach(booking)
+            self._clusters.attach(booking, subject)
+        return True
+
+    # --- joining ------------------------------------------------------------------------------------------------
+
+    def _join(self, fresh: list[_Fresh]) -> None:
+        """Join what the fresh links connect: at once where order does not matter, the rest in order."""
+        root, flags, components, rank = self._clusters.root, self._flags, self._components, self._names.rank
+        contested = []
+        for link in fresh:
+            if (flags[link.stronger] | flags[link.weaker]) & _SHARED:
+                continue
+            one, other = root[link.stronger], root[link.weaker]
+            if (
+                one in components
+                or other in components
+                or (one != other and rank(one) == _CUSTOMER_RANK == rank(other))
+            ):
+                contested.append(link)
+            elif one != other:
+                self._absorb(one, other)
+        contested.sort(key=self._order)
+        for link in contested:
+            self._contest(link)
+
+    def _contest(self, link: _Fresh) -> None:
+        """Take one link of a component with several customers, or leave the component stale."""
+        one, other = self._clusters.root[link.stronger], self._clusters.root[link.weaker]
+        component = self._component(one)
+        if other not in component.roots:
+            self._merge(component, self._component(other))
+        order = self._order(link)
+        if component.stale or order < self._last(component):
+            component.stale = True
+            return
+        component.last = order
+        if one != other and not self._names.rank(one) == _CUSTOMER_RANK == self._names.rank(other):
+            loser = self._absorb(one, other)
+            component.roots.discard(loser)
+            del self._components[loser]
+
+    def _absorb(self, one: int, other: int) -> int:
+        """Join two clusters, given by their roots; the root that is one no more."""
+        winner, loser = sorted((one, other), key=self._strength)
+        self._clusters.absorb(winner, loser, self._before)
+        return loser
+
+    def _component(self, root: int) -> _Component:
+        component = self._components.get(root)
+        if component is None:
+            component = self._components[root] = _Component({root}, None)
+        self._touched.append(component)
+        return component
+
+    def _merge(self, into: _Component, other: _Component) -> None:
+        last = max(self._last(into), self._last(other)) if not (into.stale or other.stale) else None
+        into.roots |= other.roots
+        into.stale |= other.stale
+        into.last = last
+        for root in other.roots:
+            self._components[root] = into
+        other.roots = set()
+
+    def _last(self, component: _Component) -> Order:
+        """The order of the component's last link."""
+        if component.last is None:
+            component.last = max(map(self._order, self._counting(self._members(component))), default=FIRST)
+        return component.last
+
+    def _rebuild(self, component: _Component) -> None:
+        members = self._members(component)
+        root = self._clusters.root
+        for old in component.roots:
+            del self._components[old]
+        component.roots, component.stale = set(), False
+        for node in members:
+            self._before.setdefault(node, root[node])
+        people = [node for node in members if self._names.rank(node) != BOOKING_RANK]
+        for parts in rebuilt(people, self._counting(people), self._order, self._is_customer):
+            for cluster in parts.clusters:
+                self._clusters.form(cluster, min(cluster, key=self._strength))
+            if len(parts.clusters) > 1:
+                roots = {root[cluster[0]] for cluster in parts.clusters}
+                rebuilt_component = _Component(roots, parts.last)
+                self._components.update(dict.fromkeys(roots, rebuilt_component))
+        for node in members:
+            if self._names.rank(node) == BOOKING_RANK:
+                self._clusters.form([node], node)
+                self._clusters.attach(node, self._links.stronger[self._links.head[node]])
+
+    def _members(self, component: _Component) -> list[int]:
+        return [node for root in component.roots for node in self._clusters.ring(root)]
+
+    def _counting(self, nodes: list[int]) -> list[_Fresh]:
+        """The links that count, of which one of `nodes` is the weaker side."""
+        flags, links = self._flags, self._links
+        return [
+            _Fresh(links.time[link], links.stronger[link], node)
+            for node in nodes
+            if self._names.rank(node) != BOOKING_RANK
+            for link in links.of(node)
+            if not flags[links.stronger[link]] & _SHARED
+        ]
+
+    def _order(self, link: _Fresh) -> Order:
+        return link.time, self._strength(link.stronger), self._strength(link.weaker)
+
+    def _strength(self, node: int) -> tuple[int, str]:
+        return self._names.rank(node), self._names.name(node)
+
+    def _is_customer(self, node: int) -> bool:
+        return self._names.rank(node) == _CUSTOMER_RANK
