@@ -1,0 +1,191 @@
+"""Columns in a writer's schema turned into the frame form of the reader's (Avro specification, "Schema resolution").
+
+What a batch of columns cannot do (unions of several types, bytes as text) raises NotColumnarError: then fastavro
+resolves record by record.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import polars as pl
+
+from schemas.records import Schema, frame_type
+
+_NUMBERS: Final = {
+    "int": ("int", "long", "float", "double"),
+    "long": ("long", "float", "double"),
+    "float": ("float", "double"),
+    "double": ("double",),
+}
+"""Promotions: what a writer's number may be read as."""
+
+
+class NotColumnarError(TypeError):
+    """This pair of schemas cannot be resolved by columns."""
+
+
+class Resolved(NamedTuple):
+    """A column in the reader's form."""
+
+    value: pl.Expr
+    bad: pl.Expr | None
+    """True in rows whose value the reader's schema does not allow; None where every value is allowed."""
+
+
+class Field(NamedTuple):
+    """How one field of the reader's record comes about."""
+
+    name: str
+    source: str | None
+    """Field of the writer's record that it is read from; None for the reader's default."""
+    value: pl.Expr | None
+    """None where the column is the writer's, as it is."""
+    bad: pl.Expr | None
+
+
+def record_fields(writer: dict[str, Any], reader: dict[str, Any]) -> list[Field]:
+    """The fields of the reader's record from columns of the writer's, as `schemas.block` reads them.
+
+    Both are record schemas without references. Raises NotColumnarError.
+    """
+    if writer["name"].rpartition(".")[2] != reader["name"].rpartition(".")[2]:
+        raise NotColumnarError(f"written as {writer['name']}, read as {reader['name']}")
+    result = []
+    for field, source in _pairs(writer, reader):
+        if source is None:
+            result.append(Field(field["name"], None, _default(field), None))
+        else:
+            column = pl.col(source["name"])
+            value, bad = _resolve(column, source["type"], field["type"])
+            unchanged = value is column and source["name"] == field["name"]
+            result.append(Field(field["name"], source["name"], None if unchanged else value, bad))
+    return result
+
+
+def _pairs(writer: dict[str, Any], reader: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
+    """Each field of the reader with the writer's field of its name, or else of one of its aliases, or None."""
+    written = {field["name"]: field for field in writer["fields"]}
+    return [
+        (field, next((written[name] for name in (field["name"], *field.get("aliases", ())) if name in written), None))
+        for field in reader["fields"]
+    ]
+
+
+def _resolve(expr: pl.Expr, writer: Schema, reader: Schema) -> Resolved:
+    if isinstance(writer, list) or isinstance(reader, list):
+        nullable_out = isinstance(reader, list) and "null" in reader
+        value, bad = _resolve(expr, _only(writer), _only(reader))
+        if isinstance(writer, list) and "null" in writer and not nullable_out:
+            bad = expr.is_null() if bad is None else bad | expr.is_null()
+        return Resolved(value, bad)
+    written, read = _kind(writer), _kind(reader)
+    if written == "enum" and read == "enum":
+        return _enum(expr, writer, reader)
+    if written == "record" and read == "record":
+        return _record(expr, writer, reader)
+    if written == "array" and read == "array":
+        return _array(expr, writer, reader)
+    if written == "fixed" and read == "fixed" and writer["size"] == reader["size"]:
+        return Resolved(expr, None)
+    if read in _NUMBERS.get(written, ()):
+        return Resolved(expr if written == read in ("long", "double") else expr.cast(frame_type(reader)), None)
+    if written == read and written in ("boolean", "string", "bytes"):
+        return Resolved(expr, None)
+    if (written, read) == ("string", "bytes"):
+        return Resolved(expr.cast(pl.Binary), None)
+    raise NotColumnarError(f"{written} as {read}")
+
+
+def _kind(type_: Schema) -> str:
+    kind = type_["type"] if isinstance(type_, dict) else type_
+    if not isinstance(kind, str):
+        raise NotColumnarError(f"{kind} inside a type")
+    return kind
+
+
+def _only(type_: Schema) -> Schema:
+    """The one branch of a union that is not null."""
+    if not isinstance(type_, list):
+        return type_
+    others = [branch for branch in type_ if branch != "null"]
+    if len(others) != 1:
+        raise NotColumnarError(f"a union of several types: {type_}")
+    return others[0]
+
+
+def _enum(expr: pl.Expr, writer: dict[str, Any], reader: dict[str, Any]) -> Resolved:
+    """The symbol of an index; the reader's default, if it has one, for a symbol that it does not know."""
+    allowed, default = set(reader["symbols"]), reader.get("default")
+    symbols = pl.Series([s if s in allowed else default for s in writer["symbols"]], dtype=pl.String)
+    # an index below 0 or past 32 bits becomes null in the cast, one past the symbols in the gather
+    value = pl.lit(symbols).gather(expr.cast(pl.UInt32, strict=False), null_on_oob=True)
+    return Resolved(value, value.is_null() & expr.is_not_null())
+
+
+def _record(expr: pl.Expr, writer: dict[str, Any], reader: dict[str, Any]) -> Resolved:
+    if _same(writer, reader):
+        return Resolved(expr, None)
+    values, bad = [], None
+    for field, source in _pairs(writer, reader):
+        if source is None:
+            values.append(_default(field).alias(field["name"]))
+            continue
+        inner = _resolve(expr.struct.field(source["name"]), source["type"], field["type"])
+        values.append(inner.value.alias(field["name"]))
+        if inner.bad is not None:
+            bad = inner.bad if bad is None else bad | inner.bad
+    value = pl.when(expr.is_not_null()).then(pl.struct(values))
+    return Resolved(value, None if bad is None else bad & expr.is_not_null())
+
+
+def _array(expr: pl.Expr, writer: dict[str, Any], reader: dict[str, Any]) -> Resolved:
+    if _same(writer["items"], reader["items"]):
+        return Resolved(expr, None)
+    inner = _resolve(pl.element(), writer["items"], reader["items"])
+    bad = None if inner.bad is None else expr.list.eval(inner.bad).list.any().fill_null(False)
+    return Resolved(expr.list.eval(inner.value), bad)
+
+
+def _same(writer: Schema, reader: Schema) -> bool:
+    """The column that is read from the writer's type is already the reader's frame form."""
+    if isinstance(writer, list) or isinstance(reader, list):
+        nullable = isinstance(writer, list) and "null" in writer
+        return (not nullable or (isinstance(reader, list) and "null" in reader)) and _same(_only(writer), _only(reader))
+    written, read = _kind(writer), _kind(reader)
+    if written != read:
+        return False
+    if written == "record":
+        pairs = _pairs(writer, reader)
+        return [f["name"] for f in writer["fields"]] == [f["name"] for f in reader["fields"]] and all(
+            source is not None and _same(source["type"], field["type"]) for field, source in pairs
+        )
+    if written == "array":
+        return _same(writer["items"], reader["items"])
+    return written in ("boolean", "long", "double", "string", "bytes")
+
+
+def _default(field: dict[str, Any]) -> pl.Expr:
+    if "default" not in field:
+        raise NotColumnarError(f"field {field['name']} was not written and has no default")
+    dtype = frame_type(field["type"])
+    return pl.lit(pl.Series([_default_value(field["default"], field["type"])], dtype=dtype)).first()
+
+
+def _default_value(value: Any, type_: Schema) -> Any:
+    """A default of the schema's JSON as a Python value: bytes are written as the text of their code points."""
+    if value is None:
+        return None
+    if isinstance(type_, list):
+        return _default_value(value, _only(type_))
+    kind = _kind(type_)
+    if kind in ("bytes", "fixed"):
+        return value.encode("latin-1")
+    if kind == "array":
+        return [_default_value(item, type_["items"]) for item in value]
+    if kind == "record":
+        return {
+            field["name"]: _default_value(value.get(field["name"], field.get("default")), field["type"])
+            for field in type_["fields"]
+        }
+    return value
