@@ -1,0 +1,89 @@
+"""`rihla score`: what a text says of a traveller's feelings, one JSON line in, one JSON line out, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, Any
+
+import click
+
+_BLOCK = 1 << 20
+
+
+@click.command(epilog="Exit status: 0 if every line was scored, 1 if some were no such objects.")
+def score() -> int:
+    """Score texts: JSON lines {"text": ..., "locale": ...} on stdin to JSON lines on stdout, in order.
+
+    Each answer has "score" (-1 to 1; null where nothing is expressed or the language is not known), "confidence"
+    (0 to 1), "language" and "aspects" (each with its own score). "locale" (BCP 47) is optional and helps to tell the
+    language. A line that is no such object is answered by {"error": ...}. What arrives together is scored together,
+    and answered at once.
+
+    \b
+      echo '{"text": "The room was spotless, but check-in took two hours."}' | rihla score
+    """
+    from streams.text.scorer import Scorer
+
+    scorer = Scorer()
+    out = click.get_binary_stream("stdout")
+    failures = 0
+    for lines in _arriving(click.get_binary_stream("stdin")):
+        answers = answer(scorer, lines)
+        failures += sum(line.startswith(b'{"error"') for line in answers)
+        out.writelines(answers)
+        out.flush()
+    return 1 if failures else 0
+
+
+def answer(scorer: Any, lines: list[bytes]) -> list[bytes]:
+    """One JSON line, with its line end, for each line given; `scorer` is a streams.text.scorer.Scorer."""
+    import orjson
+
+    questions = [_question(line) for line in lines]
+    asked = [question for question in questions if isinstance(question, tuple)]
+    scores = iter(scorer.score([text for text, _ in asked], [locale for _, locale in asked]))
+    answers = []
+    for question in questions:
+        if isinstance(question, str):
+            answers.append(orjson.dumps({"error": question}) + b"\n")
+            continue
+        found = next(scores)
+        answers.append(
+            orjson.dumps(
+                {
+                    "score": found and found.score,
+                    "confidence": found.confidence if found else 0.0,
+                    "language": found and found.language,
+                    "aspects": [{"aspect": aspect, "score": value} for aspect, value in found.aspects] if found else [],
+                }
+            )
+            + b"\n"
+        )
+    return answers
+
+
+def _question(line: bytes) -> tuple[str | None, str | None] | str:
+    """The text and the locale of a line, or what is wrong with it."""
+    import orjson
+
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return f"not JSON: {error}"
+    if not isinstance(value, dict) or "text" not in value:
+        return 'not an object with "text"'
+    text, locale = value["text"], value.get("locale")
+    if not isinstance(text, str | None) or not isinstance(locale, str | None):
+        return '"text" and "locale" must be strings or null'
+    return text, locale
+
+
+def _arriving(stream: IO[bytes]) -> Iterator[list[bytes]]:
+    """The lines of a stream, those together that arrive together; an empty line is a line."""
+    rest = b""
+    while block := stream.read1(_BLOCK):  # type: ignore[attr-defined]
+        *lines, rest = (rest + block).split(b"\n")
+        if lines:
+            yield lines
+    if rest:
+        yield [rest]
