@@ -41,7 +41,7 @@ kafka: ## Fetch Apache Kafka's jars with Maven, for --broker kafka and the tests
 	else echo "Java or Maven is missing: the tests on Apache Kafka are left out, all others run."; fi
 
 $(KAFKA_JARS): $(KAFKA)/pom.xml
-	mvn --batch-mode --quiet --file $(KAFKA)/pom.xml dependency:copy-dependencies -DoutputDirectory=lib
+	mvn --batch-mode --quiet --file $(KAFKA)/pom.xml dependency:copy-dependencies
 	@touch $@
 
 lint: setup ## Check style and types
