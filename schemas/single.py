@@ -21,6 +21,10 @@ class UndecodableError(ValueError):
     """The bytes are not the record that they are said to be."""
 
 
+_writers: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+"""Identity of a registry's schema -> (the schema, kept so that its identity stays its own; without logical types)."""
+
+
 class _Exact(io.BytesIO):
     """Bytes that refuse what fastavro lets pass: a negative length, or one past the end."""
 
@@ -40,7 +44,7 @@ def encode_one(
 
     Raises ValueError for a record that does not fit its schema, RegistryError where the header cannot be made.
     """
-    header = (registry or LocalRegistry()).header_for(name, wire)
+    header = (registry or _files()).header_for(name, wire)
     out = io.BytesIO(header)
     out.seek(len(header))
     try:
@@ -57,10 +61,12 @@ def decode_one(payload: bytes, name: str, registry: Registry | None = None) -> d
     """
     try:
         header, datum = split(payload)
-        writer = (registry or LocalRegistry()).writer_schema(header)
+        writer = (registry or _files()).writer_schema(header)
     except (WireError, UnknownSchemaError) as error:
         raise UndecodableError(str(error)) from error
-    return read_datum(datum, without_logical_types(writer), name)
+    if id(writer) not in _writers:
+        _writers[id(writer)] = (writer, without_logical_types(writer))
+    return read_datum(datum, _writers[id(writer)][1], name)
 
 
 def read_datum(datum: bytes, writer: dict[str, Any], name: str) -> dict[str, Any]:
@@ -79,6 +85,11 @@ def read_datum(datum: bytes, writer: dict[str, Any], name: str) -> dict[str, Any
     if left:
         raise UndecodableError(f"no {name} record: {left} of {len(datum)} bytes left over")
     return record
+
+
+@functools.cache
+def _files() -> LocalRegistry:
+    return LocalRegistry()
 
 
 @functools.cache
