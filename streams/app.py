@@ -26,7 +26,7 @@ REQUEST_BYTES = 16 << 20
 FETCH_BYTES = 4 << 20  # per partition
 COMMIT_EVERY = 1.0  # seconds
 EMBEDDED_SESSION = 10.0  # seconds
-EMBEDDED_REBALANCE = 6.0  # seconds; a group's first join takes this long on the embedded broker
+EMBEDDED_REBALANCE = 6.0
 REBALANCE = 60.0
 STOP_WITHIN = 60.0  # seconds for a graceful stop
 
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 class App(faust.App):  # type: ignore[misc]  # Faust is untyped
     """A Faust app that leaves no folders behind and knows what the transport and the tables need to know."""
 
+    logger = logging.getLogger("faust.app")  # for what Faust's own code says in the name of this class
     settings: Settings
     embedded: bool
     compacted_topics: frozenset[str]

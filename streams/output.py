@@ -142,10 +142,12 @@ def _batches(
     # The inner builder, without BatchBuilder.append around it: half of the time of a row is that call.
     batch = producer.create_batch()
     append, count = batch._builder.append, 0
+    none: list[tuple[str, bytes]] = []
+    tombstone = list(headers)
     for row in rows:
         time = timestamp if timestamps is None else int(timestamps[row])
         value = values[row]
-        extra = headers if value is None else ()
+        extra = tombstone if value is None else none
         if append(count, time, keys[row], value, extra) is None:
             yield _closed(batch, count)
             batch = producer.create_batch()

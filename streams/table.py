@@ -75,6 +75,8 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
     get, put, delete and items raise OwnershipLost for a partition that this worker does not hold.
     """
 
+    logger = logging.getLogger("faust.tables")  # for what Faust's own code says in the name of this class
+
     def __init__(self, app: Any, name: str, partitions: int, merge: Merge | None = None, **kwargs: Any) -> None:
         super().__init__(
             app,

@@ -48,6 +48,7 @@ IDLE_WAIT = 0.05  # seconds between looks while no partition may be read
 REREADS = 2  # times that a partition is read again before a hole is believed
 
 log = logging.getLogger(__name__)
+faust_log = logging.getLogger("faust.transport")  # for what Faust's own code says in the name of our classes
 
 
 class OwnershipLost(Exception):
@@ -62,12 +63,13 @@ def _now() -> float:
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is untyped
     """The thread that owns the aiokafka consumer; what touches the consumer runs here."""
 
+    logger = faust_log
     heartbeat_at = 0.0  # when the coordinator last knew us, by _now()
 
     async def on_start(self) -> None:
         await super().on_start()
         coordinator = self._ensure_consumer()._coordinator
-        heartbeat = coordinator._do_heartbeat
+        heartbeat, leave = coordinator._do_heartbeat, coordinator._maybe_leave_group
 
         async def timed_heartbeat() -> bool:
             asked_at = _now()
@@ -76,7 +78,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
                 self.heartbeat_at = asked_at
             return bool(known)
 
+        async def leave_from_zero() -> None:
+            # aiokafka takes generation 0, the embedded broker's first, for no membership: it would not leave.
+            if coordinator.generation == 0:
+                coordinator.generation = 1
+            await leave()
+
         coordinator._do_heartbeat = timed_heartbeat
+        coordinator._maybe_leave_group = leave_from_zero
 
     async def locate(self, changelogs: set[str]) -> dict[TP, tuple[int, int | None]]:
         """Seek every assigned partition, changelogs aside, to where its group left off, or to its beginning.
@@ -122,6 +131,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
 class Consumer(driver.Consumer):  # type: ignore[misc]
     """Faust's consumer, delivering batches."""
 
+    logger = faust_log
     _thread: ConsumerThread
 
     #: Topics that the broker compacts: an offset missing there is no loss.
