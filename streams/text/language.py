@@ -1,0 +1,143 @@
+"""Which language a text is in: by script, then by its frequent words and letters, with the locale as a prior.
+
+Made for short and mixed text, so it counts words (function words, and words of the polarity lexicons) instead of
+guessing from a few characters. Languages that we do not score have votes too: what is French is not called English.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from streams.text import normalise
+from streams.text.lexicon import Lexicon, read
+
+SCORED = ("en", "ar", "id", "ms", "tr", "ur")
+_LATIN = ("en", "id", "ms", "tr", "ur")
+
+_ARABIC_SCRIPT = re.compile("[\u0600-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufeff]")
+_LATIN_SCRIPT = re.compile("[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
+_OTHER_SCRIPT = re.compile("[\u0370-\u05ff\u0700-\u074f\u0780-\u1dff\u2e80-\ua7ff\uac00-\ud7ff]")
+_URDU_LETTERS = re.compile("[ٹڈڑںےۓہھۂ]")
+_PERSIAN_LETTERS = re.compile("[کیگچپژ]")
+_ARABIC_LETTERS = re.compile("[ةىيكأإؤ]")
+_OTHER_LETTERS = re.compile("[ßäñãõêëïôœæøåąćęłńśźżčďěňřšťůžđơưăằạ]", re.IGNORECASE)
+_CLUES = (
+    ("tr", re.compile(r"[ığş]|(?:l[ae]r|yor(?:um|lar)?|m[ae]k|d[ıiuü]m|s[ıi]n[ıi]z|ç[ıiuü]k)$")),
+    ("id", re.compile(r"^(?:meng|meny|memp|memb|ber[^aeiou]|di[bkpst]|ter[bdkps])|(?:nya|kan|annya)$")),
+    ("en", re.compile(r"(?:ing|tion|ght|ough|n't|ness|ould|ed|ly|'s|'re|'ve|'ll)$|^(?:th|wh|sh)")),
+    ("ur", re.compile(r"(?:ein|aan|iya|iyan|unga|engi|enge|raha|rahi|rahe|ain)$")),
+)
+
+
+class Identifier:
+    """Finds the language of texts; `word_of[language]` are the lexicons whose known words count as evidence."""
+
+    def __init__(self, lexicons: Mapping[str, Lexicon], *, memory: int = 200_000) -> None:
+        self._words: dict[str, dict[str, float]] = {}
+        for languages, word in read("languages"):
+            for language in languages.split():
+                self._words.setdefault(normalise.plain(word), {})[language] = 1.0
+        self._lexicons = {language: lexicons[name] for language, name in
+                          (("en", "en"), ("id", "id"), ("ms", "ms"), ("tr", "tr"), ("ur", "ur-Latn"))}  # fmt: skip
+        self._arabic_words = {word: votes for word, votes in self._words.items() if _ARABIC_SCRIPT.match(word)}
+        self._votes: dict[str, tuple[tuple[str, float], ...]] = {}
+        self._memory = memory
+
+    def identify(self, text: str, words: Sequence[str], locale: str | None) -> tuple[str | None, float, str | None]:
+        """(language or None, confidence in [0, 1], a second language that the text mixes in or None).
+
+        `words` are the word tokens of the text; `locale` is a BCP 47 tag. Urdu in Latin letters is "ur-Latn".
+        """
+        prior = locale[:2].lower() if locale else None
+        prior = "id" if prior == "in" else prior
+        arabic, latin, other = 0, 0, 0
+        for word in words:
+            first = word[0]
+            if first < "\u0250":
+                latin += len(word)
+            elif _ARABIC_SCRIPT.match(first):
+                arabic += len(word)
+            elif _OTHER_SCRIPT.match(first):
+                other += len(word)
+            elif _LATIN_SCRIPT.match(first):
+                latin += len(word)
+        if other > arabic + latin or not arabic + latin:
+            return None, 0.0, None
+        if arabic >= latin:
+            found, certainty = self._arabic_script(text, words, prior)
+            return found, certainty, self._latin(words, None)[0] if latin >= 12 else None
+        language, confidence, mixed = self._latin(words, prior)
+        if arabic >= 6 and mixed is None:
+            mixed = self._arabic_script(text, words, None)[0]
+        return language, confidence, mixed
+
+    def _arabic_script(self, text: str, words: Sequence[str], prior: str | None) -> tuple[str | None, float]:
+        persian = len(_PERSIAN_LETTERS.findall(text))
+        votes = {
+            "ar": 0.3 * len(_ARABIC_LETTERS.findall(text)),
+            "ur": 1.5 * len(_URDU_LETTERS.findall(text)) + 0.25 * persian,
+            "fa": 0.3 * persian,
+        }
+        for word in words:
+            for language, vote in self._arabic_words.get(normalise.plain(word), {}).items():
+                votes[language] = votes.get(language, 0.0) + 1.2 * vote
+        if not any(votes.values()):
+            votes["ar"] = 0.2
+        if prior in votes:
+            votes[prior] += 0.8
+        return _best(votes)[:2]
+
+    def _latin(self, words: Sequence[str], prior: str | None) -> tuple[str | None, float, str | None]:
+        votes: dict[str, float] = {}
+        for word in words:
+            known = self._votes.get(word)
+            if known is None:
+                known = self._remember(word)
+            for language, vote in known:
+                votes[language] = votes.get(language, 0.0) + vote
+        if prior is not None and (prior in _LATIN or votes):
+            votes[prior] = votes.get(prior, 0.0) + 0.7
+        if not votes:
+            return None, 0.0, None
+        if "ms" in votes and "id" in votes and votes["ms"] == votes["id"]:
+            votes["id"] += 0.01
+        found, confidence, mixed = _best(votes)
+        return ("ur-Latn" if found == "ur" else found), confidence, ("ur-Latn" if mixed == "ur" else mixed)
+
+    def _remember(self, raw: str) -> tuple[tuple[str, float], ...]:
+        if len(self._votes) >= self._memory:
+            self._votes.clear()
+        word = normalise.plain(raw)
+        listed = self._words.get(word)
+        votes: dict[str, float] = {}
+        if listed:
+            share = 1.0 / len(listed) ** 0.5
+            votes = dict.fromkeys(listed, share)
+        else:
+            known = [name for name, lexicon in self._lexicons.items() if len(word) > 2 and lexicon.word(raw).known]
+            votes = dict.fromkeys(known, 0.6 / max(1, len(known)) ** 0.5)
+            for language, clue in _CLUES:
+                if len(word) > 3 and clue.search(word):
+                    votes[language] = votes.get(language, 0.0) + 0.3
+                    if language == "id":
+                        votes["ms"] = votes.get("ms", 0.0) + 0.3
+            if _OTHER_LETTERS.search(word):
+                votes["other"] = 0.6
+        found = self._votes[raw] = tuple(votes.items())
+        return found
+
+
+def _best(votes: Mapping[str, float]) -> tuple[str | None, float, str | None]:
+    """(the language with most votes or None if it is not ours, confidence, a second one of ours with many votes)."""
+    ranked = sorted(votes.items(), key=lambda item: (-item[1], item[0]))
+    language, most = ranked[0]
+    total = sum(votes.values())
+    twins = {"id": "ms", "ms": "id"}
+    second = next(((name, vote) for name, vote in ranked[1:] if name != twins.get(language)), ("", 0.0))
+    rival = total - votes.get(twins.get(language, ""), 0.0)
+    confidence = round(min(1.0, most / max(rival, 1e-9)) * (1 - 0.5 ** (most / 0.7)), 4)
+    mixed = second[0] if second[1] >= 1.2 and second[1] >= 0.25 * most and second[0] in SCORED else None
+    if language not in SCORED:
+        return None, confidence, None
+    return language, confidence, mixed

@@ -1,0 +1,151 @@
+"""Lexicons: what a word or phrase of one language says, read from a text file of the package.
+
+A line is `kind: term, term, ...`; `#` starts a comment. The kinds: a number (valence, -4 to 4), `not` (negates what
+follows; in Turkish and Urdu what precedes), `more` and `less` (intensifiers), `but` (what follows counts more) and
+`aspect NAME`. A term of several words is a phrase, whose own valence replaces that of its words ("no problem"); `*` in
+it stands for up to two words. `=term` takes no affixes, `term*` takes any ending. A later line overrides an earlier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from importlib.resources import files
+
+from streams.text import normalise
+from streams.text.morphology import FORMS
+
+ASPECTS = (
+    "halal_food", "prayer", "cleanliness", "staff", "waiting", "room", "wifi", "baggage", "delay", "price", "transfer",
+    "guide", "food", "location", "seat", "booking_process", "payment", "refund", "safety", "accessibility", "ziyarah",
+)  # fmt: skip
+ROLES = ("not", "more", "less", "but")
+_NORMALISE = {
+    "ar": normalise.arabic,
+    "tr": normalise.turkish,
+    "ur": normalise.urdu,
+    "ur-Latn": normalise.roman_urdu,
+}
+
+
+class Entry:
+    """What a term says: valence (None: nothing), role (one of ROLES or None) and aspects (indices into ASPECTS)."""
+
+    __slots__ = ("aspects", "role", "valence")
+
+    def __init__(self, valence: float | None = None, role: str | None = None, aspects: tuple[int, ...] = ()) -> None:
+        self.valence, self.role, self.aspects = valence, role, aspects
+
+    def add(self, kind: str) -> None:
+        if kind in ROLES:
+            self.role = kind
+        elif kind.startswith("aspect "):
+            aspect = ASPECTS.index(kind[7:])
+            self.aspects = self.aspects if aspect in self.aspects else (*self.aspects, aspect)
+        else:
+            self.valence = float(kind)
+
+
+class Word:
+    """What a written word is in one language: an entry, with its own negation applied, and the phrases it may begin."""
+
+    __slots__ = ("aspects", "keys", "known", "negative_verb", "phrases", "role", "valence")
+
+    def __init__(self) -> None:
+        self.valence = 0.0
+        self.role: str | None = None
+        self.aspects: tuple[int, ...] = ()
+        self.known = False
+        self.negative_verb = False
+        self.keys: frozenset[str] = frozenset()
+        self.phrases: tuple[tuple[tuple[str, ...], Entry], ...] = ()
+
+
+def read(name: str) -> Iterator[tuple[str, str]]:
+    """(kind, term) pairs of a lexicon file of this package."""
+    text = (files("streams.text") / "lexicons" / f"{name}.txt").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        line = line.split("#", 1)[0].strip()
+        if line:
+            kind, terms = line.split(":", 1)
+            for term in terms.split(","):
+                if term.strip():
+                    yield kind.strip(), term.strip()
+
+
+class Lexicon:
+    """The terms of one language. `word` is memoised, up to a limit, since texts repeat words."""
+
+    def __init__(self, language: str, names: tuple[str, ...], *, memory: int = 200_000) -> None:
+        self.language = language
+        self.normalise = _NORMALISE.get(language, normalise.plain)
+        self._forms = FORMS[language]
+        self._exact: dict[str, Entry] = {}
+        self._terms: dict[str, Entry] = {}
+        self._stems: dict[str, Entry] = {}
+        self._phrases: dict[str, dict[tuple[str, ...], Entry]] = {}
+        self._keys: set[str] = set()
+        self._words: dict[str, Word] = {}
+        self._memory = memory
+        for name in names:
+            for kind, term in read(name):
+                self._add(kind, term)
+
+    def _add(self, kind: str, term: str) -> None:
+        words = [word if word == "*" else self._term(word) for word in term.replace("=", "").split()]
+        if len(words) > 1:
+            self._keys.update(word for word in words if word != "*")
+            entry = self._phrases.setdefault(words[0], {}).setdefault(tuple(words[1:]), Entry())
+        elif term.startswith("="):
+            entry = self._exact.setdefault(self.normalise(term[1:]), Entry())
+        elif term.endswith("*"):
+            entry = self._stems.setdefault(self.normalise(term[:-1]), Entry())
+        else:
+            entry = self._terms.setdefault(words[0], Entry())
+        entry.add(kind)
+
+    def _term(self, word: str) -> str:
+        verb = word.endswith("-")
+        return self.normalise(word[:-1]) + "-" if verb else self.normalise(word)
+
+    @cached_property
+    def _longest_stem(self) -> int:
+        return max(map(len, self._stems), default=0)
+
+    def word(self, raw: str) -> Word:
+        """What `raw`, a token as written, is in this language."""
+        found = self._words.get(raw)
+        if found is None:
+            if len(self._words) >= self._memory:
+                self._words.clear()
+            found = self._words[raw] = self._look_up(self.normalise(raw))
+        return found
+
+    def _look_up(self, token: str) -> Word:
+        word = Word()
+        keys = []
+        entry, negated, verb = self._exact.get(token), False, False
+        for form, negative in self._forms(token):
+            if entry is None and form in self._terms:
+                entry, negated, verb = self._terms[form], negative, form[-1] == "-"
+            if form in self._keys and not negative:
+                keys.append(form)
+        if entry is None:
+            for cut in range(min(len(token), self._longest_stem), 2, -1):
+                entry = self._stems.get(token[:cut])
+                if entry is not None:
+                    break
+        if entry is not None:
+            word.known = True
+            word.role = entry.role
+            word.aspects = entry.aspects
+            word.valence = entry.valence or 0.0
+            if negated:
+                word.valence *= -0.7
+        if self.language == "tr" and (entry is None or verb):
+            word.negative_verb = any(form[-1] == "-" and negative for form, negative in self._forms(token))
+        if keys:
+            word.keys = frozenset(keys)
+            found = [item for key in keys for item in self._phrases.get(key, {}).items()]
+            word.phrases = tuple(sorted(found, key=lambda item: (-len(item[0]), item[0])))
+        return word

@@ -1,0 +1,147 @@
+"""Which dictionary forms a written word may stand for, and whether its own affixes negate them.
+
+Each function takes a normalised word and gives (form, negated) pairs, the likeliest first. They over-generate on
+purpose: a form counts only when the lexicon has it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+Forms = Iterator[tuple[str, bool]]
+
+
+def english(word: str) -> Forms:
+    yield word, False
+    if word.endswith("'s"):
+        word = word[:-2]
+        yield word, False
+    if word.endswith("in'"):
+        yield word[:-1] + "g", False
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        yield word[:-1], False
+        if word.endswith("es"):
+            yield word[:-2], False
+        if word.endswith("ies"):
+            yield word[:-3] + "y", False
+    for ending in ("ed", "ing", "ly"):
+        if len(word) > len(ending) + 3 and word.endswith(ending):
+            stem = word[: -len(ending)]
+            yield stem, False
+            if ending != "ly":
+                yield stem + "e", False
+            if stem[-1] == stem[-2]:
+                yield stem[:-1], False
+            if stem.endswith("i"):
+                yield stem[:-1] + "y", False
+
+
+_AR_PREFIXES = ("وال بال فال كال هال عال ولل لل ال وب ول وي وت و ف ب ل ك س ه ي ت ن ا بي بت هي هت سي ست م مت").split()
+_AR_SUFFIXES = (
+    "ه ها هم هن كم ك نا ي ين ون ات ان تين يه ا وا ت تم ني وني تها ته تهم تني اته اتهم اتها تنا يين يات و تي اني نه"
+).split()
+
+
+def arabic(word: str) -> Forms:
+    yield word, False
+    yield from _arabic_affixes(word, False)
+    if len(word) > 4 and word[-1] == "ش" and word[0] == "م":  # Egyptian and Levantine circumfix: ma- ... -sh
+        for core in (word[2:-1], word[1:-1]) if word[1] == "ا" else (word[1:-1],):
+            yield core, True
+            yield from _arabic_affixes(core, True)
+
+
+def _arabic_affixes(word: str, negated: bool) -> Forms:
+    if len(word) < 4:
+        return
+    heads = [word[len(prefix) :] for prefix in _AR_PREFIXES if word.startswith(prefix) and len(word) - len(prefix) >= 3]
+    for head in heads:
+        yield head, negated
+    for base in (word, *heads):
+        for suffix in _AR_SUFFIXES:
+            if base.endswith(suffix) and len(base) - len(suffix) >= 3:
+                stem = base[: -len(suffix)]
+                yield stem, negated
+                yield stem + "ه", negated
+
+
+_TR_NOMINAL = re.compile(
+    r"(?:l[ae]r|[iu]m[iu]z|[iu]n[iu]z|m[iu]z|n[iu]z|[iu]m|[iu]n|m|n|[sy]?[iu]|[yn]?[ae]|n?[dt][ae]n?|y?l[ae]|c[ae]|c[iu]"
+    r"|l[iu][kg]|l[iu]|s[iu]z|ki|[dt][iu]r|y?[dt][iu]k?|y?m[iu]s|y?s[ae]|y?ken|l[ae]s|k|yor)+"
+)
+_TR_WITHOUT = re.compile(r"(?:l[iu][kg])?s[iu]z")
+_TR_VERBAL = re.compile(
+    r"(?:[iu]l|[iu]n|[iu]?t|[dt][iu]r|[iu]s|n|l)?"  # voice
+    r"(?:y?[ae])?(?:m[ae])?"  # ability, negation
+    r"(?:m[iu]yor|[iu]?yor|y?[ae]ca[kg]|y?ece[kg]|[dt][iu]|m[iu]s|[iu]r|[ae]r|z|r|m[ae][kg]?|y?[iu]p|y?[ae]r[ae]k|y?[ae]n"
+    r"|y?[iu]nc[ae]|[dt][iu][kg]|s[ae]|m|y?[iu]s|y?[iu]|y?[ae]|g[iu]|k|[iu]m)?"  # tense, or a verbal noun
+    r"(?:l[ae]r|[iu]m|[iu]z|[iu]n|m|n|k|s[iu]n|[sy]?[iu]|[dt][iu]r|[dt][iu]|m[iu]s|n?[dt][ae]n?|[yn]?[ae]|ken|s[ae]"
+    r"|y?l[ae]|c[ae]|l[iu])*"  # person, case
+)
+_TR_NEGATIVE = re.compile(
+    r"(?:[iu]l|[iu]n|[iu]?t|[dt][iu]r|[iu]s)?(?:y?[ae])?m"
+    r"(?:[ae](?:d[iu]|z|m|y[ae](?:n|c|r)|y[iu]n|y[iu]p|m[iu]s|s[iu]n(?:l[ae]r)?$|kt|$)|[iu]yor)"
+)
+
+
+def turkish(word: str) -> Forms:
+    """Forms that end in "-" are verb stems."""
+    yield word, False
+    for cut in range(len(word), 1, -1):
+        stem, rest = word[:cut], word[cut:]
+        if _TR_VERBAL.fullmatch(rest):
+            yield stem + "-", bool(_TR_NEGATIVE.match(rest))
+        if rest and cut > 2 and _TR_NOMINAL.fullmatch(rest):
+            negated = bool(_TR_WITHOUT.match(rest))
+            yield stem, negated
+            if stem[-1] in "gdb":
+                yield stem[:-1] + {"g": "k", "d": "t", "b": "p"}[stem[-1]], negated
+
+
+def urdu(word: str) -> Forms:
+    yield word, False
+    if len(word) > 3:
+        if word[-1] in "ےی":
+            yield word[:-1] + "ا", False
+            yield word[:-1] + "ہ", False
+        for ending in ("وں", "یں", "یاں", "ات", "ے", "ی", "ا", "ہ", "نے", "نا", "تا", "تے", "تی"):
+            if word.endswith(ending) and len(word) - len(ending) >= 3:
+                yield word[: -len(ending)], False
+
+
+def roman_urdu(word: str) -> Forms:
+    yield word, False
+    if len(word) > 2 and word[-1] in "ie":
+        yield word[:-1] + "a", False
+    for ending in ("on", "en", "in", "i", "e", "a"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            yield word[: -len(ending)], False
+
+
+_ID_ENDINGS = "nya lah kah pun ku mu kan an i in la x".split()
+_ID_HEADS = "ter ber me di se ke pe men mem meng meny nge ng peng pen pem".split()
+
+
+def indonesian(word: str) -> Forms:
+    yield word, False
+    bases = [word]
+    for ending in _ID_ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            bases.append(word[: -len(ending)])
+            yield bases[-1], False
+    for base in bases:
+        for head in _ID_HEADS:
+            if base.startswith(head) and len(base) - len(head) >= 4:
+                yield base[len(head) :], False
+
+
+FORMS: dict[str, Callable[[str], Forms]] = {
+    "en": english,
+    "ar": arabic,
+    "id": indonesian,
+    "ms": indonesian,
+    "tr": turkish,
+    "ur": urdu,
+    "ur-Latn": roman_urdu,
+}

@@ -1,0 +1,203 @@
+"""Score texts: language, polarity and aspects. Offline, deterministic, fast; all state is in the `Scorer`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from streams.text import normalise, polarity
+from streams.text.language import Identifier
+from streams.text.lexicon import ASPECTS, Lexicon, Word, read
+from streams.text.polarity import Clause, compound
+
+LEXICONS = {
+    "en": ("vader", "en"),
+    "ar": ("ar",),
+    "id": ("id",),
+    "ms": ("id", "ms"),
+    "tr": ("tr",),
+    "ur": ("ur",),
+    "ur-Latn": ("ur_latn",),
+}
+LEAST = 0.25
+"""Less evidence than this (in valence) is none: the score is null."""
+
+FRAME_SCHEMA: dict[str, pl.DataType] = {
+    "language": pl.String(),
+    "score": pl.Float64(),
+    "confidence": pl.Float64(),
+    "aspects": pl.List(pl.Struct({"aspect": pl.String(), "score": pl.Float64()})),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceScore:
+    """One sentence: its text, and its score in [-1, 1] or None where it expresses nothing."""
+
+    text: str
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TextScore:
+    """What a text says: `score` in [-1, 1], None where nothing is expressed or the language is not one of ours;
+    `confidence` in [0, 1]; `language` en, ar, id, ms, tr, ur or None; (aspect, its score or None) by name; sentences.
+    """
+
+    score: float | None
+    confidence: float
+    language: str | None
+    aspects: list[tuple[str, float | None]]
+    sentences: list[SentenceScore]
+
+
+@dataclass(slots=True)
+class _Sentence:
+    start: int
+    end: int
+    clauses: list[Clause]
+    question: bool = False
+
+    def total(self) -> float:
+        total = sum(clause.total for clause in self.clauses)
+        return total * 0.6 if self.question and total > 0 else total
+
+
+class Scorer:
+    """Reads the package's lexicons once; then `score` (rows) or `score_frame` (columns). For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._lexicons = {name: Lexicon(name, names) for name, names in LEXICONS.items()}
+        self._identifier = Identifier(self._lexicons)
+        self._emoji = {term: float(kind) for kind, term in read("emoji")}
+
+    def score(self, texts: Sequence[str | None], locales: Sequence[str | None] | None = None) -> list[TextScore | None]:
+        """Score each text (None: no text); `locales` are BCP 47 tags, a prior for the language."""
+        tags: Sequence[str | None] = [None] * len(texts) if locales is None else locales
+        if len(tags) != len(texts):
+            raise ValueError(f"{len(texts)} texts but {len(tags)} locales")
+        return [None if text is None else self._one(text, tag) for text, tag in zip(texts, tags, strict=True)]
+
+    def score_frame(self, texts: pl.Series, locales: pl.Series) -> pl.DataFrame:
+        """The same by column: String texts and locales in, language, score, confidence and aspects out, row by row."""
+        results = self.score(texts.to_list(), locales.to_list())
+        columns = {
+            "language": [result and result.language for result in results],
+            "score": [result and result.score for result in results],
+            "confidence": [result and result.confidence for result in results],
+            "aspects": [
+                None if result is None else [{"aspect": aspect, "score": score} for aspect, score in result.aspects]
+                for result in results
+            ],
+        }
+        return pl.DataFrame(columns, schema=FRAME_SCHEMA)
+
+    def _one(self, text: str, locale: str | None) -> TextScore:
+        text = normalise.clean(text)
+        tokens = [(match.lastgroup, match.group(), match.start()) for match in normalise.TOKEN.finditer(text)]
+        words = [token for kind, token, _ in tokens if kind == "word"]
+        variety, certainty, mixed = self._identifier.identify(text, words, locale)
+        language = None if variety is None else variety[:2]
+        if variety is None and words:
+            return TextScore(None, 0.0, None, [], [])
+        lexicon = self._lexicons[variety or "en"]
+        second = self._lexicons[mixed] if mixed else None
+        sentences, emotion = self._sentences(text, tokens, lexicon, second)
+        return self._result(text, sentences, emotion, language, certainty if words else 0.5)
+
+    def _sentences(
+        self, text: str, tokens: list[tuple[str | None, str, int]], lexicon: Lexicon, second: Lexicon | None
+    ) -> tuple[list[_Sentence], list[float]]:
+        """The sentences with their clauses, and the valences of the emoji of the whole text."""
+        sentences: list[_Sentence] = []
+        emotion: list[float] = []
+        clauses: list[Clause] = []
+        words: list[Word] = []
+        shouted: list[bool] = []
+        start, weight = 0, 1.0
+        capitals = lexicon.language == "en" and not text.isupper()
+
+        def close_clause() -> None:
+            nonlocal words, shouted
+            if words:
+                found = polarity.clause(words, lexicon, shouted)
+                if weight != 1.0:
+                    found.total *= weight
+                clauses.append(found)
+                words, shouted = [], []
+
+        def close_sentence(end: int, mark: str) -> None:
+            nonlocal clauses, start, weight
+            close_clause()
+            if clauses:
+                if "!" in mark:
+                    clauses[-1].total *= 1.0 + 0.1 * min(mark.count("!"), 3)
+                sentences.append(_Sentence(start, end, clauses, "?" in mark or "؟" in mark))
+            clauses, start, weight = [], end, 1.0
+
+        for kind, token, at in tokens:
+            if kind == "word":
+                word = lexicon.word(token)
+                if second is not None and not word.known and not word.keys:
+                    word = second.word(token)
+                if word.role == "but":
+                    close_clause()
+                    for clause in clauses:
+                        clause.total *= 0.6
+                    weight = 1.3
+                words.append(word)
+                shouted.append(capitals and len(token) > 2 and token.isupper())
+            elif kind == "end":
+                if token != "." or not text[at + 1 : at + 2].isalnum():
+                    close_sentence(at + len(token), token)
+            elif kind == "pause":
+                close_clause()
+            elif kind in ("emoji", "emoticon"):
+                valence = self._emoji.get(token)
+                if valence:
+                    emotion.append(valence)
+        close_sentence(len(text), "")
+        return sentences, emotion
+
+    def _result(
+        self, text: str, sentences: list[_Sentence], emotion: list[float], language: str | None, certainty: float
+    ) -> TextScore:
+        feeling = sum(emotion[:3]) + 0.3 * sum(emotion[3:6])
+        total = sum(sentence.total() for sentence in sentences) + feeling
+        evidence = sum(map(abs, emotion[:6]))
+        evidence += sum(clause.evidence for sentence in sentences for clause in sentence.clauses)
+        score = round(compound(total), 4) if evidence >= LEAST else None
+        if score is not None and abs(total) < 0.05:
+            score = None
+        strength = evidence / (evidence + 2.0)
+        agreement = 0.5 + 0.5 * min(1.0, abs(total) / evidence) if evidence else 0.0
+        confidence = round(certainty * strength * agreement, 4) if score is not None else 0.0
+        parts = [SentenceScore(text[part.start : part.end].strip(), _sentence_score(part)) for part in sentences]
+        return TextScore(score, confidence, language, _aspects(sentences), parts)
+
+
+def _sentence_score(sentence: _Sentence) -> float | None:
+    evidence = sum(clause.evidence for clause in sentence.clauses)
+    total = sentence.total()
+    return round(compound(total), 4) if evidence >= LEAST and abs(total) >= 0.05 else None
+
+
+def _aspects(sentences: list[_Sentence]) -> list[tuple[str, float | None]]:
+    """Each aspect with the polarity of the clauses that name it; a clause that says nothing takes its sentence's."""
+    totals: dict[int, float | None] = {}
+    for sentence in sentences:
+        for clause in sentence.clauses:
+            if not clause.aspects:
+                continue
+            if clause.evidence >= LEAST:
+                total: float | None = clause.total
+            else:
+                total = sentence.total() if _sentence_score(sentence) is not None else None
+            for aspect in clause.aspects:
+                before = totals.get(aspect)
+                totals[aspect] = total if before is None else before + (total or 0.0)
+    return sorted(
+        (ASPECTS[aspect], None if total is None else round(compound(total), 4)) for aspect, total in totals.items()
+    )
