@@ -1,0 +1,153 @@
+"""Writes batches into one ClickHouse table and returns once they are stored.
+
+Delivery, step by step: the batch becomes Arrow (`tables.to_arrow`), goes out as one INSERT, and `write` returns when
+ClickHouse has acknowledged it. Failure by failure:
+
+- No connection, ClickHouse restarts or is overloaded: tried again, with growing pauses, for as long as it takes.
+- The connection breaks after the rows were sent (unknown outcome): tried again. Should the first one have been
+  stored after all, the rows are there twice, with the same key and version; the exact views show them once.
+- The task is cancelled: an insert under way may still be stored; whoever writes the batch again does no harm.
+- ClickHouse refuses the rows: FinalInsertError; `write_splitting` finds the rows at fault and stores the others.
+- ClickHouse refuses for another reason (no such table, access denied): FinalInsertError; a person must act.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+from sinks.errors import is_data_error, is_retriable
+from sinks.tables import Table, to_arrow
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE = 0.2
+"""Seconds before the second attempt; it doubles from there."""
+LONGEST_PAUSE = 30.0
+"""Seconds; no pause is longer, so that work goes on soon after ClickHouse is back."""
+
+# Acknowledged means stored, whatever the user's profile says.
+_SETTINGS = {"async_insert": "0", "wait_end_of_query": "1"}
+
+
+class FinalInsertError(Exception):
+    """ClickHouse refused an insert and will refuse it again.
+
+    rows_at_fault: some row of the batch cannot be stored (else the set-up is wrong: no such table, access denied).
+    """
+
+    def __init__(self, message: str, *, rows_at_fault: bool) -> None:
+        super().__init__(message)
+        self.rows_at_fault = rows_at_fault
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that ClickHouse cannot store: its position in the frame, and the error."""
+
+    row: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """An attempt that failed: the error, how many have failed in a row, and the pause before the next, in seconds."""
+
+    error: BaseException
+    attempt: int
+    pause: float
+
+
+class Writer:
+    """Writes frames into `table`.
+
+    connect: makes a client whose database has the table (see `client.connect`); called in a thread, at first use.
+    on_retry: called for every failed attempt that is going to be repeated (metrics, logs).
+    pause: how it waits, asyncio.sleep; tests pass another.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        table: Table,
+        *,
+        on_retry: Callable[[Retry], None] | None = None,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self.table = table
+        self._connect = connect
+        self._client: Client | None = None
+        self._on_retry = on_retry
+        self._pause = pause
+
+    async def write(self, frame: pl.DataFrame, epoch: int) -> int:
+        """Store a batch in the frame form of the table's schema; returns the number of rows sent, once they are stored.
+
+        Never gives up on errors that can pass; cancel the task to stop it. Raises FinalInsertError.
+        """
+        if frame.is_empty():
+            return 0
+        attempt = 0
+        while True:
+            try:
+                return await asyncio.to_thread(self._insert, frame, epoch)
+            except FinalInsertError:
+                raise
+            except Exception as error:
+                if not is_retriable(error):
+                    at_fault = is_data_error(error)
+                    raise FinalInsertError(f"{self.table.store}: {error}", rows_at_fault=at_fault) from error
+                attempt += 1
+                longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt - 1, 20))
+                retry = Retry(error, attempt, longest * random.uniform(0.5, 1.0))
+            log.warning(
+                "%s: attempt %d failed, next in %.1f s: %s", self.table.store, attempt, retry.pause, retry.error
+            )
+            if self._on_retry is not None:
+                self._on_retry(retry)
+            await self._pause(retry.pause)
+
+    async def write_splitting(self, frame: pl.DataFrame, epoch: int) -> list[Rejected]:
+        """Store a batch as far as it can be: where ClickHouse refuses rows, halve until those at fault stand alone.
+
+        One bad row in n costs about 2 log2(n) inserts. Returns the rows that were left out, in order.
+        Raises FinalInsertError when the rows are not at fault.
+        """
+        rejected: list[Rejected] = []
+        ranges = [(0, frame.height)]
+        while ranges:
+            start, length = ranges.pop()
+            try:
+                await self.write(frame.slice(start, length), epoch)
+            except FinalInsertError as error:
+                if not error.rows_at_fault:
+                    raise
+                if length == 1:
+                    rejected.append(Rejected(start, str(error)))
+                else:
+                    half = length // 2
+                    ranges += [(start + half, length - half), (start, half)]
+        return rejected
+
+    def close(self) -> None:
+        """Drop the connection. The writer connects again if it is used again."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _insert(self, frame: pl.DataFrame, epoch: int) -> int:
+        try:
+            arrow = to_arrow(frame, self.table, epoch)
+        except (pl.exceptions.PolarsError, pa.ArrowException) as error:
+            raise FinalInsertError(f"{self.table.store}: {error}", rows_at_fault=True) from error
+        if self._client is None:
+            self._client = self._connect()
+        self._client.insert_arrow(self.table.store, arrow, settings=_SETTINGS)
+        return int(arrow.num_rows)
