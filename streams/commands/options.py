@@ -132,3 +132,13 @@ def together(*options: Decorator[Any]) -> Decorator[Any]:
 
 kafka = together(brokers, prefix, partitions, replication, registry, wire)
 """How to reach Kafka and how to write to it; the names are those of Settings."""
+
+adapter = click.option(
+    "--adapter",
+    envvar="RIHLA_ADAPTER",
+    show_envvar=True,
+    metavar="NAME",
+    default=None,
+    show_default="jsonl",
+    help="Format of the files: jsonl, hotel-bookings.",
+)

@@ -24,9 +24,7 @@ def worker(kind: str, metrics_host: str, metrics_port: int, **settings: Any) -> 
     Start as many of each kind as the load wants, up to the partitions of its input (identity: one, and a second as a
     stand-by). All other settings are RIHLA_* variables: docs/operations.md lists them.
     """
-    from streams import worker as implementation
     from streams.settings import Settings
+    from streams.worker import run
 
-    return implementation.run(
-        kind, Settings.from_env(metrics_port=metrics_port, **settings), metrics_host, metrics_port
-    )
+    return run(kind, Settings.from_env(metrics_port=metrics_port, **settings), metrics_host, metrics_port)

@@ -43,6 +43,8 @@ class History:
 
     broker: str
     epoch: int
+    restored: bool = True
+    """False while the broker's topics are being filled with what the database holds."""
 
 
 class DataDirectory:

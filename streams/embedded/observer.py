@@ -36,7 +36,7 @@ class Observer:
 
     async def __aenter__(self) -> Observer:
         """Connect to the broker; the topics must exist. Raises aiokafka's errors."""
-        brokers = self._settings.brokers
+        brokers = self._settings.broker_list
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
         self._http = await self._stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
         self._admin = AIOKafkaAdminClient(bootstrap_servers=brokers)

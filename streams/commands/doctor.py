@@ -1,0 +1,57 @@
+"""`rihla doctor`: is everything that Rihla needs there, and as it should be?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streams.commands import options
+
+_MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("problem", "red")}
+
+
+@click.command(epilog="Exit status: 0 without problems, 1 with some, 2 for wrong usage.")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    envvar="RIHLA_DATA",
+    help="Look at the pipeline that runs on this folder, instead of --brokers and --clickhouse.",
+)
+@options.kafka
+@options.clickhouse
+@options.database
+def doctor(data: Path | None, **settings: Any) -> int:
+    """Check every connection and setting, and say what to do about each problem.
+
+    Connections that nobody has set (by flag or RIHLA_* variable) are tried at their defaults; that nothing answers
+    there is then a note and not a problem.
+    """
+    import asyncio
+
+    from click.core import ParameterSource
+
+    from streams.doctor import checks
+    from streams.settings import Settings
+
+    source = click.get_current_context().get_parameter_source
+    given = {name for name in settings if source(name) not in (ParameterSource.DEFAULT, None)}
+    if data is None:
+        chosen = Settings.from_env(**settings)
+    else:
+        from streams.embedded.datadir import DataDirectory
+        from streams.embedded.reach import running
+
+        chosen = Settings.from_env(running(DataDirectory(data)).settings)
+        given = set(settings)
+    problems = 0
+    for finding in asyncio.run(checks(chosen, frozenset(given))):
+        mark, colour = _MARKS[finding.verdict]
+        click.echo(f"{click.style(f'{mark:<8}', fg=colour)} {finding.about}: {finding.detail}")
+        if finding.remedy:
+            click.echo(f"{'':8}   {finding.remedy}")
+        problems += finding.verdict == "problem"
+    click.echo("no problems" if not problems else f"{problems} problem{'s' if problems > 1 else ''}")
+    return 1 if problems else 0

@@ -1,0 +1,109 @@
+"""`rihla up`: the embedded pipeline as a service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.commands import options
+
+if TYPE_CHECKING:
+    from streams.embedded.pipeline import Pipeline, Plan
+
+
+@click.command(epilog="Exit status: 0 after SIGTERM or an interrupt (Ctrl-C); 1 on an error.")
+@options.data
+@options.embedded_broker
+@options.workers
+@click.option(
+    "--http-port",
+    envvar="RIHLA_HTTP_PORT",
+    show_envvar=True,
+    type=click.IntRange(0, 65535),
+    default=None,
+    show_default="8123 if free, else any",
+    help="Port of ClickHouse's HTTP interface; 0 takes any free one.",
+)
+@click.option(
+    "--broker-port",
+    envvar="RIHLA_BROKER_PORT",
+    show_envvar=True,
+    type=click.IntRange(0, 65535),
+    default=None,
+    show_default="9092 if free, else any",
+    help="Port of the broker that is started; 0 takes any free one.",
+)
+def up(data: Path, broker: str, workers: int, http_port: int | None, broker_port: int | None) -> int:
+    """Run the embedded pipeline until interrupted: send it events, ask its tables.
+
+    Everything listens on 127.0.0.1 only. Workers that die are started again. With the default broker, which keeps
+    nothing on disk, what it has taken and not yet stored is lost if the machine stops; --broker kafka keeps it.
+
+    \b
+      rihla up                                   then, in another terminal:
+      rihla produce events.jsonl --data rihla-data
+      rihla query nps
+    """
+    import asyncio
+
+    import uvloop
+
+    from streams.embedded.pipeline import Plan
+
+    plan = Plan(data=data, broker=broker, workers=workers, http_port=http_port, broker_port=broker_port)
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    asyncio.run(_serve(plan))
+    return 0
+
+
+async def _serve(plan: Plan) -> None:
+    """Run until SIGTERM or SIGINT. Raises what the pipeline raises, RihlaError when the broker dies."""
+    import asyncio
+    import signal
+
+    from streams.embedded.pipeline import Pipeline
+
+    stop = asyncio.Event()
+    click.echo(f"starting on {plan.data} ...", err=True)
+    async with Pipeline(plan, "up", lambda text: click.echo(text, err=True)) as pipeline:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await _until_listening(pipeline, stop)
+        if not stop.is_set():
+            click.echo(addresses(pipeline))
+        while not stop.is_set():
+            pipeline.check()
+            pipeline.publish()
+            try:
+                await asyncio.wait_for(stop.wait(), 1.0)
+            except TimeoutError:
+                continue
+        click.echo("stopping ...", err=True)
+
+
+async def _until_listening(pipeline: Pipeline, stop: object) -> None:
+    """Return when each worker's page answers, so that the addresses are known."""
+    import asyncio
+
+    assert isinstance(stop, asyncio.Event)
+    while not stop.is_set() and not all(child.find_address() for child in pipeline.supervisor.children.values()):
+        pipeline.check()
+        await asyncio.sleep(0.1)
+
+
+def addresses(pipeline: Pipeline) -> str:
+    """Where everything answers, for people."""
+    lines = [
+        f"broker      {pipeline.settings.brokers}",
+        f"ClickHouse  {pipeline.url}",
+        *(f"metrics     {url}/metrics  ({kind})" for kind, urls in pipeline.addresses().items() for url in urls),
+        "",
+        f"send events   rihla produce FILE --data {pipeline.directory.path}",
+        f"ask           rihla query nps --data {pipeline.directory.path}",
+        f"              curl '{pipeline.url}/?database={pipeline.settings.database}' "
+        "-d 'SELECT status, count() FROM journeys GROUP BY status'",
+        "stop          Ctrl-C",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,118 @@
+"""Where every fed event has gone: stored, stored before (a duplicate), or in the dead letters; and what is left over.
+
+The keys of the fed events are kept in a scratch database beside the tables while they are fed, so that the question is
+answered by ClickHouse from what it holds, and not from what the workers believe.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from schemas.decode import BatchDecoder
+from schemas.records import CHANNELS
+from schemas.registry import Registry
+from streams.enrich.agent import topic_of
+from streams.identity.frames import subjects
+from streams.settings import Settings
+
+SCRATCH = "rihla_run"
+
+
+@dataclass(frozen=True)
+class Account:
+    """Of the events fed: how many are new in the tables, were there before, were refused (by reason), are lost."""
+
+    events: int
+    stored: int
+    duplicates: int
+    refused: dict[str, int]
+    lost: int
+
+
+class Accounting:
+    """One run's account. Call `open()` before feeding, `feed()` for each batch, `account()` at the end, then `close()`.
+
+    client: of clickhouse-connect, on the database of the tables. Blocking, and not for use by several threads at once.
+    """
+
+    def __init__(self, client: Any, settings: Settings, registry: Registry) -> None:
+        self._client, self._settings, self._registry = client, settings, registry
+        self._events = self._before = self._began = 0
+
+    def open(self) -> None:
+        """Look at what is stored before anything is fed."""
+        self.close()
+        self._client.command(f"CREATE DATABASE {SCRATCH}")
+        for table in ("fed", "refused"):
+            columns = "subject String, event_id String"
+            self._client.command(f"CREATE TABLE {SCRATCH}.{table} ({columns}) ENGINE = MergeTree ORDER BY ()")
+        self._before = self._count("SELECT count() FROM interactions_store FINAL")
+        self._began = time.time_ns() // 1_000_000
+
+    def feed(self, keys: pl.DataFrame) -> None:
+        """Note events that the broker has acknowledged: their `subject` and `event_id`."""
+        self._note("fed", keys)
+        self._events += keys.height
+
+    def close(self) -> None:
+        """Drop the scratch database."""
+        self._client.command(f"DROP DATABASE IF EXISTS {SCRATCH} SYNC")
+
+    def account(self) -> Account:
+        """The account, taken from the tables once all is stored."""
+        refused = self._refused()
+        stored = self._count("SELECT count() FROM interactions_store FINAL") - self._before
+        fed = self._count(f"SELECT uniqExact(subject, event_id) FROM {SCRATCH}.fed")
+        found = self._count(
+            f"""
+            SELECT uniqExact(subject, event_id) FROM (
+                SELECT subject, event_id FROM interactions_store
+                UNION ALL
+                SELECT subject, event_id FROM {SCRATCH}.refused
+            )
+            WHERE (subject, event_id) IN (SELECT subject, event_id FROM {SCRATCH}.fed)
+            """
+        )
+        duplicates = self._events - stored - sum(refused.values())
+        return Account(self._events, stored, duplicates, refused, fed - found)
+
+    def _refused(self) -> dict[str, int]:
+        """Dead letters of the channels' topics since `open()`, by reason; their event ids go into the scratch table."""
+        topics = {self._settings.topic(topic_of(channel)): channel for channel in CHANNELS}
+        letters = pl.from_arrow(
+            self._client.query_arrow(
+                "SELECT topic, reason, payload FROM dead_letters_store FINAL "
+                "WHERE topic IN {topics:Array(String)} AND failed_at >= fromUnixTimestamp64Milli({began:Int64})",
+                {"topics": list(topics), "began": self._began},
+            )
+        )
+        assert isinstance(letters, pl.DataFrame)
+        for (topic,), some in letters.group_by("topic"):
+            decoder = BatchDecoder(topics[_text(topic)], self._registry)
+            payloads = some["payload"].cast(pl.Binary).to_list()
+            self._note("refused", event_keys(decoder.decode(payloads, ["event_id", "ids", "booking_ref"]).frame))
+        counts = letters.group_by("reason").len()
+        return {_text(reason): number for reason, number in counts.iter_rows()}
+
+    def _note(self, table: str, keys: pl.DataFrame) -> None:
+        if keys.height:
+            self._client.insert_arrow(f"{SCRATCH}.{table}", keys.to_arrow(compat_level=pl.CompatLevel.oldest()))
+
+    def _count(self, sql: str) -> int:
+        return int(self._client.command(sql))
+
+
+def event_keys(events: pl.DataFrame) -> pl.DataFrame:
+    """By what an event is stored once: its `subject` ("" where it names nobody) and its `event_id`, as enrich has them.
+
+    events: with the columns event_id, ids and booking_ref of any channel's frame form.
+    """
+    return events.select(subjects(events).fill_null("").alias("subject"), pl.col("event_id").str.to_lowercase())
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,260 @@
+"""The whole pipeline on one machine: broker, database, four kinds of worker, under one parent process.
+
+The parent owns the database's engine and answers its HTTP interface; the broker and the workers are its children, the
+same `rihla worker` as in production. What ClickHouse holds is the memory of the pipeline: where the broker has none
+(the embedded one never has), the topics are filled from it at the start, and state is rebuilt in a new epoch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from sinks.client import connect
+from sinks.migrate import migrate
+from streams.embedded import restore
+from streams.embedded.broker import HOST, BrokerProcess
+from streams.embedded.database import Database
+from streams.embedded.datadir import DataDirectory, History
+from streams.embedded.drain import READS
+from streams.embedded.kafka import Kafka
+from streams.embedded.supervisor import Child, ChildSpec, Supervisor
+from streams.embedded.tansu import Tansu
+from streams.errors import RihlaError
+from streams.feed import producing, registry_of
+from streams.settings import ENVIRONMENT_PREFIX, Settings
+from streams.topics import ensure_topics
+
+SCALED = ("enrich", "stitch", "sink")
+"""Workers of which there may be several; identity's input has one partition."""
+
+TANSU, KAFKA = "tansu", "kafka"
+
+USUAL_PORT = 9092
+"""Kafka's own port, which clients try first."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to start.
+
+    data: the data folder. broker: "tansu", "kafka" or host:port. workers: processes of each of SCALED.
+    http_port, broker_port: None takes the usual one where it is free, 0 any free one.
+    max_restarts: how often in a row a worker may die before all is given up; None: no limit.
+    """
+
+    data: Path
+    broker: str = TANSU
+    workers: int = 1
+    http_port: int | None = 0
+    broker_port: int | None = 0
+    max_restarts: int | None = None
+
+
+class Pipeline:
+    """`async with Pipeline(plan, "run", say) as pipeline:` everything runs inside the block, nothing after it.
+
+    say: told what happens, a sentence for people. on_restored: told how many events state is being rebuilt from.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        command: str,
+        say: Callable[[str], None],
+        on_restored: Callable[[int], None] = lambda events: None,
+    ) -> None:
+        self._plan, self._command, self._say, self._on_restored = plan, command, say, on_restored
+        self._stack = AsyncExitStack()
+        self._broker: BrokerProcess | None = None
+        self._workers: dict[str, list[Child]] = {}
+        self.directory = DataDirectory(plan.data)
+        self.restored = 0
+        """Events that the topics were filled with at the start."""
+        self.settings: Settings
+        self.supervisor: Supervisor
+        self.client: Any
+        """A clickhouse-connect client on the database."""
+        self.producer: AIOKafkaProducer
+
+    async def __aenter__(self) -> Pipeline:
+        """Start everything; the workers may still be joining their groups. Raises RihlaError and what parts raise."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    @property
+    def url(self) -> str:
+        """Where the database answers."""
+        return self.settings.clickhouse
+
+    def check(self) -> None:
+        """Raises RihlaError when the broker, or some worker too often, has died."""
+        if self._broker is not None:
+            self._broker.check()
+        self.supervisor.check()
+
+    def addresses(self) -> dict[str, list[str]]:
+        """Kind of worker: the addresses of the pages of those of its processes that have said where they listen."""
+        return {
+            kind: [address for child in children if (address := child.find_address()) is not None]
+            for kind, children in self._workers.items()
+        }
+
+    def publish(self) -> None:
+        """Write the addresses as they are now into the data folder, for other commands."""
+        self.directory.publish(
+            clickhouse=self.url,
+            brokers=self.settings.brokers,
+            settings=environment(self.settings),
+            workers={
+                child.spec.name: address
+                for children in self._workers.values()
+                for child in children
+                if (address := child.find_address()) is not None
+            },
+        )
+
+    async def _start(self) -> None:
+        plan = self._plan
+        self._stack.enter_context(self.directory.own(self._command))
+        broker, database = await asyncio.gather(
+            self._start_broker(), asyncio.to_thread(self._start_database), return_exceptions=True
+        )
+        if isinstance(broker, BaseException):
+            raise broker
+        if isinstance(database, BaseException):
+            raise database
+        self.settings = Settings.from_env(
+            brokers=broker, clickhouse=database.url, embedded=plan.broker == TANSU, metrics_port=0
+        )
+        await asyncio.to_thread(_migrate, self.url, self.settings.database)
+        self.client = await asyncio.to_thread(connect, self.url, self.settings.database)
+        self._stack.callback(self.client.close)
+        partitions = await ensure_topics(self.settings)
+        self.producer = await self._stack.enter_async_context(producing(self.settings))
+        await self._continue_history(await _hold_nothing(self.settings, partitions))
+        await self._start_workers()
+        self.publish()
+
+    async def _start_broker(self) -> str:
+        plan = self._plan
+        if plan.broker not in (TANSU, KAFKA):
+            return plan.broker
+        port = _usual_or_free(USUAL_PORT) if plan.broker_port is None else plan.broker_port or None
+        if plan.broker == KAFKA:
+            self._broker = Kafka(self.directory.kafka, port=port)
+        else:
+            self._broker = Tansu(self.directory.logs / "broker.log", port=port)
+        await self._broker.start()
+        self._stack.push_async_callback(self._broker.stop)
+        return self._broker.address
+
+    def _start_database(self) -> Database:
+        return self._stack.enter_context(Database(self.directory.clickhouse, self._plan.http_port))
+
+    async def _continue_history(self, fresh: bool) -> None:
+        """Choose the epoch, and fill the topics with what the database holds where the broker has nothing of it."""
+        before = self.directory.history()
+        stored = await asyncio.to_thread(restore.largest_epoch, self.client)
+        if before is not None and before.broker != self._plan.broker and not fresh and stored is not None:
+            raise RihlaError(
+                f"{self.directory.path} was last written through the broker {before.broker}, and the topics of "
+                f"{self._plan.broker} do not know of that",
+                f"use --broker {before.broker}, or let the state be rebuilt: empty those topics"
+                + (f" (remove {self.directory.kafka})" if self._plan.broker == KAFKA else ""),
+            )
+        if not fresh and stored is None and await _has_stored(self.settings):
+            raise RihlaError(
+                f"the workers have stored the topics of {self._plan.broker} before, but not in {self.directory.path}",
+                "name the folder that they were stored in, or start over with other topics: RIHLA_PREFIX=cx2",
+            )
+        last = max(-1 if stored is None else stored, -1 if before is None else before.epoch)
+        epoch = last + 1 if fresh else max(last, 0)
+        self.settings = replace(self.settings, epoch=epoch)
+        if not fresh and (before is None or before.restored):
+            self.directory.remember(History(self._plan.broker, epoch))
+            return
+        self.directory.remember(History(self._plan.broker, epoch, restored=False))
+        self.restored = await restore.restore(
+            self.client, self.producer, self.settings, registry_of(self.settings), self._on_restored
+        )
+        self.directory.remember(History(self._plan.broker, epoch))
+
+    async def _start_workers(self) -> None:
+        self.supervisor = Supervisor(self.directory.logs, self._say, self._plan.max_restarts)
+        self._stack.push_async_callback(self.supervisor.stop)
+        for kind in READS:
+            names = [kind] if kind not in SCALED else [f"{kind}-{n + 1}" for n in range(self._plan.workers)]
+            self._workers[kind] = [await self.supervisor.start(self._spec(kind, name)) for name in names]
+
+    def _spec(self, kind: str, name: str) -> ChildSpec:
+        command = [sys.executable, "-m", "streams.cli", "worker", kind, "--metrics-port", "0"]
+        return ChildSpec(name, command, environment(self.settings))
+
+
+def _migrate(url: str, database: str) -> None:
+    with contextlib.closing(connect(url, None)) as client:
+        migrate(client, database)
+
+
+def _usual_or_free(port: int) -> int | None:
+    """The port if nobody listens on it, else None, which takes any free one."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((HOST, port))
+        except OSError:
+            return None
+    return port
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The RIHLA_* variables from which Settings.from_env makes these settings again."""
+    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    return {ENVIRONMENT_PREFIX + name.upper(): "" if value is None else str(value) for name, value in values.items()}
+
+
+async def _hold_nothing(settings: Settings, partitions: Mapping[str, int]) -> bool:
+    """Whether nothing was ever written to any of the topics (full name: number of partitions)."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker_list, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        every = [TopicPartition(topic, number) for topic, count in partitions.items() for number in range(count)]
+        ends = await consumer.end_offsets(every)
+        return not any(ends.values())
+    finally:
+        await consumer.stop()
+
+
+async def _has_stored(settings: Settings) -> bool:
+    """Whether the sink's group has committed anything."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    await admin.start()
+    try:
+        topic = settings.topic("interactions")
+        described = await admin.describe_topics([topic])
+        every = [TopicPartition(topic, partition["partition"]) for partition in described[0]["partitions"]]
+        committed = await admin.list_consumer_group_offsets(settings.group("sink"), partitions=every)
+        return any(found.offset > 0 for found in committed.values())
+    finally:
+        await admin.close()

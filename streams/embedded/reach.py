@@ -1,0 +1,49 @@
+"""Reach the database of a data folder, whoever owns it: over HTTP while a pipeline runs there, else by opening it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from streams.embedded.datadir import DataDirectory, Owner
+from streams.errors import RihlaError
+
+
+@contextmanager
+def database_url(directory: DataDirectory, command: str) -> Iterator[str]:
+    """The URL where the folder's database answers while the block runs.
+
+    command: what this process is called by others that want the folder meanwhile.
+    Raises RihlaError when there is no such folder, or its owner is still starting; DataInUse when it is just taken.
+    """
+    owner = directory.owner()
+    if owner is not None:
+        yield _url(directory, owner)
+        return
+    if not directory.clickhouse.is_dir():
+        raise RihlaError(
+            f"there is no database in {directory.path}",
+            "make one with `rihla run FILE --data DIR`, or name another with --data, or a server with --clickhouse URL",
+        )
+    from streams.embedded.database import Database
+
+    with directory.own(command, create=False), Database(directory.clickhouse) as database:
+        yield database.url
+
+
+def running(directory: DataDirectory) -> Owner:
+    """The process that runs a pipeline on the folder. Raises RihlaError when there is none."""
+    owner = directory.owner()
+    if owner is None:
+        raise RihlaError(f"no pipeline runs on {directory.path}", "start one with `rihla up --data DIR`")
+    _url(directory, owner)
+    return owner
+
+
+def _url(directory: DataDirectory, owner: Owner) -> str:
+    if owner.clickhouse is None:
+        raise RihlaError(
+            f"{directory.path} is in use by `rihla {owner.command}` (process {owner.pid}), which does not answer yet",
+            "try again in a moment",
+        )
+    return owner.clickhouse

@@ -1,0 +1,107 @@
+"""Fill empty topics with what ClickHouse holds, so that the workers rebuild their state from it.
+
+For the embedded broker, which forgets, at every start; and for a cluster whose topics were trimmed or made anew. Only
+interactions and the links that follow from them are sent: all the rest is a function of those. The workers then write
+in a new epoch, so that what they rebuild replaces what is stored, row by row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import polars as pl
+
+from schemas.encode import BatchEncoder
+from schemas.records import polars_schema
+from schemas.registry import Registry
+from streams.enrich.agent import keys_of
+from streams.identity.frames import subjects_and_links
+from streams.output import BatchProducer
+from streams.settings import Settings
+
+CHUNK = 50_000
+"""Interactions read, encoded and sent at a time: bounds the memory that a restore takes."""
+
+_EPOCHS = (
+    "SELECT max(epoch) AS epoch, count() AS rows FROM interactions_store",
+    "SELECT max(epoch), count() FROM dead_letters_store",
+    *(
+        f"SELECT toUInt32(bitShiftRight(max(version), 44)), count() FROM {table}_store"
+        for table in ("identities", "journeys", "customers", "cases", "alerts")
+    ),
+)
+
+# The columns of the store that are not, as they stand, in the frame form of an interaction.
+_SELECTED = {
+    "occurred_at": "toUnixTimestamp64Milli(occurred_at)",
+    "attributes": "CAST(attributes, 'Array(Tuple(key String, value String))')",
+}
+
+
+def largest_epoch(client: Any) -> int | None:
+    """The largest epoch in which anything was stored; None where nothing is.
+
+    client: of clickhouse-connect, on the database of the tables.
+    """
+    rows = client.query(f"SELECT max(epoch), sum(rows) FROM ({' UNION ALL '.join(_EPOCHS)})").result_rows
+    epoch, stored = rows[0]
+    return int(epoch) if stored else None
+
+
+def interactions(client: Any, chunk: int = CHUNK) -> Iterator[pl.DataFrame]:
+    """All stored interactions, each event once, in frames of at most `chunk` rows in the frame form of an interaction.
+
+    Reads in order of the table's key, a chunk a query, so neither side holds more than one chunk.
+    """
+    schema = polars_schema("interaction")
+    columns = ", ".join(f"{_SELECTED[name]} AS {name}_" if name in _SELECTED else name for name in schema)
+    after = {"subject": "", "event_id": "", "chunk": chunk}
+    while True:
+        table = client.query_arrow(
+            f"SELECT {columns} FROM interactions_store FINAL "
+            "WHERE subject >= {subject:String} AND (subject, event_id) > ({subject:String}, {event_id:String}) "
+            "ORDER BY subject, event_id LIMIT {chunk:UInt32}",
+            after,
+            use_strings=True,
+        )
+        stored = pl.from_arrow(table)
+        assert isinstance(stored, pl.DataFrame)
+        if stored.is_empty():
+            return
+        frame = stored.rename({f"{name}_": name for name in _SELECTED}).with_columns(
+            _null_without("survey", "instrument"), _null_without("money", "currency")
+        )
+        yield frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+        after |= {"subject": frame["subject"][-1], "event_id": frame["event_id"][-1]}
+
+
+def _null_without(column: str, field: str) -> pl.Expr:
+    """The structs of a column, null where a field of theirs is: ClickHouse has no nullable tuples."""
+    return pl.when(pl.col(column).struct.field(field).is_not_null()).then(pl.col(column)).alias(column)
+
+
+async def restore(
+    client: Any, producer: Any, settings: Settings, registry: Registry, progress: Callable[[int], None]
+) -> int:
+    """Send all stored interactions, and their links, to their topics; returns how many, once all are acknowledged.
+
+    client: as for `largest_epoch`. producer: a started AIOKafkaProducer. progress: told the number sent so far.
+    """
+    encoders = {name: BatchEncoder(name, registry, settings.wire) for name in ("interaction", "link")}
+    to_interactions = BatchProducer(producer, settings.topic("interactions"))
+    to_links = BatchProducer(producer, settings.topic("links"))
+    sent = 0
+    chunks = interactions(client)
+    ahead = asyncio.create_task(asyncio.to_thread(next, chunks, None))
+    while (frame := await ahead) is not None:
+        ahead = asyncio.create_task(asyncio.to_thread(next, chunks, None))
+        links = subjects_and_links(frame)[1]
+        await to_links.send(keys_of(links["subject"]), encoders["link"].encode(links))
+        await to_interactions.send(keys_of(frame["subject"]), encoders["interaction"].encode(frame))
+        await to_links.flush()
+        await to_interactions.flush()
+        sent += frame.height
+        progress(sent)
+    return sent

@@ -1,0 +1,164 @@
+"""`rihla run`: files through the whole pipeline, and the account of what became of every event in them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import polars as pl
+
+from streams.embedded.accounting import Account, Accounting, event_keys
+from streams.embedded.drain import Lag, wait_until_drained
+from streams.embedded.memory import TreeMemory
+from streams.embedded.observer import Observer
+from streams.embedded.pipeline import Pipeline, Plan
+from streams.feed import Feeder, registry_of
+from streams.sources.adapters import open_source
+from streams.sources.events import EventBatch
+
+MAX_RESTARTS = 5
+"""A worker that dies so often in a row is broken, and the run with it."""
+
+
+@dataclass
+class Progress:
+    """How far a run is, for whoever shows it; changed in place."""
+
+    stage: str = "starting"
+    fed: int = 0
+    restored: int = 0
+    lags: list[Lag] = field(default_factory=list)
+
+    def restore(self, events: int) -> None:
+        """State is being rebuilt, from so many events so far."""
+        self.stage, self.restored = "restoring", events
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did."""
+
+    account: Account
+    bad_lines: dict[str, int]
+    """Lines of the files that were no events, by reason; each is a dead letter."""
+    restored: int
+    """Events of the database from which state was rebuilt at the start."""
+    customers: int
+    journeys: dict[str, int]
+    """Journeys by status."""
+    restarts: dict[str, int]
+    """Workers that died and were started again: how often."""
+    seconds: float
+    """From the first event fed to the last one stored."""
+    total_seconds: float
+    """With starting and stopping."""
+    peak_memory: int
+    """Bytes (PSS) of all processes together, at their highest; 0 where that cannot be measured."""
+    memory_at_peak: dict[str, int]
+
+    @property
+    def records(self) -> int:
+        """Lines read: events and lines that were none."""
+        return self.account.events + sum(self.bad_lines.values())
+
+    @property
+    def dead_letters(self) -> dict[str, int]:
+        """Dead letters by reason, of bad lines and of events refused."""
+        reasons = [*self.bad_lines, *self.account.refused]
+        return {
+            reason: self.bad_lines.get(reason, 0) + self.account.refused.get(reason, 0)
+            for reason in sorted(set(reasons))
+        }
+
+    @property
+    def complete(self) -> bool:
+        """Whether every event is accounted for."""
+        return self.account.lost == 0 and self.account.duplicates >= 0
+
+
+async def run_files(
+    plan: Plan, files: Sequence[str], adapter: str | None, progress: Progress, say: Callable[[str], None]
+) -> Summary:
+    """Start the pipeline, feed the files, wait until all is stored, stop.
+
+    Raises SourceError for a file that cannot be read (before anything is started where it is missing), RihlaError and
+    what the pipeline's parts raise.
+    """
+    began = time.monotonic()
+    sources = [open_source(file, adapter) for file in files]
+    with TreeMemory() as memory:
+        async with Pipeline(plan, "run", say, progress.restore) as pipeline:
+            accounting = Accounting(pipeline.client, pipeline.settings, registry_of(pipeline.settings))
+            await asyncio.to_thread(accounting.open)
+            try:
+                batches = chain.from_iterable(sources)
+                bad_lines, seconds = await _feed_and_wait(pipeline, batches, accounting, progress)
+                progress.stage = "counting"
+                account = await asyncio.to_thread(accounting.account)
+                customers, journeys = await asyncio.to_thread(_counts, pipeline.client)
+            finally:
+                await asyncio.to_thread(accounting.close)
+            restarts = dict(pipeline.supervisor.restarts)
+            progress.stage = "stopping"
+    return Summary(
+        account,
+        bad_lines,
+        pipeline.restored,
+        customers,
+        journeys,
+        restarts,
+        seconds,
+        time.monotonic() - began,
+        memory.peak,
+        memory.at_peak,
+    )
+
+
+async def _feed_and_wait(
+    pipeline: Pipeline, batches: Iterator[EventBatch], accounting: Accounting, progress: Progress
+) -> tuple[dict[str, int], float]:
+    """Returns the bad lines by reason, and the seconds that it took."""
+    feeder = Feeder(pipeline.producer, pipeline.settings, registry_of(pipeline.settings))
+
+    def fed(events: pl.DataFrame | None, records: int) -> None:
+        progress.fed += records
+        if events is not None:
+            accounting.feed(event_keys(events))
+
+    began = time.monotonic()
+    progress.stage = "feeding"
+    async with Observer(pipeline.settings, pipeline.addresses) as observer:
+
+        async def look() -> None:
+            pipeline.check()
+            observer.ledger.wrote(feeder.acknowledged)
+            await observer.look()
+            progress.lags = observer.ledger.lags()
+
+        watching = asyncio.create_task(_watch(look))
+        try:
+            await feeder.feed(batches, fed=fed, check=pipeline.check)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        progress.stage = "storing"
+        await wait_until_drained(observer.ledger, look)
+    return feeder.fed.bad, time.monotonic() - began
+
+
+async def _watch(look: Callable[[], Any]) -> None:
+    """Keep the ledger up to date while the files are fed, so that it has seen what a dying worker had done."""
+    while True:
+        await look()
+        await asyncio.sleep(1.0)
+
+
+def _counts(client: Any) -> tuple[int, dict[str, int]]:
+    """Customers, and journeys by status, as analysts see them."""
+    customers = int(client.command("SELECT count() FROM customers"))
+    journeys = client.query("SELECT status, count() FROM journeys GROUP BY status ORDER BY status").result_rows
+    return customers, {str(status): int(number) for status, number in journeys}
