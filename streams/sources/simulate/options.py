@@ -1,0 +1,77 @@
+"""What a simulation is asked for. Its output is a pure function of these values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+LANGUAGES = ("en", "ar", "id", "ms", "tr", "ur")
+
+BAD_KINDS = (
+    "undecodable",
+    "bad_event_id",
+    "no_identifier",
+    "bad_time",
+    "bad_survey",
+    "bad_money",
+    "bad_country",
+    "too_long",
+)
+"""The reasons for which an event is refused: the closed list of dead-letter reasons."""
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Raises ValueError where a value makes no sense; the message names it."""
+
+    customers: int = 1000
+    """How many people there are: leads of bookings, those who travel with them, and some who only look."""
+    trips: float = 1.4
+    """Mean number of trips of a lead; at least 1."""
+    seed: int = 1
+    start: date = date(2024, 1, 1)
+    days: int = 540
+    """Nothing happens before start or after so many days; what would, has not happened yet."""
+    languages: tuple[str, ...] = LANGUAGES
+    duplicates: float = 0.02
+    """Duplicates for each good event: the same event again, byte for byte, up to some days of the stream later."""
+    disorder: float = 0.1
+    """0: in the order of time. 1: fully shuffled (within a block). Between: a mixture of both orders."""
+    late: float = 0.02
+    """Share of events that come up to 60 days late."""
+    bad: float = 0.0
+    """Bad events for each good one, of the kinds in bad_kinds."""
+    bad_kinds: tuple[str, ...] = BAD_KINDS
+    block: int = 5000
+    """How many people are made at a time: memory is proportional to it (about 20 KB each)."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "customers must be at least 1": self.customers >= 1,
+            "trips must be at least 1 and at most 10": 1 <= self.trips <= 10,
+            "days must be at least 30": self.days >= 30,
+            "duplicates must be from 0 to 1": 0 <= self.duplicates <= 1,
+            "disorder must be from 0 to 1": 0 <= self.disorder <= 1,
+            "late must be from 0 to 1": 0 <= self.late <= 1,
+            "bad must be from 0 to 1": 0 <= self.bad <= 1,
+            "block must be at least 1": self.block >= 1,
+            f"languages must be some of {', '.join(LANGUAGES)}": bool(self.languages)
+            and set(self.languages) <= set(LANGUAGES),
+            f"bad_kinds must be some of {', '.join(BAD_KINDS)}": bool(self.bad_kinds)
+            and set(self.bad_kinds) <= set(BAD_KINDS),
+        }
+        for sentence, holds in checks.items():
+            if not holds:
+                raise ValueError(sentence)
+
+    @property
+    def start_ms(self) -> int:
+        """Midnight UTC of the first day, epoch milliseconds."""
+        return int(datetime(self.start.year, self.start.month, self.start.day, tzinfo=UTC).timestamp()) * 1000
+
+    @property
+    def end_ms(self) -> int:
+        """After this moment nothing has happened yet, epoch milliseconds."""
+        return self.start_ms + self.days * DAY_MS
