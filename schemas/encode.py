@@ -20,7 +20,7 @@ from fastavro import parse_schema, schemaless_writer
 from schemas import pieces, records
 from schemas.block import varint
 from schemas.pieces import Array, Piece
-from schemas.records import Schema, frame_type
+from schemas.records import Schema, frame_type, inline
 from schemas.registry import Registry
 from schemas.wire import SINGLE_OBJECT, Wire
 
@@ -42,16 +42,12 @@ class _BadValueError(ValueError):
 
 
 class BatchEncoder:
-    """Encodes frames of one record schema, in its current version."""
+    """Encodes frames of one record schema of this package, in its current version."""
 
     def __init__(self, name: str, registry: Registry, wire: Wire = SINGLE_OBJECT) -> None:
         """`name` is the record (schemas.records.NAMES), `wire` the header's form. May ask the registry."""
-        self._name = name
         self._header = registry.header_for(name, wire)
-        self._types = records.polars_schema(name)
-        fields = records.inlined(name)["fields"]
-        self._encoders = [(field["name"], _encoder(field["type"])) for field in fields]
-        self._defaults = {field["name"]: _default(field) for field in fields if "default" in field}
+        self._writer = DatumWriter(records.schema(name))
 
     def encode(self, frame: pl.DataFrame) -> list[bytes]:
         """One value, header first, for each row of a frame in frame form; an absent column takes its default.
@@ -59,8 +55,24 @@ class BatchEncoder:
         Raises ValueError, naming field and row, for a null or symbol that the schema does not allow, and, naming the
         column, for one that is missing without default, unknown, or of another type.
         """
+        return self._writer.write(frame, self._header)
+
+
+class DatumWriter:
+    """Encodes frames of any record schema that has a frame form."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        """`schema` is a record parsed by fastavro. Raises TypeError where it has no frame form."""
+        self._name = schema["name"].rpartition(".")[2]
+        fields = inline(schema)["fields"]
+        self._types = {field["name"]: frame_type(field["type"]) for field in fields}
+        self._encoders = [(field["name"], _encoder(field["type"])) for field in fields]
+        self._defaults = {field["name"]: _default(field) for field in fields if "default" in field}
+
+    def write(self, frame: pl.DataFrame, header: bytes = b"") -> list[bytes]:
+        """`header` and datum for each row; errors as BatchEncoder.encode."""
         columns = self._columns(frame)
-        parts: list[Piece] = [self._header]
+        parts: list[Piece] = [header]
         for name, encoder in self._encoders:
             column = columns.get(name)
             if column is None:

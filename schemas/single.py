@@ -66,24 +66,25 @@ def decode_one(payload: bytes, name: str, registry: Registry | None = None) -> d
         raise UndecodableError(str(error)) from error
     if id(writer) not in _writers:
         _writers[id(writer)] = (writer, without_logical_types(writer))
-    return read_datum(datum, _writers[id(writer)][1], name)
+    return read_datum(datum, _writers[id(writer)][1], plain(name))
 
 
-def read_datum(datum: bytes, writer: dict[str, Any], name: str) -> dict[str, Any]:
-    """The record `name` from a datum without header; `writer` has no logical types (`without_logical_types`).
+def read_datum(datum: bytes, writer: dict[str, Any], reader: dict[str, Any]) -> dict[str, Any]:
+    """The record that a datum (a value without header) holds, in the reader's schema.
 
-    Raises UndecodableError where the datum does not fit, or has bytes left over.
+    The schemas have no logical types (`without_logical_types`). Raises UndecodableError where the datum does not fit,
+    or has bytes left over.
     """
     source = _Exact(datum)
     try:
-        record: dict[str, Any] = schemaless_reader(source, writer, plain(name))
+        record: dict[str, Any] = schemaless_reader(source, writer, reader)
     except MemoryError:
         raise
     except Exception as error:  # whatever garbage provokes in the codec is the garbage's fault
-        raise UndecodableError(f"no {name} record: {type(error).__name__}: {error}") from error
+        raise UndecodableError(f"no {reader['name']}: {type(error).__name__}: {error}") from error
     left = len(datum) - source.tell()
     if left:
-        raise UndecodableError(f"no {name} record: {left} of {len(datum)} bytes left over")
+        raise UndecodableError(f"no {reader['name']}: {left} of {len(datum)} bytes left over")
     return record
 
 

@@ -1,0 +1,143 @@
+"""Datums of one writer's schema to columns of the reader's, whatever is among them.
+
+All are read as one block (schemas.block). Where the block cannot be read, its parts are tried, down to single records,
+and those that Polars refuses by themselves fastavro judges. So one bad record costs a few reads more, and whether a
+record is good depends on nothing but itself: what can be read alone can be read among others, to the same row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from schemas import resolve, single
+from schemas.block import Block, BlockError, silent_panics
+from schemas.records import inline
+
+Rows = npt.NDArray[np.int64]
+
+_PARTS: Final = 16
+"""Into how many parts an unreadable block is divided: a read costs as much by itself as some 200 records."""
+_FEW: Final = 32
+"""Up to this many records it is cheaper to find the bad ones by fastavro than by dividing on."""
+
+
+class DatumReader:
+    """Reads datums (values without header) of a writer's schema as columns of a reader's."""
+
+    def __init__(self, writer: dict[str, Any], reader: dict[str, Any]) -> None:
+        """Both are record schemas parsed by fastavro; the reader's has a frame form."""
+        self._writer = single.without_logical_types(writer)
+        self._reader = single.without_logical_types(reader)
+        self._block: Block | None = None
+        self._fields: list[resolve.Field] = []
+        try:
+            inlined = inline(writer)
+            self._fields = resolve.record_fields(inlined, inline(reader))
+            self._block = Block(inlined)
+        except (TypeError, ValueError):
+            self._block = None  # not by columns: fastavro reads record by record
+
+    def read(
+        self, datums: list[bytes], positions: Rows, schema: dict[str, pl.DataType], errors: dict[int, str]
+    ) -> list[tuple[pl.DataFrame, Rows]]:
+        """Frames of the good records with their positions, each in order; what is wrong with the others to `errors`.
+
+        `positions` are the datums' own, `schema` the reader's columns that are wanted, with their types.
+        """
+        if self._block is None:
+            return [self._records(datums, positions, schema, errors)]
+        fields = [field for field in self._fields if field.name in schema]
+        columns = list(dict.fromkeys(field.source for field in fields if field.source is not None))
+        # the first attempt prints its panic, if there is one; the many attempts that follow need not
+        try:
+            return [_resolve(self._block.read(datums, columns), positions, fields, schema, errors)]
+        except BlockError:
+            with silent_panics():
+                blocks, rest = self._divide(self._block, datums, range(len(datums)), columns)
+        read = [self._records([datums[i] for i in rest], positions[rest], schema, errors)] if rest else []
+        if blocks:
+            whole = pl.concat([block for block, _ in blocks])
+            where = positions[np.concatenate([rows for _, rows in blocks])]
+            read.append(_resolve(whole, where, fields, schema, errors))
+        return read
+
+    def _divide(
+        self, block: Block, datums: list[bytes], rows: Sequence[int], columns: list[str]
+    ) -> tuple[list[tuple[pl.DataFrame, Rows]], list[int]]:
+        """Columns of those of `rows` that can be read by columns, and the rows that cannot.
+
+        The rows together are known to be unreadable.
+        """
+        if len(rows) > _FEW:
+            step = -(-len(rows) // _PARTS)
+            parts = [rows[start : start + step] for start in range(0, len(rows), step)]
+        else:
+            # few enough to ask fastavro about each; what it accepts should be readable together
+            parts = [[row for row in rows if self._accepts(datums[row])]]
+            parts += [[row] for row in rows if row not in parts[0]]
+            if len(parts) == 1:
+                parts = [[row] for row in rows]
+        blocks: list[tuple[pl.DataFrame, Rows]] = []
+        rest: list[int] = []
+        for part in parts:
+            if not part:
+                continue
+            try:
+                blocks.append((block.read([datums[row] for row in part], columns), np.asarray(part, dtype=np.int64)))
+            except BlockError:
+                if len(part) == 1:
+                    rest += part
+                else:
+                    more, none = self._divide(block, datums, part, columns)
+                    blocks += more
+                    rest += none
+        return blocks, rest
+
+    def _accepts(self, datum: bytes) -> bool:
+        try:
+            single.read_datum(datum, self._writer, self._reader)
+        except single.UndecodableError:
+            return False
+        return True
+
+    def _records(
+        self, datums: list[bytes], positions: Rows, schema: dict[str, pl.DataType], errors: dict[int, str]
+    ) -> tuple[pl.DataFrame, Rows]:
+        """Read record by record, by fastavro."""
+        good, rows = [], []
+        for datum, position in zip(datums, positions, strict=True):
+            try:
+                good.append(single.read_datum(datum, self._writer, self._reader))
+                rows.append(position)
+            except single.UndecodableError as error:
+                errors[int(position)] = str(error)
+        return pl.DataFrame(good, schema=schema), np.asarray(rows, dtype=np.int64)
+
+
+def _resolve(
+    frame: pl.DataFrame,
+    positions: Rows,
+    fields: list[resolve.Field],
+    schema: dict[str, pl.DataType],
+    errors: dict[int, str],
+) -> tuple[pl.DataFrame, Rows]:
+    """Columns as they were written to columns of the reader, without the rows that its schema does not allow."""
+    checks = {f"__bad_{field.name}": field for field in fields if field.bad is not None}
+    resolved = frame.with_columns(
+        *(field.value.alias(field.name) for field in fields if field.value is not None),
+        *(field.bad.alias(name) for name, field in checks.items() if field.bad is not None),
+    )
+    good = None
+    for name, field in checks.items():
+        if resolved[name].any():
+            bad = resolved[name].to_numpy()
+            for position in positions[bad]:
+                errors.setdefault(int(position), f"field {field.name} has no value that the schema allows")
+            good = ~bad if good is None else good & ~bad
+    resolved = resolved[list(schema)]
+    return (resolved, positions) if good is None else (resolved.filter(good), positions[good])
