@@ -104,3 +104,9 @@ def is_retriable(error: BaseException) -> bool:
 def is_data_error(error: BaseException) -> bool:
     """Whether the rows of the insert are at fault, so that it may succeed without some of them."""
     return isinstance(error, DatabaseError) and error.code in DATA
+
+
+def retry_code(error: BaseException) -> str:
+    """The label of an error in metrics: ClickHouse's code, or `connection` where it gave none."""
+    code = error.code if isinstance(error, DatabaseError) else None
+    return "connection" if code is None else str(code)

@@ -1,0 +1,97 @@
+"""The sink worker: every output topic into its ClickHouse table.
+
+One agent a topic, so that a table that is slow or refused holds up no other. Batches are gathered (more rows an insert,
+fewer parts for ClickHouse to merge) and acked when the insert is acknowledged. While ClickHouse is away the writer
+tries again without end: nothing is acked, the stream's buffer fills, and Kafka keeps the rest. A row that ClickHouse
+refuses for good becomes a dead letter, as does a record that cannot be decoded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from sinks.client import connect
+from sinks.errors import retry_code
+from sinks.tables import TABLES, Table
+from sinks.writer import FinalInsertError, Retry, Writer
+from streams import metrics
+from streams.edge import Edge, now_ms
+from streams.gather import gather
+from streams.settings import Settings
+from streams.transport import RecordBatch
+
+ROWS_PER_INSERT = 50_000
+LINGER_SECONDS = 0.5
+"""How long a first row waits for others: bounds the inserts a second of each table."""
+LATENCIES_PER_INSERT = 20
+"""How many rows of an insert the latency metric looks at, evenly spread."""
+
+log = logging.getLogger(__name__)
+
+
+def create(app: Any, settings: Settings) -> Edge:
+    """Register an agent for each output topic."""
+    edge = Edge(app, settings, "sink")
+    publishing = asyncio.Lock()  # the edge's outputs are for one task at a time
+    for table in TABLES.values():
+        _register(app, edge, table, publishing)
+    return edge
+
+
+def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> None:
+    settings = edge.settings
+
+    def retried(retry: Retry) -> None:
+        metrics.SINK_RETRIES.labels(table.view, retry_code(retry.error)).inc()
+
+    writer = Writer(lambda: connect(settings.clickhouse, settings.database), table, on_retry=retried)
+    pending = metrics.SINK_PENDING_ROWS.labels(table.view)
+
+    async def handle(batches: list[RecordBatch]) -> None:
+        began = time.perf_counter()
+        frames, origins, refused = [], [], []
+        for batch in batches:
+            decoded = edge.decode(table.schema, batch)
+            frames.append(decoded.frame)
+            origins += [(batch, at) for at in decoded.rows.tolist()]
+            refused += [(batch, at, detail) for at, detail in decoded.errors]
+        frame = pl.concat(frames)
+        pending.set(frame.height)
+        inserting = time.perf_counter()
+        try:
+            await writer.write(frame, settings.epoch)
+        except FinalInsertError as error:
+            if not error.rows_at_fault:
+                raise
+            log.warning("%s refuses a batch, which is split to find the rows at fault: %s", table.store, error)
+            for row in await writer.write_splitting(frame, settings.epoch):
+                refused.append((*origins[row.row], row.error))
+        metrics.SINK_INSERT_SECONDS.labels(table.view).observe(time.perf_counter() - inserting)
+        metrics.SINK_ROWS_INSERTED.labels(table.view).inc(frame.height)
+        pending.set(0)
+        async with publishing:
+            for batch, at, detail in refused:
+                await edge.refuse(batch, [(at, "undecodable", detail)])
+            await edge.flush()
+        _observe_latency(table, batches)
+        for batch in batches:
+            edge.observe(batch, time.perf_counter() - began)
+
+    async def store(stream: Any) -> None:
+        await gather(stream, handle, ROWS_PER_INSERT, LINGER_SECONDS)
+
+    topic = app.topic(settings.topic(table.topic), key_serializer="raw", value_serializer="raw")
+    app.agent(topic, name=f"sink-{table.topic}")(store)
+
+
+def _observe_latency(table: Table, batches: list[RecordBatch]) -> None:
+    now, latency = now_ms(), metrics.EVENT_TO_TABLE_SECONDS.labels(table.view)
+    stamps = [record.timestamp for batch in batches for record in batch]
+    for at in np.linspace(0, len(stamps) - 1, min(len(stamps), LATENCIES_PER_INSERT)).astype(int):
+        latency.observe(max(now - stamps[at], 0) / 1000)
