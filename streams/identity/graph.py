@@ -102,10 +102,59 @@ class Graph:
 
     def apply(self, links: Iterable[Link]) -> Applied:
         """Take in links; a link that makes no sense (a booking as the subject of another) is no news."""
-        self._before, self._newly_shared, self._touched = {}, set(), []
         fresh: list[_Fresh] = []
         news = [link for link in links if self._note(link, fresh)]
         self._join(fresh)
+        return Applied(news, self._changes())
+
+    def remove(self, pairs: Iterable[tuple[str, str]]) -> list[Change]:
+        """Forget links, given by (subject, identifier), as if they had never been, as far as the graph can tell.
+
+        What it does not keep it cannot tell: an identifier that is shared remains so, and a booking that loses its
+        lead has none until another one is heard of. To be exact, build the graph again from the links that remain.
+        """
+        for subject, identifier in pairs:
+            sides = self._sides(subject, identifier)
+            if sides is not None:
+                self._unlink(*sides)
+        return self._changes()
+
+    def time(self, subject: str, identifier: str) -> int | None:
+        """The time under which a link is kept, None if it is not, and 0 for those whose time no longer matters.
+
+        Those are mentions, and links of which the weaker side is shared.
+        """
+        sides = self._sides(subject, identifier)
+        if sides is None:
+            return None
+        stronger, weaker = sides
+        if self._flags[weaker] & _SHARED or (stronger == weaker and self._flags[weaker] & _MENTIONED):
+            return 0
+        return next(
+            (self._links.time[at] for at in self._links.of(weaker) if self._links.stronger[at] == stronger), None
+        )
+
+    def _sides(self, subject: str, identifier: str) -> tuple[int, int] | None:
+        """(stronger, weaker) of a link whose identifiers are known; a booking is weaker than its lead."""
+        one, other = self._names.number(subject), self._names.number(identifier)
+        if one < 0 or other < 0 or (names_booking(subject) and one != other):
+            return None
+        return (other, one) if self._strength(other) < self._strength(one) else (one, other)
+
+    def _unlink(self, stronger: int, weaker: int) -> None:
+        is_booking = self._names.rank(weaker) == BOOKING_RANK
+        if stronger != weaker and not self._links.remove(weaker, stronger):
+            return
+        self._before.setdefault(weaker, self._clusters.root[weaker])
+        if not is_booking:
+            self._component(self._clusters.root[weaker]).stale = True
+        elif self._flags[weaker] & _MENTIONED:
+            self._clusters.detach(weaker)
+        if is_booking and stronger == weaker:
+            self._flags[weaker] &= ~_MENTIONED
+
+    def _changes(self) -> list[Change]:
+        """Bring stale components up to date; what differs from the last time that this was asked."""
         for component in self._touched:
             if component.stale:
                 self._rebuild(component)
@@ -113,7 +162,8 @@ class Graph:
                 self._components.pop(next(iter(component.roots)), None)
         root, shared = self._clusters.root, self._newly_shared
         changes = [self._change(node) for node, old in self._before.items() if old != root[node] or node in shared]
-        return Applied(news, changes)
+        self._before, self._newly_shared, self._touched = {}, set(), []
+        return changes
 
     def _change(self, node: int) -> Change:
         name = self._names.name

@@ -59,10 +59,27 @@ class StrongerLinks:
             yield link
             link = self.following[link]
 
+    def remove(self, weaker: int, stronger: int) -> bool:
+        """Forget one link; False if there is none."""
+        before = NONE
+        for link in self.of(weaker):
+            if self.stronger[link] == stronger:
+                if before == NONE:
+                    self.head[weaker] = self.following[link]
+                else:
+                    self.following[before] = self.following[link]
+                self._release(link)
+                return True
+            before = link
+        return False
+
     def drop(self, weaker: int) -> None:
         """Forget the links of a node; their places are used again."""
         for link in list(self.of(weaker)):
-            self.following[link] = self._free
-            self._free = link
-            self._freed += 1
+            self._release(link)
         self.head[weaker] = NONE
+
+    def _release(self, link: int) -> None:
+        self.following[link] = self._free
+        self._free = link
+        self._freed += 1

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.identity.graph import Applied, Graph, Link
+from streams.identity.identifiers import names_booking, strength
 from streams.verify.identity import Identity, links_of, who_is_who
 
 PEOPLE = st.sampled_from(
@@ -155,6 +157,58 @@ def test_the_news_alone_build_the_same_graph(links: list[Link], cut: int) -> Non
     assert again.apply(news).news == news
     assert as_dict(again) == as_dict(graph)
     assert graph.apply(links) == Applied([], [])
+
+
+@settings(max_examples=200, deadline=None)
+@given(links=SETS)
+@example([*KIOSK, *LEAD])
+def test_it_knows_the_earliest_time_of_every_link_that_matters(links: list[Link]) -> None:
+    graph = Graph()
+    graph.apply(links)
+    expected = who_is_who(links)
+    for subject, identifier, _ in links:
+        if names_booking(subject):
+            assert graph.time(subject, identifier) == (0 if subject == identifier else None)
+        elif subject != identifier:
+            pair = {subject, identifier}
+            earliest = min(time for one, other, time in links if {one, other} == pair)
+            time = graph.time(subject, identifier)
+            weaker = max(pair, key=strength)
+            if names_booking(identifier):
+                assert time in (earliest, None)
+            else:
+                assert time == (0 if expected[weaker].shared else earliest) == graph.time(identifier, subject)
+    assert graph.time("customer:1", "device:unseen") is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(links=SETS, data=st.data())
+def test_removing_links_is_as_if_they_had_never_been(links: list[Link], data: st.DataObject) -> None:
+    """Where the graph can tell: not of shared identifiers, nor of bookings with several candidates for their lead."""
+    before = who_is_who(links)
+    leads = Counter(identifier for _, identifier in {link[:2] for link in links if link[0] != link[1]})
+
+    def can_tell(link: Link) -> bool:
+        shared = any(before.get(identifier, Identity("", False)).shared for identifier in link[:2])
+        return not shared and (not link[1].startswith("booking_ref:") or leads[link[1]] < 2)
+
+    candidates = [link[:2] for link in links if can_tell(link) and (not names_booking(link[0]) or link[0] == link[1])]
+    removed = set(data.draw(st.lists(st.sampled_from(candidates))) if candidates else [])
+    removed |= {(identifier, subject) for subject, identifier in removed}
+    graph = Graph()
+    known: dict[str, Identity] = {}
+    follow(known, graph.apply(links))
+    for identifier, root, shared in graph.remove(removed):
+        assert known.pop(identifier) != (root, shared)
+        known[identifier] = Identity(root, shared)
+    expected = who_is_who(link for link in links if link[:2] not in removed)
+    for identifier, identity in as_dict(graph).items():
+        assert identity == expected.get(identifier, (identifier, False))
+    assert expected.keys() <= as_dict(graph).keys()
+    assert {**{name: Identity(name, False) for name in known}, **expected} == known
+    if links:
+        assert graph.apply(links).changes or as_dict(graph) == before
+        assert as_dict(graph) == before
 
 
 def test_long_random_histories() -> None:
