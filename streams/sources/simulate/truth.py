@@ -21,7 +21,7 @@ from typing import Any
 
 from streams.sources.simulate.block import Block
 from streams.sources.simulate.cases import ROLES
-from streams.sources.simulate.people import Identifier, Person
+from streams.sources.simulate.people import Identifier, Person, strength
 
 MILESTONES = {
     "booking.confirmed": ("booked", "booked_at"),
@@ -66,7 +66,7 @@ def _histories(block: Block) -> tuple[dict[Identifier, list[Event]], dict[Identi
             names[component[0]] = component
             root_of.update((identifier, component[0]) for identifier in component)
     histories: dict[Identifier, list[Event]] = {}
-    leads: dict[str, tuple[int, str, Identifier]] = {}
+    leads: dict[str, tuple[int, tuple[int, str], Identifier]] = {}
     unnamed: list[Event] = []
     for event, doer in zip(block.recorder.events, block.recorder.doers, strict=True):
         if not event["ids"]:
@@ -75,7 +75,8 @@ def _histories(block: Block) -> tuple[dict[Identifier, list[Event]], dict[Identi
         root = _root(event, doer, root_of)
         histories.setdefault(root, []).append(event)
         if reference := event.get("booking_ref"):
-            claim = (event["occurred_at"], event["event_id"], root)
+            strongest = min(strength((one["kind"], one["value"])) for one in event["ids"])
+            claim = (event["occurred_at"], strongest, root)
             leads[reference] = min(claim, leads.get(reference, claim))
     for event in unnamed:
         reference = event["booking_ref"]
