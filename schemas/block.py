@@ -60,7 +60,10 @@ class Block:
         self._header = b"Obj\x01" + varint(len(meta)) + pairs + varint(0) + _SYNC
 
     def read(self, datums: Sequence[bytes], columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """One row a datum, in order, with the writer's fields or those of `columns`. Raises BlockError."""
+        """One row a datum, in order, with the writer's fields or those of `columns`, between the guards' columns.
+
+        Raises BlockError.
+        """
         count = len(datums)
         guards = _guards_for(count)
         parts = [b""] * (3 * count)
@@ -80,7 +83,7 @@ class Block:
             np.array_equal(frame[_LEAD].to_numpy(), expected) and np.array_equal(frame[_TRAIL].to_numpy(), expected)
         ):
             raise BlockError("a datum ends before or after its place")
-        return frame[[name for name in frame.columns if name not in (_LEAD, _TRAIL)]]
+        return frame
 
 
 def varint(number: int) -> bytes:
