@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args, get_type_hints
 
+from streams.errors import RihlaError
+
 ENVIRONMENT_PREFIX = "RIHLA_"
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("0", "false", "no", "off", "")
@@ -21,7 +23,7 @@ TOPIC_PREFIX = re.compile(r"[A-Za-z0-9._-]{1,100}")
 ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^\s:,/]+):(\d{1,5})")
 
 
-class SettingsError(ValueError):
+class SettingsError(RihlaError):
     """A setting that no worker could start with; the message names it and says what would do."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
+from streams.errors import RihlaError
 from streams.settings import Settings
 
 FOREVER = {"retention.ms": "-1"}
@@ -18,7 +19,7 @@ ATTEMPTS_WAIT = 0.2  # seconds between looks for a topic just created
 VISIBLE_WITHIN = 30.0  # seconds
 
 
-class TopicError(Exception):
+class TopicError(RihlaError):
     """A topic could not be created, or is not as the settings have it."""
 
 

