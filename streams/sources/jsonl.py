@@ -9,7 +9,7 @@ a `BadLine`; whether the values make sense is for enrich to judge.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -51,9 +51,13 @@ def read(path: str, *, batch_size: int = BATCH_LINES) -> Iterator[EventBatch]:
     batch_size: lines held in memory at once. Order within a channel is the file's. Raises SourceError where the file
     cannot be opened or is broken gzip.
     """
-    name = display_name(path)
+    return parse(read_lines(path, batch_size), display_name(path))
+
+
+def parse(chunks: Iterable[tuple[int, Sequence[bytes]]], name: str) -> Iterator[EventBatch]:
+    """Turn chunks of lines, each with its first line's number, into batches; name: what bad lines call the file."""
     decode = _decoder().decode
-    for first, lines in read_lines(path, batch_size):
+    for first, lines in chunks:
         rows: dict[type, list[Any]] = {row_type(channel): [] for channel in CHANNELS}
         bad: list[BadLine] = []
         for offset, line in enumerate(lines):

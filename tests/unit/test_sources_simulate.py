@@ -176,3 +176,15 @@ def test_event_ids_are_uuids(stream: Stream) -> None:
     pattern = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
     good = [event for event in stream[0] if pattern.fullmatch(event["event_id"])]
     assert len(stream[0]) - len(good) == stream[1][-1]["bad_by_reason"]["bad_event_id"]
+
+
+def test_batches_are_the_events_as_columns() -> None:
+    options = Options(customers=60, bad=0.3)
+    truth: list[dict[str, Any]] = []
+    batches = list(simulate.batches(options, truth.append, batch_size=100))
+    assert max(batch.frame.height for batch in batches) <= 100
+    good = [event_id for batch in batches for event_id in batch.frame["event_id"]]
+    lines = [line.line for batch in batches for line in batch.bad]
+    events = list(simulate.simulate(options))
+    assert len(good) + len(lines) == len(events) == truth[-1]["events"]
+    assert sorted(good) == sorted(event["event_id"] for n, event in enumerate(events, 1) if n not in lines)

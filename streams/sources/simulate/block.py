@@ -8,12 +8,13 @@ from random import Random
 
 from streams.sources.simulate import booking, check_in, post_travel, stay
 from streams.sources.simulate.options import Options
-from streams.sources.simulate.people import Identifier, Person, make_person, share_things
+from streams.sources.simulate.people import Identifier, Person, make_person, pairs_of_customers, share_things
 from streams.sources.simulate.recorder import Recorder
 from streams.sources.simulate.trip import DAY, HOUR, MINUTE, Trip
 from streams.sources.simulate.world import AIRLINE, AIRPORTS, ARAFAH, HAJJ, KINDS, UMRAH, TripKind
 
 _LOOKS_ONLY = 0.1
+_BORROWS = 0.02
 _BEGINNINGS = 0.9
 """Trips begin in this first part of the time; the rest lets them end."""
 
@@ -41,6 +42,8 @@ def make_block(options: Options, number: int) -> Block:
     shared = share_things(random, people, number)
     for thing, users in shared:
         _use(recorder, thing, users, start, end)
+    for lender, borrower in pairs_of_customers(random, people, _BORROWS):
+        _borrow(recorder, lender, borrower, start, end)
     travellers = [person for person in people if person.account]
     while travellers:
         lead = travellers.pop()
@@ -141,6 +144,31 @@ def _use(recorder: Recorder, thing: Identifier, users: list[Person], start: int,
         recorder.record(user, random.randint(start, end), "booking.page_viewed", medium, [user.account, thing])
     for _ in range(random.randint(0, 3)):
         recorder.record(None, random.randint(start, end), "booking.searched", medium, [thing])
+
+
+def _borrow(recorder: Recorder, lender: Person, borrower: Person, start: int, end: int) -> None:
+    """A loyalty number is given with one customer's e-mail address and with another customer's id.
+
+    It connects the two customers, which the rules forbid: whichever link is earlier decides whose number it is. The
+    customer's link with their own address is earlier than both.
+    """
+    random = recorder.random
+    assert borrower.account is not None
+    assert lender.account is not None
+    number = ("loyalty", f"RX{random.getrandbits(40):010X}")
+    known, one, other = sorted(random.sample(range(start, end + 3), 3))
+    with_email, with_customer = random.choice(((one, other), (other, one)))
+    owner = lender if with_email < with_customer else borrower
+    recorder.record(lender, known, "booking.page_viewed", "email", [lender.account, lender.email])
+    for at, holder, names in (
+        (with_email, lender, [number, lender.email]),
+        (with_customer, borrower, [borrower.account, number]),
+        (other, owner, [number]),
+    ):
+        # Whose number it is, is known here; the link of the other one with it connects nothing.
+        doer = owner if names[0] == number else holder
+        connected = names if holder is owner else names[:1]
+        recorder.record(doer, at, "post_travel.csat_answered", "email", names, connected=connected)
 
 
 def _only_look(recorder: Recorder, person: Person, at: int) -> None:

@@ -31,9 +31,14 @@ class Recorder:
         medium: str,
         ids: Sequence[Identifier],
         booking_ref: str | None = None,
+        *,
+        connected: Sequence[Identifier] | None = None,
         **fields: Any,
     ) -> bool:
-        """Record an event; the channel is the touchpoint's. Fields that are None are left out. Whether it was kept."""
+        """Record an event; the channel is the touchpoint's. Fields that are None are left out. Whether it was kept.
+
+        connected: those of the ids that are the person's and become connected; all of them unless told otherwise.
+        """
         if at > self.end:
             return False
         bits = f"{self.random.getrandbits(128):032x}"
@@ -52,7 +57,7 @@ class Recorder:
         if person is not None:
             event["locale"] = person.locale
             event["country"] = person.country
-            person.connect(ids)
+            person.connect(ids if connected is None else connected)
         self.events.append(event)
         self.doers.append(person)
         return True

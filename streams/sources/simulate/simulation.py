@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from streams.sources import jsonl
+from streams.sources.events import EventBatch
 from streams.sources.simulate.block import begins_at, blocks, make_block
 from streams.sources.simulate.options import Options
 from streams.sources.simulate.stream import Stream
@@ -38,6 +41,15 @@ def simulate(options: Options, truth: Callable[[Record], object] | None = None) 
     yield from stream.take(float("inf"))
     if truth is not None:
         truth(_summary(counts, stream))
+
+
+def batches(
+    options: Options, truth: Callable[[Record], object] | None = None, *, batch_size: int = jsonl.BATCH_LINES
+) -> Iterator[EventBatch]:
+    """The same events as columns, read as their JSON Lines would be: what is no event at all is a bad line."""
+    events = simulate(options, truth)
+    chunks = iter(lambda: [orjson.dumps(event) for event in islice(events, batch_size)], [])
+    return jsonl.parse(zip(count(1, batch_size), chunks, strict=False), f"<simulation {options.seed}>")
 
 
 def write(options: Options, events: Path, truth: Path | None = None) -> Record:

@@ -176,7 +176,7 @@ def _journey(name: str, reference: str | None, events: list[Event], cases: list[
         if "money" in event:
             spend[event["money"]["currency"]] += event["money"]["amount_minor"]
     record["spend"] = dict(sorted(spend.items()))
-    record["cases_opened"] = len(cases)
+    record["cases_opened"] = sum(case["opened_at"] is not None for case in cases)
     record["cases_resolved"] = sum(case["status"] == "resolved" for case in cases)
     return record
 
