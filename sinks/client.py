@@ -10,6 +10,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from sinks.errors import ClickHouseRefusedError, ClickHouseUnavailableError, is_retriable
 
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+
 
 def connect(url: str, database: str | None = "cx", *, timeout: float = 300.0) -> Client:
     """A client for http[s]://[user[:password]@]host[:port][/?database=NAME&SETTING=VALUE...].
@@ -36,7 +38,7 @@ def connect(url: str, database: str | None = "cx", *, timeout: float = 300.0) ->
             settings=settings,
             connect_timeout=10,
             send_receive_timeout=timeout,
-            compress="lz4",
+            compress=False if parts.hostname in _THIS_MACHINE else "lz4",
             client_name="rihla",
             autogenerate_session_id=False,
             dedicated_pool=True,

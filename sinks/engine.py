@@ -8,6 +8,7 @@ the engine works).
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import logging
 import os
@@ -66,9 +67,10 @@ class EngineBusyError(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a statement gave: output bytes in the format asked for, and ClickHouse's counters (rows, bytes, seconds)."""
+    """What a statement gave: output bytes in the format asked for and their rows; what it read, wrote and took (s)."""
 
     data: bytes
+    rows: int
     rows_read: int
     bytes_read: int
     rows_written: int
@@ -105,6 +107,7 @@ class Engine:
                 raise EngineBusyError(f"this process already has an engine on another folder: {error}") from error
             _refuse_if_held(self.path)
             raise EngineError(f"cannot open the engine in {self.path}: {error}") from error
+        atexit.register(self.close)  # the interpreter must not be taken down under a running engine
 
     def query(
         self,
@@ -127,8 +130,9 @@ class Engine:
                 raise EngineError.of(error) from None
             return Result(
                 result.bytes() or b"",
-                result.rows_read(),
-                result.bytes_read(),
+                result.rows_read(),  # chDB's name for the rows of the result
+                result.storage_rows_read(),
+                result.storage_bytes_read(),
                 result.rows_written(),
                 result.bytes_written(),
                 result.elapsed(),
@@ -161,7 +165,7 @@ class Engine:
             finally:
                 if inserter is not None:
                     _cancel(connection, inserter)
-            return Result(b"", 0, 0, done.rows_written(), done.bytes_written(), done.elapsed())
+            return Result(b"", 0, 0, 0, done.rows_written(), done.bytes_written(), done.elapsed())
 
     def kill(self, query_id: str) -> None:
         """Ask the statement that was run with the setting log_comment = query_id to stop; does not wait for it."""
@@ -181,6 +185,7 @@ class Engine:
             while not self._lock.wait_for(lambda: self._running == 0, timeout=0.2):
                 self._keeper.query("KILL QUERY WHERE query NOT ILIKE 'KILL QUERY%' ASYNC", "Null")
         self._keeper.close()
+        atexit.unregister(self.close)
 
     def __enter__(self) -> Engine:
         return self

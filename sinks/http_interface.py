@@ -242,7 +242,7 @@ def _summary(result: Result) -> str:
         "written_rows": result.rows_written,
         "written_bytes": result.bytes_written,
         "total_rows_to_read": 0,
-        "result_rows": result.rows_written,
+        "result_rows": result.rows,
         "result_bytes": len(result.data),
         "elapsed_ns": int(result.elapsed * 1e9),
     }
