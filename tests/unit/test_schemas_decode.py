@@ -243,3 +243,15 @@ def test_panics_are_silent_and_other_messages_are_not(capfd: pytest.CaptureFixtu
         with pytest.raises(BlockError):
             Block(records.inlined("link")).read([bomb])
     assert capfd.readouterr().err == "somebody else's\n"
+
+
+@pytest.mark.parametrize("neighbours", [0, 1, 31, 32, 100])
+def test_a_doubtful_record_is_judged_alike_in_any_company(neighbours: int) -> None:
+    header = REGISTRY.header_for("part")
+    # a union's branch 2 of two: Polars reads it as the other one, fastavro refuses it
+    doubtful = header + b"\x02a" + b"\x02b" + varint(7) + varint(2) + b"\x02s"
+    with pytest.raises(single.UndecodableError):
+        single.decode_one(doubtful, "part")
+    decoded = BatchDecoder("part", REGISTRY).decode([header] * neighbours + [doubtful] + [header] * neighbours)
+    assert decoded.frame.rows() == [("a", "b", 7, b"s")]
+    assert decoded.rows.tolist() == [neighbours]
