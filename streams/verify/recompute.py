@@ -1,0 +1,87 @@
+"""All tables from the log of interactions alone, the plain way."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import polars as pl
+
+from streams.verify import journeys
+from streams.verify.identity import who_is_who
+from streams.verify.journeys import customer_id
+from streams.verify.names import Names
+
+COLUMNS = (
+    "event_id",
+    "occurred_at",
+    "ids",
+    "booking_ref",
+    "touchpoint",
+    "channel",
+    "unit",
+    "locale",
+    "survey",
+    "money",
+    "case_id",
+    "score",
+    "score_weight",
+    "meal_plan",
+    "room_type",
+)
+"""Fields of interaction.avsc that tables depend on."""
+
+
+class Expected(NamedTuple):
+    """The tables as they have to be, columns named as in the analysts' views; times are epoch milliseconds."""
+
+    interactions: pl.DataFrame
+    """Key (subject, event_id): COLUMNS, `customer_id` and `journey_id`."""
+    journeys: pl.DataFrame
+    customers: pl.DataFrame
+    """Without `duplicates`, of which the log itself knows nothing once it is deduplicated."""
+    cases: pl.DataFrame
+    identities: pl.DataFrame
+    """Key (kind, value): `customer_id` and `shared`."""
+
+
+def recompute(log: pl.DataFrame) -> Expected:
+    """Compute all tables.
+
+    log: interactions in the frame form of interaction.avsc, at least COLUMNS. Of several rows with one subject and
+        event_id the first counts. A column `subject` is not believed but made anew from the identifiers.
+    """
+    names = Names(log)
+    who = who_is_who(names.links())
+    roots = pl.DataFrame(
+        [(identifier, root, shared) for identifier, (root, shared) in who.items()],
+        schema={"subject": pl.String, "root": pl.String, "shared": pl.Boolean},
+        orient="row",
+    )
+    tables = journeys.tables(names.with_subjects(log), roots.drop("shared"))
+    identities = _identities(roots, tables.customers)
+    return Expected(
+        tables.interactions,
+        tables.journeys,
+        tables.customers.join(_identifiers(identities), on="customer_id", how="left"),
+        tables.cases,
+        identities,
+    )
+
+
+def _identities(roots: pl.DataFrame, customers: pl.DataFrame) -> pl.DataFrame:
+    """What the view `identities` shows: identifiers that were ever linked, and names of customers that never were."""
+    alone = customers.select(
+        pl.format("{}:{}", "kind", "value").alias("subject"), "customer_id", shared=pl.lit(False)
+    ).join(roots, on="subject", how="anti")
+    linked = roots.select("subject", customer_id(pl.col("root")).alias("customer_id"), "shared")
+    return pl.concat([linked, alone]).select(
+        kind=pl.col("subject").str.extract(r"^([^:]*)"),
+        value=pl.col("subject").str.extract(r"^[^:]*:((?s).*)$"),
+        customer_id="customer_id",
+        shared="shared",
+    )
+
+
+def _identifiers(identities: pl.DataFrame) -> pl.DataFrame:
+    """The `identifiers` of each customer."""
+    return identities.group_by("customer_id").agg(identifiers=pl.struct("kind", "value"))
