@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 import traceback
 from collections.abc import Sequence
@@ -127,6 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     its traceback. With --debug (or RIHLA_DEBUG=1) every error shows its traceback.
     """
     state: dict[str, Any] = {}
+    _quieten()
     try:
         with cli.make_context("rihla", list(sys.argv[1:] if arguments is None else arguments)) as context:
             state = context.meta
@@ -145,6 +147,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         return _complain(error)
     return result if isinstance(result, int) else 0
+
+
+def _quieten() -> None:
+    """Clients report what they raise to their logs, too: one of both is enough. Workers set their own levels."""
+    for name in ("aiokafka", "clickhouse_connect", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _names(error: BaseException) -> list[str]:

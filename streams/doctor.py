@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import re
 import shutil
 import sys
 import time
@@ -22,6 +23,8 @@ Verdict = Literal["ok", "note", "problem"]
 CLOCK_SECONDS = 5.0
 """A clock further off than this makes latencies meaningless; events more than a day ahead are refused."""
 BROKER_SECONDS = 15.0
+
+_ERRNO = re.compile(r"\[Errno \d+\] [\w ]+")
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,9 @@ def _clickhouse(settings: Settings) -> Iterator[Finding]:
         yield _migrations(client, settings)
         client.close()
     except (ConnectionError, ClickHouseRefusedError, ClickHouseError, ValueError) as error:
-        yield Finding("problem", about, str(error), "start it, or name another: RIHLA_CLICKHOUSE or --clickhouse")
+        why = _ERRNO.search(str(error))  # a client's account of a refused connection is long
+        detail = why[0] if why else str(error)
+        yield Finding("problem", about, detail, "start it, or name another: RIHLA_CLICKHOUSE or --clickhouse")
 
 
 def _without_password(url: str) -> str:

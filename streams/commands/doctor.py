@@ -33,18 +33,13 @@ def doctor(data: Path | None, **settings: Any) -> int:
 
     from click.core import ParameterSource
 
+    from streams.commands.produce import pipeline_settings
     from streams.doctor import checks
-    from streams.settings import Settings
 
     source = click.get_current_context().get_parameter_source
     given = {name for name in settings if source(name) not in (ParameterSource.DEFAULT, None)}
-    if data is None:
-        chosen = Settings.from_env(**settings)
-    else:
-        from streams.embedded.datadir import DataDirectory
-        from streams.embedded.reach import running
-
-        chosen = Settings.from_env(running(DataDirectory(data)).settings)
+    chosen = pipeline_settings(data, **settings)
+    if data is not None:
         given = set(settings)
     problems = 0
     for finding in asyncio.run(checks(chosen, frozenset(given))):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from streams.commands import options
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
 
 
 @click.command(
@@ -36,15 +39,8 @@ def produce(files: tuple[str, ...], adapter: str | None, data: Path | None, **se
     import asyncio
 
     from streams.feed import produce_files
-    from streams.settings import Settings
 
-    if data is None:
-        chosen = Settings.from_env(**settings)
-    else:
-        from streams.embedded.datadir import DataDirectory
-        from streams.embedded.reach import running
-
-        chosen = Settings.from_env(running(DataDirectory(data)).settings)
+    chosen = pipeline_settings(data, **settings)
     fed = asyncio.run(produce_files(chosen, files, adapter))
     for channel, number in fed.events.items():
         click.echo(f"{number:>12,} {channel} events")
@@ -52,3 +48,18 @@ def produce(files: tuple[str, ...], adapter: str | None, data: Path | None, **se
         click.echo(f"{number:>12,} dead letters: {reason}")
     click.echo(f"{fed.total:>12,} lines acknowledged by {chosen.brokers}")
     return 3 if fed.bad else 0
+
+
+def pipeline_settings(data: Path | None, **settings: Any) -> Settings:
+    """The settings of the pipeline that runs on `data`; without it, those given and RIHLA_* variables.
+
+    Raises SettingsError, and RihlaError when nothing runs there.
+    """
+    from streams.settings import Settings
+
+    if data is None:
+        return Settings.from_env(**settings)
+    from streams.embedded.datadir import DataDirectory
+    from streams.embedded.reach import running
+
+    return Settings.from_env(running(DataDirectory(data)).settings)

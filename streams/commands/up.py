@@ -10,7 +10,7 @@ import click
 from streams.commands import options
 
 if TYPE_CHECKING:
-    from streams.embedded.pipeline import Pipeline, Plan
+    from streams.embedded.pipeline import Pipeline
 
 
 @click.command(epilog="Exit status: 0 after SIGTERM or an interrupt (Ctrl-C); 1 on an error.")
@@ -46,51 +46,15 @@ def up(data: Path, broker: str, workers: int, http_port: int | None, broker_port
       rihla produce events.jsonl --data rihla-data
       rihla query nps
     """
-    import asyncio
-
     import uvloop
 
     from streams.embedded.pipeline import Plan
+    from streams.embedded.up import serve
 
     plan = Plan(data=data, broker=broker, workers=workers, http_port=http_port, broker_port=broker_port)
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    asyncio.run(_serve(plan))
+    click.echo(f"starting on {data} ...", err=True)
+    uvloop.run(serve(plan, lambda text: click.echo(text, err=True), lambda pipeline: click.echo(addresses(pipeline))))
     return 0
-
-
-async def _serve(plan: Plan) -> None:
-    """Run until SIGTERM or SIGINT. Raises what the pipeline raises, RihlaError when the broker dies."""
-    import asyncio
-    import signal
-
-    from streams.embedded.pipeline import Pipeline
-
-    stop = asyncio.Event()
-    click.echo(f"starting on {plan.data} ...", err=True)
-    async with Pipeline(plan, "up", lambda text: click.echo(text, err=True)) as pipeline:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await _until_listening(pipeline, stop)
-        if not stop.is_set():
-            click.echo(addresses(pipeline))
-        while not stop.is_set():
-            pipeline.check()
-            pipeline.publish()
-            try:
-                await asyncio.wait_for(stop.wait(), 1.0)
-            except TimeoutError:
-                continue
-        click.echo("stopping ...", err=True)
-
-
-async def _until_listening(pipeline: Pipeline, stop: object) -> None:
-    """Return when each worker's page answers, so that the addresses are known."""
-    import asyncio
-
-    assert isinstance(stop, asyncio.Event)
-    while not stop.is_set() and not all(child.find_address() for child in pipeline.supervisor.children.values()):
-        pipeline.check()
-        await asyncio.sleep(0.1)
 
 
 def addresses(pipeline: Pipeline) -> str:

@@ -89,7 +89,10 @@ class Pipeline:
         self.producer: AIOKafkaProducer
 
     async def __aenter__(self) -> Pipeline:
-        """Start everything; the workers may still be joining their groups. Raises RihlaError and what parts raise."""
+        """Start everything. The workers may still be joining their groups, and what was restored may be under way.
+
+        Raises RihlaError, and what the parts raise.
+        """
         try:
             await self._start()
         except BaseException:
@@ -152,9 +155,10 @@ class Pipeline:
         self._stack.callback(self.client.close)
         partitions = await ensure_topics(self.settings)
         self.producer = await self._stack.enter_async_context(producing(self.settings))
-        await self._continue_history(await _hold_nothing(self.settings, partitions))
+        to_restore = await self._continue_history(await _hold_nothing(self.settings, partitions))
         await self._start_workers()
-        self.publish()
+        if to_restore:
+            await self._restore()
 
     async def _start_broker(self) -> str:
         plan = self._plan
@@ -172,8 +176,11 @@ class Pipeline:
     def _start_database(self) -> Database:
         return self._stack.enter_context(Database(self.directory.clickhouse, self._plan.http_port))
 
-    async def _continue_history(self, fresh: bool) -> None:
-        """Choose the epoch, and fill the topics with what the database holds where the broker has nothing of it."""
+    async def _continue_history(self, fresh: bool) -> bool:
+        """Choose the epoch; whether the topics must be filled with what the database holds, since the broker has not.
+
+        fresh: the topics hold nothing.
+        """
         before = self.directory.history()
         stored = await asyncio.to_thread(restore.largest_epoch, self.client)
         if before is not None and before.broker != self._plan.broker and not fresh and stored is not None:
@@ -191,14 +198,15 @@ class Pipeline:
         last = max(-1 if stored is None else stored, -1 if before is None else before.epoch)
         epoch = last + 1 if fresh else max(last, 0)
         self.settings = replace(self.settings, epoch=epoch)
-        if not fresh and (before is None or before.restored):
-            self.directory.remember(History(self._plan.broker, epoch))
-            return
-        self.directory.remember(History(self._plan.broker, epoch, restored=False))
+        to_restore = stored is not None and (fresh or (before is not None and not before.restored))
+        self.directory.remember(History(self._plan.broker, epoch, restored=not to_restore))
+        return to_restore
+
+    async def _restore(self) -> None:
         self.restored = await restore.restore(
             self.client, self.producer, self.settings, registry_of(self.settings), self._on_restored
         )
-        self.directory.remember(History(self._plan.broker, epoch))
+        self.directory.remember(History(self._plan.broker, self.settings.epoch))
 
     async def _start_workers(self) -> None:
         self.supervisor = Supervisor(self.directory.logs, self._say, self._plan.max_restarts)
