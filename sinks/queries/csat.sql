@@ -1,0 +1,39 @@
+-- Customer satisfaction
+--
+-- Share of satisfied answers: 4 and 5 on the scale of 1 to 5.
+--
+-- Margin of error at 95 %: 1.96 x 100 x sqrt(c (1 - c) / n) for the share c (normal approximation of the binomial).
+--
+-- columns:
+--   segment          Value of what is grouped by; 'all' without grouping; empty where it is not known
+--   n                Answers
+--   satisfied        Answers of 4 and 5
+--   csat             Share of satisfied answers, per cent
+--   margin           Margin of error at 95 %, in points
+--   mean             Mean answer, 1 to 5
+-- parameters:
+--   by String = all                                       What to group by: all, day, month, channel, unit, country, medium, touchpoint, language
+--   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
+--   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
+SELECT
+    multiIf(
+        {by:String} = 'all', 'all',
+        {by:String} = 'day', toString(toDate(occurred_at)),
+        {by:String} = 'month', formatDateTime(occurred_at, '%Y-%m'),
+        {by:String} = 'channel', toString(channel),
+        {by:String} = 'unit', ifNull(toString(unit), ''),
+        {by:String} = 'country', ifNull(toString(country), ''),
+        {by:String} = 'medium', toString(medium),
+        {by:String} = 'touchpoint', toString(touchpoint),
+        {by:String} = 'language', ifNull(toString(language), ''),
+        toString(throwIf(1, 'by is one of: all, day, month, channel, unit, country, medium, touchpoint, language'))
+    ) AS segment,
+    count() AS n,
+    countIf(survey.score >= 4) AS satisfied,
+    round(100 * satisfied / n, 1) AS csat,
+    round(196 * sqrt((satisfied / n) * (1 - satisfied / n) / n), 1) AS margin,
+    round(avg(survey.score), 2) AS mean
+FROM interactions
+WHERE survey.instrument = 'csat' AND occurred_at >= {since:DateTime64(3,'UTC')} AND occurred_at < {until:DateTime64(3,'UTC')}
+GROUP BY segment
+ORDER BY segment

@@ -1,0 +1,44 @@
+-- Net Promoter Score
+--
+-- How likely customers are to recommend us: 100 x (promoters - detractors) / answers. Promoters answered 9 or 10,
+-- detractors 0 to 6. Every answer counts once, also several of one customer.
+--
+-- Margin of error at 95 %: an answer is worth +1, 0 or -1, its variance is p + d - (p - d)^2 with the shares p of promoters
+-- and d of detractors, so the margin is 1.96 x 100 x sqrt(variance / n) (normal approximation; Rocks, "Interval estimation
+-- for the Net Promoter Score", The American Statistician 70(4), 2016). Small samples deserve little trust: see n.
+--
+-- columns:
+--   segment          Value of what is grouped by; 'all' without grouping; empty where it is not known
+--   n                Answers
+--   promoters        Answers of 9 and 10
+--   passives         Answers of 7 and 8
+--   detractors       Answers of 0 to 6
+--   nps              Net Promoter Score, -100 to 100
+--   margin           Margin of error at 95 %, in points: the true value lies within nps - margin and nps + margin
+-- parameters:
+--   by String = all                                       What to group by: all, day, month, channel, unit, country, medium, touchpoint, language
+--   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
+--   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
+SELECT
+    multiIf(
+        {by:String} = 'all', 'all',
+        {by:String} = 'day', toString(toDate(occurred_at)),
+        {by:String} = 'month', formatDateTime(occurred_at, '%Y-%m'),
+        {by:String} = 'channel', toString(channel),
+        {by:String} = 'unit', ifNull(toString(unit), ''),
+        {by:String} = 'country', ifNull(toString(country), ''),
+        {by:String} = 'medium', toString(medium),
+        {by:String} = 'touchpoint', toString(touchpoint),
+        {by:String} = 'language', ifNull(toString(language), ''),
+        toString(throwIf(1, 'by is one of: all, day, month, channel, unit, country, medium, touchpoint, language'))
+    ) AS segment,
+    count() AS n,
+    countIf(survey.score >= 9) AS promoters,
+    countIf(survey.score > 6 AND survey.score < 9) AS passives,
+    countIf(survey.score <= 6) AS detractors,
+    round(100 * (promoters - detractors) / n, 1) AS nps,
+    round(196 * sqrt(((promoters + detractors) / n - pow((promoters - detractors) / n, 2)) / n), 1) AS margin
+FROM interactions
+WHERE survey.instrument = 'nps' AND occurred_at >= {since:DateTime64(3,'UTC')} AND occurred_at < {until:DateTime64(3,'UTC')}
+GROUP BY segment
+ORDER BY segment

@@ -1,0 +1,51 @@
+-- Pain points
+--
+-- Where it hurts most: touchpoints by volume x negative share x drop-off. A touchpoint weighs much when it happens often,
+-- feels bad, and customers are lost at it or after it.
+--
+-- columns:
+--   touchpoint       What happened
+--   volume           Interactions
+--   negative_share   Share of the interactions with a score whose score is below 0
+--   drop_off         Share of the journeys with this touchpoint that were lost at it or later: cancelled, not shown up for,
+--                    or the touchpoint was their last interaction and they were never completed
+--   pain             volume x negative_share x drop_off
+--   sentiment        Mean score, -1 to 1
+--   journeys         Journeys with this touchpoint
+-- parameters:
+--   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
+--   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
+--   limit UInt32 = 20                                     Most rows
+WITH
+    by_journey AS
+    (
+        SELECT
+            journey_id,
+            touchpoint,
+            count() AS volume,
+            countIf(score < 0) AS negative,
+            count(score) AS scored,
+            sum(score) AS score_sum,
+            max(occurred_at) AS last_at
+        FROM interactions
+        WHERE occurred_at >= {since:DateTime64(3,'UTC')} AND occurred_at < {until:DateTime64(3,'UTC')}
+        GROUP BY journey_id, touchpoint
+    )
+SELECT
+    b.touchpoint AS touchpoint,
+    sum(b.volume) AS volume,
+    round(if(sum(b.scored) = 0, 0, sum(b.negative) / sum(b.scored)), 4) AS negative_share,
+    round(if(journeys = 0, 0, countIf(
+        (j.status = 'cancelled' AND j.cancelled_at >= b.last_at)
+        OR (j.status = 'no_show' AND j.no_show_at >= b.last_at)
+        OR (j.journey_id != '' AND j.last_event_at = b.last_at AND j.status NOT IN ('completed', 'cancelled', 'no_show'))
+    ) / journeys), 4) AS drop_off,
+    round(volume * negative_share * drop_off, 2) AS pain,
+    round(if(sum(b.scored) = 0, NULL, sum(b.score_sum) / sum(b.scored)), 3) AS sentiment,
+    countIf(b.journey_id IS NOT NULL) AS journeys
+FROM by_journey AS b
+LEFT ANY JOIN (SELECT journey_id, status, cancelled_at, no_show_at, last_event_at FROM journeys) AS j
+    ON j.journey_id = b.journey_id
+GROUP BY touchpoint
+ORDER BY pain DESC, volume DESC, touchpoint
+LIMIT {limit:UInt32}
