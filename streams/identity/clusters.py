@@ -46,14 +46,15 @@ class Clusters:
                 break
         self._splice(winner, loser)
 
-    def form(self, members: Sequence[int], root: int) -> None:
-        """Make `members` one ring under `root`, whatever rings they stood in; all of those must be formed anew."""
+    def form(self, members: Sequence[int], root: int) -> int:
+        """Make `members` one ring under `root`, and return that; whatever rings they stood in must be formed anew."""
         previous = members[-1]
         for node in members:
             self.root[node] = root
             self._previous[node] = previous
             self._next[previous] = node
             previous = node
+        return root
 
     def detach(self, node: int) -> None:
         """Take a node out of its ring: alone, and its own root."""

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from streams.identity.clusters import Clusters
-from streams.identity.identifiers import DEFAULT_LIMIT, KINDS, UNKNOWN_RANK, kind_of, limit, names_booking
+from streams.identity.identifiers import DEFAULT_LIMIT, KINDS, UNKNOWN_RANK, Strength, kind_of, limit, names_booking
 from streams.identity.interner import BOOKING_RANK, Interner
-from streams.identity.rebuild import FIRST, Order, rebuilt
+from streams.identity.order import Edge, LinkOrder
+from streams.identity.rebuild import rebuilt
 from streams.identity.stronger import NONE, StrongerLinks
 
 Link = tuple[str, str, int]
@@ -54,17 +55,9 @@ class _Component:
     """A component that is more than one cluster, or has to be rebuilt."""
 
     roots: set[int]
-    last: Order | None
+    last: Edge | None
     """Nothing in the component comes after this in order; None if not known."""
     stale: bool = False
-
-
-class _Fresh(NamedTuple):
-    """A link that may join: new, or now earlier than it was."""
-
-    time: int
-    stronger: int
-    weaker: int
 
 
 class Graph:
@@ -75,6 +68,7 @@ class Graph:
         self._flags = bytearray()
         self._links = StrongerLinks()
         self._clusters = Clusters()
+        self._order = LinkOrder(self._strength)
         self._components: dict[int, _Component] = {}
         self._before: dict[int, int] = {}
         self._newly_shared: set[int] = set()
@@ -102,7 +96,7 @@ class Graph:
 
     def apply(self, links: Iterable[Link]) -> Applied:
         """Take in links; a link that makes no sense (a booking as the subject of another) is no news."""
-        fresh: list[_Fresh] = []
+        fresh: list[Edge] = []
         news = [link for link in links if self._note(link, fresh)]
         self._join(fresh)
         return Applied(news, self._changes())
@@ -171,7 +165,7 @@ class Graph:
 
     # --- what a link says of its two sides ---------------------------------------------------------------------
 
-    def _note(self, link: Link, fresh: list[_Fresh]) -> bool:
+    def _note(self, link: Link, fresh: list[Edge]) -> bool:
         """Keep a link; whether it is news. What may join is added to `fresh`."""
         subject, identifier, time = link
         if subject == identifier:
@@ -194,7 +188,7 @@ class Graph:
             self._clusters.add_node()
         return node
 
-    def _link(self, stronger: int, weaker: int, rank: int, time: int, fresh: list[_Fresh]) -> bool:
+    def _link(self, stronger: int, weaker: int, rank: int, time: int, fresh: list[Edge]) -> bool:
         flags, links = self._flags, self._links
         news = False
         if not (flags[stronger] & flags[weaker] & _LINKED):
@@ -213,7 +207,7 @@ class Graph:
                 if time >= links.time[link]:
                     return news
                 links.time[link] = time
-                fresh.append(_Fresh(time, stronger, weaker))
+                fresh.append((time, stronger, weaker))
                 return True
             same_kind += self._same_kind(known, stronger, rank)
             link = links.following[link]
@@ -221,7 +215,7 @@ class Graph:
             self._share(weaker)
         else:
             links.add(weaker, stronger, time)
-            fresh.append(_Fresh(time, stronger, weaker))
+            fresh.append((time, stronger, weaker))
         return True
 
     def _same_kind(self, one: int, other: int, rank: int) -> bool:
@@ -264,38 +258,38 @@ class Graph:
 
     # --- joining ------------------------------------------------------------------------------------------------
 
-    def _join(self, fresh: list[_Fresh]) -> None:
+    def _join(self, fresh: list[Edge]) -> None:
         """Join what the fresh links connect: at once where order does not matter, the rest in order."""
         root, flags, components, rank = self._clusters.root, self._flags, self._components, self._names.rank
         contested = []
-        for link in fresh:
-            if (flags[link.stronger] | flags[link.weaker]) & _SHARED:
+        for edge in fresh:
+            _, stronger, weaker = edge
+            if (flags[stronger] | flags[weaker]) & _SHARED:
                 continue
-            one, other = root[link.stronger], root[link.weaker]
+            one, other = root[stronger], root[weaker]
             if (
                 one in components
                 or other in components
                 or (one != other and rank(one) == _CUSTOMER_RANK == rank(other))
             ):
-                contested.append(link)
+                contested.append(edge)
             elif one != other:
                 self._absorb(one, other)
-        contested.sort(key=self._order)
-        for link in contested:
-            self._contest(link)
+        for edge in self._order.sorted(contested):
+            self._contest(edge)
 
-    def _contest(self, link: _Fresh) -> None:
+    def _contest(self, edge: Edge) -> None:
         """Take one link of a component with several customers, or leave the component stale."""
-        one, other = self._clusters.root[link.stronger], self._clusters.root[link.weaker]
+        _, stronger, weaker = edge
+        one, other = self._clusters.root[stronger], self._clusters.root[weaker]
         component = self._component(one)
         if other not in component.roots:
-            self._merge(component, self._component(other))
-        order = self._order(link)
-        if component.stale or order < self._last(component):
+            component = self._merge(component, self._component(other))
+        if component.stale or self._order.precedes(edge, self._last(component)):
             component.stale = True
             return
-        component.last = order
-        if one != other and not self._names.rank(one) == _CUSTOMER_RANK == self._names.rank(other):
+        component.last = edge
+        if one != other and not (self._is_customer(one) and self._is_customer(other)):
             loser = self._absorb(one, other)
             component.roots.discard(loser)
             del self._components[loser]
@@ -313,60 +307,65 @@ class Graph:
         self._touched.append(component)
         return component
 
-    def _merge(self, into: _Component, other: _Component) -> None:
-        last = max(self._last(into), self._last(other)) if not (into.stale or other.stale) else None
-        into.roots |= other.roots
-        into.stale |= other.stale
-        into.last = last
-        for root in other.roots:
-            self._components[root] = into
-        other.roots = set()
+    def _merge(self, one: _Component, other: _Component) -> _Component:
+        """Two components, now one: the larger with the smaller's roots."""
+        if one.stale or other.stale:
+            one.stale = other.stale = True
+        else:
+            one.last = other.last = self._order.last((self._last(one), self._last(other)))
+        smaller, larger = sorted((one, other), key=lambda component: len(component.roots))
+        for root in smaller.roots:
+            self._components[root] = larger
+        larger.roots |= smaller.roots
+        smaller.roots = set()
+        return larger
 
-    def _last(self, component: _Component) -> Order:
-        """The order of the component's last link."""
+    def _last(self, component: _Component) -> Edge:
+        """The component's last link in order."""
         if component.last is None:
-            component.last = max(map(self._order, self._counting(self._members(component))), default=FIRST)
+            component.last = self._order.last(self._counting(self._members(component)))
         return component.last
 
     def _rebuild(self, component: _Component) -> None:
         members = self._members(component)
-        root = self._clusters.root
+        root, rank = self._clusters.root, self._names.rank
         for old in component.roots:
             del self._components[old]
         component.roots, component.stale = set(), False
         for node in members:
             self._before.setdefault(node, root[node])
-        people = [node for node in members if self._names.rank(node) != BOOKING_RANK]
-        for parts in rebuilt(people, self._counting(people), self._order, self._is_customer):
-            for cluster in parts.clusters:
-                self._clusters.form(cluster, min(cluster, key=self._strength))
-            if len(parts.clusters) > 1:
-                roots = {root[cluster[0]] for cluster in parts.clusters}
-                rebuilt_component = _Component(roots, parts.last)
-                self._components.update(dict.fromkeys(roots, rebuilt_component))
+        people = [node for node in members if rank(node) != BOOKING_RANK]
+        customers = {node for node in people if rank(node) == _CUSTOMER_RANK}
+        for clusters, last in rebuilt(people, customers, self._order.sorted(self._counting(people))):
+            roots = {self._clusters.form(cluster, self._strongest(cluster)) for cluster in clusters}
+            if len(roots) > 1:
+                self._components.update(dict.fromkeys(roots, _Component(roots, last)))
         for node in members:
-            if self._names.rank(node) == BOOKING_RANK:
+            if rank(node) == BOOKING_RANK:
                 self._clusters.form([node], node)
                 self._clusters.attach(node, self._links.stronger[self._links.head[node]])
+
+    def _strongest(self, nodes: list[int]) -> int:
+        rank = self._names.rank
+        best = min(map(rank, nodes))
+        candidates = [node for node in nodes if rank(node) == best]
+        return candidates[0] if len(candidates) == 1 else min(candidates, key=self._names.name)
 
     def _members(self, component: _Component) -> list[int]:
         return [node for root in component.roots for node in self._clusters.ring(root)]
 
-    def _counting(self, nodes: list[int]) -> list[_Fresh]:
+    def _counting(self, nodes: list[int]) -> list[Edge]:
         """The links that count, of which one of `nodes` is the weaker side."""
-        flags, links = self._flags, self._links
+        flags, links, rank = self._flags, self._links, self._names.rank
         return [
-            _Fresh(links.time[link], links.stronger[link], node)
+            (links.time[link], links.stronger[link], node)
             for node in nodes
-            if self._names.rank(node) != BOOKING_RANK
+            if rank(node) != BOOKING_RANK
             for link in links.of(node)
             if not flags[links.stronger[link]] & _SHARED
         ]
 
-    def _order(self, link: _Fresh) -> Order:
-        return link.time, self._strength(link.stronger), self._strength(link.weaker)
-
-    def _strength(self, node: int) -> tuple[int, str]:
+    def _strength(self, node: int) -> Strength:
         return self._names.rank(node), self._names.name(node)
 
     def _is_customer(self, node: int) -> bool:

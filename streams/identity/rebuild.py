@@ -1,37 +1,21 @@
-"""Joining a set of links from nothing: Kruskal's algorithm, with the rule that no two customers are put together."""
+"""Joining links from nothing: Kruskal's algorithm, with the rule that no two customers are put together."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-Order = tuple[int, tuple[int, str], tuple[int, str]]
-"""Sort key of links: (time, strength of the stronger side, strength of the weaker side)."""
-
-FIRST: Order = (-(1 << 63), (-1, ""), (-1, ""))
-"""Before every link."""
+from streams.identity.order import FIRST, Edge
 
 
-class Joining(Protocol):
-    """A link between two nodes."""
-
-    @property
-    def stronger(self) -> int: ...
-    @property
-    def weaker(self) -> int: ...
-
-
-L = TypeVar("L", bound=Joining)
-
-
-class Component(NamedTuple):
-    """Nodes that the links connect."""
+class Rebuilt(NamedTuple):
+    """A component: nodes that links connect."""
 
     clusters: list[list[int]]
     """The nodes that are joined; more than one cluster only where customers keep them apart."""
-    last: Order
-    """The order of the component's last link, `FIRST` if it has none."""
+    last: Edge
+    """The component's last link in order, `FIRST` if it has none."""
 
 
 class _Sets:
@@ -42,14 +26,13 @@ class _Sets:
 
     def find(self, node: int) -> int:
         parent = self._parent
-        while parent[node] != node:
-            parent[node] = node = parent[parent[node]]
+        while (above := parent[node]) != node:
+            parent[node] = node = parent[above]
         return node
 
-    def union(self, one: int, other: int) -> int:
-        one, other = self.find(one), self.find(other)
+    def union(self, one: int, other: int) -> None:
+        """Make the set of representative `other` part of that of representative `one`."""
         self._parent[other] = one
-        return one
 
     def groups(self) -> dict[int, list[int]]:
         """The nodes of each set, by its representative."""
@@ -59,25 +42,35 @@ class _Sets:
         return found
 
 
-def rebuilt(
-    nodes: Sequence[int], links: Iterable[L], order: Callable[[L], Order], is_customer: Callable[[int], bool]
-) -> list[Component]:
-    """The components of `nodes` under `links`, and their clusters when links are taken in order.
+def rebuilt(nodes: Sequence[int], customers: set[int], edges: Sequence[Edge]) -> list[Rebuilt]:
+    """The components of `nodes` under `edges`, and their clusters when the edges are taken as they are ordered.
 
-    Both sides of every link must be among the nodes.
+    Both sides of every edge, and the customers, must be among the nodes.
     """
-    connected, joined = _Sets(nodes), _Sets(nodes)
-    has_customer = {node for node in nodes if is_customer(node)}
-    ordered = sorted((order(link), link.stronger, link.weaker) for link in links)
-    for _, stronger, weaker in ordered:
-        connected.union(stronger, weaker)
-        one, other = joined.find(stronger), joined.find(weaker)
-        if one != other and not (one in has_customer and other in has_customer):
-            kept = joined.union(one, other)
-            if other in has_customer:
-                has_customer.add(kept)
-    last = {connected.find(stronger): key for key, stronger, _ in ordered}
-    clusters: dict[int, list[list[int]]] = defaultdict(list)
-    for representative, members in joined.groups().items():
-        clusters[connected.find(representative)].append(members)
-    return [Component(parts, last.get(representative, FIRST)) for representative, parts in clusters.items()]
+    joined, refused = _Sets(nodes), []
+    with_customer = set(customers)
+    for edge in edges:
+        one, other = joined.find(edge[1]), joined.find(edge[2])
+        if one == other:
+            continue
+        if one in with_customer:
+            if other in with_customer:
+                refused.append(edge)
+                continue
+        else:
+            one, other = other, one
+        joined.union(one, other)
+    clusters = joined.groups()
+    connected = _Sets(clusters)
+    for _, stronger, weaker in refused:
+        one, other = connected.find(joined.find(stronger)), connected.find(joined.find(weaker))
+        if one != other:
+            connected.union(one, other)
+    last = {joined.find(edge[1]): place for place, edge in enumerate(edges)}
+    return [
+        Rebuilt(
+            [clusters[cluster] for cluster in component],
+            edges[place] if (place := max(last.get(cluster, -1) for cluster in component)) >= 0 else FIRST,
+        )
+        for component in connected.groups().values()
+    ]

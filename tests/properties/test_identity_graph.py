@@ -171,7 +171,11 @@ def test_it_knows_the_earliest_time_of_every_link_that_matters(links: list[Link]
             assert graph.time(subject, identifier) == (0 if subject == identifier else None)
         elif subject != identifier:
             pair = {subject, identifier}
-            earliest = min(time for one, other, time in links if {one, other} == pair)
+            earliest = min(
+                link[2]
+                for link in links
+                if set(link[:2]) == pair and (names_booking(link[0]) <= names_booking(link[1]))
+            )
             time = graph.time(subject, identifier)
             weaker = max(pair, key=strength)
             if names_booking(identifier):
