@@ -7,7 +7,9 @@ for what is processed: what a worker says of itself, and what its group has comm
 remains when a worker has been killed. All of these only grow, so the largest value ever seen is kept.
 
 A worker acknowledges input only after its output is durable. So if two looks find the same, and nobody behind, then all
-that was written before the second look had been processed before the first, and nothing is under way any more.
+that was written before the second look had been processed before the first, and nothing is under way any more. What a
+killed worker wrote after the last look at it is known to nobody on the embedded broker until its reader has read it: then
+more looks than two must be equal.
 """
 
 from __future__ import annotations
@@ -116,26 +118,27 @@ async def wait_until_drained(
     ledger: Ledger,
     look: Callable[[], Awaitable[None]],
     *,
-    show: Callable[[list[Lag]], None] = lambda lags: None,
+    looks: Callable[[], int] = lambda: 2,
     stall_seconds: float = 60.0,
     pause_seconds: float = 0.5,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Return once every worker has processed every known record, as seen in two looks between which nothing moved.
 
-    look: brings the ledger up to date; what it raises ends the wait. show: told the lags after each look.
+    look: brings the ledger up to date; what it raises ends the wait. looks: how many equal ones are wanted, at least 2.
     Raises Stalled when nothing has moved for `stall_seconds`.
     """
     last: object = None
-    moved = clock()
+    moved, equal = clock(), 0
     while True:
         await look()
         state, lags = ledger.state(), ledger.lags()
-        show(lags)
+        equal += 1
         if state != last:
-            last, moved = state, clock()
+            last, moved, equal = state, clock(), 1
         elif not any(lag.behind for lag in lags):
-            return
+            if equal >= looks():
+                return
         elif clock() - moved > stall_seconds:
             raise Stalled(
                 f"nothing has moved for {stall_seconds:.0f} s: {behind(lags)}", "the workers' logs are in DATA/logs"

@@ -80,8 +80,8 @@ class Pipeline:
         self._broker: BrokerProcess | None = None
         self._workers: dict[str, list[Child]] = {}
         self.directory = DataDirectory(plan.data)
-        self.restored = 0
-        """Events that the topics were filled with at the start."""
+        self.restored = restore.Restored()
+        """What the topics were filled with at the start."""
         self.settings: Settings
         self.supervisor: Supervisor
         self.client: Any
@@ -122,6 +122,11 @@ class Pipeline:
             kind: [address for child in children if (address := child.find_address()) is not None]
             for kind, children in self._workers.items()
         }
+
+    def looks(self) -> int:
+        """How many equal looks tell that nothing is under way: two, and more when a worker has died, since what it had
+        written last may be known to nobody (see drain)."""
+        return 6 if self.supervisor.restarts else 2
 
     def publish(self) -> None:
         """Write the addresses as they are now into the data folder, for other commands."""

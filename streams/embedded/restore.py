@@ -8,7 +8,8 @@ in a new epoch, so that what they rebuild replaces what is stored, row by row.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -82,10 +83,18 @@ def _null_without(column: str, field: str) -> pl.Expr:
     return pl.when(pl.col(column).struct.field(field).is_not_null()).then(pl.col(column)).alias(column)
 
 
+@dataclass(frozen=True)
+class Restored:
+    """What a restore sent: events, and topic: {partition: next offset after the last record sent}."""
+
+    events: int = 0
+    acknowledged: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+
+
 async def restore(
     client: Any, producer: Any, settings: Settings, registry: Registry, progress: Callable[[int], None]
-) -> int:
-    """Send all stored interactions, and their links, to their topics; returns how many, once all are acknowledged.
+) -> Restored:
+    """Send all stored interactions, and their links, to their topics; returns once all are acknowledged.
 
     client: as for `largest_epoch`. producer: a started AIOKafkaProducer. progress: told the number sent so far.
     """
@@ -104,4 +113,4 @@ async def restore(
         await to_interactions.flush()
         sent += frame.height
         progress(sent)
-    return sent
+    return Restored(sent, {output.topic: output.acknowledged for output in (to_interactions, to_links)})

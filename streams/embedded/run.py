@@ -107,7 +107,7 @@ async def run_files(
     return Summary(
         account,
         bad_lines,
-        pipeline.restored,
+        pipeline.restored.events,
         customers,
         journeys,
         restarts,
@@ -132,6 +132,7 @@ async def _feed_and_wait(
     began = time.monotonic()
     progress.stage = "feeding"
     async with Observer(pipeline.settings, pipeline.addresses) as observer:
+        observer.ledger.wrote(pipeline.restored.acknowledged)
 
         async def look() -> None:
             pipeline.check()
@@ -146,7 +147,7 @@ async def _feed_and_wait(
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
         progress.stage = "storing"
-        await wait_until_drained(observer.ledger, look)
+        await wait_until_drained(observer.ledger, look, looks=pipeline.looks)
     return feeder.fed.bad, time.monotonic() - began
 
 

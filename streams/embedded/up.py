@@ -38,8 +38,8 @@ async def serve(plan: Plan, say: Callable[[str], None], on_ready: Callable[[Pipe
 
 async def _run(pipeline: Pipeline, say: Callable[[str], None], on_ready: Callable[[Pipeline], None]) -> None:
     await _until_listening(pipeline)
-    if pipeline.restored:
-        say(f"rebuilding state from {pipeline.restored:,} events ...")
+    if pipeline.restored.events:
+        say(f"rebuilding state from {pipeline.restored.events:,} events ...")
         await _until_exact(pipeline)
     pipeline.publish()
     on_ready(pipeline)
@@ -62,9 +62,10 @@ async def _until_listening(pipeline: Pipeline) -> None:
 async def _until_exact(pipeline: Pipeline) -> None:
     """Return when what the topics were filled with is stored: until then the tables hold parts of histories."""
     async with Observer(pipeline.settings, pipeline.addresses) as observer:
+        observer.ledger.wrote(pipeline.restored.acknowledged)
 
         async def look() -> None:
             pipeline.check()
             await observer.look()
 
-        await wait_until_drained(observer.ledger, look)
+        await wait_until_drained(observer.ledger, look, looks=pipeline.looks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_state_changes_exactly_when_something_moves() -> None:
     assert ledger.state() == after
 
 
-def drain(looks: list[dict[str, dict[str, dict[int, int]]]], **options: float) -> tuple[Ledger, int]:
+def drain(looks: list[dict[str, dict[str, dict[int, int]]]], **options: Any) -> tuple[Ledger, int]:
     """Wait over scripted looks, the last of which is repeated; returns the ledger and how many looks it took."""
     ledger = Ledger(TOPICS)
     taken = 0
@@ -89,6 +90,11 @@ def test_output_that_appears_between_two_looks_is_waited_for() -> None:
     ledger, taken = drain([first, written, written, folded])
     assert taken == 5
     assert behind(ledger.lags()) == ""
+
+
+def test_more_looks_can_be_asked_for() -> None:
+    done = {"wrote": {"cx.booking": {0: 2}}, "enrich": {"cx.booking": {0: 2}}}
+    assert drain([done], looks=lambda: 6)[1] == 6
 
 
 def test_a_stall_names_who_is_behind() -> None:
