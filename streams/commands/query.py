@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from streams.commands import options
 from streams.errors import RihlaError
+
+if TYPE_CHECKING:
+    from sinks.named import NamedQuery
 
 FOR_PEOPLE = "PrettyCompactMonoBlock"
 _CHUNK = 1 << 20
@@ -52,7 +55,7 @@ def _assignments(ctx: click.Context, parameter: click.Parameter, values: tuple[s
     callback=_assignments,
     help="A parameter of the query, {NAME:Type} in SQL; may be repeated.",
 )
-@click.option("--list", "list_names", is_flag=True, help="List the named queries, with their parameters.")
+@click.option("--list", "list_names", is_flag=True, help="List the named queries.")
 def query(
     sql_or_name: str | None,
     data: Path,
@@ -62,7 +65,8 @@ def query(
     parameters: dict[str, str],
     list_names: bool,
 ) -> None:
-    """Ask the tables: SQL_OR_NAME is any SQL, or the name of a query that comes with Rihla (--list).
+    """Ask the tables: SQL_OR_NAME is any SQL, or the name of a query that comes with Rihla (--list; with a name, all
+    about that one).
 
     Works on the data folder whether or not a pipeline runs on it.
 
@@ -72,34 +76,60 @@ def query(
       rihla query "SELECT * FROM customers" --format Parquet > customers.parquet
     """
     if list_names:
-        _list()
+        _describe(sql_or_name) if sql_or_name else _list()
         return
     if not sql_or_name:
         raise click.UsageError("name a query or give SQL; --list lists the named queries")
-    sql = _statement(sql_or_name, parameters)
+    sql, values = _statement(sql_or_name, parameters)
     with _client(data, clickhouse, database) as client:
-        _ask(client, sql, parameters, output_format)
+        _ask(client, sql, values, output_format)
 
 
 def _list() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from sinks.named import named_queries
+    from sinks import named
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("name", "parameters", "what it answers"):
         table.add_column(column, overflow="fold")
-    for found in named_queries().values():
-        table.add_row(found.name, ", ".join(found.parameters), found.about)
+    for name, found in named.load().items():
+        table.add_row(name, ", ".join(parameter.name for parameter in found.parameters), found.title)
     Console(highlight=False).print(table)
+    click.echo("\nAll about one: rihla query NAME --list")
 
 
-def _statement(sql_or_name: str, parameters: dict[str, str]) -> str:
-    """The SQL; that of a named query if it is a name, with defaults for the parameters that are not given."""
+def _describe(name: str) -> None:
+    """What a named query answers, its columns and its parameters."""
+    found = _named(name)
+    click.echo(f"{found.title}\n\n{found.doc}\n\nColumns:")
+    for column, about in found.columns:
+        click.echo(f"  {column:<24} {about}")
+    if found.parameters:
+        click.echo("\nParameters (--param NAME=VALUE):")
+    for parameter in found.parameters:
+        click.echo(f"  {parameter.name:<24} {parameter.doc} [{parameter.type}, default {parameter.default!r}]")
+
+
+def _named(name: str) -> NamedQuery:
+    from sinks import named
+
+    known = named.load()
+    if name not in known:
+        raise RihlaError(f"there is no query named {name!r}", f"there are: {', '.join(known)}; or give SQL")
+    return known[name]
+
+
+def _statement(sql_or_name: str, parameters: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """The SQL and the values of its parameters; a named query has defaults for those that are not given."""
     if not _NAME.fullmatch(sql_or_name):
-        return sql_or_name
-    return sql_or_name
+        return sql_or_name, parameters
+    found = _named(sql_or_name)
+    try:
+        return found.sql, found.bind(parameters)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 @contextmanager
@@ -127,11 +157,14 @@ def _ask(client: Any, sql: str, parameters: dict[str, str], output_format: str) 
     settings = {"output_format_pretty_max_rows": 100_000, "output_format_pretty_row_numbers": 0}
     try:
         with client.raw_stream(sql, parameters or None, settings, fmt=output_format) as answer:
+            written = 0
             while block := answer.read(_CHUNK):
-                out.write(block)
+                written += out.write(block)
     except ClickHouseError as error:
         raise RihlaError(_reason(str(error))) from error
     out.flush()
+    if not written and output_format == FOR_PEOPLE:
+        click.echo("no rows", err=True)
 
 
 def _reason(message: str) -> str:

@@ -8,7 +8,7 @@ remains when a worker has been killed. All of these only grow, so the largest va
 
 A worker acknowledges input only after its output is durable. So if two looks find the same, and nobody behind, then all
 that was written before the second look had been processed before the first, and nothing is under way any more. What a
-killed worker wrote after the last look at it is known to nobody on the embedded broker until its reader has read it: then
+killed worker wrote after the last look at it, nobody knows on the embedded broker until its reader has read it: then
 more looks than two must be equal.
 """
 

@@ -61,14 +61,14 @@ def test_state_changes_exactly_when_something_moves() -> None:
     assert ledger.state() == after
 
 
-def drain(looks: list[dict[str, dict[str, dict[int, int]]]], **options: Any) -> tuple[Ledger, int]:
+def drain(script: list[dict[str, dict[str, dict[int, int]]]], **options: Any) -> tuple[Ledger, int]:
     """Wait over scripted looks, the last of which is repeated; returns the ledger and how many looks it took."""
     ledger = Ledger(TOPICS)
     taken = 0
 
     async def look() -> None:
         nonlocal taken
-        seen = looks[min(taken, len(looks) - 1)]
+        seen = script[min(taken, len(script) - 1)]
         ledger.wrote(seen.get("wrote", {}))
         ledger.processed("enrich", seen.get("enrich", {}))
         ledger.processed("stitch", seen.get("stitch", {}))
