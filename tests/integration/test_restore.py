@@ -1,0 +1,144 @@
+"""What ClickHouse holds, back into empty topics: every interaction once, as it was, and the links that follow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from polars.testing import assert_frame_equal
+
+from schemas.decode import BatchDecoder
+from schemas.registry import LocalRegistry
+from sinks.migrate import migrate
+from sinks.tables import TABLES
+from sinks.writer import Writer
+from streams.embedded import restore
+from streams.embedded.restore import interactions, largest_epoch
+from streams.enrich.transform import Enricher
+from streams.feed import producing
+from streams.identity.frames import LINK_SCHEMA, subjects_and_links
+from streams.murmur2 import partitions_of
+from streams.settings import Settings
+from streams.sources import jsonl
+from streams.sources.simulate import Options, write
+from streams.topics import ensure_topics
+from tests.brokers import Broker
+from tests.clickhouse import ClickHouse
+
+KEY = ["subject", "event_id"]
+NOW = 1_900_000_000_000  # later than anything simulated, epoch milliseconds
+EPOCH = 3
+
+
+@pytest.fixture(scope="module")
+def enriched(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    """Simulated interactions of every kind, as enrich writes them, duplicates included."""
+    events = tmp_path_factory.mktemp("simulated") / "events.jsonl"
+    write(Options(customers=150, duplicates=0.05, seed=5), events)
+    enricher = Enricher()
+    batches = jsonl.read(str(events), batch_size=2000)
+    return pl.concat(enricher.enrich(batch.channel, batch.frame, NOW).interactions for batch in batches)
+
+
+@pytest.fixture
+def stored(clickhouse: ClickHouse, enriched: pl.DataFrame) -> Iterator[ClickHouse]:
+    """A database that holds them, in several parts, some rows several times and in an earlier epoch, too."""
+    migrate(clickhouse.client, clickhouse.database)
+    writer = Writer(clickhouse.connect, TABLES["interactions"])
+
+    async def fill() -> None:
+        await writer.write(enriched.head(300), EPOCH - 1)
+        await writer.write(enriched.head(enriched.height // 2), EPOCH)
+        await writer.write(enriched.tail(enriched.height - enriched.height // 2), EPOCH)
+
+    asyncio.run(fill())
+    yield clickhouse
+    writer.close()
+
+
+def as_stored(frame: pl.DataFrame) -> pl.DataFrame:
+    """Each event once, sorted; attributes sorted by key, since the database keeps them as a map."""
+    attributes = pl.col("attributes").list.sort()
+    return frame.unique(KEY, keep="first").sort(KEY).with_columns(attributes)
+
+
+@pytest.mark.parametrize("chunk", [100, 1_000_000])
+def test_interactions_come_back_as_they_were_each_once(stored: ClickHouse, enriched: pl.DataFrame, chunk: int) -> None:
+    frames = list(interactions(stored.client, chunk))
+    assert max(frame.height for frame in frames) <= chunk
+    assert_frame_equal(as_stored(pl.concat(frames)), as_stored(enriched))
+    assert sum(frame.height for frame in frames) == enriched.n_unique(KEY)
+
+
+def test_the_largest_epoch_is_that_of_any_table(stored: ClickHouse, clickhouse: ClickHouse) -> None:
+    assert largest_epoch(stored.client) == EPOCH
+    stored.client.command(
+        f"INSERT INTO cases_store (case_id, version) VALUES ('C1', bitShiftLeft(toUInt64({9}), 44) + 5)"
+    )
+    assert largest_epoch(stored.client) == 9
+
+
+def test_nothing_stored_has_no_epoch(clickhouse: ClickHouse) -> None:
+    migrate(clickhouse.client, clickhouse.database)
+    assert largest_epoch(clickhouse.client) is None
+    assert list(interactions(clickhouse.client)) == []
+
+
+def test_topics_are_filled_by_key_and_with_the_links(
+    stored: ClickHouse, enriched: pl.DataFrame, broker: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    settings = broker.settings(topic_prefix)
+    told: list[int] = []
+
+    async def main() -> tuple[restore.Restored, dict[str, list[tuple[int, bytes, bytes]]]]:
+        await ensure_topics(settings)
+        async with producing(settings) as producer:
+            sent = await restore.restore(stored.client, producer, settings, LocalRegistry(), told.append)
+        return sent, await records(settings, sent)
+
+    sent, found = asyncio.run(main())
+    assert sent.events == enriched.n_unique(KEY)
+    assert told[-1] == sent.events
+    restored = decoded("interaction", found[settings.topic("interactions")])
+    assert_frame_equal(as_stored(restored), as_stored(enriched))
+    links = decoded("link", found[settings.topic("links")])
+    pairs = ["subject", "identifier"]
+    expected = subjects_and_links(enriched)[1]
+    assert_frame_equal(
+        links.group_by(pairs).agg(pl.col("occurred_at").min()).select(LINK_SCHEMA.keys()).sort(pairs),
+        expected.group_by(pairs).agg(pl.col("occurred_at").min()).select(LINK_SCHEMA.keys()).sort(pairs),
+    )
+    for partition, key, _ in found[settings.topic("interactions")]:
+        assert partition == partitions_of([key], settings.partitions)[0]
+
+
+async def records(settings: Settings, sent: restore.Restored) -> dict[str, list[tuple[int, bytes, bytes]]]:
+    """Topic: (partition, key, value) of every record up to the offsets that were acknowledged."""
+    ends = {
+        TopicPartition(topic, partition): end
+        for topic, partitions in sent.acknowledged.items()
+        for partition, end in partitions.items()
+    }
+    found: dict[str, list[tuple[int, bytes, bytes]]] = {topic: [] for topic in sent.acknowledged}
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker_list, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        consumer.assign(list(ends))
+        await consumer.seek_to_beginning()
+        async with asyncio.timeout(60):
+            while sum(map(len, found.values())) < sum(ends.values()):
+                for tp, batch in (await consumer.getmany(timeout_ms=1000)).items():
+                    found[tp.topic] += [(tp.partition, record.key, record.value) for record in batch]
+    finally:
+        await consumer.stop()
+    return found
+
+
+def decoded(name: str, values: list[tuple[int, bytes, bytes]]) -> pl.DataFrame:
+    result = BatchDecoder(name, LocalRegistry()).decode([value for _, _, value in values])
+    assert result.errors == []
+    return result.frame
