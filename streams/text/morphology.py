@@ -37,10 +37,76 @@ def english(word: str) -> Forms:
                 yield stem[:-1] + "y", False
 
 
-_AR_PREFIXES = ("وال بال فال كال هال عال ولل لل ال وب ول وي وت و ف ب ل ك س ه ي ت ن ا بي بت هي هت سي ست م مت").split()
-_AR_SUFFIXES = (
-    "ه ها هم هن كم ك نا ي ين ون ات ان تين يه ا وا ت تم ني وني تها ته تهم تني اته اتهم اتها تنا يين يات و تي اني نه"
-).split()
+_AR_PREFIXES = [
+    "وال",
+    "بال",
+    "فال",
+    "كال",
+    "هال",
+    "عال",
+    "ولل",
+    "لل",
+    "ال",
+    "وب",
+    "ول",
+    "وي",
+    "وت",
+    "و",
+    "ف",
+    "ب",
+    "ل",
+    "ك",
+    "س",
+    "ه",
+    "ي",
+    "ت",
+    "ن",
+    "ا",
+    "بي",
+    "بت",
+    "هي",
+    "هت",
+    "سي",
+    "ست",
+    "م",
+    "مت",
+]
+_AR_SUFFIXES = [
+    "ه",
+    "ها",
+    "هم",
+    "هن",
+    "كم",
+    "ك",
+    "نا",
+    "ي",
+    "ين",
+    "ون",
+    "ات",
+    "ان",
+    "تين",
+    "يه",
+    "ا",
+    "وا",
+    "ت",
+    "تم",
+    "ني",
+    "وني",
+    "تها",
+    "ته",
+    "تهم",
+    "تني",
+    "اته",
+    "اتهم",
+    "اتها",
+    "تنا",
+    "يين",
+    "يات",
+    "و",
+    "تي",
+    "اني",
+    "نه",
+]
 
 
 def arabic(word: str) -> Forms:
@@ -119,8 +185,25 @@ def roman_urdu(word: str) -> Forms:
             yield word[: -len(ending)], False
 
 
-_ID_ENDINGS = "nya lah kah pun ku mu kan an i in la x".split()
-_ID_HEADS = "ter ber me di se ke pe men mem meng meny nge ng peng pen pem".split()
+_ID_ENDINGS = ["nya", "lah", "kah", "pun", "ku", "mu", "kan", "an", "i", "in", "la", "x"]
+_ID_HEADS = [
+    "ter",
+    "ber",
+    "me",
+    "di",
+    "se",
+    "ke",
+    "pe",
+    "men",
+    "mem",
+    "meng",
+    "meny",
+    "nge",
+    "ng",
+    "peng",
+    "pen",
+    "pem",
+]
 
 
 def indonesian(word: str) -> Forms:

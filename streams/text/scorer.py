@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from streams.text import normalise, polarity
+from streams.text import features, normalise, polarity
 from streams.text.language import Identifier
 from streams.text.lexicon import ASPECTS, Lexicon, Word, read
+from streams.text.model import LinearModel
 from streams.text.polarity import Clause, compound
 
 LEXICONS = {
@@ -21,8 +23,16 @@ LEXICONS = {
     "ur": ("ur",),
     "ur-Latn": ("ur_latn",),
 }
+MODELS = {"en": ("en", 0.3), "id": ("id", 0.0), "ms": ("id", 0.3)}
+"""The trained model of a language, and how much the lexicon's sum adds to its log odds: more where the texts
+that the model learned from are further from travel."""
 LEAST = 0.25
 """Less evidence than this (in valence) is none: the score is null."""
+
+PLAIN = 3.0
+"""A lexicon sum this far from 0 is an opinion even where the model finds the text neutral."""
+DOUBTFUL = 0.6
+"""Where the lexicon finds nothing, the model must be at least this sure."""
 
 FRAME_SCHEMA: dict[str, pl.DataType] = {
     "language": pl.String(),
@@ -66,11 +76,16 @@ class _Sentence:
 
 
 class Scorer:
-    """Reads the package's lexicons once; then `score` (rows) or `score_frame` (columns). For one thread at a time."""
+    """Reads the package's lexicons once; then `score` (rows) or `score_frame` (columns). For one thread at a time.
 
-    def __init__(self) -> None:
+    Without `models` it works by lexicon alone (that is how the models' own features are made).
+    """
+
+    def __init__(self, *, models: bool = True) -> None:
         self._lexicons = {name: Lexicon(name, names) for name, names in LEXICONS.items()}
         self._identifier = Identifier(self._lexicons)
+        loaded = {name: LinearModel(name) for name in {name for name, _ in MODELS.values()}} if models else {}
+        self._models = {language: (loaded[name], mix) for language, (name, mix) in MODELS.items() if models}
         self._emoji = {term: float(kind) for kind, term in read("emoji")}
 
     def score(self, texts: Sequence[str | None], locales: Sequence[str | None] | None = None) -> list[TextScore | None]:
@@ -99,13 +114,41 @@ class Scorer:
         tokens = [(match.lastgroup, match.group(), match.start()) for match in normalise.TOKEN.finditer(text)]
         words = [token for kind, token, _ in tokens if kind == "word"]
         variety, certainty, mixed = self._identifier.identify(text, words, locale)
-        language = None if variety is None else variety[:2]
         if variety is None and words:
             return TextScore(None, 0.0, None, [], [])
         lexicon = self._lexicons[variety or "en"]
-        second = self._lexicons[mixed] if mixed else None
-        sentences, emotion = self._sentences(text, tokens, lexicon, second)
-        return self._result(text, sentences, emotion, language, certainty if words else 0.5)
+        sentences, emotion = self._sentences(text, tokens, lexicon, self._lexicons[mixed] if mixed else None)
+        total, evidence = _weigh(sentences, emotion)
+        if variety in self._models and words:
+            score, strength = self._by_model(variety, words, total, evidence)
+        else:
+            score, strength = _by_lexicon(total, evidence)
+        confidence = round(strength * (certainty if words else 0.5), 4)
+        parts = [SentenceScore(text[part.start : part.end].strip(), _sentence_score(part)) for part in sentences]
+        return TextScore(score, confidence, variety and variety[:2], _aspects(sentences), parts)
+
+    def _by_model(
+        self, variety: str, words: Sequence[str], total: float, evidence: float
+    ) -> tuple[float | None, float]:
+        """(score, strength) from the model and the lexicon; null where neutral is the likeliest and little is said."""
+        model, mix = self._models[variety]
+        values = features.lexical(total, (evidence + total) / 2, (evidence - total) / 2)
+        negative, neutral, positive = model.probabilities(words, values)
+        push = math.exp(max(-20.0, min(20.0, mix * total / 2)))
+        negative, positive = negative / push, positive * push
+        whole = negative + neutral + positive
+        score = round((positive - negative) / whole, 4)
+        unsaid = neutral >= max(positive, negative) and abs(total) < PLAIN
+        if unsaid or not score or (evidence < LEAST and abs(score) < DOUBTFUL):
+            return None, 0.0
+        return score, max(positive, negative) / whole
+
+    def evidence(self, text: str, variety: str) -> tuple[list[str], float, float]:
+        """The words of a text in a known language, the lexicon's sum and how much it found: what models train on."""
+        text = normalise.clean(text)
+        tokens = [(match.lastgroup, match.group(), match.start()) for match in normalise.TOKEN.finditer(text)]
+        total, evidence = _weigh(*self._sentences(text, tokens, self._lexicons[variety], None))
+        return [token for kind, token, _ in tokens if kind == "word"], total, evidence
 
     def _sentences(
         self, text: str, tokens: list[tuple[str | None, str, int]], lexicon: Lexicon, second: Lexicon | None
@@ -161,21 +204,19 @@ class Scorer:
         close_sentence(len(text), "")
         return sentences, emotion
 
-    def _result(
-        self, text: str, sentences: list[_Sentence], emotion: list[float], language: str | None, certainty: float
-    ) -> TextScore:
-        feeling = sum(emotion[:3]) + 0.3 * sum(emotion[3:6])
-        total = sum(sentence.total() for sentence in sentences) + feeling
-        evidence = sum(map(abs, emotion[:6]))
-        evidence += sum(clause.evidence for sentence in sentences for clause in sentence.clauses)
-        score = round(compound(total), 4) if evidence >= LEAST else None
-        if score is not None and abs(total) < 0.05:
-            score = None
-        strength = evidence / (evidence + 2.0)
-        agreement = 0.5 + 0.5 * min(1.0, abs(total) / evidence) if evidence else 0.0
-        confidence = round(certainty * strength * agreement, 4) if score is not None else 0.0
-        parts = [SentenceScore(text[part.start : part.end].strip(), _sentence_score(part)) for part in sentences]
-        return TextScore(score, confidence, language, _aspects(sentences), parts)
+
+def _weigh(sentences: list[_Sentence], emotion: list[float]) -> tuple[float, float]:
+    """The sum of all valences of a text, and the sum of their sizes; of many emoji, the first count most."""
+    total = sum(sentence.total() for sentence in sentences) + sum(emotion[:3]) + 0.3 * sum(emotion[3:6])
+    evidence = sum(clause.evidence for sentence in sentences for clause in sentence.clauses)
+    return total, max(abs(total), evidence + sum(map(abs, emotion[:3])) + 0.3 * sum(map(abs, emotion[3:6])))
+
+
+def _by_lexicon(total: float, evidence: float) -> tuple[float | None, float]:
+    """(score, strength) from the lexicon alone."""
+    if evidence < LEAST or abs(total) < 0.05:
+        return None, 0.0
+    return round(compound(total), 4), evidence / (evidence + 2.0) * (0.5 + 0.5 * abs(total) / evidence)
 
 
 def _sentence_score(sentence: _Sentence) -> float | None:

@@ -1,0 +1,19 @@
+"""Labelled texts as the trainer takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from streams.text import features
+from streams.text.scorer import Scorer
+from streams.text.train.linear import Example
+
+
+def examples(scorer: Scorer, variety: str, rows: Iterable[tuple[str, int]], weight: float = 1.0) -> list[Example]:
+    """(text, label) pairs in one language with their features; `scorer` must be one without models."""
+    made = []
+    for text, label in rows:
+        words, total, evidence = scorer.evidence(text, variety)
+        values = features.lexical(total, (evidence + total) / 2, (evidence - total) / 2)
+        made.append(Example(words, values, label, weight))
+    return made
