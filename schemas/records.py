@@ -33,6 +33,7 @@ NAMES: Final = (
     "customer",
     "case",
     "alert",
+    "move",
     "dead_letter",
 )
 """Names of all record schemas: one file `avro/NAME.avsc` each."""

@@ -56,6 +56,7 @@ TABLES: dict[str, Table] = {
         Table("cases", "case", "cases_store", "cases", ("case_id", "customer_id")),
         Table("identities", "identity", "identities_store", "identities", ("kind", "value")),
         Table("alerts", "alert", "alerts_store", "alerts", ("alert_id",)),
+        Table("moves", "move", "moves_store", "moves", ("move_id",)),
         Table(
             "dead-letters",
             "dead_letter",

@@ -45,6 +45,7 @@ TOPICS = (
     Topic("customers", None, LATEST_BY_KEY),
     Topic("cases", None, LATEST_BY_KEY),
     Topic("alerts"),
+    Topic("moves"),
     Topic("dead-letters", None, DAYS_30),
 )
 CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")

@@ -29,7 +29,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "enrich": ("booking", "check-in", "stay", "post-travel"),
     "identity": ("links",),
     "stitch": ("interactions", "identities", "parts"),
-    "sink": ("interactions", "journeys", "customers", "cases", "identities", "alerts", "dead-letters"),
+    "sink": ("interactions", "journeys", "customers", "cases", "identities", "alerts", "moves", "dead-letters"),
 }
 
 
