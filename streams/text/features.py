@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 LEXICAL = ("#total", "#positive", "#negative", "#none", "#bias")
@@ -21,4 +22,4 @@ def lexical(total: float, positive: float, negative: float) -> tuple[float, ...]
 
 def scale(words: Sequence[str]) -> float:
     """What the sum of the word features is multiplied by, so that long texts do not shout."""
-    return 1.0 / (len(words) + 1.0) ** 0.5
+    return 1.0 / math.sqrt(len(words) + 1.0)

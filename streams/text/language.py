@@ -115,7 +115,7 @@ class Identifier:
             share = 1.0 / len(listed) ** 0.5
             votes = dict.fromkeys(listed, share)
         else:
-            known = [name for name, lexicon in self._lexicons.items() if len(word) > 2 and lexicon.word(raw).known]
+            known = [name for name, lexicon in self._lexicons.items() if len(word) > 2 and lexicon.lists(raw)]
             votes = dict.fromkeys(known, 0.6 / max(1, len(known)) ** 0.5)
             for language, clue in _CLUES:
                 if len(word) > 3 and clue.search(word):

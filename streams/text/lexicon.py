@@ -13,7 +13,7 @@ from functools import cached_property
 from importlib.resources import files
 
 from streams.text import normalise
-from streams.text.morphology import FORMS
+from streams.text.morphology import FORMS, turkish_negative_verb
 
 ASPECTS = (
     "halal_food", "prayer", "cleanliness", "staff", "waiting", "room", "wifi", "baggage", "delay", "price", "transfer",
@@ -109,6 +109,17 @@ class Lexicon:
         return self.normalise(word[:-1]) + "-" if verb else self.normalise(word)
 
     @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self._terms) | self._keys
+
+    def lists(self, raw: str) -> bool:
+        """Whether the lexicon has this word as it stands, or, in Turkish, a long beginning of it; cheaper."""
+        token = self.normalise(raw)
+        if self.language == "tr":
+            return any(token[:cut] in self._terms for cut in range(len(token), 3, -1))
+        return token in self._terms
+
+    @cached_property
     def _longest_stem(self) -> int:
         return max(map(len, self._stems), default=0)
 
@@ -125,7 +136,7 @@ class Lexicon:
         word = Word()
         keys = []
         entry, negated, verb = self._exact.get(token), False, False
-        for form, negative in self._forms(token):
+        for form, negative in self._forms(token, self._known):
             if entry is None and form in self._terms:
                 entry, negated, verb = self._terms[form], negative, form[-1] == "-"
             if form in self._keys and not negative:
@@ -143,7 +154,7 @@ class Lexicon:
             if negated:
                 word.valence *= -0.7
         if self.language == "tr" and (entry is None or verb):
-            word.negative_verb = any(form[-1] == "-" and negative for form, negative in self._forms(token))
+            word.negative_verb = turkish_negative_verb(token)
         if keys:
             word.keys = frozenset(keys)
             found = [item for key in keys for item in self._phrases.get(key, {}).items()]

@@ -1,18 +1,18 @@
 """Which dictionary forms a written word may stand for, and whether its own affixes negate them.
 
-Each function takes a normalised word and gives (form, negated) pairs, the likeliest first. They over-generate on
-purpose: a form counts only when the lexicon has it.
+Each function takes a normalised word and the forms that the lexicon knows, and gives (form, negated) pairs, the
+likeliest first. They may over-generate: a form counts only when the lexicon has it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 Forms = Iterator[tuple[str, bool]]
 
 
-def english(word: str) -> Forms:
+def english(word: str, known: Container[str]) -> Forms:
     yield word, False
     if word.endswith("'s"):
         word = word[:-2]
@@ -109,16 +109,16 @@ _AR_SUFFIXES = [
 ]
 
 
-def arabic(word: str) -> Forms:
+def arabic(word: str, known: Container[str]) -> Forms:
     yield word, False
-    yield from _arabic_affixes(word, False)
+    yield from _arabic_affixes(word, False, known)
     if len(word) > 4 and word[-1] == "ش" and word[0] == "م":  # Egyptian and Levantine circumfix: ma- ... -sh
         for core in (word[2:-1], word[1:-1]) if word[1] == "ا" else (word[1:-1],):
             yield core, True
-            yield from _arabic_affixes(core, True)
+            yield from _arabic_affixes(core, True, known)
 
 
-def _arabic_affixes(word: str, negated: bool) -> Forms:
+def _arabic_affixes(word: str, negated: bool, known: Container[str]) -> Forms:
     if len(word) < 4:
         return
     heads = [word[len(prefix) :] for prefix in _AR_PREFIXES if word.startswith(prefix) and len(word) - len(prefix) >= 3]
@@ -128,8 +128,10 @@ def _arabic_affixes(word: str, negated: bool) -> Forms:
         for suffix in _AR_SUFFIXES:
             if base.endswith(suffix) and len(base) - len(suffix) >= 3:
                 stem = base[: -len(suffix)]
-                yield stem, negated
-                yield stem + "ه", negated
+                if stem in known:
+                    yield stem, negated
+                if stem + "ه" in known:
+                    yield stem + "ه", negated
 
 
 _TR_NOMINAL = re.compile(
@@ -145,27 +147,38 @@ _TR_VERBAL = re.compile(
     r"(?:l[ae]r|[iu]m|[iu]z|[iu]n|m|n|k|s[iu]n|[sy]?[iu]|[dt][iu]r|[dt][iu]|m[iu]s|n?[dt][ae]n?|[yn]?[ae]|ken|s[ae]"
     r"|y?l[ae]|c[ae]|l[iu])*"  # person, case
 )
+_TR_SOFT = {"g": "k", "d": "t", "b": "p"}
+_TR_NEGATIVE_PLACE = re.compile(r"m(?:[ae]|[iu]yor)")
 _TR_NEGATIVE = re.compile(
     r"(?:[iu]l|[iu]n|[iu]?t|[dt][iu]r|[iu]s)?(?:y?[ae])?m"
     r"(?:[ae](?:d[iu]|z|m|y[ae](?:n|c|r)|y[iu]n|y[iu]p|m[iu]s|s[iu]n(?:l[ae]r)?$|kt|$)|[iu]yor)"
 )
 
 
-def turkish(word: str) -> Forms:
-    """Forms that end in "-" are verb stems."""
+def turkish(word: str, known: Container[str]) -> Forms:
+    """Forms that end in "-" are verb stems. Only known forms are given, for the suffixes cost most to check."""
     yield word, False
     for cut in range(len(word), 1, -1):
         stem, rest = word[:cut], word[cut:]
-        if _TR_VERBAL.fullmatch(rest):
+        if stem + "-" in known and _TR_VERBAL.fullmatch(rest):
             yield stem + "-", bool(_TR_NEGATIVE.match(rest))
-        if rest and cut > 2 and _TR_NOMINAL.fullmatch(rest):
-            negated = bool(_TR_WITHOUT.match(rest))
-            yield stem, negated
-            if stem[-1] in "gdb":
-                yield stem[:-1] + {"g": "k", "d": "t", "b": "p"}[stem[-1]], negated
+        if rest and cut > 2 and stem in known and _TR_NOMINAL.fullmatch(rest):
+            yield stem, bool(_TR_WITHOUT.match(rest))
+        softened = _TR_SOFT.get(stem[-1])
+        if rest and cut > 2 and softened and stem[:-1] + softened in known and _TR_NOMINAL.fullmatch(rest):
+            yield stem[:-1] + softened, bool(_TR_WITHOUT.match(rest))
 
 
-def urdu(word: str) -> Forms:
+def turkish_negative_verb(word: str) -> bool:
+    """Whether this looks like a negated verb of any stem ("olmadı", "gelmiyor")."""
+    for match in _TR_NEGATIVE_PLACE.finditer(word, 2):
+        for cut in range(max(2, match.start() - 3), match.start() + 1):
+            if _TR_NEGATIVE.match(word[cut:]) and _TR_VERBAL.fullmatch(word[cut:]):
+                return True
+    return False
+
+
+def urdu(word: str, known: Container[str]) -> Forms:
     yield word, False
     if len(word) > 3:
         if word[-1] in "ےی":
@@ -176,7 +189,7 @@ def urdu(word: str) -> Forms:
                 yield word[: -len(ending)], False
 
 
-def roman_urdu(word: str) -> Forms:
+def roman_urdu(word: str, known: Container[str]) -> Forms:
     yield word, False
     if len(word) > 2 and word[-1] in "ie":
         yield word[:-1] + "a", False
@@ -206,7 +219,7 @@ _ID_HEADS = [
 ]
 
 
-def indonesian(word: str) -> Forms:
+def indonesian(word: str, known: Container[str]) -> Forms:
     yield word, False
     bases = [word]
     for ending in _ID_ENDINGS:
@@ -219,7 +232,7 @@ def indonesian(word: str) -> Forms:
                 yield base[len(head) :], False
 
 
-FORMS: dict[str, Callable[[str], Forms]] = {
+FORMS: dict[str, Callable[[str, Container[str]], Forms]] = {
     "en": english,
     "ar": arabic,
     "id": indonesian,

@@ -89,7 +89,7 @@ def train(examples: Sequence[Example], options: Options) -> Trained:
     first, second = np.zeros_like(weights), np.zeros_like(weights)
     for step in range(1, options.steps + 1):
         error = (_softmax(_product(rows, columns, values, weights, len(examples))) - truth) * importance[:, None]
-        slope = np.stack(
+        slope: Matrix = np.stack(
             [np.bincount(columns, values * error[rows, k], minlength=len(names)) for k in range(len(classes))], axis=1
         )
         slope = slope + options.penalty * weights
