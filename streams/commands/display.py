@@ -120,7 +120,7 @@ def _verdict(summary: run.Summary) -> str:
 
 def _next_steps(summary: run.Summary, data: Path) -> Iterator[str]:
     if summary.dead_letters:
-        yield f'rihla query "SELECT reason, detail, payload FROM cx.dead_letters LIMIT 5" --data {data}'
+        yield f"rihla query dead_letters --data {data}"
     yield f"rihla query nps --data {data}"
     yield f'rihla query "SELECT status, count() FROM cx.journeys GROUP BY status" --data {data}'
     yield f"rihla query --list --data {data}"

@@ -116,7 +116,7 @@ class Stalled(RihlaError):
 
 async def wait_until_drained(
     ledger: Ledger,
-    look: Callable[[], Awaitable[None]],
+    look: Callable[[], Awaitable[bool]],
     *,
     looks: Callable[[], int] = lambda: 2,
     stall_seconds: float = 60.0,
@@ -125,22 +125,21 @@ async def wait_until_drained(
 ) -> None:
     """Return once every worker has processed every known record, as seen in two looks between which nothing moved.
 
-    look: brings the ledger up to date; what it raises ends the wait. looks: how many equal ones are wanted, at least 2.
+    look: brings the ledger up to date; False: not altogether; what it raises ends the wait.
+    looks: how many equal ones are wanted, at least 2.
     Raises Stalled when nothing has moved for `stall_seconds`.
     """
     last: object = None
     moved, equal = clock(), 0
     while True:
-        await look()
+        complete = await look()
         state, lags = ledger.state(), ledger.lags()
-        equal += 1
+        equal = equal + 1 if complete else 0
         if state != last:
-            last, moved, equal = state, clock(), 1
-        elif not any(lag.behind for lag in lags):
-            if equal >= looks():
-                return
+            last, moved, equal = state, clock(), min(equal, 1)
+        elif equal >= looks() and not any(lag.behind for lag in lags):
+            return
         elif clock() - moved > stall_seconds:
-            raise Stalled(
-                f"nothing has moved for {stall_seconds:.0f} s: {behind(lags)}", "the workers' logs are in DATA/logs"
-            )
+            who = behind(lags) or "the broker does not answer"
+            raise Stalled(f"nothing has moved for {stall_seconds:.0f} s: {who}", "see the logs in the data folder")
         await asyncio.sleep(pause_seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -11,11 +12,14 @@ from typing import Any
 import aiohttp
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from streams.embedded.drain import READS, Ledger, Offsets
 from streams.settings import Settings
 
 REQUEST_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
 
 
 class Observer:
@@ -59,11 +63,20 @@ class Observer:
     ) -> None:
         await self._stack.aclose()
 
-    async def look(self) -> None:
-        """Read everything once. Raises aiokafka's errors when the broker does not answer."""
-        await asyncio.gather(self._look_at_broker(), self._look_at_workers())
+    async def look(self) -> bool:
+        """Read everything once; whether the broker answered everything. What it did answer is in the ledger."""
+        answered, _ = await asyncio.gather(self._look_at_broker(), self._look_at_workers())
+        return answered
 
-    async def _look_at_broker(self) -> None:
+    async def _look_at_broker(self) -> bool:
+        try:
+            await self._read_offsets()
+        except KafkaError as error:  # a broker that has just started has no coordinators for groups yet
+            log.info("the broker does not answer: %s", error)
+            return False
+        return True
+
+    async def _read_offsets(self) -> None:
         self.ledger.begins(_nested(await self._consumer.beginning_offsets(self._partitions)))
         self.ledger.wrote(_nested(await self._consumer.end_offsets(self._partitions)))
         for worker, topics in self.ledger.topics.items():

@@ -134,11 +134,12 @@ async def _feed_and_wait(
     async with Observer(pipeline.settings, pipeline.addresses) as observer:
         observer.ledger.wrote(pipeline.restored.acknowledged)
 
-        async def look() -> None:
+        async def look() -> bool:
             pipeline.check()
             observer.ledger.wrote(feeder.acknowledged)
-            await observer.look()
+            complete = await observer.look()
             progress.lags = observer.ledger.lags()
+            return complete
 
         watching = asyncio.create_task(_watch(look))
         try:

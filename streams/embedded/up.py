@@ -64,8 +64,8 @@ async def _until_exact(pipeline: Pipeline) -> None:
     async with Observer(pipeline.settings, pipeline.addresses) as observer:
         observer.ledger.wrote(pipeline.restored.acknowledged)
 
-        async def look() -> None:
+        async def look() -> bool:
             pipeline.check()
-            await observer.look()
+            return await observer.look()
 
         await wait_until_drained(observer.ledger, look, looks=pipeline.looks)

@@ -61,18 +61,19 @@ def test_state_changes_exactly_when_something_moves() -> None:
     assert ledger.state() == after
 
 
-def drain(script: list[dict[str, dict[str, dict[int, int]]]], **options: Any) -> tuple[Ledger, int]:
+def drain(script: list[dict[str, Any]], **options: Any) -> tuple[Ledger, int]:
     """Wait over scripted looks, the last of which is repeated; returns the ledger and how many looks it took."""
     ledger = Ledger(TOPICS)
     taken = 0
 
-    async def look() -> None:
+    async def look() -> bool:
         nonlocal taken
         seen = script[min(taken, len(script) - 1)]
         ledger.wrote(seen.get("wrote", {}))
         ledger.processed("enrich", seen.get("enrich", {}))
         ledger.processed("stitch", seen.get("stitch", {}))
         taken += 1
+        return bool(seen.get("answered", True))
 
     asyncio.run(wait_until_drained(ledger, look, pause_seconds=0, clock=lambda: float(taken), **options))
     return ledger, taken
@@ -90,6 +91,17 @@ def test_output_that_appears_between_two_looks_is_waited_for() -> None:
     ledger, taken = drain([first, written, written, folded])
     assert taken == 5
     assert behind(ledger.lags()) == ""
+
+
+def test_looks_that_the_broker_did_not_answer_count_for_nothing() -> None:
+    done = {"wrote": {"cx.booking": {0: 2}}, "enrich": {"cx.booking": {0: 2}}}
+    silent = {"answered": False}
+    assert drain([done, silent, silent, done])[1] == 5
+
+
+def test_a_broker_that_never_answers_is_a_stall() -> None:
+    with pytest.raises(Stalled, match="the broker does not answer"):
+        drain([{"answered": False}])
 
 
 def test_more_looks_can_be_asked_for() -> None:

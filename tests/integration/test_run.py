@@ -1,0 +1,177 @@
+"""`rihla run` as people use it: a process over a file, its exit status, its summary, and what the tables then hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.embedded.datadir import DataDirectory, History
+from streams.sources.simulate import Options, write
+from tests.brokers import Broker
+
+BAD_LINES = b'{"no json\n\n{"channel": "booking", "touchpoint": 7}\n[]\n'
+N_BAD_LINES = 3
+PATIENCE = 240.0  # seconds for one command
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A file of events, some of them bad, and what the tables must hold of it."""
+
+    file: Path
+    customers: list[dict[str, Any]]
+    journeys: list[dict[str, Any]]
+    summary: dict[str, Any]
+
+
+def simulated(folder: Path, **options: Any) -> Simulated:
+    """Simulate events, and lines that are no events behind them."""
+    file, truth = folder / "events.jsonl", folder / "truth.jsonl"
+    summary = write(Options(**options), file, truth)
+    with file.open("ab") as lines:
+        lines.write(BAD_LINES)
+    records = [json.loads(line) for line in truth.read_bytes().splitlines()]
+    return Simulated(
+        file,
+        [record for record in records if record["record"] == "customer"],
+        [record for record in records if record["record"] == "journey"],
+        summary,
+    )
+
+
+def rihla(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "streams.cli", *arguments],
+        env={**os.environ, "COLUMNS": "200", **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def rows(data: Path, sql: str) -> list[dict[str, Any]]:
+    """What a query gives through `rihla query`."""
+    done = rihla("query", sql, "--data", str(data), "--format", "JSONEachRow")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def check_tables(data: Path, events: Simulated) -> None:
+    """The tables hold what the simulation knows to be true."""
+    assert rows(data, "SELECT count() AS n FROM interactions") == [{"n": events.summary["interactions"]}]
+    columns = "customer_id, kind, value, interactions, journeys, open_cases"
+    customers = rows(data, f"SELECT {columns} FROM customers ORDER BY customer_id")
+    expected = [{name: customer[name] for name in columns.split(", ")} for customer in events.customers]
+    assert customers == sorted(expected, key=lambda customer: customer["customer_id"])
+    columns = (
+        "customer_id, booking_ref, status, interactions, booking_interactions, check_in_interactions, "
+        "stay_interactions, post_travel_interactions, nps, csat, ces, stars, cases_opened, cases_resolved"
+    )
+    journeys = rows(data, f"SELECT {columns}, toUnixTimestamp64Milli(started_at) AS started_at FROM journeys")
+    names = [*columns.split(", "), "started_at"]
+    expected = [{name: journey[name] for name in names} for journey in events.journeys]
+    assert sorted(map(_key, journeys)) == sorted(map(_key, expected))
+
+
+def _key(row: dict[str, Any]) -> str:
+    return json.dumps(row, sort_keys=True)
+
+
+def check_dead_letters(data: Path, events: Simulated) -> None:
+    """Every bad event and every bad line is a dead letter, whole."""
+    assert rows(data, "SELECT count() AS n FROM dead_letters") == [{"n": events.summary["bad"] + N_BAD_LINES}]
+    last = rows(data, "SELECT topic, offset, payload FROM dead_letters WHERE topic LIKE 'file:%' ORDER BY offset")[-1]
+    lines = events.file.read_bytes().splitlines()
+    assert last == {"topic": f"file:{events.file}", "offset": len(lines), "payload": "[]"}
+
+
+def said(text: str) -> str:
+    return " ".join(text.split())
+
+
+def check_two_runs(events: Simulated, data: Path, *options: str) -> None:
+    """A first run stores everything, a second one nothing; both say so, and the tables are right after each."""
+    good = events.summary["interactions"]
+    refused = events.summary["bad"] + N_BAD_LINES
+    first = rihla("run", str(events.file), "--data", str(data), *options)
+    assert first.returncode == 3, first.stderr
+    summary = said(first.stdout)
+    assert f"events stored {good:,} new" in summary
+    assert f"duplicates {events.summary['duplicates']:,} stored before" in summary
+    assert f"dead letters {refused:,}" in summary
+    assert "Every event is accounted for" in summary
+    check_tables(data, events)
+    check_dead_letters(data, events)
+    second = rihla("run", str(events.file), "--data", str(data), *options)
+    assert second.returncode == 3, second.stderr
+    summary = said(second.stdout)
+    assert "events stored 0 new" in summary
+    assert f"duplicates {good + events.summary['duplicates']:,} stored before" in summary
+    assert "Every event is accounted for" in summary
+    check_tables(data, events)
+    assert rows(data, "SELECT count() AS n FROM system.databases WHERE name = 'rihla_run'") == [{"n": 0}]
+
+
+def test_a_file_is_stored_once_however_often_it_is_run(tmp_path: Path) -> None:
+    events = simulated(tmp_path, customers=120, bad=0.03, duplicates=0.05, disorder=0.5, late=0.1, seed=11)
+    data = tmp_path / "data"
+    check_two_runs(events, data)
+    assert DataDirectory(data).history() == History("tansu", 1)
+    assert DataDirectory(data).owner() is None
+
+
+@pytest.mark.kafka
+def test_the_same_on_apache_kafka_which_remembers(tmp_path: Path, kafka_broker: Broker) -> None:
+    events = simulated(tmp_path, customers=120, bad=0.03, duplicates=0.05, disorder=0.5, late=0.1, seed=12)
+    data = tmp_path / "data"
+    check_two_runs(events, data, "--broker", "kafka", "--workers", "2")
+    assert DataDirectory(data).history() == History("kafka", 0)
+    moved = rihla("run", str(events.file), "--data", str(data))
+    assert moved.returncode == 3, moved.stderr
+    check_tables(data, events)
+    back = rihla("run", str(events.file), "--data", str(data), "--broker", "kafka")
+    assert back.returncode == 1
+    assert "was last written through the broker tansu" in back.stderr
+
+
+def test_a_clean_file_ends_with_0(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    write(Options(customers=5, seed=3), file)
+    done = rihla("run", str(file), "--data", str(tmp_path / "data"))
+    assert done.returncode == 0, done.stderr
+    assert "dead letters 0" in said(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("run", "nowhere.jsonl"), 1, "nowhere.jsonl"),
+        (("run", "table.csv"), 1, "--adapter"),
+        (("run", "nowhere.jsonl", "--adapter", "nothing"), 1, "there is no adapter 'nothing'"),
+        (("run", "nowhere.jsonl", "--broker", "nonsense"), 2, "neither tansu, kafka nor HOST:PORT"),
+        (("run",), 2, "Missing argument"),
+        (("query", "SELECT 1"), 1, "there is no database in"),
+        (("produce", "-", "--brokers", "127.0.0.1:1"), 1, "127.0.0.1"),
+        (("migrate", "--clickhouse", "http://127.0.0.1:1"), 1, "127.0.0.1:1"),
+        (("worker", "enrich", "--brokers", "127.0.0.1:1", "--metrics-port", "0"), 1, "127.0.0.1:1"),
+    ],
+)
+def test_mistakes_are_told_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], status: int, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text("a,b\n")
+    done = rihla(*arguments)
+    assert done.returncode == status
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "rihla-data").exists()
