@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from typing import Any
@@ -96,16 +97,22 @@ def configure_logging(level: int = logging.INFO) -> None:
 def run_worker(app: App, *services: Any) -> int:
     """Run an app, with any further mode services, until SIGTERM or SIGINT; the process's exit code.
 
-    A stop is graceful: batches in progress end, and what is acked is committed. 0 after a signal, 1 after a crash.
+    A stop is graceful: batches in progress end, and what is acked is committed. 0 after a signal; 1 after a crash, and
+    when something would not stop.
     """
     if sys.platform != "win32":
         import uvloop
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust makes loops for its threads, too
-    return asyncio.run(_run(app, services))
+    code, stopped = asyncio.run(_run(app, services))
+    if not stopped:
+        logging.shutdown()
+        os._exit(1)  # Faust's consumer thread would keep the process
+    return code
 
 
-async def _run(app: App, services: tuple[Any, ...]) -> int:
+async def _run(app: App, services: tuple[Any, ...]) -> tuple[int, bool]:
+    """Exit code, and whether everything has stopped."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -125,17 +132,18 @@ async def _run(app: App, services: tuple[Any, ...]) -> int:
         stopping.cancel()
         crashing.cancel()
         reason = app.crash_reason or (starting.exception() if starting.done() and not starting.cancelled() else None)
-        await _stop(app, starting, services)
+        stopped = await _stop(app, starting, services)
     if reason is not None:
         log.critical("worker stopped: %s: %s", type(reason).__name__, reason)
-        return 1
-    return 0
+    return int(reason is not None), stopped
 
 
-async def _stop(app: App, starting: asyncio.Future[Any], services: tuple[Any, ...]) -> None:
-    """Stop everything, within a limit: a worker that cannot stop must still end."""
+async def _stop(app: App, starting: asyncio.Future[Any], services: tuple[Any, ...]) -> bool:
+    """Stop everything, within a limit: a worker that cannot stop must still end. False: it did not stop."""
+    stopped = False
     try:
         await asyncio.wait_for(app.stop(), STOP_WITHIN)
+        stopped = True
     except TimeoutError:
         log.error("worker did not stop within %.0f s", STOP_WITHIN)
     except Exception:
@@ -145,3 +153,4 @@ async def _stop(app: App, starting: asyncio.Future[Any], services: tuple[Any, ..
         await starting
     for service in reversed(services):
         await service.stop()
+    return stopped

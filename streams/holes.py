@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiokafka.errors import for_code
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.admin import DescribeConfigsRequest
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.memory_records import MemoryRecords
 
 FETCH_BYTES = 1 << 20
 FETCH_WAIT_MS = 500
 READ_UNCOMMITTED = 0
+TOPIC_RESOURCE = 2  # Kafka's ResourceType.TOPIC
+CLEANUP_POLICY = "cleanup.policy"
 
 
 class HoleError(Exception):
@@ -25,7 +28,7 @@ class HoleError(Exception):
         self.topic, self.partition, self.expected, self.got = topic, partition, expected, got
 
 
-async def explanation(consumer: Any, tp: Any, expected: int, got: int, compacted: bool) -> str | None:
+async def explanation(consumer: Any, tp: Any, expected: int, got: int) -> str | None:
     """Why the log of `tp` has no record from `expected` up to (not with) `got`; None when it has, or ought to.
 
     consumer: a started AIOKafkaConsumer, whose connections are used.
@@ -34,32 +37,50 @@ async def explanation(consumer: Any, tp: Any, expected: int, got: int, compacted
     start = (await consumer.beginning_offsets([tp]))[tp]
     if start >= got:
         return "retention"
-    if compacted:
-        return "compaction"
-    offset = max(start, expected)
-    while offset < got:
-        batches = await _batches(consumer._client, tp, offset)
-        if not batches:
-            return None
-        for is_control, is_transactional, first, following in batches:
-            if first >= got:
-                break
-            if first > offset or not (is_control or is_transactional):
-                return None
+    if await _only_transactions(consumer._client, tp, max(start, expected), got):
+        return "transaction"
+    return "compaction" if await is_compacted(consumer._client, tp.topic) else None
+
+
+async def is_compacted(client: Any, topic: str) -> bool:
+    """Whether the broker says that it compacts a topic; False for one that does not answer (the embedded one)."""
+    node = client.get_random_node()
+    request = DescribeConfigsRequest([(TOPIC_RESOURCE, topic, [CLEANUP_POLICY])])
+    try:
+        response = await client.send(node, request)
+    except KafkaError:
+        return False
+    for _error, _message, _kind, name, entries in response.resources:
+        for entry in entries or ():
+            if name == topic and entry[0] == CLEANUP_POLICY:
+                return "compact" in (entry[1] or "")
+    return False
+
+
+async def _only_transactions(client: Any, tp: Any, offset: int, end: int) -> bool:
+    """Whether the log holds nothing but transactions' batches and markers from `offset` up to `end`, without a gap."""
+    while offset < end:
+        batches = await _batches(client, tp, offset)
+        for transactional, first, following in batches:
+            if first >= end:
+                return False
+            if first > offset or not transactional:
+                return False
             offset = max(offset, following)
-        else:
-            continue
-        break
-    return "transaction" if offset >= got else None
+            if offset >= end:
+                return True
+        if not batches:
+            return False
+    return True
 
 
-async def _batches(client: Any, tp: Any, offset: int) -> list[tuple[bool, bool, int, int]]:
-    """What a fetch at `offset` returns: (control batch, transactional, first offset, offset after it) of each."""
+async def _batches(client: Any, tp: Any, offset: int) -> list[tuple[bool, int, int]]:
+    """What a fetch at `offset` returns: (of a transaction, first offset, offset after it) of each batch."""
     node = client.cluster.leader_for_partition(tp)
     partitions = [(tp.topic, [(tp.partition, offset, FETCH_BYTES)])]
     request = FetchRequest(FETCH_WAIT_MS, 1, FETCH_BYTES, READ_UNCOMMITTED, partitions, rack_id="")
     response = await client.send(node, request)
-    found: list[tuple[bool, bool, int, int]] = []
+    found: list[tuple[bool, int, int]] = []
     for _topic, answers in response.topics:
         for _partition, error, *_details, payload in answers:
             if error:
@@ -67,5 +88,5 @@ async def _batches(client: Any, tp: Any, offset: int) -> list[tuple[bool, bool, 
             records = MemoryRecords(payload)
             while records.has_next():
                 batch = records.next_batch()
-                found.append((batch.is_control_batch, batch.is_transactional, batch.base_offset, batch.next_offset))
+                found.append((batch.is_control_batch or batch.is_transactional, batch.base_offset, batch.next_offset))
     return found

@@ -61,6 +61,13 @@ class Progress:
         self._waiting.append(batch)
         self._mismatch = None
 
+    def skip_to(self, offset: int) -> None:
+        """Note that the log has no record from `delivered` up to `offset`."""
+        self.delivered = offset
+        if not self._waiting:
+            self.acked = offset
+        self._mismatch = None
+
     def ack(self, batch: RecordBatch) -> None:
         """Note that a batch is done; one that was not delivered under these accounts counts for nothing."""
         batch.done = True

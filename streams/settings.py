@@ -17,7 +17,7 @@ ENVIRONMENT_PREFIX = "RIHLA_"
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("0", "false", "no", "off", "")
 WIRE_FORMATS = ("single-object", "confluent")
-COMPRESSIONS = ("none", "gzip")
+COMPRESSIONS = ("none", "gzip", "snappy", "lz4", "zstd")
 MAX_EPOCH = 2**19 - 1  # ClickHouse versions are epoch * 2^44 + record version, in a signed 64-bit integer
 TOPIC_PREFIX = re.compile(r"[A-Za-z0-9._-]{1,100}")
 ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^\s:,/]+):(\d{1,5})")
@@ -41,7 +41,7 @@ class Settings:
     epoch: number of the history that is written, raised by one when state is rebuilt from the log.
     embedded: the broker is the embedded one (Tansu): short group timeouts, no topic settings.
     max_poll_records: largest number of records in one batch.
-    compression: of what is produced: "none" or "gzip".
+    compression: of what is produced: none, gzip, or, where aiokafka's codecs are installed, snappy, lz4 or zstd.
     session_timeout: seconds without a heartbeat after which a worker has lost its partitions.
     """
 
@@ -80,6 +80,11 @@ class Settings:
             _within("metrics_port", self.metrics_port, 0, 65535)
         _one_of("wire", self.wire, WIRE_FORMATS)
         _one_of("compression", self.compression, COMPRESSIONS)
+        if self.compression != "none":
+            from aiokafka import codec  # not wanted by most commands, and slow to import
+
+            if not getattr(codec, f"has_{self.compression}")():
+                raise SettingsError(f"compression: {self.compression} is not installed", "pip install 'aiokafka[all]'")
         _is_url("clickhouse", self.clickhouse)
         if self.registry is not None:
             _is_url("registry", self.registry)

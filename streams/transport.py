@@ -45,6 +45,7 @@ __all__ = [
 SCHEME = "kafka-batch"
 FETCH_WAIT = 1.0  # seconds to wait for records before looking around
 IDLE_WAIT = 0.05  # seconds between looks while no partition may be read
+ACK_WAIT = 0.2  # seconds between looks at what is still in progress
 REREADS = 2  # times that a partition is read again before a hole is believed
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
         coordinator._do_heartbeat = timed_heartbeat
         coordinator._maybe_leave_group = leave_from_zero
 
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        if not getattr(self.app, "embedded", False):
+            consumer._isolation_level = "read_committed"  # a producer's aborted transaction is no input
+        return consumer
+
     async def locate(self, changelogs: set[str]) -> dict[TP, tuple[int, int | None]]:
         """Seek every assigned partition, changelogs aside, to where its group left off, or to its beginning.
 
@@ -111,6 +118,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
             return {}
         return {TP(*tp): (committed[tp] if tp in committed else earliest[tp], committed.get(tp)) for tp in sources}
 
+    def position_of(self, tp: TP) -> int | None:
+        """Offset after the last record that aiokafka handed out, None when it has none or the partition is not ours."""
+        assignment = self._ensure_consumer()._subscription.subscription.assignment
+        if assignment is None or driver.TopicPartition(*tp) not in assignment.tps:
+            return None
+        state = assignment.state_value(driver.TopicPartition(*tp))
+        return int(state.position) if state.has_valid_position else None
+
     async def seek_to(self, tp: TP, offset: int) -> bool:
         """Seek one partition; False when it is not ours any more."""
         try:
@@ -123,9 +138,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
         """Have aiokafka's coordinator join the group again."""
         self._ensure_consumer()._coordinator.request_rejoin()
 
-    async def explain(self, tp: TP, expected: int, got: int, compacted: bool) -> str | None:
+    async def explain(self, tp: TP, expected: int, got: int) -> str | None:
         """Why the log of a partition has no record from `expected` up to `got`; None: there is no good reason."""
-        return await explanation(self._ensure_consumer(), driver.TopicPartition(*tp), expected, got, compacted)
+        return await explanation(self._ensure_consumer(), driver.TopicPartition(*tp), expected, got)
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
@@ -134,15 +149,13 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     logger = faust_log
     _thread: ConsumerThread
 
-    #: Topics that the broker compacts: an offset missing there is no loss.
-    compacted_topics: frozenset[str] = frozenset()
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.progress: dict[TP, Progress] = {}
         self.revoking_since: float | None = None
-        self.compacted_topics = getattr(self.app, "compacted_topics", frozenset())
         self._undelivered: set[TP] = set()
+        # Topics in which offsets are known to be missing for a good reason.
+        self._compacted: set[str] = set(getattr(self.app, "compacted_topics", ()))
         self._transactional: set[str] = set()
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -163,9 +176,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 if not active:
                     await self.sleep(IDLE_WAIT)
                     continue
-                for tp, chunk in (await self._getmany(active, FETCH_WAIT)).items():
+                chunks = await self._getmany(active, FETCH_WAIT)
+                for tp, chunk in chunks.items():
                     if not await self._deliver(driver_tp(tp), chunk, generation):
                         await self._rewind(driver_tp(tp))
+                if not chunks:
+                    await self._look_behind(generation)
         except HoleError as exc:
             await self.app.crash(exc)
         except (ConsumerStoppedError, asyncio.CancelledError):
@@ -217,16 +233,30 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def _explain(self, tp: TP, expected: int, got: int) -> None:
         """Return if offsets [expected, got) are missing for a good reason, else raise HoleError."""
-        compacted = tp.topic in self.compacted_topics
-        if compacted or (tp.topic in self._transactional and got == expected + 1):
+        if tp.topic in self._compacted or (tp.topic in self._transactional and got == expected + 1):
             return
-        reason = await self._thread.call_thread(self._thread.explain, tp, expected, got, compacted)
+        reason = await self._thread.call_thread(self._thread.explain, tp, expected, got)
         if reason is None:
             raise HoleError(tp.topic, tp.partition, expected, got)
-        if reason == "transaction":
-            self._transactional.add(tp.topic)
+        if reason == "retention":
+            log.error(
+                "%s[%d]: offsets %d to %d were deleted by retention before they were read",
+                *(tp.topic, tp.partition, expected, got - 1),
+            )
         else:
-            log.warning("%s[%d]: offsets %d to %d are gone: %s", tp.topic, tp.partition, expected, got - 1, reason)
+            (self._compacted if reason == "compaction" else self._transactional).add(tp.topic)
+
+    async def _look_behind(self, generation: int) -> None:
+        """When nothing came: has aiokafka gone past what was delivered? Then that is read again, or accounted for."""
+        for tp, progress in list(self.progress.items()):
+            position = self._thread.position_of(tp)
+            if position is None or position <= progress.delivered or self.app.consumer_generation_id != generation:
+                continue
+            if progress.rereads_of(position) < REREADS:
+                await self._rewind(tp)
+            else:
+                await self._explain(tp, progress.delivered, position)
+                progress.skip_to(position)
 
     async def _rewind(self, tp: TP) -> None:
         """Read on from the end of what was delivered."""
@@ -270,9 +300,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return True
 
     async def abandon(self, batch: RecordBatch) -> None:
-        """Give a batch up, unacked, and join the group again, which delivers it to whoever owns it then."""
+        """Give a batch up, unacked: it is delivered again, after a rebalance, to whoever owns its partition then."""
         batch.abandoned = True
-        await self.rejoin()
+        if batch.generation == self.app.consumer_generation_id:  # else the rebalance has been
+            await self.rejoin()
 
     async def rejoin(self) -> None:
         """Join the group again: every partition is then located, and every table recovered, anew."""
@@ -295,6 +326,25 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 if tp in self.progress:
                     self.progress[tp].committed = offset
         return done
+
+    async def wait_empty(self) -> None:
+        """Wait for the batches in progress, then commit; but not so long that the group goes on without this worker.
+
+        A batch that takes longer keeps running, with its partition lost: the table refuses its changes (still_owner),
+        and its ack is not counted.
+        """
+        deadline = _now() + self.app.conf.broker_rebalance_timeout / 2
+        while not self.should_stop and self._unacked_messages and _now() < deadline:
+            self._waiting_for_ack = self.loop.create_future()
+            await asyncio.wait([self._waiting_for_ack], timeout=ACK_WAIT)
+            self._waiting_for_ack = None
+            self._clean_unacked_messages()
+        if self.app.crashed:
+            return  # the consumer's thread has ended, too
+        if self._unacked_messages:
+            log.warning("%d batches are still in progress, and are given up", len(self._unacked_messages))
+            self._unacked_messages.clear()
+        await self.commit_and_end_transactions()
 
     # -- rebalancing ------------------------------------------------------------------------------------------
 

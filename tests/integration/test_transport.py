@@ -1,0 +1,197 @@
+"""Batches through Faust, on real brokers: order, commits that follow acks, rebalances, nothing lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+from typing import Any
+
+import pytest
+
+from streams.transport import HoleError, RecordBatch, lags, positions, still_owner
+from tests.brokers import Broker, until
+from tests.workers import committed, create_topic, produce, running, worker
+
+EVENTS = 6000
+
+
+class Seen:
+    """What a handler was given."""
+
+    def __init__(self) -> None:
+        self.batches: list[RecordBatch] = []
+        self.values: collections.Counter[bytes] = collections.Counter()
+
+    async def handle(self, batch: RecordBatch) -> None:
+        """Note a batch."""
+        self.batches.append(batch)
+        self.values.update(record.value for record in batch)
+
+    def offsets(self, partition: int) -> list[int]:
+        """Offsets of a partition, in the order in which they came."""
+        return [record.offset for batch in self.batches if batch.partition == partition for record in batch]
+
+
+def numbered(count: int, first: int = 0) -> collections.Counter[bytes]:
+    """What `produce` sends."""
+    return collections.Counter(b"%d" % n for n in range(first, first + count))
+
+
+def test_batches_are_whole_in_order_and_committed_when_acked(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix, max_poll_records=700)
+        topic = await create_topic(settings, "in")
+        ends = await produce(settings, topic, EVENTS)
+        seen = Seen()
+        async with running(worker(settings, [topic], seen.handle)) as app:
+            await until(lambda: sum(seen.values.values()) >= EVENTS)
+            await until(lambda: positions(app) == {(topic, p): end for p, end in ends.items()})
+            await until(lambda: lags(app) == {(topic, p): 0 for p in ends})
+        assert seen.values == numbered(EVENTS)
+        for partition, end in ends.items():
+            assert seen.offsets(partition) == list(range(end))
+        assert max(map(len, seen.batches)) <= 700
+        assert await committed(settings, f"{topic_prefix}-w", topic) == ends
+
+        again = Seen()
+        async with running(worker(settings, [topic], again.handle)):
+            await produce(settings, topic, 10, EVENTS)
+            await until(lambda: sum(again.values.values()) >= 10)
+        assert again.values == numbered(10, EVENTS)
+
+    asyncio.run(scenario())
+
+
+def test_a_batch_that_fails_stops_the_worker_and_stays_uncommitted(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix, max_poll_records=500)
+        topic = await create_topic(settings, "in", 1)
+        await produce(settings, topic, EVENTS)
+        seen = Seen()
+
+        async def fail_at_third(batch: RecordBatch) -> None:
+            if len(seen.batches) == 2:
+                raise ArithmeticError("no more")
+            await seen.handle(batch)
+
+        app = worker(settings, [topic], fail_at_third)
+        async with running(app):
+            await until(lambda: app.crashed)
+        assert isinstance(app.crash_reason, ArithmeticError)
+        done = seen.batches[-1].next_offset
+        # What was acked need not be committed by a worker that crashes, but nothing beyond it may be.
+        assert (await committed(settings, f"{topic_prefix}-w", topic, 1)).get(0, 0) <= done
+
+        again = Seen()
+        async with running(worker(settings, [topic], again.handle)):
+            await until(lambda: (seen.values + again.values).keys() == numbered(EVENTS).keys())
+        assert again.batches[0].first_offset <= done
+
+    asyncio.run(scenario())
+
+
+def test_workers_that_join_and_leave_share_every_record_once(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix, max_poll_records=100)
+        topic = await create_topic(settings, "in", 4)
+        await produce(settings, topic, EVENTS)
+        one, two = Seen(), Seen()
+
+        async def slowly(batch: RecordBatch) -> None:
+            await asyncio.sleep(0.05)
+            await one.handle(batch)
+
+        first = worker(settings, [topic], slowly)
+        async with running(first):
+            await until(lambda: one.batches)
+            async with running(worker(settings, [topic], two.handle)):
+                await until(lambda: len(positions(first)) == 2)
+                await produce(settings, topic, EVENTS, EVENTS)
+                await until(lambda: two.batches)
+            await until(lambda: len(positions(first)) == 4)
+            await until(lambda: sum((one.values + two.values).values()) >= 2 * EVENTS, 60)
+        assert one.values + two.values == numbered(2 * EVENTS)
+
+    asyncio.run(scenario())
+
+
+def test_what_is_lost_between_fetch_and_delivery_is_read_again(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix, max_poll_records=300)
+        topic = await create_topic(settings, "in")
+        await produce(settings, topic, EVENTS)
+        seen = Seen()
+        app = worker(settings, [topic], seen.handle)
+        fetches = 0
+        getmany = app.consumer._getmany
+
+        async def losing(*args: Any) -> Any:
+            nonlocal fetches
+            fetches += 1
+            found = await getmany(*args)
+            return {} if fetches % 3 == 0 else found
+
+        app.consumer._getmany = losing
+        async with running(app):
+            await until(lambda: sum(seen.values.values()) >= EVENTS)
+            assert not app.crashed
+        assert fetches > 10
+        assert seen.values == numbered(EVENTS)
+        for partition in range(2):
+            assert seen.offsets(partition) == sorted(seen.offsets(partition))
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("position", ["inside", "before"])
+def test_a_hole_that_nothing_explains_stops_the_worker(broker: Broker, topic_prefix: str, position: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix, max_poll_records=300)
+        topic = await create_topic(settings, "in", 1)
+        await produce(settings, topic, EVENTS)
+        seen = Seen()
+        app = worker(settings, [topic], seen.handle)
+        getmany = app.consumer._getmany
+
+        def without(chunk: list[Any]) -> list[Any]:
+            if position == "inside":
+                return [record for record in chunk if record.offset != 1000]
+            return [record for record in chunk if not 900 <= record.offset < 1000]
+
+        async def missing(*args: Any) -> Any:
+            found = {tp: without(chunk) for tp, chunk in (await getmany(*args)).items()}
+            return {tp: chunk for tp, chunk in found.items() if chunk}
+
+        app.consumer._getmany = missing
+        async with running(app):
+            await until(lambda: app.crashed)
+        error = app.crash_reason
+        assert isinstance(error, HoleError)
+        assert (error.topic, error.partition) == (topic, 0)
+        assert (error.expected, error.got) == ((1000, 1001) if position == "inside" else (900, 1000))
+        assert (await committed(settings, f"{topic_prefix}-w", topic, 1)).get(0, 0) <= error.expected
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_has_not_been_heard_for_a_session_is_no_owner(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix)
+        topic = await create_topic(settings, "in", 1)
+        app = worker(settings, [topic], Seen().handle)
+        async with running(app):
+            await until(lambda: positions(app))
+            generation = app.consumer_generation_id
+            assert still_owner(app, (topic, 0), generation)
+            assert not still_owner(app, (topic, 1), generation)
+            assert not still_owner(app, (topic, 0), generation - 1)
+            thread = app.consumer._thread
+            last, thread.heartbeat_at = thread.heartbeat_at, -1e9
+            assert not still_owner(app, (topic, 0), generation)
+            await until(lambda: thread.heartbeat_at > last)
+            assert still_owner(app, (topic, 0), generation)
+            app.consumer.revoking_since = -1e9
+            assert not still_owner(app, (topic, 0), generation)
+        assert not still_owner(app, (topic, 0), generation)
+
+    asyncio.run(scenario())
