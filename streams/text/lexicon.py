@@ -1,9 +1,9 @@
 """Lexicons: what a word or phrase of one language says, read from a text file of the package.
 
 A line is `kind: term, term, ...`; `#` starts a comment. The kinds: a number (valence, -4 to 4), `not` (negates what
-follows; in Turkish and Urdu what precedes), `more` and `less` (intensifiers), `but` (what follows counts more) and
-`aspect NAME`. A term of several words is a phrase, whose own valence replaces that of its words ("no problem"); `*` in
-it stands for up to two words. `=term` takes no affixes, `term*` takes any ending. A later line overrides an earlier.
+follows; in Turkish and Urdu what precedes), `more` and `less` (intensifiers), `but` (what follows counts more), `and`,
+and `aspect NAME`. A term of several words is a phrase, whose own valence replaces that of its words ("no problem"); `*`
+in it stands for up to two words. `=term` takes no affixes, `term*` takes any ending. A later line overrides an earlier.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ASPECTS = (
     "halal_food", "prayer", "cleanliness", "staff", "waiting", "room", "wifi", "baggage", "delay", "price", "transfer",
     "guide", "food", "location", "seat", "booking_process", "payment", "refund", "safety", "accessibility", "ziyarah",
 )  # fmt: skip
-ROLES = ("not", "more", "less", "but")
+ROLES = ("not", "more", "less", "but", "and")
 _NORMALISE = {
     "ar": normalise.arabic,
     "tr": normalise.turkish,

@@ -164,6 +164,10 @@ def turkish(word: str, known: Container[str]) -> Forms:
             yield stem + "-", bool(_TR_NEGATIVE.match(rest))
         if rest and cut > 2 and stem in known and _TR_NOMINAL.fullmatch(rest):
             yield stem, bool(_TR_WITHOUT.match(rest))
+        if rest.startswith(("iyor", "uyor")):  # a final e or a of the stem is lost: bekle-, bekliyor
+            for vowel in "ea":
+                if stem + vowel + "-" in known:
+                    yield stem + vowel + "-", False
         softened = _TR_SOFT.get(stem[-1])
         if rest and cut > 2 and softened and stem[:-1] + softened in known and _TR_NOMINAL.fullmatch(rest):
             yield stem[:-1] + softened, bool(_TR_WITHOUT.match(rest))

@@ -30,7 +30,9 @@ LEAST = 0.25
 """Less evidence than this (in valence) is none: the score is null."""
 
 PLAIN = 3.0
-"""A lexicon sum this far from 0 is an opinion even where the model finds the text neutral."""
+"""A lexicon sum this far from 0 (less in a text of under ten words) is an opinion even where the model sees none."""
+SHORT = 2.0
+"""Divided by the number of words, what the lexicon's sum adds besides: models are poor judges of a few words."""
 DOUBTFUL = 0.6
 """Where the lexicon finds nothing, the model must be at least this sure."""
 
@@ -134,14 +136,15 @@ class Scorer:
         model, mix = self._models[variety]
         values = features.lexical(total, (evidence + total) / 2, (evidence - total) / 2)
         negative, neutral, positive = model.probabilities(words, values)
-        push = math.exp(max(-20.0, min(20.0, mix * total / 2)))
+        push = math.exp(max(-20.0, min(20.0, (mix + SHORT / len(words)) * total / 2)))
         negative, positive = negative / push, positive * push
         whole = negative + neutral + positive
-        score = round((positive - negative) / whole, 4)
-        unsaid = neutral >= max(positive, negative) and abs(total) < PLAIN
-        if unsaid or not score or (evidence < LEAST and abs(score) < DOUBTFUL):
+        margin = (positive - negative) / whole
+        unsaid = neutral >= max(positive, negative) and abs(total) < PLAIN * min(1.0, len(words) / 10)
+        if unsaid or (evidence < LEAST and abs(margin) < DOUBTFUL):
             return None, 0.0
-        return score, max(positive, negative) / whole
+        size = max(0.0001, 0.5 * abs(margin) + 0.5 * abs(compound(total)) * (1.0 if margin * total > 0 else -0.5))
+        return round(math.copysign(size, margin), 4), max(positive, negative) / whole
 
     def evidence(self, text: str, variety: str) -> tuple[list[str], float, float]:
         """The words of a text in a known language, the lexicon's sum and how much it found: what models train on."""
@@ -185,7 +188,12 @@ class Scorer:
                 word = lexicon.word(token)
                 if second is not None and not word.known and not word.keys:
                     word = second.word(token)
-                if word.role == "but":
+                if words and word.aspects and lexicon.language == "ar" and token[0] == "و" and _complete(words):
+                    close_clause()
+                if word.role == "and":
+                    if _complete(words):
+                        close_clause()
+                elif word.role == "but":
                     close_clause()
                     for clause in clauses:
                         clause.total *= 0.6
@@ -203,6 +211,11 @@ class Scorer:
                     emotion.append(valence)
         close_sentence(len(text), "")
         return sentences, emotion
+
+
+def _complete(words: Sequence[Word]) -> bool:
+    """Whether a clause already says something of something, so that what follows an "and" may be of something else."""
+    return any(word.aspects for word in words) and any(word.valence for word in words)
 
 
 def _weigh(sentences: list[_Sentence], emotion: list[float]) -> tuple[float, float]:
