@@ -135,7 +135,7 @@ def _arabic_affixes(word: str, negated: bool, known: Container[str]) -> Forms:
 
 
 _TR_NOMINAL = re.compile(
-    r"(?:l[ae]r|[iu]m[iu]z|[iu]n[iu]z|m[iu]z|n[iu]z|[iu]m|[iu]n|m|n|[sy]?[iu]|[yn]?[ae]|n?[dt][ae]n?|y?l[ae]|c[ae]|c[iu]"
+    r"(?:l[ae]r|y?[iu]z|[iu]m[iu]z|[iu]n[iu]z|m[iu]z|n[iu]z|[iu]m|[iu]n|m|n|[sy]?[iu]|[yn]?[ae]|n?[dt][ae]n?|y?l[ae]|c[ae]|c[iu]"
     r"|l[iu][kg]|l[iu]|s[iu]z|ki|[dt][iu]r|y?[dt][iu]k?|y?m[iu]s|y?s[ae]|y?ken|l[ae]s|k|yor)+"
 )
 _TR_WITHOUT = re.compile(r"(?:l[iu][kg])?s[iu]z")
