@@ -34,7 +34,7 @@ class Tables(NamedTuple):
     """The tables, one row a key, columns named as in the analysts' views; times are epoch milliseconds."""
 
     interactions: pl.DataFrame
-    """Key (subject, event_id): all columns given, and `customer_id`, `journey_id`."""
+    """Key (subject, event_id): `customer_id` and `journey_id`."""
     journeys: pl.DataFrame
     """Key journey_id."""
     customers: pl.DataFrame
@@ -47,8 +47,8 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame) -> Tables:
     """Compute the tables.
 
     Args:
-        interactions: in the frame form of interaction.avsc, of its columns at least `log.COLUMNS` and `subject`;
-            of several with one (subject, event_id) the first counts.
+        interactions: in the frame form of interaction.avsc, with `subject` and those columns that are used; of
+            several with one (subject, event_id) the first counts.
         roots: `subject` and its `root`; a subject that is not there is its own root.
     """
     points = catalogue.frame().select("touchpoint", "milestone", "case_role")
@@ -66,7 +66,7 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame) -> Tables:
     cases = _cases(events)
     journeys = _journeys(events, cases)
     return Tables(
-        events.drop("milestone", "case_role", "root"),
+        events.select("subject", "event_id", "customer_id", "journey_id"),
         journeys,
         customers(events, journeys, cases),
         cases,

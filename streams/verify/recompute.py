@@ -35,7 +35,7 @@ class Expected(NamedTuple):
     """The tables as they have to be, columns named as in the analysts' views; times are epoch milliseconds."""
 
     interactions: pl.DataFrame
-    """Key (subject, event_id): COLUMNS, `customer_id` and `journey_id`."""
+    """Key (subject, event_id): `customer_id` and `journey_id`."""
     journeys: pl.DataFrame
     customers: pl.DataFrame
     """Without `duplicates`, of which the log itself knows nothing once it is deduplicated."""
@@ -57,7 +57,7 @@ def recompute(log: pl.DataFrame) -> Expected:
         schema={"subject": pl.String, "root": pl.String, "shared": pl.Boolean},
         orient="row",
     )
-    tables = journeys.tables(names.with_subjects(log), roots.drop("shared"))
+    tables = journeys.tables(names.with_subjects(log).drop("ids"), roots.drop("shared"))
     identities = _identities(roots, tables.customers)
     return Expected(
         tables.interactions,

@@ -1,0 +1,81 @@
+"""What ClickHouse holds, in the columns in which `recompute` takes and gives it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from schemas.records import fields, polars_schema
+from streams.errors import RihlaError
+from streams.verify.recompute import COLUMNS
+
+BLOCK_ROWS = 200_000
+"""Rows that ClickHouse sends at a time: bounds what is held twice while a table is read."""
+
+STORE = "interactions_store"
+"""Where the interactions are, every copy."""
+
+_IDENTIFIERS = pl.List(pl.Struct({"kind": pl.String, "value": pl.String}))
+_LOG = ("subject", *COLUMNS)
+_NOT_SHOWN = {"version", "withdrawn"}
+
+VIEWS: dict[str, dict[str, pl.DataType]] = {
+    "interactions": dict.fromkeys(("subject", "event_id", "customer_id", "journey_id"), pl.String()),
+    **{
+        table: {name: polars_schema(record)[name] for name in fields(record) if name not in _NOT_SHOWN}
+        for table, record in (("journeys", "journey"), ("customers", "customer"), ("cases", "case"))
+    },
+    "identities": {"kind": pl.String(), "value": pl.String(), "customer_id": pl.String(), "shared": pl.Boolean()},
+}
+"""The exact views and what is read of them; in the frame form of their records."""
+VIEWS["customers"]["identifiers"] = _IDENTIFIERS
+
+_SELECTED = {"spend": "CAST(spend, 'Array(Tuple(currency String, amount_minor Int64))')"}
+"""Columns that are not, as they stand, in the frame form."""
+
+
+def check(client: Any, database: str) -> None:
+    """Raise RihlaError unless the database has the tables."""
+    answer = client.query(
+        "SELECT name FROM system.tables WHERE database = {database:String}", parameters={"database": database}
+    )
+    missing = sorted({STORE, *VIEWS} - {name for (name,) in answer.result_rows})
+    if missing:
+        raise RihlaError(
+            f"there is no {database}.{missing[0]} in that ClickHouse",
+            "is --database right? rihla migrate makes what is missing on a server, rihla run or rihla up in a folder",
+        )
+
+
+def interactions(client: Any) -> pl.DataFrame:
+    """All stored interactions, each (subject, event_id) once: `subject` and recompute.COLUMNS, in frame form."""
+    schema = polars_schema("interaction")
+    return _read(client, f"{STORE} FINAL", {name: schema[name] for name in _LOG})
+
+
+def view(client: Any, name: str) -> pl.DataFrame:
+    """The rows of one of VIEWS."""
+    return _read(client, name, VIEWS[name])
+
+
+def _read(client: Any, table: str, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    columns = ", ".join(f"{_SELECTED[name]} AS {name}_" if name in _SELECTED else name for name in schema)
+    settings = {"max_block_size": BLOCK_ROWS, "output_format_arrow_string_as_string": 1}
+    parts = [pl.DataFrame(schema=schema)]
+    with client.query_arrow_stream(f"SELECT {columns} FROM {table}", settings=settings) as blocks:
+        for block in blocks:
+            part = pl.from_arrow(block)
+            assert isinstance(part, pl.DataFrame)
+            part = part.rename({f"{name}_": name for name in _SELECTED}, strict=False)
+            parts.append(part.select(_as(name, part.schema[name], dtype) for name, dtype in schema.items()))
+    return pl.concat(parts, rechunk=True)
+
+
+def _as(name: str, stored: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    """A column of a table in frame form: timestamps as epoch milliseconds, a record that is not there as null."""
+    column = pl.col(name)
+    if isinstance(wanted, pl.Struct) and isinstance(stored, pl.Struct):
+        nobody = pl.all_horizontal(column.struct.field(field.name).is_null() for field in stored.fields)
+        column = pl.when(~nobody).then(column)
+    return column.cast(wanted)

@@ -1,0 +1,118 @@
+"""The log itself: every record of cx.interactions and cx.links, read from the broker from beginning to end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.decode import BatchDecoder
+from schemas.records import polars_schema
+from schemas.registry import Registry
+from streams.errors import RihlaError
+from streams.feed import registry_of
+from streams.settings import Settings
+from streams.verify.compare import DIFFERENCE, WHOLE_ROW
+from streams.verify.recompute import COLUMNS
+
+QUIET_POLLS = 3
+POLL_MS = 300
+"""At the end offset, so many polls without a record: the embedded broker's end offset can fall short."""
+RECORDS_PER_POLL = 20_000
+
+
+@dataclass
+class Log:
+    """What the topics hold."""
+
+    interactions: pl.DataFrame
+    """recompute.COLUMNS and `subject`, in frame form; in order within each partition."""
+    links: pl.DataFrame
+    """subject, identifier, occurred_at."""
+    unreadable: pl.DataFrame
+    """Records that are none, as differences (compare.DIFFERENCE)."""
+
+
+async def read(settings: Settings) -> Log:
+    """Read both topics to where they end now.
+
+    Raises RihlaError when a topic is missing or does not begin at its first record, because records have been deleted
+    by age or size; aiokafka's KafkaError when the broker does not answer; RegistryError.
+    """
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.broker_list,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=8 << 20,
+    )
+    await consumer.start()
+    try:
+        registry = registry_of(settings)
+        interactions = _Reader("interaction", ("subject", *COLUMNS), registry)
+        links = _Reader("link", ("subject", "identifier", "occurred_at"), registry)
+        await _read(consumer, settings.topic("interactions"), interactions.take)
+        await _read(consumer, settings.topic("links"), links.take)
+        unreadable = pl.DataFrame(interactions.unreadable + links.unreadable, schema=DIFFERENCE, orient="row")
+        return Log(interactions.frame(), links.frame(), unreadable)
+    finally:
+        await consumer.stop()
+
+
+@dataclass
+class _Reader:
+    """Decodes the records of one topic, and collects them by partition."""
+
+    record: str
+    columns: Sequence[str]
+    registry: Registry
+    parts: list[pl.DataFrame] = field(default_factory=list)
+    unreadable: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._decoder = BatchDecoder(self.record, self.registry)
+
+    def take(self, records: list[Any]) -> None:
+        """Take in records of one partition, in order."""
+        decoded = self._decoder.decode([record.value for record in records], self.columns)
+        self.parts.append(decoded.frame)
+        for at, detail in decoded.errors:
+            where = f"partition {records[at].partition}, offset {records[at].offset}"
+            self.unreadable.append(
+                (f"{records[at].topic} (topic)", where, WHOLE_ROW, f"a record {self.record}", detail)
+            )
+
+    def frame(self) -> pl.DataFrame:
+        """Everything taken in."""
+        schema = polars_schema(self.record)
+        empty = pl.DataFrame(schema={name: schema[name] for name in self.columns})
+        return pl.concat([empty, *self.parts], rechunk=True)
+
+
+async def _read(consumer: AIOKafkaConsumer, topic: str, take: Callable[[list[Any]], None]) -> None:
+    """Give all records of a topic to `take`, those of one partition in order."""
+    numbers = consumer.partitions_for_topic(topic) if topic in await consumer.topics() else None
+    if not numbers:
+        raise RihlaError(f"there is no topic {topic}", "is --prefix right? --source table needs no broker")
+    partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+    for partition, offset in (await consumer.beginning_offsets(partitions)).items():
+        if offset > 0:
+            raise RihlaError(
+                f"{topic} is not the whole log: partition {partition.partition} begins at offset {offset}, "
+                "what came before has been deleted",
+                "--source table compares with the interactions that ClickHouse has stored",
+            )
+    consumer.assign(partitions)
+    for partition in partitions:
+        consumer.seek(partition, 0)
+    ends = await consumer.end_offsets(partitions)
+    quiet = 0
+    while quiet < QUIET_POLLS:
+        found = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_PER_POLL)
+        for records in found.values():
+            await asyncio.to_thread(take, records)
+        behind = [partition for partition in partitions if await consumer.position(partition) < ends[partition]]
+        quiet = 0 if found or behind else quiet + 1

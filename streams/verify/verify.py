@@ -1,0 +1,142 @@
+"""`rihla verify`: recompute, compare, and look again before anything is called a difference.
+
+While events flow, a row can be ahead of the log or behind it. So differences are looked at again until there are none
+or the time for that is over. A difference counts when two looks in a row find the same: the same is expected, so the
+row's inputs have not changed meanwhile, and the same is found. What still changed between the last two looks is
+**moving**, counted apart and not judged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from streams.verify import store
+from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
+from streams.verify.names import Names
+from streams.verify.recompute import recompute
+from streams.verify.topics import Log
+
+KEYS = {
+    "interactions": ("subject", "event_id"),
+    "journeys": ("journey_id",),
+    "customers": ("customer_id",),
+    "cases": ("case_id", "customer_id"),
+    "identities": ("kind", "value"),
+}
+"""The tables that are compared, and what tells their rows apart."""
+
+IGNORED = {"customers": ("duplicates",)}
+"""How often events arrived again is no function of the set of events."""
+
+LINKS, CONTENT = "links (topic)", "interactions (topic)"
+"""Comparisons with the topics themselves: links with the events, stored interactions with those of the topic."""
+LOOK_AGAIN_SECONDS = 1.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What verify found."""
+
+    source: str
+    """What the tables were recomputed from: "table" or "topics"."""
+    events: int
+    """Distinct interactions that they were recomputed from."""
+    rows: dict[str, int]
+    """Table: rows compared, those that are on one side only included."""
+    differences: pl.DataFrame
+    """Columns as in compare.DIFFERENCE, one row a value that is not as expected."""
+    moving: pl.DataFrame
+    """Those that changed between the last two looks."""
+    looks: int
+    seconds: float
+
+    @property
+    def differing_rows(self) -> dict[str, int]:
+        """Table: rows with a difference."""
+        found = dict(self.differences.group_by("table").agg(pl.col("key").n_unique()).iter_rows())
+        return {table: found.get(table, 0) for table in {**self.rows, **found}}
+
+
+class _Look(NamedTuple):
+    events: int
+    rows: dict[str, int]
+    differences: pl.DataFrame
+
+
+def verify(
+    client: Any,
+    read_log: Callable[[], Log] | None = None,
+    *,
+    settle: float = 0.0,
+    say: Say = lambda text: None,
+) -> Report:
+    """Recompute all tables and compare them with the exact views.
+
+    Args:
+        client: of clickhouse-connect, on the database of the tables (see store.check).
+        read_log: reads the topics; None recomputes from the stored interactions.
+        settle: seconds for which differences are looked at again; 0 for data at rest, where one look decides.
+        say: is told what is being done.
+
+    Raises clickhouse_connect's errors, and what read_log raises.
+    """
+    began = time.monotonic()
+    look, before, looks = _look(client, read_log, say), nothing(), 1
+    lasting = look.differences
+    while lasting.height and settle > 0:
+        say(f"{lasting['key'].n_unique():,} rows differ; they may be under way, so they are looked at again")
+        time.sleep(min(LOOK_AGAIN_SECONDS, settle))
+        before, look, looks = look.differences, _look(client, read_log, say), looks + 1
+        lasting = look.differences
+        if time.monotonic() - began > settle:
+            break
+    if looks > 1:
+        lasting = look.differences.join(before, on=list(DIFFERENCE), how="semi", nulls_equal=True)
+    moving = look.differences.join(lasting, on=list(DIFFERENCE), how="anti", nulls_equal=True)
+    source = "table" if read_log is None else "topics"
+    return Report(source, look.events, look.rows, lasting, moving, looks, time.monotonic() - began)
+
+
+def _look(client: Any, read_log: Callable[[], Log] | None, say: Say) -> _Look:
+    comparisons: list[Comparison] = []
+    unreadable = nothing()
+    if read_log is None:
+        say("reading the stored interactions")
+        log = store.interactions(client)
+    else:
+        say("reading the topics")
+        topics = read_log()
+        log, unreadable = topics.interactions, topics.unreadable
+        comparisons += [_links(topics), _content(client, topics)]
+    say(f"recomputing the tables from {log.height:,} interactions")
+    expected = recompute(log)
+    for table, key in KEYS.items():
+        say(f"comparing {table}")
+        found = store.view(client, table)
+        comparisons.append(compare(table, getattr(expected, table), found, key, IGNORED.get(table, ())))
+    return _Look(
+        expected.interactions.height,
+        {comparison.table: comparison.rows for comparison in comparisons},
+        pl.concat([*(comparison.differences for comparison in comparisons), unreadable]),
+    )
+
+
+def _links(topics: Log) -> Comparison:
+    """The links that the events make are those of the topic: each pair at its earliest time."""
+    pair = ("subject", "identifier")
+    made = pl.DataFrame(list(Names(topics.interactions).links(bookings=True)), schema=topics.links.schema, orient="row")
+    earliest = pl.col("occurred_at").min()
+    return compare(LINKS, made.group_by(pair).agg(earliest), topics.links.group_by(pair).agg(earliest), pair)
+
+
+def _content(client: Any, topics: Log) -> Comparison:
+    """What is stored of each interaction is what the topic has; of several copies in it, the first."""
+    key = KEYS["interactions"]
+    return compare(CONTENT, topics.interactions.unique(key, keep="first"), store.interactions(client), key)
