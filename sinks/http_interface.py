@@ -13,7 +13,7 @@ import json
 import logging
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -58,7 +58,6 @@ _STATUS = {
     48: 501,
 }
 _BODY_LIMIT = 1 << 30
-_CHUNK = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +133,16 @@ class _Handler:
             if request.method not in (hdrs.METH_GET, hdrs.METH_POST, hdrs.METH_PUT):
                 raise _refusal(48, "NOT_IMPLEMENTED", f"HTTP method {request.method} is not supported")
             _refuse_foreign_page(request)
-            form, text = await _read(request)
-            if not text.strip():
-                if request.method == hdrs.METH_GET and not request.query:
-                    return web.Response(text="Ok.\n")
-                raise _refusal(62, "SYNTAX_ERROR", "Syntax error: Empty query")
-            return await self._run(request, form, text, headers)
+            if request.method == hdrs.METH_GET and not request.query:
+                return web.Response(text="Ok.\n")
+            form, query, body = await _read(request)
+            return await self._run(request, form, query, body, headers)
         except EngineError as error:
             headers["X-ClickHouse-Exception-Code"] = str(error.code)
             return web.Response(status=_STATUS.get(error.code, 500), text=f"{error}\n", headers=headers)
 
     async def _run(
-        self, request: web.Request, form: Mapping[str, str], text: bytes, headers: dict[str, str]
+        self, request: web.Request, form: Mapping[str, str], query: bytes, body: bytes, headers: dict[str, str]
     ) -> web.Response:
         given = {**request.query, **form}
         database = given.get("database") or request.headers.get("X-ClickHouse-Database")
@@ -155,17 +152,27 @@ class _Handler:
         readonly = settings.pop("readonly", "0")
         if request.method == hdrs.METH_GET and readonly == "0":
             readonly = "2"  # as ClickHouse does: a link must not change data
-        insert = split_insert(text) if readonly == "0" else None
+        insert = split_insert(query or body) if readonly == "0" else None
         if readonly != "0":
             settings["readonly"] = readonly  # the last one, because it forbids to set others
         fmt = given.get("default_format") or request.headers.get("X-ClickHouse-Format") or "TabSeparated"
+        text = b""
         if insert is None:
+            text = query + b"\n" + body if query and body else query or body
+            if not text.strip():
+                raise _refusal(62, "SYNTAX_ERROR", "Syntax error: Empty query")
             run = partial(self._engine.query, text, fmt, database=database, settings=settings, params=params)
         else:
             settings |= {f"param_{name}": value for name, value in params.items()}
-            chunks = _chunks(text, insert.data_from)
+            carrier = memoryview(query or body)[insert.data_from :]
             run = partial(
-                self._engine.insert, insert.statement, insert.format, chunks, database=database, settings=settings
+                self._engine.insert,
+                insert.target,
+                insert.format,
+                [carrier, body] if query else [carrier],
+                clause=insert.clause,
+                database=database,
+                settings=settings,
             )
         work = (self._queries if insert is None else self._inserts).submit(run)
         try:
@@ -176,7 +183,7 @@ class _Handler:
             raise
         headers["X-ClickHouse-Timezone"] = "UTC"
         headers["X-ClickHouse-Summary"] = _summary(result)
-        if insert is None and gives_rows(text[:1000]):
+        if gives_rows(text[:1000]):
             fmt = format_of(text[-1000:].decode(errors="replace"), fmt)
             headers["X-ClickHouse-Format"] = fmt
             headers[hdrs.CONTENT_TYPE] = next(
@@ -185,33 +192,29 @@ class _Handler:
         return web.Response(body=result.data, headers=headers)
 
 
-async def _read(request: web.Request) -> tuple[dict[str, str], bytes]:
-    """The form's fields, and the statement: parameter or field `query`, then the body, joined as ClickHouse does."""
+async def _read(request: web.Request) -> tuple[dict[str, str], bytes, bytes]:
+    """The form's fields, the parameter or field `query`, the body decompressed: the statement is query, then body."""
     for name in ("compress", "decompress"):
         if request.query.get(name, "0") not in ("0", "false"):
             raise _refusal(48, "NOT_IMPLEMENTED", f"{name}=1 is not supported; use Content-Encoding, or nothing")
-    query = request.query.get("query", "").encode()
+    query = request.query.get("query", "")
     form: dict[str, str] = {}
     if request.content_type == "multipart/form-data":
         for name, field in (await request.post()).items():
             if not isinstance(field, (str, bytes)):
                 raise _refusal(48, "NOT_IMPLEMENTED", "external tables are not supported")
             form[name] = field if isinstance(field, str) else field.decode()
-        return form, form.pop("query", query.decode()).encode()
-    raw = await request.read()
-    body = await asyncio.to_thread(_decompress, raw, request.headers.get(hdrs.CONTENT_ENCODING, "")) if raw else b""
-    return form, query + b"\n" + body if query and body else query or body
-
-
-def _chunks(text: bytes, start: int) -> Iterator[bytes]:
-    for at in range(start, len(text), _CHUNK):
-        yield text[at : at + _CHUNK]
+        return form, form.pop("query", query).encode(), b""
+    body = await request.read()
+    if body and (encoding := request.headers.get(hdrs.CONTENT_ENCODING, "")):
+        body = await asyncio.to_thread(_decompress, body, encoding)
+    return form, query.encode(), body
 
 
 def _decompress(body: bytes, encoding: str) -> bytes:
     try:
         match encoding.strip().lower():
-            case "" | "identity":
+            case "identity":
                 return body
             case "gzip" | "deflate":
                 return zlib.decompress(body, 32 + zlib.MAX_WBITS)

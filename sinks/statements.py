@@ -12,6 +12,7 @@ _TOKEN = re.compile(
        | (?P<other>.)""",
     re.DOTALL | re.VERBOSE,
 )
+_FORMAT_NAME = re.compile(rb"\s+(\w+)[ \t\f]*;?[ \t\f]*\r?\n?")
 _FORMAT_CLAUSE = re.compile(r"\bFORMAT\s+(\w+)\s*(?:SETTINGS\b[^']*)?;?\s*$", re.IGNORECASE)
 _GIVES_ROWS = frozenset(
     {b"SELECT", b"WITH", b"FROM", b"(", b"SHOW", b"DESCRIBE", b"DESC", b"EXISTS", b"EXPLAIN", b"CHECK"}
@@ -20,9 +21,10 @@ _GIVES_ROWS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """An INSERT taken apart: the statement before FORMAT or VALUES, the format's name, and where the data begin."""
+    """An INSERT taken apart: `INSERT INTO ...`, its SETTINGS clause or nothing, the format, where the data begin."""
 
-    statement: str
+    target: str
+    clause: str
     format: str
     data_from: int
 
@@ -34,25 +36,31 @@ def split_insert(text: bytes) -> Insert | None:
     line end if there is one.
     """
     depth = 0
-    before: list[bytes] = []  # the last two words, in capitals: a table may be called `format` or `values`
+    clause_from: int | None = None
+    before: bytes | None = None  # the word before, in capitals: a table may be called `format` or `values`
     for match in _TOKEN.finditer(text):
         if match["space"]:
             continue
         token = match.group().upper()
-        if not before and token != b"INSERT":
+        if before is None and token != b"INSERT":
             return None
         depth += (token == b"(") - (token == b")")
-        if depth == 0 and match["word"] and before[-1:] not in ([b"INTO"], [b"TABLE"], [b"."]):
+        if depth == 0 and match["word"] and before not in (b"INTO", b"TABLE", b"."):
+            split = match.start() if clause_from is None else clause_from
             if token in (b"SELECT", b"WITH", b"INFILE"):
                 return None
+            if token == b"SETTINGS":
+                clause_from = match.start()
             if token == b"VALUES":
-                return Insert(text[: match.start()].decode(), "Values", match.end())
-            if token == b"FORMAT":
-                name = re.compile(rb"\s+(\w+)[ \t\f]*;?[ \t\f]*\r?\n?").match(text, match.end())
-                if name:
-                    return Insert(text[: match.start()].decode(), name[1].decode(), name.end())
-        before.append(token)
+                return _insert(text, split, match.start(), "Values", match.end())
+            if token == b"FORMAT" and (name := _FORMAT_NAME.match(text, match.end())):
+                return _insert(text, split, match.start(), name[1].decode(), name.end())
+        before = token
     return None
+
+
+def _insert(text: bytes, split: int, end: int, fmt: str, data_from: int) -> Insert:
+    return Insert(text[:split].decode(), text[split:end].decode(), fmt, data_from)
 
 
 def gives_rows(text: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
+import random
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zlib
+from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -19,7 +21,7 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from sinks.engine import Engine, EngineBusyError, EngineError
+from sinks.engine import Engine, EngineBusyError, EngineError, literal
 from sinks.http_interface import serve
 from tests.clickhouse import ClickHouse, LoopThread
 
@@ -170,6 +172,50 @@ def test_a_refused_insert_stores_nothing(clickhouse: ClickHouse) -> None:
     status, headers, _ = http(f"{clickhouse.url}/?{query}", b"1\n2\nthree\n")
     assert (status, headers["X-ClickHouse-Exception-Code"]) == (400, "117")
     assert clickhouse.rows("SELECT count() FROM t") == [(0,)]
+
+
+def test_data_are_never_taken_for_statements(clickhouse: ClickHouse) -> None:
+    """Texts full of SQL, in all formats that clients write: each arrives as it was, and nothing is executed."""
+    clickhouse.client.command("CREATE TABLE t (n UInt32, s String) ENGINE = MergeTree ORDER BY n")
+    pieces = [";", "\n\n", "; DROP TABLE t;", "'", '"', "--", "/*", "\x00", "\\", "\r\n", "`", ";\n", "SELECT 1;", "é"]
+    chance = random.Random(3)
+    texts = ["".join(chance.choices(pieces, k=chance.randrange(12))) for _ in range(200)]
+    table = pa.table({"n": pa.array(range(len(texts)), pa.uint32()), "s": texts})
+    expected = list(enumerate(texts))
+    client = clickhouse.client
+    writes: list[Callable[[], object]] = [
+        lambda: client.insert("t", [list(row) for row in expected], column_names=["n", "s"]),
+        lambda: client.insert_arrow("t", table),
+        lambda: client.raw_insert("t", ["n", "s"], json_lines(expected), fmt="JSONEachRow"),
+        lambda: client.raw_insert(
+            "t", ["n", "s"], gzip.compress(json_lines(expected)), fmt="JSONEachRow", compression="gzip"
+        ),
+        lambda: client.command("INSERT INTO t VALUES " + ", ".join(f"({n}, {literal(text)})" for n, text in expected)),
+    ]
+    for write in writes:
+        client.command("TRUNCATE TABLE t")
+        write()
+        assert clickhouse.rows("SELECT n, s FROM t ORDER BY n") == expected
+
+
+def json_lines(rows: list[tuple[int, str]]) -> bytes:
+    return "\n".join(json.dumps({"n": n, "s": text}) for n, text in rows).encode()
+
+
+def test_what_the_table_refuses_is_an_error(clickhouse: ClickHouse) -> None:
+    """Rows that parse but cannot be stored are never acknowledged."""
+    client = clickhouse.client
+    client.command("CREATE TABLE t (n UInt32, CONSTRAINT small CHECK n < 10) ENGINE = MergeTree ORDER BY n")
+    client.command("CREATE TABLE u (n UInt32, m UInt32 DEFAULT intDiv(1, n)) ENGINE = MergeTree ORDER BY n")
+    bad = pa.table({"n": pa.array([1, 11, 0], pa.uint32())})
+    for table, code in (("t", 469), ("u", 153)):
+        with pytest.raises(DatabaseError) as refused:
+            client.insert_arrow(table, bad)
+        assert refused.value.code == code
+        with pytest.raises(DatabaseError) as refused:
+            client.insert(table, [[1], [11], [0]], ["n"])
+        assert refused.value.code == code
+        assert clickhouse.rows(f"SELECT count() FROM {table}") == [(0,)]
 
 
 def test_clickhouse_connect_reads_writes_and_reports(clickhouse: ClickHouse) -> None:
