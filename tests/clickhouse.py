@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import polars as pl
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from sinks.client import connect
 from sinks.engine import Engine
 from sinks.http_interface import Served, serve
+from sinks.migrate import migrate
+from sinks.tables import TABLES
+from sinks.writer import Writer
 
 T = TypeVar("T")
 
@@ -34,6 +38,19 @@ class ClickHouse:
     def connect(self) -> Client:
         """One more client on the test's database."""
         return connect(self.url, self.database)
+
+    def migrated(self) -> ClickHouse:
+        """Itself, with this version's schema in the database."""
+        migrate(self.client, self.database)
+        return self
+
+    def write(self, topic: str, frame: pl.DataFrame, epoch: int = 0) -> None:
+        """Store a frame of a topic's records."""
+        writer = Writer(self.connect, TABLES[topic])
+        try:
+            asyncio.run(writer.write(frame, epoch))
+        finally:
+            writer.close()
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         """The rows that `sql` gives."""

@@ -1,0 +1,232 @@
+"""The named queries on a small set of data, with answers worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sinks.named import load
+from tests.clickhouse import ClickHouse
+from tests.sink_rows import DAY, NOON, frame, interaction, journey
+
+
+def ask(clickhouse: ClickHouse, name: str, **given: str) -> list[tuple[object, ...]]:
+    """The answer of a named query, its columns checked against its documentation."""
+    query = load()[name]
+    result = clickhouse.client.query(query.sql, parameters=query.bind(given))
+    assert not result.result_rows or result.column_names == tuple(column for column, _ in query.columns)
+    return [tuple(row) for row in result.result_rows]
+
+
+def answers(instrument: str, *scores: float, **given: Any) -> list[dict[str, Any]]:
+    return [
+        interaction(f"customer:{at}", NOON + at, survey={"instrument": instrument, "score": score}, **given)
+        for at, score in enumerate(scores)
+    ]
+
+
+@pytest.mark.parametrize("name", list(load()))
+def test_nothing_stored_is_no_error(clickhouse: ClickHouse, name: str) -> None:
+    clickhouse.migrated()
+    assert ask(clickhouse, name) == []
+
+
+def test_nps(clickhouse: ClickHouse) -> None:
+    """10, 9, 9, 8, 7, 6, 0: p = 3/7, d = 2/7: 100 (3 - 2) / 7 = 14.3; variance 5/7 - 1/49 = 34/49,
+    margin 196 sqrt(34 / 49 / 7) = 196 x 0.31484 = 61.7."""
+    clickhouse.migrated()
+    rows = answers("nps", 10, 9, 9, 8, 7, 6, 0, channel="stay") + answers("csat", 1, 2)
+    clickhouse.write("interactions", frame("interaction", *rows))
+    assert ask(clickhouse, "nps") == [("all", 7, 3, 2, 2, 14.3, 61.7)]
+    assert ask(clickhouse, "nps", by="channel") == [("stay", 7, 3, 2, 2, 14.3, 61.7)]
+    assert ask(clickhouse, "nps", by="day") == [("2024-01-01", 7, 3, 2, 2, 14.3, 61.7)]
+    assert ask(clickhouse, "nps", by="unit") == [("", 7, 3, 2, 2, 14.3, 61.7)]
+    # Only the first two, 10 and 9: all promoters, no variance.
+    assert ask(clickhouse, "nps", until="2024-01-01 12:00:00.002") == [("all", 2, 2, 0, 0, 100.0, 0.0)]
+    assert ask(clickhouse, "nps", since="2024-01-02") == []
+
+
+def test_unknown_grouping_is_refused(clickhouse: ClickHouse) -> None:
+    clickhouse.migrated()
+    clickhouse.write("interactions", frame("interaction", *answers("nps", 10)))
+    with pytest.raises(Exception, match="by is one of: all, day"):
+        ask(clickhouse, "nps", by="moon")
+
+
+def test_csat(clickhouse: ClickHouse) -> None:
+    """5, 4, 3, 1: c = 1/2, 196 sqrt(1/4 / 4) = 49; mean 13/4. By country: 5 and 4 are in Egypt."""
+    clickhouse.migrated()
+    rows = answers("csat", 5, 4, country="EG") + answers("csat", 3, 1)
+    clickhouse.write("interactions", frame("interaction", *rows))
+    assert ask(clickhouse, "csat") == [("all", 4, 2, 50.0, 49.0, 3.25)]
+    assert ask(clickhouse, "csat", by="country") == [("", 2, 0, 0.0, 0.0, 2.0), ("EG", 2, 2, 100.0, 0.0, 4.5)]
+
+
+def test_ces(clickhouse: ClickHouse) -> None:
+    """7, 5, 3: mean 5, s = 2, margin 1.96 x 2 / sqrt(3) = 2.26; two of three are 5 or more."""
+    clickhouse.migrated()
+    clickhouse.write("interactions", frame("interaction", *answers("ces", 7, 5, 3)))
+    assert ask(clickhouse, "ces") == [("all", 3, 5.0, 2.26, 66.7)]
+    clickhouse.client.command("TRUNCATE TABLE interactions_store")
+    clickhouse.write("interactions", frame("interaction", *answers("ces", 6)))
+    assert ask(clickhouse, "ces") == [("all", 1, 6.0, None, 100.0)]
+
+
+def test_funnel(clickhouse: ClickHouse) -> None:
+    """Five bookings: one cancelled, one checked in and never arrived, one arrived (without a check-in), two completed,
+    one of which was heard of again. A visit is no booking."""
+    clickhouse.migrated()
+    booked = {"booked_at": NOON}
+    rows = [
+        journey("a", "B1", NOON, NOON, **booked, cancelled_at=NOON + DAY, status="cancelled"),
+        journey("b", "B1", NOON, NOON, **booked, checked_in_at=NOON + 10 * DAY, status="no_show"),
+        journey("c", "B1", NOON, NOON, **booked, arrived_at=NOON + 9 * DAY, status="in_stay"),
+        journey(
+            "d",
+            "B1",
+            NOON,
+            NOON,
+            **booked,
+            checked_in_at=NOON + 20 * DAY,
+            arrived_at=NOON + 21 * DAY,
+            checked_out_at=NOON + 24 * DAY,
+            status="completed",
+        ),
+        journey(
+            "e",
+            "B1",
+            NOON,
+            NOON,
+            arrived_at=NOON,
+            checked_out_at=NOON + DAY,
+            status="completed",
+            post_travel_interactions=1,
+        ),
+        journey("f", "visit/1", NOON, NOON),
+    ]
+    clickhouse.write("journeys", frame("journey", *rows))
+    assert ask(clickhouse, "funnel") == [
+        (1, "booked", 5, 100.0, None, 1, None),
+        (2, "checked_in", 4, 80.0, 80.0, 1, 15.0),  # after 10 and 20 days
+        (3, "in_stay", 3, 60.0, 75.0, 0, 1.0),
+        (4, "completed", 2, 40.0, 66.7, 0, 2.0),  # after 3 days and 1 day
+        (5, "post_travel", 1, 20.0, 50.0, 0, None),
+    ]
+    assert ask(clickhouse, "funnel", since="2025-01-01") == []
+
+
+def test_pain_points(clickhouse: ClickHouse) -> None:
+    """payment_failed: 4 times in 3 journeys, scores -1, -1, -1, +1: 3/4 negative; lost after it: one of 3 (cancelled),
+    and one whose last interaction it was: 2/3; pain 4 x 0.75 x 0.6667 = 2. breakfast: never negative, no pain."""
+    clickhouse.migrated()
+    failed = "booking.payment_failed"
+    rows = [
+        interaction("customer:a", NOON, booking_ref="B1", touchpoint=failed, score=-1.0),
+        interaction("customer:a", NOON + 1, booking_ref="B1", touchpoint=failed, score=-1.0),
+        interaction("customer:b", NOON, booking_ref="B1", touchpoint=failed, score=-1.0),
+        interaction("customer:c", NOON, booking_ref="B1", touchpoint=failed, score=1.0),
+        interaction("customer:c", NOON + 2, booking_ref="B1", touchpoint="stay.breakfast_served", score=0.5),
+        interaction("customer:c", NOON + 3, booking_ref="B1", touchpoint="stay.checked_out"),
+        interaction("customer:z", NOON, touchpoint="booking.searched"),
+    ]
+    clickhouse.write("interactions", frame("interaction", *rows))
+    clickhouse.write(
+        "journeys",
+        frame(
+            "journey",
+            journey("a", "B1", NOON, NOON + 5, status="cancelled", cancelled_at=NOON + 5),
+            journey("b", "B1", NOON, NOON, status="booked"),
+            journey("c", "B1", NOON, NOON + 3, status="completed", checked_out_at=NOON + 3),
+        ),
+    )
+    assert ask(clickhouse, "pain_points") == [
+        (failed, 4, 0.75, 0.6667, 2.0, -0.5, 3),
+        ("booking.searched", 1, 0.0, 0.0, 0.0, None, 0),
+        ("stay.breakfast_served", 1, 0.0, 0.0, 0.0, 0.5, 1),
+        ("stay.checked_out", 1, 0.0, 0.0, 0.0, None, 1),
+    ]
+    assert len(ask(clickhouse, "pain_points", limit="2")) == 2
+
+
+def test_profiles(clickhouse: ClickHouse) -> None:
+    clickhouse.migrated()
+    customers = [
+        {
+            "customer_id": "a",
+            "profile": "negative",
+            "sentiment_30d": -0.5,
+            "evidence": 2.0,
+            "interactions": 3,
+            "open_cases": 1,
+        },
+        {"customer_id": "b", "profile": "negative", "sentiment_30d": -0.3, "evidence": 1.0, "interactions": 1},
+        {"customer_id": "c", "profile": "advocate", "sentiment_30d": 0.5, "evidence": 4.0, "interactions": 5},
+        {"customer_id": "d", "profile": "non_committal", "interactions": 1},
+    ]
+    clickhouse.write("customers", frame("customer", *customers))
+    euros, riyals = {"currency": "EUR", "amount_minor": 1000}, {"currency": "SAR", "amount_minor": 500}
+    clickhouse.write(
+        "journeys",
+        frame(
+            "journey",
+            journey("a", "B1", NOON, NOON, spend=[euros, riyals]),
+            journey("a", "B2", NOON, NOON, spend=[euros]),
+            journey("b", "B1", NOON, NOON, spend=[riyals]),
+        ),
+    )
+    assert ask(clickhouse, "profiles") == [
+        ("negative", 2, 50.0, -0.4, 1.5, 4, 1, {"EUR": 2000, "SAR": 1000}),
+        ("non_committal", 1, 25.0, None, 0.0, 1, 0, {}),
+        ("advocate", 1, 25.0, 0.5, 4.0, 5, 0, {}),
+    ]
+
+
+def test_channels(clickhouse: ClickHouse) -> None:
+    """Scores 0.5, -0.5 (booking), -0.75 (stay): the mean of all is -0.25."""
+    clickhouse.migrated()
+    rows = [
+        interaction("customer:a", NOON, channel="booking", medium="web", score=0.5),
+        interaction("customer:b", NOON, channel="booking", medium="app", score=-0.5),
+        interaction("customer:b", NOON, channel="stay", medium="app", score=-0.75, wait_seconds=60),
+        interaction("customer:b", NOON, channel="stay", medium="app", wait_seconds=180),
+        interaction("customer:b", NOON, channel="stay", medium="app", survey={"instrument": "ces", "score": 2.0}),
+    ]
+    clickhouse.write("interactions", frame("interaction", *rows))
+    assert ask(clickhouse, "channels") == [
+        ("booking", "all", 2, 2, 0.0, 0.25, 0.5, None, None),
+        ("stay", "all", 3, 1, -0.75, -0.5, 1.0, 2.0, 120.0),
+    ]
+    assert ask(clickhouse, "channels", by="medium")[:2] == [
+        ("booking", "app", 1, 1, -0.5, -0.25, 1.0, None, None),
+        ("booking", "web", 1, 1, 0.5, 0.75, 0.0, None, None),
+    ]
+
+
+def test_journeys(clickhouse: ClickHouse) -> None:
+    clickhouse.migrated()
+    rows = [
+        journey(
+            "a", "B1", NOON, NOON + 1, status="booked", interactions=4, score_sum=-1.0, score_count=2, cases_opened=1
+        ),
+        journey("b", "B1", NOON, NOON + 2, status="completed", interactions=2, nps=9.0),
+    ]
+    clickhouse.write("journeys", frame("journey", *rows))
+    assert [row[0] for row in ask(clickhouse, "journeys")] == ["b/B1", "a/B1"]
+    assert [row[0] for row in ask(clickhouse, "journeys", status="booked")] == ["a/B1"]
+    assert ask(clickhouse, "journeys", customer="a")[0][5:] == (4, -0.5, None, None, None, 1)
+    assert ask(clickhouse, "journeys", customer="b")[0][5:] == (2, None, None, None, 9.0, 0)
+    assert len(ask(clickhouse, "journeys", limit="1")) == 1
+
+
+def test_dead_letters(clickhouse: ClickHouse) -> None:
+    clickhouse.migrated()
+    letters = [
+        {"topic": "cx.stay", "offset": at, "reason": "bad_time", "detail": f"row {at}", "failed_at": NOON + at}
+        for at in range(3)
+    ]
+    clickhouse.write("dead-letters", frame("dead_letter", *letters, {"topic": "cx.booking", "failed_at": NOON}))
+    first, second = ask(clickhouse, "dead_letters")
+    assert (first[:3], first[5]) == (("cx.stay", "bad_time", 3), "row 2")
+    assert second[:3] == ("cx.booking", "undecodable", 1)
+    assert len(ask(clickhouse, "dead_letters", since="2024-01-01 12:00:00.001")) == 1

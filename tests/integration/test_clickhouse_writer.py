@@ -1,0 +1,213 @@
+"""The writer against the real engine, with faults between them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import polars as pl
+import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from clickhouse_connect.driver.client import Client
+
+from sinks.client import connect
+from sinks.engine import Engine
+from sinks.errors import ClickHouseUnavailableError
+from sinks.http_interface import Served, serve
+from sinks.tables import TABLES
+from sinks.writer import LONGEST_PAUSE, FinalInsertError, Rejected, Retry, Writer
+from tests.clickhouse import ClickHouse, LoopThread
+from tests.sink_rows import NOON, frame, journey
+
+
+@dataclass
+class Faults:
+    """What goes wrong with the next inserts, in order; "" lets one pass. Then everything passes."""
+
+    plan: list[str] = field(default_factory=list)
+    inserts: int = 0
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.query.get("query", "").startswith("INSERT"):
+            return await handler(request)
+        self.inserts += 1
+        match self.plan.pop(0) if self.plan else "":
+            case "lost before":  # the connection breaks before ClickHouse has seen anything
+                assert request.transport is not None
+                request.transport.abort()
+                return web.Response()
+            case "lost after":  # it breaks after the rows were stored: for the client the outcome is unknown
+                await handler(request)
+                assert request.transport is not None
+                request.transport.abort()
+                return web.Response()
+            case "bad gateway":
+                return web.Response(status=502, text="Bad gateway")
+            case "":
+                return await handler(request)
+            case code:
+                text = f"Code: {code}. DB::Exception: injected. (INJECTED)"
+                return web.Response(status=500, text=text, headers={"X-ClickHouse-Exception-Code": code})
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture
+def faulty(engine: Engine, loop_thread: LoopThread, faults: Faults) -> Iterator[Served]:
+    """The engine behind the faults."""
+    served = loop_thread.run(serve(engine, middlewares=(faults.middleware,)))
+    yield served
+    loop_thread.run(served.close())
+
+
+class Journal:
+    """Retries as reported, and the pauses that were asked for, which take no time."""
+
+    def __init__(self) -> None:
+        self.retries: list[Retry] = []
+        self.pauses: list[float] = []
+
+    async def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+
+def journeys(count: int) -> pl.DataFrame:
+    return frame("journey", *(journey("c", f"B{number}", NOON, NOON) for number in range(count)))
+
+
+def writer(url: str, database: str, journal: Journal, topic: str = "journeys") -> Writer:
+    return Writer(lambda: connect(url, database), TABLES[topic], on_retry=journal.retries.append, pause=journal.pause)
+
+
+@pytest.mark.parametrize(
+    "fault", ["lost before", "lost after", "bad gateway", "159", "202", "241", "242", "252", "319", "999"]
+)
+def test_passing_trouble_ends_in_one_copy(clickhouse: ClickHouse, faulty: Served, faults: Faults, fault: str) -> None:
+    clickhouse.migrated()
+    faults.plan = [fault] * 3
+    journal = Journal()
+    assert asyncio.run(writer(faulty.url, clickhouse.database, journal).write(journeys(100), 1)) == 100
+    assert clickhouse.rows("SELECT count(), uniqExact(journey_id) FROM journeys") == [(100, 100)]
+    # clickhouse-connect itself tries once more when a connection breaks, so fewer failures may reach the writer.
+    assert 1 <= len(journal.retries) <= 3
+    assert [retry.attempt for retry in journal.retries] == list(range(1, len(journal.retries) + 1))
+    assert faults.plan == []
+
+
+def test_pauses_grow_up_to_a_limit(clickhouse: ClickHouse, faulty: Served, faults: Faults) -> None:
+    clickhouse.migrated()
+    faults.plan = ["252"] * 12
+    journal = Journal()
+    asyncio.run(writer(faulty.url, clickhouse.database, journal).write(journeys(1), 1))
+    assert len(journal.pauses) == 12
+    assert journal.pauses[0] <= 0.2
+    assert journal.pauses[2] > journal.pauses[0]
+    assert LONGEST_PAUSE / 2 <= journal.pauses[-1] <= LONGEST_PAUSE
+    assert [retry.pause for retry in journal.retries] == journal.pauses
+
+
+def test_nothing_there_at_first(clickhouse: ClickHouse) -> None:
+    """ClickHouse may come up after the worker."""
+    clickhouse.migrated()
+    journal = Journal()
+    clients: list[Client] = []
+
+    def later() -> Client:
+        if len(journal.pauses) < 4:
+            raise ClickHouseUnavailableError("not yet")
+        clients.append(clickhouse.connect())
+        return clients[-1]
+
+    patient = Writer(later, TABLES["journeys"], on_retry=journal.retries.append, pause=journal.pause)
+    asyncio.run(patient.write(journeys(3), 1))
+    assert (len(journal.retries), len(clients)) == (4, 1)
+    assert clickhouse.rows("SELECT count() FROM journeys") == [(3,)]
+
+
+def test_waiting_can_be_cancelled(clickhouse: ClickHouse, faulty: Served, faults: Faults) -> None:
+    clickhouse.migrated()
+    faults.plan = ["252"] * 1000
+
+    async def run() -> None:
+        waiting = asyncio.Event()
+        patient = Writer(
+            lambda: connect(faulty.url, clickhouse.database), TABLES["journeys"], on_retry=lambda _: waiting.set()
+        )
+        task = asyncio.create_task(patient.write(journeys(3), 1))
+        await waiting.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+    assert clickhouse.rows("SELECT count() FROM journeys") == [(0,)]
+
+
+def test_a_refusal_that_is_not_the_rows_fault_is_not_split(
+    clickhouse: ClickHouse, faulty: Served, faults: Faults
+) -> None:
+    journal = Journal()
+    unmigrated = writer(faulty.url, clickhouse.database, journal)
+    with pytest.raises(FinalInsertError, match="UNKNOWN_TABLE") as raised:
+        asyncio.run(unmigrated.write_splitting(journeys(8), 1))
+    assert not raised.value.rows_at_fault
+    assert (faults.inserts, journal.retries) == (1, [])
+
+
+def test_splitting_finds_the_rows_at_fault(clickhouse: ClickHouse, faulty: Served, faults: Faults) -> None:
+    """The table itself refuses two of 1,000 rows; all others are stored, in few inserts."""
+    clickhouse.migrated()
+    clickhouse.client.command("ALTER TABLE journeys_store ADD CONSTRAINT c CHECK journey_id NOT IN ('c/B17', 'c/B999')")
+    journal = Journal()
+    rejected = asyncio.run(writer(faulty.url, clickhouse.database, journal).write_splitting(journeys(1000), 1))
+    assert [reject.row for reject in rejected] == [17, 999]
+    assert all(isinstance(reject, Rejected) and "VIOLATED_CONSTRAINT" in reject.error for reject in rejected)
+    assert clickhouse.rows("SELECT count() FROM journeys") == [(998,)]
+    assert faults.inserts <= 45
+    assert journal.retries == []
+
+
+def test_a_row_refused_in_passing_trouble_is_not_lost(clickhouse: ClickHouse, faulty: Served, faults: Faults) -> None:
+    clickhouse.migrated()
+    clickhouse.client.command("ALTER TABLE journeys_store ADD CONSTRAINT c CHECK journey_id != 'c/B3'")
+    faults.plan = ["252", "", "lost after", "319", "", "lost before", "bad gateway"]
+    rejected = asyncio.run(writer(faulty.url, clickhouse.database, Journal()).write_splitting(journeys(16), 1))
+    assert [reject.row for reject in rejected] == [3]
+    assert clickhouse.rows("SELECT count() FROM journeys") == [(15,)]
+
+
+def test_write_raises_for_rows_at_fault(clickhouse: ClickHouse) -> None:
+    clickhouse.migrated()
+    clickhouse.client.command("ALTER TABLE journeys_store ADD CONSTRAINT c CHECK journey_id != 'c/B3'")
+    with pytest.raises(FinalInsertError, match=r"journeys_store: .*VIOLATED_CONSTRAINT") as raised:
+        clickhouse.write("journeys", journeys(16))
+    assert raised.value.rows_at_fault
+
+
+def test_a_frame_of_another_form_is_refused(clickhouse: ClickHouse) -> None:
+    clickhouse.migrated()
+    with pytest.raises(FinalInsertError) as raised:
+        clickhouse.write("journeys", pl.DataFrame({"x": [1]}))
+    assert raised.value.rows_at_fault
+
+
+def test_empty_batches_cost_nothing(clickhouse: ClickHouse, faulty: Served, faults: Faults) -> None:
+    journal = Journal()
+    assert asyncio.run(writer(faulty.url, clickhouse.database, journal).write(journeys(0), 1)) == 0
+    assert asyncio.run(writer(faulty.url, clickhouse.database, journal).write_splitting(journeys(0), 1)) == []
+    assert faults.inserts == 0
+
+
+def test_a_closed_writer_connects_again(clickhouse: ClickHouse) -> None:
+    clickhouse.migrated()
+    again = writer(clickhouse.url, clickhouse.database, Journal())
+    asyncio.run(again.write(journeys(2), 1))
+    again.close()
+    asyncio.run(again.write(journeys(3), 1))
+    assert clickhouse.rows("SELECT count() FROM journeys") == [(3,)]

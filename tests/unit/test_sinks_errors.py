@@ -1,0 +1,76 @@
+"""What an error means: try again, rows at fault, or the set-up."""
+
+from __future__ import annotations
+
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, ProgrammingError
+
+from sinks.client import connect
+from sinks.engine import Engine
+from sinks.errors import (
+    DATA,
+    RETRIABLE,
+    ClickHouseRefusedError,
+    ClickHouseUnavailableError,
+    is_data_error,
+    is_retriable,
+)
+from tests.clickhouse import ClickHouse
+
+
+@pytest.mark.parametrize("code", [159, 202, 209, 210, 241, 242, 252, 319, 999])
+def test_passing_trouble_is_retriable(code: int) -> None:
+    assert is_retriable(DatabaseError("x", code=code))
+    assert not is_data_error(DatabaseError("x", code=code))
+
+
+@pytest.mark.parametrize("code", [6, 27, 33, 53, 70, 117])
+def test_rows_at_fault(code: int) -> None:
+    assert is_data_error(DatabaseError("x", code=code))
+    assert not is_retriable(DatabaseError("x", code=code))
+
+
+@pytest.mark.parametrize("code", [16, 60, 62, 81, 497, 516, 123_456])
+def test_the_set_up_is_neither(code: int) -> None:
+    assert not is_retriable(OperationalError("x", code=code))
+    assert not is_data_error(OperationalError("x", code=code))
+
+
+def test_errors_without_a_code() -> None:
+    assert is_retriable(OperationalError("Error ... executing HTTP request"))
+    assert is_retriable(ConnectionResetError())
+    assert is_retriable(TimeoutError())
+    assert is_retriable(DatabaseError("HTTP driver received HTTP status 502, server response: Bad gateway"))
+    assert is_retriable(DatabaseError("HTTP driver received HTTP status 429"))
+    assert not is_retriable(DatabaseError("HTTP driver received HTTP status 404, server response: no such page"))
+    assert not is_retriable(ProgrammingError("no code"))
+    assert not is_retriable(KeyError("x"))
+
+
+def test_names_are_those_of_the_engine(engine: Engine) -> None:
+    for code, name in {**RETRIABLE, **DATA}.items():
+        assert engine.query(f"SELECT errorCodeToName({code})").data == f"{name}\n".encode()
+    assert not RETRIABLE.keys() & DATA.keys()
+
+
+def test_nothing_there_is_unavailable() -> None:
+    with pytest.raises(ClickHouseUnavailableError, match=r"does not answer at http://u@127\.0\.0\.1:9") as raised:
+        connect("http://u:secret@127.0.0.1:9/")
+    assert "secret" not in str(raised.value)
+    assert is_retriable(raised.value)
+
+
+def test_a_missing_database_is_refused(clickhouse: ClickHouse) -> None:
+    with pytest.raises(ClickHouseRefusedError, match="UNKNOWN_DATABASE") as raised:
+        connect(clickhouse.url, "no_such_database")
+    assert not is_retriable(raised.value)
+
+
+def test_url_forms(clickhouse: ClickHouse) -> None:
+    client = connect(f"{clickhouse.url}/?database={clickhouse.database}&max_threads=1", "other")
+    answer = client.query("SELECT currentDatabase(), getSetting('max_threads')").result_rows
+    assert answer == [(clickhouse.database, 1)]
+    assert connect(clickhouse.url, None).query("SELECT 1").result_rows == [(1,)]
+    for wrong in ("127.0.0.1:8123", "tcp://127.0.0.1", "http://"):
+        with pytest.raises(ValueError, match="not a ClickHouse URL"):
+            connect(wrong)
