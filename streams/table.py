@@ -292,7 +292,12 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
                     if tp not in left:
                         continue
                     self.recovered_records += len(records)
-                    ignored = _apply(self._read[tp.partition], records, left[tp], self.merge)
+                    try:
+                        ignored = _apply(self._read[tp.partition], records, left[tp], self.merge)
+                    except struct.error:
+                        raise RecoveryError(
+                            f"{topic}: a value that no table wrote, from {records[0].offset} on"
+                        ) from None
                     if ignored:
                         skipped.setdefault(tp.partition, set()).update(ignored)
                     if records[-1].offset >= left[tp]:

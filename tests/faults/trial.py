@@ -257,7 +257,7 @@ async def read_all(settings: Settings, topic: str) -> list[Any]:
         partitions = await producer.partitions_for(topic)
         ends = {}
         for partition in partitions:
-            mark = await producer.send_and_wait(topic, b"end", partition=partition)
+            mark = await producer.send_and_wait(topic, b"end", b"end", partition)
             ends[TopicPartition(topic, partition)] = mark.offset
         consumer.assign(list(ends))
         await consumer.seek_to_beginning(*ends)

@@ -1,0 +1,252 @@
+"""A table whose changelog goes out in batches: what is flushed is recovered exactly, on real brokers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from streams import transport
+from streams.app import App, build
+from streams.output import Output
+from streams.settings import Settings
+from streams.table import MARK, TERM, BatchTable, RecoveryError
+from streams.transport import OwnershipLost
+from tests.brokers import Broker, until
+from tests.faults.trial import read_all
+from tests.workers import create_topic, produce, running
+
+PARTITIONS = 2
+
+
+async def noted(batch: transport.RecordBatch) -> None:
+    """A handler that does nothing."""
+
+
+async def table_of(settings: Settings, handle: Any = noted, **options: Any) -> tuple[App, BatchTable]:
+    """An app that reads the topic "in", and its table."""
+    app = build(settings, "w")
+    options.setdefault("partitions", PARTITIONS)
+    table = BatchTable(app, "state", **options)
+
+    @app.agent(app.topic(settings.topic("in")))
+    async def agent(stream: Any) -> None:
+        await transport.consume(stream, handle)
+
+    return app, table
+
+
+def ready(app: App, table: BatchTable) -> Callable[[], bool]:
+    """Whether a table holds all partitions and the input is being read."""
+    return lambda: len(table.partitions_held) == PARTITIONS == len(transport.positions(app))
+
+
+def contents(table: BatchTable) -> dict[int, dict[bytes, bytes]]:
+    """Everything that a table holds."""
+    return {partition: dict(table.items(partition)) for partition in sorted(table.partitions_held)}
+
+
+def test_what_is_flushed_is_recovered_and_what_is_not_is_not(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix)
+        await create_topic(settings, "in", PARTITIONS)
+        app, table = await table_of(settings)
+        async with running(app):
+            await until(ready(app, table))
+            assert contents(table) == {0: {}, 1: {}}
+            for n in range(5000):
+                table.put(n % 2, b"k%d" % n, b"old %d" % n)
+            await table.flush()
+            for n in range(0, 5000, 10):
+                table.put(n % 2, b"k%d" % n, b"new %d" % n)
+                table.delete((n + 1) % 2, b"k%d" % (n + 1))
+            table.put(0, b"empty", b"")
+            await table.flush()
+            await table.flush()
+            wanted = contents(table)
+            assert table.get(0, b"k0") == b"new 0"
+            assert table.get(1, b"k1") is None
+            table.put(0, b"never flushed", b"x")
+        app, table = await table_of(settings)
+        async with running(app):
+            await until(ready(app, table))
+            assert contents(table) == wanted
+            assert table.recovered_keys == sum(map(len, wanted.values())) == 4501
+            assert table.count(0) == len(wanted[0])
+
+    asyncio.run(scenario())
+
+
+def test_a_partition_not_held_is_not_answered_for(embedded_broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = embedded_broker.settings(topic_prefix)
+        await create_topic(settings, "in", PARTITIONS)
+        app, table = await table_of(settings)
+        uses = (
+            lambda: table.get(0, b"k"),
+            lambda: table.put(0, b"k", b"v"),
+            lambda: table.delete(0, b"k"),
+            lambda: table.items(0),
+        )
+        for use in uses:
+            with pytest.raises(OwnershipLost):
+                use()
+        async with running(app):
+            await until(ready(app, table))
+            for use in uses:
+                use()
+            with pytest.raises(OwnershipLost):
+                table.get(PARTITIONS, b"k")
+
+    asyncio.run(scenario())
+
+
+def test_an_owner_who_may_have_lost_a_partition_writes_nothing_and_recovers(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix)
+        topic = await create_topic(settings, "in", PARTITIONS)
+        handled: list[transport.RecordBatch] = []
+
+        async def handle(batch: transport.RecordBatch) -> None:
+            """Count the records of each batch; at the first, as if frozen for longer than a session meanwhile."""
+            count = int(table.get(batch.partition, b"count") or b"0")
+            table.put(batch.partition, b"count", b"%d" % (count + len(batch)))
+            if not handled:
+                app.consumer._thread.heartbeat_at = -1e9
+            handled.append(batch)
+            await table.flush()
+
+        app, table = await table_of(settings, handle)
+        async with running(app):
+            await until(ready(app, table))
+            ends = await produce(settings, topic, 1000)
+            await until(lambda: transport.positions(app) == {(topic, p): end for p, end in ends.items()}, 60)
+            await until(ready(app, table))
+            assert {p: int(table.get(p, b"count") or b"0") for p in ends} == ends
+            assert not app.crashed
+            assert sum(map(len, handled)) > 1000  # the first batch came again
+
+    asyncio.run(scenario())
+
+
+def test_what_a_former_owner_writes_late_is_not_recovered(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix)
+        await create_topic(settings, "in", PARTITIONS)
+        app, table = await table_of(settings)
+        async with running(app):
+            await until(ready(app, table))
+            table.put(0, b"a", b"1")
+            table.put(0, b"b", b"1")
+            await table.flush()
+            former = table._held[0].term
+        app, table = await table_of(settings)
+        async with running(app):
+            await until(ready(app, table))
+            table.put(0, b"a", b"2")
+            await table.flush()
+            # The former owner wakes up: its changes were on their way to the broker when it was frozen.
+            late = Output(app, table.changelog_topic_name)
+            stale = TERM.pack(former)
+            await late.send([b"a", b"b"], [stale + b"late", None], None, [0, 0], headers=[("term", stale)])
+            await late.flush()
+        app, table = await table_of(settings)
+        async with running(app):
+            await until(ready(app, table))
+            assert contents(table)[0] == {b"a": b"2", b"b": b"1"}
+        # What was skipped is written again, after the late records: now compaction keeps the right ones.
+        latest = {record.key: record.value for record in await read_all(settings, table.changelog_topic_name)}
+        assert latest[b"a"][TERM.size :] == b"2"
+        assert latest[b"b"][TERM.size :] == b"1"
+
+    asyncio.run(scenario())
+
+
+def test_a_key_written_twice_is_merged_on_recovery(broker: Broker, topic_prefix: str) -> None:
+    def larger(old: bytes, new: bytes) -> bytes:
+        return max(old, new)
+
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix)
+        await create_topic(settings, "in", PARTITIONS)
+        app, table = await table_of(settings, merge=larger)
+        async with running(app):
+            await until(ready(app, table))
+            for value in (b"3", b"9", b"5"):
+                table.put(0, b"k", value)
+                await table.flush()
+            assert table.get(0, b"k") == b"5"
+        app, table = await table_of(settings, merge=larger)
+        async with running(app):
+            await until(ready(app, table))
+            assert table.get(0, b"k") == b"9"
+
+    asyncio.run(scenario())
+
+
+def test_a_partition_that_stays_is_not_read_again_and_one_that_goes_is_dropped(
+    broker: Broker, topic_prefix: str
+) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix)
+        await create_topic(settings, "in", PARTITIONS)
+        one_app, one = await table_of(settings)
+        async with running(one_app):
+            await until(ready(one_app, one))
+            for n in range(1000):
+                one.put(n % 2, b"k%d" % n, b"v")
+            await one.flush()
+            before = contents(one)
+            two_app, two = await table_of(settings)
+            async with running(two_app):
+                await until(lambda: len(one.partitions_held) == len(two.partitions_held) == 1)
+                assert {**contents(one), **contents(two)} == before
+                assert one.recovered_records == 0
+                (moved,) = two.partitions_held
+                two.put(moved, b"from two", b"v")
+                await two.flush()
+                before[moved][b"from two"] = b"v"
+            await until(ready(one_app, one), 60)
+            assert contents(one) == before
+
+    asyncio.run(scenario())
+
+
+def test_a_changelog_of_other_partitions_stops_the_worker(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix)
+        await create_topic(settings, "in", PARTITIONS)
+        app, table = await table_of(settings)
+        async with running(app):
+            await until(ready(app, table))
+        app, table = await table_of(settings, partitions=PARTITIONS + 1)
+        async with running(app):
+            await until(lambda: app.crashed)
+        assert isinstance(app.crash_reason, RecoveryError)
+        assert "has 2 partitions, its input 3" in str(app.crash_reason)
+
+    asyncio.run(scenario())
+
+
+def test_large_values_and_many_records_come_back(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix)
+        await create_topic(settings, "in", PARTITIONS)
+        app, table = await table_of(settings)
+        async with running(app):
+            await until(ready(app, table))
+            table.put(0, b"large", b"x" * 3_000_000)
+            for n in range(100_000):
+                table.put(n % 2, b"k%d" % n, b"v" * 50)
+            await table.flush()
+            wanted = contents(table)
+        app, table = await table_of(settings)
+        async with running(app):
+            await until(ready(app, table), 60)
+            assert contents(table) == wanted
+        marks = [r for r in await read_all(settings, table.changelog_topic_name) if r.key == MARK]
+        assert len(marks) == 2 * PARTITIONS
+
+    asyncio.run(scenario())
