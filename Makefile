@@ -27,7 +27,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 run: setup ## Simulate some travellers and run the whole pipeline over them (CUSTOMERS=2000, DATA=rihla-data)
 	@mkdir -p $(DEMO)
-	$(BIN)/rihla simulate --customers $(CUSTOMERS) --seed 1 --out $(DEMO)/events.jsonl --truth $(DEMO)/truth
+	$(BIN)/rihla simulate --customers $(CUSTOMERS) --seed 1 --out $(DEMO)/events.jsonl --truth $(DEMO)/truth.jsonl
 	$(BIN)/rihla run $(DEMO)/events.jsonl --data $(DATA)
 	@echo
 	@echo "Your own events:     $(BIN)/rihla run FILE --data $(DATA)   (JSON Lines; $(BIN)/rihla run --help)"

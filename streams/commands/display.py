@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -119,8 +121,15 @@ def _verdict(summary: run.Summary) -> str:
 
 
 def _next_steps(summary: run.Summary, data: Path) -> Iterator[str]:
+    query = f"{_program()} query --data {data}"
     if summary.dead_letters:
-        yield f"rihla query dead_letters --data {data}"
-    yield f"rihla query nps --data {data}"
-    yield f'rihla query "SELECT status, count() FROM cx.journeys GROUP BY status" --data {data}'
-    yield f"rihla query --list --data {data}"
+        yield f"{query} dead_letters"
+    yield f"{query} nps"
+    yield f'{query} "SELECT status, count() FROM journeys GROUP BY status"'
+    yield f"{query} --list"
+
+
+def _program() -> str:
+    """How to call this program from here: by its name if the shell finds it, else by its path."""
+    name = Path(sys.argv[0]).name
+    return "rihla" if shutil.which("rihla") or name != "rihla" else sys.argv[0]

@@ -19,17 +19,19 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sinks.tables import TABLES
 from streams.errors import RihlaError
+from streams.topics import CHANNEL_TOPICS
 
 Offsets = Mapping[str, Mapping[int, int]]
 """topic: {partition: next offset}."""
 
 # Which topics (without prefix) each worker's group reads, in the order in which records flow.
 READS: Mapping[str, tuple[str, ...]] = {
-    "enrich": ("booking", "check-in", "stay", "post-travel"),
+    "enrich": CHANNEL_TOPICS,
     "identity": ("links",),
     "stitch": ("interactions", "identities", "parts"),
-    "sink": ("interactions", "journeys", "customers", "cases", "identities", "alerts", "moves", "dead-letters"),
+    "sink": tuple(TABLES),
 }
 
 
@@ -69,6 +71,18 @@ class Ledger:
     def processed(self, worker: str, offsets: Offsets) -> None:
         """The worker's group has processed everything before these offsets."""
         _raise(self._done.setdefault(worker, {}), offsets)
+
+    def known(self, topic: str) -> dict[int, int]:
+        """Partition of a topic: the offset after its last known record."""
+        return dict(self._known.get(topic, {}))
+
+    def done(self, worker: str, topic: str) -> dict[int, int]:
+        """Partition of a topic: the offset before which a worker's group has processed everything."""
+        return dict(self._done.get(worker, {}).get(topic, {}))
+
+    def begin(self, topic: str, partition: int) -> int:
+        """The first offset that the broker still holds."""
+        return self._begin.get(topic, {}).get(partition, 0)
 
     def lags(self) -> list[Lag]:
         """Every worker on every topic that it reads and that holds something, upstream first."""

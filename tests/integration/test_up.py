@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from streams.embedded.datadir import DataDirectory, Owner
+from streams.embedded.drain import READS
 from streams.embedded.memory import tree_memory
 from streams.sources.simulate import Options, write
 from tests.brokers import wait_until
@@ -54,6 +55,12 @@ def owner_of(data: Path) -> Owner:
     return owner
 
 
+def asked(url: str) -> Any:
+    """The JSON that a page answers."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
 def children(process: subprocess.Popen[str]) -> dict[str, int]:
     """Command line: process id, of every process under this one."""
     found = (name.split(" ", 1) for name in tree_memory(process.pid))
@@ -85,9 +92,10 @@ def test_a_service_is_fed_asked_and_restarted_and_stays_exact(tmp_path: Path) ->
         assert produced.returncode == 0, produced.stderr
         assert f"{summary['events']:,} lines acknowledged" in produced.stdout
         wait_until(lambda: sums(data) == (events,) * 3, PATIENCE, "all events in the tables")
-        for kind, url in owner.workers.items():
-            with urllib.request.urlopen(f"{url}/readyz", timeout=10) as answer:
-                assert json.load(answer)["ok"], kind
+        for name, url in owner.workers.items():
+            assert asked(f"{url}/readyz")["ok"], name
+            topics = {f"cx.{topic}" for topic in READS[name.partition("-")[0]]}
+            assert asked(f"{url}/progress")["inputs"].keys() == topics, "drain waits for other topics than are read"
         body = b"SELECT count() FROM interactions"
         with urllib.request.urlopen(f"{owner.clickhouse}/?database=cx", body, timeout=10) as answer:
             assert int(answer.read()) == events

@@ -55,7 +55,7 @@ def test_a_clean_run_says_so_and_what_to_try_next() -> None:
     assert "rate 500 events a second" in text
     assert "memory 1.50 GiB" in text
     assert "Every event is accounted for." in text
-    assert "rihla query nps --data some/data" in text
+    assert "rihla query --data some/data nps" in text
 
 
 def test_dead_letters_are_counted_by_reason_whether_of_lines_or_of_events() -> None:
