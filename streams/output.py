@@ -14,7 +14,10 @@ import numpy as np
 
 from streams.murmur2 import partitions_of
 
-RECORD_OVERHEAD = 70  # bytes of a record and of its batch's header besides key and value, at most
+RECORD_OVERHEAD = 90  # bytes of a record, with a short header, and of its batch's, besides key and value, at most
+
+RESTORED = ("restored", b"1")
+"""Header of an interaction that was stored before and is sent again to rebuild state: no move is logged for it anew."""
 
 
 class RecordTooLarge(ValueError):
@@ -45,12 +48,14 @@ class BatchProducer:
         timestamps_ms: Sequence[int] | int | None = None,
         partitions: Sequence[int] | None = None,
         headers: Sequence[tuple[str, bytes]] = (),
+        marks: Sequence[tuple[str, bytes]] = (),
     ) -> None:
         """Hand rows over for sending, in order within each partition; flush() waits until they are safe.
 
         keys, values: one of each a row; a value of None is a tombstone and needs a key. timestamps_ms: epoch
         milliseconds, one a row, one for all, or None for now. partitions: one a row; by default from the key, and
-        rows without a key go to the partitions in turn. headers: given to each tombstone of the call.
+        rows without a key go to the partitions in turn. headers: given to each tombstone of the call; marks: headers of
+        every other row.
 
         Raises RecordTooLarge before anything is sent, and aiokafka's errors when the producer is closed or its
         buffer does not drain.
@@ -68,7 +73,7 @@ class BatchProducer:
         one_time = timestamps_ms if isinstance(timestamps_ms, int) else None
         # Round by round over the partitions, so that all of them have a batch on its way while the next are built.
         builders = [
-            (partition, _batches(producer, positions, keys, values, times, one_time, headers))
+            (partition, _batches(producer, positions, keys, values, times, one_time, headers, marks))
             for partition, positions in rows.items()
         ]
         while builders:
@@ -137,17 +142,18 @@ def _batches(
     timestamps: Sequence[int] | None,
     timestamp: int | None,
     headers: Sequence[tuple[str, bytes]],
+    marks: Sequence[tuple[str, bytes]],
 ) -> Iterator[Any]:
     """Generate full, closed aiokafka batches of the given rows; a record larger than a batch has one to itself."""
     # The inner builder, without BatchBuilder.append around it: half of the time of a row is that call.
     batch = producer.create_batch()
     append, count = batch._builder.append, 0
-    none: list[tuple[str, bytes]] = []
+    plain = list(marks)
     tombstone = list(headers)
     for row in rows:
         time = timestamp if timestamps is None else int(timestamps[row])
         value = values[row]
-        extra = tombstone if value is None else none
+        extra = tombstone if value is None else plain
         if append(count, time, keys[row], value, extra) is None:
             yield _closed(batch, count)
             batch = producer.create_batch()

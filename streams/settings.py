@@ -43,6 +43,7 @@ class Settings:
     max_poll_records: largest number of records in one batch.
     compression: of what is produced: none, gzip, or, where aiokafka's codecs are installed, snappy, lz4 or zstd.
     session_timeout: seconds without a heartbeat after which a worker has lost its partitions.
+    alert_rules: path of a file of alert rules (docs/alerts.md); None takes those of streams/alerts/rules.toml.
     """
 
     brokers: str = "127.0.0.1:9092"
@@ -59,6 +60,7 @@ class Settings:
     max_poll_records: int = 8000
     compression: str = "none"
     session_timeout: float = 30.0
+    alert_rules: str | None = None
 
     def __post_init__(self) -> None:
         """Check every field; raise SettingsError at the first that cannot be right."""

@@ -19,7 +19,7 @@ from schemas.records import polars_schema
 from schemas.registry import Registry
 from streams.enrich.agent import keys_of
 from streams.identity.frames import subjects_and_links
-from streams.output import BatchProducer
+from streams.output import RESTORED, BatchProducer
 from streams.settings import Settings
 
 CHUNK = 50_000
@@ -30,7 +30,7 @@ _EPOCHS = (
     "SELECT max(epoch), count() FROM dead_letters_store",
     *(
         f"SELECT toUInt32(bitShiftRight(max(version), 44)), count() FROM {table}_store"
-        for table in ("identities", "journeys", "customers", "cases", "alerts")
+        for table in ("identities", "journeys", "customers", "cases", "alerts", "moves")
     ),
 )
 
@@ -108,7 +108,7 @@ async def restore(
         ahead = asyncio.create_task(asyncio.to_thread(next, chunks, None))
         links = subjects_and_links(frame)[1]
         await to_links.send(keys_of(links["subject"]), encoders["link"].encode(links))
-        await to_interactions.send(keys_of(frame["subject"]), encoders["interaction"].encode(frame))
+        await to_interactions.send(keys_of(frame["subject"]), encoders["interaction"].encode(frame), marks=[RESTORED])
         await to_links.flush()
         await to_interactions.flush()
         sent += frame.height

@@ -1,18 +1,23 @@
-"""The stitch worker: interactions, news of roots and parts in; journeys, customers, cases and parts out."""
+"""The stitch worker: interactions, news of roots and parts in; journeys, customers, cases, alerts, moves, parts out."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
 
 from streams import metrics
-from streams.edge import Edge
+from streams.alerts import match, rules
+from streams.alerts.ticker import EVERY, Ticker
+from streams.edge import Edge, now_ms
+from streams.output import RESTORED
 from streams.settings import Settings
 from streams.stitch import rows
 from streams.stitch.events import COLUMNS, Events
-from streams.stitch.fold import Changes, Load, fold_identities, fold_interactions, fold_parts
+from streams.stitch.fold import Changes, Load, fold_due, fold_identities, fold_interactions, fold_parts
 from streams.stitch.rows import Row
+from streams.stitch.watching import Watching
 from streams.table import BatchTable
 from streams.transport import RecordBatch, consume
 
@@ -23,35 +28,49 @@ _PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row]
     # A case's key names its customer too: who withdraws a case must not, under compaction, hide who has it now.
     ("cases", "case", lambda changes: changes.cases, lambda row: f"{row[1]}/{row[0]}"),
     ("parts", "part", lambda changes: changes.parts, lambda row: row[0]),
+    ("alerts", "alert", lambda changes: changes.alerts, lambda row: row[0]),
+    ("moves", "move", lambda changes: changes.moves, lambda row: row[1]),
 )
+_READ = tuple(dict.fromkeys((*COLUMNS, *match.COLUMNS)))
 
 
 def create(app: Any, settings: Settings) -> Edge:
-    """Register the agent and its table with the app."""
+    """Register the agent, its timers and its table with the app. Raises RuleError for rules that cannot be used."""
     edge = Edge(app, settings, "stitch")
     table = BatchTable(app, "state", partitions=settings.partitions)
     events = Events()
+    watching = Watching(rules.load(settings.alert_rules), now_ms())
+    matcher = match.Matcher(watching.rules)
+    working = asyncio.Lock()  # a batch or a turn of timers at a time: both write the same states and outputs
 
     def interactions(batch: RecordBatch, load: Load) -> tuple[Changes, list[tuple[int, str]]]:
-        decoded = edge.decode("interaction", batch, COLUMNS)
-        positions = decoded.rows.tolist()
+        decoded = edge.decode("interaction", batch, _READ)
+        frame, positions = decoded.frame, decoded.rows.tolist()
+        if not positions:
+            return Changes(), decoded.errors
         subjects = [batch[at].key.decode() for at in positions]
         offsets = [batch[at].offset for at in positions]
-        return fold_interactions(load, events.by_subject(decoded.frame, subjects, offsets)), decoded.errors
+        restored = [row for row, at in enumerate(positions) if batch[at].headers and RESTORED in batch[at].headers]
+        watched = matcher.watched(frame, watching.now)
+        grouped = events.by_subject(frame, subjects, offsets, watched, restored)
+        newest = frame["occurred_at"].max()
+        assert isinstance(newest, int)
+        ticker.note(batch.partition, {}, newest)
+        return fold_interactions(load, grouped, watching), decoded.errors
 
     def identities(batch: RecordBatch, load: Load) -> tuple[Changes, list[tuple[int, str]]]:
         decoded = edge.decode("identity", batch, ("kind", "value", "root", "version"))
         news: dict[str, list[tuple[int, str, int]]] = {}
         for at, (kind, value, root, version) in zip(decoded.rows.tolist(), decoded.frame.iter_rows(), strict=True):
             news.setdefault(f"{kind}:{value}", []).append((batch[at].offset, root, version))
-        return fold_identities(load, news), decoded.errors
+        return fold_identities(load, news, watching), decoded.errors
 
     def parts(batch: RecordBatch, load: Load) -> tuple[Changes, list[tuple[int, str]]]:
         decoded = edge.decode("part", batch)
         sent: dict[str, list[tuple[int, str, int, bytes | None]]] = {}
         for at, (target, part, version, state) in zip(decoded.rows.tolist(), decoded.frame.iter_rows(), strict=True):
             sent.setdefault(target, []).append((batch[at].offset, part, version, state))
-        return fold_parts(load, sent), decoded.errors
+        return fold_parts(load, sent, watching), decoded.errors
 
     folds = {
         settings.topic("interactions"): interactions,
@@ -59,23 +78,46 @@ def create(app: Any, settings: Settings) -> Edge:
         settings.topic("parts"): parts,
     }
 
-    async def handle(batch: RecordBatch) -> None:
-        began = time.perf_counter()
-        partition = batch.partition
-        changes, errors = folds[batch.topic](batch, lambda key: table.get(partition, key))
+    async def store(partition: int, changes: Changes) -> None:
         for key, state in changes.states.items():
             table.put(partition, key, state)
         await table.flush()  # before anything is published: what is published follows from durable state
+        ticker.note(partition, changes.due)
+
+    async def publish(changes: Changes, timestamp: int) -> None:
         for topic, record, rows_of, key_of in _PUBLISHED:
             published = rows_of(changes)
             if published:
                 keys = [key_of(row).encode() for row in published]
-                await edge.publish(topic, record, rows.frame(record, published), keys, batch[0].timestamp)
-        await edge.refuse(batch, [(at, "undecodable", detail) for at, detail in errors])
-        await edge.flush()
-        metrics.DUPLICATES.inc(changes.duplicates)
-        metrics.STATE_SUBJECTS.set(sum(table.count(held) for held in table.partitions_held))
-        edge.observe(batch, time.perf_counter() - began)
+                await edge.publish(topic, record, rows.frame(record, published), keys, timestamp)
+
+    async def handle(batch: RecordBatch) -> None:
+        async with working:
+            began = time.perf_counter()
+            partition, watching.now = batch.partition, now_ms()
+            changes, errors = folds[batch.topic](batch, lambda key: table.get(partition, key))
+            await store(partition, changes)
+            await publish(changes, batch[0].timestamp)
+            await edge.refuse(batch, [(at, "undecodable", detail) for at, detail in errors])
+            await edge.flush()
+            metrics.DUPLICATES.inc(changes.duplicates)
+            metrics.STATE_SUBJECTS.set(sum(table.count(held) for held in table.partitions_held))
+            edge.observe(batch, time.perf_counter() - began)
+
+    async def fire(partition: int, keys: list[bytes], until: int) -> None:
+        async with working:
+            watching.now = now_ms()
+            names = [key.decode() for key in keys]
+            changes = fold_due(lambda key: table.get(partition, key), names, watching, until)
+            await store(partition, changes)
+            await publish(changes, watching.now)
+            await edge.flush()
+
+    ticker = Ticker(app, table, folds, fire)
+
+    @app.timer(interval=EVERY)  # type: ignore[untyped-decorator]
+    async def timers() -> None:
+        await ticker.tick()
 
     @app.agent(app.topic(*folds, key_serializer="raw", value_serializer="raw"))  # type: ignore[untyped-decorator]
     async def stitch(stream: Any) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from schemas import catalogue
+from streams.alerts.signals import Watched
 from streams.stitch.journey import CHANNELS, INSTRUMENTS, MICRO, MILESTONES, Event
 
 COLUMNS = (
@@ -63,7 +64,12 @@ class Events:
         }
 
     def by_subject(
-        self, frame: pl.DataFrame, subjects: Sequence[str], offsets: Sequence[int]
+        self,
+        frame: pl.DataFrame,
+        subjects: Sequence[str],
+        offsets: Sequence[int],
+        watched: Mapping[int, Watched] | None = None,
+        restored: Collection[int] = (),
     ) -> dict[str, list[tuple[int, bytes, Event]]]:
         """Group a batch by subject.
 
@@ -71,6 +77,8 @@ class Events:
             frame: interactions in frame form, at least COLUMNS.
             subjects: the subject of each row.
             offsets: the offset of each row, ascending.
+            watched: what rows say to the rules of alerts.
+            restored: rows that come from what was stored.
 
         Returns:
             Per subject its (offset, eight-byte hash of the event id, event), in order of offsets.
@@ -104,6 +112,7 @@ class Events:
         nothing = (-1, None)
         roles = self._roles
         grouped: dict[str, list[tuple[int, bytes, Event]]] = {}
+        made: list[Event] = []
         at = 0
         for offset, subject, event_id, occurred_at, booking_ref, touchpoint, channel, case_id, unit, *rest in zip(
             *columns, strict=True
@@ -121,8 +130,13 @@ class Events:
                 unit,
                 *rest,
             )
+            made.append(event)
             grouped.setdefault(subject, []).append((offset, digests[at : at + 8], event))
             at += 8
+        for row, said in (watched or {}).items():
+            made[row].watched = said
+        for row in restored:
+            made[row].restored = True
         return grouped
 
     def _preferences(self, frame: pl.DataFrame) -> list[tuple[tuple[str, str], ...]]:

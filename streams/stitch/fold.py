@@ -25,7 +25,8 @@ from streams.stitch.publications import (
     withdrawn_customer,
 )
 from streams.stitch.rows import Row
-from streams.stitch.subject import Part, Subject, decode, encode, encode_summary
+from streams.stitch.subject import Part, Subject, decode, decode_summary, encode, encode_summary
+from streams.stitch.watching import Observer, Watching, cause_of
 
 Load = Callable[[bytes], bytes | None]
 """The encoded state of a subject (key: its name in UTF-8), or None."""
@@ -40,22 +41,29 @@ class Changes:
     customers: list[Row] = field(default_factory=list)
     cases: list[Row] = field(default_factory=list)
     parts: list[Row] = field(default_factory=list)
+    alerts: list[Row] = field(default_factory=list)
+    moves: list[Row] = field(default_factory=list)
+    due: dict[bytes, int] = field(default_factory=dict)
+    """State key -> when its next timer is due, epoch ms; 0: there is none (any more)."""
     folded: int = 0
     duplicates: int = 0
     replayed: int = 0
     """Messages read again that had been applied already."""
 
 
-def fold_interactions(load: Load, events: Mapping[str, Sequence[tuple[int, bytes, Event]]]) -> Changes:
+def fold_interactions(
+    load: Load, events: Mapping[str, Sequence[tuple[int, bytes, Event]]], watching: Watching | None = None
+) -> Changes:
     """Fold interactions into their own subjects.
 
     Args:
         load: finds a subject's state.
         events: per subject its (offset, eight-byte hash of the event id, event), in order of offsets.
+        watching: by what to observe alerts and moves; None: they are not.
     """
     changes = Changes()
     for name, records in events.items():
-        turn = _Turn(changes, load, name)
+        turn = _Turn(changes, load, name, watching)
         state = turn.state
         fresh = [record for record in records if record[0] >= state.interactions_applied]
         turn.begin(replayed=len(records) - len(fresh), own_events=True)
@@ -72,6 +80,8 @@ def fold_interactions(load: Load, events: Mapping[str, Sequence[tuple[int, bytes
                 added.append(event_hash)
                 turn.touch(event)
                 state.own.add(event)
+                if turn.alone and (event.score is not None or state.watch is not None):
+                    turn.observer.follow(event)
             state.seen = known + b"".join(added)
             state.interactions_applied = fresh[-1][0] + 1
             changes.folded += len(added)
@@ -79,16 +89,19 @@ def fold_interactions(load: Load, events: Mapping[str, Sequence[tuple[int, bytes
     return changes
 
 
-def fold_identities(load: Load, news: Mapping[str, Sequence[tuple[int, str, int]]]) -> Changes:
+def fold_identities(
+    load: Load, news: Mapping[str, Sequence[tuple[int, str, int]]], watching: Watching | None = None
+) -> Changes:
     """Apply news of subjects' roots.
 
     Args:
         load: finds a subject's state.
         news: per subject its (offset, root, version), in order of offsets.
+        watching: as for `fold_interactions`.
     """
     changes = Changes()
     for name, records in news.items():
-        turn = _Turn(changes, load, name)
+        turn = _Turn(changes, load, name, watching)
         state = turn.state
         if turn.unknown and all(root == name for _, root, _ in records):
             continue  # no state, and its own root: as if nothing had been said
@@ -114,16 +127,21 @@ def fold_identities(load: Load, news: Mapping[str, Sequence[tuple[int, str, int]
     return changes
 
 
-def fold_parts(load: Load, parts: Mapping[str, Sequence[tuple[int, str, int, bytes | None]]]) -> Changes:
+def fold_parts(
+    load: Load,
+    parts: Mapping[str, Sequence[tuple[int, str, int, bytes | None]]],
+    watching: Watching | None = None,
+) -> Changes:
     """Take in, replace or drop the parts that subjects sent to their root.
 
     Args:
         load: finds a subject's state.
         parts: per target its (offset, sender, version, encoded summary or None to drop), in order of offsets.
+        watching: as for `fold_interactions`.
     """
     changes = Changes()
     for name, records in parts.items():
-        turn = _Turn(changes, load, name)
+        turn = _Turn(changes, load, name, watching)
         state = turn.state
         if turn.unknown and all(summary is None for *_, summary in records):
             continue  # nothing there that could be dropped
@@ -134,21 +152,45 @@ def fold_parts(load: Load, parts: Mapping[str, Sequence[tuple[int, str, int, byt
             known = state.parts.get(sender)
             if known is None or version >= known.version:
                 state.parts[sender] = Part(version, summary)
+                if summary is not None:
+                    turn.arrived.append(summary)
         turn.finish(own_changed=False)
+    return changes
+
+
+def fold_due(load: Load, names: Sequence[str], watching: Watching, until: int) -> Changes:
+    """A timer's turn: raise what is due by `until` (epoch ms) in roots, and publish what may not have been.
+
+    No message is applied, so versions stay as they are.
+    """
+    changes = Changes()
+    for name in names:
+        turn = _Turn(changes, load, name, watching)
+        if turn.unknown:
+            continue  # erased meanwhile
+        changes.alerts += turn.observer.due(until)
+        turn.store()
     return changes
 
 
 class _Turn:
     """One subject's turn in a batch: knows how it was, and publishes what is different afterwards."""
 
-    def __init__(self, changes: Changes, load: Load, name: str) -> None:
+    observer: Observer
+
+    def __init__(self, changes: Changes, load: Load, name: str, watching: Watching | None) -> None:
         self.changes, self.name, self.key = changes, name, name.encode()
         encoded = load(self.key)
         self.unknown = encoded is None
         self.state = Subject() if encoded is None else decode(encoded)
         self.refs: set[str] = set()
         self.case_ids: set[str] = set()
-        self.replay = self.simple = False
+        self.replay = self.simple = self.alone = False
+        self.events: list[Event] = []
+        self.arrived: list[bytes] = []
+        self.watched = watching is not None
+        if watching is not None:
+            self.observer = Observer(watching, name, self.state)
         self.before: Publications | None = None
 
     def begin(self, replayed: int, own_events: bool = False) -> None:
@@ -159,6 +201,8 @@ class _Turn:
             own_events: whether the messages are interactions of the subject itself.
         """
         state, self.replay = self.state, replayed > 0
+        # An event changes the score of a root without parts by itself: each is looked at, else the turn as a whole.
+        self.alone = self.watched and own_events and state.root is None and not state.parts
         self.changes.replayed += replayed
         if self.replay:
             return
@@ -174,6 +218,7 @@ class _Turn:
 
     def touch(self, event: Event) -> None:
         """Note what an event that is about to be added may change."""
+        self.events.append(event)
         if event.booking_ref is None:
             self.simple = False
         else:
@@ -190,16 +235,22 @@ class _Turn:
         if own_changed and state.own.interactions:
             changes.parts += ((former, self.name, state.version, None) for former in state.former)
             if state.root is not None:
+                state.own.cause = self._cause()
                 changes.parts.append((state.root, self.name, state.version, encode_summary(state.own)))
         if state.is_root:
             self._publish()
         elif state.published or state.ledger:
             self._emit(withdrawals(self.name, {*state.ledger, *own_keys(state)}, state.version))
             changes.customers.append(withdrawn_customer(self.name, state.version))
+        if self.watched and not state.is_root:
+            changes.alerts += self.observer.leave(self.replay)
         self.store()
 
     def store(self) -> None:
         """Store the state."""
+        watch = self.state.watch
+        if watch is not None:
+            self.changes.due[self.key] = watch.due
         self.changes.states[self.key] = encode(self.state)
 
     def _publish(self) -> None:
@@ -216,6 +267,19 @@ class _Turn:
             state.ledger = sorted(gone | (now.records.keys() - own_keys(state)))
             state.published = True
         self.changes.customers.append(now.customer)
+        if self.watched:
+            summary = now.summary
+            if not self.alone and (summary.rolling.at or state.watch is not None):
+                self.observer.look(summary.rolling, summary.last, self._cause())
+            alerts, moves = self.observer.finish(summary.signals, self.replay)
+            self.changes.alerts += alerts
+            self.changes.moves += moves
+
+    def _cause(self) -> tuple[int, bytes, str, str | None, str | None] | None:
+        """The latest event of this turn: of the subject's own, or of the parts that arrived."""
+        own = (cause_of(event) for event in self.events if not event.restored)
+        sent = (cause for encoded in self.arrived if (cause := decode_summary(encoded).cause) is not None)
+        return max((*own, *sent), key=lambda cause: cause[:2], default=None)
 
     def _emit(self, records: Mapping[str, Row]) -> None:
         for key, row in records.items():

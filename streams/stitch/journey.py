@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from streams.alerts.signals import Watched
+
 CHANNELS = ("booking", "check_in", "stay", "post_travel")
 MILESTONES = ("booked", "cancelled", "no_show", "checked_in", "in_stay", "completed")
 """Statuses in order of rank: at the same instant the later one of this list wins."""
@@ -41,6 +43,10 @@ class Event(msgspec.Struct):
     amount_minor: int = 0
     currency: str | None = None
     preferences: tuple[tuple[str, str], ...] = ()
+    watched: Watched | None = None
+    """What it says to the rules of alerts."""
+    restored: bool = False
+    """Whether it comes from what was stored, to rebuild state: what follows is not observed anew."""
 
 
 class Journey(msgspec.Struct, array_like=True):

@@ -26,6 +26,8 @@ class Publications:
 
     records: Mapping[str, Row]
     customer: Row
+    summary: Summary
+    """What they follow from."""
 
 
 def publications(
@@ -53,7 +55,7 @@ def publications(
         if refs is None or id(case) in homes:
             records[CASE + case_id] = rows.case_row(customer, case_id, case, homes.get(id(case)), version)
     count = len(journeys) if refs is None else len(summary.bookings)
-    return Publications(records, rows.customer_row(name, customer, summary, count, version))
+    return Publications(records, rows.customer_row(name, customer, summary, count, version), summary)
 
 
 def same(row: Row, other: Row | None) -> bool:

@@ -86,6 +86,13 @@ class Rolling(msgspec.Struct, array_like=True):
             self.s90 * f90 / (self.w90 * f90 + 1.0),
         )
 
+    def score_30(self, at: int) -> float:
+        """The 30-day score alone, as of `at`; 0 without any event."""
+        if at == self.at:
+            return self.s30 / (self.w30 + 1.0)
+        f30 = exp((self.at - at) / TAU_30)
+        return self.s30 * f30 / (self.w30 * f30 + 1.0)
+
     def evidence(self) -> float:
         """Effective sample size at 30 days: W^2 / Q; 0 when nothing was added or all of it has decayed away."""
         return self.w30 * self.w30 / self.q30 if self.q30 > 0.0 else 0.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from streams.alerts.watch import Watch
 from streams.stitch.summary import Summary
 
 
@@ -38,6 +39,8 @@ class Subject(msgspec.Struct, array_like=True):
     """Whether this subject has published as a customer and perhaps not withdrawn since."""
     ledger: list[str] = []
     """Keys of records published, and perhaps not withdrawn since, that do not follow from `own` alone."""
+    watch: Watch | None = None
+    """What a root remembers to observe changes by: alerts and moves. None: nothing."""
 
     @property
     def version(self) -> int:

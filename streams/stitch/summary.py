@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from streams.alerts.signals import Signals
 from streams.stitch.case import Case
 from streams.stitch.journey import MICRO, Event, Journey
 from streams.stitch.rolling import Rolling
@@ -40,6 +41,11 @@ class Summary(msgspec.Struct, array_like=True):
     preferences: dict[str, Preference] = {}
     duplicates: int = 0
     """Records seen again: not part of any figure, but of the account of what was read."""
+    signals: Signals | None = None
+    """What the events say to the rules of alerts."""
+    cause: tuple[int, bytes, str, str | None, str | None] | None = None
+    """(occurred_at, event id, touchpoint, unit, booking_ref) of the event that this summary was last sent for: a part
+    tells its root so. Not merged."""
 
     def add(self, event: Event) -> None:
         """Add one event that is not in the set yet."""
@@ -69,6 +75,10 @@ class Summary(msgspec.Struct, array_like=True):
             self.rolling.add(at, event.weight, event.score / MICRO)
         for key, value in event.preferences:
             self._prefer(key, Preference(at, event.event_id, value, 1))
+        if event.watched is not None:
+            if self.signals is None:
+                self.signals = Signals()
+            self.signals.add(event.watched)
 
     def _prefer(self, key: str, stated: Preference) -> None:
         known = self.preferences.get(key)
@@ -101,6 +111,10 @@ class Summary(msgspec.Struct, array_like=True):
         self.rolling.absorb(other.rolling)
         for key, stated in other.preferences.items():
             self._prefer(key, stated)
+        if other.signals is not None:
+            if self.signals is None:
+                self.signals = Signals()
+            self.signals.absorb(other.signals)
 
     def copy(self) -> Summary:
         """An independent copy."""

@@ -1,0 +1,126 @@
+"""A batch of interactions, in columns, against the rules: what each event says to them. Pure.
+
+All rules look at all rows at once, and only what one of them wants is taken out of the columns. Events too old for
+every rule are left aside first, so that loading history costs one comparison a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+import polars as pl
+
+from streams.alerts.rules import Condition, Rule
+from streams.alerts.signals import Answer, Signal, Watched
+
+COLUMNS = (
+    "event_id",
+    "occurred_at",
+    "booking_ref",
+    "touchpoint",
+    "unit",
+    "case_id",
+    "survey",
+    "score",
+    "reach",
+    "aspects",
+)
+"""Fields of interaction.avsc that the rules look at."""
+
+
+class Matcher:
+    """Looks at batches with a set of rules."""
+
+    def __init__(self, rules: Mapping[str, Rule]) -> None:
+        self._rules = [rule for rule in rules.values() if rule.when]
+        self._age = max((rule.after + rule.max_age for rule in rules.values()), default=0)
+        answering: set[str] = set()
+        for rule in rules.values():
+            for answers in (rule.close, rule.acknowledge):
+                answering |= answers.in_case | answers.anywhere
+        self._wanted = [_rule(rule).alias(f"rule {rule.name}") for rule in self._rules]
+        self._wanted.append(pl.col("touchpoint").is_in(sorted(answering)).alias("answer"))
+
+    def watched(self, frame: pl.DataFrame, now: int) -> dict[int, Watched]:
+        """What the events say to the rules, by row; rows that say nothing are left out.
+
+        Args:
+            frame: interactions in frame form, at least COLUMNS.
+            now: the worker's clock, epoch ms: what is older than a rule's `after` and `max_age` is history.
+        """
+        recent = (frame["occurred_at"] >= now - self._age).arg_true()
+        if recent.is_empty():
+            return {}
+        part = frame if len(recent) == frame.height else frame.select(COLUMNS)[recent]
+        hits = part.select(*self._wanted)
+        rows = hits.select(pl.any_horizontal(pl.all())).to_series().arg_true()
+        if rows.is_empty():
+            return {}
+        wanted = part.select(COLUMNS)[rows]
+        matches = zip(recent[rows].to_list(), hits[rows].iter_rows(), wanted.iter_rows(), strict=True)
+        return {row: self._say(hit, values, now) for row, hit, values in matches}
+
+    def _say(self, hit: tuple[bool, ...], values: tuple[object, ...], now: int) -> Watched:
+        event_id, at, booking_ref, touchpoint, unit, case_id, survey, score, reach, _ = values
+        assert isinstance(event_id, str)
+        assert isinstance(at, int)
+        assert isinstance(touchpoint, str)
+        raw = UUID(event_id).bytes
+        own = str(UUID(bytes=raw))  # a complaint without a case id is a case of its own, as in the summaries
+        ref = booking_ref if isinstance(booking_ref, str) else None
+        case = case_id if isinstance(case_id, str) else None
+        signals = []
+        for matched, rule in zip(hit, self._rules, strict=False):  # the last of `hit` is the answer
+            if matched and at >= now - rule.after - rule.max_age:
+                reason = rule.reason.format(
+                    touchpoint=touchpoint,
+                    unit=unit or "an unknown unit",
+                    answer=survey["score"] if isinstance(survey, dict) else float("nan"),
+                    score=float("nan") if score is None else score,
+                    before=float("nan"),
+                    reach=reach or 0,
+                    after=rule.after_text,
+                )
+                signals.append(Signal(at, raw, rule.name, reason, rule.unit or _text(unit), ref, case or own))
+        answer = Answer(at, raw, touchpoint, ref, case) if hit[-1] else None
+        return tuple(signals), answer
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _rule(rule: Rule) -> pl.Expr:
+    """Whether any of a rule's conditions holds; never null."""
+    return pl.any_horizontal(*[_condition(condition) for condition in rule.when])
+
+
+def _condition(condition: Condition) -> pl.Expr:
+    tests = []
+    if condition.touchpoints is not None:
+        tests.append(pl.col("touchpoint").is_in(sorted(condition.touchpoints)))
+    if condition.instrument is not None:
+        tests.append(pl.col("survey").struct.field("instrument") == condition.instrument)
+    if condition.answer_at_most is not None:
+        tests.append(pl.col("survey").struct.field("score") <= condition.answer_at_most)
+    if condition.reach_at_least is not None:
+        tests.append(pl.col("reach") >= condition.reach_at_least)
+    if condition.aspects is not None:
+        tests.append(_aspects(condition))
+    elif condition.score_at_most is not None:
+        tests.append(pl.col("score") <= condition.score_at_most)
+    return pl.all_horizontal(*[test.fill_null(False) for test in tests])
+
+
+def _aspects(condition: Condition) -> pl.Expr:
+    """Whether one of the aspects is spoken of and, with a bound, its own score (else the event's) is low enough."""
+    assert condition.aspects is not None
+    element = pl.element()
+    spoken = element.struct.field("aspect").is_in(sorted(condition.aspects))
+    if condition.score_at_most is None:
+        return pl.col("aspects").list.eval(spoken).list.any()
+    own = element.struct.field("score")
+    low = pl.col("aspects").list.eval(spoken & (own <= condition.score_at_most).fill_null(False)).list.any()
+    unscored = pl.col("aspects").list.eval(spoken & own.is_null()).list.any()
+    return low | (unscored & (pl.col("score") <= condition.score_at_most).fill_null(False))

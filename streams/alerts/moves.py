@@ -1,0 +1,76 @@
+"""How a customer's 30-day score goes: moves between profiles, and drops that a rule watches for. Pure.
+
+Everybody begins as non_committal, so a first opinion strong enough is a move. What changes because identifiers were
+joined or parted, or because state is rebuilt from what is stored, is no move: nobody changed their mind. It is adopted
+in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+from streams.alerts.rules import Rule
+from streams.alerts.signals import KEPT_MS, Signal
+from streams.alerts.watch import PROFILES, UNKNOWN, Watch
+
+Cause = tuple[int, bytes, str, str | None, str | None]
+"""(occurred_at, event id, touchpoint, unit, booking_ref) of the event that changed a score."""
+
+_KEPT_DROPS = 16
+
+
+def move(customer_id: str, watch: Watch, profile: int, score: float, evidence: float, cause: Cause | None) -> Any:
+    """Note the profile; the row of move.avsc, without its version, or None where it is no move.
+
+    profile: index into PROFILES. score: the 30-day score. cause: None for a change that is to be adopted in silence.
+    """
+    before, watch.profile = watch.profile, profile
+    if profile == before or before == UNKNOWN or cause is None:
+        return None
+    at, raw, touchpoint, unit, ref = cause
+    text = raw.hex()
+    event_id = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    ends = PROFILES[before], PROFILES[profile]
+    key = blake2b("\0".join((customer_id, *ends, event_id)).encode(), digest_size=16).hexdigest()
+    journey_id = None if ref is None else f"{customer_id}/{ref}"
+    return (key, customer_id, *ends, touchpoint, event_id, journey_id, unit, score, evidence, at)
+
+
+def drops(rules: Mapping[str, Rule], watch: Watch, score: float, cause: Cause, now: int) -> None:
+    """Note the score, and a signal for each rule of which it is a drop; end those drops from which it has recovered.
+
+    Falls are measured from the highest score of late, within the longest time that a rule looks back.
+    """
+    at = cause[0]
+    watching = [(rule, rule.drop) for rule in rules.values() if rule.drop is not None and at >= now - rule.max_age]
+    if not watching:
+        return
+    if watch.drops:
+        recovered = {rule.name: drop.recovered_at for rule, drop in watching}
+        watch.drops = [
+            Signal(d.at, d.event_id, d.rule, d.reason, d.unit, d.booking_ref, d.case_id, at)
+            if not d.ended and score >= recovered.get(d.rule, 2.0) and at >= d.at
+            else d
+            for d in watch.drops
+            if at - d.at <= KEPT_MS
+        ][-_KEPT_DROPS:]
+    fell = False
+    for rule, drop in watching:
+        near = watch.peak_at and abs(at - watch.peak_at) <= drop.within
+        if near and watch.peak - score >= drop.by and score <= drop.to:
+            fell = True
+            reason = rule.reason.format(
+                touchpoint=cause[2],
+                unit=cause[3] or "an unknown unit",
+                answer=float("nan"),
+                score=score,
+                before=watch.peak,
+                reach=0,
+                after=rule.after_text,
+            )
+            watch.drops.append(Signal(at, cause[1], rule.name, reason, rule.unit or cause[3], cause[4]))
+    longest = max(drop.within for _, drop in watching)
+    if fell or not watch.peak_at or score >= watch.peak or at - watch.peak_at > longest:
+        watch.peak, watch.peak_at = score, at

@@ -1,0 +1,253 @@
+"""The rules of alerts: a TOML file, checked word by word when it is read. Pure but for `load`, which reads the file.
+
+A rule names the events that it watches for, or a drop of sentiment, and the events that close and acknowledge its
+alerts. Case roles and milestones are written for the touchpoints that have them in the catalogue.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from schemas import catalogue
+from streams.errors import RihlaError
+from streams.stitch.case import ROLES
+from streams.stitch.journey import INSTRUMENTS, MILESTONES
+
+SEVERITIES = ("low", "medium", "high", "critical")
+SCOPES = ("customer", "journey", "case", "event")
+PLACEHOLDERS = {
+    "touchpoint": "stay.halal_breach",
+    "unit": "a unit",
+    "answer": 1.0,
+    "score": -1.0,
+    "before": 1.0,
+    "reach": 1,
+    "after": "1d",
+}
+"""What a reason may name in braces, with a value to try it with."""
+
+_UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = re.compile(r"(\d+)([smhd])")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+class RuleError(RihlaError):
+    """The file of rules cannot be used; the message names the rule and the key, and says what would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What an event must be; everything that is not None must hold."""
+
+    touchpoints: frozenset[str] | None = None
+    aspects: frozenset[str] | None = None
+    """One of these is spoken of, with a score as below (the aspect's own, else the event's)."""
+    instrument: str | None = None
+    answer_at_most: float | None = None
+    score_at_most: float | None = None
+    reach_at_least: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A fall of the 30-day score by at least `by`, to at most `to`, within so many ms."""
+
+    by: float
+    to: float
+    within: int
+    recovered_at: float
+    """A score from which on the drop is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Touchpoints that answer a signal: those of the same case only, and those of the same journey or customer."""
+
+    in_case: frozenset[str]
+    anywhere: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. Durations are in ms; `unit` None stands for the unit of the event."""
+
+    name: str
+    severity: str
+    reason: str
+    scope: str
+    cooldown: int
+    after: int
+    max_age: int
+    unit: str | None
+    when: tuple[Condition, ...]
+    drop: Drop | None
+    close: Answers
+    acknowledge: Answers
+
+    @property
+    def after_text(self) -> str:
+        """The delay in the largest unit that divides it: "24h" is "1d"."""
+        unit, size = next((u, s) for u, s in reversed(_UNITS_MS.items()) if self.after % s == 0)
+        return f"{self.after // size}{unit}"
+
+
+def load(path: str | None = None) -> Mapping[str, Rule]:
+    """The rules of a file by name; None: those that come with Rihla. Raises RuleError."""
+    if path is None:
+        return _own()
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RuleError(f"alert rules {path}: {error}", "see RIHLA_ALERT_RULES") from error
+    return parse(text, path)
+
+
+@cache
+def _own() -> Mapping[str, Rule]:
+    return parse(files("streams.alerts").joinpath("rules.toml").read_text("utf-8"), "rules.toml")
+
+
+def parse(text: str, source: str) -> Mapping[str, Rule]:
+    """Rules from the text of a file; source: its name, for messages. Raises RuleError at the first mistake."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RuleError(f"alert rules {source}: not TOML: {error}") from error
+    return {name: _Reader(f"alert rules {source}: {name}", table).rule(name) for name, table in tables.items()}
+
+
+class _Reader:
+    """Takes keys out of a table, each checked; what is left over at the end is a mistake."""
+
+    def __init__(self, where: str, table: Any) -> None:
+        if not isinstance(table, dict):
+            raise RuleError(f"{where}: is not a table")
+        self.where, self.left = where, dict(table)
+
+    def fail(self, key: str, problem: str) -> RuleError:
+        return RuleError(f"{self.where}: {key} {problem}", "docs/alerts.md lists the keys of a rule")
+
+    def end(self, allowed: str) -> None:
+        if self.left:
+            raise self.fail(", ".join(sorted(self.left)), f"is not a key here; there are {allowed}")
+
+    def word(self, key: str, allowed: Iterable[str], default: str | None = None) -> str:
+        value = self.left.pop(key, default)
+        if value not in tuple(allowed):
+            raise self.fail(key, f"must be one of {', '.join(allowed)}, not {value!r}")
+        return str(value)
+
+    def words(self, key: str, allowed: Iterable[str]) -> list[str] | None:
+        if key not in self.left:
+            return None
+        values = self.left.pop(key)
+        if not isinstance(values, list) or not values:
+            raise self.fail(key, "must be a list that is not empty")
+        known = set(allowed)
+        for value in values:
+            if value not in known:
+                raise self.fail(key, f"has {value!r}, which the catalogue does not know")
+        return values
+
+    def number(self, key: str, low: float, high: float, required: bool = False) -> float | None:
+        if key not in self.left and not required:
+            return None
+        value = self.left.pop(key, None)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            raise self.fail(key, f"must be a number from {low:g} to {high:g}, not {value!r}")
+        return float(value)
+
+    def duration(self, key: str, default: str) -> int:
+        value = self.left.pop(key, default)
+        match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise self.fail(key, f'must be a duration such as "90s", "15m", "24h" or "7d", not {value!r}')
+        return int(match[1]) * _UNITS_MS[match[2]]
+
+    def rule(self, name: str) -> Rule:
+        if not _NAME.fullmatch(name):
+            raise RuleError(f"{self.where}: a rule's name is small letters, digits and _")
+        severity = self.word("severity", SEVERITIES)
+        scope = self.word("scope", SCOPES, "customer")
+        cooldown, after = self.duration("cooldown", "1d"), self.duration("after", "0s")
+        if cooldown == 0:
+            raise self.fail("cooldown", "must not be zero")
+        max_age, unit, reason = self.duration("max_age", "7d"), self.left.pop("unit", None), self.left.pop("reason", "")
+        if unit is not None and not (isinstance(unit, str) and unit):
+            raise self.fail("unit", "must be a name")
+        try:
+            if not (isinstance(reason, str) and reason.format(**PLACEHOLDERS)):
+                raise self.fail("reason", "must be a sentence")
+        except (KeyError, ValueError, IndexError, AttributeError) as error:
+            raise self.fail("reason", f"has other placeholders than {', '.join(PLACEHOLDERS)}: {error}") from error
+        drop = self._drop() if "drop" in self.left else None
+        when = self._when()
+        if bool(when) == (drop is not None):
+            raise self.fail("when", "or drop must be given, and not both")
+        close, acknowledge = self._answers("close"), self._answers("acknowledge")
+        self.end("severity, reason, scope, cooldown, after, max_age, unit, when, drop, close, acknowledge")
+        return Rule(name, severity, reason, scope, cooldown, after, max_age, unit, when, drop, close, acknowledge)
+
+    def _drop(self) -> Drop:
+        reader = _Reader(f"{self.where}: drop", self.left.pop("drop"))
+        by, to = reader.number("by", 0, 2, required=True), reader.number("to", -1, 1, required=True)
+        recovered, within = reader.number("recovered_at", -1, 1), reader.duration("within", "14d")
+        reader.end("by, to, within, recovered_at")
+        assert by is not None
+        assert to is not None
+        return Drop(by, to, within, max(to, 0.0) if recovered is None else recovered)
+
+    def _when(self) -> tuple[Condition, ...]:
+        tables = self.left.pop("when", [])
+        if not isinstance(tables, list):
+            raise self.fail("when", "must be a list of conditions")
+        return tuple(_Reader(f"{self.where}: when", table)._condition() for table in tables)
+
+    def _condition(self) -> Condition:
+        points = catalogue.load()
+        named = self.words("touchpoints", points)
+        roles = self.words("case_roles", ROLES)
+        if roles is not None:
+            having = _with_roles(roles)
+            named = [*having] if named is None else [name for name in named if name in having]
+        aspects = self.words("aspects", {point.aspect for point in points.values() if point.aspect})
+        instrument = self.word("instrument", INSTRUMENTS) if "instrument" in self.left else None
+        answer, score = self.number("answer_at_most", 0, 10), self.number("score_at_most", -1, 1)
+        reach = self.number("reach_at_least", 0, 2**62)
+        self.end("touchpoints, case_roles, aspects, instrument, answer_at_most, score_at_most, reach_at_least")
+        if answer is not None and instrument is None:
+            raise self.fail("answer_at_most", "needs an instrument")
+        if named is None and aspects is None and instrument is None and score is None and reach is None:
+            raise RuleError(f"{self.where}: a condition without a key would hold for every event")
+        return Condition(
+            None if named is None else frozenset(named),
+            None if aspects is None else frozenset(aspects),
+            instrument,
+            answer,
+            score,
+            None if reach is None else int(reach),
+        )
+
+    def _answers(self, key: str) -> Answers:
+        reader = _Reader(f"{self.where}: {key}", self.left.pop(key, {}))
+        points = catalogue.load()
+        anywhere = {*(reader.words("touchpoints", points) or ())}
+        milestones = reader.words("milestones", MILESTONES) or ()
+        anywhere |= {name for name, point in points.items() if point.milestone in milestones}
+        anywhere |= _with_roles(reader.words("case_roles_of_customer", ROLES) or ())
+        in_case = _with_roles(reader.words("case_roles", ROLES) or ())
+        reader.end("touchpoints, milestones, case_roles, case_roles_of_customer")
+        return Answers(frozenset(in_case), frozenset(anywhere))
+
+
+def _with_roles(roles: Iterable[str]) -> set[str]:
+    """The touchpoints that have one of these case roles."""
+    wanted = {*roles}
+    return {name for name, point in catalogue.load().items() if point.case_role in wanted}

@@ -1,0 +1,77 @@
+"""What a customer's events say about the rules: signals, which may raise an alert, and answers, which may close one.
+
+A mergeable set like the rest of a summary: signals and answers of one customer come together at its root, whichever of
+its identifiers they came in under, and in whatever order. No table row depends on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+
+from streams.stitch.rolling import DAY_MS
+
+KEPT_MS = 90 * DAY_MS
+"""What is so much older than the newest of its kind is forgotten."""
+KEPT = 64
+"""Of each kind, the newest so many are kept: bounds what one customer's state can take."""
+
+
+class Signal(msgspec.Struct, array_like=True, frozen=True):
+    """An event that a rule watches for. Times are epoch ms."""
+
+    at: int
+    event_id: bytes
+    rule: str
+    reason: str
+    unit: str | None = None
+    booking_ref: str | None = None
+    case_id: str | None = None
+    ended: int = 0
+    """When the condition itself was over (a sentiment that recovered); 0: it is not."""
+
+
+class Answer(msgspec.Struct, array_like=True, frozen=True):
+    """An event that some rule names as closing or acknowledging."""
+
+    at: int
+    event_id: bytes
+    touchpoint: str
+    booking_ref: str | None = None
+    case_id: str | None = None
+
+
+T = TypeVar("T", Signal, Answer)
+
+Watched = tuple[tuple[Signal, ...], Answer | None]
+"""What one event says about the rules."""
+
+
+class Signals(msgspec.Struct, array_like=True):
+    """The signals and answers of a set of events; of each kind the newest, in order of time."""
+
+    signals: list[Signal] = []
+    answers: list[Answer] = []
+
+    def add(self, watched: Watched) -> None:
+        """Add what one event says."""
+        signals, answer = watched
+        self._take(signals, () if answer is None else (answer,))
+
+    def absorb(self, other: Signals) -> None:
+        """Merge those of a disjoint set of events."""
+        self._take(other.signals, other.answers)
+
+    def _take(self, signals: Sequence[Signal], answers: Sequence[Answer]) -> None:
+        if signals:
+            self.signals = _newest(sorted([*self.signals, *signals], key=lambda s: (s.at, s.event_id, s.rule)))
+        if answers:
+            self.answers = _newest(sorted([*self.answers, *answers], key=lambda a: (a.at, a.event_id)))
+
+
+def _newest(kept: list[T]) -> list[T]:
+    """What is kept of items in order of time."""
+    oldest = kept[-1].at - KEPT_MS
+    return kept[-KEPT:] if kept[0].at >= oldest else [item for item in kept if item.at >= oldest][-KEPT:]

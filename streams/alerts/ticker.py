@@ -1,0 +1,82 @@
+"""Looks at the timers of the partitions that a worker holds, every second, and has those fire that are due."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from streams.alerts.timers import Timers
+from streams.edge import now_ms
+from streams.table import BatchTable
+from streams.transport import OwnershipLost, lags
+
+EVERY = 1.0
+"""Seconds between looks: the most by which a timer is late while its worker is up and has read everything."""
+AT_ONCE = 200
+"""Customers in one turn of timers: bounds how long it holds up the messages."""
+_CHUNK = 5000
+
+Fire = Callable[[int, list[bytes], int], Awaitable[None]]
+"""Given a partition, keys that are due, and the time until which: raises, stores and publishes their alerts."""
+
+log = logging.getLogger(__name__)
+
+
+class Ticker:
+    """The timers of a worker.
+
+    topics: full names of what the worker reads; a partition is caught up when it has read all of them to their end.
+    """
+
+    def __init__(self, app: Any, table: BatchTable, topics: Iterable[str], fire: Fire) -> None:
+        self._app, self._table, self._fire = app, table, fire
+        self._topics = tuple(topics)
+        self._timers: dict[int, Timers] = {}
+        self._built: dict[int, int] = {}
+        self._newest: dict[int, int] = {}
+
+    def note(self, partition: int, due: Mapping[bytes, int], newest: int = 0) -> None:
+        """Take in what a batch has changed: due times by key, and the time of its newest event (epoch ms)."""
+        self._timers.setdefault(partition, Timers()).update(due)
+        if newest > self._newest.get(partition, 0):
+            self._newest[partition] = newest
+
+    async def tick(self) -> None:
+        """Fire what is due in the partitions held; whatever goes wrong ends as in streams.transport.consume."""
+        try:
+            generation = self._app.consumer_generation_id
+            held = self._table.partitions_held
+            for partition in self._timers.keys() - held:
+                del self._timers[partition]
+                self._built.pop(partition, None)
+            for partition in sorted(held):
+                if self._built.get(partition) != generation:
+                    await self._build(partition)
+                    self._built[partition] = generation
+                until = self._clock(partition)
+                while keys := self._timers[partition].take(until, AT_ONCE):
+                    await self._fire(partition, keys, until)
+        except OwnershipLost as exc:
+            log.warning("timers wait for their partitions: %s", exc)
+            self._built.clear()
+            await self._app.consumer.rejoin()
+        except Exception as exc:
+            await self._app.crash(exc)
+
+    async def _build(self, partition: int) -> None:
+        """Make the index of a partition that has come, or come back, to this worker."""
+        timers = self._timers.setdefault(partition, Timers())
+        keys = [key for key, _ in self._table.items(partition)]
+        for at in range(0, len(keys), _CHUNK):
+            chunk = ((key, self._table.get(partition, key)) for key in keys[at : at + _CHUNK])
+            timers.rebuild((key, state) for key, state in chunk if state is not None)
+            await asyncio.sleep(0)  # messages go on meanwhile
+
+    def _clock(self, partition: int) -> int:
+        """The time by which timers of a partition go (see streams.alerts.timers)."""
+        behind = lags(self._app)
+        if all(behind.get((topic, partition)) == 0 for topic in self._topics):
+            return now_ms()
+        return min(now_ms(), self._newest.get(partition, 0))

@@ -1,0 +1,77 @@
+"""When which customer's next alert is due: an index beside the table, made anew from the states after a rebalance.
+
+A timer goes off by the **clock**: the worker's own, as long as it has read all that is there to be read of the
+partition. While it catches up (after a pause, or on a history that is being loaded), the clock stands at the newest
+event that it has read: what would have stopped a timer in time may be among the records still to come.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from streams.alerts.watch import Watch
+
+
+class _Peek(msgspec.Struct, array_like=True):
+    """A Subject (streams.stitch.subject), of which nothing but the watch is decoded."""
+
+    interactions_applied: int = 0
+    identities_applied: int = 0
+    parts_applied: int = 0
+    own: msgspec.Raw = msgspec.Raw()
+    seen: msgspec.Raw = msgspec.Raw()
+    root: str | None = None
+    root_version: int = 0
+    parts: msgspec.Raw = msgspec.Raw()
+    former: msgspec.Raw = msgspec.Raw()
+    published: bool = False
+    ledger: msgspec.Raw = msgspec.Raw()
+    watch: Watch | None = None
+
+
+_peek = msgspec.msgpack.Decoder(_Peek).decode
+
+
+def due_of(state: bytes) -> int:
+    """When an encoded Subject's next timer is due, epoch ms; 0: none. At once (1) where an alert may be unpublished."""
+    watch = _peek(state).watch
+    if watch is None:
+        return 0
+    return 1 if watch.fired else watch.due
+
+
+class Timers:
+    """Keys by due time, of one partition."""
+
+    def __init__(self) -> None:
+        self._due: dict[bytes, int] = {}
+        self._queue: list[tuple[int, bytes]] = []
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def update(self, due: Mapping[bytes, int]) -> None:
+        """Set due times (epoch ms); 0 takes a key out."""
+        for key, at in due.items():
+            if not at:
+                self._due.pop(key, None)
+            elif self._due.get(key) != at:
+                self._due[key] = at
+                heapq.heappush(self._queue, (at, key))
+
+    def rebuild(self, states: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take in states of which nothing is known yet, encoded, by key."""
+        self.update({key: due for key, state in states if (due := due_of(state))})
+
+    def take(self, until: int, most: int) -> list[bytes]:
+        """Take out at most so many keys that are due by `until`, the earliest first."""
+        taken: list[bytes] = []
+        while self._queue and self._queue[0][0] <= until and len(taken) < most:
+            at, key = heapq.heappop(self._queue)
+            if self._due.get(key) == at:  # else it was put off or taken out since
+                del self._due[key]
+                taken.append(key)
+        return taken

@@ -1,0 +1,211 @@
+"""What a customer's state remembers of its alerts, and how signals and answers make alerts open and close. Pure.
+
+Signals of one rule, customer, scope and cooldown window are one alert. It says:
+
+- occurred_at, event_id, reason, unit: of the earliest of its signals;
+- acknowledged_at: the first answer after that which the rule names as acknowledging or closing;
+- closed_at: the first closing answer after the latest of its signals. A new signal in the same window opens it again.
+
+All of that is a function of the sets of signals and answers; only that and when an alert was raised is an observation.
+A rule with a delay (`after`) raises only in a turn of its timer, and not for a signal that was closed in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from streams.alerts.rules import Answers, Rule
+from streams.alerts.signals import KEPT_MS, Answer, Signal, Signals
+
+PROFILES = ("negative", "non_committal", "advocate")
+NON_COMMITTAL = 1
+"""What everybody begins as."""
+UNKNOWN = -1
+KEPT_ALERTS = 64
+
+
+class Alert(msgspec.Struct, array_like=True):
+    """An alert as it was last published. Times are epoch ms, None: not yet."""
+
+    alert_id: str
+    rule: str
+    severity: str
+    journey_id: str | None
+    unit: str | None
+    event_id: bytes
+    reason: str
+    at: int
+    raised_at: int
+    closed_at: int | None = None
+    acknowledged_at: int | None = None
+    latest: int = 0
+    """Time of the latest of its signals."""
+
+
+class Watch(msgspec.Struct, array_like=True):
+    """What a root remembers to observe changes by. No table row but those of alerts and moves depends on it."""
+
+    due: int = 0
+    """When the next timer is due, epoch ms; 0: none."""
+    fired: bool = False
+    """Whether a timer has raised an alert since the last message: it may not be published."""
+    profile: int = NON_COMMITTAL
+    """Index into PROFILES of what was last observed; UNKNOWN: whatever comes next is no move."""
+    peak: float = 0.0
+    peak_at: int = 0
+    """The highest 30-day score of late, and when; 0: none. What a drop is measured from."""
+    drops: list[Signal] = []
+    alerts: list[Alert] = []
+    moves: list[tuple[Any, ...]] = []
+    """Rows of the last turn that observed moves: published again when it is replayed."""
+
+
+def alert_id(rule: Rule, customer_id: str, signal: Signal) -> str:
+    """Id of the alert that a signal belongs to, 32 hex digits: of its rule, customer, scope and cooldown window."""
+    scope = {
+        "customer": "",
+        "journey": signal.booking_ref or "",
+        "case": signal.case_id or signal.event_id.hex(),
+        "event": signal.event_id.hex(),
+    }[rule.scope]
+    window = 0 if rule.scope == "event" else signal.at // rule.cooldown
+    return blake2b("\0".join((rule.name, customer_id, scope, str(window))).encode(), digest_size=16).hexdigest()
+
+
+def settle(
+    rules: Mapping[str, Rule], customer_id: str, told: Signals | None, watch: Watch, now: int, due_until: int = 0
+) -> list[Alert]:
+    """Bring a root's alerts up to date with what its events say.
+
+    Args:
+        told: signals and answers of the whole customer.
+        watch: is changed: its alerts and the time of its next timer.
+        now: the worker's clock, epoch ms: nothing is raised for what is older than its rule's max_age.
+        due_until: time up to which timers may go off; 0 in any turn but a timer's.
+
+    Returns:
+        The alerts that are new or have changed.
+    """
+    known = {alert.alert_id: alert for alert in watch.alerts}
+    if not known and told is None and not watch.drops:
+        watch.due = 0
+        return []
+    answers: Sequence[Answer] = () if told is None else told.answers
+    groups: dict[str, list[Signal]] = {}
+    for signal in (*(() if told is None else told.signals), *watch.drops):
+        rule = rules.get(signal.rule)
+        if rule is not None:
+            groups.setdefault(alert_id(rule, customer_id, signal), []).append(signal)
+    changed, kept, due = [], [], 0
+    for key, signals in groups.items():
+        rule = rules[signals[0].rule]
+        alert = known.pop(key, None)
+        if alert is None:
+            signals, next_due = _standing(rule, signals, answers, now, due_until)
+            due = min(filter(None, (due, next_due)), default=0)
+            if not signals:
+                continue
+        current = _alert(rule, key, customer_id, signals, answers, now if alert is None else alert.raised_at)
+        kept.append(current)
+        if current != alert:
+            changed.append(current)
+    for alert in known.values():  # nothing speaks for it any more
+        if now - alert.latest > KEPT_MS:
+            continue
+        if alert.closed_at is None:  # its events turned out to be somebody else's
+            alert.closed_at = now
+            changed.append(alert)
+        kept.append(alert)
+    watch.alerts = sorted(kept, key=lambda alert: (alert.latest, alert.alert_id))[-KEPT_ALERTS:]
+    watch.due = due
+    return changed
+
+
+def release(watch: Watch, now: int) -> list[Alert]:
+    """Close what is open, because the customer turned out to be a part of another; returns what was closed."""
+    closed = []
+    for alert in watch.alerts:
+        if alert.closed_at is None:
+            alert.closed_at = now
+            closed.append(alert)
+    watch.due, watch.profile, watch.peak_at, watch.drops = 0, UNKNOWN, 0, []
+    return closed
+
+
+def _standing(
+    rule: Rule, signals: Iterable[Signal], answers: Sequence[Answer], now: int, due_until: int
+) -> tuple[list[Signal], int]:
+    """The signals that raise an alert now, and when the next of the others is due (0: none)."""
+    standing, due = [], 0
+    for signal in signals:
+        deadline = signal.at + rule.after
+        if deadline < now - rule.max_age:
+            continue
+        if rule.after:
+            closed = next((answer.at for answer in answers if _answers(rule.close, rule, signal, answer)), None)
+            if closed is not None and closed <= deadline:
+                continue
+            if deadline > due_until:
+                due = min(due, deadline) if due else deadline
+                continue
+        standing.append(signal)
+    return standing, due
+
+
+def _alert(
+    rule: Rule, key: str, customer_id: str, signals: Sequence[Signal], answers: Sequence[Answer], raised_at: int
+) -> Alert:
+    first = min(signals, key=lambda signal: (signal.at, signal.event_id))
+    last = max(signals, key=lambda signal: (signal.at, signal.event_id))
+    closed = next((answer.at for answer in answers if _answers(rule.close, rule, last, answer)), None)
+    if last.ended and (closed is None or last.ended < closed):
+        closed = last.ended
+    reacted = next(
+        (
+            answer.at
+            for answer in answers
+            if _answers(rule.acknowledge, rule, first, answer) or _answers(rule.close, rule, first, answer)
+        ),
+        None,
+    )
+    ref = first.booking_ref
+    journey_id = None if ref is None else f"{customer_id}/{ref}"
+    what = (journey_id, first.unit, first.event_id, first.reason, first.at, raised_at)
+    return Alert(key, rule.name, rule.severity, *what, closed, reacted, last.at)
+
+
+def _answers(named: Answers, rule: Rule, signal: Signal, answer: Answer) -> bool:
+    """Whether an event is one of those named, comes no earlier than the signal, and is about the same thing."""
+    if answer.at < signal.at or answer.event_id == signal.event_id:
+        return False
+    if answer.touchpoint in named.in_case and answer.case_id is not None and answer.case_id == signal.case_id:
+        return True
+    if answer.touchpoint not in named.anywhere:
+        return False
+    other_journey = signal.booking_ref and answer.booking_ref and signal.booking_ref != answer.booking_ref
+    return rule.scope == "customer" or not other_journey
+
+
+def alert_row(customer_id: str, alert: Alert, version: int) -> tuple[Any, ...]:
+    """A record of alert.avsc."""
+    text = alert.event_id.hex()
+    event_id = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return (
+        alert.alert_id,
+        alert.rule,
+        alert.severity,
+        customer_id,
+        alert.journey_id,
+        alert.unit,
+        event_id,
+        alert.reason,
+        alert.at,
+        alert.raised_at,
+        alert.closed_at,
+        alert.acknowledged_at,
+        version,
+    )

@@ -1,0 +1,116 @@
+"""What a subject's turn in a batch observes: moves between profiles, and alerts that open and close. Pure.
+
+Nothing here touches what the tables of journeys, customers and cases hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from streams.alerts.moves import Cause, drops, move
+from streams.alerts.rules import Rule
+from streams.alerts.signals import Signals
+from streams.alerts.watch import NON_COMMITTAL, PROFILES, Alert, Watch, alert_row, release, settle
+from streams.identity.identifiers import customer_id
+from streams.stitch.journey import Event
+from streams.stitch.rolling import Rolling
+from streams.stitch.rows import DIGITS, Row, profile
+from streams.stitch.subject import Subject
+
+
+@dataclass(slots=True)
+class Watching:
+    """The rules, and the worker's clock (epoch ms) at this batch."""
+
+    rules: Mapping[str, Rule]
+    now: int
+
+
+class Observer:
+    """Observes one subject in one turn: what is to be published of it is in `moves` and `alerts` at the end."""
+
+    def __init__(self, watching: Watching, name: str, state: Subject) -> None:
+        self._watching, self._state = watching, state
+        self._customer = customer_id(name)
+        self._moved: list[Row] = []
+
+    def follow(self, event: Event) -> None:
+        """Look at the score after an event of a root without parts was added."""
+        own = self._state.own
+        self._look(own.rolling, own.last, None if event.restored else cause_of(event))
+
+    def look(self, rolling: Rolling, at: int, cause: Cause | None) -> None:
+        """Look at the score after a turn in which it may have changed otherwise."""
+        self._look(rolling, at, cause)
+
+    def _look(self, rolling: Rolling, at: int, cause: Cause | None) -> None:
+        watch = self._state.watch or Watch()
+        score = round(rolling.score_30(at), DIGITS)
+        index = PROFILES.index(profile(score))
+        if index != watch.profile:
+            evidence = round(rolling.evidence(), DIGITS)
+            row = move(self._customer, watch, index, score, evidence, cause)
+            if row is not None:
+                self._moved.append(row)
+        if cause is not None:
+            drops(self._watching.rules, watch, score, cause, self._watching.now)
+        self._state.watch = watch
+
+    def finish(self, told: Signals | None, replay: bool) -> tuple[list[Row], list[Row]]:
+        """Settle a root's alerts; the rows of its alerts and moves to publish, on a replay all that are remembered.
+
+        told: signals and answers of the whole customer.
+        """
+        state, version = self._state, self._state.version
+        watch = state.watch
+        if watch is None:
+            if told is None:
+                return [], []
+            watch = state.watch = Watch()
+        alerts = settle(self._watching.rules, self._customer, told, watch, self._watching.now)
+        if replay or watch.fired:
+            alerts = watch.alerts
+        watch.fired = False
+        moved = [(*row, version) for row in self._moved]
+        if replay:
+            watch.moves = moved = [*watch.moves, *moved]
+        elif moved:
+            watch.moves = moved
+        if watch == _NOTHING:
+            state.watch = None
+        return self._rows(alerts), moved
+
+    def due(self, until: int) -> list[Row]:
+        """A timer's turn: the rows of alerts that are due by `until`, and of what may not have been published."""
+        state = self._state
+        watch = state.watch
+        if watch is None or not state.is_root:
+            return []
+        alerts = settle(self._watching.rules, self._customer, state.merged().signals, watch, self._watching.now, until)
+        if watch.fired:
+            alerts = watch.alerts
+        watch.fired = bool(alerts)
+        return self._rows(alerts)
+
+    def leave(self, replay: bool) -> list[Row]:
+        """The subject is not a customer (any more): the rows that close what was open."""
+        watch = self._state.watch
+        if watch is None:
+            return []
+        closed = release(watch, self._watching.now)
+        if replay or watch.fired:
+            closed = watch.alerts
+        watch.fired = False
+        return self._rows(closed)
+
+    def _rows(self, alerts: Iterable[Alert]) -> list[Row]:
+        return [alert_row(self._customer, alert, self._state.version) for alert in alerts]
+
+
+_NOTHING = Watch(profile=NON_COMMITTAL)
+
+
+def cause_of(event: Event) -> Cause:
+    """An event as the cause of what it changes."""
+    return event.at, event.event_id, event.touchpoint, event.unit, event.booking_ref
