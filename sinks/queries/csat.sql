@@ -12,28 +12,18 @@
 --   margin           Margin of error at 95 %, in points
 --   mean             Mean answer, 1 to 5
 -- parameters:
---   by String = all                                       What to group by: all, day, month, channel, unit, country, medium, touchpoint, language
+--   by String = all                                       What to group by: {segments}
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
 SELECT
-    multiIf(
-        {by:String} = 'all', 'all',
-        {by:String} = 'day', toString(toDate(occurred_at)),
-        {by:String} = 'month', formatDateTime(occurred_at, '%Y-%m'),
-        {by:String} = 'channel', toString(channel),
-        {by:String} = 'unit', ifNull(toString(unit), ''),
-        {by:String} = 'country', ifNull(toString(country), ''),
-        {by:String} = 'medium', toString(medium),
-        {by:String} = 'touchpoint', toString(touchpoint),
-        {by:String} = 'language', ifNull(toString(language), ''),
-        toString(throwIf(1, 'by is one of: all, day, month, channel, unit, country, medium, touchpoint, language'))
-    ) AS segment,
+    {segment} AS segment,
     count() AS n,
-    countIf(survey.score >= 4) AS satisfied,
+    countIf(i.survey.score >= 4) AS satisfied,
     round(100 * satisfied / n, 1) AS csat,
     round(196 * sqrt((satisfied / n) * (1 - satisfied / n) / n), 1) AS margin,
-    round(avg(survey.score), 2) AS mean
-FROM interactions
-WHERE survey.instrument = 'csat' AND occurred_at >= {since:DateTime64(3,'UTC')} AND occurred_at < {until:DateTime64(3,'UTC')}
+    round(avg(i.survey.score), 2) AS mean
+FROM interactions AS i
+{segment_joins}
+WHERE i.survey.instrument = 'csat' AND i.occurred_at >= {since:DateTime64(3,'UTC')} AND i.occurred_at < {until:DateTime64(3,'UTC')}
 GROUP BY segment
 ORDER BY segment

@@ -16,29 +16,19 @@
 --   nps              Net Promoter Score, -100 to 100
 --   margin           Margin of error at 95 %, in points: the true value lies within nps - margin and nps + margin
 -- parameters:
---   by String = all                                       What to group by: all, day, month, channel, unit, country, medium, touchpoint, language
+--   by String = all                                       What to group by: {segments}
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
 SELECT
-    multiIf(
-        {by:String} = 'all', 'all',
-        {by:String} = 'day', toString(toDate(occurred_at)),
-        {by:String} = 'month', formatDateTime(occurred_at, '%Y-%m'),
-        {by:String} = 'channel', toString(channel),
-        {by:String} = 'unit', ifNull(toString(unit), ''),
-        {by:String} = 'country', ifNull(toString(country), ''),
-        {by:String} = 'medium', toString(medium),
-        {by:String} = 'touchpoint', toString(touchpoint),
-        {by:String} = 'language', ifNull(toString(language), ''),
-        toString(throwIf(1, 'by is one of: all, day, month, channel, unit, country, medium, touchpoint, language'))
-    ) AS segment,
+    {segment} AS segment,
     count() AS n,
-    countIf(survey.score >= 9) AS promoters,
-    countIf(survey.score > 6 AND survey.score < 9) AS passives,
-    countIf(survey.score <= 6) AS detractors,
+    countIf(i.survey.score >= 9) AS promoters,
+    countIf(i.survey.score > 6 AND i.survey.score < 9) AS passives,
+    countIf(i.survey.score <= 6) AS detractors,
     round(100 * (promoters - detractors) / n, 1) AS nps,
     round(196 * sqrt(((promoters + detractors) / n - pow((promoters - detractors) / n, 2)) / n), 1) AS margin
-FROM interactions
-WHERE survey.instrument = 'nps' AND occurred_at >= {since:DateTime64(3,'UTC')} AND occurred_at < {until:DateTime64(3,'UTC')}
+FROM interactions AS i
+{segment_joins}
+WHERE i.survey.instrument = 'nps' AND i.occurred_at >= {since:DateTime64(3,'UTC')} AND i.occurred_at < {until:DateTime64(3,'UTC')}
 GROUP BY segment
 ORDER BY segment

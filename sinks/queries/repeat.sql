@@ -1,0 +1,45 @@
+-- Retention and repeat bookings
+--
+-- Who comes back. A customer's first booking journey opens the time in which to book again; the next booking counts by when
+-- its journey started. Only customers whose time is over by the latest event stored can be judged (mature): the others may
+-- still come back, and would make the rate look worse than it is.
+--
+-- Margin of error at 95 %: 1.96 x 100 x sqrt(r (1 - r) / mature) for the share r.
+--
+-- columns:
+--   cohort           Month of the first booking, or 'all'
+--   customers        Customers with a booking
+--   bookings         Their bookings so far
+--   mature           Customers who have had the whole time since the last event of their first booking
+--   repeated         Of these, those who booked again within it
+--   repeat_rate      Share of the mature ones, per cent
+--   margin           Margin of error at 95 %, in points
+--   median_days      Median days from the start of the first booking to that of the second, of all who have one
+-- parameters:
+--   by String = all                     all, or month for the month of the first booking
+--   within_days UInt32 = 180            The time in which to book again, from the last event of the first booking
+WITH
+    (SELECT max(last_event_at) FROM journeys) AS now_at,
+    first_end + toIntervalDay({within_days:UInt32}) AS due_at
+SELECT
+    multiIf({by:String} = 'all', 'all', {by:String} = 'month', formatDateTime(trips[1].1, '%Y-%m'),
+        toString(throwIf(1, 'by is one of: all, month'))) AS cohort,
+    count() AS customers,
+    sum(length(trips)) AS bookings,
+    countIf(due_at <= now_at) AS mature,
+    countIf(due_at <= now_at AND length(trips) > 1 AND trips[2].1 <= due_at) AS repeated,
+    round(100 * repeated / nullIf(mature, 0), 1) AS repeat_rate,
+    round(196 * sqrt((repeated / nullIf(mature, 0)) * (1 - repeated / nullIf(mature, 0)) / nullIf(mature, 0)), 1) AS margin,
+    round(quantileExactInclusiveOrNullIf(0.5)(dateDiff('millisecond', trips[1].1, trips[2].1) / 86400000, length(trips) > 1), 1) AS median_days
+FROM
+(
+    SELECT
+        customer_id,
+        arraySort(groupArray((started_at, journey_id, last_event_at))) AS trips,
+        trips[1].3 AS first_end
+    FROM journeys
+    WHERE kind = 'booking' AND (booked_at IS NOT NULL OR arrived_at IS NOT NULL)
+    GROUP BY customer_id
+)
+GROUP BY cohort
+ORDER BY cohort
