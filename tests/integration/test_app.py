@@ -1,0 +1,109 @@
+"""A worker as a process: its signals, its exit codes, and what it says at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from streams.embedded.broker import free_ports
+from streams.settings import Settings
+from streams.topics import COMPACTED, TOPICS, ensure_topics
+from tests.brokers import Broker, until
+from tests.faults.trial import BATCH, ROOT, Worker
+from tests.workers import committed, create_topic, produce
+
+FAILING = """
+import sys
+from streams import app, settings, transport
+app.configure_logging()
+chosen = settings.Settings.from_env()
+made = app.build(chosen, "w")
+@made.agent(made.topic(chosen.topic("in")))
+async def agent(stream):
+    async def fail(batch):
+        raise ArithmeticError("of no use")
+    await transport.consume(stream, fail)
+sys.exit(app.run_worker(made))
+"""
+
+
+def run(program: str, settings: Settings) -> subprocess.CompletedProcess[str]:
+    """Run a Python program with the settings in its environment."""
+    environment = {
+        **os.environ,
+        "RIHLA_BROKERS": settings.brokers,
+        "RIHLA_PREFIX": settings.prefix,
+        "RIHLA_EMBEDDED": str(settings.embedded),
+    }
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_worker_whose_handler_fails_says_so_and_ends_with_1(broker: Broker, topic_prefix: str) -> None:
+    settings = broker.settings(topic_prefix)
+    topic = asyncio.run(create_topic(settings, "in", 1))
+    asyncio.run(produce(settings, topic, 10))
+    ended = run(FAILING, settings)
+    assert ended.returncode == 1
+    assert "CRITICAL streams.app: worker stopped: ArithmeticError: of no use" in ended.stderr
+    assert asyncio.run(committed(settings, f"{topic_prefix}-w", topic, 1)) == {}
+
+
+def test_a_worker_without_a_broker_says_so_and_ends_with_1() -> None:
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    ended = run(FAILING, Settings(brokers=address))
+    assert ended.returncode == 1
+    assert "CRITICAL streams.app: worker stopped: KafkaConnectionError" in ended.stderr
+
+
+def test_a_worker_told_to_stop_commits_what_it_has_done(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix, max_poll_records=BATCH)
+        await ensure_topics(settings)
+        topic = settings.topic("booking")
+        await produce(settings, topic, 20_000)
+        worker = Worker("A", tmp_path, settings)
+        try:
+            await until(lambda: worker.report().get("batches", 0) >= 3, 60)
+            final = await worker.stop()
+        finally:
+            worker.kill()
+        assert worker.process.returncode == 0
+        done = {int(partition): offset for partition, offset in final["positions"].items()}
+        assert 0 < sum(done.values()) < 20_000
+        found = await committed(settings, f"{topic_prefix}-count", topic, 4)
+        assert found == {partition: offset for partition, offset in done.items() if offset}
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_told_to_stop_while_it_joins_stops(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix)
+        await ensure_topics(settings)
+        worker = Worker("A", tmp_path, settings)
+        try:
+            await until(worker.report, 60)
+            worker.hit(signal.SIGTERM)
+            await until(lambda: worker.process.poll() is not None, 60)
+        finally:
+            worker.kill()
+        assert worker.process.returncode == 0, worker.log()
+
+    asyncio.run(scenario())
+
+
+def test_every_topic_is_there_once_asked_for(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix, partitions=3)
+        first, second = await asyncio.gather(ensure_topics(settings), ensure_topics(settings))
+        assert first == second == {settings.topic(topic.name): topic.partitions or 3 for topic in TOPICS}
+        assert await ensure_topics(broker.settings(topic_prefix, partitions=5)) == first
+        assert first[settings.topic("links")] == 1
+        assert "identities" in COMPACTED
+
+    asyncio.run(scenario())
