@@ -31,6 +31,8 @@ LEAST = 0.25
 
 PLAIN = 3.0
 """A lexicon sum this far from 0 (less in a text of under ten words) is an opinion even where the model sees none."""
+MUCH = 12.0
+"""A text that says this much, for and against, is not one that says nothing."""
 SHORT = 2.0
 """Divided by the number of words, what the lexicon's sum adds besides: models are poor judges of a few words."""
 DOUBTFUL = 0.6
@@ -140,7 +142,8 @@ class Scorer:
         negative, positive = negative / push, positive * push
         whole = negative + neutral + positive
         margin = (positive - negative) / whole
-        unsaid = neutral >= max(positive, negative) and abs(total) < PLAIN * min(1.0, len(words) / 10)
+        plain = abs(total) >= PLAIN * min(1.0, len(words) / 10) or evidence >= MUCH
+        unsaid = neutral >= max(positive, negative) and not plain
         if unsaid or (evidence < LEAST and abs(margin) < DOUBTFUL):
             return None, 0.0
         size = max(0.0001, 0.5 * abs(margin) + 0.5 * abs(compound(total)) * (1.0 if margin * total > 0 else -0.5))

@@ -10,9 +10,36 @@ from streams.text.scorer import Scorer
 
 SCORER = Scorer()
 FRAGMENTS = [
-    "the room was dirty", "not", "very good", "but", "الغرفة", "وسخة", "جدا", "kamar", "bersih", "tidak", "otel", "kötü",
-    "değil", "کمرہ", "گندا", "نہیں", "😡", "👍", ".", "!", "?", ",", "\n", "wifi", "http://x.y", "@air", "#fail", "12", "LATE",
-]  # fmt: skip
+    "the room was dirty",
+    "not",
+    "very good",
+    "but",
+    "الغرفة",
+    "وسخة",
+    "جدا",
+    "kamar",
+    "bersih",
+    "tidak",
+    "otel",
+    "kötü",
+    "değil",
+    "کمرہ",
+    "گندا",
+    "نہیں",
+    "😡",
+    "👍",
+    ".",
+    "!",
+    "?",
+    ",",
+    "\n",
+    "wifi",
+    "http://x.y",
+    "@air",
+    "#fail",
+    "12",
+    "LATE",
+]
 texts = st.one_of(st.text(max_size=80), st.lists(st.sampled_from(FRAGMENTS), max_size=15).map(" ".join))
 locales = st.one_of(st.none(), st.sampled_from(["en", "ar-SA", "id-ID", "ms", "tr-TR", "ur-PK", "fr", "x", ""]))
 

@@ -70,9 +70,19 @@ def test_worked_example(scorer: Scorer, text: str, language: str, sign: int, asp
 
 @pytest.mark.parametrize(
     "text",
-    ["I am flying to Jeddah on Monday", "What time is check in?", "besok saya berangkat jam 7", "رقم الحجز ١٢٣٤", "", " ",
-     "12345", "saya mau pesan kamar untuk dua orang", "مسجد الحرام", "mesajınız alındı"],
-)  # fmt: skip
+    [
+        "I am flying to Jeddah on Monday",
+        "What time is check in?",
+        "besok saya berangkat jam 7",
+        "رقم الحجز ١٢٣٤",
+        "",
+        " ",
+        "12345",
+        "saya mau pesan kamar untuk dua orang",
+        "مسجد الحرام",
+        "mesajınız alındı",
+    ],
+)
 def test_nothing_expressed_is_null_not_zero(scorer: Scorer, text: str) -> None:
     result = one(scorer, text)
     assert result.score is None
@@ -81,9 +91,14 @@ def test_nothing_expressed_is_null_not_zero(scorer: Scorer, text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Bonjour, la chambre était très sale et le personnel désagréable", "Комната грязная", "部屋は汚い",
-     "Das Zimmer war sehr schmutzig und nicht gut", "اتاق خیلی کثیف بود و غذا خوب نیست"],
-)  # fmt: skip
+    [
+        "Bonjour, la chambre était très sale et le personnel désagréable",
+        "Комната грязная",
+        "部屋は汚い",
+        "Das Zimmer war sehr schmutzig und nicht gut",
+        "اتاق خیلی کثیف بود و غذا خوب نیست",
+    ],
+)
 def test_a_language_that_is_not_ours_is_null(scorer: Scorer, text: str) -> None:
     result = one(scorer, text)
     assert (result.language, result.score, result.aspects) == (None, None, [])

@@ -23,7 +23,7 @@ OPTIONS = Options()
 SETS = {"tweets": 1.0, "amazonReviewSnippets": 1.0, "movieReviewSnippets": 0.5, "nytEditorialSnippets": 0.5}
 NEUTRAL = 1.0
 """Mean ratings up to this far from 0 are neutral."""
-MADE_UP = {"airline_phrases.txt": 2500, "review_phrases.txt": 1500}
+MADE_UP = {"airline_phrases.txt": 5000, "review_phrases.txt": 1500}
 
 
 def ratings(path: Path) -> Iterator[tuple[str, int]]:
