@@ -18,7 +18,7 @@ _MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("proble
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
     envvar="RIHLA_DATA",
-    help="Look at the pipeline that runs on this folder, instead of --brokers and --clickhouse.",
+    help="Look at the pipeline that runs on this folder, if one does, instead of --brokers and --clickhouse.",
 )
 @options.kafka
 @options.clickhouse
@@ -35,12 +35,17 @@ def doctor(data: Path | None, **settings: Any) -> int:
 
     from streams.commands.produce import pipeline_settings
     from streams.doctor import checks
+    from streams.embedded.datadir import DataDirectory
+    from streams.settings import Settings
 
     source = click.get_current_context().get_parameter_source
     given = {name for name in settings if source(name) not in (ParameterSource.DEFAULT, None)}
-    chosen = pipeline_settings(data, **settings)
-    if data is not None:
-        given = set(settings)
+    if data is not None and DataDirectory(data).owner() is not None:
+        chosen, given = pipeline_settings(data), set(settings)
+    else:
+        chosen = Settings.from_env(**settings)
+        if data is not None:
+            click.echo(f"no pipeline runs on {data}: looking without it")
     problems = 0
     for finding in asyncio.run(checks(chosen, frozenset(given))):
         mark, colour = _MARKS[finding.verdict]

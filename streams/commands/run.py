@@ -43,8 +43,12 @@ def run(files: tuple[str, ...], data: Path, adapter: str | None, broker: str, wo
 
     plan = Plan(data=data, broker=broker, workers=workers, max_restarts=MAX_RESTARTS)
     progress = Progress()
-    with live(progress) as say:
-        summary = uvloop.run(run_files(plan, files, adapter, progress, say))
+    try:
+        with live(progress) as say:
+            summary = uvloop.run(run_files(plan, files, adapter, progress, say))
+    except KeyboardInterrupt:
+        click.echo("stopped before the end: run the same files again, nothing is stored twice", err=True)
+        raise
     show_summary(summary, data)
     return exit_status(summary)
 

@@ -58,17 +58,17 @@ class DataDirectory:
     @property
     def clickhouse(self) -> Path:
         """Folder of the database engine."""
-        return self.path / "clickhouse"
+        return self.path.resolve() / "clickhouse"
 
     @property
     def kafka(self) -> Path:
         """Folder of the managed Apache Kafka."""
-        return self.path / "kafka"
+        return self.path.resolve() / "kafka"
 
     @property
     def logs(self) -> Path:
         """Folder of the child processes' logs."""
-        return self.path / "logs"
+        return self.path.resolve() / "logs"
 
     @contextlib.contextmanager
     def own(self, command: str, *, create: bool = True) -> Iterator[DataDirectory]:
