@@ -11,6 +11,7 @@ import polars as pl
 from schemas import catalogue
 from streams.alerts.signals import Watched
 from streams.stitch.journey import CHANNELS, INSTRUMENTS, MICRO, MILESTONES, Event
+from streams.stitch.preferences import Preferences
 
 COLUMNS = (
     "event_id",
@@ -27,13 +28,9 @@ COLUMNS = (
     "score_weight",
     "meal_plan",
     "room_type",
+    "attributes",
 )
 """Fields of interaction.avsc that the fold reads."""
-
-_PREFERENCES = {"meal_plan": "meal_plan", "room_type": "room_type", "locale": "language"}
-"""Field -> preference that it states. A locale counts as its language."""
-
-_TOUCHPOINT_PREFERENCES = {"stay.prayer_mat_requested": ("prayer_mat", "yes")}
 
 
 def event_hashes(event_ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
@@ -58,6 +55,7 @@ class Events:
     """Makes events of interactions; holds what the catalogue says of touchpoints."""
 
     def __init__(self) -> None:
+        self._preferences = Preferences()
         self._roles = {
             name: (MILESTONES.index(point.milestone) if point.milestone else -1, point.case_role)
             for name, point in catalogue.load().items()
@@ -107,7 +105,7 @@ class Events:
             survey.field("score").fill_null(0.0).to_list(),
             money.field("amount_minor").fill_null(0).to_list(),
             money.field("currency").to_list(),
-            self._preferences(frame),
+            self._preferences.stated(frame),
         ]
         nothing = (-1, None)
         roles = self._roles
@@ -138,20 +136,3 @@ class Events:
         for row in restored:
             made[row].restored = True
         return grouped
-
-    def _preferences(self, frame: pl.DataFrame) -> list[tuple[tuple[str, str], ...]]:
-        """What each interaction states of preferences, as (key, value) pairs."""
-        stated: list[list[tuple[str, str]]] = [[] for _ in range(frame.height)]
-        for column, key in _PREFERENCES.items():
-            values = frame[column]
-            if values.null_count() == frame.height:
-                continue
-            if column == "locale":
-                values = values.str.extract(r"^([A-Za-z]{2,3})").str.to_lowercase()
-            for pairs, value in zip(stated, values.to_list(), strict=True):
-                if value is not None:
-                    pairs.append((key, value))
-        for touchpoint, pair in _TOUCHPOINT_PREFERENCES.items():
-            for at in (frame["touchpoint"] == touchpoint).arg_true():
-                stated[at].append(pair)
-        return [tuple(pairs) for pairs in stated]

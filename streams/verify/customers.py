@@ -6,12 +6,16 @@ import math
 
 import polars as pl
 
+from streams.stitch.preferences import load
+
 DAY_MS = 86_400_000
 HALF_LIVES = (7, 30, 90)
 """Days."""
 DECIDES = 30
 """The half-life that decides the profile and gives the evidence."""
 DIGITS = 6
+_SAYS = ("touchpoint", "locale", "meal_plan", "room_type", "attributes")
+"""Fields that say something of preferences."""
 
 
 def customers(events: pl.DataFrame, journeys: pl.DataFrame, cases: pl.DataFrame) -> pl.DataFrame:
@@ -70,21 +74,33 @@ def _sentiment(events: pl.DataFrame, whole: pl.DataFrame) -> pl.DataFrame:
 
 
 def _preferences(events: pl.DataFrame) -> pl.DataFrame:
-    """Of each customer that stated any: per key the latest value, how often one was stated, and when last."""
-    common = ["customer_id", "occurred_at", "event_id"]
-    language = pl.col("locale").str.extract(r"^([A-Za-z]{2,3})").str.to_lowercase()
-    mat = pl.when(pl.col("touchpoint") == "stay.prayer_mat_requested").then(pl.lit("yes"))
-    stated = pl.concat(
-        events.select(*common, key=pl.lit(key), value=value).filter(pl.col("value").is_not_null())
-        for key, value in (
-            ("meal_plan", pl.col("meal_plan")),
-            ("room_type", pl.col("room_type")),
-            ("language", language),
-            ("prayer_mat", mat),
-        )
-    )
+    """Of each customer that stated any: per key the latest value, how often one was stated, and when last.
+
+    Each rule of preferences.csv is a filter; of one event and key the first rule of the file counts.
+    """
+    events = events.with_row_index("row").select(*_SAYS, "row", "customer_id", "occurred_at", "event_id")
+    attributes = events.filter(pl.col("attributes").list.len() > 0).explode("attributes")
+    name = pl.col("attributes").struct.field("key")
+    said = pl.col("attributes").struct.field("value").str.strip_chars().str.to_lowercase()
+    parts = []
+    for rule in load():
+        match rule.source:
+            case "attribute":
+                matches = said == rule.match.lower() if rule.match else said != ""
+                stating, own = attributes.filter((name == rule.name) & matches), said
+            case "field":
+                own = pl.col(rule.name)
+                if rule.value == "language":
+                    own = own.str.extract(r"^([A-Za-z]{2,3})").str.to_lowercase()
+                stating = events.filter(own.is_not_null())
+            case _:
+                stating, own = events.filter(pl.col("touchpoint") == rule.name), pl.lit("")
+        value = own if rule.value in ("*", "language") else pl.lit(rule.value)
+        parts.append(stating.select("row", "customer_id", "occurred_at", "event_id", key=pl.lit(rule.key), value=value))
     return (
-        stated.sort("occurred_at", "event_id")
+        pl.concat(parts)
+        .unique(["row", "key"], keep="first", maintain_order=True)  # parts are in the order of the rules
+        .sort("occurred_at", "event_id")
         .group_by("customer_id", "key")
         .agg(pl.col("value").last(), evidence=pl.len().cast(pl.Int64), last_at=pl.col("occurred_at").last())
         .group_by("customer_id")

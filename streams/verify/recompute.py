@@ -27,6 +27,7 @@ COLUMNS = (
     "score_weight",
     "meal_plan",
     "room_type",
+    "attributes",
 )
 """Fields of interaction.avsc that tables depend on."""
 

@@ -31,7 +31,10 @@ VIEWS: dict[str, dict[str, pl.DataType]] = {
 """The exact views and what is read of them; in the frame form of their records."""
 VIEWS["customers"]["identifiers"] = _IDENTIFIERS
 
-_SELECTED = {"spend": "CAST(spend, 'Array(Tuple(currency String, amount_minor Int64))')"}
+_SELECTED = {
+    "spend": "CAST(spend, 'Array(Tuple(currency String, amount_minor Int64))')",
+    "attributes": "CAST(attributes, 'Array(Tuple(key String, value String))')",
+}
 """Columns that are not, as they stand, in the frame form."""
 
 

@@ -1,0 +1,102 @@
+"""What interactions say of their customer's likes and needs: the rules of preferences.csv over the columns of a batch.
+
+A row of the file is a rule: where to look (source), for what, and what it means.
+
+- attribute: an attribute with this name; with `match`, only where its value is that (capitals do not count).
+- field: a field of the interaction that is not null.
+- touchpoint: that this happened.
+
+`value` is what is then known under `key`; `*` is the attribute's or field's own value (attributes in small letters),
+and `language` is the language of a locale. An interaction says one thing at most under each key: the first rule that holds
+wins, so that what was said stands before what was done.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import polars as pl
+
+LANGUAGE = r"^([A-Za-z]{2,3})"
+"""The language of a BCP 47 tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """A rule: a row of preferences.csv."""
+
+    source: str
+    name: str
+    match: str
+    key: str
+    value: str
+    doc: str
+
+
+@cache
+def load() -> tuple[Preference, ...]:
+    """The rules, in order."""
+    with files("streams.stitch").joinpath("preferences.csv").open(encoding="utf-8") as lines:
+        return tuple(Preference(**row) for row in csv.DictReader(lines))
+
+
+class Preferences:
+    """Finds what a batch says of preferences."""
+
+    def __init__(self) -> None:
+        self._fields: list[Preference] = []
+        self._touchpoints: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._attributes: dict[str, list[tuple[int, Preference]]] = {}
+        for rank, rule in enumerate(load()):
+            if rule.source == "field":
+                self._fields.append(rule)
+            elif rule.source == "touchpoint":
+                self._touchpoints[rule.name] = ((rule.key, rule.value),)
+            else:
+                self._attributes.setdefault(rule.name, []).append((rank, rule))
+
+    def stated(self, frame: pl.DataFrame) -> list[tuple[tuple[str, str], ...]]:
+        """Of each interaction the (key, value) pairs that it states, each key once.
+
+        Args:
+            frame: with touchpoint, attributes and the fields of the rules, in frame form.
+        """
+        touchpoints = self._touchpoints
+        found = [touchpoints.get(name, ()) for name in frame["touchpoint"].to_list()]
+        for rule in self._fields:
+            values = frame[rule.name]
+            if values.null_count() == frame.height:
+                continue
+            if rule.value == "language":
+                values = values.str.extract(LANGUAGE).str.to_lowercase()
+            for row, value in enumerate(values.to_list()):
+                if value is not None:
+                    found[row] = ((rule.key, value), *found[row])
+        for (row, key), (_, value) in self._said(frame).items():
+            found[row] = ((key, value), *(pair for pair in found[row] if pair[0] != key))
+        return found
+
+    def _said(self, frame: pl.DataFrame) -> dict[tuple[int, str], tuple[int, str]]:
+        """(row, key): (rank of the rule, value) of what attributes say."""
+        said: dict[tuple[int, str], tuple[int, str]] = {}
+        rows = (frame["attributes"].list.len() > 0).arg_true()
+        if rows.is_empty():
+            return said
+        given = (
+            pl.DataFrame({"row": rows, "attribute": frame["attributes"].gather(rows)})
+            .explode("attribute")
+            .unnest("attribute")
+            .filter(pl.col("key").is_in(list(self._attributes)))
+            .select("row", "key", pl.col("value").str.strip_chars().str.to_lowercase())
+        )
+        for row, name, value in given.iter_rows():
+            for rank, rule in self._attributes[name]:
+                if value and rule.match.lower() in ("", value):
+                    meant = (rank, value if rule.value == "*" else rule.value)
+                    known = said.get((row, rule.key))
+                    if known is None or meant[0] < known[0]:
+                        said[row, rule.key] = meant
+        return said
