@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from streams.identity.identifiers import subject_of
+from streams.identity.identifiers import named, subject_of
 from streams.verify.identity import Link, links_of
 
 _NAMES = ["_names", "booking_ref"]
@@ -38,9 +38,9 @@ class Names:
 
         bookings: also those to bookings that no event without a name mentions; they tell nothing of who is who.
         """
-        unnamed = set(self._ways.filter(pl.col("_names").list.len() == 0)["booking_ref"])
+        mentioned = {booking_ref for ids, booking_ref, _ in self._rows() if not named(ids)}
         for ids, booking_ref, occurred_at in self._rows():
-            asked = bookings or booking_ref in unnamed
+            asked = bookings or booking_ref in mentioned
             yield from links_of(ids, booking_ref if asked else None, occurred_at)
 
     def with_subjects(self, log: pl.DataFrame) -> pl.DataFrame:

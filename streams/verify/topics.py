@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.decode import BatchDecoder
 from schemas.records import polars_schema
@@ -43,6 +44,7 @@ async def read(settings: Settings) -> Log:
     Raises RihlaError when a topic is missing or does not begin at its first record, because records have been deleted
     by age or size; aiokafka's KafkaError when the broker does not answer; RegistryError.
     """
+    partitions = await _partitions(settings, ("interactions", "links"))
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.broker_list,
         enable_auto_commit=False,
@@ -54,8 +56,8 @@ async def read(settings: Settings) -> Log:
         registry = registry_of(settings)
         interactions = _Reader("interaction", ("subject", *COLUMNS), registry)
         links = _Reader("link", ("subject", "identifier", "occurred_at"), registry)
-        await _read(consumer, settings.topic("interactions"), interactions.take)
-        await _read(consumer, settings.topic("links"), links.take)
+        await _read(consumer, partitions["interactions"], interactions.take)
+        await _read(consumer, partitions["links"], links.take)
         unreadable = pl.DataFrame(interactions.unreadable + links.unreadable, schema=DIFFERENCE, orient="row")
         return Log(interactions.frame(), links.frame(), unreadable)
     finally:
@@ -92,16 +94,32 @@ class _Reader:
         return pl.concat([empty, *self.parts], rechunk=True)
 
 
-async def _read(consumer: AIOKafkaConsumer, topic: str, take: Callable[[list[Any]], None]) -> None:
+async def _partitions(settings: Settings, names: Sequence[str]) -> dict[str, list[TopicPartition]]:
+    """The partitions of topics, by the topics' names without prefix."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    topics = {settings.topic(name): name for name in names}
+    try:
+        await admin.start()
+        missing = sorted(topics.keys() - set(await admin.list_topics()))  # to ask about one that is missing may make it
+        if missing:
+            raise RihlaError(f"there is no topic {missing[0]}", "is --prefix right? --source table needs no broker")
+        described = await admin.describe_topics(list(topics))
+    finally:
+        await admin.close()
+    return {
+        topics[topic["topic"]]: [TopicPartition(topic["topic"], entry["partition"]) for entry in topic["partitions"]]
+        for topic in described
+    }
+
+
+async def _read(
+    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], take: Callable[[list[Any]], None]
+) -> None:
     """Give all records of a topic to `take`, those of one partition in order."""
-    numbers = consumer.partitions_for_topic(topic) if topic in await consumer.topics() else None
-    if not numbers:
-        raise RihlaError(f"there is no topic {topic}", "is --prefix right? --source table needs no broker")
-    partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
     for partition, offset in (await consumer.beginning_offsets(partitions)).items():
         if offset > 0:
             raise RihlaError(
-                f"{topic} is not the whole log: partition {partition.partition} begins at offset {offset}, "
+                f"{partition.topic} is not the whole log: partition {partition.partition} begins at offset {offset}, "
                 "what came before has been deleted",
                 "--source table compares with the interactions that ClickHouse has stored",
             )
