@@ -15,7 +15,7 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +140,41 @@ class Engine:
                 result.bytes_written(),
                 result.elapsed(),
             )
+
+    def stream(
+        self,
+        sql: str | bytes,
+        fmt: str,
+        *,
+        database: str | None = None,
+        settings: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Generator[tuple[bytes, int], None, None]:
+        """Run one SELECT, and yield its result block by block: bytes in `fmt`, and their rows.
+
+        Each block is formatted for itself (see result_stream). The last piece may have no rows, only what closes the
+        result. Closing the iterator stops the statement. Raises EngineError, also between pieces.
+        """
+        with self._session(database, settings) as connection:
+            stream = None
+            try:
+                stream = connection.send_query(sql, fmt, params=dict(params or {}))
+                rows = 1
+                while rows:
+                    piece = connection.streaming_fetch_result(stream)
+                    rows = piece.rows_read() if piece is not None else 0
+                    data = piece.bytes() if piece is not None else None
+                    if data:
+                        yield data, rows
+                stream = None
+            except GeneratorExit:
+                raise
+            except Exception as error:
+                stream = None
+                raise EngineError.of(error) from None
+            finally:
+                if stream is not None:
+                    connection.streaming_cancel_query(stream)
 
     def insert(
         self,

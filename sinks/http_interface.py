@@ -9,14 +9,16 @@ users and passwords (it listens on this machine only). Answers go out uncompress
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import uuid
 import zlib
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -24,7 +26,10 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from sinks.engine import Engine, EngineError, Result
+from sinks.result_stream import Pieces, join, streamable
 from sinks.statements import format_of, gives_rows, split_insert
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +63,7 @@ _STATUS = {
     48: 501,
 }
 _BODY_LIMIT = 1 << 30
+_HELD = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,11 @@ async def serve(
     # Request bodies are decoded here, lz4 included, so aiohttp must hand them over as they came; a client that goes
     # away cancels its handler, which stops the query.
     runner = web.AppRunner(
-        application(engine, middlewares), auto_decompress=False, handler_cancellation=True, access_log=None
+        application(engine, middlewares),
+        auto_decompress=False,
+        handler_cancellation=True,
+        access_log=None,
+        shutdown_timeout=1.0,
     )
     await runner.setup()
     try:
@@ -124,10 +134,11 @@ class _Handler:
         self._queries.shutdown(wait=False, cancel_futures=True)
         self._inserts.shutdown(wait=False, cancel_futures=True)
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         headers = {
             "X-ClickHouse-Query-Id": request.query.get("query_id") or str(uuid.uuid4()),
             "X-ClickHouse-Server-Display-Name": "rihla",
+            "X-ClickHouse-Timezone": "UTC",
         }
         try:
             if request.method not in (hdrs.METH_GET, hdrs.METH_POST, hdrs.METH_PUT):
@@ -143,53 +154,110 @@ class _Handler:
 
     async def _run(
         self, request: web.Request, form: Mapping[str, str], query: bytes, body: bytes, headers: dict[str, str]
-    ) -> web.Response:
+    ) -> web.StreamResponse:
         given = {**request.query, **form}
         database = given.get("database") or request.headers.get("X-ClickHouse-Database")
         params = {name[6:]: value for name, value in given.items() if name.startswith("param_")}
         settings = {name: value for name, value in given.items() if name not in _TRANSPORT and name[:6] != "param_"}
-        comment = settings.setdefault("log_comment", headers["X-ClickHouse-Query-Id"])
+        # Marks the statement for Engine.kill; clients repeat query ids, and a repeated one must not die for the first.
+        comment = settings.setdefault("log_comment", f"{headers['X-ClickHouse-Query-Id']} {uuid.uuid4()}")
         readonly = settings.pop("readonly", "0")
         if request.method == hdrs.METH_GET and readonly == "0":
             readonly = "2"  # as ClickHouse does: a link must not change data
         insert = split_insert(query or body) if readonly == "0" else None
-        if readonly != "0":
-            settings["readonly"] = readonly  # the last one, because it forbids to set others
-        fmt = given.get("default_format") or request.headers.get("X-ClickHouse-Format") or "TabSeparated"
-        text = b""
-        if insert is None:
-            text = query + b"\n" + body if query and body else query or body
-            if not text.strip():
-                raise _refusal(62, "SYNTAX_ERROR", "Syntax error: Empty query")
-            run = partial(self._engine.query, text, fmt, database=database, settings=settings, params=params)
-        else:
+        if insert is not None:
             settings |= {f"param_{name}": value for name, value in params.items()}
             carrier = memoryview(query or body)[insert.data_from :]
-            run = partial(
-                self._engine.insert,
-                insert.target,
-                insert.format,
-                [carrier, body] if query else [carrier],
-                clause=insert.clause,
-                database=database,
-                settings=settings,
-            )
-        work = (self._queries if insert is None else self._inserts).submit(run)
-        try:
-            result = await asyncio.shield(asyncio.wrap_future(work))
-        except asyncio.CancelledError:  # the client went away
-            if insert is None and not work.cancel():
-                asyncio.get_running_loop().run_in_executor(None, self._engine.kill, comment)
-            raise
-        headers["X-ClickHouse-Timezone"] = "UTC"
-        headers["X-ClickHouse-Summary"] = _summary(result)
-        if gives_rows(text[:1000]):
+            run = partial(self._engine.insert, insert.target, insert.format, [carrier, body] if query else [carrier])
+            work = self._inserts.submit(run, clause=insert.clause, database=database, settings=settings)
+            return _whole(headers, await _outcome(work))
+        if readonly != "0":
+            settings["readonly"] = readonly  # the last one, because it forbids to set others
+        text = query + b"\n" + body if query and body else query or body
+        if not text.strip():
+            raise _refusal(62, "SYNTAX_ERROR", "Syntax error: Empty query")
+        fmt = given.get("default_format") or request.headers.get("X-ClickHouse-Format") or "TabSeparated"
+        rows = gives_rows(text[:1000])
+        if rows:
             fmt = format_of(text[-1000:].decode(errors="replace"), fmt)
             headers["X-ClickHouse-Format"] = fmt
             headers[hdrs.CONTENT_TYPE] = next(
                 (kind for prefix, kind in _CONTENT_TYPES if fmt.startswith(prefix)), "application/octet-stream"
             )
-        return web.Response(body=result.data, headers=headers)
+        try:
+            if rows and streamable(fmt, text):
+                pieces = self._engine.stream(text, fmt, database=database, settings=settings, params=params)
+                return await self._stream(request, headers, join(fmt, pieces))
+            run = partial(self._engine.query, text, fmt, database=database, settings=settings, params=params)
+            return _whole(headers, await _outcome(self._queries.submit(run)))
+        except asyncio.CancelledError:  # the client went away
+            asyncio.get_running_loop().run_in_executor(None, self._engine.kill, comment)
+            raise
+
+    async def _stream(self, request: web.Request, headers: dict[str, str], pieces: Pieces) -> web.StreamResponse:
+        """Small results as one answer; larger ones as they come, never more than _HELD bytes at a time.
+
+        An error after the first bytes is told as ClickHouse does (since 25.11): its text between tags that the header
+        announces, and a connection that ends without the last chunk, so that nobody takes the part for the whole.
+        """
+        loop = asyncio.get_running_loop()
+        tag = uuid.uuid4().hex[:16]
+        response = web.StreamResponse(headers={**headers, "X-ClickHouse-Exception-Tag": tag})
+
+        async def send(data: bytes) -> None:
+            if not response.prepared:
+                await response.prepare(request)
+            await response.write(data)
+
+        def produce() -> Result | None:
+            """All of a small result; None when it was sent."""
+            held: list[bytes] = []
+            rows = size = 0
+            with contextlib.closing(pieces):
+                for data, count in pieces:
+                    held.append(data)
+                    rows, size = rows + count, size + len(data)
+                    if size > _HELD:
+                        asyncio.run_coroutine_threadsafe(send(b"".join(held)), loop).result()
+                        held.clear()
+                        size = 0
+            if not response.prepared:
+                return Result(b"".join(held), rows, 0, 0, 0, 0, 0.0)
+            asyncio.run_coroutine_threadsafe(send(b"".join(held)), loop).result()
+            return None
+
+        try:
+            whole = await _outcome(self._queries.submit(produce))
+        except EngineError as error:
+            if not response.prepared:
+                raise
+            log.warning("query %s failed after a part was sent: %s", headers["X-ClickHouse-Query-Id"], error)
+            text = f"{error}\n"
+            await response.write(
+                f"\r\n__exception__\r\n{tag}\r\n{text}{len(text.encode())} {tag}\r\n__exception__\r\n".encode()
+            )
+            if request.transport is not None:
+                request.transport.close()
+            return response
+        if whole is not None:
+            return _whole(headers, whole)
+        await response.write_eof()
+        return response
+
+
+async def _outcome(work: Future[T]) -> T:
+    """The result of work in a thread. When the caller is cancelled, so is the work, unless it has begun."""
+    waiting = asyncio.wrap_future(work)
+    try:
+        return await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        work.cancel()
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else will ask
+        raise
+
+
+def _whole(headers: dict[str, str], result: Result) -> web.Response:
+    return web.Response(body=result.data, headers={**headers, "X-ClickHouse-Summary": _summary(result)})
 
 
 async def _read(request: web.Request) -> tuple[dict[str, str], bytes, bytes]:

@@ -65,10 +65,12 @@ def _insert(text: bytes, split: int, end: int, fmt: str, data_from: int) -> Inse
 
 def gives_rows(text: bytes) -> bool:
     """Whether a statement answers with a result set (even an empty one), as against DDL or INSERT."""
-    for match in _TOKEN.finditer(text):
-        if not match["space"]:
-            return match.group().upper() in _GIVES_ROWS
-    return False
+    return first_word(text) in _GIVES_ROWS
+
+
+def first_word(text: bytes) -> bytes:
+    """The first token of a statement, in capitals; empty where there is none."""
+    return next((match.group().upper() for match in _TOKEN.finditer(text) if not match["space"]), b"")
 
 
 def format_of(text: str, default: str) -> str:

@@ -14,12 +14,12 @@ import urllib.parse
 import urllib.request
 import zlib
 from collections.abc import Callable
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from clickhouse_connect.driver.exceptions import DatabaseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
 from sinks.engine import Engine, EngineBusyError, EngineError, literal
 from sinks.http_interface import serve
@@ -54,7 +54,7 @@ def test_get_query_is_tab_separated_by_default(clickhouse: ClickHouse) -> None:
     assert (status, body) == (200, b"1\tx\n")
     assert headers["Content-Type"] == "text/tab-separated-values; charset=UTF-8"
     assert headers["X-ClickHouse-Format"] == "TabSeparated"
-    assert json.loads(headers["X-ClickHouse-Summary"])["read_rows"] == "1"
+    assert json.loads(headers["X-ClickHouse-Summary"])["result_rows"] == "1"
 
 
 def test_post_body_default_format_and_format_clause(clickhouse: ClickHouse) -> None:
@@ -280,11 +280,62 @@ def test_large_insert_while_others_read(clickhouse: ClickHouse) -> None:
     assert clickhouse.rows("SELECT count(), uniqExact(s) FROM t") == [(count, count)]
 
 
+@pytest.mark.parametrize("fmt", ["Native", "Arrow", "ArrowStream", "CSV", "TabSeparated", "JSONEachRow", "RowBinary"])
+@pytest.mark.parametrize("rows", [0, 3, 300_000])
+def test_large_results_come_in_pieces_and_whole(clickhouse: ClickHouse, fmt: str, rows: int) -> None:
+    sql = f"SELECT number AS n, concat('row ', toString(number)) AS s FROM numbers({rows})"
+    status, _, body = http(f"{clickhouse.url}/?default_format={fmt}", sql.encode())
+    whole = clickhouse.engine.query(sql, fmt).data
+    assert status == 200
+    if "Arrow" in fmt:
+        opened = pa.ipc.open_file if fmt == "Arrow" else pa.ipc.open_stream
+        if rows:
+            assert opened(body).read_all().combine_chunks() == opened(whole).read_all().combine_chunks()
+        assert opened(body).read_all().num_rows == rows
+    else:
+        assert body == whole
+
+
+def test_clickhouse_connect_reads_a_large_result_in_every_way(clickhouse: ClickHouse) -> None:
+    sql = "SELECT number AS n, toString(number) AS s FROM numbers(400000)"
+    client = clickhouse.client
+    assert sum(n for n, _ in client.query(sql).result_rows) == 79_999_800_000
+    assert client.query_arrow(sql).num_rows == 400_000
+    with client.query_arrow_stream(sql) as batches:
+        assert sum(batch.num_rows for batch in batches) == 400_000
+    with client.query_row_block_stream(sql) as blocks:
+        assert sum(len(block) for block in blocks) == 400_000
+    assert client.query_df(sql).shape == (400_000, 2)
+
+
+def test_an_error_in_the_middle_of_a_result_is_noticed(clickhouse: ClickHouse) -> None:
+    """Half a result must never look like a whole one."""
+    sql = "SELECT throwIf(number = 3000000), repeat('x', 20) FROM numbers(4000000)"
+    with pytest.raises((HTTPException, OSError)):
+        http(clickhouse.url + "/", sql.encode())
+    with pytest.raises(ClickHouseError, match="FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"):
+        _ = clickhouse.client.query(sql).result_rows
+    with pytest.raises(ClickHouseError):
+        clickhouse.client.query_arrow(sql)
+
+
+def test_a_reader_that_goes_away_in_the_middle_leaves_nothing_behind(clickhouse: ClickHouse) -> None:
+    connection = HTTPConnection(urllib.parse.urlsplit(clickhouse.url).netloc)
+    sql = b"SELECT repeat('x', 1000) FROM numbers(1000000000)"
+    for _ in range(10):  # more than there are threads for queries
+        connection.request("POST", "/?query_id=halfway", sql)
+        assert len(connection.getresponse().read(5_000_000)) == 5_000_000
+        connection.close()
+    running = "SELECT count() FROM system.processes WHERE Settings['log_comment'] LIKE 'halfway %'"
+    while clickhouse.rows(running) != [(0,)]:
+        pass
+
+
 def test_a_query_stops_when_its_client_goes_away(clickhouse: ClickHouse) -> None:
     """Otherwise an impatient analyst leaves the machine busy."""
     connection = HTTPConnection(urllib.parse.urlsplit(clickhouse.url).netloc)
     connection.request("POST", "/?query_id=endless", b"SELECT sum(cityHash64(number)) FROM numbers(10000000000000)")
-    running = "SELECT count() FROM system.processes WHERE Settings['log_comment'] = 'endless'"
+    running = "SELECT count() FROM system.processes WHERE Settings['log_comment'] LIKE 'endless %'"
     while clickhouse.rows(running) == [(0,)]:
         pass
     connection.close()
