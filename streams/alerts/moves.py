@@ -7,11 +7,11 @@ in silence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
-from streams.alerts.rules import Rule
+from streams.alerts.rules import Drop, Rule
 from streams.alerts.signals import KEPT_MS, Signal
 from streams.alerts.watch import PROFILES, UNKNOWN, Watch
 
@@ -38,13 +38,13 @@ def move(customer_id: str, watch: Watch, profile: int, score: float, evidence: f
     return (key, customer_id, *ends, touchpoint, event_id, journey_id, unit, score, evidence, at)
 
 
-def drops(rules: Mapping[str, Rule], watch: Watch, score: float, cause: Cause, now: int) -> None:
-    """Note the score, and a signal for each rule of which it is a drop; end those drops from which it has recovered.
+def drops(falls: Iterable[tuple[Rule, Drop]], watch: Watch, score: float, cause: Cause, now: int) -> None:
+    """Note the score after `cause`, and a signal for each rule of which it is a drop; end drops that are over.
 
     Falls are measured from the highest score of late, within the longest time that a rule looks back.
     """
     at = cause[0]
-    watching = [(rule, rule.drop) for rule in rules.values() if rule.drop is not None and at >= now - rule.max_age]
+    watching = [(rule, drop) for rule, drop in falls if at >= now - rule.max_age]
     if not watching:
         return
     if watch.drops:

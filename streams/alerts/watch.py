@@ -22,8 +22,8 @@ from streams.alerts.rules import Answers, Rule
 from streams.alerts.signals import KEPT_MS, Answer, Signal, Signals
 
 PROFILES = ("negative", "non_committal", "advocate")
-NON_COMMITTAL = 1
-"""What everybody begins as."""
+NEGATIVE, NON_COMMITTAL, ADVOCATE = range(3)
+"""Indexes into PROFILES. Everybody begins as non_committal."""
 UNKNOWN = -1
 KEPT_ALERTS = 64
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from streams.alerts.watch import NON_COMMITTAL
 from streams.stitch.journey import Event
 from streams.stitch.publications import (
     Publications,
@@ -80,7 +81,9 @@ def fold_interactions(
                 added.append(event_hash)
                 turn.touch(event)
                 state.own.add(event)
-                if turn.alone and (event.score is not None or state.watch is not None):
+                if turn.alone and (
+                    event.score is not None or (state.watch is not None and state.watch.profile != NON_COMMITTAL)
+                ):  # without a score of its own an event only brings the customer's closer to 0
                     turn.observer.follow(event)
             state.seen = known + b"".join(added)
             state.interactions_applied = fresh[-1][0] + 1
@@ -176,8 +179,6 @@ def fold_due(load: Load, names: Sequence[str], watching: Watching, until: int) -
 class _Turn:
     """One subject's turn in a batch: knows how it was, and publishes what is different afterwards."""
 
-    observer: Observer
-
     def __init__(self, changes: Changes, load: Load, name: str, watching: Watching | None) -> None:
         self.changes, self.name, self.key = changes, name, name.encode()
         encoded = load(self.key)
@@ -188,9 +189,8 @@ class _Turn:
         self.replay = self.simple = self.alone = False
         self.events: list[Event] = []
         self.arrived: list[bytes] = []
-        self.watched = watching is not None
-        if watching is not None:
-            self.observer = Observer(watching, name, self.state)
+        self.watching = watching
+        self._observer: Observer | None = None
         self.before: Publications | None = None
 
     def begin(self, replayed: int, own_events: bool = False) -> None:
@@ -202,7 +202,7 @@ class _Turn:
         """
         state, self.replay = self.state, replayed > 0
         # An event changes the score of a root without parts by itself: each is looked at, else the turn as a whole.
-        self.alone = self.watched and own_events and state.root is None and not state.parts
+        self.alone = self.watching is not None and own_events and state.root is None and not state.parts
         self.changes.replayed += replayed
         if self.replay:
             return
@@ -215,6 +215,14 @@ class _Turn:
             if not self.simple:
                 self.before = publications(self.name, state)
                 state.ledger = sorted({*state.ledger} & self.before.records.keys())
+
+    @property
+    def observer(self) -> Observer:
+        """Made when something is to be observed; only where there is something to observe by."""
+        if self._observer is None:
+            assert self.watching is not None
+            self._observer = Observer(self.watching, self.name, self.state)
+        return self._observer
 
     def touch(self, event: Event) -> None:
         """Note what an event that is about to be added may change."""
@@ -242,7 +250,7 @@ class _Turn:
         elif state.published or state.ledger:
             self._emit(withdrawals(self.name, {*state.ledger, *own_keys(state)}, state.version))
             changes.customers.append(withdrawn_customer(self.name, state.version))
-        if self.watched and not state.is_root:
+        if self.watching is not None and state.watch is not None and not state.is_root:
             changes.alerts += self.observer.leave(self.replay)
         self.store()
 
@@ -267,10 +275,12 @@ class _Turn:
             state.ledger = sorted(gone | (now.records.keys() - own_keys(state)))
             state.published = True
         self.changes.customers.append(now.customer)
-        if self.watched:
-            summary = now.summary
-            if not self.alone and (summary.rolling.at or state.watch is not None):
-                self.observer.look(summary.rolling, summary.last, self._cause())
+        if self.watching is None:
+            return
+        summary = now.summary
+        if not self.alone and (summary.rolling.at or state.watch is not None):
+            self.observer.look(summary.rolling, summary.last, self._cause())
+        if state.watch is not None or summary.signals is not None:
             alerts, moves = self.observer.finish(summary.signals, self.replay)
             self.changes.alerts += alerts
             self.changes.moves += moves

@@ -5,17 +5,17 @@ Nothing here touches what the tables of journeys, customers and cases hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from streams.alerts.moves import Cause, drops, move
-from streams.alerts.rules import Rule
+from streams.alerts.rules import Drop, Rule
 from streams.alerts.signals import Signals
-from streams.alerts.watch import NON_COMMITTAL, PROFILES, Alert, Watch, alert_row, release, settle
+from streams.alerts.watch import ADVOCATE, NEGATIVE, NON_COMMITTAL, Alert, Watch, alert_row, release, settle
 from streams.identity.identifiers import customer_id
 from streams.stitch.journey import Event
 from streams.stitch.rolling import Rolling
-from streams.stitch.rows import DIGITS, Row, profile
+from streams.stitch.rows import ADVOCATE_AT, DIGITS, NEGATIVE_AT, Row
 from streams.stitch.subject import Subject
 
 
@@ -25,6 +25,17 @@ class Watching:
 
     rules: Mapping[str, Rule]
     now: int
+    falls: list[tuple[Rule, Drop]] = field(init=False)
+    """The rules that watch for a drop of sentiment, and of what."""
+    falls_age: int = field(init=False)
+    """The longest max_age of these, ms."""
+    worth: float = field(init=False)
+    """The lowest score from which any of these can fall."""
+
+    def __post_init__(self) -> None:
+        self.falls = [(rule, rule.drop) for rule in self.rules.values() if rule.drop is not None]
+        self.falls_age = max((rule.max_age for rule, _ in self.falls), default=-1)
+        self.worth = min((drop.to + drop.by for _, drop in self.falls), default=2.0)
 
 
 class Observer:
@@ -45,17 +56,24 @@ class Observer:
         self._look(rolling, at, cause)
 
     def _look(self, rolling: Rolling, at: int, cause: Cause | None) -> None:
-        watch = self._state.watch or Watch()
         score = round(rolling.score_30(at), DIGITS)
-        index = PROFILES.index(profile(score))
-        if index != watch.profile:
-            evidence = round(rolling.evidence(), DIGITS)
-            row = move(self._customer, watch, index, score, evidence, cause)
+        index = NEGATIVE if score <= NEGATIVE_AT else ADVOCATE if score >= ADVOCATE_AT else NON_COMMITTAL
+        state, watching = self._state, self._watching
+        watch = state.watch
+        if index != (NON_COMMITTAL if watch is None else watch.profile):
+            if watch is None:
+                watch = state.watch = Watch()
+            row = move(self._customer, watch, index, score, round(rolling.evidence(), DIGITS), cause)
             if row is not None:
                 self._moved.append(row)
-        if cause is not None:
-            drops(self._watching.rules, watch, score, cause, self._watching.now)
-        self._state.watch = watch
+        if (
+            cause is not None
+            and (score >= watching.worth or (watch is not None and (watch.peak_at or watch.drops)))
+            and cause[0] >= watching.now - watching.falls_age
+        ):
+            if watch is None:
+                watch = state.watch = Watch()
+            drops(watching.falls, watch, score, cause, watching.now)
 
     def finish(self, told: Signals | None, replay: bool) -> tuple[list[Row], list[Row]]:
         """Settle a root's alerts; the rows of its alerts and moves to publish, on a replay all that are remembered.
@@ -65,10 +83,12 @@ class Observer:
         state, version = self._state, self._state.version
         watch = state.watch
         if watch is None:
-            if told is None:
-                return [], []
             watch = state.watch = Watch()
-        alerts = settle(self._watching.rules, self._customer, told, watch, self._watching.now)
+        alerts: Sequence[Alert] = ()
+        if told is not None or watch.alerts or watch.drops:
+            alerts = settle(self._watching.rules, self._customer, told, watch, self._watching.now)
+        else:
+            watch.due = 0
         if replay or watch.fired:
             alerts = watch.alerts
         watch.fired = False
@@ -96,8 +116,7 @@ class Observer:
     def leave(self, replay: bool) -> list[Row]:
         """The subject is not a customer (any more): the rows that close what was open."""
         watch = self._state.watch
-        if watch is None:
-            return []
+        assert watch is not None
         closed = release(watch, self._watching.now)
         if replay or watch.fired:
             closed = watch.alerts
