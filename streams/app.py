@@ -20,6 +20,7 @@ __all__ = ["App", "build", "configure_logging", "ensure_topics", "run_worker"]
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 LOUD = ("faust", "mode", "aiokafka")  # libraries whose news are warnings and above
+SAID_AGAIN_AFTER = 10.0  # seconds; while a broker is away aiokafka says so many times a second
 
 QUEUED_BATCHES = 8  # per agent: enough to decode one while the next is fetched
 BATCH_BYTES = 512 << 10  # of a produce batch: below the brokers' usual limit of a megabyte
@@ -87,9 +88,30 @@ def build(settings: Settings, worker: str) -> App:
     return app
 
 
+class Repeats(logging.Filter):
+    """Lets each message of the libraries through once in SAID_AGAIN_AFTER seconds, whatever its arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write a record."""
+        if not record.name.startswith(LOUD):
+            return True
+        key = (record.name, str(record.msg))
+        last = self._said.get(key)
+        if last is not None and record.created - last < SAID_AGAIN_AFTER:
+            return False
+        self._said[key] = record.created
+        return True
+
+
 def configure_logging(level: int = logging.INFO) -> None:
-    """One line per event on stderr, for this process; libraries speak from warnings on."""
+    """One line per event on stderr, for this process; libraries speak from warnings on, without repeating themselves."""
     logging.basicConfig(level=level, format=LOG_FORMAT, stream=sys.stderr, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Repeats())
     for name in LOUD:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 

@@ -46,6 +46,7 @@ SCHEME = "kafka-batch"
 FETCH_WAIT = 1.0  # seconds to wait for records before looking around
 IDLE_WAIT = 0.05  # seconds between looks while no partition may be read
 ACK_WAIT = 0.2  # seconds between looks at what is still in progress
+METADATA_PAUSE = 0.25  # seconds
 REREADS = 2  # times that a partition is read again before a hole is believed
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,19 @@ def _now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
+def _be_patient(client: Any) -> None:
+    """Let an aiokafka client pause after it could not ask for metadata: without, it asks 10,000 times a second."""
+    update = client._metadata_update
+
+    async def update_or_pause(cluster: Any, topics: Any) -> bool:
+        updated = await update(cluster, topics)
+        if not updated:
+            await asyncio.sleep(METADATA_PAUSE)
+        return bool(updated)
+
+    client._metadata_update = update_or_pause
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is untyped
     """The thread that owns the aiokafka consumer; what touches the consumer runs here."""
 
@@ -69,6 +83,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
 
     async def on_start(self) -> None:
         await super().on_start()
+        _be_patient(self._ensure_consumer()._client)
         coordinator = self._ensure_consumer()._coordinator
         heartbeat, leave = coordinator._do_heartbeat, coordinator._maybe_leave_group
 
@@ -371,10 +386,21 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Faust's guess at what is stuck does not understand batches; lags() tells."""
 
 
+class Producer(driver.Producer):  # type: ignore[misc]
+    """Faust's producer; ours write through the aiokafka producer inside (streams.output)."""
+
+    logger = faust_log
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        _be_patient(self._ensure_producer().client)
+
+
 class Transport(driver.Transport):  # type: ignore[misc]
-    """aiokafka's transport with the consumer above."""
+    """aiokafka's transport with the consumer and the producer above."""
 
     Consumer = Consumer
+    Producer = Producer
 
 
 drivers.TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"
