@@ -27,7 +27,14 @@ UNKNOWN = "stay.not_in_the_catalogue"
 def _touchpoints() -> list[str]:
     """One of each milestone and case role, one that states a preference, a plain and an unknown one."""
     by_meaning = {(point.milestone, point.case_role): point.name for point in catalogue.load().values()}
-    return sorted({*by_meaning.values(), "stay.prayer_mat_requested", "booking.page_viewed", UNKNOWN})
+    return sorted(
+        {*by_meaning.values(), "stay.prayer_mat_requested", "stay.halal_meal_served", "booking.page_viewed", UNKNOWN}
+    )
+
+
+def attributes(*given: str) -> list[dict[str, str]]:
+    """Attributes of an interaction, from keys and values in turn."""
+    return [{"key": key, "value": value} for key, value in zip(given[::2], given[1::2], strict=True)]
 
 
 ONE, OTHER, LOYALTY = ("customer", "1"), ("customer", "2:3"), ("loyalty", "L")
@@ -54,7 +61,9 @@ EVENT: dict[str, list[Any]] = {
     "locale": [None, None, "en-GB", "EN", "ar", "msa", "1x"],
     "meal_plan": [None, None, "HB", "BB"],
     "room_type": [None, None, "suite"],
-}
+    "attributes": [[], [], attributes("diet", "Vegan "), attributes("special_meal", "moml", "dietary", ""),
+                   attributes("trip", "x", "preferred_language", "id", "diet", "halal")],
+}  # fmt: skip
 """What an event may say, as `interaction` takes it."""
 SAID = st.fixed_dictionaries({field: st.sampled_from(values) for field, values in EVENT.items()})
 
