@@ -108,7 +108,7 @@ class Repeats(logging.Filter):
 
 
 def configure_logging(level: int = logging.INFO) -> None:
-    """One line per event on stderr, for this process; libraries speak from warnings on, without repeating themselves."""
+    """One line per event on stderr; libraries speak from warnings on, and do not repeat themselves."""
     logging.basicConfig(level=level, format=LOG_FORMAT, stream=sys.stderr, force=True)
     for handler in logging.getLogger().handlers:
         handler.addFilter(Repeats())
