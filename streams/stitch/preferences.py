@@ -7,8 +7,8 @@ A row of the file is a rule: where to look (source), for what, and what it means
 - touchpoint: that this happened.
 
 `value` is what is then known under `key`; `*` is the attribute's or field's own value (attributes in small letters),
-and `language` is the language of a locale. An interaction says one thing at most under each key: the first rule that holds
-wins, so that what was said stands before what was done.
+and `language` is the language of a locale. An interaction says one thing at most under each key: the first rule that
+holds wins, so that what was said stands before what was done.
 """
 
 from __future__ import annotations

@@ -1,0 +1,148 @@
+"""The rules of the view next_best_actions, one customer each, on days around today (the view goes by the clock)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from typing import Any
+
+import pytest
+
+from tests.clickhouse import ClickHouse
+from tests.integration.test_clickhouse_queries import ask
+from tests.sink_rows import DAY, frame, interaction, journey
+
+NOW = int(time.time() * 1000)
+
+
+def day(offset: int) -> str:
+    """The date so many days from now, UTC."""
+    return dt.datetime.fromtimestamp(NOW / 1000 + offset * 86_400, dt.UTC).date().isoformat()
+
+
+def customer(name: str, **given: Any) -> dict[str, Any]:
+    return {"customer_id": name, "first_event_at": NOW - 50 * DAY, "last_event_at": NOW - DAY, **given}
+
+
+def case(name: str, case_id: str, opened: int, **given: Any) -> dict[str, Any]:
+    opened_at = NOW - opened * DAY
+    return {"case_id": case_id, "customer_id": name, "status": "open", "opened_at": opened_at, **given}
+
+
+def write(clickhouse: ClickHouse, **tables: list[dict[str, Any]]) -> None:
+    for topic, rows in tables.items():
+        clickhouse.write(topic, frame(topic.removesuffix("s"), *rows))
+
+
+def actions(clickhouse: ClickHouse, name: str = "") -> list[tuple[object, ...]]:
+    return ask(clickhouse, "next_best_actions", customer=name, best="0")
+
+
+def test_overdue_cases(clickhouse: ClickHouse) -> None:
+    """Unanswered after three days; answered and unresolved after six; in time after one, and answered after three."""
+    clickhouse.migrated()
+    answered = {"first_response_at": NOW - DAY // 2}
+    cases = [
+        case("a", "K1", 3, unit="desk"),
+        case("a", "K2", 6, **answered),
+        case("b", "K3", 1),
+        case("b", "K4", 3, **answered),
+        case("b", "K5", 9, reopened_at=NOW - DAY, **answered),
+    ]
+    write(clickhouse, customers=[customer("a"), customer("b")], cases=cases)
+    assert actions(clickhouse) == [
+        ("a", 1, "call_about_case", "Case K1 of desk has been open for 3 days, without any answer", "case K1"),
+        ("a", 1, "call_about_case", "Case K2 has been open for 6 days, answered but not resolved", "case K2"),
+    ]
+    assert len(ask(clickhouse, "next_best_actions")) == 1
+
+
+def test_a_manager_calls_negative_customers_of_value(clickhouse: ClickHouse) -> None:
+    clickhouse.migrated()
+    negative = {"profile": "negative", "sentiment_30d": -0.5, "evidence": 2.0}
+    spend = [{"currency": "SAR", "amount_minor": 90_000}, {"currency": "EUR", "amount_minor": -100}]
+    trips = [
+        journey("a", "B1", NOW, NOW, spend=spend),
+        journey("c", "B1", NOW, NOW, spend=spend),
+    ]
+    write(clickhouse, customers=[customer("a", **negative), customer("b", **negative), customer("c")], journeys=trips)
+    reason = "Feels badly about us (30-day sentiment -0.5) and has spent 90000 SAR (minor units)"
+    assert actions(clickhouse) == [("a", 2, "manager_call", reason, "profile negative, evidence 2")]
+
+
+@pytest.mark.parametrize(
+    ("instrument", "score", "age", "after", "follow"),
+    [
+        ("nps", 3.0, 5, [], True),
+        ("nps", 7.0, 5, [], False),
+        ("csat", 2.0, 5, [], True),
+        ("nps", 3.0, 31, [], False),
+        ("nps", 3.0, 5, ["post_travel.complaint_answered"], False),
+        ("nps", 3.0, 5, ["booking.page_viewed"], True),
+        ("nps", 3.0, 5, ["better"], False),
+    ],
+)
+def test_detractors(
+    clickhouse: ClickHouse, instrument: str, score: float, age: int, after: list[str], follow: bool
+) -> None:
+    clickhouse.migrated()
+    at = NOW - age * DAY
+    rows = [
+        interaction("customer:a", at, event_id="e1", survey={"instrument": instrument, "score": score}, unit="hotel")
+    ]
+    for touchpoint in after:
+        better = {"survey": {"instrument": "nps", "score": 9.0}} if touchpoint == "better" else {}
+        rows.append(interaction("customer:a", at + DAY, touchpoint=touchpoint, **better))
+    write(clickhouse, customers=[customer("a")], interactions=rows)
+    reason = f"Answered {instrument} with {score:g} on {day(-age)} about hotel, and nobody has answered since"
+    assert actions(clickhouse) == ([("a", 3, "follow_up_detractor", reason, "event e1")] if follow else [])
+
+
+def test_improvements_to_tell(clickhouse: ClickHouse) -> None:
+    clickhouse.migrated()
+    resolved = {"status": "resolved", "resolved_at": NOW - 10 * DAY}
+    told = interaction("customer:b", NOW - DAY, touchpoint="post_travel.improvement_told")
+    cases = [case("a", "K1", 20, **resolved), case("b", "K2", 20, **resolved)]
+    cases.append(case("c", "K3", 200, status="resolved", resolved_at=NOW - 100 * DAY))
+    write(clickhouse, customers=[customer(name) for name in "abc"], cases=cases, interactions=[told])
+    reason = f"Case K1 was resolved on {day(-10)}, and the customer was not told what was improved"
+    assert actions(clickhouse) == [("a", 4, "tell_improvement", reason, "case K1")]
+
+
+def test_preferences_of_who_arrives_soon(clickhouse: ClickHouse) -> None:
+    """a's mat is known from before the booking, the diet was said with it; b arrives too late, c has no preferences."""
+    clickhouse.migrated()
+    booked = NOW - 5 * DAY
+    mat = {"key": "prayer_mat", "value": "yes", "evidence": 2, "last_at": booked - 30 * DAY}
+    diet = {"key": "diet", "value": "halal", "evidence": 1, "last_at": booked + 1}
+    language = {"key": "language", "value": "ar", "evidence": 9, "last_at": booked - 30 * DAY}
+    people = [customer(name, preferences=[diet, language, mat]) for name in "ab"]
+    people.append(customer("c", preferences=[language]))
+    arrivals = {"a": day(9), "b": day(99), "c": day(9)}
+    rows = [
+        interaction(f"customer:{name}", booked, booking_ref=f"R{name}", arrival_date=arrives)
+        for name, arrives in arrivals.items()
+    ]
+    trips = [journey(name, f"R{name}", booked, booked, booked_at=booked) for name in arrivals]
+    write(clickhouse, customers=people, journeys=trips, interactions=rows)
+    reason = f"Arrives on {day(9)} and has asked for or used before: prayer_mat (2x, last {day(-35)})"
+    assert actions(clickhouse) == [("a", 5, "prepare_stay", reason, "journey a/Ra")]
+
+
+def test_advocates_to_ask(clickhouse: ClickHouse) -> None:
+    """b recommended us already, c wants no messages, d has an open case, e completed nothing."""
+    clickhouse.migrated()
+    advocate = {"profile": "advocate", "sentiment_30d": 0.456, "evidence": 3.14}
+    silent = [{"key": "messages", "value": "no", "evidence": 1, "last_at": NOW}]
+    people = [
+        *(customer(name, **advocate) for name in "abe"),
+        customer("c", preferences=silent, **advocate),
+        customer("d", open_cases=1, **advocate),
+    ]
+    trips = [journey(name, "B1", NOW - 9 * DAY, NOW - DAY, status="completed") for name in "abcd"]
+    told = [interaction("customer:b", NOW - DAY, touchpoint="post_travel.referral_made")]
+    write(clickhouse, customers=people, journeys=trips, interactions=told)
+    reason = "An advocate (30-day sentiment 0.46) with 1 completed journey who has not recommended or reviewed us yet"
+    assert actions(clickhouse) == [("a", 6, "ask_for_review", reason, "profile advocate, evidence 3.1")]
+    settings = {"join_use_nulls": 1}
+    assert len(clickhouse.client.query("SELECT * FROM next_best_actions", settings=settings).result_rows) == 1
