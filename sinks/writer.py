@@ -17,6 +17,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
@@ -71,7 +72,7 @@ class Retry:
 
 
 class Writer:
-    """Writes frames into `table`.
+    """Writes frames into `table`, one at a time.
 
     connect: makes a client whose database has the table (see `client.connect`); called in a thread, at first use.
     on_retry: called for every failed attempt that is going to be repeated (metrics, logs).
@@ -91,6 +92,8 @@ class Writer:
         self._client: Client | None = None
         self._on_retry = on_retry
         self._pause = pause
+        # A thread of its own: a table that hangs must not take the threads of the others.
+        self._thread = ThreadPoolExecutor(1, f"write-{table.store}")
 
     async def write(self, frame: pl.DataFrame, epoch: int) -> int:
         """Store a batch in the frame form of the table's schema; returns the number of rows sent, once they are stored.
@@ -102,7 +105,7 @@ class Writer:
         attempt = 0
         while True:
             try:
-                return await asyncio.to_thread(self._insert, frame, epoch)
+                return await asyncio.get_running_loop().run_in_executor(self._thread, self._insert, frame, epoch)
             except FinalInsertError:
                 raise
             except Exception as error:
@@ -142,10 +145,14 @@ class Writer:
         return rejected
 
     def close(self) -> None:
-        """Drop the connection. The writer connects again if it is used again."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        """Drop the connection, once an insert under way is done; the writer cannot be used again."""
+        self._thread.submit(self._disconnect)
+        self._thread.shutdown(wait=False)
+
+    def _disconnect(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
     def _insert(self, frame: pl.DataFrame, epoch: int) -> int:
         try:

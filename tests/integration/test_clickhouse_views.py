@@ -33,6 +33,14 @@ def test_a_row_written_twice_is_seen_once(clickhouse: ClickHouse, topic: str) ->
     assert clickhouse.rows(f"SELECT count() FROM {TABLES[topic].view}") == [(1,)]
 
 
+@pytest.mark.parametrize("topic", list(TABLES))
+def test_a_row_twice_in_one_batch_is_seen_once(clickhouse: ClickHouse, topic: str) -> None:
+    clickhouse.migrated()
+    row: dict[str, Any] = {"event_id": "e1", "subject": "customer:1", "kind": "customer", "value": "1", "topic": "t"}
+    clickhouse.write(topic, frame(TABLES[topic].schema, *[row] * 5))
+    assert clickhouse.rows(f"SELECT count() FROM {TABLES[topic].view}") == [(1,)]
+
+
 @pytest.mark.parametrize("order", itertools.permutations(range(3)))
 @pytest.mark.parametrize("together", [False, True])
 def test_the_highest_version_wins_in_any_order(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -204,10 +205,21 @@ def test_empty_batches_cost_nothing(clickhouse: ClickHouse, faulty: Served, faul
     assert faults.inserts == 0
 
 
-def test_a_closed_writer_connects_again(clickhouse: ClickHouse) -> None:
+def test_a_table_that_hangs_holds_up_no_other(clickhouse: ClickHouse) -> None:
+    """Each writer has a thread of its own, however many of them are stuck."""
     clickhouse.migrated()
-    again = writer(clickhouse.url, clickhouse.database, Journal())
-    asyncio.run(again.write(journeys(2), 1))
-    again.close()
-    asyncio.run(again.write(journeys(3), 1))
+    released = threading.Event()
+
+    def hang() -> Client:
+        released.wait(60)
+        return clickhouse.connect()
+
+    async def run() -> None:
+        stuck = [asyncio.create_task(Writer(hang, TABLES["journeys"]).write(journeys(1), 1)) for _ in range(40)]
+        await Writer(clickhouse.connect, TABLES["journeys"]).write(journeys(3), 1)
+        assert not any(task.done() for task in stuck)
+        released.set()
+        await asyncio.gather(*stuck)
+
+    asyncio.run(run())
     assert clickhouse.rows("SELECT count() FROM journeys") == [(3,)]

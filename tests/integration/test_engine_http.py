@@ -343,6 +343,20 @@ def test_a_query_stops_when_its_client_goes_away(clickhouse: ClickHouse) -> None
         pass
 
 
+def test_closing_does_not_wait_for_slow_readers(clickhouse: ClickHouse, loop_thread: LoopThread) -> None:
+    served = loop_thread.run(serve(clickhouse.engine))
+    connection = HTTPConnection(urllib.parse.urlsplit(served.url).netloc)
+    connection.request("POST", "/?query_id=slow", b"SELECT repeat('x', 1000) FROM numbers(1000000000)")
+    answer = connection.getresponse()
+    assert len(answer.read(1_000_000)) == 1_000_000
+    loop_thread.run(served.close())
+    with pytest.raises((HTTPException, OSError)):
+        answer.read()
+    running = "SELECT count() FROM system.processes WHERE Settings['log_comment'] LIKE 'slow %'"
+    while clickhouse.rows(running) != [(0,)]:
+        pass
+
+
 def test_port_is_released_on_close(engine: Engine, loop_thread: LoopThread) -> None:
     first = loop_thread.run(serve(engine))
     with pytest.raises(OSError, match="address already in use"):
