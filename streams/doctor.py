@@ -43,7 +43,7 @@ async def checks(settings: Settings, given: frozenset[str]) -> list[Finding]:
     given: names of the settings that somebody has set; where "brokers" or "clickhouse" is not among them, that nothing
     answers there is a note.
     """
-    found = [*_installation(), _schemas()]
+    found = [*_installation(), _schemas(), _alert_rules(settings)]
     found += [
         finding if "brokers" in given else _as_note(finding, "RIHLA_BROKERS or --brokers")
         async for finding in _broker(settings)
@@ -103,6 +103,16 @@ def _schemas() -> Finding:
     except Exception as error:
         return Finding("problem", "schema files", str(error), "install Rihla again")
     return Finding("ok", "schema files", f"{len(records.NAMES)} record schemas, {touchpoints} touchpoints")
+
+
+def _alert_rules(settings: Settings) -> Finding:
+    from streams.alerts.rules import RuleError, load
+
+    try:
+        rules = load(settings.alert_rules)
+    except RuleError as error:
+        return Finding("problem", "alert rules", str(error), error.hint or "mend the file: RIHLA_ALERT_RULES")
+    return Finding("ok", "alert rules", f"{len(rules)} of {settings.alert_rules or 'Rihla itself'}")
 
 
 async def _broker(settings: Settings) -> AsyncIterator[Finding]:

@@ -45,7 +45,7 @@ MOVES = [
 
 @pytest.fixture
 def filled(clickhouse: ClickHouse) -> ClickHouse:
-    """Six moves; a is negative and has spent 300 SAR and 5 USD, b an advocate again with 100 SAR, c has spent nothing."""
+    """Six moves; a is negative and has spent 300 SAR and 5 USD, b an advocate again with 100 SAR, c without spend."""
     clickhouse.migrated()
     clickhouse.write("moves", frame("move", *MOVES, MOVES[0]))
     people = [("a", "negative"), ("b", "advocate"), ("c", "negative")]
@@ -91,7 +91,7 @@ def test_units_losing_advocates(filled: ClickHouse) -> None:
 
 
 def test_service_recovery(clickhouse: ClickHouse) -> None:
-    """Two cases resolved: the one after 10 hours with one contact goes from -0.5 to 0.7, the other has no score after."""
+    """Two cases resolved: one after 10 hours with one contact, from -0.5 to 0.7; the other has no score after."""
     clickhouse.migrated()
     cases = [
         {"case_id": "1", "customer_id": "a", "contacts": 1, "resolved_at": NOON + 10 * HOUR},
