@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("streams.commands.run:run", "Run the whole pipeline, embedded, over files of events."),
     "up": ("streams.commands.up:up", "Run the embedded pipeline as a service until interrupted."),
     "query": ("streams.commands.query:query", "Ask ClickHouse: any SQL, or a named query."),
+    "churn": ("streams.commands.churn:churn", "Who will not come back: fit, back-test, store the risks."),
     "simulate": ("streams.commands.simulate:simulate", "Make synthetic events, with the truth beside them."),
     "produce": ("streams.commands.produce:produce", "Send files of events to Kafka."),
     "score": ("streams.commands.score:score", "Score texts: JSON lines in, JSON lines out."),
