@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0),
     default=10.0,
     metavar="SECONDS",
-    help="Look at differences again for so long, because events may be under way; what still changes is not judged. "
-    "0 for data at rest.",
+    help="Of data in motion, a difference counts if it lasts so long without change, because events may be under way. "
+    "What still changes after three times as long is not judged. 0 for data at rest.",
 )
 @click.option("--limit", type=click.IntRange(0), default=20, help="Differences to show; all are counted.")
 @click.option(

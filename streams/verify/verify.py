@@ -1,9 +1,8 @@
 """`rihla verify`: recompute, compare, and look again before anything is called a difference.
 
-While events flow, a row can be ahead of the log or behind it. So differences are looked at again until there are none
-or the time for that is over. A difference counts when two looks in a row find the same: the same is expected, so the
-row's inputs have not changed meanwhile, and the same is found. What still changed between the last two looks is
-**moving**, counted apart and not judged.
+While events flow, a row can be ahead of the log or behind it. So differences are looked at again, and one counts when
+it has lasted, unchanged, for the time to settle: the same is expected, so the row's inputs have not changed meanwhile,
+and the same is found. What has not when PATIENCE times that time is over is **moving**: told apart and not judged.
 """
 
 from __future__ import annotations
@@ -36,6 +35,8 @@ IGNORED = {"customers": ("duplicates",)}
 LINKS, CONTENT = "links (topic)", "interactions (topic)"
 """Comparisons with the topics themselves: links with the events, stored interactions with those of the topic."""
 LOOK_AGAIN_SECONDS = 1.0
+PATIENCE = 3
+_SINCE = "_since"
 
 Say = Callable[[str], None]
 
@@ -53,7 +54,7 @@ class Report:
     differences: pl.DataFrame
     """Columns as in compare.DIFFERENCE, one row a value that is not as expected."""
     moving: pl.DataFrame
-    """Those that changed between the last two looks."""
+    """Those that have not lasted long enough to be judged."""
     looks: int
     seconds: float
 
@@ -82,25 +83,27 @@ def verify(
     Args:
         client: of clickhouse-connect, on the database of the tables (see store.check).
         read_log: reads the topics; None recomputes from the stored interactions.
-        settle: seconds for which differences are looked at again; 0 for data at rest, where one look decides.
+        settle: seconds that a difference must last to count; 0 for data at rest, where one look decides.
         say: is told what is being done.
 
     Raises clickhouse_connect's errors, and what read_log raises.
     """
-    began = time.monotonic()
-    look, before, looks = _look(client, read_log, say), nothing(), 1
-    lasting = look.differences
-    while lasting.height and settle > 0:
-        say(f"{lasting['key'].n_unique():,} rows differ; they may be under way, so they are looked at again")
-        time.sleep(min(LOOK_AGAIN_SECONDS, settle))
-        before, look, looks = look.differences, _look(client, read_log, say), looks + 1
-        lasting = look.differences
-        if time.monotonic() - began > settle:
-            break
-    if looks > 1:
-        lasting = look.differences.join(before, on=list(DIFFERENCE), how="semi", nulls_equal=True)
-    moving = look.differences.join(lasting, on=list(DIFFERENCE), how="anti", nulls_equal=True)
     source = "table" if read_log is None else "topics"
+    began = time.monotonic()
+    look, looks, started = _look(client, read_log, say), 1, began
+    first = time.monotonic()
+    seen = look.differences.with_columns(pl.lit(first).alias(_SINCE))
+    while True:
+        lasts = started - pl.col(_SINCE) >= settle if settle else pl.lit(True)
+        lasting, moving = seen.filter(lasts).drop(_SINCE), seen.filter(~lasts).drop(_SINCE)
+        if not moving.height or started - first >= PATIENCE * settle:
+            break
+        say(f"{moving.height:,} values differ; they may be under way, so they are looked at again")
+        time.sleep(min(LOOK_AGAIN_SECONDS, settle))
+        started = time.monotonic()
+        look, looks = _look(client, read_log, say), looks + 1
+        seen = look.differences.join(seen, on=list(DIFFERENCE), how="left", nulls_equal=True, maintain_order="left")
+        seen = seen.with_columns(pl.col(_SINCE).fill_null(time.monotonic()))
     return Report(source, look.events, look.rows, lasting, moving, looks, time.monotonic() - began)
 
 
