@@ -35,6 +35,7 @@ NAMES: Final = (
     "alert",
     "move",
     "dead_letter",
+    "erasure",
 )
 """Names of all record schemas: one file `avro/NAME.avsc` each."""
 

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "produce": ("streams.commands.produce:produce", "Send files of events to Kafka."),
     "score": ("streams.commands.score:score", "Score texts: JSON lines in, JSON lines out."),
     "verify": ("streams.commands.verify:verify", "Recompute all tables from the log, and compare."),
+    "forget": ("streams.commands.forget:forget", "Erase a person from state, topics and tables."),
     "doctor": ("streams.commands.doctor:doctor", "Check every connection and setting."),
     "migrate": ("streams.commands.migrate:migrate", "Bring ClickHouse to this version's schema."),
     "worker": ("streams.commands.worker:worker", "Run one production worker."),

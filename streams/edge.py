@@ -16,6 +16,10 @@ from schemas.decode import BatchDecoder, Decoded
 from schemas.registry import HttpRegistry, LocalRegistry, Registry
 from streams import metrics
 from streams.dead_letters import DeadLetter, attempts, letters_frame
+from streams.erasure import key
+from streams.erasure.erased import Erased
+from streams.erasure.follow import Follower
+from streams.erasure.guard import guard
 from streams.output import Output
 from streams.settings import Settings
 from streams.transport import RecordBatch, lags, positions
@@ -38,6 +42,7 @@ class Edge:
 
     def __init__(self, app: Any, settings: Settings, worker: str) -> None:
         self.app, self.settings, self.worker = app, settings, worker
+        self.erased = Erased(key.from_environment())
         self._registry: Registry = HttpRegistry(settings.registry) if settings.registry else LocalRegistry()
         self._decoders: dict[str, BatchDecoder] = {}
         self._encoders: dict[str, BatchEncoder] = {}
@@ -46,11 +51,19 @@ class Edge:
         self._exported: set[tuple[str, int]] = set()
 
     def decode(self, record: str, batch: RecordBatch, columns: Sequence[str] | None = None) -> Decoded:
-        """A batch's values in columns; see BatchDecoder."""
+        """A batch's values in columns, without what was erased; see BatchDecoder and streams.erasure.guard."""
         decoder = self._decoders.get(record)
         if decoder is None:
             decoder = self._decoders[record] = BatchDecoder(record, self._registry)
-        return decoder.decode([item.value for item in batch], columns)
+        keys, values = [item.key for item in batch], [item.value for item in batch]
+        decoded, refused = guard(record, decoder.decode(values, columns), keys, values, self.erased)
+        if refused:
+            metrics.ERASED_REFUSED.labels(self.worker).inc(refused)
+        return decoded
+
+    def follower(self) -> Follower:
+        """The service that keeps `erased` up to date; to be started before the app."""
+        return Follower(self.erased, self.settings, self._registry, self.app.crash)
 
     async def publish(
         self, topic: str, record: str, frame: pl.DataFrame, keys: Sequence[bytes | None], timestamps: Any = None

@@ -77,6 +77,11 @@ REBALANCES = Counter("rihla_rebalances_total", "Partition assignments received f
 # What was refused, whole and with its reason, in the topic of dead letters.
 DEAD_LETTERS = Counter("rihla_dead_letters_total", "Records sent to dead letters.", ["worker", "reason"])
 
+# People who were erased: what still arrives of them, or is read again, is counted here and kept nowhere.
+ERASED_REFUSED = Counter(
+    "rihla_erased_refused_total", "Records refused because the person they are about was erased.", ["worker"]
+)
+
 # --- enrich ---------------------------------------------------------------------------------------------------------
 
 # Valid events written on to interactions.

@@ -47,6 +47,7 @@ TOPICS = (
     Topic("alerts"),
     Topic("moves"),
     Topic("dead-letters", None, DAYS_30),
+    Topic("erasures", 1, LATEST_BY_KEY),
 )
 CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")
 COMPACTED = frozenset(topic.name for topic in TOPICS if topic.config.get("cleanup.policy") == "compact")

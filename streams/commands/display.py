@@ -83,6 +83,8 @@ def show_summary(summary: run.Summary, data: Path, console: Console | None = Non
     table.add_row("events stored", f"{account.stored:,}", "new in the tables")
     table.add_row("duplicates", f"{account.duplicates:,}", "stored before, counted, not stored again")
     table.add_row("dead letters", f"{sum(summary.dead_letters.values()):,}", _counted(summary.dead_letters))
+    if account.erased:
+        table.add_row("erased", f"{account.erased:,}", "about people who were erased: refused, kept nowhere")
     if account.lost:
         table.add_row("[bold red]lost", f"[bold red]{account.lost:,}", "[bold red]events that are in no table")
     table.add_row()

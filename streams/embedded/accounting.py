@@ -24,13 +24,15 @@ SCRATCH = "rihla_run"
 
 @dataclass(frozen=True)
 class Account:
-    """Of the events fed: how many are new in the tables, were there before, were refused (by reason), are lost."""
+    """Of the events fed: how many are new in the tables, were there before, were refused (by reason), are lost; and how
+    many are about people who were erased, and so are kept nowhere."""
 
     events: int
     stored: int
     duplicates: int
     refused: dict[str, int]
     lost: int
+    erased: int = 0
 
 
 class Accounting:
@@ -41,7 +43,7 @@ class Accounting:
 
     def __init__(self, client: Any, settings: Settings, registry: Registry) -> None:
         self._client, self._settings, self._registry = client, settings, registry
-        self._events = self._before = self._began = 0
+        self._events = self._before = self._began = self._erased = 0
 
     def open(self) -> None:
         """Look at what is stored before anything is fed."""
@@ -57,6 +59,11 @@ class Accounting:
         """Note events that the broker has acknowledged: their `subject` and `event_id`."""
         self._note("fed", keys)
         self._events += keys.height
+
+    def feed_erased(self, events: int) -> None:
+        """Note events that the broker has acknowledged, and that the workers refuse because of whom they are about."""
+        self._erased += events
+        self._events += events
 
     def close(self) -> None:
         """Drop the scratch database."""
@@ -77,8 +84,8 @@ class Accounting:
             WHERE (subject, event_id) IN (SELECT subject, event_id FROM {SCRATCH}.fed)
             """
         )
-        duplicates = self._events - stored - sum(refused.values())
-        return Account(self._events, stored, duplicates, refused, fed - found)
+        duplicates = self._events - stored - sum(refused.values()) - self._erased
+        return Account(self._events, stored, duplicates, refused, fed - found, self._erased)
 
     def _refused(self) -> dict[str, int]:
         """Dead letters of the channels' topics since `open()`, by reason; their event ids go into the scratch table."""

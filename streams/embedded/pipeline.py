@@ -31,6 +31,10 @@ from streams.embedded.drain import READS
 from streams.embedded.kafka import Kafka
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
 from streams.embedded.tansu import Tansu
+from streams.erasure import receipt
+from streams.erasure.erased import Erased
+from streams.erasure.key import VARIABLE, from_environment, of_folder
+from streams.erasure.topics import announce
 from streams.errors import RihlaError
 from streams.feed import producing, registry_of
 from streams.settings import ENVIRONMENT_PREFIX, Settings
@@ -87,6 +91,9 @@ class Pipeline:
         self.client: Any
         """A clickhouse-connect client on the database."""
         self.producer: AIOKafkaProducer
+        self.erased: Erased
+        """Who had been erased when the pipeline started."""
+        self._erasure_key = ""
 
     async def __aenter__(self) -> Pipeline:
         """Start everything. The workers may still be joining their groups, and what was restored may be under way.
@@ -160,7 +167,9 @@ class Pipeline:
         self._stack.callback(self.client.close)
         partitions = await ensure_topics(self.settings)
         self.producer = await self._stack.enter_async_context(producing(self.settings))
-        to_restore = await self._continue_history(await _hold_nothing(self.settings, partitions))
+        fresh = await _hold_nothing(self.settings, partitions)
+        to_restore = await self._continue_history(fresh)
+        await self._refuse_the_erased(fresh)
         await self._start_workers()
         if to_restore:
             await self._restore()
@@ -207,6 +216,15 @@ class Pipeline:
         self.directory.remember(History(self._plan.broker, epoch, restored=not to_restore))
         return to_restore
 
+    async def _refuse_the_erased(self, fresh: bool) -> None:
+        """Tell the workers, before they start, who was erased; a broker that keeps its log (not fresh) has done so."""
+        self._erasure_key = of_folder(self.directory.path)
+        self.erased = Erased(from_environment({VARIABLE: self._erasure_key}))
+        erasures = await asyncio.to_thread(receipt.stored, self.client)
+        self.erased.add(erasures)
+        if fresh and erasures:
+            await announce(self.producer, self.settings, registry_of(self.settings), erasures)
+
     async def _restore(self) -> None:
         self.restored = await restore.restore(
             self.client, self.producer, self.settings, registry_of(self.settings), self._on_restored
@@ -222,7 +240,7 @@ class Pipeline:
 
     def _spec(self, kind: str, name: str) -> ChildSpec:
         command = [sys.executable, "-m", "streams.cli", "worker", kind, "--metrics-port", "0"]
-        return ChildSpec(name, command, environment(self.settings))
+        return ChildSpec(name, command, {**environment(self.settings), VARIABLE: self._erasure_key})
 
 
 def _migrate(url: str, database: str) -> None:

@@ -127,7 +127,10 @@ async def _feed_and_wait(
     def fed(events: pl.DataFrame | None, records: int) -> None:
         progress.fed += records
         if events is not None:
-            accounting.feed(event_keys(events))
+            allowed = pipeline.erased.events(events)
+            kept = events if allowed is None else allowed[0]
+            accounting.feed(event_keys(kept))
+            accounting.feed_erased(events.height - kept.height)
 
     began = time.monotonic()
     progress.stage = "feeding"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import polars as pl
 
 from streams import metrics
 from streams.edge import Edge
+from streams.erasure.guard import NOW
 from streams.identity.changelog import LinkTable
 from streams.identity.frames import identities
+from streams.identity.graph import Change, Link
 from streams.identity.identifiers import BOOKING_REF
 from streams.settings import Settings
 from streams.transport import RecordBatch, consume
@@ -24,6 +28,14 @@ _SENSELESS = (
 """Links that no event makes: enrich writes none, and whoever else did is told by a dead letter."""
 
 
+def runs(marks: pl.Series) -> Iterator[tuple[int, bool]]:
+    """The runs of equal values in a series of booleans: (position after the last one, value) of each."""
+    end = 0
+    for value, group in groupby(marks.to_list()):
+        end += sum(1 for _ in group)
+        yield end, value
+
+
 def create(app: Any, settings: Settings) -> Edge:
     """Register the agent and its table with the app."""
     edge = Edge(app, settings, "identity")
@@ -32,29 +44,60 @@ def create(app: Any, settings: Settings) -> Edge:
     async def handle(batch: RecordBatch) -> None:
         began = time.perf_counter()
         decoded = edge.decode("link", batch)
-        senseless = decoded.frame.select(_SENSELESS).to_series()
+        frame, offsets = decoded.frame, [batch[at].offset for at in decoded.rows.tolist()]
+        erased = frame["occurred_at"] == NOW
+        senseless = frame.select(_SENSELESS).to_series() & ~erased
         where = decoded.rows[senseless.to_numpy()].tolist()
-        refused = [*decoded.errors, *((at, "no event makes such a link") for at in where)]
-        offsets = [batch[at].offset for at in decoded.rows[~senseless.to_numpy()].tolist()]
-
-        resolver = table.resolver()
-        resolver.take(decoded.frame.filter(~senseless).rows(), offsets)
-        changes = resolver.changes
-        if changes:  # the order of the three steps is explained in streams.identity.resolver
-            table.announce(batch.next_offset)
-            await table.flush()
-            frame = identities(changes, batch.next_offset)
-            keys = [change.identifier.encode() for change in changes]
-            await edge.publish("identities", "identity", frame, keys, batch[-1].timestamp)
-        await edge.refuse(batch, [(at, "undecodable", detail) for at, detail in refused])
+        await edge.refuse(
+            batch,
+            [
+                *((at, "undecodable", detail) for at, detail in decoded.errors),
+                *((at, "undecodable", "no event makes such a link") for at in where),
+            ],
+        )
         await edge.flush()
+        begin, identifiers = 0, set[str]()
+        for end, erasing in runs(erased):  # in their order: what comes of each has the version of its last link
+            some, version = slice(begin, end), offsets[end - 1] + 1 if end < frame.height else batch.next_offset
+            begin = end
+            if erasing:
+                identifiers = set(frame["subject"][some].to_list())
+                if end < frame.height:
+                    continue  # what follows takes the place of what is erased: both are published as one
+            good = ~senseless[some] & ~erased[some]
+            kept = [offset for offset, is_good in zip(offsets[some], good, strict=True) if is_good]
+            await link(batch, frame[some].filter(good).rows(), kept, version, identifiers)
+            identifiers = set()
+        graph = table.resolver().graph
+        metrics.IDENTITY_LINKS.set(graph.link_count)
+        metrics.IDENTITY_IDENTIFIERS.set(len(graph))
+        edge.observe(batch, time.perf_counter() - began)
+
+    async def link(
+        batch: RecordBatch, links: Sequence[Link], offsets: Sequence[int], version: int, erased: set[str]
+    ) -> None:
+        """Forget the erased, take in links; the order of the steps is explained in streams.identity.resolver."""
+        before = table.resolver()
+        resolver, settle = await table.erase(erased) if erased else (before, table.flush)
+        resolver.take(links, offsets)
+        changes = resolver.changes
+        if erased:  # read again, an erasure publishes what it may not have published, and otherwise does no harm
+            changes = list(
+                {change.identifier: change for change in (*before.without(resolver, erased), *changes)}.values()
+            )
+        if changes:
+            table.announce(version)
+            await table.flush()
+            await publish(batch, changes, version)
+        await settle()
         table.record(resolver.news)
         await table.flush()
         resolver.settled()
 
-        metrics.IDENTITY_LINKS.set(resolver.graph.link_count)
-        metrics.IDENTITY_IDENTIFIERS.set(len(resolver.graph))
-        edge.observe(batch, time.perf_counter() - began)
+    async def publish(batch: RecordBatch, changes: Sequence[Change], version: int) -> None:
+        keys = [change.identifier.encode() for change in changes]
+        await edge.publish("identities", "identity", identities(changes, version), keys, batch[-1].timestamp)
+        await edge.flush()
 
     topic = app.topic(settings.topic("links"), key_serializer="raw", value_serializer="raw")
 

@@ -8,14 +8,17 @@ time in epoch milliseconds, eight bytes, big-endian. One more key holds the offs
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+import time
+from collections.abc import Awaitable, Callable, Iterable, Set
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
 from streams.identity.graph import Link
 from streams.identity.resolver import Resolver
-from streams.table import BatchTable, _Partition
+from streams.table import FETCH_BYTES, STALLED, BatchTable, RecoveryError, _apply, _Partition
+from streams.transport import OwnershipLost
 
 LINKS_PARTITION = 0
 """The only partition of the topic of links."""
@@ -85,6 +88,28 @@ class GraphState(dict[bytes, bytes]):
         return self.resolver.graph.link_count
 
 
+class _Remaining(GraphState):
+    """A graph of the links that name none of some identifiers; the keys of the others are kept apart."""
+
+    def __init__(self, erased: Set[str]) -> None:
+        super().__init__()
+        self.erased = erased
+        self.gone: set[bytes] = set()
+
+    def __setitem__(self, key: bytes, value: bytes) -> None:
+        if key != _ANNOUNCED and not self.erased.isdisjoint(link_of(key)):
+            self.gone.add(key)
+        else:
+            super().__setitem__(key, value)
+
+    def pop(self, key: bytes, default: Any = None) -> Any:
+        """Forget a link."""
+        if key in self.gone:
+            self.gone.discard(key)
+            return default
+        return super().pop(key, default)
+
+
 class LinkTable(BatchTable):
     """The graph, recovered whenever the partition of links is assigned."""
 
@@ -104,8 +129,55 @@ class LinkTable(BatchTable):
     def record(self, links: Iterable[Link]) -> None:
         """Note links that the graph has taken; durable after flush()."""
         changed = self._owned(LINKS_PARTITION).changed
-        for subject, identifier, time in links:
-            changed[link_key(subject, identifier)] = _LONG.pack(time)
+        for subject, identifier, at in links:
+            changed[link_key(subject, identifier)] = _LONG.pack(at)
+
+    async def erase(self, identifiers: Set[str]) -> tuple[Resolver, Callable[[], Awaitable[None]]]:
+        """Read the changelog again, without the links that name any of the identifiers.
+
+        The graph does not keep the links of shared identifiers, so it cannot say which there are, nor who is no longer
+        shared once they are gone; the changelog can. Returns the resolver of what remains, and what makes it the
+        table's own and deletes the links from the changelog: a coroutine to run once all is published that follows.
+        Nothing may be waiting for flush(). Raises RecoveryError, OwnershipLost and KafkaError.
+        """
+        held = self._owned(LINKS_PARTITION)
+        remaining = _Remaining(identifiers)
+        await self._read_into(remaining, held.position)
+
+        async def settle() -> None:
+            if self._owned(LINKS_PARTITION) is not held:
+                raise OwnershipLost(f"{self.name}: the partition was given up while links were being erased")
+            held.data = remaining
+            held.changed.update(dict.fromkeys(remaining.gone))
+            await self.flush()
+
+        return remaining.resolver, settle
+
+    async def _read_into(self, state: GraphState, end: int) -> None:
+        """Apply the changelog up to offset `end`, the first not read; its last record is never compacted away."""
+        reading = _Partition()
+        reading.data = state
+        tp = TopicPartition(self.changelog_topic_name, LINKS_PARTITION)
+        brokers = [f"{url.host}:{url.port}" for url in self.app.transport.url]
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=brokers,
+            group_id=None,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=FETCH_BYTES,
+        )
+        await consumer.start()
+        try:
+            consumer.assign([tp])
+            await consumer.seek_to_beginning(tp)
+            seen_at = time.monotonic()
+            while reading.position < end:
+                for records in (await consumer.getmany(timeout_ms=1000)).values():
+                    _apply(reading, records, end, None)
+                    seen_at = time.monotonic()
+                if time.monotonic() - seen_at > STALLED:
+                    raise RecoveryError(f"{tp.topic}: no record for {STALLED:.0f} s, still to read up to {end}")
+        finally:
+            await consumer.stop()
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Recover into a graph, not into a dict."""

@@ -17,7 +17,7 @@ records the one with the highest version holds, and of equal ones the last.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from streams.identity.graph import Change, Graph, Link
 
@@ -47,6 +47,12 @@ class Resolver:
         news, changes = self.graph.apply(links)
         self._news += news
         self._changes.update((change.identifier, change) for change in changes)
+
+    def without(self, remaining: Resolver, erased: Set[str]) -> list[Change]:
+        """What a graph of fewer links says otherwise than this one, of each identifier but the erased ones."""
+        resolve = remaining.graph.resolve
+        known = (change for change in self.graph.identities() if change.identifier not in erased)
+        return [now for was in known if (now := resolve(was.identifier)) != was]
 
     @property
     def changes(self) -> list[Change]:

@@ -7,13 +7,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
+
 from streams import metrics
 from streams.alerts import match, rules
 from streams.alerts.ticker import EVERY, Ticker
 from streams.edge import Edge, now_ms
+from streams.erasure.guard import NOW
 from streams.output import RESTORED
 from streams.settings import Settings
 from streams.stitch import rows
+from streams.stitch.erase import erase
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import Changes, Load, fold_due, fold_identities, fold_interactions, fold_parts
 from streams.stitch.rows import Row
@@ -67,9 +71,17 @@ def create(app: Any, settings: Settings) -> Edge:
 
     def parts(batch: RecordBatch, load: Load) -> tuple[Changes, list[tuple[int, str]]]:
         decoded = edge.decode("part", batch)
+        marked = decoded.frame.filter(pl.col("version") == NOW)["target"]
+        if len(marked):
+            gone, changed = erase(table.items(batch.partition), set(marked.to_list()))
+            for key in gone:
+                table.delete(batch.partition, key)
+            for key, state in changed.items():
+                table.put(batch.partition, key, state)
         sent: dict[str, list[tuple[int, str, int, bytes | None]]] = {}
         for at, (target, part, version, state) in zip(decoded.rows.tolist(), decoded.frame.iter_rows(), strict=True):
-            sent.setdefault(target, []).append((batch[at].offset, part, version, state))
+            if version != NOW:
+                sent.setdefault(target, []).append((batch[at].offset, part, version, state))
         return fold_parts(load, sent, watching), decoded.errors
 
     folds = {

@@ -1,0 +1,128 @@
+"""Who was erased, as every worker knows it, and what has to be refused for that. Pure.
+
+An event is refused when the identifier that it would be stored under, its subject, was erased. Where another one of its
+identifiers was, that one is taken out and the event goes on: it is somebody else's. Nothing else is looked at while
+nobody was erased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from streams.erasure.key import fingerprint, key_id
+from streams.errors import RihlaError
+from streams.identity.frames import subjects
+from streams.identity.identifiers import CUSTOMER
+
+FOR_EVER = (1 << 63) - 1
+
+
+class Erasure(NamedTuple):
+    """One record of erasure.avsc."""
+
+    fingerprint: str
+    key_id: str
+    refused_until: int | None
+    """Epoch milliseconds; None: for ever."""
+
+
+class OtherKeyError(RihlaError):
+    """Erasures were made with a key that this worker does not have: it cannot tell whom to refuse."""
+
+
+class Erased:
+    """The set of all erasures. key: None where none is set; then `add` raises OtherKeyError."""
+
+    def __init__(self, key: bytes | None = None) -> None:
+        self._key = key
+        self._until: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def add(self, erasures: Iterable[Erasure]) -> None:
+        """Take in erasures; the last of an identifier holds."""
+        for one in erasures:
+            if self._key is None or one.key_id != key_id(self._key):
+                raise OtherKeyError(
+                    f"people were erased under the key {one.key_id}, which is not "
+                    + ("set here" if self._key is None else "the one set here"),
+                    "set RIHLA_ERASURE_KEY to the same secret everywhere",
+                )
+            self._until[one.fingerprint] = FOR_EVER if one.refused_until is None else one.refused_until
+
+    def until(self, identifier: str) -> int | None:
+        """Up to which time (epoch ms) events of an identifier are refused; None if it was not erased."""
+        if self._key is None or not self._until:
+            return None
+        return self._until.get(fingerprint(identifier, self._key))
+
+    def for_ever(self, identifier: str) -> bool:
+        """Whether nothing of this identifier is ever taken again."""
+        return self.until(identifier) == FOR_EVER
+
+    def customer_for_ever(self, customer_id: str) -> bool:
+        """`for_ever` of the identifier that a customer_id stands for."""
+        return self.for_ever(f"{CUSTOMER}:{customer_id}") or self.for_ever(customer_id)
+
+    def refused(self, identifiers: pl.Series, times: pl.Series) -> pl.Series:
+        """Row by row, whether an event of this identifier at this time (epoch ms) is refused; nulls are not."""
+        known = self._known(identifiers.unique().drop_nulls().to_list())
+        if not known:
+            return pl.repeat(False, len(identifiers), dtype=pl.Boolean, eager=True)
+        until = identifiers.replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.Int64)
+        return (times <= until).fill_null(False)
+
+    def events(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series] | None:
+        """What of a batch may go on.
+
+        frame: events with ids, booking_ref and occurred_at, of any channel.
+        Returns the events that may, without the identifiers that may not, and row by row which they are; None when all
+        of it may go on as it is.
+        """
+        if not self._until or frame.height == 0:
+            return None
+        names = subjects(frame)
+        refused = self.refused(names, frame["occurred_at"])
+        stripped = self._stripped(frame)
+        if stripped is None and not refused.any():
+            return None
+        kept = (frame if stripped is None else stripped).filter(~refused)
+        return kept, ~refused
+
+    def _stripped(self, frame: pl.DataFrame) -> pl.DataFrame | None:
+        """The events without erased identifiers; None where there are none."""
+        row, name = "_row", "_name"
+        named = (
+            frame.select(pl.int_range(pl.len()).alias(row), "ids", "occurred_at")
+            .filter(pl.col("ids").list.len() > 1)
+            .explode("ids")
+        )
+        parts = (pl.col("ids").struct.field(field) for field in ("kind", "value"))
+        refused = self.refused(named.select(pl.format("{}:{}", *parts)).to_series(), named["occurred_at"])
+        if not refused.any():
+            return None
+        touched = named.filter(refused)[row].unique()
+        kept = (
+            named.with_columns(refused.alias(name))
+            .filter(pl.col(row).is_in(touched.implode()))
+            .group_by(row, maintain_order=True)
+            .agg(_ids=pl.col("ids").filter(~pl.col(name)))
+        )
+        return (
+            frame.with_row_index(row)
+            .with_columns(pl.col(row).cast(pl.Int64))
+            .join(kept, on=row, how="left", maintain_order="left")
+            .with_columns(pl.coalesce("_ids", "ids").alias("ids"))
+            .select(frame.columns)
+        )
+
+    def _known(self, identifiers: Sequence[str]) -> dict[str, int]:
+        """Those of some identifiers that were erased, and until when."""
+        if not self._until:
+            return {}
+        found = ((identifier, self.until(identifier)) for identifier in identifiers)
+        return {identifier: until for identifier, until in found if until is not None}

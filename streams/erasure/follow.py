@@ -1,0 +1,78 @@
+"""Every worker reads all erasures before its first record, and each new one within moments: a topic read by all of a
+group instead of shared among it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.decode import BatchDecoder
+from schemas.registry import Registry
+from streams.erasure.erased import Erased, Erasure
+from streams.settings import Settings
+
+TOPIC = "erasures"
+WAIT_MS = 500
+
+log = logging.getLogger(__name__)
+
+
+class Follower:
+    """Keeps `erased` up to date. A service beside a worker's app: `start` returns once all there is has been read.
+
+    failed: told, once, when it cannot go on; a worker that does not know whom to refuse must stop.
+    """
+
+    def __init__(
+        self,
+        erased: Erased,
+        settings: Settings,
+        registry: Registry,
+        failed: Callable[[BaseException], Awaitable[None]],
+    ) -> None:
+        self._erased, self._settings, self._failed = erased, settings, failed
+        self._decoder = BatchDecoder("erasure", registry)
+        self._consumer: AIOKafkaConsumer | None = None
+        self._following: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Read what is there, then go on in the background. Raises OtherKeyError, KafkaError."""
+        partition = TopicPartition(self._settings.topic(TOPIC), 0)
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.broker_list, group_id=None, enable_auto_commit=False
+        )
+        await self._consumer.start()
+        self._consumer.assign([partition])
+        await self._consumer.seek_to_beginning(partition)
+        # Records come singly, so that the end is right with the embedded broker, too.
+        end = (await self._consumer.end_offsets([partition]))[partition]
+        while await self._consumer.position(partition) < end:
+            await self._take(self._consumer)
+        if len(self._erased):
+            log.info("%d identifiers were erased, and are refused", len(self._erased))
+        self._following = asyncio.ensure_future(self._follow(self._consumer))
+
+    async def stop(self) -> None:
+        """Stop following."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+        try:
+            while True:
+                await self._take(consumer)
+        except Exception as exc:
+            await self._failed(exc)
+
+    async def _take(self, consumer: AIOKafkaConsumer) -> None:
+        for records in (await consumer.getmany(timeout_ms=WAIT_MS)).values():
+            decoded = self._decoder.decode([record.value for record in records])
+            for position, detail in decoded.errors:
+                log.error("erasures, offset %d: %s", records[position].offset, detail)
+            self._erased.add(Erasure(*row) for row in decoded.frame.iter_rows())

@@ -1,0 +1,171 @@
+"""Erasing one person, step by step, from a pipeline that goes on working.
+
+1. **refuse**: fingerprints of all names go to the receipt and to the topic that every worker follows.
+2. **settle**: every worker has passed what was on its way by then. Now ClickHouse knows all there is of the person; a
+   name that came to light only now is taken in, and the two steps are done again.
+3. **forget**: identity forgets the names and publishes what that changes for others; when that has arrived everywhere,
+   stitch forgets the states.
+4. **bury**: compacted topics are told that the keys are gone.
+5. **delete** in ClickHouse, then search every table for what may remain.
+6. **trim** the topics that only our own workers read, and say what is kept elsewhere, and for how long.
+
+Broken off anywhere, it can be done again: every step does no harm when repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+
+from streams.embedded.drain import READS
+from streams.embedded.observer import Observer
+from streams.erasure.person import Person, find, widened
+from streams.erasure.receipt import ANEW, Receipt
+from streams.erasure.store import Store
+from streams.erasure.topics import COMPACTED, INTERNAL, READERS, Kept, Topics
+from streams.errors import RihlaError
+from streams.feed import producing, registry_of
+from streams.settings import Settings
+
+FLOW = ("enrich", "identity", "stitch", "stitch", "sink")
+"""Workers in the order in which records pass them; stitch twice, since it writes parts to itself."""
+TELL_SECONDS = 3.0
+"""How long workers have to hear of a new erasure: they look all the time, and a batch of theirs takes less."""
+STALL_SECONDS = 120.0
+LOOK_SECONDS = 0.3
+_ROUNDS = 5
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of it."""
+
+    receipt: Receipt
+    kept: list[Kept] = field(default_factory=list)
+    """Topics that still hold records of the person."""
+    not_deleted: list[str] = field(default_factory=list)
+    """Topics whose records the broker would not delete, and why."""
+
+
+def forget_stored(client: Any, identifier: str, receipt: Receipt, key: bytes, say: Say) -> Outcome:
+    """Erase from ClickHouse alone: for an embedded pipeline that is not running, whose only memory that is.
+
+    client: of clickhouse-connect, on the database. Raises RihlaError when nobody is known by the identifier.
+    """
+    person = find(client, identifier)
+    receipt.name(person, key)
+    receipt.write(client)
+    _delete(client, Store(client), person, receipt, say)
+    _conclude(client, receipt)
+    return Outcome(receipt)
+
+
+async def forget(
+    client: Any,
+    settings: Settings,
+    addresses: Mapping[str, Iterable[str]],
+    identifier: str,
+    receipt: Receipt,
+    key: bytes,
+    say: Say,
+    *,
+    delete_records: bool = False,
+) -> Outcome:
+    """Erase from a running pipeline.
+
+    client: of clickhouse-connect, on the database. addresses: worker kind: pages of its processes, as far as known.
+    delete_records: delete from the topics that others may read, too.
+    Raises RihlaError when nobody is known by the identifier or the workers do not move, KafkaError.
+    """
+    person = await asyncio.to_thread(find, client, identifier)
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    async with producing(settings) as producer, Observer(settings, lambda: addresses) as observer:
+        await admin.start()
+        try:
+            topics = Topics(producer, admin, settings, registry_of(settings), observer.ledger.wrote)
+            for _ in range(_ROUNDS):
+                receipt.name(person, key)
+                await asyncio.to_thread(receipt.write, client)
+                say(f"refusing {len(person.names)} identifiers from now on ...")
+                await topics.announce(receipt.erasures)
+                await asyncio.sleep(TELL_SECONDS)
+                await settle(observer, settings, say)
+                known = await asyncio.to_thread(widened, client, person.names)
+                if known.names <= person.names:
+                    break
+                person = Person(person.names | known.names)
+            say("forgetting who was linked with whom ...")
+            store = await asyncio.to_thread(Store, client)
+            await topics.erase_links(person.names, await asyncio.to_thread(store.links_around, person))
+            await settle(observer, settings, say)
+            say("forgetting state ...")
+            await topics.erase_states(person.names)
+            await settle(observer, settings, say)
+            await topics.bury(await asyncio.to_thread(store.keys, person))
+            await settle(observer, settings, say)
+            await asyncio.to_thread(_delete, client, store, person, receipt, say)
+            await asyncio.to_thread(_conclude, client, receipt)
+            if receipt.later_events == ANEW:
+                await topics.announce(receipt.erasures)
+            if settings.embedded:  # a broker that forgets everything when it stops, and nothing before
+                return Outcome(receipt, [Kept("every topic", "until the embedded broker stops")])
+            trimmed = tuple(READERS) if delete_records else INTERNAL
+            not_deleted = await topics.delete_records(trimmed)
+            left = [topic for topic in READERS if topic not in trimmed or settings.topic(topic) in _names(not_deleted)]
+            return Outcome(receipt, await topics.kept([*left, *COMPACTED]), not_deleted)
+        finally:
+            await admin.close()
+
+
+async def settle(observer: Observer, settings: Settings, say: Say) -> None:
+    """Return once every worker has passed all that had been written when its turn came. Raises RihlaError."""
+    for worker in FLOW:
+        await observer.look()
+        ends = {settings.topic(name): observer.ledger.known(settings.topic(name)) for name in READS[worker]}
+        moved, last = time.monotonic(), -1
+        while behind := _behind(observer, worker, ends):
+            if behind != last:
+                moved, last = time.monotonic(), behind
+            elif time.monotonic() - moved > STALL_SECONDS:
+                raise RihlaError(
+                    f"{worker} has {behind:,} records to go and does not move",
+                    "is it running? Start it and repeat the command: it goes on where it was broken off",
+                )
+            await asyncio.sleep(LOOK_SECONDS)
+            await observer.look()
+
+
+def _behind(observer: Observer, worker: str, ends: Mapping[str, Mapping[int, int]]) -> int:
+    """How many records a worker has to go to these offsets."""
+    return sum(
+        max(
+            end - max(observer.ledger.done(worker, topic).get(partition, 0), observer.ledger.begin(topic, partition)), 0
+        )
+        for topic, partitions in ends.items()
+        for partition, end in partitions.items()
+    )
+
+
+def _delete(client: Any, store: Store, person: Person, receipt: Receipt, say: Say) -> None:
+    say("deleting from ClickHouse ...")
+    receipt.erased_rows = store.erase(person)
+    receipt.remaining = store.search(person)
+
+
+def _conclude(client: Any, receipt: Receipt) -> None:
+    receipt.done_at = datetime.now(UTC)
+    if receipt.later_events == ANEW:
+        receipt.refused_until = receipt.done_at
+    receipt.write(client)
+
+
+def _names(refused: Iterable[str]) -> set[str]:
+    return {line.partition(":")[0] for line in refused}

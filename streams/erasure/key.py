@@ -1,0 +1,55 @@
+"""The secret key of fingerprints: without it, nobody can tell from a fingerprint whose it is, not even by trying names.
+
+It is no field of Settings, since those are logged and published for other commands. Where there is no variable, an
+embedded pipeline keeps a key of its own in its data folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from streams.errors import RihlaError
+
+VARIABLE = "RIHLA_ERASURE_KEY"
+LEAST = 16
+"""Characters of the shortest key that is accepted."""
+_FILE = "erasure.key"
+_SIZE = 16
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> bytes | None:
+    """The key of RIHLA_ERASURE_KEY, None where that is not set. Raises RihlaError when it is too short to be one."""
+    text = (os.environ if environment is None else environment).get(VARIABLE, "")
+    if not text:
+        return None
+    if len(text) < LEAST:
+        raise RihlaError(f"{VARIABLE} has {len(text)} characters, which is no secret", "openssl rand -hex 32 makes one")
+    return hashlib.sha256(text.encode()).digest()
+
+
+def of_folder(folder: Path) -> str:
+    """The text of RIHLA_ERASURE_KEY for a data folder: the variable's own, else that of the folder, made if missing."""
+    if os.environ.get(VARIABLE):
+        return os.environ[VARIABLE]
+    file = folder / _FILE
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError:
+        text = secrets.token_hex(32)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
+            made.write(text + "\n")
+        return text
+
+
+def key_id(key: bytes) -> str:
+    """Tells keys apart without telling them."""
+    return hashlib.sha256(b"id of " + key).hexdigest()[:8]
+
+
+def fingerprint(identifier: str, key: bytes) -> str:
+    """Keyed BLAKE2b-128 (RFC 7693) of `kind:value`, hexadecimal."""
+    return hashlib.blake2b(identifier.encode(), key=key, digest_size=_SIZE).hexdigest()

@@ -1,0 +1,42 @@
+"""How a person's names look where they are not in a column of their own: in payloads, and in any text. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+
+DISTINCT = 6
+"""Characters from which a value is taken for a name wherever it stands; a shorter one only together with its kind."""
+
+
+def needles(names: Iterable[str]) -> list[bytes]:
+    """Byte strings of which one is in every payload that holds one of the names: Avro, JSON or `kind:value`."""
+    found: set[bytes] = set()
+    for name in names:
+        kind, _, value = name.partition(":")
+        found |= {name.encode(), avro(kind) + avro(value)}
+        if len(value) >= DISTINCT:
+            found |= {avro(value), json.dumps(value).encode(), json.dumps(value, ensure_ascii=False).encode()}
+    return sorted(found)
+
+
+def avro(text: str) -> bytes:
+    """An Avro string: its length in bytes as a zigzag varint, then UTF-8."""
+    data = text.encode()
+    length, header = len(data) << 1, bytearray()
+    while length > 0x7F:
+        header.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes((*header, length)) + data
+
+
+def expression(names: Iterable[str]) -> str:
+    """A regular expression (RE2) that finds the names in a text: whole words, short values only with their kind."""
+    words: set[str] = set()
+    for name in names:
+        value = name.partition(":")[2]
+        words.add(name)
+        if len(value) >= DISTINCT:
+            words.add(value)
+    return r"(?:^|[^\pL\pN_-])(?:" + "|".join(re.escape(word) for word in sorted(words)) + r")(?:$|[^\pL\pN_-])"
