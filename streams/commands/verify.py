@@ -151,7 +151,8 @@ def _show(report: Report, limit: int) -> None:
     if not number:
         console.print(Text("No differences.", style="green"))
         return
-    console.print(Text(f"{number:,} values are not as they should be:", style="bold red"))
+    said = "1 value is not as it should be:" if number == 1 else f"{number:,} values are not as they should be:"
+    console.print(Text(said, style="bold red"))
     for row in report.differences.head(limit).iter_rows():
         name, key, column, expected, found = (value if value is not None else "nothing" for value in row)
         console.print(Text(f"  {name} {key}: {column}: expected {expected}, found {found}"), soft_wrap=True)
