@@ -91,7 +91,8 @@ def show_summary(summary: run.Summary, data: Path, console: Console | None = Non
     table.add_row("customers", f"{summary.customers:,}", "in the tables now")
     table.add_row("journeys", f"{sum(summary.journeys.values()):,}", _counted(summary.journeys))
     table.add_row()
-    table.add_row("time", f"{summary.seconds:.1f} s", f"{summary.total_seconds:.1f} s with starting and stopping")
+    about = f"{summary.joining_seconds:.1f} s until workers had joined, {summary.total_seconds:.1f} s all in all"
+    table.add_row("time", f"{summary.seconds:.1f} s", about)
     table.add_row("rate", f"{rate:,.0f}", "events a second, from file to table")
     if summary.peak_memory:
         table.add_row("memory", f"{summary.peak_memory / 2**30:.2f} GiB", "all processes together, at the peak")

@@ -32,6 +32,8 @@ class Progress:
     fed: int = 0
     restored: int = 0
     lags: list[Lag] = field(default_factory=list)
+    first_done: float | None = None
+    """When the first record was seen to be processed (time.monotonic): the workers have joined their groups by then."""
 
     def restore(self, events: int) -> None:
         """State is being rebuilt, from so many events so far."""
@@ -54,6 +56,8 @@ class Summary:
     """Workers that died and were started again: how often."""
     seconds: float
     """From the first event fed to the last one stored."""
+    joining_seconds: float
+    """How much of that went by before a first record was processed: workers start and join their groups."""
     total_seconds: float
     """With starting and stopping."""
     peak_memory: int
@@ -96,7 +100,9 @@ async def run_files(
             await asyncio.to_thread(accounting.open)
             try:
                 batches = chain.from_iterable(sources)
-                bad_lines, seconds = await _feed_and_wait(pipeline, batches, accounting, progress)
+                feeding = time.monotonic()
+                bad_lines = await _feed_and_wait(pipeline, batches, accounting, progress)
+                seconds = time.monotonic() - feeding
                 progress.stage = "counting"
                 account = await asyncio.to_thread(accounting.account)
                 customers, journeys = await asyncio.to_thread(_counts, pipeline.client)
@@ -112,6 +118,7 @@ async def run_files(
         journeys,
         restarts,
         seconds,
+        0.0 if progress.first_done is None else progress.first_done - feeding,
         time.monotonic() - began,
         memory.peak,
         memory.at_peak,
@@ -120,8 +127,8 @@ async def run_files(
 
 async def _feed_and_wait(
     pipeline: Pipeline, batches: Iterator[EventBatch], accounting: Accounting, progress: Progress
-) -> tuple[dict[str, int], float]:
-    """Returns the bad lines by reason, and the seconds that it took."""
+) -> dict[str, int]:
+    """Returns the bad lines by reason, once all is stored."""
     feeder = Feeder(pipeline.producer, pipeline.settings, registry_of(pipeline.settings))
 
     def fed(events: pl.DataFrame | None, records: int) -> None:
@@ -132,7 +139,6 @@ async def _feed_and_wait(
             accounting.feed(event_keys(kept))
             accounting.feed_erased(events.height - kept.height)
 
-    began = time.monotonic()
     progress.stage = "feeding"
     async with Observer(pipeline.settings, pipeline.addresses) as observer:
         observer.ledger.wrote(pipeline.restored.acknowledged)
@@ -142,6 +148,8 @@ async def _feed_and_wait(
             observer.ledger.wrote(feeder.acknowledged)
             complete = await observer.look()
             progress.lags = observer.ledger.lags()
+            if progress.first_done is None and any(lag.done for lag in progress.lags):
+                progress.first_done = time.monotonic()
             return complete
 
         watching = asyncio.create_task(_watch(look))
@@ -152,7 +160,7 @@ async def _feed_and_wait(
             await asyncio.gather(watching, return_exceptions=True)
         progress.stage = "storing"
         await wait_until_drained(observer.ledger, look, looks=pipeline.looks)
-    return feeder.fed.bad, time.monotonic() - began
+    return feeder.fed.bad
 
 
 async def _watch(look: Callable[[], Any]) -> None:

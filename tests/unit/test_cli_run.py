@@ -22,6 +22,7 @@ CLEAN = Summary(
     journeys={"booked": 30, "completed": 90},
     restarts={},
     seconds=2.0,
+    joining_seconds=0.5,
     total_seconds=5.0,
     peak_memory=3 << 29,
     memory_at_peak={},
@@ -52,6 +53,7 @@ def test_a_clean_run_says_so_and_what_to_try_next() -> None:
     assert "events stored 990" in text
     assert "duplicates 10" in text
     assert "journeys 120 booked 30, completed 90" in text
+    assert "time 2.0 s 0.5 s until workers had joined, 5.0 s all in all" in text
     assert "rate 500 events a second" in text
     assert "memory 1.50 GiB" in text
     assert "Every event is accounted for." in text
