@@ -53,10 +53,8 @@ format: setup ## Put the code into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## Measure throughput and memory, end to end and by part (takes minutes; nothing else should run)
-	@for benchmark in tests/benchmarks/[a-z]*.py; do \
-		echo; echo "== $$benchmark"; PYTHONPATH=. $(BIN)/python $$benchmark || exit 1; \
-	done
+bench: setup ## Measure throughput, CPU and memory, end to end and by stage (nothing else should run)
+	$(BIN)/python -m tests.benchmarks
 
 clean: ## Remove what run and test left behind (not DATA)
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
