@@ -1,0 +1,1 @@
+"""What Rihla costs: `make bench`, or `python -m tests.benchmarks --help`. docs/performance.md says how to read it."""

@@ -1,0 +1,79 @@
+"""`python -m tests.benchmarks [NAME...]`: run the benchmarks; a line of JSON with what was measured comes last.
+
+Exit status: 0; 1 where a stage has outgrown its limit, results do not match, or a benchmark could not be run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import pipeline, stages, stitch_vs_faust
+from tests.benchmarks.report import Outcome, say
+
+BENCHMARKS: dict[str, Callable[[int, Path | None], Outcome]] = {
+    "stages": stages.measure,
+    "pipeline": lambda events, _: pipeline.measure(events),
+    "stitch_vs_faust": lambda events, _: stitch_vs_faust.measure(events),
+}
+EVENTS = {"stages": 100_000, "pipeline": 200_000, "stitch_vs_faust": 20_000}
+"""How many events each takes by default."""
+QUICK = {"stages": 20_000, "pipeline": 10_000, "stitch_vs_faust": 3_000}
+"""The same with --quick: enough to see that it works, too few for figures to quote."""
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--events", type=int, metavar="N", help="so many events in each, instead of each one's own")
+    parser.add_argument("--quick", action="store_true", help="few events: does it work?")
+    parser.add_argument("--hotel", type=Path, metavar="FILE", help="a hotel-bookings CSV for the stages, instead")
+    options = parser.parse_args(arguments)
+    if options.events is not None and options.events < 1:
+        parser.error("--events must be at least 1")
+    options.names = options.names or list(BENCHMARKS)
+    return options
+
+
+def events_of(options: argparse.Namespace, name: str) -> int:
+    """How many events a benchmark is to take."""
+    return int(options.events or (QUICK if options.quick else EVENTS)[name])
+
+
+def run(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    """Everything that was measured, and what is wrong."""
+    figures: dict[str, Any] = {}
+    problems: list[str] = []
+    for name in options.names:
+        say(f"{name}: {events_of(options, name):,} events")
+        try:
+            outcome = BENCHMARKS[name](events_of(options, name), options.hotel)
+        except Exception as error:  # the others are still worth having
+            problems.append(f"{name} could not be measured: {type(error).__name__}: {error}")
+            continue
+        print(outcome.table, end="\n\n", flush=True)
+        figures |= outcome.figures
+        problems += outcome.problems
+    return figures, problems
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run, print, judge; the exit status."""
+    options = parse(arguments)
+    load = os.getloadavg()[0]
+    figures, problems = run(options)
+    for problem in problems:
+        say(problem)
+    machine = {"cores": os.cpu_count(), "load_before": round(load, 1)}
+    print(json.dumps({**figures, "problems": problems, "machine": machine}))
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

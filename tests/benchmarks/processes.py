@@ -1,0 +1,66 @@
+"""CPU time and memory of processes, from Linux's /proc."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from streams.embedded.memory import tree_memory
+
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process, its threads included (proc(5), fields 14 and 15 of stat).
+
+    Raises OSError when there is no such process.
+    """
+    return parse_stat(Path(f"/proc/{pid}/stat").read_text())
+
+
+def parse_stat(stat: str) -> float:
+    """CPU seconds that a line of /proc/PID/stat tells. A command in it may hold spaces and brackets."""
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
+
+
+def role(command: str) -> str:
+    """What a process of the embedded pipeline is, by its command line."""
+    words = command.split()
+    for word, following in pairwise(words):
+        if word == "worker":
+            return following
+    if "broker" in words:
+        return "broker"
+    return "parent: engine, feeding" if "run" in words else "others"
+
+
+@dataclass
+class Tree:
+    """A process and its descendants, looked at again and again: CPU by role, and the peak of memory."""
+
+    pid: int
+    peak_memory: int = 0
+    """Bytes: proportional set sizes, all processes together."""
+    _cpu: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    def look(self) -> None:
+        """Take the figures now; what has ended keeps its last ones."""
+        memory = tree_memory(self.pid)
+        self.peak_memory = max(self.peak_memory, sum(memory.values()))
+        for process in memory:
+            pid, _, command = process.partition(" ")
+            try:
+                self._cpu[pid] = (role(command), cpu_seconds(int(pid)))
+            except OSError:
+                continue
+
+    @property
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds by role, up to the last look."""
+        found: dict[str, float] = {}
+        for name, seconds in self._cpu.values():
+            found[name] = found.get(name, 0.0) + seconds
+        return found

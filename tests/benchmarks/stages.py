@@ -1,0 +1,191 @@
+"""CPU of each stage of the way of an event, in one process and without Kafka, against a limit for each.
+
+What is timed is what the workers call, on batches of the size that they get. Each figure is the least of two rounds,
+since others on the machine can only make it larger.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from schemas.decode import BatchDecoder
+from schemas.encode import BatchEncoder
+from schemas.records import CHANNELS
+from sinks.tables import TABLES, to_arrow
+from streams.alerts import match, rules
+from streams.edge import now_ms
+from streams.enrich.agent import keys_of
+from streams.enrich.transform import Enricher
+from streams.identity.resolver import Resolver
+from streams.murmur2 import partitions_of
+from streams.sources.events import EventBatch
+from streams.stitch import rows
+from streams.stitch.events import COLUMNS, Events
+from streams.stitch.fold import fold_interactions
+from streams.stitch.watching import Watching
+from streams.worker import GC_THRESHOLDS
+from tests.benchmarks.report import Outcome, say, tabulate
+from tests.benchmarks.sample import BATCH, REGISTRY, batches
+
+LIMITS = {
+    "encode": 7.0,
+    "decode": 6.0,
+    "enrich": 25.0,
+    "encode interaction": 7.0,
+    "resolve links": 9.0,
+    "decode for stitch": 5.0,
+    "match alerts": 0.5,
+    "stitch events": 8.0,
+    "stitch fold": 30.0,
+    "stitch rows": 7.0,
+    "stitch encode": 9.0,
+    "decode for sink": 6.0,
+    "to_arrow": 3.0,
+}
+"""CPU microseconds an event that a stage may take, in order. The fold's are those of historic simulated events."""
+TOLERATED = 2.0
+"""Machines differ: a stage has outgrown its limit at so many times of it."""
+ROUNDS = 2
+PARTITIONS = 4
+PUBLISHED = {"journeys": "journey", "customers": "customer", "cases": "case"}
+"""What the fold publishes of these events: field of Changes, record."""
+
+
+class Stages:
+    """CPU seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the block's CPU time, that of Polars' threads included, for a stage."""
+        began = time.process_time()
+        yield
+        self.seconds[name] += time.process_time() - began
+
+
+def measure(events: int, hotel: Path | None = None) -> Outcome:
+    """Measure so many events; hotel: of this file of hotel bookings instead of simulated ones."""
+    sample = batches(events, hotel)
+    count = sum(batch.frame.height for batch in sample)
+    gc.collect()
+    gc.freeze()
+    usual = gc.get_threshold()
+    gc.set_threshold(*GC_THRESHOLDS)
+    try:
+        rounds = []
+        for number in range(ROUNDS):
+            say(f"stages: round {number + 1} of {ROUNDS}")
+            rounds.append(one_round(sample))
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
+    costs = {name: min(found[name] for found in rounds) / count * 1e6 for name in LIMITS}
+    table = [[name, cost, LIMITS[name]] for name, cost in costs.items()]
+    return Outcome(
+        tabulate(["stage", "us CPU an event", "limit"], [*table, ["all", sum(costs.values()), sum(LIMITS.values())]]),
+        {"stages_events": count, "stages_cpu_us_per_event": {name: round(cost, 2) for name, cost in costs.items()}},
+        outgrown(costs),
+    )
+
+
+def outgrown(costs: dict[str, float]) -> list[str]:
+    """A sentence on each stage that takes more than it may."""
+    return [
+        f"{name} takes {cost:.1f} us an event, more than {TOLERATED:g} times its limit of {LIMITS[name]:g}"
+        for name, cost in costs.items()
+        if cost > TOLERATED * LIMITS[name]
+    ]
+
+
+def one_round(sample: list[EventBatch]) -> Counter[str]:
+    """CPU seconds by stage of one way through them all."""
+    stages = Stages()
+    interactions = _enrich(stages, sample)
+    _stitch(stages, interactions)
+    decoder, table = BatchDecoder("interaction", REGISTRY), TABLES["interactions"]
+    for _, payloads, _ in interactions:
+        with stages.stage("decode for sink"):
+            stored = decoder.decode(payloads).frame
+        with stages.stage("to_arrow"):
+            to_arrow(stored, table, 0)
+    return stages.seconds
+
+
+def _enrich(stages: Stages, sample: list[EventBatch]) -> list[tuple[int, list[bytes], list[str]]]:
+    """Through enrich and identity; what stitch gets: (partition, payloads, subjects) of each batch."""
+    enricher, resolver, links = Enricher(), Resolver(), 0
+    encoders = {name: BatchEncoder(name, REGISTRY) for name in (*CHANNELS, "interaction")}
+    decoders = {name: BatchDecoder(name, REGISTRY) for name in CHANNELS}
+    waiting: dict[int, list[tuple[list[bytes], list[str]]]] = {}
+    for batch in sample:
+        with stages.stage("encode"):
+            payloads = encoders[batch.channel].encode(batch.frame)
+        with stages.stage("decode"):
+            decoded = decoders[batch.channel].decode(payloads)
+        with stages.stage("enrich"):
+            enriched = enricher.enrich(batch.channel, decoded.frame, now_ms())
+        with stages.stage("encode interaction"):
+            encoded = encoders["interaction"].encode(enriched.interactions)
+        with stages.stage("resolve links"):
+            said = list(enriched.links.iter_rows())
+            resolver.take(said, range(links, links + len(said)))
+            resolver.settled()
+        links += len(said)
+        subjects = enriched.interactions["subject"]
+        partitions = partitions_of(keys_of(subjects), PARTITIONS)
+        for partition in range(PARTITIONS):
+            at = np.flatnonzero(partitions == partition)
+            chosen = subjects.gather(at).to_list()
+            waiting.setdefault(partition, []).append(([encoded[row] for row in at.tolist()], chosen))
+    return [part for partition, parts in waiting.items() for part in _batched(partition, parts)]
+
+
+def _batched(
+    partition: int, parts: list[tuple[list[bytes], list[str]]]
+) -> Iterator[tuple[int, list[bytes], list[str]]]:
+    """The records of a partition, in batches of full size."""
+    payloads = [payload for some, _ in parts for payload in some]
+    subjects = [subject for _, some in parts for subject in some]
+    for start in range(0, len(payloads), BATCH):
+        yield partition, payloads[start : start + BATCH], subjects[start : start + BATCH]
+
+
+def _stitch(stages: Stages, interactions: list[tuple[int, list[bytes], list[str]]]) -> None:
+    decoder, events = BatchDecoder("interaction", REGISTRY), Events()
+    encoders = {record: BatchEncoder(record, REGISTRY) for record in PUBLISHED.values()}
+    watching = Watching(rules.load(None), now_ms())
+    matcher = match.Matcher(watching.rules)
+    states: dict[bytes, bytes] = {}
+    offsets = [0] * PARTITIONS
+    read = tuple(dict.fromkeys((*COLUMNS, *match.COLUMNS)))
+    for partition, payloads, subjects in interactions:
+        with stages.stage("decode for stitch"):
+            frame = decoder.decode(payloads, read).frame
+        with stages.stage("match alerts"):
+            watched = matcher.watched(frame, watching.now)
+        first = offsets[partition]
+        offsets[partition] += len(payloads)
+        with stages.stage("stitch events"):
+            grouped = events.by_subject(frame, subjects, range(first, offsets[partition]), watched)
+        with stages.stage("stitch fold"):
+            changes = fold_interactions(states.get, grouped, watching)
+            states.update(changes.states)
+        for field, record in PUBLISHED.items():
+            published: list[Any] = getattr(changes, field)
+            if not published:
+                continue
+            with stages.stage("stitch rows"):
+                framed: pl.DataFrame = rows.frame(record, published)
+            with stages.stage("stitch encode"):
+                encoders[record].encode(framed)

@@ -1,0 +1,126 @@
+"""The harness of the benchmarks: its command line, its judgement, what it reads of /proc and of `rihla run`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from polars.testing import assert_frame_equal
+
+from schemas.decode import BatchDecoder
+from schemas.encode import BatchEncoder
+from streams.stitch import rows
+from streams.stitch.events import Events
+from streams.stitch.fold import fold_interactions
+from tests.benchmarks import __main__ as harness
+from tests.benchmarks import pipeline, processes, sample, stages
+from tests.benchmarks.faust_worker import Maker, Reader, Writer
+from tests.benchmarks.report import Outcome, tabulate
+from tests.benchmarks.stitch_vs_faust import enriched
+
+
+def test_all_benchmarks_by_default_and_few_events_with_quick() -> None:
+    options = harness.parse([])
+    assert options.names == ["stages", "pipeline", "stitch_vs_faust"]
+    assert harness.events_of(options, "pipeline") == harness.EVENTS["pipeline"]
+    quick = harness.parse(["pipeline", "--quick"])
+    assert (quick.names, harness.events_of(quick, "pipeline")) == (["pipeline"], harness.QUICK["pipeline"])
+    assert harness.events_of(harness.parse(["--quick", "--events", "7"]), "stages") == 7
+
+
+@pytest.mark.parametrize("wrong", [["--events", "0"], ["no-such-benchmark"], ["--events", "many"]])
+def test_wrong_usage(wrong: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        harness.parse(wrong)
+    assert ended.value.code == 2
+
+
+def test_the_last_line_is_json_and_problems_end_in_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(events: int, hotel: Path | None) -> Outcome:
+        raise RuntimeError("no broker")
+
+    monkeypatch.setitem(harness.BENCHMARKS, "stages", lambda events, hotel: Outcome("a table", {"events": events}))
+    monkeypatch.setitem(harness.BENCHMARKS, "pipeline", broken)
+    assert harness.main(["stages", "--events", "5"]) == 0
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (last["events"], last["problems"]) == (5, [])
+    assert harness.main(["pipeline", "stages", "--events", "5"]) == 1
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert last["events"] == 5
+    assert last["problems"] == ["pipeline could not be measured: RuntimeError: no broker"]
+
+
+def test_a_stage_that_outgrows_twice_its_limit_is_named() -> None:
+    limit = stages.LIMITS["enrich"]
+    assert stages.outgrown({"enrich": 1.9 * limit}) == []
+    assert "enrich" in stages.outgrown({"enrich": 2.1 * limit})[0]
+
+
+def test_every_stage_is_measured_and_has_a_limit() -> None:
+    assert stages.one_round(sample.batches(300)).keys() == stages.LIMITS.keys()
+
+
+def test_cpu_of_a_process() -> None:
+    line = "42 (a (strange) name) S 1 42 42 0 -1 4194560 100 0 0 0 250 150 9 9 20 0 4 0 100"
+    assert processes.parse_stat(line) == 400 / processes.TICKS_A_SECOND
+    assert processes.cpu_seconds(os.getpid()) > 0
+
+
+@pytest.mark.parametrize(
+    ("command", "role"),
+    [
+        ("python -m streams.cli worker stitch", "stitch"),
+        ("/bin/tansu broker --listener-url tcp://127.0.0.1:1", "broker"),
+        ("python -c code run events.jsonl", "parent: engine, feeding"),
+    ],
+)
+def test_roles_of_processes(command: str, role: str) -> None:
+    assert processes.role(command) == role
+
+
+def test_what_run_and_verify_print() -> None:
+    summary = "events stored  1,200  new in the tables\nrate           1,234  events a second, from file to table\n"
+    assert pipeline.figure(summary, "rate") == 1234
+    with pytest.raises(ValueError, match="nothing of 'memory'"):
+        pipeline.figure(summary, "memory")
+    report = {"differences": 0, "moving": 0, "interactions": 7}
+    assert pipeline.matches(report, 7)
+    assert not pipeline.matches(report, 8)
+    assert not pipeline.matches({**report, "differences": 1}, 7)
+
+
+def test_tables_for_people() -> None:
+    assert tabulate(["stage", "us"], [["decode", 12.34], ["all", 1000]]) == (
+        "stage      us\ndecode   12.3\nall     1,000"
+    )
+
+
+def test_a_sample_is_as_large_as_asked_for_and_counts_what_comes_twice(tmp_path: Path) -> None:
+    assert sum(batch.frame.height for batch in sample.batches(5_000)) == 5_000
+    file = tmp_path / "events.jsonl"
+    different = sample.write(5_000, file)
+    events = [json.loads(line)["event_id"] for line in file.read_text().splitlines()]
+    assert len(events) == 5_000
+    assert different == len(set(events)) < 5_000
+
+
+def test_the_rival_does_the_same_job_as_the_batches() -> None:
+    """A record at a time: the same events for the fold, and the same bytes of what is published."""
+    interactions = enriched(2_000)
+    keys = [key.decode() for some, _ in interactions for key in some]
+    values = [value for _, some in interactions for value in some]
+    frame = BatchDecoder("interaction", sample.REGISTRY).decode(values).frame
+    grouped = Events().by_subject(frame, keys, range(len(keys)))
+    expected = {offset: event for records in grouped.values() for offset, _, event in records}
+    read, make = Reader(), Maker()
+    assert {offset: make(read(value)) for offset, value in enumerate(values)} == expected
+    customers = fold_interactions({}.get, grouped).customers
+    write = Writer("customer")
+    written = [write(row) for row in customers]
+    assert written == BatchEncoder("customer", sample.REGISTRY).encode(rows.frame("customer", customers))
+    decoded = BatchDecoder("customer", sample.REGISTRY).decode(written).frame
+    assert_frame_equal(decoded, rows.frame("customer", customers))
