@@ -323,3 +323,25 @@ def test_seasons(clickhouse: ClickHouse) -> None:
         ("none", 1, 2, 2, 2, -0.5, 1.0, 0.0, 2, None, 0, None, 0, 0, 0.0),
     ]
     assert [row[:4] for row in ask(clickhouse, "seasons", year="1446")] == [("ramadan", 1, 2, 1)]
+
+
+def test_sentiment_trend(clickhouse: ClickHouse) -> None:
+    """worse: 1, 0.5, 0, -0.5, -1 at days -40 to 0: -0.05 a day, -1.5 in 30 days; then -0.6, 0.6 below the mean.
+    steady: up and down. few: two scores. Without a weight a score does not count."""
+    clickhouse.migrated()
+    rows = [scored("worse", NOON - (40 - 10 * n) * DAY, 1 - 0.5 * n) for n in range(5)]
+    rows.append(scored("worse", NOON + DAY, -0.6))
+    rows += [scored("steady", NOON - 10 * n * DAY, 0.5 if n % 2 else -0.5) for n in range(6)]
+    rows += [scored("few", NOON - n * DAY, 1.0) for n in range(2)]
+    rows.append(scored("few", NOON, -1.0, score_weight=0.0))
+    write(clickhouse, "interactions", *rows)
+    at = {"at": "2024-01-01T12:00:00Z", "days": "90"}
+    found = ask(clickhouse, "sentiment_trend", **at)
+    assert found[0] == ("declining", "declining", 1, 5, 0.0, -1.5, 1, -0.6, None)
+    assert [row[:5] for row in found[1:]] == [("steady", "steady", 1, 6, 0.0), ("too_few", "too_few", 1, 2, 1.0)]
+    assert [row[:2] for row in ask(clickhouse, "sentiment_trend", by="customer", **at)] == [
+        ("worse", "declining"),
+        ("steady", "steady"),
+        ("few", "too_few"),
+    ]
+    assert ask(clickhouse, "sentiment_trend", minimum="6", **at)[0][:3] == ("steady", "steady", 1)
