@@ -26,14 +26,15 @@ WITH each AS
         c.customer_id AS customer_id,
         any(c.touchpoint) AS touchpoint,
         any(c.contacts) AS contacts,
-        any(c.opened_at) AS opened,
-        any(c.resolved_at) AS resolved,
-        avgIfOrNull(i.score, i.occurred_at < c.opened_at AND i.occurred_at >= c.opened_at - toIntervalDay({days:UInt16})) AS before,
-        avgIfOrNull(i.score, i.occurred_at > c.resolved_at AND i.occurred_at <= c.resolved_at + toIntervalDay({days:UInt16})) AS after,
-        max(i.touchpoint = 'post_travel.improvement_told' AND i.occurred_at >= c.opened_at) AS told
+        any(c.began) AS opened,
+        any(c.ended) AS resolved,
+        avgIfOrNull(i.score, i.occurred_at < c.began AND i.occurred_at >= c.began - toIntervalDay({days:UInt16})) AS before,
+        avgIfOrNull(i.score, i.occurred_at > c.ended AND i.occurred_at <= c.ended + toIntervalDay({days:UInt16})) AS after,
+        max(i.touchpoint = 'post_travel.improvement_told' AND i.occurred_at >= c.began) AS told
     FROM
     (
-        SELECT case_id, customer_id, touchpoint, contacts, assumeNotNull(opened_at) AS opened_at, assumeNotNull(resolved_at) AS resolved_at
+        SELECT case_id, customer_id, touchpoint, contacts, assumeNotNull(opened_at) AS began,
+            assumeNotNull(resolved_at) AS ended
         FROM cases
         WHERE status = 'resolved' AND opened_at IS NOT NULL
             AND opened_at >= {since:DateTime64(3,'UTC')} AND opened_at < {until:DateTime64(3,'UTC')}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,9 @@ EVERY = 1.0
 """Seconds between looks: the most by which a timer is late while its worker is up and has read everything."""
 AT_ONCE = 200
 """Customers in one turn of timers: bounds how long it holds up the messages."""
+REBUILT_AFTER = 5.0
+"""Seconds without a restored event after which state counts as rebuilt: they come in no order of time, so that until
+then what stops a timer may be among those to come."""
 _CHUNK = 5000
 
 Fire = Callable[[int, list[bytes], int], Awaitable[None]]
@@ -36,12 +40,17 @@ class Ticker:
         self._timers: dict[int, Timers] = {}
         self._built: dict[int, int] = {}
         self._newest: dict[int, int] = {}
+        self._restored_at: float | None = None
 
     def note(self, partition: int, due: Mapping[bytes, int], newest: int = 0) -> None:
         """Take in what a batch has changed: due times by key, and the time of its newest event (epoch ms)."""
         self._timers.setdefault(partition, Timers()).update(due)
         if newest > self._newest.get(partition, 0):
             self._newest[partition] = newest
+
+    def restoring(self) -> None:
+        """Take note that restored events have come: no timer goes off for a while."""
+        self._restored_at = time.monotonic()
 
     async def tick(self) -> None:
         """Fire what is due in the partitions held; whatever goes wrong ends as in streams.transport.consume."""
@@ -76,6 +85,8 @@ class Ticker:
 
     def _clock(self, partition: int) -> int:
         """The time by which timers of a partition go (see streams.alerts.timers)."""
+        if self._restored_at is not None and time.monotonic() - self._restored_at < REBUILT_AFTER:
+            return 0
         behind = lags(self._app)
         if all(behind.get((topic, partition)) == 0 for topic in self._topics):
             return now_ms()

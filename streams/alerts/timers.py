@@ -2,7 +2,8 @@
 
 A timer goes off by the **clock**: the worker's own, as long as it has read all that is there to be read of the
 partition. While it catches up (after a pause, or on a history that is being loaded), the clock stands at the newest
-event that it has read: what would have stopped a timer in time may be among the records still to come.
+event that it has read: what would have stopped a timer in time may be among the records still to come. While state is
+rebuilt from what was stored, none goes off.
 """
 
 from __future__ import annotations

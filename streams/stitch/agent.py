@@ -57,6 +57,8 @@ def create(app: Any, settings: Settings) -> Edge:
         restored = [row for row, at in enumerate(positions) if batch[at].headers and RESTORED in batch[at].headers]
         watched = matcher.watched(frame, watching.now)
         grouped = events.by_subject(frame, subjects, offsets, watched, restored)
+        if restored:
+            ticker.restoring()
         newest = frame["occurred_at"].max()
         assert isinstance(newest, int)
         ticker.note(batch.partition, {}, newest)

@@ -97,6 +97,7 @@ def test_service_recovery(clickhouse: ClickHouse) -> None:
         {"case_id": "1", "customer_id": "a", "contacts": 1, "resolved_at": NOON + 10 * HOUR},
         {"case_id": "2", "customer_id": "b", "contacts": 2, "resolved_at": NOON + 20 * HOUR},
         {"case_id": "3", "customer_id": "b", "contacts": 2, "status": "open"},
+        {"case_id": "4", "customer_id": "b", "contacts": 0, "opened_at": None, "resolved_at": NOON},
     ]
     what = {"touchpoint": "stay.complaint_made", "status": "resolved", "opened_at": NOON}
     clickhouse.write("cases", frame("case", *({**what, **case} for case in cases)))
