@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import polars as pl
-from schemas.encode import BatchEncoder
 
 from schemas.decode import BatchDecoder, Decoded
+from schemas.encode import BatchEncoder
 from schemas.registry import HttpRegistry, LocalRegistry, Registry
 from streams import metrics
 from streams.dead_letters import DeadLetter, attempts, letters_frame

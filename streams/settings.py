@@ -9,14 +9,15 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from schemas.wire import CONFLUENT, SINGLE_OBJECT, Wire
 from streams.errors import RihlaError
 
 ENVIRONMENT_PREFIX = "RIHLA_"
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("0", "false", "no", "off", "")
-WIRE_FORMATS = ("single-object", "confluent")
+WIRE_FORMATS = (SINGLE_OBJECT, CONFLUENT)
 COMPRESSIONS = ("none", "gzip", "snappy", "lz4", "zstd")
 MAX_EPOCH = 2**19 - 1  # ClickHouse versions are epoch * 2^44 + record version, in a signed 64-bit integer
 TOPIC_PREFIX = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -51,7 +52,7 @@ class Settings:
     partitions: int = 4
     replication: int = 1
     registry: str | None = None
-    wire: str = "single-object"
+    wire: Wire = SINGLE_OBJECT
     clickhouse: str = "http://127.0.0.1:8123"
     database: str = "cx"
     metrics_port: int | None = None
@@ -128,6 +129,8 @@ class Settings:
 
 def _parse(name: str, kind: Any, text: str) -> Any:
     """Value of a field of type `kind` written as `text`; the empty text is None where None is allowed."""
+    if get_origin(kind) is Literal:
+        return text
     options = get_args(kind)
     if options:
         if not text:
