@@ -31,7 +31,7 @@ from faust.tables.table import Table
 from faust.types import TP
 
 from streams.output import Output
-from streams.transport import OwnershipLost, still_owner
+from streams.transport import OwnershipLost, handling, still_owner
 
 __all__ = ["BatchTable", "RecoveryError"]
 
@@ -123,8 +123,9 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         return self._owned(partition).data.items()
 
     def count(self, partition: int) -> int:
-        """Number of keys in a partition."""
-        return len(self._owned(partition).data)
+        """Number of keys in a partition, 0 when it is not held."""
+        held = self._held.get(partition)
+        return 0 if held is None else len(held.data)
 
     @property
     def partitions_held(self) -> frozenset[int]:
@@ -132,10 +133,14 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         return frozenset(self._held)
 
     def _owned(self, partition: int) -> _Partition:
-        try:
-            return self._held[partition]
-        except KeyError:
-            raise OwnershipLost(f"{self.name}[{partition}] is not held by this worker") from None
+        held = self._held.get(partition)
+        if held is None:
+            raise OwnershipLost(f"{self.name}[{partition}] is not held by this worker")
+        generation = handling.get()
+        if generation is not None and generation != held.generation:
+            # A batch that took longer than a rebalance waits for: the state it began from may have changed since.
+            raise OwnershipLost(f"{self.name}[{partition}] has been through a rebalance since the batch was begun")
+        return held
 
     # -- changelog --------------------------------------------------------------------------------------------
 
@@ -143,12 +148,15 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         """Return once the broker has acknowledged every change.
 
         Raises OwnershipLost, having written nothing of it, when a changed partition may be somebody else's by now;
-        that partition's state is dropped, and recovered before it is used again. Raises aiokafka's errors when the
-        broker does not take the changes; state here and in the changelog then differ, and the worker must stop.
+        that partition's state is dropped, and recovered before it is used again. Raises it, too, for a batch begun
+        before the last rebalance. Raises aiokafka's errors when the broker does not take the changes; state here and
+        in the changelog then differ, and the worker must stop.
         """
         async with self._flushing:  # agents share a table: what one of them has sent, the next must wait for too
             if self._failure is not None:
                 raise self._failure
+            if handling.get() not in (None, self.app.consumer_generation_id):
+                raise OwnershipLost(f"{self.name} has been through a rebalance since the batch was begun")
             changed = {partition: held for partition, held in self._held.items() if held.changed}
             for partition, held in list(changed.items()):
                 if not still_owner(self.app, TP(self.changelog_topic_name, partition), held.generation):
@@ -175,10 +183,10 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         for partition, held in changed.items():
             end = output.acknowledged[partition]
             foreign = end - held.position - counts[partition]
-            if foreign:
+            if foreign > 0:
                 log.warning("%s[%d]: %d records that this worker did not write, or wrote twice, came between its own",
                             self.changelog_topic_name, partition, foreign)  # fmt: skip
-            held.position = end
+            held.position = max(end, held.position)  # a rebalance meanwhile may have read beyond
 
     def _writer(self) -> Output:
         if self._output is None:

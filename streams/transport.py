@@ -17,6 +17,7 @@ import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError
@@ -37,6 +38,7 @@ __all__ = [
     "RecordBatch",
     "Transport",
     "consume",
+    "handling",
     "lags",
     "positions",
     "still_owner",
@@ -48,6 +50,9 @@ IDLE_WAIT = 0.05  # seconds between looks while no partition may be read
 ACK_WAIT = 0.2  # seconds between looks at what is still in progress
 METADATA_PAUSE = 0.25  # seconds
 REREADS = 2  # times that a partition is read again before a hole is believed
+
+handling: ContextVar[int | None] = ContextVar("handling", default=None)
+"""Generation of the batch that the current task handles: what it does to a table counts in that generation only."""
 
 log = logging.getLogger(__name__)
 faust_log = logging.getLogger("faust.transport")  # for what Faust's own code says in the name of our classes
@@ -420,6 +425,7 @@ async def consume(stream: Any, handle: Callable[[RecordBatch], Awaitable[None]])
     app = stream.app
     async for event in stream.noack().events():
         batch = event.value
+        handling.set(batch.generation)
         try:
             await handle(batch)
         except OwnershipLost as exc:

@@ -19,6 +19,7 @@ from tests.faults.trial import read_all
 from tests.workers import create_topic, produce, running
 
 PARTITIONS = 2
+MOVING = 0  # the partition that Faust's assignor gives to a second worker
 
 
 async def noted(batch: transport.RecordBatch) -> None:
@@ -127,6 +128,49 @@ def test_an_owner_who_may_have_lost_a_partition_writes_nothing_and_recovers(brok
             assert {p: int(table.get(p, b"count") or b"0") for p in ends} == ends
             assert not app.crashed
             assert sum(map(len, handled)) > 1000  # the first batch came again
+
+    asyncio.run(scenario())
+
+
+def test_a_batch_that_outlasts_a_rebalance_changes_nothing(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix)
+        topic = await create_topic(settings, "in", PARTITIONS)
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        def counting(table_of_app: Callable[[], BatchTable], pauses: bool) -> Any:
+            async def handle(batch: transport.RecordBatch) -> None:
+                """Count each offset of a partition once."""
+                table = table_of_app()
+                applied, count = map(int, (table.get(batch.partition, b"count") or b"-1 0").split())
+                if pauses and batch.partition == MOVING and not begun.is_set():
+                    begun.set()
+                    await go_on.wait()
+                new = [record.offset for record in batch if record.offset > applied]
+                if new:
+                    table.put(batch.partition, b"count", b"%d %d" % (new[-1], count + len(new)))
+                await table.flush()
+
+            return handle
+
+        one_app, one = await table_of(settings, counting(lambda: one, True))
+        one_app.conf.broker_rebalance_timeout = 4.0  # a batch in progress is waited for half of it
+        async with running(one_app):
+            await until(ready(one_app, one))
+            ends = await produce(settings, topic, 500)
+            await begun.wait()
+            two_app, two = await table_of(settings, counting(lambda: two, False))
+            async with running(two_app):
+                await until(lambda: len(two.partitions_held) == 1 == len(one.partitions_held), 60)
+                ends |= await produce(settings, topic, 500, 500)
+                assert two.partitions_held == {MOVING}
+                await until(lambda: transport.positions(two_app) == {(topic, MOVING): ends[MOVING]}, 60)
+            # Everything comes back to the first worker, which still has the state of before in its hands.
+            await until(ready(one_app, one), 60)
+            go_on.set()
+            await until(lambda: transport.positions(one_app) == {(topic, p): end for p, end in ends.items()}, 60)
+            assert not one_app.crashed
+            assert {p: int(state[b"count"].split()[1]) for p, state in contents(one).items()} == ends
 
     asyncio.run(scenario())
 
