@@ -44,6 +44,7 @@ class Page:
         self._page: web.WorkerPage | None = None
         self._exporting: asyncio.Task[None] | None = None
         self._looked = time.monotonic()
+        self._recovered = 0
 
     async def start(self) -> None:
         """Listen, say where, and begin to export positions."""
@@ -79,6 +80,8 @@ class Page:
             self._edge.export_offsets()
             for table in self._app.tables.values():
                 metrics.RECOVERY_SECONDS.set(table.recovery_seconds)
+                metrics.RECOVERY_KEYS.inc(table.recovered_records - self._recovered)
+                self._recovered = table.recovered_records
             await asyncio.sleep(EXPORT_EVERY)
 
 
@@ -96,6 +99,11 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
         ) from error
     app = build(settings, worker)
     edge: Edge = importlib.import_module(AGENTS[worker]).create(app, settings)
+
+    @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]  # Faust is untyped
+    async def assigned(app: Any, assigned: Any, **kwargs: Any) -> None:
+        metrics.REBALANCES.inc()
+
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
