@@ -1,4 +1,4 @@
-"""One input, many ways: the tables that `rihla run` leaves, in a form that can be compared, and the simulator's truth."""
+"""One input, many ways: the tables that `rihla run` leaves, in a form to compare, and the simulator's truth."""
 
 from __future__ import annotations
 

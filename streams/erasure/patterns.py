@@ -11,11 +11,11 @@ DISTINCT = 6
 
 
 def needles(names: Iterable[str]) -> list[bytes]:
-    """Byte strings of which one is in every payload that holds one of the names: Avro, JSON or `kind:value`."""
+    """Byte strings of which one is in every payload, in Avro or JSON, that holds one of the names as a whole."""
     found: set[bytes] = set()
     for name in names:
         kind, _, value = name.partition(":")
-        found |= {name.encode(), avro(kind) + avro(value)}
+        found |= {avro(name), avro(kind) + avro(value)}
         if len(value) >= DISTINCT:
             found |= {avro(value), json.dumps(value).encode(), json.dumps(value, ensure_ascii=False).encode()}
     return sorted(found)

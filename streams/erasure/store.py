@@ -153,8 +153,8 @@ class Store:
         """Delete dead letters that hold a name, which may be anywhere in any bytes: found by how it is written."""
         places = self._client.query(
             f"SELECT DISTINCT topic, partition, offset, epoch, payload_hash FROM {LETTERS} "
-            "WHERE arrayExists(one -> position(payload, unhex(one)) > 0 OR position(ifNull(key, ''), unhex(one)) > 0, "
-            "{needles:Array(String)}) OR match(detail, {pattern:String})",
+            "WHERE arrayExists(one -> position(payload, unhex(one)) > 0, {needles:Array(String)}) "
+            "OR match(ifNull(key, ''), {pattern:String}) OR match(detail, {pattern:String})",
             {
                 "needles": [needle.hex() for needle in needles(person.names)],
                 "pattern": expression(person.names),
