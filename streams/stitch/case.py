@@ -9,6 +9,15 @@ from streams.stitch.journey import Event
 ROLES = ("open", "contact", "response", "resolve", "reopen")
 
 
+First = tuple[int, bytes, str, str | None, str | None]
+"""(occurred_at, event id, touchpoint, unit, booking_ref) of a case's earliest event."""
+
+
+def _order(first: First) -> tuple[int, bytes, str, str, str]:
+    """Sort key: earliest first. Two subjects' events may share an id, so their content has the last word."""
+    return (*first[:3], first[3] or "", first[4] or "")
+
+
 class Case(msgspec.Struct, array_like=True):
     """What the events of one case add up to. Times are epoch ms, 0: none."""
 
@@ -21,8 +30,8 @@ class Case(msgspec.Struct, array_like=True):
     """The latest reopening."""
     contacts: int = 0
     """How often the customer came to us: events that open, contact or reopen."""
-    first: tuple[int, bytes, str, str | None, str | None] | None = None
-    """(occurred_at, event id, touchpoint, unit, booking_ref) of the earliest event."""
+    first: First | None = None
+    """The earliest event."""
 
     def add(self, event: Event) -> None:
         """Add one event that has a case role."""
@@ -38,7 +47,7 @@ class Case(msgspec.Struct, array_like=True):
         if role in ("open", "contact", "reopen"):
             self.contacts += 1
         mark = (at, event.event_id, event.touchpoint, event.unit, event.booking_ref)
-        if self.first is None or mark[:2] < self.first[:2]:
+        if self.first is None or _order(mark) < _order(self.first):
             self.first = mark
 
     def absorb(self, other: Case) -> None:
@@ -50,7 +59,7 @@ class Case(msgspec.Struct, array_like=True):
         self.resolved = max(self.resolved, other.resolved)
         self.reopened = max(self.reopened, other.reopened)
         self.contacts += other.contacts
-        if other.first is not None and (self.first is None or other.first[:2] < self.first[:2]):
+        if other.first is not None and (self.first is None or _order(other.first) < _order(self.first)):
             self.first = other.first
 
     def copy(self) -> Case:

@@ -85,7 +85,7 @@ class Summary(msgspec.Struct, array_like=True):
         if known is None:
             self.preferences[key] = stated
             return
-        latest = max(known, stated, key=lambda p: (p.at, p.event_id))
+        latest = max(known, stated, key=lambda p: (p.at, p.event_id, p.value))
         self.preferences[key] = Preference(latest.at, latest.event_id, latest.value, known.evidence + stated.evidence)
 
     def absorb(self, other: Summary) -> None:
