@@ -1,13 +1,14 @@
 """Stitch the usual Faust way: an event at a time, fastavro, a stock table with its changelog, a send for each record.
 
 A process of the benchmark stitch_vs_faust. The fold is streams.stitch's own; only what is around it differs. To the
-good of Faust: the faster event loop (uvloop), the settings of the workers' groups, no erasures, no alert rules.
+good of Faust: the workers' event loop (uvloop), their thresholds of the cycle collector, no erasures, no alert rules.
 
     python -m tests.benchmarks.faust_worker BROKERS PREFIX PARTITIONS
 """
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from streams.stitch.fold import Changes, fold_interactions
 from streams.stitch.journey import CHANNELS, INSTRUMENTS, MICRO, MILESTONES, Event
 from streams.stitch.rows import Row
 from streams.stitch.watching import Watching
+from streams.worker import GC_THRESHOLDS
 
 PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row], str]], ...] = (
     ("journeys", "journey", lambda changes: changes.journeys, lambda row: row[0]),
@@ -164,6 +166,7 @@ def build(settings: Settings) -> faust.App:
         broker_rebalance_timeout=6.0,
         broker_commit_interval=1.0,
         producer_acks=-1,
+        producer_linger_ms=20,  # fewer, larger requests: a little to the good of Faust
     )
     table = app.Table("state", key_type=bytes, value_type=bytes, partitions=settings.partitions)
     outputs = [
@@ -190,4 +193,8 @@ def build(settings: Settings) -> faust.App:
 if __name__ == "__main__":
     configure_logging()
     brokers, prefix, partitions = sys.argv[1:]
-    sys.exit(run_worker(build(Settings(brokers=brokers, prefix=prefix, partitions=int(partitions), embedded=True))))
+    rival = build(Settings(brokers=brokers, prefix=prefix, partitions=int(partitions), embedded=True))
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    sys.exit(run_worker(rival))

@@ -41,6 +41,8 @@ class Run:
     peak_memory: int
     rate: float
     """Events a second from the first one fed to the last one stored, as `rihla run` tells."""
+    seconds: float
+    """From the first event fed to the last one stored: workers join their groups meanwhile."""
     total_seconds: float
     matches: bool
     """Whether verify found every different event, and no difference."""
@@ -51,6 +53,7 @@ def measure(events: int) -> Outcome:
     few, many = run(min(FEW, max(1, events // 2))), run(events)
     more = many.events - few.events
     marginal = (many.cpu - few.cpu) / more * 1e6
+    longer = many.seconds - few.seconds
     roles = {
         name: (many.by_role[name] - few.by_role.get(name, 0.0)) / more * 1e6
         for name in sorted(many.by_role, key=lambda name: -many.by_role[name])
@@ -77,6 +80,9 @@ def measure(events: int) -> Outcome:
         "peak_memory_mib": round(many.peak_memory / 2**20),
         "results_match": few.matches and many.matches,
     }
+    if longer > 0:  # else the clock says nothing: too few events, or too much else to do for the machine
+        figures["marginal_events_per_s"] = round(more / longer)
+        text += f"\nonce the workers have joined their groups: {more / longer:,.0f} events a second"
     return Outcome(text, figures, [] if few.matches and many.matches else ["pipeline: the tables are not as verified"])
 
 
@@ -99,6 +105,7 @@ def run(events: int) -> Run:
             tree.cpu,
             tree.peak_memory,
             figure(output, "rate"),
+            figure(output, "time"),
             seconds,
             matches(json.loads(verified.stdout), different),
         )

@@ -53,7 +53,10 @@ class Tree:
         for process in memory:
             pid, _, command = process.partition(" ")
             try:
-                self._cpu[pid] = (role(command), cpu_seconds(int(pid)))
+                known = self._cpu.get(pid)
+                # A process that is ending has no command line any more.
+                name = role(command) if command or known is None else known[0]
+                self._cpu[pid] = (name, cpu_seconds(int(pid)))
             except OSError:
                 continue
 

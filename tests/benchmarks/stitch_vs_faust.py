@@ -175,7 +175,8 @@ async def _until_committed(settings: Settings, process: subprocess.Popen[bytes],
             if sum(max(found.offset, 0) for found in committed.values()) >= events:
                 return
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the worker ended, or took too long: {log.read_text()[-2000:]}")
+                say(log.read_text("utf-8", "replace")[-2000:])
+                raise RuntimeError(f"{settings.prefix}: the worker ended, or took too long; its log is above")
             await asyncio.sleep(LOOK_EVERY)
     finally:
         await admin.close()
