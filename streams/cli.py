@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("streams.commands.simulate:simulate", "Make synthetic events, with the truth beside them."),
     "produce": ("streams.commands.produce:produce", "Send files of events to Kafka."),
     "score": ("streams.commands.score:score", "Score texts: JSON lines in, JSON lines out."),
+    "replay": ("streams.commands.replay:replay", "Send dead letters again."),
     "verify": ("streams.commands.verify:verify", "Recompute all tables from the log, and compare."),
     "forget": ("streams.commands.forget:forget", "Erase a person from state, topics and tables."),
     "doctor": ("streams.commands.doctor:doctor", "Check every connection and setting."),

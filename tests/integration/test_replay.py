@@ -1,0 +1,98 @@
+"""`rihla replay` on a running pipeline: cured letters get into the tables, others come back until they are given up."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.encode import BatchEncoder
+from schemas.registry import LocalRegistry
+from sinks.client import connect
+from streams.replay import events_of
+from streams.resend import NAME
+from tests.brokers import wait_until
+from tests.integration.test_run import rihla, rows, said
+from tests.integration.test_up import PATIENCE, owner_of, up
+
+pytestmark = pytest.mark.slow
+
+
+def event(number: int, **changes: Any) -> bytes:
+    """A line of a stay of the guest of that number."""
+    made = {
+        "channel": "stay",
+        "event_id": f"7b0c2ad4-6a0e-4c1d-9a49-0f1f6f6f{number:04}",
+        "occurred_at": "2026-03-01T10:00:00Z",
+        "ids": [{"kind": "customer", "value": f"C{number}"}],
+        "touchpoint": "stay.arrived",
+        "medium": "web",
+        **changes,
+    }
+    return json.dumps(made).encode()
+
+
+def write_letters(url: str, *letters: tuple[str, bytes | None, bytes, str]) -> None:
+    """Store letters (topic, key, payload, reason), as if their causes had been cured since."""
+    columns = [*NAME[:-1], "key", "payload", "reason", "detail", "failed_at", "attempts", "version"]
+    now = datetime.now(UTC)
+    stored = [
+        [topic, 0, 1_000_000 + at, 1, key, payload, reason, "", now, 1, "0"]
+        for at, (topic, key, payload, reason) in enumerate(letters)
+    ]
+    with closing(connect(url, "cx")) as client:
+        client.insert("dead_letters_store", stored, column_names=columns)
+
+
+def counted(data: Path, sql: str) -> int:
+    return int(rows(data, f"SELECT count() AS n FROM {sql}")[0]["n"])
+
+
+def test_what_is_cured_gets_in_and_what_is_not_comes_back_until_it_is_given_up(tmp_path: Path) -> None:
+    file, data = tmp_path / "events.jsonl", tmp_path / "data"
+    refused = event(2, country="Oman"), event(3, survey={"instrument": "nps", "score": 11})
+    file.write_bytes(b"\n".join([event(1), *refused, b'{"no json']) + b"\n")
+
+    def replayed(*options: str) -> str:
+        done = rihla("replay", "--data", str(data), "--max-attempts", "3", *options)
+        assert done.returncode == 0, done.stderr
+        return said(done.stdout)
+
+    with up(data):
+        assert rihla("produce", str(file), "--data", str(data)).returncode == 3
+        wait_until(lambda: counted(data, "dead_letters") == 3, PATIENCE, "the dead letters")
+        (cured,) = BatchEncoder("stay", LocalRegistry()).encode(events_of([event(4)])[0].frame)
+        letters = [("cx.stay", b"customer:C4", cured, "undecodable"), ("file:/gone.jsonl", None, event(5), "bad_time")]
+        write_letters(owner_of(data).clickhouse or "", *letters)
+
+        dry = replayed("--dry-run")
+        assert "4 letters would be sent 1 lines of files still unreadable" in dry
+        assert "1 undecodable of cx.stay 1 bad_time of file:/gone.jsonl" in dry
+        assert counted(data, "replays_store") == 0
+
+        assert "1 undecodable of cx.stay 1 letters sent" in replayed("--topic", "stay", "--reason", "undecodable")
+        assert "3 letters sent 1 replayed before 1 lines of files still unreadable" in replayed("--rate", "1000/s")
+        wait_until(lambda: counted(data, "interactions") == 3, PATIENCE, "the cured events")
+        wait_until(lambda: counted(data, "dead_letters WHERE attempts = 2") == 2, PATIENCE, "second attempts")
+
+        limited = replayed("--topic", "cx.stay", "--limit", "1")
+        assert "1 letters sent 1 replayed before 1 left by --limit" in limited
+        assert "1 letters sent" in replayed()
+        wait_until(lambda: counted(data, "dead_letters WHERE attempts = 3") == 2, PATIENCE, "third attempts")
+        last = replayed()
+        assert "0 letters sent 2 given up 2 replayed before" in last
+        assert rihla("replay", "--data", str(data), "--topic", "file:/gone.jsonl", "--again").stdout.split()[0] == "1"
+
+    refusals = "dead_letters WHERE topic = 'cx.stay' AND reason IN ('bad_country', 'bad_survey')"
+    found = rows(data, f"SELECT count() AS letters, uniqExact(key, payload) AS records FROM {refusals}")
+    assert found == [{"letters": 6, "records": 2}], "key or payload changed on the way"
+    assert counted(data, "interactions") == 3
+    assert rihla("verify", "--data", str(data)).returncode == 0
+    stopped = rihla("replay", "--data", str(data))
+    assert stopped.returncode == 1
+    assert "no pipeline runs on" in stopped.stderr
+    assert "0 letters would be sent" in replayed("--dry-run")
