@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -14,6 +15,7 @@ from streams.settings import Settings
 
 FOREVER = {"retention.ms": "-1"}
 LATEST_BY_KEY = {"cleanup.policy": "compact"}
+CHANGELOG = {**LATEST_BY_KEY, "max.message.bytes": str(16 << 20), "min.cleanable.dirty.ratio": "0.3"}
 DAYS_30 = {"retention.ms": str(30 * 24 * 3600 * 1000)}
 ATTEMPTS_WAIT = 0.2  # seconds between looks for a topic just created
 VISIBLE_WITHIN = 30.0  # seconds
@@ -72,6 +74,32 @@ async def ensure_topics(settings: Settings) -> dict[str, int]:
         await admin.close()
 
 
+async def ensure_changelogs(settings: Settings, changelogs: Mapping[str, int]) -> None:
+    """Create the changelogs (full name: partitions) that are missing, and return when the broker shows them all.
+
+    Faust would create them, too, but does not wait until they are seen: a group's first assignment then goes without
+    the table, and the worker stands still until the broker is asked again, five minutes later. Raises like
+    ensure_topics.
+    """
+    if not changelogs:
+        return
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    try:
+        await admin.start()
+        there = set(await admin.list_topics())
+        config = {} if settings.embedded else CHANGELOG
+        missing = [
+            NewTopic(name, partitions, settings.replication, topic_configs=config)
+            for name, partitions in changelogs.items()
+            if name not in there
+        ]
+        if missing:
+            await _request(admin, missing)
+        await _shown(admin, list(changelogs))
+    finally:
+        await admin.close()
+
+
 async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic]) -> None:
     wanted = [
         NewTopic(
@@ -82,6 +110,10 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[T
         )
         for topic in topics
     ]
+    await _request(admin, wanted)
+
+
+async def _request(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
     try:
         response = await admin.create_topics(wanted)
     except (KafkaConnectionError, TopicError):

@@ -16,7 +16,7 @@ from streams.app import build, configure_logging, ensure_topics, run_worker
 from streams.edge import Edge
 from streams.errors import RihlaError
 from streams.settings import Settings
-from streams.topics import TopicError
+from streams.topics import TopicError, ensure_changelogs
 
 AGENTS = {
     "enrich": "streams.enrich.agent",
@@ -104,6 +104,9 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
     async def assigned(app: Any, assigned: Any, **kwargs: Any) -> None:
         metrics.REBALANCES.inc()
 
+    asyncio.run(
+        ensure_changelogs(settings, {table.changelog_topic_name: table.partitions for table in app.tables.values()})
+    )
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
