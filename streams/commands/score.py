@@ -30,7 +30,7 @@ def score() -> int:
     for lines in _arriving(click.get_binary_stream("stdin")):
         answers = answer(scorer, lines)
         failures += sum(line.startswith(b'{"error"') for line in answers)
-        out.writelines(answers)
+        out.write(b"".join(answers))
         out.flush()
     return 1 if failures else 0
 
