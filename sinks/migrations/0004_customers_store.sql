@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS {database}.customers_store {on_cluster}
     first_event_at DateTime64(3, 'UTC') COMMENT 'First event' CODEC(Delta(8), ZSTD(1)),
     last_event_at DateTime64(3, 'UTC') COMMENT 'Last event' CODEC(Delta(8), ZSTD(1)),
     open_cases Int64 COMMENT 'Cases not resolved' CODEC(T64, LZ4),
-    duplicates Int64 COMMENT 'Events that arrived again and were not counted again' CODEC(T64, LZ4),
+    duplicates Int64 COMMENT 'Records that arrived again since the epoch began: part of the account, not of the view' CODEC(T64, LZ4),
     preferences Array(Tuple(key LowCardinality(String), value String, evidence Int64, last_at DateTime64(3, 'UTC'))) COMMENT 'What is known of likes and needs: key, value, how often it was seen, when last' CODEC(ZSTD(1)),
     version UInt64 COMMENT 'epoch * 2^44 + version of the record: the highest of a key is current' CODEC(ZSTD(1)),
     withdrawn UInt8 COMMENT '1: ceased to exist, because its parts turned out to be somebody else''s'

@@ -14,14 +14,13 @@ CREATE OR REPLACE VIEW {database}.customers {on_cluster}
     first_event_at DateTime64(3, 'UTC') COMMENT 'First event',
     last_event_at DateTime64(3, 'UTC') COMMENT 'Last event',
     open_cases Int64 COMMENT 'Cases not resolved',
-    duplicates Int64 COMMENT 'Events that arrived again and were not counted again',
     preferences Array(Tuple(key LowCardinality(String), value String, evidence Int64, last_at DateTime64(3, 'UTC'))) COMMENT 'What is known of likes and needs: key, value, how often it was seen, when last',
     identifiers Array(Tuple(kind LowCardinality(String), value String)) COMMENT 'Every identifier that is this customer, as in the view identities'
 )
 AS
 SELECT
     c.customer_id, c.kind, c.value, c.profile, c.sentiment_7d, c.sentiment_30d, c.sentiment_90d, c.evidence,
-    c.interactions, c.journeys, c.first_event_at, c.last_event_at, c.open_cases, c.duplicates, c.preferences,
+    c.interactions, c.journeys, c.first_event_at, c.last_event_at, c.open_cases, c.preferences,
     arraySort(arrayDistinct(arrayPushBack(linked.identifiers, (c.kind, c.value)))) AS identifiers
 FROM {database}.customers_store AS c FINAL
 LEFT ANY JOIN

@@ -2,7 +2,8 @@
 
 For the embedded broker, which forgets, at every start; and for a cluster whose topics were trimmed or made anew. Only
 interactions and the links that follow from them are sent: all the rest is a function of those. The workers then write
-in a new epoch, so that what they rebuild replaces what is stored, row by row.
+in a new epoch, so that what they rebuild replaces what is stored, row by row; and what they do not write again (a visit
+that a booking has taken in since) is withdrawn, because the new epoch begins with nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import polars as pl
 from schemas.encode import BatchEncoder
 from schemas.records import polars_schema
 from schemas.registry import Registry
+from sinks.tables import VERSION_BITS
 from streams.enrich.agent import keys_of
 from streams.identity.frames import subjects_and_links
 from streams.output import RESTORED, BatchProducer
@@ -24,6 +26,8 @@ from streams.settings import Settings
 
 CHUNK = 50_000
 """Interactions read, encoded and sent at a time: bounds the memory that a restore takes."""
+
+_WITHDRAWN = ("journeys_store", "customers_store", "cases_store")
 
 _EPOCHS = (
     "SELECT max(epoch) AS epoch, count() AS rows FROM interactions_store",
@@ -49,6 +53,19 @@ def largest_epoch(client: Any) -> int | None:
     rows = client.query(f"SELECT max(epoch), sum(rows) FROM ({' UNION ALL '.join(_EPOCHS)})").result_rows
     epoch, stored = rows[0]
     return int(epoch) if stored else None
+
+
+def withdraw_earlier(client: Any, epoch: int) -> None:
+    """Withdraw every row of the tables that workers withdraw from, with the lowest version of an epoch.
+
+    Until its state is rebuilt, a customer is missing in the views; whatever is written of it in the epoch wins.
+    """
+    for table in _WITHDRAWN:
+        lowest = epoch << VERSION_BITS
+        client.command(
+            f"INSERT INTO {table} SELECT * REPLACE (toUInt64({lowest}) AS version, toUInt8(1) AS withdrawn) "
+            f"FROM {table} FINAL WHERE version < {lowest}"
+        )
 
 
 def interactions(client: Any, chunk: int = CHUNK) -> Iterator[pl.DataFrame]:
@@ -94,10 +111,13 @@ class Restored:
 async def restore(
     client: Any, producer: Any, settings: Settings, registry: Registry, progress: Callable[[int], None]
 ) -> Restored:
-    """Send all stored interactions, and their links, to their topics; returns once all are acknowledged.
+    """Withdraw what earlier epochs published, and send all stored interactions, and their links, to their topics.
+
+    Returns once all are acknowledged.
 
     client: as for `largest_epoch`. producer: a started AIOKafkaProducer. progress: told the number sent so far.
     """
+    await asyncio.to_thread(withdraw_earlier, client, settings.epoch)
     encoders = {name: BatchEncoder(name, registry, settings.wire) for name in ("interaction", "link")}
     to_interactions = BatchProducer(producer, settings.topic("interactions"))
     to_links = BatchProducer(producer, settings.topic("links"))

@@ -38,7 +38,7 @@ class Tables(NamedTuple):
     journeys: pl.DataFrame
     """Key journey_id."""
     customers: pl.DataFrame
-    """Key customer_id; without `identifiers` and `duplicates`, which do not follow from the interactions alone."""
+    """Key customer_id; without `identifiers`, which do not follow from the interactions alone."""
     cases: pl.DataFrame
     """Key (case_id, customer_id)."""
 

@@ -39,7 +39,6 @@ class Expected(NamedTuple):
     """Key (subject, event_id): `customer_id` and `journey_id`."""
     journeys: pl.DataFrame
     customers: pl.DataFrame
-    """Without `duplicates`, of which the log itself knows nothing once it is deduplicated."""
     cases: pl.DataFrame
     identities: pl.DataFrame
     """Key (kind, value): `customer_id` and `shared`."""

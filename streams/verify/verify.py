@@ -29,9 +29,6 @@ KEYS = {
 }
 """The tables that are compared, and what tells their rows apart."""
 
-IGNORED = {"customers": ("duplicates",)}
-"""How often events arrived again is no function of the set of events."""
-
 LINKS, CONTENT = "links (topic)", "interactions (topic)"
 """Comparisons with the topics themselves: links with the events, stored interactions with those of the topic."""
 LOOK_AGAIN_SECONDS = 1.0
@@ -123,7 +120,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, say: Say) -> _Look:
     for table, key in KEYS.items():
         say(f"comparing {table}")
         found = store.view(client, table)
-        comparisons.append(compare(table, getattr(expected, table), found, key, IGNORED.get(table, ())))
+        comparisons.append(compare(table, getattr(expected, table), found, key))
     return _Look(
         expected.interactions.height,
         {comparison.table: comparison.rows for comparison in comparisons},
