@@ -10,7 +10,7 @@ from typing import Any
 class RecordBatch(list[Any]):
     """The records (aiokafka.ConsumerRecord) of one partition chunk, in offset order; never empty.
 
-    generation: the group's generation in which this worker read them.
+    generation: of the consumer (streams.transport) when this worker read them.
     """
 
     __slots__ = ("abandoned", "done", "generation", "partition", "topic")

@@ -9,7 +9,8 @@ acknowledgement, is both the point up to which to read and the owner's **term**.
 missed, whatever the broker says about end offsets. Every value is written with its owner's term in front, and
 recovery skips a record of a lower term than the highest seen: it is from a worker that was frozen, lost the partition
 without noticing, and wrote after its successor had begun. (flush() asks still_owner first; the term covers the moment
-between.) What it skips, it writes again, so that compaction, which keeps the last record of a key, keeps the right one.
+between.) What it skips, it writes again, so that compaction, which keeps the last record of a key, keeps the right one;
+and an owner who sees from its acknowledgements that somebody else has written recovers at once.
 
 A partition that stays with its worker through a rebalance is not read again if nobody else wrote to it meanwhile: the
 mark's offset tells.
@@ -54,7 +55,7 @@ class RecoveryError(Exception):
 class _Partition:
     """One partition's state, as of the changelog offset `position`."""
 
-    __slots__ = ("changed", "data", "generation", "position", "term", "top")
+    __slots__ = ("changed", "data", "foreign", "generation", "position", "term", "top")
 
     def __init__(self) -> None:
         self.data: dict[bytes, bytes] = {}
@@ -63,6 +64,7 @@ class _Partition:
         self.term = -1  # ours: offset of our mark
         self.top = -1  # highest term read
         self.generation = -1
+        self.foreign = False  # somebody else has written since our mark
 
 
 class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
@@ -155,7 +157,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         async with self._flushing:  # agents share a table: what one of them has sent, the next must wait for too
             if self._failure is not None:
                 raise self._failure
-            if handling.get() not in (None, self.app.consumer_generation_id):
+            if handling.get() not in (None, self.app.consumer.generation):
                 raise OwnershipLost(f"{self.name} has been through a rebalance since the batch was begun")
             changed = {partition: held for partition, held in self._held.items() if held.changed}
             for partition, held in list(changed.items()):
@@ -183,10 +185,14 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         for partition, held in changed.items():
             end = output.acknowledged[partition]
             foreign = end - held.position - counts[partition]
-            if foreign > 0:
-                log.warning("%s[%d]: %d records that this worker did not write, or wrote twice, came between its own",
-                            self.changelog_topic_name, partition, foreign)  # fmt: skip
-            held.position = max(end, held.position)  # a rebalance meanwhile may have read beyond
+            if foreign <= 0:
+                held.position = max(end, held.position)  # a rebalance meanwhile may have read beyond
+            elif not held.foreign:
+                # A former owner woke up, or a retry wrote twice. Its records are read, and written over, in a recovery
+                # from where they begin, before compaction can take them for the latest.
+                log.warning("%s[%d]: %d records came between", self.changelog_topic_name, partition, foreign)
+                held.foreign = True
+                await self.app.consumer.rejoin()
 
     def _writer(self) -> Output:
         if self._output is None:
@@ -216,7 +222,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Recover every assigned partition; Faust holds the streams back until this returns."""
-        generation = self.app.consumer_generation_id
+        generation = self.app.consumer.generation
         partitions = sorted(tp.partition for tp in active_tps)
         self._recovery = asyncio.ensure_future(self._recover(partitions, generation))
         try:
@@ -249,6 +255,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
             held = self._read.pop(partition)
             held.position = marks[partition] + 1
             held.top = marks[partition]
+            held.foreign = False
             held.changed.update((key, held.data.get(key)) for key in skipped.get(partition, ()))
             self._held[partition] = held
         if skipped:

@@ -1,10 +1,10 @@
 """Kafka for Faust in batches: one Faust event is one chunk of a partition's records.
 
-The only module that knows the inside of Faust's consumer. An app whose broker URL begins with `kafka-batch://`
-gets, as the value of every event, a RecordBatch: what one fetch brought of one partition, in offset order. Faust's own
-accounting of acks and gaps is made for single messages, so it is replaced, per partition, by a Progress
-(streams.progress): batches are delivered without overlap and without holes, and the offset committed is the end of
-the longest prefix of batches that the worker has acked.
+With streams.consumer_thread the only module that knows the inside of Faust's consumer. An app whose broker URL begins
+with `kafka-batch://` gets, as the value of every event, a RecordBatch: what one fetch brought of one partition, in
+offset order. Faust's own accounting of acks and gaps is made for single messages, so it is replaced, per partition, by
+a Progress (streams.progress): batches are delivered without overlap and without holes, and the offset committed is the
+end of the longest prefix of batches that the worker has acked.
 
 Faust drops what was fetched but not delivered when a rebalance, a pause or a stop comes between. Here the delivered
 offset is the truth: a chunk that begins elsewhere is cut or refused, and the partition is read again from there.
@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -27,7 +26,8 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import notify
 
-from streams.holes import HoleError, explanation
+from streams.consumer_thread import ConsumerThread, be_patient, faust_log, now
+from streams.holes import HoleError
 from streams.progress import Progress, RecordBatch
 
 __all__ = [
@@ -48,119 +48,16 @@ SCHEME = "kafka-batch"
 FETCH_WAIT = 1.0  # seconds to wait for records before looking around
 IDLE_WAIT = 0.05  # seconds between looks while no partition may be read
 ACK_WAIT = 0.2  # seconds between looks at what is still in progress
-METADATA_PAUSE = 0.25  # seconds
 REREADS = 2  # times that a partition is read again before a hole is believed
 
 handling: ContextVar[int | None] = ContextVar("handling", default=None)
 """Generation of the batch that the current task handles: what it does to a table counts in that generation only."""
 
 log = logging.getLogger(__name__)
-faust_log = logging.getLogger("faust.transport")  # for what Faust's own code says in the name of our classes
 
 
 class OwnershipLost(Exception):
     """This worker may have lost the partition: what it was about to write must not be written."""
-
-
-def _now() -> float:
-    """Seconds that also pass while the process is stopped or the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
-
-
-def _be_patient(client: Any) -> None:
-    """Let an aiokafka client pause after it could not ask for metadata: without, it asks 10,000 times a second."""
-    update = client._metadata_update
-
-    async def update_or_pause(cluster: Any, topics: Any) -> bool:
-        updated = await update(cluster, topics)
-        if not updated:
-            await asyncio.sleep(METADATA_PAUSE)
-        return bool(updated)
-
-    client._metadata_update = update_or_pause
-
-
-class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is untyped
-    """The thread that owns the aiokafka consumer; what touches the consumer runs here."""
-
-    logger = faust_log
-    heartbeat_at = 0.0  # when the coordinator last knew us, by _now()
-
-    async def on_start(self) -> None:
-        await super().on_start()
-        _be_patient(self._ensure_consumer()._client)
-        coordinator = self._ensure_consumer()._coordinator
-        heartbeat, leave = coordinator._do_heartbeat, coordinator._maybe_leave_group
-
-        async def timed_heartbeat() -> bool:
-            asked_at = _now()
-            known = await heartbeat()
-            if known:
-                self.heartbeat_at = asked_at
-            return bool(known)
-
-        async def leave_from_zero() -> None:
-            # aiokafka takes generation 0, the embedded broker's first, for no membership: it would not leave.
-            if coordinator.generation == 0:
-                coordinator.generation = 1
-            await leave()
-
-        coordinator._do_heartbeat = timed_heartbeat
-        coordinator._maybe_leave_group = leave_from_zero
-
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        if not getattr(self.app, "embedded", False):
-            consumer._isolation_level = "read_committed"  # a producer's aborted transaction is no input
-        return consumer
-
-    async def locate(self, changelogs: set[str]) -> dict[TP, tuple[int, int | None]]:
-        """Seek every assigned partition, changelogs aside, to where its group left off, or to its beginning.
-
-        Returns the offset sought and the offset committed (None: never) of each; of none of them when the assignment
-        changes meanwhile (the rebalance locates again). Changelogs are paused: their table reads them itself.
-        """
-        consumer = self._ensure_consumer()
-        assigned = consumer.assignment()
-        sources = [tp for tp in assigned if tp.topic not in changelogs]
-        try:
-            found = await consumer._coordinator.fetch_committed_offsets(sources) if sources else {}
-            committed = {tp: found[tp].offset for tp in sources if tp in found and found[tp].offset >= 0}
-            missing = [tp for tp in sources if tp not in committed]
-            earliest = await consumer.beginning_offsets(missing) if missing else {}
-            for tp in assigned:
-                if tp.topic in changelogs:
-                    consumer.pause(tp)
-                else:
-                    consumer.seek(tp, committed[tp] if tp in committed else earliest[tp])
-        except IllegalStateError as exc:
-            log.info("partitions were taken away while they were being located: %s", exc)
-            return {}
-        return {TP(*tp): (committed[tp] if tp in committed else earliest[tp], committed.get(tp)) for tp in sources}
-
-    def position_of(self, tp: TP) -> int | None:
-        """Offset after the last record that aiokafka handed out, None when it has none or the partition is not ours."""
-        assignment = self._ensure_consumer()._subscription.subscription.assignment
-        if assignment is None or driver.TopicPartition(*tp) not in assignment.tps:
-            return None
-        state = assignment.state_value(driver.TopicPartition(*tp))
-        return int(state.position) if state.has_valid_position else None
-
-    async def seek_to(self, tp: TP, offset: int) -> bool:
-        """Seek one partition; False when it is not ours any more."""
-        try:
-            self._ensure_consumer().seek(driver.TopicPartition(*tp), offset)
-        except IllegalStateError:
-            return False
-        return True
-
-    async def request_rejoin(self) -> None:
-        """Have aiokafka's coordinator join the group again."""
-        self._ensure_consumer()._coordinator.request_rejoin()
-
-    async def explain(self, tp: TP, expected: int, got: int) -> str | None:
-        """Why the log of a partition has no record from `expected` up to `got`; None: there is no good reason."""
-        return await explanation(self._ensure_consumer(), driver.TopicPartition(*tp), expected, got)
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
@@ -172,6 +69,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.progress: dict[TP, Progress] = {}
+        #: Counts this worker's assignments. Not the group's generation: on the embedded broker that may stay the same.
+        self.generation = 0
         self.revoking_since: float | None = None
         self._undelivered: set[TP] = set()
         # Topics in which offsets are known to be missing for a good reason.
@@ -191,7 +90,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 if not self.flow_active:
                     await self.wait(self.can_resume_flow)
                     continue
-                generation = self.app.consumer_generation_id
+                generation = self.generation
                 active = set(self._get_active_partitions())
                 if not active:
                     await self.sleep(IDLE_WAIT)
@@ -214,7 +113,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         if (
             progress is None
             or not self.flow_active
-            or self.app.consumer_generation_id != generation
+            or self.generation != generation
             or tp not in self._active_partitions | self._buffered_partitions
         ):
             return False
@@ -224,7 +123,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         batch = RecordBatch(records, tp.topic, tp.partition, generation)
         last = records[-1]
         about = (tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type)
-        message = ConsumerMessage(*about, [], None, batch, None, 0, 0, tp, generation_id=generation)
+        group_generation = self.app.consumer_generation_id
+        message = ConsumerMessage(*about, [], None, batch, None, 0, 0, tp, generation_id=group_generation)
         progress.deliver(batch)
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
         return True
@@ -270,7 +170,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """When nothing came: has aiokafka gone past what was delivered? Then that is read again, or accounted for."""
         for tp, progress in list(self.progress.items()):
             position = self._thread.position_of(tp)
-            if position is None or position <= progress.delivered or self.app.consumer_generation_id != generation:
+            if position is None or position <= progress.delivered or self.generation != generation:
                 continue
             if progress.rereads_of(position) < REREADS:
                 await self._rewind(tp)
@@ -288,10 +188,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def perform_seek(self) -> None:
         """Begin every assigned partition where its group left off; Faust calls this at the end of each rebalance."""
-        generation = self.app.consumer_generation_id
+        generation = self.generation
         changelogs = set(self.app.tables.changelog_topics)
         located = await self._thread.call_thread(self._thread.locate, changelogs)
-        if generation != self.app.consumer_generation_id:
+        if generation != self.generation:
             return
         self.progress = {tp: Progress(offset, committed) for tp, (offset, committed) in located.items()}
         for tp in self._undelivered & self.progress.keys():
@@ -322,7 +222,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     async def abandon(self, batch: RecordBatch) -> None:
         """Give a batch up, unacked: it is delivered again, after a rebalance, to whoever owns its partition then."""
         batch.abandoned = True
-        if batch.generation == self.app.consumer_generation_id:  # else the rebalance has been
+        if batch.generation == self.generation:  # else the rebalance has been
             await self.rejoin()
 
     async def rejoin(self) -> None:
@@ -353,8 +253,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         A batch that takes longer keeps running, with its partition lost: the table refuses its changes (still_owner),
         and its ack is not counted.
         """
-        deadline = _now() + self.app.conf.broker_rebalance_timeout / 2
-        while not self.should_stop and self._unacked_messages and _now() < deadline:
+        deadline = now() + self.app.conf.broker_rebalance_timeout / 2
+        while not self.should_stop and self._unacked_messages and now() < deadline:
             self._waiting_for_ack = self.loop.create_future()
             await asyncio.wait([self._waiting_for_ack], timeout=ACK_WAIT)
             self._waiting_for_ack = None
@@ -369,13 +269,14 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     # -- rebalancing ------------------------------------------------------------------------------------------
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        self.revoking_since = _now()
+        self.revoking_since = now()
         await super().on_partitions_revoked(revoked)  # waits for the batches in progress, and commits them
         self.progress.clear()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self.progress.clear()
-        self._thread.heartbeat_at = _now()
+        self.generation += 1
+        self._thread.heartbeat_at = now()
         self.revoking_since = None
         await super().on_partitions_assigned(assigned, generation_id)
 
@@ -398,7 +299,7 @@ class Producer(driver.Producer):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         await super().on_start()
-        _be_patient(self._ensure_producer().client)
+        be_patient(self._ensure_producer().client)
 
 
 class Transport(driver.Transport):  # type: ignore[misc]
@@ -458,7 +359,7 @@ def lags(app: Any) -> dict[tuple[str, int], int]:
 
 
 def still_owner(app: Any, tp: tuple[str, int], generation: int) -> bool:
-    """Whether this worker still owns a partition that it got in `generation`.
+    """Whether this worker still owns a partition that it got in `generation` (of app.consumer, or of a batch).
 
     False too when it cannot know: when the coordinator has not answered a heartbeat for the session timeout, or has
     waited for this worker for the rebalance timeout, as after SIGSTOP or sleep, others may have the partition.
@@ -468,10 +369,11 @@ def still_owner(app: Any, tp: tuple[str, int], generation: int) -> bool:
         kafka = consumer._thread._ensure_consumer()
     except Exception:  # not started, or stopped
         return False
-    now, conf = _now(), app.conf
+    moment, conf = now(), app.conf
     return bool(
-        app.consumer_generation_id == generation == kafka._coordinator.generation
+        consumer.generation == generation
+        and app.consumer_generation_id == kafka._coordinator.generation
         and driver.TopicPartition(*tp) in kafka.assignment()
-        and now - consumer._thread.heartbeat_at < conf.broker_session_timeout
-        and (consumer.revoking_since is None or now - consumer.revoking_since < conf.broker_rebalance_timeout)
+        and moment - consumer._thread.heartbeat_at < conf.broker_session_timeout
+        and (consumer.revoking_since is None or moment - consumer.revoking_since < conf.broker_rebalance_timeout)
     )

@@ -208,6 +208,35 @@ def test_what_a_former_owner_writes_late_is_not_recovered(broker: Broker, topic_
     asyncio.run(scenario())
 
 
+def test_what_a_former_owner_writes_late_is_written_over(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix)
+        await create_topic(settings, "in", PARTITIONS)
+        app, table = await table_of(settings)
+        async with running(app):
+            await until(ready(app, table))
+            former = table._held[0].term
+            generation = app.consumer.generation
+            table.put(0, b"a", b"1")
+            await table.flush()
+            await app.consumer.rejoin()
+            await until(lambda: app.consumer.generation > generation and ready(app, table)(), 60)
+            late = Output(app, table.changelog_topic_name)
+            stale = TERM.pack(former)
+            await late.send([b"a", b"c"], [stale + b"late", stale + b"late"], None, [0, 0])
+            await late.flush()
+            generation = app.consumer.generation
+            table.put(0, b"b", b"2")
+            await table.flush()  # its offset tells that somebody else has written
+            await until(lambda: app.consumer.generation > generation and ready(app, table)(), 60)
+            assert contents(table)[0] == {b"a": b"1", b"b": b"2"}
+            assert not app.crashed
+        latest = {record.key: record.value for record in await read_all(settings, table.changelog_topic_name)}
+        assert (latest[b"a"][TERM.size :], latest[b"b"][TERM.size :], latest[b"c"]) == (b"1", b"2", None)
+
+    asyncio.run(scenario())
+
+
 def test_a_key_written_twice_is_merged_on_recovery(broker: Broker, topic_prefix: str) -> None:
     def larger(old: bytes, new: bytes) -> bytes:
         return max(old, new)

@@ -181,7 +181,7 @@ def test_a_worker_that_has_not_been_heard_for_a_session_is_no_owner(broker: Brok
         app = worker(settings, [topic], Seen().handle)
         async with running(app):
             await until(lambda: positions(app))
-            generation = app.consumer_generation_id
+            generation = app.consumer.generation
             assert still_owner(app, (topic, 0), generation)
             assert not still_owner(app, (topic, 1), generation)
             assert not still_owner(app, (topic, 0), generation - 1)
