@@ -21,6 +21,7 @@ POM = Path(__file__).resolve().parents[2] / "deploy" / "kafka" / "pom.xml"
 HEAP = "512m"
 MAVEN_SECONDS = 600
 FORMAT_SECONDS = 60
+OUTPUT_SHOWN = 2000  # characters of what a program that failed has said
 
 PROPERTIES = """\
 process.roles=broker,controller
@@ -100,9 +101,9 @@ class Kafka(BrokerProcess):
     def _format(self, properties: Path) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS, check=False)
-        if done.returncode:
-            raise BrokerError(f"{self.name}: its folder {self.folder} could not be formatted: {done.stderr.strip()}")
+        code, said = _run(command, FORMAT_SECONDS)
+        if code:
+            raise BrokerError(f"{self.name}: its folder {self.folder} could not be formatted: {said}")
 
     def _java(self) -> list[str]:
         java = shutil.which("java")
@@ -131,10 +132,19 @@ def ensure_jars() -> Path:
         what = "Maven (`mvn`) to fetch Kafka's jars" if POM.exists() else "the source tree's deploy/kafka/pom.xml"
         raise BrokerError(f"the managed Kafka needs {what}, or {JARS_VARIABLE} to name a folder of them")
     command = [maven, "-B", "-q", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=MAVEN_SECONDS, check=False)
-    if done.returncode or not _has_kafka(folder):
-        raise BrokerError(f"Maven could not fetch Kafka's jars: {(done.stdout + done.stderr).strip()[-2000:]}")
+    code, said = _run(command, MAVEN_SECONDS)
+    if code or not _has_kafka(folder):
+        raise BrokerError(f"Maven could not fetch Kafka's jars: {said}")
     return folder
+
+
+def _run(command: Sequence[str], seconds: float) -> tuple[int, str]:
+    """Exit status and the end of the output of a program, which is ended after so many seconds."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return -1, f"it took longer than {seconds:.0f} s"
+    return done.returncode, (done.stdout + done.stderr).strip()[-OUTPUT_SHOWN:]
 
 
 def _has_kafka(folder: Path) -> bool:
