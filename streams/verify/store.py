@@ -18,7 +18,7 @@ STORE = "interactions_store"
 
 _IDENTIFIERS = pl.List(pl.Struct({"kind": pl.String, "value": pl.String}))
 _LOG = ("subject", *COLUMNS)
-_NOT_SHOWN = {"version", "withdrawn"}
+_NOT_SHOWN = {"version", "withdrawn", "duplicates"}
 
 VIEWS: dict[str, dict[str, pl.DataType]] = {
     "interactions": dict.fromkeys(("subject", "event_id", "customer_id", "journey_id"), pl.String()),
