@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from streams.app import QUEUED_BATCHES
 from streams.transport import HoleError, RecordBatch, lags, positions, still_owner
 from tests.brokers import Broker, until
 from tests.workers import committed, create_topic, produce, running, worker
@@ -193,5 +194,30 @@ def test_a_worker_that_has_not_been_heard_for_a_session_is_no_owner(broker: Brok
             app.consumer.revoking_since = -1e9
             assert not still_owner(app, (topic, 0), generation)
         assert not still_owner(app, (topic, 0), generation)
+
+    asyncio.run(scenario())
+
+
+def test_a_slow_handler_holds_the_reading_back(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix, max_poll_records=100)
+        topic = await create_topic(settings, "in", 4)
+        await produce(settings, topic, 20_000)
+        seen, go_on = Seen(), asyncio.Event()
+
+        async def wait(batch: RecordBatch) -> None:
+            await go_on.wait()
+            await seen.handle(batch)
+
+        async with running(app := worker(settings, [topic], wait)):
+            await until(lambda: any(found.outstanding for found in app.consumer.progress.values()))
+            before = -1
+            while before != (now := sum(found.outstanding for found in app.consumer.progress.values())):
+                before = now
+                await asyncio.sleep(1.0)
+            assert 2 <= now <= QUEUED_BATCHES + 4 + 1  # in the queue, one more of each partition, one in the handler
+            go_on.set()
+            await until(lambda: sum(seen.values.values()) >= 20_000)
+        assert seen.values == numbered(20_000)
 
     asyncio.run(scenario())
