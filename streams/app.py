@@ -26,6 +26,7 @@ QUEUED_BATCHES = 8  # per agent: enough to decode one while the next is fetched
 BATCH_BYTES = 512 << 10  # of a produce batch: below the brokers' usual limit of a megabyte
 REQUEST_BYTES = 16 << 20
 FETCH_BYTES = 4 << 20  # per partition
+METADATA_AGE_MS = 30_000  # a topic or partition that is new is noticed so late
 COMMIT_EVERY = 1.0  # seconds
 EMBEDDED_SESSION = 10.0  # seconds
 EMBEDDED_REBALANCE = 6.0
@@ -68,6 +69,7 @@ def build(settings: Settings, worker: str) -> App:
         worker_redirect_stdouts=False,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=FETCH_BYTES,
+        consumer_metadata_max_age_ms=METADATA_AGE_MS,
         broker_max_poll_records=settings.max_poll_records,
         broker_max_poll_interval=3600.0,  # recovery of a large table counts as a pause between polls
         broker_commit_interval=COMMIT_EVERY,

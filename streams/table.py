@@ -32,6 +32,7 @@ from faust.tables.table import Table
 from faust.types import TP
 
 from streams.output import Output
+from streams.topics import CHANGELOG
 from streams.transport import OwnershipLost, handling, still_owner
 
 __all__ = ["BatchTable", "RecoveryError"]
@@ -41,7 +42,6 @@ TERM = struct.Struct(">q")
 TERM_HEADER = "term"  # where a tombstone, which can have no value, carries its term
 STALLED = 60.0  # seconds without a record after which recovery gives up
 FETCH_BYTES = 4 << 20
-CHANGELOG_CONFIG = {"max.message.bytes": str(16 << 20), "min.cleanable.dirty.ratio": "0.3"}
 
 Merge = Callable[[bytes, bytes], bytes]
 
@@ -86,7 +86,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
             partitions=partitions,
             key_type=bytes,
             value_type=bytes,
-            extra_topic_configs={} if getattr(app, "embedded", False) else CHANGELOG_CONFIG,
+            extra_topic_configs={} if getattr(app, "embedded", False) else CHANGELOG,
             **kwargs,
         )
         self.merge = merge
