@@ -20,7 +20,7 @@ REASONS = (
     "bad_country",
     "too_long",
 )
-"""The closed list of reasons (DESIGN 7)."""
+"""The closed list of reasons."""
 
 ATTEMPTS_HEADER = "rihla-attempts"
 """Kafka header of a record that `rihla replay` sent: how often it was refused before, in ASCII digits."""

@@ -1,4 +1,4 @@
-"""The score of an interaction: what a survey, a text or the event itself says, the strongest of them (DESIGN 6).
+"""The score of an interaction: what a survey, a text or the event itself says, the strongest of them.
 
 - survey, weight 1: nps piecewise linear through (0,-1) (6.5,-1/3) (8.5,1/3) (10,1); csat, stars (x-3)/2; ces (x-4)/3.
 - text, weight 0.6 x confidence: what the text scorer found.

@@ -1,4 +1,4 @@
-"""The rules an event must keep to become an interaction (DESIGN 7), over the columns of a whole batch."""
+"""The rules an event must keep to become an interaction, over the columns of a whole batch."""
 
 from __future__ import annotations
 

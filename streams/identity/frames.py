@@ -1,7 +1,7 @@
 """Identity in columns: the subjects and links of a batch of events, and the records of what the graph says.
 
 A batch is a frame with `ids` (List of Struct{kind, value}), `booking_ref` (String or null) and, for links,
-`occurred_at` (Int64, epoch milliseconds). What an event links (DESIGN: identity):
+`occurred_at` (Int64, epoch milliseconds). What an event links (docs/identity-and-journeys.md):
 
 - its subject with each other identifier that it names;
 - its subject with `booking_ref:REF`, if it names somebody and a booking: a candidate for the booking's lead;

@@ -1,4 +1,4 @@
-"""From a customer's summary to journeys and cases: the rules of DESIGN 5, a pure function.
+"""From a customer's summary to journeys and cases: the rules of docs/identity-and-journeys.md, pure.
 
 - Events with a booking reference form the journey (customer, reference); its span is theirs alone.
 - A loose event belongs to the booking journey whose span, widened by 30 days on both sides, contains it; of several,

@@ -1,4 +1,4 @@
-"""A case's summary: complaint, contacts, answer, resolution, reopening; commutative like a journey's (DESIGN 5)."""
+"""A case's summary: complaint, contacts, answer, resolution, reopening; commutative like a journey's."""
 
 from __future__ import annotations
 

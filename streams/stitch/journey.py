@@ -1,4 +1,4 @@
-"""A journey's summary: what its events add up to, whatever the order in which they are added (DESIGN 5).
+"""A journey's summary: what its events add up to, whatever the order in which they are added.
 
 Times are epoch milliseconds; 0 stands for "none" (enrich refuses events before 2000). Scores are whole millionths, so
 that sums do not depend on order. "Latest" is by (occurred_at, event_id), the event id as its 16 bytes.

@@ -1,4 +1,4 @@
-"""Time-decayed means of sentiment, over three half-lives, as one commutative summary (DESIGN 6).
+"""Time-decayed means of sentiment, over three half-lives, as one commutative summary.
 
 For half-life h, tau = h / ln 2 and a reference time t_ref, the sums over scored events of weight w, value x, time t:
 

@@ -17,7 +17,7 @@ from streams.stitch.summary import Summary
 Row = tuple[Any, ...]
 
 NEGATIVE_AT, ADVOCATE_AT = -0.25, 0.25
-"""Bounds of the profiles on the 30-day score (DESIGN 6)."""
+"""Bounds of the profiles on the 30-day score."""
 DIGITS = 6
 """Published scores are rounded to this many digits: beyond it, the order of additions shows."""
 

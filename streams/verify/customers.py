@@ -1,4 +1,4 @@
-"""Customers computed the plain way: rolling sentiment straight from its definition (DESIGN 6), preferences, counts."""
+"""Customers computed the plain way: rolling sentiment straight from its definition, preferences, counts."""
 
 from __future__ import annotations
 

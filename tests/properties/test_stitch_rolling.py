@@ -1,4 +1,4 @@
-"""The rolling sums equal a direct computation, in any order and any split (DESIGN 6)."""
+"""The rolling sums equal a direct computation, in any order and any split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each rule of validation, on both sides of its bound (DESIGN 7)."""
+"""Each rule of validation, on both sides of its bound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of journeys, one example each (DESIGN 5)."""
+"""The rules of journeys, one example each."""
 
 from __future__ import annotations
 
