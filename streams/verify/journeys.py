@@ -1,7 +1,8 @@
 """Journeys and cases computed the plain way, from all interactions at once: the oracle of `rihla verify`.
 
-Each rule of docs/identity-and-journeys.md is one query over columns. Nothing is incremental, nothing is merged, and no code is shared
-with the workers' fold: where the two agree, both are probably right; where they do not, one of them is wrong.
+Each rule of docs/identity-and-journeys.md is one query over columns. Nothing is incremental, nothing is merged, and no
+code is shared with the workers' fold: where the two agree, both are probably right; where they do not, one of them is
+wrong.
 """
 
 from __future__ import annotations
