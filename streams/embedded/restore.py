@@ -2,8 +2,8 @@
 
 For the embedded broker, which forgets, at every start; and for a cluster whose topics were trimmed or made anew. Only
 interactions and the links that follow from them are sent: all the rest is a function of those. The workers then write
-in a new epoch, so that what they rebuild replaces what is stored, row by row; and what they do not write again (a visit
-that a booking has taken in since) is withdrawn, because the new epoch begins with nothing.
+in a new epoch, and the tables of journeys, customers and cases begin empty: what is not written again (a visit that a
+booking has taken in since) must not stay.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import polars as pl
 from schemas.encode import BatchEncoder
 from schemas.records import polars_schema
 from schemas.registry import Registry
-from sinks.tables import VERSION_BITS
 from streams.enrich.agent import keys_of
 from streams.identity.frames import subjects_and_links
 from streams.output import RESTORED, BatchProducer
@@ -27,7 +26,7 @@ from streams.settings import Settings
 CHUNK = 50_000
 """Interactions read, encoded and sent at a time: bounds the memory that a restore takes."""
 
-_WITHDRAWN = ("journeys_store", "customers_store", "cases_store")
+_DERIVED = ("journeys_store", "customers_store", "cases_store")
 
 _EPOCHS = (
     "SELECT max(epoch) AS epoch, count() AS rows FROM interactions_store",
@@ -55,17 +54,13 @@ def largest_epoch(client: Any) -> int | None:
     return int(epoch) if stored else None
 
 
-def withdraw_earlier(client: Any, epoch: int) -> None:
-    """Withdraw every row of the tables that workers withdraw from, with the lowest version of an epoch.
+def forget_derived(client: Any) -> None:
+    """Empty the tables that workers withdraw rows from: all of them follow from the interactions.
 
-    Until its state is rebuilt, a customer is missing in the views; whatever is written of it in the epoch wins.
+    Until its state is rebuilt, a customer is missing in the views. What broke off is rebuilt at the next start.
     """
-    for table in _WITHDRAWN:
-        lowest = epoch << VERSION_BITS
-        client.command(
-            f"INSERT INTO {table} SELECT * REPLACE (toUInt64({lowest}) AS version, toUInt8(1) AS withdrawn) "
-            f"FROM {table} FINAL WHERE version < {lowest}"
-        )
+    for table in _DERIVED:
+        client.command(f"TRUNCATE TABLE {table}")
 
 
 def interactions(client: Any, chunk: int = CHUNK) -> Iterator[pl.DataFrame]:
@@ -111,13 +106,13 @@ class Restored:
 async def restore(
     client: Any, producer: Any, settings: Settings, registry: Registry, progress: Callable[[int], None]
 ) -> Restored:
-    """Withdraw what earlier epochs published, and send all stored interactions, and their links, to their topics.
+    """Empty the derived tables, and send all stored interactions, and their links, to their topics.
 
     Returns once all are acknowledged.
 
     client: as for `largest_epoch`. producer: a started AIOKafkaProducer. progress: told the number sent so far.
     """
-    await asyncio.to_thread(withdraw_earlier, client, settings.epoch)
+    await asyncio.to_thread(forget_derived, client)
     encoders = {name: BatchEncoder(name, registry, settings.wire) for name in ("interaction", "link")}
     to_interactions = BatchProducer(producer, settings.topic("interactions"))
     to_links = BatchProducer(producer, settings.topic("links"))
