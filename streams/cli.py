@@ -37,6 +37,7 @@ EXPECTED: dict[str, str | None] = {
     "streams.sources.events.SourceError": None,
     "sinks.engine.EngineBusyError": None,
     "sinks.engine.EngineError": None,
+    "sinks.migrate.MigrationError": "tables of another version of Rihla: use that one, or another --data or database",
     "sinks.errors.ClickHouseRefusedError": "rihla doctor checks every connection",
     "schemas.registry.RegistryError": "rihla doctor checks every connection",
     "aiokafka.errors.KafkaError": "is the broker up? rihla doctor checks every connection",
