@@ -11,6 +11,7 @@ from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.embedded.leader import replace_dead_leaders
 from streams.holes import explanation
 
 METADATA_PAUSE = 0.25  # seconds
@@ -64,6 +65,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
 
         coordinator._do_heartbeat = timed_heartbeat
         coordinator._maybe_leave_group = leave_from_zero
+        if getattr(self.app, "embedded", False):
+            replace_dead_leaders(coordinator, self.app.conf.broker_session_timeout)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
