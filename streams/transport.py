@@ -73,6 +73,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self.generation = 0
         self.revoking_since: float | None = None
         self._undelivered: set[TP] = set()
+        # What perform_seek found; in `progress`, and so delivered, from resume_flow on.
+        self._located: dict[TP, Progress] = {}
         # Topics in which offsets are known to be missing for a good reason.
         self._compacted: set[str] = set(getattr(self.app, "compacted_topics", ()))
         self._transactional: set[str] = set()
@@ -91,6 +93,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                     await self.wait(self.can_resume_flow)
                     continue
                 generation = self.generation
+                for tp in self._undelivered & self.progress.keys():
+                    await self._rewind(tp)
                 active = set(self._get_active_partitions())
                 if not active:
                     await self.sleep(IDLE_WAIT)
@@ -182,21 +186,28 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Read on from the end of what was delivered."""
         progress = self.progress.get(tp)
         if progress is None:
-            self._undelivered.add(tp)  # perform_seek, which is to come, reads it again
+            self._undelivered.add(tp)  # the flow has not been resumed
         else:
+            self._undelivered.discard(tp)
             await self._thread.call_thread(self._thread.seek_to, tp, progress.delivered)
 
     async def perform_seek(self) -> None:
-        """Begin every assigned partition where its group left off; Faust calls this at the end of each rebalance."""
+        """Begin every assigned partition where its group left off; Faust calls this at the end of each rebalance.
+
+        Nothing is delivered before Faust then calls resume_flow: on the way there it empties the agents' queues
+        (`FlowControlEvent.resume`), and a batch delivered in between would be waited for, and never handled.
+        """
         generation = self.generation
         changelogs = set(self.app.tables.changelog_topics)
         located = await self._thread.call_thread(self._thread.locate, changelogs)
-        if generation != self.generation:
-            return
-        self.progress = {tp: Progress(offset, committed) for tp, (offset, committed) in located.items()}
-        for tp in self._undelivered & self.progress.keys():
-            await self._rewind(tp)
-        self._undelivered.clear()
+        if generation == self.generation:
+            self._located = {tp: Progress(offset, committed) for tp, (offset, committed) in located.items()}
+
+    def resume_flow(self) -> None:
+        """Deliver; in a rebalance Faust calls this before perform_seek, too, when there is nothing to deliver yet."""
+        if self._located:
+            self.progress, self._located = self._located, {}
+        super().resume_flow()
 
     async def seek(self, partition: TP, offset: int) -> None:
         """Read a partition from `offset`; what it had in progress is forgotten, and so never committed."""
@@ -271,14 +282,19 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         self.revoking_since = now()
         await super().on_partitions_revoked(revoked)  # waits for the batches in progress, and commits them
-        self.progress.clear()
+        self._forget_progress()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        self.progress.clear()
+        self._forget_progress()
         self.generation += 1
         self._thread.heartbeat_at = now()
         self.revoking_since = None
         await super().on_partitions_assigned(assigned, generation_id)
+
+    def _forget_progress(self) -> None:
+        self.progress.clear()
+        self._located.clear()
+        self._undelivered.clear()
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
         """Nothing to recover, as Faust sees it: a table reads its changelog itself (streams.table)."""

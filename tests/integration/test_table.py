@@ -132,6 +132,39 @@ def test_an_owner_who_may_have_lost_a_partition_writes_nothing_and_recovers(brok
     asyncio.run(scenario())
 
 
+def test_nothing_is_delivered_before_faust_has_emptied_its_queues(
+    broker: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix)
+        topic = await create_topic(settings, "in", PARTITIONS)
+        sought = asyncio.Event()
+        ends: dict[int, int] = {}
+
+        async def handle(batch: transport.RecordBatch) -> None:
+            """Let the second batch wait in the queue while the first is handled."""
+            await sought.wait()
+
+        async def slow_seek() -> None:
+            ends.update(await produce(settings, topic, 1000))
+            await seek()
+            for _ in range(50):  # time enough to fetch: Faust is slow to go on from here to emptying the queues
+                await asyncio.sleep(0.02)
+            empty = app.flow_control.clear
+            monkeypatch.setattr(app.flow_control, "clear", lambda: (empty(), sought.set()))
+
+        app, table = await table_of(settings, handle)
+        async with running(app):
+            await until(ready(app, table))
+            seek = app.consumer.perform_seek
+            monkeypatch.setattr(app.consumer, "perform_seek", slow_seek)
+            await app.consumer.rejoin()
+            await until(sought.is_set)
+            await until(lambda: transport.positions(app) == {(topic, p): end for p, end in ends.items()})
+
+    asyncio.run(scenario())
+
+
 def test_a_batch_that_outlasts_a_rebalance_changes_nothing(broker: Broker, topic_prefix: str) -> None:
     async def scenario() -> None:
         settings = broker.settings(topic_prefix)
