@@ -10,7 +10,7 @@ KAFKA := deploy/kafka
 KAFKA_JARS := $(KAFKA)/lib/.resolved
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format bench kafka clean
+.PHONY: help setup run test faults lint format bench kafka clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ run: setup ## Simulate some travellers and run the whole pipeline over them (CUS
 
 test: setup kafka ## Run every test (those on Apache Kafka need Java and Maven)
 	$(BIN)/python -m pytest
+
+faults: setup kafka ## Kill, freeze, cut and fill up everything, and look for differences (takes long; needs Java and Maven)
+	$(BIN)/python -m tests.faults
 
 kafka: ## Fetch Apache Kafka's jars with Maven, for --broker kafka and the tests on it
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory $(KAFKA_JARS); \
