@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BENCH_VENV ?= .venv-bench
+BENCH_INSTALLED := $(BENCH_VENV)/.installed
 DEMO := build/demo
 DATA ?= rihla-data
 CUSTOMERS ?= 2000
@@ -56,8 +58,14 @@ format: setup ## Put the code into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## Measure throughput, CPU and memory, end to end and by stage (nothing else should run)
-	$(BIN)/python -m tests.benchmarks
+bench: $(BENCH_INSTALLED) ## Measure Rihla against its peers: tables, a line of JSON (nothing else should run)
+	$(BENCH_VENV)/bin/python -m tests.benchmarks
+
+$(BENCH_INSTALLED): requirements-bench.lock pyproject.toml
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-bench.lock
+	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
 
 clean: ## Remove what run and test left behind (not DATA)
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

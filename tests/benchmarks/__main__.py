@@ -13,17 +13,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import pipeline, stages, stitch_vs_faust
+from tests.benchmarks import pipeline, stages, stitch
 from tests.benchmarks.report import Outcome, say
 
 BENCHMARKS: dict[str, Callable[[int, Path | None], Outcome]] = {
     "stages": stages.measure,
     "pipeline": lambda events, _: pipeline.measure(events),
-    "stitch_vs_faust": lambda events, _: stitch_vs_faust.measure(events),
+    "stitch": lambda events, _: stitch.measure(events),
 }
-EVENTS = {"stages": 100_000, "pipeline": 200_000, "stitch_vs_faust": 20_000}
+EVENTS = {"stages": 100_000, "pipeline": 200_000, "stitch": 20_000}
 """How many events each takes by default."""
-QUICK = {"stages": 20_000, "pipeline": 10_000, "stitch_vs_faust": 3_000}
+QUICK = {"stages": 20_000, "pipeline": 10_000, "stitch": 3_000}
 """The same with --quick: enough to see that it works, too few for figures to quote."""
 
 
@@ -63,6 +63,20 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     return figures, problems
 
 
+def overall(figures: dict[str, Any]) -> dict[str, Any]:
+    """What follows from the figures of several benchmarks, as far as they were run."""
+    found: dict[str, Any] = {}
+    rivals = figures.get("stitch_cpu_us_per_event", {})
+    processes = figures.get("marginal_cpu_us_per_event_by_process", {})
+    peers = [rivals[name] for name in stitch.RATIOS["stitch_vs_best_peer"] if name in rivals]
+    if peers and all(name in processes for name in pipeline.WORKERS):
+        found["pipeline_vs_best_peer_stitch"] = round(min(peers) / sum(processes[name] for name in pipeline.WORKERS), 2)
+    matches = [value for name, value in figures.items() if name.endswith("results_match")]
+    if matches:
+        found["results_match"] = all(matches)
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print, judge; the exit status."""
     options = parse(arguments)
@@ -70,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures, problems = run(options)
     for problem in problems:
         say(problem)
+    figures |= overall(figures)
     machine = {"cores": os.cpu_count(), "load_before": round(load, 1)}
     print(json.dumps({**figures, "problems": problems, "machine": machine}))
     return 1 if problems else 0

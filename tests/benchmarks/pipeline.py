@@ -22,6 +22,8 @@ from tests.benchmarks.processes import Tree
 from tests.benchmarks.report import Outcome, say, tabulate
 
 RIHLA = [sys.executable, "-c", "import sys; sys.argv[0] = 'rihla'; from streams.cli import main; sys.exit(main())"]
+WORKERS = ("enrich", "identity", "stitch", "sink")
+"""Roles of the processes that are Rihla's own: all but the broker, and the parent, which is the engine and feeds."""
 FEW = 500
 """Events of the run that tells what starting costs."""
 LOOK_EVERY = 0.25
@@ -78,7 +80,7 @@ def measure(events: int) -> Outcome:
         "start_cpu_s": round(few.cpu, 1),
         "pipeline_total_s": round(many.total_seconds, 1),
         "peak_memory_mib": round(many.peak_memory / 2**20),
-        "results_match": few.matches and many.matches,
+        "pipeline_results_match": few.matches and many.matches,
     }
     if longer > 0:  # else the clock says nothing: too few events, or too much else to do for the machine
         figures["marginal_events_per_s"] = round(more / longer)

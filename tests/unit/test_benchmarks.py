@@ -16,14 +16,14 @@ from streams.stitch.events import Events
 from streams.stitch.fold import fold_interactions
 from tests.benchmarks import __main__ as harness
 from tests.benchmarks import pipeline, processes, sample, stages
-from tests.benchmarks.faust_worker import Maker, Reader, Writer
+from tests.benchmarks.peers.records import PUBLISHED, Folder, Maker, Reader, Writer
 from tests.benchmarks.report import Outcome, tabulate
-from tests.benchmarks.stitch_vs_faust import enriched
+from tests.benchmarks.stitch import COMPARED, difference, enriched, expected
 
 
 def test_all_benchmarks_by_default_and_few_events_with_quick() -> None:
     options = harness.parse([])
-    assert options.names == ["stages", "pipeline", "stitch_vs_faust"]
+    assert options.names == list(harness.BENCHMARKS)
     assert harness.events_of(options, "pipeline") == harness.EVENTS["pipeline"]
     quick = harness.parse(["pipeline", "--quick"])
     assert (quick.names, harness.events_of(quick, "pipeline")) == (["pipeline"], harness.QUICK["pipeline"])
@@ -124,3 +124,21 @@ def test_the_rival_does_the_same_job_as_the_batches() -> None:
     assert written == BatchEncoder("customer", sample.REGISTRY).encode(rows.frame("customer", customers))
     decoded = BatchDecoder("customer", sample.REGISTRY).decode(written).frame
     assert_frame_equal(decoded, rows.frame("customer", customers))
+
+
+def test_a_record_at_a_time_ends_as_the_oracle_says() -> None:
+    """What the peers publish last under each key, which the benchmark compares: the fold and the oracle agree."""
+    interactions = enriched(1_000)
+    job, states, offsets = Folder(), dict[bytes, bytes | None](), iter(range(10_000))
+    last: dict[str, dict[bytes, bytes]] = {topic: {} for topic, *_ in PUBLISHED}
+    for keys, values in interactions:
+        for key, value in zip(keys, values, strict=True):
+            states[key], changes = job.fold(key.decode(), next(offsets), job.event(value), states.get(key))
+            for topic, to, payload in job.publications(changes):
+                last[topic][to] = payload
+    right = expected(interactions)
+    for topic, record in COMPARED.items():
+        found = BatchDecoder(record, sample.REGISTRY).decode(list(last[topic].values())).frame
+        current = found.filter(~found["withdrawn"])
+        assert difference(topic, right[topic], current) == ""
+        assert difference(topic, right[topic].slice(1), current).startswith("1 values")

@@ -1,35 +1,26 @@
-"""Stitch the usual Faust way: an event at a time, fastavro, a stock table with its changelog, a send for each record.
+"""What the peers have in common: fastavro for one record at a time, the fold's event of a record, what they publish.
 
-A process of the benchmark stitch_vs_faust. The fold is streams.stitch's own; only what is around it differs. To the
-good of Faust: the workers' event loop (uvloop), their thresholds of the cycle collector, no erasures, no alert rules.
-
-    python -m tests.benchmarks.faust_worker BROKERS PREFIX PARTITIONS
+The fold itself is streams.stitch's own; only what is around it differs from peer to peer.
 """
 
 from __future__ import annotations
 
-import gc
 import io
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import faust
 from fastavro import schemaless_reader, schemaless_writer
 
 from schemas import catalogue, records
 from schemas.registry import LocalRegistry
 from schemas.wire import WireHeader, split
-from streams.app import configure_logging, run_worker
 from streams.edge import now_ms
-from streams.settings import Settings
 from streams.stitch import preferences
 from streams.stitch.fold import Changes, fold_interactions
 from streams.stitch.journey import CHANNELS, INSTRUMENTS, MICRO, MILESTONES, Event
 from streams.stitch.rows import Row
 from streams.stitch.watching import Watching
-from streams.worker import GC_THRESHOLDS
 
 PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row], str]], ...] = (
     ("journeys", "journey", lambda changes: changes.journeys, lambda row: row[0]),
@@ -146,55 +137,25 @@ class Maker:
         return found
 
 
-def build(settings: Settings) -> faust.App:
-    """The app: group `<prefix>-stitch`, as the worker's."""
-    app = faust.App(
-        settings.group("stitch"),
-        broker=[f"kafka://{address}" for address in settings.broker_list],
-        store="memory://",
-        autodiscover=False,
-        key_serializer="raw",
-        value_serializer="raw",
-        topic_partitions=settings.partitions,
-        topic_disable_leader=True,
-        web_enabled=False,
-        worker_redirect_stdouts=False,
-        consumer_auto_offset_reset="earliest",
-        broker_max_poll_records=settings.max_poll_records,
-        broker_session_timeout=10.0,
-        broker_heartbeat_interval=1.0,
-        broker_rebalance_timeout=6.0,
-        broker_commit_interval=1.0,
-        producer_acks=-1,
-        producer_linger_ms=20,  # fewer, larger requests: a little to the good of Faust
-    )
-    table = app.Table("state", key_type=bytes, value_type=bytes, partitions=settings.partitions)
-    outputs = [
-        (app.topic(settings.topic(topic), key_serializer="raw", value_serializer="raw"), Writer(record), rows, key)
-        for topic, record, rows, key in PUBLISHED
-    ]
-    read, make = Reader(), Maker()
+class Folder:
+    """One interaction after the other through the state of its subject: the job of every peer."""
 
-    @app.agent(app.topic(settings.topic("interactions"), key_serializer="raw", value_serializer="raw"))
-    async def stitch(stream: Any) -> None:
-        async for message in stream.events():
-            event = make(read(message.value))
-            one = {message.key.decode(): [(message.message.offset, event.event_id[:8], event)]}
-            changes = fold_interactions(table.get, one, Watching({}, now_ms()))
-            for key, state in changes.states.items():
-                table[key] = state
-            for topic, write, rows, key_of in outputs:
-                for row in rows(changes):
-                    await topic.send(key=key_of(row).encode(), value=write(row))
+    def __init__(self) -> None:
+        self._read, self._make = Reader(), Maker()
+        self._writers = {record: Writer(record) for _, record, _, _ in PUBLISHED}
 
-    return app
+    def event(self, payload: bytes) -> Event:
+        """The fold's event of an interaction's payload."""
+        return self._make(self._read(payload))
 
+    def fold(self, key: str, offset: int, event: Event, state: bytes | None) -> tuple[bytes | None, Changes]:
+        """The subject's state after an event (as it was, when nothing is to be stored), and what to publish."""
+        one = {key: [(offset, event.event_id[:8], event)]}
+        changes = fold_interactions(lambda _: state, one, Watching({}, now_ms()))
+        return changes.states.get(key.encode(), state), changes
 
-if __name__ == "__main__":
-    configure_logging()
-    brokers, prefix, partitions = sys.argv[1:]
-    rival = build(Settings(brokers=brokers, prefix=prefix, partitions=int(partitions), embedded=True))
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-    sys.exit(run_worker(rival))
+    def publications(self, changes: Changes) -> Iterator[tuple[str, bytes, bytes]]:
+        """Topic (without prefix), key and payload of each record that changes publish."""
+        for topic, record, rows, key_of in PUBLISHED:
+            for row in rows(changes):
+                yield topic, key_of(row).encode(), self._writers[record](row)

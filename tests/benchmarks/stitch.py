@@ -1,0 +1,300 @@
+"""The stitch worker against the same job written with its peers, each its usual way (peers/), by CPU of the process.
+
+All read the same interactions from one broker, one worker after the other, and publish journeys, customers, cases and
+moves; none has alert rules. A worker first gets a few interactions, so that it has started and joined its group; the
+CPU is that of the rest, until as many are done: their offsets committed or, for Bytewax, which commits none, a customer
+published for each. What each published last under each key must be what our fold makes of the events at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from schemas.decode import BatchDecoder
+from schemas.encode import BatchEncoder
+from streams.edge import now_ms
+from streams.embedded.memory import tree_memory
+from streams.embedded.pipeline import environment
+from streams.embedded.tansu import Tansu
+from streams.embedded.tether import tethered
+from streams.enrich.agent import keys_of
+from streams.enrich.transform import Enricher
+from streams.feed import producing
+from streams.output import BatchProducer
+from streams.settings import Settings
+from streams.topics import ensure_topics
+from streams.verify import journeys as oracle
+from streams.verify.compare import compare
+from tests.benchmarks.pipeline import RIHLA
+from tests.benchmarks.processes import cpu_seconds
+from tests.benchmarks.report import Outcome, say, tabulate
+from tests.benchmarks.sample import REGISTRY, batches
+
+WARM_UP = 500
+LOOK_EVERY = 0.25
+WITHIN = 900.0
+"""Seconds for either worker."""
+COMPARED = {"journeys": "journey", "customers": "customer", "cases": "case"}
+"""Topics whose last records must be as the oracle says, and what is in them."""
+KEY = {"journeys": ["journey_id"], "customers": ["customer_id"], "cases": ["case_id", "customer_id"]}
+NOT_OF_THE_EVENTS = ("duplicates", "version", "withdrawn")
+"""Columns that depend on what was sent and how, not on the set of events."""
+
+Interactions = list[tuple[list[bytes], list[bytes]]]
+"""Keys and values of each batch."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One who does the job."""
+
+    title: str
+    command: tuple[str, ...] = ()
+    """None: the module of peers/."""
+    commits: bool = True
+    """Whether its group's offsets tell how far it is."""
+
+
+OURS = "rihla"
+WORKERS = {
+    OURS: Worker("rihla worker stitch", (*RIHLA, "worker", "stitch", "--metrics-port", "0")),
+    "confluent": Worker("confluent-kafka, a loop and a dict (nothing durable)"),
+    "bytewax": Worker("Bytewax, with recovery", commits=False),
+    "quix": Worker("Quix Streams, with changelog"),
+    "faust": Worker("Faust, the usual way"),
+}
+"""By name, which is its topics' prefix."""
+RATIOS = {
+    "stitch_vs_best_peer": ("quix", "bytewax"),
+    "stitch_vs_faust": ("faust",),
+    "stitch_vs_plain_loop": ("confluent",),
+}
+"""Figure: the peers of whom the best is divided by ours, higher is better."""
+
+
+class WorkerError(RuntimeError):
+    """A worker did not do its job."""
+
+
+@dataclass(frozen=True)
+class Took:
+    """What a worker took for the interactions after the warm-up: seconds by the clock, and of CPU."""
+
+    wall: float
+    cpu: float
+    memory: int
+    """Bytes at the end: proportional set size."""
+    tables: Mapping[str, pl.DataFrame]
+
+
+def measure(events: int) -> Outcome:
+    """Let every worker fold so many interactions."""
+    interactions = enriched(events + WARM_UP)
+    took, problems = asyncio.run(_all(interactions))
+    count = sum(len(keys) for keys, _ in interactions) - WARM_UP
+    right = expected(interactions)
+    for name, one in took.items():
+        problems += [
+            f"stitch: {topic} of {name} differ: {why}"
+            for topic in COMPARED
+            if (why := difference(topic, right[topic], one.tables[topic]))
+        ]
+    ours = took[OURS]
+    rows = [
+        [
+            WORKERS[name].title,
+            one.cpu / count * 1e6,
+            one.cpu / ours.cpu,
+            count / one.wall,
+            one.memory / 2**20,
+        ]
+        for name, one in took.items()
+    ]
+    text = tabulate(["worker", "us CPU an event", "x rihla's", "events a second", "MiB"], rows)
+    figures: dict[str, Any] = {
+        "stitch_events": count,
+        "stitch_cpu_us_per_event": {name: round(one.cpu / count * 1e6, 1) for name, one in took.items()},
+        "stitch_events_per_s": {name: round(count / one.wall) for name, one in took.items()},
+        "stitch_results_match": not problems,
+    }
+    for figure, peers in RATIOS.items():
+        rivals = [took[name] for name in peers if name in took]
+        if rivals:
+            figures[figure] = round(min(rival.cpu for rival in rivals) / ours.cpu, 2)
+            figures[f"{figure}_by_clock"] = round(min(rival.wall for rival in rivals) / ours.wall, 2)
+    return Outcome(text, figures, problems)
+
+
+def enriched(events: int) -> Interactions:
+    """So many simulated events, as enrich publishes them."""
+    enricher, encoder = Enricher(), BatchEncoder("interaction", REGISTRY)
+    found: Interactions = []
+    for batch in batches(events):
+        frame = enricher.enrich(batch.channel, batch.frame, now_ms()).interactions
+        found.append((keys_of(frame["subject"]), encoder.encode(frame)))
+    return found
+
+
+def difference(topic: str, oracles: pl.DataFrame, found: pl.DataFrame) -> str:
+    """What tells what was published from the oracle's table, in a sentence, or nothing."""
+    differences = compare(topic, oracles, found, KEY[topic], NOT_OF_THE_EVENTS).differences
+    if differences.is_empty():
+        return ""
+    return f"{differences.height} values, first {differences.row(0, named=True)}"
+
+
+def expected(interactions: Interactions) -> dict[str, pl.DataFrame]:
+    """The tables that these interactions make, by the oracle of `rihla verify`: of all at once, without the fold."""
+    decoder = BatchDecoder("interaction", REGISTRY)
+    log = pl.concat([decoder.decode(values).frame for _, values in interactions])
+    alone = pl.DataFrame(schema={"subject": pl.String, "root": pl.String})
+    return {topic: getattr(oracle.tables(log.drop("ids"), alone), topic) for topic in COMPARED}
+
+
+async def _all(interactions: Interactions) -> tuple[dict[str, Took], list[str]]:
+    took: dict[str, Took] = {}
+    problems: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="rihla-benchmark-") as name:
+        folder = Path(name)
+        (folder / "rules.toml").write_text("")
+        broker = Tansu(folder / "broker.log")
+        await broker.start()
+        try:
+            for worker_name, worker in WORKERS.items():
+                settings = Settings(
+                    brokers=broker.address, embedded=True, prefix=worker_name, alert_rules=str(folder / "rules.toml")
+                )
+                try:
+                    took[worker_name] = await _took(settings, worker, interactions, folder)
+                except WorkerError as error:
+                    problems.append(f"stitch: {error}")
+        finally:
+            await broker.stop()
+    return took, problems
+
+
+async def _took(settings: Settings, worker: Worker, interactions: Interactions, folder: Path) -> Took:
+    await ensure_topics(settings)
+    root = str(Path(__file__).resolve().parents[2])
+    variables = {**os.environ, **environment(settings), "PYTHONPATH": root}
+    log = folder / f"{settings.prefix}.log"
+    command = worker.command or [
+        *(sys.executable, "-m", f"tests.benchmarks.peers.{settings.prefix}_worker"),
+        *(settings.brokers, settings.prefix, str(settings.partitions), str(folder)),
+    ]
+    with log.open("wb") as out:
+        process = subprocess.Popen(  # noqa: ASYNC220  (a plain child)
+            tethered(command), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=variables, cwd=folder
+        )
+    deadline = time.monotonic() + WITHIN
+
+    def going_on() -> None:
+        if process.poll() is not None or time.monotonic() > deadline:
+            say(log.read_text("utf-8", "replace")[-2000:])
+            raise WorkerError(f"{worker.title} ended, or took too long; its log is on stderr")
+
+    try:
+        keys = [key for some, _ in interactions for key in some]
+        values = [value for _, some in interactions for value in some]
+        until = _until_committed if worker.commits else _until_published
+        await _feed(settings, keys[:WARM_UP], values[:WARM_UP])
+        await until(settings, WARM_UP, going_on)
+        say(f"stitch: {worker.title}: {len(keys) - WARM_UP:,} interactions")
+        wall, cpu = time.monotonic(), cpu_seconds(process.pid)
+        await _feed(settings, keys[WARM_UP:], values[WARM_UP:])
+        await until(settings, len(keys), going_on)
+        wall, cpu = time.monotonic() - wall, cpu_seconds(process.pid) - cpu
+        memory = sum(tree_memory(process.pid).values())
+    finally:
+        process.terminate()
+        try:
+            await asyncio.to_thread(process.wait, 30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    return Took(wall, cpu, memory, await _published(settings))
+
+
+async def _feed(settings: Settings, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+    async with producing(settings) as producer:
+        output = BatchProducer(producer, settings.topic("interactions"))
+        await output.send(keys, values)
+        await output.flush()
+
+
+async def _until_committed(settings: Settings, events: int, going_on: Callable[[], None]) -> None:
+    """Wait until the worker's group has committed so many interactions: all that they caused is sent."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    await admin.start()
+    partitions = [TopicPartition(settings.topic("interactions"), number) for number in range(settings.partitions)]
+    try:
+        while True:
+            committed = await admin.list_consumer_group_offsets(settings.group("stitch"), partitions=partitions)
+            if sum(max(found.offset, 0) for found in committed.values()) >= events:
+                return
+            going_on()
+            await asyncio.sleep(LOOK_EVERY)
+    finally:
+        await admin.close()
+
+
+async def _until_published(settings: Settings, events: int, going_on: Callable[[], None]) -> None:
+    """Wait until a customer is published for each of so many interactions: one record at a time does so."""
+    consumer = AIOKafkaConsumer(
+        settings.topic("customers"), bootstrap_servers=settings.broker_list, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    found = 0
+    try:
+        while found < events:
+            going_on()
+            records = await consumer.getmany(timeout_ms=round(LOOK_EVERY * 1000), max_records=8000)
+            found += sum(map(len, records.values()))
+    finally:
+        await consumer.stop()
+
+
+async def _published(settings: Settings) -> dict[str, pl.DataFrame]:
+    """What a worker that has ended published last under each key, but for what it withdrew; without versions."""
+    names = {settings.topic(topic): topic for topic in COMPARED}
+    consumer = AIOKafkaConsumer(
+        *names, bootstrap_servers=settings.broker_list, auto_offset_reset="earliest", max_poll_records=8000
+    )
+    last: dict[str, dict[bytes, bytes]] = {topic: {} for topic in COMPARED}
+    await consumer.start()
+    try:
+        # The embedded broker's end offsets may be too low: read up to them, and on until nothing more comes.
+        ends = await consumer.end_offsets(
+            [TopicPartition(name, number) for name in names for number in range(settings.partitions)]
+        )
+        positions = dict.fromkeys(ends, 0)
+        deadline = time.monotonic() + WITHIN
+        while (records := await consumer.getmany(timeout_ms=2000)) or any(positions[at] < ends[at] for at in ends):
+            for partition, some in records.items():
+                last[names[partition.topic]].update((record.key, record.value) for record in some)
+                positions[partition] = some[-1].offset + 1
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{settings.prefix}: not all that was published could be read")
+    finally:
+        await consumer.stop()
+    # What was withdrawn again is no part of the tables, and differs: a batch does not publish what its end takes back.
+    return {
+        topic: BatchDecoder(record, REGISTRY)
+        .decode(list(last[topic].values()))
+        .frame.filter(~pl.col("withdrawn"))
+        .drop("version")
+        for topic, record in COMPARED.items()
+    }
