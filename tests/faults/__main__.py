@@ -76,7 +76,8 @@ def trials(fault: Fault, seeds: range, broker: Broker) -> dict[str, int]:
         row["events"] += outcome.events
         row["differences"] += len(outcome.differences)
         told = "; ".join(outcome.differences[:SHOWN]) or "none"
-        line = f"{fault.name} seed {seed}: {outcome.events:,} events, {time.monotonic() - began:.0f} s, differences: {told}"
+        seconds = time.monotonic() - began
+        line = f"{fault.name} seed {seed}: {outcome.events:,} events, {seconds:.0f} s, differences: {told}"
         print(line, file=sys.stderr, flush=True)
     return row
 

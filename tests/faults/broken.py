@@ -1,0 +1,87 @@
+"""Workers broken on purpose: the suite must find differences with each of them, or it proves nothing.
+
+RIHLA_BROKEN names what is broken in a worker of tests.faults.worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from streams.progress import RecordBatch
+
+VARIABLE = "RIHLA_BROKEN"
+
+
+def ack_before_insert() -> None:
+    """The sink acks its batches, and lets their offsets be committed, before it inserts them."""
+    import sinks.agent
+    from streams.app import COMMIT_EVERY
+
+    async def gather(
+        stream: Any, handle: Callable[[list[RecordBatch]], Awaitable[None]], max_records: int, linger: float
+    ) -> None:
+        async for event in stream.noack().events():
+            event.ack()
+            await asyncio.sleep(1.5 * COMMIT_EVERY)
+            await handle([event.value])
+
+    sinks.agent.gather = gather
+
+
+def no_dedup() -> None:
+    """Stitch knows no event id again."""
+    import streams.stitch.agent as agent
+
+    fold = agent.fold_interactions
+
+    def forgetful(load: Any, events: Any, watching: Any = None) -> Any:
+        unknown = {
+            subject: [(offset, os.urandom(8), event) for offset, _, event in records]
+            for subject, records in events.items()
+        }
+        return fold(load, unknown, watching)
+
+    agent.fold_interactions = forgetful
+
+
+def no_fence() -> None:
+    """A worker never doubts that it owns its partitions, and recovery does not look at terms."""
+    import streams.table as table
+
+    apply = table._apply
+
+    def believing(state: Any, records: Any, mark: int, merge: Any) -> set[bytes]:
+        ignored: set[bytes] = set()
+        for record in records:
+            state.top = -1
+            if record.key != table.MARK:
+                ignored |= apply(state, [record], mark, merge)
+        state.position = records[-1].offset + 1
+        return ignored
+
+    table._apply = believing
+    table.still_owner = lambda app, tp, generation: True
+    table.handling = _Nothing()  # type: ignore[assignment]
+
+
+class _Nothing:
+    """Stands where the generation of the batch in hand is asked for."""
+
+    def get(self) -> None:
+        """No generation: nothing to compare."""
+
+
+BREAKS: dict[str, Callable[[], None]] = {
+    "ack-before-insert": ack_before_insert,
+    "no-dedup": no_dedup,
+    "no-fence": no_fence,
+}
+
+
+def break_(environment: Mapping[str, str]) -> None:
+    """Break what the environment names, if anything."""
+    if name := environment.get(VARIABLE):
+        BREAKS[name]()
