@@ -114,6 +114,32 @@ STATE_SUBJECTS = Gauge("rihla_state_subjects", "Subjects whose state this worker
 # Encoded size; in memory it takes somewhat more.
 STATE_BYTES = Gauge("rihla_state_bytes", "Encoded size of the state this worker holds.")
 
+# --- alerts (stitch) ------------------------------------------------------------------------------------------------
+
+# Counted once the alert is acknowledged by the broker. One that another cause opens again counts again.
+ALERTS_RAISED = Counter("rihla_alerts_raised_total", "Alerts raised, or opened again.", ["rule", "severity"])
+
+# The first reaction that the rule names; an alert may be closed without one.
+ALERTS_ACKNOWLEDGED = Counter(
+    "rihla_alerts_acknowledged_total", "Alerts that somebody has reacted to.", ["rule", "severity"]
+)
+
+# By an event that resolves them, or because their customer turned out to be another.
+ALERTS_CLOSED = Counter("rihla_alerts_closed_total", "Alerts closed.", ["rule", "severity"])
+
+# Of the customers whose state this worker holds: add up the workers. Alerts that a state has forgotten are not in it.
+ALERTS_OPEN = Gauge("rihla_alerts_open", "Alerts that nothing has closed yet.", ["rule", "severity"])
+
+# Overdue, unanswered, stalled: customers for whom a clock is running.
+TIMERS_PENDING = Gauge("rihla_timers_pending", "Customers of whom an alert falls due at a known moment.")
+
+# From the moment when the alert fell due (event time) to its acknowledgement by the broker.
+TIMER_DELAY_SECONDS = Histogram(
+    "rihla_timer_delay_seconds",
+    "From when an alert with a delay fell due until it was published.",
+    buckets=_LATENCY_SECONDS,
+)
+
 # --- recovery (identity, stitch) ------------------------------------------------------------------------------------
 
 # Grows during recovery only: watch it to see a long recovery move.

@@ -18,6 +18,8 @@ RECORD_OVERHEAD = 90  # bytes of a record, with a short header, and of its batch
 
 RESTORED = ("restored", b"1")
 """Header of an interaction that was stored before and is sent again to rebuild state: no move is logged for it anew."""
+RAISED = "raised"
+"""Header of such an interaction that open alerts tell of: JSON, {rule: [raised_at in epoch ms, reason]}."""
 
 
 class RecordTooLarge(ValueError):

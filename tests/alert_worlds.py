@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -10,9 +10,10 @@ from uuid import UUID
 import polars as pl
 
 from schemas.records import polars_schema
-from streams.alerts.match import Matcher
+from streams.alerts.match import Matcher, Raised
 from streams.alerts.rules import load
-from streams.alerts.timers import Timers
+from streams.alerts.tally import News, OpenAlerts, open_of
+from streams.alerts.timers import Timers, due_of, watch_of
 from streams.stitch.events import Events
 from streams.stitch.fold import Changes, fold_due, fold_identities, fold_interactions, fold_parts
 from streams.stitch.watching import Watching
@@ -64,7 +65,10 @@ class World:
     alerts: dict[str, dict[str, Any]] = field(default_factory=dict)
     moves: dict[str, dict[str, Any]] = field(default_factory=dict)
     timers: Timers = field(default_factory=Timers)
+    opened: OpenAlerts = field(default_factory=OpenAlerts)
+    news: list[News] = field(default_factory=list)
     published: int = 0
+    epoch: int = 0
 
     def __post_init__(self) -> None:
         self.events, self.rules = Events(), load()
@@ -74,13 +78,23 @@ class World:
     def watching(self) -> Watching:
         return Watching(self.rules, self.now)
 
-    def take(self, rows: Sequence[dict[str, Any]], crash: bool = False, restored: Sequence[int] = ()) -> None:
+    def take(
+        self,
+        rows: Sequence[dict[str, Any]],
+        crash: bool = False,
+        restored: Sequence[int] = (),
+        raised: Mapping[int, Raised] | None = None,
+    ) -> None:
         """A batch of interactions."""
         frame = pl.DataFrame(list(rows), schema=INTERACTION)
         offsets = range(self.offset, self.offset + frame.height)
         self.offset += frame.height
         grouped = self.events.by_subject(
-            frame, frame["subject"].to_list(), offsets, self.matcher.watched(frame, self.now), restored
+            frame,
+            frame["subject"].to_list(),
+            offsets,
+            self.matcher.watched(frame, self.now, restored, raised),
+            restored,
         )
         self._run(lambda: fold_interactions(self.states.get, grouped, self.watching), crash)
 
@@ -110,10 +124,23 @@ class World:
                 self._publish(changes)
         return names
 
+    def rebuilt(self, rows: Sequence[dict[str, Any]], now: int) -> World:
+        """A world whose state is made anew from stored interactions; the alerts and moves are those of this one."""
+        world = World(now, alerts=dict(self.alerts), moves=dict(self.moves), epoch=self.epoch + 1)
+        raised: dict[int, dict[str, tuple[int, str]]] = {}
+        for row, interaction in enumerate(rows):
+            for alert in self.alerts.values():
+                if alert["closed_at"] is None and alert["event_id"] == interaction["event_id"]:
+                    raised.setdefault(row, {})[alert["rule"]] = alert["raised_at"], alert["reason"]
+        world.take(rows, restored=range(len(rows)), raised=raised)
+        return world
+
     def restart(self) -> None:
         """A worker that begins with nothing but the states."""
-        self.timers = Timers()
-        self.timers.rebuild(self.states.items())
+        self.timers, self.opened = Timers(), OpenAlerts()
+        watches = {key: watch_of(state) for key, state in self.states.items()}
+        self.timers.update({key: due_of(watch) for key, watch in watches.items()})
+        self.opened.update({key: open_of(watch) for key, watch in watches.items()})
 
     def open(self) -> dict[str, list[str]]:
         """Rule -> customers with an open alert."""
@@ -134,6 +161,8 @@ class World:
     def _store(self, changes: Changes) -> None:
         self.states.update(changes.states)
         self.timers.update(changes.due)
+        self.opened.update(changes.opened)
+        self.news += changes.news
 
     def _publish(self, changes: Changes) -> None:
         self.parts += changes.parts
@@ -141,6 +170,7 @@ class World:
         for table, schema, rows in ((self.alerts, ALERT, changes.alerts), (self.moves, MOVE, changes.moves)):
             for row in rows:
                 record = dict(zip(schema, row, strict=True))
+                record["version"] += self.epoch << 44
                 key = row[0]
                 if key not in table or record["version"] >= table[key]["version"]:
                     table[key] = record

@@ -6,13 +6,13 @@ every rule are left aside first, so that loading history costs one comparison a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 import polars as pl
 
 from streams.alerts.rules import Condition, Rule
-from streams.alerts.signals import Answer, Signal, Watched
+from streams.alerts.signals import KEPT_MS, Answer, Signal, Watched
 
 COLUMNS = (
     "event_id",
@@ -28,12 +28,16 @@ COLUMNS = (
 )
 """Fields of interaction.avsc that the rules look at."""
 
+Raised = Mapping[str, tuple[int, str]]
+"""Of an event that is restored: rule -> (raised_at in epoch ms, reason) of the open alerts that it is the cause of."""
+
 
 class Matcher:
     """Looks at batches with a set of rules."""
 
     def __init__(self, rules: Mapping[str, Rule]) -> None:
         self._rules = [rule for rule in rules.values() if rule.when]
+        self._units = {rule.name: rule.unit for rule in rules.values()}
         self._age = max((rule.after + rule.max_age for rule in rules.values()), default=0)
         answering: set[str] = set()
         for rule in rules.values():
@@ -42,26 +46,40 @@ class Matcher:
         self._wanted = [_rule(rule).alias(f"rule {rule.name}") for rule in self._rules]
         self._wanted.append(pl.col("touchpoint").is_in(sorted(answering)).alias("answer"))
 
-    def watched(self, frame: pl.DataFrame, now: int) -> dict[int, Watched]:
+    def watched(
+        self,
+        frame: pl.DataFrame,
+        now: int,
+        restored: Collection[int] = (),
+        raised: Mapping[int, Raised] | None = None,
+    ) -> dict[int, Watched]:
         """What the events say to the rules, by row; rows that say nothing are left out.
 
         Args:
             frame: interactions in frame form, at least COLUMNS.
             now: the worker's clock, epoch ms: what is older than a rule's `after` and `max_age` is history.
+            restored: rows that come from what was stored: a worker that had read them when they were new would still
+                know them, so they are looked at as far back as a state remembers.
+            raised: of these rows, the open alerts.
         """
-        recent = (frame["occurred_at"] >= now - self._age).arg_true()
+        raised = raised or {}
+        age = max(self._age, KEPT_MS) if restored else self._age
+        recent = (frame["occurred_at"] >= now - age).arg_true()
         if recent.is_empty():
             return {}
         part = frame if len(recent) == frame.height else frame.select(COLUMNS)[recent]
         hits = part.select(*self._wanted)
-        rows = hits.select(pl.any_horizontal(pl.all())).to_series().arg_true()
+        wanting = hits.select(pl.any_horizontal(pl.all())).to_series()
+        rows = (wanting | recent.is_in(list(raised))).arg_true() if raised else wanting.arg_true()
         if rows.is_empty():
             return {}
         wanted = part.select(COLUMNS)[rows]
         matches = zip(recent[rows].to_list(), hits[rows].iter_rows(), wanted.iter_rows(), strict=True)
-        return {row: self._say(hit, values, now) for row, hit, values in matches}
+        return {row: self._say(hit, values, now, row in restored, raised.get(row, {})) for row, hit, values in matches}
 
-    def _say(self, hit: tuple[bool, ...], values: tuple[object, ...], now: int) -> Watched:
+    def _say(
+        self, hit: tuple[bool, ...], values: tuple[object, ...], now: int, restored: bool, raised: Raised
+    ) -> Watched:
         event_id, at, booking_ref, touchpoint, unit, case_id, survey, score, reach, _ = values
         assert isinstance(event_id, str)
         assert isinstance(at, int)
@@ -72,7 +90,7 @@ class Matcher:
         case = case_id if isinstance(case_id, str) else None
         signals = []
         for matched, rule in zip(hit, self._rules, strict=False):  # the last of `hit` is the answer
-            if matched and at >= now - rule.after - rule.max_age:
+            if matched and rule.name not in raised and (restored or at >= now - rule.after - rule.max_age):
                 reason = rule.reason.format(
                     touchpoint=touchpoint,
                     unit=unit or "an unknown unit",
@@ -83,6 +101,10 @@ class Matcher:
                     after=rule.after_text,
                 )
                 signals.append(Signal(at, raw, rule.name, reason, rule.unit or _text(unit), ref, case or own))
+        for name, (raised_at, reason) in raised.items():
+            if name in self._units:
+                where = self._units[name] or _text(unit)
+                signals.append(Signal(at, raw, name, reason, where, ref, case or own, raised=raised_at))
         answer = Answer(at, raw, touchpoint, ref, case) if hit[-1] else None
         return tuple(signals), answer
 

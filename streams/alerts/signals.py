@@ -31,6 +31,8 @@ class Signal(msgspec.Struct, array_like=True, frozen=True):
     case_id: str | None = None
     ended: int = 0
     """When the condition itself was over (a sentiment that recovered); 0: it is not."""
+    raised: int = 0
+    """When it raised an alert that was open when the state was rebuilt from ClickHouse; 0: not known to have."""
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from streams.alerts.timers import Timers
+from streams.alerts.tally import OpenAlerts, open_of
+from streams.alerts.timers import Timers, due_of, watch_of
 from streams.edge import now_ms
 from streams.table import BatchTable
 from streams.transport import OwnershipLost, lags
@@ -38,13 +40,20 @@ class Ticker:
         self._app, self._table, self._fire = app, table, fire
         self._topics = tuple(topics)
         self._timers: dict[int, Timers] = {}
+        self._open: dict[int, OpenAlerts] = {}
         self._built: dict[int, int] = {}
         self._newest: dict[int, int] = {}
         self._restored_at: float | None = None
 
-    def note(self, partition: int, due: Mapping[bytes, int], newest: int = 0) -> None:
-        """Take in what a batch has changed: due times by key, and the time of its newest event (epoch ms)."""
+    def note(
+        self, partition: int, due: Mapping[bytes, int], opened: Mapping[bytes, tuple[tuple[str, str], ...]]
+    ) -> None:
+        """Take in what a batch has changed: due times and open alerts, by key."""
         self._timers.setdefault(partition, Timers()).update(due)
+        self._open.setdefault(partition, OpenAlerts()).update(opened)
+
+    def read(self, partition: int, newest: int) -> None:
+        """Take note of the time of the newest event (epoch ms) of a batch."""
         if newest > self._newest.get(partition, 0):
             self._newest[partition] = newest
 
@@ -59,6 +68,7 @@ class Ticker:
             held = self._table.partitions_held
             for partition in self._timers.keys() - held:
                 del self._timers[partition]
+                self._open.pop(partition, None)
                 self._built.pop(partition, None)
             for partition in sorted(held):
                 if self._built.get(partition) != generation:
@@ -76,12 +86,25 @@ class Ticker:
 
     async def _build(self, partition: int) -> None:
         """Make the index of a partition that has come, or come back, to this worker."""
-        timers = self._timers.setdefault(partition, Timers())
+        timers, opened = self._timers.setdefault(partition, Timers()), OpenAlerts()
+        self._open[partition] = opened
         keys = [key for key, _ in self._table.items(partition)]
         for at in range(0, len(keys), _CHUNK):
             chunk = ((key, self._table.get(partition, key)) for key in keys[at : at + _CHUNK])
-            timers.rebuild((key, state) for key, state in chunk if state is not None)
+            watches = {key: watch_of(state) for key, state in chunk if state is not None}
+            timers.update({key: due for key, watch in watches.items() if (due := due_of(watch))})
+            opened.update({key: open_of(watch) for key, watch in watches.items()})
             await asyncio.sleep(0)  # messages go on meanwhile
+
+    @property
+    def pending(self) -> int:
+        """How many customers have a timer running."""
+        return sum(map(len, self._timers.values()))
+
+    @property
+    def open_alerts(self) -> Counter[tuple[str, str]]:
+        """How many alerts are open in the partitions held, by (rule, severity)."""
+        return sum((opened.count for opened in self._open.values()), Counter())
 
     def _clock(self, partition: int) -> int:
         """The time by which timers of a partition go (see streams.alerts.timers)."""

@@ -9,7 +9,7 @@ rebuilt from what was stored, none goes off.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -36,9 +36,13 @@ class _Peek(msgspec.Struct, array_like=True):
 _peek = msgspec.msgpack.Decoder(_Peek).decode
 
 
-def due_of(state: bytes) -> int:
-    """When an encoded Subject's next timer is due, epoch ms; 0: none. At once (1) where an alert may be unpublished."""
-    watch = _peek(state).watch
+def watch_of(state: bytes) -> Watch | None:
+    """What an encoded Subject remembers of its alerts."""
+    return _peek(state).watch
+
+
+def due_of(watch: Watch | None) -> int:
+    """When a watch's next timer is due, epoch ms; 0: none. At once (1) where an alert may be unpublished."""
     if watch is None:
         return 0
     return 1 if watch.fired else watch.due
@@ -62,10 +66,6 @@ class Timers:
             elif self._due.get(key) != at:
                 self._due[key] = at
                 heapq.heappush(self._queue, (at, key))
-
-    def rebuild(self, states: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take in states of which nothing is known yet, encoded, by key."""
-        self.update({key: due for key, state in states if (due := due_of(state))})
 
     def take(self, until: int, most: int) -> list[bytes]:
         """Take out at most so many keys that are due by `until`, the earliest first."""

@@ -7,7 +7,9 @@ Signals of one rule, customer, scope and cooldown window are one alert. It says:
 - closed_at: the first closing answer after the latest of its signals. A new signal in the same window opens it again.
 
 All of that is a function of the sets of signals and answers; only that and when an alert was raised is an observation.
-A rule with a delay (`after`) raises only in a turn of its timer, and not for a signal that was closed in time.
+A rule with a delay (`after`) raises, and opens again, only in a turn of its timer, and a signal that was closed in time
+counts for nothing. What was too old when the alert was raised (`max_age`) counts for nothing either, unless it is known
+to have raised it: the state may have been rebuilt since.
 """
 
 from __future__ import annotations
@@ -96,7 +98,7 @@ def settle(
         return []
     answers: Sequence[Answer] = () if told is None else told.answers
     groups: dict[str, list[Signal]] = {}
-    for signal in (*(() if told is None else told.signals), *watch.drops):
+    for signal in (*_matched(rules, told, watch, now), *watch.drops):
         rule = rules.get(signal.rule)
         if rule is not None:
             groups.setdefault(alert_id(rule, customer_id, signal), []).append(signal)
@@ -104,12 +106,15 @@ def settle(
     for key, signals in groups.items():
         rule = rules[signals[0].rule]
         alert = known.pop(key, None)
-        if alert is None:
-            signals, next_due = _standing(rule, signals, answers, now, due_until)
-            due = min(filter(None, (due, next_due)), default=0)
-            if not signals:
+        raised_at = alert.raised_at if alert else min((s.raised for s in signals if s.raised), default=now)
+        latest = 0 if alert is None else alert.latest
+        standing, next_due = _standing(rule, signals, answers, raised_at, max(due_until, latest + rule.after))
+        due = min(filter(None, (due, next_due)), default=0)
+        if not standing:
+            if alert is None:
                 continue
-        current = _alert(rule, key, customer_id, signals, answers, now if alert is None else alert.raised_at)
+            standing = [signal for signal in signals if signal.at <= latest] or signals
+        current = _alert(rule, key, customer_id, standing, answers, raised_at)
         kept.append(current)
         if current != alert:
             changed.append(current)
@@ -136,20 +141,38 @@ def release(watch: Watch, now: int) -> list[Alert]:
     return closed
 
 
+def _matched(rules: Mapping[str, Rule], told: Signals | None, watch: Watch, now: int) -> list[Signal]:
+    """The signals of events; drops among them, which a rebuild has told of, are taken in where drops are followed."""
+    if told is None:
+        return []
+    signals = []
+    for signal in told.signals:
+        if signal.rule not in rules or rules[signal.rule].drop is None:
+            signals.append(signal)
+        elif now - signal.at <= KEPT_MS and not any(drop.event_id == signal.event_id for drop in watch.drops):
+            watch.drops.append(signal)
+    return signals
+
+
 def _standing(
-    rule: Rule, signals: Iterable[Signal], answers: Sequence[Answer], now: int, due_until: int
+    rule: Rule, signals: Iterable[Signal], answers: Sequence[Answer], raised_at: int, until: int
 ) -> tuple[list[Signal], int]:
-    """The signals that raise an alert now, and when the next of the others is due (0: none)."""
+    """The signals that speak for an alert, and when the next of the others is due (0: none).
+
+    Args:
+        raised_at: when it was raised, or would be, now.
+        until: timers up to then have gone off.
+    """
     standing, due = [], 0
     for signal in signals:
         deadline = signal.at + rule.after
-        if deadline < now - rule.max_age:
+        if deadline < raised_at - rule.max_age and not signal.raised:
             continue
         if rule.after:
             closed = next((answer.at for answer in answers if _answers(rule.close, rule, signal, answer)), None)
             if closed is not None and closed <= deadline:
                 continue
-            if deadline > due_until:
+            if deadline > until and not signal.raised:
                 due = min(due, deadline) if due else deadline
                 continue
         standing.append(signal)

@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from streams import metrics
-from streams.alerts import match, rules
+from streams.alerts import match, rules, tally
 from streams.alerts.ticker import EVERY, Ticker
 from streams.edge import Edge, now_ms
 from streams.enrich.validate import UUID
 from streams.erasure.guard import NOW
-from streams.output import RESTORED
+from streams.output import RAISED, RESTORED
 from streams.settings import Settings
 from streams.stitch import rows
 from streams.stitch.erase import erase
@@ -36,7 +37,13 @@ _PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row]
     ("alerts", "alert", lambda changes: changes.alerts, lambda row: row[0]),
     ("moves", "move", lambda changes: changes.moves, lambda row: row[1]),
 )
+_raised = msgspec.json.Decoder(dict[str, tuple[int, str]]).decode
 _READ = tuple(dict.fromkeys(("subject", *COLUMNS, *match.COLUMNS)))
+_BECAME = {
+    tally.RAISED: metrics.ALERTS_RAISED,
+    tally.ACKNOWLEDGED: metrics.ALERTS_ACKNOWLEDGED,
+    tally.CLOSED: metrics.ALERTS_CLOSED,
+}
 
 MEASURE_EVERY = 15.0
 """Seconds between looks at the size of the state: each takes some 40 ms a million subjects."""
@@ -63,14 +70,16 @@ def create(app: Any, settings: Settings) -> Edge:
             return Changes(), errors
         subjects = frame["subject"].to_list()
         offsets = [batch[at].offset for at in positions]
-        restored = [row for row, at in enumerate(positions) if batch[at].headers and RESTORED in batch[at].headers]
-        watched = matcher.watched(frame, watching.now)
+        headed = {row: dict(batch[at].headers) for row, at in enumerate(positions) if batch[at].headers}
+        restored = {row for row, headers in headed.items() if headers.get(RESTORED[0]) == RESTORED[1]}
+        raised = {row: _raised(headers[RAISED]) for row, headers in headed.items() if RAISED in headers}
+        watched = matcher.watched(frame, watching.now, restored, raised)
         grouped = events.by_subject(frame, subjects, offsets, watched, restored)
         if restored:
             ticker.restoring()
         newest = frame["occurred_at"].max()
         assert isinstance(newest, int)
-        ticker.note(batch.partition, {}, newest)
+        ticker.read(batch.partition, newest)
         return fold_interactions(load, grouped, watching), errors
 
     def identities(batch: RecordBatch, load: Load) -> tuple[Changes, list[tuple[int, str]]]:
@@ -89,6 +98,7 @@ def create(app: Any, settings: Settings) -> Edge:
                 table.delete(batch.partition, key)
             for key, state in changed.items():
                 table.put(batch.partition, key, state)
+            ticker.note(batch.partition, dict.fromkeys(gone, 0), dict.fromkeys(gone, ()))
         sent: dict[str, list[tuple[int, str, int, bytes | None]]] = {}
         for at, (target, part, version, state) in zip(decoded.rows.tolist(), decoded.frame.iter_rows(), strict=True):
             if version != NOW:
@@ -105,7 +115,7 @@ def create(app: Any, settings: Settings) -> Edge:
         for key, state in changes.states.items():
             table.put(partition, key, state)
         await table.flush()  # before anything is published: what is published follows from durable state
-        ticker.note(partition, changes.due)
+        ticker.note(partition, changes.due, changes.opened)
 
     async def publish(changes: Changes, timestamp: int) -> None:
         for topic, record, rows_of, key_of in _PUBLISHED:
@@ -124,6 +134,7 @@ def create(app: Any, settings: Settings) -> Edge:
             await edge.refuse(batch, [(at, "undecodable", detail) for at, detail in errors])
             await edge.flush()
             metrics.DUPLICATES.inc(changes.duplicates)
+            count(changes.news)
             edge.observe(batch, time.perf_counter() - began)
 
     async def fire(partition: int, keys: list[bytes], until: int) -> None:
@@ -134,12 +145,25 @@ def create(app: Any, settings: Settings) -> Edge:
             await store(partition, changes)
             await publish(changes, watching.now)
             await edge.flush()
+            count(changes.news)
+            for one in changes.news:
+                if one.what == tally.RAISED:
+                    late = now_ms() - one.latest - watching.rules[one.rule].after
+                    metrics.TIMER_DELAY_SECONDS.observe(max(late, 0) / 1000)
+
+    def count(news: list[tally.News]) -> None:
+        for what, rule, severity, _ in news:
+            _BECAME[what].labels(rule, severity).inc()
 
     ticker = Ticker(app, table, folds, fire)
 
     @app.timer(interval=EVERY)  # type: ignore[untyped-decorator]
     async def timers() -> None:
         await ticker.tick()
+        metrics.TIMERS_PENDING.set(ticker.pending)
+        opened = ticker.open_alerts
+        for rule in watching.rules.values():
+            metrics.ALERTS_OPEN.labels(rule.name, rule.severity).set(opened[rule.name, rule.severity])
 
     @app.timer(interval=MEASURE_EVERY)  # type: ignore[untyped-decorator]
     async def measure() -> None:

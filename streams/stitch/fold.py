@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from streams.alerts.tally import News, open_of
 from streams.alerts.watch import NON_COMMITTAL
 from streams.stitch.journey import Event
 from streams.stitch.publications import (
@@ -46,6 +47,10 @@ class Changes:
     moves: list[Row] = field(default_factory=list)
     due: dict[bytes, int] = field(default_factory=dict)
     """State key -> when its next timer is due, epoch ms; 0: there is none (any more)."""
+    opened: dict[bytes, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """State key -> (rule, severity) of each of its alerts that are open."""
+    news: list[News] = field(default_factory=list)
+    """What became of alerts; nothing of it is told again on a replay."""
     folded: int = 0
     duplicates: int = 0
     replayed: int = 0
@@ -184,6 +189,7 @@ class _Turn:
         encoded = load(self.key)
         self.unknown = encoded is None
         self.state = Subject() if encoded is None else decode(encoded)
+        self.watched = self.state.watch is not None
         self.refs: set[str] = set()
         self.case_ids: set[str] = set()
         self.replay = self.simple = self.alone = False
@@ -257,8 +263,11 @@ class _Turn:
     def store(self) -> None:
         """Store the state."""
         watch = self.state.watch
-        if watch is not None:
-            self.changes.due[self.key] = watch.due
+        if watch is not None or self.watched:
+            self.changes.due[self.key] = 0 if watch is None else watch.due
+            self.changes.opened[self.key] = open_of(watch)
+        if self._observer is not None:
+            self.changes.news += self._observer.news
         self.changes.states[self.key] = encode(self.state)
 
     def _publish(self) -> None:

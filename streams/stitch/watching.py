@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from streams.alerts.moves import Cause, drops, move
 from streams.alerts.rules import Drop, Rule
 from streams.alerts.signals import Signals
+from streams.alerts.tally import News, before, news
 from streams.alerts.watch import ADVOCATE, NEGATIVE, NON_COMMITTAL, Alert, Watch, alert_row, release, settle
 from streams.identity.identifiers import customer_id
 from streams.stitch.journey import Event
@@ -45,6 +46,8 @@ class Observer:
         self._watching, self._state = watching, state
         self._customer = customer_id(name)
         self._moved: list[Row] = []
+        self.news: list[News] = []
+        """What became of its alerts in this turn."""
 
     def follow(self, event: Event) -> None:
         """Look at the score after an event of a root without parts was added."""
@@ -86,7 +89,7 @@ class Observer:
             watch = state.watch = Watch()
         alerts: Sequence[Alert] = ()
         if told is not None or watch.alerts or watch.drops:
-            alerts = settle(self._watching.rules, self._customer, told, watch, self._watching.now)
+            alerts = self._settle(told, watch)
         else:
             watch.due = 0
         if replay or watch.fired:
@@ -107,7 +110,7 @@ class Observer:
         watch = state.watch
         if watch is None or not state.is_root:
             return []
-        alerts = settle(self._watching.rules, self._customer, state.merged().signals, watch, self._watching.now, until)
+        alerts = self._settle(state.merged().signals, watch, until)
         if watch.fired:
             alerts = watch.alerts
         watch.fired = bool(alerts)
@@ -117,11 +120,19 @@ class Observer:
         """The subject is not a customer (any more): the rows that close what was open."""
         watch = self._state.watch
         assert watch is not None
+        known = before(watch)
         closed = release(watch, self._watching.now)
+        self.news += news(known, closed)
         if replay or watch.fired:
             closed = watch.alerts
         watch.fired = False
         return self._rows(closed)
+
+    def _settle(self, told: Signals | None, watch: Watch, due_until: int = 0) -> Sequence[Alert]:
+        known = before(watch)
+        changed = settle(self._watching.rules, self._customer, told, watch, self._watching.now, due_until)
+        self.news += news(known, changed)
+        return changed
 
     def _rows(self, alerts: Iterable[Alert]) -> list[Row]:
         return [alert_row(self._customer, alert, self._state.version) for alert in alerts]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -22,6 +23,7 @@ from streams.enrich.transform import Enricher
 from streams.feed import producing
 from streams.identity.frames import LINK_SCHEMA, subjects_and_links
 from streams.murmur2 import partitions_of
+from streams.output import RAISED, RESTORED
 from streams.settings import Settings
 from streams.sources import jsonl
 from streams.sources.simulate import Options, write
@@ -32,6 +34,8 @@ from tests.clickhouse import ClickHouse
 KEY = ["subject", "event_id"]
 NOW = 1_900_000_000_000  # later than anything simulated, epoch milliseconds
 EPOCH = 3
+Record = tuple[int, bytes, bytes, dict[str, bytes]]
+"""Partition, key, value, headers."""
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +98,7 @@ def test_topics_are_filled_by_key_and_with_the_links(
     settings = broker.settings(topic_prefix)
     told: list[int] = []
 
-    async def main() -> tuple[restore.Restored, dict[str, list[tuple[int, bytes, bytes]]]]:
+    async def main() -> tuple[restore.Restored, dict[str, list[Record]]]:
         await ensure_topics(settings)
         async with producing(settings) as producer:
             sent = await restore.restore(stored.client, producer, settings, LocalRegistry(), told.append)
@@ -112,18 +116,50 @@ def test_topics_are_filled_by_key_and_with_the_links(
         links.group_by(pairs).agg(pl.col("occurred_at").min()).select(LINK_SCHEMA.keys()).sort(pairs),
         expected.group_by(pairs).agg(pl.col("occurred_at").min()).select(LINK_SCHEMA.keys()).sort(pairs),
     )
-    for partition, key, _ in found[settings.topic("interactions")]:
+    for partition, key, _, _ in found[settings.topic("interactions")]:
         assert partition == partitions_of([key], settings.partitions)[0]
 
 
-async def records(settings: Settings, sent: restore.Restored) -> dict[str, list[tuple[int, bytes, bytes]]]:
-    """Topic: (partition, key, value) of every record up to the offsets that were acknowledged."""
+def test_what_is_open_of_the_alerts_goes_with_the_events_that_they_tell_of(
+    stored: ClickHouse, enriched: pl.DataFrame, embedded_broker: Broker, topic_prefix: str
+) -> None:
+    settings = embedded_broker.settings(topic_prefix)
+    opened, closed, old = enriched["event_id"].unique(maintain_order=True).to_list()[:3]
+    stored.client.command(
+        "INSERT INTO alerts_store "
+        "(alert_id, rule, event_id, reason, occurred_at, raised_at, closed_at, version) VALUES "
+        f"('a', 'detractor', '{opened}', 'was 3', now64(3), '2026-01-02 03:04:05.678', NULL, 1), "
+        f"('b', 'halal_breach', '{opened}', 'no meal', now64(3), '2026-01-02 03:04:06.000', NULL, 1), "
+        f"('c', 'detractor', '{closed}', 'was 2', now64(3), now64(3), now64(3), 1), "
+        f"('d', 'detractor', '{old}', 'was 1', '2001-01-01 00:00:00.000', now64(3), NULL, 1)"
+    )
+
+    async def main() -> dict[str, dict[str, bytes]]:
+        await ensure_topics(settings)
+        async with producing(settings) as producer:
+            sent = await restore.restore(stored.client, producer, settings, LocalRegistry(), lambda count: None)
+        found = (await records(settings, sent))[settings.topic("interactions")]
+        events = decoded("interaction", found)["event_id"].to_list()
+        return {event: headers for event, (*_, headers) in zip(events, found, strict=True)}
+
+    headers = asyncio.run(main())
+    assert headers.keys() == {*enriched["event_id"]}
+    assert {event for event, said in headers.items() if RAISED in said} == {opened}
+    assert msgspec.json.decode(headers[opened][RAISED]) == {
+        "detractor": [1767323045678, "was 3"],
+        "halal_breach": [1767323046000, "no meal"],
+    }
+    assert all(RESTORED in said.items() for said in headers.values())
+
+
+async def records(settings: Settings, sent: restore.Restored) -> dict[str, list[Record]]:
+    """Topic: every record up to the offsets that were acknowledged."""
     ends = {
         TopicPartition(topic, partition): end
         for topic, partitions in sent.acknowledged.items()
         for partition, end in partitions.items()
     }
-    found: dict[str, list[tuple[int, bytes, bytes]]] = {topic: [] for topic in sent.acknowledged}
+    found: dict[str, list[Record]] = {topic: [] for topic in sent.acknowledged}
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker_list, auto_offset_reset="earliest")
     await consumer.start()
     try:
@@ -132,13 +168,13 @@ async def records(settings: Settings, sent: restore.Restored) -> dict[str, list[
         async with asyncio.timeout(60):
             while sum(map(len, found.values())) < sum(ends.values()):
                 for tp, batch in (await consumer.getmany(timeout_ms=1000)).items():
-                    found[tp.topic] += [(tp.partition, record.key, record.value) for record in batch]
+                    found[tp.topic] += [(tp.partition, r.key, r.value, dict(r.headers)) for r in batch]
     finally:
         await consumer.stop()
     return found
 
 
-def decoded(name: str, values: list[tuple[int, bytes, bytes]]) -> pl.DataFrame:
-    result = BatchDecoder(name, LocalRegistry()).decode([value for _, _, value in values])
+def decoded(name: str, values: list[Record]) -> pl.DataFrame:
+    result = BatchDecoder(name, LocalRegistry()).decode([value for _, _, value, _ in values])
     assert result.errors == []
     return result.frame

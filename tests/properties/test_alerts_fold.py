@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.alerts.tally import CLOSED, RAISED
 from tests.alert_worlds import DAY, HOUR, NOW, World, event
 
 SUBJECTS = ("customer:a", "loyalty:l", "device:d")
@@ -35,6 +37,20 @@ specs = st.lists(
     min_size=1,
     max_size=14,
 )
+
+waits = st.lists(
+    st.tuples(
+        st.just(SUBJECTS[0]),
+        st.integers(-36, 0),
+        st.sampled_from(["booking.payment_failed", "booking.payment_failed", "booking.payment_made"]),
+        st.just("R1"),
+        st.just("c1"),
+        st.none(),
+    ),
+    min_size=2,
+    max_size=10,
+)
+"""What rules with a delay wait for, again and again about the same thing."""
 
 
 def rows_of(given_specs: Any, one: bool) -> list[dict[str, Any]]:
@@ -86,6 +102,10 @@ def test_order_batches_duplicates_and_crashes_change_no_alert(given_specs: Any, 
         play(other, mixed, rng, crashes=True)
         other.tick()
         assert told(other) == told(plain)
+        for world in (plain, other):
+            assert +world.opened.count == open_alerts(world)
+            became = Counter(one.what for one in world.news)
+            assert became[RAISED] - became[CLOSED] == open_alerts(world).total()
 
 
 @settings(max_examples=150, deadline=None)
@@ -111,6 +131,50 @@ def test_identifiers_that_turn_out_to_be_one_customer_leave_its_alerts_open_and_
     final = {key: said for key, said in told(late).items() if said[3] == "a"}
     assert final == told(early)
     assert {customer for customers in late.open().values() for customer in customers} <= {"a"}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(specs, waits), st.integers(0, 2**32))
+def test_timers_that_go_off_while_events_come_give_the_same_alerts_as_at_the_end(given_specs: Any, seed: int) -> None:
+    rng = Random(seed)
+    rows = sorted(rows_of(given_specs, one=True), key=lambda row: row["occurred_at"])
+    live, late = World(), World()
+    for row in rows:
+        live.tick(until=row["occurred_at"] - 1, crash=rng.random() < 0.2)
+        live.take([row], crash=rng.random() < 0.2)
+        if rng.random() < 0.2:
+            live.restart()
+    rng.shuffle(rows)
+    play(late, rows, rng, crashes=True)
+    live.tick()
+    late.tick()
+    late.take([event(99, 0, "stay.wifi_used")])  # another turn changes nothing
+    assert told(live) == told(late)
+
+
+@settings(max_examples=100, deadline=None)
+@given(specs, st.integers(0, 60), st.integers(0, 2**32))
+def test_a_rebuild_keeps_what_is_open_and_raises_no_history(given_specs: Any, days: int, seed: int) -> None:
+    rng = Random(seed)
+    rows = rows_of(given_specs, one=True)
+    world = World()
+    play(world, rows, rng, crashes=False)
+    world.tick()
+    rng.shuffle(rows)
+    rebuilt = world.rebuilt(rows, NOW + days * DAY)
+    rebuilt.tick()
+    assert {key: alert for key, alert in told(rebuilt).items() if key in world.alerts} == told(world)
+    assert all(
+        world.alerts[key]["raised_at"] == rebuilt.alerts[key]["raised_at"] for key in told(world) if is_open(world, key)
+    )
+
+
+def open_alerts(world: World) -> Counter[tuple[str, str]]:
+    return Counter((alert["rule"], alert["severity"]) for alert in world.alerts.values() if alert["closed_at"] is None)
+
+
+def is_open(world: World, key: str) -> bool:
+    return world.alerts[key]["closed_at"] is None
 
 
 @settings(max_examples=60, deadline=None)

@@ -180,3 +180,61 @@ def test_moves_tell_their_cause_and_a_rebuild_logs_none() -> None:
     assert rebuilt.moves == {}
     rebuilt.take([event(9, 9, "stay.survey_answered", score=1.0)])
     assert all(move["event_id"] == event(9, 9, "")["event_id"] for move in rebuilt.moves.values())
+
+
+def test_a_second_cause_opens_an_alert_with_a_delay_again_only_after_that_delay() -> None:
+    window = 7 * DAY - NOW % (7 * DAY)  # all in one window of the cooldown
+    world = World(now=NOW + window + 7 * HOUR)
+    world.take([event(1, window, "booking.payment_failed", booking_ref="R1")])
+    world.tick()
+    world.take([event(2, window + 8 * HOUR, "booking.payment_made", booking_ref="R1")])
+    world.take([event(3, window + 9 * HOUR, "booking.payment_failed", booking_ref="R1")])
+    world.now = NOW + window + 14 * HOUR
+    world.tick()
+    assert one(world, "journey_stalled")["closed_at"] == NOW + window + 8 * HOUR
+    world.now = NOW + window + 15 * HOUR
+    world.tick()
+    assert one(world, "journey_stalled")["closed_at"] is None
+
+
+def test_a_cause_that_was_answered_in_time_is_no_part_of_the_alert_of_the_next_one() -> None:
+    window = 7 * DAY - NOW % (7 * DAY)
+    world = World(now=NOW + window + 10 * HOUR)
+    world.take([event(1, window, "booking.payment_failed", booking_ref="R1")])
+    world.take([event(2, window + 2 * HOUR, "booking.payment_made", booking_ref="R1")])
+    world.take([event(3, window + 3 * HOUR, "booking.payment_failed", booking_ref="R1")])
+    world.tick()
+    alert = one(world, "journey_stalled")
+    assert alert["occurred_at"] == NOW + window + 3 * HOUR
+    world.take([event(4, window + 4 * HOUR, "stay.wifi_used", booking_ref="R1")])
+    assert {**one(world, "journey_stalled"), "version": alert["version"]} == alert
+
+
+def test_after_a_rebuild_an_old_alert_is_still_open_and_what_answers_it_closes_it() -> None:
+    world = World()
+    rows = [
+        event(1, 0, "stay.complaint_made", case_id="C1", aspects=[("halal_food", -0.5)]),
+        event(2, HOUR, "stay.complaint_made", case_id="C1", aspects=[("halal_food", -0.5)]),
+        event(3, 2 * HOUR, "stay.complaint_answered", case_id="C1"),
+        *(event(10 + number, number * MINUTE, "stay.survey_answered", score=0.9) for number in range(2)),
+        *(event(20 + number, number * MINUTE, "stay.survey_answered", score=-0.9) for number in range(5, 12)),
+    ]
+    world.take(rows)
+    before = dict(world.alerts)
+    assert {alert["rule"] for alert in before.values() if alert["closed_at"] is None} >= {
+        "halal_breach",
+        "sentiment_drop",
+    }
+
+    later = world.rebuilt(rows, NOW + 40 * DAY)
+    assert said(later) == said(world)
+    assert later.tick() == []
+    later.take([event(90, 40 * DAY, "stay.complaint_resolved", case_id="C1")])
+    assert later.open() == {}
+    closed = one(later, "halal_breach")
+    assert closed["closed_at"] == NOW + 40 * DAY
+    assert {**closed, "closed_at": None, "version": 0} == {**before[closed["alert_id"]], "version": 0}
+
+
+def said(world: World) -> dict[str, dict[str, Any]]:
+    return {key: {**alert, "version": 0} for key, alert in world.alerts.items()}

@@ -1,0 +1,69 @@
+"""What becomes of alerts, counted: for metrics. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from streams.alerts.watch import Alert, Watch
+
+RAISED, ACKNOWLEDGED, CLOSED = "raised", "acknowledged", "closed"
+
+
+class News(NamedTuple):
+    """Something that became of an alert."""
+
+    what: str
+    """RAISED (for the first time, or opened again), ACKNOWLEDGED or CLOSED."""
+    rule: str
+    severity: str
+    latest: int
+    """Time of the latest of its signals, epoch ms."""
+
+
+Before = Mapping[str, tuple[int | None, int | None]]
+"""alert_id -> (acknowledged_at, closed_at), as they were."""
+
+
+def before(watch: Watch) -> Before:
+    """How a watch's alerts are, to compare with later."""
+    return {alert.alert_id: (alert.acknowledged_at, alert.closed_at) for alert in watch.alerts}
+
+
+def news(known: Before, changed: Iterable[Alert]) -> list[News]:
+    """What became of alerts that have changed."""
+    found = []
+    for alert in changed:
+        acknowledged, closed = known.get(alert.alert_id, (None, None))
+        said = []
+        if alert.alert_id not in known or (closed is not None and alert.closed_at is None):
+            said.append(RAISED)
+        if acknowledged is None and alert.acknowledged_at is not None:
+            said.append(ACKNOWLEDGED)
+        if closed is None and alert.closed_at is not None:
+            said.append(CLOSED)
+        found += [News(what, alert.rule, alert.severity, alert.latest) for what in said]
+    return found
+
+
+def open_of(watch: Watch | None) -> tuple[tuple[str, str], ...]:
+    """(rule, severity) of each open alert."""
+    alerts: Sequence[Alert] = () if watch is None else watch.alerts
+    return tuple((alert.rule, alert.severity) for alert in alerts if alert.closed_at is None)
+
+
+class OpenAlerts:
+    """How many alerts of some states are open, by rule and severity."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[bytes, tuple[tuple[str, str], ...]] = {}
+        self.count: Counter[tuple[str, str]] = Counter()
+
+    def update(self, opened: Mapping[bytes, tuple[tuple[str, str], ...]]) -> None:
+        """Take in what is open of each state (see `open_of`), instead of what was."""
+        for key, now in opened.items():
+            self.count.subtract(self._by_key.pop(key, ()))
+            if now:
+                self._by_key[key] = now
+                self.count.update(now)
