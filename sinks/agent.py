@@ -26,7 +26,8 @@ from streams.gather import gather
 from streams.settings import Settings
 from streams.transport import RecordBatch
 
-ROWS_PER_INSERT = 50_000
+ROWS_PER_INSERT = 20_000
+"""More rows an insert cost more CPU each, not less: their buffers are new memory every time."""
 LINGER_SECONDS = 0.5
 """How long a first row waits for others: bounds the inserts a second of each table."""
 LATENCIES_PER_INSERT = 20

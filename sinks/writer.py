@@ -34,7 +34,7 @@ FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 30.0
 """Seconds; no pause is longer, so that work goes on soon after ClickHouse is back."""
 
-_SETTINGS = {
+INSERT_SETTINGS = {
     # Acknowledged means stored, whatever the user's profile says.
     "async_insert": "0",
     "wait_end_of_query": "1",
@@ -161,5 +161,5 @@ class Writer:
             raise FinalInsertError(f"{self.table.store}: {error}", rows_at_fault=True) from error
         if self._client is None:
             self._client = self._connect()
-        self._client.insert_arrow(self.table.store, arrow, settings=_SETTINGS)
+        self._client.insert_arrow(self.table.store, arrow, settings=INSERT_SETTINGS)
         return int(arrow.num_rows)

@@ -13,17 +13,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import pipeline, stages, stitch
+from tests.benchmarks import pipeline, sink, stages, stitch
 from tests.benchmarks.report import Outcome, say
 
 BENCHMARKS: dict[str, Callable[[int, Path | None], Outcome]] = {
     "stages": stages.measure,
     "pipeline": lambda events, _: pipeline.measure(events),
     "stitch": lambda events, _: stitch.measure(events),
+    "sink": lambda events, _: sink.measure(events),
 }
-EVENTS = {"stages": 100_000, "pipeline": 200_000, "stitch": 20_000}
+EVENTS = {"stages": 60_000, "pipeline": 60_000, "stitch": 20_000, "sink": 60_000}
 """How many events each takes by default."""
-QUICK = {"stages": 20_000, "pipeline": 10_000, "stitch": 3_000}
+QUICK = {"stages": 20_000, "pipeline": 10_000, "stitch": 3_000, "sink": 5_000}
 """The same with --quick: enough to see that it works, too few for figures to quote."""
 
 

@@ -1,0 +1,165 @@
+"""Interactions into ClickHouse three ways, by CPU of everything: the sink, an insert of rows, the engine's own load.
+
+- sink: what the sink worker does with the rows that it has decoded: to Arrow, one insert for as many as gather.
+- rows: what clickhouse-connect's documentation begins with: `insert` of each poll's rows.
+- arrow: the limit: the engine reads the very same rows from an Arrow file of its own machine; no client, no network.
+
+Decoding comes before the first two, and is told apart: Polars before ours, fastavro before theirs. The engine is in
+this process and answers HTTP, so the process's CPU is that of client, HTTP and engine together; only merges, which are
+the same for all, are held back. Afterwards the three tables must hold the same rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+from schemas.decode import BatchDecoder
+from schemas.records import inlined
+from sinks.agent import ROWS_PER_INSERT
+from sinks.client import connect
+from sinks.migrate import migrate
+from sinks.tables import TABLES, to_arrow
+from sinks.writer import INSERT_SETTINGS, Writer
+from streams.embedded.database import Database
+from tests.benchmarks.peers.records import Reader
+from tests.benchmarks.report import Outcome, say, tabulate
+from tests.benchmarks.sample import BATCH, REGISTRY
+from tests.benchmarks.stitch import enriched
+
+ROUNDS = 2
+LIMIT = 1.5
+"""How many times the CPU of the engine's own load the sink may take."""
+TOLERATED = 2.0
+"""More than so many times the limit is a failed run."""
+TABLE = TABLES["interactions"]
+TITLES = {
+    "sink": "Rihla's sink: to Arrow, insert over HTTP",
+    "rows": "clickhouse-connect: insert of rows",
+    "arrow": "the engine, from an Arrow file",
+    "decode": "before the sink: decode (Polars)",
+    "decode_rows": "before insert of rows: decode (fastavro)",
+}
+
+
+def measure(events: int) -> Outcome:
+    """Store so many interactions each way."""
+    payloads = [value for _, values in enriched(events) for value in values]
+    with tempfile.TemporaryDirectory(prefix="rihla-benchmark-") as name:
+        folder = Path(name)
+        with Database(folder / "engine") as database:
+            costs, hashes = _measured(database.url, payloads, folder)
+    ratio = costs["sink"] / costs["arrow"]
+    rows = [[title, costs[way], costs[way] / costs["arrow"]] for way, title in TITLES.items()]
+    problems = []
+    if len(set(hashes.values())) > 1:
+        problems.append(f"sink: the tables differ: {hashes}")
+    if ratio > TOLERATED * LIMIT:
+        problems.append(f"sink takes {ratio:.1f} times the engine's own load, more than twice its limit of {LIMIT:g}")
+    figures = {
+        "sink_rows": len(payloads),
+        "sink_cpu_us_per_row": {way: round(cost, 2) for way, cost in costs.items()},
+        "sink_vs_arrow_load": round(ratio, 2),
+        "sink_with_decode_vs_arrow_load": round((costs["sink"] + costs["decode"]) / costs["arrow"], 2),
+        "sink_vs_row_insert": round(costs["rows"] / costs["sink"], 2),
+        "sink_results_match": len(set(hashes.values())) == 1,
+    }
+    return Outcome(tabulate(["way", "us CPU a row", "x arrow"], rows), figures, problems)
+
+
+def _measured(url: str, payloads: list[bytes], folder: Path) -> tuple[dict[str, float], dict[str, tuple[Any, ...]]]:
+    """Microseconds a row of each way, the least of the rounds; count and hash of what each stored last."""
+    costs: dict[str, float] = {}
+
+    def timed(way: str, work: Callable[[], Any]) -> Any:
+        began = time.process_time()
+        found = work()
+        cost = (time.process_time() - began) / len(payloads) * 1e6
+        costs[way] = min(cost, costs.get(way, cost))
+        return found
+
+    frame, records, file = pl.DataFrame(), list[list[Any]](), folder / "interactions.arrow"
+    hashes: dict[str, tuple[Any, ...]] = {}
+    for number in range(ROUNDS):
+        say(f"sink: round {number + 1} of {ROUNDS}")
+        frame = timed("decode", lambda: _decoded(payloads))
+        records = timed("decode_rows", lambda: _records(payloads))
+        arrow = to_arrow(frame, TABLE, 0)
+        with pa.OSFile(str(file), "wb") as out, pa.ipc.new_file(out, arrow.schema) as writer:
+            writer.write_table(arrow)
+        for way, store in {
+            "rows": partial(_insert_rows, url, records),
+            "sink": partial(_sink, url, frame),
+            "arrow": partial(_load, url, file),
+        }.items():
+            with _fresh(url, f"bench_{way}") as client:
+                timed(way, partial(store, client.database))
+                columns = ", ".join(arrow.column_names)
+                found = client.query(f"SELECT count(), sum(sipHash64(toString(({columns})))) FROM {TABLE.store} FINAL")
+                hashes[way] = tuple(found.result_rows[0])
+    return costs, hashes
+
+
+@contextlib.contextmanager
+def _fresh(url: str, database: str) -> Iterator[Client]:
+    """A database with empty tables, without merges; gone afterwards."""
+    with contextlib.closing(connect(url, None)) as client:
+        migrate(client, database)
+        client.command(f"SYSTEM STOP MERGES {database}.{TABLE.store}")
+        with contextlib.closing(connect(url, database)) as own:
+            yield own
+        client.command(f"DROP DATABASE {database}")
+
+
+def _decoded(payloads: list[bytes]) -> pl.DataFrame:
+    decoder = BatchDecoder(TABLE.schema, REGISTRY)
+    return pl.concat([decoder.decode(payloads[at : at + BATCH]).frame for at in range(0, len(payloads), BATCH)])
+
+
+def _sink(url: str, frame: pl.DataFrame, database: str) -> None:
+    writer = Writer(lambda: connect(url, database), TABLE)
+
+    async def all_of_them() -> None:
+        for rows in frame.iter_slices(ROWS_PER_INSERT):
+            await writer.write(rows, 0)
+
+    asyncio.run(all_of_them())
+    writer.close()
+
+
+def _records(payloads: list[bytes]) -> list[list[Any]]:
+    read = Reader()
+    return [[*(_value(*field) for field in read(payload).items()), 0] for payload in payloads]
+
+
+def _value(name: str, value: Any) -> Any:
+    """A field as `insert` wants it: tuples for records, a dict for a map."""
+    if name in TABLE.maps:
+        return {item["key"]: item["value"] for item in value}
+    if name in ("survey", "money"):
+        return tuple(value.values()) if value else (None, None)
+    if isinstance(value, list):
+        return [tuple(item.values()) for item in value]
+    return value
+
+
+def _insert_rows(url: str, records: list[list[Any]], database: str) -> None:
+    columns = [*(field["name"] for field in inlined(TABLE.schema)["fields"]), "epoch"]
+    with contextlib.closing(connect(url, database)) as client:
+        for start in range(0, len(records), BATCH):
+            client.insert(TABLE.store, records[start : start + BATCH], columns)
+
+
+def _load(url: str, file: Path, database: str) -> None:
+    with contextlib.closing(connect(url, database)) as client:
+        client.command(f"INSERT INTO {TABLE.store} SELECT * FROM file('{file}', Arrow)", settings=INSERT_SETTINGS)
