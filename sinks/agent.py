@@ -29,7 +29,7 @@ from streams.transport import RecordBatch
 ROWS_PER_INSERT = 20_000
 """More rows an insert cost more CPU each, not less: their buffers are new memory every time."""
 LINGER_SECONDS = 0.5
-"""How long a first row waits for others: bounds the inserts a second of each table."""
+"""How long a first row waits for others at most; see streams.gather.patience."""
 LATENCIES_PER_INSERT = 20
 """How many rows of an insert the latency metric looks at, evenly spread."""
 

@@ -11,6 +11,8 @@ from streams.transport import RecordBatch
 
 READ_AHEAD = 4
 """Batches taken from the stream while others are handled; beyond that the stream, and Kafka, wait."""
+PATIENCE = 4.0
+"""A first batch waits for others so many times as long as the last ones took to handle."""
 
 
 async def gather(
@@ -23,7 +25,8 @@ async def gather(
 
     Args:
         max_records: handle once so many records have come together.
-        linger: seconds to wait for more after the first batch. While `handle` runs the next ones come together anyway.
+        linger: seconds at most to wait for more after the first batch (see `patience`). While `handle` runs the next
+            ones come together anyway.
     """
     app = stream.app
     ahead: asyncio.Queue[Any] = asyncio.Queue(READ_AHEAD)
@@ -33,11 +36,12 @@ async def gather(
             await ahead.put(event)
 
     reading = asyncio.ensure_future(read())
+    took = 0.0
     try:
         while True:
             events = [await ahead.get()]
             records = len(events[0].value)
-            until = time.monotonic() + linger
+            until = time.monotonic() + patience(took, linger)
             while records < max_records and (left := until - time.monotonic()) > 0:
                 try:
                     event = await asyncio.wait_for(ahead.get(), left)
@@ -45,6 +49,7 @@ async def gather(
                     break
                 events.append(event)
                 records += len(event.value)
+            began = time.monotonic()
             try:
                 await handle([event.value for event in events])
             except Exception as exc:
@@ -53,7 +58,17 @@ async def gather(
                     event.ack()
                 await app.crash(exc)
                 return
+            took = time.monotonic() - began
             for event in events:
                 event.ack()
     finally:
         reading.cancel()
+
+
+def patience(took: float, linger: float) -> float:
+    """Seconds to wait for more after a first batch, when handling the last ones took so many, and linger at most.
+
+    A database that answers at once gets rows at once. One that is slow, or far, or has much else to do, is spared: it
+    is kept busy a fifth of the time at most by inserts that are not full.
+    """
+    return min(linger, PATIENCE * took)

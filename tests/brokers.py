@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,11 @@ from streams.embedded.broker import BrokerError, BrokerProcess
 from streams.embedded.kafka import Kafka
 from streams.embedded.tansu import Tansu
 from streams.settings import Settings
+from tests.waiting import until, wait_until
+
+__all__ = ["Broker", "embedded_broker", "kafka_broker", "until", "wait_until"]
 
 REQUIRE_KAFKA = "RIHLA_REQUIRE_KAFKA"
-POLL = 0.05  # seconds between looks at a condition
 
 _numbers = itertools.count(1)
 
@@ -76,33 +77,3 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 def topic_prefix() -> str:
     """A prefix that no other test's topics and groups have."""
     return f"t{os.getpid()}-{next(_numbers)}"
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 30.0, what: str = "") -> Any:
-    """Wait until `condition` returns something true, and return that; fail after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(
-                f"not within {seconds:.0f} s: {what or getattr(condition, '__doc__', None) or condition}"
-            )
-        time.sleep(POLL)
-
-
-async def until(condition: Callable[[], Any], seconds: float = 30.0, what: str = "") -> Any:
-    """wait_until for a test that is a coroutine; `condition` may be one, too."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if asyncio.iscoroutine(found):
-            found = await found
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(
-                f"not within {seconds:.0f} s: {what or getattr(condition, '__doc__', None) or condition}"
-            )
-        await asyncio.sleep(POLL)

@@ -14,7 +14,7 @@ from streams.app import App, build
 from streams.output import BatchProducer
 from streams.settings import Settings
 from streams.transport import RecordBatch
-from tests.brokers import until
+from tests.waiting import until
 
 Handle = Callable[[RecordBatch], Awaitable[None]]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import pipeline, sink, stages, stitch
+from tests.benchmarks import latency, pipeline, sink, stages, state, stitch
 from tests.benchmarks.report import Outcome, say
 
 BENCHMARKS: dict[str, Callable[[int, Path | None], Outcome]] = {
@@ -21,10 +21,19 @@ BENCHMARKS: dict[str, Callable[[int, Path | None], Outcome]] = {
     "pipeline": lambda events, _: pipeline.measure(events),
     "stitch": lambda events, _: stitch.measure(events),
     "sink": lambda events, _: sink.measure(events),
+    "state": lambda customers, _: state.measure(customers),
+    "latency": lambda events, _: latency.measure(events),
 }
-EVENTS = {"stages": 60_000, "pipeline": 60_000, "stitch": 20_000, "sink": 60_000}
-"""How many events each takes by default."""
-QUICK = {"stages": 20_000, "pipeline": 10_000, "stitch": 3_000, "sink": 5_000}
+EVENTS = {
+    "stages": 60_000,
+    "pipeline": 60_000,
+    "stitch": 20_000,
+    "sink": 60_000,
+    "state": 1_000_000,
+    "latency": 20_000,
+}
+"""How many events each takes by default; state: how many customers."""
+QUICK = {"stages": 20_000, "pipeline": 10_000, "stitch": 3_000, "sink": 5_000, "state": 50_000, "latency": 2_000}
 """The same with --quick: enough to see that it works, too few for figures to quote."""
 
 

@@ -21,9 +21,9 @@ BATCH = 2_000
 REGISTRY = LocalRegistry()
 
 
-def lines(events: int) -> Iterator[bytes]:
+def lines(events: int, seed: int = 1) -> Iterator[bytes]:
     """So many simulated events as JSON Lines, without line ends."""
-    options = Options(customers=max(1, events // EVENTS_A_CUSTOMER), seed=1)
+    options = Options(customers=max(1, events // EVENTS_A_CUSTOMER), seed=seed)
     return (orjson.dumps(event) for event in islice(simulate(options), events))
 
 
@@ -37,10 +37,10 @@ def write(events: int, file: Path) -> int:
     return len(different)
 
 
-def batches(events: int, hotel: Path | None = None) -> list[EventBatch]:
+def batches(events: int, hotel: Path | None = None, seed: int = 1) -> list[EventBatch]:
     """So many events in batches of one channel each: simulated, or from a file for the adapter hotel-bookings."""
     if hotel is None:
-        every = lines(events)
+        every = lines(events, seed)
         # Four channels share a chunk, as they share a poll.
         chunks = iter(lambda: (1, list(islice(every, 4 * BATCH))), (1, []))
         found: Iterator[EventBatch] = jsonl.parse(chunks, "<simulation>")

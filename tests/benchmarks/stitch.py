@@ -138,11 +138,11 @@ def measure(events: int) -> Outcome:
     return Outcome(text, figures, problems)
 
 
-def enriched(events: int) -> Interactions:
+def enriched(events: int, seed: int = 1) -> Interactions:
     """So many simulated events, as enrich publishes them."""
     enricher, encoder = Enricher(), BatchEncoder("interaction", REGISTRY)
     found: Interactions = []
-    for batch in batches(events):
+    for batch in batches(events, seed=seed):
         frame = enricher.enrich(batch.channel, batch.frame, now_ms()).interactions
         found.append((keys_of(frame["subject"]), encoder.encode(frame)))
     return found

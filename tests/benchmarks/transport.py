@@ -28,7 +28,7 @@ from streams.embedded.tansu import Tansu
 from streams.output import BatchProducer
 from streams.settings import Settings
 from streams.table import BatchTable
-from tests.brokers import until
+from tests.waiting import until
 from tests.workers import create_topic, producing, running
 
 PARTITIONS = 4

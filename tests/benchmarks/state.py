@@ -1,0 +1,171 @@
+"""The state of customers: bytes each, cost of an event by how many there are, keys a second read back from a changelog.
+
+Customers are those of `rihla simulate`, folded and then copied under new names until there are as many as wanted. The
+events that are measured are of another seed, so all are new, and meet customers at random.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from schemas.decode import BatchDecoder
+from streams import transport
+from streams.app import build
+from streams.edge import now_ms
+from streams.embedded.tansu import Tansu
+from streams.settings import Settings
+from streams.stitch.events import COLUMNS, Events
+from streams.stitch.fold import fold_interactions
+from streams.stitch.watching import Watching
+from streams.table import BatchTable
+from tests.benchmarks.identity_memory import resident_bytes
+from tests.benchmarks.report import Outcome, say, tabulate
+from tests.benchmarks.sample import BATCH, REGISTRY
+from tests.benchmarks.stitch import enriched
+from tests.waiting import until
+from tests.workers import create_topic, running
+
+SIZES = (10_000, 100_000, 1_000_000)
+"""Customers in state; those above the number asked for are left out."""
+OFFSET = 1 << 40
+"""Of the first event measured: above all that the states have seen."""
+PARTITIONS = 4
+AT_ONCE = 8_000
+BYTES_LIMIT = 1024
+"""At rest on average, a customer."""
+FLAT = 1.2
+"""An event may cost so many times as much with the most customers as with the fewest."""
+TOLERATED = 1.5
+
+
+def measure(customers: int) -> Outcome:
+    """Measure with up to so many customers."""
+    say("state: folding the customers that are copied")
+    base = list(_states(enriched(40_000)).values())
+    events = _payloads(enriched(20_000, seed=2))
+    costs: dict[int, float] = {}
+    size = 0
+    for size in [size for size in SIZES if size <= customers] or [customers]:
+        say(f"state: {size:,} customers")
+        bytes_each, costs[size] = _cost(base, events, size)
+    recovered = min(customers, 400_000)
+    say(f"state: recovery of {recovered:,} keys")
+    by_clock, by_cpu = asyncio.run(_recovery(base, recovered))
+    first, last = min(costs), max(costs)
+    growth = costs[last] / costs[first]
+    rows: list[list[object]] = [[f"us CPU an event with {size:,} customers", cost] for size, cost in costs.items()]
+    rows += [
+        ["bytes of memory a customer", bytes_each],
+        ["bytes of an encoded state", sum(map(len, base)) / len(base)],
+        ["keys a second recovered, by the clock", round(by_clock)],
+        ["keys a CPU second recovered", round(by_cpu)],
+    ]
+    problems = []
+    if bytes_each > BYTES_LIMIT:
+        problems.append(f"state: a customer takes {bytes_each:.0f} bytes, more than {BYTES_LIMIT}")
+    if growth > TOLERATED:
+        problems.append(f"state: an event costs {growth:.2f} times as much with {last:,} customers as with {first:,}")
+    figures: dict[str, Any] = {
+        "bytes_per_customer": round(bytes_each),
+        "state_cpu_us_per_event": {str(size): round(cost, 2) for size, cost in costs.items()},
+        "state_cost_growth": round(growth, 2),
+        "recovery_keys_per_s": round(by_clock),
+        "recovery_keys_per_cpu_s": round(by_cpu),
+    }
+    return Outcome(tabulate(["state", "measured"], rows), figures, problems)
+
+
+def _states(interactions: Any) -> dict[bytes, bytes]:
+    """What the fold makes of interactions."""
+    states: dict[bytes, bytes] = {}
+    decoder, events, watching = BatchDecoder("interaction", REGISTRY), Events(), Watching({}, now_ms())
+    offset = 0
+    for keys, values in interactions:
+        frame = decoder.decode(values, COLUMNS).frame
+        grouped = events.by_subject(frame, [key.decode() for key in keys], range(offset, offset + len(keys)))
+        states.update(fold_interactions(states.get, grouped, watching).states)
+        offset += len(keys)
+    return states
+
+
+def _payloads(interactions: Any) -> list[tuple[bytes, bytes]]:
+    return [pair for keys, values in interactions for pair in zip(keys, values, strict=True)]
+
+
+def _copies(base: list[bytes], customers: int) -> Iterator[tuple[bytes, bytes]]:
+    """So many customers, by key: states that share no memory."""
+    for number in range(customers):
+        yield b"customer:C%09d" % number, bytes(bytearray(base[number % len(base)]))
+
+
+def _cost(base: list[bytes], events: list[tuple[bytes, bytes]], customers: int) -> tuple[float, float]:
+    """Bytes that a customer takes in the state, and CPU microseconds of an event: decode, group, fold, store."""
+    gc.collect()
+    before = resident_bytes()
+    states = dict(_copies(base, customers))
+    gc.collect()
+    each = (resident_bytes() - before) / customers
+    gc.freeze()
+    rng, names = random.Random(1), dict[bytes, str]()
+    decoder, grouping, watching = BatchDecoder("interaction", REGISTRY), Events(), Watching({}, now_ms())
+    took = 0.0
+    for start in range(0, len(events), BATCH):
+        batch = events[start : start + BATCH]
+        subjects = [names.setdefault(key, f"customer:C{rng.randrange(customers):09d}") for key, _ in batch]
+        began = time.process_time()
+        frame = decoder.decode([value for _, value in batch], COLUMNS).frame
+        offsets = range(OFFSET + start, OFFSET + start + len(batch))
+        states.update(fold_interactions(states.get, grouping.by_subject(frame, subjects, offsets), watching).states)
+        took += time.process_time() - began
+    gc.unfreeze()
+    return each, took / len(events) * 1e6
+
+
+async def _recovery(base: list[bytes], keys: int) -> tuple[float, float]:
+    """Keys a second, by the clock and by this process's CPU, that a table reads back from its changelog."""
+    with tempfile.TemporaryDirectory(prefix="rihla-benchmark-") as folder:
+        broker = Tansu(Path(folder) / "broker.log")
+        await broker.start()
+        try:
+            settings = Settings(brokers=broker.address, embedded=True, prefix="bench")
+            topic = await create_topic(settings, "in", PARTITIONS)
+            app, table = _keeping(settings, topic)
+            async with running(app):
+                await until(lambda: len(table.partitions_held) == PARTITIONS, 60)
+                for number, (key, state) in enumerate(_copies(base, keys)):
+                    table.put(number % PARTITIONS, key, state)
+                    if number % AT_ONCE == 0:
+                        await table.flush()
+                await table.flush()
+            app, table = _keeping(settings, topic)
+            cpu = time.process_time()
+            async with running(app):
+                await until(lambda: len(table.partitions_held) == PARTITIONS, 120)
+                cpu = time.process_time() - cpu
+                if table.recovered_keys != keys:
+                    raise RuntimeError(f"{table.recovered_keys} keys recovered of {keys}")
+                return keys / table.recovery_seconds, keys / cpu
+        finally:
+            await broker.stop()
+
+
+def _keeping(settings: Settings, topic: str) -> tuple[Any, BatchTable]:
+    """A worker with a table, that does nothing with what it reads."""
+    app = build(settings, "keep")
+    table = BatchTable(app, "state", PARTITIONS)
+
+    async def ignore(batch: transport.RecordBatch) -> None:
+        pass
+
+    @app.agent(app.topic(topic))
+    async def agent(stream: Any) -> None:
+        await transport.consume(stream, ignore)
+
+    return app, table
