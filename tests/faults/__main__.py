@@ -2,6 +2,7 @@
 
     python -m tests.faults                                       # make faults
     python -m tests.faults --only freeze rebalances --runs 5 --seed 100
+    python -m tests.faults --break no-fence --runs 1             # the suite's own check: must find differences
     python -m tests.faults --list
 
 A line a run goes to stderr. Stdout gets one line of JSON: faults, runs, events, differences, and the same of each
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -21,6 +23,7 @@ from pathlib import Path
 
 from streams.embedded.kafka import Kafka
 from tests.brokers import Broker
+from tests.faults.broken import BREAKS, SHOWN_BY, VARIABLE
 from tests.faults.suite import Fault, Outcome, faults
 
 RUNS = 3
@@ -34,12 +37,16 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=sorted(every), metavar="FAULT", help="these faults, not all")
     parser.add_argument("--runs", type=int, default=RUNS, help=f"of each fault, with a seed each (default {RUNS})")
     parser.add_argument("--seed", type=int, default=1, help="of the first run; the next have the following ones")
+    parser.add_argument("--break", dest="broken", choices=sorted(BREAKS), help="break the workers so on purpose")
     parser.add_argument("--list", action="store_true", help="say which faults there are")
     chosen = parser.parse_args()
     if chosen.list:
         print("\n".join(every))
         return 0
     selected = [every[name] for name in chosen.only or every]
+    if chosen.broken:
+        os.environ[VARIABLE] = chosen.broken
+        selected = selected if chosen.only else [every[SHOWN_BY[chosen.broken]]]
     with tempfile.TemporaryDirectory(prefix="rihla-faults-") as folder:
         process = Kafka(Path(folder) / "kafka")
         asyncio.run(process.start())

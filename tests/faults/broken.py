@@ -80,6 +80,9 @@ BREAKS: dict[str, Callable[[], None]] = {
     "no-fence": no_fence,
 }
 
+SHOWN_BY = {"ack-before-insert": "sink-killed-before-insert", "no-dedup": "backlog", "no-fence": "freeze-in-changelog"}
+"""What is broken: a fault that shows it in every run."""
+
 
 def break_(environment: Mapping[str, str]) -> None:
     """Break what the environment names, if anything."""

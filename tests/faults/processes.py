@@ -15,11 +15,8 @@ from tests.brokers import Broker, until
 from tests.faults import clock, failpoints
 from tests.faults.account import differences
 from tests.faults.poison import Poison
-from tests.faults.suite import Outcome
+from tests.faults.suite import TRIAL_SECONDS, Outcome
 from tests.faults.world import KINDS, PATIENCE, SESSION, World, world
-
-TRIAL_SECONDS = 300.0
-"""A trial that takes longer has come to a standstill, or goes round in circles."""
 
 Trial = Callable[[World, random.Random], Awaitable[None]]
 """What happens in a world whose workers have not been started; returns when everything has been fed."""
@@ -171,11 +168,25 @@ async def backlog(tried: World, rng: random.Random) -> None:
     await tried.start(kind)
 
 
+async def sink_killed_before_insert(tried: World, rng: random.Random) -> None:
+    """The sink dies when it is about to insert, once it has read for a while."""
+    for kind in KINDS:
+        await tried.start(kind, **(tried.failpoint("before-insert", 3, "kill") if kind == "sink" else {}))
+    await tried.feed(pause=0.3)
+
+
+async def freeze_in_changelog(tried: World, rng: random.Random) -> None:
+    """Stitch freezes after it has asked whether it still owns its partition, and before it writes."""
+    await freeze_at(tried, "stitch", "before-changelog")
+
+
 FAULTS = (
     ProcessFault("kill-at-random", kill_at_random),
     ProcessFault("kill-at-points", kill_at_points),
     ProcessFault("kill-all-of-a-kind", kill_all_of_a_kind),
     ProcessFault("freeze", freeze),
+    ProcessFault("freeze-in-changelog", freeze_in_changelog),
+    ProcessFault("sink-killed-before-insert", sink_killed_before_insert),
     ProcessFault("rebalances", rebalances),
     ProcessFault("clock-jumps", clock_jumps),
     ProcessFault("poison", poison),

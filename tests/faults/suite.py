@@ -22,6 +22,9 @@ MODULES = (
 )
 """Modules with FAULTS, in the order in which they run."""
 
+TRIAL_SECONDS = 300.0
+"""A trial that takes longer has come to a standstill, or goes round in circles."""
+
 
 @dataclass(frozen=True)
 class Outcome:
