@@ -10,7 +10,8 @@ missed, whatever the broker says about end offsets. Every value is written with 
 recovery skips a record of a lower term than the highest seen: it is from a worker that was frozen, lost the partition
 without noticing, and wrote after its successor had begun. (flush() asks still_owner first; the term covers the moment
 between.) What it skips, it writes again, so that compaction, which keeps the last record of a key, keeps the right one;
-and an owner who sees from its acknowledgements that somebody else has written recovers at once.
+and a worker who sees from its acknowledgements that somebody else has written gives its batch up, before anything that
+follows from it is published, and recovers: it may be the one who was frozen, and nobody would withdraw what it says.
 
 A partition that stays with its worker through a rebalance is not read again if nobody else wrote to it meanwhile: the
 mark's offset tells.
@@ -55,7 +56,7 @@ class RecoveryError(Exception):
 class _Partition:
     """One partition's state, as of the changelog offset `position`."""
 
-    __slots__ = ("changed", "data", "foreign", "generation", "position", "term", "top")
+    __slots__ = ("changed", "data", "generation", "position", "term", "top")
 
     def __init__(self) -> None:
         self.data: dict[bytes, bytes] = {}
@@ -64,7 +65,6 @@ class _Partition:
         self.term = -1  # ours: offset of our mark
         self.top = -1  # highest term read
         self.generation = -1
-        self.foreign = False  # somebody else has written since our mark
 
 
 class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
@@ -149,10 +149,11 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
     async def flush(self) -> None:
         """Return once the broker has acknowledged every change.
 
-        Raises OwnershipLost, having written nothing of it, when a changed partition may be somebody else's by now;
-        that partition's state is dropped, and recovered before it is used again. Raises it, too, for a batch begun
-        before the last rebalance. Raises aiokafka's errors when the broker does not take the changes; state here and
-        in the changelog then differ, and the worker must stop.
+        Raises OwnershipLost, having written nothing of it, when a changed partition may be somebody else's by now, and,
+        having written, when somebody else turns out to have done so meanwhile; that partition's state is dropped, and
+        recovered before it is used again. Raises it, too, for a batch begun before the last rebalance. Raises the errors
+        of aiokafka when the broker does not take the changes; state here and in the changelog then differ, and the
+        worker must stop.
         """
         async with self._flushing:  # agents share a table: what one of them has sent, the next must wait for too
             if self._failure is not None:
@@ -165,15 +166,16 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
                     del self._held[partition], changed[partition]
                     self._lost.add(partition)
             try:
-                await self._write(changed)
+                overtaken = await self._write(changed)
             except BaseException as exc:
                 self._failure = exc
                 raise
-            if self._lost:
-                raise OwnershipLost(f"{self.name}{sorted(self._lost)} may belong to another worker by now")
+            if lost := self._lost | overtaken:
+                raise OwnershipLost(f"{self.name}{sorted(lost)} may belong to another worker by now")
 
-    async def _write(self, changed: dict[int, _Partition]) -> None:
-        output, counts = self._writer(), {}
+    async def _write(self, changed: dict[int, _Partition]) -> set[int]:
+        """Send changes and wait; the partitions into which somebody else has written since we last did."""
+        output, counts, overtaken = self._writer(), {}, set[int]()
         for partition, held in changed.items():
             changes, held.changed = held.changed, {}
             counts[partition] = len(changes)
@@ -187,12 +189,17 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
             foreign = end - held.position - counts[partition]
             if foreign <= 0:
                 held.position = max(end, held.position)  # a rebalance meanwhile may have read beyond
-            elif not held.foreign:
-                # A former owner woke up, or a retry wrote twice. Its records are read, and written over, in a recovery
-                # from where they begin, before compaction can take them for the latest.
-                log.warning("%s[%d]: %d records came between", self.changelog_topic_name, partition, foreign)
-                held.foreign = True
-                await self.app.consumer.rejoin()
+                continue
+            # A former owner woke up, or we are the former owner, or a retry wrote twice. What came between is read, and
+            # what does not count written over, in a recovery, before compaction can take it for the latest.
+            log.warning("%s[%d]: %d records came between", self.changelog_topic_name, partition, foreign)
+            overtaken.add(partition)
+            if self._held.get(partition) is held:  # else a rebalance has been, and with it a recovery
+                del self._held[partition]
+                self._lost.add(partition)
+        if self._lost & overtaken:
+            await self.app.consumer.rejoin()
+        return overtaken
 
     def _writer(self) -> Output:
         if self._output is None:
@@ -255,7 +262,6 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
             held = self._read.pop(partition)
             held.position = marks[partition] + 1
             held.top = marks[partition]
-            held.foreign = False
             held.changed.update((key, held.data.get(key)) for key in skipped.get(partition, ()))
             self._held[partition] = held
         if skipped:

@@ -260,12 +260,39 @@ def test_what_a_former_owner_writes_late_is_written_over(broker: Broker, topic_p
             await late.flush()
             generation = app.consumer.generation
             table.put(0, b"b", b"2")
-            await table.flush()  # its offset tells that somebody else has written
+            with pytest.raises(OwnershipLost):  # its offset tells that somebody else has written
+                await table.flush()
+            assert 0 not in table.partitions_held
             await until(lambda: app.consumer.generation > generation and ready(app, table)(), 60)
             assert contents(table)[0] == {b"a": b"1", b"b": b"2"}
             assert not app.crashed
         latest = {record.key: record.value for record in await read_all(settings, table.changelog_topic_name)}
         assert (latest[b"a"][TERM.size :], latest[b"b"][TERM.size :], latest[b"c"]) == (b"1", b"2", None)
+
+    asyncio.run(scenario())
+
+
+def test_a_former_owner_who_writes_late_learns_of_it_before_it_publishes(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix)
+        await create_topic(settings, "in", PARTITIONS)
+        app, table = await table_of(settings)
+        async with running(app):
+            await until(ready(app, table))
+            generation, held = app.consumer.generation, table._held[0]
+            new_owner = Output(app, table.changelog_topic_name)
+            await new_owner.send([MARK], [b"the new owner"], None, [0])
+            await new_owner.flush()
+            term = TERM.pack(new_owner.acknowledged[0] - 1)
+            await new_owner.send([b"a"], [term + b"2"], None, [0])
+            await new_owner.flush()
+            table.put(0, b"a", b"1")
+            with pytest.raises(OwnershipLost):
+                await table.flush()
+            await until(lambda: app.consumer.generation > generation and ready(app, table)(), 60)
+            assert table._held[0] is not held
+            assert contents(table)[0] == {b"a": b"2"}
+            assert not app.crashed
 
     asyncio.run(scenario())
 
