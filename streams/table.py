@@ -151,8 +151,8 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
 
         Raises OwnershipLost, having written nothing of it, when a changed partition may be somebody else's by now, and,
         having written, when somebody else turns out to have done so meanwhile; that partition's state is dropped, and
-        recovered before it is used again. Raises it, too, for a batch begun before the last rebalance. Raises the errors
-        of aiokafka when the broker does not take the changes; state here and in the changelog then differ, and the
+        recovered before it is used again. Raises it, too, for a batch begun before the last rebalance. Raises what
+        aiokafka does when the broker does not take the changes; state here and in the changelog then differ, and the
         worker must stop.
         """
         async with self._flushing:  # agents share a table: what one of them has sent, the next must wait for too
