@@ -3,7 +3,8 @@
 One agent a topic, so that a table that is slow or refused holds up no other. Batches are gathered (more rows an insert,
 fewer parts for ClickHouse to merge) and acked when the insert is acknowledged. While ClickHouse is away the writer
 tries again without end: nothing is acked, the stream's buffer fills, and Kafka keeps the rest. A row that ClickHouse
-refuses for good becomes a dead letter, as does a record that cannot be decoded.
+refuses for good becomes a dead letter, as does a record that cannot be decoded. A letter that is refused gets a letter
+of its own, once; refused again, it stops the worker: there is no place left for it.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ from sinks.errors import retry_code
 from sinks.tables import TABLES, Table
 from sinks.writer import FinalInsertError, Retry, Writer
 from streams import metrics
-from streams.edge import Edge, now_ms
+from streams.edge import DEAD_LETTERS, Edge, now_ms
 from streams.gather import gather
 from streams.settings import Settings
 from streams.transport import RecordBatch
 
 ROWS_PER_INSERT = 20_000
 """More rows an insert cost more CPU each, not less: their buffers are new memory every time."""
+BYTES_PER_INSERT = 16 << 20
+"""Of keys and values, as Kafka has them: bounds the memory of an insert whose rows are long."""
 LINGER_SECONDS = 0.5
 """How long a first row waits for others at most; see streams.gather.patience."""
 LATENCIES_PER_INSERT = 20
@@ -57,35 +60,41 @@ def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> N
     async def handle(batches: list[RecordBatch]) -> None:
         began = time.perf_counter()
         frames, origins, refused = [], [], []
+        stored = 0
         for batch in batches:
             decoded = edge.decode(table.schema, batch)
             frames.append(decoded.frame)
             origins += [(batch, at) for at in decoded.rows.tolist()]
-            refused += [(batch, at, detail) for at, detail in decoded.errors]
+            refused += [(batch, at, "undecodable", detail) for at, detail in decoded.errors]
         frame = pl.concat(frames)
         pending.set(frame.height)
         inserting = time.perf_counter()
         try:
             await writer.write(frame, settings.epoch)
+            stored = frame.height
         except FinalInsertError as error:
             if not error.rows_at_fault:
                 raise
             log.warning("%s refuses a batch, which is split to find the rows at fault: %s", table.store, error)
-            for row in await writer.write_splitting(frame, settings.epoch):
-                refused.append((*origins[row.row], row.error))
+            rejected = await writer.write_splitting(frame, settings.epoch)
+            for row in rejected:
+                if table.topic == DEAD_LETTERS and frame["topic"][row.row] == settings.topic(DEAD_LETTERS):
+                    raise FinalInsertError(f"a letter about a letter: {row.error}", rows_at_fault=False) from error
+                refused.append((*origins[row.row], "unstorable", row.error))
+            stored = frame.height - len(rejected)
         metrics.SINK_INSERT_SECONDS.labels(table.view).observe(time.perf_counter() - inserting)
-        metrics.SINK_ROWS_INSERTED.labels(table.view).inc(frame.height)
+        metrics.SINK_ROWS_INSERTED.labels(table.view).inc(stored)
         pending.set(0)
         async with publishing:
-            for batch, at, detail in refused:
-                await edge.refuse(batch, [(at, "undecodable", detail)])
+            for batch, at, reason, detail in refused:
+                await edge.refuse(batch, [(at, reason, detail)])
             await edge.flush()
         _observe_latency(table, batches)
         for batch in batches:
             edge.observe(batch, time.perf_counter() - began)
 
     async def store(stream: Any) -> None:
-        await gather(stream, handle, ROWS_PER_INSERT, LINGER_SECONDS)
+        await gather(stream, handle, ROWS_PER_INSERT, BYTES_PER_INSERT, LINGER_SECONDS)
 
     topic = app.topic(settings.topic(table.topic), key_serializer="raw", value_serializer="raw")
     app.agent(topic, name=f"sink-{table.topic}")(store)

@@ -8,7 +8,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from sinks.errors import ClickHouseRefusedError, ClickHouseUnavailableError, is_retriable
+from sinks.errors import ClickHouseRefusedError, ClickHouseUnavailableError, in_short, is_retriable
 
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
@@ -44,9 +44,10 @@ def connect(url: str, database: str | None = "cx", *, timeout: float = 300.0) ->
             dedicated_pool=True,
         )
     except ClickHouseError as error:
+        why = in_short(error)
         if is_retriable(error):
-            raise ClickHouseUnavailableError(f"ClickHouse does not answer at {_shown(url)}: {error}") from error
-        raise ClickHouseRefusedError(f"ClickHouse at {_shown(url)} refuses the connection: {error}") from error
+            raise ClickHouseUnavailableError(f"ClickHouse does not answer at {_shown(url)}: {why}") from error
+        raise ClickHouseRefusedError(f"ClickHouse at {_shown(url)} refuses the connection: {why}") from error
 
 
 def _shown(url: str) -> str:

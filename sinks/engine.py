@@ -59,7 +59,8 @@ class EngineError(Exception):
     @classmethod
     def of(cls, error: BaseException) -> EngineError:
         """From whatever chDB raised: drops chDB's own words before ClickHouse's `Code: N. DB::Exception: ...`."""
-        text = str(error)
+        # An error that quotes a row's bytes is no text; chDB then fails to decode it.
+        text = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
         found = _CODE.search(text)
         return cls(text[found.start() :], int(found.group(1))) if found else cls(text or type(error).__name__)
 

@@ -106,6 +106,20 @@ def is_data_error(error: BaseException) -> bool:
     return isinstance(error, DatabaseError) and error.code in DATA
 
 
+def in_short(error: BaseException) -> str:
+    """ClickHouse's own words, or where it said nothing what failed underneath ("Connection refused"): one line.
+
+    The HTTP client's messages hold the whole story of its attempts, and the URL with it.
+    """
+    if isinstance(error, DatabaseError) and error.code is None and not _STATUS.search(str(error)):
+        cause: BaseException = error
+        while (below := cause.__cause__ or cause.__context__) is not None:
+            cause = below
+        if isinstance(cause, OSError):
+            return cause.strerror or str(cause) or type(cause).__name__
+    return " ".join(str(error).split())
+
+
 def retry_code(error: BaseException) -> str:
     """The label of an error in metrics: ClickHouse's code, or `connection` where it gave none."""
     code = error.code if isinstance(error, DatabaseError) else None

@@ -24,7 +24,7 @@ import polars as pl
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-from sinks.errors import is_data_error, is_retriable
+from sinks.errors import in_short, is_data_error, is_retriable
 from sinks.tables import Table, to_arrow
 
 log = logging.getLogger(__name__)
@@ -111,13 +111,11 @@ class Writer:
             except Exception as error:
                 if not is_retriable(error):
                     at_fault = is_data_error(error)
-                    raise FinalInsertError(f"{self.table.store}: {error}", rows_at_fault=at_fault) from error
+                    raise FinalInsertError(f"{self.table.store}: {in_short(error)}", rows_at_fault=at_fault) from error
                 attempt += 1
                 longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt - 1, 20))
-                retry = Retry(error, attempt, longest * random.uniform(0.5, 1.0))
-            log.warning(
-                "%s: attempt %d failed, next in %.1f s: %s", self.table.store, attempt, retry.pause, retry.error
-            )
+                retry, why = Retry(error, attempt, longest * random.uniform(0.5, 1.0)), in_short(error)
+            log.warning("%s: attempt %d failed, next in %.1f s: %s", self.table.store, attempt, retry.pause, why)
             if self._on_retry is not None:
                 self._on_retry(retry)
             await self._pause(retry.pause)

@@ -74,6 +74,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
             consumer._isolation_level = "read_committed"  # a producer's aborted transaction is no input
         return consumer
 
+    async def ping(self) -> None:
+        """Do nothing: an answer tells that the thread lives."""
+
     async def locate(self, changelogs: set[str]) -> dict[TP, tuple[int, int | None]]:
         """Seek every assigned partition, changelogs aside, to where its group left off, or to its beginning.
 

@@ -19,8 +19,12 @@ REASONS = (
     "bad_money",
     "bad_country",
     "too_long",
+    "unstorable",
 )
 """The closed list of reasons."""
+
+FILE = "file:"
+"""Topic of a letter that was a line of a file begins with it; the file's path follows."""
 
 ATTEMPTS_HEADER = "rihla-attempts"
 """Kafka header of a record that `rihla replay` sent: how often it was refused before, in ASCII digits."""

@@ -133,12 +133,12 @@ class Edge:
         return positions(self.app) if self.app.started else {}
 
     def progress(self) -> dict[str, Any]:
-        """Offsets for /progress (see streams.web): next offset acked of inputs, acknowledged of outputs."""
+        """For /progress (see streams.web): next offset acked of inputs, acknowledged of outputs; what was counted."""
         inputs: dict[str, dict[int, int]] = {}
         for (topic, partition), offset in self.assigned.items():
             inputs.setdefault(topic, {})[partition] = offset
         outputs = {output.topic: dict(output.acknowledged) for output in self._outputs.values()}
-        return {"inputs": inputs, "outputs": outputs, "counters": {}}
+        return {"inputs": inputs, "outputs": outputs, "counters": metrics.counters()}
 
     def export_offsets(self) -> None:
         """Bring the gauges of positions and lags up to date, and drop those of partitions given up."""

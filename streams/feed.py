@@ -18,7 +18,7 @@ from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
 from schemas.registry import HttpRegistry, LocalRegistry, Registry
 from streams.app import BATCH_BYTES, REQUEST_BYTES
-from streams.dead_letters import DeadLetter, letters_frame
+from streams.dead_letters import FILE, DeadLetter, letters_frame
 from streams.edge import DEAD_LETTERS, now_ms
 from streams.enrich.agent import keys_of, topic_of
 from streams.identity.frames import subjects
@@ -143,7 +143,7 @@ class Feeder:
     def _dead_letters(self, bad: list[BadLine], opened: str) -> _Prepared:
         letters = (
             DeadLetter(
-                f"file:{_identity(line.file, opened)}", 0, line.line, None, line.payload, line.reason, line.detail
+                f"{FILE}{_identity(line.file, opened)}", 0, line.line, None, line.payload, line.reason, line.detail
             )
             for line in bad
         )

@@ -16,7 +16,7 @@ PATIENCE = 4.0
 
 
 async def gather(
-    stream: Any, handle: Callable[[list[RecordBatch]], Awaitable[None]], max_records: int, linger: float
+    stream: Any, handle: Callable[[list[RecordBatch]], Awaitable[None]], max_records: int, max_bytes: int, linger: float
 ) -> None:
     """Run `handle` on gathered batches of an agent's stream, and ack them when it returns: the body of an agent.
 
@@ -24,7 +24,8 @@ async def gather(
     durable when `handle` returns, and an exception stops the worker with nothing of them committed.
 
     Args:
-        max_records: handle once so many records have come together.
+        max_records: handle once so many records have come together. max_bytes: or so many bytes of keys and values. A
+            batch that was read is never split, so both are passed by less than one batch.
         linger: seconds at most to wait for more after the first batch (see `patience`). While `handle` runs the next
             ones come together anyway.
     """
@@ -40,15 +41,16 @@ async def gather(
     try:
         while True:
             events = [await ahead.get()]
-            records = len(events[0].value)
+            records, size = len(events[0].value), size_of(events[0].value)
             until = time.monotonic() + patience(took, linger)
-            while records < max_records and (left := until - time.monotonic()) > 0:
+            while records < max_records and size < max_bytes and (left := until - time.monotonic()) > 0:
                 try:
                     event = await asyncio.wait_for(ahead.get(), left)
                 except TimeoutError:
                     break
                 events.append(event)
                 records += len(event.value)
+                size += size_of(event.value)
             began = time.monotonic()
             try:
                 await handle([event.value for event in events])
@@ -72,3 +74,8 @@ def patience(took: float, linger: float) -> float:
     is kept busy a fifth of the time at most by inserts that are not full.
     """
     return min(linger, PATIENCE * took)
+
+
+def size_of(batch: RecordBatch) -> int:
+    """Bytes of a batch's keys and values."""
+    return sum(len(record.key or b"") + len(record.value or b"") for record in batch)

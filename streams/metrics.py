@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from prometheus_client import Counter, Gauge, Histogram, Info
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Info
 
 _BATCH_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _BATCH_RECORDS = (1, 4, 16, 64, 256, 1024, 4096, 8192, 16384, 65536)
@@ -23,7 +23,7 @@ _LATENCY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.
 # The version of the package that runs, as the label `version`; its value is always 1.
 BUILD = Info("rihla_build", "The version of Rihla that this worker runs.")
 
-# 1 while the worker is ready (recovery over, partitions assigned), else 0; streams.web sets it at each scrape.
+# 1 while the worker is ready (recovery over, partitions assigned, or none left for it), else 0; set at each scrape.
 READY = Gauge(
     "rihla_ready", "1 while the worker's recovery is over and its partitions are assigned, else 0.", ["worker"]
 )
@@ -158,7 +158,7 @@ SINK_INSERT_SECONDS = Histogram(
     "rihla_sink_insert_seconds", "Time of one acknowledged insert.", ["table"], buckets=_BATCH_SECONDS
 )
 
-# code: ClickHouse's error code, or a word (timeout, connection) where there was no answer.
+# code: ClickHouse's error code, or `connection` where there was no answer.
 SINK_RETRIES = Counter("rihla_sink_retries_total", "Inserts tried again, by ClickHouse error code.", ["table", "code"])
 
 # Read and not yet acknowledged by ClickHouse: grows to its bound while ClickHouse is away, then back-pressure holds.
@@ -171,6 +171,17 @@ EVENT_TO_TABLE_SECONDS = Histogram(
     ["table"],
     buckets=_LATENCY_SECONDS,
 )
+
+
+def counters(registry: CollectorRegistry = REGISTRY) -> dict[str, float]:
+    """Every counter above that has counted something: its name without `rihla_` and `_total`, summed over its labels."""
+    found: dict[str, float] = {}
+    for family in registry.collect():
+        if family.type == "counter" and family.name.startswith("rihla_"):
+            total = sum(sample.value for sample in family.samples if sample.name.endswith("_total"))
+            if total:
+                found[family.name.removeprefix("rihla_")] = total
+    return found
 
 
 def package_version() -> str:

@@ -12,11 +12,9 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from streams.dead_letters import FILE
 from streams.sources.events import EventBatch
 from streams.sources.jsonl import parse
-
-FILE = "file:"
-"""Topic of a letter that was a line of a file begins with it."""
 
 SEND = "send"
 REPLAYED = "replayed before"

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -72,6 +73,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         #: Counts this worker's assignments. Not the group's generation: on the embedded broker that may stay the same.
         self.generation = 0
         self.revoking_since: float | None = None
+        #: Partitions of the last assignment, changelogs included; None before the first one and while they are revoked.
+        self.held: frozenset[TP] | None = None
+        #: When reading last went round (time.monotonic); None while it waits for the flow or for an agent's buffer.
+        self.polled_at: float | None = None
         self._undelivered: set[TP] = set()
         # What perform_seek found; in `progress`, and so delivered, from resume_flow on.
         self._located: dict[TP, Progress] = {}
@@ -82,6 +87,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    async def ping(self) -> None:
+        """Return when the consumer's thread has answered."""
+        await self._thread.call_thread(self._thread.ping)
+
     # -- reading ----------------------------------------------------------------------------------------------
 
     async def _drain_messages(self, fetcher: Any) -> None:
@@ -90,8 +99,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             while not (self.should_stop or fetcher.should_stop):
                 await asyncio.sleep(0)
                 if not self.flow_active:
+                    self.polled_at = None
                     await self.wait(self.can_resume_flow)
                     continue
+                self.polled_at = time.monotonic()
                 generation = self.generation
                 for tp in self._undelivered & self.progress.keys():
                     await self._rewind(tp)
@@ -130,7 +141,9 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         group_generation = self.app.consumer_generation_id
         message = ConsumerMessage(*about, [], None, batch, None, 0, 0, tp, generation_id=group_generation)
         progress.deliver(batch)
+        self.polled_at = None
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
+        self.polled_at = time.monotonic()
         return True
 
     async def _without_holes(self, tp: TP, progress: Progress, chunk: list[Any]) -> list[Any] | None:
@@ -281,6 +294,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         self.revoking_since = now()
+        self.held = None
         await super().on_partitions_revoked(revoked)  # waits for the batches in progress, and commits them
         self._forget_progress()
 
@@ -289,6 +303,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self.generation += 1
         self._thread.heartbeat_at = now()
         self.revoking_since = None
+        self.held = frozenset(assigned)
         await super().on_partitions_assigned(assigned, generation_id)
 
     def _forget_progress(self) -> None:

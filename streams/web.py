@@ -1,11 +1,13 @@
 """The HTTP page of one worker, in its own event loop: /metrics, /healthz, /readyz, /progress.
 
 - /metrics: every metric of `streams.metrics` (and the process's own) in Prometheus's text format.
-- /healthz: 200 while the worker's loop makes progress, 503 when its last progress is older than `stale_after` seconds.
-  An orchestrator restarts what fails here, so waiting for ClickHouse or for partitions is no reason to fail.
-- /readyz: 200 once recovery is over and partitions are assigned, else 503. Both answer {"worker", "ok", "reason"}.
+- /healthz: 200 while the worker's loop makes progress (see streams.health), 503 when its last progress is older than
+  `stale_after` seconds. An orchestrator restarts what fails here, so waiting for ClickHouse or for partitions is no
+  reason to fail.
+- /readyz: 200 once recovery is over and partitions are assigned, or the group has none left for this worker; else 503.
+  Both answer {"worker", "ok", "reason"}.
 - /progress: {"worker", "inputs": {topic: {partition: next offset to read}}, "outputs": {topic: {partition: next offset
-  after the last acknowledged record}}, "counters": {name: number}}: only what is durable.
+  after the last acknowledged record}}, "counters": {name: number since the worker's start}}: only what is durable.
 
 The page has no authentication and shows no personal data; it listens on 127.0.0.1 unless told otherwise.
 """
@@ -108,7 +110,7 @@ class WorkerPage:
         age = 0.0 if self._last_progress is None else time.monotonic() - self._last_progress()
         if age > self._stale_after:
             return self._verdict(False, f"no progress of the worker's loop for {age:.0f} s")
-        return self._verdict(True, "alive")
+        return self._verdict(True, f"alive: last progress {age:.1f} s ago")
 
     async def _readyz(self, request: web.Request) -> web.Response:
         return self._verdict(*self._ready())

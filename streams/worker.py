@@ -6,7 +6,6 @@ import asyncio
 import gc
 import importlib
 import logging
-import time
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -15,6 +14,7 @@ from streams import metrics, web
 from streams.app import build, configure_logging, ensure_topics, run_worker
 from streams.edge import Edge
 from streams.errors import RihlaError
+from streams.health import Health
 from streams.settings import Settings
 from streams.topics import TopicError, ensure_changelogs
 
@@ -43,7 +43,7 @@ class Page:
         self._app, self._edge, self._host, self._port = app, edge, host, port
         self._page: web.WorkerPage | None = None
         self._exporting: asyncio.Task[None] | None = None
-        self._looked = time.monotonic()
+        self._health = Health(app)
         self._recovered = 0
 
     async def start(self) -> None:
@@ -52,9 +52,9 @@ class Page:
             self._edge.worker,
             self._port,
             self._edge.progress,
-            self._ready,
+            self._health.ready,
             host=self._host,
-            last_progress=lambda: self._looked,
+            last_progress=self._health.last_progress,
         )
         log.info("listening %s", self._page.url)
         self._exporting = asyncio.ensure_future(self._export())
@@ -66,17 +66,9 @@ class Page:
         if self._page is not None:
             await self._page.stop()
 
-    def _ready(self) -> tuple[bool, str]:
-        if not self._edge.assigned:
-            return False, "no partitions assigned yet"
-        for table in self._app.tables.values():
-            if not table.partitions_held:
-                return False, f"recovering {table.name}"
-        return True, "partitions assigned, state recovered"
-
     async def _export(self) -> None:
         while True:
-            self._looked = time.monotonic()
+            await self._health.look()
             self._edge.export_offsets()
             for table in self._app.tables.values():
                 metrics.RECOVERY_SECONDS.set(table.recovery_seconds)

@@ -1,15 +1,71 @@
-"""How batches are gathered: at once where handling is quick, fuller where it is slow."""
+"""How batches are gathered: by number, by size, and by time: at once where handling is quick, fuller where it is slow."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from streams.gather import PATIENCE, gather, patience
+from streams import gather as module
+from streams.gather import PATIENCE, READ_AHEAD, gather, patience, size_of
+from streams.progress import RecordBatch
+
+
+def batch(number: int, records: int = 10, size: int = 100) -> RecordBatch:
+    """A batch of records with 4 bytes of key each."""
+    rows = [SimpleNamespace(offset=number * records + n, key=b"key0", value=b"v" * size) for n in range(records)]
+    return RecordBatch(rows, "t", 0, 1)
+
+
+@dataclass
+class Stream:
+    """An agent's stream that gives some batches and then nothing."""
+
+    batches: list[RecordBatch]
+    taken: int = 0
+    acked: list[RecordBatch] = field(default_factory=list)
+    crashed: list[BaseException] = field(default_factory=list)
+
+    @property
+    def app(self) -> Stream:
+        return self
+
+    async def crash(self, error: BaseException) -> None:
+        self.crashed.append(error)
+
+    def noack(self) -> Stream:
+        return self
+
+    async def events(self) -> AsyncIterator[Any]:
+        for one in self.batches:
+            self.taken += 1
+            yield SimpleNamespace(value=one, ack=lambda one=one: self.acked.append(one))
+        await asyncio.Event().wait()
+
+
+def handled(stream: Stream, groups: int, max_records: int, max_bytes: int, linger: float = 60.0) -> list[list[int]]:
+    """The first offsets of the batches of each of the first groups."""
+    found: list[list[int]] = []
+
+    async def run() -> None:
+        enough = asyncio.Event()
+
+        async def handle(batches: list[RecordBatch]) -> None:
+            found.append([one.first_offset for one in batches])
+            if len(found) == groups:
+                enough.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(gather(stream, handle, max_records, max_bytes, linger))
+        await enough.wait()
+        task.cancel()
+
+    asyncio.run(run())
+    return found
 
 
 @pytest.mark.parametrize(("took", "waits"), [(0.0, 0.0), (0.01, 0.01 * PATIENCE), (3.0, 0.5)])
@@ -17,51 +73,64 @@ def test_patience_grows_with_what_handling_takes_up_to_the_linger(took: float, w
     assert patience(took, 0.5) == waits
 
 
-@dataclass
-class Event:
-    value: list[int]
-    acked: bool = False
-
-    def ack(self) -> None:
-        self.acked = True
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits as long as it may, however quickly batches are handled."""
+    monkeypatch.setattr(module, "patience", lambda took, linger: linger)
 
 
-@dataclass
-class Stream:
-    """Yields events, then waits for the test's end."""
+@pytest.mark.usefixtures("patient")
+def test_by_number() -> None:
+    assert handled(Stream([batch(n) for n in range(9)]), 2, 30, 1 << 30) == [[0, 10, 20], [30, 40, 50]]
 
-    coming: list[Event]
-    app: Any = None
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def noack(self) -> Stream:
-        return self
-
-    async def events(self) -> AsyncIterator[Event]:
-        for event in self.coming:
-            yield event
-        await self.ended.wait()
+@pytest.mark.usefixtures("patient")
+def test_by_size() -> None:
+    assert size_of(batch(0)) == 10 * 104
+    assert handled(Stream([batch(n) for n in range(9)]), 2, 1000, 2000) == [[0, 10], [20, 30]]
 
 
 def test_what_comes_while_others_are_handled_is_handled_together_and_acked_afterwards() -> None:
-    async def run() -> tuple[list[int], list[Event]]:
-        events = [Event([number]) for number in range(4)]
-        stream, sizes, done = Stream(events), list[int](), asyncio.Event()
+    async def run() -> tuple[list[int], Stream]:
+        stream, sizes, done = Stream([batch(n) for n in range(4)]), list[int](), asyncio.Event()
 
-        async def handle(batches: list[Any]) -> None:
-            assert not any(event.acked for event in events if event.value in batches)
+        async def handle(batches: list[RecordBatch]) -> None:
+            assert not any(one in stream.acked for one in batches)
             if not sizes:
                 await asyncio.sleep(0.01)  # the reader takes the others meanwhile
             sizes.append(len(batches))
-            if sum(sizes) == len(events):
+            if sum(sizes) == len(stream.batches):
                 done.set()
 
-        task = asyncio.ensure_future(gather(stream, handle, 1000, 60.0))
+        task = asyncio.ensure_future(gather(stream, handle, 1000, 1 << 30, 60.0))
         await asyncio.wait_for(done.wait(), 30)
         task.cancel()
         await asyncio.wait([task])
-        return sizes, events
+        return sizes, stream
 
-    sizes, events = asyncio.run(run())
+    sizes, stream = asyncio.run(run())
     assert sizes == [1, 3]  # the first at once, though it might have lingered for a minute
-    assert all(event.acked for event in events[:1])
+    assert stream.acked[:1] == stream.batches[:1]
+
+
+def test_reads_no_further_ahead_than_it_may() -> None:
+    stream = Stream([batch(n) for n in range(50)])
+    assert handled(stream, 1, 10, 1 << 30) == [[0]]
+    assert stream.taken <= 1 + READ_AHEAD + 1, "one at work, so many ahead, one in the hand"
+    assert stream.acked == []
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("failing", [0, 1])
+def test_what_failed_is_not_acked_as_done(failing: int) -> None:
+    stream = Stream([batch(n) for n in range(4)])
+    calls: list[int] = []
+
+    async def handle(batches: list[RecordBatch]) -> None:
+        calls.append(len(batches))
+        if len(calls) == failing + 1:
+            raise ArithmeticError
+
+    asyncio.run(gather(stream, handle, 20, 1 << 30, 60.0))
+    assert [type(error) for error in stream.crashed] == [ArithmeticError]
+    assert [one.abandoned for one in stream.acked] == [False, False] * failing + [True, True]

@@ -57,6 +57,7 @@ def test_nothing_there_is_unavailable() -> None:
     with pytest.raises(ClickHouseUnavailableError, match=r"does not answer at http://u@127\.0\.0\.1:9") as raised:
         connect("http://u:secret@127.0.0.1:9/")
     assert "secret" not in str(raised.value)
+    assert str(raised.value).endswith(": Connection refused"), "the HTTP client's whole story"
     assert is_retriable(raised.value)
 
 

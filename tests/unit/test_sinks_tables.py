@@ -39,6 +39,11 @@ def test_copies_carry_the_epoch_as_a_column() -> None:
         assert arrow.column("epoch").to_pylist() == [5]
 
 
+def test_a_line_of_a_file_is_the_same_letter_in_every_history() -> None:
+    rows = frame("dead_letter", {"topic": "file:/a.jsonl", "offset": 3}, {"topic": "cx.stay", "offset": 3})
+    assert to_arrow(rows, TABLES["dead-letters"], 5).column("epoch").to_pylist() == [0, 5]
+
+
 def test_only_the_last_version_of_a_key_is_kept() -> None:
     rows = frame(
         "journey",

@@ -1,0 +1,164 @@
+"""The sink worker on a real broker and the real engine, with faults between it and ClickHouse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import polars as pl
+import pytest
+
+from schemas.encode import BatchEncoder
+from schemas.records import polars_schema
+from schemas.registry import LocalRegistry
+from sinks import agent, writer
+from sinks.engine import Engine
+from sinks.http_interface import Served, serve
+from sinks.writer import FinalInsertError
+from streams.app import QUEUED_BATCHES, App, build
+from streams.gather import READ_AHEAD
+from streams.output import BatchProducer
+from streams.settings import Settings
+from streams.topics import ensure_topics
+from tests.brokers import Broker, until
+from tests.clickhouse import ClickHouse, LoopThread
+from tests.integration.test_clickhouse_writer import Faults
+from tests.sink_rows import NOON, frame, journey
+from tests.workers import producing, running
+
+BATCH = 100
+ROWS = 1000
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture
+def faulty(engine: Engine, loop_thread: LoopThread, faults: Faults) -> Iterator[Served]:
+    """The engine behind the faults."""
+    served = loop_thread.run(serve(engine, middlewares=(faults.middleware,)))
+    yield served
+    loop_thread.run(served.close())
+
+
+@asynccontextmanager
+async def sink(settings: Settings) -> AsyncIterator[App]:
+    """The sink worker in this process, with its topics."""
+    await ensure_topics(settings)
+    app = build(settings, "sink")
+    agent.create(app, settings)
+    async with running(app):
+        yield app
+
+
+async def send(settings: Settings, topic: str, rows: pl.DataFrame, record: str) -> None:
+    """Write records as a worker would."""
+    async with producing(settings) as producer:
+        output = BatchProducer(producer, settings.topic(topic))
+        await output.send([b"k%d" % n for n in range(rows.height)], BatchEncoder(record, LocalRegistry()).encode(rows))
+        await output.flush()
+
+
+def journeys(count: int) -> pl.DataFrame:
+    return frame("journey", *(journey("c", f"B{number}", NOON, NOON) for number in range(count)))
+
+
+def letter(topic: str, payload: bytes) -> pl.DataFrame:
+    row: dict[str, Any] = {"topic": topic, "partition": 0, "offset": 1, "key": None, "payload": payload}
+    row |= {"reason": "bad_time", "detail": "", "failed_at": NOON, "attempts": 1, "version": "0"}
+    return pl.DataFrame([row], schema=polars_schema("dead_letter"))
+
+
+def test_while_clickhouse_is_away_kafka_keeps_the_rest(
+    embedded_broker: Broker,
+    topic_prefix: str,
+    clickhouse: ClickHouse,
+    faulty: Served,
+    faults: Faults,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is acked, reading stops at a bound, nothing is dropped; then all is stored, once."""
+    clickhouse.migrated()
+    count = 20_000
+    monkeypatch.setattr(agent, "ROWS_PER_INSERT", ROWS)
+    monkeypatch.setattr(writer, "LONGEST_PAUSE", 0.5)
+    faults.plan = ["252", "lost after", "lost before", "bad gateway", "241"] * 2 + ["252"] * 1000
+    settings = embedded_broker.settings(
+        topic_prefix, clickhouse=faulty.url, database=clickhouse.database, max_poll_records=BATCH
+    )
+
+    async def scenario() -> None:
+        async with sink(settings) as app:
+            await send(settings, "journeys", journeys(count), "journey")
+            topic = settings.topic("journeys")
+
+            def delivered() -> int:
+                return sum(one.delivered for tp, one in app.consumer.progress.items() if tp.topic == topic)
+
+            await until(lambda: faults.inserts >= 8, 90, "some attempts")
+            seen = -1
+            while seen != delivered():
+                seen = delivered()
+                await asyncio.sleep(1.0)
+            # The insert at work, what was read ahead of it, the stream's buffer, a batch of each partition on its way.
+            batches = ROWS // BATCH + 1 + READ_AHEAD + 1 + QUEUED_BATCHES + settings.partitions + 1
+            assert 0 < seen <= batches * BATCH
+            assert seen < count / 2, "reading must wait, too"
+            assert not any(one.acked for tp, one in app.consumer.progress.items() if tp.topic == topic)
+            faults.plan = []
+
+            async def stored() -> bool:
+                rows = await asyncio.to_thread(clickhouse.rows, "SELECT count(), uniqExact(journey_id) FROM journeys")
+                return rows == [(count, count)]
+
+            await until(stored, 120, "every row, once")
+
+    asyncio.run(scenario())
+
+
+def test_a_row_that_clickhouse_refuses_becomes_a_letter_and_its_neighbours_are_stored(
+    embedded_broker: Broker, topic_prefix: str, clickhouse: ClickHouse, faulty: Served
+) -> None:
+    clickhouse.migrated()
+    clickhouse.client.command("ALTER TABLE journeys_store ADD CONSTRAINT c CHECK journey_id NOT IN ('c/B7', 'c/B900')")
+    settings = embedded_broker.settings(topic_prefix, clickhouse=faulty.url, database=clickhouse.database)
+    counts = "SELECT count() FROM journeys UNION ALL SELECT count() FROM dead_letters"
+    told = "SELECT topic, reason, position(detail, 'VIOLATED_CONSTRAINT') > 0, attempts, key FROM dead_letters"
+
+    async def scenario() -> None:
+        async with sink(settings):
+            await send(settings, "journeys", journeys(1000), "journey")
+
+            async def all_is_stored() -> bool:
+                found = await asyncio.to_thread(clickhouse.rows, counts)
+                return sorted(found) == [(2,), (998,)]
+
+            await until(all_is_stored, 90, "998 rows and 2 letters")
+        topic = settings.topic("journeys")
+        assert sorted(clickhouse.rows(told)) == [(topic, "unstorable", 1, 1, "k7"), (topic, "unstorable", 1, 1, "k900")]
+
+    asyncio.run(scenario())
+
+
+def test_a_letter_that_is_refused_is_told_once_and_then_a_person_must_act(
+    embedded_broker: Broker, topic_prefix: str, clickhouse: ClickHouse, faulty: Served
+) -> None:
+    """Without an end to it, each refusal would make a larger letter, for ever."""
+    clickhouse.migrated()
+    clickhouse.client.command("ALTER TABLE dead_letters_store ADD CONSTRAINT c CHECK position(payload, 'ugly') = 0")
+    settings = embedded_broker.settings(topic_prefix, clickhouse=faulty.url, database=clickhouse.database)
+
+    async def scenario() -> None:
+        async with sink(settings) as app:
+            await send(settings, "dead-letters", letter("cx.stay", b"good"), "dead_letter")
+            await send(settings, "dead-letters", letter("cx.stay", b"ugly"), "dead_letter")
+            await until(lambda: app.crash_reason is not None, 90, "the worker to give up")
+            assert isinstance(app.crash_reason, FinalInsertError)
+            assert "a letter about a letter" in str(app.crash_reason)
+        assert clickhouse.rows("SELECT payload FROM dead_letters") == [("good",)]
+
+    asyncio.run(scenario())
