@@ -14,10 +14,10 @@ _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 def connect(url: str, database: str | None = "cx", *, timeout: float = 300.0) -> Client:
-    """A client for http[s]://[user[:password]@]host[:port][/?database=NAME&SETTING=VALUE...].
+    """A client for http[s]://[user[:password]@]host[:port][/?database=NAME&send_receive_timeout=SECONDS&SETTING=VALUE...].
 
     database: what unqualified names refer to; one in the URL wins; None: the server's default (it need not exist yet).
-    timeout: seconds without any answer after which a call fails.
+    timeout: seconds without any answer after which a call fails; send_receive_timeout in the URL wins.
     The client may be shared by threads: it has no session.
     Raises ClickHouseUnavailableError when nothing usable answers there (the same call may succeed later),
     ClickHouseRefusedError for wrong credentials or database, ValueError for a malformed URL.
@@ -27,6 +27,7 @@ def connect(url: str, database: str | None = "cx", *, timeout: float = 300.0) ->
         raise ValueError(f"not a ClickHouse URL: {_shown(url)!r} (http://user:password@host:8123)")
     settings: dict[str, str] = dict(parse_qsl(parts.query))
     database = settings.pop("database", "") or database
+    timeout = float(settings.pop("send_receive_timeout", timeout))
     try:
         return clickhouse_connect.get_client(
             interface=parts.scheme,

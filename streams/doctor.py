@@ -24,7 +24,6 @@ CLOCK_SECONDS = 5.0
 """A clock further off than this makes latencies meaningless; events more than a day ahead are refused."""
 BROKER_SECONDS = 15.0
 
-_ERRNO = re.compile(r"\[Errno \d+\] [\w ]+")
 
 
 @dataclass(frozen=True)
@@ -193,9 +192,7 @@ def _clickhouse(settings: Settings) -> Iterator[Finding]:
         yield _migrations(client, settings)
         client.close()
     except (ConnectionError, ClickHouseRefusedError, ClickHouseError, ValueError) as error:
-        why = _ERRNO.search(str(error))  # a client's account of a refused connection is long
-        detail = why[0] if why else str(error)
-        yield Finding("problem", about, detail, "start it, or name another: RIHLA_CLICKHOUSE or --clickhouse")
+        yield Finding("problem", about, str(error), "start it, or name another: RIHLA_CLICKHOUSE or --clickhouse")
 
 
 def _without_password(url: str) -> str:

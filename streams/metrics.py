@@ -174,7 +174,7 @@ EVENT_TO_TABLE_SECONDS = Histogram(
 
 
 def counters(registry: CollectorRegistry = REGISTRY) -> dict[str, float]:
-    """Every counter above that has counted something: its name without `rihla_` and `_total`, summed over its labels."""
+    """Every counter above that has counted something: name without `rihla_` and `_total`, the sum over its labels."""
     found: dict[str, float] = {}
     for family in registry.collect():
         if family.type == "counter" and family.name.startswith("rihla_"):

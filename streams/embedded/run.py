@@ -101,7 +101,7 @@ async def run_files(
             try:
                 batches = chain.from_iterable(sources)
                 feeding = time.monotonic()
-                bad_lines = await _feed_and_wait(pipeline, batches, accounting, progress)
+                bad_lines = await feed_and_wait(pipeline, batches, accounting, progress)
                 seconds = time.monotonic() - feeding
                 progress.stage = "counting"
                 account = await asyncio.to_thread(accounting.account)
@@ -125,7 +125,7 @@ async def run_files(
     )
 
 
-async def _feed_and_wait(
+async def feed_and_wait(
     pipeline: Pipeline, batches: Iterator[EventBatch], accounting: Accounting, progress: Progress
 ) -> dict[str, int]:
     """Returns the bad lines by reason, once all is stored."""

@@ -77,7 +77,7 @@ def read(path: str, *, batch_size: int = BATCH_ROWS) -> Iterator[EventBatch]:
 
 
 def _header(name: str, line: bytes) -> list[str]:
-    header = [column.strip() for column in next(csv.reader([line.decode("utf-8", "replace")]), [])]
+    header = [column.strip() for column in _fields(line.decode("utf-8", "replace")) or []]
     lacking = [column for column in _COLUMNS if column not in header]
     if lacking:
         raise SourceError(
@@ -115,8 +115,7 @@ def _parse(header: list[str], lines: list[bytes]) -> pl.DataFrame:
     quoted = text.str.contains('"', literal=True).fill_null(False)
     if quoted.any():
         parsed = [
-            next(csv.reader([line])) if has_quotes else plain
-            for line, has_quotes, plain in zip(text, quoted, fields, strict=True)
+            _fields(line) if has_quotes else plain for line, has_quotes, plain in zip(text, quoted, fields, strict=True)
         ]
         fields = pl.Series("fields", parsed, dtype=pl.List(pl.String))
     whole = fields.list.len() == len(header)
@@ -138,6 +137,14 @@ def _parse(header: list[str], lines: list[bytes]) -> pl.DataFrame:
         .unnest("problem")
         .with_columns(pl.col("offset").cast(pl.Int64))
     )
+
+
+def _fields(line: str) -> list[str] | None:
+    """The fields of a row with quotes; None where it is no CSV (a line end within, a field of more than 128 KiB)."""
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return None
 
 
 def _decoded(line: bytes) -> str | None:

@@ -175,5 +175,12 @@ def _keep_unknown(event: dict[str, Any], known: frozenset[str]) -> None:
     for name in unknown:
         value = event.pop(name)
         if value is not None:
-            kept.append({"key": name, "value": value if isinstance(value, str) else orjson.dumps(value).decode()})
+            kept.append({"key": name, "value": value if isinstance(value, str) else _as_json(name, value)})
     event["attributes"] = [*attributes, *kept]
+
+
+def _as_json(name: str, value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:  # orjson reads deeper nesting than it writes
+        raise _NotAnEvent("undecodable", f"{name[:80]} cannot be kept as an attribute: {error}") from None
