@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-import re
 import shutil
 import sys
 import time
@@ -23,7 +22,6 @@ Verdict = Literal["ok", "note", "problem"]
 CLOCK_SECONDS = 5.0
 """A clock further off than this makes latencies meaningless; events more than a day ahead are refused."""
 BROKER_SECONDS = 15.0
-
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Each `check_...` takes one payload and raises AssertionError, or what escaped, w
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import zlib
@@ -104,10 +105,8 @@ def _read(read: Callable[..., Iterator[EventBatch]], payload: bytes, name: str) 
     with tempfile.TemporaryDirectory(prefix="rihla-fuzz-") as folder:
         file = Path(folder) / name
         file.write_bytes(payload)
-        try:
+        with contextlib.suppress(SourceError):
             yield from read(str(file), batch_size=3)
-        except SourceError as error:
-            assert error.args
 
 
 def _feed(batch: EventBatch) -> None:
