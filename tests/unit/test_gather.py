@@ -1,4 +1,4 @@
-"""How batches are gathered: by number, by size, and by time: at once where handling is quick, fuller where it is slow."""
+"""How batches are gathered: by number, by size, by time; at once where handling is quick, fuller where it is slow."""
 
 from __future__ import annotations
 
