@@ -120,7 +120,7 @@ async def rebalances(tried: World, rng: random.Random) -> None:
     """Workers join and leave without pause while events flow."""
     await tried.start_all()
     await tried.reading()
-    feeding = asyncio.create_task(tried.feed(pause=0.8))
+    feeding = asyncio.create_task(tried.feed(pause=1.5))
     while not feeding.done():
         kind = rng.choice(KINDS)
         (guest,) = await tried.start(kind, supervised=False)
@@ -149,10 +149,11 @@ async def clock_jumps(tried: World, rng: random.Random) -> None:
 async def poison(tried: World, rng: random.Random) -> None:
     """Every twentieth record is none that can be used, of every kind."""
     maker = Poison(tried, rng)
+    events = sum(batch.frame.height for batch in tried.batches)
     await tried.start_all()
     for share in range(1, 21):
         await tried.feed(share / 20)
-        await maker.send(round(0.05 * tried.records / 20))
+        await maker.send(round(0.05 * events / 20))
 
 
 async def backlog(tried: World, rng: random.Random) -> None:
