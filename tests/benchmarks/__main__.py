@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import latency, pipeline, sink, stages, state, stitch
+from tests.benchmarks import alerts, latency, pipeline, sink, stages, state, stitch
 from tests.benchmarks.report import Outcome, say
 
 BENCHMARKS: dict[str, Callable[[int, Path | None], Outcome]] = {
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[int, Path | None], Outcome]] = {
     "sink": lambda events, _: sink.measure(events),
     "state": lambda customers, _: state.measure(customers),
     "latency": lambda events, _: latency.measure(events),
+    "alerts": lambda complaints, _: alerts.measure(complaints),
 }
 EVENTS = {
     "stages": 60_000,
@@ -31,9 +32,18 @@ EVENTS = {
     "sink": 60_000,
     "state": 1_000_000,
     "latency": 20_000,
+    "alerts": 50,
 }
-"""How many events each takes by default; state: how many customers."""
-QUICK = {"stages": 20_000, "pipeline": 10_000, "stitch": 3_000, "sink": 5_000, "state": 50_000, "latency": 2_000}
+"""How many events each takes by default; state: how many customers; alerts: how many complaints."""
+QUICK = {
+    "stages": 20_000,
+    "pipeline": 10_000,
+    "stitch": 3_000,
+    "sink": 5_000,
+    "state": 50_000,
+    "latency": 2_000,
+    "alerts": 3,
+}
 """The same with --quick: enough to see that it works, too few for figures to quote."""
 
 
