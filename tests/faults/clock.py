@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 VARIABLE = "RIHLA_CLOCK"
 LOOK_EVERY = 0.1  # seconds
@@ -30,6 +31,22 @@ def bend(environment: Mapping[str, str]) -> None:
 
     time.time_ns = time_ns
     time.time = lambda: time_ns() / 1e9
+    _stamp_records()
+
+
+def _stamp_records() -> None:
+    """Let records without a timestamp have that of the bent clock: aiokafka's C code asks the kernel for it."""
+    from streams.output import BatchProducer
+
+    send = BatchProducer.send
+
+    async def stamped(
+        producer: BatchProducer, keys: Any, values: Any, timestamps_ms: Any = None, *rest: Any, **named: Any
+    ) -> None:
+        now = time.time_ns() // 1_000_000
+        await send(producer, keys, values, now if timestamps_ms is None else timestamps_ms, *rest, **named)
+
+    BatchProducer.send = stamped  # type: ignore[method-assign]
 
 
 def set_ahead(file: Path, seconds: float) -> None:
