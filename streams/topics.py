@@ -13,10 +13,13 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExists
 from streams.errors import RihlaError
 from streams.settings import Settings
 
-FOREVER = {"retention.ms": "-1"}
-LATEST_BY_KEY = {"cleanup.policy": "compact"}
+ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1)}
+"""Kafka refuses records stamped more than an hour ahead of its own clock: a worker whose clock has jumped would stop.
+No table depends on these stamps. (Not for the channels: there a producer with a wrong clock should be told.)"""
+FOREVER = {"retention.ms": "-1", **ANY_TIME}
+LATEST_BY_KEY = {"cleanup.policy": "compact", **ANY_TIME}
 CHANGELOG = {**LATEST_BY_KEY, "max.message.bytes": str(16 << 20), "min.cleanable.dirty.ratio": "0.3"}
-DAYS_30 = {"retention.ms": str(30 * 24 * 3600 * 1000)}
+DAYS_30 = {"retention.ms": str(30 * 24 * 3600 * 1000), **ANY_TIME}
 ATTEMPTS_WAIT = 0.2  # seconds between looks for a topic just created
 VISIBLE_WITHIN = 30.0  # seconds
 
@@ -39,15 +42,15 @@ TOPICS = (
     Topic("check-in"),
     Topic("stay"),
     Topic("post-travel"),
-    Topic("interactions"),
+    Topic("interactions", None, ANY_TIME),
     Topic("links", 1, FOREVER),  # who is who is a function of all of them
     Topic("identities", None, LATEST_BY_KEY),
-    Topic("parts"),
+    Topic("parts", None, ANY_TIME),
     Topic("journeys", None, LATEST_BY_KEY),
     Topic("customers", None, LATEST_BY_KEY),
     Topic("cases", None, LATEST_BY_KEY),
-    Topic("alerts"),
-    Topic("moves"),
+    Topic("alerts", None, ANY_TIME),
+    Topic("moves", None, ANY_TIME),
     Topic("dead-letters", None, DAYS_30),
     Topic("erasures", 1, LATEST_BY_KEY),
 )

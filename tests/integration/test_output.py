@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -12,6 +13,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from streams.embedded.tansu import Tansu
 from streams.output import BatchProducer, RecordTooLarge
+from streams.topics import CHANNEL_TOPICS, TOPICS, ensure_changelogs, ensure_topics
 from tests.brokers import Broker
 from tests.faults.trial import read_all
 from tests.workers import create_topic, producing
@@ -114,6 +116,24 @@ async def send_and_flush(output: BatchProducer) -> None:
     """Send three rows, and wait for them."""
     await output.send([b"b", b"c", b"d"], [b"2"] * 3)
     await output.flush()
+
+
+def test_a_worker_whose_clock_is_days_ahead_can_write(kafka_broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = kafka_broker.settings(topic_prefix)
+        await ensure_topics(settings)
+        changelog = settings.topic("state-changelog")
+        await ensure_changelogs(settings, {changelog: 2})
+        ahead = time.time_ns() // 1_000_000 + 3 * 86_400_000
+        written = {settings.topic(topic.name) for topic in TOPICS} - set(map(settings.topic, CHANNEL_TOPICS))
+        async with producing(settings) as producer:
+            for topic in {changelog, *written}:
+                output = BatchProducer(producer, topic)
+                await output.send([b"k"], [b"v"], ahead)
+                await output.flush()
+                assert sum(output.acknowledged.values()) == 1
+
+    asyncio.run(scenario())
 
 
 def test_a_broker_that_dies_fails_the_flush(tmp_path_factory: pytest.TempPathFactory) -> None:
