@@ -1,4 +1,4 @@
-"""Macro-F1 of the scorer on labelled sets: `python -m streams.text.evaluate DIRECTORY`.
+"""Macro-F1 of the scorer on labelled sets: `rihla score --labelled DIRECTORY`.
 
 A set is a CSV file, gzip or not, with the columns text and label (-1, 0, 1). A score above 0 counts as positive, below
 0 as negative; null as neutral where the set has that label, and as wrong where it has not.
@@ -6,8 +6,8 @@ A set is a CSV file, gzip or not, with the columns text and label (-1, 0, 1). A 
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,15 @@ class Report:
     per_second: float
 
 
+def f1_by_label(truth: Sequence[int], guesses: Sequence[int]) -> dict[int, float]:
+    """F1 of each label that is in truth: 2 hits / (guessed + true)."""
+    found = {}
+    for label in sorted(set(truth)):
+        hits = sum(a == b == label for a, b in zip(truth, guesses, strict=True))
+        found[label] = 2 * hits / max(1, list(truth).count(label) + list(guesses).count(label))
+    return found
+
+
 def evaluate(scorer: Scorer, name: str, frame: pl.DataFrame, *, locale: str | None = None) -> Report:
     """Score a frame with the columns text and label; `name` should begin with the language, to judge identification."""
     frame = frame.drop_nulls(["text", "label"]).unique("text", keep="first", maintain_order=True)
@@ -44,10 +53,7 @@ def evaluate(scorer: Scorer, name: str, frame: pl.DataFrame, *, locale: str | No
     labels = [int(label) for label in frame["label"].to_list()]
     guesses = [0 if r is None or r.score is None else (r.score > 0) - (r.score < 0) for r in results]
     language = name.split("_", 1)[0]
-    f1 = {}
-    for label in sorted(set(labels)):
-        hits = sum(guess == truth == label for guess, truth in zip(guesses, labels, strict=True))
-        f1[label] = 2 * hits / max(1, guesses.count(label) + labels.count(label))
+    f1 = f1_by_label(labels, guesses)
     return Report(
         name=name,
         rows=len(labels),
@@ -60,14 +66,13 @@ def evaluate(scorer: Scorer, name: str, frame: pl.DataFrame, *, locale: str | No
     )
 
 
-def main(arguments: list[str]) -> int:
-    """Print a table of the sets in a directory: as they are, and (name ending in /2) without their neutral rows."""
-    if len(arguments) != 1:
-        print("usage: python -m streams.text.evaluate DIRECTORY", file=sys.stderr)
-        return 2
+def table(directory: Path) -> Iterator[str]:
+    """The lines of a table of the sets in a directory, by language (the beginning of the file's name): as they are, and
+    (name ending in /2) without their neutral rows.
+    """
     scorer = Scorer()
-    print(HEADER)
-    for path in sorted(Path(arguments[0]).glob("*.csv*")):
+    yield HEADER
+    for path in sorted(directory.glob("*.csv*")):
         frame = pl.read_csv(path, columns=["text", "label"])
         name = path.name.split(".", 1)[0]
         sets = [(name, frame)]
@@ -76,12 +81,7 @@ def main(arguments: list[str]) -> int:
         for label, rows in sets:
             report = evaluate(scorer, label, rows)
             cells = " ".join(f"{report.f1[key]:6.3f}" if key in report.f1 else "     -" for key in (-1, 0, 1))
-            print(
+            yield (
                 f"{label:28} {report.rows:6} {report.macro_f1:8.3f} {report.accuracy:8.3f} {cells} "
                 f"{report.nulls:5.2f} {report.right_language:5.2f} {report.per_second:8.0f}"
             )
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

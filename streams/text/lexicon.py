@@ -1,14 +1,16 @@
 """Lexicons: what a word or phrase of one language says, read from a text file of the package.
 
 A line is `kind: term, term, ...`; `#` starts a comment. The kinds: a number (valence, -4 to 4), `not` (negates what
-follows; in Turkish and Urdu what precedes), `more` and `less` (intensifiers), `but` (what follows counts more), `and`,
-and `aspect NAME`. A term of several words is a phrase, whose own valence replaces that of its words ("no problem"); `*`
-in it stands for up to two words. `=term` takes no affixes, `term*` takes any ending. A later line overrides an earlier.
+follows; in Turkish and Urdu what precedes; with a valence too, that is what it says where it negates nothing), `more`
+and `less` (intensifiers), `but` (what follows counts more), `and`, `wanted` (says nothing until it is negated: "not
+halal", "no prayer room"), `verdict` (its sentence sums up), and `aspect NAME`. A term of several words is a phrase,
+whose own valence replaces that of its words ("no problem"), and whose own aspects those of its words; `*` in it stands
+for up to two words. `=term` takes no affixes, `term*` takes any ending. A later line overrides an earlier.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.resources import files
 
@@ -19,7 +21,7 @@ ASPECTS = (
     "halal_food", "prayer", "cleanliness", "staff", "waiting", "room", "wifi", "baggage", "delay", "price", "transfer",
     "guide", "food", "location", "seat", "booking_process", "payment", "refund", "safety", "accessibility", "ziyarah",
 )  # fmt: skip
-ROLES = ("not", "more", "less", "but", "and")
+ROLES = ("not", "more", "less", "but", "and", "wanted", "verdict")
 _NORMALISE = {
     "ar": normalise.arabic,
     "tr": normalise.turkish,
@@ -46,8 +48,14 @@ class Entry:
             self.valence = float(kind)
 
 
+Phrase = tuple[tuple[str, ...], Entry]
+"""The terms of a phrase after its first, and what it says."""
+
+
 class Word:
-    """What a written word is in one language: an entry, with its own negation applied, and the phrases it may begin."""
+    """What a written word is in one language: an entry, with its own negation applied, and the phrases it may begin,
+    by their second term.
+    """
 
     __slots__ = ("aspects", "keys", "known", "negative_verb", "phrases", "role", "valence")
 
@@ -58,7 +66,7 @@ class Word:
         self.known = False
         self.negative_verb = False
         self.keys: frozenset[str] = frozenset()
-        self.phrases: tuple[tuple[tuple[str, ...], Entry], ...] = ()
+        self.phrases: dict[str, list[Phrase]] = {}
 
 
 def read(name: str) -> Iterator[tuple[str, str]]:
@@ -83,19 +91,26 @@ class Lexicon:
         self._exact: dict[str, Entry] = {}
         self._terms: dict[str, Entry] = {}
         self._stems: dict[str, Entry] = {}
-        self._phrases: dict[str, dict[tuple[str, ...], Entry]] = {}
+        self._phrases: dict[str, dict[str, list[Phrase]]] = {}
         self._keys: set[str] = set()
         self._words: dict[str, Word] = {}
         self._memory = memory
+        phrases: dict[str, dict[tuple[str, ...], Entry]] = {}
         for name in names:
             for kind, term in read(name):
-                self._add(kind, term)
+                self._add(kind, term, phrases)
+        for first, entries in phrases.items():
+            by_second = self._phrases[first] = {}
+            for rest, entry in entries.items():
+                by_second.setdefault(rest[0], []).append((rest, entry))
+            for found in by_second.values():
+                found.sort(key=longest_first)
 
-    def _add(self, kind: str, term: str) -> None:
+    def _add(self, kind: str, term: str, phrases: dict[str, dict[tuple[str, ...], Entry]]) -> None:
         words = [word if word == "*" else self._term(word) for word in term.replace("=", "").split()]
         if len(words) > 1:
             self._keys.update(word for word in words if word != "*")
-            entry = self._phrases.setdefault(words[0], {}).setdefault(tuple(words[1:]), Entry())
+            entry = phrases.setdefault(words[0], {}).setdefault(tuple(words[1:]), Entry())
         elif term.startswith("="):
             entry = self._exact.setdefault(self.normalise(term[1:]), Entry())
         elif term.endswith("*"):
@@ -111,6 +126,10 @@ class Lexicon:
     @cached_property
     def _known(self) -> frozenset[str]:
         return frozenset(self._terms) | self._keys
+
+    def terms(self) -> Collection[str]:
+        """Its single words, normalised, as they stand in it."""
+        return self._terms.keys()
 
     def lists(self, raw: str) -> bool:
         """Whether the lexicon has this word as it stands, or, in Turkish, a long beginning of it; cheaper."""
@@ -157,6 +176,21 @@ class Lexicon:
             word.negative_verb = turkish_negative_verb(token)
         if keys:
             word.keys = frozenset(keys)
-            found = [item for key in keys for item in self._phrases.get(key, {}).items()]
-            word.phrases = tuple(sorted(found, key=lambda item: (-len(item[0]), item[0])))
+            begun = [self._phrases[key] for key in keys if key in self._phrases]
+            word.phrases = begun[0] if len(begun) == 1 else _merge(begun)
         return word
+
+
+def longest_first(phrase: Phrase) -> tuple[int, tuple[str, ...]]:
+    """The order in which phrases are tried."""
+    return -len(phrase[0]), phrase[0]
+
+
+def _merge(begun: Sequence[Mapping[str, list[Phrase]]]) -> dict[str, list[Phrase]]:
+    merged: dict[str, list[Phrase]] = {}
+    for phrases in begun:
+        for second, found in phrases.items():
+            merged.setdefault(second, []).extend(found)
+    for found in merged.values():
+        found.sort(key=longest_first)
+    return merged

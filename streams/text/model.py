@@ -24,33 +24,44 @@ class LinearModel:
         if classes != ["-1", "0", "1"]:
             raise ValueError(f"weights {name}: classes {classes}, not negative, neutral, positive")
         self._weights: dict[str, Weights] = {}
+        self._pairs: dict[str, dict[str, Weights]] = {}
         for line in lines[1:]:
             feature, *numbers = line.split("\t")
             negative, neutral, positive = (int(number) * float(unit) for number in numbers)
-            self._weights[feature] = (negative, neutral, positive)
+            first, _, second = feature.partition(" ")
+            if second:
+                self._pairs.setdefault(first, {})[second] = (negative, neutral, positive)
+            else:
+                self._weights[feature] = (negative, neutral, positive)
         self._lexical = [self._weights.get(feature, (0.0, 0.0, 0.0)) for feature in features.LEXICAL]
-        self._plain: dict[str, str] = {}
+        self._words: dict[str, tuple[str, Weights | None, dict[str, Weights] | None]] = {}
         self._memory = memory
 
-    def _word(self, raw: str) -> str:
-        if len(self._plain) >= self._memory:
-            self._plain.clear()
-        plain = self._plain[raw] = normalise.plain(raw)
-        return plain
+    def _word(self, raw: str) -> tuple[str, Weights | None, dict[str, Weights] | None]:
+        if len(self._words) >= self._memory:
+            self._words.clear()
+        plain = normalise.plain(raw)
+        found = self._words[raw] = plain, self._weights.get(plain), self._pairs.get(plain)
+        return found
 
     def probabilities(self, words: Sequence[str], lexical: Sequence[float]) -> Weights:
         """The probabilities of negative, neutral and positive, given a text's words and `features.lexical`."""
         first = second = third = 0.0
-        before = ""
-        cache, weights = self._plain, self._weights
+        followers = self._pairs.get(features.BEGIN)
+        cache = self._words
         for raw in words:
-            plain = cache.get(raw) or self._word(raw)
-            for known in (weights.get(plain), weights.get(before + plain)):
+            plain, known, next_followers = cache.get(raw) or self._word(raw)
+            if known is not None:
+                first += known[0]
+                second += known[1]
+                third += known[2]
+            if followers is not None:
+                known = followers.get(plain)
                 if known is not None:
                     first += known[0]
                     second += known[1]
                     third += known[2]
-            before = plain + " "
+            followers = next_followers
         scale = features.scale(words)
         sums = [first * scale, second * scale, third * scale]
         for value, known in zip(lexical, self._lexical, strict=True):

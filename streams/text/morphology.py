@@ -12,6 +12,10 @@ from collections.abc import Callable, Container, Iterator
 Forms = Iterator[tuple[str, bool]]
 
 
+def _set(affixes: str) -> frozenset[str]:
+    return frozenset(affixes.split())
+
+
 def english(word: str, known: Container[str]) -> Forms:
     yield word, False
     if word.endswith("'s"):
@@ -37,76 +41,10 @@ def english(word: str, known: Container[str]) -> Forms:
                 yield stem[:-1] + "y", False
 
 
-_AR_PREFIXES = [
-    "وال",
-    "بال",
-    "فال",
-    "كال",
-    "هال",
-    "عال",
-    "ولل",
-    "لل",
-    "ال",
-    "وب",
-    "ول",
-    "وي",
-    "وت",
-    "و",
-    "ف",
-    "ب",
-    "ل",
-    "ك",
-    "س",
-    "ه",
-    "ي",
-    "ت",
-    "ن",
-    "ا",
-    "بي",
-    "بت",
-    "هي",
-    "هت",
-    "سي",
-    "ست",
-    "م",
-    "مت",
-]
-_AR_SUFFIXES = [
-    "ه",
-    "ها",
-    "هم",
-    "هن",
-    "كم",
-    "ك",
-    "نا",
-    "ي",
-    "ين",
-    "ون",
-    "ات",
-    "ان",
-    "تين",
-    "يه",
-    "ا",
-    "وا",
-    "ت",
-    "تم",
-    "ني",
-    "وني",
-    "تها",
-    "ته",
-    "تهم",
-    "تني",
-    "اته",
-    "اتهم",
-    "اتها",
-    "تنا",
-    "يين",
-    "يات",
-    "و",
-    "تي",
-    "اني",
-    "نه",
-]
+_AR_PREFIXES = _set("وال بال فال كال هال عال ولل لل ال وب ول وي وت و ف ب ل ك س ه ي ت ن ا بي بت هي هت سي ست م مت")
+_AR_SUFFIXES = _set(
+    "ه ها هم هن كم ك نا ي ين ون ات ان تين يه ا وا ت تم ني وني تها ته تهم تني اته اتهم اتها تنا يين يات و تي اني نه"
+)
 
 
 def arabic(word: str, known: Container[str]) -> Forms:
@@ -119,15 +57,19 @@ def arabic(word: str, known: Container[str]) -> Forms:
 
 
 def _arabic_affixes(word: str, negated: bool, known: Container[str]) -> Forms:
-    if len(word) < 4:
+    length = len(word)
+    if length < 4:
         return
-    heads = [word[len(prefix) :] for prefix in _AR_PREFIXES if word.startswith(prefix) and len(word) - len(prefix) >= 3]
-    for head in heads:
-        yield head, negated
-    for base in (word, *heads):
-        for suffix in _AR_SUFFIXES:
-            if base.endswith(suffix) and len(base) - len(suffix) >= 3:
-                stem = base[: -len(suffix)]
+    bases = [word]
+    for cut in range(1, min(4, length - 2)):
+        if word[:cut] in _AR_PREFIXES:
+            bases.append(word[cut:])
+            yield word[cut:], negated
+    for base in bases:
+        length = len(base)
+        for cut in range(length - 1, max(2, length - 5), -1):
+            if base[cut:] in _AR_SUFFIXES:
+                stem = base[:cut]
                 if stem in known:
                     yield stem, negated
                 if stem + "ه" in known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # Marks that carry no letter: Arabic vowel signs, tatweel, zero-width joiners, direction marks, emoji variants.
 _MARKS = re.compile(
@@ -21,27 +22,14 @@ _ARABIC = str.maketrans("أإآٱىةؤئکیےگڤپچھہۃ", "اااايهو�
 _URDU = str.maketrans("يىكهةۃأإٱۀ", "ییکہہہااا" + "ہ")
 _TURKISH = str.maketrans("ıİşçğöüâîû", "iiscgouaiu")
 
-_ROMAN = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"(.)\1+", r"\1"),
-        (r"chh?", "c"),
-        (r"kh", "k"),
-        (r"gh", "g"),
-        (r"ph", "f"),
-        (r"th", "t"),
-        (r"dh", "d"),
-        (r"bh", "b"),
-        (r"q", "k"),
-        (r"w", "v"),
-        (r"ee|ea|ii|ie", "i"),
-        (r"oo|ou", "u"),
-        (r"ai|ay|ei|ey", "e"),
-        (r"au", "o"),
-        (r"(.)\1+", r"\1"),
-        (r"(?<=..)h$", ""),
-    )
-]
+# Sounds of Urdu that people spell in several ways, and the one spelling of its sound key.
+_SOUNDS = {
+    "c": "ch chh", "k": "kh q", "g": "gh", "f": "ph", "t": "th", "d": "dh", "b": "bh", "v": "w",
+    "i": "ee ea ii ie", "u": "oo ou", "e": "ai ay ei ey", "o": "au",
+}  # fmt: skip
+_KEY = {spelling: key for key, spellings in _SOUNDS.items() for spelling in spellings.split()}
+_SOUND = re.compile("ee+|oo+|" + "|".join(sorted(_KEY, key=len, reverse=True)))
+_DOUBLE = re.compile(r"(.)\1+")
 
 
 def clean(text: str) -> str:
@@ -49,10 +37,13 @@ def clean(text: str) -> str:
     return text if text.isascii() else _MARKS.sub("", text)
 
 
+@lru_cache(maxsize=1 << 16)
 def plain(word: str) -> str:
     """Lower case, one kind of apostrophe, letters repeated three times or more written once ("soooo": "so")."""
     word = word.lower().replace("’", "'").replace("`", "'").replace("i̇", "i")
-    return _REPEAT.sub(r"\1", word) if len(word) > 3 else word
+    if len(word) > 3 and len(set(word)) < len(word) - 1:
+        return _REPEAT.sub(r"\1", word)
+    return word
 
 
 def arabic(word: str) -> str:
@@ -73,7 +64,6 @@ def turkish(word: str) -> str:
 
 def roman_urdu(word: str) -> str:
     """A sound key for Urdu in Latin letters, whose spelling is free: "achha", "acha" and "accha" are one."""
-    word = plain(word)
-    for pattern, replacement in _ROMAN:
-        word = pattern.sub(replacement, word)
-    return word
+    word = word.lower().replace("’", "'").replace("cch", "ch")
+    word = _DOUBLE.sub(r"\1", _SOUND.sub(lambda match: _KEY[match[0][:2] if match[0][0] in "eo" else match[0]], word))
+    return word[:-1] if len(word) > 2 and word[-1] == "h" else word

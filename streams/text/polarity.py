@@ -8,14 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from streams.text.lexicon import Entry, Lexicon, Word
+from streams.text.lexicon import Lexicon, Word, longest_first
 
 ALPHA = 15.0
 """VADER's constant: a sum s of valences becomes s / sqrt(s^2 + 15)."""
 
 MORE, LESS = 1.3, 0.6
 FLIP_POSITIVE, FLIP_NEGATIVE = -0.8, -0.5
+WANTED = 2.6
+"""The valence whose negation is that of something wanted ("not halal")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Clause:
     total: float = 0.0
     evidence: float = 0.0
     aspects: tuple[int, ...] = ()
+    verdict: bool = False
 
 
 def compound(total: float) -> float:
@@ -59,21 +63,27 @@ def clause(words: Sequence[Word], lexicon: Lexicon, shouted: Sequence[bool] | No
     count = len(words)
     valences = [word.valence for word in words]
     roles = [word.role for word in words]
-    aspects: list[int] = []
-    for word in words:
-        if word.aspects:
-            aspects.extend(word.aspects)
+    named = [word.aspects for word in words]
+    consumed = 0
     for place, word in enumerate(words):
-        if word.phrases:
-            _phrase(word, words, place, valences, roles, aspects)
+        if word.phrases and place + 1 < count:
+            consumed = _phrase(word, words, place, consumed, valences, roles, named)
+    lonely: dict[int, float] = {}
+    for place, role in enumerate(roles):
+        if role == "not" or (words[place].negative_verb and not valences[place]):
+            lonely[place] = valences[place] or grammar.alone
+            if role == "not":
+                valences[place] = 0.0
     total = evidence = 0.0
-    used: set[int] = set()
     for place, valence in enumerate(valences):
-        if not valence:
+        wanted = not valence and roles[place] == "wanted"
+        if not valence and not wanted:
             continue
+        if wanted:
+            valence = WANTED
+        negated = False
         weight = 1.0
-        low = max(0, place - 3)
-        for back in range(place - 1, low - 1, -1):
+        for back in range(place - 1, max(0, place - 3) - 1, -1):
             role = roles[back]
             if role is None:
                 continue
@@ -83,55 +93,59 @@ def clause(words: Sequence[Word], lexicon: Lexicon, shouted: Sequence[bool] | No
                 weight *= LESS
             elif role == "not" and place - back <= grammar.before:
                 valence *= FLIP_POSITIVE if valence > 0 else FLIP_NEGATIVE
-                used.add(back)
+                negated = not negated
+                lonely.pop(back, None)
             elif role == "but":
                 break
         for ahead in range(place + 1, min(count, place + 1 + max(grammar.after, 1))):
-            if roles[ahead] == "not" and ahead - place <= grammar.after:
+            if (roles[ahead] == "not" and ahead - place <= grammar.after) or (
+                words[ahead].negative_verb and grammar.after and not words[ahead].known
+            ):
                 valence *= FLIP_POSITIVE if valence > 0 else FLIP_NEGATIVE
-                used.add(ahead)
+                negated = not negated
+                lonely.pop(ahead, None)
                 break
             if roles[ahead] == "more" and grammar.boost_after and ahead == place + 1:
                 weight *= MORE
-            if words[ahead].negative_verb and grammar.after and not words[ahead].known:
-                valence *= FLIP_POSITIVE if valence > 0 else FLIP_NEGATIVE
-                used.add(ahead)
-                break
             if valences[ahead]:
                 break
+        if wanted and not negated:
+            continue
         if shouted is not None and shouted[place]:
             weight *= 1.25
         total += weight * valence
         evidence += abs(weight * valence)
-    if grammar.alone:
-        for place, role in enumerate(roles):
-            if (role == "not" or words[place].negative_verb) and not valences[place] and place not in used:
-                total += grammar.alone
-                evidence += abs(grammar.alone)
-    return Clause(total, evidence, tuple(dict.fromkeys(aspects)))
+    for alone in lonely.values():
+        total += alone
+        evidence += abs(alone)
+    return Clause(total, evidence, tuple(dict.fromkeys(chain.from_iterable(named))), "verdict" in roles)
 
 
 def _phrase(
-    word: Word, words: Sequence[Word], place: int, valences: list[float], roles: list[str | None], aspects: list[int]
-) -> None:
-    """Apply the longest phrase that begins here: its entry stands for all its words."""
-    done = False
-    for rest, entry in word.phrases:
+    word: Word,
+    words: Sequence[Word],
+    place: int,
+    consumed: int,
+    valences: list[float],
+    roles: list[str | None],
+    named: list[tuple[int, ...]],
+) -> int:
+    """Apply the longest phrase that begins here: its entry stands for all its words. Of what begins within a phrase
+    (before `consumed`) only the aspects count. Returns where the last phrase that counted ends.
+    """
+    found = [word.phrases[second] for second in (*words[place + 1].keys, "*") if second in word.phrases]
+    if not found:
+        return consumed
+    for rest, entry in found[0] if len(found) == 1 else sorted(chain.from_iterable(found), key=longest_first):
         end = _match(rest, words, place + 1)
         if end:
-            aspects.extend(entry.aspects)
-            if done or (entry.valence is None and entry.role is None):
-                continue
-            _put(entry, place, end, valences, roles)
-            done = True
-
-
-def _put(entry: Entry, place: int, end: int, valences: list[float], roles: list[str | None]) -> None:
-    for inner in range(place, end):
-        valences[inner] = 0.0
-        roles[inner] = None
-    valences[place] = entry.valence or 0.0
-    roles[place] = entry.role
+            if entry.aspects and named[place] is words[place].aspects:
+                named[place:end] = [entry.aspects] + [()] * (end - place - 1)
+            if place >= consumed and (entry.valence is not None or entry.role is not None):
+                valences[place:end] = [entry.valence or 0.0] + [0.0] * (end - place - 1)
+                roles[place:end] = [entry.role] + [None] * (end - place - 1)
+                consumed = end
+    return consumed
 
 
 def _match(rest: tuple[str, ...], words: Sequence[Word], at: int) -> int:

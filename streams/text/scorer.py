@@ -29,6 +29,9 @@ that the model learned from are further from travel."""
 LEAST = 0.25
 """Less evidence than this (in valence) is none: the score is null."""
 
+VERDICT = 1.8
+"""How much a sentence that sums up counts among the others."""
+
 PLAIN = 3.0
 """A lexicon sum this far from 0 (less in a text of under ten words) is an opinion even where the model sees none."""
 MUCH = 12.0
@@ -78,6 +81,9 @@ class _Sentence:
         total = sum(clause.total for clause in self.clauses)
         return total * 0.6 if self.question and total > 0 else total
 
+    def weight(self) -> float:
+        return VERDICT if any(clause.verdict for clause in self.clauses) else 1.0
+
 
 class Scorer:
     """Reads the package's lexicons once; then `score` (rows) or `score_frame` (columns). For one thread at a time.
@@ -124,7 +130,7 @@ class Scorer:
         sentences, emotion = self._sentences(text, tokens, lexicon, self._lexicons[mixed] if mixed else None)
         total, evidence = _weigh(sentences, emotion)
         if variety in self._models and words:
-            score, strength = self._by_model(variety, words, total, evidence)
+            score, strength = self._by_model(variety, text, words, total, evidence)
         else:
             score, strength = _by_lexicon(total, evidence)
         confidence = round(strength * (certainty if words else 0.5), 4)
@@ -132,12 +138,11 @@ class Scorer:
         return TextScore(score, confidence, variety and variety[:2], _aspects(sentences), parts)
 
     def _by_model(
-        self, variety: str, words: Sequence[str], total: float, evidence: float
+        self, variety: str, text: str, words: Sequence[str], total: float, evidence: float
     ) -> tuple[float | None, float]:
         """(score, strength) from the model and the lexicon; null where neutral is the likeliest and little is said."""
         model, mix = self._models[variety]
-        values = features.lexical(total, (evidence + total) / 2, (evidence - total) / 2)
-        negative, neutral, positive = model.probabilities(words, values)
+        negative, neutral, positive = model.probabilities(words, features.lexical(text, total, evidence))
         push = math.exp(max(-20.0, min(20.0, (mix + SHORT / len(words)) * total / 2)))
         negative, positive = negative / push, positive * push
         whole = negative + neutral + positive
@@ -167,11 +172,12 @@ class Scorer:
         shouted: list[bool] = []
         start, weight = 0, 1.0
         capitals = lexicon.language == "en" and not text.isupper()
+        look_up = lexicon.word
 
         def close_clause() -> None:
             nonlocal words, shouted
             if words:
-                found = polarity.clause(words, lexicon, shouted)
+                found = polarity.clause(words, lexicon, shouted if capitals else None)
                 if weight != 1.0:
                     found.total *= weight
                 clauses.append(found)
@@ -188,21 +194,23 @@ class Scorer:
 
         for kind, token, at in tokens:
             if kind == "word":
-                word = lexicon.word(token)
+                word = look_up(token)
                 if second is not None and not word.known and not word.keys:
                     word = second.word(token)
-                if words and word.aspects and lexicon.language == "ar" and token[0] == "و" and _complete(words):
+                if word.aspects and token[0] == "و" and words and lexicon.language == "ar" and _complete(words):
                     close_clause()
-                if word.role == "and":
-                    if _complete(words):
+                if word.role is not None:
+                    if word.role == "and":
+                        if _complete(words):
+                            close_clause()
+                    elif word.role == "but":
                         close_clause()
-                elif word.role == "but":
-                    close_clause()
-                    for clause in clauses:
-                        clause.total *= 0.6
-                    weight = 1.3
+                        for clause in clauses:
+                            clause.total *= 0.6
+                        weight = 1.3
                 words.append(word)
-                shouted.append(capitals and len(token) > 2 and token.isupper())
+                if capitals:
+                    shouted.append(len(token) > 2 and token.isupper())
             elif kind == "end":
                 if token != "." or not text[at + 1 : at + 2].isalnum():
                     close_sentence(at + len(token), token)
@@ -223,7 +231,8 @@ def _complete(words: Sequence[Word]) -> bool:
 
 def _weigh(sentences: list[_Sentence], emotion: list[float]) -> tuple[float, float]:
     """The sum of all valences of a text, and the sum of their sizes; of many emoji, the first count most."""
-    total = sum(sentence.total() for sentence in sentences) + sum(emotion[:3]) + 0.3 * sum(emotion[3:6])
+    total = sum(sentence.total() * sentence.weight() for sentence in sentences)
+    total += sum(emotion[:3]) + 0.3 * sum(emotion[3:6])
     evidence = sum(clause.evidence for sentence in sentences for clause in sentence.clauses)
     return total, max(abs(total), evidence + sum(map(abs, emotion[:3])) + 0.3 * sum(map(abs, emotion[3:6])))
 

@@ -1,4 +1,4 @@
-"""The evaluation table: macro-F1 by hand on a small set, and the command."""
+"""The evaluation table: macro-F1 by hand on a small set, and the command that prints it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
-from streams.text.evaluate import evaluate, main
+from streams.commands.score import score
+from streams.text.evaluate import evaluate, table
 from streams.text.scorer import Scorer
 
 ROWS = pl.DataFrame(
@@ -34,12 +36,18 @@ def test_macro_f1_counts_duplicates_once() -> None:
     assert evaluate(Scorer(models=False), "en_small", ROWS).rows == 5
 
 
-def test_command_prints_each_set_with_and_without_neutral(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_has_each_set_with_and_without_neutral(tmp_path: Path) -> None:
     ROWS.write_csv(tmp_path / "en_small.csv")
-    assert main([str(tmp_path)]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = list(table(tmp_path))
     assert [line.split()[0] for line in lines] == ["set", "en_small", "en_small/2"]
 
 
-def test_command_wants_a_directory() -> None:
-    assert main([]) == 2
+def test_the_command_prints_the_table(tmp_path: Path) -> None:
+    ROWS.write_csv(tmp_path / "en_small.csv.gz", compression="gzip")
+    done = CliRunner().invoke(score, ["--labelled", str(tmp_path)])
+    assert done.exit_code == 0
+    assert [line.split()[0] for line in done.output.splitlines()] == ["set", "en_small", "en_small/2"]
+
+
+def test_the_command_wants_a_directory_that_is_there(tmp_path: Path) -> None:
+    assert CliRunner().invoke(score, ["--labelled", str(tmp_path / "none")]).exit_code == 2

@@ -24,6 +24,8 @@ SETS = {"tweets": 1.0, "amazonReviewSnippets": 1.0, "movieReviewSnippets": 0.5, 
 NEUTRAL = 1.0
 """Mean ratings up to this far from 0 are neutral."""
 MADE_UP = {"airline_phrases.txt": 5000, "review_phrases.txt": 1500}
+REVIEWS = 1500
+"""Made-up texts of each class: of a sentence or two, and long ones."""
 
 
 def ratings(path: Path) -> Iterator[tuple[str, int]]:
@@ -41,6 +43,7 @@ def main(directory: str) -> None:
         data += examples(scorer, "en", ratings(Path(directory) / f"{name}_GroundTruth.txt"), weight)
     for name, count in MADE_UP.items():
         data += examples(scorer, "en", phrases.texts(name, count, seed=7))
+    data += examples(scorer, "en", phrases.reviews("review_phrases.txt", REVIEWS, seed=7))
     random.Random(3).shuffle(data)
     print(f"{len(data)} texts, macro-F1 by 3-fold cross-validation {cross_validate(data, OPTIONS, 3):.3f}")
     print(f"{train(data, OPTIONS).save(OUTPUT)} features, {OUTPUT.stat().st_size} bytes")

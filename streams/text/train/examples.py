@@ -14,6 +14,5 @@ def examples(scorer: Scorer, variety: str, rows: Iterable[tuple[str, int]], weig
     made = []
     for text, label in rows:
         words, total, evidence = scorer.evidence(text, variety)
-        values = features.lexical(total, (evidence + total) / 2, (evidence - total) / 2)
-        made.append(Example(words, values, label, weight))
+        made.append(Example(words, features.lexical(text, total, evidence), label, weight))
     return made

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.text import features, normalise
+from streams.text.evaluate import f1_by_label
 
 Matrix = npt.NDArray[np.float64]
 
@@ -41,7 +42,7 @@ class Options:
 def named(example: Example) -> list[str]:
     """The names of the word features of an example, with repetitions."""
     words = [normalise.plain(word) for word in example.words]
-    return words + [f"{left} {right}" for left, right in pairwise(words)]
+    return words + [f"{left} {right}" for left, right in pairwise([features.BEGIN, *words])]
 
 
 @dataclass(slots=True)
@@ -99,16 +100,6 @@ def train(examples: Sequence[Example], options: Options) -> Trained:
     return Trained(names, weights, classes)
 
 
-def macro_f1(truth: Sequence[int], guesses: Sequence[int]) -> float:
-    """The mean over the labels of truth of 2 hits / (guessed + true)."""
-    labels = sorted(set(truth))
-    scores = []
-    for label in labels:
-        hits = sum(a == b == label for a, b in zip(truth, guesses, strict=True))
-        scores.append(2 * hits / max(1, list(truth).count(label) + list(guesses).count(label)))
-    return sum(scores) / len(scores)
-
-
 def cross_validate(examples: Sequence[Example], options: Options, folds: int = 5) -> float:
     """Mean macro-F1 over folds taken every `folds`-th example."""
     scores = []
@@ -116,7 +107,8 @@ def cross_validate(examples: Sequence[Example], options: Options, folds: int = 5
         test = [example for at, example in enumerate(examples) if at % folds == fold]
         trained = train([example for at, example in enumerate(examples) if at % folds != fold], options)
         guesses = [trained.classes[at] for at in trained.predict(test).argmax(axis=1)]
-        scores.append(macro_f1([example.label for example in test], guesses))
+        f1 = f1_by_label([example.label for example in test], guesses)
+        scores.append(sum(f1.values()) / len(f1))
     return sum(scores) / folds
 
 

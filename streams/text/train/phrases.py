@@ -58,3 +58,16 @@ def texts(name: str, per_class: int, seed: int) -> list[tuple[str, int]]:
                 parts.insert(chance.randrange(2), fill(chance.choice(phrases[other]), chance))
             made.append((chance.choice(["@airline ", ""]) + chance.choice([". ", " ", "! "]).join(parts), label))
     return made
+
+
+def reviews(name: str, per_class: int, seed: int) -> list[tuple[str, int]]:
+    """`per_class` long texts of praise and as many of blame: most sentences agree, some are neutral or disagree."""
+    chance = random.Random(seed)
+    phrases = load(name)
+    made = []
+    for label in (-1, 1):
+        for _ in range(per_class):
+            kinds = chance.choices([label, 0, -label], [0.6, 0.2, 0.2], k=chance.randint(2, 9))
+            parts = [fill(chance.choice(phrases[kind]), chance) for kind in (*kinds, label)]
+            made.append((". ".join(parts) + ".", label))
+    return made
