@@ -19,7 +19,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 from aiohttp import hdrs, web
@@ -136,7 +135,7 @@ class _Handler:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         headers = {
-            "X-ClickHouse-Query-Id": request.query.get("query_id") or str(uuid.uuid4()),
+            "X-ClickHouse-Query-Id": _printable(request.query.get("query_id", "")) or str(uuid.uuid4()),
             "X-ClickHouse-Server-Display-Name": "rihla",
             "X-ClickHouse-Timezone": "UTC",
         }
@@ -150,7 +149,7 @@ class _Handler:
             return await self._run(request, form, query, body, headers)
         except EngineError as error:
             headers["X-ClickHouse-Exception-Code"] = str(error.code)
-            return web.Response(status=_STATUS.get(error.code, 500), text=f"{error}\n", headers=headers)
+            return web.Response(status=_STATUS.get(error.code, 500), text=_text(f"{error}\n"), headers=headers)
 
     async def _run(
         self, request: web.Request, form: Mapping[str, str], query: bytes, body: bytes, headers: dict[str, str]
@@ -180,7 +179,7 @@ class _Handler:
         rows = gives_rows(text[:1000])
         if rows:
             fmt = format_of(text[-1000:].decode(errors="replace"), fmt)
-            headers["X-ClickHouse-Format"] = fmt
+            headers["X-ClickHouse-Format"] = _printable(fmt)
             headers[hdrs.CONTENT_TYPE] = next(
                 (kind for prefix, kind in _CONTENT_TYPES if fmt.startswith(prefix)), "application/octet-stream"
             )
@@ -268,15 +267,24 @@ async def _read(request: web.Request) -> tuple[dict[str, str], bytes, bytes]:
     query = request.query.get("query", "")
     form: dict[str, str] = {}
     if request.content_type == "multipart/form-data":
-        for name, field in (await request.post()).items():
+        for name, field in (await _form(request)).items():
             if not isinstance(field, (str, bytes)):
                 raise _refusal(48, "NOT_IMPLEMENTED", "external tables are not supported")
-            form[name] = field if isinstance(field, str) else field.decode()
+            form[name] = field if isinstance(field, str) else field.decode(errors="replace")
         return form, form.pop("query", query).encode(), b""
     body = await request.read()
     if body and (encoding := request.headers.get(hdrs.CONTENT_ENCODING, "")):
         body = await asyncio.to_thread(_decompress, body, encoding)
     return form, query.encode(), body
+
+
+async def _form(request: web.Request) -> Mapping[str, object]:
+    try:
+        return await request.post()
+    except web.HTTPException:  # too large
+        raise
+    except Exception as error:  # aiohttp has as many kinds as a form has ways to be broken
+        raise _refusal(36, "BAD_ARGUMENTS", f"Cannot read the form: {error or type(error).__name__}") from None
 
 
 def _decompress(body: bytes, encoding: str) -> bytes:
@@ -294,11 +302,21 @@ def _decompress(body: bytes, encoding: str) -> bytes:
     raise _refusal(48, "NOT_IMPLEMENTED", f"Content-Encoding {encoding} is not supported")
 
 
+def _printable(text: str) -> str:
+    """What of a client's text may stand in a header: nothing that ends a line."""
+    return "".join(character for character in text if character.isprintable())
+
+
 def _refuse_foreign_page(request: web.Request) -> None:
     """A page of another site, open in a browser of this machine, must not reach this database through that browser."""
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    if origin is not None and origin.partition("://")[2] != request.host:
         raise _refusal(516, "AUTHENTICATION_FAILED", f"requests from pages of {origin} are not allowed")
+
+
+def _text(text: str) -> str:
+    """A text that can be sent: a client's header that is no UTF-8 may be quoted in it."""
+    return text.encode(errors="replace").decode()
 
 
 def _refusal(code: int, name: str, message: str) -> EngineError:

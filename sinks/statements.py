@@ -60,7 +60,8 @@ def split_insert(text: bytes) -> Insert | None:
 
 
 def _insert(text: bytes, split: int, end: int, fmt: str, data_from: int) -> Insert:
-    return Insert(text[:split].decode(), text[split:end].decode(), fmt, data_from)
+    # Names that are no UTF-8 name nothing: the engine then says so.
+    return Insert(text[:split].decode(errors="replace"), text[split:end].decode(errors="replace"), fmt, data_from)
 
 
 def gives_rows(text: bytes) -> bool:

@@ -19,6 +19,7 @@ MODULES = (
     "tests.faults.processes",
     "tests.faults.surroundings",
     "tests.faults.clickhouse",
+    "tests.faults.fuzz",
 )
 """Modules with FAULTS, in the order in which they run."""
 
