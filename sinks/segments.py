@@ -19,6 +19,8 @@ SEGMENTS: dict[str, str] = {
     "medium": "toString(i.medium)",
     "touchpoint": "toString(i.touchpoint)",
     "language": "ifNull(toString(i.language), '')",
+    "customer": "i.customer_id",
+    "journey": "ifNull(i.journey_id, '')",
     "agent": "ifNull(toString(i.agent_id), '')",
     "stage": "if(ifNull(i.journey_id, '') = '', '', "
     "ifNull(nullIf(arrayLast(reached -> reached.1 <= i.occurred_at, m.milestones).2, ''), 'exploring'))",

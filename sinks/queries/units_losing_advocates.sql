@@ -1,37 +1,61 @@
 -- Units that lose advocates
 --
 -- Which unit loses most advocates, why, and what it costs: the moves away from advocate, by the unit of the event that
--- moved the customer. A customer who is an advocate again counts as lost here, but not as cost.
+-- moved the customer. Lost counts those in which that event was felt to be bad or indifferent (a score of 0 or less); where
+-- it expressed nothing, or something good, the old opinion had faded with time, which is counted apart and is no unit's
+-- doing. A customer who is an advocate again counts as lost here, but not as cost.
 --
 -- columns:
 --   unit             Property, flight or desk; empty where it is not known
---   lost             Moves away from advocate
---   customers        Customers who moved
+--   lost             Moves away from advocate, by what was felt there
+--   customers        Customers who made them
 --   still_lost       Of these, customers who are no advocates now
+--   faded            Moves away from advocate at an event of the unit that is not their cause
 --   causes           The most frequent touchpoints that did it, at most three, each with its count
+--   aspects          What these were about, where it was felt to be bad, at most three, each with its count
 --   cost_minor       What those still lost have spent so far, by currency, in minor units (cents): the business at stake
 -- parameters:
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
 --   limit UInt32 = 20                                     Most rows
 WITH
-    losses AS
+    moved AS
     (
-        SELECT customer_id, ifNull(toString(unit), '') AS unit, toString(touchpoint) AS touchpoint
-        FROM moves
-        WHERE from_profile = 'advocate'
-            AND occurred_at >= {since:DateTime64(3,'UTC')} AND occurred_at < {until:DateTime64(3,'UTC')}
+        SELECT
+            m.customer_id AS customer_id, ifNull(toString(m.unit), '') AS unit, toString(m.touchpoint) AS touchpoint,
+            ifNull(e.score <= 0, 0) AS felt, e.bad AS bad
+        FROM moves AS m
+        LEFT ANY JOIN
+        (
+            SELECT event_id, score, arrayDistinct(arrayMap(a -> toString(a.aspect), arrayFilter(a -> ifNull(a.score < 0, 0), aspects))) AS bad
+            FROM interactions
+            WHERE event_id IN (SELECT event_id FROM moves WHERE from_profile = 'advocate')
+        ) AS e ON e.event_id = m.event_id
+        WHERE m.from_profile = 'advocate'
+            AND m.occurred_at >= {since:DateTime64(3,'UTC')} AND m.occurred_at < {until:DateTime64(3,'UTC')}
     ),
-    reasons AS
+    causes AS
     (
-        SELECT unit, arraySlice(arraySort(x -> (-x.2, x.1), groupArray((touchpoint, n))), 1, 3) AS causes
-        FROM (SELECT unit, touchpoint, count() AS n FROM losses GROUP BY unit, touchpoint)
+        SELECT unit, arraySlice(arraySort(x -> (-x.2, x.1), groupArray((touchpoint, n))), 1, 3) AS found
+        FROM (SELECT unit, touchpoint, count() AS n FROM moved WHERE felt GROUP BY unit, touchpoint)
+        GROUP BY unit
+    ),
+    themes AS
+    (
+        SELECT unit, arraySlice(arraySort(x -> (-x.2, x.1), groupArray((aspect, n))), 1, 3) AS found
+        FROM (SELECT unit, arrayJoin(bad) AS aspect, count() AS n FROM moved WHERE felt GROUP BY unit, aspect)
         GROUP BY unit
     ),
     people AS
     (
-        SELECT l.unit AS unit, l.customer_id AS customer_id, l.n AS n, c.profile != 'advocate' AS gone, s.spend AS spend
-        FROM (SELECT unit, customer_id, count() AS n FROM losses GROUP BY unit, customer_id) AS l
+        SELECT
+            l.unit AS unit, l.n AS n, l.faded AS faded, l.n > 0 AND c.profile != 'advocate' AS gone, s.spend AS spend
+        FROM
+        (
+            SELECT unit, customer_id, countIf(felt) AS n, countIf(NOT felt) AS faded
+            FROM moved
+            GROUP BY unit, customer_id
+        ) AS l
         LEFT ANY JOIN (SELECT customer_id, profile FROM customers) AS c ON c.customer_id = l.customer_id
         LEFT ANY JOIN (SELECT customer_id, sumMap(spend) AS spend FROM journeys GROUP BY customer_id) AS s
             ON s.customer_id = l.customer_id
@@ -39,12 +63,15 @@ WITH
 SELECT
     p.unit AS unit,
     sum(p.n) AS lost,
-    count() AS customers,
+    countIf(p.n > 0) AS customers,
     countIf(p.gone) AS still_lost,
-    any(r.causes) AS causes,
+    sum(p.faded) AS faded,
+    any(r.found) AS causes,
+    any(t.found) AS aspects,
     sumMapIf(p.spend, p.gone) AS cost_minor
 FROM people AS p
-LEFT ANY JOIN reasons AS r ON r.unit = p.unit
+LEFT ANY JOIN causes AS r ON r.unit = p.unit
+LEFT ANY JOIN themes AS t ON t.unit = p.unit
 GROUP BY unit
-ORDER BY lost DESC, unit
+ORDER BY lost DESC, faded DESC, unit
 LIMIT {limit:UInt32}

@@ -27,6 +27,11 @@ ADAPTERS: dict[str, Adapter] = {
     "hotel-bookings": Adapter(
         hotel_bookings.read, hotel_bookings.BATCH_ROWS, "CSV of hotel bookings (Antonio, Almeida, Nunes 2019)"
     ),
+    "hotel-companies": Adapter(
+        hotel_bookings.read_companies,
+        hotel_bookings.BATCH_ROWS,
+        "of the same file the bookings of companies, each company a customer",
+    ),
 }
 
 

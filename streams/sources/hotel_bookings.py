@@ -3,7 +3,8 @@
 A row becomes the events of its booking (`streams.sources.hotel_events`). The file names no guests, so each row is a
 customer of its own: customer ``hb-000001`` and booking reference ``HB-000001`` are the first row after the header.
 Those numbers and the event ids depend on the row's content and its place in the file only, so a second run makes the
-same events.
+same events. `read_companies` takes the bookings of companies only, each company one customer (``hb-company-40``): the
+only ones of which the file tells who comes again. Event ids are the same: store the two in different databases.
 
 Columns are found by their names in the header, whatever their order; further columns are not read. A row that cannot be
 read (not as many fields as the header, no number where one must be, no date) is a `BadLine`; the rest goes on.
@@ -65,13 +66,22 @@ def read(path: str, *, batch_size: int = BATCH_ROWS) -> Iterator[EventBatch]:
     other and in the order of time within each channel. Raises SourceError where the file cannot be read or its header
     lacks a column.
     """
+    return _read(path, batch_size, by_company=False)
+
+
+def read_companies(path: str, *, batch_size: int = BATCH_ROWS) -> Iterator[EventBatch]:
+    """The same of the bookings that name a company, whose customer is the company; the others are left out."""
+    return _read(path, batch_size, by_company=True)
+
+
+def _read(path: str, batch_size: int, by_company: bool) -> Iterator[EventBatch]:
     name = display_name(path)
     header: list[str] | None = None
     for first, lines in read_lines(path, batch_size):
         if header is None:
             header = _header(name, lines[0])
             first, lines = first + 1, lines[1:]
-        yield from _batches(name, header, first, lines)
+        yield from _batches(name, header, first, lines, by_company)
     if header is None:
         raise SourceError(f"{name}: the file is empty; a header with the columns of hotel bookings was expected")
 
@@ -87,7 +97,7 @@ def _header(name: str, line: bytes) -> list[str]:
     return header
 
 
-def _batches(name: str, header: list[str], first: int, lines: list[bytes]) -> Iterator[EventBatch]:
+def _batches(name: str, header: list[str], first: int, lines: list[bytes], by_company: bool) -> Iterator[EventBatch]:
     rows = _parse(header, lines)
     # The header is line 1, so the first booking is number 1 on line 2.
     rows = rows.with_columns(number=pl.col("offset") + (first - 1))
@@ -98,10 +108,10 @@ def _batches(name: str, header: list[str], first: int, lines: list[bytes]) -> It
         .iter_rows()
         if lines[offset].strip()
     ]
-    good = rows.filter(pl.col("detail").is_null())
+    good = rows.filter(pl.col("detail").is_null() & (pl.col("company").is_not_null() | (not by_company)))
     if good.height:
         contents = (b"%d\n%s" % (n, lines[at]) for at, n in good.select("offset", "number").iter_rows())
-        for channel, frame in booking_events(good, row_keys(contents)):
+        for channel, frame in booking_events(good, row_keys(contents), by_company):
             yield EventBatch(channel, frame, bad)
             bad = []
     if bad:

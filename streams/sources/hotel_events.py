@@ -54,13 +54,14 @@ _ATTRIBUTES = (
 )
 
 
-def booking_events(bookings: pl.DataFrame, keys: Words) -> Iterator[tuple[str, pl.DataFrame]]:
+def booking_events(bookings: pl.DataFrame, keys: Words, by_company: bool = False) -> Iterator[tuple[str, pl.DataFrame]]:
     """Yield (channel, frame in its schema's frame form) for the channels that have events.
 
     bookings: the typed columns of the file, arrival and status_date as Date, number as the row's number; keys: two
-    words of each row's hash, shape (rows, 2). Sorted by booking, then time.
+    words of each row's hash, shape (rows, 2); by_company: the customer is the company, which each row must have, not the
+    row. Sorted by booking, then time.
     """
-    timed = _timed(bookings).with_row_index("row")
+    timed = _timed(bookings, by_company).with_row_index("row")
     for channel, kinds in _CHANNELS.items():
         events = pl.concat([kind(timed, code) for code, kind in kinds], how="diagonal")
         if events.height == 0:
@@ -70,26 +71,23 @@ def booking_events(bookings: pl.DataFrame, keys: Words) -> Iterator[tuple[str, p
         yield channel, conform(channel, events.drop("row", "salt").with_columns(ids))
 
 
-def _timed(bookings: pl.DataFrame) -> pl.DataFrame:
+def _timed(bookings: pl.DataFrame, by_company: bool) -> pl.DataFrame:
     """The bookings with what all their events share, and the time of each milestone (epoch milliseconds)."""
     number = pl.col("number").cast(pl.String).str.zfill(6)
+    company = pl.concat_str(pl.lit("company-"), pl.col("company").str.strip_suffix(".0"))
+    customer = pl.concat_str(pl.lit("hb-"), company if by_company else number)
     country = pl.col("country").replace_strict(alpha_2_of(), default=None, return_dtype=pl.String)
     stayed = pl.col("reservation_status") == "Check-Out"
     status_day = _midnight(pl.col("status_date"))
     return (
         bookings.with_columns(
-            ids=pl.concat_list(
-                pl.struct(pl.lit("customer").alias("kind"), pl.concat_str(pl.lit("hb-"), number).alias("value"))
-            ),
+            ids=pl.concat_list(pl.struct(pl.lit("customer").alias("kind"), customer.alias("value"))),
             booking_ref=pl.concat_str(pl.lit("HB-"), number),
             unit=pl.col("hotel"),
             country=country,
             country_as_given=pl.when(country.is_null()).then(pl.col("country")),
             booking_medium=pl.col("distribution_channel").replace_strict(_MEDIUM, default="system"),
-            agent_id=pl.coalesce(
-                pl.concat_str(pl.lit("agent-"), pl.col("agent").str.strip_suffix(".0")),
-                pl.concat_str(pl.lit("company-"), pl.col("company").str.strip_suffix(".0")),
-            ),
+            agent_id=pl.coalesce(pl.concat_str(pl.lit("agent-"), pl.col("agent").str.strip_suffix(".0")), company),
             nights=pl.col("stays_in_weekend_nights") + pl.col("stays_in_week_nights"),
             confirmed_at=_midnight(pl.col("arrival")) - pl.col("lead_time") * _DAY + 9 * _HOUR,
             arrived_at=_midnight(pl.col("arrival")) + 15 * _HOUR,

@@ -88,6 +88,7 @@ def test_risks_are_shown_with_their_backtest_or_not_at_all(clickhouse: ClickHous
     assert clickhouse.rows("SELECT tested, horizon_days, length(deciles), length(weights) FROM churn_models") == [
         (400, 90, 10, 9)
     ]
+    assert len(clickhouse.rows("SELECT * FROM churn_risk ORDER BY risk DESC LIMIT 20")[0]) == 12
     # The next model replaces it, and who is no longer among those who may come back is gone.
     _save(clickhouse, test, customers(UNTIL, 100))
     assert clickhouse.rows("SELECT count() FROM churn_risk") == [(100,)]

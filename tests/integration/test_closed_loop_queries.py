@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -33,12 +34,15 @@ def move(number: int, customer: str, before: str, after: str, day: int = 0, **gi
     }
 
 
+EVENTS = [str(uuid.UUID(int=number)) for number in range(3)]
 MOVES = [
     move(1, "a", "non_committal", "advocate", unit="H1"),
     move(2, "b", "non_committal", "advocate", unit="H1"),
     move(3, "c", "non_committal", "negative", unit="H2", score=-0.4),
-    move(4, "a", "advocate", "negative", 8, unit="H1", touchpoint="stay.halal_breach", score=-0.3),
-    move(5, "b", "advocate", "non_committal", 9, unit="H1", touchpoint="stay.room_dirty", score=0.1),
+    move(4, "a", "advocate", "negative", 8, unit="H1", touchpoint="stay.halal_breach", score=-0.3, event_id=EVENTS[0]),
+    move(
+        5, "b", "advocate", "non_committal", 9, unit="H1", touchpoint="stay.room_dirty", score=0.1, event_id=EVENTS[1]
+    ),
     move(6, "b", "non_committal", "advocate", 10, unit="H1"),
 ]
 
@@ -84,10 +88,142 @@ def test_value_at_risk(filled: ClickHouse) -> None:
 
 
 def test_units_losing_advocates(filled: ClickHouse) -> None:
-    (row,) = ask(filled, "units_losing_advocates")
-    assert (row["unit"], row["lost"], row["customers"], row["still_lost"]) == ("H1", 2, 2, 1)
+    """a and b were put off at H1; c arrived at H2 a long time after what had pleased them elsewhere."""
+    faded = move(7, "c", "advocate", "non_committal", 9, unit="H2", touchpoint="stay.arrived", event_id=EVENTS[2])
+    filled.write("moves", frame("move", faded))
+    said = [
+        interaction("customer:a", NOON, event_id=EVENTS[0], score=-0.9, aspects=[_about("halal_food", -0.9)]),
+        interaction(
+            "customer:b", NOON, event_id=EVENTS[1], score=-0.3, aspects=[_about("room", None), _about("wifi", -0.3)]
+        ),
+        interaction("customer:c", NOON, event_id=EVENTS[2]),
+    ]
+    filled.write("interactions", frame("interaction", *said))
+    row, other = ask(filled, "units_losing_advocates")
+    assert (row["unit"], row["lost"], row["customers"], row["still_lost"], row["faded"]) == ("H1", 2, 2, 1, 0)
     assert row["causes"] == [("stay.halal_breach", 1), ("stay.room_dirty", 1)]
+    assert row["aspects"] == [("halal_food", 1), ("wifi", 1)]
     assert row["cost_minor"] == {"SAR": 30000, "USD": 500}
+    assert other == {**other, "unit": "H2", "lost": 0, "customers": 0, "faded": 1, "causes": [], "cost_minor": {}}
+
+
+def _about(aspect: str, score: float | None) -> dict[str, Any]:
+    return {"aspect": aspect, "score": score}
+
+
+def test_cases(clickhouse: ClickHouse) -> None:
+    """Resolved at once; resolved, reopened and resolved; answered only; left alone."""
+    clickhouse.migrated()
+    cases = [
+        {"case_id": "1", "contacts": 1, "first_response_at": NOON + HOUR, "resolved_at": NOON + 2 * HOUR},
+        {
+            "case_id": "2",
+            "contacts": 3,
+            "first_response_at": NOON + 3 * HOUR,
+            "reopened_at": NOON + 5 * HOUR,
+            "resolved_at": NOON + 10 * HOUR,
+        },
+        {"case_id": "3", "contacts": 1, "status": "open", "first_response_at": NOON + 8 * HOUR},
+        {"case_id": "4", "contacts": 1, "status": "open", "unit": "H2"},
+    ]
+    what = {
+        "customer_id": "a",
+        "touchpoint": "stay.complaint_made",
+        "status": "resolved",
+        "opened_at": NOON,
+        "unit": "H1",
+    }
+    clickhouse.write("cases", frame("case", *({**what, **case} for case in cases)))
+    clickhouse.write("customers", frame("customer", {"customer_id": "a", "value": "a"}))
+    told = interaction("customer:a", NOON + 4 * HOUR, touchpoint="post_travel.improvement_told")
+    clickhouse.write("interactions", frame("interaction", told))
+    (row,) = ask(clickhouse, "cases")
+    assert row == {
+        "segment": "stay.complaint_made",
+        "cases": 4,
+        "open": 2,
+        "answered": 75.0,
+        "response_hours": 3.0,
+        "resolve_hours": 6.0,
+        "first_contact": 50.0,
+        "margin": 69.3,
+        "reopened": 25.0,
+        "contacts": 1.5,
+        "told": 50.0,
+    }
+    assert [(r["segment"], r["cases"]) for r in ask(clickhouse, "cases", by="unit")] == [("H1", 3), ("H2", 1)]
+    assert ask(clickhouse, "cases", by="month", since="2024-01-02") == []
+    with pytest.raises(Exception, match="by is one of"):
+        ask(clickhouse, "cases", by="staff")
+
+
+def test_alert_response(clickhouse: ClickHouse) -> None:
+    clickhouse.migrated()
+    given = {"rule": "detractor", "occurred_at": NOON, "raised_at": NOON}
+    rows = [
+        {"alert_id": "1", "acknowledged_at": NOON + HOUR, "closed_at": NOON + 4 * HOUR},
+        {"alert_id": "2", "acknowledged_at": NOON + 3 * HOUR, "occurred_at": NOON + HOUR},
+        {"alert_id": "3", "occurred_at": NOON + 2 * HOUR},
+        {"alert_id": "4", "rule": "halal_breach", "unit": "H1", "closed_at": NOON + HOUR},
+    ]
+    clickhouse.write("alerts", frame("alert", *({**given, **row} for row in rows)))
+    first, second = (tuple(row.values())[:-1] for row in ask(clickhouse, "alert_response"))
+    assert first == ("detractor", 3, 2, 1, 66.7, 1.5, 4.0)
+    assert second[:5] == ("halal_breach", 1, 0, 0, 100.0)
+    assert second[6] == 1.0
+    assert [row["segment"] for row in ask(clickhouse, "alert_response", by="unit")] == ["", "H1"]
+
+
+@pytest.mark.parametrize("by", ["a", "customer:a", "device:d", "d", "R1"])
+def test_a_customer_is_found_by_any_identifier(clickhouse: ClickHouse, by: str) -> None:
+    clickhouse.migrated()
+    known = {"key": "diet", "value": "halal", "evidence": 3, "last_at": NOON}
+    person = {"customer_id": "a", "value": "a", "profile": "negative", "open_cases": 1, "preferences": [known]}
+    clickhouse.write("customers", frame("customer", person, {"customer_id": "b", "value": "b"}))
+    identities = [
+        {"kind": kind, "value": value, "root": "customer:a", "customer_id": "a"}
+        for kind, value in (("customer", "a"), ("device", "d"))
+    ]
+    clickhouse.write("identities", frame("identity", *identities))
+    spend = [{"currency": "SAR", "amount_minor": 700}]
+    trips = [journey("a", "R1", NOON, NOON, spend=spend), journey("a", "R2", NOON, NOON, status="completed")]
+    clickhouse.write("journeys", frame("journey", *trips, journey("b", "R3", NOON, NOON)))
+    case = {
+        "case_id": "K1",
+        "customer_id": "a",
+        "status": "open",
+        "touchpoint": "stay.complaint_made",
+        "opened_at": NOON,
+    }
+    clickhouse.write("cases", frame("case", case))
+    alert = {"alert_id": "1", "rule": "halal_breach", "customer_id": "a", "occurred_at": NOON, "raised_at": NOON}
+    clickhouse.write("alerts", frame("alert", alert, {**alert, "alert_id": "2", "closed_at": NOON}))
+    clickhouse.write("moves", frame("move", move(1, "a", "non_committal", "negative", unit="H1")))
+    said = [
+        interaction("customer:a", NOON, touchpoint="stay.complaint_made", unit="H1", score=-0.5),
+        interaction("device:d", NOON + HOUR, touchpoint="booking.page_viewed"),
+        interaction("customer:b", NOON),
+    ]
+    clickhouse.write("interactions", frame("interaction", *said))
+    (row,) = ask(clickhouse, "customer", id=by)
+    assert (row["customer_id"], row["profile"], row["spend_minor"]) == ("a", "negative", {"SAR": 700})
+    assert row["identifiers"] == ["customer:a", "device:d"]
+    assert [open_journey[:2] for open_journey in row["open_journeys"]] == [("a/R1", "booked")]
+    assert [open_case[0] for open_case in row["open_cases"]] == ["K1"]
+    assert [open_alert[1] for open_alert in row["open_alerts"]] == ["halal_breach"]
+    assert [contact[1] for contact in row["last_contacts"]] == ["booking.page_viewed", "stay.complaint_made"]
+    assert row["last_move"][0][1:] == ("non_committal", "negative", "booking.confirmed", "H1")
+    assert row["preferences"][0][:3] == ("diet", "halal", 3)
+    assert row["preferences"][0][3] > 300
+    assert row["next_action"] == "call_about_case"
+    assert "K1" in row["reason"]
+    assert row["churn"] == []
+
+
+def test_nobody_is_no_row_and_no_identifier_is_refused(filled: ClickHouse) -> None:
+    assert ask(filled, "customer", id="nobody") == []
+    with pytest.raises(Exception, match="give an identifier"):
+        ask(filled, "customer")
 
 
 def test_service_recovery(clickhouse: ClickHouse) -> None:

@@ -258,6 +258,21 @@ def test_the_same_file_gives_the_same_events_whatever_the_batches(tmp_path: Path
     assert len({event["event_id"] for event in one}) == len(one)
 
 
+def test_bookings_of_companies_are_their_companys(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "bookings.csv", line(company=40), line(), line(company="40.0", lead_time=5), line(company=67)
+    )
+    events = [event for batch in hotel_bookings.read_companies(path) for event in batch.frame.to_dicts()]
+    customers = {(event["booking_ref"], event["ids"][0]["value"]) for event in events}
+    assert customers == {
+        ("HB-000001", "hb-company-40"),
+        ("HB-000003", "hb-company-40"),
+        ("HB-000004", "hb-company-67"),
+    }
+    everybodys, _ = read(path)
+    assert {event["event_id"] for event in events} < {event["event_id"] for event in everybodys}
+
+
 def test_a_bookings_events_are_next_to_each_other(tmp_path: Path) -> None:
     path = write(tmp_path / "bookings.csv", *(line(lead_time=n, booking_changes=2) for n in range(40)))
     for batch in hotel_bookings.read(path, batch_size=10):
