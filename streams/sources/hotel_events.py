@@ -58,8 +58,8 @@ def booking_events(bookings: pl.DataFrame, keys: Words, by_company: bool = False
     """Yield (channel, frame in its schema's frame form) for the channels that have events.
 
     bookings: the typed columns of the file, arrival and status_date as Date, number as the row's number; keys: two
-    words of each row's hash, shape (rows, 2); by_company: the customer is the company, which each row must have, not the
-    row. Sorted by booking, then time.
+    words of each row's hash, shape (rows, 2). by_company: the customer is the company, which each row must have, not
+    the row. Sorted by booking, then time.
     """
     timed = _timed(bookings, by_company).with_row_index("row")
     for channel, kinds in _CHANNELS.items():
