@@ -23,6 +23,7 @@ from pathlib import Path
 
 from streams.embedded.kafka import Kafka
 from tests.brokers import Broker
+from tests.faults import world
 from tests.faults.broken import BREAKS, SHOWN_BY, VARIABLE
 from tests.faults.suite import Fault, Outcome, faults
 
@@ -38,12 +39,14 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=RUNS, help=f"of each fault, with a seed each (default {RUNS})")
     parser.add_argument("--seed", type=int, default=1, help="of the first run; the next have the following ones")
     parser.add_argument("--break", dest="broken", choices=sorted(BREAKS), help="break the workers so on purpose")
+    parser.add_argument("--customers", type=int, default=world.CUSTOMERS, help="in the stream; some eight events each")
     parser.add_argument("--list", action="store_true", help="say which faults there are")
     chosen = parser.parse_args()
     if chosen.list:
         print("\n".join(every))
         return 0
     selected = [every[name] for name in chosen.only or every]
+    world.CUSTOMERS = chosen.customers
     if chosen.broken:
         os.environ[VARIABLE] = chosen.broken
         selected = selected if chosen.only else [every[SHOWN_BY[chosen.broken]]]

@@ -23,19 +23,15 @@ Trial = Callable[[World, random.Random], Awaitable[None]]
 
 
 class ProcessFault:
-    """A fault of the workers.
+    """A fault of the workers."""
 
-    customers: how many there are in the stream, with some eight events each.
-    """
-
-    def __init__(self, name: str, trial: Trial, *, customers: int = 700) -> None:
+    def __init__(self, name: str, trial: Trial) -> None:
         self.name = name
         self._trial = trial
-        self._customers = customers
 
     def run(self, seed: int, broker: Broker) -> Outcome:
         """See Fault.run."""
-        return asyncio.run(self._run(seed, world(broker.address, seed, customers=self._customers)))
+        return asyncio.run(self._run(seed, world(broker.address, seed)))
 
     async def _run(self, seed: int, made: AbstractAsyncContextManager[World]) -> Outcome:
         async with made as tried, asyncio.timeout(TRIAL_SECONDS):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 from collections.abc import AsyncIterator
 
 BLOCK = 1 << 16
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closed at once, and what is under way dropped
 
 
 class Proxy:
@@ -29,6 +32,7 @@ class Proxy:
         """Break off a share of the connections, the oldest first, with a reset and in mid-message; how many."""
         doomed = [*self._open][: round(len(self._open) * share)]
         for writer in doomed:
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             writer.transport.abort()
         return len(doomed)
 

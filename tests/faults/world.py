@@ -46,6 +46,7 @@ KINDS = ("enrich", "identity", "stitch", "sink")
 SESSION = 6.0  # seconds
 PATIENCE = 120.0  # seconds to wait for any one condition
 BATCH = 500  # records at most: many batches, so that a fault falls among them
+CUSTOMERS = 700  # in a trial's stream, with some eight events each
 CHUNK = 250  # events fed at a time
 
 _numbers = itertools.count(1)
@@ -241,11 +242,11 @@ def sample(text: str, name: str, **labels: str) -> float:
 
 @asynccontextmanager
 async def world(
-    address: str, seed: int, *, customers: int = 700, extra: Mapping[str, str] | None = None, **settings: Any
+    address: str, seed: int, *, extra: Mapping[str, str] | None = None, **settings: Any
 ) -> AsyncIterator[World]:
-    """A world on a broker. customers: about eight events each. extra: environment of every worker."""
+    """A world on a broker. extra: environment of every worker."""
     prefix = f"f{os.getpid()}-{next(_numbers)}"
-    options = Options(customers=customers, seed=seed, duplicates=0.1, disorder=0.3, late=0.05)
+    options = Options(customers=CUSTOMERS, seed=seed, duplicates=0.1, disorder=0.3, late=0.05)
     with tempfile.TemporaryDirectory(prefix="rihla-fault-", ignore_cleanup_errors=True) as folder:
         chosen = Settings(
             brokers=address,
