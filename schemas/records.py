@@ -36,6 +36,7 @@ NAMES: Final = (
     "move",
     "dead_letter",
     "erasure",
+    "recall",
 )
 """Names of all record schemas: one file `avro/NAME.avsc` each."""
 

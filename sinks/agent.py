@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from sinks import recall
 from sinks.client import connect
 from sinks.errors import retry_code
 from sinks.tables import TABLES, Table
@@ -40,11 +41,12 @@ log = logging.getLogger(__name__)
 
 
 def create(app: Any, settings: Settings) -> Edge:
-    """Register an agent for each output topic."""
+    """Register an agent for each output topic, and the one that answers recalls."""
     edge = Edge(app, settings, "sink")
     publishing = asyncio.Lock()  # the edge's outputs are for one task at a time
     for table in TABLES.values():
         _register(app, edge, table, publishing)
+    recall.register(app, edge, publishing)
     return edge
 
 

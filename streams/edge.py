@@ -66,13 +66,19 @@ class Edge:
         return Follower(self.erased, self.settings, self._registry, self.app.crash)
 
     async def publish(
-        self, topic: str, record: str, frame: pl.DataFrame, keys: Sequence[bytes | None], timestamps: Any = None
+        self,
+        topic: str,
+        record: str,
+        frame: pl.DataFrame,
+        keys: Sequence[bytes | None],
+        timestamps: Any = None,
+        marks: Sequence[tuple[str, bytes]] = (),
     ) -> None:
         """Send rows; they are durable after `flush`.
 
         Args:
             topic: without prefix. record: the schema of the rows.
-            keys: one a row. timestamps: epoch ms, one a row, one for all, or None for now.
+            keys: one a row. timestamps: epoch ms, one a row, one for all, or None for now. marks: headers of every row.
         """
         if frame.height == 0:
             return
@@ -82,7 +88,7 @@ class Edge:
         output = self._outputs.get(topic)
         if output is None:
             output = self._outputs[topic] = Output(self.app, self.settings.topic(topic))
-        await output.send(keys, encoder.encode(frame), timestamps)
+        await output.send(keys, encoder.encode(frame), timestamps, marks=marks)
         self._unflushed[topic] = self._unflushed.get(topic, 0) + frame.height
 
     async def refuse(self, batch: RecordBatch, refused: Iterable[tuple[int, str, str]]) -> None:

@@ -114,6 +114,10 @@ STATE_SUBJECTS = Gauge("rihla_state_subjects", "Subjects whose state this worker
 # Encoded size; in memory it takes somewhat more.
 STATE_BYTES = Gauge("rihla_state_bytes", "Encoded size of the state this worker holds.")
 
+# Past their retention: out of the state, and back into it because something was heard of them.
+STATE_EVICTIONS = Counter("rihla_state_evictions", "Subjects reduced to a stub, their events left to ClickHouse.")
+STATE_RECALLS = Counter("rihla_state_recalls", "Evicted subjects whose events were asked of ClickHouse.")
+
 # --- alerts (stitch) ------------------------------------------------------------------------------------------------
 
 # Counted once the alert is acknowledged by the broker. One that another cause opens again counts again.

@@ -20,6 +20,8 @@ RESTORED = ("restored", b"1")
 """Header of an interaction that was stored before and is sent again to rebuild state: no move is logged for it anew."""
 RAISED = "raised"
 """Header of such an interaction that open alerts tell of: JSON, {rule: [raised_at in epoch ms, reason]}."""
+RECALLED, RECALLED_LAST = ("recalled", b"1"), ("recalled", b"last")
+"""Headers of an interaction sent again because its subject had been evicted from the state; the second: of its last."""
 
 
 class RecordTooLarge(ValueError):

@@ -44,6 +44,8 @@ class Settings:
     max_poll_records: largest number of records in one batch.
     compression: of what is produced: none, gzip, or, where aiokafka's codecs are installed, snappy, lz4 or zstd.
     session_timeout: seconds without a heartbeat after which a worker has lost its partitions.
+    state_retention: days without an event after which a customer leaves the state of stitch, and stays in ClickHouse.
+    state_idle: seconds without any message about a customer before they may leave it.
     alert_rules: path of a file of alert rules (docs/alerts.md); None takes those of streams/alerts/rules.toml.
     """
 
@@ -62,6 +64,8 @@ class Settings:
     compression: str = "none"
     session_timeout: float = 30.0
     alert_rules: str | None = None
+    state_retention: float = 400.0
+    state_idle: float = 3600.0
 
     def __post_init__(self) -> None:
         """Check every field; raise SettingsError at the first that cannot be right."""
@@ -79,6 +83,8 @@ class Settings:
         _within("max_poll_records", self.max_poll_records, 1, 1_000_000)
         _within("epoch", self.epoch, 0, MAX_EPOCH)
         _within("session_timeout", self.session_timeout, 1, 3600)
+        _within("state_retention", self.state_retention, 0, 1_000_000)
+        _within("state_idle", self.state_idle, 0, 1_000_000_000)
         if self.metrics_port is not None:
             _within("metrics_port", self.metrics_port, 0, 65535)
         _one_of("wire", self.wire, WIRE_FORMATS)

@@ -19,6 +19,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sinks.recall import TOPIC as RECALLS
 from sinks.tables import TABLES
 from streams.errors import RihlaError
 from streams.topics import CHANNEL_TOPICS
@@ -31,7 +32,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "enrich": CHANNEL_TOPICS,
     "identity": ("links",),
     "stitch": ("interactions", "identities", "parts"),
-    "sink": tuple(TABLES),
+    "sink": (*TABLES, RECALLS),
 }
 
 

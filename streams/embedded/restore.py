@@ -10,25 +10,21 @@ has taken in since) must not stay.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-import polars as pl
 
 from schemas.encode import BatchEncoder
-from schemas.records import polars_schema
 from schemas.registry import Registry
+from sinks.stored import interactions
 from streams.alerts.match import Raised
 from streams.alerts.signals import KEPT_MS
 from streams.enrich.agent import keys_of
 from streams.identity.frames import subjects_and_links
 from streams.output import RAISED, RESTORED, BatchProducer
 from streams.settings import Settings
-
-CHUNK = 50_000
-"""Interactions read, encoded and sent at a time: bounds the memory that a restore takes."""
 
 _DERIVED = ("journeys_store", "customers_store", "cases_store")
 
@@ -40,12 +36,6 @@ _EPOCHS = (
         for table in ("identities", "journeys", "customers", "cases", "alerts", "moves")
     ),
 )
-
-# The columns of the store that are not, as they stand, in the frame form of an interaction.
-_SELECTED = {
-    "occurred_at": "toUnixTimestamp64Milli(occurred_at)",
-    "attributes": "CAST(attributes, 'Array(Tuple(key String, value String))')",
-}
 
 
 def largest_epoch(client: Any) -> int | None:
@@ -79,38 +69,6 @@ def open_alerts(client: Any) -> dict[str, Raised]:
     for event_id, rule, raised_at, reason in rows:
         found.setdefault(event_id, {})[rule] = (raised_at, reason)
     return dict(found)
-
-
-def interactions(client: Any, chunk: int = CHUNK) -> Iterator[pl.DataFrame]:
-    """All stored interactions, each event once, in frames of at most `chunk` rows in the frame form of an interaction.
-
-    Reads in order of the table's key, a chunk a query, so neither side holds more than one chunk.
-    """
-    schema = polars_schema("interaction")
-    columns = ", ".join(f"{_SELECTED[name]} AS {name}_" if name in _SELECTED else name for name in schema)
-    after = {"subject": "", "event_id": "", "chunk": chunk}
-    while True:
-        table = client.query_arrow(
-            f"SELECT {columns} FROM interactions_store FINAL "
-            "WHERE subject >= {subject:String} AND (subject, event_id) > ({subject:String}, {event_id:String}) "
-            "ORDER BY subject, event_id LIMIT {chunk:UInt32}",
-            after,
-            use_strings=True,
-        )
-        stored = pl.from_arrow(table)
-        assert isinstance(stored, pl.DataFrame)
-        if stored.is_empty():
-            return
-        frame = stored.rename({f"{name}_": name for name in _SELECTED}).with_columns(
-            _null_without("survey", "instrument"), _null_without("money", "currency")
-        )
-        yield frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
-        after |= {"subject": frame["subject"][-1], "event_id": frame["event_id"][-1]}
-
-
-def _null_without(column: str, field: str) -> pl.Expr:
-    """The structs of a column, null where a field of theirs is: ClickHouse has no nullable tuples."""
-    return pl.when(pl.col(column).struct.field(field).is_not_null()).then(pl.col(column)).alias(column)
 
 
 @dataclass(frozen=True)

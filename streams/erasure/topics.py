@@ -24,6 +24,7 @@ from streams.topics import CHANNEL_TOPICS
 READERS: Mapping[str, tuple[str, ...]] = {
     "links": ("identity",),
     "parts": ("stitch",),
+    "recalls": ("sink",),
     **dict.fromkeys(CHANNEL_TOPICS, ("enrich",)),
     "interactions": ("stitch", "sink"),
     "alerts": ("sink",),
@@ -31,7 +32,7 @@ READERS: Mapping[str, tuple[str, ...]] = {
     "dead-letters": ("sink",),
 }
 """Topics whose records can be deleted, and the workers that must have done with them."""
-INTERNAL = ("links", "parts")
+INTERNAL = ("links", "parts", "recalls")
 """Those that nobody but our own workers reads."""
 COMPACTED = ("identities", "journeys", "customers", "cases")
 _HOUR = 3_600_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,16 +17,17 @@ from streams.alerts.ticker import EVERY, Ticker
 from streams.edge import Edge, now_ms
 from streams.enrich.validate import UUID
 from streams.erasure.guard import NOW
-from streams.output import RAISED, RESTORED
+from streams.output import RAISED, RECALLED, RECALLED_LAST, RESTORED
 from streams.settings import Settings
 from streams.stitch import rows
 from streams.stitch.erase import erase
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import Changes, Load, fold_due, fold_identities, fold_interactions, fold_parts
 from streams.stitch.rows import Row
+from streams.stitch.sweeper import Sweeper
 from streams.stitch.watching import Watching
 from streams.table import BatchTable
-from streams.transport import RecordBatch, consume
+from streams.transport import OwnershipLost, RecordBatch, consume
 
 _PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row], str]], ...] = (
     # topic, record, rows, key of a row
@@ -36,6 +38,7 @@ _PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row]
     ("parts", "part", lambda changes: changes.parts, lambda row: row[0]),
     ("alerts", "alert", lambda changes: changes.alerts, lambda row: row[0]),
     ("moves", "move", lambda changes: changes.moves, lambda row: row[1]),
+    ("recalls", "recall", lambda changes: changes.recalls, lambda row: row[0]),
 )
 _raised = msgspec.json.Decoder(dict[str, tuple[int, str]]).decode
 _READ = tuple(dict.fromkeys(("subject", *COLUMNS, *match.COLUMNS)))
@@ -44,6 +47,8 @@ _BECAME = {
     tally.ACKNOWLEDGED: metrics.ALERTS_ACKNOWLEDGED,
     tally.CLOSED: metrics.ALERTS_CLOSED,
 }
+
+log = logging.getLogger(__name__)
 
 MEASURE_EVERY = 15.0
 """Seconds between looks at the size of the state: each takes some 40 ms a million subjects."""
@@ -72,9 +77,11 @@ def create(app: Any, settings: Settings) -> Edge:
         offsets = [batch[at].offset for at in positions]
         headed = {row: dict(batch[at].headers) for row, at in enumerate(positions) if batch[at].headers}
         restored = {row for row, headers in headed.items() if headers.get(RESTORED[0]) == RESTORED[1]}
+        recalled = {row for row, headers in headed.items() if RECALLED[0] in headers}
+        last = {row for row in recalled if headed[row][RECALLED[0]] == RECALLED_LAST[1]}
         raised = {row: _raised(headers[RAISED]) for row, headers in headed.items() if RAISED in headers}
-        watched = matcher.watched(frame, watching.now, restored, raised)
-        grouped = events.by_subject(frame, subjects, offsets, watched, restored)
+        watched = matcher.watched(frame, watching.now, restored | recalled, raised)
+        grouped = events.by_subject(frame, subjects, offsets, watched, restored | recalled, last)
         if restored:
             ticker.restoring()
         newest = frame["occurred_at"].max()
@@ -116,6 +123,7 @@ def create(app: Any, settings: Settings) -> Edge:
             table.put(partition, key, state)
         await table.flush()  # before anything is published: what is published follows from durable state
         ticker.note(partition, changes.due, changes.opened)
+        sweeper.note(changes.states)
 
     async def publish(changes: Changes, timestamp: int) -> None:
         for topic, record, rows_of, key_of in _PUBLISHED:
@@ -135,6 +143,7 @@ def create(app: Any, settings: Settings) -> Edge:
             await edge.flush()
             metrics.DUPLICATES.inc(changes.duplicates)
             count(changes.news)
+            metrics.STATE_RECALLS.inc(len(changes.recalls))
             edge.observe(batch, time.perf_counter() - began)
 
     async def fire(partition: int, keys: list[bytes], until: int) -> None:
@@ -156,6 +165,7 @@ def create(app: Any, settings: Settings) -> Edge:
             _BECAME[what].labels(rule, severity).inc()
 
     ticker = Ticker(app, table, folds, fire)
+    sweeper = Sweeper(table, settings.state_retention, settings.state_idle)
 
     @app.timer(interval=EVERY)  # type: ignore[untyped-decorator]
     async def timers() -> None:
@@ -164,6 +174,17 @@ def create(app: Any, settings: Settings) -> Edge:
         opened = ticker.open_alerts
         for rule in watching.rules.values():
             metrics.ALERTS_OPEN.labels(rule.name, rule.severity).set(opened[rule.name, rule.severity])
+
+    @app.timer(interval=EVERY)  # type: ignore[untyped-decorator]
+    async def sweep() -> None:
+        try:
+            async with working:
+                await sweeper.sweep(now_ms())
+        except OwnershipLost as exc:
+            log.warning("no eviction while partitions move: %s", exc)
+            await app.consumer.rejoin()
+        except Exception as exc:
+            await app.crash(exc)
 
     @app.timer(interval=MEASURE_EVERY)  # type: ignore[untyped-decorator]
     async def measure() -> None:

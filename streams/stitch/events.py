@@ -68,6 +68,7 @@ class Events:
         offsets: Sequence[int],
         watched: Mapping[int, Watched] | None = None,
         restored: Collection[int] = (),
+        last: Collection[int] = (),
     ) -> dict[str, list[tuple[int, bytes, Event]]]:
         """Group a batch by subject.
 
@@ -77,6 +78,7 @@ class Events:
             offsets: the offset of each row, ascending.
             watched: what rows say to the rules of alerts.
             restored: rows that come from what was stored.
+            last: those of them that end the recall of their subject.
 
         Returns:
             Per subject its (offset, eight-byte hash of the event id, event), in order of offsets.
@@ -135,4 +137,6 @@ class Events:
             made[row].watched = said
         for row in restored:
             made[row].restored = True
+        for row in last:
+            made[row].ends_recall = True
         return grouped

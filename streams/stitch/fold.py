@@ -14,8 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from streams.alerts.moves import Cause
 from streams.alerts.tally import News, open_of
 from streams.alerts.watch import NON_COMMITTAL
+from streams.stitch.eviction import ASKED, NONE_STORED
 from streams.stitch.journey import Event
 from streams.stitch.publications import (
     Publications,
@@ -27,7 +29,18 @@ from streams.stitch.publications import (
     withdrawn_customer,
 )
 from streams.stitch.rows import Row
-from streams.stitch.subject import Part, Subject, decode, decode_summary, encode, encode_summary
+from streams.stitch.subject import (
+    AWAY,
+    EVICTED,
+    HERE,
+    RECALLED,
+    Part,
+    Subject,
+    decode,
+    decode_summary,
+    encode,
+    encode_summary,
+)
 from streams.stitch.watching import Observer, Watching, cause_of
 
 Load = Callable[[bytes], bytes | None]
@@ -45,6 +58,8 @@ class Changes:
     parts: list[Row] = field(default_factory=list)
     alerts: list[Row] = field(default_factory=list)
     moves: list[Row] = field(default_factory=list)
+    recalls: list[Row] = field(default_factory=list)
+    """Subjects whose events ClickHouse is to send again, as records of recall.avsc."""
     due: dict[bytes, int] = field(default_factory=dict)
     """State key -> when its next timer is due, epoch ms; 0: there is none (any more)."""
     opened: dict[bytes, tuple[tuple[str, str], ...]] = field(default_factory=dict)
@@ -72,15 +87,17 @@ def fold_interactions(
         turn = _Turn(changes, load, name, watching)
         state = turn.state
         fresh = [record for record in records if record[0] >= state.interactions_applied]
-        turn.begin(replayed=len(records) - len(fresh), own_events=True)
+        ended = any(event.ends_recall for _, _, event in fresh)
+        turn.begin(replayed=len(records) - len(fresh), own_events=True, anew=ended)
         if fresh:
             known = state.seen
             seen = {known[at : at + 8] for at in range(0, len(known), 8)}
             added = []
             for _, event_hash, event in fresh:
                 if event_hash in seen:
-                    state.own.duplicates += 1
-                    changes.duplicates += 1
+                    if not event.restored:
+                        state.own.duplicates += 1
+                        changes.duplicates += 1
                     continue
                 seen.add(event_hash)
                 added.append(event_hash)
@@ -93,6 +110,8 @@ def fold_interactions(
             state.seen = known + b"".join(added)
             state.interactions_applied = fresh[-1][0] + 1
             changes.folded += len(added)
+        if ended and state.presence == RECALLED:
+            state.presence = HERE
         turn.finish(own_changed=True)
     return changes
 
@@ -144,7 +163,8 @@ def fold_parts(
 
     Args:
         load: finds a subject's state.
-        parts: per target its (offset, sender, version, encoded summary or None to drop), in order of offsets.
+        parts: per target its (offset, sender, version, encoded summary or None to drop), in order of offsets. Versions
+            ASKED and NONE_STORED are no parts, but say something to the target (streams.stitch.eviction).
         watching: as for `fold_interactions`.
     """
     changes = Changes()
@@ -154,15 +174,20 @@ def fold_parts(
         if turn.unknown and all(summary is None for *_, summary in records):
             continue  # nothing there that could be dropped
         fresh = [record for record in records if record[0] >= state.parts_applied]
-        turn.begin(replayed=len(records) - len(fresh))
+        asked = any(version < 0 for _, _, version, _ in fresh)
+        turn.begin(replayed=len(records) - len(fresh), anew=asked)
         for offset, sender, version, summary in fresh:
             state.parts_applied = offset + 1
+            if version < 0:
+                if version == NONE_STORED and state.presence == RECALLED:
+                    state.presence = HERE
+                continue
             known = state.parts.get(sender)
             if known is None or version >= known.version:
                 state.parts[sender] = Part(version, summary)
                 if summary is not None:
                     turn.arrived.append(summary)
-        turn.finish(own_changed=False)
+        turn.finish(own_changed=asked)
     return changes
 
 
@@ -174,8 +199,8 @@ def fold_due(load: Load, names: Sequence[str], watching: Watching, until: int) -
     changes = Changes()
     for name in names:
         turn = _Turn(changes, load, name, watching)
-        if turn.unknown:
-            continue  # erased meanwhile
+        if turn.unknown or not turn.state.whole:
+            continue  # erased meanwhile, or evicted: then it has no timer
         changes.alerts += turn.observer.due(until)
         turn.store()
     return changes
@@ -192,25 +217,30 @@ class _Turn:
         self.watched = self.state.watch is not None
         self.refs: set[str] = set()
         self.case_ids: set[str] = set()
-        self.replay = self.simple = self.alone = False
+        self.again = self.replay = self.simple = self.alone = False
+        self.held: Cause | None = None
         self.events: list[Event] = []
         self.arrived: list[bytes] = []
         self.watching = watching
         self._observer: Observer | None = None
         self.before: Publications | None = None
 
-    def begin(self, replayed: int, own_events: bool = False) -> None:
+    def begin(self, replayed: int, own_events: bool = False, anew: bool = False) -> None:
         """Before anything is applied: forget what is acknowledged, note what is published now.
 
         Args:
             replayed: how many of the messages have been applied already.
             own_events: whether the messages are interactions of the subject itself.
+            anew: whether to publish everything, as a replay does. So does what was away and is whole again.
         """
-        state, self.replay = self.state, replayed > 0
+        state = self.state
+        self.again = replayed > 0
+        self.replay = self.again or anew or not state.whole
         # An event changes the score of a root without parts by itself: each is looked at, else the turn as a whole.
-        self.alone = self.watching is not None and own_events and state.root is None and not state.parts
+        self.alone = self.watching is not None and own_events and state.root is None and not state.parts and state.whole
         self.changes.replayed += replayed
         if self.replay:
+            self.held = None if state.whole else state.own.cause
             return
         state.former = []
         if not state.is_root:
@@ -246,11 +276,17 @@ class _Turn:
     def finish(self, own_changed: bool) -> None:
         """Publish what follows from the state and is not published yet, and store the state."""
         state, changes = self.state, self.changes
-        if own_changed and state.own.interactions:
+        if not state.whole:
+            self._hold()
+            return
+        own = state.own
+        if self.replay or (own_changed and own.interactions):
             changes.parts += ((former, self.name, state.version, None) for former in state.former)
             if state.root is not None:
-                state.own.cause = self._cause()
-                changes.parts.append((state.root, self.name, state.version, encode_summary(state.own)))
+                own.cause = self._cause()
+                changes.parts.append(
+                    (state.root, self.name, state.version, encode_summary(own) if own.interactions else None)
+                )
         if state.is_root:
             self._publish()
         elif state.published or state.ledger:
@@ -258,6 +294,18 @@ class _Turn:
             changes.customers.append(withdrawn_customer(self.name, state.version))
         if self.watching is not None and state.watch is not None and not state.is_root:
             changes.alerts += self.observer.leave(self.replay)
+        self.store()
+
+    def _hold(self) -> None:
+        """Publish nothing before what was evicted is back; ask for it, once, or again where that may have been lost."""
+        state, changes = self.state, self.changes
+        if state.presence == EVICTED or self.again:
+            if state.presence != HERE:
+                changes.recalls.append((self.name, state.interactions_applied))
+                state.presence = RECALLED
+            away = (sender for sender, part in state.parts.items() if part.summary == AWAY)
+            changes.parts += ((sender, self.name, ASKED, None) for sender in away)
+        state.own.cause = self._cause()
         self.store()
 
     def store(self) -> None:
@@ -294,11 +342,12 @@ class _Turn:
             self.changes.alerts += alerts
             self.changes.moves += moves
 
-    def _cause(self) -> tuple[int, bytes, str, str | None, str | None] | None:
-        """The latest event of this turn: of the subject's own, or of the parts that arrived."""
+    def _cause(self) -> Cause | None:
+        """The latest event of this turn: of the subject's own, or of the parts that arrived, or held until now."""
         own = (cause_of(event) for event in self.events if not event.restored)
         sent = (cause for encoded in self.arrived if (cause := decode_summary(encoded).cause) is not None)
-        return max((*own, *sent), key=lambda cause: cause[:2], default=None)
+        held = () if self.held is None else (self.held,)
+        return max((*own, *sent, *held), key=lambda cause: cause[:2], default=None)
 
     def _emit(self, records: Mapping[str, Row]) -> None:
         for key, row in records.items():

@@ -47,6 +47,8 @@ class Event(msgspec.Struct):
     """What it says to the rules of alerts."""
     restored: bool = False
     """Whether it comes from what was stored, to rebuild state: what follows is not observed anew."""
+    ends_recall: bool = False
+    """Whether it is the last of its subject's events that come back after an eviction."""
 
 
 class Journey(msgspec.Struct, array_like=True):

@@ -11,13 +11,19 @@ import msgspec
 from streams.alerts.watch import Watch
 from streams.stitch.summary import Summary
 
+HERE, EVICTED, RECALLED = range(3)
+"""Where a subject's events are: in its state; in ClickHouse alone (streams.stitch.eviction); on their way back."""
+
+AWAY = b""
+"""In place of a part's summary: it was evicted."""
+
 
 class Part(msgspec.Struct, array_like=True):
     """Another subject's summary, kept by its root."""
 
     version: int
     summary: bytes | None
-    """The encoded Summary; None: dropped, remembered so that an older version does not come back."""
+    """The encoded Summary, or AWAY; None: dropped, remembered so that an older version does not come back."""
 
 
 class Subject(msgspec.Struct, array_like=True):
@@ -41,6 +47,13 @@ class Subject(msgspec.Struct, array_like=True):
     """Keys of records published, and perhaps not withdrawn since, that do not follow from `own` alone."""
     watch: Watch | None = None
     """What a root remembers to observe changes by: alerts and moves. None: nothing."""
+    presence: int = HERE
+    """HERE, EVICTED or RECALLED: whether `own` and `seen` are whole. Until they are, nothing is published."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that the subject's publications follow from is in its state."""
+        return self.presence == HERE and all(part.summary != AWAY for part in self.parts.values())
 
     @property
     def version(self) -> int:
@@ -55,7 +68,7 @@ class Subject(msgspec.Struct, array_like=True):
         )
 
     def merged(self) -> Summary:
-        """The summary of its own events and of its parts. The result may be `own` itself: do not change it."""
+        """The summary of its events and of its parts, of a `whole` subject. May be `own` itself: do not change it."""
         alive = [part.summary for part in self.parts.values() if part.summary is not None]
         if not alive:
             return self.own

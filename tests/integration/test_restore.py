@@ -15,10 +15,11 @@ from polars.testing import assert_frame_equal
 from schemas.decode import BatchDecoder
 from schemas.registry import LocalRegistry
 from sinks.migrate import migrate
+from sinks.stored import interactions
 from sinks.tables import TABLES
 from sinks.writer import Writer
 from streams.embedded import restore
-from streams.embedded.restore import interactions, largest_epoch
+from streams.embedded.restore import largest_epoch
 from streams.enrich.transform import Enricher
 from streams.feed import producing
 from streams.identity.frames import LINK_SCHEMA, subjects_and_links

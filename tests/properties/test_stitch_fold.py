@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from streams.stitch.eviction import NONE_STORED, evict
 from streams.stitch.fold import Changes, fold_identities, fold_interactions, fold_parts
 from streams.stitch.journey import Event
 
@@ -28,6 +31,7 @@ class World:
     states: dict[bytes, bytes] = field(default_factory=dict)
     parts: list[tuple[str, str, int, bytes | None]] = field(default_factory=list)
     parts_read: int = 0
+    recalls: list[str] = field(default_factory=list)
     tables: dict[str, dict[Any, tuple[Any, ...]]] = field(default_factory=dict)
 
     def run(self, fold: Any, messages: Any, crash: bool) -> None:
@@ -37,6 +41,7 @@ class World:
             self.run(fold, messages, crash=False)
             return
         self.parts += changes.parts
+        self.recalls += (subject for subject, _ in changes.recalls)
         for table, rows, key in (
             ("journeys", changes.journeys, lambda row: row[0]),
             ("customers", changes.customers, lambda row: row[0]),
@@ -56,6 +61,23 @@ class World:
         self.parts_read += len(chunk)
         if grouped:
             self.run(fold_parts, grouped, crash)
+
+    def evict(self, rng: Any) -> None:
+        """Evict some subjects, of any age: in the worker it is only those of whom nothing is heard."""
+        for key, encoded in list(self.states.items()):
+            stub = evict(encoded, before=2**60) if rng.random() < 0.5 else None
+            if stub is not None:
+                self.states[key] = stub
+
+    def answer(self, items: list[tuple[str, int, Event]], read: int) -> None:
+        """Send again, at the end of the log, what is stored of a subject: at least what has been read of the log."""
+        subject = self.recalls.pop(0)
+        stored = {number: event for name, number, event in items[:read] if name == subject}
+        again = [(subject, number, replace(event, restored=True)) for number, event in stored.items()]
+        if again:
+            items += [*again[:-1], (subject, again[-1][1], replace(again[-1][2], ends_recall=True))]
+        else:
+            self.parts.append((subject, subject, NONE_STORED, None))
 
     def exact(self) -> dict[str, dict[Any, tuple[Any, ...]]]:
         """What the views show: the last version, nothing withdrawn, floating-point figures to six digits."""
@@ -113,6 +135,7 @@ def play(
     shuffle: bool,
     duplicate: bool,
     crashes: bool,
+    evictions: bool = False,
 ) -> World:
     """Feed everything to a new world in batches of random size, interleaved at random."""
     items = list(items)
@@ -121,15 +144,15 @@ def play(
     if shuffle:
         rng.shuffle(items)
     world, at, told = World(), 0, 0
-    while at < len(items) or told < len(news) or world.parts_read < len(world.parts):
-        choice = rng.randrange(3)
+    while at < len(items) or told < len(news) or world.parts_read < len(world.parts) or world.recalls:
+        choice = rng.randrange(5)
         crash = crashes and rng.random() < 0.3
         if choice == 0 and at < len(items):
             size = rng.randrange(1, 6)
             batch: dict[str, list[tuple[int, bytes, Event]]] = {}
             for offset, (subject, number, value) in enumerate(items[at : at + size], start=at):
                 batch.setdefault(subject, []).append((offset, number.to_bytes(8, "big"), value))
-            at += size
+            at += len(items[at : at + size])
             world.run(fold_interactions, batch, crash)
         elif choice == 1 and told < len(news):
             size = rng.randrange(1, 3)
@@ -140,6 +163,10 @@ def play(
             world.run(fold_identities, said, crash)
         elif choice == 2:
             world.deliver_parts(rng.randrange(1, 4), crash)
+        elif choice == 3 and world.recalls:
+            world.answer(items, rng.randrange(at, len(items) + 1))
+        elif choice == 4 and evictions and rng.random() < 0.4:
+            world.evict(rng)
     return world
 
 
@@ -148,7 +175,13 @@ def play(
 @example(
     [(2, 0, None, 3, 1, None), (3, 40, None, 3, 1, None), (2, 20, "R1", 4, None, "c1")], [(3, 2), (3, 0), (3, 3)], 1
 )
-def test_any_order_batching_duplication_and_crash_publishes_the_same(specs: Any, moves: Any, seed: int) -> None:
+def test_any_order_batching_duplication_crash_and_eviction_publishes_the_same(
+    specs: Any, moves: Any, seed: int
+) -> None:
+    publishes_the_same(specs, moves, seed)
+
+
+def publishes_the_same(specs: Any, moves: Any, seed: int) -> None:
     rng = Random(seed)
     items = [(SUBJECTS[s], n, event(n, *rest)) for n, (s, *rest) in enumerate(specs)]
     # The identity worker tells a chain of roots per subject; only weaker subjects move to stronger ones.
@@ -164,8 +197,15 @@ def test_any_order_batching_duplication_and_crash_publishes_the_same(specs: Any,
     news += [(subject, root, 1000 + n) for n, (subject, root) in enumerate(final.items())]
 
     plain = play(items, news[-len(SUBJECTS) :], rng, shuffle=False, duplicate=False, crashes=False).exact()
-    for shuffle, duplicate, crashes in ((True, False, False), (True, False, True), (True, True, True)):
-        other = play(items, news, rng, shuffle=shuffle, duplicate=duplicate, crashes=crashes).exact()
+    for shuffle, duplicate, crashes, evictions in (
+        (True, False, False, False),
+        (True, False, True, False),
+        (True, True, True, False),
+        (True, False, False, True),
+        (True, True, True, True),
+    ):
+        world = play(items, news, rng, shuffle=shuffle, duplicate=duplicate, crashes=crashes, evictions=evictions)
+        other = world.exact()
         if duplicate:  # how many duplicates were seen is told of a customer, and is the one thing that may differ
             drop = {key: row[:13] + row[14:] for key, row in other.pop("customers", {}).items()}
             same = {key: row[:13] + row[14:] for key, row in plain["customers"].items()}
@@ -173,6 +213,25 @@ def test_any_order_batching_duplication_and_crash_publishes_the_same(specs: Any,
             assert other == {table: rows for table, rows in plain.items() if table != "customers"}
         else:
             assert other == plain
+
+
+# Found at random: a former root whose evicted part was dropped, told its own root nothing; so did a crash in that turn.
+@pytest.mark.parametrize("seed", [293, 853, 1537, 1563, 2647])
+def test_counter_examples_of_evictions(seed: int) -> None:
+    rng = Random(seed)
+    specs = [
+        (
+            rng.randrange(4),
+            rng.randrange(150),
+            rng.choice([None, "R1", "R2"]),
+            rng.randrange(10),
+            rng.choice([None, rng.randint(-10, 10)]),
+            rng.choice([None, None, "c1"]),
+        )
+        for _ in range(rng.randrange(1, 14))
+    ]
+    moves = [(rng.randrange(1, 4), rng.randrange(4)) for _ in range(rng.randrange(7))]
+    publishes_the_same(specs, moves, seed)
 
 
 @settings(max_examples=100, deadline=None)

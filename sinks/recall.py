@@ -1,0 +1,83 @@
+"""Recalls: the stored interactions of subjects that stitch had evicted, sent again (see streams.stitch.eviction)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from schemas.records import polars_schema
+from sinks import stored
+from sinks.client import connect
+from sinks.errors import is_retriable
+from streams.edge import Edge
+from streams.output import RECALLED, RECALLED_LAST
+from streams.stitch.eviction import NONE_STORED
+from streams.transport import OwnershipLost, RecordBatch, consume, positions, still_owner
+
+TOPIC = "recalls"
+POLL = 0.1
+"""Seconds between looks at whether the sink has stored what a recall has to contain."""
+RETRY = 2.0
+"""Seconds before ClickHouse is asked again, which did not answer."""
+
+log = logging.getLogger(__name__)
+
+
+def register(app: Any, edge: Edge, publishing: asyncio.Lock) -> None:
+    """Register the agent with the sink's app. publishing: held while the edge's outputs are used."""
+    settings = edge.settings
+    topic = settings.topic(TOPIC)
+
+    def read(subjects: Sequence[str]) -> pl.DataFrame:
+        client = connect(settings.clickhouse, settings.database)
+        try:
+            return stored.interactions_of(client, subjects)
+        finally:
+            client.close()
+
+    async def events_of(subjects: Sequence[str]) -> pl.DataFrame:
+        while True:
+            try:
+                return await asyncio.to_thread(read, subjects)
+            except Exception as error:
+                if not is_retriable(error):
+                    raise
+                log.warning("recalls wait for ClickHouse: %s", error)
+            await asyncio.sleep(RETRY)
+
+    async def wait_until_stored(batch: RecordBatch, applied: int) -> None:
+        # Topics of as many partitions go to the workers together, and a key is in the same partition of each.
+        interactions = (settings.topic("interactions"), batch.partition)
+        while positions(app).get(interactions, -1) < applied:
+            if not still_owner(app, (topic, batch.partition), batch.generation):
+                raise OwnershipLost(f"{topic}[{batch.partition}] may belong to another worker by now")
+            await asyncio.sleep(POLL)
+
+    async def handle(batch: RecordBatch) -> None:
+        decoded = edge.decode("recall", batch)
+        subjects = decoded.frame["subject"].unique(maintain_order=True).to_list()
+        if subjects:
+            await wait_until_stored(batch, int(decoded.frame["applied"].max()))  # type: ignore[arg-type]
+            events = await events_of(subjects)
+            last = events["subject"].is_last_distinct()
+            # In this order in each partition, so that a subject's last event comes after all its others.
+            async with publishing:
+                for frame, mark in ((events.filter(~last), RECALLED), (events.filter(last), RECALLED_LAST)):
+                    keys = [subject.encode() for subject in frame["subject"].to_list()]
+                    await edge.publish("interactions", "interaction", frame, keys, marks=[mark])
+                without = sorted({*subjects} - {*events["subject"].to_list()})
+                told = [(subject, subject, NONE_STORED, None) for subject in without]
+                frame = pl.DataFrame(told, schema=polars_schema("part"), orient="row")
+                await edge.publish("parts", "part", frame, [subject.encode() for subject in without])
+                await edge.flush()
+        async with publishing:
+            await edge.refuse(batch, [(at, "undecodable", detail) for at, detail in decoded.errors])
+            await edge.flush()
+
+    @app.agent(app.topic(topic, key_serializer="raw", value_serializer="raw"), name="sink-recalls")  # type: ignore[untyped-decorator]
+    async def recalls(stream: Any) -> None:
+        await consume(stream, handle)

@@ -1,0 +1,70 @@
+"""The stored interactions, each event once, in the frame form of an interaction: what state is rebuilt from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from schemas.records import polars_schema
+
+CHUNK = 50_000
+"""Interactions read at a time: bounds the memory that a restore takes."""
+
+# The columns of the store that are not, as they stand, in the frame form of an interaction.
+_SELECTED = {
+    "occurred_at": "toUnixTimestamp64Milli(occurred_at)",
+    "attributes": "CAST(attributes, 'Array(Tuple(key String, value String))')",
+}
+
+
+def interactions(client: Any, chunk: int = CHUNK) -> Iterator[pl.DataFrame]:
+    """All stored interactions in frames of at most `chunk` rows.
+
+    client: of clickhouse-connect, on the database of the tables. Reads in order of the table's key, a chunk a query, so
+    neither side holds more than one chunk.
+    """
+    after = {"subject": "", "event_id": "", "chunk": chunk}
+    while True:
+        frame = _read(
+            client,
+            "subject >= {subject:String} AND (subject, event_id) > ({subject:String}, {event_id:String}) "
+            "ORDER BY subject, event_id LIMIT {chunk:UInt32}",
+            after,
+        )
+        if frame.is_empty():
+            return
+        yield frame
+        after |= {"subject": frame["subject"][-1], "event_id": frame["event_id"][-1]}
+
+
+def interactions_of(client: Any, subjects: Sequence[str]) -> pl.DataFrame:
+    """The stored interactions of some subjects (kind:value), sorted by subject.
+
+    client: as for `interactions`; on a cluster it waits for what any replica has acknowledged.
+    """
+    return _read(
+        client,
+        "subject IN {subjects:Array(String)} ORDER BY subject, event_id SETTINGS select_sequential_consistency = 1",
+        {"subjects": list(subjects)},
+    )
+
+
+def _read(client: Any, where: str, parameters: Mapping[str, Any]) -> pl.DataFrame:
+    schema = polars_schema("interaction")
+    columns = ", ".join(f"{_SELECTED[name]} AS {name}_" if name in _SELECTED else name for name in schema)
+    table = client.query_arrow(
+        f"SELECT {columns} FROM interactions_store FINAL WHERE {where}", dict(parameters), use_strings=True
+    )
+    stored = pl.from_arrow(table)
+    assert isinstance(stored, pl.DataFrame)
+    frame = stored.rename({f"{name}_": name for name in _SELECTED}).with_columns(
+        _null_without("survey", "instrument"), _null_without("money", "currency")
+    )
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+
+
+def _null_without(column: str, field: str) -> pl.Expr:
+    """The structs of a column, null where a field of theirs is: ClickHouse has no nullable tuples."""
+    return pl.when(pl.col(column).struct.field(field).is_not_null()).then(pl.col(column)).alias(column)

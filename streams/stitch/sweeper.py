@@ -1,0 +1,79 @@
+"""Goes over the states that a worker holds, little by little, and evicts those past their retention."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from streams import metrics
+from streams.stitch.eviction import evict
+from streams.stitch.rolling import DAY_MS
+from streams.table import BatchTable
+
+SLICE = 2000
+"""States looked at in one turn: some 10 to 20 ms."""
+SLOTS = 1 << 22
+"""Of the note of who was touched, a byte each. Two keys in one slot only mean that one stays a while longer."""
+
+
+class Sweeper:
+    """The evictions of one worker.
+
+    retention: days since a customer's last event; 0: nobody is evicted. idle: seconds without any message before that
+    (while old events are being loaded, everybody's last event is old). clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, table: BatchTable, retention: float, idle: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._table, self._retention, self._idle, self._clock = table, int(retention * DAY_MS), idle, clock
+        self._generation = -1
+        self._waiting: list[tuple[int, bytes]] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing of who was touched before now."""
+        self._touched, self._earlier = bytearray(SLOTS), bytearray(SLOTS)
+        self._turned, self._known = self._clock(), False
+        self._waiting.clear()
+
+    def note(self, keys: Iterable[bytes]) -> None:
+        """Take note of subjects to which a message has been applied."""
+        if self._retention:
+            touched = self._touched
+            for key in keys:
+                touched[hash(key) % SLOTS] = 1
+
+    async def sweep(self, now: int) -> None:
+        """Look at the next few states; now: epoch ms. Raises OwnershipLost as the table does.
+
+        To be called again and again, and not while a batch is being handled.
+        """
+        if not self._retention:
+            return
+        generation = self._table.app.consumer.generation
+        if generation != self._generation:  # somebody else may have had the partitions, and touched what they hold
+            self._generation = generation
+            self._begin()
+        if self._clock() - self._turned >= self._idle:
+            self._touched, self._earlier = bytearray(SLOTS), self._touched
+            self._turned, self._known = self._clock(), True
+        if not self._known:
+            return
+        held = self._table.partitions_held
+        if not self._waiting:
+            self._waiting = [(partition, key) for partition in held for key, _ in self._table.items(partition)]
+        turn, self._waiting = self._waiting[-SLICE:], self._waiting[:-SLICE]
+        evicted = 0
+        for partition, key in turn:
+            slot = hash(key) % SLOTS
+            if partition not in held or self._touched[slot] or self._earlier[slot]:
+                continue
+            state = self._table.get(partition, key)
+            stub = None if state is None else evict(state, now - self._retention)
+            if stub is not None:
+                self._table.put(partition, key, stub)
+                evicted += 1
+        if evicted:
+            await self._table.flush()
+            metrics.STATE_EVICTIONS.inc(evicted)
