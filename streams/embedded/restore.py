@@ -10,11 +10,12 @@ has taken in since) must not stay.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import polars as pl
 
 from schemas.encode import BatchEncoder
 from schemas.registry import Registry
