@@ -8,6 +8,7 @@ BENCH_INSTALLED := $(BENCH_VENV)/.installed
 DEMO := build/demo
 DATA ?= rihla-data
 CUSTOMERS ?= 2000
+JOBS ?= 3
 KAFKA := deploy/kafka
 KAFKA_JARS := $(KAFKA)/lib/.resolved
 
@@ -35,8 +36,8 @@ run: setup ## Simulate some travellers and run the whole pipeline over them (CUS
 	@echo "Your own events:     $(BIN)/rihla run FILE --data $(DATA)   (JSON Lines; $(BIN)/rihla run --help)"
 	@echo "As a live service:   $(BIN)/rihla up --data $(DATA)"
 
-test: setup kafka ## Run every test (those on Apache Kafka need Java and Maven)
-	$(BIN)/python -m pytest
+test: setup kafka ## Run every test, JOBS=3 processes (those on Apache Kafka need Java and Maven)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 faults: setup kafka ## Kill, freeze, cut and fill up everything, and look for differences (takes long; needs Java and Maven)
 	$(BIN)/python -m tests.faults

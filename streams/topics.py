@@ -46,7 +46,7 @@ TOPICS = (
     Topic("links", 1, FOREVER),  # who is who is a function of all of them
     Topic("identities", None, LATEST_BY_KEY),
     Topic("parts", None, ANY_TIME),
-    Topic("recalls"),
+    Topic("recalls", None, ANY_TIME),
     Topic("journeys", None, LATEST_BY_KEY),
     Topic("customers", None, LATEST_BY_KEY),
     Topic("cases", None, LATEST_BY_KEY),
