@@ -67,6 +67,7 @@ class World:
 
     def __init__(self, folder: Path, settings: Settings, options: Options, extra: Mapping[str, str]) -> None:
         self.folder, self.settings, self._extra = folder, settings, dict(extra)
+        self.seed = options.seed
         self.truth = folder / "truth.jsonl"
         write(options, folder / "events.jsonl", self.truth)
         self.batches = _chunks(folder / "events.jsonl")
