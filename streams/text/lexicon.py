@@ -52,6 +52,9 @@ Phrase = tuple[tuple[str, ...], Entry]
 """The terms of a phrase after its first, and what it says."""
 
 
+_NO_PHRASES: Mapping[str, list[Phrase]] = {}
+
+
 class Word:
     """What a written word is in one language: an entry, with its own negation applied, and the phrases it may begin,
     by their second term.
@@ -66,7 +69,10 @@ class Word:
         self.known = False
         self.negative_verb = False
         self.keys: frozenset[str] = frozenset()
-        self.phrases: dict[str, list[Phrase]] = {}
+        self.phrases: Mapping[str, list[Phrase]] = _NO_PHRASES
+
+
+_UNKNOWN = Word()
 
 
 def read(name: str) -> Iterator[tuple[str, str]]:
@@ -152,7 +158,6 @@ class Lexicon:
         return found
 
     def _look_up(self, token: str) -> Word:
-        word = Word()
         keys = []
         entry, negated, verb = self._exact.get(token), False, False
         for form, negative in self._forms(token, self._known):
@@ -165,6 +170,11 @@ class Lexicon:
                 entry = self._stems.get(token[:cut])
                 if entry is not None:
                     break
+        verb = self.language == "tr" and (entry is None or verb) and turkish_negative_verb(token)
+        if entry is None and not keys and not verb:
+            return _UNKNOWN
+        word = Word()
+        word.negative_verb = verb
         if entry is not None:
             word.known = True
             word.role = entry.role
@@ -172,8 +182,6 @@ class Lexicon:
             word.valence = entry.valence or 0.0
             if negated:
                 word.valence *= -0.7
-        if self.language == "tr" and (entry is None or verb):
-            word.negative_verb = turkish_negative_verb(token)
         if keys:
             word.keys = frozenset(keys)
             begun = [self._phrases[key] for key in keys if key in self._phrases]

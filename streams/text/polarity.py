@@ -69,18 +69,19 @@ def clause(words: Sequence[Word], lexicon: Lexicon, shouted: Sequence[bool] | No
         if word.phrases and place + 1 < count:
             consumed = _phrase(word, words, place, consumed, valences, roles, named)
     lonely: dict[int, float] = {}
-    for place, role in enumerate(roles):
-        if role == "not" or (words[place].negative_verb and not valences[place]):
-            lonely[place] = valences[place] or grammar.alone
-            if role == "not":
-                valences[place] = 0.0
+    if grammar.after or "not" in roles:
+        for place, role in enumerate(roles):
+            if role == "not" or (words[place].negative_verb and not valences[place]):
+                lonely[place] = valences[place] or grammar.alone
+                if role == "not":
+                    valences[place] = 0.0
     total = evidence = 0.0
     for place, valence in enumerate(valences):
-        wanted = not valence and roles[place] == "wanted"
-        if not valence and not wanted:
-            continue
-        if wanted:
-            valence = WANTED
+        wanted = False
+        if not valence:
+            if roles[place] != "wanted":
+                continue
+            wanted, valence = True, WANTED
         negated = False
         weight = 1.0
         for back in range(place - 1, max(0, place - 3) - 1, -1):

@@ -75,14 +75,26 @@ class _Sentence:
     start: int
     end: int
     clauses: list[Clause]
-    question: bool = False
+    total: float = 0.0
+    evidence: float = 0.0
+    weight: float = 1.0
 
-    def total(self) -> float:
-        total = sum(clause.total for clause in self.clauses)
-        return total * 0.6 if self.question and total > 0 else total
+    @staticmethod
+    def of(start: int, end: int, clauses: list[Clause], question: bool) -> _Sentence:
+        sentence = _Sentence(start, end, clauses)
+        for clause in clauses:
+            sentence.total += clause.total
+            sentence.evidence += clause.evidence
+            if clause.verdict:
+                sentence.weight = VERDICT
+        if question and sentence.total > 0:
+            sentence.total *= 0.6
+        return sentence
 
-    def weight(self) -> float:
-        return VERDICT if any(clause.verdict for clause in self.clauses) else 1.0
+    @property
+    def score(self) -> float | None:
+        """In [-1, 1], or None where the sentence expresses nothing."""
+        return round(compound(self.total), 4) if self.evidence >= LEAST and abs(self.total) >= 0.05 else None
 
 
 class Scorer:
@@ -134,7 +146,7 @@ class Scorer:
         else:
             score, strength = _by_lexicon(total, evidence)
         confidence = round(strength * (certainty if words else 0.5), 4)
-        parts = [SentenceScore(text[part.start : part.end].strip(), _sentence_score(part)) for part in sentences]
+        parts = [SentenceScore(text[part.start : part.end].strip(), part.score) for part in sentences]
         return TextScore(score, confidence, variety and variety[:2], _aspects(sentences), parts)
 
     def _by_model(
@@ -189,7 +201,7 @@ class Scorer:
             if clauses:
                 if "!" in mark:
                     clauses[-1].total *= 1.0 + 0.1 * min(mark.count("!"), 3)
-                sentences.append(_Sentence(start, end, clauses, "?" in mark or "؟" in mark))
+                sentences.append(_Sentence.of(start, end, clauses, "?" in mark or "؟" in mark))
             clauses, start, weight = [], end, 1.0
 
         for kind, token, at in tokens:
@@ -231,9 +243,9 @@ def _complete(words: Sequence[Word]) -> bool:
 
 def _weigh(sentences: list[_Sentence], emotion: list[float]) -> tuple[float, float]:
     """The sum of all valences of a text, and the sum of their sizes; of many emoji, the first count most."""
-    total = sum(sentence.total() * sentence.weight() for sentence in sentences)
+    total = sum(sentence.total * sentence.weight for sentence in sentences)
     total += sum(emotion[:3]) + 0.3 * sum(emotion[3:6])
-    evidence = sum(clause.evidence for sentence in sentences for clause in sentence.clauses)
+    evidence = sum(sentence.evidence for sentence in sentences)
     return total, max(abs(total), evidence + sum(map(abs, emotion[:3])) + 0.3 * sum(map(abs, emotion[3:6])))
 
 
@@ -242,12 +254,6 @@ def _by_lexicon(total: float, evidence: float) -> tuple[float | None, float]:
     if evidence < LEAST or abs(total) < 0.05:
         return None, 0.0
     return round(compound(total), 4), evidence / (evidence + 2.0) * (0.5 + 0.5 * abs(total) / evidence)
-
-
-def _sentence_score(sentence: _Sentence) -> float | None:
-    evidence = sum(clause.evidence for clause in sentence.clauses)
-    total = sentence.total()
-    return round(compound(total), 4) if evidence >= LEAST and abs(total) >= 0.05 else None
 
 
 def _aspects(sentences: list[_Sentence]) -> list[tuple[str, float | None]]:
@@ -260,7 +266,7 @@ def _aspects(sentences: list[_Sentence]) -> list[tuple[str, float | None]]:
             if clause.evidence >= LEAST:
                 total: float | None = clause.total
             else:
-                total = sentence.total() if _sentence_score(sentence) is not None else None
+                total = sentence.total if sentence.score is not None else None
             for aspect in clause.aspects:
                 before = totals.get(aspect)
                 totals[aspect] = total if before is None else before + (total or 0.0)
