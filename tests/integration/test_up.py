@@ -26,7 +26,7 @@ PATIENCE = 120.0  # seconds for any one condition
 
 
 @contextmanager
-def up(data: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+def up(data: Path) -> Iterator[subprocess.Popen[str]]:
     """`rihla up` on a folder, from the moment when it says that it is ready."""
     with (data.parent / "up.out").open("a+") as out:
         process = subprocess.Popen(
