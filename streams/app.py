@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from typing import Any
 
 import faust
@@ -129,9 +130,11 @@ def run_worker(app: App, *services: Any) -> int:
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust makes loops for its threads, too
     code, stopped = asyncio.run(_run(app, services))
-    if not stopped:
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
+    if others or not stopped:
+        # They would keep the process: Faust's consumer thread, or one that waits for an answer of ClickHouse.
         logging.shutdown()
-        os._exit(1)  # Faust's consumer thread would keep the process
+        os._exit(code if stopped else 1)
     return code
 
 

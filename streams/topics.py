@@ -18,7 +18,9 @@ ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 No table depends on these stamps. (Not for the channels: there a producer with a wrong clock should be told.)"""
 FOREVER = {"retention.ms": "-1", **ANY_TIME}
 LATEST_BY_KEY = {"cleanup.policy": "compact", **ANY_TIME}
-CHANGELOG = {**LATEST_BY_KEY, "max.message.bytes": str(16 << 20), "min.cleanable.dirty.ratio": "0.3"}
+ROOMY = {"max.message.bytes": str(16 << 20)}
+"""Of what workers write: an interaction, and a dead letter, is somewhat larger than the record that it is made of."""
+CHANGELOG = {**LATEST_BY_KEY, **ROOMY, "min.cleanable.dirty.ratio": "0.3"}
 DAYS_30 = {"retention.ms": str(30 * 24 * 3600 * 1000), **ANY_TIME}
 ATTEMPTS_WAIT = 0.2  # seconds between looks for a topic just created
 VISIBLE_WITHIN = 30.0  # seconds
@@ -110,11 +112,15 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[T
             settings.topic(topic.name),
             topic.partitions or settings.partitions,
             settings.replication,
-            topic_configs={} if settings.embedded else topic.config,
+            topic_configs={} if settings.embedded else _config(topic),
         )
         for topic in topics
     ]
     await _request(admin, wanted)
+
+
+def _config(topic: Topic) -> dict[str, str]:
+    return topic.config if topic.name in CHANNEL_TOPICS else {**ROOMY, **topic.config}
 
 
 async def _request(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:

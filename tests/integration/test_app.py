@@ -9,12 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
 from streams.embedded.broker import free_ports
 from streams.settings import Settings
 from streams.topics import COMPACTED, TOPICS, ensure_topics
 from tests.brokers import Broker, until
 from tests.faults.trial import BATCH, ROOT, Worker
-from tests.workers import committed, create_topic, produce
+from tests.workers import administering, committed, create_topic, produce
 
 FAILING = """
 import sys
@@ -93,6 +96,26 @@ def test_a_worker_told_to_stop_while_it_joins_stops(broker: Broker, topic_prefix
         finally:
             worker.kill()
         assert worker.process.returncode == 0, worker.log()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.kafka
+def test_a_record_that_fits_into_its_topic_fits_as_a_dead_letter_and_as_an_interaction(
+    kafka_broker: Broker, topic_prefix: str
+) -> None:
+    """By Kafka's own default a topic takes a megabyte, envelope and all: a poison record of nearly so much would stop
+    the worker again and again."""
+
+    async def scenario() -> None:
+        settings = kafka_broker.settings(topic_prefix)
+        await ensure_topics(settings)
+        async with administering(settings) as admin:
+            names = [settings.topic(name) for name in ("dead-letters", "interactions", "journeys")]
+            asked = [ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": None}) for name in names]
+            (answer,) = await admin.describe_configs(asked)
+        limits = {resource[3]: resource[4][0][1] for resource in answer.resources}
+        assert limits == dict.fromkeys(names, str(16 << 20))
 
     asyncio.run(scenario())
 

@@ -45,6 +45,9 @@ class Faults:
                 assert request.transport is not None
                 request.transport.abort()
                 return web.Response()
+            case "hang":  # no answer, for as long as the test runs
+                await asyncio.sleep(3600)
+                return web.Response()
             case "bad gateway":
                 return web.Response(status=502, text="Bad gateway")
             case "":

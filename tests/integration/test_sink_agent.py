@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -18,11 +23,12 @@ from sinks.engine import Engine
 from sinks.http_interface import Served, serve
 from sinks.writer import FinalInsertError
 from streams.app import QUEUED_BATCHES, App, build
+from streams.embedded.pipeline import environment
 from streams.gather import READ_AHEAD
 from streams.output import BatchProducer
 from streams.settings import Settings
 from streams.topics import ensure_topics
-from tests.brokers import Broker, until
+from tests.brokers import Broker, until, wait_until
 from tests.clickhouse import ClickHouse, LoopThread
 from tests.integration.test_clickhouse_writer import Faults
 from tests.sink_rows import NOON, frame, journey
@@ -118,6 +124,27 @@ def test_while_clickhouse_is_away_kafka_keeps_the_rest(
             await until(stored, 120, "every row, once")
 
     asyncio.run(scenario())
+
+
+def test_a_worker_told_to_stop_stops_though_clickhouse_does_not_answer(
+    embedded_broker: Broker, topic_prefix: str, clickhouse: ClickHouse, faulty: Served, faults: Faults, tmp_path: Path
+) -> None:
+    clickhouse.migrated()
+    faults.plan = ["hang"]
+    settings = embedded_broker.settings(topic_prefix, clickhouse=faulty.url, database=clickhouse.database)
+    asyncio.run(ensure_topics(settings))
+    asyncio.run(send(settings, "journeys", journeys(10), "journey"))
+    command = [sys.executable, "-m", "streams.cli", "worker", "sink", "--metrics-port", "0"]
+    with (tmp_path / "sink.log").open("wb") as log:
+        process = subprocess.Popen(command, env={**os.environ, **environment(settings)}, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: faults.inserts >= 1, 60, "an insert that hangs")
+        process.send_signal(signal.SIGTERM)
+        wait_until(lambda: process.poll() is not None, 60, "the worker to stop")
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0, (tmp_path / "sink.log").read_text()[-2000:]
 
 
 def test_a_row_that_clickhouse_refuses_becomes_a_letter_and_its_neighbours_are_stored(
