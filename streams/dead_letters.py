@@ -58,5 +58,10 @@ def letters_frame(letters: Iterable[DeadLetter], failed_at_ms: int) -> pl.DataFr
         failed_at_ms: when they were refused, epoch milliseconds.
     """
     version = package_version()
-    rows = [(*letter[:-1], failed_at_ms, letter.attempts, version) for letter in letters]
+    rows = [(*letter[:-2], _detail(letter), failed_at_ms, letter.attempts, version) for letter in letters]
     return pl.DataFrame(rows, schema=polars_schema("dead_letter"), orient="row")
+
+
+def _detail(letter: DeadLetter) -> str:
+    """The detail; of a letter that was replayed in vain it says so."""
+    return letter.detail if letter.attempts == 1 else f"{letter.detail} (replayed in vain: attempt {letter.attempts})"

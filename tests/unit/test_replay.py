@@ -11,7 +11,7 @@ import pytest
 
 from streams import cli
 from streams.commands.replay import _moment, _rate
-from streams.dead_letters import ATTEMPTS_HEADER, attempts
+from streams.dead_letters import ATTEMPTS_HEADER, DeadLetter, attempts, letters_frame
 from streams.replay import (
     GIVEN_UP,
     LETTERS,
@@ -158,3 +158,10 @@ def test_flags_are_read() -> None:
 def test_wrong_flags_are_usage_errors(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["replay", *arguments]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_letter_that_was_replayed_in_vain_says_so() -> None:
+    first = DeadLetter("cx.stay", 0, 7, b"k", b"p", "bad_time", "the clock is wrong")
+    told = letters_frame([first, first._replace(offset=9, attempts=3)], 1)
+    assert told["detail"].to_list() == ["the clock is wrong", "the clock is wrong (replayed in vain: attempt 3)"]
+    assert told["attempts"].to_list() == [1, 3]
