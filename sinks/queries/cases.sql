@@ -11,7 +11,7 @@
 --   response_hours   Median hours from opening to the first response, of those with one
 --   resolve_hours    Median hours from opening to the latest resolution, of those resolved
 --   first_contact    Of those resolved, with one contact of the customer and never reopened, per cent
---   margin           Margin of error of that at 95 %
+--   margin           Margin of error of that at 95 %; null where all went alike
 --   reopened         Of all, reopened, per cent
 --   contacts         Mean contacts of the customer in a case
 --   told             Of those resolved, with an improvement told after the resolution, per cent
@@ -32,7 +32,7 @@ SELECT
     round(quantileExactInclusiveIf(0.5)(dateDiff('second', k.opened, assumeNotNull(k.first_response_at)), k.first_response_at IS NOT NULL) / 3600, 1) AS response_hours,
     round(quantileExactInclusiveIf(0.5)(dateDiff('second', k.opened, assumeNotNull(k.resolved_at)), k.status = 'resolved') / 3600, 1) AS resolve_hours,
     round(100 * countIf(k.status = 'resolved' AND k.contacts <= 1 AND k.reopened_at IS NULL) / nullIf(cases - open, 0), 1) AS first_contact,
-    round(1.96 * sqrt(first_contact * (100 - first_contact) / nullIf(cases - open, 0)), 1) AS margin,
+    round(1.96 * sqrt(nullIf(first_contact * (100 - first_contact), 0) / nullIf(cases - open, 0)), 1) AS margin,
     round(100 * countIf(k.reopened_at IS NOT NULL) / cases, 1) AS reopened,
     round(avg(k.contacts), 2) AS contacts,
     round(100 * countIf(k.status = 'resolved' AND t.told_at >= k.resolved_at) / nullIf(cases - open, 0), 1) AS told

@@ -9,7 +9,7 @@
 --   n                Answers
 --   satisfied        Answers of 4 and 5
 --   csat             Share of satisfied answers, per cent
---   margin           Margin of error at 95 %, in points
+--   margin           Margin of error at 95 %, in points; null where all answers are alike: the formula would claim certainty
 --   mean             Mean answer, 1 to 5
 -- parameters:
 --   by String = all                                       What to group by: {segments}
@@ -20,7 +20,7 @@ SELECT
     count() AS n,
     countIf(i.survey.score >= 4) AS satisfied,
     round(100 * satisfied / n, 1) AS csat,
-    round(196 * sqrt((satisfied / n) * (1 - satisfied / n) / n), 1) AS margin,
+    round(196 * sqrt(nullIf((satisfied / n) * (1 - satisfied / n), 0) / n), 1) AS margin,
     round(avg(i.survey.score), 2) AS mean
 FROM interactions AS i
 {segment_joins}

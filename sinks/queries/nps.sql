@@ -14,7 +14,7 @@
 --   passives         Answers of 7 and 8
 --   detractors       Answers of 0 to 6
 --   nps              Net Promoter Score, -100 to 100
---   margin           Margin of error at 95 %, in points: the true value lies within nps - margin and nps + margin
+--   margin           Margin of error at 95 %, in points: the true value lies within nps - margin and nps + margin; null where all answers are alike: the formula would claim certainty
 -- parameters:
 --   by String = all                                       What to group by: {segments}
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
@@ -26,7 +26,7 @@ SELECT
     countIf(i.survey.score > 6 AND i.survey.score < 9) AS passives,
     countIf(i.survey.score <= 6) AS detractors,
     round(100 * (promoters - detractors) / n, 1) AS nps,
-    round(196 * sqrt(((promoters + detractors) / n - pow((promoters - detractors) / n, 2)) / n), 1) AS margin
+    round(196 * sqrt(nullIf((promoters + detractors) / n - pow((promoters - detractors) / n, 2), 0) / n), 1) AS margin
 FROM interactions AS i
 {segment_joins}
 WHERE i.survey.instrument = 'nps' AND i.occurred_at >= {since:DateTime64(3,'UTC')} AND i.occurred_at < {until:DateTime64(3,'UTC')}

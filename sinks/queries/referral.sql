@@ -10,7 +10,7 @@
 --   referrers        Customers who recommended us at least once
 --   referrals        Recommendations (touchpoint post_travel.referral_made)
 --   share            Share of the customers who did, per cent
---   margin           Margin of error at 95 %, in points
+--   margin           Margin of error at 95 %, in points; null where all did alike
 --   not_yet          Customers who completed a journey and have not
 -- parameters:
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First recommendation counted
@@ -21,7 +21,7 @@ SELECT
     countIf(r.referrals > 0) AS referrers,
     sum(r.referrals) AS referrals,
     round(100 * referrers / customers, 1) AS share,
-    round(196 * sqrt((referrers / customers) * (1 - referrers / customers) / customers), 1) AS margin,
+    round(196 * sqrt(nullIf((referrers / customers) * (1 - referrers / customers), 0) / customers), 1) AS margin,
     countIf(t.completed > 0 AND r.referrals = 0) AS not_yet
 FROM customers AS c
 LEFT ANY JOIN

@@ -13,7 +13,7 @@
 --   mature           Customers who have had the whole time since the last event of their first booking
 --   repeated         Of these, those who booked again within it
 --   repeat_rate      Share of the mature ones, per cent
---   margin           Margin of error at 95 %, in points
+--   margin           Margin of error at 95 %, in points; null where all did alike
 --   median_days      Median days from the start of the first booking to that of the second, of all who have one
 -- parameters:
 --   by String = all                     all, or month for the month of the first booking
@@ -29,7 +29,7 @@ SELECT
     countIf(due_at <= now_at) AS mature,
     countIf(due_at <= now_at AND length(trips) > 1 AND trips[2].1 <= due_at) AS repeated,
     round(100 * repeated / nullIf(mature, 0), 1) AS repeat_rate,
-    round(196 * sqrt((repeated / nullIf(mature, 0)) * (1 - repeated / nullIf(mature, 0)) / nullIf(mature, 0)), 1) AS margin,
+    round(196 * sqrt(nullIf((repeated / nullIf(mature, 0)) * (1 - repeated / nullIf(mature, 0)), 0) / nullIf(mature, 0)), 1) AS margin,
     round(quantileExactInclusiveOrNullIf(0.5)(dateDiff('millisecond', trips[1].1, trips[2].1) / 86400000, length(trips) > 1), 1) AS median_days
 FROM
 (

@@ -42,8 +42,8 @@ def test_nps(clickhouse: ClickHouse) -> None:
     assert ask(clickhouse, "nps", by="channel") == [("stay", 7, 3, 2, 2, 14.3, 61.7)]
     assert ask(clickhouse, "nps", by="day") == [("2024-01-01", 7, 3, 2, 2, 14.3, 61.7)]
     assert ask(clickhouse, "nps", by="unit") == [("", 7, 3, 2, 2, 14.3, 61.7)]
-    # Only the first two, 10 and 9: all promoters, no variance.
-    assert ask(clickhouse, "nps", until="2024-01-01 12:00:00.002") == [("all", 2, 2, 0, 0, 100.0, 0.0)]
+    # Only the first two, 10 and 9: all promoters; two who agree do not make it certain.
+    assert ask(clickhouse, "nps", until="2024-01-01 12:00:00.002") == [("all", 2, 2, 0, 0, 100.0, None)]
     assert ask(clickhouse, "nps", since="2024-01-02") == []
 
 
@@ -60,7 +60,7 @@ def test_csat(clickhouse: ClickHouse) -> None:
     rows = answers("csat", 5, 4, country="EG") + answers("csat", 3, 1)
     clickhouse.write("interactions", frame("interaction", *rows))
     assert ask(clickhouse, "csat") == [("all", 4, 2, 50.0, 49.0, 3.25)]
-    assert ask(clickhouse, "csat", by="country") == [("", 2, 0, 0.0, 0.0, 2.0), ("EG", 2, 2, 100.0, 0.0, 4.5)]
+    assert ask(clickhouse, "csat", by="country") == [("", 2, 0, 0.0, None, 2.0), ("EG", 2, 2, 100.0, None, 4.5)]
 
 
 def test_ces(clickhouse: ClickHouse) -> None:

@@ -260,7 +260,7 @@ def test_referral(clickhouse: ClickHouse) -> None:
     write(clickhouse, "interactions", *(interaction("customer:a", NOON + n, touchpoint=referral) for n in range(2)))
     write(clickhouse, "journeys", *(journey(name, "B1", NOON, NOON, status="completed") for name in "ab"))
     assert ask(clickhouse, "referral") == [
-        ("negative", 1, 0, 0, 0.0, 0.0, 0),
+        ("negative", 1, 0, 0, 0.0, None, 0),
         ("advocate", 2, 1, 2, 50.0, 69.3, 1),
     ]
 
