@@ -21,6 +21,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from aiokafka.errors import KafkaError
+
 from schemas.encode import BatchEncoder
 from sinks.client import connect
 from sinks.migrate import migrate
@@ -181,10 +183,19 @@ class World:
     async def send(
         self, channel: str, keys: Sequence[bytes | None], values: Sequence[bytes | None], timestamp: int | None = None
     ) -> None:
-        """Send records to a channel's topic; returns when they are acknowledged."""
-        output = BatchProducer(self.producer, self.settings.topic(topic_of(channel)))
-        await output.send(keys, values, timestamp)
-        await output.flush()
+        """Send records to a channel's topic; returns when they are acknowledged. While the broker is away they are sent
+        again and again, as a source does that must not lose any: some may then be in the topic twice."""
+
+        async def sent() -> bool:
+            output = BatchProducer(self.producer, self.settings.topic(topic_of(channel)))
+            try:
+                await output.send(keys, values, timestamp)
+                await output.flush()
+            except KafkaError:  # aiokafka has tried for a while, and given up
+                return False
+            return True
+
+        await until(sent, PATIENCE, "the broker to take records")
         self.records += len(values)
 
     async def settled(self, looks: int = 3, stall_seconds: float = 90.0) -> None:
