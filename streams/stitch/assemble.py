@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from datetime import UTC, datetime
+from time import gmtime
 
 import msgspec
 
@@ -53,8 +53,12 @@ def booking_at(spans: list[tuple[int, str, int]], at: int) -> str | None:
 
 def visit_key(first: Loose) -> str:
     """The key of the visit that begins with `first`."""
-    start = datetime.fromtimestamp(first.at / 1000, UTC)
-    return f"visit/{start:%Y%m%dT%H%M%S}.{first.at % 1000:03d}Z-{first.event_id[:4].hex()}"
+    seconds, millis = divmod(first.at, 1000)
+    year, month, day, hour, minute, second, *_ = gmtime(seconds)
+    return (
+        f"visit/{year:04d}{month:02d}{day:02d}T{hour:02d}{minute:02d}{second:02d}.{millis:03d}Z-"
+        f"{first.event_id[:4].hex()}"
+    )
 
 
 def assemble(summary: Summary, only: Set[str] | None = None) -> list[Assembled]:

@@ -56,10 +56,11 @@ class Events:
 
     def __init__(self) -> None:
         self._preferences = Preferences()
-        self._roles = {
-            name: (MILESTONES.index(point.milestone) if point.milestone else -1, point.case_role)
-            for name, point in catalogue.load().items()
+        points = catalogue.load()
+        self._milestones = {
+            name: MILESTONES.index(point.milestone) for name, point in points.items() if point.milestone
         }
+        self._case_roles = {name: point.case_role for name, point in points.items() if point.case_role}
 
     def by_subject(
         self,
@@ -88,14 +89,15 @@ class Events:
         packed = np.frombuffer(b"".join(ids), dtype=np.uint8).reshape(-1, 16)
         digests = event_hashes(packed).astype(">u8").tobytes()
         survey, money = frame["survey"].struct, frame["money"].struct
-        columns = [
-            offsets,
-            subjects,
-            ids,
+        touchpoints = frame["touchpoint"].to_list()
+        columns = [  # of Event, in its order
             frame["occurred_at"].to_list(),
+            ids,
             frame["booking_ref"].to_list(),
-            frame["touchpoint"].to_list(),
+            touchpoints,
             frame["channel"].replace_strict(CHANNELS, range(len(CHANNELS)), return_dtype=pl.Int64).to_list(),
+            [self._milestones.get(touchpoint, -1) for touchpoint in touchpoints],
+            [self._case_roles.get(touchpoint) for touchpoint in touchpoints],
             frame["case_id"].to_list(),
             frame["unit"].to_list(),
             (frame["score"] * MICRO).round().cast(pl.Int64).to_list(),
@@ -109,30 +111,15 @@ class Events:
             money.field("currency").to_list(),
             self._preferences.stated(frame),
         ]
-        nothing = (-1, None)
-        roles = self._roles
+        made = list(map(Event, *columns))
+        hashes = [digests[at : at + 8] for at in range(0, len(digests), 8)]
         grouped: dict[str, list[tuple[int, bytes, Event]]] = {}
-        made: list[Event] = []
-        at = 0
-        for offset, subject, event_id, occurred_at, booking_ref, touchpoint, channel, case_id, unit, *rest in zip(
-            *columns, strict=True
-        ):
-            milestone, case_role = roles.get(touchpoint, nothing)
-            event = Event(
-                occurred_at,
-                event_id,
-                booking_ref,
-                touchpoint,
-                channel,
-                milestone,
-                case_role,
-                case_id,
-                unit,
-                *rest,
-            )
-            made.append(event)
-            grouped.setdefault(subject, []).append((offset, digests[at : at + 8], event))
-            at += 8
+        for subject, record in zip(subjects, zip(offsets, hashes, made, strict=True), strict=True):
+            of_subject = grouped.get(subject)
+            if of_subject is None:
+                grouped[subject] = [record]
+            else:
+                of_subject.append(record)
         for row, said in (watched or {}).items():
             made[row].watched = said
         for row in restored:

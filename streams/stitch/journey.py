@@ -114,9 +114,17 @@ class Journey(msgspec.Struct, array_like=True):
 
     def copy(self) -> Journey:
         """An independent copy."""
-        twin = Journey()
-        twin.absorb(self)
-        return twin
+        return Journey(
+            self.first,
+            self.last,
+            self.channels.copy(),
+            self.milestones.copy(),
+            self.score_sum,
+            self.score_count,
+            self.lowest,
+            self.surveys.copy(),
+            self.spend.copy(),
+        )
 
     @property
     def interactions(self) -> int:
@@ -128,4 +136,8 @@ class Journey(msgspec.Struct, array_like=True):
         """The latest milestone's status by (occurred_at, rank), or `exploring`."""
         if not self.milestones:
             return "exploring"
-        return MILESTONES[max(self.milestones, key=lambda milestone: (self.milestones[milestone], milestone))]
+        latest, highest = 0, 0
+        for milestone, at in self.milestones.items():
+            if at > latest or (at == latest and milestone > highest):
+                latest, highest = at, milestone
+        return MILESTONES[highest]

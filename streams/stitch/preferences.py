@@ -72,9 +72,10 @@ class Preferences:
                 continue
             if rule.value == "language":
                 values = values.str.extract(LANGUAGE).str.to_lowercase()
+            pairs = {value: ((rule.key, value),) for value in values.unique().to_list()}
             for row, value in enumerate(values.to_list()):
                 if value is not None:
-                    found[row] = ((rule.key, value), *found[row])
+                    found[row] = pairs[value] + found[row] if found[row] else pairs[value]
         for (row, key), (_, value) in self._said(frame).items():
             found[row] = ((key, value), *(pair for pair in found[row] if pair[0] != key))
         return found

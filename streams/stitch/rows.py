@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from schemas.records import polars_schema
 from streams.stitch.assemble import Assembled
 from streams.stitch.case import Case
-from streams.stitch.journey import MICRO, MILESTONES
+from streams.stitch.journey import MICRO
 from streams.stitch.summary import Summary
 
 Row = tuple[Any, ...]
@@ -20,6 +21,9 @@ NEGATIVE_AT, ADVOCATE_AT = -0.25, 0.25
 """Bounds of the profiles on the 30-day score."""
 DIGITS = 6
 """Published scores are rounded to this many digits: beyond it, the order of additions shows."""
+
+
+_NO_SURVEYS = (None, None, None, None)
 
 
 def profile(score: float | None) -> str:
@@ -31,10 +35,14 @@ def profile(score: float | None) -> str:
 
 def journey_row(customer_id: str, assembled: Assembled, version: int) -> Row:
     """A record of journey.avsc."""
-    journey, span = assembled.journey, assembled.span or (None, None)
-    milestones = (journey.milestones.get(index) for index in range(len(MILESTONES)))
-    surveys = (answer[2] if (answer := journey.surveys.get(index)) else None for index in range(4))
-    low = journey.lowest
+    # Written out, as the publications are half of what an event costs: no generators, nothing for what is not there.
+    journey, cases, low = assembled.journey, assembled.cases, assembled.journey.lowest
+    span = assembled.span or (None, None)
+    milestone = journey.milestones.get
+    surveys: Sequence[float | None] = _NO_SURVEYS
+    if journey.surveys:
+        surveys = [None if (answer := journey.surveys.get(index)) is None else answer[2] for index in range(4)]
+    spend = journey.spend
     return (
         f"{customer_id}/{assembled.key}",
         customer_id,
@@ -44,7 +52,12 @@ def journey_row(customer_id: str, assembled: Assembled, version: int) -> Row:
         journey.first,
         journey.last,
         *span,
-        *milestones,
+        milestone(0),
+        milestone(1),
+        milestone(2),
+        milestone(3),
+        milestone(4),
+        milestone(5),
         journey.interactions,
         *journey.channels,
         journey.score_sum / MICRO,
@@ -52,9 +65,9 @@ def journey_row(customer_id: str, assembled: Assembled, version: int) -> Row:
         None if low is None else low[0] / MICRO,
         None if low is None else low[3],
         *surveys,
-        sorted(journey.spend.items()),
-        sum(1 for case in assembled.cases if case.opened),
-        sum(1 for case in assembled.cases if case.status == "resolved"),
+        sorted(spend.items()) if len(spend) > 1 else [*spend.items()],
+        len([case for case in cases if case.opened]) if cases else 0,
+        len([case for case in cases if case.status == "resolved"]) if cases else 0,
         version,
         False,
     )
@@ -63,6 +76,7 @@ def journey_row(customer_id: str, assembled: Assembled, version: int) -> Row:
 def customer_row(subject: str, customer_id: str, summary: Summary, journeys: int, version: int) -> Row:
     """A record of customer.avsc."""
     kind, _, value = subject.partition(":")
+    known = summary.preferences
     scores = summary.rolling.scores(summary.last)
     seven, thirty, ninety = (None, None, None) if scores is None else (round(score, DIGITS) for score in scores)
     return (
@@ -78,9 +92,9 @@ def customer_row(subject: str, customer_id: str, summary: Summary, journeys: int
         journeys,
         summary.first,
         summary.last,
-        sum(1 for case in summary.cases.values() if case.status == "open"),
+        len([case for case in summary.cases.values() if case.status == "open"]) if summary.cases else 0,
         summary.duplicates,
-        [(key, stated.value, stated.evidence, stated.at) for key, stated in sorted(summary.preferences.items())],
+        [(key, (stated := known[key]).value, stated.evidence, stated.at) for key in sorted(known)],
         version,
         False,
     )
@@ -116,7 +130,7 @@ def frame(record: str, rows: Sequence[Row]) -> pl.DataFrame:
 
 
 def _series(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
-    """A column; lists of structs (here: lists of tuples) by way of their flat fields, five times as fast."""
+    """A column; lists of structs (here: lists of tuples) by way of their flat fields, many times as fast."""
     if not isinstance(dtype, pl.List) or not isinstance(dtype.inner, pl.Struct):
         return pl.Series(name, values, dtype=dtype)
     counts = [len(value) for value in values]
@@ -125,8 +139,7 @@ def _series(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
         return pl.Series(name, [[]], dtype=dtype).new_from_index(0, len(counts))
     parts = zip(dtype.inner.fields, zip(*flat, strict=True), strict=True)
     items = pl.DataFrame([pl.Series(field.name, part, dtype=field.dtype) for field, part in parts]).to_struct()
-    row = pl.Series(np.repeat(np.arange(len(counts), dtype=np.uint32), counts))
-    grouped = pl.DataFrame({"row": row, name: items}).group_by("row", maintain_order=True).agg(name)
-    every = pl.DataFrame({"row": pl.int_range(len(counts), dtype=pl.UInt32, eager=True)})
-    joined = every.join(grouped, on="row", how="left", maintain_order="left")
-    return joined[name].fill_null(pl.Series([[]], dtype=dtype)).cast(dtype)
+    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    lists = pa.LargeListArray.from_arrays(offsets, items.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    return pl.Series(name, lists).cast(dtype)

@@ -73,20 +73,24 @@ class Summary(msgspec.Struct, array_like=True):
             case.add(event)
         if event.score is not None:
             self.rolling.add(at, event.weight, event.score / MICRO)
+        preferences = self.preferences
         for key, value in event.preferences:
-            self._prefer(key, Preference(at, event.event_id, value, 1))
+            known = preferences.get(key)
+            if known is None:
+                preferences[key] = Preference(at, event.event_id, value, 1)
+            else:
+                self._prefer(key, known, at, event.event_id, value, 1)
         if event.watched is not None:
             if self.signals is None:
                 self.signals = Signals()
             self.signals.add(event.watched)
 
-    def _prefer(self, key: str, stated: Preference) -> None:
-        known = self.preferences.get(key)
-        if known is None:
-            self.preferences[key] = stated
-            return
-        latest = max(known, stated, key=lambda p: (p.at, p.event_id, p.value))
-        self.preferences[key] = Preference(latest.at, latest.event_id, latest.value, known.evidence + stated.evidence)
+    def _prefer(self, key: str, known: Preference, at: int, event_id: bytes, value: str, evidence: int) -> None:
+        """Join what is known of a key with another statement of it. Copies share what is known: it is not changed."""
+        evidence += known.evidence
+        if at < known.at or (at == known.at and (event_id, value) < (known.event_id, known.value)):
+            at, event_id, value = known.at, known.event_id, known.value
+        self.preferences[key] = Preference(at, event_id, value, evidence)
 
     def absorb(self, other: Summary) -> None:
         """Merge the summary of a disjoint set of events into this one; `other` stays as it is."""
@@ -110,7 +114,11 @@ class Summary(msgspec.Struct, array_like=True):
                 known.absorb(case)
         self.rolling.absorb(other.rolling)
         for key, stated in other.preferences.items():
-            self._prefer(key, stated)
+            mine_of_it = self.preferences.get(key)
+            if mine_of_it is None:
+                self.preferences[key] = stated
+            else:
+                self._prefer(key, mine_of_it, stated.at, stated.event_id, stated.value, stated.evidence)
         if other.signals is not None:
             if self.signals is None:
                 self.signals = Signals()
