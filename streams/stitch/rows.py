@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
-import pyarrow as pa
 
+from schemas.columns import series
 from schemas.records import polars_schema
 from streams.stitch.assemble import Assembled
 from streams.stitch.case import Case
@@ -125,21 +124,5 @@ def frame(record: str, rows: Sequence[Row]) -> pl.DataFrame:
     schema = polars_schema(record)
     columns = zip(*rows, strict=True)
     return pl.DataFrame(
-        [_series(name, values, dtype) for (name, dtype), values in zip(schema.items(), columns, strict=True)]
+        [series(name, values, dtype) for (name, dtype), values in zip(schema.items(), columns, strict=True)]
     )
-
-
-def _series(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
-    """A column; lists of structs (here: lists of tuples) by way of their flat fields, many times as fast."""
-    if not isinstance(dtype, pl.List) or not isinstance(dtype.inner, pl.Struct):
-        return pl.Series(name, values, dtype=dtype)
-    counts = [len(value) for value in values]
-    flat = [item for value in values for item in value]
-    if not flat:
-        return pl.Series(name, [[]], dtype=dtype).new_from_index(0, len(counts))
-    parts = zip(dtype.inner.fields, zip(*flat, strict=True), strict=True)
-    items = pl.DataFrame([pl.Series(field.name, part, dtype=field.dtype) for field, part in parts]).to_struct()
-    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
-    np.cumsum(counts, out=offsets[1:])
-    lists = pa.LargeListArray.from_arrays(offsets, items.to_arrow(compat_level=pl.CompatLevel.oldest()))
-    return pl.Series(name, lists).cast(dtype)

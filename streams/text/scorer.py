@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from schemas.columns import series
 from streams.text import features, normalise, polarity
 from streams.text.language import Identifier
 from streams.text.lexicon import ASPECTS, Lexicon, Word, read
@@ -120,16 +121,19 @@ class Scorer:
     def score_frame(self, texts: pl.Series, locales: pl.Series) -> pl.DataFrame:
         """The same by column: String texts and locales in, language, score, confidence and aspects out, row by row."""
         results = self.score(texts.to_list(), locales.to_list())
-        columns = {
-            "language": [result and result.language for result in results],
-            "score": [result and result.score for result in results],
-            "confidence": [result and result.confidence for result in results],
-            "aspects": [
-                None if result is None else [{"aspect": aspect, "score": score} for aspect, score in result.aspects]
-                for result in results
-            ],
-        }
-        return pl.DataFrame(columns, schema=FRAME_SCHEMA)
+        aspects = series(
+            "aspects", [[] if found is None else found.aspects for found in results], FRAME_SCHEMA["aspects"]
+        )
+        frame = pl.DataFrame(
+            {
+                "language": [result and result.language for result in results],
+                "score": [result and result.score for result in results],
+                "confidence": [result and result.confidence for result in results],
+                "aspects": aspects,
+            },
+            schema=FRAME_SCHEMA,
+        )
+        return frame.with_columns(aspects=pl.when(texts.is_not_null()).then("aspects"))
 
     def _one(self, text: str, locale: str | None) -> TextScore:
         text = normalise.clean(text)
