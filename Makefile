@@ -59,8 +59,8 @@ format: setup ## Put the code into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(BENCH_INSTALLED) ## Measure Rihla against its peers: tables, a line of JSON (nothing else should run)
-	$(BENCH_VENV)/bin/python -m tests.benchmarks
+bench: $(BENCH_INSTALLED) ## Measure Rihla against its peers: tables, a plot, a line of JSON (nothing else should run)
+	$(BENCH_VENV)/bin/python -m tests.benchmarks --plot build/bench.png
 
 $(BENCH_INSTALLED): requirements-bench.lock pyproject.toml
 	$(PYTHON) -m venv $(BENCH_VENV)

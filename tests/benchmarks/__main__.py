@@ -13,23 +13,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import alerts, latency, pipeline, sink, stages, state, stitch
+from tests.benchmarks import alerts, latency, pipeline, plot, sink, stages, state, stitch, transport, wire
 from tests.benchmarks.report import Outcome, say
 
 BENCHMARKS: dict[str, Callable[[int, Path | None], Outcome]] = {
     "stages": stages.measure,
+    "transport": lambda records, _: transport.measure(records),
     "pipeline": lambda events, _: pipeline.measure(events),
     "stitch": lambda events, _: stitch.measure(events),
     "sink": lambda events, _: sink.measure(events),
+    "wire": lambda events, _: wire.measure(events),
     "state": lambda customers, _: state.measure(customers),
     "latency": lambda events, _: latency.measure(events),
     "alerts": lambda complaints, _: alerts.measure(complaints),
 }
 EVENTS = {
     "stages": 60_000,
+    "transport": 200_000,
     "pipeline": 60_000,
     "stitch": 20_000,
     "sink": 60_000,
+    "wire": 20_000,
     "state": 1_000_000,
     "latency": 20_000,
     "alerts": 50,
@@ -37,9 +41,11 @@ EVENTS = {
 """How many events each takes by default; state: how many customers; alerts: how many complaints."""
 QUICK = {
     "stages": 20_000,
+    "transport": 20_000,
     "pipeline": 10_000,
     "stitch": 3_000,
     "sink": 5_000,
+    "wire": 2_000,
     "state": 50_000,
     "latency": 2_000,
     "alerts": 3,
@@ -54,6 +60,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--events", type=int, metavar="N", help="so many events in each, instead of each one's own")
     parser.add_argument("--quick", action="store_true", help="few events: does it work?")
     parser.add_argument("--hotel", type=Path, metavar="FILE", help="a hotel-bookings CSV for the stages, instead")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw the results, too: a PNG file (needs matplotlib)"
+    )
     options = parser.parse_args(arguments)
     if options.events is not None and options.events < 1:
         parser.error("--events must be at least 1")
@@ -105,6 +114,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for problem in problems:
         say(problem)
     figures |= overall(figures)
+    if options.plot is not None:
+        options.plot.parent.mkdir(parents=True, exist_ok=True)
+        plot.draw(figures, options.plot)
+        say(f"drawn: {options.plot}")
     machine = {"cores": os.cpu_count(), "load_before": round(load, 1)}
     print(json.dumps({**figures, "problems": problems, "machine": machine}))
     return 1 if problems else 0

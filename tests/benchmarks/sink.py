@@ -68,7 +68,8 @@ def measure(events: int) -> Outcome:
         problems.append(f"sink takes {ratio:.1f} times the engine's own load, more than twice its limit of {LIMIT:g}")
     figures = {
         "sink_rows": len(payloads),
-        "sink_cpu_us_per_row": {way: round(cost, 2) for way, cost in costs.items()},
+        "sink_cpu_us_per_row": {way: round(costs[way], 2) for way in TITLES},
+        "clickhouse_bytes_per_interaction": round(costs["disk_sink"], 1),
         "sink_vs_arrow_load": round(ratio, 2),
         "sink_with_decode_vs_arrow_load": round((costs["sink"] + costs["decode"]) / costs["arrow"], 2),
         "sink_vs_row_insert": round(costs["rows"] / costs["sink"], 2),
@@ -107,6 +108,11 @@ def _measured(url: str, payloads: list[bytes], folder: Path) -> tuple[dict[str, 
                 columns = ", ".join(arrow.column_names)
                 found = client.query(f"SELECT count(), sum(sipHash64(toString(({columns})))) FROM {TABLE.store} FINAL")
                 hashes[way] = tuple(found.result_rows[0])
+                disk = client.query(
+                    "SELECT sum(bytes_on_disk) / sum(rows) FROM system.parts"
+                    f" WHERE active AND database = currentDatabase() AND table = '{TABLE.store}'"
+                )
+                costs[f"disk_{way}"] = float(disk.result_rows[0][0])
     return costs, hashes
 
 

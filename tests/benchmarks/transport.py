@@ -1,7 +1,8 @@
-"""What a record costs on its way: `python tests/benchmarks/transport.py --broker embedded|kafka --records 400000`.
+"""What a record costs on its way: `python -m tests.benchmarks transport`, or, on either broker and with more figures,
+`python tests/benchmarks/transport.py --broker embedded|kafka --records 400000`.
 
-Prints microseconds a record, wall clock and CPU of this process, for: sending; fetching and delivering to an agent that
-does nothing; a table's puts and flushes; its recovery. The worker runs in this process, on uvloop, as a worker does.
+Microseconds a record, wall clock and CPU of this process, for: sending; fetching and delivering to an agent that does
+nothing; a table's puts and flushes; its recovery. The worker runs in this process, on uvloop, as a worker does.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from streams.embedded.tansu import Tansu
 from streams.output import BatchProducer
 from streams.settings import Settings
 from streams.table import BatchTable
+from tests.benchmarks.report import Outcome, tabulate
+from tests.benchmarks.stages import TOLERATED
 from tests.waiting import until
 from tests.workers import create_topic, producing, running
 
@@ -35,6 +38,9 @@ PARTITIONS = 4
 AT_ONCE = 8000
 VALUE = b"x" * 209  # as in DESIGN, a record of twelve fields
 STATE = b"s" * 200
+
+LIMITS = {"send": 4.0, "fetch and deliver": 5.0, "table put and flush": 6.0, "table recovery": 8.0}
+"""CPU microseconds a record that a part may take."""
 
 costs: dict[str, dict[str, float]] = {}
 
@@ -114,25 +120,44 @@ async def table(settings: Settings, topic: str, records: int) -> None:
         note("table recovery", records, state.recovery_seconds, time.process_time() - cpu)
 
 
-def main() -> None:
-    """Start a broker, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--broker", choices=("embedded", "kafka"), default="embedded")
-    parser.add_argument("--records", type=int, default=400_000)
-    options = parser.parse_args()
-    uvloop.install()
+def measure(records: int) -> Outcome:
+    """Measure so many records on the embedded broker, against the limits."""
+    costs.clear()
+    _measure("embedded", records)
+    rows = [[what, costs[what]["cpu_us"], limit] for what, limit in LIMITS.items()]
+    problems = [
+        f"{what} takes {costs[what]['cpu_us']:.1f} us a record, more than {TOLERATED:g} times its limit of {limit:g}"
+        for what, limit in LIMITS.items()
+        if costs[what]["cpu_us"] > TOLERATED * limit
+    ]
+    figures = {"transport_cpu_us_per_record": {what: costs[what]["cpu_us"] for what in LIMITS}}
+    return Outcome(tabulate(["part", "us CPU a record", "limit"], rows), figures, problems)
+
+
+def _measure(broker_name: str, records: int) -> None:
+    """Start a broker and measure."""
     with tempfile.TemporaryDirectory(prefix="rihla-benchmark-") as folder:
-        embedded = options.broker == "embedded"
+        embedded = broker_name == "embedded"
         broker = Tansu(Path(folder) / "broker.log") if embedded else Kafka(Path(folder) / "kafka")
 
         async def all_of_it() -> None:
             await broker.start()
             try:
-                await run(Settings(brokers=broker.address, embedded=embedded, prefix="bench"), options.records)
+                await run(Settings(brokers=broker.address, embedded=embedded, prefix="bench"), records)
             finally:
                 await broker.stop()
 
-        asyncio.run(all_of_it())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(all_of_it())
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--broker", choices=("embedded", "kafka"), default="embedded")
+    parser.add_argument("--records", type=int, default=400_000)
+    options = parser.parse_args()
+    _measure(options.broker, options.records)
     for what, cost in costs.items():
         print(json.dumps({"broker": options.broker, "what": what, **cost}))
 
