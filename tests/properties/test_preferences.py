@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import catalogue
@@ -73,6 +73,7 @@ def test_what_was_said_stands_before_what_was_done() -> None:
     assert stated(frame({}, {"attributes": attributes(prayer="room", diet=" ", other="x")})) == [(), ()]
 
 
+@settings(deadline=None)
 @given(events=st.lists(EVENT, min_size=1, max_size=8))
 def test_as_the_plain_queries_have_it(events: list[dict[str, object]]) -> None:
     log = frame(*events)
