@@ -328,6 +328,16 @@ class Producer(driver.Producer):  # type: ignore[misc]
 
     logger = faust_log
 
+    def _settings_extra(self) -> Mapping[str, Any]:
+        """Idempotent: the broker drops a batch that was sent again after a cut connection, however late the first copy
+        comes. In a changelog or a compacted topic that copy, behind newer ones, would be the latest of its keys.
+
+        Not on the embedded broker, which is on this machine and has no producer ids.
+        """
+        if getattr(self.app, "embedded", False):
+            return dict(super()._settings_extra())
+        return {"acks": "all", "enable_idempotence": True}
+
     async def on_start(self) -> None:
         await super().on_start()
         be_patient(self._ensure_producer().client)
