@@ -28,7 +28,7 @@ class Sweeper:
     ) -> None:
         self._table, self._retention, self._idle, self._clock = table, int(retention * DAY_MS), idle, clock
         self._generation = -1
-        self._waiting: list[tuple[int, bytes]] = []
+        self._partition, self._waiting = -1, list[bytes]()  # keys of that partition still to be looked at
         self._begin()
 
     def _begin(self) -> None:
@@ -61,18 +61,20 @@ class Sweeper:
         if not self._known:
             return
         held = self._table.partitions_held
-        if not self._waiting:
-            self._waiting = [(partition, key) for partition in held for key, _ in self._table.items(partition)]
-        turn, self._waiting = self._waiting[-SLICE:], self._waiting[:-SLICE]
-        evicted = 0
-        for partition, key in turn:
+        if not self._waiting and held:
+            following = (partition for partition in sorted(held) if partition > self._partition)
+            self._partition = next(following, min(held))
+            self._waiting = [key for key, _ in self._table.items(self._partition)]
+        turn, evicted = self._waiting[-SLICE:], 0
+        del self._waiting[-SLICE:]
+        for key in turn if self._partition in held else ():
             slot = hash(key) % SLOTS
-            if partition not in held or self._touched[slot] or self._earlier[slot]:
+            if self._touched[slot] or self._earlier[slot]:
                 continue
-            state = self._table.get(partition, key)
+            state = self._table.get(self._partition, key)
             stub = None if state is None else evict(state, now - self._retention)
             if stub is not None:
-                self._table.put(partition, key, stub)
+                self._table.put(self._partition, key, stub)
                 evicted += 1
         if evicted:
             await self._table.flush()
