@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 POLL = 0.05  # seconds between looks at a condition
+PATIENCE = 120.0  # seconds: what never comes true takes so long to fail, what comes late on a busy machine does not
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 30.0, what: str = "") -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = PATIENCE, what: str = "") -> Any:
     """Wait until `condition` returns something true, and return that; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -24,7 +25,7 @@ def wait_until(condition: Callable[[], Any], seconds: float = 30.0, what: str = 
         time.sleep(POLL)
 
 
-async def until(condition: Callable[[], Any], seconds: float = 30.0, what: str = "") -> Any:
+async def until(condition: Callable[[], Any], seconds: float = PATIENCE, what: str = "") -> Any:
     """wait_until for a test that is a coroutine; `condition` may be one, too."""
     deadline = time.monotonic() + seconds
     while True:

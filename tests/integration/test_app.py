@@ -71,7 +71,7 @@ def test_a_worker_told_to_stop_commits_what_it_has_done(broker: Broker, topic_pr
         await produce(settings, topic, 20_000)
         worker = Worker("A", tmp_path, settings)
         try:
-            await until(lambda: worker.report().get("batches", 0) >= 3, 60)
+            await until(lambda: worker.report().get("batches", 0) >= 3)
             final = await worker.stop()
         finally:
             worker.kill()
@@ -90,9 +90,9 @@ def test_a_worker_told_to_stop_while_it_joins_stops(broker: Broker, topic_prefix
         await ensure_topics(settings)
         worker = Worker("A", tmp_path, settings)
         try:
-            await until(worker.report, 60)
+            await until(worker.report)
             worker.hit(signal.SIGTERM)
-            await until(lambda: worker.process.poll() is not None, 60)
+            await until(lambda: worker.process.poll() is not None)
         finally:
             worker.kill()
         assert worker.process.returncode == 0, worker.log()

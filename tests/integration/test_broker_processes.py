@@ -153,4 +153,4 @@ os.kill(os.getpid(), signal.SIGKILL)
         except FileNotFoundError:
             return True
 
-    wait_until(gone, 10, "the broker to die with its parent")
+    wait_until(gone, what="the broker to die with its parent")

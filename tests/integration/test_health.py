@@ -25,7 +25,7 @@ def test_a_worker_that_reads_makes_progress_and_one_too_many_stands_by(broker: B
         health = [Health(app) for app in apps]
         assert health[0].ready() == (False, "no partitions assigned yet")
         async with running(apps[0]), running(apps[1]):
-            await until(lambda: all(one.ready()[0] for one in health), 60, "both workers to be ready")
+            await until(lambda: all(one.ready()[0] for one in health), what="both workers to be ready")
             said = sorted(one.ready()[1] for one in health)
             assert said == [
                 "partitions assigned, state recovered",
@@ -54,7 +54,7 @@ def test_only_a_reading_loop_that_stands_still_without_a_reason_is_no_progress(
         app = worker(settings, [topic], busy)
         health = Health(app)
         async with running(app):
-            await until(lambda: health.ready()[0], 60, "the worker to be ready")
+            await until(lambda: health.ready()[0], what="the worker to be ready")
             await produce(settings, topic, 1000)
             outstanding = app.consumer.progress
             await until(lambda: sum(one.outstanding for one in outstanding.values()) >= 8, what="a full buffer")

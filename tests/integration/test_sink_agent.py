@@ -138,9 +138,9 @@ def test_a_worker_told_to_stop_stops_though_clickhouse_does_not_answer(
     with (tmp_path / "sink.log").open("wb") as log:
         process = subprocess.Popen(command, env={**os.environ, **environment(settings)}, stdout=log, stderr=log)
     try:
-        wait_until(lambda: faults.inserts >= 1, 60, "an insert that hangs")
+        wait_until(lambda: faults.inserts >= 1, what="an insert that hangs")
         process.send_signal(signal.SIGTERM)
-        wait_until(lambda: process.poll() is not None, 60, "the worker to stop")
+        wait_until(lambda: process.poll() is not None, what="the worker to stop")
     finally:
         process.kill()
         process.wait()

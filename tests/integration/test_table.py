@@ -123,7 +123,7 @@ def test_an_owner_who_may_have_lost_a_partition_writes_nothing_and_recovers(brok
         async with running(app):
             await until(ready(app, table))
             ends = await produce(settings, topic, 1000)
-            await until(lambda: transport.positions(app) == {(topic, p): end for p, end in ends.items()}, 60)
+            await until(lambda: transport.positions(app) == {(topic, p): end for p, end in ends.items()})
             await until(ready(app, table))
             assert {p: int(table.get(p, b"count") or b"0") for p in ends} == ends
             assert not app.crashed
@@ -194,14 +194,14 @@ def test_a_batch_that_outlasts_a_rebalance_changes_nothing(broker: Broker, topic
             await begun.wait()
             two_app, two = await table_of(settings, counting(lambda: two, False))
             async with running(two_app):
-                await until(lambda: len(two.partitions_held) == 1 == len(one.partitions_held), 60)
+                await until(lambda: len(two.partitions_held) == 1 == len(one.partitions_held))
                 ends |= await produce(settings, topic, 500, 500)
                 assert two.partitions_held == {MOVING}
-                await until(lambda: transport.positions(two_app) == {(topic, MOVING): ends[MOVING]}, 60)
+                await until(lambda: transport.positions(two_app) == {(topic, MOVING): ends[MOVING]})
             # Everything comes back to the first worker, which still has the state of before in its hands.
-            await until(ready(one_app, one), 60)
+            await until(ready(one_app, one))
             go_on.set()
-            await until(lambda: transport.positions(one_app) == {(topic, p): end for p, end in ends.items()}, 60)
+            await until(lambda: transport.positions(one_app) == {(topic, p): end for p, end in ends.items()})
             assert not one_app.crashed
             assert {p: int(state[b"count"].split()[1]) for p, state in contents(one).items()} == ends
 
@@ -253,7 +253,7 @@ def test_what_a_former_owner_writes_late_is_written_over(broker: Broker, topic_p
             table.put(0, b"a", b"1")
             await table.flush()
             await app.consumer.rejoin()
-            await until(lambda: app.consumer.generation > generation and ready(app, table)(), 60)
+            await until(lambda: app.consumer.generation > generation and ready(app, table)())
             late = Output(app, table.changelog_topic_name)
             stale = TERM.pack(former)
             await late.send([b"a", b"c"], [stale + b"late", stale + b"late"], None, [0, 0])
@@ -263,7 +263,7 @@ def test_what_a_former_owner_writes_late_is_written_over(broker: Broker, topic_p
             with pytest.raises(OwnershipLost):  # its offset tells that somebody else has written
                 await table.flush()
             assert 0 not in table.partitions_held
-            await until(lambda: app.consumer.generation > generation and ready(app, table)(), 60)
+            await until(lambda: app.consumer.generation > generation and ready(app, table)())
             assert contents(table)[0] == {b"a": b"1", b"b": b"2"}
             assert not app.crashed
         latest = {record.key: record.value for record in await read_all(settings, table.changelog_topic_name)}
@@ -289,7 +289,7 @@ def test_a_former_owner_who_writes_late_learns_of_it_before_it_publishes(broker:
             table.put(0, b"a", b"1")
             with pytest.raises(OwnershipLost):
                 await table.flush()
-            await until(lambda: app.consumer.generation > generation and ready(app, table)(), 60)
+            await until(lambda: app.consumer.generation > generation and ready(app, table)())
             assert table._held[0] is not held
             assert contents(table)[0] == {b"a": b"2"}
             assert not app.crashed
@@ -341,7 +341,7 @@ def test_a_partition_that_stays_is_not_read_again_and_one_that_goes_is_dropped(
                 two.put(moved, b"from two", b"v")
                 await two.flush()
                 before[moved][b"from two"] = b"v"
-            await until(ready(one_app, one), 60)
+            await until(ready(one_app, one))
             assert contents(one) == before
 
     asyncio.run(scenario())
@@ -377,7 +377,7 @@ def test_large_values_and_many_records_come_back(broker: Broker, topic_prefix: s
             wanted = contents(table)
         app, table = await table_of(settings)
         async with running(app):
-            await until(ready(app, table), 60)
+            await until(ready(app, table))
             assert contents(table) == wanted
         marks = [r for r in await read_all(settings, table.changelog_topic_name) if r.key == MARK]
         assert len(marks) == 2 * PARTITIONS

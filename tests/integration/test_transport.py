@@ -110,7 +110,7 @@ def test_workers_that_join_and_leave_share_every_record_once(broker: Broker, top
                 await produce(settings, topic, EVENTS, EVENTS)
                 await until(lambda: two.batches)
             await until(lambda: len(positions(first)) == 4)
-            await until(lambda: sum((one.values + two.values).values()) >= 2 * EVENTS, 60)
+            await until(lambda: sum((one.values + two.values).values()) >= 2 * EVENTS)
         assert one.values + two.values == numbered(2 * EVENTS)
 
     asyncio.run(scenario())

@@ -40,7 +40,7 @@ def pipeline(tmp_path: Path) -> Iterator[Path]:
         )
     try:
         directory = DataDirectory(data)
-        wait_until(lambda: data.is_dir() and (owner := directory.owner()) and owner.brokers, 60, "rihla up is ready")
+        wait_until(lambda: data.is_dir() and (owner := directory.owner()) and owner.brokers, what="rihla up is ready")
         yield data
     finally:
         process.send_signal(signal.SIGTERM)
@@ -56,7 +56,7 @@ def test_a_pipeline_in_motion_and_at_rest(pipeline: Path, tmp_path: Path) -> Non
     said = verified("--data", pipeline, "--source", "topics", "--settle", 20)
     assert (said["source"], said["differences"]) == ("topics", 0)
     ids = {json.loads(line)["event_id"].lower() for line in events.read_text().splitlines()}
-    wait_until(lambda: verified("--data", pipeline)["interactions"] == len(ids), 60, "every event is stored")
+    wait_until(lambda: verified("--data", pipeline)["interactions"] == len(ids), what="every event is stored")
     assert verified("--data", pipeline, "--source", "topics")["tables"]["interactions (topic)"]["rows"] == len(ids)
 
     rihla("query", "INSERT INTO journeys_store SELECT * REPLACE ('booked' AS status, version + 1 AS version) FROM "
