@@ -33,6 +33,7 @@ EMBEDDED_SESSION = 10.0  # seconds
 EMBEDDED_REBALANCE = 6.0
 REBALANCE = 60.0
 STOP_WITHIN = 60.0  # seconds for a graceful stop
+STOP_CRASHED_WITHIN = 10.0  # after a crash nothing is left to finish, and the group waits for this worker's partitions
 
 log = logging.getLogger(__name__)
 
@@ -159,20 +160,20 @@ async def _run(app: App, services: tuple[Any, ...]) -> tuple[int, bool]:
         stopping.cancel()
         crashing.cancel()
         reason = app.crash_reason or (starting.exception() if starting.done() and not starting.cancelled() else None)
-        stopped = await _stop(app, starting, services)
+        stopped = await _stop(app, starting, services, STOP_WITHIN if reason is None else STOP_CRASHED_WITHIN)
     if reason is not None:
         log.critical("worker stopped: %s: %s", type(reason).__name__, reason)
     return int(reason is not None), stopped
 
 
-async def _stop(app: App, starting: asyncio.Future[Any], services: tuple[Any, ...]) -> bool:
+async def _stop(app: App, starting: asyncio.Future[Any], services: tuple[Any, ...], within: float) -> bool:
     """Stop everything, within a limit: a worker that cannot stop must still end. False: it did not stop."""
     stopped = False
     try:
-        await asyncio.wait_for(app.stop(), STOP_WITHIN)
+        await asyncio.wait_for(app.stop(), within)
         stopped = True
     except TimeoutError:
-        log.error("worker did not stop within %.0f s", STOP_WITHIN)
+        log.error("worker did not stop within %.0f s", within)
     except Exception:
         log.exception("worker did not stop cleanly")
     starting.cancel()
