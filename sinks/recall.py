@@ -28,7 +28,11 @@ log = logging.getLogger(__name__)
 
 
 def register(app: Any, edge: Edge, publishing: asyncio.Lock) -> None:
-    """Register the agent with the sink's app. publishing: held while the edge's outputs are used."""
+    """Register the agent with the sink's app.
+
+    publishing: held while the edge's outputs are used. A batch is acked when all events of its subjects are in
+    cx.interactions again; while ClickHouse is away, it waits. What ClickHouse refuses for good stops the worker.
+    """
     settings = edge.settings
     topic = settings.topic(TOPIC)
 
@@ -61,7 +65,7 @@ def register(app: Any, edge: Edge, publishing: asyncio.Lock) -> None:
         decoded = edge.decode("recall", batch)
         subjects = decoded.frame["subject"].unique(maintain_order=True).to_list()
         if subjects:
-            await wait_until_stored(batch, int(decoded.frame["applied"].max()))  # type: ignore[arg-type]
+            await wait_until_stored(batch, max(decoded.frame["applied"].to_list()))
             events = await events_of(subjects)
             last = events["subject"].is_last_distinct()
             # In this order in each partition, so that a subject's last event comes after all its others.

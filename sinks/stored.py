@@ -42,7 +42,8 @@ def interactions(client: Any, chunk: int = CHUNK) -> Iterator[pl.DataFrame]:
 def interactions_of(client: Any, subjects: Sequence[str]) -> pl.DataFrame:
     """The stored interactions of some subjects (kind:value), sorted by subject.
 
-    client: as for `interactions`; on a cluster it waits for what any replica has acknowledged.
+    client: as for `interactions`. All in one frame. On a cluster, a replica that lags behind a quorum of inserts
+    refuses to answer (select_sequential_consistency); without insert_quorum, ask the replica that is written to.
     """
     return _read(
         client,

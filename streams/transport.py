@@ -1,10 +1,10 @@
 """Kafka for Faust in batches: one Faust event is one chunk of a partition's records.
 
-With streams.consumer_thread the only module that knows the inside of Faust's consumer. An app whose broker URL begins
-with `kafka-batch://` gets, as the value of every event, a RecordBatch: what one fetch brought of one partition, in
-offset order. Faust's own accounting of acks and gaps is made for single messages, so it is replaced, per partition, by
-a Progress (streams.progress): batches are delivered without overlap and without holes, and the offset committed is the
-end of the longest prefix of batches that the worker has acked.
+With streams.consumer_thread and streams.producer the only module that knows the inside of Faust's transport. An app
+whose broker URL begins with `kafka-batch://` gets, as the value of every event, a RecordBatch: what one fetch brought
+of one partition, in offset order. Faust's own accounting of acks and gaps is made for single messages, so it is
+replaced, per partition, by a Progress (streams.progress): batches are delivered without overlap and without holes, and
+the offset committed is the end of the longest prefix of batches that the worker has acked.
 
 Faust drops what was fetched but not delivered when a rebalance, a pause or a stop comes between. Here the delivered
 offset is the truth: a chunk that begins elsewhere is cut or refused, and the partition is read again from there.
@@ -27,8 +27,9 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import notify
 
-from streams.consumer_thread import ConsumerThread, be_patient, faust_log, now
+from streams.consumer_thread import ConsumerThread, faust_log, now
 from streams.holes import HoleError
+from streams.producer import Producer
 from streams.progress import Progress, RecordBatch
 
 __all__ = [
@@ -323,28 +324,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Faust's guess at what is stuck does not understand batches; lags() tells."""
 
 
-class Producer(driver.Producer):  # type: ignore[misc]
-    """Faust's producer; ours write through the aiokafka producer inside (streams.output)."""
-
-    logger = faust_log
-
-    def _settings_extra(self) -> Mapping[str, Any]:
-        """Idempotent: the broker drops a batch that was sent again after a cut connection, however late the first copy
-        comes. In a changelog or a compacted topic that copy, behind newer ones, would be the latest of its keys.
-
-        Not on the embedded broker, which is on this machine and has no producer ids.
-        """
-        if getattr(self.app, "embedded", False):
-            return dict(super()._settings_extra())
-        return {"acks": "all", "enable_idempotence": True}
-
-    async def on_start(self) -> None:
-        await super().on_start()
-        be_patient(self._ensure_producer().client)
-
-
 class Transport(driver.Transport):  # type: ignore[misc]
-    """aiokafka's transport with the consumer and the producer above."""
+    """aiokafka's transport with our consumer and producer."""
 
     Consumer = Consumer
     Producer = Producer

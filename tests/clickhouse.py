@@ -1,4 +1,7 @@
-"""The real engine for tests: one a run (chDB allows one a process), served over HTTP; a database for each test."""
+"""The real engine for tests: one a run (chDB allows one a process), served over HTTP; a database for each test.
+
+And faults on the way to it, for those who ask for `faulty`.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
 from clickhouse_connect.driver.client import Client
 
 from sinks.client import connect
@@ -76,6 +81,40 @@ class LoopThread:
         self.loop.close()
 
 
+@dataclass
+class Faults:
+    """What goes wrong with the next inserts, in order; "" lets one pass. Then everything passes."""
+
+    plan: list[str] = field(default_factory=list)
+    inserts: int = 0
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.query.get("query", "").startswith("INSERT"):
+            return await handler(request)
+        self.inserts += 1
+        match self.plan.pop(0) if self.plan else "":
+            case "lost before":  # the connection breaks before ClickHouse has seen anything
+                assert request.transport is not None
+                request.transport.abort()
+                return web.Response()
+            case "lost after":  # it breaks after the rows were stored: for the client the outcome is unknown
+                await handler(request)
+                assert request.transport is not None
+                request.transport.abort()
+                return web.Response()
+            case "hang":  # no answer, for as long as the test runs
+                await asyncio.sleep(3600)
+                return web.Response()
+            case "bad gateway":
+                return web.Response(status=502, text="Bad gateway")
+            case "":
+                return await handler(request)
+            case code:
+                text = f"Code: {code}. DB::Exception: injected. (INJECTED)"
+                return web.Response(status=500, text=text, headers={"X-ClickHouse-Exception-Code": code})
+
+
 @pytest.fixture(scope="session")
 def loop_thread() -> Iterator[LoopThread]:
     """An event loop that runs beside the tests."""
@@ -108,3 +147,17 @@ def clickhouse(engine: Engine, served: Served) -> Iterator[ClickHouse]:
     yield ClickHouse(served.url, database, engine, client)
     client.close()
     engine.query(f"DROP DATABASE IF EXISTS {database}")
+
+
+@pytest.fixture
+def faults() -> Faults:
+    """What is to go wrong between the test and the engine: nothing, until the test says."""
+    return Faults()
+
+
+@pytest.fixture
+def faulty(engine: Engine, loop_thread: LoopThread, faults: Faults) -> Iterator[Served]:
+    """The engine behind the faults."""
+    served = loop_thread.run(serve(engine, middlewares=(faults.middleware,)))
+    yield served
+    loop_thread.run(served.close())

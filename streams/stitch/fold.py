@@ -7,6 +7,9 @@ What a batch publishes becomes durable after the states that it follows from, so
 publications may be missing. Their records are then read again: a replay changes nothing and publishes everything of its
 subject anew. For withdrawals that is possible because the state remembers (`ledger`, `former`) what it may still have
 to take back, until a turn that is no replay proves that the one before was acknowledged.
+
+A subject that was evicted (streams.stitch.eviction) holds its publications back until it is whole again, and then
+publishes everything anew, as on a replay.
 """
 
 from __future__ import annotations
@@ -227,7 +230,7 @@ class _Turn:
         self.refs: set[str] = set()
         self.case_ids: set[str] = set()
         self.again = self.replay = self.simple = self.alone = False
-        self.held: Cause | None = None
+        self.held_cause: Cause | None = None
         self.events: list[Event] = []
         self.arrived: list[bytes] = []
         self.watching = watching
@@ -249,7 +252,7 @@ class _Turn:
         self.alone = self.watching is not None and own_events and state.root is None and not state.parts and state.whole
         self.changes.replayed += replayed
         if self.replay:
-            self.held = None if state.whole else state.own.cause
+            self.held_cause = None if state.whole else state.own.cause
             return
         state.former = []
         if not state.is_root:
@@ -283,7 +286,10 @@ class _Turn:
                 self.refs.add(case.first[4])  # an earlier event may take the case to another journey
 
     def finish(self, own_changed: bool) -> None:
-        """Publish what follows from the state and is not published yet, and store the state."""
+        """Publish what follows from the state and is not published yet, and store the state.
+
+        own_changed: whether the root, if it is another subject, has to be told: of new events, or of itself.
+        """
         state, changes = self.state, self.changes
         if not state.whole:
             self._hold()
@@ -355,7 +361,7 @@ class _Turn:
         """The latest event of this turn: of the subject's own, or of the parts that arrived, or held until now."""
         own = (cause_of(event) for event in self.events if not event.restored)
         sent = (cause for encoded in self.arrived if (cause := decode_summary(encoded).cause) is not None)
-        held = () if self.held is None else (self.held,)
+        held = () if self.held_cause is None else (self.held_cause,)
         return max((*own, *sent, *held), key=lambda cause: cause[:2], default=None)
 
     def _emit(self, records: Mapping[str, Row]) -> None:

@@ -20,8 +20,6 @@ NEGATIVE_AT, ADVOCATE_AT = -0.25, 0.25
 """Bounds of the profiles on the 30-day score."""
 DIGITS = 6
 """Published scores are rounded to this many digits: beyond it, the order of additions shows."""
-
-
 _NO_SURVEYS = (None, None, None, None)
 
 

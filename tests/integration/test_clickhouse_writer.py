@@ -4,70 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import polars as pl
 import pytest
-from aiohttp import web
-from aiohttp.typedefs import Handler
 from clickhouse_connect.driver.client import Client
 
 from sinks.client import connect
-from sinks.engine import Engine
 from sinks.errors import ClickHouseUnavailableError
-from sinks.http_interface import Served, serve
+from sinks.http_interface import Served
 from sinks.tables import TABLES
 from sinks.writer import LONGEST_PAUSE, FinalInsertError, Rejected, Retry, Writer
-from tests.clickhouse import ClickHouse, LoopThread
+from tests.clickhouse import ClickHouse, Faults
 from tests.sink_rows import NOON, frame, journey
-
-
-@dataclass
-class Faults:
-    """What goes wrong with the next inserts, in order; "" lets one pass. Then everything passes."""
-
-    plan: list[str] = field(default_factory=list)
-    inserts: int = 0
-
-    @web.middleware
-    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not request.query.get("query", "").startswith("INSERT"):
-            return await handler(request)
-        self.inserts += 1
-        match self.plan.pop(0) if self.plan else "":
-            case "lost before":  # the connection breaks before ClickHouse has seen anything
-                assert request.transport is not None
-                request.transport.abort()
-                return web.Response()
-            case "lost after":  # it breaks after the rows were stored: for the client the outcome is unknown
-                await handler(request)
-                assert request.transport is not None
-                request.transport.abort()
-                return web.Response()
-            case "hang":  # no answer, for as long as the test runs
-                await asyncio.sleep(3600)
-                return web.Response()
-            case "bad gateway":
-                return web.Response(status=502, text="Bad gateway")
-            case "":
-                return await handler(request)
-            case code:
-                text = f"Code: {code}. DB::Exception: injected. (INJECTED)"
-                return web.Response(status=500, text=text, headers={"X-ClickHouse-Exception-Code": code})
-
-
-@pytest.fixture
-def faults() -> Faults:
-    return Faults()
-
-
-@pytest.fixture
-def faulty(engine: Engine, loop_thread: LoopThread, faults: Faults) -> Iterator[Served]:
-    """The engine behind the faults."""
-    served = loop_thread.run(serve(engine, middlewares=(faults.middleware,)))
-    yield served
-    loop_thread.run(served.close())
 
 
 class Journal:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,7 @@ from schemas.encode import BatchEncoder
 from schemas.records import polars_schema
 from schemas.registry import LocalRegistry
 from sinks import agent, writer
-from sinks.engine import Engine
-from sinks.http_interface import Served, serve
+from sinks.http_interface import Served
 from sinks.writer import FinalInsertError
 from streams.app import QUEUED_BATCHES, App, build
 from streams.embedded.pipeline import environment
@@ -29,26 +28,12 @@ from streams.output import BatchProducer
 from streams.settings import Settings
 from streams.topics import ensure_topics
 from tests.brokers import Broker, until, wait_until
-from tests.clickhouse import ClickHouse, LoopThread
-from tests.integration.test_clickhouse_writer import Faults
+from tests.clickhouse import ClickHouse, Faults
 from tests.sink_rows import NOON, frame, journey
 from tests.workers import producing, running
 
 BATCH = 100
 ROWS = 1000
-
-
-@pytest.fixture
-def faults() -> Faults:
-    return Faults()
-
-
-@pytest.fixture
-def faulty(engine: Engine, loop_thread: LoopThread, faults: Faults) -> Iterator[Served]:
-    """The engine behind the faults."""
-    served = loop_thread.run(serve(engine, middlewares=(faults.middleware,)))
-    yield served
-    loop_thread.run(served.close())
 
 
 @asynccontextmanager
