@@ -46,7 +46,7 @@ QUERY_OPTIONS: Mapping[str, str] = {
     "max_bytes_before_external_sort": str(400 * MEGABYTE),
 }
 
-_CODE = re.compile(r"Code: (\d+)\. DB::Exception")
+_CODE = re.compile(r"Code: (\d+)\. (?:\w+::)+\w*Exception")  # DB::Exception, and its kin: DB::ErrnoException
 
 
 class EngineError(Exception):

@@ -12,6 +12,10 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 # The same insert may succeed later, unchanged. Whether it took effect the first time is unknown for some of them.
 RETRIABLE: dict[int, str] = {
     3: "UNEXPECTED_END_OF_FILE",
+    74: "CANNOT_READ_FROM_FILE_DESCRIPTOR",
+    75: "CANNOT_WRITE_TO_FILE_DESCRIPTOR",
+    76: "CANNOT_OPEN_FILE",
+    77: "CANNOT_CLOSE_FILE",
     95: "CANNOT_READ_FROM_SOCKET",
     96: "CANNOT_WRITE_TO_SOCKET",
     107: "FILE_DOESNT_EXIST",
@@ -73,6 +77,9 @@ DATA: dict[int, str] = {
 }
 
 _STATUS = re.compile(r"HTTP status (\d{3})")
+_STD_EXCEPTION = 1001
+_FULL = re.compile(r"No space left on device|Disk quota exceeded")
+"""What a disk without room or inodes is called in a STD_EXCEPTION, which may be anything: when a folder is made."""
 
 
 class ClickHouseUnavailableError(ConnectionError):
@@ -84,7 +91,7 @@ class ClickHouseRefusedError(RuntimeError):
 
 
 def is_retriable(error: BaseException) -> bool:
-    """Whether the same call may succeed later: no connection, an overloaded or restarting server, a lost replica.
+    """Whether the same call may succeed later: no connection, an overloaded or restarting server, a full disk.
 
     Errors that are neither this nor `is_data_error` concern the set-up (no such table, access denied): only a person
     can mend them.
@@ -94,7 +101,7 @@ def is_retriable(error: BaseException) -> bool:
     if not isinstance(error, DatabaseError):
         return False
     if error.code is not None:
-        return error.code in RETRIABLE
+        return error.code in RETRIABLE or (error.code == _STD_EXCEPTION and _FULL.search(str(error)) is not None)
     status = _STATUS.search(str(error))
     if status:  # no ClickHouse error behind it: a proxy or load balancer answered
         return int(status.group(1)) >= 500 or int(status.group(1)) in (408, 429)

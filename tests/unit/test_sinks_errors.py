@@ -6,7 +6,7 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, ProgrammingError
 
 from sinks.client import connect
-from sinks.engine import Engine
+from sinks.engine import Engine, EngineError
 from sinks.errors import (
     DATA,
     RETRIABLE,
@@ -18,7 +18,7 @@ from sinks.errors import (
 from tests.clickhouse import ClickHouse
 
 
-@pytest.mark.parametrize("code", [159, 202, 209, 210, 241, 242, 252, 319, 999])
+@pytest.mark.parametrize("code", [75, 76, 159, 202, 209, 210, 241, 242, 243, 252, 319, 999])
 def test_passing_trouble_is_retriable(code: int) -> None:
     assert is_retriable(DatabaseError("x", code=code))
     assert not is_data_error(DatabaseError("x", code=code))
@@ -45,6 +45,18 @@ def test_errors_without_a_code() -> None:
     assert not is_retriable(DatabaseError("HTTP driver received HTTP status 404, server response: no such page"))
     assert not is_retriable(ProgrammingError("no code"))
     assert not is_retriable(KeyError("x"))
+
+
+def test_a_full_disk_passes_whatever_its_code() -> None:
+    full = "Code: 1001. DB::Exception: filesystem error: in create_directories: No space left on device"
+    assert is_retriable(DatabaseError(full, code=1001))
+    assert not is_retriable(DatabaseError("Code: 1001. DB::Exception: std::bad_function_call", code=1001))
+
+
+def test_the_engine_reads_the_code_of_every_kind_of_exception() -> None:
+    said = "Code: 76. DB::ErrnoException: Cannot open file /x: , errno: 28, strerror: No space left on device"
+    assert EngineError.of(RuntimeError(f"Error: {said}")).code == 76
+    assert EngineError.of(RuntimeError("Code: 243. DB::Exception: Cannot reserve 1.00 MiB")).code == 243
 
 
 def test_names_are_those_of_the_engine(engine: Engine) -> None:
