@@ -9,7 +9,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Sequence, Set
+from functools import lru_cache
+from operator import attrgetter
 from time import gmtime
 
 import msgspec
@@ -20,6 +22,10 @@ from streams.stitch.rolling import DAY_MS
 from streams.stitch.summary import Loose, Summary
 
 WIDENING_MS = 30 * DAY_MS
+_in_time = attrgetter("at", "event_id")
+
+Span = tuple[int, str, int]
+"""(start, booking_ref, end) of a booking."""
 
 
 class Assembled(msgspec.Struct):
@@ -34,7 +40,7 @@ class Assembled(msgspec.Struct):
     cases: list[Case] = []
 
 
-def booking_at(spans: list[tuple[int, str, int]], at: int) -> str | None:
+def booking_at(spans: Sequence[Span], at: int) -> str | None:
     """The booking reference that a loose event at `at` (epoch ms) belongs to, or None.
 
     Args:
@@ -51,14 +57,76 @@ def booking_at(spans: list[tuple[int, str, int]], at: int) -> str | None:
     return chosen
 
 
+@lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    """The date of a day since the epoch, as YYYYMMDD."""
+    year, month, day, *_ = gmtime(number * 86_400)
+    return f"{year:04d}{month:02d}{day:02d}"
+
+
+_TWO = tuple(f"{number:02d}" for number in range(60))
+
+
 def visit_key(first: Loose) -> str:
     """The key of the visit that begins with `first`."""
-    seconds, millis = divmod(first.at, 1000)
-    year, month, day, hour, minute, second, *_ = gmtime(seconds)
-    return (
-        f"visit/{year:04d}{month:02d}{day:02d}T{hour:02d}{minute:02d}{second:02d}.{millis:03d}Z-"
-        f"{first.event_id[:4].hex()}"
-    )
+    # With looked-up digits instead of gmtime and formats, as every batch names visits by the hundred.
+    day, rest = divmod(first.at, DAY_MS)
+    minutes, millis = divmod(rest, 60_000)
+    hour, minute = divmod(minutes, 60)
+    second, millis = divmod(millis, 1000)
+    two = _TWO
+    return f"visit/{_day(day)}T{two[hour]}{two[minute]}{two[second]}.{millis:03d}Z-{first.event_id[:4].hex()}"
+
+
+def spans_of(bookings: Mapping[str, Journey]) -> list[Span]:
+    """The spans of a customer's bookings, sorted."""
+    spans = [(journey.first, ref, journey.last) for ref, journey in bookings.items()]
+    if len(spans) > 1:
+        spans.sort()
+    return spans
+
+
+def placed(spans: Sequence[Span], loose: Sequence[Loose]) -> tuple[dict[str, list[Loose]], list[list[Loose]]]:
+    """Where loose events belong: those of each booking, and those of each visit, all in order of time.
+
+    Args:
+        spans: those of the customer's bookings, sorted.
+        loose: in any order.
+    """
+    guests: dict[str, list[Loose]] = {}
+    visits: list[list[Loose]] = []
+    last = 0
+    for event in loose if len(loose) == 1 else sorted(loose, key=_in_time):
+        at = event.at
+        ref = booking_at(spans, at) if spans else None
+        if ref is not None:
+            if ref in guests:
+                guests[ref].append(event)
+            else:
+                guests[ref] = [event]
+            continue
+        if visits and at - last <= WIDENING_MS:
+            visits[-1].append(event)
+        else:
+            visits.append([event])
+        last = at
+    return guests, visits
+
+
+def joined(booking: Journey | None, guests: Sequence[Loose]) -> Journey:
+    """A booking's events, if there is one, and loose ones, as one journey. Not to be changed: it may be one of them."""
+    if booking is None:
+        if len(guests) == 1:
+            return guests[0].part
+        whole = guests[0].part.copy()
+        guests = guests[1:]
+    elif guests:
+        whole = booking.copy()
+    else:
+        return booking
+    for guest in guests:
+        whole.absorb(guest.part)
+    return whole
 
 
 def assemble(summary: Summary, only: Set[str] | None = None) -> list[Assembled]:
@@ -71,30 +139,18 @@ def assemble(summary: Summary, only: Set[str] | None = None) -> list[Assembled]:
     """
     bookings = summary.bookings
     wanted = bookings if only is None or summary.loose else only & bookings.keys()
-    journeys = {
-        ref: Assembled(ref, ref, (bookings[ref].first, bookings[ref].last), bookings[ref], []) for ref in wanted
-    }
-    spans: list[tuple[int, str, int]] = []
+    spans: list[Span] = []
+    guests: dict[str, list[Loose]] = {}
     visits: list[Assembled] = []
     if summary.loose:
-        spans = sorted((journey.first, ref, journey.last) for ref, journey in bookings.items())
-        copied: set[str] = set()
-        last = 0
-        for event in sorted(summary.loose, key=lambda loose: (loose.at, loose.event_id)):
-            ref = booking_at(spans, event.at)
-            if ref is not None:
-                home = journeys[ref]
-                if ref not in copied:
-                    copied.add(ref)
-                    home.journey = home.journey.copy()
-            elif visits and event.at - last <= WIDENING_MS:
-                home = visits[-1]
-            else:
-                home = Assembled(visit_key(event), None, None, Journey(), [])
-                visits.append(home)
-            if home.booking_ref is None:
-                last = event.at
-            home.journey.absorb(event.part)
+        spans = spans_of(bookings)
+        guests, unbooked = placed(spans, summary.loose)
+        visits = [Assembled(visit_key(members[0]), None, None, joined(None, members), []) for members in unbooked]
+    journeys: dict[str, Assembled] = {}
+    for ref in wanted:
+        booking = bookings[ref]
+        whole = joined(booking, guests.get(ref, ()))
+        journeys[ref] = Assembled(ref, ref, (booking.first, booking.last), whole, [])
     for case in summary.cases.values():
         owner = _journey_of_case(case, journeys, spans, visits)
         if owner is not None:
@@ -103,7 +159,7 @@ def assemble(summary: Summary, only: Set[str] | None = None) -> list[Assembled]:
 
 
 def _journey_of_case(
-    case: Case, journeys: dict[str, Assembled], spans: list[tuple[int, str, int]], visits: list[Assembled]
+    case: Case, journeys: dict[str, Assembled], spans: Sequence[Span], visits: list[Assembled]
 ) -> Assembled | None:
     """The journey of a case's earliest event; None when that journey is not among those of interest."""
     if case.first is None:

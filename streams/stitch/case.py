@@ -18,7 +18,7 @@ def _order(first: First) -> tuple[int, bytes, str, str, str]:
     return (*first[:3], first[3] or "", first[4] or "")
 
 
-class Case(msgspec.Struct, array_like=True):
+class Case(msgspec.Struct, array_like=True, gc=False):
     """What the events of one case add up to. Times are epoch ms, 0: none."""
 
     opened: int = 0

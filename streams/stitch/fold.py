@@ -15,11 +15,12 @@ publishes everything anew, as on a replay.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from streams.alerts.moves import Cause
-from streams.alerts.tally import News, open_of
+from streams.alerts.tally import open_of
 from streams.alerts.watch import NON_COMMITTAL
+from streams.stitch.alone import Record, fold_alone, is_alone, is_among
+from streams.stitch.changes import Changes as Changes
 from streams.stitch.eviction import ASKED, NONE_STORED
 from streams.stitch.journey import Event
 from streams.stitch.publications import (
@@ -50,34 +51,7 @@ Load = Callable[[bytes], bytes | None]
 """The encoded state of a subject (key: its name in UTF-8), or None."""
 
 
-@dataclass(slots=True)
-class Changes:
-    """What a batch does: states to store, records to publish, and the counts of its account."""
-
-    states: dict[bytes, bytes] = field(default_factory=dict)
-    journeys: list[Row] = field(default_factory=list)
-    customers: list[Row] = field(default_factory=list)
-    cases: list[Row] = field(default_factory=list)
-    parts: list[Row] = field(default_factory=list)
-    alerts: list[Row] = field(default_factory=list)
-    moves: list[Row] = field(default_factory=list)
-    recalls: list[Row] = field(default_factory=list)
-    """Subjects whose events ClickHouse is to send again, as records of recall.avsc."""
-    due: dict[bytes, int] = field(default_factory=dict)
-    """State key -> when its next timer is due, epoch ms; 0: there is none (any more)."""
-    opened: dict[bytes, tuple[tuple[str, str], ...]] = field(default_factory=dict)
-    """State key -> (rule, severity) of each of its alerts that are open."""
-    news: list[News] = field(default_factory=list)
-    """What became of alerts; nothing of it is told again on a replay."""
-    folded: int = 0
-    duplicates: int = 0
-    replayed: int = 0
-    """Messages read again that had been applied already."""
-
-
-def fold_interactions(
-    load: Load, events: Mapping[str, Sequence[tuple[int, bytes, Event]]], watching: Watching | None = None
-) -> Changes:
+def fold_interactions(load: Load, events: Mapping[str, Sequence[Record]], watching: Watching | None = None) -> Changes:
     """Fold interactions into their own subjects.
 
     Args:
@@ -87,15 +61,20 @@ def fold_interactions(
     """
     changes = Changes()
     for name, records in events.items():
-        turn = _Turn(changes, load, name, watching)
-        state = turn.state
+        key = name.encode()
+        encoded = load(key)
+        state = Subject() if encoded is None else decode(encoded)
+        if is_alone(state, records):
+            fold_alone(changes, name, key, state, records, watching)
+            continue
+        turn = _Turn(changes, name, key, state, watching)
         fresh = [record for record in records if record[0] >= state.interactions_applied]
         ended = any(event.ends_recall for _, _, event in fresh)
         turn.begin(replayed=len(records) - len(fresh), own_events=True, anew=ended)
         if fresh:
             seen, own, added = state.seen, state.own, 0
             for _, event_hash, event in fresh:
-                if _is_among(event_hash, seen):
+                if is_among(event_hash, seen):
                     if not event.restored:
                         own.duplicates += 1
                         changes.duplicates += 1
@@ -117,17 +96,6 @@ def fold_interactions(
     return changes
 
 
-def _is_among(event_hash: bytes, seen: bytes) -> bool:
-    """Whether a hash of eight bytes is one of those that follow each other in `seen`.
-
-    Faster than to make a set of them, as a subject has few events in a batch.
-    """
-    at = seen.find(event_hash)
-    while at > 0 and at % 8:
-        at = seen.find(event_hash, at + 1)
-    return at >= 0
-
-
 def fold_identities(
     load: Load, news: Mapping[str, Sequence[tuple[int, str, int]]], watching: Watching | None = None
 ) -> Changes:
@@ -140,10 +108,12 @@ def fold_identities(
     """
     changes = Changes()
     for name, records in news.items():
-        turn = _Turn(changes, load, name, watching)
-        state = turn.state
-        if turn.unknown and all(root == name for _, root, _ in records):
+        key = name.encode()
+        encoded = load(key)
+        if encoded is None and all(root == name for _, root, _ in records):
             continue  # no state, and its own root: as if nothing had been said
+        state = Subject() if encoded is None else decode(encoded)
+        turn = _Turn(changes, name, key, state, watching)
         fresh = [record for record in records if record[0] >= state.identities_applied]
         turn.begin(replayed=len(records) - len(fresh))
         changed = False
@@ -181,10 +151,12 @@ def fold_parts(
     """
     changes = Changes()
     for name, records in parts.items():
-        turn = _Turn(changes, load, name, watching)
-        state = turn.state
-        if turn.unknown and all(summary is None for *_, summary in records):
+        key = name.encode()
+        encoded = load(key)
+        if encoded is None and all(summary is None for *_, summary in records):
             continue  # nothing there that could be dropped
+        state = Subject() if encoded is None else decode(encoded)
+        turn = _Turn(changes, name, key, state, watching)
         fresh = [record for record in records if record[0] >= state.parts_applied]
         asked = any(version < 0 for _, _, version, _ in fresh)
         turn.begin(replayed=len(records) - len(fresh), anew=asked)
@@ -210,9 +182,12 @@ def fold_due(load: Load, names: Sequence[str], watching: Watching, until: int) -
     """
     changes = Changes()
     for name in names:
-        turn = _Turn(changes, load, name, watching)
-        if turn.unknown or not turn.state.whole:
+        key = name.encode()
+        encoded = load(key)
+        state = None if encoded is None else decode(encoded)
+        if state is None or not state.whole:
             continue  # erased meanwhile, or evicted: then it has no timer
+        turn = _Turn(changes, name, key, state, watching)
         changes.alerts += turn.observer.due(until)
         turn.store()
     return changes
@@ -221,11 +196,8 @@ def fold_due(load: Load, names: Sequence[str], watching: Watching, until: int) -
 class _Turn:
     """One subject's turn in a batch: knows how it was, and publishes what is different afterwards."""
 
-    def __init__(self, changes: Changes, load: Load, name: str, watching: Watching | None) -> None:
-        self.changes, self.name, self.key = changes, name, name.encode()
-        encoded = load(self.key)
-        self.unknown = encoded is None
-        self.state = Subject() if encoded is None else decode(encoded)
+    def __init__(self, changes: Changes, name: str, key: bytes, state: Subject, watching: Watching | None) -> None:
+        self.changes, self.name, self.key, self.state = changes, name, key, state
         self.watched = self.state.watch is not None
         self.refs: set[str] = set()
         self.case_ids: set[str] = set()

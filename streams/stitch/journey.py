@@ -20,7 +20,7 @@ Mark = tuple[int, bytes]
 """An event's place in "latest" order: (occurred_at, event id)."""
 
 
-class Event(msgspec.Struct):
+class Event(msgspec.Struct, gc=False):
     """What the fold needs of one interaction."""
 
     at: int
@@ -51,7 +51,7 @@ class Event(msgspec.Struct):
     """Whether it is the last of its subject's events that come back after an eviction."""
 
 
-class Journey(msgspec.Struct, array_like=True):
+class Journey(msgspec.Struct, array_like=True, gc=False):
     """A commutative, mergeable summary of events."""
 
     first: int = 0
@@ -66,6 +66,30 @@ class Journey(msgspec.Struct, array_like=True):
     surveys: dict[int, tuple[int, bytes, float]] = {}
     """Instrument -> (occurred_at, event id, score) of the latest answer."""
     spend: dict[str, int] = {}
+
+    @classmethod
+    def of(cls, event: Event) -> Journey:
+        """The summary of one event: what `add` makes of an empty one, at once."""
+        at, milestone, score, currency, instrument = (
+            event.at,
+            event.milestone,
+            event.score,
+            event.currency,
+            event.instrument,
+        )
+        channels = [0, 0, 0, 0]
+        channels[event.channel] = 1
+        return cls(
+            at,
+            at,
+            channels,
+            {milestone: at} if milestone >= 0 else {},
+            0 if score is None else score,
+            0 if score is None else 1,
+            None if score is None else (score, at, event.event_id, event.touchpoint),
+            {instrument: (at, event.event_id, event.survey_score)} if instrument >= 0 else {},
+            {} if currency is None else {currency: event.amount_minor},
+        )
 
     def add(self, event: Event) -> None:
         """Add one event."""
@@ -129,7 +153,8 @@ class Journey(msgspec.Struct, array_like=True):
     @property
     def interactions(self) -> int:
         """How many events."""
-        return sum(self.channels)
+        booking, check_in, stay, post_travel = self.channels
+        return booking + check_in + stay + post_travel
 
     @property
     def status(self) -> str:

@@ -18,7 +18,7 @@ DAY_MS = 86_400_000
 TAU_7, TAU_30, TAU_90 = (days * DAY_MS / log(2) for days in (7, 30, 90))
 
 
-class Rolling(msgspec.Struct, array_like=True):
+class Rolling(msgspec.Struct, array_like=True, gc=False):
     """Decayed sums of half-lives of 7, 30 and 90 days, all at the reference time `at` (epoch ms; 0: nothing added)."""
 
     at: int = 0
@@ -48,9 +48,14 @@ class Rolling(msgspec.Struct, array_like=True):
 
     def add(self, at: int, weight: float, value: float) -> None:
         """Add one scored event: its time (epoch ms), weight (> 0) and value in [-1, 1]."""
-        self._age_to(at)
-        age = at - self.at
-        a7, a30, a90 = weight * exp(age / TAU_7), weight * exp(age / TAU_30), weight * exp(age / TAU_90)
+        a7 = a30 = a90 = weight
+        if at > self.at:
+            self._age_to(at)
+        elif at < self.at:
+            age = at - self.at
+            a7 *= exp(age / TAU_7)
+            a30 *= exp(age / TAU_30)
+            a90 *= exp(age / TAU_90)
         self.w7 += a7
         self.s7 += a7 * value
         self.w30 += a30
@@ -78,6 +83,8 @@ class Rolling(msgspec.Struct, array_like=True):
         """The rolling scores (7, 30, 90 days) as of `at`, not before the last event added; None without any event."""
         if not self.at:
             return None
+        if at == self.at:
+            return self.s7 / (self.w7 + 1.0), self.s30 / (self.w30 + 1.0), self.s90 / (self.w90 + 1.0)
         age = self.at - at
         f7, f30, f90 = exp(age / TAU_7), exp(age / TAU_30), exp(age / TAU_90)
         return (

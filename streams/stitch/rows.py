@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,7 @@ from schemas.columns import series
 from schemas.records import polars_schema
 from streams.stitch.assemble import Assembled
 from streams.stitch.case import Case
-from streams.stitch.journey import MICRO
+from streams.stitch.journey import MICRO, Journey
 from streams.stitch.summary import Summary
 
 Row = tuple[Any, ...]
@@ -20,7 +21,10 @@ NEGATIVE_AT, ADVOCATE_AT = -0.25, 0.25
 """Bounds of the profiles on the 30-day score."""
 DIGITS = 6
 """Published scores are rounded to this many digits: beyond it, the order of additions shows."""
+_NO_SPAN = (None, None)
+_NO_MILESTONES = (None, None, None, None, None, None)
 _NO_SURVEYS = (None, None, None, None)
+_NOTHING: Sequence[Any] = ()
 
 
 def profile(score: float | None) -> str:
@@ -30,39 +34,60 @@ def profile(score: float | None) -> str:
     return "negative" if score <= NEGATIVE_AT else "advocate" if score >= ADVOCATE_AT else "non_committal"
 
 
+def rounded(value: float) -> float:
+    """The value to DIGITS digits, as `round` gives it, in half its time; only of -0.0 it makes 0.0."""
+    scaled = value * MICRO
+    whole = floor(scaled + 0.5)
+    if -1e9 < scaled < 1e9 and -0.4999 < scaled - whole < 0.4999:  # else two roundings might not be as good as one
+        return whole / MICRO
+    return round(value, DIGITS)
+
+
 def journey_row(customer_id: str, assembled: Assembled, version: int) -> Row:
     """A record of journey.avsc."""
+    span = assembled.span
+    return row_of_journey(
+        customer_id, assembled.key, assembled.booking_ref, span, assembled.journey, assembled.cases, version
+    )
+
+
+def row_of_journey(
+    customer_id: str,
+    key: str,
+    booking_ref: str | None,
+    span: tuple[int, int] | None,
+    journey: Journey,
+    cases: Sequence[Case],
+    version: int,
+) -> Row:
+    """A record of journey.avsc, of what an Assembled holds."""
     # Written out, as the publications are half of what an event costs: no generators, nothing for what is not there.
-    journey, cases, low = assembled.journey, assembled.cases, assembled.journey.lowest
-    span = assembled.span or (None, None)
-    milestone = journey.milestones.get
+    low, spend, channels = journey.lowest, journey.spend, journey.channels
+    milestones: Sequence[int | None] = _NO_MILESTONES
+    if journey.milestones:
+        milestone = journey.milestones.get
+        milestones = milestone(0), milestone(1), milestone(2), milestone(3), milestone(4), milestone(5)
     surveys: Sequence[float | None] = _NO_SURVEYS
     if journey.surveys:
         surveys = [None if (answer := journey.surveys.get(index)) is None else answer[2] for index in range(4)]
-    spend = journey.spend
     return (
-        f"{customer_id}/{assembled.key}",
+        f"{customer_id}/{key}",
         customer_id,
-        assembled.booking_ref,
-        "visit" if assembled.booking_ref is None else "booking",
+        booking_ref,
+        "visit" if booking_ref is None else "booking",
         journey.status,
         journey.first,
         journey.last,
-        *span,
-        milestone(0),
-        milestone(1),
-        milestone(2),
-        milestone(3),
-        milestone(4),
-        milestone(5),
-        journey.interactions,
-        *journey.channels,
+        *(span or _NO_SPAN),
+        *milestones,
+        channels[0] + channels[1] + channels[2] + channels[3],
+        *channels,
         journey.score_sum / MICRO,
         journey.score_count,
         None if low is None else low[0] / MICRO,
         None if low is None else low[3],
         *surveys,
-        sorted(spend.items()) if len(spend) > 1 else [*spend.items()],
+        (sorted(spend.items()) if len(spend) > 1 else [*spend.items()]) if spend else _NOTHING,
         len([case for case in cases if case.opened]) if cases else 0,
         len([case for case in cases if case.status == "resolved"]) if cases else 0,
         version,
@@ -75,7 +100,15 @@ def customer_row(subject: str, customer_id: str, summary: Summary, journeys: int
     kind, _, value = subject.partition(":")
     known = summary.preferences
     scores = summary.rolling.scores(summary.last)
-    seven, thirty, ninety = (None, None, None) if scores is None else (round(score, DIGITS) for score in scores)
+    seven = thirty = ninety = None
+    evidence = 0.0
+    if scores is not None:
+        seven, thirty, ninety = rounded(scores[0]), rounded(scores[1]), rounded(scores[2])
+        evidence = rounded(summary.rolling.evidence())
+    preferences: Sequence[tuple[str, str, int, int]] = _NOTHING
+    if known:
+        keys = sorted(known) if len(known) > 1 else known
+        preferences = [(key, (stated := known[key]).value, stated.evidence, stated.at) for key in keys]
     return (
         customer_id,
         kind,
@@ -84,14 +117,14 @@ def customer_row(subject: str, customer_id: str, summary: Summary, journeys: int
         seven,
         thirty,
         ninety,
-        round(summary.rolling.evidence(), DIGITS),
+        evidence,
         summary.interactions,
         journeys,
         summary.first,
         summary.last,
         len([case for case in summary.cases.values() if case.status == "open"]) if summary.cases else 0,
         summary.duplicates,
-        [(key, (stated := known[key]).value, stated.evidence, stated.at) for key in sorted(known)],
+        preferences,
         version,
         False,
     )

@@ -18,7 +18,7 @@ AWAY = b""
 """In place of a part's summary: it was evicted."""
 
 
-class Part(msgspec.Struct, array_like=True):
+class Part(msgspec.Struct, array_like=True, gc=False):
     """Another subject's summary, kept by its root."""
 
     version: int
@@ -26,7 +26,7 @@ class Part(msgspec.Struct, array_like=True):
     """The encoded Summary, or AWAY; None: dropped, remembered so that an older version does not come back."""
 
 
-class Subject(msgspec.Struct, array_like=True):
+class Subject(msgspec.Struct, array_like=True, gc=False):
     """A subject's state. Offsets are the next ones: one more than the last applied."""
 
     interactions_applied: int = 0

@@ -10,7 +10,7 @@ from streams.stitch.journey import MICRO, Event, Journey
 from streams.stitch.rolling import Rolling
 
 
-class Loose(msgspec.Struct, array_like=True):
+class Loose(msgspec.Struct, array_like=True, gc=False):
     """An event without a booking reference. Which journey it belongs to depends on bookings that may still arrive,
     so it is kept by itself."""
 
@@ -19,7 +19,7 @@ class Loose(msgspec.Struct, array_like=True):
     part: Journey
 
 
-class Preference(msgspec.Struct, array_like=True):
+class Preference(msgspec.Struct, array_like=True, gc=False):
     """What a customer asked for or chose, by key: the latest value and how often one was stated."""
 
     at: int
@@ -28,7 +28,7 @@ class Preference(msgspec.Struct, array_like=True):
     evidence: int
 
 
-class Summary(msgspec.Struct, array_like=True):
+class Summary(msgspec.Struct, array_like=True, gc=False):
     """Commutative and mergeable over disjoint sets of events."""
 
     interactions: int = 0
@@ -56,14 +56,13 @@ class Summary(msgspec.Struct, array_like=True):
         if at > self.last:
             self.last = at
         if event.booking_ref is None:
-            part = Journey()
-            part.add(event)
-            self.loose.append(Loose(at, event.event_id, part))
+            self.loose.append(Loose(at, event.event_id, Journey.of(event)))
         else:
             journey = self.bookings.get(event.booking_ref)
             if journey is None:
-                journey = self.bookings[event.booking_ref] = Journey()
-            journey.add(event)
+                self.bookings[event.booking_ref] = Journey.of(event)
+            else:
+                journey.add(event)
         # A complaint without a case id is a case of its own; a contact or an answer without one belongs to none.
         if event.case_role is not None and (event.case_id is not None or event.case_role == "open"):
             case_id = event.case_id or str_of(event.event_id)

@@ -39,6 +39,42 @@ class Watching:
         self.worth = min((drop.to + drop.by for _, drop in self.falls), default=2.0)
 
 
+_MARGIN = 2 * 10.0**-DIGITS
+"""So near a bound, rounding may take a score to the other side."""
+
+
+def is_quiet(watching: Watching, state: Subject, event: Event) -> bool:
+    """Whether a look at the score, after an event of a root without parts, would surely note nothing.
+
+    It may say no where nothing would be noted either, and costs a fraction of a look.
+    """
+    watch = state.watch
+    profile = NON_COMMITTAL if watch is None else watch.profile
+    if event.score is None and profile == NON_COMMITTAL:
+        return True  # without a score of its own an event only brings the customer's closer to 0
+    score = state.own.rolling.score_30(state.own.last)
+    if NEGATIVE_AT + _MARGIN < score < ADVOCATE_AT - _MARGIN:
+        index = NON_COMMITTAL
+    elif score < NEGATIVE_AT - _MARGIN:
+        index = NEGATIVE
+    elif score > ADVOCATE_AT + _MARGIN:
+        index = ADVOCATE
+    else:
+        return False
+    if index != profile:
+        return False
+    if event.restored or event.at < watching.now - watching.falls_age:
+        return True  # too long ago for a fall
+    return score < watching.worth - _MARGIN and (watch is None or not (watch.peak_at or watch.drops))
+
+
+def is_settled(watch: Watch | None) -> bool:
+    """Whether a turn that has observed nothing, of a customer without signals, leaves a watch as it is."""
+    return watch is None or not (
+        watch.profile == NON_COMMITTAL or watch.due or watch.fired or watch.drops or watch.alerts
+    )
+
+
 class Observer:
     """Observes one subject in one turn: what is to be published of it is in `moves` and `alerts` at the end."""
 

@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from streams.stitch import fold
 from streams.stitch.eviction import NONE_STORED, evict
 from streams.stitch.fold import Changes, fold_identities, fold_interactions, fold_parts
 from streams.stitch.journey import Event
@@ -213,6 +214,24 @@ def publishes_the_same(specs: Any, moves: Any, seed: int) -> None:
             assert other == {table: rows for table, rows in plain.items() if table != "customers"}
         else:
             assert other == plain
+
+
+@settings(max_examples=100, deadline=None)
+@given(events, roots, st.integers(0, 2**32))
+def test_the_short_way_of_a_turn_does_what_the_long_one_does(specs: Any, moves: Any, seed: int) -> None:
+    items = [(SUBJECTS[s], n, event(n, *rest)) for n, (s, *rest) in enumerate(specs)]
+    news = [(SUBJECTS[subject], SUBJECTS[min(root, subject)], at) for at, (subject, root) in enumerate(moves, start=1)]
+
+    def played(crashes: bool) -> World:
+        return play(items, news, Random(seed), shuffle=True, duplicate=True, crashes=crashes, evictions=True)
+
+    for crashes in (False, True):
+        short = played(crashes)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(fold, "is_alone", lambda state, records: False)
+            long = played(crashes)
+        assert short.states == long.states
+        assert short.exact() == long.exact()
 
 
 # Found at random: a former root whose evicted part was dropped, told its own root nothing; so did a crash in that turn.
