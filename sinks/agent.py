@@ -33,7 +33,7 @@ ROWS_PER_INSERT = 20_000
 BYTES_PER_INSERT = 16 << 20
 """Of keys and values, as Kafka has them: bounds the memory of an insert whose rows are long."""
 LINGER_SECONDS = 0.5
-"""How long a first row waits for others at most; see streams.gather.patience."""
+"""Between two inserts that are not full, at most; see streams.gather.patience."""
 LATENCIES_PER_INSERT = 20
 """How many rows of an insert the latency metric looks at, evenly spread."""
 
@@ -92,8 +92,7 @@ def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> N
                 await edge.refuse(batch, [(at, reason, detail)])
             await edge.flush()
         _observe_latency(table, batches)
-        for batch in batches:
-            edge.observe(batch, time.perf_counter() - began)
+        edge.observe(batches, time.perf_counter() - began)
 
     async def store(stream: Any) -> None:
         await gather(stream, handle, ROWS_PER_INSERT, BYTES_PER_INSERT, LINGER_SECONDS)

@@ -14,9 +14,10 @@ from sinks import stored
 from sinks.client import connect
 from sinks.errors import is_retriable
 from streams.edge import Edge
+from streams.gather import consume
 from streams.output import RECALLED, RECALLED_LAST
 from streams.stitch.eviction import NONE_STORED
-from streams.transport import OwnershipLost, RecordBatch, consume, positions, still_owner
+from streams.transport import OwnershipLost, RecordBatch, positions, still_owner
 
 TOPIC = "recalls"
 POLL = 0.1

@@ -50,8 +50,8 @@ class Edge:
         self._unflushed: dict[str, int] = {}
         self._exported: set[tuple[str, int]] = set()
 
-    def decode(self, record: str, batch: RecordBatch, columns: Sequence[str] | None = None) -> Decoded:
-        """A batch's values in columns, without what was erased; see BatchDecoder and streams.erasure.guard."""
+    def decode(self, record: str, batch: Sequence[Any], columns: Sequence[str] | None = None) -> Decoded:
+        """The values of Kafka records in columns, without what was erased: see BatchDecoder, streams.erasure.guard."""
         decoder = self._decoders.get(record)
         if decoder is None:
             decoder = self._decoders[record] = BatchDecoder(record, self._registry)
@@ -91,13 +91,13 @@ class Edge:
         await output.send(keys, encoder.encode(frame), timestamps, marks=marks)
         self._unflushed[topic] = self._unflushed.get(topic, 0) + frame.height
 
-    async def refuse(self, batch: RecordBatch, refused: Iterable[tuple[int, str, str]]) -> None:
-        """Send records of a batch to dead letters: (position in the batch, reason, detail) each."""
+    async def refuse(self, records: Sequence[Any], refused: Iterable[tuple[int, str, str]]) -> None:
+        """Send Kafka records to dead letters: (position among them, reason, detail) of each."""
         await self.refuse_letters(
             DeadLetter(
-                batch.topic,
-                batch.partition,
-                (item := batch[position]).offset,
+                (item := records[position]).topic,
+                item.partition,
+                item.offset,
                 item.key,
                 item.value or b"",
                 reason,
@@ -127,10 +127,11 @@ class Edge:
         self._unflushed.clear()
         metrics.OUTPUT_FLUSH_SECONDS.labels(self.worker).observe(time.perf_counter() - began)
 
-    def observe(self, batch: RecordBatch, seconds: float) -> None:
-        """Count a batch that is done."""
-        metrics.RECORDS_READ.labels(self.worker, batch.topic).inc(len(batch))
-        metrics.BATCH_RECORDS.labels(self.worker).observe(len(batch))
+    def observe(self, batches: Sequence[RecordBatch], seconds: float) -> None:
+        """Count batches that are done, and were handled together in so many seconds."""
+        for batch in batches:
+            metrics.RECORDS_READ.labels(self.worker, batch.topic).inc(len(batch))
+        metrics.BATCH_RECORDS.labels(self.worker).observe(sum(map(len, batches)))
         metrics.BATCH_SECONDS.labels(self.worker).observe(seconds)
 
     @property

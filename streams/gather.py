@@ -1,77 +1,127 @@
-"""Batches of a stream, gathered into larger ones before they are handled: fewer, larger inserts for a database."""
+"""The bodies of agents: batches of a stream are handled, one by one or gathered into larger ones, and then acked.
+
+All that a batch causes must be durable when its handler returns. OwnershipLost gives it up: it is delivered again,
+after a rebalance, to whoever owns its partition then. Any other exception stops the worker, with nothing of the batch
+committed.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from streams.transport import RecordBatch
+from streams.transport import OwnershipLost, RecordBatch, handling
 
 READ_AHEAD = 4
 """Batches taken from the stream while others are handled; beyond that the stream, and Kafka, wait."""
 PATIENCE = 4.0
-"""A first batch waits for others so many times as long as the last ones took to handle."""
+"""Between two groups there is a pause of so many times as long as the last one took to handle."""
+
+log = logging.getLogger(__name__)
+
+
+async def consume(stream: Any, handle: Callable[[RecordBatch], Awaitable[None]]) -> None:
+    """Run `handle` on each batch of an agent's stream, one after the other: the body of an agent."""
+
+    async def alone(batches: list[RecordBatch]) -> None:
+        await handle(batches[0])
+
+    async for event in stream.noack().events():
+        if not await _handled(stream.app, [event], alone):
+            return
 
 
 async def gather(
-    stream: Any, handle: Callable[[list[RecordBatch]], Awaitable[None]], max_records: int, max_bytes: int, linger: float
+    stream: Any,
+    handle: Callable[[list[RecordBatch]], Awaitable[None]],
+    max_records: int,
+    max_bytes: int,
+    linger: float,
+    read_ahead: int = READ_AHEAD,
 ) -> None:
-    """Run `handle` on gathered batches of an agent's stream, and ack them when it returns: the body of an agent.
+    """Run `handle` on gathered batches of an agent's stream: the body of an agent for whom large ones are cheaper.
 
-    Like `streams.transport.consume`, for agents that own no state by partition: all that the batches cause must be
-    durable when `handle` returns, and an exception stops the worker with nothing of them committed.
+    The batches of a group are of one assignment (`RecordBatch.generation`), in the order in which they came.
 
     Args:
         max_records: handle once so many records have come together. max_bytes: or so many bytes of keys and values. A
             batch that was read is never split, so both are passed by less than one batch.
-        linger: seconds at most to wait for more after the first batch (see `patience`). While `handle` runs the next
-            ones come together anyway.
+        linger: seconds at most between two groups that are not full (see `patience`). What comes while `handle` runs is
+            in the next one anyway, and what comes after a longer pause is handled at once.
+        read_ahead: batches taken from the stream while others are handled.
     """
-    app = stream.app
-    ahead: asyncio.Queue[Any] = asyncio.Queue(READ_AHEAD)
+    ahead: asyncio.Queue[Any] = asyncio.Queue(read_ahead)
 
     async def read() -> None:
         async for event in stream.noack().events():
             await ahead.put(event)
 
     reading = asyncio.ensure_future(read())
-    took = 0.0
+    took, until = 0.0, 0.0
+    following = None
     try:
         while True:
-            events = [await ahead.get()]
+            events, following = [following or await ahead.get()], None
             records, size = len(events[0].value), size_of(events[0].value)
-            until = time.monotonic() + patience(took, linger)
-            while records < max_records and size < max_bytes and (left := until - time.monotonic()) > 0:
-                try:
-                    event = await asyncio.wait_for(ahead.get(), left)
-                except TimeoutError:
+            while records < max_records and size < max_bytes:
+                event = await _next(ahead, until)
+                if event is None:
+                    break
+                if event.value.generation != events[0].value.generation:
+                    following = event
                     break
                 events.append(event)
                 records += len(event.value)
                 size += size_of(event.value)
             began = time.monotonic()
-            try:
-                await handle([event.value for event in events])
-            except Exception as exc:
-                for event in events:
-                    event.value.abandoned = True
-                    event.ack()
-                await app.crash(exc)
+            if not await _handled(stream.app, events, handle):
                 return
-            took = time.monotonic() - began
-            for event in events:
-                event.ack()
+            ended = time.monotonic()
+            took = ended - began
+            until = ended + patience(took, linger)
     finally:
         reading.cancel()
 
 
-def patience(took: float, linger: float) -> float:
-    """Seconds to wait for more after a first batch, when handling the last ones took so many, and linger at most.
+async def _next(ahead: asyncio.Queue[Any], until: float) -> Any:
+    """What is next in a queue; None where there is nothing, and nothing comes until then (time.monotonic)."""
+    if ahead.empty() and (left := until - time.monotonic()) > 0:
+        try:
+            return await asyncio.wait_for(ahead.get(), left)
+        except TimeoutError:
+            return None
+    return None if ahead.empty() else ahead.get_nowait()
 
-    A database that answers at once gets rows at once. One that is slow, or far, or has much else to do, is spared: it
-    is kept busy a fifth of the time at most by inserts that are not full.
+
+async def _handled(app: Any, events: list[Any], handle: Callable[[list[RecordBatch]], Awaitable[None]]) -> bool:
+    """Handle the batches of events and ack them; False when the worker is to stop instead."""
+    batches = [event.value for event in events]
+    handling.set(batches[0].generation)
+    try:
+        await handle(batches)
+    except OwnershipLost as exc:
+        log.warning("gave up %s: %s", batches, exc)
+        for batch in batches:
+            await app.consumer.abandon(batch)
+    except Exception as exc:
+        for event in events:
+            event.value.abandoned = True
+            event.ack()
+        await app.crash(exc)
+        return False
+    for event in events:
+        event.ack()
+    return True
+
+
+def patience(took: float, linger: float) -> float:
+    """Seconds between the end of a group that took so many to handle and the next one, `linger` at most.
+
+    A lone record is handled at once. Where many come, and each group has a cost of its own, or a database is slow, or
+    far, or has much else to do, no more than a fifth of the time goes into groups that are not full.
     """
     return min(linger, PATIENCE * took)
 
@@ -79,3 +129,8 @@ def patience(took: float, linger: float) -> float:
 def size_of(batch: RecordBatch) -> int:
     """Bytes of a batch's keys and values."""
     return sum(len(record.key or b"") + len(record.value or b"") for record in batch)
+
+
+def records_of(batches: Iterable[RecordBatch]) -> Sequence[Any]:
+    """The records of batches, those of a partition next to each other and in their order."""
+    return [record for batch in sorted(batches, key=lambda batch: batch.partition) for record in batch]

@@ -16,7 +16,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -39,7 +39,6 @@ __all__ = [
     "OwnershipLost",
     "RecordBatch",
     "Transport",
-    "consume",
     "handling",
     "lags",
     "positions",
@@ -337,29 +336,6 @@ drivers.TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"
 def driver_tp(tp: Any) -> TP:
     """Faust's form of aiokafka's topic and partition."""
     return tp if isinstance(tp, TP) else TP(tp.topic, tp.partition)
-
-
-async def consume(stream: Any, handle: Callable[[RecordBatch], Awaitable[None]]) -> None:
-    """Run `handle` on each batch of an agent's stream, and ack the batch when it returns: the body of every agent.
-
-    All that a batch causes must be durable when `handle` returns. OwnershipLost gives the batch up; any other
-    exception stops the worker, with nothing of the batch committed.
-    """
-    app = stream.app
-    async for event in stream.noack().events():
-        batch = event.value
-        handling.set(batch.generation)
-        try:
-            await handle(batch)
-        except OwnershipLost as exc:
-            log.warning("gave up %s: %s", batch, exc)
-            await app.consumer.abandon(batch)
-        except Exception as exc:
-            batch.abandoned = True
-            event.ack()
-            await app.crash(exc)
-            return
-        event.ack()
 
 
 def positions(app: Any) -> dict[tuple[str, int], int]:

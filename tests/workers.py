@@ -9,7 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from streams import transport
+from streams import gather
 from streams.app import App, build
 from streams.output import BatchProducer
 from streams.settings import Settings
@@ -25,7 +25,7 @@ def worker(settings: Settings, topics: Sequence[str], handle: Handle, name: str 
 
     @app.agent(app.topic(*topics))
     async def agent(stream: Any) -> None:
-        await transport.consume(stream, handle)
+        await gather.consume(stream, handle)
 
     return app
 

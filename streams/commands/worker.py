@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -24,6 +25,9 @@ def worker(kind: str, metrics_host: str, metrics_port: int, **settings: Any) -> 
     Start as many of each kind as the load wants, up to the partitions of its input (identity: one, and a second as a
     stand-by). All other settings are RIHLA_* variables: docs/operations.md lists them.
     """
+    # A worker is one process of several and its batches are small: with more threads Polars spends as much CPU again on
+    # handing work to them. Polars reads it once, when it is imported.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
     from streams.settings import Settings
     from streams.worker import run
 

@@ -1,7 +1,8 @@
-"""A batch of one channel's events becomes interactions, links and refusals. Pure: no Kafka, no clock."""
+"""Events become interactions, links and refusals. Pure: no Kafka, no clock."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from schemas import catalogue
-from schemas.records import polars_schema
+from schemas.records import CHANNELS, polars_schema
 from streams.enrich.score import with_scores
 from streams.enrich.validate import refusals
 from streams.identity.frames import subjects_and_links
@@ -17,6 +18,11 @@ from streams.text.scorer import Scorer
 from streams.text.scrub import scrub
 
 INTERACTION = polars_schema("interaction")
+_FIELDS = tuple(name for name in INTERACTION if any(name in polars_schema(channel) for channel in CHANNELS))
+_ABSENT = {
+    name: pl.lit([] if isinstance(INTERACTION[name], pl.List) else None, dtype=INTERACTION[name]).alias(name)
+    for name in _FIELDS
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +32,11 @@ class Enriched:
     interactions: pl.DataFrame
     """Accepted events, in the frame form of interaction.avsc."""
     rows: npt.NDArray[np.int64]
-    """Position of each accepted event in the batch."""
+    """Position of each accepted event among those given, channel by channel."""
     links: pl.DataFrame
     """What the accepted events say of who is who, in the frame form of link.avsc: each pair once, at its earliest."""
     refused: list[tuple[int, str, str]]
-    """(position in the batch, reason, detail) of the others."""
+    """(position, reason, detail) of the others."""
     unknown_touchpoints: int
     """Accepted events whose touchpoint the catalogue lacks."""
 
@@ -42,14 +48,14 @@ class Enricher:
         self._scorer = scorer or Scorer()
         self._touchpoints = catalogue.frame().select("touchpoint", "prior", pl.col("aspect").alias("_aspect"))
 
-    def enrich(self, channel: str, frame: pl.DataFrame, now_ms: int) -> Enriched:
-        """Validate, normalise, scrub, score and re-key one batch.
+    def enrich(self, events: Mapping[str, pl.DataFrame], now_ms: int) -> Enriched:
+        """Validate, normalise, scrub, score and re-key events, those of all channels together.
 
         Args:
-            channel: booking, check_in, stay or post_travel.
-            frame: its events, in the frame form of the channel's schema.
+            events: of each channel (booking, check_in, stay, post_travel) a frame in the form of the channel's schema.
             now_ms: the worker's clock, epoch milliseconds.
         """
+        frame = _together(events)
         verdict = refusals(frame, now_ms)
         rows = np.arange(frame.height, dtype=np.int64)
         refused: list[tuple[int, str, str]] = []
@@ -59,20 +65,11 @@ class Enricher:
             refused = [(at, *row) for at, row in zip(positions, verdict.filter(bad).iter_rows(), strict=True)]
             frame, rows = frame.filter(~bad), rows[~bad.to_numpy()]
         subjects, links = subjects_and_links(frame)
-        frame = frame.with_columns(
-            pl.col("event_id").str.to_lowercase(), channel=pl.lit(channel), subject=subjects
-        ).join(self._touchpoints, on="touchpoint", how="left", maintain_order="left")
-        frame = with_scores(self._with_text(frame))
-        known = polars_schema(channel)
-        missing = [
-            # arrays are never null in an interaction: a channel without the field has none of them
-            pl.lit([], dtype=dtype).alias(name) if isinstance(dtype, pl.List) else pl.lit(None, dtype=dtype).alias(name)
-            for name, dtype in INTERACTION.items()
-            if name not in frame.columns and name not in known
-        ]
-        interactions = frame.with_columns(missing).select(
-            pl.col(name).cast(dtype) for name, dtype in INTERACTION.items()
+        frame = frame.with_columns(pl.col("event_id").str.to_lowercase(), subject=subjects).join(
+            self._touchpoints, on="touchpoint", how="left", maintain_order="left"
         )
+        frame = with_scores(self._with_text(frame))
+        interactions = frame.select(pl.col(name).cast(dtype) for name, dtype in INTERACTION.items())
         unknown = self._unknown(frame)
         return Enriched(interactions, rows, links, refused, unknown)
 
@@ -117,3 +114,18 @@ class Enricher:
             .then(pl.concat_list(pl.col("aspects"), own))
             .otherwise(pl.col("aspects"))
         )
+
+
+def _together(events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The events of all channels in one frame, with `channel` and each field of an interaction that a channel may have.
+
+    A field that a channel lacks is null, or empty where it is an array: those are never null in an interaction.
+    """
+    parts = [
+        frame.with_columns(
+            pl.lit(channel).alias("channel"),
+            *(_ABSENT[name] for name in _FIELDS if name not in frame.columns),
+        ).select("channel", *_FIELDS)
+        for channel, frame in events.items()
+    ]
+    return parts[0] if len(parts) == 1 else pl.concat(parts)

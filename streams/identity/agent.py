@@ -12,12 +12,13 @@ import polars as pl
 from streams import metrics
 from streams.edge import Edge
 from streams.erasure.guard import NOW
+from streams.gather import consume
 from streams.identity.changelog import LinkTable
 from streams.identity.frames import identities
 from streams.identity.graph import Change, Link
 from streams.identity.identifiers import BOOKING_REF
 from streams.settings import Settings
-from streams.transport import RecordBatch, consume
+from streams.transport import RecordBatch
 
 _BOOKING = f"{BOOKING_REF}:"
 _SENSELESS = (
@@ -71,7 +72,7 @@ def create(app: Any, settings: Settings) -> Edge:
         graph = table.resolver().graph
         metrics.IDENTITY_LINKS.set(graph.link_count)
         metrics.IDENTITY_IDENTIFIERS.set(len(graph))
-        edge.observe(batch, time.perf_counter() - began)
+        edge.observe([batch], time.perf_counter() - began)
 
     async def link(
         batch: RecordBatch, links: Sequence[Link], offsets: Sequence[int], version: int, erased: set[str]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,17 +18,18 @@ from streams.alerts.ticker import EVERY, Ticker
 from streams.edge import Edge, now_ms
 from streams.enrich.validate import UUID
 from streams.erasure.guard import NOW
+from streams.gather import gather, records_of
 from streams.output import RAISED, RECALLED, RECALLED_LAST, RESTORED
 from streams.settings import Settings
 from streams.stitch import rows
 from streams.stitch.erase import erase
 from streams.stitch.events import COLUMNS, Events
-from streams.stitch.fold import Changes, Load, fold_due, fold_identities, fold_interactions, fold_parts
+from streams.stitch.fold import Changes, fold_due, fold_identities, fold_interactions, fold_parts
 from streams.stitch.rows import Row
 from streams.stitch.sweeper import Sweeper
 from streams.stitch.watching import Watching
 from streams.table import BatchTable
-from streams.transport import OwnershipLost, RecordBatch, consume
+from streams.transport import OwnershipLost, RecordBatch
 
 _PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row], str]], ...] = (
     # topic, record, rows, key of a row
@@ -40,6 +42,8 @@ _PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row]
     ("moves", "move", lambda changes: changes.moves, lambda row: row[1]),
     ("recalls", "recall", lambda changes: changes.recalls, lambda row: row[0]),
 )
+Folded = tuple[list[tuple[int, Changes]], list[tuple[int, str]]]
+"""Of the records of a topic: what they change in each partition; (position, what is wrong) of those left out."""
 _raised = msgspec.json.Decoder(dict[str, tuple[int, str]]).decode
 _READ = tuple(dict.fromkeys(("subject", *COLUMNS, *match.COLUMNS)))
 _BECAME = {
@@ -49,6 +53,13 @@ _BECAME = {
 }
 
 log = logging.getLogger(__name__)
+
+RECORDS_AT_ONCE = 8000
+BYTES_AT_ONCE = 16 << 20
+LINGER_SECONDS = 0.1
+"""Between two groups of batches at most: a group costs some 10 ms a topic, however few records it has."""
+READ_AHEAD = 16
+"""Batches: a poll brings one of each topic and partition."""
 
 MEASURE_EVERY = 15.0
 """Seconds between looks at the size of the state: each takes some 40 ms a million subjects."""
@@ -63,8 +74,8 @@ def create(app: Any, settings: Settings) -> Edge:
     matcher = match.Matcher(watching.rules)
     working = asyncio.Lock()  # a batch or a turn of timers at a time: both write the same states and outputs
 
-    def interactions(batch: RecordBatch, load: Load) -> tuple[Changes, list[tuple[int, str]]]:
-        decoded = edge.decode("interaction", batch, _READ)
+    def interactions(records: Sequence[Any]) -> Folded:
+        decoded = edge.decode("interaction", records, _READ)
         frame, positions, errors = decoded.frame, decoded.rows.tolist(), decoded.errors
         named = frame["event_id"].str.contains(UUID)
         if not named.all():  # enrich writes none such; whatever else may write here must not stop the worker
@@ -72,45 +83,62 @@ def create(app: Any, settings: Settings) -> Edge:
             errors += [(at, "event_id is not a UUID") for at, good in zip(positions, keep, strict=True) if not good]
             frame, positions = frame.filter(named), [at for at, good in zip(positions, keep, strict=True) if good]
         if not positions:
-            return Changes(), errors
-        subjects = frame["subject"].to_list()
-        offsets = [batch[at].offset for at in positions]
-        headed = {row: dict(batch[at].headers) for row, at in enumerate(positions) if batch[at].headers}
+            return [], errors
+        taken = [records[at] for at in positions]
+        headed = {row: dict(record.headers) for row, record in enumerate(taken) if record.headers}
         restored = {row for row, headers in headed.items() if headers.get(RESTORED[0]) == RESTORED[1]}
         recalled = {row for row, headers in headed.items() if RECALLED[0] in headers}
         last = {row for row in recalled if headed[row][RECALLED[0]] == RECALLED_LAST[1]}
         raised = {row: _raised(headers[RAISED]) for row, headers in headed.items() if RAISED in headers}
         watched = matcher.watched(frame, watching.now, restored | recalled, raised)
-        grouped = events.by_subject(frame, subjects, offsets, watched, restored | recalled, last)
+        # A subject in two partitions, as a foreign producer may have it, is two subjects.
+        keys = [(record.partition, subject) for record, subject in zip(taken, frame["subject"].to_list(), strict=True)]
+        offsets = [record.offset for record in taken]
+        grouped = events.by_subject(frame, keys, offsets, watched, restored | recalled, last)
         if restored:
             ticker.restoring()
-        newest = frame["occurred_at"].max()
-        assert isinstance(newest, int)
-        ticker.read(batch.partition, newest)
-        return fold_interactions(load, grouped, watching), errors
+        newest = frame.group_by(pl.Series("partition", [partition for partition, _ in keys])).agg(
+            pl.col("occurred_at").max()
+        )
+        for partition, at in newest.iter_rows():
+            ticker.read(partition, at)
+        return _fold(fold_interactions, grouped), errors
 
-    def identities(batch: RecordBatch, load: Load) -> tuple[Changes, list[tuple[int, str]]]:
-        decoded = edge.decode("identity", batch, ("kind", "value", "root", "version"))
-        news: dict[str, list[tuple[int, str, int]]] = {}
+    def identities(records: Sequence[Any]) -> Folded:
+        decoded = edge.decode("identity", records, ("kind", "value", "root", "version"))
+        news: dict[tuple[int, str], list[tuple[int, str, int]]] = {}
         for at, (kind, value, root, version) in zip(decoded.rows.tolist(), decoded.frame.iter_rows(), strict=True):
-            news.setdefault(f"{kind}:{value}", []).append((batch[at].offset, root, version))
-        return fold_identities(load, news, watching), decoded.errors
+            record = records[at]
+            news.setdefault((record.partition, f"{kind}:{value}"), []).append((record.offset, root, version))
+        return _fold(fold_identities, news), decoded.errors
 
-    def parts(batch: RecordBatch, load: Load) -> tuple[Changes, list[tuple[int, str]]]:
-        decoded = edge.decode("part", batch)
-        marked = decoded.frame.filter(pl.col("version") == NOW)["target"]
-        if len(marked):
-            gone, changed = erase(table.items(batch.partition), set(marked.to_list()))
-            for key in gone:
-                table.delete(batch.partition, key)
-            for key, state in changed.items():
-                table.put(batch.partition, key, state)
-            ticker.note(batch.partition, dict.fromkeys(gone, 0), dict.fromkeys(gone, ()))
-        sent: dict[str, list[tuple[int, str, int, bytes | None]]] = {}
+    def parts(records: Sequence[Any]) -> Folded:
+        decoded = edge.decode("part", records)
+        erased: dict[int, set[str]] = {}
+        sent: dict[tuple[int, str], list[tuple[int, str, int, bytes | None]]] = {}
         for at, (target, part, version, state) in zip(decoded.rows.tolist(), decoded.frame.iter_rows(), strict=True):
-            if version != NOW:
-                sent.setdefault(target, []).append((batch[at].offset, part, version, state))
-        return fold_parts(load, sent, watching), decoded.errors
+            record = records[at]
+            if version == NOW:
+                erased.setdefault(record.partition, set()).add(target)
+            else:
+                sent.setdefault((record.partition, target), []).append((record.offset, part, version, state))
+        for partition, subjects in erased.items():
+            gone, changed = erase(table.items(partition), subjects)
+            for key in gone:
+                table.delete(partition, key)
+            for key, state in changed.items():
+                table.put(partition, key, state)
+            ticker.note(partition, dict.fromkeys(gone, 0), dict.fromkeys(gone, ()))
+        return _fold(fold_parts, sent), decoded.errors
+
+    def _fold(fold: Callable[..., Changes], messages: Mapping[tuple[int, str], Any]) -> list[tuple[int, Changes]]:
+        by_partition: dict[int, dict[str, Any]] = {}
+        for (partition, subject), some in messages.items():
+            by_partition.setdefault(partition, {})[subject] = some
+        return [
+            (partition, fold(partial(table.get, partition), subjects, watching))
+            for partition, subjects in by_partition.items()
+        ]
 
     folds = {
         settings.topic("interactions"): interactions,
@@ -118,41 +146,57 @@ def create(app: Any, settings: Settings) -> Edge:
         settings.topic("parts"): parts,
     }
 
-    async def store(partition: int, changes: Changes) -> None:
-        for key, state in changes.states.items():
-            table.put(partition, key, state)
+    async def store(changes: Sequence[tuple[int, Changes]]) -> None:
         await table.flush()  # before anything is published: what is published follows from durable state
-        ticker.note(partition, changes.due, changes.opened)
-        sweeper.note(changes.states)
+        for partition, change in changes:
+            ticker.note(partition, change.due, change.opened)
+            sweeper.note(change.states)
 
-    async def publish(changes: Changes, timestamp: int) -> None:
+    def put(changes: Sequence[tuple[int, Changes]]) -> None:
+        for partition, change in changes:
+            for key, state in change.states.items():
+                table.put(partition, key, state)
+
+    async def publish(changes: Sequence[tuple[int, Changes]], timestamp: int) -> None:
         for topic, record, rows_of, key_of in _PUBLISHED:
-            published = rows_of(changes)
+            published = [row for _, change in changes for row in rows_of(change)]
             if published:
                 keys = [key_of(row).encode() for row in published]
                 await edge.publish(topic, record, rows.frame(record, published), keys, timestamp)
 
-    async def handle(batch: RecordBatch) -> None:
+    async def handle(batches: list[RecordBatch]) -> None:
         async with working:
             began = time.perf_counter()
-            partition, watching.now = batch.partition, now_ms()
-            changes, errors = folds[batch.topic](batch, lambda key: table.get(partition, key))
-            await store(partition, changes)
-            await publish(changes, batch[0].timestamp)
-            await edge.refuse(batch, [(at, "undecodable", detail) for at, detail in errors])
+            watching.now = now_ms()
+            changes: list[tuple[int, Changes]] = []
+            refused: list[tuple[Sequence[Any], list[tuple[int, str]]]] = []
+            for topic, fold in folds.items():
+                records = records_of(batch for batch in batches if batch.topic == topic)
+                if not records:
+                    continue
+                folded, errors = fold(records)
+                put(folded)  # what the next topic's messages begin from
+                changes += folded
+                refused.append((records, errors))
+            await store(changes)
+            await publish(changes, min(batch[0].timestamp for batch in batches))
+            for records, errors in refused:
+                await edge.refuse(records, [(at, "undecodable", detail) for at, detail in errors])
             await edge.flush()
-            metrics.DUPLICATES.inc(changes.duplicates)
-            count(changes.news)
-            metrics.STATE_RECALLS.inc(len(changes.recalls))
-            edge.observe(batch, time.perf_counter() - began)
+            for _, change in changes:
+                metrics.DUPLICATES.inc(change.duplicates)
+                metrics.STATE_RECALLS.inc(len(change.recalls))
+                count(change.news)
+            edge.observe(batches, time.perf_counter() - began)
 
     async def fire(partition: int, keys: list[bytes], until: int) -> None:
         async with working:
             watching.now = now_ms()
             names = [key.decode() for key in keys]
-            changes = fold_due(lambda key: table.get(partition, key), names, watching, until)
-            await store(partition, changes)
-            await publish(changes, watching.now)
+            changes = fold_due(partial(table.get, partition), names, watching, until)
+            put([(partition, changes)])
+            await store([(partition, changes)])
+            await publish([(partition, changes)], watching.now)
             await edge.flush()
             count(changes.news)
             for one in changes.news:
@@ -194,6 +238,6 @@ def create(app: Any, settings: Settings) -> Edge:
 
     @app.agent(app.topic(*folds, key_serializer="raw", value_serializer="raw"))  # type: ignore[untyped-decorator]
     async def stitch(stream: Any) -> None:
-        await consume(stream, handle)
+        await gather(stream, handle, RECORDS_AT_ONCE, BYTES_AT_ONCE, LINGER_SECONDS, READ_AHEAD)
 
     return edge

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ from schemas import catalogue
 from streams.alerts.signals import Watched
 from streams.stitch.journey import CHANNELS, INSTRUMENTS, MICRO, MILESTONES, Event
 from streams.stitch.preferences import Preferences
+
+K = TypeVar("K", bound=Hashable)
 
 COLUMNS = (
     "event_id",
@@ -65,18 +68,18 @@ class Events:
     def by_subject(
         self,
         frame: pl.DataFrame,
-        subjects: Sequence[str],
+        subjects: Sequence[K],
         offsets: Sequence[int],
         watched: Mapping[int, Watched] | None = None,
         restored: Collection[int] = (),
         last: Collection[int] = (),
-    ) -> dict[str, list[tuple[int, bytes, Event]]]:
+    ) -> dict[K, list[tuple[int, bytes, Event]]]:
         """Group a batch by subject.
 
         Args:
             frame: interactions in frame form, at least COLUMNS.
-            subjects: the subject of each row.
-            offsets: the offset of each row, ascending.
+            subjects: the subject of each row, or what else to group by.
+            offsets: the offset of each row, those of a subject ascending.
             watched: what rows say to the rules of alerts.
             restored: rows that come from what was stored.
             last: those of them that end the recall of their subject.
@@ -113,7 +116,7 @@ class Events:
         ]
         made = list(map(Event, *columns))
         hashes = [digests[at : at + 8] for at in range(0, len(digests), 8)]
-        grouped: dict[str, list[tuple[int, bytes, Event]]] = {}
+        grouped: dict[K, list[tuple[int, bytes, Event]]] = {}
         for subject, record in zip(subjects, zip(offsets, hashes, made, strict=True), strict=True):
             of_subject = grouped.get(subject)
             if of_subject is None:

@@ -134,7 +134,7 @@ def _enrich(stages: Stages, sample: list[EventBatch]) -> list[tuple[int, list[by
         with stages.stage("decode"):
             decoded = decoders[batch.channel].decode(payloads)
         with stages.stage("enrich"):
-            enriched = enricher.enrich(batch.channel, decoded.frame, now_ms())
+            enriched = enricher.enrich({batch.channel: decoded.frame}, now_ms())
         with stages.stage("encode interaction"):
             encoded = encoders["interaction"].encode(enriched.interactions)
         with stages.stage("resolve links"):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.decode import BatchDecoder
-from streams import transport
+from streams import gather, transport
 from streams.app import build
 from streams.edge import now_ms
 from streams.embedded.tansu import Tansu
@@ -166,6 +166,6 @@ def _keeping(settings: Settings, topic: str) -> tuple[Any, BatchTable]:
 
     @app.agent(app.topic(topic))
     async def agent(stream: Any) -> None:
-        await transport.consume(stream, ignore)
+        await gather.consume(stream, ignore)
 
     return app, table

@@ -143,7 +143,7 @@ def enriched(events: int, seed: int = 1) -> Interactions:
     enricher, encoder = Enricher(), BatchEncoder("interaction", REGISTRY)
     found: Interactions = []
     for batch in batches(events, seed=seed):
-        frame = enricher.enrich(batch.channel, batch.frame, now_ms()).interactions
+        frame = enricher.enrich({batch.channel: batch.frame}, now_ms()).interactions
         found.append((keys_of(frame["subject"]), encoder.encode(frame)))
     return found
 

@@ -22,7 +22,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from streams import transport
+from streams import gather, transport
 from streams.app import build
 from streams.embedded.kafka import Kafka
 from streams.embedded.tansu import Tansu
@@ -79,7 +79,7 @@ async def run(settings: Settings, records: int) -> None:
 
     @app.agent(app.topic(topic))
     async def agent(stream: Any) -> None:
-        await transport.consume(stream, see)
+        await gather.consume(stream, see)
 
     async with running(app):
         await until(lambda: transport.positions(app))
@@ -97,7 +97,7 @@ async def table(settings: Settings, topic: str, records: int) -> None:
 
         @app.agent(app.topic(topic))
         async def agent(stream: Any) -> None:
-            await transport.consume(stream, ignore)
+            await gather.consume(stream, ignore)
 
         return app, state
 

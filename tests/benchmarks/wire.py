@@ -58,7 +58,7 @@ def _hops(events: int) -> dict[str, list[bytes]]:
     offset = 0
     for batch in batches(events):
         hops["channels"] += encoders[batch.channel].encode(batch.frame)
-        enriched = enricher.enrich(batch.channel, batch.frame, now_ms()).interactions
+        enriched = enricher.enrich({batch.channel: batch.frame}, now_ms()).interactions
         payloads = encoders["interaction"].encode(enriched)
         hops["interactions"] += payloads
         frame = decoder.decode(payloads, COLUMNS).frame

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from streams import transport
+from streams import gather, transport
 from streams.app import App, build, configure_logging, run_worker
 from streams.output import Output
 from streams.settings import Settings
@@ -46,7 +46,7 @@ class Counting:
 
         @self.app.agent(self.app.topic(settings.topic(INPUT)))
         async def count(stream: Any) -> None:
-            await transport.consume(stream, self.handle)
+            await gather.consume(stream, self.handle)
 
         @self.app.task
         async def report() -> None:

@@ -124,7 +124,7 @@ def _feed(batch: EventBatch) -> None:
 
 
 def _enrich(channel: str, frame: object) -> None:
-    enriched = _ENRICHER.enrich(channel, frame, NOW_MS)  # type: ignore[arg-type]
+    enriched = _ENRICHER.enrich({channel: frame}, NOW_MS)
     assert all(reason in REASONS for _, reason, _ in enriched.refused)
     assert enriched.interactions.schema == polars_schema("interaction") | enriched.interactions.schema
     values = _ENCODERS["interaction"].encode(enriched.interactions)

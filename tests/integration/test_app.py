@@ -21,7 +21,7 @@ from tests.workers import administering, committed, create_topic, produce
 
 FAILING = """
 import sys
-from streams import app, settings, transport
+from streams import app, gather, settings, transport
 app.configure_logging()
 chosen = settings.Settings.from_env()
 made = app.build(chosen, "w")
@@ -29,7 +29,7 @@ made = app.build(chosen, "w")
 async def agent(stream):
     async def fail(batch):
         raise ArithmeticError("of no use")
-    await transport.consume(stream, fail)
+    await gather.consume(stream, fail)
 sys.exit(app.run_worker(made))
 """
 

@@ -46,7 +46,7 @@ def enriched(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     write(Options(customers=150, duplicates=0.05, seed=5), events)
     enricher = Enricher()
     batches = jsonl.read(str(events), batch_size=2000)
-    return pl.concat(enricher.enrich(batch.channel, batch.frame, NOW).interactions for batch in batches)
+    return pl.concat(enricher.enrich({batch.channel: batch.frame}, NOW).interactions for batch in batches)
 
 
 @pytest.fixture

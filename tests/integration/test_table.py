@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streams import transport
+from streams import gather, transport
 from streams.app import App, build
 from streams.output import Output
 from streams.settings import Settings
@@ -34,7 +34,7 @@ async def table_of(settings: Settings, handle: Any = noted, **options: Any) -> t
 
     @app.agent(app.topic(settings.topic("in")))
     async def agent(stream: Any) -> None:
-        await transport.consume(stream, handle)
+        await gather.consume(stream, handle)
 
     return app, table
 

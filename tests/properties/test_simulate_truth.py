@@ -89,7 +89,7 @@ def accepted(enricher: Enricher, path: Path) -> tuple[pl.DataFrame, list[tuple[s
     """Interactions, links, and how many were refused by reason."""
     frames, links, bad = [], [], Counter[str]()
     for batch in jsonl.read(str(path)):
-        enriched = enricher.enrich(batch.channel, batch.frame, NOW)
+        enriched = enricher.enrich({batch.channel: batch.frame}, NOW)
         frames.append(enriched.interactions)
         links += enriched.links.rows()
         bad.update(line.reason for line in batch.bad)

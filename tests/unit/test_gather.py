@@ -1,4 +1,4 @@
-"""How batches are gathered: by number, by size, by time; at once where handling is quick, fuller where it is slow."""
+"""How batches are gathered: by number, by size, by time; at once where few come, fuller where handling is slow."""
 
 from __future__ import annotations
 
@@ -13,26 +13,36 @@ import pytest
 from streams import gather as module
 from streams.gather import PATIENCE, READ_AHEAD, gather, patience, size_of
 from streams.progress import RecordBatch
+from streams.transport import OwnershipLost
 
 
-def batch(number: int, records: int = 10, size: int = 100) -> RecordBatch:
+def batch(number: int, records: int = 10, size: int = 100, generation: int = 1) -> RecordBatch:
     """A batch of records with 4 bytes of key each."""
     rows = [SimpleNamespace(offset=number * records + n, key=b"key0", value=b"v" * size) for n in range(records)]
-    return RecordBatch(rows, "t", 0, 1)
+    return RecordBatch(rows, "t", 0, generation)
 
 
 @dataclass
 class Stream:
-    """An agent's stream that gives some batches and then nothing."""
+    """An agent's stream that gives some batches and then nothing; it is its own app and consumer."""
 
     batches: list[RecordBatch]
+    at_first: int | None = None
+    """How many to give before `more` is set; None: all."""
     taken: int = 0
     acked: list[RecordBatch] = field(default_factory=list)
+    abandoned: list[RecordBatch] = field(default_factory=list)
     crashed: list[BaseException] = field(default_factory=list)
+    more: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def app(self) -> Stream:
         return self
+
+    consumer = app
+
+    async def abandon(self, one: RecordBatch) -> None:
+        self.abandoned.append(one)
 
     async def crash(self, error: BaseException) -> None:
         self.crashed.append(error)
@@ -41,7 +51,9 @@ class Stream:
         return self
 
     async def events(self) -> AsyncIterator[Any]:
-        for one in self.batches:
+        for number, one in enumerate(self.batches):
+            if number == self.at_first:
+                await self.more.wait()
             self.taken += 1
             yield SimpleNamespace(value=one, ack=lambda one=one: self.acked.append(one))
         await asyncio.Event().wait()
@@ -92,10 +104,11 @@ def test_by_size() -> None:
 
 def test_what_comes_while_others_are_handled_is_handled_together_and_acked_afterwards() -> None:
     async def run() -> tuple[list[int], Stream]:
-        stream, sizes, done = Stream([batch(n) for n in range(4)]), list[int](), asyncio.Event()
+        stream, sizes, done = Stream([batch(n) for n in range(4)], at_first=1), list[int](), asyncio.Event()
 
         async def handle(batches: list[RecordBatch]) -> None:
             assert not any(one in stream.acked for one in batches)
+            stream.more.set()
             if not sizes:
                 await asyncio.sleep(0.01)  # the reader takes the others meanwhile
             sizes.append(len(batches))
@@ -111,6 +124,37 @@ def test_what_comes_while_others_are_handled_is_handled_together_and_acked_after
     sizes, stream = asyncio.run(run())
     assert sizes == [1, 3]  # the first at once, though it might have lingered for a minute
     assert stream.acked[:1] == stream.batches[:1]
+
+
+@pytest.mark.usefixtures("patient")
+def test_batches_of_two_assignments_are_not_handled_together() -> None:
+    stream = Stream([batch(n, generation=1 if n < 2 else 2) for n in range(4)])
+    assert handled(stream, 2, 40, 1 << 30, linger=0.1) == [[0, 10], [20, 30]]
+
+
+def test_a_group_that_may_belong_to_another_is_given_up_whole_and_the_next_is_handled() -> None:
+    stream = Stream([batch(n) for n in range(3)], at_first=2)
+    groups: list[int] = []
+
+    async def run() -> None:
+        done = asyncio.Event()
+
+        async def handle(batches: list[RecordBatch]) -> None:
+            groups.append(len(batches))
+            stream.more.set()
+            if len(groups) == 1:
+                raise OwnershipLost("of a partition")
+            done.set()
+
+        task = asyncio.ensure_future(gather(stream, handle, 1000, 1 << 30, 60.0))
+        await asyncio.wait_for(done.wait(), 30)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(run())
+    assert groups == [2, 1]
+    assert stream.abandoned == stream.batches[:2]
+    assert stream.crashed == []
 
 
 def test_reads_no_further_ahead_than_it_may() -> None:
