@@ -37,8 +37,8 @@ WARM_UP = 500
 TICK = 0.05
 """Seconds between sends."""
 PROBES_A_SECOND = 80.0
-LOOK_EVERY = 0.01
-"""Seconds between an answer and the next question for probes."""
+LOOK_EVERY = 0.05
+"""Seconds between an answer and the next question for probes: seldom enough to leave the engine to the pipeline."""
 PERCENTILES = (50.0, 99.0, 99.9)
 LIMIT = 1.0
 """Seconds: p99 at half load."""
