@@ -13,7 +13,6 @@ import fcntl
 import logging
 import os
 import re
-import tempfile
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Buffer = bytes | bytearray | memoryview
+from sinks.spool import Buffer, Spool
 
 log = logging.getLogger(__name__)
 
@@ -193,16 +192,33 @@ class Engine:
         clause: its SETTINGS clause, or nothing.
         Raises EngineError; then parts of a body of more than max_insert_block_size rows may be stored, as on a server.
 
+        """
+        with Spool() as spool:
+            for piece in data:
+                spool.write(piece)
+            return self.insert_spool(target, fmt, spool, clause=clause, database=database, settings=settings)
+
+    def insert_spool(
+        self,
+        target: str,
+        fmt: str,
+        spool: Spool,
+        *,
+        clause: str = "",
+        database: str | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> Result:
+        """Store the rows that were spooled; everything else as in insert().
+
         The data go through a file in memory, because neither of chDB 4.4's other ways is safe. Behind the statement,
         data are searched for further statements: a text with a semicolon in it is cut there, and what follows is run.
         Connection.send_insert reports rows as written that a constraint, a default or the storage refused.
         """
-        with _file_of(data) as path:
-            return self.query(
-                f"{target} FROM INFILE {literal(path)} COMPRESSION 'none' {clause} FORMAT {fmt}",
-                database=database,
-                settings=settings,
-            )
+        return self.query(
+            f"{target} FROM INFILE {literal(spool.path)} COMPRESSION 'none' {clause} FORMAT {fmt}",
+            database=database,
+            settings=settings,
+        )
 
     def kill(self, query_id: str) -> None:
         """Ask the statement that was run with the setting log_comment = query_id to stop; does not wait for it."""
@@ -268,21 +284,6 @@ def literal(text: str) -> str:
 
 def _options(options: Mapping[str, str]) -> str:
     return "&".join(f"{name}={value}" for name, value in options.items())
-
-
-@contextmanager
-def _file_of(data: Sequence[Buffer]) -> Iterator[str]:
-    """The path of a file that holds the data, in memory where the system can, for as long as the context lasts."""
-    in_memory = hasattr(os, "memfd_create")
-    with (
-        os.fdopen(os.memfd_create("insert"), "wb")
-        if in_memory
-        else tempfile.NamedTemporaryFile(prefix="insert-") as file
-    ):
-        for piece in data:
-            file.write(piece)
-        file.flush()
-        yield f"/proc/self/fd/{file.fileno()}" if in_memory else str(file.name)
 
 
 def _refuse_if_held(path: Path) -> None:

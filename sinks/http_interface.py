@@ -13,33 +13,34 @@ import contextlib
 import json
 import logging
 import uuid
-import zlib
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-import pyarrow as pa
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from sinks.engine import Engine, EngineError, Result
+from sinks.http_request import (
+    BODY_LIMIT,
+    Asked,
+    asked_by,
+    insert_ahead,
+    read,
+    refusal,
+    refuse_blocks,
+    spool_of,
+    spooled,
+)
 from sinks.result_stream import Pieces, join, streamable
-from sinks.statements import format_of, gives_rows, split_insert
+from sinks.spool import Spool
+from sinks.statements import Insert, format_of, gives_rows, split_insert
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# Request parameters that are not settings of ClickHouse.
-_TRANSPORT = frozenset(
-    (
-        *("query", "database", "default_format", "user", "password", "quota_key", "role", "query_id"),
-        *("session_id", "session_timeout", "session_check", "close_session", "stacktrace"),
-        *("wait_end_of_query", "buffer_size", "compress", "decompress", "client_protocol_version"),
-    )
-)
 _CONTENT_TYPES = (
     ("JSONEachRow", "application/x-ndjson; charset=UTF-8"),
     ("JSON", "application/json; charset=UTF-8"),
@@ -61,7 +62,6 @@ _STATUS = {
     236: 503,
     48: 501,
 }
-_BODY_LIMIT = 1 << 30
 _HELD = 4 << 20
 
 
@@ -108,7 +108,7 @@ async def serve(
 
 def application(engine: Engine, middlewares: tuple[Middleware, ...] = ()) -> web.Application:
     """The aiohttp application that answers for `engine`; it does not own the engine."""
-    app = web.Application(client_max_size=_BODY_LIMIT, middlewares=middlewares)
+    app = web.Application(client_max_size=BODY_LIMIT, middlewares=middlewares)
     handler = _Handler(engine)
     app.router.add_get("/ping", _ok)
     app.router.add_get("/replicas_status", _ok)
@@ -141,41 +141,43 @@ class _Handler:
         }
         try:
             if request.method not in (hdrs.METH_GET, hdrs.METH_POST, hdrs.METH_PUT):
-                raise _refusal(48, "NOT_IMPLEMENTED", f"HTTP method {request.method} is not supported")
+                raise refusal(48, "NOT_IMPLEMENTED", f"HTTP method {request.method} is not supported")
             _refuse_foreign_page(request)
             if request.method == hdrs.METH_GET and not request.query:
                 return web.Response(text="Ok.\n")
-            form, query, body = await _read(request)
-            return await self._run(request, form, query, body, headers)
+            refuse_blocks(request)
+            if (insert := insert_ahead(request)) is not None:
+                # The usual case, and large: its rows go to the engine as they come, without a copy of the whole.
+                statement = request.query["query"].encode()
+                spool = await spooled(request, memoryview(statement)[insert.data_from :])
+                return await self._insert(asked_by(request, {}, headers), insert, spool, headers)
+            form, query, body = await read(request)
+            return await self._run(request, asked_by(request, form, headers), query, body, headers)
         except EngineError as error:
             headers["X-ClickHouse-Exception-Code"] = str(error.code)
             return web.Response(status=_STATUS.get(error.code, 500), text=_text(f"{error}\n"), headers=headers)
 
+    async def _insert(self, asked: Asked, insert: Insert, spool: Spool, headers: dict[str, str]) -> web.Response:
+        settings = asked.settings | {f"param_{name}": value for name, value in asked.params.items()}
+        run = partial(self._engine.insert_spool, insert.target, insert.format, spool)
+        work = self._inserts.submit(run, clause=insert.clause, database=asked.database, settings=settings)
+        work.add_done_callback(lambda _: spool.close())  # also when the client goes away, but not before the engine
+        return _whole(headers, await _outcome(work))
+
     async def _run(
-        self, request: web.Request, form: Mapping[str, str], query: bytes, body: bytes, headers: dict[str, str]
+        self, request: web.Request, asked: Asked, query: bytes, body: bytes, headers: dict[str, str]
     ) -> web.StreamResponse:
-        given = {**request.query, **form}
-        database = given.get("database") or request.headers.get("X-ClickHouse-Database")
-        params = {name[6:]: value for name, value in given.items() if name.startswith("param_")}
-        settings = {name: value for name, value in given.items() if name not in _TRANSPORT and name[:6] != "param_"}
-        # Marks the statement for Engine.kill; clients repeat query ids, and a repeated one must not die for the first.
-        comment = settings.setdefault("log_comment", f"{headers['X-ClickHouse-Query-Id']} {uuid.uuid4()}")
-        readonly = settings.pop("readonly", "0")
-        if request.method == hdrs.METH_GET and readonly == "0":
-            readonly = "2"  # as ClickHouse does: a link must not change data
-        insert = split_insert(query or body) if readonly == "0" else None
+        insert = split_insert(query or body) if asked.readonly == "0" else None
         if insert is not None:
-            settings |= {f"param_{name}": value for name, value in params.items()}
             carrier = memoryview(query or body)[insert.data_from :]
-            run = partial(self._engine.insert, insert.target, insert.format, [carrier, body] if query else [carrier])
-            work = self._inserts.submit(run, clause=insert.clause, database=database, settings=settings)
-            return _whole(headers, await _outcome(work))
-        if readonly != "0":
-            settings["readonly"] = readonly  # the last one, because it forbids to set others
+            return await self._insert(asked, insert, spool_of([carrier, body] if query else [carrier]), headers)
+        database, params, settings = asked.database, asked.params, asked.settings
+        if asked.readonly != "0":
+            settings["readonly"] = asked.readonly  # the last one, because it forbids to set others
         text = query + b"\n" + body if query and body else query or body
         if not text.strip():
-            raise _refusal(62, "SYNTAX_ERROR", "Syntax error: Empty query")
-        fmt = given.get("default_format") or request.headers.get("X-ClickHouse-Format") or "TabSeparated"
+            raise refusal(62, "SYNTAX_ERROR", "Syntax error: Empty query")
+        fmt = asked.default_format or request.headers.get("X-ClickHouse-Format") or "TabSeparated"
         rows = gives_rows(text[:1000])
         if rows:
             fmt = format_of(text[-1000:].decode(errors="replace"), fmt)
@@ -190,7 +192,7 @@ class _Handler:
             run = partial(self._engine.query, text, fmt, database=database, settings=settings, params=params)
             return _whole(headers, await _outcome(self._queries.submit(run)))
         except asyncio.CancelledError:  # the client went away
-            asyncio.get_running_loop().run_in_executor(None, self._engine.kill, comment)
+            asyncio.get_running_loop().run_in_executor(None, self._engine.kill, settings["log_comment"])
             raise
 
     async def _stream(self, request: web.Request, headers: dict[str, str], pieces: Pieces) -> web.StreamResponse:
@@ -259,49 +261,6 @@ def _whole(headers: dict[str, str], result: Result) -> web.Response:
     return web.Response(body=result.data, headers={**headers, "X-ClickHouse-Summary": _summary(result)})
 
 
-async def _read(request: web.Request) -> tuple[dict[str, str], bytes, bytes]:
-    """The form's fields, the parameter or field `query`, the body decompressed: the statement is query, then body."""
-    for name in ("compress", "decompress"):
-        if request.query.get(name, "0") not in ("0", "false"):
-            raise _refusal(48, "NOT_IMPLEMENTED", f"{name}=1 is not supported; use Content-Encoding, or nothing")
-    query = request.query.get("query", "")
-    form: dict[str, str] = {}
-    if request.content_type == "multipart/form-data":
-        for name, field in (await _form(request)).items():
-            if not isinstance(field, (str, bytes)):
-                raise _refusal(48, "NOT_IMPLEMENTED", "external tables are not supported")
-            form[name] = field if isinstance(field, str) else field.decode(errors="replace")
-        return form, form.pop("query", query).encode(), b""
-    body = await request.read()
-    if body and (encoding := request.headers.get(hdrs.CONTENT_ENCODING, "")):
-        body = await asyncio.to_thread(_decompress, body, encoding)
-    return form, query.encode(), body
-
-
-async def _form(request: web.Request) -> Mapping[str, object]:
-    try:
-        return await request.post()
-    except web.HTTPException:  # too large
-        raise
-    except Exception as error:  # aiohttp has as many kinds as a form has ways to be broken
-        raise _refusal(36, "BAD_ARGUMENTS", f"Cannot read the form: {error or type(error).__name__}") from None
-
-
-def _decompress(body: bytes, encoding: str) -> bytes:
-    try:
-        match encoding.strip().lower():
-            case "identity":
-                return body
-            case "gzip" | "deflate":
-                return zlib.decompress(body, 32 + zlib.MAX_WBITS)
-            case "lz4" | "zstd" | "br" as name:
-                codec = "brotli" if name == "br" else name
-                return bytes(pa.input_stream(pa.py_buffer(body), compression=codec).read())
-    except Exception as error:
-        raise _refusal(271, "CANNOT_DECOMPRESS", f"Cannot decompress the {encoding} body: {error}") from None
-    raise _refusal(48, "NOT_IMPLEMENTED", f"Content-Encoding {encoding} is not supported")
-
-
 def _printable(text: str) -> str:
     """What of a client's text may stand in a header: nothing that ends a line."""
     return "".join(character for character in text if character.isprintable())
@@ -311,17 +270,12 @@ def _refuse_foreign_page(request: web.Request) -> None:
     """A page of another site, open in a browser of this machine, must not reach this database through that browser."""
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is not None and origin.partition("://")[2] != request.host:
-        raise _refusal(516, "AUTHENTICATION_FAILED", f"requests from pages of {origin} are not allowed")
+        raise refusal(516, "AUTHENTICATION_FAILED", f"requests from pages of {origin} are not allowed")
 
 
 def _text(text: str) -> str:
     """A text that can be sent: a client's header that is no UTF-8 may be quoted in it."""
     return text.encode(errors="replace").decode()
-
-
-def _refusal(code: int, name: str, message: str) -> EngineError:
-    """An error in ClickHouse's own words, with one of its codes (https://clickhouse.com/docs/interfaces/http)."""
-    return EngineError(f"Code: {code}. DB::Exception: {message}. ({name})", code)
 
 
 def _summary(result: Result) -> str:
