@@ -30,8 +30,8 @@ BENCHMARKS: dict[str, Callable[[int, Path | None], Outcome]] = {
 EVENTS = {
     "stages": 60_000,
     "transport": 200_000,
-    "pipeline": 60_000,
-    "stitch": 20_000,
+    "pipeline": 200_000,
+    "stitch": 100_000,
     "sink": 60_000,
     "wire": 20_000,
     "state": 1_000_000,

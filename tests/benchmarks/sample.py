@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from random import Random
 
 import orjson
 
@@ -12,10 +13,12 @@ from schemas.registry import LocalRegistry
 from streams.sources import jsonl
 from streams.sources.adapters import open_source
 from streams.sources.events import EventBatch
-from streams.sources.simulate import Options, simulate
+from streams.sources.simulate import Options, simulate, texts
 
 EVENTS_A_CUSTOMER = 6
 """A simulated customer has a little more: there are always enough."""
+MORE_TEXTS = 0.04
+"""Of simulated travellers' events 4 in 100 have a text; here as many again get one, so that 8 have, as in life."""
 BATCH = 2_000
 """Events a batch: a poll of 8000 records over four partitions."""
 REGISTRY = LocalRegistry()
@@ -24,7 +27,14 @@ REGISTRY = LocalRegistry()
 def lines(events: int, seed: int = 1) -> Iterator[bytes]:
     """So many simulated events as JSON Lines, without line ends."""
     options = Options(customers=max(1, events // EVENTS_A_CUSTOMER), seed=seed)
-    return (orjson.dumps(event) for event in islice(simulate(options), events))
+    random = Random(seed)
+    languages = sorted({language for language, _, _ in texts.sentences()})
+    aspects = sorted({aspect for _, polarity, aspect in texts.sentences() if polarity == "positive"})
+    for event in islice(simulate(options), events):
+        if "text" not in event and random.random() < MORE_TEXTS:
+            polarity = random.choice(("positive", "negative"))
+            event["text"] = texts.write(random, random.choice(languages), polarity, *random.sample(aspects, 2))
+        yield orjson.dumps(event)
 
 
 def write(events: int, file: Path) -> int:

@@ -10,17 +10,17 @@ from random import Random
 
 
 @cache
-def _sentences() -> dict[tuple[str, str, str], list[str]]:
+def sentences() -> dict[tuple[str, str, str], list[str]]:
     """(language, polarity, aspect) -> sentences; polarity is positive, negative or neutral (then aspect is "")."""
     table = files(__package__).joinpath("texts.csv").read_text("utf-8")
-    sentences: dict[tuple[str, str, str], list[str]] = {}
+    found: dict[tuple[str, str, str], list[str]] = {}
     for row in csv.DictReader(io.StringIO(table)):
-        sentences.setdefault((row["language"], row["polarity"], row["aspect"]), []).append(row["text"])
-    return sentences
+        found.setdefault((row["language"], row["polarity"], row["aspect"]), []).append(row["text"])
+    return found
 
 
 def write(random: Random, language: str, polarity: str, *aspects: str) -> str:
     """A text in a language: one sentence for each aspect (for a neutral text, one whatever the aspects)."""
     if polarity == "neutral":
         aspects = ("",)
-    return " ".join(random.choice(_sentences()[language, polarity, aspect]) for aspect in aspects)
+    return " ".join(random.choice(sentences()[language, polarity, aspect]) for aspect in aspects)
