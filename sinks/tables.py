@@ -29,6 +29,7 @@ class Table:
     exact view of it that is read. key: the columns that tell rows apart.
     versioned: the record carries a version, and the highest of a key is current; otherwise rows of a key are copies.
     maps: fields of the form array<{key, value}> that are a Map in ClickHouse.
+    words: columns of few different texts (LowCardinality in ClickHouse), which go out as dictionaries.
     """
 
     topic: str
@@ -38,6 +39,7 @@ class Table:
     key: tuple[str, ...]
     versioned: bool = True
     maps: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 TABLES: dict[str, Table] = {
@@ -51,6 +53,10 @@ TABLES: dict[str, Table] = {
             ("subject", "event_id"),
             versioned=False,
             maps=("attributes",),
+            words=(
+                *("channel", "touchpoint", "medium", "unit", "agent_id", "locale", "country", "language"),
+                *("score_source", "package", "meal_plan", "room_type", "delay_code", "facility", "service", "platform"),
+            ),
         ),
         Table("journeys", "journey", "journeys_store", "journeys", ("journey_id",), maps=("spend",)),
         Table("customers", "customer", "customers_store", "customers", ("customer_id",)),
@@ -96,6 +102,11 @@ def to_arrow(frame: pl.DataFrame, table: Table, epoch: int) -> pa.Table:
     for name in table.maps:
         index = arrow.schema.get_field_index(name)
         arrow = arrow.set_column(index, name, _as_map(arrow.column(index)))
+    # Offsets of four bytes instead of eight, and a byte or two for a word: two fifths less to send and to read.
+    arrow = arrow.cast(pa.schema([field.with_type(_narrow(field.type)) for field in arrow.schema]))
+    for name in table.words:
+        index = arrow.schema.get_field_index(name)
+        arrow = arrow.set_column(index, name, _as_words(arrow.column(index)))
     return arrow
 
 
@@ -134,6 +145,31 @@ def _with_timestamps(avro: Any, plain: pl.DataType) -> pl.DataType:
             ]
         )
     return plain
+
+
+def _narrow(wide: pa.DataType) -> pa.DataType:
+    """A type with offsets of four bytes: no insert comes near 2 GiB in a column (BYTES_PER_INSERT of sinks.agent)."""
+    if pa.types.is_large_string(wide):
+        return pa.string()
+    if pa.types.is_large_binary(wide):
+        return pa.binary()
+    if pa.types.is_map(wide):
+        return pa.map_(_narrow(wide.key_type), _narrow(wide.item_type))
+    if pa.types.is_large_list(wide):
+        return pa.list_(wide.value_field.with_type(_narrow(wide.value_type)))
+    if pa.types.is_struct(wide):
+        return pa.struct([field.with_type(_narrow(field.type)) for field in wide])
+    return wide
+
+
+def _as_words(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """A text column as a dictionary and the narrowest numbers that do."""
+    whole = column.combine_chunks().dictionary_encode()
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.chunk(0) if whole.num_chunks else pa.array([], whole.type)
+    size = len(whole.dictionary)
+    numbers = pa.int8() if size < 1 << 7 else pa.int16() if size < 1 << 15 else pa.int32()
+    return pa.DictionaryArray.from_arrays(whole.indices.cast(numbers), whole.dictionary)
 
 
 def _as_map(column: pa.ChunkedArray) -> pa.MapArray:

@@ -24,6 +24,7 @@ import polars as pl
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
+from sinks.arrow_body import ArrowBody
 from sinks.errors import in_short, is_data_error, is_retriable
 from sinks.tables import Table, to_arrow
 
@@ -90,6 +91,7 @@ class Writer:
         self.table = table
         self._connect = connect
         self._client: Client | None = None
+        self._body: ArrowBody | None = None
         self._on_retry = on_retry
         self._pause = pause
         # A thread of its own: a table that hangs must not take the threads of the others.
@@ -159,5 +161,9 @@ class Writer:
             raise FinalInsertError(f"{self.table.store}: {error}", rows_at_fault=True) from error
         if self._client is None:
             self._client = self._connect()
-        self._client.insert_arrow(self.table.store, arrow, settings=INSERT_SETTINGS)
+            compression = self._client.write_compression
+            self._body = ArrowBody(compression if compression in ("lz4", "zstd") else None)
+        assert self._body is not None
+        with self._body.of(arrow) as body:
+            self._client.raw_insert(self.table.store, arrow.schema.names, body, INSERT_SETTINGS, "Arrow")
         return int(arrow.num_rows)

@@ -37,7 +37,8 @@ from tests.benchmarks.report import Outcome, say, tabulate
 from tests.benchmarks.sample import BATCH, REGISTRY
 from tests.benchmarks.stitch import enriched
 
-ROUNDS = 2
+ROUNDS = 4
+"""The first ones pay for new memory, which a worker that has run for a while uses again."""
 LIMIT = 1.5
 """How many times the CPU of the engine's own load the sink may take."""
 TOLERATED = 2.0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 import pyarrow as pa
 import pytest
 
+from sinks.migrate import migrations
 from sinks.tables import TABLES, to_arrow
 from tests.sink_rows import NOON, frame, interaction, journey
 
@@ -95,3 +98,18 @@ def test_empty_frames(table: object) -> None:
 
     assert isinstance(table, Table)
     assert to_arrow(frame(table.schema), table, 0).num_rows == 0
+
+
+def test_words_are_the_columns_that_clickhouse_keeps_as_such() -> None:
+    ddl = next(migration.text for migration in migrations() if migration.name.endswith("interactions_store"))
+    low = re.findall(r"^    (\w+) LowCardinality\(", ddl, re.MULTILINE)
+    assert set(TABLES["interactions"].words) == set(low)
+
+
+def test_words_go_out_as_dictionaries_with_their_nulls() -> None:
+    many = [None, *(f"desk {number}" for number in range(300)), None]
+    rows = [interaction("customer:A", NOON, unit=unit, channel="stay") for unit in many]
+    arrow = to_arrow(frame("interaction", *rows), TABLES["interactions"], 0)
+    assert arrow.schema.field("unit").type == pa.dictionary(pa.int16(), pa.string())
+    assert arrow.schema.field("channel").type == pa.dictionary(pa.int8(), pa.string())
+    assert arrow.column("unit").to_pylist() == many

@@ -1,0 +1,42 @@
+"""An Arrow table as the body of an insert, in memory that the next one uses again.
+
+New memory is the dearest part of writing it: the system clears each page when it is first touched, which takes several
+times as long as the copy itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+KEPT = 32 << 20
+"""Bytes; a larger body's memory is given back after use."""
+
+
+class ArrowBody:
+    """Makes bodies in Arrow's file format, one at a time.
+
+    compression: of Arrow's buffers, "lz4" or "zstd"; None: plain.
+    """
+
+    def __init__(self, compression: str | None = None) -> None:
+        self._options = pa.ipc.IpcWriteOptions(compression=compression)
+        self._memory = io.BytesIO()
+
+    @contextlib.contextmanager
+    def of(self, table: pa.Table) -> Iterator[memoryview]:
+        """The table's body, until the context ends."""
+        memory, self._memory = self._memory, io.BytesIO()  # after an error somebody may still hold it
+        memory.seek(0)
+        with pa.ipc.new_file(pa.PythonFile(memory, "wb"), table.schema, options=self._options) as writer:
+            writer.write_table(table)
+        size = memory.tell()
+        with memory.getbuffer() as whole, whole[:size] as body:
+            yield body
+        if size <= KEPT:
+            with contextlib.suppress(BufferError):  # whoever sent it has kept a view
+                memory.write(b"")
+                self._memory = memory
