@@ -22,6 +22,8 @@ from schemas.block import varint
 from schemas.pieces import Array, Piece
 from schemas.records import Schema, frame_type, inline
 from schemas.registry import Registry
+from schemas.together import Numbers
+from schemas.varints import varints
 from schemas.wire import SINGLE_OBJECT, Wire
 
 Encoder = Callable[[Array], list[Piece]]
@@ -67,11 +69,15 @@ class DatumWriter:
         fields = inline(schema)["fields"]
         self._types = {field["name"]: frame_type(field["type"]) for field in fields}
         self._encoders = [(field["name"], _encoder(field["type"])) for field in fields]
+        self._numbers = Numbers((field["name"], field["type"]) for field in fields)
         self._defaults = {field["name"]: _default(field) for field in fields if "default" in field}
 
     def write(self, frame: pl.DataFrame, header: bytes = b"") -> list[bytes]:
         """`header` and datum for each row; errors as BatchEncoder.encode."""
         columns = self._columns(frame)
+        if not frame.height:
+            return []
+        numbers = self._numbers.encode(columns)
         parts: list[Piece] = [header]
         for name, encoder in self._encoders:
             column = columns.get(name)
@@ -79,18 +85,18 @@ class DatumWriter:
                 parts.append(self._defaults[name])
                 continue
             try:
-                parts += encoder(column)
+                parts += numbers[name] if name in numbers else encoder(column)
             except _BadValueError as error:
                 raise ValueError(f"{self._name}: field {name}{error.path}, row {error.row}: {error.why}") from None
         values: list[bytes] = pieces.join(parts, frame.height).to_pylist()
         return values
 
     def _columns(self, frame: pl.DataFrame) -> dict[str, Array]:
-        """The columns as arrays of one chunk, by name."""
+        """The columns as arrays of one chunk, by name; of no rows, none."""
         if frame.schema != self._types:
             frame = self._conform(frame)
-        table = frame.to_arrow(compat_level=_OLDEST)
-        return {name: _one_chunk(table.column(name)) for name in table.column_names}
+        batches = frame.rechunk().to_arrow(compat_level=_OLDEST).to_batches()
+        return dict(zip(frame.columns, batches[0].columns, strict=True)) if batches else {}
 
     def _conform(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame with each column in its type, where that loses nothing; ValueError where it is another."""
@@ -143,10 +149,6 @@ def _instance(dtype: Any) -> pl.DataType:
     return dtype if isinstance(dtype, pl.DataType) else dtype()
 
 
-def _one_chunk(column: Any) -> Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
 def _default(field: dict[str, Any]) -> bytes:
     """The encoded default of a field."""
     out = io.BytesIO()
@@ -187,6 +189,7 @@ def _nullable(union: list[Schema]) -> Encoder:
     absent = varint(union.index("null")) if "null" in union else b""
     which = next(index for index, branch in enumerate(union) if branch != "null")
     present, encoder = varint(which), _encoder(union[which])
+    texts = union[which] in ("string", "bytes")
 
     def encode(column: Array) -> list[Piece]:
         if not column.null_count:
@@ -195,12 +198,18 @@ def _nullable(union: list[Schema]) -> Encoder:
             raise _BadValueError(_first(pc.is_null(column)), "null where the schema has no null")
         if column.null_count == len(column):
             return [absent]
-        valid = _booleans(pc.is_valid(column))
+        valid = pieces.valid_of(column)
+        if texts:
+            offsets, octets = pieces.bytes_of(column)
+            sizes = np.diff(offsets)
+            if not sizes[~valid].any():  # nothing lies where nulls are
+                heads = pieces.optional(varints(sizes[valid]), valid, present[0], absent[0])
+                return [heads, pieces.from_offsets(offsets, pa.py_buffer(octets))]
         try:
-            compact = pieces.join([present, *encoder(column.drop_null())], int(valid.sum()))
+            compact = pieces.join(encoder(column.drop_null()), int(valid.sum()))
         except _BadValueError as error:
             raise _BadValueError(int(np.flatnonzero(valid)[error.row]), error.why, error.path) from None
-        return [pieces.spread(compact, valid, absent)]
+        return [pieces.optional(compact, valid, present[0], absent[0])]
 
     return encode
 
@@ -232,7 +241,7 @@ def _array(items: Encoder) -> Encoder:
             row = int(np.searchsorted(np.cumsum(counts), error.row, side="right"))
             raise _BadValueError(row, error.why, f"[]{error.path}") from None
         # one block of all items and an empty one to end with, which is all there is of an empty array
-        return [pieces.varints(counts), pieces.group(encoded, counts), pieces.repeat(b"\0", counts > 0)]
+        return [varints(counts), pieces.group(encoded, counts), pieces.repeat(b"\0", counts > 0)]
 
     return encode
 
@@ -252,7 +261,7 @@ def _enum(symbols: list[str]) -> Encoder:
 
 
 def _long(column: Array) -> list[Piece]:
-    return [pieces.varints(column.to_numpy())]
+    return [varints(column.to_numpy())]
 
 
 def _int(column: Array) -> list[Piece]:
@@ -261,7 +270,7 @@ def _int(column: Array) -> list[Piece]:
     if outside.any():
         row = int(outside.argmax())
         raise _BadValueError(row, f"{numbers[row]} does not fit 32 bits")
-    return [pieces.varints(numbers)]
+    return [varints(numbers)]
 
 
 def _double(column: Array) -> list[Piece]:
@@ -273,8 +282,8 @@ def _boolean(column: Array) -> list[Piece]:
 
 
 def _bytes(column: Array) -> list[Piece]:
-    sizes = pc.binary_length(column).to_numpy(zero_copy_only=False).astype(np.int64)
-    return [pieces.varints(sizes), column.cast(pa.large_binary())]
+    offsets, octets = pieces.bytes_of(column)
+    return [varints(np.diff(offsets)), pieces.from_offsets(offsets, pa.py_buffer(octets))]
 
 
 _SIMPLE: Final[dict[str, Encoder]] = {

@@ -13,8 +13,8 @@ from fastavro import parse_schema
 from schemas import records, single
 from schemas.block import varint
 from schemas.encode import BatchEncoder, DatumWriter
-from schemas.pieces import varints
 from schemas.registry import LocalRegistry
+from schemas.varints import varints
 
 REGISTRY = LocalRegistry()
 LINK = {"subject": "customer:1", "identifier": "device:2", "occurred_at": 1_700_000_000_000}
