@@ -74,7 +74,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
     topics that the app reads. merge: joins two values of one key found during recovery (older, newer); without it the
     newer one holds.
 
-    get, put, delete and items raise OwnershipLost for a partition that this worker does not hold.
+    get, put, delete, items and written raise OwnershipLost for a partition that this worker does not hold.
     """
 
     logger = logging.getLogger("faust.tables")  # for what Faust's own code says in the name of this class
@@ -123,6 +123,11 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
     def items(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
         """All keys and values of a partition; do not change it meanwhile."""
         return self._owned(partition).data.items()
+
+    def written(self, partition: int) -> range:
+        """The changelog's offsets since this worker has held a partition, without break, up to the last flush()."""
+        held = self._owned(partition)
+        return range(held.term + 1, held.position)
 
     def count(self, partition: int) -> int:
         """Number of keys in a partition, 0 when it is not held."""

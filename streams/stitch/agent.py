@@ -136,7 +136,7 @@ def create(app: Any, settings: Settings) -> Edge:
         for (partition, subject), some in messages.items():
             by_partition.setdefault(partition, {})[subject] = some
         return [
-            (partition, fold(partial(table.get, partition), subjects, watching))
+            (partition, fold(partial(table.get, partition), subjects, watching, table.written(partition)))
             for partition, subjects in by_partition.items()
         ]
 

@@ -29,11 +29,11 @@ Placed = tuple[dict[str, list[Loose]], list[list[Loose]]]
 _NOWHERE: Placed = ({}, [])
 
 
-def is_alone(state: Subject, records: Sequence[Record]) -> bool:
-    """Whether a turn of these records is of the kind meant here."""
+def is_alone(state: Subject, records: Sequence[Record], published: range | None) -> bool:
+    """Whether a turn of these records is of the kind meant here; published: as for fold_interactions."""
     if state.root is not None or state.parts or state.presence != HERE:
         return False
-    if records[0][0] < state.interactions_applied:
+    if records[0][0] < state.interactions_applied or state.owes(published):
         return False
     if not state.published and (state.own.interactions or state.seen):
         return False

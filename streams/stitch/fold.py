@@ -6,7 +6,10 @@ root it is (cx.parts). Each is applied once: an offset below the one applied is 
 What a batch publishes becomes durable after the states that it follows from, so a crash in between leaves states whose
 publications may be missing. Their records are then read again: a replay changes nothing and publishes everything of its
 subject anew. For withdrawals that is possible because the state remembers (`ledger`, `former`) what it may still have
-to take back, until a turn that is no replay proves that the one before was acknowledged.
+to take back, until a later turn finds that the one before was published. One that is no replay does not find that by
+itself: what will be read again may be of another topic, or belong to the same group of batches. The changelog tells:
+what was applied since this worker has held the state, and before the last flush, has been published (Subject.owes).
+Otherwise the turn publishes everything, as on a replay.
 
 A subject that was evicted (streams.stitch.eviction) holds its publications back until it is whole again, and then
 publishes everything anew, as on a replay.
@@ -51,26 +54,32 @@ Load = Callable[[bytes], bytes | None]
 """The encoded state of a subject (key: its name in UTF-8), or None."""
 
 
-def fold_interactions(load: Load, events: Mapping[str, Sequence[Record]], watching: Watching | None = None) -> Changes:
+def fold_interactions(
+    load: Load, events: Mapping[str, Sequence[Record]], watching: Watching | None = None, published: range | None = None
+) -> Changes:
     """Fold interactions into their own subjects.
 
     Args:
         load: finds a subject's state.
         events: per subject its (offset, eight-byte hash of the event id, event), in order of offsets.
         watching: by what to observe alerts and moves; None: they are not.
+        published: offsets of the state's changelog: what was applied at one of them has been published, and the batch
+            begins where they end. None: all has been.
     """
     changes = Changes()
     for name, records in events.items():
         key = name.encode()
         encoded = load(key)
         state = Subject() if encoded is None else decode(encoded)
-        if is_alone(state, records):
+        if is_alone(state, records, published):
+            if published is not None:
+                state.applied_at = published.stop
             fold_alone(changes, name, key, state, records, watching)
             continue
         turn = _Turn(changes, name, key, state, watching)
         fresh = [record for record in records if record[0] >= state.interactions_applied]
         ended = any(event.ends_recall for _, _, event in fresh)
-        turn.begin(replayed=len(records) - len(fresh), own_events=True, anew=ended)
+        turn.begin(published, replayed=len(records) - len(fresh), own_events=True, anew=ended)
         if fresh:
             seen, own, added = state.seen, state.own, 0
             for _, event_hash, event in fresh:
@@ -97,14 +106,17 @@ def fold_interactions(load: Load, events: Mapping[str, Sequence[Record]], watchi
 
 
 def fold_identities(
-    load: Load, news: Mapping[str, Sequence[tuple[int, str, int]]], watching: Watching | None = None
+    load: Load,
+    news: Mapping[str, Sequence[tuple[int, str, int]]],
+    watching: Watching | None = None,
+    published: range | None = None,
 ) -> Changes:
     """Apply news of subjects' roots.
 
     Args:
         load: finds a subject's state.
         news: per subject its (offset, root, version), in order of offsets.
-        watching: as for `fold_interactions`.
+        watching, published: as for `fold_interactions`.
     """
     changes = Changes()
     for name, records in news.items():
@@ -115,7 +127,7 @@ def fold_identities(
         state = Subject() if encoded is None else decode(encoded)
         turn = _Turn(changes, name, key, state, watching)
         fresh = [record for record in records if record[0] >= state.identities_applied]
-        turn.begin(replayed=len(records) - len(fresh))
+        turn.begin(published, replayed=len(records) - len(fresh))
         changed = False
         for offset, root, version in fresh:
             state.identities_applied = offset + 1
@@ -140,6 +152,7 @@ def fold_parts(
     load: Load,
     parts: Mapping[str, Sequence[tuple[int, str, int, bytes | None]]],
     watching: Watching | None = None,
+    published: range | None = None,
 ) -> Changes:
     """Take in, replace or drop the parts that subjects sent to their root.
 
@@ -147,7 +160,7 @@ def fold_parts(
         load: finds a subject's state.
         parts: per target its (offset, sender, version, encoded summary or None to drop), in order of offsets. Versions
             ASKED and NONE_STORED are no parts, but say something to the target (streams.stitch.eviction).
-        watching: as for `fold_interactions`.
+        watching, published: as for `fold_interactions`.
     """
     changes = Changes()
     for name, records in parts.items():
@@ -159,7 +172,7 @@ def fold_parts(
         turn = _Turn(changes, name, key, state, watching)
         fresh = [record for record in records if record[0] >= state.parts_applied]
         asked = any(version < 0 for _, _, version, _ in fresh)
-        turn.begin(replayed=len(records) - len(fresh), anew=asked)
+        turn.begin(published, replayed=len(records) - len(fresh), anew=asked)
         for offset, sender, version, summary in fresh:
             state.parts_applied = offset + 1
             if version < 0:
@@ -209,17 +222,20 @@ class _Turn:
         self._observer: Observer | None = None
         self.before: Publications | None = None
 
-    def begin(self, replayed: int, own_events: bool = False, anew: bool = False) -> None:
+    def begin(self, published: range | None, replayed: int, own_events: bool = False, anew: bool = False) -> None:
         """Before anything is applied: forget what is acknowledged, note what is published now.
 
         Args:
+            published: as for `fold_interactions`.
             replayed: how many of the messages have been applied already.
             own_events: whether the messages are interactions of the subject itself.
             anew: whether to publish everything, as a replay does. So does what was away and is whole again.
         """
         state = self.state
         self.again = replayed > 0
-        self.replay = self.again or anew or not state.whole
+        self.replay = self.again or anew or not state.whole or state.owes(published)
+        if published is not None:
+            state.applied_at = published.stop
         # An event changes the score of a root without parts by itself: each is looked at, else the turn as a whole.
         self.alone = self.watching is not None and own_events and state.root is None and not state.parts and state.whole
         self.changes.replayed += replayed

@@ -49,6 +49,8 @@ class Subject(msgspec.Struct, array_like=True, gc=False):
     """What a root remembers to observe changes by: alerts and moves. None: nothing."""
     presence: int = HERE
     """HERE, EVICTED or RECALLED: whether `own` and `seen` are whole. Until they are, nothing is published."""
+    applied_at: int = -1
+    """Offset that the state's changelog had come to when the last message was applied."""
 
     @property
     def whole(self) -> bool:
@@ -66,6 +68,17 @@ class Subject(msgspec.Struct, array_like=True, gc=False):
         return self.root is None and (
             self.own.interactions > 0 or any(part.summary is not None for part in self.parts.values())
         )
+
+    def owes(self, published: range | None) -> bool:
+        """Whether what the last turn said may not have been published, and only the state remembers it: what it took
+        back, and what it observed.
+
+        published: offsets of the changelog: what was applied at one of them has been published; None: all has.
+        """
+        if published is None or self.applied_at in published:
+            return False
+        taken_back = self.former or self.ledger or (self.published and not self.is_root)
+        return bool(taken_back) or self.watch is not None
 
     def merged(self) -> Summary:
         """The summary of its events and of its parts, of a `whole` subject. May be `own` itself: do not change it."""

@@ -35,12 +35,12 @@ def no_dedup() -> None:
 
     fold = agent.fold_interactions
 
-    def forgetful(load: Any, events: Any, watching: Any = None) -> Any:
+    def forgetful(load: Any, events: Any, *others: Any) -> Any:
         unknown = {
             subject: [(offset, os.urandom(8), event) for offset, _, event in records]
             for subject, records in events.items()
         }
-        return fold(load, unknown, watching)
+        return fold(load, unknown, *others)
 
     agent.fold_interactions = forgetful
 
