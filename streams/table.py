@@ -372,7 +372,7 @@ def _apply(state: _Partition, records: list[Any], mark: int, merge: Merge | None
         else:
             data[key] = merge(old, value[size:])
     state.top = top
-    state.position = records[-1].offset + 1
+    state.position = min(records[-1].offset + 1, mark)  # what is behind the mark, another recovery may have to read
     return ignored
 
 

@@ -2,10 +2,11 @@
 
     python -m tests.faults.overload --minutes 10
 
-For each event that the slowest worker has done two are fed, whatever else the machine does meanwhile. Every few seconds
-it shows what operations would see: rates, lags, the latency from Kafka to table, each worker's memory. Afterwards: is
-every event stored, once; did no worker's memory grow with the backlog (the state that stitch keeps of each event
-aside); is the latency what it was?
+For each event that the slowest worker has done two are fed, whatever else the machine does meanwhile. They are of new
+travellers all the time (tests.faults.travellers), so that nobody's state grows beyond what it is in life. Every few
+seconds it shows what operations would see: rates, lags, the latency from Kafka to table, memory. Afterwards: is every
+event stored, once; are there as many customers, journeys and cases as the simulator knows of; did no worker's memory
+grow with the backlog (what is kept of each new customer aside); is the latency what it was?
 
 The last line of stdout is JSON. Exit status 1 if something is not as it must be.
 """
@@ -21,12 +22,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import polars as pl
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.embedded.drain import wait_until_drained
@@ -34,7 +34,8 @@ from streams.embedded.observer import Observer
 from streams.embedded.pipeline import KAFKA, Pipeline, Plan
 from streams.feed import Feeder, registry_of
 from streams.sources.events import EventBatch
-from streams.sources.simulate import Options, batches
+from streams.sources.simulate import Options
+from tests.faults.travellers import Travellers
 
 CUSTOMERS = 2000
 FACTOR = 2.0
@@ -43,10 +44,21 @@ CALM_SECONDS = 15.0
 CALM_RATE = 100.0  # events a second
 SAMPLE_SECONDS = 5.0
 HEAD_START = 8000  # events fed before the first is done
-BATCH = 4000  # events sent at a time
+BATCH, CALM_BATCH = 4000, 100  # events sent at a time, where they come by what is done, or so many a second
 GROWTH_ALLOWED = 0.25  # of a worker's memory between the first and the last third of the overload
 BYTES_ALLOWED = 64 << 20  # and so much besides: allocators, caches
-STATE_FACTOR = 4.0  # bytes in memory for a byte of state encoded
+STATE_FACTOR = 4.0  # bytes in memory for a byte of stitch's state encoded
+CUSTOMER_BYTES = {"enrich": 1500.0, "identity": 600.0}  # remembered of a customer's links and identifiers
+COUNTED = """
+    SELECT (SELECT count() FROM interactions) AS events,
+        (SELECT uniqExact(subject, event_id) FROM interactions_store) AS keys,
+        (SELECT sum(interactions) FROM customers) AS `events of customers`,
+        (SELECT count() FROM dead_letters) AS letters,
+        (SELECT count() FROM customers) AS customers,
+        (SELECT count() FROM journeys) AS journeys,
+        (SELECT count() FROM cases) AS cases,
+        (SELECT countIf(shared) FROM identities) AS `shared identifiers`
+"""
 
 
 @dataclass(frozen=True)
@@ -67,11 +79,10 @@ class Overload:
     """One trial under way."""
 
     pipeline: Pipeline
-    events: list[EventBatch]
+    travellers: Travellers
     began: float = field(default_factory=time.monotonic)
     samples: list[Sample] = field(default_factory=list)
     fed: int = 0
-    round: int = 0
 
     async def run(self, minutes: float) -> dict[str, Any]:
         """Calm, overload, drain, calm; the figures."""
@@ -97,6 +108,8 @@ class Overload:
                 await asyncio.gather(watching, return_exceptions=True)
             drained = time.monotonic() - overloading - seconds
             calm_after = await self._calm()
+            await self.feeder.feed(self.travellers.rest(BATCH), fed=self._count, check=self.pipeline.check)
+            await self._drain()
         return {
             "came_per_second": round(came / seconds),
             "taken_per_second": round(taken / seconds),
@@ -129,7 +142,7 @@ class Overload:
         return min(sum(self.observer.ledger.done(worker, interactions).values()) for worker in ("stitch", "sink"))
 
     def _pace(self, seconds: float, rate: float | None) -> Iterator[EventBatch]:
-        """Events, every one new, for so long and so many a second, or by what is done; runs in the feeder's thread."""
+        """Events for so long and so many a second, or by what is done; runs in the feeder's thread."""
         began, sent, done = time.monotonic(), 0, self._done()
 
         def too_soon() -> bool:
@@ -138,22 +151,18 @@ class Overload:
             return sent > FACTOR * (self._done() - done) + HEAD_START
 
         while time.monotonic() - began < seconds:
-            self.round += 1
-            prefix = f"{self.round:08x}"
-            for batch in self.events:
-                ids = pl.lit(prefix) + pl.col("event_id").str.slice(8)
-                yield replace(batch, frame=batch.frame.with_columns(event_id=ids))
-                sent += batch.frame.height
-                while too_soon() and time.monotonic() - began < seconds:
-                    time.sleep(0.02)
-                if time.monotonic() - began >= seconds:
-                    return
+            if too_soon():
+                time.sleep(0.02)
+                continue
+            batch = self.travellers.next(BATCH if rate is None else CALM_BATCH)
+            sent += batch.frame.height
+            yield batch
 
     async def _feed(self, seconds: float, rate: float | None) -> None:
-        def fed(events: pl.DataFrame | None, records: int) -> None:
-            self.fed += records
+        await self.feeder.feed(self._pace(seconds, rate), fed=self._count, check=self.pipeline.check)
 
-        await self.feeder.feed(self._pace(seconds, rate), fed=fed, check=self.pipeline.check)
+    def _count(self, _: Any, records: int) -> None:
+        self.fed += records
 
     async def _look(self) -> bool:
         self.pipeline.check()
@@ -227,12 +236,15 @@ class Overload:
         return found
 
     def _grown(self, during: list[Sample]) -> list[str]:
-        """Workers whose memory grew, by more than their state does."""
-        kept = STATE_FACTOR * (during[-1].state - during[0].state)
+        """Workers whose memory grew, by more than what they keep of new customers."""
+        summary = self.travellers.summary
+        customers = (during[-1].done - during[0].done) * summary["customers"] / summary["interactions"]
+        kept = {worker: customers * size for worker, size in CUSTOMER_BYTES.items()}
+        kept["stitch"] = STATE_FACTOR * (during[-1].state - during[0].state)
         return [
             f"{worker} grew from {first >> 20} to {last >> 20} MiB"
             for worker, (first, last) in thirds(during).items()
-            if last > first * (1 + GROWTH_ALLOWED) + BYTES_ALLOWED + (kept if worker.startswith("stitch") else 0)
+            if last > first * (1 + GROWTH_ALLOWED) + BYTES_ALLOWED + kept.get(worker.partition("-")[0], 0.0)
         ]
 
 
@@ -255,18 +267,23 @@ def say(text: str) -> None:
 
 async def trial(folder: Path, minutes: float, broker: str, seed: int) -> dict[str, Any]:
     """Run it, and count what is stored."""
-    options = Options(customers=CUSTOMERS, seed=seed, duplicates=0.0)
-    pieces = [replace(one, frame=part) for one in batches(options) for part in one.frame.iter_slices(BATCH)]
+    travellers = Travellers.of(Options(customers=CUSTOMERS, seed=seed, duplicates=0.0))
     async with Pipeline(Plan(folder / "data", broker), "overload", say) as pipeline:
-        figures = await Overload(pipeline, pieces).run(minutes)
-        sql = (
-            "SELECT (SELECT count() FROM interactions), (SELECT uniqExact(subject, event_id) FROM interactions_store), "
-            "(SELECT sum(interactions) FROM customers), (SELECT count() FROM dead_letters)"
-        )
-        stored = tuple(map(int, (await asyncio.to_thread(pipeline.client.query, sql)).result_rows[0]))
-    wanted = (figures["events"], figures["events"], figures["events"], 0)
-    if stored != wanted:
-        figures["differences"].append(f"rows, keys, events of customers, letters: {stored} instead of {wanted}")
+        figures = await Overload(pipeline, travellers).run(minutes)
+        found = (await asyncio.to_thread(pipeline.client.query, COUNTED)).named_results()
+        stored = {name: int(count) for name, count in next(iter(found)).items()}
+    wanted = {
+        "events": figures["events"],
+        "keys": figures["events"],
+        "events of customers": figures["events"],
+        "letters": 0,
+        **{name: travellers.begun * travellers.summary[name] for name in ("customers", "journeys", "cases")},
+        "shared identifiers": travellers.begun * travellers.summary["shared_identifiers"],
+    }
+    figures |= {name: stored[name] for name in ("customers", "journeys")}
+    figures["differences"] += [
+        f"{name}: {stored[name]} instead of {count}" for name, count in wanted.items() if stored[name] != count
+    ]
     latency = figures["latency_seconds"]
     if latency["after"] > 3 * latency["before"] + 1.0:
         figures["differences"].append(f"latency did not recover: {latency}")
