@@ -1,10 +1,11 @@
 """Faults of ClickHouse and of the way to it: while events flow, inserts are refused, delayed, cut, lost and repeated.
 
-    python -m tests.faults.clickhouse NAME [--seed N] [--broker tansu|HOST:PORT] [--customers N]
+    python -m tests.faults.clickhouse NAME [--seed N] [--broker tansu|HOST:PORT] [--customers N] [--folder DIR]
 
 Each trial is a process of its own (the engine is one a process): the pipeline of `rihla run`, its sink worker behind
-tests.faults.clickhouse_proxy. Afterwards each event must be in exactly one place, no row twice in any exact view, and
-`rihla verify` must find no difference.
+tests.faults.clickhouse_proxy. The data-disk trials fill the disk of the data folder, which is then one of its own, in
+memory: a mount that only the trial sees (Linux, where users may have name spaces). Afterwards each event must be in
+exactly one place, no row twice in any exact view, and `rihla verify` must find no difference.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,13 +37,17 @@ from streams.sources import jsonl
 from streams.sources.events import EventBatch
 from streams.sources.simulate import Options, write
 from tests.brokers import Broker
-from tests.faults.clickhouse_proxy import ERRORS, KINDS, Proxy, Trouble
+from tests.faults.clickhouse_proxy import ERRORS, KINDS, REFUSED, Proxy, Trouble
 from tests.faults.suite import Outcome
 
 ANSWER_WITHIN = 5  # seconds that the sink waits for an answer
 CUSTOMERS = 200
 TRIAL_SECONDS = 600
 PIECES = 8  # in which the events are fed
+DISK_MIB, BLOCK, INODES = 512, 4096, 20_000
+OWN_DISK = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+            f'mount -t tmpfs -o size={DISK_MIB}m,nr_inodes={INODES} rihla "$0" && exec "$@" --folder "$0"')  # fmt: skip
+"""Runs, given a folder and a command, the command with a disk of its own in the folder."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,8 @@ class ClickHouseFault:
 
     name: str
     trouble: Trouble
+    fills: str | None = None
+    """What of the data folder's disk is used up meanwhile: blocks or inodes."""
 
     def run(self, seed: int, broker: Broker) -> Outcome:
         """One trial, in a process of its own."""
@@ -61,10 +70,12 @@ class ClickHouseFault:
             "RIHLA_PREFIX": f"{self.name}-{seed}-{os.getpid()}",
             "RIHLA_SESSION_TIMEOUT": "8",
         }
-        done = subprocess.run(
-            [*command, "--broker", broker, "--customers", str(customers)],
-            env=environment, capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False,
-        )  # fmt: skip
+        command += ["--broker", broker, "--customers", str(customers)]
+        with tempfile.TemporaryDirectory(prefix="rihla-fault-disk-") as folder:
+            done = subprocess.run(
+                [*OWN_DISK, folder, *command] if self.fills else command,
+                env=environment, capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False,
+            )  # fmt: skip
         try:
             found = json.loads(done.stdout.splitlines()[-1])
         except (IndexError, ValueError):
@@ -80,10 +91,47 @@ FAULTS = (
     ClickHouseFault("clickhouse-stored-timeout", Trouble(("hang-after",), 3, 8.0)),
     ClickHouseFault("clickhouse-stored-crash", Trouble(("crash-after",), 3, 1.0)),
     *(ClickHouseFault(f"clickhouse-{kind}", Trouble((kind,), 6, 4.0)) for kind in ERRORS),
+    ClickHouseFault("data-disk-full", Trouble((REFUSED,), 8, 6.0), fills="blocks"),
+    ClickHouseFault("data-disk-without-inodes", Trouble((REFUSED,), 8, 6.0), fills="inodes"),
     ClickHouseFault(
         "clickhouse-anything", Trouble(tuple(kind for kind in KINDS if kind != "refuse"), 12, 6.0, share=0.5)
     ),
 )
+
+
+class Ballast:
+    """Files that take what is left of a disk: its blocks, or its inodes."""
+
+    def __init__(self, folder: Path, what: str) -> None:
+        self._folder, self._what, self._size = folder / "ballast", what, 0
+
+    def fill(self) -> None:
+        """Leave none free."""
+        self._folder.mkdir(exist_ok=True)
+        try:
+            if self._what == "inodes":
+                while True:
+                    (self._folder / str(self._size)).touch()
+                    self._size += 1
+            self._take(DISK_MIB << 20)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+
+    def _take(self, piece: int) -> None:
+        with (self._folder / "blocks").open("ab") as file:
+            while True:
+                try:
+                    os.posix_fallocate(file.fileno(), self._size, piece)
+                    self._size += piece
+                except OSError:
+                    if piece <= BLOCK:
+                        raise
+                    piece //= 2
+
+    def clear(self) -> None:
+        """Make room again."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class BehindProxy(Pipeline):
@@ -183,11 +231,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--broker", default=TANSU)
     parser.add_argument("--customers", type=int, default=CUSTOMERS)
+    parser.add_argument("--folder", type=Path, help="of the data; filled up in the data-disk trials")
     chosen = parser.parse_args()
     fault = next(fault for fault in FAULTS if fault.name == chosen.fault)
     trouble = replace(fault.trouble, seed=chosen.seed, hit=Counter(), enough=asyncio.Event())
-    with tempfile.TemporaryDirectory(prefix="rihla-fault-") as folder:
-        data, events = Path(folder) / "data", Path(folder) / "events.jsonl"
+    with tempfile.TemporaryDirectory(prefix="rihla-fault-") as own:
+        folder = chosen.folder or Path(own)
+        if fault.fills:
+            ballast = Ballast(folder, fault.fills)
+            trouble.before, trouble.on_end = ballast.fill, ballast.clear
+        data, events = folder / "data", Path(own) / "events.jsonl"
         options = Options(customers=chosen.customers, seed=chosen.seed, duplicates=0.05, disorder=0.5, bad=0.02)
         summary = write(options, events)
         account, bad_lines, wrong = asyncio.run(trial(data, events, trouble, chosen.broker))

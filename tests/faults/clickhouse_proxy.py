@@ -18,6 +18,8 @@ from aiohttp import web
 KEPT_OUT = frozenset(("connection", "host", "keep-alive", "transfer-encoding", "content-length"))
 """Headers that belong to one connection, not to the message."""
 
+CODE = "X-ClickHouse-Exception-Code"
+
 SLOW_SECONDS = 3.0
 
 ERRORS = {
@@ -29,6 +31,8 @@ ERRORS = {
     "overloaded": 202,
     "keeper-lost": 999,
     "status-unknown": 319,
+    "not-enough-space": 243,
+    "file-not-written": 75,
 }
 """Errors that an insert may be answered with: a word, and ClickHouse's code (src/Common/ErrorCodes.cpp)."""
 
@@ -46,12 +50,16 @@ KINDS = (
 )
 """What may happen to an insert."""
 
+REFUSED = "refused"
+"""Nothing happens to it here; how often, and with which codes, ClickHouse itself refuses it is counted."""
+
 
 @dataclass
 class Trouble:
     """A spell: of which kinds (each insert draws one), for how many inserts and seconds at least.
 
     share: of the inserts meanwhile that have trouble. on_crash: kills the worker (for crash-after).
+    before: called before each insert that ClickHouse is to refuse, on_end: when it is to be let alone (for `refused`).
     """
 
     kinds: tuple[str, ...]
@@ -60,10 +68,18 @@ class Trouble:
     share: float = 1.0
     seed: int = 0
     on_crash: Callable[[], None] = lambda: None
+    before: Callable[[], None] = lambda: None
+    on_end: Callable[[], None] = lambda: None
     hit: Counter[str] = field(default_factory=Counter)
     """How often each kind was dealt out."""
     enough: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when so many inserts have had trouble."""
+
+    def count(self, kind: str) -> None:
+        """Note that an insert has had trouble."""
+        self.hit[kind] += 1
+        if self.hit.total() >= self.inserts:
+            self.enough.set()
 
 
 class Proxy:
@@ -122,8 +138,11 @@ class Proxy:
             await self._listen()
             self._trouble = None
             return
-        await asyncio.sleep(trouble.seconds)
-        await trouble.enough.wait()
+        try:
+            await asyncio.sleep(trouble.seconds)
+            await trouble.enough.wait()
+        finally:
+            trouble.on_end()
         self._trouble = None
         self._over.set()  # lets go of what hangs
 
@@ -134,9 +153,13 @@ class Proxy:
         if trouble is None or not insert or self._rng.random() >= trouble.share:
             return await self._forward(request, await request.read())
         kind = self._rng.choice(trouble.kinds)
-        trouble.hit[kind] += 1
-        if trouble.hit.total() >= trouble.inserts:
-            trouble.enough.set()
+        if kind == REFUSED:
+            trouble.before()
+            answer = await self._forward(request, await request.read())
+            if answer.status != 200:
+                trouble.count(f"{kind} {answer.headers.get(CODE)}")
+            return answer
+        trouble.count(kind)
         return await self._deal(kind, trouble, request)
 
     async def _deal(self, kind: str, trouble: Trouble, request: web.Request) -> web.StreamResponse:
@@ -180,4 +203,4 @@ def _cut(request: web.Request) -> web.Response:
 
 def _error(code: int) -> web.Response:
     text = f"Code: {code}. DB::Exception: injected. (INJECTED)"
-    return web.Response(status=500, text=text, headers={"X-ClickHouse-Exception-Code": str(code)})
+    return web.Response(status=500, text=text, headers={CODE: str(code)})
