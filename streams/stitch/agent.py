@@ -54,11 +54,11 @@ _BECAME = {
 
 log = logging.getLogger(__name__)
 
-RECORDS_AT_ONCE = 8000
+RECORDS_AT_ONCE = 24000
 BYTES_AT_ONCE = 16 << 20
 LINGER_SECONDS = 0.1
 """Between two groups of batches at most: a group costs some 10 ms a topic, however few records it has."""
-READ_AHEAD = 16
+READ_AHEAD = 32
 """Batches: a poll brings one of each topic and partition."""
 
 MEASURE_EVERY = 15.0
