@@ -16,7 +16,6 @@ from streams.gather import gather, records_of
 from streams.settings import Settings
 from streams.transport import RecordBatch
 
-RECORDS_AT_ONCE = 8000
 BYTES_AT_ONCE = 16 << 20
 LINGER_SECONDS = 0.1
 """Between two groups of batches at most: a group costs some 20 ms, however few events it has."""
@@ -64,7 +63,7 @@ def create(app: Any, settings: Settings) -> Edge:
 
     @app.agent(topic)  # type: ignore[untyped-decorator]  # Faust is untyped
     async def enrich(stream: Any) -> None:
-        await gather(stream, handle, RECORDS_AT_ONCE, BYTES_AT_ONCE, LINGER_SECONDS, READ_AHEAD)
+        await gather(stream, handle, settings.max_poll_records, BYTES_AT_ONCE, LINGER_SECONDS, READ_AHEAD)
 
     return edge
 

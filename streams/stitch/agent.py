@@ -54,7 +54,8 @@ _BECAME = {
 
 log = logging.getLogger(__name__)
 
-RECORDS_AT_ONCE = 24000
+POLLS_AT_ONCE = 3
+"""When it is behind: a subject that has several events in a group is folded, stored and published once."""
 BYTES_AT_ONCE = 16 << 20
 LINGER_SECONDS = 0.1
 """Between two groups of batches at most: a group costs some 10 ms a topic, however few records it has."""
@@ -238,6 +239,8 @@ def create(app: Any, settings: Settings) -> Edge:
 
     @app.agent(app.topic(*folds, key_serializer="raw", value_serializer="raw"))  # type: ignore[untyped-decorator]
     async def stitch(stream: Any) -> None:
-        await gather(stream, handle, RECORDS_AT_ONCE, BYTES_AT_ONCE, LINGER_SECONDS, READ_AHEAD)
+        await gather(
+            stream, handle, POLLS_AT_ONCE * settings.max_poll_records, BYTES_AT_ONCE, LINGER_SECONDS, READ_AHEAD
+        )
 
     return edge
