@@ -66,20 +66,23 @@ class BatchDecoder:
 def _by_header(payloads: Sequence[bytes | None], errors: dict[int, str]) -> dict[bytes, tuple[list[int], list[bytes]]]:
     """Positions and datums of the values by their raw header; what is wrong with those without one goes to `errors`."""
     groups: dict[bytes, tuple[list[int], list[bytes]]] = {}
+    header, size = b"", 0
+    positions, datums = list[int](), list[bytes]()
     for position, payload in enumerate(payloads):
         if payload is None:
             errors[position] = "no value"
             continue
-        try:
-            header = prefix(payload)
-        except WireError as error:
-            errors[position] = str(error)
-            continue
-        group = groups.get(header)
-        if group is None:
-            group = groups[header] = ([], [])
-        group[0].append(position)
-        group[1].append(payload[len(header) :])
+        if not size or not payload.startswith(header):  # most have that of the one before
+            try:
+                header = prefix(payload)
+            except WireError as error:
+                errors[position] = str(error)
+                size = 0
+                continue
+            size = len(header)
+            positions, datums = groups.setdefault(header, ([], []))
+        positions.append(position)
+        datums.append(payload[size:])
     return groups
 
 

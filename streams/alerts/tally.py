@@ -50,6 +50,8 @@ def news(known: Before, changed: Iterable[Alert]) -> list[News]:
 def open_of(watch: Watch | None) -> tuple[tuple[str, str], ...]:
     """(rule, severity) of each open alert."""
     alerts: Sequence[Alert] = () if watch is None else watch.alerts
+    if not alerts:
+        return ()
     return tuple((alert.rule, alert.severity) for alert in alerts if alert.closed_at is None)
 
 

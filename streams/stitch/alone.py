@@ -30,14 +30,15 @@ _NOWHERE: Placed = ({}, [])
 
 
 def is_alone(state: Subject, records: Sequence[Record], published: range | None) -> bool:
-    """Whether a turn of these records is of the kind meant here; published: as for fold_interactions."""
+    """Whether a turn of these records is of the kind meant here, unless one of them ends a recall.
+
+    published: as for fold_interactions.
+    """
     if state.root is not None or state.parts or state.presence != HERE:
         return False
     if records[0][0] < state.interactions_applied or state.owes(published):
         return False
-    if not state.published and (state.own.interactions or state.seen):
-        return False
-    return True not in [event.ends_recall for _, _, event in records]
+    return state.published or not (state.own.interactions or state.seen)
 
 
 def is_among(event_hash: bytes, seen: bytes) -> bool:
@@ -53,7 +54,7 @@ def is_among(event_hash: bytes, seen: bytes) -> bool:
 
 def fold_alone(
     changes: Changes, name: str, key: bytes, state: Subject, records: Sequence[Record], watching: Watching | None
-) -> None:
+) -> bool:
     """Add the events to the state, and to the changes what follows.
 
     Args:
@@ -61,6 +62,9 @@ def fold_alone(
         state: for which `is_alone` holds; is changed.
         records: in order of offsets.
         watching: as for fold_interactions.
+
+    Returns:
+        False where one of the events ends a recall: the state is of no use any more, the changes are as they were.
     """
     own, seen, duplicates = state.own, state.seen, 0
     observer: Observer | None = None
@@ -69,6 +73,8 @@ def fold_alone(
     refs: set[str] = set()
     case_ids: set[str] = set()
     for _, event_hash, event in records:
+        if event.ends_recall:
+            return False
         if seen and is_among(event_hash, seen):
             if not event.restored:
                 duplicates += 1
@@ -105,6 +111,7 @@ def fold_alone(
         changes.due[key] = 0 if state.watch is None else state.watch.due
         changes.opened[key] = open_of(state.watch)
     changes.states[key] = encode(state)
+    return True
 
 
 def _publish(changes: Changes, name: str, state: Subject, refs: set[str], case_ids: set[str], before: Placed) -> None:
@@ -132,7 +139,7 @@ def _publish(changes: Changes, name: str, state: Subject, refs: set[str], case_i
             whole = joined(booking, guests.get(ref, ()))
             add(row_of_journey(customer, ref, ref, (booking.first, booking.last), whole, (), version))
         changes.customers.append(customer_row(name, customer, own, len(bookings) + len(visits), version))
-    gone = {visit_key(members[0]): members for members in before[1]}
+    gone = {visit_key(members[0]): members for members in before[1]} if before[1] else {}
     keys = []
     for members in visits:
         key = visit_key(members[0])

@@ -65,6 +65,7 @@ def _day(number: int) -> str:
 
 
 _TWO = tuple(f"{number:02d}" for number in range(60))
+_THREE = tuple(f"{number:03d}" for number in range(1000))
 
 
 def visit_key(first: Loose) -> str:
@@ -75,7 +76,7 @@ def visit_key(first: Loose) -> str:
     hour, minute = divmod(minutes, 60)
     second, millis = divmod(millis, 1000)
     two = _TWO
-    return f"visit/{_day(day)}T{two[hour]}{two[minute]}{two[second]}.{millis:03d}Z-{first.event_id[:4].hex()}"
+    return f"visit/{_day(day)}T{two[hour]}{two[minute]}{two[second]}.{_THREE[millis]}Z-{first.event_id.hex()[:8]}"
 
 
 def spans_of(bookings: Mapping[str, Journey]) -> list[Span]:
@@ -93,6 +94,8 @@ def placed(spans: Sequence[Span], loose: Sequence[Loose]) -> tuple[dict[str, lis
         spans: those of the customer's bookings, sorted.
         loose: in any order.
     """
+    if not spans and len(loose) == 1:
+        return {}, [[loose[0]]]
     guests: dict[str, list[Loose]] = {}
     visits: list[list[Loose]] = []
     last = 0

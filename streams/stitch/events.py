@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
+from itertools import repeat
 from typing import TypeVar
 
 import numpy as np
@@ -34,6 +35,10 @@ COLUMNS = (
     "attributes",
 )
 """Fields of interaction.avsc that the fold reads."""
+
+
+_CHANNEL = {name: index for index, name in enumerate(CHANNELS)}
+_INSTRUMENT = {name: index for index, name in enumerate(INSTRUMENTS)}
 
 
 def event_hashes(event_ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
@@ -87,10 +92,10 @@ class Events:
         Returns:
             Per subject its (offset, eight-byte hash of the event id, event), in order of offsets.
         """
-        raw = frame["event_id"].str.replace_all("-", "", literal=True).str.decode("hex")
-        ids = raw.to_list()
-        packed = np.frombuffer(b"".join(ids), dtype=np.uint8).reshape(-1, 16)
-        digests = event_hashes(packed).astype(">u8").tobytes()
+        raw = bytes.fromhex("".join(frame["event_id"].to_list()).replace("-", ""))
+        packed = np.frombuffer(raw, dtype=np.uint8).reshape(-1, 16)
+        ids = packed.view("V16").ravel().tolist()
+        hashes = event_hashes(packed).astype(">u8").view("V8").tolist()
         survey, money = frame["survey"].struct, frame["money"].struct
         touchpoints = frame["touchpoint"].to_list()
         columns = [  # of Event, in its order
@@ -98,24 +103,20 @@ class Events:
             ids,
             frame["booking_ref"].to_list(),
             touchpoints,
-            frame["channel"].replace_strict(CHANNELS, range(len(CHANNELS)), return_dtype=pl.Int64).to_list(),
-            [self._milestones.get(touchpoint, -1) for touchpoint in touchpoints],
-            [self._case_roles.get(touchpoint) for touchpoint in touchpoints],
+            map(_CHANNEL.__getitem__, frame["channel"].to_list()),
+            map(self._milestones.get, touchpoints, repeat(-1)),
+            map(self._case_roles.get, touchpoints),
             frame["case_id"].to_list(),
             frame["unit"].to_list(),
             (frame["score"] * MICRO).round().cast(pl.Int64).to_list(),
             frame["score_weight"].fill_null(0.0).to_list(),
-            survey.field("instrument")
-            .replace_strict(INSTRUMENTS, range(len(INSTRUMENTS)), default=-1, return_dtype=pl.Int64)
-            .fill_null(-1)
-            .to_list(),
+            map(_INSTRUMENT.get, survey.field("instrument").to_list(), repeat(-1)),
             survey.field("score").fill_null(0.0).to_list(),
             money.field("amount_minor").fill_null(0).to_list(),
             money.field("currency").to_list(),
             self._preferences.stated(frame),
         ]
         made = list(map(Event, *columns))
-        hashes = [digests[at : at + 8] for at in range(0, len(digests), 8)]
         grouped: dict[K, list[tuple[int, bytes, Event]]] = {}
         for subject, record in zip(subjects, zip(offsets, hashes, made, strict=True), strict=True):
             of_subject = grouped.get(subject)

@@ -74,8 +74,9 @@ def fold_interactions(
         if is_alone(state, records, published):
             if published is not None:
                 state.applied_at = published.stop
-            fold_alone(changes, name, key, state, records, watching)
-            continue
+            if fold_alone(changes, name, key, state, records, watching):
+                continue
+            state = Subject() if encoded is None else decode(encoded)
         turn = _Turn(changes, name, key, state, watching)
         fresh = [record for record in records if record[0] >= state.interactions_applied]
         ended = any(event.ends_recall for _, _, event in fresh)

@@ -161,6 +161,9 @@ class Journey(msgspec.Struct, array_like=True, gc=False):
         """The latest milestone's status by (occurred_at, rank), or `exploring`."""
         if not self.milestones:
             return "exploring"
+        if len(self.milestones) == 1:
+            (only,) = self.milestones
+            return MILESTONES[only]
         latest, highest = 0, 0
         for milestone, at in self.milestones.items():
             if at > latest or (at == latest and milestone > highest):

@@ -14,13 +14,17 @@ holds wins, so that what was said stands before what was done.
 from __future__ import annotations
 
 import csv
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 import polars as pl
 
-LANGUAGE = r"^([A-Za-z]{2,3})"
+Stated = tuple[tuple[str, str], ...]
+"""(key, value) pairs."""
+LANGUAGE = re.compile("[A-Za-z]{2,3}")
 """The language of a BCP 47 tag."""
 
 
@@ -48,7 +52,7 @@ class Preferences:
 
     def __init__(self) -> None:
         self._fields: list[Preference] = []
-        self._touchpoints: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._touchpoints: dict[str, Stated] = {}
         self._attributes: dict[str, list[tuple[int, Preference]]] = {}
         for rank, rule in enumerate(load()):
             if rule.source == "field":
@@ -58,7 +62,7 @@ class Preferences:
             else:
                 self._attributes.setdefault(rule.name, []).append((rank, rule))
 
-    def stated(self, frame: pl.DataFrame) -> list[tuple[tuple[str, str], ...]]:
+    def stated(self, frame: pl.DataFrame) -> list[Stated]:
         """Of each interaction the (key, value) pairs that it states, each key once.
 
         Args:
@@ -68,14 +72,14 @@ class Preferences:
         found = [touchpoints.get(name, ()) for name in frame["touchpoint"].to_list()]
         for rule in self._fields:
             values = frame[rule.name]
-            if values.null_count() == frame.height:
-                continue
-            if rule.value == "language":
-                values = values.str.extract(LANGUAGE).str.to_lowercase()
-            pairs = {value: ((rule.key, value),) for value in values.unique().to_list()}
-            for row, value in enumerate(values.to_list()):
-                if value is not None:
-                    found[row] = pairs[value] + found[row] if found[row] else pairs[value]
+            given: Sequence[int] = range(frame.height)
+            if values.null_count():
+                given = values.is_not_null().arg_true().to_list()
+                values = values.drop_nulls()
+            named = values.to_list()
+            meant = {value: _meant(rule, value) for value in set(named)}
+            for row, value in zip(given, named, strict=True):
+                found[row] = meant[value] + found[row]
         for (row, key), (_, value) in self._said(frame).items():
             found[row] = ((key, value), *(pair for pair in found[row] if pair[0] != key))
         return found
@@ -101,3 +105,11 @@ class Preferences:
                     if known is None or meant[0] < known[0]:
                         said[row, rule.key] = meant
         return said
+
+
+def _meant(rule: Preference, value: str) -> Stated:
+    """What a field's value says by its rule."""
+    if rule.value == "language":
+        language = LANGUAGE.match(value)
+        return () if language is None else ((rule.key, language[0].lower()),)
+    return ((rule.key, value),)

@@ -22,8 +22,7 @@ NEGATIVE_AT, ADVOCATE_AT = -0.25, 0.25
 DIGITS = 6
 """Published scores are rounded to this many digits: beyond it, the order of additions shows."""
 _NO_SPAN = (None, None)
-_NO_MILESTONES = (None, None, None, None, None, None)
-_NO_SURVEYS = (None, None, None, None)
+_NO_ANSWER = (0, b"", None)
 _NOTHING: Sequence[Any] = ()
 
 
@@ -62,14 +61,16 @@ def row_of_journey(
 ) -> Row:
     """A record of journey.avsc, of what an Assembled holds."""
     # Written out, as the publications are half of what an event costs: no generators, nothing for what is not there.
-    low, spend, channels = journey.lowest, journey.spend, journey.channels
-    milestones: Sequence[int | None] = _NO_MILESTONES
+    low, spend = journey.lowest, journey.spend
+    booking, check_in, stay, post_travel = journey.channels
+    start, end = span or _NO_SPAN
+    booked = cancelled = no_show = checked_in = in_stay = completed = None
     if journey.milestones:
-        milestone = journey.milestones.get
-        milestones = milestone(0), milestone(1), milestone(2), milestone(3), milestone(4), milestone(5)
-    surveys: Sequence[float | None] = _NO_SURVEYS
+        at = journey.milestones.get
+        booked, cancelled, no_show, checked_in, in_stay, completed = at(0), at(1), at(2), at(3), at(4), at(5)
+    nps = csat = ces = stars = None
     if journey.surveys:
-        surveys = [None if (answer := journey.surveys.get(index)) is None else answer[2] for index in range(4)]
+        nps, csat, ces, stars = [journey.surveys.get(index, _NO_ANSWER)[2] for index in range(4)]
     return (
         f"{customer_id}/{key}",
         customer_id,
@@ -78,15 +79,27 @@ def row_of_journey(
         journey.status,
         journey.first,
         journey.last,
-        *(span or _NO_SPAN),
-        *milestones,
-        channels[0] + channels[1] + channels[2] + channels[3],
-        *channels,
+        start,
+        end,
+        booked,
+        cancelled,
+        no_show,
+        checked_in,
+        in_stay,
+        completed,
+        booking + check_in + stay + post_travel,
+        booking,
+        check_in,
+        stay,
+        post_travel,
         journey.score_sum / MICRO,
         journey.score_count,
         None if low is None else low[0] / MICRO,
         None if low is None else low[3],
-        *surveys,
+        nps,
+        csat,
+        ces,
+        stars,
         (sorted(spend.items()) if len(spend) > 1 else [*spend.items()]) if spend else _NOTHING,
         len([case for case in cases if case.opened]) if cases else 0,
         len([case for case in cases if case.status == "resolved"]) if cases else 0,
