@@ -33,6 +33,7 @@ from faust.tables.table import Table
 from faust.types import TP
 
 from streams.output import Output
+from streams.records import hand_out_parsed
 from streams.topics import CHANGELOG
 from streams.transport import OwnershipLost, handling, still_owner
 
@@ -302,6 +303,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         )
         await consumer.start()
         try:
+            hand_out_parsed(consumer)
             left = {aiokafka.TopicPartition(topic, partition): mark for partition, mark in marks.items()}
             consumer.assign(list(left))
             for tp in left:

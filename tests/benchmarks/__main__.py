@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import alerts, latency, pipeline, plot, sink, stages, state, stitch, transport, wire
+from tests.benchmarks import alerts, latency, pipeline, plot, scaling, sink, stages, state, stitch, transport, wire
 from tests.benchmarks.report import Outcome, say
 
 BENCHMARKS: dict[str, Callable[[int, Path | None], Outcome]] = {
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[int, Path | None], Outcome]] = {
     "transport": lambda records, _: transport.measure(records),
     "pipeline": lambda events, _: pipeline.measure(events),
     "stitch": lambda events, _: stitch.measure(events),
+    "scaling": lambda events, _: scaling.measure(events),
     "sink": lambda events, _: sink.measure(events),
     "wire": lambda events, _: wire.measure(events),
     "state": lambda customers, _: state.measure(customers),
@@ -32,6 +33,7 @@ EVENTS = {
     "transport": 200_000,
     "pipeline": 200_000,
     "stitch": 100_000,
+    "scaling": 100_000,
     "sink": 60_000,
     "wire": 20_000,
     "state": 1_000_000,
@@ -44,6 +46,7 @@ QUICK = {
     "transport": 20_000,
     "pipeline": 10_000,
     "stitch": 3_000,
+    "scaling": 10_000,
     "sink": 5_000,
     "wire": 2_000,
     "state": 50_000,

@@ -1,15 +1,33 @@
-"""CPU time and memory of processes, from Linux's /proc."""
+"""CPU time and memory of processes, from Linux's /proc; a process that collects garbage as a worker does."""
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from streams.embedded.memory import tree_memory
+from streams.worker import GC_THRESHOLDS
 
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def collecting_as_a_worker() -> Iterator[None]:
+    """This process's cycle collector set as `rihla worker` sets it: it leaves alone what is there, and runs seldom."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def cpu_seconds(pid: int) -> float:

@@ -1,7 +1,8 @@
 """The state of customers: bytes each, cost of an event by how many there are, keys a second read back from a changelog.
 
 Customers are those of `rihla simulate`, folded and then copied under new names until there are as many as wanted. The
-events that are measured are of another seed, so all are new, and meet customers at random.
+events that are measured are of another seed, so all are new, and meet customers at random. The recovery runs as in a
+worker: on uvloop, with a worker's collector.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from schemas.decode import BatchDecoder
 from streams import gather, transport
 from streams.app import build
@@ -26,13 +29,14 @@ from streams.stitch.fold import fold_interactions
 from streams.stitch.watching import Watching
 from streams.table import BatchTable
 from tests.benchmarks.identity_memory import resident_bytes
+from tests.benchmarks.processes import collecting_as_a_worker
 from tests.benchmarks.report import Outcome, say, tabulate
 from tests.benchmarks.sample import BATCH, REGISTRY
 from tests.benchmarks.stitch import enriched
 from tests.waiting import until
 from tests.workers import create_topic, running
 
-SIZES = (10_000, 100_000, 1_000_000)
+SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 """Customers in state; those above the number asked for are left out."""
 OFFSET = 1 << 40
 """Of the first event measured: above all that the states have seen."""
@@ -57,7 +61,8 @@ def measure(customers: int) -> Outcome:
         bytes_each, costs[size] = _cost(base, events, size)
     recovered = min(customers, 400_000)
     say(f"state: recovery of {recovered:,} keys")
-    by_clock, by_cpu = asyncio.run(_recovery(base, recovered))
+    with collecting_as_a_worker(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        by_clock, by_cpu = runner.run(_recovery(base, recovered))
     first, last = min(costs), max(costs)
     growth = costs[last] / costs[first]
     rows: list[list[object]] = [[f"us CPU an event with {size:,} customers", cost] for size, cost in costs.items()]

@@ -186,56 +186,80 @@ async def _all(interactions: Interactions) -> tuple[dict[str, Took], list[str]]:
     return took, problems
 
 
+class Running:
+    """A worker's process, which ends with the `with` block.
+
+    Its log is `log`, its metrics and progress are on the port given to it, if any.
+    """
+
+    def __init__(self, settings: Settings, worker: Worker, folder: Path, *options: str, number: int = 1) -> None:
+        variables = {**os.environ, **environment(settings), "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+        command = worker.command or [
+            *(sys.executable, "-m", f"tests.benchmarks.peers.{settings.prefix}_worker"),
+            *(settings.brokers, settings.prefix, str(settings.partitions), str(folder)),
+        ]
+        self.worker = worker
+        self.log = folder / f"{settings.prefix}-{number}.log"
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(
+                tethered([*command, *options]),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=variables,
+                cwd=folder,
+            )
+        self._deadline = time.monotonic() + WITHIN
+
+    def going_on(self) -> None:
+        """Raise WorkerError when it has ended, or taken too long."""
+        if self.process.poll() is not None or time.monotonic() > self._deadline:
+            say(self.log.read_text("utf-8", "replace")[-2000:])
+            raise WorkerError(f"{self.worker.title} ended, or took too long; its log is on stderr")
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds so far."""
+        return cpu_seconds(self.process.pid)
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
 async def _took(settings: Settings, worker: Worker, interactions: Interactions, folder: Path) -> Took:
     await ensure_topics(settings)
-    root = str(Path(__file__).resolve().parents[2])
-    variables = {**os.environ, **environment(settings), "PYTHONPATH": root}
-    log = folder / f"{settings.prefix}.log"
-    command = worker.command or [
-        *(sys.executable, "-m", f"tests.benchmarks.peers.{settings.prefix}_worker"),
-        *(settings.brokers, settings.prefix, str(settings.partitions), str(folder)),
-    ]
-    with log.open("wb") as out:
-        process = subprocess.Popen(  # noqa: ASYNC220  (a plain child)
-            tethered(command), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=variables, cwd=folder
-        )
-    deadline = time.monotonic() + WITHIN
-
-    def going_on() -> None:
-        if process.poll() is not None or time.monotonic() > deadline:
-            say(log.read_text("utf-8", "replace")[-2000:])
-            raise WorkerError(f"{worker.title} ended, or took too long; its log is on stderr")
-
-    try:
-        keys = [key for some, _ in interactions for key in some]
-        values = [value for _, some in interactions for value in some]
-        until = _until_committed if worker.commits else _until_published
-        await _feed(settings, keys[:WARM_UP], values[:WARM_UP])
-        await until(settings, WARM_UP, going_on)
+    keys = [key for some, _ in interactions for key in some]
+    values = [value for _, some in interactions for value in some]
+    until = until_committed if worker.commits else _until_published
+    with Running(settings, worker, folder) as running:
+        await feed(settings, keys[:WARM_UP], values[:WARM_UP])
+        await until(settings, WARM_UP, running.going_on)
         say(f"stitch: {worker.title}: {len(keys) - WARM_UP:,} interactions")
-        wall, cpu = time.monotonic(), cpu_seconds(process.pid)
-        await _feed(settings, keys[WARM_UP:], values[WARM_UP:])
-        await until(settings, len(keys), going_on)
-        wall, cpu = time.monotonic() - wall, cpu_seconds(process.pid) - cpu
-        memory = sum(tree_memory(process.pid).values())
-    finally:
-        process.terminate()
-        try:
-            await asyncio.to_thread(process.wait, 30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    return Took(wall, cpu, memory, await _published(settings))
+        wall, cpu = time.monotonic(), running.cpu
+        await feed(settings, keys[WARM_UP:], values[WARM_UP:])
+        await until(settings, len(keys), running.going_on)
+        wall, cpu = time.monotonic() - wall, running.cpu - cpu
+        memory = sum(tree_memory(running.process.pid).values())
+    return Took(wall, cpu, memory, await published(settings))
 
 
-async def _feed(settings: Settings, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+async def feed(settings: Settings, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+    """Send interactions."""
     async with producing(settings) as producer:
         output = BatchProducer(producer, settings.topic("interactions"))
         await output.send(keys, values)
         await output.flush()
 
 
-async def _until_committed(settings: Settings, events: int, going_on: Callable[[], None]) -> None:
+async def until_committed(settings: Settings, events: int, going_on: Callable[[], None]) -> None:
     """Wait until the worker's group has committed so many interactions: all that they caused is sent."""
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
     await admin.start()
@@ -267,7 +291,7 @@ async def _until_published(settings: Settings, events: int, going_on: Callable[[
         await consumer.stop()
 
 
-async def _published(settings: Settings) -> dict[str, pl.DataFrame]:
+async def published(settings: Settings) -> dict[str, pl.DataFrame]:
     """What a worker that has ended published last under each key, but for what it withdrew; without versions."""
     names = {settings.topic(topic): topic for topic in COMPARED}
     consumer = AIOKafkaConsumer(

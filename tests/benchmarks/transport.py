@@ -2,7 +2,8 @@
 `python tests/benchmarks/transport.py --broker embedded|kafka --records 400000`.
 
 Microseconds a record, wall clock and CPU of this process, for: sending; fetching and delivering to an agent that does
-nothing; a table's puts and flushes; its recovery. The worker runs in this process, on uvloop, as a worker does.
+nothing; a table's puts and flushes; its recovery. The worker runs in this process, on uvloop and with the
+collector set as a worker does.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from streams.embedded.tansu import Tansu
 from streams.output import BatchProducer
 from streams.settings import Settings
 from streams.table import BatchTable
+from tests.benchmarks.processes import collecting_as_a_worker
 from tests.benchmarks.report import Outcome, tabulate
 from tests.benchmarks.stages import TOLERATED
 from tests.waiting import until
@@ -147,7 +149,7 @@ def _measure(broker_name: str, records: int) -> None:
             finally:
                 await broker.stop()
 
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with collecting_as_a_worker(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(all_of_it())
 
 
