@@ -6,20 +6,27 @@ answered by ClickHouse from what it holds, and not from what the workers believe
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.decode import BatchDecoder
 from schemas.records import CHANNELS
 from schemas.registry import Registry
+from sinks.errors import in_short, is_retriable
 from streams.enrich.agent import topic_of
 from streams.identity.frames import subjects
 from streams.settings import Settings
 
 SCRATCH = "rihla_run"
+PAUSE = 1.0  # seconds before an insert is tried again
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,11 @@ class Accounting:
     def __init__(self, client: Any, settings: Settings, registry: Registry) -> None:
         self._client, self._settings, self._registry = client, settings, registry
         self._events = self._before = self._began = self._erased = 0
+        self._closing = threading.Event()
 
     def open(self) -> None:
         """Look at what is stored before anything is fed."""
-        self.close()
+        self._drop()
         self._client.command(f"CREATE DATABASE {SCRATCH}")
         for table in ("fed", "refused"):
             columns = "subject String, event_id String"
@@ -66,7 +74,11 @@ class Accounting:
         self._events += events
 
     def close(self) -> None:
-        """Drop the scratch database."""
+        """Drop the scratch database; what is being noted meanwhile is not tried again."""
+        self._closing.set()
+        self._drop()
+
+    def _drop(self) -> None:
         self._client.command(f"DROP DATABASE IF EXISTS {SCRATCH} SYNC")
 
     def account(self) -> Account:
@@ -106,8 +118,15 @@ class Accounting:
         return {_text(reason): number for reason, number in counts.iter_rows()}
 
     def _note(self, table: str, keys: pl.DataFrame) -> None:
-        if keys.height:
-            self._client.insert_arrow(f"{SCRATCH}.{table}", keys.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        """Store keys; tried again where the sink would, a full disk say: keys that are there twice do no harm."""
+        while keys.height:
+            try:
+                self._client.insert_arrow(f"{SCRATCH}.{table}", keys.to_arrow(compat_level=pl.CompatLevel.oldest()))
+                return
+            except ClickHouseError as error:
+                if not is_retriable(error) or self._closing.wait(PAUSE):
+                    raise
+                log.warning("what was fed could not be noted, trying again: %s", in_short(error))
 
     def _count(self, sql: str) -> int:
         return int(self._client.command(sql))
