@@ -82,6 +82,10 @@ def measure(events: int) -> Outcome:
         "peak_memory_mib": round(many.peak_memory / 2**20),
         "pipeline_results_match": few.matches and many.matches,
     }
+    workers = sum(roles.get(name, 0.0) for name in WORKERS)
+    if workers > 0:
+        figures["events_per_core_hour"] = round(3600e6 / workers)
+        text += f"\nfour workers: {workers:,.1f} us CPU an event, {3600 / workers:,.0f} million events a core-hour"
     if longer > 0:  # else the clock says nothing: too few events, or too much else to do for the machine
         figures["marginal_events_per_s"] = round(more / longer)
         text += f"\nonce the workers have joined their groups: {more / longer:,.0f} events a second"
