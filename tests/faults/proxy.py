@@ -30,7 +30,8 @@ class Proxy:
 
     def cut(self, share: float = 1.0) -> int:
         """Break off a share of the connections, the oldest first, with a reset and in mid-message; how many."""
-        doomed = [*self._open][: round(len(self._open) * share)]
+        alive = [writer for writer in self._open if not writer.is_closing()]
+        doomed = alive[: round(len(alive) * share)]
         for writer in doomed:
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             writer.transport.abort()
