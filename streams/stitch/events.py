@@ -37,6 +37,15 @@ COLUMNS = (
 """Fields of interaction.avsc that the fold reads."""
 
 
+_survey, _money = pl.col("survey").struct, pl.col("money").struct
+_NUMBERS = (
+    (pl.col("score") * MICRO).round().cast(pl.Int64).alias("micro"),
+    pl.col("score_weight").fill_null(0.0).alias("weight"),
+    _survey.field("instrument"),
+    _survey.field("score").fill_null(0.0).alias("answer"),
+    _money.field("amount_minor").fill_null(0),
+    _money.field("currency"),
+)
 _CHANNEL = {name: index for index, name in enumerate(CHANNELS)}
 _INSTRUMENT = {name: index for index, name in enumerate(INSTRUMENTS)}
 
@@ -96,7 +105,7 @@ class Events:
         packed = np.frombuffer(raw, dtype=np.uint8).reshape(-1, 16)
         ids = packed.view("V16").ravel().tolist()
         hashes = event_hashes(packed).astype(">u8").view("V8").tolist()
-        survey, money = frame["survey"].struct, frame["money"].struct
+        numbers = frame.select(*_NUMBERS)  # at once: by itself, each would cost a query
         touchpoints = frame["touchpoint"].to_list()
         columns = [  # of Event, in its order
             frame["occurred_at"].to_list(),
@@ -108,12 +117,12 @@ class Events:
             map(self._case_roles.get, touchpoints),
             frame["case_id"].to_list(),
             frame["unit"].to_list(),
-            (frame["score"] * MICRO).round().cast(pl.Int64).to_list(),
-            frame["score_weight"].fill_null(0.0).to_list(),
-            map(_INSTRUMENT.get, survey.field("instrument").to_list(), repeat(-1)),
-            survey.field("score").fill_null(0.0).to_list(),
-            money.field("amount_minor").fill_null(0).to_list(),
-            money.field("currency").to_list(),
+            numbers["micro"].to_list(),
+            numbers["weight"].to_list(),
+            map(_INSTRUMENT.get, numbers["instrument"].to_list(), repeat(-1)),
+            numbers["answer"].to_list(),
+            numbers["amount_minor"].to_list(),
+            numbers["currency"].to_list(),
             self._preferences.stated(frame),
         ]
         made = list(map(Event, *columns))

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -71,15 +70,11 @@ class Preferences:
         touchpoints = self._touchpoints
         found = [touchpoints.get(name, ()) for name in frame["touchpoint"].to_list()]
         for rule in self._fields:
-            values = frame[rule.name]
-            given: Sequence[int] = range(frame.height)
-            if values.null_count():
-                given = values.is_not_null().arg_true().to_list()
-                values = values.drop_nulls()
-            named = values.to_list()
-            meant = {value: _meant(rule, value) for value in set(named)}
-            for row, value in zip(given, named, strict=True):
-                found[row] = meant[value] + found[row]
+            values = frame[rule.name].to_list()
+            meant = {value: _meant(rule, value) for value in set(values) if value is not None}
+            if meant:
+                meant[None] = ()
+                found = [meant[value] + one for value, one in zip(values, found, strict=True)]
         for (row, key), (_, value) in self._said(frame).items():
             found[row] = ((key, value), *(pair for pair in found[row] if pair[0] != key))
         return found
@@ -87,17 +82,18 @@ class Preferences:
     def _said(self, frame: pl.DataFrame) -> dict[tuple[int, str], tuple[int, str]]:
         """(row, key): (rank of the rule, value) of what attributes say."""
         said: dict[tuple[int, str], tuple[int, str]] = {}
-        rows = (frame["attributes"].list.len() > 0).arg_true()
-        if rows.is_empty():
+        attributes = frame["attributes"]
+        rows = [row for row, size in enumerate(attributes.list.len().to_list()) if size]
+        given = [
+            (row, attribute["key"], attribute["value"])
+            for row, some in zip(rows, attributes.gather(rows).to_list(), strict=True)
+            for attribute in some
+            if attribute["key"] in self._attributes
+        ]
+        if not given:
             return said
-        given = (
-            pl.DataFrame({"row": rows, "attribute": frame["attributes"].gather(rows)})
-            .explode("attribute")
-            .unnest("attribute")
-            .filter(pl.col("key").is_in(list(self._attributes)))
-            .select("row", "key", pl.col("value").str.strip_chars().str.to_lowercase())
-        )
-        for row, name, value in given.iter_rows():
+        values = pl.Series([value for _, _, value in given], dtype=pl.String).str.strip_chars().str.to_lowercase()
+        for (row, name, _), value in zip(given, values.to_list(), strict=True):
             for rank, rule in self._attributes[name]:
                 if value and rule.match.lower() in ("", value):
                     meant = (rank, value if rule.value == "*" else rule.value)
