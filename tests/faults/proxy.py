@@ -29,7 +29,7 @@ class Proxy:
         self._running: set[asyncio.Task[None]] = set()
 
     def cut(self, share: float = 1.0) -> int:
-        """Break off a share of the connections, the oldest first, with a reset and in mid-message; how many."""
+        """Break off a share of the connections with a reset and in mid-message; how many."""
         alive = [writer for writer in self._open if not writer.is_closing()]
         doomed = alive[: round(len(alive) * share)]
         for writer in doomed:
