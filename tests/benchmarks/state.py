@@ -42,6 +42,8 @@ OFFSET = 1 << 40
 """Of the first event measured: above all that the states have seen."""
 PARTITIONS = 4
 AT_ONCE = 8_000
+RECOVERIES = 4
+"""One after the other; the fastest counts, since other work of the machine can only make one slower."""
 BYTES_LIMIT = 1024
 """At rest on average, a customer."""
 FLAT = 1.2
@@ -149,14 +151,17 @@ async def _recovery(base: list[bytes], keys: int) -> tuple[float, float]:
                     if number % AT_ONCE == 0:
                         await table.flush()
                 await table.flush()
-            app, table = _keeping(settings, topic)
-            cpu = time.process_time()
-            async with running(app):
-                await until(lambda: len(table.partitions_held) == PARTITIONS, 120)
-                cpu = time.process_time() - cpu
-                if table.recovered_keys != keys:
-                    raise RuntimeError(f"{table.recovered_keys} keys recovered of {keys}")
-                return keys / table.recovery_seconds, keys / cpu
+            clock, cpu = [], []
+            for _ in range(RECOVERIES):
+                app, table = _keeping(settings, topic)
+                began = time.process_time()
+                async with running(app):
+                    await until(lambda table=table: len(table.partitions_held) == PARTITIONS, 120)
+                    cpu.append(time.process_time() - began)
+                    if table.recovered_keys != keys:
+                        raise RuntimeError(f"{table.recovered_keys} keys recovered of {keys}")
+                    clock.append(table.recovery_seconds)
+            return keys / min(clock), keys / min(cpu)
         finally:
             await broker.stop()
 
