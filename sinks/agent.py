@@ -32,7 +32,7 @@ ROWS_PER_INSERT = 20_000
 """With 60,000 a row costs 5 % less CPU, and an insert three times the memory."""
 BYTES_PER_INSERT = 16 << 20
 """Of keys and values, as Kafka has them: bounds the memory of an insert whose rows are long."""
-LINGER_SECONDS = 0.5
+LINGER_SECONDS = 0.25
 """Between two inserts that are not full, at most; see streams.gather.patience."""
 LATENCIES_PER_INSERT = 20
 """How many rows of an insert the latency metric looks at, evenly spread."""

@@ -21,6 +21,7 @@ from streams.erasure.erased import Erased
 from streams.erasure.follow import Follower
 from streams.erasure.guard import guard
 from streams.output import Output
+from streams.progress import Records
 from streams.settings import Settings
 from streams.transport import RecordBatch, lags, positions
 
@@ -91,13 +92,13 @@ class Edge:
         await output.send(keys, encoder.encode(frame), timestamps, marks=marks)
         self._unflushed[topic] = self._unflushed.get(topic, 0) + frame.height
 
-    async def refuse(self, records: Sequence[Any], refused: Iterable[tuple[int, str, str]]) -> None:
+    async def refuse(self, records: RecordBatch | Records, refused: Iterable[tuple[int, str, str]]) -> None:
         """Send Kafka records to dead letters: (position among them, reason, detail) of each."""
         await self.refuse_letters(
             DeadLetter(
-                (item := records[position]).topic,
-                item.partition,
-                item.offset,
+                records.topic,
+                records.partition_of(position),
+                (item := records[position]).offset,
                 item.key,
                 item.value or b"",
                 reason,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from streams.transport import OwnershipLost, RecordBatch, handling
@@ -129,8 +129,3 @@ def patience(took: float, linger: float) -> float:
 def size_of(batch: RecordBatch) -> int:
     """Bytes of a batch's keys and values."""
     return sum(len(record.key or b"") + len(record.value or b"") for record in batch)
-
-
-def records_of(batches: Iterable[RecordBatch]) -> Sequence[Any]:
-    """The records of batches, those of a partition next to each other and in their order."""
-    return [record for batch in sorted(batches, key=lambda batch: batch.partition) for record in batch]

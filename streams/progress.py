@@ -8,7 +8,7 @@ from typing import Any
 
 
 class RecordBatch(list[Any]):
-    """The records (aiokafka.ConsumerRecord) of one partition chunk, in offset order; never empty.
+    """The records (see streams.records) of one partition chunk, in offset order; never empty.
 
     generation: of the consumer (streams.transport) when this worker read them.
     """
@@ -33,8 +33,31 @@ class RecordBatch(list[Any]):
         """Offset after the last record."""
         return int(self[-1].offset) + 1
 
+    def partition_of(self, position: int) -> int:
+        """Partition of the record at a position (see Records)."""
+        return self.partition
+
     def __repr__(self) -> str:
         return f"<{self.topic}[{self.partition}] {self.first_offset}..{self.next_offset - 1}>"
+
+
+class Records(list[Any]):
+    """The records of several batches of one topic, those of a partition next to each other and in their order."""
+
+    __slots__ = ("partitions", "topic")
+
+    def __init__(self, batches: Iterable[RecordBatch]) -> None:
+        super().__init__()
+        #: of each record
+        self.partitions: list[int] = []
+        for batch in sorted(batches, key=lambda batch: batch.partition):
+            self.topic = batch.topic
+            self += batch
+            self.partitions += [batch.partition] * len(batch)
+
+    def partition_of(self, position: int) -> int:
+        """Partition of the record at a position."""
+        return self.partitions[position]
 
 
 class Progress:

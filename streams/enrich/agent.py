@@ -12,7 +12,8 @@ from schemas.records import CHANNELS
 from streams import metrics
 from streams.edge import Edge, now_ms
 from streams.enrich.transform import Enriched, Enricher
-from streams.gather import gather, records_of
+from streams.gather import gather
+from streams.progress import Records
 from streams.settings import Settings
 from streams.transport import RecordBatch
 
@@ -39,19 +40,21 @@ def create(app: Any, settings: Settings) -> Edge:
     async def handle(batches: list[RecordBatch]) -> None:
         began = time.perf_counter()
         events: dict[str, pl.DataFrame] = {}
-        records: list[Any] = []  # of the events, in their order
+        origins: list[tuple[Records, int]] = []  # of the events, in their order
         for topic, channel in channels.items():
-            read = records_of(batch for batch in batches if batch.topic == topic)
-            if not read:
+            records = Records(batch for batch in batches if batch.topic == topic)
+            if not records:
                 continue
-            decoded = edge.decode(channel, read)
+            decoded = edge.decode(channel, records)
             events[channel] = decoded.frame
-            records += [read[at] for at in decoded.rows.tolist()]
-            await edge.refuse(read, ((at, "undecodable", detail) for at, detail in decoded.errors))
+            origins += [(records, at) for at in decoded.rows.tolist()]
+            await edge.refuse(records, ((at, "undecodable", detail) for at, detail in decoded.errors))
         enriched = enricher.enrich(events, now_ms())
-        await edge.refuse(records, enriched.refused)
+        for at, reason, detail in enriched.refused:
+            records, position = origins[at]
+            await edge.refuse(records, [(position, reason, detail)])
         interactions = enriched.interactions
-        timestamps = [records[at].timestamp for at in enriched.rows.tolist()]
+        timestamps = [records[at].timestamp for records, at in (origins[row] for row in enriched.rows.tolist())]
         await edge.publish("interactions", "interaction", interactions, keys_of(interactions["subject"]), timestamps)
         links = sent.new(enriched.links)
         await edge.publish("links", "link", links, keys_of(links["subject"]))

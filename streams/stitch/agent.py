@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
@@ -18,8 +18,9 @@ from streams.alerts.ticker import EVERY, Ticker
 from streams.edge import Edge, now_ms
 from streams.enrich.validate import UUID
 from streams.erasure.guard import NOW
-from streams.gather import gather, records_of
+from streams.gather import gather
 from streams.output import RAISED, RECALLED, RECALLED_LAST, RESTORED
+from streams.progress import Records
 from streams.settings import Settings
 from streams.stitch import rows
 from streams.stitch.erase import erase
@@ -42,8 +43,6 @@ _PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row]
     ("moves", "move", lambda changes: changes.moves, lambda row: row[1]),
     ("recalls", "recall", lambda changes: changes.recalls, lambda row: row[0]),
 )
-Folded = tuple[list[tuple[int, Changes]], list[tuple[int, str]]]
-"""Of the records of a topic: what they change in each partition; (position, what is wrong) of those left out."""
 _raised = msgspec.json.Decoder(dict[str, tuple[int, str]]).decode
 _READ = tuple(dict.fromkeys(("subject", *COLUMNS, *match.COLUMNS)))
 _BECAME = {
@@ -66,6 +65,19 @@ MEASURE_EVERY = 15.0
 """Seconds between looks at the size of the state: each takes some 40 ms a million subjects."""
 
 
+class Turn(NamedTuple):
+    """What records of one topic and partition, or timers of a partition, bring about."""
+
+    partition: int
+    changes: Changes
+    timestamp: int
+    """Of what is published: that of the first record, in epoch ms."""
+
+
+Folded = tuple[list[Turn], list[tuple[int, str]]]
+"""Of the records of a topic: the turn of each partition; (position, what is wrong) of those left out."""
+
+
 def create(app: Any, settings: Settings) -> Edge:
     """Register the agent, its timers and its table with the app. Raises RuleError for rules that cannot be used."""
     edge = Edge(app, settings, "stitch")
@@ -75,7 +87,7 @@ def create(app: Any, settings: Settings) -> Edge:
     matcher = match.Matcher(watching.rules)
     working = asyncio.Lock()  # a batch or a turn of timers at a time: both write the same states and outputs
 
-    def interactions(records: Sequence[Any]) -> Folded:
+    def interactions(records: Records) -> Folded:
         decoded = edge.decode("interaction", records, _READ)
         frame, positions, errors = decoded.frame, decoded.rows.tolist(), decoded.errors
         named = frame["event_id"].str.contains(UUID)
@@ -93,36 +105,35 @@ def create(app: Any, settings: Settings) -> Edge:
         raised = {row: _raised(headers[RAISED]) for row, headers in headed.items() if RAISED in headers}
         watched = matcher.watched(frame, watching.now, restored | recalled, raised)
         # A subject in two partitions, as a foreign producer may have it, is two subjects.
-        keys = [(record.partition, subject) for record, subject in zip(taken, frame["subject"].to_list(), strict=True)]
+        partitions = [records.partitions[at] for at in positions]
+        keys = list(zip(partitions, frame["subject"].to_list(), strict=True))
         offsets = [record.offset for record in taken]
         grouped = events.by_subject(frame, keys, offsets, watched, restored | recalled, last)
         if restored:
             ticker.restoring()
-        newest = frame.group_by(pl.Series("partition", [partition for partition, _ in keys])).agg(
-            pl.col("occurred_at").max()
-        )
+        newest = frame.group_by(pl.Series("partition", partitions)).agg(pl.col("occurred_at").max())
         for partition, at in newest.iter_rows():
             ticker.read(partition, at)
-        return _fold(fold_interactions, grouped), errors
+        return _fold(fold_interactions, grouped, records), errors
 
-    def identities(records: Sequence[Any]) -> Folded:
+    def identities(records: Records) -> Folded:
         decoded = edge.decode("identity", records, ("kind", "value", "root", "version"))
         news: dict[tuple[int, str], list[tuple[int, str, int]]] = {}
         for at, (kind, value, root, version) in zip(decoded.rows.tolist(), decoded.frame.iter_rows(), strict=True):
-            record = records[at]
-            news.setdefault((record.partition, f"{kind}:{value}"), []).append((record.offset, root, version))
-        return _fold(fold_identities, news), decoded.errors
+            key = (records.partitions[at], f"{kind}:{value}")
+            news.setdefault(key, []).append((records[at].offset, root, version))
+        return _fold(fold_identities, news, records), decoded.errors
 
-    def parts(records: Sequence[Any]) -> Folded:
+    def parts(records: Records) -> Folded:
         decoded = edge.decode("part", records)
         erased: dict[int, set[str]] = {}
         sent: dict[tuple[int, str], list[tuple[int, str, int, bytes | None]]] = {}
         for at, (target, part, version, state) in zip(decoded.rows.tolist(), decoded.frame.iter_rows(), strict=True):
-            record = records[at]
+            partition = records.partitions[at]
             if version == NOW:
-                erased.setdefault(record.partition, set()).add(target)
+                erased.setdefault(partition, set()).add(target)
             else:
-                sent.setdefault((record.partition, target), []).append((record.offset, part, version, state))
+                sent.setdefault((partition, target), []).append((records[at].offset, part, version, state))
         for partition, subjects in erased.items():
             gone, changed = erase(table.items(partition), subjects)
             for key in gone:
@@ -130,14 +141,18 @@ def create(app: Any, settings: Settings) -> Edge:
             for key, state in changed.items():
                 table.put(partition, key, state)
             ticker.note(partition, dict.fromkeys(gone, 0), dict.fromkeys(gone, ()))
-        return _fold(fold_parts, sent), decoded.errors
+        return _fold(fold_parts, sent, records), decoded.errors
 
-    def _fold(fold: Callable[..., Changes], messages: Mapping[tuple[int, str], Any]) -> list[tuple[int, Changes]]:
+    def _fold(fold: Callable[..., Changes], messages: Mapping[tuple[int, str], Any], records: Records) -> list[Turn]:
         by_partition: dict[int, dict[str, Any]] = {}
         for (partition, subject), some in messages.items():
             by_partition.setdefault(partition, {})[subject] = some
         return [
-            (partition, fold(partial(table.get, partition), subjects, watching, table.written(partition)))
+            Turn(
+                partition,
+                fold(partial(table.get, partition), subjects, watching, table.written(partition)),
+                records[records.partitions.index(partition)].timestamp,
+            )
             for partition, subjects in by_partition.items()
         ]
 
@@ -147,47 +162,52 @@ def create(app: Any, settings: Settings) -> Edge:
         settings.topic("parts"): parts,
     }
 
-    async def store(changes: Sequence[tuple[int, Changes]]) -> None:
+    def put(turns: Sequence[Turn]) -> None:
+        for turn in turns:
+            for key, state in turn.changes.states.items():
+                table.put(turn.partition, key, state)
+
+    async def store(turns: Sequence[Turn]) -> None:
         await table.flush()  # before anything is published: what is published follows from durable state
-        for partition, change in changes:
-            ticker.note(partition, change.due, change.opened)
-            sweeper.note(change.states)
+        for turn in turns:
+            ticker.note(turn.partition, turn.changes.due, turn.changes.opened)
+            sweeper.note(turn.changes.states)
 
-    def put(changes: Sequence[tuple[int, Changes]]) -> None:
-        for partition, change in changes:
-            for key, state in change.states.items():
-                table.put(partition, key, state)
-
-    async def publish(changes: Sequence[tuple[int, Changes]], timestamp: int) -> None:
+    async def publish(turns: Sequence[Turn]) -> None:
         for topic, record, rows_of, key_of in _PUBLISHED:
-            published = [row for _, change in changes for row in rows_of(change)]
+            published: list[Row] = []
+            timestamps: list[int] = []
+            for turn in turns:
+                of_turn = rows_of(turn.changes)
+                published += of_turn
+                timestamps += [turn.timestamp] * len(of_turn)
             if published:
                 keys = [key_of(row).encode() for row in published]
-                await edge.publish(topic, record, rows.frame(record, published), keys, timestamp)
+                await edge.publish(topic, record, rows.frame(record, published), keys, timestamps)
 
     async def handle(batches: list[RecordBatch]) -> None:
         async with working:
             began = time.perf_counter()
             watching.now = now_ms()
-            changes: list[tuple[int, Changes]] = []
-            refused: list[tuple[Sequence[Any], list[tuple[int, str]]]] = []
+            turns: list[Turn] = []
+            refused: list[tuple[Records, list[tuple[int, str]]]] = []
             for topic, fold in folds.items():
-                records = records_of(batch for batch in batches if batch.topic == topic)
+                records = Records(batch for batch in batches if batch.topic == topic)
                 if not records:
                     continue
                 folded, errors = fold(records)
                 put(folded)  # what the next topic's messages begin from
-                changes += folded
+                turns += folded
                 refused.append((records, errors))
-            await store(changes)
-            await publish(changes, min(batch[0].timestamp for batch in batches))
+            await store(turns)
+            await publish(turns)
             for records, errors in refused:
                 await edge.refuse(records, [(at, "undecodable", detail) for at, detail in errors])
             await edge.flush()
-            for _, change in changes:
-                metrics.DUPLICATES.inc(change.duplicates)
-                metrics.STATE_RECALLS.inc(len(change.recalls))
-                count(change.news)
+            for turn in turns:
+                metrics.DUPLICATES.inc(turn.changes.duplicates)
+                metrics.STATE_RECALLS.inc(len(turn.changes.recalls))
+                count(turn.changes.news)
             edge.observe(batches, time.perf_counter() - began)
 
     async def fire(partition: int, keys: list[bytes], until: int) -> None:
@@ -195,9 +215,10 @@ def create(app: Any, settings: Settings) -> Edge:
             watching.now = now_ms()
             names = [key.decode() for key in keys]
             changes = fold_due(partial(table.get, partition), names, watching, until)
-            put([(partition, changes)])
-            await store([(partition, changes)])
-            await publish([(partition, changes)], watching.now)
+            turns = [Turn(partition, changes, watching.now)]
+            put(turns)
+            await store(turns)
+            await publish(turns)
             await edge.flush()
             count(changes.news)
             for one in changes.news:

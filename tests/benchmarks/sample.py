@@ -27,10 +27,10 @@ REGISTRY = LocalRegistry()
 def lines(events: int, seed: int = 1) -> Iterator[bytes]:
     """So many simulated events as JSON Lines, without line ends."""
     options = Options(customers=max(1, events // EVENTS_A_CUSTOMER), seed=seed)
-    random = Random(seed)
     languages = sorted({language for language, _, _ in texts.sentences()})
     aspects = sorted({aspect for _, polarity, aspect in texts.sentences() if polarity == "positive"})
     for event in islice(simulate(options), events):
+        random = Random(event["event_id"])  # an event that comes twice says the same twice
         if "text" not in event and random.random() < MORE_TEXTS:
             polarity = random.choice(("positive", "negative"))
             event["text"] = texts.write(random, random.choice(languages), polarity, *random.sample(aspects, 2))
