@@ -1,4 +1,4 @@
-"""From produced to visible in cx.journeys, at 10 %, 25 %, 50 % and 80 % of what the embedded pipeline can do on this machine.
+"""From produced to visible in cx.journeys, at 10, 25, 50 and 80 % of what the embedded pipeline can do on this machine.
 
 The capacity is measured first: so many events at once, until all are in the tables. Then simulated events come at a
 steady rate, and among them probes: bookings of a customer of their own. A probe's latency is from just before it is
