@@ -208,11 +208,11 @@ async def _hit(fault: str, a: Worker, b: Worker, produce: Any) -> list[Worker]:
 
 
 def _done(workers: list[Worker], ends: dict[int, int]) -> bool:
-    """Whether the workers together have acked everything, with every partition held by one of them."""
+    """Whether the workers, all started, have acked everything together, with every partition held by one of them."""
     reports = [worker.report() for worker in workers]
     held = sorted(partition for report in reports for partition in report.get("held", ()))
     positions = {int(p): offset for report in reports for p, offset in report.get("positions", {}).items()}
-    return held == sorted(ends) and positions == ends
+    return all(reports) and held == sorted(ends) and positions == ends
 
 
 def _compare(reports: list[dict[str, Any]], expected: collections.Counter[str], result: Result) -> None:
