@@ -191,7 +191,6 @@ class Engine:
         target: `INSERT INTO ...` with its columns, up to where FORMAT or VALUES would stand, without SETTINGS.
         clause: its SETTINGS clause, or nothing.
         Raises EngineError; then parts of a body of more than max_insert_block_size rows may be stored, as on a server.
-
         """
         with Spool() as spool:
             for piece in data:
