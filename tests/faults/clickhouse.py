@@ -94,7 +94,7 @@ FAULTS = (
     ClickHouseFault("data-disk-full", Trouble((REFUSED,), 8, 6.0), fills="blocks"),
     ClickHouseFault("data-disk-without-inodes", Trouble((REFUSED,), 8, 6.0), fills="inodes"),
     ClickHouseFault(
-        "clickhouse-anything", Trouble(tuple(kind for kind in KINDS if kind != "refuse"), 12, 6.0, share=0.5)
+        "clickhouse-anything", Trouble(tuple(kind for kind in KINDS if kind != "refuse"), 8, 6.0, share=0.5)
     ),
 )
 
