@@ -88,8 +88,7 @@ def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> N
         metrics.SINK_ROWS_INSERTED.labels(table.view).inc(stored)
         pending.set(0)
         async with publishing:
-            for batch, at, reason, detail in refused:
-                await edge.refuse(batch, [(at, reason, detail)])
+            await edge.refuse(refused)
             await edge.flush()
         _observe_latency(table, batches)
         edge.observe(batches, time.perf_counter() - began)

@@ -80,7 +80,7 @@ def register(app: Any, edge: Edge, publishing: asyncio.Lock) -> None:
                 await edge.publish("parts", "part", frame, [subject.encode() for subject in without])
                 await edge.flush()
         async with publishing:
-            await edge.refuse(batch, [(at, "undecodable", detail) for at, detail in decoded.errors])
+            await edge.refuse((batch, at, "undecodable", detail) for at, detail in decoded.errors)
             await edge.flush()
 
     @app.agent(app.topic(topic, key_serializer="raw", value_serializer="raw"), name="sink-recalls")  # type: ignore[untyped-decorator]

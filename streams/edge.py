@@ -1,6 +1,6 @@
 """What every worker's agent needs at its edge to Kafka: decoders, outputs, dead letters, and the account of both.
 
-The agents themselves stay thin: decode here, call the pure core, publish here, flush; `streams.transport.consume` acks.
+The agents themselves stay thin: decode here, call the pure core, publish here, flush; `streams.gather` acks.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ class Edge:
         await output.send(keys, encoder.encode(frame), timestamps, marks=marks)
         self._unflushed[topic] = self._unflushed.get(topic, 0) + frame.height
 
-    async def refuse(self, records: RecordBatch | Records, refused: Iterable[tuple[int, str, str]]) -> None:
-        """Send Kafka records to dead letters: (position among them, reason, detail) of each."""
+    async def refuse(self, refused: Iterable[tuple[RecordBatch | Records, int, str, str]]) -> None:
+        """Send Kafka records to dead letters: (records, position among them, reason, detail) of each."""
         await self.refuse_letters(
             DeadLetter(
                 records.topic,
@@ -105,7 +105,7 @@ class Edge:
                 detail,
                 attempts(item.headers),
             )
-            for position, reason, detail in refused
+            for records, position, reason, detail in refused
         )
 
     async def refuse_letters(self, letters: Iterable[DeadLetter]) -> None:

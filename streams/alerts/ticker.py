@@ -62,7 +62,7 @@ class Ticker:
         self._restored_at = time.monotonic()
 
     async def tick(self) -> None:
-        """Fire what is due in the partitions held; whatever goes wrong ends as in streams.transport.consume."""
+        """Fire what is due in the partitions held; whatever goes wrong ends as in streams.gather."""
         try:
             generation = self._app.consumer_generation_id
             held = self._table.partitions_held

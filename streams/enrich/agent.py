@@ -41,6 +41,7 @@ def create(app: Any, settings: Settings) -> Edge:
         began = time.perf_counter()
         events: dict[str, pl.DataFrame] = {}
         origins: list[tuple[Records, int]] = []  # of the events, in their order
+        refused: list[tuple[Records, int, str, str]] = []
         for topic, channel in channels.items():
             records = Records(batch for batch in batches if batch.topic == topic)
             if not records:
@@ -48,11 +49,10 @@ def create(app: Any, settings: Settings) -> Edge:
             decoded = edge.decode(channel, records)
             events[channel] = decoded.frame
             origins += [(records, at) for at in decoded.rows.tolist()]
-            await edge.refuse(records, ((at, "undecodable", detail) for at, detail in decoded.errors))
+            refused += [(records, at, "undecodable", detail) for at, detail in decoded.errors]
         enriched = enricher.enrich(events, now_ms())
-        for at, reason, detail in enriched.refused:
-            records, position = origins[at]
-            await edge.refuse(records, [(position, reason, detail)])
+        refused += [(*origins[at], reason, detail) for at, reason, detail in enriched.refused]
+        await edge.refuse(refused)
         interactions = enriched.interactions
         timestamps = [records[at].timestamp for records, at in (origins[row] for row in enriched.rows.tolist())]
         await edge.publish("interactions", "interaction", interactions, keys_of(interactions["subject"]), timestamps)

@@ -50,11 +50,10 @@ def create(app: Any, settings: Settings) -> Edge:
         senseless = frame.select(_SENSELESS).to_series() & ~erased
         where = decoded.rows[senseless.to_numpy()].tolist()
         await edge.refuse(
-            batch,
             [
-                *((at, "undecodable", detail) for at, detail in decoded.errors),
-                *((at, "undecodable", "no event makes such a link") for at in where),
-            ],
+                *((batch, at, "undecodable", detail) for at, detail in decoded.errors),
+                *((batch, at, "undecodable", "no event makes such a link") for at in where),
+            ]
         )
         await edge.flush()
         begin, identifiers = 0, set[str]()

@@ -190,7 +190,7 @@ def create(app: Any, settings: Settings) -> Edge:
             began = time.perf_counter()
             watching.now = now_ms()
             turns: list[Turn] = []
-            refused: list[tuple[Records, list[tuple[int, str]]]] = []
+            refused: list[tuple[Records, int, str, str]] = []
             for topic, fold in folds.items():
                 records = Records(batch for batch in batches if batch.topic == topic)
                 if not records:
@@ -198,11 +198,10 @@ def create(app: Any, settings: Settings) -> Edge:
                 folded, errors = fold(records)
                 put(folded)  # what the next topic's messages begin from
                 turns += folded
-                refused.append((records, errors))
+                refused += [(records, at, "undecodable", detail) for at, detail in errors]
             await store(turns)
             await publish(turns)
-            for records, errors in refused:
-                await edge.refuse(records, [(at, "undecodable", detail) for at, detail in errors])
+            await edge.refuse(refused)
             await edge.flush()
             for turn in turns:
                 metrics.DUPLICATES.inc(turn.changes.duplicates)
