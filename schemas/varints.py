@@ -23,6 +23,8 @@ _TABLE_SIZE: Final = 1 << 14
 _THRESHOLDS: Final = [np.uint64(1 << bits) for bits in range(7, 64, 7)]
 _MORE: Final = np.array([sum(0x80 << 8 * byte for byte in range(size - 1)) for size in range(9)], dtype=np.uint64)
 """Of a number of so many bytes: the bit of each but the last that says that another follows."""
+_MANY: Final = 12
+"""So many numbers are cheaper at once than one by one."""
 _PLACES: Final = np.arange(10, dtype=np.uint8)
 
 
@@ -40,6 +42,17 @@ def varints(numbers: Ints) -> Array:
     digits = ((zigzag[:, None] >> np.arange(0, 70, 7, dtype=np.uint64)) & np.uint64(0x7F)).astype(np.uint8)
     digits[sizes[:, None] - 1 > _PLACES] |= 0x80
     return from_sizes(sizes, digits[sizes[:, None] > _PLACES])
+
+
+def varints_of(numbers: Ints) -> list[bytes]:
+    """Each number as bytes of its own."""
+    zigzag = _zigzag(numbers)
+    if len(numbers) < _MANY or (most := int(zigzag.max())) >= 1 << 56:
+        return [varint(number) for number in numbers.tolist()]
+    words = _septets(zigzag) | _MORE[_sizes(zigzag, most)]
+    # numpy drops the zeros at the end of a text: the last byte of a number is none, but where the number is 0
+    encoded: list[bytes] = words.astype("<u8", copy=False).view("S8").tolist()
+    return encoded if zigzag.all() else [octets or b"\0" for octets in encoded]
 
 
 def _zigzag(numbers: Ints) -> Words:

@@ -70,7 +70,7 @@ class Edge:
         self,
         topic: str,
         record: str,
-        frame: pl.DataFrame,
+        rows: pl.DataFrame | Sequence[Sequence[Any]],
         keys: Sequence[bytes | None],
         timestamps: Any = None,
         marks: Sequence[tuple[str, bytes]] = (),
@@ -78,10 +78,10 @@ class Edge:
         """Send rows; they are durable after `flush`.
 
         Args:
-            topic: without prefix. record: the schema of the rows.
+            topic: without prefix. record: the schema of the rows. rows: a frame, or tuples (see BatchEncoder.encode).
             keys: one a row. timestamps: epoch ms, one a row, one for all, or None for now. marks: headers of every row.
         """
-        if frame.height == 0:
+        if not len(rows):
             return
         encoder = self._encoders.get(record)
         if encoder is None:
@@ -89,8 +89,8 @@ class Edge:
         output = self._outputs.get(topic)
         if output is None:
             output = self._outputs[topic] = Output(self.app, self.settings.topic(topic))
-        await output.send(keys, encoder.encode(frame), timestamps, marks=marks)
-        self._unflushed[topic] = self._unflushed.get(topic, 0) + frame.height
+        await output.send(keys, encoder.encode(rows), timestamps, marks=marks)
+        self._unflushed[topic] = self._unflushed.get(topic, 0) + len(rows)
 
     async def refuse(self, refused: Iterable[tuple[RecordBatch | Records, int, str, str]]) -> None:
         """Send Kafka records to dead letters: (records, position among them, reason, detail) of each."""

@@ -8,12 +8,14 @@ from typing import Any
 
 import polars as pl
 
+from schemas.decode import BatchDecoder
+from schemas.encode import BatchEncoder
 from schemas.records import polars_schema
+from schemas.registry import LocalRegistry
 from streams.identity.frames import subjects_and_links
 from streams.identity.graph import Change
 from streams.identity.identifiers import customer_id
 from streams.identity.resolver import Resolver
-from streams.stitch import rows
 from streams.stitch.events import Events
 from streams.stitch.fold import fold_identities, fold_interactions
 from tests.properties.test_stitch_fold import World
@@ -22,6 +24,7 @@ DAY_MS = 86_400_000
 START_MS = 1_700_000_000_000
 """2023-11-14T22:13:20Z."""
 INTERACTION = polars_schema("interaction")
+REGISTRY = LocalRegistry()
 RECORDS = {"journeys": "journey", "customers": "customer", "cases": "case"}
 """Table: the record that stitch publishes for it."""
 
@@ -128,7 +131,7 @@ class Workers:
             ]
             return pl.DataFrame(told, schema=polars_schema("identity"), orient="row")
         record, kept = RECORDS[table], list(self.world.tables.get(table, {}).values())
-        return rows.frame(record, kept) if kept else pl.DataFrame(schema=polars_schema(record))
+        return BatchDecoder(record, REGISTRY).decode(BatchEncoder(record, REGISTRY).encode(kept)).frame
 
     def exact(self, table: str) -> pl.DataFrame:
         """What the exact view of journeys, customers or cases would show."""

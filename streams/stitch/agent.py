@@ -22,7 +22,6 @@ from streams.gather import gather
 from streams.output import RAISED, RECALLED, RECALLED_LAST, RESTORED
 from streams.progress import Records
 from streams.settings import Settings
-from streams.stitch import rows
 from streams.stitch.erase import erase
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import Changes, fold_due, fold_identities, fold_interactions, fold_parts
@@ -183,7 +182,7 @@ def create(app: Any, settings: Settings) -> Edge:
                 timestamps += [turn.timestamp] * len(of_turn)
             if published:
                 keys = [key_of(row).encode() for row in published]
-                await edge.publish(topic, record, rows.frame(record, published), keys, timestamps)
+                await edge.publish(topic, record, published, keys, timestamps)
 
     async def handle(batches: list[RecordBatch]) -> None:
         async with working:

@@ -6,10 +6,6 @@ from collections.abc import Sequence
 from math import floor
 from typing import Any
 
-import polars as pl
-
-from schemas.columns import series
-from schemas.records import polars_schema
 from streams.stitch.assemble import Assembled
 from streams.stitch.case import Case
 from streams.stitch.journey import MICRO, Journey
@@ -160,13 +156,4 @@ def case_row(customer_id: str, case_id: str, case: Case, journey_key: str | None
         case.contacts,
         version,
         False,
-    )
-
-
-def frame(record: str, rows: Sequence[Row]) -> pl.DataFrame:
-    """Rows as columns, in the frame form of a record schema."""
-    schema = polars_schema(record)
-    columns = zip(*rows, strict=True)
-    return pl.DataFrame(
-        [series(name, values, dtype) for (name, dtype), values in zip(schema.items(), columns, strict=True)]
     )

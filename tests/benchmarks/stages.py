@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
@@ -28,7 +27,6 @@ from streams.enrich.transform import Enricher
 from streams.identity.resolver import Resolver
 from streams.murmur2 import partitions_of
 from streams.sources.events import EventBatch
-from streams.stitch import rows
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import fold_interactions
 from streams.stitch.watching import Watching
@@ -46,7 +44,6 @@ LIMITS = {
     "match alerts": 0.5,
     "stitch events": 5.5,
     "stitch fold": 18.0,
-    "stitch rows": 4.0,
     "stitch encode": 5.5,
     "decode for sink": 6.0,
     "to_arrow": 3.0,
@@ -185,7 +182,5 @@ def _stitch(stages: Stages, interactions: list[tuple[int, list[bytes], list[str]
             published: list[Any] = getattr(changes, field)
             if not published:
                 continue
-            with stages.stage("stitch rows"):
-                framed: pl.DataFrame = rows.frame(record, published)
             with stages.stage("stitch encode"):
-                encoders[record].encode(framed)
+                encoders[record].encode(published)

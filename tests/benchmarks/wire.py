@@ -19,7 +19,6 @@ from schemas.records import CHANNELS
 from streams.app import BATCH_BYTES
 from streams.edge import now_ms
 from streams.enrich.transform import Enricher
-from streams.stitch import rows
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import fold_interactions
 from streams.stitch.watching import Watching
@@ -70,7 +69,7 @@ def _hops(events: int) -> dict[str, list[bytes]]:
         hops["stitch changelog"] += [key + state for key, state in changes.states.items()]
         for field, record in PUBLISHED.items():
             if published := getattr(changes, field):
-                hops[field] += encoders[record].encode(rows.frame(record, published))
+                hops[field] += encoders[record].encode(published)
     return hops
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schemas import records, single
 from schemas.datums import DatumReader
 from schemas.decode import BatchDecoder
-from schemas.encode import BatchEncoder, DatumWriter
+from schemas.encode import FEW, BatchEncoder, DatumWriter
 from schemas.registry import LocalRegistry
 from schemas.wire import CONFLUENT, SINGLE_OBJECT
 
@@ -92,6 +92,18 @@ def frame_of(schema: dict[str, Any], rows: list[dict[str, Any]]) -> pl.DataFrame
     return pl.DataFrame(rows, schema={field["name"]: records.frame_type(field["type"]) for field in schema["fields"]})
 
 
+def as_tuple(type_: Any, value: Any) -> Any:
+    """A value as a row has it: records as tuples."""
+    if value is None:
+        return None
+    if isinstance(type_, list):
+        return as_tuple(next(branch for branch in type_ if branch != "null"), value)
+    kind = type_["type"] if isinstance(type_, dict) else type_
+    if kind == "record":
+        return tuple(as_tuple(field["type"], value[field["name"]]) for field in type_["fields"])
+    return [as_tuple(type_["items"], item) for item in value] if kind == "array" else value
+
+
 def datum(schema: Any, row: dict[str, Any]) -> bytes:
     """What fastavro writes."""
     out = io.BytesIO()
@@ -119,6 +131,8 @@ def test_random_schemas_are_written_as_fastavro_writes_and_read_back(
     parsed, frame = parse_schema(schema), frame_of(schema, rows)
     expected = [datum(parsed, row) for row in rows]
     assert DatumWriter(parsed).write(frame) == expected
+    assert DatumWriter(parsed, few=0).write(frame) == expected
+    assert DatumWriter(parsed).write([as_tuple(schema, row) for row in rows]) == expected
 
     again, positions, errors = read(parsed, parsed, expected)
     assert positions == list(range(len(rows)))
@@ -133,10 +147,24 @@ def test_slices_and_chunks_are_written_as_their_rows_are(
     batch: tuple[dict[str, Any], list[dict[str, Any]]], start: int, length: int
 ) -> None:
     schema, rows = batch[0], batch[1]
-    writer, frame = DatumWriter(parse_schema(schema)), frame_of(schema, rows)
-    whole = writer.write(frame)
-    assert writer.write(frame[start : start + length]) == whole[start : start + length]
-    assert writer.write(pl.concat([frame[start:], frame[:start]], rechunk=False)) == whole[start:] + whole[:start]
+    frame = frame_of(schema, rows)
+    for few in (0, FEW):
+        writer = DatumWriter(parse_schema(schema), few)
+        whole = writer.write(frame)
+        assert writer.write(frame[start : start + length]) == whole[start : start + length]
+        assert writer.write(pl.concat([frame[start:], frame[:start]], rechunk=False)) == whole[start:] + whole[:start]
+
+
+@given(batches(), st.integers(2, 40))
+@settings(deadline=None, max_examples=60)
+def test_values_that_repeat_are_written_as_they_are_alone(
+    batch: tuple[dict[str, Any], list[dict[str, Any]]], times: int
+) -> None:
+    schema, rows = batch[0], batch[1] * times
+    parsed = parse_schema(schema)
+    expected = [datum(parsed, row) for row in batch[1]] * times
+    for few in (0, FEW):
+        assert DatumWriter(parsed, few).write(frame_of(schema, rows)) == expected
 
 
 @pytest.mark.parametrize("name", records.NAMES)

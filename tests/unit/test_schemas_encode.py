@@ -12,9 +12,9 @@ from fastavro import parse_schema
 
 from schemas import records, single
 from schemas.block import varint
-from schemas.encode import BatchEncoder, DatumWriter
+from schemas.encode import FEW, BatchEncoder, DatumWriter
 from schemas.registry import LocalRegistry
-from schemas.varints import varints
+from schemas.varints import varints, varints_of
 
 REGISTRY = LocalRegistry()
 LINK = {"subject": "customer:1", "identifier": "device:2", "occurred_at": 1_700_000_000_000}
@@ -57,6 +57,8 @@ def test_varints_of_every_length() -> None:
     numbers += [(1 << 63) - 1, -(1 << 63)]
     assert varints(np.array(numbers)).to_pylist() == [varint(number) for number in numbers]
     assert varints(np.array([], dtype=np.int64)).to_pylist() == []
+    for some in (numbers, [n for n in numbers if abs(n) < 1 << 50], numbers[:3], []):
+        assert varints_of(np.array(some, dtype=np.int64)) == [varint(number) for number in some]
 
 
 def test_other_forms_of_the_same_values_are_taken() -> None:
@@ -92,20 +94,58 @@ def test_other_forms_of_the_same_values_are_taken() -> None:
         ({"ids": [None]}, r"Booking: field ids\[\], row 1: null"),
     ],
 )
-def test_a_value_that_the_schema_does_not_allow_is_named(change: dict[str, Any], message: str) -> None:
+@pytest.mark.parametrize("few", [0, FEW])
+def test_a_value_that_the_schema_does_not_allow_is_named(change: dict[str, Any], message: str, few: int) -> None:
     good = {"ids": [{"kind": "a", "value": "b"}]}
     with pytest.raises(ValueError, match=message):
-        BatchEncoder("booking", REGISTRY).encode(bookings(good, good | change, good))
+        DatumWriter(records.schema("booking"), few).write(bookings(good, good | change, good))
 
 
-def test_the_row_is_the_frames_even_among_nulls_and_empty_lists() -> None:
+@pytest.mark.parametrize("few", [0, FEW])
+def test_the_row_is_the_frames_even_among_nulls_and_empty_lists(few: int) -> None:
+    writer = DatumWriter(records.schema("booking"), few)
     strange = {"survey": {"instrument": "iq", "score": 1.0}}
     with pytest.raises(ValueError, match=r"survey\.instrument, row 3"):
-        BatchEncoder("booking", REGISTRY).encode(bookings({}, {}, {}, strange, {}))
+        writer.write(bookings({}, {}, {}, strange, {}))
     full = {"ids": [{"kind": "a", "value": "b"}] * 3}
     half = {"ids": [{"kind": "a", "value": None}]}
     with pytest.raises(ValueError, match=r"ids\[\]\.value, row 4"):
-        BatchEncoder("booking", REGISTRY).encode(bookings({}, full, {}, full, half, {}))
+        writer.write(bookings({}, full, {}, full, half, {}))
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "message"),
+    [
+        ("string", 5, "5 is no string"),
+        ("string", b"text", "b'text' is no string"),
+        ("bytes", "text", "'text' is no bytes"),
+        ("long", "5", "'5' is no whole number"),
+        ("long", 1.5, "1.5 is no whole number"),
+        ("long", 1 << 63, "does not fit 64 bits"),
+        ("int", -(1 << 31) - 1, "does not fit 32 bits"),
+        ("double", "5", "'5' is no double"),
+        ("boolean", "no", "'no' is no boolean"),
+        ({"type": "enum", "name": "E", "symbols": ["A", "B"]}, "C", "'C' is none of A, B"),
+        ({"type": "array", "items": "long"}, 5, "5 is no list"),
+        ({"type": "record", "name": "P", "fields": [{"name": "y", "type": "long"}]}, (1, 2), r"\(1, 2\) is no P"),
+    ],
+)
+@pytest.mark.parametrize("nullable", [False, True])
+def test_a_row_with_a_value_of_another_type_is_named(type_: Any, value: Any, message: str, nullable: bool) -> None:
+    field = {"name": "x", "type": ["null", type_] if nullable else type_}
+    writer = DatumWriter(parse_schema({"type": "record", "name": "R", "fields": [field]}))
+    with pytest.raises(ValueError, match=f"R: field x, row 0: .*{message}"):
+        writer.write([(value,)])
+
+
+def test_rows_have_a_value_for_each_field() -> None:
+    encoder = BatchEncoder("link", REGISTRY)
+    assert encoder.encode([]) == []
+    rows = [tuple(LINK.values())] * 2
+    assert encoder.encode(rows) == encoder.encode(pl.DataFrame([LINK] * 2))
+    for wrong in ([*rows, rows[0][:2]], [rows[0][:2]], [(*rows[0], 1)]):
+        with pytest.raises(ValueError, match="Link"):
+            encoder.encode(wrong)
 
 
 @pytest.mark.parametrize(
