@@ -19,23 +19,35 @@ Cause = tuple[int, bytes, str, str | None, str | None]
 """(occurred_at, event id, touchpoint, unit, booking_ref) of the event that changed a score."""
 
 _KEPT_DROPS = 16
+_REMEMBERED = 10
+"""Fields of a Move and its version; a record has more."""
 
 
-def move(customer_id: str, watch: Watch, profile: int, score: float, evidence: float, cause: Cause | None) -> Any:
-    """Note the profile; the row of move.avsc, without its version, or None where it is no move.
+Move = tuple[str, str, int, bytes, str, str | None, str | None, float, float]
+"""(profile before, profile after, the fields of its Cause, 30-day score, evidence)."""
+
+
+def move(watch: Watch, profile: int, score: float, evidence: float, cause: Cause | None) -> Move | None:
+    """Note the profile; what is to be told of it, or None where it is no move.
 
     profile: index into PROFILES. score: the 30-day score. cause: None for a change that is to be adopted in silence.
     """
     before, watch.profile = watch.profile, profile
     if profile == before or before == UNKNOWN or cause is None:
         return None
-    at, raw, touchpoint, unit, ref = cause
+    return (PROFILES[before], PROFILES[profile], *cause, score, evidence)
+
+
+def move_row(customer_id: str, told: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A record of move.avsc of a Move with its version. (Watches used to remember whole records: these stay.)"""
+    if len(told) > _REMEMBERED:
+        return told
+    before, after, at, raw, touchpoint, unit, ref, score, evidence, version = told
     text = raw.hex()
     event_id = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-    ends = PROFILES[before], PROFILES[profile]
-    key = blake2b("\0".join((customer_id, *ends, event_id)).encode(), digest_size=16).hexdigest()
+    key = blake2b("\0".join((customer_id, before, after, event_id)).encode(), digest_size=16).hexdigest()
     journey_id = None if ref is None else f"{customer_id}/{ref}"
-    return (key, customer_id, *ends, touchpoint, event_id, journey_id, unit, score, evidence, at)
+    return key, customer_id, before, after, touchpoint, event_id, journey_id, unit, score, evidence, at, version
 
 
 def drops(falls: Iterable[tuple[Rule, Drop]], watch: Watch, score: float, cause: Cause, now: int) -> None:

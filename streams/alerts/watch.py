@@ -63,7 +63,8 @@ class Watch(msgspec.Struct, array_like=True):
     drops: list[Signal] = []
     alerts: list[Alert] = []
     moves: list[tuple[Any, ...]] = []
-    """Rows of the last turn that observed moves: published again when it is replayed."""
+    """Those of the last turn that observed any, with their version (streams.alerts.moves): published again when it is
+    replayed."""
 
 
 def alert_id(rule: Rule, customer_id: str, signal: Signal) -> str:

@@ -44,9 +44,8 @@ from streams.stitch.subject import (
     Part,
     Subject,
     decode,
-    decode_summary,
     encode,
-    encode_summary,
+    without_cause,
 )
 from streams.stitch.watching import Observer, Watching, cause_of
 
@@ -182,9 +181,12 @@ def fold_parts(
                 continue
             known = state.parts.get(sender)
             if known is None or version >= known.version:
-                state.parts[sender] = Part(version, summary)
+                cause = None
                 if summary is not None:
-                    turn.arrived.append(summary)
+                    summary, cause = without_cause(summary)
+                state.parts[sender] = Part(version, summary)
+                if cause is not None:
+                    turn.arrived.append(cause)
         turn.finish(own_changed=asked)
     return changes
 
@@ -218,7 +220,7 @@ class _Turn:
         self.again = self.replay = self.simple = self.alone = False
         self.held_cause: Cause | None = None
         self.events: list[Event] = []
-        self.arrived: list[bytes] = []
+        self.arrived: list[Cause] = []
         self.watching = watching
         self._observer: Observer | None = None
         self.before: Publications | None = None
@@ -288,9 +290,8 @@ class _Turn:
             changes.parts += ((former, self.name, state.version, None) for former in state.former)
             if state.root is not None:
                 own.cause = self._cause()
-                changes.parts.append(
-                    (state.root, self.name, state.version, encode_summary(own) if own.interactions else None)
-                )
+                changes.parts.append((state.root, self.name, state.version, encode(own) if own.interactions else None))
+                own.cause = None  # what this turn was about has been said
         if state.is_root:
             self._publish()
         elif state.published or state.ledger:
@@ -349,9 +350,8 @@ class _Turn:
     def _cause(self) -> Cause | None:
         """The latest event of this turn: of the subject's own, or of the parts that arrived, or held until now."""
         own = (cause_of(event) for event in self.events if not event.restored)
-        sent = (cause for encoded in self.arrived if (cause := decode_summary(encoded).cause) is not None)
         held = () if self.held_cause is None else (self.held_cause,)
-        return max((*own, *sent, *held), key=lambda cause: cause[:2], default=None)
+        return max((*own, *self.arrived, *held), key=lambda cause: cause[:2], default=None)
 
     def _emit(self, records: Mapping[str, Row]) -> None:
         for key, row in records.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from streams.alerts.moves import Cause
 from streams.alerts.watch import Watch
 from streams.stitch.summary import Summary
 
@@ -91,9 +92,29 @@ class Subject(msgspec.Struct, array_like=True, gc=False):
         return whole
 
 
-encode = encode_summary = msgspec.msgpack.Encoder().encode
-"""The bytes of a Subject (the table's value) and of a Summary (what a part carries)."""
+_encoder = msgspec.msgpack.Encoder()
+_encoded = bytearray()
+
+
+def encode(state: Subject | Summary) -> bytes:
+    """The bytes of a Subject (the table's value) or of a Summary (what a part carries).
+
+    Copied out of a buffer, because they are kept: the encoder's own bytes stay in the larger block of memory that they
+    grew in, which made a state take nearly half as much again.
+    """
+    _encoder.encode_into(state, _encoded)
+    return bytes(_encoded)
+
+
 decode = msgspec.msgpack.Decoder(Subject).decode
 """The Subject of its bytes; raises msgspec.ValidationError or DecodeError, both ValueErrors, for other bytes."""
 decode_summary = msgspec.msgpack.Decoder(Summary).decode
 """The Summary of its bytes; raises like `decode`."""
+_NIL = b"\xc0"
+
+
+def without_cause(summary: bytes) -> tuple[bytes, Cause | None]:
+    """The bytes of a Summary as a root keeps them, and its cause, which is of use where it arrives only."""
+    cause = decode_summary(summary).cause
+    # The cause is the last field, so that what is before it need not be encoded anew.
+    return (summary, None) if cause is None else (summary[: -len(_encoder.encode(cause))] + _NIL, cause)

@@ -12,11 +12,52 @@ from streams.stitch.rolling import Rolling
 
 class Loose(msgspec.Struct, array_like=True, gc=False):
     """An event without a booking reference. Which journey it belongs to depends on bookings that may still arrive,
-    so it is kept by itself."""
+    so it is kept by itself, of all that it may say no more than it does."""
 
     at: int
     event_id: bytes
-    part: Journey
+    channel: int | Journey
+    """Index into CHANNELS; in states from before there were the fields below: all that the event says."""
+    milestone: int = -1
+    scored: tuple[int, str] | None = None
+    """(score, touchpoint)."""
+    survey: tuple[int, float] | None = None
+    """(instrument, score)."""
+    spent: tuple[str, int] | None = None
+    """(currency, amount)."""
+
+    @classmethod
+    def of(cls, event: Event) -> Loose:
+        """What is kept of one event."""
+        return cls(
+            event.at,
+            event.event_id,
+            event.channel,
+            event.milestone,
+            None if event.score is None else (event.score, event.touchpoint),
+            None if event.instrument < 0 else (event.instrument, event.survey_score),
+            None if event.currency is None else (event.currency, event.amount_minor),
+        )
+
+    @property
+    def part(self) -> Journey:
+        """The summary of this event alone."""
+        if isinstance(self.channel, Journey):
+            return self.channel
+        at, event_id, milestone = self.at, self.event_id, self.milestone
+        channels = [0, 0, 0, 0]
+        channels[self.channel] = 1
+        part = Journey(at, at, channels, {milestone: at} if milestone >= 0 else {})
+        if self.scored is not None:
+            score, touchpoint = self.scored
+            part.score_sum, part.score_count, part.lowest = score, 1, (score, at, event_id, touchpoint)
+        if self.survey is not None:
+            instrument, answer = self.survey
+            part.surveys = {instrument: (at, event_id, answer)}
+        if self.spent is not None:
+            currency, amount = self.spent
+            part.spend = {currency: amount}
+        return part
 
 
 class Preference(msgspec.Struct, array_like=True, gc=False):
@@ -56,7 +97,7 @@ class Summary(msgspec.Struct, array_like=True, gc=False):
         if at > self.last:
             self.last = at
         if event.booking_ref is None:
-            self.loose.append(Loose(at, event.event_id, Journey.of(event)))
+            self.loose.append(Loose.of(event))
         else:
             journey = self.bookings.get(event.booking_ref)
             if journey is None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from streams.alerts.moves import Cause, drops, move
+from streams.alerts.moves import Cause, Move, drops, move, move_row
 from streams.alerts.rules import Drop, Rule
 from streams.alerts.signals import Signals
 from streams.alerts.tally import News, before, news
@@ -81,7 +82,7 @@ class Observer:
     def __init__(self, watching: Watching, name: str, state: Subject) -> None:
         self._watching, self._state = watching, state
         self._customer = customer_id(name)
-        self._moved: list[Row] = []
+        self._moved: list[Move] = []
         self.news: list[News] = []
         """What became of its alerts in this turn."""
 
@@ -102,9 +103,9 @@ class Observer:
         if index != (NON_COMMITTAL if watch is None else watch.profile):
             if watch is None:
                 watch = state.watch = Watch()
-            row = move(self._customer, watch, index, score, round(rolling.evidence(), DIGITS), cause)
-            if row is not None:
-                self._moved.append(row)
+            moved = move(watch, index, score, round(rolling.evidence(), DIGITS), cause)
+            if moved is not None:
+                self._moved.append(moved)
         if (
             cause is not None
             and (score >= watching.worth or (watch is not None and (watch.peak_at or watch.drops)))
@@ -131,14 +132,14 @@ class Observer:
         if replay or watch.fired:
             alerts = watch.alerts
         watch.fired = False
-        moved = [(*row, version) for row in self._moved]
+        moved: list[tuple[Any, ...]] = [(*told, version) for told in self._moved]
         if replay:
             watch.moves = moved = [*watch.moves, *moved]
         elif moved:
             watch.moves = moved
         if watch == _NOTHING:
             state.watch = None
-        return self._rows(alerts), moved
+        return self._rows(alerts), [move_row(self._customer, told) for told in moved]
 
     def due(self, until: int) -> list[Row]:
         """A timer's turn: the rows of alerts that are due by `until`, and of what may not have been published."""
