@@ -79,8 +79,8 @@ class Block:
         except (Exception, PanicException) as error:  # a panic is a BaseException, as Ctrl-C is
             raise BlockError(str(error)) from error
         expected = np.arange(_GUARD_BASE, _GUARD_BASE + count)
-        if frame.height != count or not (
-            np.array_equal(frame[_LEAD].to_numpy(), expected) and np.array_equal(frame[_TRAIL].to_numpy(), expected)
+        if frame.height != count or any(
+            (frame.get_column(guard).to_numpy() != expected).any() for guard in (_LEAD, _TRAIL)
         ):
             raise BlockError("a datum ends before or after its place")
         return frame

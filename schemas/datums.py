@@ -127,11 +127,15 @@ def _resolve(
     errors: dict[int, str],
 ) -> tuple[pl.DataFrame, Rows]:
     """Columns as they were written to columns of the reader, without the rows that its schema does not allow."""
-    checks = {f"__bad_{field.name}": field for field in fields if field.bad is not None}
-    resolved = frame.with_columns(
-        *(field.value.alias(field.name) for field in fields if field.value is not None),
-        *(field.bad.alias(name) for name, field in checks.items() if field.bad is not None),
-    )
+    quick = {field.name: field.quick(frame.get_column(field.name)) for field in fields if field.quick}
+    slow = [field for field in fields if quick.get(field.name) is None]
+    checks = {f"__bad_{field.name}": field for field in slow if field.bad is not None}
+    changes = [field.value.alias(field.name) for field in slow if field.value is not None]
+    changes += [field.bad.alias(name) for name, field in checks.items() if field.bad is not None]
+    resolved = frame.with_columns(changes) if changes else frame.clone()
+    for name, column in quick.items():
+        if column is not None:
+            resolved.replace_column(resolved.get_column_index(name), column.alias(name))
     good = None
     for name, field in checks.items():
         if resolved[name].any():

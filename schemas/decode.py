@@ -65,6 +65,9 @@ class BatchDecoder:
 
 def _by_header(payloads: Sequence[bytes | None], errors: dict[int, str]) -> dict[bytes, tuple[list[int], list[bytes]]]:
     """Positions and datums of the values by their raw header; what is wrong with those without one goes to `errors`."""
+    alike = _of_one_header(payloads)
+    if alike is not None:
+        return alike
     groups: dict[bytes, tuple[list[int], list[bytes]]] = {}
     header, size = b"", 0
     positions, datums = list[int](), list[bytes]()
@@ -72,7 +75,7 @@ def _by_header(payloads: Sequence[bytes | None], errors: dict[int, str]) -> dict
         if payload is None:
             errors[position] = "no value"
             continue
-        if not size or not payload.startswith(header):  # most have that of the one before
+        if not size or not payload.startswith(header):
             try:
                 header = prefix(payload)
             except WireError as error:
@@ -84,6 +87,17 @@ def _by_header(payloads: Sequence[bytes | None], errors: dict[int, str]) -> dict
         positions.append(position)
         datums.append(payload[size:])
     return groups
+
+
+def _of_one_header(payloads: Sequence[bytes | None]) -> dict[bytes, tuple[list[int], list[bytes]]] | None:
+    """The same where all values have one header, as they mostly have; else None."""
+    try:
+        header = prefix(payloads[0] or b"") if payloads else b""
+    except WireError:
+        return None
+    size = len(header)
+    datums = [payload[size:] for payload in payloads if payload is not None and payload.startswith(header)]
+    return {header: ([*range(len(datums))], datums)} if header and len(datums) == len(payloads) else None
 
 
 def _assemble(parts: list[tuple[pl.DataFrame, Rows]], schema: dict[str, pl.DataType]) -> tuple[pl.DataFrame, Rows]:

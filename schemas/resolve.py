@@ -6,6 +6,7 @@ resolves record by record.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import polars as pl
@@ -25,6 +26,10 @@ class NotColumnarError(TypeError):
     """This pair of schemas cannot be resolved by columns."""
 
 
+Quick = Callable[[pl.Series], pl.Series | None]
+"""A column in the reader's form; None where that takes the expressions, as some value may not be allowed."""
+
+
 class Resolved(NamedTuple):
     """A column in the reader's form."""
 
@@ -42,6 +47,8 @@ class Field(NamedTuple):
     value: pl.Expr | None
     """None where the column is the writer's, as it is."""
     bad: pl.Expr | None
+    quick: Quick | None = None
+    """What may be tried first: to start Polars' engine costs as much as some hundred records."""
 
 
 def record_fields(writer: dict[str, Any], reader: dict[str, Any]) -> list[Field]:
@@ -58,8 +65,10 @@ def record_fields(writer: dict[str, Any], reader: dict[str, Any]) -> list[Field]
         else:
             column = pl.col(source["name"])
             value, bad = _resolve(column, source["type"], field["type"])
-            unchanged = value is column and source["name"] == field["name"]
-            result.append(Field(field["name"], source["name"], None if unchanged else value, bad))
+            named_so = source["name"] == field["name"]
+            unchanged = value is column and named_so
+            quick = _quick(source["type"], field["type"]) if named_so and not unchanged else None
+            result.append(Field(field["name"], source["name"], None if unchanged else value, bad, quick))
     return result
 
 
@@ -137,6 +146,55 @@ def _record(expr: pl.Expr, writer: dict[str, Any], reader: dict[str, Any]) -> Re
             bad = inner.bad if bad is None else bad | inner.bad
     value = pl.when(expr.is_not_null()).then(pl.struct(values))
     return Resolved(value, None if bad is None else bad & expr.is_not_null())
+
+
+def _quick(writer: Schema, reader: Schema) -> Quick | None:
+    """The way without expressions, of an enum and of a record with enums, where there is one."""
+    nullable = isinstance(reader, list) and "null" in reader
+    if isinstance(writer, list) and "null" in writer and not nullable:
+        return None
+    writer, reader = _only(writer), _only(reader)
+    written, read = _kind(writer), _kind(reader)
+    if written == read == "enum" and set(writer["symbols"]) <= set(reader["symbols"]):
+        return _quick_enum(writer["symbols"])
+    if written == read == "record" and [f["name"] for f in writer["fields"]] == [f["name"] for f in reader["fields"]]:
+        types = [(one["type"], other["type"]) for one, other in zip(writer["fields"], reader["fields"], strict=True)]
+        inner = [None if _same(*both) else _quick(*both) for both in types]
+        if all(quick is not None or _same(*both) for quick, both in zip(inner, types, strict=True)):
+            return _quick_record(inner, frame_type(reader))
+    return None
+
+
+def _quick_enum(names: list[str]) -> Quick:
+    symbols = pl.Series(names, dtype=pl.String)
+
+    def quick(indices: pl.Series) -> pl.Series | None:
+        if indices.null_count() < len(indices) and not 0 <= indices.min() <= indices.max() < len(names):  # type: ignore[operator]
+            return None
+        return symbols[indices.cast(pl.UInt32)]
+
+    return quick
+
+
+def _quick_record(inner: list[Quick | None], dtype: pl.DataType) -> Quick:
+    null = pl.Series([None], dtype=dtype)
+
+    def quick(records: pl.Series) -> pl.Series | None:
+        nulls = records.null_count()
+        if nulls == len(records):
+            return null.new_from_index(0, nulls)
+        fields = records.struct.unnest()
+        for at, field in enumerate(inner):
+            if field is not None:
+                column = fields.to_series(at)
+                found = field(column)
+                if found is None:
+                    return None
+                fields.replace_column(at, found.alias(column.name))
+        whole = fields.to_struct()
+        return whole.zip_with(records.is_not_null(), null) if nulls else whole
+
+    return quick
 
 
 def _array(expr: pl.Expr, writer: dict[str, Any], reader: dict[str, Any]) -> Resolved:
