@@ -15,7 +15,7 @@ from streams.alerts.rules import load
 from streams.alerts.tally import News, OpenAlerts, open_of
 from streams.alerts.timers import Timers, due_of, watch_of
 from streams.stitch.events import Events
-from streams.stitch.fold import Changes, fold_due, fold_identities, fold_interactions, fold_parts
+from streams.stitch.fold import Changes, Messages, fold_due, fold_messages
 from streams.stitch.watching import Watching
 
 HOUR = 3_600_000
@@ -96,13 +96,13 @@ class World:
             self.matcher.watched(frame, self.now, restored, raised),
             restored,
         )
-        self._run(lambda: fold_interactions(self.states.get, grouped, self.watching), crash)
+        self._run(lambda: fold_messages(self.states.get, Messages(grouped), self.watching), crash)
 
     def tell(self, subject: str, root: str, version: int, crash: bool = False) -> None:
         """News of a subject's root."""
         said = {subject: [(self.identity_offset, root, version)]}
         self.identity_offset += 1
-        self._run(lambda: fold_identities(self.states.get, said, self.watching), crash)
+        self._run(lambda: fold_messages(self.states.get, Messages(identities=said), self.watching), crash)
 
     def deliver(self, most: int = 1_000_000, crash: bool = False) -> None:
         """Parts that were sent."""
@@ -112,7 +112,7 @@ class World:
             grouped.setdefault(target, []).append((offset, sender, version, summary))
         self.parts_read += len(chunk)
         if grouped:
-            self._run(lambda: fold_parts(self.states.get, grouped, self.watching), crash)
+            self._run(lambda: fold_messages(self.states.get, Messages(parts=grouped), self.watching), crash)
 
     def tick(self, until: int | None = None, crash: bool = False) -> list[str]:
         """The timers that are due; who fired."""

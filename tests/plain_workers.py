@@ -17,7 +17,7 @@ from streams.identity.graph import Change
 from streams.identity.identifiers import customer_id
 from streams.identity.resolver import Resolver
 from streams.stitch.events import Events
-from streams.stitch.fold import fold_identities, fold_interactions
+from streams.stitch.fold import Messages
 from tests.properties.test_stitch_fold import World
 
 DAY_MS = 86_400_000
@@ -100,7 +100,7 @@ class Workers:
             if step == 0:
                 batch = log[folded : folded + size]
                 offsets = range(folded, folded + batch.height)
-                world.run(fold_interactions, events.by_subject(batch, batch["subject"].to_list(), offsets), False)
+                world.run(Messages(events.by_subject(batch, batch["subject"].to_list(), offsets)))
                 folded += batch.height
             elif step == 1:
                 batch = log[linked : linked + size]
@@ -118,9 +118,9 @@ class Workers:
                     said.setdefault(change.identifier, []).append((offset, change.root, version))
                     self.identities[change.identifier] = (change, version)
                 told = min(told + size, len(news))
-                world.run(fold_identities, said, False)
+                world.run(Messages(identities=said))
             else:
-                world.deliver_parts(size, False)
+                world.run(world.next_parts(size))
 
     def records(self, table: str) -> pl.DataFrame:
         """What was published for journeys, customers, cases or identities, withdrawals included, in frame form."""

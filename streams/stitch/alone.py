@@ -1,8 +1,7 @@
 """The commonest turn by far: new events of a customer whose root nobody else is a part of. Pure.
 
-What `streams.stitch.fold` does of every turn, at a third of the cost, for what is known here: nothing is a replay, and
-nothing but the events at hand changes the state. So only the bookings they name change, and, where events are loose,
-the journeys to which other loose events belong than before.
+What `streams.stitch.fold` does of every turn, at a lower cost, for what is known here: nothing is a replay, and nothing
+but the events at hand changes the state.
 """
 
 from __future__ import annotations
@@ -10,33 +9,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streams.alerts.tally import open_of
-from streams.identity.identifiers import customer_id
-from streams.stitch.assemble import joined, placed, spans_of, visit_key
 from streams.stitch.changes import Changes
+from streams.stitch.difference import publish_difference, standing
 from streams.stitch.journey import Event
-from streams.stitch.publications import JOURNEY, is_case, publications, withdrawals
-from streams.stitch.rows import customer_row, row_of_journey
 from streams.stitch.subject import HERE, Subject, encode
-from streams.stitch.summary import Loose
 from streams.stitch.watching import Observer, Watching, is_quiet, is_settled
 
 Record = tuple[int, bytes, Event]
 """(offset, eight-byte hash of the event id, event)."""
+News = tuple[int, str, int]
+"""(offset, root, version) of what is told of a subject."""
 
 
-Placed = tuple[dict[str, list[Loose]], list[list[Loose]]]
-"""Where loose events belong, as of streams.stitch.assemble.placed."""
-_NOWHERE: Placed = ({}, [])
+def is_alone(
+    name: str, state: Subject, records: Sequence[Record], news: Sequence[News], published: range | None
+) -> bool:
+    """Whether a turn of these messages is of the kind meant here, unless one of the records ends a recall.
 
-
-def is_alone(state: Subject, records: Sequence[Record], published: range | None) -> bool:
-    """Whether a turn of these records is of the kind meant here, unless one of them ends a recall.
-
-    published: as for fold_interactions.
+    published: as for fold_messages.
     """
     if state.root is not None or state.parts or state.presence != HERE:
         return False
     if records[0][0] < state.interactions_applied or state.owes(published):
+        return False
+    if news and (news[0][0] < state.identities_applied or any(root != name for _, root, _ in news)):
         return False
     return state.published or not (state.own.interactions or state.seen)
 
@@ -53,15 +49,21 @@ def is_among(event_hash: bytes, seen: bytes) -> bool:
 
 
 def fold_alone(
-    changes: Changes, name: str, key: bytes, state: Subject, records: Sequence[Record], watching: Watching | None
+    changes: Changes,
+    name: str,
+    key: bytes,
+    state: Subject,
+    records: Sequence[Record],
+    news: Sequence[News],
+    watching: Watching | None,
 ) -> bool:
     """Add the events to the state, and to the changes what follows.
 
     Args:
         name, key: the subject, and its key in the table.
         state: for which `is_alone` holds; is changed.
-        records: in order of offsets.
-        watching: as for fold_interactions.
+        records, news: in order of offsets.
+        watching: as for fold_messages.
 
     Returns:
         False where one of the events ends a recall: the state is of no use any more, the changes are as they were.
@@ -69,7 +71,7 @@ def fold_alone(
     own, seen, duplicates = state.own, state.seen, 0
     observer: Observer | None = None
     watched = state.watch is not None
-    before = placed(spans_of(own.bookings), own.loose) if own.loose else _NOWHERE
+    before = standing(own, ())
     refs: set[str] = set()
     case_ids: set[str] = set()
     for _, event_hash, event in records:
@@ -82,12 +84,9 @@ def fold_alone(
         seen += event_hash
         if event.booking_ref is not None:
             refs.add(event.booking_ref)
-        if event.case_id is not None and event.case_role is not None:
-            case_ids.add(event.case_id)
-            case = own.cases.get(event.case_id)
-            if case is not None and case.first is not None and case.first[4] is not None:
-                refs.add(case.first[4])  # an earlier event may take the case to another journey
-        own.add(event)
+        case_id = own.add(event)
+        if case_id is not None:
+            case_ids.add(case_id)
         if watching is not None and not is_quiet(watching, state, event):
             if observer is None:
                 observer = Observer(watching, name, state)
@@ -98,8 +97,11 @@ def fold_alone(
         changes.duplicates += duplicates
     state.seen = seen
     state.interactions_applied = records[-1][0] + 1
+    for offset, _, version in news:
+        state.identities_applied = offset + 1
+        state.root_version = max(state.root_version, version)
     state.former = []
-    _publish(changes, name, state, refs, case_ids, before)
+    publish_difference(changes, name, state, (), before, refs, case_ids)
     if watching is not None and not (observer is None and own.signals is None and is_settled(state.watch)):
         if observer is None:
             observer = Observer(watching, name, state)
@@ -112,42 +114,3 @@ def fold_alone(
         changes.opened[key] = open_of(state.watch)
     changes.states[key] = encode(state)
     return True
-
-
-def _publish(changes: Changes, name: str, state: Subject, refs: set[str], case_ids: set[str], before: Placed) -> None:
-    """Publish what changed.
-
-    refs, case_ids: of the bookings and cases that events were added to. before: where loose events belonged.
-    """
-    own, version, bookings = state.own, state.version, state.own.bookings
-    state.published = True
-    spans = spans_of(bookings) if own.loose else []
-    guests, visits = placed(spans, own.loose) if own.loose else _NOWHERE
-    if own.cases:
-        # Which journey a case belongs to may depend on any event, so where some are loose it is looked at anew.
-        now = publications(name, state) if own.loose else publications(name, state, refs, case_ids)
-        for key, row in now.records.items():
-            (changes.cases if is_case(key) else changes.journeys).append(row)
-        changes.customers.append(now.customer)
-        add = None
-    else:
-        customer, add = customer_id(name), changes.journeys.append
-        if before[0] or guests:
-            refs |= {ref for ref in before[0].keys() | guests.keys() if before[0].get(ref) != guests.get(ref)}
-        for ref in refs:
-            booking = bookings[ref]
-            whole = joined(booking, guests.get(ref, ()))
-            add(row_of_journey(customer, ref, ref, (booking.first, booking.last), whole, (), version))
-        changes.customers.append(customer_row(name, customer, own, len(bookings) + len(visits), version))
-    gone = {visit_key(members[0]): members for members in before[1]} if before[1] else {}
-    keys = []
-    for members in visits:
-        key = visit_key(members[0])
-        keys.append(JOURNEY + key)
-        if gone.pop(key, None) != members and add is not None:
-            add(row_of_journey(customer, key, None, None, joined(None, members), (), version))
-    if gone:
-        taken = withdrawals(name, [JOURNEY + key for key in gone], version)
-        changes.journeys += taken.values()
-        keys += taken
-    state.ledger = sorted(keys) if len(keys) > 1 else keys

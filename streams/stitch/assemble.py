@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from time import gmtime
@@ -132,26 +132,14 @@ def joined(booking: Journey | None, guests: Sequence[Loose]) -> Journey:
     return whole
 
 
-def assemble(summary: Summary, only: Set[str] | None = None) -> list[Assembled]:
-    """The journeys of a customer, with their cases.
-
-    Args:
-        summary: everything that is known of the customer; it is not changed.
-        only: booking references of interest. Only where there are no loose events: then the other journeys are
-            left out, because nothing of theirs can have changed.
-    """
+def assemble(summary: Summary) -> list[Assembled]:
+    """The journeys of a customer, with their cases; the summary is not changed."""
     bookings = summary.bookings
-    wanted = bookings if only is None or summary.loose else only & bookings.keys()
-    spans: list[Span] = []
-    guests: dict[str, list[Loose]] = {}
-    visits: list[Assembled] = []
-    if summary.loose:
-        spans = spans_of(bookings)
-        guests, unbooked = placed(spans, summary.loose)
-        visits = [Assembled(visit_key(members[0]), None, None, joined(None, members), []) for members in unbooked]
+    spans = spans_of(bookings)
+    guests, unbooked = placed(spans, summary.loose)
+    visits = [Assembled(visit_key(members[0]), None, None, joined(None, members), []) for members in unbooked]
     journeys: dict[str, Assembled] = {}
-    for ref in wanted:
-        booking = bookings[ref]
+    for ref, booking in bookings.items():
         whole = joined(booking, guests.get(ref, ()))
         journeys[ref] = Assembled(ref, ref, (booking.first, booking.last), whole, [])
     for case in summary.cases.values():
@@ -164,7 +152,7 @@ def assemble(summary: Summary, only: Set[str] | None = None) -> list[Assembled]:
 def _journey_of_case(
     case: Case, journeys: dict[str, Assembled], spans: Sequence[Span], visits: list[Assembled]
 ) -> Assembled | None:
-    """The journey of a case's earliest event; None when that journey is not among those of interest."""
+    """The journey of a case's earliest event."""
     if case.first is None:
         return None
     at, ref = case.first[0], case.first[4] or booking_at(spans, case.first[0])

@@ -1,9 +1,10 @@
-"""A batch through the states of its subjects: what changes in them, and what has to be published. Pure.
+"""A group's messages through the states of their subjects: what changes in them, what has to be published. Pure.
 
 Three kinds of messages reach a subject: its interactions, news of its root (cx.identities) and parts of subjects whose
-root it is (cx.parts). Each is applied once: an offset below the one applied is a replay.
+root it is (cx.parts). Each is applied once: an offset below the one applied is a replay. All that a group holds for a
+subject is one turn of it: one state read, one written, and what is different afterwards published once.
 
-What a batch publishes becomes durable after the states that it follows from, so a crash in between leaves states whose
+What a turn publishes becomes durable after the states that it follows from, so a crash in between leaves states whose
 publications may be missing. Their records are then read again: a replay changes nothing and publishes everything of its
 subject anew. For withdrawals that is possible because the state remembers (`ledger`, `former`) what it may still have
 to take back, until a later turn finds that the one before was published. One that is no replay does not find that by
@@ -18,23 +19,18 @@ publishes everything anew, as on a replay.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from streams.alerts.moves import Cause
 from streams.alerts.tally import open_of
 from streams.alerts.watch import NON_COMMITTAL
-from streams.stitch.alone import Record, fold_alone, is_alone, is_among
+from streams.stitch.alone import News, Record, fold_alone, is_alone, is_among
 from streams.stitch.changes import Changes as Changes
+from streams.stitch.difference import Standing, publish_difference, standing
 from streams.stitch.eviction import ASKED, NONE_STORED
 from streams.stitch.journey import Event
-from streams.stitch.publications import (
-    Publications,
-    is_case,
-    own_keys,
-    publications,
-    same,
-    withdrawals,
-    withdrawn_customer,
-)
+from streams.stitch.publications import is_case, own_keys, publications, withdrawals, withdrawn_customer
 from streams.stitch.rows import Row
 from streams.stitch.subject import (
     AWAY,
@@ -44,150 +40,69 @@ from streams.stitch.subject import (
     Part,
     Subject,
     decode,
+    decode_summary,
     encode,
     without_cause,
 )
+from streams.stitch.summary import Summary
 from streams.stitch.watching import Observer, Watching, cause_of
 
 Load = Callable[[bytes], bytes | None]
 """The encoded state of a subject (key: its name in UTF-8), or None."""
+Sent = tuple[int, str, int, bytes | None]
+"""(offset, sender, version, encoded summary or None to drop) of a part. Versions ASKED and NONE_STORED are no parts,
+but say something to the target (streams.stitch.eviction)."""
 
 
-def fold_interactions(
-    load: Load, events: Mapping[str, Sequence[Record]], watching: Watching | None = None, published: range | None = None
+@dataclass(slots=True)
+class Messages:
+    """What came for the subjects of a partition: by subject, each kind in order of its offsets."""
+
+    interactions: dict[str, list[Record]] = field(default_factory=dict)
+    identities: dict[str, list[News]] = field(default_factory=dict)
+    parts: dict[str, list[Sent]] = field(default_factory=dict)
+
+
+def fold_messages(
+    load: Load, messages: Messages, watching: Watching | None = None, published: range | None = None
 ) -> Changes:
-    """Fold interactions into their own subjects.
+    """A turn of each subject that messages have come for.
 
     Args:
         load: finds a subject's state.
-        events: per subject its (offset, eight-byte hash of the event id, event), in order of offsets.
+        messages: what came.
         watching: by what to observe alerts and moves; None: they are not.
-        published: offsets of the state's changelog: what was applied at one of them has been published, and the batch
+        published: offsets of the state's changelog: what was applied at one of them has been published, and the group
             begins where they end. None: all has been.
     """
     changes = Changes()
-    for name, records in events.items():
+    interactions, identities, sent = messages.interactions, messages.identities, messages.parts
+    for name in {**interactions, **identities, **sent}:
+        events, news, parts = interactions.get(name, ()), identities.get(name, ()), sent.get(name, ())
         key = name.encode()
         encoded = load(key)
-        state = Subject() if encoded is None else decode(encoded)
-        if is_alone(state, records, published):
+        if encoded is not None:
+            state = decode(encoded)
+        elif not events and _says_nothing(name, news, parts):
+            continue
+        else:
+            state = Subject()
+        if events and not parts and is_alone(name, state, events, news, published):
             if published is not None:
                 state.applied_at = published.stop
-            if fold_alone(changes, name, key, state, records, watching):
+            if fold_alone(changes, name, key, state, events, news, watching):
                 continue
             state = Subject() if encoded is None else decode(encoded)
-        turn = _Turn(changes, name, key, state, watching)
-        fresh = [record for record in records if record[0] >= state.interactions_applied]
-        ended = any(event.ends_recall for _, _, event in fresh)
-        turn.begin(published, replayed=len(records) - len(fresh), own_events=True, anew=ended)
-        if fresh:
-            seen, own, added = state.seen, state.own, 0
-            for _, event_hash, event in fresh:
-                if is_among(event_hash, seen):
-                    if not event.restored:
-                        own.duplicates += 1
-                        changes.duplicates += 1
-                    continue
-                seen += event_hash
-                added += 1
-                turn.touch(event)
-                own.add(event)
-                if turn.alone and (
-                    event.score is not None or (state.watch is not None and state.watch.profile != NON_COMMITTAL)
-                ):  # without a score of its own an event only brings the customer's closer to 0
-                    turn.observer.follow(event)
-            state.seen = seen
-            state.interactions_applied = fresh[-1][0] + 1
-            changes.folded += added
-        if ended and state.presence == RECALLED:
-            state.presence = HERE
-        turn.finish(own_changed=True)
-    return changes
-
-
-def fold_identities(
-    load: Load,
-    news: Mapping[str, Sequence[tuple[int, str, int]]],
-    watching: Watching | None = None,
-    published: range | None = None,
-) -> Changes:
-    """Apply news of subjects' roots.
-
-    Args:
-        load: finds a subject's state.
-        news: per subject its (offset, root, version), in order of offsets.
-        watching, published: as for `fold_interactions`.
-    """
-    changes = Changes()
-    for name, records in news.items():
-        key = name.encode()
-        encoded = load(key)
-        if encoded is None and all(root == name for _, root, _ in records):
-            continue  # no state, and its own root: as if nothing had been said
-        state = Subject() if encoded is None else decode(encoded)
-        turn = _Turn(changes, name, key, state, watching)
-        fresh = [record for record in records if record[0] >= state.identities_applied]
-        turn.begin(published, replayed=len(records) - len(fresh))
-        changed = False
-        for offset, root, version in fresh:
-            state.identities_applied = offset + 1
-            if version <= state.root_version:
-                continue
-            state.root_version = version
-            target = None if root == name else root
-            if target != state.root:
-                changed = True
-                if state.root is not None:
-                    state.former.append(state.root)
-                state.root = target
-        state.former = sorted({*state.former} - {state.root})
-        if changed or turn.replay:
-            turn.finish(own_changed=True)
-        else:
-            turn.store()
-    return changes
-
-
-def fold_parts(
-    load: Load,
-    parts: Mapping[str, Sequence[tuple[int, str, int, bytes | None]]],
-    watching: Watching | None = None,
-    published: range | None = None,
-) -> Changes:
-    """Take in, replace or drop the parts that subjects sent to their root.
-
-    Args:
-        load: finds a subject's state.
-        parts: per target its (offset, sender, version, encoded summary or None to drop), in order of offsets. Versions
-            ASKED and NONE_STORED are no parts, but say something to the target (streams.stitch.eviction).
-        watching, published: as for `fold_interactions`.
-    """
-    changes = Changes()
-    for name, records in parts.items():
-        key = name.encode()
-        encoded = load(key)
-        if encoded is None and all(summary is None for *_, summary in records):
-            continue  # nothing there that could be dropped
-        state = Subject() if encoded is None else decode(encoded)
-        turn = _Turn(changes, name, key, state, watching)
-        fresh = [record for record in records if record[0] >= state.parts_applied]
-        asked = any(version < 0 for _, _, version, _ in fresh)
-        turn.begin(published, replayed=len(records) - len(fresh), anew=asked)
-        for offset, sender, version, summary in fresh:
-            state.parts_applied = offset + 1
-            if version < 0:
-                if version == NONE_STORED and state.presence == RECALLED:
-                    state.presence = HERE
-                continue
-            known = state.parts.get(sender)
-            if known is None or version >= known.version:
-                cause = None
-                if summary is not None:
-                    summary, cause = without_cause(summary)
-                state.parts[sender] = Part(version, summary)
-                if cause is not None:
-                    turn.arrived.append(cause)
-        turn.finish(own_changed=asked)
+        elif not events and not parts and _is_blank(state):
+            if published is not None:
+                state.applied_at = published.stop
+            fresh = _from(state.identities_applied, news)
+            changes.replayed += len(news) - len(fresh)
+            _take_root(name, state, fresh)
+            state.former = []
+            changes.states[key] = encode(state)
+            continue
+        _Turn(changes, name, key, state, watching).take(events, news, parts, published)
     return changes
 
 
@@ -209,29 +124,107 @@ def fold_due(load: Load, names: Sequence[str], watching: Watching, until: int) -
     return changes
 
 
+def _says_nothing(name: str, news: Sequence[News], parts: Sequence[Sent]) -> bool:
+    """Whether messages leave a subject without state as it is: it is its own root, and has no part to drop."""
+    return all(root == name for _, root, _ in news) and all(summary is None for *_, summary in parts)
+
+
+M = TypeVar("M", Record, News, Sent)
+
+
+def _from(applied: int, messages: Sequence[M]) -> Sequence[M]:
+    """Those that have not been applied, of messages in order of offsets."""
+    if not messages or messages[0][0] >= applied:
+        return messages
+    return [message for message in messages if message[0] >= applied]
+
+
+def _take_root(name: str, state: Subject, fresh: Sequence[News]) -> bool:
+    """Take the root that the latest news name; whether it is another one than before."""
+    changed = False
+    for offset, root, version in fresh:
+        state.identities_applied = offset + 1
+        if version <= state.root_version:
+            continue
+        state.root_version = version
+        target = None if root == name else root
+        if target != state.root:
+            changed = True
+            if state.root is not None:
+                state.former.append(state.root)
+            state.root = target
+    return changed
+
+
+def _is_blank(state: Subject) -> bool:
+    """Whether nothing is known of a subject but its root: it has never had anything to publish, or to tell a root."""
+    return (
+        not state.own.interactions
+        and not state.parts
+        and not state.published
+        and not state.ledger
+        and state.presence == HERE
+        and state.watch is None
+    )
+
+
 class _Turn:
-    """One subject's turn in a batch: knows how it was, and publishes what is different afterwards."""
+    """One subject's turn in a group: knows how it was, and publishes what is different afterwards."""
 
     def __init__(self, changes: Changes, name: str, key: bytes, state: Subject, watching: Watching | None) -> None:
         self.changes, self.name, self.key, self.state = changes, name, key, state
         self.watched = self.state.watch is not None
         self.refs: set[str] = set()
         self.case_ids: set[str] = set()
-        self.again = self.replay = self.simple = self.alone = False
+        self.again = self.replay = self.alone = False
         self.held_cause: Cause | None = None
         self.events: list[Event] = []
+        self.sent: dict[str, Summary] = {}
         self.arrived: list[Cause] = []
         self.watching = watching
         self._observer: Observer | None = None
-        self.before: Publications | None = None
+        self.before: Standing | None = None
 
-    def begin(self, published: range | None, replayed: int, own_events: bool = False, anew: bool = False) -> None:
-        """Before anything is applied: forget what is acknowledged, note what is published now.
+    def take(
+        self, events: Sequence[Record], news: Sequence[News], parts: Sequence[Sent], published: range | None
+    ) -> None:
+        """Apply messages, of which there is one at least, to the state; note and publish what follows."""
+        state = self.state
+        fresh_events = _from(state.interactions_applied, events)
+        fresh_news = _from(state.identities_applied, news)
+        fresh_parts = _from(state.parts_applied, parts)
+        replayed = len(events) + len(news) + len(parts) - len(fresh_events) - len(fresh_news) - len(fresh_parts)
+        ended = any(event.ends_recall for _, _, event in fresh_events)
+        asked = any(version < 0 for _, _, version, _ in fresh_parts)
+        self._begin(published, replayed, ended or asked)
+        # An event changes the score of a root without parts by itself: each is looked at, else the turn as a whole.
+        self.alone = (
+            self.watching is not None
+            and bool(events)
+            and not parts
+            and state.root is None
+            and all(root == self.name for _, root, _ in news)
+            and not state.parts
+            and state.whole
+        )
+        self._add(fresh_events)
+        if ended and state.presence == RECALLED:
+            state.presence = HERE
+        changed = _take_root(self.name, state, fresh_news)
+        if news:
+            state.former = sorted({*state.former} - {state.root})
+        self._receive(fresh_parts)
+        if events or parts or changed or self.replay:
+            self._finish(own_changed=bool(events) or changed or asked)
+        else:
+            self.store()
+
+    def _begin(self, published: range | None, replayed: int, anew: bool) -> None:
+        """Before anything is applied: forget what is acknowledged, note where things stand now.
 
         Args:
-            published: as for `fold_interactions`.
+            published: as for `fold_messages`.
             replayed: how many of the messages have been applied already.
-            own_events: whether the messages are interactions of the subject itself.
             anew: whether to publish everything, as a replay does. So does what was away and is whole again.
         """
         state = self.state
@@ -239,21 +232,78 @@ class _Turn:
         self.replay = self.again or anew or not state.whole or state.owes(published)
         if published is not None:
             state.applied_at = published.stop
-        # An event changes the score of a root without parts by itself: each is looked at, else the turn as a whole.
-        self.alone = self.watching is not None and own_events and state.root is None and not state.parts and state.whole
         self.changes.replayed += replayed
         if self.replay:
             self.held_cause = None if state.whole else state.own.cause
+        else:
+            state.former = []
+            if not state.is_root:
+                state.published, state.ledger = False, []
+        if state.whole:
+            self.sent = {
+                sender: decode_summary(part.summary) for sender, part in state.parts.items() if part.summary is not None
+            }
+            if not self.replay and state.published:
+                self.before = standing(state.own, self.sent.values())
+
+    def _add(self, fresh: Sequence[Record]) -> None:
+        """Add events that are not among those seen."""
+        if not fresh:
             return
-        state.former = []
-        if not state.is_root:
-            state.published, state.ledger = False, []
-        elif state.published:
-            # One's own event changes its booking and nothing else, unless there are parts or loose events.
-            self.simple = own_events and not state.parts and not state.own.loose and not state.ledger
-            if not self.simple:
-                self.before = publications(self.name, state)
-                state.ledger = sorted({*state.ledger} & self.before.records.keys())
+        state = self.state
+        seen, own, added = state.seen, state.own, 0
+        for _, event_hash, event in fresh:
+            if is_among(event_hash, seen):
+                if not event.restored:
+                    own.duplicates += 1
+                    self.changes.duplicates += 1
+                continue
+            seen += event_hash
+            added += 1
+            self.events.append(event)
+            if event.booking_ref is not None:
+                self.refs.add(event.booking_ref)
+            if (case_id := own.add(event)) is not None:
+                self.case_ids.add(case_id)
+            if self.alone and (
+                event.score is not None or (state.watch is not None and state.watch.profile != NON_COMMITTAL)
+            ):  # without a score of its own an event only brings the customer's closer to 0
+                self.observer.follow(event)
+        state.seen = seen
+        state.interactions_applied = fresh[-1][0] + 1
+        self.changes.folded += added
+
+    def _receive(self, fresh: Sequence[Sent]) -> None:
+        """Take in, replace or drop parts."""
+        state = self.state
+        for offset, sender, version, summary in fresh:
+            state.parts_applied = offset + 1
+            if version < 0:
+                if version == NONE_STORED and state.presence == RECALLED:
+                    state.presence = HERE
+                continue
+            known = state.parts.get(sender)
+            if known is not None and version < known.version:
+                continue
+            was, now = self.sent.pop(sender, None), None
+            if summary is not None:
+                now = self.sent[sender] = decode_summary(summary)
+                if now.cause is not None:
+                    self.arrived.append(now.cause)
+                    summary, now.cause = without_cause(summary, now.cause), None
+            state.parts[sender] = Part(version, summary)
+            self._note(was, now)
+
+    def _note(self, was: Summary | None, now: Summary | None) -> None:
+        """Note what is different between two versions of a part."""
+        nothing = Summary()
+        old, new = was or nothing, now or nothing
+        for noted, before, after in (
+            (self.refs, old.bookings, new.bookings),
+            (self.case_ids, old.cases, new.cases),
+        ):
+            if before or after:
+                noted.update(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
 
     @property
     def observer(self) -> Observer:
@@ -263,20 +313,7 @@ class _Turn:
             self._observer = Observer(self.watching, self.name, self.state)
         return self._observer
 
-    def touch(self, event: Event) -> None:
-        """Note what an event that is about to be added may change."""
-        self.events.append(event)
-        if event.booking_ref is None:
-            self.simple = False
-        else:
-            self.refs.add(event.booking_ref)
-        if event.case_role is not None and event.case_id is not None:
-            self.case_ids.add(event.case_id)
-            case = self.state.own.cases.get(event.case_id)
-            if case is not None and case.first is not None and case.first[4] is not None:
-                self.refs.add(case.first[4])  # an earlier event may take the case to another journey
-
-    def finish(self, own_changed: bool) -> None:
+    def _finish(self, own_changed: bool) -> None:
         """Publish what follows from the state and is not published yet, and store the state.
 
         own_changed: whether the root, if it is another subject, has to be told: of new events, or of itself.
@@ -325,21 +362,21 @@ class _Turn:
 
     def _publish(self) -> None:
         state = self.state
-        if self.simple:
-            now = publications(self.name, state, self.refs, self.case_ids)
-            self._emit(now.records)
+        if self.before is not None:
+            summary = publish_difference(
+                self.changes, self.name, state, self.sent.values(), self.before, self.refs, self.case_ids
+            )
         else:
             now = publications(self.name, state)
-            before = {} if self.before is None else self.before.records
             gone = {*state.ledger} - now.records.keys()
             self._emit(withdrawals(self.name, gone, state.version))
-            self._emit({key: row for key, row in now.records.items() if not same(row, before.get(key))})
+            self._emit(now.records)
             state.ledger = sorted(gone | (now.records.keys() - own_keys(state)))
             state.published = True
-        self.changes.customers.append(now.customer)
+            self.changes.customers.append(now.customer)
+            summary = now.summary
         if self.watching is None:
             return
-        summary = now.summary
         if not self.alone and (summary.rolling.at or state.watch is not None):
             self.observer.look(summary.rolling, summary.last, self._cause())
         if state.watch is not None or summary.signals is not None:

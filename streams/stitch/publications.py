@@ -5,7 +5,7 @@ Keys name a record within its customer: `journey:KEY` (KEY as in Assembled) and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from streams.identity.identifiers import customer_id
@@ -30,21 +30,13 @@ class Publications:
     """What they follow from."""
 
 
-def publications(
-    name: str, state: Subject, refs: Set[str] | None = None, case_ids: Set[str] | None = None
-) -> Publications:
-    """What follows from a root's state.
+def publications(name: str, state: Subject) -> Publications:
+    """All that follows from a root's state.
 
-    Args:
-        name: the subject, `kind:value`.
-        state: its state; it is not changed.
-        refs, case_ids: what has changed, to leave the rest out; only for a state without parts and loose events.
+    name: the subject, `kind:value`. state: is not changed.
     """
     customer, version, summary = customer_id(name), state.version, state.merged()
-    if refs is not None and case_ids is not None:
-        touched = (summary.cases[case_id].first for case_id in case_ids if case_id in summary.cases)
-        refs = refs | {first[4] for first in touched if first is not None and first[4] is not None}
-    journeys = assemble(summary, refs)
+    journeys = assemble(summary)
     records: dict[str, Row] = {}
     homes: dict[int, str] = {}
     for journey in journeys:
@@ -52,15 +44,8 @@ def publications(
         for case in journey.cases:
             homes[id(case)] = journey.key
     for case_id, case in summary.cases.items():
-        if refs is None or id(case) in homes:
-            records[CASE + case_id] = rows.case_row(customer, case_id, case, homes.get(id(case)), version)
-    count = len(journeys) if refs is None else len(summary.bookings)
-    return Publications(records, rows.customer_row(name, customer, summary, count, version), summary)
-
-
-def same(row: Row, other: Row | None) -> bool:
-    """Whether two records say the same, their version and withdrawal aside."""
-    return other is not None and row[:-2] == other[:-2]
+        records[CASE + case_id] = rows.case_row(customer, case_id, case, homes.get(id(case)), version)
+    return Publications(records, rows.customer_row(name, customer, summary, len(journeys), version), summary)
 
 
 def is_case(key: str) -> bool:

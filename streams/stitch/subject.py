@@ -113,8 +113,7 @@ decode_summary = msgspec.msgpack.Decoder(Summary).decode
 _NIL = b"\xc0"
 
 
-def without_cause(summary: bytes) -> tuple[bytes, Cause | None]:
-    """The bytes of a Summary as a root keeps them, and its cause, which is of use where it arrives only."""
-    cause = decode_summary(summary).cause
+def without_cause(summary: bytes, cause: Cause) -> bytes:
+    """The bytes of a Summary as a root keeps them: without its cause, which is of use where it arrives only."""
     # The cause is the last field, so that what is before it need not be encoded anew.
-    return (summary, None) if cause is None else (summary[: -len(_encoder.encode(cause))] + _NIL, cause)
+    return summary[: -len(_encoder.encode(cause))] + _NIL

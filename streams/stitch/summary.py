@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import msgspec
 
 from streams.alerts.signals import Signals
@@ -88,8 +90,8 @@ class Summary(msgspec.Struct, array_like=True, gc=False):
     """(occurred_at, event id, touchpoint, unit, booking_ref) of the event that this summary was last sent for: a part
     tells its root so. Not merged."""
 
-    def add(self, event: Event) -> None:
-        """Add one event that is not in the set yet."""
+    def add(self, event: Event) -> str | None:
+        """Add one event that is not in the set yet; the case that it is of, or None."""
         at = event.at
         self.interactions += 1
         if not self.first or at < self.first:
@@ -105,6 +107,7 @@ class Summary(msgspec.Struct, array_like=True, gc=False):
             else:
                 journey.add(event)
         # A complaint without a case id is a case of its own; a contact or an answer without one belongs to none.
+        case_id = None
         if event.case_role is not None and (event.case_id is not None or event.case_role == "open"):
             case_id = event.case_id or str_of(event.event_id)
             case = self.cases.get(case_id)
@@ -124,6 +127,7 @@ class Summary(msgspec.Struct, array_like=True, gc=False):
             if self.signals is None:
                 self.signals = Signals()
             self.signals.add(event.watched)
+        return case_id
 
     def _prefer(self, key: str, known: Preference, at: int, event_id: bytes, value: str, evidence: int) -> None:
         """Join what is known of a key with another statement of it. Copies share what is known: it is not changed."""
@@ -132,14 +136,19 @@ class Summary(msgspec.Struct, array_like=True, gc=False):
             at, event_id, value = known.at, known.event_id, known.value
         self.preferences[key] = Preference(at, event_id, value, evidence)
 
-    def absorb(self, other: Summary) -> None:
-        """Merge the summary of a disjoint set of events into this one; `other` stays as it is."""
+    def absorb(self, other: Summary, only: Set[str] | None = None) -> None:
+        """Merge the summary of a disjoint set of events into this one; `other` stays as it is.
+
+        only: the bookings to take over; None: all.
+        """
         self.interactions += other.interactions
         self.duplicates += other.duplicates
         if other.first and (not self.first or other.first < self.first):
             self.first = other.first
         self.last = max(self.last, other.last)
         for ref, journey in other.bookings.items():
+            if only is not None and ref not in only:
+                continue
             mine = self.bookings.get(ref)
             if mine is None:
                 self.bookings[ref] = journey.copy()

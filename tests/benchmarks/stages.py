@@ -28,7 +28,7 @@ from streams.identity.resolver import Resolver
 from streams.murmur2 import partitions_of
 from streams.sources.events import EventBatch
 from streams.stitch.events import COLUMNS, Events
-from streams.stitch.fold import fold_interactions
+from streams.stitch.fold import Messages, fold_messages
 from streams.stitch.watching import Watching
 from streams.worker import GC_THRESHOLDS
 from tests.benchmarks.report import Outcome, say, tabulate
@@ -176,7 +176,7 @@ def _stitch(stages: Stages, interactions: list[tuple[int, list[bytes], list[str]
         with stages.stage("stitch events"):
             grouped = events.by_subject(frame, subjects, range(first, offsets[partition]), watched)
         with stages.stage("stitch fold"):
-            changes = fold_interactions(states.get, grouped, watching)
+            changes = fold_messages(states.get, Messages(grouped), watching)
             states.update(changes.states)
         for field, record in PUBLISHED.items():
             published: list[Any] = getattr(changes, field)

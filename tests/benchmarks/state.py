@@ -25,7 +25,7 @@ from streams.edge import now_ms
 from streams.embedded.tansu import Tansu
 from streams.settings import Settings
 from streams.stitch.events import COLUMNS, Events
-from streams.stitch.fold import fold_interactions
+from streams.stitch.fold import Messages, fold_messages
 from streams.stitch.watching import Watching
 from streams.table import BatchTable
 from tests.benchmarks.identity_memory import resident_bytes
@@ -97,7 +97,7 @@ def _states(interactions: Any) -> dict[bytes, bytes]:
     for keys, values in interactions:
         frame = decoder.decode(values, COLUMNS).frame
         grouped = events.by_subject(frame, [key.decode() for key in keys], range(offset, offset + len(keys)))
-        states.update(fold_interactions(states.get, grouped, watching).states)
+        states.update(fold_messages(states.get, Messages(grouped), watching).states)
         offset += len(keys)
     return states
 
@@ -129,7 +129,9 @@ def _cost(base: list[bytes], events: list[tuple[bytes, bytes]], customers: int) 
         began = time.process_time()
         frame = decoder.decode([value for _, value in batch], COLUMNS).frame
         offsets = range(OFFSET + start, OFFSET + start + len(batch))
-        states.update(fold_interactions(states.get, grouping.by_subject(frame, subjects, offsets), watching).states)
+        states.update(
+            fold_messages(states.get, Messages(grouping.by_subject(frame, subjects, offsets)), watching).states
+        )
         took += time.process_time() - began
     gc.unfreeze()
     return each, took / len(events) * 1e6

@@ -20,7 +20,7 @@ from streams.app import BATCH_BYTES
 from streams.edge import now_ms
 from streams.enrich.transform import Enricher
 from streams.stitch.events import COLUMNS, Events
-from streams.stitch.fold import fold_interactions
+from streams.stitch.fold import Messages, fold_messages
 from streams.stitch.watching import Watching
 from tests.benchmarks.report import Outcome, tabulate
 from tests.benchmarks.sample import REGISTRY, batches
@@ -64,7 +64,7 @@ def _hops(events: int) -> dict[str, list[bytes]]:
         subjects = enriched["subject"].to_list()
         grouped = grouping.by_subject(frame, subjects, range(offset, offset + len(payloads)))
         offset += len(payloads)
-        changes = fold_interactions(states.get, grouped, watching)
+        changes = fold_messages(states.get, Messages(grouped), watching)
         states.update(changes.states)
         hops["stitch changelog"] += [key + state for key, state in changes.states.items()]
         for field, record in PUBLISHED.items():

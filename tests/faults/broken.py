@@ -33,16 +33,16 @@ def no_dedup() -> None:
     """Stitch knows no event id again."""
     import streams.stitch.agent as agent
 
-    fold = agent.fold_interactions
+    fold = agent.fold_messages
 
-    def forgetful(load: Any, events: Any, *others: Any) -> Any:
-        unknown = {
+    def forgetful(load: Any, messages: Any, *others: Any) -> Any:
+        messages.interactions = {
             subject: [(offset, os.urandom(8), event) for offset, _, event in records]
-            for subject, records in events.items()
+            for subject, records in messages.interactions.items()
         }
-        return fold(load, unknown, *others)
+        return fold(load, messages, *others)
 
-    agent.fold_interactions = forgetful
+    agent.fold_messages = forgetful
 
 
 def no_fence() -> None:

@@ -13,9 +13,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from schemas.records import polars_schema
 from streams.enrich.transform import Enricher
 from streams.identity.identifiers import kind_of
 from streams.sources import jsonl
@@ -44,6 +45,9 @@ def enricher() -> Enricher:
     duplicates=SHARES,
     late=SHARES,
     bad=SHARES,
+)
+@example(  # a customer who does nothing in a month
+    customers=1, trips=1.0, seed=93182, days=30, block=7, disorder=0.0, duplicates=0.0, late=0.0, bad=0.0
 )
 def test_the_truth_is_what_the_events_say(
     enricher: Enricher, tmp_path_factory: pytest.TempPathFactory, **options: Any
@@ -94,7 +98,8 @@ def accepted(enricher: Enricher, path: Path) -> tuple[pl.DataFrame, list[tuple[s
         links += enriched.links.rows()
         bad.update(line.reason for line in batch.bad)
         bad.update(reason for _, reason, _ in enriched.refused)
-    return pl.concat(frames), links, dict(bad)
+    nothing = pl.DataFrame(schema=polars_schema("interaction"))  # one customer may well do nothing in a month
+    return pl.concat([nothing, *frames]), links, dict(bad)
 
 
 def records(truth: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:

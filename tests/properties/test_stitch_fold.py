@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from streams.stitch import fold
 from streams.stitch.eviction import NONE_STORED, evict
-from streams.stitch.fold import Changes, fold_identities, fold_interactions, fold_parts
+from streams.stitch.fold import Changes, Messages, fold_messages
 from streams.stitch.journey import Event
 
 DAY = 86_400_000
@@ -39,14 +39,32 @@ class World:
     """Offsets of the states' changelog, since the last crash."""
     untold: list[Changes] = field(default_factory=list)
     """Of the group at hand."""
+    gathered: Messages = field(default_factory=Messages)
+    """What the group at hand brings, and is folded at once."""
 
-    def run(self, fold: Any, messages: Any, crash: bool, more: bool = False) -> None:
-        """Fold a batch; more: its group has others to come, else it ends, with a crash or well."""
-        changes: Changes = fold(self.states.get, messages, None, self.written)
+    def run(self, messages: Messages, crash: bool = False) -> None:
+        """Fold what was gathered, if anything was, and then messages; so ends a group, with a crash or well."""
+        self.fold()
+        self.fold(messages)
+        self.end(crash)
+
+    def gather(self, messages: Messages) -> None:
+        """Add messages to those that the group folds at once."""
+        for kind in ("interactions", "identities", "parts"):
+            of_kind = getattr(self.gathered, kind)
+            for subject, some in getattr(messages, kind).items():
+                of_kind.setdefault(subject, []).extend(some)
+
+    def fold(self, messages: Messages | None = None) -> None:
+        """Fold messages, or what was gathered; the group has others to come."""
+        if messages is None:
+            messages, self.gathered = self.gathered, Messages()
+        changes = fold_messages(self.states.get, messages, None, self.written)
         self.states.update(changes.states)
         self.untold.append(changes)
-        if more:
-            return
+
+    def end(self, crash: bool = False) -> None:
+        """End the group at hand."""
         group, self.untold = self.untold, []
         end = self.written.stop + len(group)
         if crash:
@@ -70,19 +88,21 @@ class World:
                 if old is None or row[-2] >= old[-2]:
                     kept[key(row)] = row
 
-    def deliver_parts(self, most: int, crash: bool, more: bool = False) -> None:
+    def next_parts(self, most: int) -> Messages:
+        """The next so many parts that were sent."""
         chunk = self.parts[self.parts_read : self.parts_read + most]
         grouped: dict[str, list[tuple[int, str, int, bytes | None]]] = {}
         for offset, (target, sender, version, summary) in enumerate(chunk, start=self.parts_read):
             grouped.setdefault(target, []).append((offset, sender, version, summary))
         self.parts_read += len(chunk)
-        if grouped:
-            self.run(fold_parts, grouped, crash, more)
+        return Messages(parts=grouped)
 
     def evict(self, rng: Any) -> None:
-        """Evict some subjects, of any age: in the worker it is only those of whom nothing is heard."""
+        """Evict some subjects, of any age: in the worker it is only those of whom nothing is heard, and for longer than
+        the answer to a recall takes. One that is asked for twice, after a crash, is not evicted before both answers."""
+        asked = {subject.encode() for subject, _ in self.recalls}
         for key, encoded in list(self.states.items()):
-            stub = evict(encoded, before=2**60) if rng.random() < 0.5 else None
+            stub = evict(encoded, before=2**60) if key not in asked and rng.random() < 0.5 else None
             if stub is not None:
                 self.states[key] = stub
 
@@ -166,36 +186,40 @@ def play(
     world, at, told = World(), 0, 0
     committed = (0, 0, 0)
     left = 8 if crashes else 0
-    while at < len(items) or told < len(news) or world.parts_read < len(world.parts) or world.recalls or world.untold:
-        choice = rng.randrange(3 if world.untold else 5)
-        if not world.untold and rng.random() < 0.3:
+    begun = False  # a group, in which any number of batches of any topic are folded at once or one after the other
+    while at < len(items) or told < len(news) or world.parts_read < len(world.parts) or world.recalls or begun:
+        choice = rng.randrange(3 if begun else 5)
+        if not begun and rng.random() < 0.3:
             committed = (at, told, world.parts_read)
+        batch = Messages()
         if choice == 0 and at < len(items):
             size = rng.randrange(1, 6)
-            batch: dict[str, list[tuple[int, bytes, Event]]] = {}
             for offset, (subject, number, value) in enumerate(items[at : at + size], start=at):
-                batch.setdefault(subject, []).append((offset, number.to_bytes(8, "big"), value))
+                batch.interactions.setdefault(subject, []).append((offset, number.to_bytes(8, "big"), value))
             at += len(items[at : at + size])
-            world.run(fold_interactions, batch, crash=False, more=True)
         elif choice == 1 and told < len(news):
             size = rng.randrange(1, 3)
-            said: dict[str, list[tuple[int, str, int]]] = {}
             for offset, (subject, root, version) in enumerate(news[told : told + size], start=told):
-                said.setdefault(subject, []).append((offset, root, version))
+                batch.identities.setdefault(subject, []).append((offset, root, version))
             told += size
-            world.run(fold_identities, said, crash=False, more=True)
         elif choice == 2:
-            world.deliver_parts(rng.randrange(1, 4), crash=False, more=True)
+            batch = world.next_parts(rng.randrange(1, 4))
         elif choice == 3 and world.recalls:
             world.answer(items, rng)
         elif choice == 4 and evictions and rng.random() < 0.4:
             world.evict(rng)
+        world.gather(batch)
+        begun = begun or batch != Messages()
+        if rng.random() < 0.5:
+            world.fold()
         if left and rng.random() < 0.3:
-            world.run(fold_parts, {}, crash=True)
+            world.run(Messages(), crash=True)
             at, told, world.parts_read = committed
             left -= 1
+            begun = False
         elif rng.random() < 0.7:
-            world.run(fold_parts, {}, crash=False)
+            world.run(Messages())
+            begun = False
     return world
 
 
@@ -263,18 +287,18 @@ def test_the_short_way_of_a_turn_does_what_the_long_one_does(specs: Any, moves: 
 
 
 def test_what_a_crash_left_untold_is_told_though_a_record_of_another_topic_is_read_first() -> None:
-    def visit(offset: int, day: int) -> dict[str, list[tuple[int, bytes, Event]]]:
-        return {"customer:a": [(offset, day.to_bytes(8, "big"), event(day, day, None, 0, None, None))]}
+    def visit(offset: int, day: int) -> Messages:
+        return Messages({"customer:a": [(offset, day.to_bytes(8, "big"), event(day, day, None, 0, None, None))]})
 
     world, part = World(), World()
-    part.run(fold_interactions, {"device:d": [(0, b"12345678", event(9, 9, "R1", 3, None, None))]}, False)
-    part.run(fold_identities, {"device:d": [(0, "customer:a", 1)]}, False)
-    world.run(fold_interactions, visit(0, 5), False)
+    part.run(Messages({"device:d": [(0, b"12345678", event(9, 9, "R1", 3, None, None))]}))
+    part.run(Messages(identities={"device:d": [(0, "customer:a", 1)]}))
+    world.run(visit(0, 5))
     assert len(world.exact()["journeys"]) == 1
-    world.run(fold_interactions, visit(1, 4), True)  # the visit begins earlier, so it has another name
+    world.run(visit(1, 4), crash=True)  # the visit begins earlier, so it has another name
     ((_, *sent),) = part.parts
-    world.run(fold_parts, {"customer:a": [(0, *sent)]}, False)
-    world.run(fold_interactions, visit(1, 4), False)
+    world.run(Messages(parts={"customer:a": [(0, *sent)]}))
+    world.run(visit(1, 4))
     assert [row[2] for row in world.exact()["journeys"].values()] == ["R1"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from streams.stitch.events import Events
-from streams.stitch.fold import fold_interactions
+from streams.stitch.fold import Messages, fold_messages
 from tests.benchmarks import __main__ as harness
 from tests.benchmarks import pipeline, processes, sample, stages
 from tests.benchmarks.peers.records import PUBLISHED, Folder, Maker, Reader, Writer
@@ -116,7 +116,7 @@ def test_the_rival_does_the_same_job_as_the_batches() -> None:
     expected = {offset: event for records in grouped.values() for offset, _, event in records}
     read, make = Reader(), Maker()
     assert {offset: make(read(value)) for offset, value in enumerate(values)} == expected
-    customers = fold_interactions({}.get, grouped).customers
+    customers = fold_messages({}.get, Messages(grouped)).customers
     write = Writer("customer")
     written = [write(row) for row in customers]
     assert written == BatchEncoder("customer", sample.REGISTRY).encode(customers)

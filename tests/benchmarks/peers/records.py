@@ -17,7 +17,7 @@ from schemas.registry import LocalRegistry
 from schemas.wire import WireHeader, split
 from streams.edge import now_ms
 from streams.stitch import preferences
-from streams.stitch.fold import Changes, fold_interactions
+from streams.stitch.fold import Changes, Messages, fold_messages
 from streams.stitch.journey import CHANNELS, INSTRUMENTS, MICRO, MILESTONES, Event
 from streams.stitch.rows import Row
 from streams.stitch.watching import Watching
@@ -151,7 +151,7 @@ class Folder:
     def fold(self, key: str, offset: int, event: Event, state: bytes | None) -> tuple[bytes | None, Changes]:
         """The subject's state after an event (as it was, when nothing is to be stored), and what to publish."""
         one = {key: [(offset, event.event_id[:8], event)]}
-        changes = fold_interactions(lambda _: state, one, Watching({}, now_ms()))
+        changes = fold_messages(lambda _: state, Messages(one), Watching({}, now_ms()))
         return changes.states.get(key.encode(), state), changes
 
     def publications(self, changes: Changes) -> Iterator[tuple[str, bytes, bytes]]:

@@ -1,0 +1,168 @@
+"""What a turn changed in what a customer publishes, without working out all of it before and after. Pure.
+
+Only these can have changed: the bookings and cases to which events were added, or of which a part says something else
+than before; the journeys to which other loose events belong than before (a booking's span may have grown); the journeys
+that a case left, or came to. The rest is as it was published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Set
+from typing import NamedTuple
+
+from streams.identity.identifiers import customer_id
+from streams.stitch.assemble import Span, booking_at, joined, placed, spans_of, visit_key
+from streams.stitch.case import Case
+from streams.stitch.changes import Changes
+from streams.stitch.publications import CASE, JOURNEY, is_case, withdrawals
+from streams.stitch.rows import case_row, customer_row, row_of_journey
+from streams.stitch.subject import Subject
+from streams.stitch.summary import Loose, Summary
+
+
+class Standing(NamedTuple):
+    """Where a customer's loose events and cases belong, and what only its parts have."""
+
+    guests: Mapping[str, list[Loose]]
+    """Booking reference -> its loose events, in order of time."""
+    visits: Mapping[str, list[Loose]]
+    """Key of a visit -> its events, in order of time."""
+    cases: Mapping[str, Case]
+    """All cases. Those of the customer's own change with the state."""
+    homes: Mapping[str, str | None]
+    """Case -> key of its journey."""
+    part_refs: Set[str]
+    """Booking references that only parts have."""
+    part_cases: Set[str]
+    """Cases that only parts have."""
+
+
+NOWHERE = Standing({}, {}, {}, {}, frozenset(), frozenset())
+"""Of a customer without loose events, cases and parts."""
+
+
+def standing(own: Summary, parts: Collection[Summary]) -> Standing:
+    """Where the loose events and cases of a customer belong: of its own events, and of its parts."""
+    loose, cases, part_refs, part_cases = own.loose, own.cases, NOWHERE.part_refs, NOWHERE.part_cases
+    if parts:
+        part_refs = {ref for part in parts for ref in part.bookings} - own.bookings.keys()
+        loose = [event for some in (own, *parts) for event in some.loose]
+        if any(part.cases for part in parts):
+            part_cases = {case_id for part in parts for case_id in part.cases} - own.cases.keys()
+            cases = _merged(own, parts)
+    if not loose and not cases:
+        return NOWHERE if not part_refs else Standing({}, {}, {}, {}, part_refs, part_cases)
+    spans = spans_of(own.bookings) if not parts else _spans(own, parts)
+    guests, unbooked = placed(spans, loose) if loose else ({}, ())
+    visits = {visit_key(members[0]): members for members in unbooked}
+    homes = {case_id: _home(case, spans, visits) for case_id, case in cases.items()} if cases else {}
+    return Standing(guests, visits, cases, homes, part_refs, part_cases)
+
+
+def _merged(own: Summary, parts: Collection[Summary]) -> dict[str, Case]:
+    merged = {case_id: case.copy() for case_id, case in own.cases.items()}
+    for part in parts:
+        for case_id, case in part.cases.items():
+            merged.setdefault(case_id, Case()).absorb(case)
+    return merged
+
+
+def _spans(own: Summary, parts: Collection[Summary]) -> list[Span]:
+    """The spans of all bookings, sorted."""
+    found: dict[str, tuple[int, int]] = {}
+    for some in (own, *parts):
+        for ref, journey in some.bookings.items():
+            first, last = found.get(ref, (journey.first, journey.last))
+            found[ref] = min(first, journey.first), max(last, journey.last)
+    return sorted((first, ref, last) for ref, (first, last) in found.items())
+
+
+def _home(case: Case, spans: list[Span], visits: Mapping[str, list[Loose]]) -> str | None:
+    """The key of the journey of a case's earliest event."""
+    if case.first is None:
+        return None
+    at = case.first[0]
+    ref = case.first[4] or booking_at(spans, at)
+    if ref is not None:
+        return ref
+    return next((key for key, members in visits.items() if members[0].at <= at <= members[-1].at), None)
+
+
+def publish_difference(
+    changes: Changes,
+    name: str,
+    state: Subject,
+    parts: Collection[Summary],
+    before: Standing,
+    refs: Set[str],
+    case_ids: Set[str],
+) -> Summary:
+    """Publish what a turn changed, and note in the state what may have to be taken back.
+
+    Args:
+        changes: what is published is added to it.
+        name, state: of a root, all of whose events are here (`Subject.whole`).
+        parts: its parts, decoded.
+        before: of before the turn; NOWHERE if nothing was published then.
+        refs, case_ids: bookings and cases to which events were added, or of which a part says something else.
+
+    Returns:
+        The summary of the customer. Of its bookings, where it has parts, only those that were published.
+    """
+    own, version, customer = state.own, state.version, customer_id(name)
+    now = standing(own, parts)
+    if now is NOWHERE and before is NOWHERE and not parts:
+        for ref in refs & own.bookings.keys():  # a part may have come and gone in one turn
+            only = own.bookings[ref]
+            changes.journeys.append(row_of_journey(customer, ref, ref, (only.first, only.last), only, (), version))
+        changes.customers.append(customer_row(name, customer, own, len(own.bookings), version))
+        state.published, state.ledger = True, []
+        return own
+    refs, visits, cases_at = {*refs}, now.visits, dict[str | None, list[Case]]()
+    if before.guests or now.guests:
+        was, new = before.guests, now.guests
+        refs |= {ref for ref in was.keys() | new.keys() if was.get(ref) != new.get(ref)}
+    if before.visits:
+        visits = {key: members for key, members in visits.items() if before.visits.get(key) != members}
+    if before.homes or now.homes:
+        old_home, home = before.homes.get, now.homes.get
+        case_ids = case_ids | {case_id for case_id in (*before.homes, *now.homes) if old_home(case_id) != home(case_id)}
+        touched = {key(case_id) for case_id in case_ids for key in (old_home, home)}
+        refs |= {key for key in touched if key is not None}
+        visits = {**visits, **{key: members for key, members in now.visits.items() if key in touched}}
+        for case_id, key in now.homes.items():
+            cases_at.setdefault(key, []).append(now.cases[case_id])
+        for case_id in case_ids & now.cases.keys():
+            changes.cases.append(case_row(customer, case_id, now.cases[case_id], home(case_id), version))
+    whole = own
+    if parts:
+        whole = Summary()
+        for some in (own, *parts):
+            whole.absorb(some, refs)
+    add, bookings = changes.journeys.append, whole.bookings
+    for ref in refs:
+        booking = bookings.get(ref)
+        if booking is None:
+            continue  # a visit, or withdrawn below
+        journey = joined(booking, now.guests.get(ref, ()))
+        add(row_of_journey(customer, ref, ref, (booking.first, booking.last), journey, cases_at.get(ref, ()), version))
+    for key, members in visits.items():
+        add(row_of_journey(customer, key, None, None, joined(None, members), cases_at.get(key, ()), version))
+    count = len(own.bookings) + len(now.part_refs) + len(now.visits)
+    changes.customers.append(customer_row(name, customer, whole, count, version))
+    state.published = True
+    state.ledger = _ledger(changes, name, state, before, now)
+    return whole
+
+
+def _ledger(changes: Changes, name: str, state: Subject, before: Standing, now: Standing) -> list[str]:
+    """Withdraw what is gone; the keys of that, and of all that does not follow from the own bookings and cases."""
+    own = state.own
+    gone = [JOURNEY + key for key in before.visits.keys() - now.visits.keys()]
+    gone += [JOURNEY + ref for ref in before.part_refs - now.part_refs - own.bookings.keys()]
+    gone += [CASE + case_id for case_id in before.part_cases - now.part_cases - own.cases.keys()]
+    if gone:
+        for key, row in withdrawals(name, gone, state.version).items():
+            (changes.cases if is_case(key) else changes.journeys).append(row)
+    kept = (JOURNEY + key for key in (*now.visits, *now.part_refs))
+    return sorted((*gone, *kept, *(CASE + case_id for case_id in now.part_cases)))

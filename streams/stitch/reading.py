@@ -1,0 +1,127 @@
+"""The records of a group of batches to what they say to the subjects of each partition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import polars as pl
+
+from schemas.decode import Decoded
+from streams.alerts import match
+from streams.enrich.validate import UUID
+from streams.erasure.guard import NOW
+from streams.output import RAISED, RECALLED, RECALLED_LAST, RESTORED
+from streams.progress import RecordBatch, Records
+from streams.stitch.alone import News
+from streams.stitch.events import COLUMNS, Events
+from streams.stitch.fold import Messages, Sent
+from streams.stitch.watching import Watching
+
+Decode = Callable[[str, Records, Sequence[str] | None], Decoded]
+"""Decodes the values of records of a schema: those columns of it."""
+
+_READ = tuple(dict.fromkeys(("subject", *COLUMNS, *match.COLUMNS)))
+_raised = msgspec.json.Decoder(dict[str, tuple[int, str]]).decode
+
+
+@dataclass(slots=True)
+class Group:
+    """What a group of batches says."""
+
+    messages: dict[int, Messages] = field(default_factory=dict)
+    """By partition."""
+    timestamps: dict[int, int] = field(default_factory=dict)
+    """By partition, epoch ms: of the oldest of the first records of its topics."""
+    erased: dict[int, set[str]] = field(default_factory=dict)
+    """By partition: subjects that are to be forgotten."""
+    newest: dict[int, int] = field(default_factory=dict)
+    """By partition: the time of the latest interaction, epoch ms."""
+    restored: bool = False
+    """Whether there are interactions that come from what was stored, to rebuild state."""
+    refused: list[tuple[Records, int, str, str]] = field(default_factory=list)
+    """(records, position, reason, detail) of what cannot be read."""
+
+    def of(self, partition: int) -> Messages:
+        """The messages of a partition, to add to."""
+        found = self.messages.get(partition)
+        if found is None:
+            found = self.messages[partition] = Messages()
+        return found
+
+
+class Reader:
+    """Reads groups.
+
+    decode: as of Edge. topics: full names of those of interactions, identities and parts, in this order.
+    """
+
+    def __init__(self, decode: Decode, topics: Sequence[str], watching: Watching) -> None:
+        self._decode, self._watching = decode, watching
+        self._events, self._matcher = Events(), match.Matcher(watching.rules)
+        self._read = dict(zip(topics, (self._interactions, self._identities, self._parts), strict=True))
+
+    def read(self, batches: Iterable[RecordBatch]) -> Group:
+        """What batches of one assignment say; what is due is judged by the clock of Watching."""
+        group, of_topic = Group(), dict[str, list[RecordBatch]]()
+        for batch in batches:
+            of_topic.setdefault(batch.topic, []).append(batch)
+        for topic, some in of_topic.items():
+            records = Records(some)
+            self._read[topic](records, group)
+            for batch in some:
+                at = batch[0].timestamp
+                group.timestamps[batch.partition] = min(at, group.timestamps.get(batch.partition, at))
+        return group
+
+    def _interactions(self, records: Records, group: Group) -> None:
+        decoded = self._decode("interaction", records, _READ)
+        frame, positions, errors = decoded.frame, decoded.rows.tolist(), decoded.errors
+        named = frame["event_id"].str.contains(UUID)
+        if not named.all():  # enrich writes none such; whatever else may write here must not stop the worker
+            keep = named.to_list()
+            errors += [(at, "event_id is not a UUID") for at, good in zip(positions, keep, strict=True) if not good]
+            frame, positions = frame.filter(named), [at for at, good in zip(positions, keep, strict=True) if good]
+        _refuse(group, records, errors)
+        if not positions:
+            return
+        taken = [records[at] for at in positions]
+        headed = {row: dict(record.headers) for row, record in enumerate(taken) if record.headers}
+        restored = {row for row, headers in headed.items() if headers.get(RESTORED[0]) == RESTORED[1]}
+        recalled = {row for row, headers in headed.items() if RECALLED[0] in headers}
+        last = {row for row in recalled if headed[row][RECALLED[0]] == RECALLED_LAST[1]}
+        raised = {row: _raised(headers[RAISED]) for row, headers in headed.items() if RAISED in headers}
+        watched = self._matcher.watched(frame, self._watching.now, restored | recalled, raised)
+        # A subject in two partitions, as a foreign producer may have it, is two subjects.
+        partitions = [records.partitions[at] for at in positions]
+        keys = list(zip(partitions, frame["subject"].to_list(), strict=True))
+        offsets = [record.offset for record in taken]
+        grouped = self._events.by_subject(frame, keys, offsets, watched, restored | recalled, last)
+        for (partition, subject), events in grouped.items():
+            group.of(partition).interactions[subject] = events
+        group.restored |= bool(restored)
+        newest = frame.group_by(pl.Series("partition", partitions)).agg(pl.col("occurred_at").max())
+        group.newest.update(newest.iter_rows())
+
+    def _identities(self, records: Records, group: Group) -> None:
+        decoded = self._decode("identity", records, ("kind", "value", "root", "version"))
+        _refuse(group, records, decoded.errors)
+        for at, (kind, value, root, version) in zip(decoded.rows.tolist(), decoded.frame.iter_rows(), strict=True):
+            news: News = (records[at].offset, root, version)
+            group.of(records.partitions[at]).identities.setdefault(f"{kind}:{value}", []).append(news)
+
+    def _parts(self, records: Records, group: Group) -> None:
+        decoded = self._decode("part", records, None)
+        _refuse(group, records, decoded.errors)
+        for at, (target, part, version, summary) in zip(decoded.rows.tolist(), decoded.frame.iter_rows(), strict=True):
+            partition = records.partitions[at]
+            if version == NOW:
+                group.erased.setdefault(partition, set()).add(target)
+            else:
+                sent: Sent = (records[at].offset, part, version, summary)
+                group.of(partition).parts.setdefault(target, []).append(sent)
+
+
+def _refuse(group: Group, records: Records, errors: Iterable[tuple[int, str]]) -> None:
+    group.refused += [(records, at, "undecodable", detail) for at, detail in errors]
