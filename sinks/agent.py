@@ -15,7 +15,6 @@ import time
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from sinks import recall
 from sinks.client import connect
@@ -25,6 +24,7 @@ from sinks.writer import FinalInsertError, Retry, Writer
 from streams import metrics
 from streams.edge import DEAD_LETTERS, Edge, now_ms
 from streams.gather import gather
+from streams.progress import Records
 from streams.settings import Settings
 from streams.transport import RecordBatch
 
@@ -61,14 +61,10 @@ def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> N
 
     async def handle(batches: list[RecordBatch]) -> None:
         began = time.perf_counter()
-        frames, origins, refused = [], [], []
-        stored = 0
-        for batch in batches:
-            decoded = edge.decode(table.schema, batch)
-            frames.append(decoded.frame)
-            origins += [(batch, at) for at in decoded.rows.tolist()]
-            refused += [(batch, at, "undecodable", detail) for at, detail in decoded.errors]
-        frame = pl.concat(frames)
+        records = Records(batches)
+        decoded = edge.decode(table.schema, records)
+        frame, stored = decoded.frame, 0
+        refused = [(records, at, "undecodable", detail) for at, detail in decoded.errors]
         pending.set(frame.height)
         inserting = time.perf_counter()
         try:
@@ -82,7 +78,7 @@ def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> N
             for row in rejected:
                 if table.topic == DEAD_LETTERS and frame["topic"][row.row] == settings.topic(DEAD_LETTERS):
                     raise FinalInsertError(f"a letter about a letter: {row.error}", rows_at_fault=False) from error
-                refused.append((*origins[row.row], "unstorable", row.error))
+                refused.append((records, int(decoded.rows[row.row]), "unstorable", row.error))
             stored = frame.height - len(rejected)
         metrics.SINK_INSERT_SECONDS.labels(table.view).observe(time.perf_counter() - inserting)
         metrics.SINK_ROWS_INSERTED.labels(table.view).inc(stored)
@@ -90,7 +86,7 @@ def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> N
         async with publishing:
             await edge.refuse(refused)
             await edge.flush()
-        _observe_latency(table, batches)
+        _observe_latency(table, records)
         edge.observe(batches, time.perf_counter() - began)
 
     async def store(stream: Any) -> None:
@@ -100,8 +96,7 @@ def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> N
     app.agent(topic, name=f"sink-{table.topic}")(store)
 
 
-def _observe_latency(table: Table, batches: list[RecordBatch]) -> None:
+def _observe_latency(table: Table, records: Records) -> None:
     now, latency = now_ms(), metrics.EVENT_TO_TABLE_SECONDS.labels(table.view)
-    stamps = [record.timestamp for batch in batches for record in batch]
-    for at in np.linspace(0, len(stamps) - 1, min(len(stamps), LATENCIES_PER_INSERT)).astype(int):
-        latency.observe(max(now - stamps[at], 0) / 1000)
+    for at in np.linspace(0, len(records) - 1, min(len(records), LATENCIES_PER_INSERT)).astype(int).tolist():
+        latency.observe(max(now - records[at].timestamp, 0) / 1000)

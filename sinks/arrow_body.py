@@ -27,10 +27,11 @@ class ArrowBody:
         self._memory = io.BytesIO()
 
     @contextlib.contextmanager
-    def of(self, table: pa.Table) -> Iterator[memoryview]:
-        """The table's body, until the context ends."""
+    def of(self, table: pa.Table, statement: bytes = b"") -> Iterator[memoryview]:
+        """The statement and the table behind it, until the context ends."""
         memory, self._memory = self._memory, io.BytesIO()  # after an error somebody may still hold it
         memory.seek(0)
+        memory.write(statement)
         with pa.ipc.new_file(pa.PythonFile(memory, "wb"), table.schema, options=self._options) as writer:
             writer.write_table(table)
         size = memory.tell()

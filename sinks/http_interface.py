@@ -34,7 +34,7 @@ from sinks.http_request import (
     spooled,
 )
 from sinks.result_stream import Pieces, join, streamable
-from sinks.spool import Spool
+from sinks.spool import Spool, Spools
 from sinks.statements import Insert, format_of, gives_rows, split_insert
 
 T = TypeVar("T")
@@ -128,10 +128,12 @@ class _Handler:
         self._engine = engine
         self._queries = ThreadPoolExecutor(8, "engine-query")
         self._inserts = ThreadPoolExecutor(2, "engine-insert")
+        self._spools = Spools()
 
     async def close(self, _: web.Application) -> None:
         self._queries.shutdown(wait=False, cancel_futures=True)
         self._inserts.shutdown(wait=False, cancel_futures=True)
+        self._spools.close()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         headers = {
@@ -146,12 +148,12 @@ class _Handler:
             if request.method == hdrs.METH_GET and not request.query:
                 return web.Response(text="Ok.\n")
             refuse_blocks(request)
-            if (insert := insert_ahead(request)) is not None:
+            insert, ahead = await insert_ahead(request)
+            if insert is not None:
                 # The usual case, and large: its rows go to the engine as they come, without a copy of the whole.
-                statement = request.query["query"].encode()
-                spool = await spooled(request, memoryview(statement)[insert.data_from :])
+                spool = await spooled(request, memoryview(ahead)[insert.data_from :], self._spools)
                 return await self._insert(asked_by(request, {}, headers), insert, spool, headers)
-            form, query, body = await read(request)
+            form, query, body = await read(request, b"" if request.query.get("query") else ahead)
             return await self._run(request, asked_by(request, form, headers), query, body, headers)
         except EngineError as error:
             headers["X-ClickHouse-Exception-Code"] = str(error.code)
@@ -161,7 +163,8 @@ class _Handler:
         settings = asked.settings | {f"param_{name}": value for name, value in asked.params.items()}
         run = partial(self._engine.insert_spool, insert.target, insert.format, spool)
         work = self._inserts.submit(run, clause=insert.clause, database=asked.database, settings=settings)
-        work.add_done_callback(lambda _: spool.close())  # also when the client goes away, but not before the engine
+        # Also when the client goes away, but not before the engine has done.
+        work.add_done_callback(lambda _: self._spools.give(spool))
         return _whole(headers, await _outcome(work))
 
     async def _run(

@@ -12,8 +12,8 @@ import pyarrow as pa
 from aiohttp import hdrs, web
 
 from sinks.engine import EngineError
-from sinks.spool import Buffer, Spool
-from sinks.statements import Insert, split_insert
+from sinks.spool import Buffer, Spool, Spools
+from sinks.statements import Insert, first_word, split_insert
 
 # Request parameters that are not settings of ClickHouse.
 _TRANSPORT = frozenset(
@@ -25,6 +25,8 @@ _TRANSPORT = frozenset(
 )
 BODY_LIMIT = 1 << 30
 _AHEAD = 1 << 20
+_STATEMENT = 1 << 18
+"""Bytes of a body in which an INSERT's data must begin to be passed on as they come: ClickHouse's max_query_size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +69,43 @@ def refuse_blocks(request: web.Request) -> None:
             raise refusal(48, "NOT_IMPLEMENTED", f"{name}=1 is not supported; use Content-Encoding, or nothing")
 
 
-def insert_ahead(request: web.Request) -> Insert | None:
-    """The INSERT in the parameter `query` of a request whose body is its data as they are; None for any other."""
+async def insert_ahead(request: web.Request) -> tuple[Insert | None, bytes]:
+    """The INSERT with which a request begins whose data are in the body as they are, or None; its beginning.
+
+    The beginning is the parameter `query`, or, where there is none, as much of the body as was read to find out.
+    """
     plain = request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() in ("", "identity")
     if not plain or request.content_type == "multipart/form-data" or _readonly(request, request.query) != "0":
-        return None
-    return split_insert(request.query.get("query", "").encode())
+        return None, b""
+    if query := request.query.get("query", "").encode():
+        return split_insert(query), query
+    request.content.set_read_chunk_size(_AHEAD)
+    text = b""
+    while len(text) < _STATEMENT and (chunk := await request.content.readany()):
+        text += chunk
+        insert = split_insert(text)
+        if insert is not None and insert.data_from < len(text):  # else what comes may belong to it
+            return insert, text
+        if first_word(text) not in (b"INSERT", b""):
+            break
+    return None, text
 
 
-async def spooled(request: web.Request, first: Buffer) -> Spool:
-    """A body, behind what the statement itself holds of the data. Raises web.HTTPRequestEntityTooLarge."""
-    spool, size = spool_of([first]), 0
+async def spooled(request: web.Request, first: Buffer, spools: Spools) -> Spool:
+    """What is left of a body, behind the data that were there with the statement.
+
+    Raises web.HTTPRequestEntityTooLarge.
+    """
+    spool, size = spools.take(request.content_length or 0), len(first)
     request.content.set_read_chunk_size(_AHEAD)
     try:
+        spool.write(first)
         while chunk := await request.content.readany():
             size += len(chunk)
             if size > BODY_LIMIT:
                 raise web.HTTPRequestEntityTooLarge(BODY_LIMIT, size)
             spool.write(chunk)
+        spool.end()
     except BaseException:
         spool.close()
         raise
@@ -103,8 +124,11 @@ def spool_of(pieces: Sequence[Buffer]) -> Spool:
     return spool
 
 
-async def read(request: web.Request) -> tuple[dict[str, str], bytes, bytes]:
-    """The form's fields, the parameter or field `query`, the body decompressed: the statement is query, then body."""
+async def read(request: web.Request, ahead: bytes) -> tuple[dict[str, str], bytes, bytes]:
+    """The form's fields, the parameter or field `query`, the body decompressed: the statement is query, then body.
+
+    ahead: what was read of the body already. Raises web.HTTPRequestEntityTooLarge.
+    """
     query = request.query.get("query", "")
     form: dict[str, str] = {}
     if request.content_type == "multipart/form-data":
@@ -113,10 +137,21 @@ async def read(request: web.Request) -> tuple[dict[str, str], bytes, bytes]:
                 raise refusal(48, "NOT_IMPLEMENTED", "external tables are not supported")
             form[name] = field if isinstance(field, str) else field.decode(errors="replace")
         return form, form.pop("query", query).encode(), b""
-    body = await request.read()
+    body = await _whole(request, ahead) if ahead else await request.read()
     if body and (encoding := request.headers.get(hdrs.CONTENT_ENCODING, "")):
         body = await asyncio.to_thread(_decompress, body, encoding)
     return form, query.encode(), body
+
+
+async def _whole(request: web.Request, ahead: bytes) -> bytes:
+    """A body of which a part was read."""
+    pieces, size = [ahead], len(ahead)
+    while chunk := await request.content.readany():
+        size += len(chunk)
+        if size > BODY_LIMIT:
+            raise web.HTTPRequestEntityTooLarge(BODY_LIMIT, size)
+        pieces.append(chunk)
+    return b"".join(pieces)
 
 
 async def _form(request: web.Request) -> Mapping[str, object]:

@@ -9,6 +9,12 @@ from typing import IO
 
 Buffer = bytes | bytearray | memoryview
 
+LARGE = 1 << 20
+"""Bytes; smaller bodies have a spool of their own, so as not to shrink one that is kept."""
+KEPT = 32 << 20
+"""Bytes; the memory of a larger one is given back after use."""
+KEPT_SPOOLS = 2
+
 
 class Spool:
     """A file that the engine can read by its path until it is closed; written by one thread at a time."""
@@ -28,6 +34,14 @@ class Spool:
         while left:
             left = left[self._file.write(left) :]
 
+    def end(self) -> int:
+        """No more is to come: cut off what is left of an earlier use. Returns the bytes written."""
+        return self._file.truncate()
+
+    def rewind(self) -> None:
+        """Begin anew, over what was written, until `end`."""
+        self._file.seek(0)
+
     def close(self) -> None:
         """Free it. Idempotent."""
         self._file.close()
@@ -39,3 +53,33 @@ class Spool:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Spools:
+    """Spools whose memory the next large body uses again: to get and to give back pages takes longer than to fill them.
+
+    One thread takes; any may give.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[Spool] = []
+
+    def take(self, size: int) -> Spool:
+        """A spool for a body of so many bytes, as far as is known; to be given back."""
+        if size < LARGE or not self._kept:
+            return Spool()
+        spool = self._kept.pop()
+        spool.rewind()
+        return spool
+
+    def give(self, spool: Spool) -> None:
+        """Take back a spool that nobody reads any more."""
+        if LARGE <= spool.end() <= KEPT and len(self._kept) < KEPT_SPOOLS:
+            self._kept.append(spool)
+        else:
+            spool.close()
+
+    def close(self) -> None:
+        """Free what is kept."""
+        while self._kept:
+            self._kept.pop().close()

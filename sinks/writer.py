@@ -19,12 +19,14 @@ import random
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from sinks.arrow_body import ArrowBody
+from sinks.engine import identifier
 from sinks.errors import in_short, is_data_error, is_retriable
 from sinks.tables import Table, to_arrow
 
@@ -164,6 +166,15 @@ class Writer:
             compression = self._client.write_compression
             self._body = ArrowBody(compression if compression in ("lz4", "zstd") else None)
         assert self._body is not None
-        with self._body.of(arrow) as body:
-            self._client.raw_insert(self.table.store, arrow.schema.names, body, INSERT_SETTINGS, "Arrow")
+        with self._body.of(arrow, statement(self.table.store, tuple(arrow.column_names))) as body:
+            self._client.raw_insert(insert_block=body, settings=INSERT_SETTINGS)
         return int(arrow.num_rows)
+
+
+@cache
+def statement(store: str, columns: tuple[str, ...]) -> bytes:
+    """The INSERT that goes before the rows in a body. It names the columns: one that the table lacks is an error.
+
+    In the URL, where clients put it, it would cost more than all else of a request: it is quoted there, twice.
+    """
+    return f"INSERT INTO {identifier(store)} ({', '.join(map(identifier, columns))}) FORMAT Arrow\n".encode()

@@ -92,18 +92,18 @@ def _measured(url: str, payloads: list[bytes], folder: Path) -> tuple[dict[str, 
         costs[way] = min(cost, costs.get(way, cost))
         return found
 
-    frame, records, file = pl.DataFrame(), list[list[Any]](), folder / "interactions.arrow"
+    frames, records, file = list[pl.DataFrame](), list[list[Any]](), folder / "interactions.arrow"
     hashes: dict[str, tuple[Any, ...]] = {}
     for number in range(ROUNDS):
         say(f"sink: round {number + 1} of {ROUNDS}")
-        frame = timed("decode", lambda: _decoded(payloads))
+        frames = timed("decode", lambda: _decoded(payloads))
         if number < ROUNDS_OF_ROWS:
             records = timed("decode_rows", lambda: _records(payloads))
-        arrow = to_arrow(frame, TABLE, 0)
+        arrow = to_arrow(pl.concat(frames), TABLE, 0)
         with pa.OSFile(str(file), "wb") as out, pa.ipc.new_file(out, arrow.schema) as writer:
             writer.write_table(arrow)
         ways: dict[str, Callable[[str], None]] = {
-            "sink": partial(_sink, url, frame),
+            "sink": partial(_sink, url, frames),
             "arrow": partial(_load, url, file),
         }
         if number < ROUNDS_OF_ROWS:
@@ -133,17 +133,19 @@ def _fresh(url: str, database: str) -> Iterator[Client]:
         client.command(f"DROP DATABASE {database}")
 
 
-def _decoded(payloads: list[bytes]) -> pl.DataFrame:
+def _decoded(payloads: list[bytes]) -> list[pl.DataFrame]:
+    """A frame for each insert: what has come together is decoded together."""
     decoder = BatchDecoder(TABLE.schema, REGISTRY)
-    return pl.concat([decoder.decode(payloads[at : at + BATCH]).frame for at in range(0, len(payloads), BATCH)])
+    starts = range(0, len(payloads), ROWS_PER_INSERT)
+    return [decoder.decode(payloads[at : at + ROWS_PER_INSERT]).frame for at in starts]
 
 
-def _sink(url: str, frame: pl.DataFrame, database: str) -> None:
+def _sink(url: str, frames: list[pl.DataFrame], database: str) -> None:
     writer = Writer(lambda: connect(url, database), TABLE)
 
     async def all_of_them() -> None:
-        for rows in frame.iter_slices(ROWS_PER_INSERT):
-            await writer.write(rows, 0)
+        for frame in frames:
+            await writer.write(frame, 0)
 
     asyncio.run(all_of_them())
     writer.close()

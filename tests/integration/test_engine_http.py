@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -166,6 +167,43 @@ def test_insert_statement_with_its_data_in_one_body(clickhouse: ClickHouse) -> N
     ]
 
 
+def test_a_statement_in_the_body_may_come_in_any_pieces(clickhouse: ClickHouse) -> None:
+    """Wherever a packet ends: in the statement, in the format's name, before or after the line end behind it."""
+    clickhouse.client.command(CREATE)
+    body = b"INSERT INTO t (a, s) FORMAT CSV\r\n1,x\n2,y\n"
+    connection = HTTPConnection(urllib.parse.urlsplit(clickhouse.url).netloc)
+    for cut in range(1, len(body)):
+        connection.putrequest("POST", f"/?database={clickhouse.database}")
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body[:cut])
+        time.sleep(0.005)
+        connection.send(body[cut:])
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (200, b""), cut
+    connection.close()
+    stored = clickhouse.rows("SELECT a, s, count() FROM t GROUP BY a, s ORDER BY a")
+    assert stored == [(1, "x", len(body) - 1), (2, "y", len(body) - 1)]
+
+
+def test_statements_of_any_kind_in_the_body_may_come_in_pieces(clickhouse: ClickHouse) -> None:
+    url = urllib.parse.urlsplit(clickhouse.url).netloc
+    clickhouse.client.command(CREATE)
+    for body, expected in (
+        (b"INSERT INTO t (a, s) SELECT 4, ' FORMAT CSV'", b""),
+        (b" -- INSERT\nSELECT count(), max(length(s)) FROM t", b"1\t11\n"),
+        (b"SELECT '" + b"x" * 300_000 + b"' = ''", b"0\n"),
+    ):
+        connection = HTTPConnection(url)
+        connection.putrequest("POST", f"/?database={clickhouse.database}&max_query_size=1000000")
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body[:3])
+        time.sleep(0.005)
+        connection.send(body[3:])
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (200, expected)
+        connection.close()
+
+
 def test_a_refused_insert_stores_nothing(clickhouse: ClickHouse) -> None:
     clickhouse.client.command(CREATE)
     query = urllib.parse.urlencode({"query": "INSERT INTO t (a) FORMAT CSV", "database": clickhouse.database})
@@ -187,6 +225,7 @@ def test_data_are_never_taken_for_statements(clickhouse: ClickHouse) -> None:
         lambda: client.insert("t", [list(row) for row in expected], column_names=["n", "s"]),
         lambda: client.insert_arrow("t", table),
         lambda: client.raw_insert("t", ["n", "s"], json_lines(expected), fmt="JSONEachRow"),
+        lambda: client.raw_insert(insert_block=b"INSERT INTO t (n, s) FORMAT JSONEachRow\n" + json_lines(expected)),
         lambda: client.raw_insert(
             "t", ["n", "s"], gzip.compress(json_lines(expected)), fmt="JSONEachRow", compression="gzip"
         ),

@@ -21,6 +21,14 @@ def test_each_body_is_its_own_table_whatever_the_size_of_the_one_before(compress
             assert pa.ipc.open_file(pa.py_buffer(bytes(body))).read_all() == numbers(count)
 
 
+def test_the_statement_comes_first_and_the_table_behind_it_is_a_file_of_its_own() -> None:
+    bodies = ArrowBody()
+    for statement in (b"INSERT INTO t FORMAT Arrow\n", b"I", b""):
+        with bodies.of(numbers(10), statement) as body:
+            assert bytes(body[: len(statement)]) == statement
+            assert pa.ipc.open_file(pa.py_buffer(bytes(body[len(statement) :]))).read_all() == numbers(10)
+
+
 def test_a_body_that_somebody_still_holds_is_not_written_over() -> None:
     bodies = ArrowBody()
     with bodies.of(numbers(10)) as body:

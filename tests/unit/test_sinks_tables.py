@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from sinks.migrate import migrations
-from sinks.tables import TABLES, to_arrow
+from sinks.tables import TABLES, WORDS_FROM, to_arrow
 from tests.sink_rows import NOON, frame, interaction, journey
 
 
@@ -107,7 +107,7 @@ def test_words_are_the_columns_that_clickhouse_keeps_as_such() -> None:
 
 
 def test_words_go_out_as_dictionaries_with_their_nulls() -> None:
-    many = [None, *(f"desk {number}" for number in range(300)), None]
+    many = [None, *(f"desk {number % 300}" for number in range(WORDS_FROM)), None]
     rows = [interaction("customer:A", NOON, unit=unit, channel="stay") for unit in many]
     arrow = to_arrow(frame("interaction", *rows), TABLES["interactions"], 0)
     assert arrow.schema.field("unit").type == pa.dictionary(pa.int16(), pa.string())
