@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
+import numpy as np
 import polars as pl
 
 from streams.alerts.rules import Condition, Rule
@@ -64,9 +65,10 @@ class Matcher:
         """
         raised = raised or {}
         age = max(self._age, KEPT_MS) if restored else self._age
-        recent = (frame["occurred_at"] >= now - age).arg_true()
-        if recent.is_empty():
+        is_recent = frame["occurred_at"].to_numpy() >= now - age
+        if not is_recent.any():
             return {}
+        recent = pl.Series(np.flatnonzero(is_recent))
         part = frame if len(recent) == frame.height else frame.select(COLUMNS)[recent]
         hits = part.select(*self._wanted)
         wanting = hits.select(pl.any_horizontal(pl.all())).to_series()

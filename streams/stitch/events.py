@@ -37,17 +37,13 @@ COLUMNS = (
 """Fields of interaction.avsc that the fold reads."""
 
 
-_survey, _money = pl.col("survey").struct, pl.col("money").struct
-_NUMBERS = (
-    (pl.col("score") * MICRO).round().cast(pl.Int64).alias("micro"),
-    pl.col("score_weight").fill_null(0.0).alias("weight"),
-    _survey.field("instrument"),
-    _survey.field("score").fill_null(0.0).alias("answer"),
-    _money.field("amount_minor").fill_null(0),
-    _money.field("currency"),
-)
 _CHANNEL = {name: index for index, name in enumerate(CHANNELS)}
 _INSTRUMENT = {name: index for index, name in enumerate(INSTRUMENTS)}
+
+
+def _micro(score: float) -> int:
+    """A score in millionths, halves away from 0."""
+    return int(score * MICRO + (0.5 if score >= 0.0 else -0.5))
 
 
 def event_hashes(event_ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
@@ -105,7 +101,8 @@ class Events:
         packed = np.frombuffer(raw, dtype=np.uint8).reshape(-1, 16)
         ids = packed.view("V16").ravel().tolist()
         hashes = event_hashes(packed).astype(">u8").view("V8").tolist()
-        numbers = frame.select(*_NUMBERS)  # at once: by itself, each would cost a query
+        # No expression of Polars: a query costs as much as all of this for a few events.
+        survey, money = frame["survey"].struct.unnest(), frame["money"].struct.unnest()
         touchpoints = frame["touchpoint"].to_list()
         columns = [  # of Event, in its order
             frame["occurred_at"].to_list(),
@@ -117,12 +114,12 @@ class Events:
             map(self._case_roles.get, touchpoints),
             frame["case_id"].to_list(),
             frame["unit"].to_list(),
-            numbers["micro"].to_list(),
-            numbers["weight"].to_list(),
-            map(_INSTRUMENT.get, numbers["instrument"].to_list(), repeat(-1)),
-            numbers["answer"].to_list(),
-            numbers["amount_minor"].to_list(),
-            numbers["currency"].to_list(),
+            [score if score is None else _micro(score) for score in frame["score"].to_list()],
+            [weight or 0.0 for weight in frame["score_weight"].to_list()],
+            map(_INSTRUMENT.get, survey["instrument"].to_list(), repeat(-1)),
+            [answer or 0.0 for answer in survey["score"].to_list()],
+            [amount or 0 for amount in money["amount_minor"].to_list()],
+            money["currency"].to_list(),
             self._preferences.stated(frame),
         ]
         made = list(map(Event, *columns))

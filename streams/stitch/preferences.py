@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+import numpy as np
 import polars as pl
 
 Stated = tuple[tuple[str, str], ...]
@@ -82,18 +83,17 @@ class Preferences:
     def _said(self, frame: pl.DataFrame) -> dict[tuple[int, str], tuple[int, str]]:
         """(row, key): (rank of the rule, value) of what attributes say."""
         said: dict[tuple[int, str], tuple[int, str]] = {}
-        attributes = frame["attributes"]
-        rows = [row for row, size in enumerate(attributes.list.len().to_list()) if size]
-        given = [
-            (row, attribute["key"], attribute["value"])
-            for row, some in zip(rows, attributes.gather(rows).to_list(), strict=True)
-            for attribute in some
-            if attribute["key"] in self._attributes
-        ]
+        attributes = frame["attributes"].to_arrow()
+        sizes = attributes.value_lengths().to_numpy()
+        if not sizes.any():
+            return said
+        keys, values = (part.to_pylist() for part in attributes.flatten().flatten())
+        rows = np.repeat(np.arange(len(sizes)), sizes).tolist()
+        given = [each for each in zip(rows, keys, values, strict=True) if each[1] in self._attributes]
         if not given:
             return said
-        values = pl.Series([value for _, _, value in given], dtype=pl.String).str.strip_chars().str.to_lowercase()
-        for (row, name, _), value in zip(given, values.to_list(), strict=True):
+        plain = pl.Series([value for _, _, value in given], dtype=pl.String).str.strip_chars().str.to_lowercase()
+        for (row, name, _), value in zip(given, plain.to_list(), strict=True):
             for rank, rule in self._attributes[name]:
                 if value and rule.match.lower() in ("", value):
                     meant = (rank, value if rule.value == "*" else rule.value)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-import polars as pl
+import numpy as np
 
 from schemas.decode import Decoded
 from streams.alerts import match
@@ -101,8 +101,9 @@ class Reader:
         for (partition, subject), events in grouped.items():
             group.of(partition).interactions[subject] = events
         group.restored |= bool(restored)
-        newest = frame.group_by(pl.Series("partition", partitions)).agg(pl.col("occurred_at").max())
-        group.newest.update(newest.iter_rows())
+        starts = np.flatnonzero(np.diff(partitions, prepend=-1))  # those of a partition are next to each other
+        newest = np.maximum.reduceat(frame["occurred_at"].to_numpy(), starts).tolist()
+        group.newest.update(zip((partitions[at] for at in starts), newest, strict=True))
 
     def _identities(self, records: Records, group: Group) -> None:
         decoded = self._decode("identity", records, ("kind", "value", "root", "version"))
