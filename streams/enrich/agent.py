@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Any
 
 import polars as pl
@@ -77,17 +77,15 @@ def keys_of(subjects: pl.Series) -> list[bytes]:
 
 
 def _count(enriched: Enriched) -> None:
-    for channel, count in enriched.interactions["channel"].value_counts().iter_rows():
+    interactions = enriched.interactions
+    for channel, count in Counter(interactions["channel"].to_list()).items():
         metrics.EVENTS_ACCEPTED.labels(channel).inc(count)
     metrics.UNKNOWN_TOUCHPOINTS.inc(enriched.unknown_touchpoints)
-    texts = enriched.interactions.filter(pl.col("text").is_not_null()).select("language", scored=enriched_from_text())
-    for language, scored, count in texts.group_by("language", "scored").len().iter_rows():
-        metrics.TEXT_SCORED.labels(language or "unknown", "scored" if scored else "null").inc(count)
-
-
-def enriched_from_text() -> pl.Expr:
-    """Whether an interaction's text gave its score."""
-    return (pl.col("score_source") == "text").fill_null(False)
+    if interactions["text"].null_count() == interactions.height:
+        return
+    texts = interactions.select("language", "score_source").filter(interactions["text"].is_not_null())
+    for (language, source), count in Counter(texts.iter_rows()).items():
+        metrics.TEXT_SCORED.labels(language or "unknown", "scored" if source == "text" else "null").inc(count)
 
 
 class SentLinks:
@@ -100,7 +98,8 @@ class SentLinks:
     def new(self, links: pl.DataFrame) -> pl.DataFrame:
         """The rows of a frame of links that have to be sent."""
         sent, keep = self._sent, []
-        for row, (subject, identifier, at) in enumerate(links.iter_rows()):
+        rows = zip(*(column.to_list() for column in links), strict=True)
+        for row, (subject, identifier, at) in enumerate(rows):
             known = sent.get((subject, identifier))
             if known is None or at < known:
                 keep.append(row)

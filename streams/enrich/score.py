@@ -13,7 +13,7 @@ SURVEY_WEIGHT, TEXT_WEIGHT, IMPLICIT_WEIGHT = 1.0, 0.6, 0.3
 DIGITS = 6
 
 
-def survey_score() -> pl.Expr:
+def _survey_score() -> pl.Expr:
     """The survey's score in [-1, 1], or null without a survey."""
     instrument = pl.col("survey").struct.field("instrument")
     x = pl.col("survey").struct.field("score")
@@ -35,28 +35,34 @@ def survey_score() -> pl.Expr:
     )
 
 
+_SURVEY, _TEXT, _PRIOR = pl.col("survey_score"), pl.col("text_score"), pl.col("prior")
+_SURVEY_SCORE = _survey_score().alias("survey_score")
+_NO_SURVEY = pl.lit(None, pl.Float64).alias("survey_score")
+_SCORES = (
+    (pl.coalesce(_SURVEY, _TEXT, _PRIOR).round(DIGITS) + 0.0).alias("score"),
+    pl.when(_SURVEY.is_not_null())
+    .then(pl.lit("survey"))
+    .when(_TEXT.is_not_null())
+    .then(pl.lit("text"))
+    .when(_PRIOR.is_not_null())
+    .then(pl.lit("implicit"))
+    .alias("score_source"),
+    pl.when(_SURVEY.is_not_null())
+    .then(pl.lit(SURVEY_WEIGHT))
+    .when(_TEXT.is_not_null())
+    .then((TEXT_WEIGHT * pl.col("text_confidence")).round(DIGITS))
+    .when(_PRIOR.is_not_null())
+    .then(pl.lit(IMPLICIT_WEIGHT))
+    .alias("score_weight"),
+    (_SURVEY * _TEXT < 0.0).fill_null(False).alias("conflict"),
+)
+
+
 def with_scores(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add score, score_source, score_weight and conflict.
+    """Add score, score_source, score_weight and conflict (and survey_score, of which they are made).
 
     Args:
         frame: with `survey`, `prior` (the touchpoint's, or null), `text_score` and `text_confidence` (or null).
     """
-    survey, text, prior = survey_score(), pl.col("text_score"), pl.col("prior")
-    judged = frame.with_columns(_survey=survey)
-    survey = pl.col("_survey")
-    return judged.with_columns(
-        score=pl.coalesce(survey, text, prior).round(DIGITS) + 0.0,
-        score_source=pl.when(survey.is_not_null())
-        .then(pl.lit("survey"))
-        .when(text.is_not_null())
-        .then(pl.lit("text"))
-        .when(prior.is_not_null())
-        .then(pl.lit("implicit")),
-        score_weight=pl.when(survey.is_not_null())
-        .then(pl.lit(SURVEY_WEIGHT))
-        .when(text.is_not_null())
-        .then((TEXT_WEIGHT * pl.col("text_confidence")).round(DIGITS))
-        .when(prior.is_not_null())
-        .then(pl.lit(IMPLICIT_WEIGHT)),
-        conflict=(survey * text < 0.0).fill_null(False),
-    ).drop("_survey")
+    surveyed = frame["survey"].null_count() < frame.height
+    return frame.with_columns(_SURVEY_SCORE if surveyed else _NO_SURVEY).with_columns(_SCORES)

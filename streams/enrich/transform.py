@@ -10,19 +10,34 @@ import numpy.typing as npt
 import polars as pl
 
 from schemas import catalogue
+from schemas.columns import series
 from schemas.records import CHANNELS, polars_schema
 from streams.enrich.score import with_scores
 from streams.enrich.validate import refusals
 from streams.identity.frames import subjects_and_links
 from streams.text.scorer import Scorer
-from streams.text.scrub import scrub
+from streams.text.scrub import scrub_text
 
 INTERACTION = polars_schema("interaction")
 _FIELDS = tuple(name for name in INTERACTION if any(name in polars_schema(channel) for channel in CHANNELS))
-_ABSENT = {
-    name: pl.lit([] if isinstance(INTERACTION[name], pl.List) else None, dtype=INTERACTION[name]).alias(name)
-    for name in _FIELDS
-}
+
+
+def _of_channel(channel: str) -> list[pl.Expr]:
+    """`channel` and each field of an interaction that some channel has; one that this channel lacks is null, or empty
+    where it is an array: those are never null in an interaction.
+    """
+    fields = [pl.lit(channel).alias("channel")]
+    for name in _FIELDS:
+        dtype, own = INTERACTION[name], polars_schema(channel).get(name)
+        if own is None:
+            fields.append(pl.lit([] if isinstance(dtype, pl.List) else None, dtype=dtype).alias(name))
+        else:
+            fields.append(pl.col(name) if own == dtype else pl.col(name).cast(dtype))
+    return fields
+
+
+_OF_CHANNEL = {channel: _of_channel(channel) for channel in CHANNELS}
+_RESULT = [pl.col(name).str.to_lowercase() if name == "event_id" else pl.col(name) for name in INTERACTION]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +61,13 @@ class Enricher:
 
     def __init__(self, scorer: Scorer | None = None) -> None:
         self._scorer = scorer or Scorer()
-        self._touchpoints = catalogue.frame().select("touchpoint", "prior", pl.col("aspect").alias("_aspect"))
+        touchpoints = catalogue.load().values()
+        self._places = {touchpoint.name: place for place, touchpoint in enumerate(touchpoints)}
+        self._unknown = len(self._places)
+        # What a touchpoint is about, with its prior; and of one that is unknown, in the last place.
+        self._about = [[(t.aspect, t.prior)] if t.aspect else [] for t in touchpoints] + [[]]
+        self._aspects = series("aspects", self._about, INTERACTION["aspects"])
+        self._priors = pl.Series("prior", [*(touchpoint.prior for touchpoint in touchpoints), None], pl.Float64)
 
     def enrich(self, events: Mapping[str, pl.DataFrame], now_ms: int) -> Enriched:
         """Validate, normalise, scrub, score and re-key events, those of all channels together.
@@ -56,76 +77,54 @@ class Enricher:
             now_ms: the worker's clock, epoch milliseconds.
         """
         frame = _together(events)
-        verdict = refusals(frame, now_ms)
         rows = np.arange(frame.height, dtype=np.int64)
-        refused: list[tuple[int, str, str]] = []
-        if verdict["reason"].null_count() < frame.height:
-            bad = verdict["reason"].is_not_null()
-            positions = rows[bad.to_numpy()].tolist()
-            refused = [(at, *row) for at, row in zip(positions, verdict.filter(bad).iter_rows(), strict=True)]
-            frame, rows = frame.filter(~bad), rows[~bad.to_numpy()]
+        refused = refusals(frame, now_ms)
+        if refused:
+            rows = np.delete(rows, [at for at, _, _ in refused])
+            frame = frame[rows]
         subjects, links = subjects_and_links(frame)
-        frame = frame.with_columns(pl.col("event_id").str.to_lowercase(), subject=subjects).join(
-            self._touchpoints, on="touchpoint", how="left", maintain_order="left"
-        )
-        frame = with_scores(self._with_text(frame))
-        interactions = frame.select(pl.col(name).cast(dtype) for name, dtype in INTERACTION.items())
-        unknown = self._unknown(frame)
-        return Enriched(interactions, rows, links, refused, unknown)
+        places = [self._places.get(name, self._unknown) for name in frame["touchpoint"].to_list()]
+        columns = [subjects, self._priors.gather(places), *self._texts(frame, places)]
+        interactions = with_scores(frame.with_columns(columns)).select(_RESULT)
+        return Enriched(interactions, rows, links, refused, places.count(self._unknown))
 
-    def _unknown(self, frame: pl.DataFrame) -> int:
-        known = self._touchpoints["touchpoint"]
-        return int((~frame["touchpoint"].is_in(known.implode())).sum())
+    def _texts(self, frame: pl.DataFrame, places: list[int]) -> list[pl.Series]:
+        """The columns text (scrubbed), language, text_score, text_confidence and aspects.
 
-    def _with_text(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Scrub the texts, and add language, text_score, text_confidence and aspects."""
-        aspects = INTERACTION["aspects"]
-        height = frame.height
-        written = frame["text"].is_not_null() & (frame["text"].str.len_bytes() > 0)
-        if written.any():
-            at = written.arg_true()
-            texts = scrub(frame["text"].gather(at))
-            found = self._scorer.score_frame(texts, frame["locale"].gather(at))
-            spread = pl.DataFrame({"_at": pl.int_range(height, dtype=pl.UInt32, eager=True)}).join(
-                found.select("language", "confidence", "aspects", text_score="score").with_columns(_at=at, _text=texts),
-                on="_at",
-                how="left",
-                maintain_order="left",
-            )
-            frame = frame.with_columns(
-                text=pl.coalesce(spread["_text"], frame["text"]),
-                language=spread["language"],
-                text_score=spread["text_score"],
-                text_confidence=spread["confidence"],
-                aspects=spread["aspects"].fill_null(pl.Series([[]], dtype=aspects)),
-            )
-        else:
-            frame = frame.with_columns(
-                language=pl.lit(None, dtype=pl.String),
-                text_score=pl.lit(None, dtype=pl.Float64),
-                text_confidence=pl.lit(None, dtype=pl.Float64),
-                aspects=pl.lit([], dtype=aspects),
-            )
-        # What the touchpoint itself is about counts where the text does not say it.
-        own = pl.concat_list(pl.struct(aspect=pl.col("_aspect"), score=pl.col("prior"))).cast(aspects)
-        said = pl.col("aspects").list.eval(pl.element().struct.field("aspect")).list.contains(pl.col("_aspect"))
-        return frame.with_columns(
-            aspects=pl.when(pl.col("_aspect").is_not_null() & ~said.fill_null(False))
-            .then(pl.concat_list(pl.col("aspects"), own))
-            .otherwise(pl.col("aspects"))
-        )
+        places: of each event's touchpoint. What it is about is among the aspects where the text does not say it.
+        """
+        texts = frame["text"]
+        languages: list[str | None] = [None] * frame.height
+        scores: list[float | None] = [None] * frame.height
+        confidences: list[float | None] = [None] * frame.height
+        aspects = self._aspects
+        if texts.null_count() < frame.height:
+            said: list[list[tuple[str, float | None]]] = []
+            aspects_at = list(places)
+            scrubbed = texts.to_list()
+            locales = frame["locale"]
+            for row, text in enumerate(scrubbed):
+                if not text:
+                    continue
+                text = scrubbed[row] = scrub_text(text)
+                found = self._scorer.score_one(text, locales[row])
+                languages[row], scores[row], confidences[row] = found.language, found.score, found.confidence
+                named = {aspect for aspect, _ in found.aspects}
+                said.append(found.aspects + [own for own in self._about[places[row]] if own[0] not in named])
+                aspects_at[row] = self._unknown + len(said)
+            texts = pl.Series("text", scrubbed, pl.String)
+            aspects = pl.concat([aspects, series("aspects", said, INTERACTION["aspects"])])
+            places = aspects_at
+        return [
+            texts,
+            pl.Series("language", languages, pl.String),
+            pl.Series("text_score", scores, pl.Float64),
+            pl.Series("text_confidence", confidences, pl.Float64),
+            aspects.gather(places),
+        ]
 
 
 def _together(events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """The events of all channels in one frame, with `channel` and each field of an interaction that a channel may have.
-
-    A field that a channel lacks is null, or empty where it is an array: those are never null in an interaction.
-    """
-    parts = [
-        frame.with_columns(
-            pl.lit(channel).alias("channel"),
-            *(_ABSENT[name] for name in _FIELDS if name not in frame.columns),
-        ).select("channel", *_FIELDS)
-        for channel, frame in events.items()
-    ]
+    """The events of all channels in one frame, with their channel and each field that some channel has."""
+    parts = [frame.select(_OF_CHANNEL[channel]) for channel, frame in events.items()]
     return parts[0] if len(parts) == 1 else pl.concat(parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from streams.identity.identifiers import BOOKING_REF
@@ -16,13 +18,34 @@ SCALES = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0), "stars": (1
 UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 
 
-def _survey_off_scale() -> pl.Expr:
-    instrument = pl.col("survey").struct.field("instrument")
-    score = pl.col("survey").struct.field("score")
+_INSTRUMENT, _SCORE, _CURRENCY = pl.col("instrument"), pl.col("score"), pl.col("currency")
+_PARTS = (
+    pl.col("survey").struct.field("instrument"),
+    pl.col("survey").struct.field("score"),
+    pl.col("money").struct.field("currency"),
+)
+"""What of records the rules speak of, as columns beside those of the events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What an event must not be."""
+
+    reason: str
+    """A word of the closed list."""
+    about: str | None
+    """The column without which an event cannot break the rule: where it is null throughout, the rule is not asked."""
+    broken: pl.Expr
+    """True for an event that breaks the rule; null is as good as false."""
+    detail: pl.Expr
+    """A sentence that says how."""
+
+
+def _off_scale() -> pl.Expr:
     on_scale = pl.lit(False)
     for name, (low, high) in SCALES.items():
-        on_scale = on_scale | ((instrument == name) & score.is_between(low, high))
-    return instrument.is_not_null() & ~on_scale.fill_null(False)
+        on_scale = on_scale | ((name == _INSTRUMENT) & _SCORE.is_between(low, high))
+    return _INSTRUMENT.is_not_null() & ~on_scale.fill_null(False)
 
 
 def _text(value: pl.Expr) -> pl.Expr:
@@ -30,7 +53,81 @@ def _text(value: pl.Expr) -> pl.Expr:
     return value.cast(pl.String).fill_null("null").str.slice(0, 60)
 
 
-def refusals(frame: pl.DataFrame, now_ms: int) -> pl.DataFrame:
+_KIND, _VALUE = pl.element().struct.field("kind"), pl.element().struct.field("value")
+_NAMES_SOMEBODY = pl.col("ids").list.eval(_KIND != BOOKING_REF).list.any()
+
+RULES = (
+    Rule(
+        "bad_event_id",
+        "event_id",
+        ~pl.col("event_id").str.contains(UUID),
+        pl.format("event_id is not a UUID: {}", _text(pl.col("event_id"))),
+    ),
+    Rule(
+        "no_identifier",
+        "ids",
+        pl.col("ids").list.eval((_KIND == "") | (_VALUE == "")).list.any(),
+        pl.lit("an identifier's kind or value, or the booking reference, is empty"),
+    ),
+    Rule(
+        "no_identifier",
+        "booking_ref",
+        pl.col("booking_ref") == "",
+        pl.lit("an identifier's kind or value, or the booking reference, is empty"),
+    ),
+    Rule(
+        "no_identifier",
+        None,
+        ~_NAMES_SOMEBODY.fill_null(False) & pl.col("booking_ref").is_null(),
+        pl.lit("neither an identifier nor a booking reference"),
+    ),
+    Rule(
+        "bad_time",
+        "occurred_at",
+        pl.col("occurred_at") < EARLIEST_MS,
+        pl.format("occurred_at is before 2000-01-01: {} ms since 1970", _text(pl.col("occurred_at"))),
+    ),
+    Rule(
+        "bad_time",
+        "occurred_at",
+        pl.col("occurred_at") > pl.col("now") + DAY_MS,
+        pl.format(
+            "occurred_at is more than a day ahead of the worker's clock: {} ms since 1970, here it is {}",
+            _text(pl.col("occurred_at")),
+            pl.col("now"),
+        ),
+    ),
+    Rule(
+        "bad_survey",
+        "survey",
+        _off_scale(),
+        pl.format("a {} score of {} is outside its scale", _text(_INSTRUMENT), _text(_SCORE)),
+    ),
+    Rule(
+        "bad_money",
+        "money",
+        ~_CURRENCY.str.contains(r"^[A-Z]{3}$"),
+        pl.format("currency is not three capital letters: {}", _text(_CURRENCY)),
+    ),
+    Rule(
+        "bad_country",
+        "country",
+        ~pl.col("country").str.contains(r"^[A-Z]{2}$"),
+        pl.format("country is not two capital letters: {}", _text(pl.col("country"))),
+    ),
+    Rule(
+        "too_long",
+        "text",
+        pl.col("text").str.len_bytes() > TEXT_LIMIT_BYTES,
+        pl.format("text of {} bytes is over 64 KiB", _text(pl.col("text").str.len_bytes())),
+    ),
+)
+"""Where an event breaks several, the first gives the reason."""
+
+_BROKEN = tuple(rule.broken.alias(str(number)) for number, rule in enumerate(RULES))
+
+
+def refusals(frame: pl.DataFrame, now_ms: int) -> list[tuple[int, str, str]]:
     """Judge each event of a batch.
 
     Args:
@@ -38,77 +135,22 @@ def refusals(frame: pl.DataFrame, now_ms: int) -> pl.DataFrame:
         now_ms: the worker's clock, epoch milliseconds.
 
     Returns:
-        A frame of the same height with `reason` (a word of the closed list, null: accepted) and `detail` (a sentence).
+        (row, reason, detail) of each event that breaks a rule, by row; reason is a word of the closed list, detail a
+        sentence.
     """
-    ids = pl.col("ids")
-    kind, value = pl.element().struct.field("kind"), pl.element().struct.field("value")
-    empty_id = ids.list.eval((kind == "") | (value == "")).list.any()
-    names_somebody = ids.list.eval(kind != BOOKING_REF).list.any()
-    currency = pl.col("money").struct.field("currency")
-    rules: list[tuple[str, pl.Expr, pl.Expr]] = [
-        (
-            "bad_event_id",
-            ~pl.col("event_id").str.contains(UUID),
-            pl.format("event_id is not a UUID: {}", _text(pl.col("event_id"))),
-        ),
-        (
-            "no_identifier",
-            empty_id.fill_null(False) | (pl.col("booking_ref") == "").fill_null(False),
-            pl.lit("an identifier's kind or value, or the booking reference, is empty"),
-        ),
-        (
-            "no_identifier",
-            ~names_somebody.fill_null(False) & pl.col("booking_ref").is_null(),
-            pl.lit("neither an identifier nor a booking reference"),
-        ),
-        (
-            "bad_time",
-            pl.col("occurred_at") < EARLIEST_MS,
-            pl.format("occurred_at is before 2000-01-01: {} ms since 1970", _text(pl.col("occurred_at"))),
-        ),
-        (
-            "bad_time",
-            pl.col("occurred_at") > now_ms + DAY_MS,
-            pl.format(
-                "occurred_at is more than a day ahead of the worker's clock: {} ms since 1970, here it is {}",
-                _text(pl.col("occurred_at")),
-                pl.lit(str(now_ms)),
-            ),
-        ),
-        (
-            "bad_survey",
-            _survey_off_scale(),
-            pl.format(
-                "a {} score of {} is outside its scale",
-                _text(pl.col("survey").struct.field("instrument")),
-                _text(pl.col("survey").struct.field("score")),
-            ),
-        ),
-        (
-            "bad_money",
-            ~currency.str.contains(r"^[A-Z]{3}$").fill_null(True),
-            pl.format("currency is not three capital letters: {}", _text(currency)),
-        ),
-        (
-            "bad_country",
-            ~pl.col("country").str.contains(r"^[A-Z]{2}$").fill_null(True),
-            pl.format("country is not two capital letters: {}", _text(pl.col("country"))),
-        ),
-        (
-            "too_long",
-            (pl.col("text").str.len_bytes() > TEXT_LIMIT_BYTES).fill_null(False),
-            pl.format("text of {} bytes is over 64 KiB", _text(pl.col("text").str.len_bytes())),
-        ),
+    height = frame.height
+    asked = [
+        broken
+        for rule, broken in zip(RULES, _BROKEN, strict=True)
+        if rule.about is None or frame[rule.about].null_count() < height
     ]
-    number = pl.lit(None, dtype=pl.Int8)
-    for index, (_, broken, _) in reversed(list(enumerate(rules))):
-        number = pl.when(broken).then(pl.lit(index, dtype=pl.Int8)).otherwise(number)
-    verdict = frame.select(rule=number)["rule"]
-    if verdict.null_count() == frame.height:  # the usual batch: no sentence has to be made
-        nothing = pl.Series([None], dtype=pl.String).extend_constant(None, max(frame.height - 1, 0)).head(frame.height)
-        return pl.DataFrame({"reason": nothing, "detail": nothing})
-    reason, detail = pl.lit(None, dtype=pl.String), pl.lit(None, dtype=pl.String)
-    for index, (word, _, sentence) in enumerate(rules):
-        reason = pl.when(pl.col("rule") == index).then(pl.lit(word)).otherwise(reason)
-        detail = pl.when(pl.col("rule") == index).then(sentence).otherwise(detail)
-    return frame.with_columns(rule=verdict).select(reason=reason, detail=detail)
+    frame = frame.with_columns(*_PARTS, pl.lit(now_ms).alias("now"))
+    refused: dict[int, tuple[str, str]] = {}
+    for broken in frame.select(asked):
+        if not broken.any():  # the usual case: no sentence has to be made
+            continue
+        rule = RULES[int(broken.name)]
+        rows = [row for row in broken.arg_true().to_list() if row not in refused]
+        details = frame.with_columns(rule.detail.alias("detail"))["detail"].gather(rows)
+        refused |= {row: (rule.reason, detail) for row, detail in zip(rows, details, strict=True)}
+    return [(row, *refused[row]) for row in sorted(refused)]

@@ -7,13 +7,14 @@ A batch is a frame with `ids` (List of Struct{kind, value}), `booking_ref` (Stri
 - its subject with `booking_ref:REF`, if it names somebody and a booking: a candidate for the booking's lead;
 - `booking_ref:REF` with itself, if it names a booking and nobody: a mention, so that the booking's owner is published.
 
-Almost every event has one identifier: those take no sort and no grouping.
+Where no event of a batch names several identifiers, nothing is sorted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
 from streams.identity.graph import Change
@@ -22,36 +23,25 @@ from streams.identity.identifiers import BOOKING_REF, CUSTOMER, KINDS, UNKNOWN_R
 LINK_SCHEMA = {"subject": pl.String, "identifier": pl.String, "occurred_at": pl.Int64}
 """Columns of a frame of links."""
 
-_ROW = "_row"
-_RANK = (
-    pl.col("identifier")
-    .str.extract(r"^([^:]*)")
-    .replace_strict(list(KINDS), list(range(len(KINDS))), default=UNKNOWN_RANK, return_dtype=pl.UInt8)
-)
-_BOOKING = pl.concat_str(pl.lit(f"{BOOKING_REF}:"), pl.col("booking_ref"))
+_BOOKING_PREFIX = f"{BOOKING_REF}:"
+_BOOKING = pl.concat_str(pl.lit(_BOOKING_PREFIX), pl.col("booking_ref"))
+_ROW = pl.int_range(pl.len(), dtype=pl.UInt32).alias("row")
+_IDENTIFIER = pl.concat_str(pl.col("ids").struct.field("kind"), pl.lit(":"), pl.col("ids").struct.field("value"))
+_NAMED = pl.when(~_IDENTIFIER.str.starts_with(_BOOKING_PREFIX)).then(_IDENTIFIER).alias("identifier")
 
 
-def _identifiers(events: pl.DataFrame) -> pl.DataFrame:
-    """(row, identifier) of every identifier that the events name, in row order; a row's may repeat."""
-    exploded = (
-        events.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias(_ROW), "ids")
-        .filter(pl.col("ids").list.len() > 0)
-        .explode("ids")
-    )
-    identifier = pl.concat_str(pl.col("ids").struct.field("kind"), pl.lit(":"), pl.col("ids").struct.field("value"))
-    return exploded.select(_ROW, identifier.alias("identifier")).filter(
-        ~pl.col("identifier").str.starts_with(f"{BOOKING_REF}:")
-    )
+def _rank() -> pl.Expr:
+    rank = pl.lit(UNKNOWN_RANK, pl.UInt8)
+    for place, kind in enumerate(KINDS):
+        named = pl.col("identifier").str.starts_with(f"{kind}:")
+        rank = pl.when(named).then(pl.lit(place, pl.UInt8)).otherwise(rank)
+    return rank.alias("rank")
 
 
-def _ranked(identifiers: pl.DataFrame) -> pl.DataFrame:
-    """The distinct identifiers of each row that names several, strongest first: (row, identifier, first)."""
-    several = identifiers.filter(pl.col(_ROW).is_duplicated()).with_columns(_RANK.alias("_rank"))
-    return (
-        several.unique([_ROW, "identifier"])
-        .sort(_ROW, "_rank", "identifier")
-        .select(_ROW, "identifier", pl.col(_ROW).is_first_distinct().alias("first"))
-    )
+_RANK = _rank()
+_BOOKING_LINKS = (pl.col("subject"), _BOOKING.alias("identifier"), pl.col("occurred_at"))
+_OF_TWO = pl.col("subject") != pl.col("identifier")
+_EARLIEST = pl.col("occurred_at").min()
 
 
 def subjects(events: pl.DataFrame) -> pl.Series:
@@ -64,21 +54,22 @@ def subjects_and_links(events: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
 
     Links are (subject, identifier, occurred_at), the earliest time of each pair in this batch, in no order.
     """
-    identifiers = _identifiers(events)
-    ranked = _ranked(identifiers)
-    single = identifiers.filter(pl.col(_ROW).is_unique())
-    strongest = pl.concat([single, ranked.filter("first").drop("first")])
-    keyed = (
-        events.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias(_ROW), "booking_ref", "occurred_at")
-        .join(strongest.rename({"identifier": "named"}), on=_ROW, how="left", maintain_order="left")
-        .with_columns(pl.coalesce("named", _BOOKING).alias("subject"))
-    )
-    pairs = ranked.filter(~pl.col("first")).join(keyed.select(_ROW, "subject", "occurred_at"), on=_ROW)
-    bookings = keyed.filter(pl.col("booking_ref").is_not_null()).select(
-        "subject", _BOOKING.alias("identifier"), "occurred_at"
-    )
-    links = pl.concat([pairs.select("subject", "identifier", "occurred_at"), bookings])
-    return keyed["subject"], links.group_by("subject", "identifier").agg(pl.col("occurred_at").min())
+    # Each identifier with its row; an event without any has one row, of null, as has one that names a booking.
+    identifiers = events.select(_ROW, "ids").explode("ids", empty_as_null=True).select("row", _NAMED)
+    several = identifiers.height > events.height
+    first = np.ones(identifiers.height, dtype=np.bool_)
+    if several:
+        identifiers = identifiers.with_columns(_RANK).sort("row", "rank", "identifier", nulls_last=True)
+        rows = identifiers["row"].to_numpy()
+        first[1:] = rows[1:] != rows[:-1]
+    strongest = identifiers["identifier"].filter(pl.Series(first))
+    keyed = events.select(pl.coalesce(strongest, _BOOKING).alias("subject"), "booking_ref", "occurred_at")
+    links = keyed.select(_BOOKING_LINKS).drop_nulls("identifier")
+    if several:
+        others = identifiers["identifier"].filter(pl.Series(~first))
+        pairs = keyed[rows[~first]].select("subject", others, "occurred_at")
+        links = pl.concat([links, pairs.filter(_OF_TWO)])
+    return keyed["subject"], links.group_by("subject", "identifier").agg(_EARLIEST)
 
 
 def identities(changes: Sequence[Change], version: int) -> pl.DataFrame:

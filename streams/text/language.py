@@ -7,7 +7,6 @@ guessing from a few characters. Languages that we do not score have votes too: w
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from streams.text import normalise
@@ -99,8 +98,12 @@ class Identifier:
 
     def _latin(self, words: Sequence[str], prior: str | None) -> tuple[str | None, float, str | None]:
         votes: dict[str, float] = {}
-        remembered = self._kind
-        kinds = Counter([remembered[word] if word in remembered else self._remember(word) for word in words])
+        kinds: dict[int, int] = {}
+        for word in words:
+            kind = self._kind.get(word)
+            if kind is None:
+                kind = self._remember(word)
+            kinds[kind] = kinds.get(kind, 0) + 1
         for kind, count in kinds.items():
             for language, vote in self._votes[kind]:
                 votes[language] = votes.get(language, 0.0) + count * vote

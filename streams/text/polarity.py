@@ -76,7 +76,13 @@ def clause(words: Sequence[Word], lexicon: Lexicon, shouted: Sequence[bool] | No
                 if role == "not":
                     valences[place] = 0.0
     total = evidence = 0.0
+    qualified = any(roles) or (grammar.after and any(word.negative_verb for word in words))
     for place, valence in enumerate(valences):
+        if not qualified:  # nothing negates, strengthens or weakens: most clauses
+            weight = 1.25 if shouted is not None and shouted[place] else 1.0
+            total += weight * valence
+            evidence += abs(weight * valence)
+            continue
         wanted = False
         if not valence:
             if roles[place] != "wanted":
@@ -134,9 +140,10 @@ def _phrase(
     """Apply the longest phrase that begins here: its entry stands for all its words. Of what begins within a phrase
     (before `consumed`) only the aspects count. Returns where the last phrase that counted ends.
     """
-    found = [word.phrases[second] for second in (*words[place + 1].keys, "*") if second in word.phrases]
-    if not found:
+    phrases, following = word.phrases, words[place + 1].keys
+    if "*" not in phrases and following.isdisjoint(phrases):
         return consumed
+    found = [phrases[second] for second in (*following, "*") if second in phrases]
     for rest, entry in found[0] if len(found) == 1 else sorted(chain.from_iterable(found), key=longest_first):
         end = _match(rest, words, place + 1)
         if end:

@@ -6,9 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import polars as pl
-
-from schemas.columns import series
 from streams.text import features, normalise, polarity
 from streams.text.language import Identifier
 from streams.text.lexicon import ASPECTS, Lexicon, Word, read
@@ -41,13 +38,6 @@ SHORT = 2.0
 """Divided by the number of words, what the lexicon's sum adds besides: models are poor judges of a few words."""
 DOUBTFUL = 0.6
 """Where the lexicon finds nothing, the model must be at least this sure."""
-
-FRAME_SCHEMA: dict[str, pl.DataType] = {
-    "language": pl.String(),
-    "score": pl.Float64(),
-    "confidence": pl.Float64(),
-    "aspects": pl.List(pl.Struct({"aspect": pl.String(), "score": pl.Float64()})),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +89,7 @@ class _Sentence:
 
 
 class Scorer:
-    """Reads the package's lexicons once; then `score` (rows) or `score_frame` (columns). For one thread at a time.
+    """Reads the package's lexicons once; then `score_one` or `score` (many). For one thread at a time.
 
     Without `models` it works by lexicon alone (that is how the models' own features are made).
     """
@@ -116,26 +106,10 @@ class Scorer:
         tags: Sequence[str | None] = [None] * len(texts) if locales is None else locales
         if len(tags) != len(texts):
             raise ValueError(f"{len(texts)} texts but {len(tags)} locales")
-        return [None if text is None else self._one(text, tag) for text, tag in zip(texts, tags, strict=True)]
+        return [None if text is None else self.score_one(text, tag) for text, tag in zip(texts, tags, strict=True)]
 
-    def score_frame(self, texts: pl.Series, locales: pl.Series) -> pl.DataFrame:
-        """The same by column: String texts and locales in, language, score, confidence and aspects out, row by row."""
-        results = self.score(texts.to_list(), locales.to_list())
-        aspects = series(
-            "aspects", [[] if found is None else found.aspects for found in results], FRAME_SCHEMA["aspects"]
-        )
-        frame = pl.DataFrame(
-            {
-                "language": [result and result.language for result in results],
-                "score": [result and result.score for result in results],
-                "confidence": [result and result.confidence for result in results],
-                "aspects": aspects,
-            },
-            schema=FRAME_SCHEMA,
-        )
-        return frame.with_columns(aspects=pl.when(texts.is_not_null()).then("aspects"))
-
-    def _one(self, text: str, locale: str | None) -> TextScore:
+    def score_one(self, text: str, locale: str | None) -> TextScore:
+        """Score a text; `locale` is a BCP 47 tag, a prior for the language."""
         text = normalise.clean(text)
         tokens = [(match.lastgroup, match.group(), match.start()) for match in normalise.TOKEN.finditer(text)]
         words = [token for kind, token, _ in tokens if kind == "word"]

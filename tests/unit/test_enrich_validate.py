@@ -27,9 +27,9 @@ GOOD: dict[str, Any] = {
 }
 
 
-def verdicts(*changes: dict[str, Any]) -> list[tuple[str | None, str | None]]:
+def verdicts(*changes: dict[str, Any]) -> list[tuple[int, str, str]]:
     rows = [{**GOOD, **change} for change in changes]
-    return refusals(pl.DataFrame(rows, schema=polars_schema("booking")), NOW).rows()
+    return refusals(pl.DataFrame(rows, schema=polars_schema("booking")), NOW)
 
 
 @pytest.mark.parametrize(
@@ -66,14 +66,23 @@ def verdicts(*changes: dict[str, Any]) -> list[tuple[str | None, str | None]]:
     ],
 )
 def test_each_rule(change: dict[str, Any], reason: str | None) -> None:
-    good, judged = verdicts({}, change)
-    assert good == (None, None)
-    assert judged[0] == reason
-    assert (judged[1] is None) == (reason is None)
+    refused = verdicts({}, change)
+    assert [(row, word) for row, word, _ in refused] == ([] if reason is None else [(1, reason)])
+    assert all(detail for _, _, detail in refused)
 
 
-def test_an_empty_batch_has_an_empty_verdict() -> None:
-    assert refusals(pl.DataFrame(schema=polars_schema("booking")), NOW).rows() == []
+def test_of_several_rules_the_first_gives_the_reason_and_refusals_are_by_row() -> None:
+    refused = verdicts({"country": "sa"}, {}, {"country": "sa", "event_id": "no"}, {"ids": []}, {"country": "sa"})
+    assert refused == [
+        (0, "bad_country", "country is not two capital letters: sa"),
+        (2, "bad_event_id", "event_id is not a UUID: no"),
+        (3, "no_identifier", "neither an identifier nor a booking reference"),
+        (4, "bad_country", "country is not two capital letters: sa"),
+    ]
+
+
+def test_nothing_of_an_empty_batch_is_refused() -> None:
+    assert refusals(pl.DataFrame(schema=polars_schema("booking")), NOW) == []
 
 
 @pytest.mark.parametrize(

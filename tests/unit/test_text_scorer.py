@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import polars as pl
 import pytest
 
-from streams.text.scorer import FRAME_SCHEMA, Scorer, TextScore
+from streams.text.scorer import Scorer, TextScore
 
 
 @pytest.fixture(scope="module")
@@ -159,23 +158,3 @@ def test_rows_come_back_in_order_and_no_text_gives_none(scorer: Scorer) -> None:
 def test_locales_must_match_the_texts(scorer: Scorer) -> None:
     with pytest.raises(ValueError, match="2 texts but 1 locales"):
         scorer.score(["a", "b"], ["en"])
-
-
-def test_score_frame_is_score_by_column(scorer: Scorer) -> None:
-    texts = ["The room was dirty", None, "hello", "kamar bersih"]
-    frame = scorer.score_frame(pl.Series(texts), pl.Series([None, None, "en", "id"], dtype=pl.String))
-    assert dict(frame.schema) == FRAME_SCHEMA
-    rows = scorer.score(texts, [None, None, "en", "id"])
-    for row, result in zip(frame.iter_rows(named=True), rows, strict=True):
-        if result is None:
-            assert row == {"language": None, "score": None, "confidence": None, "aspects": None}
-        else:
-            assert row["score"] == result.score
-            assert row["language"] == result.language
-            assert row["confidence"] == result.confidence
-            assert [(item["aspect"], item["score"]) for item in row["aspects"]] == result.aspects
-
-
-def test_score_frame_of_nothing(scorer: Scorer) -> None:
-    empty = pl.Series([], dtype=pl.String)
-    assert scorer.score_frame(empty, empty).schema == pl.Schema(FRAME_SCHEMA)

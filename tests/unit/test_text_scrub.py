@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import polars as pl
 import pytest
 
-from streams.text.scrub import luhn, scrub, scrub_text
+from streams.text.scrub import luhn, scrub_text
 
 
 @pytest.mark.parametrize(
@@ -74,11 +73,9 @@ def test_what_stays(text: str) -> None:
     assert scrub_text(text) == text
 
 
-def test_a_column_keeps_its_nulls_and_its_order() -> None:
-    texts = pl.Series("text", [None, "fine", "a@b.co", "", "0501234567"])
-    assert scrub(texts).to_list() == [None, "fine", "[email]", "", "[phone]"]
-    assert texts.to_list()[2] == "a@b.co"
-    assert scrub(pl.Series("text", [], dtype=pl.String)).to_list() == []
+def test_a_word_without_end_takes_no_longer_than_its_length() -> None:
+    text = "x" * (64 * 1024)
+    assert scrub_text(text) == text
 
 
 def test_luhn() -> None:
