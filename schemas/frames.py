@@ -16,8 +16,11 @@ _OLDEST: Final = pl.CompatLevel.oldest()
 def values(frame: pl.DataFrame) -> dict[str, Sequence[Any]]:
     """The values of each column: None for a null, a record as a tuple of its fields, a list as a list of its items."""
     found: dict[str, Sequence[Any]] = {}
+    nothing = [None] * frame.height
     for column, dtype in zip(frame.get_columns(), frame.dtypes, strict=True):
-        if isinstance(dtype, (pl.List, pl.Struct)):
+        if column.null_count() == frame.height:
+            found[column.name] = nothing
+        elif isinstance(dtype, (pl.List, pl.Struct)):
             found[column.name] = _values(column.to_arrow(compat_level=_OLDEST))
         else:
             found[column.name] = column.to_list()

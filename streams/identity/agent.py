@@ -12,13 +12,16 @@ import polars as pl
 from streams import metrics
 from streams.edge import Edge
 from streams.erasure.guard import NOW
-from streams.gather import consume
+from streams.gather import gather
 from streams.identity.changelog import LinkTable
-from streams.identity.frames import identities
 from streams.identity.graph import Change, Link
 from streams.identity.identifiers import BOOKING_REF
+from streams.identity.resolver import records
+from streams.progress import Records
 from streams.settings import Settings
 from streams.transport import RecordBatch
+
+BYTES_AT_ONCE = 16 << 20
 
 _BOOKING = f"{BOOKING_REF}:"
 _SENSELESS = (
@@ -42,8 +45,9 @@ def create(app: Any, settings: Settings) -> Edge:
     edge = Edge(app, settings, "identity")
     table = LinkTable(app)
 
-    async def handle(batch: RecordBatch) -> None:
+    async def handle(batches: list[RecordBatch]) -> None:
         began = time.perf_counter()
+        batch = Records(batches)
         decoded = edge.decode("link", batch)
         frame, offsets = decoded.frame, [batch[at].offset for at in decoded.rows.tolist()]
         erased = frame["occurred_at"] == NOW
@@ -58,7 +62,7 @@ def create(app: Any, settings: Settings) -> Edge:
         await edge.flush()
         begin, identifiers = 0, set[str]()
         for end, erasing in runs(erased):  # in their order: what comes of each has the version of its last link
-            some, version = slice(begin, end), offsets[end - 1] + 1 if end < frame.height else batch.next_offset
+            some, version = slice(begin, end), offsets[end - 1] + 1 if end < frame.height else batches[-1].next_offset
             begin = end
             if erasing:
                 identifiers = set(frame["subject"][some].to_list())
@@ -71,10 +75,10 @@ def create(app: Any, settings: Settings) -> Edge:
         graph = table.resolver().graph
         metrics.IDENTITY_LINKS.set(graph.link_count)
         metrics.IDENTITY_IDENTIFIERS.set(len(graph))
-        edge.observe([batch], time.perf_counter() - began)
+        edge.observe(batches, time.perf_counter() - began)
 
     async def link(
-        batch: RecordBatch, links: Sequence[Link], offsets: Sequence[int], version: int, erased: set[str]
+        batch: Records, links: Sequence[Link], offsets: Sequence[int], version: int, erased: set[str]
     ) -> None:
         """Forget the erased, take in links; the order of the steps is explained in streams.identity.resolver."""
         before = table.resolver()
@@ -94,15 +98,16 @@ def create(app: Any, settings: Settings) -> Edge:
         await table.flush()
         resolver.settled()
 
-    async def publish(batch: RecordBatch, changes: Sequence[Change], version: int) -> None:
+    async def publish(batch: Records, changes: Sequence[Change], version: int) -> None:
         keys = [change.identifier.encode() for change in changes]
-        await edge.publish("identities", "identity", identities(changes, version), keys, batch[-1].timestamp)
+        await edge.publish("identities", "identity", records(changes, version), keys, batch[-1].timestamp)
         await edge.flush()
 
     topic = app.topic(settings.topic("links"), key_serializer="raw", value_serializer="raw")
 
     @app.agent(topic)  # type: ignore[untyped-decorator]  # Faust is untyped
     async def identity(stream: Any) -> None:
-        await consume(stream, handle)
+        # what is there already is taken together; nothing is waited for, as journeys wait for who is who
+        await gather(stream, handle, settings.max_poll_records, BYTES_AT_ONCE, linger=0)
 
     return edge

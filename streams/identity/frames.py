@@ -1,4 +1,4 @@
-"""Identity in columns: the subjects and links of a batch of events, and the records of what the graph says.
+"""Identity in columns: the subjects and links of a batch of events.
 
 A batch is a frame with `ids` (List of Struct{kind, value}), `booking_ref` (String or null) and, for links,
 `occurred_at` (Int64, epoch milliseconds). What an event links (docs/identity-and-journeys.md):
@@ -12,13 +12,10 @@ Where no event of a batch names several identifiers, nothing is sorted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 
-from streams.identity.graph import Change
-from streams.identity.identifiers import BOOKING_REF, CUSTOMER, KINDS, UNKNOWN_RANK
+from streams.identity.identifiers import BOOKING_REF, KINDS, UNKNOWN_RANK
 
 LINK_SCHEMA = {"subject": pl.String, "identifier": pl.String, "occurred_at": pl.Int64}
 """Columns of a frame of links."""
@@ -70,24 +67,3 @@ def subjects_and_links(events: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
         pairs = keyed[rows[~first]].select("subject", others, "occurred_at")
         links = pl.concat([links, pairs.filter(_OF_TWO)])
     return keyed["subject"], links.group_by("subject", "identifier").agg(_EARLIEST)
-
-
-def identities(changes: Sequence[Change], version: int) -> pl.DataFrame:
-    """Changes of the graph as rows of identity.avsc, in order, all of one version."""
-    frame = pl.DataFrame(
-        changes, schema={"identifier": pl.String, "root": pl.String, "shared": pl.Boolean}, orient="row"
-    )
-    name, root = pl.col("identifier"), pl.col("root")
-    kind = name.str.extract(r"^([^:]*)")
-    customer = f"{CUSTOMER}:"
-    return frame.select(
-        kind.alias("kind"),
-        name.str.slice(kind.str.len_chars() + 1).alias("value"),
-        root,
-        pl.when(root.str.starts_with(customer))
-        .then(root.str.slice(len(customer)))
-        .otherwise(root)
-        .alias("customer_id"),
-        "shared",
-        pl.lit(version, pl.Int64).alias("version"),
-    )

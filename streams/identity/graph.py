@@ -133,7 +133,7 @@ class Graph:
         one, other = self._names.number(subject), self._names.number(identifier)
         if one < 0 or other < 0 or (names_booking(subject) and one != other):
             return None
-        return (other, one) if self._strength(other) < self._strength(one) else (one, other)
+        return (other, one) if self._is_stronger(other, one) else (one, other)
 
     def _unlink(self, stronger: int, weaker: int) -> None:
         is_booking = self._names.rank(weaker) == BOOKING_RANK
@@ -246,7 +246,7 @@ class Graph:
         link = links.head[booking]
         if link == NONE:
             links.add(booking, subject, time)
-        elif (time, self._strength(subject)) < (links.time[link], self._strength(links.stronger[link])):
+        elif time < links.time[link] or (time == links.time[link] and self._is_stronger(subject, links.stronger[link])):
             links.stronger[link], links.time[link] = subject, time
         else:
             return False
@@ -296,7 +296,7 @@ class Graph:
 
     def _absorb(self, one: int, other: int) -> int:
         """Join two clusters, given by their roots; the root that is one no more."""
-        winner, loser = sorted((one, other), key=self._strength)
+        winner, loser = (one, other) if self._is_stronger(one, other) else (other, one)
         self._clusters.absorb(winner, loser, self._before)
         return loser
 
@@ -367,6 +367,11 @@ class Graph:
 
     def _strength(self, node: int) -> Strength:
         return self._names.rank(node), self._names.name(node)
+
+    def _is_stronger(self, one: int, other: int) -> bool:
+        rank, name = self._names.rank, self._names.name
+        difference = rank(one) - rank(other)
+        return difference < 0 or (not difference and name(one) < name(other))
 
     def _is_customer(self, node: int) -> bool:
         return self._names.rank(node) == _CUSTOMER_RANK

@@ -25,6 +25,8 @@ _TABLES = 256
 _TABLE_SIZE = 8
 _MAX_LOAD = 0.75
 _GROWTH = 1.5
+_RECENT = 1 << 14
+"""How many of the last identifiers are kept as they were spelled, some 4 MB: about as many as a large batch names."""
 
 
 def pack(identifier: str) -> bytes:
@@ -69,13 +71,26 @@ class Interner:
         self._starts = array("Q", [0])
         self._tables = [array("I", bytes(4 * _TABLE_SIZE)) for _ in range(_TABLES)]
         self._counts = array("I", bytes(4 * _TABLES))
+        # The last ones: an identifier is heard of several times in a batch, and then said what it belongs to.
+        self._recent: dict[str, int] = {}
+        self._spelled: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self._starts) - 1
 
     def intern(self, identifier: str) -> int:
         """The number of `identifier`, a new one if it has none."""
-        packed = pack(identifier)
+        known = self._recent.get(identifier)
+        if known is not None:
+            return known
+        if len(self._recent) >= _RECENT:
+            self._recent.clear()
+        number = self._recent[identifier] = self._intern(pack(identifier))
+        if ":" in identifier:  # else it is spelled with one from now on
+            self._spell(number, identifier)
+        return number
+
+    def _intern(self, packed: bytes) -> int:
         hashed = hash(packed)
         which = hashed & (_TABLES - 1)
         table = self._tables[which]
@@ -100,8 +115,17 @@ class Interner:
 
     def name(self, number: int) -> str:
         """The identifier of a number."""
-        starts = self._starts
-        return unpack(bytes(self._arena[starts[number] : starts[number + 1]]))
+        name = self._spelled.get(number)
+        if name is None:
+            starts = self._starts
+            name = unpack(bytes(self._arena[starts[number] : starts[number + 1]]))
+            self._spell(number, name)
+        return name
+
+    def _spell(self, number: int, name: str) -> None:
+        if len(self._spelled) >= _RECENT:
+            self._spelled.clear()
+        self._spelled[number] = name
 
     def rank(self, number: int) -> int:
         """Rank of the identifier's kind, `BOOKING_RANK` for a booking."""

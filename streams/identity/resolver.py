@@ -20,6 +20,16 @@ from bisect import bisect_left
 from collections.abc import Sequence, Set
 
 from streams.identity.graph import Change, Graph, Link
+from streams.identity.identifiers import customer_id
+
+
+def records(changes: Sequence[Change], version: int) -> list[tuple[str, str, str, str, bool, int]]:
+    """Changes of the graph as rows of identity.avsc, in order, all of one version."""
+    rows = []
+    for identifier, root, shared in changes:
+        kind, _, value = identifier.partition(":")
+        rows.append((kind, value, root, customer_id(root), shared, version))
+    return rows
 
 
 class Resolver:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.records import polars_schema
+from schemas.decode import BatchDecoder
+from schemas.encode import BatchEncoder
+from schemas.registry import LocalRegistry
 from streams.identity.changelog import GraphState, link_key, link_of
-from streams.identity.frames import identities
 from streams.identity.graph import Change
 from streams.identity.identifiers import KINDS, customer_id, limit, named, strength, subject_of
+from streams.identity.resolver import records
 
 
 def test_strongest_first_by_kind_then_by_value_and_unknown_kinds_last_by_name() -> None:
@@ -45,15 +46,14 @@ def test_identities_are_rows_of_the_record() -> None:
         Change(":x", "loyalty:9", True),
         Change("é:ü", "é:ü", False),
     ]
-    frame = identities(changes, 7)
-    assert frame.schema == pl.Schema(polars_schema("identity"))
-    assert frame.rows() == [
+    registry = LocalRegistry()
+    payloads = BatchEncoder("identity", registry).encode(records(changes, 7))
+    assert BatchDecoder("identity", registry).decode(payloads).frame.rows() == [
         ("device", "a:b", "customer:C:7", "C:7", False, 7),
         ("booking_ref", "R", "booking_ref:R", "booking_ref:R", False, 7),
         ("", "x", "loyalty:9", "loyalty:9", True, 7),
         ("é", "ü", "é:ü", "é:ü", False, 7),
     ]
-    assert identities([], 1).schema == frame.schema
 
 
 @given(st.text(), st.text())

@@ -47,3 +47,16 @@ def test_rank_is_that_of_the_kind() -> None:
     for kind in (*KINDS, "passport"):
         assert interner.rank(interner.intern(f"{kind}:1")) == rank(kind)
     assert interner.rank(interner.intern("booking_ref:1")) == BOOKING_RANK
+
+
+def test_more_identifiers_than_are_kept_as_they_were_spelled() -> None:
+    interner, count = Interner(), 40_000
+    assert [interner.intern(f"device:{number}") for number in range(count)] == [*range(count)]
+    assert [interner.intern(f"device:{number}") for number in range(0, count, 7)] == [*range(0, count, 7)]
+    assert [interner.name(number) for number in range(0, count, 7)] == [f"device:{n}" for n in range(0, count, 7)]
+
+
+def test_an_identifier_is_spelled_as_it_is_kept() -> None:
+    interner = Interner()
+    assert interner.intern("customer") == interner.intern("customer:") == 0
+    assert interner.name(0) == "customer:"
