@@ -119,16 +119,13 @@ def placed(spans: Sequence[Span], loose: Sequence[Loose]) -> tuple[dict[str, lis
 def joined(booking: Journey | None, guests: Sequence[Loose]) -> Journey:
     """A booking's events, if there is one, and loose ones, as one journey. Not to be changed: it may be one of them."""
     if booking is None:
-        if len(guests) == 1:
-            return guests[0].part
-        whole = guests[0].part.copy()
-        guests = guests[1:]
+        whole, guests = guests[0].part, guests[1:]
     elif guests:
         whole = booking.copy()
     else:
         return booking
     for guest in guests:
-        whole.absorb(guest.part)
+        guest.join(whole)
     return whole
 
 

@@ -52,10 +52,13 @@ def standing(own: Summary, parts: Collection[Summary]) -> Standing:
             cases = _merged(own, parts)
     if not loose and not cases:
         return NOWHERE if not part_refs else Standing({}, {}, {}, {}, part_refs, part_cases)
-    spans = spans_of(own.bookings) if not parts else _spans(own, parts)
-    guests, unbooked = placed(spans, loose) if loose else ({}, ())
-    visits = {visit_key(members[0]): members for members in unbooked}
-    homes = {case_id: _home(case, spans, visits) for case_id, case in cases.items()} if cases else {}
+    spans = _spans(own, parts) if parts else spans_of(own.bookings)
+    guests, visits = NOWHERE.guests, NOWHERE.visits
+    if loose:
+        guests, unbooked = placed(spans, loose)
+        if unbooked:
+            visits = {visit_key(members[0]): members for members in unbooked}
+    homes = {case_id: _home(case, spans, visits) for case_id, case in cases.items()} if cases else NOWHERE.homes
     return Standing(guests, visits, cases, homes, part_refs, part_cases)
 
 
@@ -94,8 +97,8 @@ def publish_difference(
     state: Subject,
     parts: Collection[Summary],
     before: Standing,
-    refs: Set[str],
-    case_ids: Set[str],
+    refs: set[str],
+    case_ids: set[str],
 ) -> Summary:
     """Publish what a turn changed, and note in the state what may have to be taken back.
 
@@ -104,7 +107,8 @@ def publish_difference(
         name, state: of a root, all of whose events are here (`Subject.whole`).
         parts: its parts, decoded.
         before: of before the turn; NOWHERE if nothing was published then.
-        refs, case_ids: bookings and cases to which events were added, or of which a part says something else.
+        refs, case_ids: bookings and cases to which events were added, or of which a part says something else; what else
+            has changed is added.
 
     Returns:
         The summary of the customer. Of its bookings, where it has parts, only those that were published.
@@ -118,20 +122,18 @@ def publish_difference(
         changes.customers.append(customer_row(name, customer, own, len(own.bookings), version))
         state.published, state.ledger = True, []
         return own
-    refs, visits, cases_at = {*refs}, now.visits, dict[str | None, list[Case]]()
+    touched: Set[str | None] = frozenset()
+    cases_at: dict[str | None, list[Case]] = {}
     if before.guests or now.guests:
-        was, new = before.guests, now.guests
-        refs |= {ref for ref in was.keys() | new.keys() if was.get(ref) != new.get(ref)}
-    if before.visits:
-        visits = {key: members for key, members in visits.items() if before.visits.get(key) != members}
+        was, new = before.guests.get, now.guests.get
+        refs |= {ref for ref in (*before.guests, *now.guests) if was(ref) != new(ref)}
     if before.homes or now.homes:
         old_home, home = before.homes.get, now.homes.get
-        case_ids = case_ids | {case_id for case_id in (*before.homes, *now.homes) if old_home(case_id) != home(case_id)}
-        touched = {key(case_id) for case_id in case_ids for key in (old_home, home)}
+        case_ids |= {case_id for case_id in (*before.homes, *now.homes) if old_home(case_id) != home(case_id)}
+        touched = {of(case_id) for case_id in case_ids for of in (old_home, home)}
         refs |= {key for key in touched if key is not None}
-        visits = {**visits, **{key: members for key, members in now.visits.items() if key in touched}}
-        for case_id, key in now.homes.items():
-            cases_at.setdefault(key, []).append(now.cases[case_id])
+        for case_id, at in now.homes.items():
+            cases_at.setdefault(at, []).append(now.cases[case_id])
         for case_id in case_ids & now.cases.keys():
             changes.cases.append(case_row(customer, case_id, now.cases[case_id], home(case_id), version))
     whole = own
@@ -146,7 +148,10 @@ def publish_difference(
             continue  # a visit, or withdrawn below
         journey = joined(booking, now.guests.get(ref, ()))
         add(row_of_journey(customer, ref, ref, (booking.first, booking.last), journey, cases_at.get(ref, ()), version))
-    for key, members in visits.items():
+    visited = before.visits.get
+    for key, members in now.visits.items():
+        if visited(key) == members and key not in touched:
+            continue
         add(row_of_journey(customer, key, None, None, joined(None, members), cases_at.get(key, ()), version))
     count = len(own.bookings) + len(now.part_refs) + len(now.visits)
     changes.customers.append(customer_row(name, customer, whole, count, version))
@@ -157,12 +162,15 @@ def publish_difference(
 
 def _ledger(changes: Changes, name: str, state: Subject, before: Standing, now: Standing) -> list[str]:
     """Withdraw what is gone; the keys of that, and of all that does not follow from the own bookings and cases."""
-    own = state.own
-    gone = [JOURNEY + key for key in before.visits.keys() - now.visits.keys()]
-    gone += [JOURNEY + ref for ref in before.part_refs - now.part_refs - own.bookings.keys()]
-    gone += [CASE + case_id for case_id in before.part_cases - now.part_cases - own.cases.keys()]
+    keys = [JOURNEY + key for key in now.visits]
+    gone = [JOURNEY + key for key in before.visits if key not in now.visits]
+    if before.part_refs or now.part_refs or before.part_cases or now.part_cases:
+        own = state.own
+        keys += [JOURNEY + ref for ref in now.part_refs] + [CASE + case_id for case_id in now.part_cases]
+        gone += [JOURNEY + ref for ref in before.part_refs - now.part_refs - own.bookings.keys()]
+        gone += [CASE + case_id for case_id in before.part_cases - now.part_cases - own.cases.keys()]
     if gone:
         for key, row in withdrawals(name, gone, state.version).items():
             (changes.cases if is_case(key) else changes.journeys).append(row)
-    kept = (JOURNEY + key for key in (*now.visits, *now.part_refs))
-    return sorted((*gone, *kept, *(CASE + case_id for case_id in now.part_cases)))
+        keys += gone
+    return sorted(keys) if len(keys) > 1 else keys
