@@ -107,7 +107,7 @@ class Enricher:
                 if not text:
                     continue
                 text = scrubbed[row] = scrub_text(text)
-                found = self._scorer.score_one(text, locales[row])
+                found = self._scorer.score_one(text, locales[row], by_sentence=False)
                 languages[row], scores[row], confidences[row] = found.language, found.score, found.confidence
                 named = {aspect for aspect, _ in found.aspects}
                 said.append(found.aspects + [own for own in self._about[places[row]] if own[0] not in named])

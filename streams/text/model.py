@@ -63,11 +63,13 @@ class LinearModel:
                     third += known[2]
             followers = next_followers
         scale = features.scale(words)
-        sums = [first * scale, second * scale, third * scale]
+        first, second, third = first * scale, second * scale, third * scale
         for value, known in zip(lexical, self._lexical, strict=True):
             if value:
-                sums = [total + value * weight for total, weight in zip(sums, known, strict=True)]
-        most = max(sums)
-        first, second, third = (math.exp(total - most) for total in sums)
+                first += value * known[0]
+                second += value * known[1]
+                third += value * known[2]
+        most = max(first, second, third)
+        first, second, third = math.exp(first - most), math.exp(second - most), math.exp(third - most)
         whole = first + second + third
         return first / whole, second / whole, third / whole

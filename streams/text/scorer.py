@@ -108,8 +108,8 @@ class Scorer:
             raise ValueError(f"{len(texts)} texts but {len(tags)} locales")
         return [None if text is None else self.score_one(text, tag) for text, tag in zip(texts, tags, strict=True)]
 
-    def score_one(self, text: str, locale: str | None) -> TextScore:
-        """Score a text; `locale` is a BCP 47 tag, a prior for the language."""
+    def score_one(self, text: str, locale: str | None, *, by_sentence: bool = True) -> TextScore:
+        """Score a text; `locale` is a BCP 47 tag, a prior for the language. Sentences are left out if not asked for."""
         text = normalise.clean(text)
         tokens = [(match.lastgroup, match.group(), match.start()) for match in normalise.TOKEN.finditer(text)]
         words = [token for kind, token, _ in tokens if kind == "word"]
@@ -124,7 +124,7 @@ class Scorer:
         else:
             score, strength = _by_lexicon(total, evidence)
         confidence = round(strength * (certainty if words else 0.5), 4)
-        parts = [SentenceScore(text[part.start : part.end].strip(), part.score) for part in sentences]
+        parts = [SentenceScore(text[p.start : p.end].strip(), p.score) for p in sentences] if by_sentence else []
         return TextScore(score, confidence, variety and variety[:2], _aspects(sentences), parts)
 
     def _by_model(
@@ -221,10 +221,13 @@ def _complete(words: Sequence[Word]) -> bool:
 
 def _weigh(sentences: list[_Sentence], emotion: list[float]) -> tuple[float, float]:
     """The sum of all valences of a text, and the sum of their sizes; of many emoji, the first count most."""
-    total = sum(sentence.total * sentence.weight for sentence in sentences)
-    total += sum(emotion[:3]) + 0.3 * sum(emotion[3:6])
-    evidence = sum(sentence.evidence for sentence in sentences)
-    return total, max(abs(total), evidence + sum(map(abs, emotion[:3])) + 0.3 * sum(map(abs, emotion[3:6])))
+    total = sum([sentence.total * sentence.weight for sentence in sentences])
+    evidence = sum([sentence.evidence for sentence in sentences])
+    if emotion:
+        total += sum(emotion[:3]) + 0.3 * sum(emotion[3:6])
+        evidence += sum(map(abs, emotion[:3]))
+        evidence += 0.3 * sum(map(abs, emotion[3:6]))
+    return total, max(abs(total), evidence)
 
 
 def _by_lexicon(total: float, evidence: float) -> tuple[float | None, float]:

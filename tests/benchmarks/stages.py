@@ -37,7 +37,7 @@ from tests.benchmarks.sample import BATCH, REGISTRY, batches
 LIMITS = {
     "encode": 7.0,
     "decode": 6.0,
-    "enrich": 25.0,
+    "enrich": 16.0,
     "encode interaction": 7.0,
     "resolve links": 7.5,
     "decode for stitch": 4.0,
