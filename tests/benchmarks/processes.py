@@ -5,15 +5,26 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, TypeVar
 
 from streams.embedded.memory import tree_memory
 from streams.worker import GC_THRESHOLDS
 
+T = TypeVar("T")
+
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def afresh(function: Callable[..., T], *args: Any) -> T:
+    """What a function of a module returns in a new process: where its growth is not hidden by memory that is free."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(function, *args).result()
 
 
 @contextlib.contextmanager

@@ -28,8 +28,9 @@ from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import Messages, fold_messages
 from streams.stitch.watching import Watching
 from streams.table import BatchTable
+from tests.benchmarks import at_rest
 from tests.benchmarks.identity_memory import resident_bytes
-from tests.benchmarks.processes import collecting_as_a_worker
+from tests.benchmarks.processes import afresh, collecting_as_a_worker
 from tests.benchmarks.report import Outcome, say, tabulate
 from tests.benchmarks.sample import BATCH, REGISTRY
 from tests.benchmarks.stitch import enriched
@@ -46,6 +47,10 @@ RECOVERIES = 4
 """One after the other; the fastest counts, since other work of the machine can only make one slower."""
 BYTES_LIMIT = 1024
 """At rest on average, a customer."""
+TRAVELLERS_EVENTS = 100_000
+"""Of travellers known by several identifiers, whose memory at rest is measured: some 16,000."""
+SEVERAL_LIMIT = 2 * BYTES_LIMIT
+"""Of travellers known by several identifiers, who take more than that (docs/performance.md): at this it fails."""
 FLAT = 1.2
 """An event may cost so many times as much with the most customers as with the fewest."""
 TOLERATED = 1.5
@@ -60,7 +65,10 @@ def measure(customers: int) -> Outcome:
     size = 0
     for size in [size for size in SIZES if size <= customers] or [customers]:
         say(f"state: {size:,} customers")
-        bytes_each, costs[size] = _cost(base, events, size)
+        costs[size] = _cost(base, events, size)
+    bytes_each = afresh(_bytes_each, base, size)
+    say("state: travellers known by several identifiers, at rest")
+    travellers = at_rest.measure(min(TRAVELLERS_EVENTS, 15 * customers))
     recovered = min(customers, 400_000)
     say(f"state: recovery of {recovered:,} keys")
     with collecting_as_a_worker(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -71,16 +79,22 @@ def measure(customers: int) -> Outcome:
     rows += [
         ["bytes of memory a customer", bytes_each],
         ["bytes of an encoded state", sum(map(len, base)) / len(base)],
+        ["bytes of memory a customer of several identifiers", travellers.resident],
+        ["bytes of their encoded states", travellers.encoded],
+        ["states a customer of several identifiers", travellers.states],
         ["keys a second recovered, by the clock", round(by_clock)],
         ["keys a CPU second recovered", round(by_cpu)],
     ]
     problems = []
     if bytes_each > BYTES_LIMIT:
         problems.append(f"state: a customer takes {bytes_each:.0f} bytes, more than {BYTES_LIMIT}")
+    if travellers.resident > SEVERAL_LIMIT:
+        problems.append(f"state: a customer of several identifiers takes {travellers.resident:.0f} bytes")
     if growth > TOLERATED:
         problems.append(f"state: an event costs {growth:.2f} times as much with {last:,} customers as with {first:,}")
     figures: dict[str, Any] = {
         "bytes_per_customer": round(bytes_each),
+        "bytes_per_customer_of_several_identifiers": round(travellers.resident),
         "state_cpu_us_per_event": {str(size): round(cost, 2) for size, cost in costs.items()},
         "state_cost_growth": round(growth, 2),
         "recovery_keys_per_s": round(by_clock),
@@ -112,13 +126,19 @@ def _copies(base: list[bytes], customers: int) -> Iterator[tuple[bytes, bytes]]:
         yield b"customer:C%09d" % number, bytes(bytearray(base[number % len(base)]))
 
 
-def _cost(base: list[bytes], events: list[tuple[bytes, bytes]], customers: int) -> tuple[float, float]:
-    """Bytes that a customer takes in the state, and CPU microseconds of an event: decode, group, fold, store."""
+def _bytes_each(base: list[bytes], customers: int) -> float:
+    """Bytes that a customer takes in the state of this process."""
     gc.collect()
     before = resident_bytes()
     states = dict(_copies(base, customers))
     gc.collect()
-    each = (resident_bytes() - before) / customers
+    return (resident_bytes() - before) / len(states)
+
+
+def _cost(base: list[bytes], events: list[tuple[bytes, bytes]], customers: int) -> float:
+    """CPU microseconds of an event: decode, group, fold, store."""
+    states = dict(_copies(base, customers))
+    gc.collect()
     gc.freeze()
     rng, names = random.Random(1), dict[bytes, str]()
     decoder, grouping, watching = BatchDecoder("interaction", REGISTRY), Events(), Watching({}, now_ms())
@@ -134,7 +154,7 @@ def _cost(base: list[bytes], events: list[tuple[bytes, bytes]], customers: int) 
         )
         took += time.process_time() - began
     gc.unfreeze()
-    return each, took / len(events) * 1e6
+    return took / len(events) * 1e6
 
 
 async def _recovery(base: list[bytes], keys: int) -> tuple[float, float]:
