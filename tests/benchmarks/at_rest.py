@@ -19,7 +19,6 @@ from schemas.records import CHANNELS
 from streams.alerts import rules
 from streams.edge import now_ms
 from streams.enrich.transform import Enricher
-from streams.identity.frames import identities
 from streams.identity.resolver import Resolver
 from streams.sources import jsonl
 from streams.sources.simulate import Options, simulate
@@ -98,10 +97,7 @@ def _groups(events: int) -> list[Group]:
         said = list(enriched.links.iter_rows())
         resolver.take(said, range(links, links + len(said)))
         links += len(said)
-        for kind, value, root, version in (
-            identities(resolver.changes, links).select("kind", "value", "root", "version").iter_rows()
-        ):
-            group.news.append((f"{kind}:{value}", root, version))
+        group.news.extend((identifier, root, links) for identifier, root, _ in resolver.changes)
         resolver.settled()
         if len(group.payloads) >= GROUP:
             groups.append(group)

@@ -68,7 +68,7 @@ def measure(customers: int) -> Outcome:
         costs[size] = _cost(base, events, size)
     bytes_each = afresh(_bytes_each, base, size)
     say("state: travellers known by several identifiers, at rest")
-    travellers = at_rest.measure(min(TRAVELLERS_EVENTS, 15 * customers))
+    travellers = at_rest.measure(TRAVELLERS_EVENTS)
     recovered = min(customers, 400_000)
     say(f"state: recovery of {recovered:,} keys")
     with collecting_as_a_worker(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
