@@ -61,7 +61,6 @@ class Loose(msgspec.Struct, array_like=True, gc=False):
             part.spend = {currency: amount}
         return part
 
-
     def join(self, journey: Journey) -> None:
         """Add this event to a journey: what `absorb` makes of `part`, without making it."""
         if isinstance(self.channel, Journey):
