@@ -35,34 +35,40 @@ def _survey_score() -> pl.Expr:
     )
 
 
-_SURVEY, _TEXT, _PRIOR = pl.col("survey_score"), pl.col("text_score"), pl.col("prior")
+def _scores(survey: pl.Expr) -> tuple[pl.Expr, ...]:
+    """The columns of `with_scores`, given the survey's score."""
+    text, prior = pl.col("text_score"), pl.col("prior")
+    return (
+        (pl.coalesce(survey, text, prior).round(DIGITS) + 0.0).alias("score"),
+        pl.when(survey.is_not_null())
+        .then(pl.lit("survey"))
+        .when(text.is_not_null())
+        .then(pl.lit("text"))
+        .when(prior.is_not_null())
+        .then(pl.lit("implicit"))
+        .alias("score_source"),
+        pl.when(survey.is_not_null())
+        .then(pl.lit(SURVEY_WEIGHT))
+        .when(text.is_not_null())
+        .then((TEXT_WEIGHT * pl.col("text_confidence")).round(DIGITS))
+        .when(prior.is_not_null())
+        .then(pl.lit(IMPLICIT_WEIGHT))
+        .alias("score_weight"),
+        (survey * text < 0.0).fill_null(False).alias("conflict"),
+    )
+
+
 _SURVEY_SCORE = _survey_score().alias("survey_score")
-_NO_SURVEY = pl.lit(None, pl.Float64).alias("survey_score")
-_SCORES = (
-    (pl.coalesce(_SURVEY, _TEXT, _PRIOR).round(DIGITS) + 0.0).alias("score"),
-    pl.when(_SURVEY.is_not_null())
-    .then(pl.lit("survey"))
-    .when(_TEXT.is_not_null())
-    .then(pl.lit("text"))
-    .when(_PRIOR.is_not_null())
-    .then(pl.lit("implicit"))
-    .alias("score_source"),
-    pl.when(_SURVEY.is_not_null())
-    .then(pl.lit(SURVEY_WEIGHT))
-    .when(_TEXT.is_not_null())
-    .then((TEXT_WEIGHT * pl.col("text_confidence")).round(DIGITS))
-    .when(_PRIOR.is_not_null())
-    .then(pl.lit(IMPLICIT_WEIGHT))
-    .alias("score_weight"),
-    (_SURVEY * _TEXT < 0.0).fill_null(False).alias("conflict"),
-)
+_SCORES = _scores(pl.col("survey_score"))
+_UNSURVEYED = _scores(pl.lit(None, pl.Float64))
 
 
 def with_scores(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add score, score_source, score_weight and conflict (and survey_score, of which they are made).
+    """Add score, score_source, score_weight and conflict (and, where there are surveys, survey_score).
 
     Args:
         frame: with `survey`, `prior` (the touchpoint's, or null), `text_score` and `text_confidence` (or null).
     """
-    surveyed = frame["survey"].null_count() < frame.height
-    return frame.with_columns(_SURVEY_SCORE if surveyed else _NO_SURVEY).with_columns(_SCORES)
+    if frame["survey"].null_count() == frame.height:
+        return frame.with_columns(_UNSURVEYED)
+    return frame.with_columns(_SURVEY_SCORE).with_columns(_SCORES)

@@ -19,15 +19,14 @@ UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F
 
 
 _INSTRUMENT, _SCORE, _CURRENCY = pl.col("instrument"), pl.col("score"), pl.col("currency")
-_PARTS = (
-    pl.col("survey").struct.field("instrument"),
-    pl.col("survey").struct.field("score"),
-    pl.col("money").struct.field("currency"),
-)
-"""What of records the rules speak of, as columns beside those of the events."""
+_PARTS = {
+    "survey": (pl.col("survey").struct.field("instrument"), pl.col("survey").struct.field("score")),
+    "money": (pl.col("money").struct.field("currency"),),
+}
+"""What of records the rules speak of: columns beside those of the events, where there are such records."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """What an event must not be."""
 
@@ -124,7 +123,7 @@ RULES = (
 )
 """Where an event breaks several, the first gives the reason."""
 
-_BROKEN = tuple(rule.broken.alias(str(number)) for number, rule in enumerate(RULES))
+_BROKEN = {rule: rule.broken.alias(str(number)) for number, rule in enumerate(RULES)}
 
 
 def refusals(frame: pl.DataFrame, now_ms: int) -> list[tuple[int, str, str]]:
@@ -138,18 +137,14 @@ def refusals(frame: pl.DataFrame, now_ms: int) -> list[tuple[int, str, str]]:
         (row, reason, detail) of each event that breaks a rule, by row; reason is a word of the closed list, detail a
         sentence.
     """
-    height = frame.height
-    asked = [
-        broken
-        for rule, broken in zip(RULES, _BROKEN, strict=True)
-        if rule.about is None or frame[rule.about].null_count() < height
-    ]
-    frame = frame.with_columns(*_PARTS, pl.lit(now_ms).alias("now"))
+    there = {rule.about for rule in RULES if rule.about and frame[rule.about].null_count() < frame.height}
+    asked = [rule for rule in RULES if rule.about is None or rule.about in there]
+    parts = [part for name, those in _PARTS.items() if name in there for part in those]
+    frame = frame.with_columns(*parts, pl.lit(now_ms).alias("now"))
     refused: dict[int, tuple[str, str]] = {}
-    for broken in frame.select(asked):
+    for rule, broken in zip(asked, frame.select([_BROKEN[rule] for rule in asked]), strict=True):
         if not broken.any():  # the usual case: no sentence has to be made
             continue
-        rule = RULES[int(broken.name)]
         rows = [row for row in broken.arg_true().to_list() if row not in refused]
         details = frame.with_columns(rule.detail.alias("detail"))["detail"].gather(rows)
         refused |= {row: (rule.reason, detail) for row, detail in zip(rows, details, strict=True)}
