@@ -29,7 +29,7 @@ from streams.settings import Settings
 from streams.transport import RecordBatch
 
 ROWS_PER_INSERT = 20_000
-"""With 60,000 a row costs 5 % less CPU, and an insert three times the memory."""
+"""With 60,000 a row costs some 7 % less CPU, and an insert takes 180 MB at its peak, with decoding, instead of 80."""
 BYTES_PER_INSERT = 16 << 20
 """Of keys and values, as Kafka has them: bounds the memory of an insert whose rows are long."""
 LINGER_SECONDS = 0.25
