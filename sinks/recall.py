@@ -15,7 +15,7 @@ from sinks.client import connect
 from sinks.errors import is_retriable
 from streams.edge import Edge
 from streams.gather import consume
-from streams.output import RECALLED, RECALLED_LAST
+from streams.output import RECALLED, recalled_last
 from streams.stitch.eviction import NONE_STORED
 from streams.transport import OwnershipLost, RecordBatch, positions, still_owner
 
@@ -66,16 +66,17 @@ def register(app: Any, edge: Edge, publishing: asyncio.Lock) -> None:
         decoded = edge.decode("recall", batch)
         subjects = decoded.frame["subject"].unique(maintain_order=True).to_list()
         if subjects:
-            await wait_until_stored(batch, max(decoded.frame["applied"].to_list()))
+            applied = max(decoded.frame["applied"].to_list())
+            await wait_until_stored(batch, applied)
             events = await events_of(subjects)
             last = events["subject"].is_last_distinct()
             # In this order in each partition, so that a subject's last event comes after all its others.
             async with publishing:
-                for frame, mark in ((events.filter(~last), RECALLED), (events.filter(last), RECALLED_LAST)):
+                for frame, mark in ((events.filter(~last), RECALLED), (events.filter(last), recalled_last(applied))):
                     keys = [subject.encode() for subject in frame["subject"].to_list()]
                     await edge.publish("interactions", "interaction", frame, keys, marks=[mark])
                 without = sorted({*subjects} - {*events["subject"].to_list()})
-                told = [(subject, subject, NONE_STORED, None) for subject in without]
+                told = [(subject, subject, NONE_STORED, str(applied).encode()) for subject in without]
                 frame = pl.DataFrame(told, schema=polars_schema("part"), orient="row")
                 await edge.publish("parts", "part", frame, [subject.encode() for subject in without])
                 await edge.flush()

@@ -23,8 +23,19 @@ RESTORED = ("restored", b"1")
 """Header of an interaction that was stored before and is sent again to rebuild state: no move is logged for it anew."""
 RAISED = "raised"
 """Header of such an interaction that open alerts tell of: JSON, {rule: [raised_at in epoch ms, reason]}."""
-RECALLED, RECALLED_LAST = ("recalled", b"1"), ("recalled", b"last")
-"""Headers of an interaction sent again because its subject had been evicted from the state; the second: of its last."""
+RECALLED = ("recalled", b"1")
+"""Header of an interaction sent again because its subject had been evicted from the state."""
+
+
+def recalled_last(applied: int) -> tuple[str, bytes]:
+    """The header of the last of them: all have come that its subject's partition had before an offset."""
+    return RECALLED[0], b"last %d" % applied
+
+
+def last_recalled(value: bytes) -> int | None:
+    """The offset that a value of this header tells; None for that of any but the last."""
+    word, _, applied = value.partition(b" ")
+    return int(applied) if word == b"last" and applied.isdigit() else None
 
 
 class RecordTooLarge(ValueError):

@@ -75,7 +75,7 @@ def fold_alone(
     refs: set[str] = set()
     case_ids: set[str] = set()
     for _, event_hash, event in records:
-        if event.ends_recall:
+        if event.ends_recall >= 0:
             return False
         if seen and is_among(event_hash, seen):
             if not event.restored:

@@ -82,7 +82,7 @@ class Events:
         offsets: Sequence[int],
         watched: Mapping[int, Watched] | None = None,
         restored: Collection[int] = (),
-        last: Collection[int] = (),
+        last: Mapping[int, int] | None = None,
     ) -> dict[K, list[tuple[int, bytes, Event]]]:
         """Group a batch by subject.
 
@@ -92,7 +92,7 @@ class Events:
             offsets: the offset of each row, those of a subject ascending.
             watched: what rows say to the rules of alerts.
             restored: rows that come from what was stored.
-            last: those of them that end the recall of their subject.
+            last: those of them that end the recall of their subject, and before which offset all have come with it.
 
         Returns:
             Per subject its (offset, eight-byte hash of the event id, event), in order of offsets.
@@ -134,6 +134,6 @@ class Events:
             made[row].watched = said
         for row in restored:
             made[row].restored = True
-        for row in last:
-            made[row].ends_recall = True
+        for row, applied in (last or {}).items():
+            made[row].ends_recall = applied
         return grouped

@@ -8,7 +8,8 @@ when, and whether, a state is evicted changes nothing in it.
 
 A root without its parts asks their subjects to send them again (version ASKED in cx.parts), and these, where they are
 evicted themselves, ask ClickHouse. The sink answers a recall with the subject's events, of which the last says that it
-is the last; where there are none, with a part of version NONE_STORED.
+is the last, and up to which offset all have come; where there are none, with a part of version NONE_STORED. What
+answers a recall of before the last eviction (after a crash there may be two of one) does not end it.
 """
 
 from __future__ import annotations
@@ -38,4 +39,5 @@ def evict(encoded: bytes, before: int) -> bytes | None:
         sender: part if part.summary is None else Part(part.version, AWAY) for sender, part in state.parts.items()
     }
     state.presence = EVICTED
+    state.recall_from = state.interactions_applied
     return encode(state)

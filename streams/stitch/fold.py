@@ -51,7 +51,7 @@ Load = Callable[[bytes], bytes | None]
 """The encoded state of a subject (key: its name in UTF-8), or None."""
 Sent = tuple[int, str, int, bytes | None]
 """(offset, sender, version, encoded summary or None to drop) of a part. Versions ASKED and NONE_STORED are no parts,
-but say something to the target (streams.stitch.eviction)."""
+but say something to the target (streams.stitch.eviction); the latter with the offset of a recall instead."""
 
 
 @dataclass(slots=True)
@@ -126,7 +126,9 @@ def fold_due(load: Load, names: Sequence[str], watching: Watching, until: int) -
 
 def _says_nothing(name: str, news: Sequence[News], parts: Sequence[Sent]) -> bool:
     """Whether messages leave a subject without state as it is: it is its own root, and has no part to drop."""
-    return all(root == name for _, root, _ in news) and all(summary is None for *_, summary in parts)
+    return all(root == name for _, root, _ in news) and all(
+        version < 0 or summary is None for _, _, version, summary in parts
+    )
 
 
 M = TypeVar("M", Record, News, Sent)
@@ -194,7 +196,7 @@ class _Turn:
         fresh_news = _from(state.identities_applied, news)
         fresh_parts = _from(state.parts_applied, parts)
         replayed = len(events) + len(news) + len(parts) - len(fresh_events) - len(fresh_news) - len(fresh_parts)
-        ended = any(event.ends_recall for _, _, event in fresh_events)
+        ended = any(event.ends_recall >= state.recall_from for _, _, event in fresh_events)
         asked = any(version < 0 for _, _, version, _ in fresh_parts)
         self._begin(published, replayed, ended or asked)
         # An event changes the score of a root without parts by itself: each is looked at, else the turn as a whole.
@@ -279,7 +281,7 @@ class _Turn:
         for offset, sender, version, summary in fresh:
             state.parts_applied = offset + 1
             if version < 0:
-                if version == NONE_STORED and state.presence == RECALLED:
+                if version == NONE_STORED and state.presence == RECALLED and int(summary or 0) >= state.recall_from:
                     state.presence = HERE
                 continue
             known = state.parts.get(sender)

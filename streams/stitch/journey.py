@@ -47,8 +47,9 @@ class Event(msgspec.Struct, gc=False):
     """What it says to the rules of alerts."""
     restored: bool = False
     """Whether it comes from what was stored, to rebuild state: what follows is not observed anew."""
-    ends_recall: bool = False
-    """Whether it is the last of its subject's events that come back after an eviction."""
+    ends_recall: int = -1
+    """Of the last of its subject's events that come back after an eviction: all have that were applied before this
+    offset."""
 
 
 class Journey(msgspec.Struct, array_like=True, gc=False):

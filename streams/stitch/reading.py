@@ -12,7 +12,7 @@ from schemas.decode import Decoded
 from streams.alerts import match
 from streams.enrich.validate import UUID
 from streams.erasure.guard import NOW
-from streams.output import RAISED, RECALLED, RECALLED_LAST, RESTORED
+from streams.output import RAISED, RECALLED, RESTORED, last_recalled
 from streams.progress import RecordBatch, Records
 from streams.stitch.alone import News
 from streams.stitch.events import COLUMNS, Events
@@ -90,7 +90,7 @@ class Reader:
         headed = {row: dict(record.headers) for row, record in enumerate(taken) if record.headers}
         restored = {row for row, headers in headed.items() if headers.get(RESTORED[0]) == RESTORED[1]}
         recalled = {row for row, headers in headed.items() if RECALLED[0] in headers}
-        last = {row for row in recalled if headed[row][RECALLED[0]] == RECALLED_LAST[1]}
+        last = {row: at for row in recalled if (at := last_recalled(headed[row][RECALLED[0]])) is not None}
         raised = {row: _raised(headers[RAISED]) for row, headers in headed.items() if RAISED in headers}
         watched = self._matcher.watched(frame, self._watching.now, restored | recalled, raised)
         # A subject in two partitions, as a foreign producer may have it, is two subjects.

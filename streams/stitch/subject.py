@@ -52,6 +52,8 @@ class Subject(msgspec.Struct, array_like=True, gc=False):
     """HERE, EVICTED or RECALLED: whether `own` and `seen` are whole. Until they are, nothing is published."""
     applied_at: int = -1
     """Offset that the state's changelog had come to when the last message was applied."""
+    recall_from: int = 0
+    """`interactions_applied` of the last eviction: a recall that was answered with less was asked for before it."""
 
     @property
     def whole(self) -> bool:

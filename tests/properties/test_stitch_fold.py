@@ -98,11 +98,9 @@ class World:
         return Messages(parts=grouped)
 
     def evict(self, rng: Any) -> None:
-        """Evict some subjects, of any age: in the worker it is only those of whom nothing is heard, and for longer than
-        the answer to a recall takes. One that is asked for twice, after a crash, is not evicted before both answers."""
-        asked = {subject.encode() for subject, _ in self.recalls}
+        """Evict some subjects, of any age: in the worker it is only those of whom nothing is heard."""
         for key, encoded in list(self.states.items()):
-            stub = evict(encoded, before=2**60) if key not in asked and rng.random() < 0.5 else None
+            stub = evict(encoded, before=2**60) if rng.random() < 0.5 else None
             if stub is not None:
                 self.states[key] = stub
 
@@ -111,13 +109,11 @@ class World:
         subject, applied = self.recalls.pop(0)
         log = items[: rng.randrange(applied, len(items) + 1)]
         stored = {number: event for name, number, event in log if name == subject}
-        again = [
-            (subject, number, replace(event, restored=True, ends_recall=False)) for number, event in stored.items()
-        ]
+        again = [(subject, number, replace(event, restored=True, ends_recall=-1)) for number, event in stored.items()]
         if again:
-            items += [*again[:-1], (subject, again[-1][1], replace(again[-1][2], ends_recall=True))]
+            items += [*again[:-1], (subject, again[-1][1], replace(again[-1][2], ends_recall=applied))]
         else:
-            self.parts.append((subject, subject, NONE_STORED, None))
+            self.parts.append((subject, subject, NONE_STORED, str(applied).encode()))
 
     def exact(self) -> dict[str, dict[Any, tuple[Any, ...]]]:
         """What the views show: the last version, nothing withdrawn, floating-point figures to six digits."""
@@ -303,7 +299,8 @@ def test_what_a_crash_left_untold_is_told_though_a_record_of_another_topic_is_re
 
 
 # Found at random: a former root whose evicted part was dropped, told its own root nothing; so did a crash in that turn.
-@pytest.mark.parametrize("seed", [293, 853, 1537, 1563, 2647])
+# The others: an answer to a recall, asked for twice after a crash, came when its subject had been evicted again.
+@pytest.mark.parametrize("seed", [293, 853, 1537, 1563, 2647, 101888, 603069])
 def test_counter_examples_of_evictions(seed: int) -> None:
     rng = Random(seed)
     specs = [
