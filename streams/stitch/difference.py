@@ -72,12 +72,15 @@ def _merged(own: Summary, parts: Collection[Summary]) -> dict[str, Case]:
 
 def _spans(own: Summary, parts: Collection[Summary]) -> list[Span]:
     """The spans of all bookings, sorted."""
-    found: dict[str, tuple[int, int]] = {}
-    for some in (own, *parts):
-        for ref, journey in some.bookings.items():
-            first, last = found.get(ref, (journey.first, journey.last))
-            found[ref] = min(first, journey.first), max(last, journey.last)
-    return sorted((first, ref, last) for ref, (first, last) in found.items())
+    found = {ref: (journey.first, ref, journey.last) for ref, journey in own.bookings.items()}
+    for part in parts:
+        for ref, journey in part.bookings.items():
+            known = found.get(ref)
+            if known is None:
+                found[ref] = (journey.first, ref, journey.last)
+            else:
+                found[ref] = (min(known[0], journey.first), ref, max(known[2], journey.last))
+    return sorted(found.values())
 
 
 def _home(case: Case, spans: list[Span], visits: Mapping[str, list[Loose]]) -> str | None:

@@ -108,9 +108,12 @@ class Reader:
     def _identities(self, records: Records, group: Group) -> None:
         decoded = self._decode("identity", records, ("kind", "value", "root", "version"))
         _refuse(group, records, decoded.errors)
-        for at, (kind, value, root, version) in zip(decoded.rows.tolist(), decoded.frame.iter_rows(), strict=True):
-            news: News = (records[at].offset, root, version)
-            group.of(records.partitions[at]).identities.setdefault(f"{kind}:{value}", []).append(news)
+        partition, news = -1, dict[str, list[News]]()
+        for at, (kind, value, root, version) in zip(decoded.rows.tolist(), decoded.frame.rows(), strict=True):
+            if records.partitions[at] != partition:
+                partition = records.partitions[at]
+                news = group.of(partition).identities
+            news.setdefault(f"{kind}:{value}", []).append((records[at].offset, root, version))
 
     def _parts(self, records: Records, group: Group) -> None:
         decoded = self._decode("part", records, None)

@@ -175,28 +175,36 @@ class Summary(msgspec.Struct, array_like=True, gc=False):
         if other.first and (not self.first or other.first < self.first):
             self.first = other.first
         self.last = max(self.last, other.last)
-        for ref, journey in other.bookings.items():
-            if only is not None and ref not in only:
-                continue
-            mine = self.bookings.get(ref)
-            if mine is None:
-                self.bookings[ref] = journey.copy()
-            else:
-                mine.absorb(journey)
-        self.loose.extend(other.loose)
-        for case_id, case in other.cases.items():
-            known = self.cases.get(case_id)
-            if known is None:
-                self.cases[case_id] = case.copy()
-            else:
-                known.absorb(case)
-        self.rolling.absorb(other.rolling)
-        for key, stated in other.preferences.items():
-            mine_of_it = self.preferences.get(key)
-            if mine_of_it is None:
-                self.preferences[key] = stated
-            else:
-                self._prefer(key, mine_of_it, stated.at, stated.event_id, stated.value, stated.evidence)
+        # Most of these are empty in most summaries, and a root with parts merges some at every turn.
+        if other.bookings:
+            for ref, journey in other.bookings.items():
+                if only is not None and ref not in only:
+                    continue
+                mine = self.bookings.get(ref)
+                if mine is None:
+                    self.bookings[ref] = journey.copy()
+                else:
+                    mine.absorb(journey)
+        if other.loose:
+            self.loose.extend(other.loose)
+        if other.cases:
+            for case_id, case in other.cases.items():
+                known = self.cases.get(case_id)
+                if known is None:
+                    self.cases[case_id] = case.copy()
+                else:
+                    known.absorb(case)
+        if other.rolling.at:
+            self.rolling.absorb(other.rolling)
+        if not self.preferences:
+            self.preferences = {**other.preferences}
+        elif other.preferences:
+            for key, stated in other.preferences.items():
+                mine_of_it = self.preferences.get(key)
+                if mine_of_it is None:
+                    self.preferences[key] = stated
+                else:
+                    self._prefer(key, mine_of_it, stated.at, stated.event_id, stated.value, stated.evidence)
         if other.signals is not None:
             if self.signals is None:
                 self.signals = Signals()
