@@ -8,7 +8,8 @@ that a case left, or came to. The rest is as it was published.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Set
-from typing import NamedTuple
+
+import msgspec
 
 from streams.identity.identifiers import customer_id
 from streams.stitch.assemble import Span, booking_at, joined, placed, spans_of, visit_key
@@ -20,7 +21,7 @@ from streams.stitch.subject import Subject
 from streams.stitch.summary import Loose, Summary
 
 
-class Standing(NamedTuple):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """Where a customer's loose events and cases belong, and what only its parts have."""
 
     guests: Mapping[str, list[Loose]]
@@ -37,28 +38,30 @@ class Standing(NamedTuple):
     """Cases that only parts have."""
 
 
-NOWHERE = Standing({}, {}, {}, {}, frozenset(), frozenset())
+_NONE: Set[str] = frozenset()
+NOWHERE = Standing({}, {}, {}, {}, _NONE, _NONE)
 """Of a customer without loose events, cases and parts."""
 
 
 def standing(own: Summary, parts: Collection[Summary]) -> Standing:
     """Where the loose events and cases of a customer belong: of its own events, and of its parts."""
-    loose, cases, part_refs, part_cases = own.loose, own.cases, NOWHERE.part_refs, NOWHERE.part_cases
+    loose, cases, part_refs, part_cases = own.loose, own.cases, _NONE, _NONE
     if parts:
         part_refs = {ref for part in parts for ref in part.bookings} - own.bookings.keys()
         loose = [event for some in (own, *parts) for event in some.loose]
         if any(part.cases for part in parts):
             part_cases = {case_id for part in parts for case_id in part.cases} - own.cases.keys()
             cases = _merged(own, parts)
-    if not loose and not cases:
-        return NOWHERE if not part_refs else Standing({}, {}, {}, {}, part_refs, part_cases)
+        if not loose and not cases:
+            return Standing({}, {}, {}, {}, part_refs, part_cases) if part_refs else NOWHERE
     spans = _spans(own, parts) if parts else spans_of(own.bookings)
-    guests, visits = NOWHERE.guests, NOWHERE.visits
+    guests: Mapping[str, list[Loose]] = {}
+    visits: Mapping[str, list[Loose]] = {}
     if loose:
         guests, unbooked = placed(spans, loose)
         if unbooked:
             visits = {visit_key(members[0]): members for members in unbooked}
-    homes = {case_id: _home(case, spans, visits) for case_id, case in cases.items()} if cases else NOWHERE.homes
+    homes = {case_id: _home(case, spans, visits) for case_id, case in cases.items()} if cases else {}
     return Standing(guests, visits, cases, homes, part_refs, part_cases)
 
 
@@ -117,7 +120,7 @@ def publish_difference(
         The summary of the customer. Of its bookings, where it has parts, only those that were published.
     """
     own, version, customer = state.own, state.version, customer_id(name)
-    now = standing(own, parts)
+    now = standing(own, parts) if parts or own.loose or own.cases else NOWHERE
     if now is NOWHERE and before is NOWHERE and not parts:
         for ref in refs & own.bookings.keys():  # a part may have come and gone in one turn
             only = own.bookings[ref]

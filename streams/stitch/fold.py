@@ -77,8 +77,10 @@ def fold_messages(
     """
     changes = Changes()
     interactions, identities, sent = messages.interactions, messages.identities, messages.parts
-    for name in {**interactions, **identities, **sent}:
-        events, news, parts = interactions.get(name, ()), identities.get(name, ()), sent.get(name, ())
+    for name in {**interactions, **identities, **sent} if identities or sent else interactions:
+        events = interactions.get(name, ())
+        news = identities.get(name, ()) if identities else ()
+        parts = sent.get(name, ()) if sent else ()
         key = name.encode()
         encoded = load(key)
         if encoded is not None:
