@@ -43,7 +43,7 @@ _BECAME = {
 
 log = logging.getLogger(__name__)
 
-POLLS_AT_ONCE = 3
+POLLS_AT_ONCE = 6
 """When it is behind: a subject that has several events in a group is folded, stored and published once."""
 BYTES_AT_ONCE = 16 << 20
 LINGER_SECONDS = 0.1
