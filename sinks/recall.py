@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from schemas.records import polars_schema
 from sinks import stored
 from sinks.client import connect
 from sinks.errors import is_retriable
@@ -77,8 +76,7 @@ def register(app: Any, edge: Edge, publishing: asyncio.Lock) -> None:
                     await edge.publish("interactions", "interaction", frame, keys, marks=[mark])
                 without = sorted({*subjects} - {*events["subject"].to_list()})
                 told = [(subject, subject, NONE_STORED, str(applied).encode()) for subject in without]
-                frame = pl.DataFrame(told, schema=polars_schema("part"), orient="row")
-                await edge.publish("parts", "part", frame, [subject.encode() for subject in without])
+                await edge.publish("parts", "part", told, [subject.encode() for subject in without])
                 await edge.flush()
         async with publishing:
             await edge.refuse((batch, at, "undecodable", detail) for at, detail in decoded.errors)

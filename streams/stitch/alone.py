@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from streams.alerts.tally import open_of
 from streams.stitch.changes import Changes
-from streams.stitch.difference import NOWHERE, publish_difference, standing
+from streams.stitch.difference import publish_difference, standing
 from streams.stitch.journey import Event
 from streams.stitch.subject import HERE, Subject, encode
 from streams.stitch.watching import Observer, Watching, is_quiet, is_settled
@@ -71,7 +71,7 @@ def fold_alone(
     own, seen, duplicates = state.own, state.seen, 0
     observer: Observer | None = None
     watched = state.watch is not None
-    before = standing(own, ()) if own.loose or own.cases else NOWHERE
+    before = standing(own, ())
     refs: set[str] = set()
     case_ids: set[str] = set()
     for _, event_hash, event in records:

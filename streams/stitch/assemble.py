@@ -125,7 +125,7 @@ def joined(booking: Journey | None, guests: Sequence[Loose]) -> Journey:
     else:
         return booking
     for guest in guests:
-        guest.join(whole)
+        whole.absorb(guest.part)
     return whole
 
 

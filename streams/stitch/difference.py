@@ -52,8 +52,8 @@ def standing(own: Summary, parts: Collection[Summary]) -> Standing:
         if any(part.cases for part in parts):
             part_cases = {case_id for part in parts for case_id in part.cases} - own.cases.keys()
             cases = _merged(own, parts)
-        if not loose and not cases:
-            return Standing({}, {}, {}, {}, part_refs, part_cases) if part_refs else NOWHERE
+    if not loose and not cases:
+        return Standing({}, {}, {}, {}, part_refs, part_cases) if part_refs else NOWHERE
     spans = _spans(own, parts) if parts else spans_of(own.bookings)
     guests: Mapping[str, list[Loose]] = {}
     visits: Mapping[str, list[Loose]] = {}
@@ -120,7 +120,7 @@ def publish_difference(
         The summary of the customer. Of its bookings, where it has parts, only those that were published.
     """
     own, version, customer = state.own, state.version, customer_id(name)
-    now = standing(own, parts) if parts or own.loose or own.cases else NOWHERE
+    now = standing(own, parts)
     if now is NOWHERE and before is NOWHERE and not parts:
         for ref in refs & own.bookings.keys():  # a part may have come and gone in one turn
             only = own.bookings[ref]

@@ -118,7 +118,7 @@ class Reader:
     def _parts(self, records: Records, group: Group) -> None:
         decoded = self._decode("part", records, None)
         _refuse(group, records, decoded.errors)
-        for at, (target, part, version, summary) in zip(decoded.rows.tolist(), decoded.frame.iter_rows(), strict=True):
+        for at, (target, part, version, summary) in zip(decoded.rows.tolist(), decoded.frame.rows(), strict=True):
             partition = records.partitions[at]
             if version == NOW:
                 group.erased.setdefault(partition, set()).add(target)

@@ -61,35 +61,6 @@ class Loose(msgspec.Struct, array_like=True, gc=False):
             part.spend = {currency: amount}
         return part
 
-    def join(self, journey: Journey) -> None:
-        """Add this event to a journey: what `absorb` makes of `part`, without making it."""
-        if isinstance(self.channel, Journey):
-            journey.absorb(self.channel)
-            return
-        at, event_id = self.at, self.event_id
-        if at < journey.first:
-            journey.first = at
-        if at > journey.last:
-            journey.last = at
-        journey.channels[self.channel] += 1
-        if self.milestone >= 0 and at > journey.milestones.get(self.milestone, 0):
-            journey.milestones[self.milestone] = at
-        if self.scored is not None:
-            score, touchpoint = self.scored
-            journey.score_sum += score
-            journey.score_count += 1
-            low = (score, at, event_id, touchpoint)
-            if journey.lowest is None or low < journey.lowest:
-                journey.lowest = low
-        if self.survey is not None:
-            instrument, answer = self.survey
-            answered, known = (at, event_id, answer), journey.surveys.get(instrument)
-            if known is None or answered > known:
-                journey.surveys[instrument] = answered
-        if self.spent is not None:
-            currency, amount = self.spent
-            journey.spend[currency] = journey.spend.get(currency, 0) + amount
-
 
 class Preference(msgspec.Struct, array_like=True, gc=False):
     """What a customer asked for or chose, by key: the latest value and how often one was stated."""

@@ -167,19 +167,27 @@ def test_insert_statement_with_its_data_in_one_body(clickhouse: ClickHouse) -> N
     ]
 
 
+def in_two(connection: HTTPConnection, path: str, body: bytes, cut: int) -> tuple[int, bytes]:
+    """Status and body of the answer to a POST whose body comes in two packets.
+
+    The pause only keeps the system from making one packet of them: the answer does not depend on it.
+    """
+    connection.putrequest("POST", path)
+    connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body[:cut])
+    time.sleep(0.005)
+    connection.send(body[cut:])
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
 def test_a_statement_in_the_body_may_come_in_any_pieces(clickhouse: ClickHouse) -> None:
     """Wherever a packet ends: in the statement, in the format's name, before or after the line end behind it."""
     clickhouse.client.command(CREATE)
     body = b"INSERT INTO t (a, s) FORMAT CSV\r\n1,x\n2,y\n"
     connection = HTTPConnection(urllib.parse.urlsplit(clickhouse.url).netloc)
     for cut in range(1, len(body)):
-        connection.putrequest("POST", f"/?database={clickhouse.database}")
-        connection.putheader("Content-Length", str(len(body)))
-        connection.endheaders(body[:cut])
-        time.sleep(0.005)
-        connection.send(body[cut:])
-        answer = connection.getresponse()
-        assert (answer.status, answer.read()) == (200, b""), cut
+        assert in_two(connection, f"/?database={clickhouse.database}", body, cut) == (200, b""), cut
     connection.close()
     stored = clickhouse.rows("SELECT a, s, count() FROM t GROUP BY a, s ORDER BY a")
     assert stored == [(1, "x", len(body) - 1), (2, "y", len(body) - 1)]
@@ -194,13 +202,8 @@ def test_statements_of_any_kind_in_the_body_may_come_in_pieces(clickhouse: Click
         (b"SELECT '" + b"x" * 300_000 + b"' = ''", b"0\n"),
     ):
         connection = HTTPConnection(url)
-        connection.putrequest("POST", f"/?database={clickhouse.database}&max_query_size=1000000")
-        connection.putheader("Content-Length", str(len(body)))
-        connection.endheaders(body[:3])
-        time.sleep(0.005)
-        connection.send(body[3:])
-        answer = connection.getresponse()
-        assert (answer.status, answer.read()) == (200, expected)
+        path = f"/?database={clickhouse.database}&max_query_size=1000000"
+        assert in_two(connection, path, body, 3) == (200, expected)
         connection.close()
 
 
