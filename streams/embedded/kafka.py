@@ -99,8 +99,9 @@ class Kafka(BrokerProcess):
         return properties
 
     def _format(self, properties: Path) -> None:
+        # An id may begin with a hyphen, which by itself would be taken for an option.
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+        command = [*self._java(), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties)]
         code, said = _run(command, FORMAT_SECONDS)
         if code:
             raise BrokerError(f"{self.name}: its folder {self.folder} could not be formatted: {said}")
