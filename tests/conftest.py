@@ -2,4 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
+from streams import compiled
+
 pytest_plugins = ["tests.brokers", "tests.clickhouse"]
+
+
+def pytest_sessionstart() -> None:
+    """Compiled modules hide their source: tests of what was there before would say nothing."""
+    if changed := compiled.stale():
+        raise pytest.UsageError(f"changed since they were compiled: {', '.join(map(str, changed))}; run `make setup`")

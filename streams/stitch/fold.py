@@ -328,7 +328,7 @@ class _Turn:
             return
         own = state.own
         if self.replay or (own_changed and own.interactions):
-            changes.parts += ((former, self.name, state.version, None) for former in state.former)
+            changes.parts += [(former, self.name, state.version, None) for former in state.former]
             if state.root is not None:
                 own.cause = self._cause()
                 changes.parts.append((state.root, self.name, state.version, encode(own) if own.interactions else None))
@@ -349,8 +349,8 @@ class _Turn:
             if state.presence != HERE:
                 changes.recalls.append((self.name, state.interactions_applied))
                 state.presence = RECALLED
-            away = (sender for sender, part in state.parts.items() if part.summary == AWAY)
-            changes.parts += ((sender, self.name, ASKED, None) for sender in away)
+            away = [sender for sender, part in state.parts.items() if part.summary == AWAY]
+            changes.parts += [(sender, self.name, ASKED, None) for sender in away]
         state.own.cause = self._cause()
         self.store()
 
@@ -390,7 +390,7 @@ class _Turn:
 
     def _cause(self) -> Cause | None:
         """The latest event of this turn: of the subject's own, or of the parts that arrived, or held until now."""
-        own = (cause_of(event) for event in self.events if not event.restored)
+        own = [cause_of(event) for event in self.events if not event.restored]
         held = () if self.held_cause is None else (self.held_cause,)
         return max((*own, *self.arrived, *held), key=lambda cause: cause[:2], default=None)
 

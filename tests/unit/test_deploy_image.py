@@ -50,7 +50,7 @@ def test_everything_copied_is_in_the_build_context() -> None:
     }
     assert copied == kept
     packages = {pattern.rstrip("*") for pattern in PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
-    assert packages | {"pyproject.toml", "README.md", "LICENSE", "deploy/requirements.lock"} == copied
+    assert packages | {"pyproject.toml", "setup.py", "README.md", "LICENSE", "deploy/requirements.lock"} == copied
     for path in copied:
         assert (ROOT / path).exists(), path
 
