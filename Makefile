@@ -33,9 +33,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 # Beside their sources, which Python then leaves unread: so they are made anew whenever one of those has changed.
 $(COMPILED): $(INSTALLED) setup.py $(SOURCES)
-	@find rihla__mypyc.* $(PACKAGES) -name '*.so' -delete 2>/dev/null || true
+	@find $(PACKAGES) -name '*.so' -delete 2>/dev/null || true
 	$(BIN)/python setup.py --quiet build_ext --inplace
-	@find rihla__mypyc.* $(PACKAGES) -name '*.so' -exec touch {} + 2>/dev/null || true
+	@find $(PACKAGES) -name '*.so' -exec touch {} + 2>/dev/null || true
 	@touch $@
 
 run: setup ## Simulate some travellers and run the whole pipeline over them (CUSTOMERS=2000, DATA=rihla-data)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-GROUP = "rihla"
-"""Name of the one library that all compiled modules are in (`rihla__mypyc`): calls among them are C calls."""
+GROUP = "streams.rihla"
+"""Name of the one library that all compiled modules are in (`streams.rihla__mypyc`): calls among them are C calls."""
 
 
 def extensions() -> list[Extension]:
