@@ -1,7 +1,7 @@
 """A batch of records to Avro values, from the columns of a frame or from rows.
 
 The bytes are those that fastavro.schemaless_writer writes. Large frames are encoded by columns (schemas.columnar), rows
-and small frames by values (schemas.values).
+and small frames row by row where that is compiled (schemas.rowwise), else by columns of values (schemas.values).
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from schemas import frames, records
 from schemas.columnar import Columns
 from schemas.records import frame_type, inline
 from schemas.registry import Registry
+from schemas.rowwise import COMPILED, Rows
 from schemas.values import Values
 from schemas.wire import SINGLE_OBJECT, Wire
 
-FEW: Final = 300
-"""Rows of a frame up to which values are cheaper than columns, of a record of some forty fields."""
+FEW: Final = 1000 if COMPILED else 300
+"""Rows of a frame up to which others are cheaper than columns, of a record of some forty fields."""
 
 
 class BatchEncoder:
@@ -47,8 +48,9 @@ class BatchEncoder:
 class DatumWriter:
     """Encodes records of any schema that has a frame form."""
 
-    def __init__(self, schema: dict[str, Any], few: int = FEW) -> None:
-        """`schema` is a record parsed by fastavro, `few` how many rows of a frame are encoded by values.
+    def __init__(self, schema: dict[str, Any], few: int = FEW, rowwise: bool = COMPILED) -> None:
+        """`schema` is a record parsed by fastavro, `few` how many rows of a frame are not encoded by columns, `rowwise`
+        whether these, and rows, go one by one if they can.
 
         Raises TypeError where the schema has no frame form.
         """
@@ -57,18 +59,25 @@ class DatumWriter:
         fields = inline(schema)["fields"]
         self._types = {field["name"]: frame_type(field["type"]) for field in fields}
         self._values, self._columns = Values(fields), Columns(fields)
+        self._rows = Rows(fields) if rowwise else None
         self._defaults = {field["name"]: _default(field) for field in fields if "default" in field}
 
     def write(self, batch: pl.DataFrame | Sequence[Sequence[Any]], header: bytes = b"") -> list[bytes]:
         """`header` and datum for each row; errors as BatchEncoder.encode."""
         try:
             if not isinstance(batch, pl.DataFrame):
+                if self._rows and (encoded := self._rows.write(batch, header)) is not None:
+                    return encoded
                 columns = dict(zip(self._types, zip(*batch, strict=True), strict=True)) if batch else {}
             else:
                 batch = frames.conform(batch, self._types, self._defaults)
                 if batch.height > self._few:
                     return self._columns.write(batch, header, self._defaults)
                 columns = frames.values(batch)
+                if self._rows and [*columns] == [*self._types]:
+                    encoded = self._rows.write(zip(*columns.values(), strict=True), header)
+                    if encoded is not None:
+                        return encoded
             return self._values.write(columns, len(batch), header, self._defaults) if len(batch) else []
         except ValueError as error:
             raise ValueError(f"{self._name}: {error}") from None

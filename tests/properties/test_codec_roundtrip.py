@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from schemas import records, single
 from schemas.datums import DatumReader
 from schemas.decode import BatchDecoder
-from schemas.encode import FEW, BatchEncoder, DatumWriter
+from schemas.encode import BatchEncoder, DatumWriter
 from schemas.registry import LocalRegistry
 from schemas.wire import CONFLUENT, SINGLE_OBJECT
 
 REGISTRY = LocalRegistry()
+WAYS: list[dict[str, Any]] = [{"few": 0}, {"rowwise": False}, {"rowwise": True}]
+"""Of encoding: frames by columns, by columns of values, row by row."""
 LONGS = st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-200, 200)
 
 PRIMITIVES: dict[str, st.SearchStrategy[Any]] = {
@@ -130,9 +132,10 @@ def test_random_schemas_are_written_as_fastavro_writes_and_read_back(
     schema, rows = batch[0], batch[1]
     parsed, frame = parse_schema(schema), frame_of(schema, rows)
     expected = [datum(parsed, row) for row in rows]
-    assert DatumWriter(parsed).write(frame) == expected
-    assert DatumWriter(parsed, few=0).write(frame) == expected
-    assert DatumWriter(parsed).write([as_tuple(schema, row) for row in rows]) == expected
+    for way in WAYS:
+        writer = DatumWriter(parsed, **way)
+        assert writer.write(frame) == expected
+        assert writer.write([as_tuple(schema, row) for row in rows]) == expected
 
     again, positions, errors = read(parsed, parsed, expected)
     assert positions == list(range(len(rows)))
@@ -148,8 +151,8 @@ def test_slices_and_chunks_are_written_as_their_rows_are(
 ) -> None:
     schema, rows = batch[0], batch[1]
     frame = frame_of(schema, rows)
-    for few in (0, FEW):
-        writer = DatumWriter(parse_schema(schema), few)
+    for way in WAYS:
+        writer = DatumWriter(parse_schema(schema), **way)
         whole = writer.write(frame)
         assert writer.write(frame[start : start + length]) == whole[start : start + length]
         assert writer.write(pl.concat([frame[start:], frame[:start]], rechunk=False)) == whole[start:] + whole[:start]
@@ -163,8 +166,8 @@ def test_values_that_repeat_are_written_as_they_are_alone(
     schema, rows = batch[0], batch[1] * times
     parsed = parse_schema(schema)
     expected = [datum(parsed, row) for row in batch[1]] * times
-    for few in (0, FEW):
-        assert DatumWriter(parsed, few).write(frame_of(schema, rows)) == expected
+    for way in WAYS:
+        assert DatumWriter(parsed, **way).write(frame_of(schema, rows)) == expected
 
 
 @pytest.mark.parametrize("name", records.NAMES)

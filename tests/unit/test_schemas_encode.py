@@ -94,11 +94,14 @@ def test_other_forms_of_the_same_values_are_taken() -> None:
         ({"ids": [None]}, r"Booking: field ids\[\], row 1: null"),
     ],
 )
+@pytest.mark.parametrize("rowwise", [False, True])
 @pytest.mark.parametrize("few", [0, FEW])
-def test_a_value_that_the_schema_does_not_allow_is_named(change: dict[str, Any], message: str, few: int) -> None:
+def test_a_value_that_the_schema_does_not_allow_is_named(
+    change: dict[str, Any], message: str, few: int, rowwise: bool
+) -> None:
     good = {"ids": [{"kind": "a", "value": "b"}]}
     with pytest.raises(ValueError, match=message):
-        DatumWriter(records.schema("booking"), few).write(bookings(good, good | change, good))
+        DatumWriter(records.schema("booking"), few, rowwise).write(bookings(good, good | change, good))
 
 
 @pytest.mark.parametrize("few", [0, FEW])
@@ -131,11 +134,35 @@ def test_the_row_is_the_frames_even_among_nulls_and_empty_lists(few: int) -> Non
     ],
 )
 @pytest.mark.parametrize("nullable", [False, True])
-def test_a_row_with_a_value_of_another_type_is_named(type_: Any, value: Any, message: str, nullable: bool) -> None:
+@pytest.mark.parametrize("rowwise", [False, True])
+def test_a_row_with_a_value_of_another_type_is_named(
+    type_: Any, value: Any, message: str, nullable: bool, rowwise: bool
+) -> None:
     field = {"name": "x", "type": ["null", type_] if nullable else type_}
-    writer = DatumWriter(parse_schema({"type": "record", "name": "R", "fields": [field]}))
+    writer = DatumWriter(parse_schema({"type": "record", "name": "R", "fields": [field]}), rowwise=rowwise)
     with pytest.raises(ValueError, match=f"R: field x, row 0: .*{message}"):
         writer.write([(value,)])
+
+
+@pytest.mark.parametrize("rowwise", [False, True])
+@pytest.mark.parametrize(
+    ("type_", "value", "other"),
+    [
+        ("long", (1 << 63) - 1, 0),
+        ("long", True, 1),
+        ("long", np.int64(5), 5),
+        ("double", 5, 5.0),
+        ("boolean", 1, True),
+        ({"type": "array", "items": "long"}, (1, 2), [1, 2]),
+        ({"type": "record", "name": "P", "fields": [{"name": "y", "type": "long"}]}, [1], (1,)),
+    ],
+)
+def test_a_row_with_a_value_that_is_as_good_is_taken(type_: Any, value: Any, other: Any, rowwise: bool) -> None:
+    schema = parse_schema({"type": "record", "name": "R", "fields": [{"name": "x", "type": type_}]})
+    expected = DatumWriter(schema, rowwise=False).write([(other,), (value,)])
+    assert DatumWriter(schema, rowwise=rowwise).write([(other,), (value,)]) == expected
+    if other:
+        assert expected[0] == expected[1]
 
 
 def test_rows_have_a_value_for_each_field() -> None:
