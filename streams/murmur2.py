@@ -12,7 +12,7 @@ M = np.uint32(0x5BD1E995)
 R = np.uint32(24)
 POSITIVE = np.uint32(0x7FFFFFFF)
 
-_turns = itertools.count()  # partitions of keyless rows go on in turn from call to call
+turns = itertools.count()  # partitions of keyless rows go on in turn from call to call
 
 
 def murmur2(keys: Sequence[bytes]) -> np.ndarray:
@@ -62,5 +62,5 @@ def partitions_of(keys: Sequence[bytes | None], partitions: int) -> np.ndarray:
     result = np.empty(len(keys), dtype=np.int64)
     result[has_key] = hashed
     missing = len(keys) - len(keyed)
-    result[~has_key] = np.fromiter(itertools.islice(_turns, missing), dtype=np.int64, count=missing) % partitions
+    result[~has_key] = np.fromiter(itertools.islice(turns, missing), dtype=np.int64, count=missing) % partitions
     return result

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from streams import keyed
 from streams.murmur2 import partitions_of
 
 RECORD_OVERHEAD = 90  # bytes of a record, with a short header, and of its batch's, besides key and value, at most
@@ -86,7 +88,7 @@ class BatchProducer:
         if self.partitions is None:
             self.partitions = len(await producer.partitions_for(self.topic))
         _check_sizes(keys, values, producer._max_request_size)
-        rows = _rows_by_partition(keys, self.partitions) if partitions is None else _group(np.asarray(partitions))
+        rows = _rows_by_partition(keys, self.partitions, partitions)
         times = None if timestamps_ms is None or isinstance(timestamps_ms, int) else timestamps_ms
         one_time = timestamps_ms if isinstance(timestamps_ms, int) else None
         # Round by round over the partitions, so that all of them have a batch on its way while the next are built.
@@ -124,18 +126,19 @@ class Output(BatchProducer):
         super().__init__(lambda: app.producer._ensure_producer(), topic, partitions)
 
 
-def _rows_by_partition(keys: Sequence[bytes | None], partitions: int) -> dict[int, list[int]]:
-    """Partition -> positions of its rows, ascending; keyless rows take the partitions in turn."""
-    return _group(partitions_of(keys, partitions))
+def _rows_by_partition(
+    keys: Sequence[bytes | None], count: int, partitions: Sequence[int] | None
+) -> dict[int, list[int]]:
+    """Partition -> positions of its rows, ascending; where it is not said, from the key, of so many partitions."""
+    if keyed.COMPILED:
+        return keyed.rows_by_partition(keys, count) if partitions is None else keyed.group(partitions)
+    return _group(partitions_of(keys, count) if partitions is None else np.asarray(partitions))
 
 
-def _group(partitions: np.ndarray) -> dict[int, list[int]]:
+def _group(partitions: npt.NDArray[np.int64]) -> dict[int, list[int]]:
     """Distinct values of an array -> positions where each stands, ascending."""
     if len(partitions) < MANY:
-        found: dict[int, list[int]] = {}
-        for position, value in enumerate(partitions.tolist()):
-            found.setdefault(value, []).append(position)
-        return found
+        return keyed.group(partitions.tolist())
     order = np.argsort(partitions, kind="stable")
     values, starts = np.unique(partitions[order], return_index=True)
     parts = np.split(order, starts[1:])
@@ -144,13 +147,19 @@ def _group(partitions: np.ndarray) -> dict[int, list[int]]:
 
 def _check_sizes(keys: Sequence[bytes | None], values: Sequence[bytes | None], limit: int) -> None:
     """Raise RecordTooLarge if some row is larger than a request may be."""
-    largest = max(map(_size, values))
-    if largest + RECORD_OVERHEAD + max(map(_size, keys)) <= limit:
+    if _largest(keys) + _largest(values) + RECORD_OVERHEAD <= limit:
         return
     for row, (key, value) in enumerate(zip(keys, values, strict=True)):
         size = _size(key) + _size(value) + RECORD_OVERHEAD
         if size > limit:
             raise RecordTooLarge(f"row {row} (key {key!r:.80}) takes {size} bytes; a request may have {limit}")
+
+
+def _largest(some: Sequence[bytes | None]) -> int:
+    try:
+        return max(map(len, some))  # type: ignore[arg-type]
+    except TypeError:  # there is a None among them
+        return max(map(_size, some))
 
 
 def _size(data: bytes | None) -> int:
