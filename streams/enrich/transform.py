@@ -19,6 +19,8 @@ from streams.text.scorer import Scorer
 from streams.text.scrub import scrub_text
 
 INTERACTION = polars_schema("interaction")
+Aspects = list[tuple[str, float | None]]
+"""What an event is about: (aspect, its score or None)."""
 _FIELDS = tuple(name for name in INTERACTION if any(name in polars_schema(channel) for channel in CHANNELS))
 
 
@@ -65,8 +67,7 @@ class Enricher:
         self._places = {touchpoint.name: place for place, touchpoint in enumerate(touchpoints)}
         self._unknown = len(self._places)
         # What a touchpoint is about, with its prior; and of one that is unknown, in the last place.
-        self._about = [[(t.aspect, t.prior)] if t.aspect else [] for t in touchpoints] + [[]]
-        self._aspects = series("aspects", self._about, INTERACTION["aspects"])
+        self._about: list[Aspects] = [[(t.aspect, t.prior)] if t.aspect else [] for t in touchpoints] + [[]]
         self._priors = pl.Series("prior", [*(touchpoint.prior for touchpoint in touchpoints), None], pl.Float64)
 
     def enrich(self, events: Mapping[str, pl.DataFrame], now_ms: int) -> Enriched:
@@ -97,10 +98,8 @@ class Enricher:
         languages: list[str | None] = [None] * frame.height
         scores: list[float | None] = [None] * frame.height
         confidences: list[float | None] = [None] * frame.height
-        aspects = self._aspects
+        aspects = [self._about[place] for place in places]
         if texts.null_count() < frame.height:
-            said: list[list[tuple[str, float | None]]] = []
-            aspects_at = list(places)
             scrubbed = texts.to_list()
             locales = frame["locale"]
             for row, text in enumerate(scrubbed):
@@ -110,17 +109,14 @@ class Enricher:
                 found = self._scorer.score_one(text, locales[row], by_sentence=False)
                 languages[row], scores[row], confidences[row] = found.language, found.score, found.confidence
                 named = {aspect for aspect, _ in found.aspects}
-                said.append(found.aspects + [own for own in self._about[places[row]] if own[0] not in named])
-                aspects_at[row] = self._unknown + len(said)
+                aspects[row] = found.aspects + [own for own in aspects[row] if own[0] not in named]
             texts = pl.Series("text", scrubbed, pl.String)
-            aspects = pl.concat([aspects, series("aspects", said, INTERACTION["aspects"])])
-            places = aspects_at
         return [
             texts,
             pl.Series("language", languages, pl.String),
             pl.Series("text_score", scores, pl.Float64),
             pl.Series("text_confidence", confidences, pl.Float64),
-            aspects.gather(places),
+            series("aspects", aspects, INTERACTION["aspects"]),
         ]
 
 
