@@ -90,8 +90,9 @@ class Graph:
 
     def identities(self) -> Iterator[Change]:
         """Every identifier that is linked with another and every booking that is mentioned."""
-        for node, flags in enumerate(self._flags):
-            if flags & (_LINKED | _MENTIONED):
+        flags = self._flags
+        for node in range(len(flags)):
+            if flags[node] & (_LINKED | _MENTIONED):
                 yield self._change(node)
 
     def apply(self, links: Iterable[Link]) -> Applied:

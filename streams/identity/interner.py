@@ -16,6 +16,7 @@ BOOKING_RANK = UNKNOWN_RANK + 1
 """What `Interner.rank` says of `booking_ref:REF`, which has no strength."""
 
 _CODES = {kind: rank for rank, kind in enumerate(KINDS)} | {BOOKING_REF: BOOKING_RANK}
+_HEADS = [bytes((head,)) for head in range((BOOKING_RANK + 1) << 2)]
 _PREFIXES = [f"{kind}:" for kind in KINDS] + ["", f"{BOOKING_REF}:"]
 _TEXT, _HEX, _UUID = range(3)
 _HEX_LENGTH = 16
@@ -34,20 +35,20 @@ def pack(identifier: str) -> bytes:
     kind, _, value = identifier.partition(":")
     code = _CODES.get(kind)
     if code is None:
-        return bytes((UNKNOWN_RANK << 2 | _TEXT,)) + identifier.encode()
+        return _HEADS[UNKNOWN_RANK << 2 | _TEXT] + identifier.encode()
     length = len(value)
     try:
         if length == _UUID_LENGTH and value[8] == "-":
             raw = bytes.fromhex(value.replace("-", ""))
             if _uuid(raw) == value:
-                return bytes((code << 2 | _UUID,)) + raw
+                return _HEADS[code << 2 | _UUID] + raw
         elif length >= _HEX_LENGTH and not length & 1:
             raw = bytes.fromhex(value)
             if raw.hex() == value:
-                return bytes((code << 2 | _HEX,)) + raw
+                return _HEADS[code << 2 | _HEX] + raw
     except ValueError:
         pass  # not hexadecimal: text
-    return bytes((code << 2 | _TEXT,)) + value.encode()
+    return _HEADS[code << 2 | _TEXT] + value.encode()
 
 
 def unpack(packed: bytes) -> str:

@@ -61,8 +61,11 @@ class Resolver:
     def without(self, remaining: Resolver, erased: Set[str]) -> list[Change]:
         """What a graph of fewer links says otherwise than this one, of each identifier but the erased ones."""
         resolve = remaining.graph.resolve
-        known = (change for change in self.graph.identities() if change.identifier not in erased)
-        return [now for was in known if (now := resolve(was.identifier)) != was]
+        return [
+            now
+            for was in self.graph.identities()
+            if was.identifier not in erased and (now := resolve(was.identifier)) != was
+        ]
 
     @property
     def changes(self) -> list[Change]:

@@ -11,7 +11,6 @@ for up to two words. `=term` takes no affixes, `term*` takes any ending. A later
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cached_property
 from importlib.resources import files
 
 from streams.text import normalise
@@ -111,6 +110,8 @@ class Lexicon:
                 by_second.setdefault(rest[0], []).append((rest, entry))
             for found in by_second.values():
                 found.sort(key=longest_first)
+        self._known = frozenset(self._terms) | self._keys
+        self._longest_stem = max(map(len, self._stems), default=0)
 
     def _add(self, kind: str, term: str, phrases: dict[str, dict[tuple[str, ...], Entry]]) -> None:
         words = [word if word == "*" else self._term(word) for word in term.replace("=", "").split()]
@@ -129,10 +130,6 @@ class Lexicon:
         verb = word.endswith("-")
         return self.normalise(word[:-1]) + "-" if verb else self.normalise(word)
 
-    @cached_property
-    def _known(self) -> frozenset[str]:
-        return frozenset(self._terms) | self._keys
-
     def terms(self) -> Collection[str]:
         """Its single words, normalised, as they stand in it."""
         return self._terms.keys()
@@ -143,10 +140,6 @@ class Lexicon:
         if self.language == "tr":
             return any(token[:cut] in self._terms for cut in range(len(token), 3, -1))
         return token in self._terms
-
-    @cached_property
-    def _longest_stem(self) -> int:
-        return max(map(len, self._stems), default=0)
 
     def word(self, raw: str) -> Word:
         """What `raw`, a token as written, is in this language."""

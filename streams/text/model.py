@@ -27,7 +27,7 @@ class LinearModel:
         self._pairs: dict[str, dict[str, Weights]] = {}
         for line in lines[1:]:
             feature, *numbers = line.split("\t")
-            negative, neutral, positive = (int(number) * float(unit) for number in numbers)
+            negative, neutral, positive = [int(number) * float(unit) for number in numbers]
             first, _, second = feature.partition(" ")
             if second:
                 self._pairs.setdefault(first, {})[second] = (negative, neutral, positive)

@@ -16,6 +16,8 @@ TOKEN = re.compile(
     r"|(?P<word>[^\W\d_]+(?:['’`][^\W\d_]+)*)|(?P<number>\d[\d.,:]*)"
     rf"|(?P<emoji>[{_EMOJI}])|(?P<end>[.!?؟۔…\n]+)|(?P<pause>[,;:،؛()\-–—/\"]+)"
 )
+Token = tuple[str | None, str, int]
+"""Its kind (a group of `TOKEN`), itself, and where it begins."""
 _REPEAT = re.compile(r"(.)\1{2,}")
 
 _ARABIC = str.maketrans("أإآٱىةؤئکیےگڤپچھہۃ", "اااايهويكييجفبجههه")
@@ -35,6 +37,11 @@ _DOUBLE = re.compile(r"(.)\1+")
 def clean(text: str) -> str:
     """The text without marks that carry no letter."""
     return text if text.isascii() else _MARKS.sub("", text)
+
+
+def tokens(text: str) -> list[Token]:
+    """The tokens of a text, in order."""
+    return [(match.lastgroup, match.group(), match.start()) for match in TOKEN.finditer(text)]
 
 
 @lru_cache(maxsize=1 << 16)

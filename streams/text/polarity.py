@@ -141,9 +141,11 @@ def _phrase(
     (before `consumed`) only the aspects count. Returns where the last phrase that counted ends.
     """
     phrases, following = word.phrases, words[place + 1].keys
-    if "*" not in phrases and following.isdisjoint(phrases):
+    found = [phrases[second] for second in following if second in phrases]
+    if "*" in phrases:
+        found.append(phrases["*"])
+    if not found:
         return consumed
-    found = [phrases[second] for second in (*following, "*") if second in phrases]
     for rest, entry in found[0] if len(found) == 1 else sorted(chain.from_iterable(found), key=longest_first):
         end = _match(rest, words, place + 1)
         if end:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streams.text import features, normalise, polarity
+from streams.text import features, normalise
 from streams.text.language import Identifier
-from streams.text.lexicon import ASPECTS, Lexicon, Word, read
+from streams.text.lexicon import ASPECTS, Lexicon, read
 from streams.text.model import LinearModel
-from streams.text.polarity import Clause, compound
+from streams.text.polarity import compound
+from streams.text.sentences import LEAST, Sentence, sentences
 
 LEXICONS = {
     "en": ("vader", "en"),
@@ -24,12 +25,6 @@ LEXICONS = {
 MODELS = {"en": ("en", 0.3), "id": ("id", 0.0), "ms": ("id", 0.3)}
 """The trained model of a language, and how much the lexicon's sum adds to its log odds: more where the texts
 that the model learned from are further from travel."""
-LEAST = 0.25
-"""Less evidence than this (in valence) is none: the score is null."""
-
-VERDICT = 1.8
-"""How much a sentence that sums up counts among the others."""
-
 PLAIN = 3.0
 """A lexicon sum this far from 0 (less in a text of under ten words) is an opinion even where the model sees none."""
 MUCH = 12.0
@@ -61,33 +56,6 @@ class TextScore:
     sentences: list[SentenceScore]
 
 
-@dataclass(slots=True)
-class _Sentence:
-    start: int
-    end: int
-    clauses: list[Clause]
-    total: float = 0.0
-    evidence: float = 0.0
-    weight: float = 1.0
-
-    @staticmethod
-    def of(start: int, end: int, clauses: list[Clause], question: bool) -> _Sentence:
-        sentence = _Sentence(start, end, clauses)
-        for clause in clauses:
-            sentence.total += clause.total
-            sentence.evidence += clause.evidence
-            if clause.verdict:
-                sentence.weight = VERDICT
-        if question and sentence.total > 0:
-            sentence.total *= 0.6
-        return sentence
-
-    @property
-    def score(self) -> float | None:
-        """In [-1, 1], or None where the sentence expresses nothing."""
-        return round(compound(self.total), 4) if self.evidence >= LEAST and abs(self.total) >= 0.05 else None
-
-
 class Scorer:
     """Reads the package's lexicons once; then `score_one` or `score` (many). For one thread at a time.
 
@@ -111,21 +79,21 @@ class Scorer:
     def score_one(self, text: str, locale: str | None, *, by_sentence: bool = True) -> TextScore:
         """Score a text; `locale` is a BCP 47 tag, a prior for the language. Sentences are left out if not asked for."""
         text = normalise.clean(text)
-        tokens = [(match.lastgroup, match.group(), match.start()) for match in normalise.TOKEN.finditer(text)]
+        tokens = normalise.tokens(text)
         words = [token for kind, token, _ in tokens if kind == "word"]
         variety, certainty, mixed = self._identifier.identify(text, words, locale)
         if variety is None and words:
             return TextScore(None, 0.0, None, [], [])
         lexicon = self._lexicons[variety or "en"]
-        sentences, emotion = self._sentences(text, tokens, lexicon, self._lexicons[mixed] if mixed else None)
-        total, evidence = _weigh(sentences, emotion)
+        said = sentences(text, tokens, lexicon, self._lexicons[mixed] if mixed else None)
+        total, evidence = _weigh(said, self._emotion(tokens))
         if variety in self._models and words:
             score, strength = self._by_model(variety, text, words, total, evidence)
         else:
             score, strength = _by_lexicon(total, evidence)
         confidence = round(strength * (certainty if words else 0.5), 4)
-        parts = [SentenceScore(text[p.start : p.end].strip(), p.score) for p in sentences] if by_sentence else []
-        return TextScore(score, confidence, variety and variety[:2], _aspects(sentences), parts)
+        parts = [SentenceScore(text[p.start : p.end].strip(), p.score) for p in said] if by_sentence else []
+        return TextScore(score, confidence, variety and variety[:2], _aspects(said), parts)
 
     def _by_model(
         self, variety: str, text: str, words: Sequence[str], total: float, evidence: float
@@ -147,86 +115,26 @@ class Scorer:
     def evidence(self, text: str, variety: str) -> tuple[list[str], float, float]:
         """The words of a text in a known language, the lexicon's sum and how much it found: what models train on."""
         text = normalise.clean(text)
-        tokens = [(match.lastgroup, match.group(), match.start()) for match in normalise.TOKEN.finditer(text)]
-        total, evidence = _weigh(*self._sentences(text, tokens, self._lexicons[variety], None))
+        tokens = normalise.tokens(text)
+        total, evidence = _weigh(sentences(text, tokens, self._lexicons[variety], None), self._emotion(tokens))
         return [token for kind, token, _ in tokens if kind == "word"], total, evidence
 
-    def _sentences(
-        self, text: str, tokens: list[tuple[str | None, str, int]], lexicon: Lexicon, second: Lexicon | None
-    ) -> tuple[list[_Sentence], list[float]]:
-        """The sentences with their clauses, and the valences of the emoji of the whole text."""
-        sentences: list[_Sentence] = []
-        emotion: list[float] = []
-        clauses: list[Clause] = []
-        words: list[Word] = []
-        shouted: list[bool] = []
-        start, weight = 0, 1.0
-        capitals = lexicon.language == "en" and not text.isupper()
-        look_up = lexicon.word
-
-        def close_clause() -> None:
-            nonlocal words, shouted
-            if words:
-                found = polarity.clause(words, lexicon, shouted if capitals else None)
-                if weight != 1.0:
-                    found.total *= weight
-                clauses.append(found)
-                words, shouted = [], []
-
-        def close_sentence(end: int, mark: str) -> None:
-            nonlocal clauses, start, weight
-            close_clause()
-            if clauses:
-                if "!" in mark:
-                    clauses[-1].total *= 1.0 + 0.1 * min(mark.count("!"), 3)
-                sentences.append(_Sentence.of(start, end, clauses, "?" in mark or "؟" in mark))
-            clauses, start, weight = [], end, 1.0
-
-        for kind, token, at in tokens:
-            if kind == "word":
-                word = look_up(token)
-                if second is not None and not word.known and not word.keys:
-                    word = second.word(token)
-                if word.aspects and token[0] == "و" and words and lexicon.language == "ar" and _complete(words):
-                    close_clause()
-                if word.role is not None:
-                    if word.role == "and":
-                        if _complete(words):
-                            close_clause()
-                    elif word.role == "but":
-                        close_clause()
-                        for clause in clauses:
-                            clause.total *= 0.6
-                        weight = 1.3
-                words.append(word)
-                if capitals:
-                    shouted.append(len(token) > 2 and token.isupper())
-            elif kind == "end":
-                if token != "." or not text[at + 1 : at + 2].isalnum():
-                    close_sentence(at + len(token), token)
-            elif kind == "pause":
-                close_clause()
-            elif kind in ("emoji", "emoticon"):
-                valence = self._emoji.get(token)
-                if valence:
-                    emotion.append(valence)
-        close_sentence(len(text), "")
-        return sentences, emotion
+    def _emotion(self, tokens: Sequence[normalise.Token]) -> list[float]:
+        """The valences of the emoji and emoticons of a text."""
+        marks = [self._emoji.get(token, 0.0) for kind, token, _ in tokens if kind == "emoji" or kind == "emoticon"]
+        return [valence for valence in marks if valence]
 
 
-def _complete(words: Sequence[Word]) -> bool:
-    """Whether a clause already says something of something, so that what follows an "and" may be of something else."""
-    return any(word.aspects for word in words) and any(word.valence for word in words)
-
-
-def _weigh(sentences: list[_Sentence], emotion: list[float]) -> tuple[float, float]:
+def _weigh(said: list[Sentence], emotion: list[float]) -> tuple[float, float]:
     """The sum of all valences of a text, and the sum of their sizes; of many emoji, the first count most."""
-    total = sum([sentence.total * sentence.weight for sentence in sentences])
-    evidence = sum([sentence.evidence for sentence in sentences])
-    if emotion:
-        total += sum(emotion[:3]) + 0.3 * sum(emotion[3:6])
-        evidence += sum(map(abs, emotion[:3]))
-        evidence += 0.3 * sum(map(abs, emotion[3:6]))
+    total = evidence = 0.0
+    for sentence in said:
+        total += sentence.total * sentence.weight
+        evidence += sentence.evidence
+    for place, valence in enumerate(emotion[:6]):
+        share = 1.0 if place < 3 else 0.3
+        total += share * valence
+        evidence += share * abs(valence)
     return total, max(abs(total), evidence)
 
 
@@ -237,10 +145,10 @@ def _by_lexicon(total: float, evidence: float) -> tuple[float | None, float]:
     return round(compound(total), 4), evidence / (evidence + 2.0) * (0.5 + 0.5 * abs(total) / evidence)
 
 
-def _aspects(sentences: list[_Sentence]) -> list[tuple[str, float | None]]:
+def _aspects(said: list[Sentence]) -> list[tuple[str, float | None]]:
     """Each aspect with the polarity of the clauses that name it; a clause that says nothing takes its sentence's."""
     totals: dict[int, float | None] = {}
-    for sentence in sentences:
+    for sentence in said:
         for clause in sentence.clauses:
             if not clause.aspects:
                 continue

@@ -1,0 +1,113 @@
+"""A text's sentences and clauses with what they say: where one ends, and which counts more or less than the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from streams.text import polarity
+from streams.text.lexicon import Lexicon, Word
+from streams.text.normalise import Token
+from streams.text.polarity import Clause, compound
+
+LEAST = 0.25
+"""Less evidence than this (in valence) is none: the score is null."""
+
+VERDICT = 1.8
+"""How much a sentence that sums up counts among the others."""
+
+
+class Sentence:
+    """A sentence (from `start` to `end` of its text): its clauses, their valences added up (`total`), how much they
+    say in all (`evidence`), and what it counts among others (`weight`).
+    """
+
+    __slots__ = ("clauses", "end", "evidence", "start", "total", "weight")
+
+    def __init__(self, start: int, end: int, clauses: list[Clause], question: bool) -> None:
+        self.start, self.end, self.clauses = start, end, clauses
+        total = evidence = 0.0
+        self.weight = 1.0
+        for clause in clauses:
+            total += clause.total
+            evidence += clause.evidence
+            if clause.verdict:
+                self.weight = VERDICT
+        self.total = total * 0.6 if question and total > 0 else total
+        self.evidence = evidence
+
+    @property
+    def score(self) -> float | None:
+        """In [-1, 1], or None where the sentence expresses nothing."""
+        return round(compound(self.total), 4) if self.evidence >= LEAST and abs(self.total) >= 0.05 else None
+
+
+class _Reading:
+    """A text that is being read: the sentences so far, the clauses of the next one, the words of its last clause."""
+
+    def __init__(self, text: str, lexicon: Lexicon) -> None:
+        self.sentences: list[Sentence] = []
+        self._lexicon = lexicon
+        self._arabic = lexicon.language == "ar"
+        self._capitals = lexicon.language == "en" and not text.isupper()
+        self._clauses: list[Clause] = []
+        self._words: list[Word] = []
+        self._shouted: list[bool] = []
+        self._start = 0
+        self._weight = 1.0
+
+    def read(self, word: Word, token: str) -> None:
+        """The next word, written as `token`."""
+        if word.aspects and self._arabic and token[0] == "و" and self._words and self._complete():
+            self.end_clause()
+        role = word.role
+        if role == "and":
+            if self._complete():
+                self.end_clause()
+        elif role == "but":
+            self.end_clause()
+            for clause in self._clauses:
+                clause.total *= 0.6
+            self._weight = 1.3
+        self._words.append(word)
+        if self._capitals:
+            self._shouted.append(len(token) > 2 and token.isupper())
+
+    def end_clause(self) -> None:
+        """What follows is another clause."""
+        if self._words:
+            clause = polarity.clause(self._words, self._lexicon, self._shouted if self._capitals else None)
+            if self._weight != 1.0:
+                clause.total *= self._weight
+            self._clauses.append(clause)
+            self._words, self._shouted = [], []
+
+    def end_sentence(self, end: int, mark: str) -> None:
+        """What follows, from `end` on, is another sentence; this one ended with the mark."""
+        self.end_clause()
+        if self._clauses:
+            if "!" in mark:
+                self._clauses[-1].total *= 1.0 + 0.1 * min(mark.count("!"), 3)
+            self.sentences.append(Sentence(self._start, end, self._clauses, "?" in mark or "؟" in mark))
+        self._clauses, self._start, self._weight = [], end, 1.0
+
+    def _complete(self) -> bool:
+        """Whether the clause already says something of something: what follows an "and" may be of something else."""
+        return any(word.aspects for word in self._words) and any(word.valence for word in self._words)
+
+
+def sentences(text: str, tokens: Sequence[Token], lexicon: Lexicon, second: Lexicon | None) -> list[Sentence]:
+    """The sentences of a text; `second` is the lexicon of a language that it mixes in."""
+    reading = _Reading(text, lexicon)
+    for kind, token, at in tokens:
+        if kind == "word":
+            word = lexicon.word(token)
+            if second is not None and not word.known and not word.keys:
+                word = second.word(token)
+            reading.read(word, token)
+        elif kind == "end":
+            if token != "." or not text[at + 1 : at + 2].isalnum():
+                reading.end_sentence(at + len(token), token)
+        elif kind == "pause":
+            reading.end_clause()
+    reading.end_sentence(len(text), "")
+    return reading.sentences
