@@ -21,7 +21,7 @@ from schemas.rowwise import COMPILED, Rows
 from schemas.values import Values
 from schemas.wire import SINGLE_OBJECT, Wire
 
-FEW: Final = 1000 if COMPILED else 300
+FEW: Final = 600 if COMPILED else 300
 """Rows of a frame up to which others are cheaper than columns, of a record of some forty fields."""
 
 
