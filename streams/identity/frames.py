@@ -7,7 +7,7 @@ A batch is a frame with `ids` (List of Struct{kind, value}), `booking_ref` (Stri
 - its subject with `booking_ref:REF`, if it names somebody and a booking: a candidate for the booking's lead;
 - `booking_ref:REF` with itself, if it names a booking and nobody: a mention, so that the booking's owner is published.
 
-Where no event of a batch names several identifiers, nothing is sorted.
+Where no event of a batch names several identifiers, nothing is sorted. Few events are taken one by one.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from streams.identity.identifiers import BOOKING_REF, KINDS, UNKNOWN_RANK
+from streams.identity.identifiers import BOOKING_REF, KINDS, UNKNOWN_RANK, booking_subject, named
 
 LINK_SCHEMA = {"subject": pl.String, "identifier": pl.String, "occurred_at": pl.Int64}
 """Columns of a frame of links."""
+
+FEW = 100
+"""Up to so many events are taken one by one: queries cost a millisecond or more, however few there are."""
 
 _BOOKING_PREFIX = f"{BOOKING_REF}:"
 _BOOKING = pl.concat_str(pl.lit(_BOOKING_PREFIX), pl.col("booking_ref"))
@@ -51,6 +54,11 @@ def subjects_and_links(events: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
 
     Links are (subject, identifier, occurred_at), the earliest time of each pair in this batch, in no order.
     """
+    return one_by_one(events) if events.height <= FEW else in_columns(events)
+
+
+def in_columns(events: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+    """What `subjects_and_links` says, by queries; for many events."""
     # Each identifier with its row; an event without any has one row, of null, as has one that names a booking.
     identifiers = events.select(_ROW, "ids").explode("ids", empty_as_null=True).select("row", _NAMED)
     several = identifiers.height > events.height
@@ -67,3 +75,22 @@ def subjects_and_links(events: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
         pairs = keyed[rows[~first]].select("subject", others, "occurred_at")
         links = pl.concat([links, pairs.filter(_OF_TWO)])
     return keyed["subject"], links.group_by("subject", "identifier").agg(_EARLIEST)
+
+
+def one_by_one(events: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+    """What `subjects_and_links` says, without a query; for few events."""
+    subjects: list[str | None] = []
+    earliest: dict[tuple[str, str], int] = {}
+    columns = [events[name].to_list() for name in ("ids", "booking_ref", "occurred_at")]
+    for ids, booking_ref, at in zip(*columns, strict=True):
+        identifiers = named([(one["kind"], one["value"]) for one in ids or ()])
+        linked = identifiers[1:]
+        if booking_ref is not None:
+            linked.append(booking_subject(booking_ref))
+        named_first = identifiers or linked
+        subjects.append(named_first[0] if named_first else None)
+        for identifier in linked:
+            link = named_first[0], identifier
+            earliest[link] = min(at, earliest.get(link, at))
+    links = pl.DataFrame([(*link, at) for link, at in earliest.items()], LINK_SCHEMA, orient="row")
+    return pl.Series("subject", subjects, pl.String), links

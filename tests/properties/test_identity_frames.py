@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.identity.frames import LINK_SCHEMA, subjects, subjects_and_links
+from streams.identity.frames import LINK_SCHEMA, in_columns, one_by_one, subjects
 from streams.identity.identifiers import subject_of
 from streams.verify.identity import links_of
 
@@ -41,9 +41,11 @@ def test_columns_say_what_single_events_say(events: list[tuple[list[tuple[str, s
     for event in events:
         for subject, identifier, occurred_at in links_of(*event):
             expected[subject, identifier] = min(occurred_at, expected.get((subject, identifier), occurred_at))
-    found, links = subjects_and_links(frame)
-    assert found.to_list() == [subject_of(ids, booking_ref) for ids, booking_ref, _ in events]
-    assert subjects(frame).to_list() == found.to_list()
-    assert links.schema == LINK_SCHEMA
-    assert {(subject, identifier): time for subject, identifier, time in links.iter_rows()} == expected
-    assert links.height == len(expected)
+    for way in (in_columns, one_by_one):
+        found, links = way(frame)
+        assert found.to_list() == [subject_of(ids, booking_ref) for ids, booking_ref, _ in events]
+        assert (found.name, found.dtype) == ("subject", pl.String)
+        assert subjects(frame).to_list() == found.to_list()
+        assert links.schema == LINK_SCHEMA
+        assert {(subject, identifier): time for subject, identifier, time in links.iter_rows()} == expected
+        assert links.height == len(expected)
