@@ -83,8 +83,9 @@ def _count(enriched: Enriched) -> None:
     metrics.UNKNOWN_TOUCHPOINTS.inc(enriched.unknown_touchpoints)
     if interactions["text"].null_count() == interactions.height:
         return
-    texts = interactions.select("language", "score_source").filter(interactions["text"].is_not_null())
-    for (language, source), count in Counter(texts.iter_rows()).items():
+    texts = interactions["text"].is_not_null()
+    found = (interactions[name].filter(texts).to_list() for name in ("language", "score_source"))
+    for (language, source), count in Counter(zip(*found, strict=True)).items():
         metrics.TEXT_SCORED.labels(language or "unknown", "scored" if source == "text" else "null").inc(count)
 
 
