@@ -32,8 +32,6 @@ ROWS_PER_INSERT = 20_000
 """With 60,000 a row costs some 7 % less CPU, and an insert takes 180 MB at its peak, with decoding, instead of 80."""
 BYTES_PER_INSERT = 16 << 20
 """Of keys and values, as Kafka has them: bounds the memory of an insert whose rows are long."""
-LINGER_SECONDS = 0.25
-"""Between two inserts that are not full, at most; see streams.gather.patience."""
 LATENCIES_PER_INSERT = 20
 """How many rows of an insert the latency metric looks at, evenly spread."""
 
@@ -90,7 +88,7 @@ def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> N
         edge.observe(batches, time.perf_counter() - began)
 
     async def store(stream: Any) -> None:
-        await gather(stream, handle, ROWS_PER_INSERT, BYTES_PER_INSERT, LINGER_SECONDS)
+        await gather(stream, handle, ROWS_PER_INSERT, BYTES_PER_INSERT, table.linger)
 
     topic = app.topic(settings.topic(table.topic), key_serializer="raw", value_serializer="raw")
     app.agent(topic, name=f"sink-{table.topic}")(store)

@@ -33,6 +33,7 @@ class Table:
     versioned: the record carries a version, and the highest of a key is current; otherwise rows of a key are copies.
     maps: fields of the form array<{key, value}> that are a Map in ClickHouse.
     words: columns of few different texts (LowCardinality in ClickHouse), which go out as dictionaries.
+    linger: seconds at most between two inserts that are not full; see streams.gather.patience.
     """
 
     topic: str
@@ -43,7 +44,12 @@ class Table:
     versioned: bool = True
     maps: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    linger: float = 0.5
 
+
+SOON = 0.1
+"""The linger of tables that somebody waits for. An insert costs some 10 ms, however few its rows, so that only these
+are written as soon as may be."""
 
 TABLES: dict[str, Table] = {
     table.topic: table
@@ -61,11 +67,11 @@ TABLES: dict[str, Table] = {
                 *("score_source", "package", "meal_plan", "room_type", "delay_code", "facility", "service", "platform"),
             ),
         ),
-        Table("journeys", "journey", "journeys_store", "journeys", ("journey_id",), maps=("spend",)),
-        Table("customers", "customer", "customers_store", "customers", ("customer_id",)),
-        Table("cases", "case", "cases_store", "cases", ("case_id", "customer_id")),
+        Table("journeys", "journey", "journeys_store", "journeys", ("journey_id",), maps=("spend",), linger=SOON),
+        Table("customers", "customer", "customers_store", "customers", ("customer_id",), linger=SOON),
+        Table("cases", "case", "cases_store", "cases", ("case_id", "customer_id"), linger=SOON),
         Table("identities", "identity", "identities_store", "identities", ("kind", "value")),
-        Table("alerts", "alert", "alerts_store", "alerts", ("alert_id",)),
+        Table("alerts", "alert", "alerts_store", "alerts", ("alert_id",), linger=SOON),
         Table("moves", "move", "moves_store", "moves", ("move_id",)),
         Table(
             "dead-letters",
