@@ -32,7 +32,7 @@ EVENTS = {
     "stages": 60_000,
     "transport": 200_000,
     "pipeline": 200_000,
-    "stitch": 200_000,
+    "stitch": 150_000,
     "scaling": 100_000,
     "sink": 60_000,
     "wire": 20_000,

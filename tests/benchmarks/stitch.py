@@ -4,6 +4,8 @@ All read the same interactions from one broker, one worker after the other, and 
 moves; none has alert rules. A worker first gets a few interactions, so that it has started and joined its group; the
 CPU is that of the rest, until as many are done: their offsets committed or, for Bytewax, which commits none, a customer
 published for each. What each published last under each key must be what our fold makes of the events at once.
+
+All take turns several times, and of each the least counts: a machine that others use is now faster and now slower.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ from tests.benchmarks.report import Outcome, say, tabulate
 from tests.benchmarks.sample import REGISTRY, batches
 
 WARM_UP = 500
+ROUNDS = 2
 LOOK_EVERY = 0.25
 WITHIN = 900.0
 """Seconds for either worker."""
@@ -99,19 +102,29 @@ class Took:
     """Bytes at the end: proportional set size."""
     tables: Mapping[str, pl.DataFrame]
 
+    def least(self, other: Took) -> Took:
+        """The lesser of each figure."""
+        return Took(min(self.wall, other.wall), min(self.cpu, other.cpu), min(self.memory, other.memory), self.tables)
+
 
 def measure(events: int) -> Outcome:
     """Let every worker fold so many interactions."""
     interactions = enriched(events + WARM_UP)
-    took, problems = asyncio.run(_all(interactions))
     count = sum(len(keys) for keys, _ in interactions) - WARM_UP
     right = expected(interactions)
-    for name, one in took.items():
-        problems += [
-            f"stitch: {topic} of {name} differ: {why}"
-            for topic in COMPARED
-            if (why := difference(topic, right[topic], one.tables[topic]))
-        ]
+    took: dict[str, Took] = {}
+    problems: list[str] = []
+    for number in range(ROUNDS):
+        say(f"stitch: round {number + 1} of {ROUNDS}")
+        found, failed = asyncio.run(_all(interactions))
+        problems += failed
+        for name, one in found.items():
+            problems += [
+                f"stitch: {topic} of {name} differ: {why}"
+                for topic in COMPARED
+                if (why := difference(topic, right[topic], one.tables[topic]))
+            ]
+            took[name] = one if name not in took else took[name].least(one)
     ours = took[OURS]
     rows = [
         [
