@@ -43,8 +43,8 @@ LIMITS = {
     "decode for stitch": 4.0,
     "match alerts": 0.5,
     "stitch events": 5.5,
-    "stitch fold": 18.0,
-    "stitch encode": 4.5,
+    "stitch fold": 15.0,
+    "stitch encode": 2.5,
     "decode for sink": 6.0,
     "to_arrow": 3.0,
 }
