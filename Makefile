@@ -34,7 +34,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 # Beside their sources, which Python then leaves unread: so they are made anew whenever one of those has changed.
 $(COMPILED): $(INSTALLED) setup.py $(SOURCES)
 	@find $(PACKAGES) -name '*.so' -delete 2>/dev/null || true
-	$(BIN)/python setup.py --quiet build_ext --inplace
+	@$(BIN)/python setup.py --quiet build_ext --inplace || { find $(PACKAGES) -name '*.so' -delete; \
+		echo "Compiling failed, as is said above: these modules stay Python; it all works, at more CPU an event"; }
 	@find $(PACKAGES) -name '*.so' -exec touch {} + 2>/dev/null || true
 	@touch $@
 

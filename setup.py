@@ -23,8 +23,8 @@ def extensions() -> list[Extension]:
     """What to compile: nothing where that cannot be done, which is said."""
     if os.environ.get("RIHLA_COMPILE") == "0":
         return []
-    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
-    if not any(map(shutil.which, (os.environ.get("CC", compiler), compiler, "cc"))):
+    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+    if not shutil.which(compiler):
         return _none(f"there is no C compiler ({compiler})")
     if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
         return _none("Python's headers are not installed (Debian: python3-dev)")
