@@ -6,6 +6,7 @@ them: schemas.values, which writes the same bytes, then does, or says what is wr
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -49,12 +50,12 @@ class Rows:
         return encoded
 
 
-class _Encoder:
+class _Encoder(ABC):
     """Encodes values of one type."""
 
+    @abstractmethod
     def write(self, value: object, out: BytesWriter) -> None:
         """Append a value's encoding. Raises UnfitError, UnicodeEncodeError."""
-        raise NotImplementedError
 
 
 class _Union(_Encoder):

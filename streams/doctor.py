@@ -86,9 +86,7 @@ def compilation(root: Path | None = None) -> Finding:
         return Finding("problem", "compiled modules", f"changed since they were compiled: {names}", "make setup")
     count = len(compiled.modules(root))
     if not count:
-        remedy = (
-            "all works, at a third more CPU an event in stitch: install a C compiler (Debian: gcc), then make setup"
-        )
+        remedy = "all works, at more CPU an event; for less, install a C compiler (Debian: gcc), then make setup"
         return Finding("note", "compiled modules", "none", remedy)
     return Finding("ok", "compiled modules", str(count))
 

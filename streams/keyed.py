@@ -19,16 +19,10 @@ _M: Final = 0x5BD1E995
 
 def rows_by_partition(keys: Sequence[bytes | None], partitions: int) -> dict[int, list[int]]:
     """Partition, as Kafka's default partitioner has it -> positions of its keys, ascending; Nones take turns."""
-    found: dict[int, list[int]] = {}
     among: i64 = partitions
-    for row, key in enumerate(keys):
-        partition = int((murmur2(key) & 0x7FFFFFFF) % among) if key is not None else next(turns) % partitions
-        rows = found.get(partition)
-        if rows is None:
-            found[partition] = [row]
-        else:
-            rows.append(row)
-    return found
+    return group(
+        [int((murmur2(key) & 0x7FFFFFFF) % among) if key is not None else next(turns) % partitions for key in keys]
+    )
 
 
 def group(values: Sequence[int]) -> dict[int, list[int]]:

@@ -156,10 +156,7 @@ def _check_sizes(keys: Sequence[bytes | None], values: Sequence[bytes | None], l
 
 
 def _largest(some: Sequence[bytes | None]) -> int:
-    try:
-        return max(map(len, some))  # type: ignore[arg-type]
-    except TypeError:  # there is a None among them
-        return max(map(_size, some))
+    return max([len(data) for data in some if data is not None], default=0)  # no call a row
 
 
 def _size(data: bytes | None) -> int:
