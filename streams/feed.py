@@ -67,7 +67,7 @@ class Fed:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
     """One batch ready to send: topic (without prefix), keys, values; and what it is counted as."""
 
     topic: str
@@ -109,30 +109,36 @@ class Feeder:
         check: called before each batch; what it raises ends the feeding.
         Raises what the source raises (SourceError), and aiokafka's errors.
         """
-        prepared = self._prepare(batches)
+        prepared = self.prepare(batches)
         ahead = asyncio.create_task(asyncio.to_thread(next, prepared, None))
         try:
             while (batch := await ahead) is not None:
                 ahead = asyncio.create_task(asyncio.to_thread(next, prepared, None))
                 check()
-                output = self._outputs[batch.topic]
-                await output.send(batch.keys, batch.values)
-                await output.flush()
-                counts = self.fed.bad if batch.events is None else self.fed.events
-                for name, number in batch.counted.items():
-                    counts[name] = counts.get(name, 0) + number
+                await self.send([batch])
                 if fed is not None:
                     await asyncio.to_thread(fed, batch.events, len(batch.values))
         finally:
             await asyncio.gather(ahead, return_exceptions=True)
 
-    def _prepare(self, batches: Iterator[EventBatch]) -> Iterator[_Prepared]:
+    async def send(self, batches: Sequence[Prepared]) -> None:
+        """Send batches, in order; returns when the broker has acknowledged all. Raises aiokafka's errors."""
+        for batch in batches:
+            await self._outputs[batch.topic].send(batch.keys, batch.values)
+        for batch in batches:
+            await self._outputs[batch.topic].flush()
+            counts = self.fed.bad if batch.events is None else self.fed.events
+            for name, number in batch.counted.items():
+                counts[name] = counts.get(name, 0) + number
+
+    def prepare(self, batches: Iterator[EventBatch]) -> Iterator[Prepared]:
+        """Encode batches, each when it is asked for, to be sent by `send`. Raises what the source raises."""
         opened = datetime.now(UTC).isoformat(timespec="seconds")
         for batch in batches:
             if batch.bad:
                 yield self._dead_letters(batch.bad, opened)
             if batch.frame.height:
-                yield _Prepared(
+                yield Prepared(
                     topic_of(batch.channel),
                     keys_of(subjects(batch.frame)),
                     self._encoders[batch.channel].encode(batch.frame),
@@ -140,7 +146,7 @@ class Feeder:
                     batch.frame,
                 )
 
-    def _dead_letters(self, bad: list[BadLine], opened: str) -> _Prepared:
+    def _dead_letters(self, bad: list[BadLine], opened: str) -> Prepared:
         letters = (
             DeadLetter(
                 f"{FILE}{_identity(line.file, opened)}", 0, line.line, None, line.payload, line.reason, line.detail
@@ -148,7 +154,7 @@ class Feeder:
             for line in bad
         )
         values = self._encoders["dead_letter"].encode(letters_frame(letters, now_ms()))
-        return _Prepared(DEAD_LETTERS, [None] * len(bad), values, dict(Counter(line.reason for line in bad)), None)
+        return Prepared(DEAD_LETTERS, [None] * len(bad), values, dict(Counter(line.reason for line in bad)), None)
 
 
 def _identity(file: str, opened: str) -> str:

@@ -15,7 +15,8 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from itertools import chain, islice
+from dataclasses import dataclass
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import numpy as np
 import orjson
 
 from streams.embedded.pipeline import Pipeline, Plan
-from streams.feed import Feeder, registry_of
+from streams.feed import Feeder, Prepared, registry_of
 from streams.sources import jsonl
 from tests.benchmarks import sample
 from tests.benchmarks.pipeline import RIHLA, WITHIN
@@ -79,6 +80,15 @@ def measure(events: int) -> Outcome:
     return Outcome(f"{tabulate(head, table)}\ncapacity: {capacity:,.0f} events a second", figures, problems)
 
 
+@dataclass(frozen=True)
+class Portion:
+    """Events that are sent together, encoded: who sends them is no part of the pipeline, and shares its two cores."""
+
+    batches: list[Prepared]
+    journeys: list[str]
+    """Of the probes among them."""
+
+
 class Load:
     """Feeds events, and remembers which there were."""
 
@@ -88,19 +98,13 @@ class Load:
         self._different: set[str] = set()
         self._probes = 0
 
-    def prepare(self, events: int) -> None:
-        """Make so many events now: the simulator, in the same process as the engine, would hold it up."""
-        self._background = chain(list(islice(self._background, events)), self._background)
-        gc.collect()
-        gc.freeze()
-
     @property
     def different(self) -> int:
-        """How many different events were fed."""
+        """How many different events were prepared."""
         return len(self._different)
 
-    async def feed(self, background: int, probes: int = 0) -> list[str]:
-        """Send so many events and probes; the probes' journeys."""
+    def prepare(self, background: int, probes: int = 0) -> Portion:
+        """Make and encode so many events and probes: in the same process as the engine that would hold it up."""
         lines = list(islice(self._background, background))
         journeys = []
         for _ in range(probes):
@@ -109,9 +113,27 @@ class Load:
             journeys.append(f"{customer}/{ref}")
             lines.append(_probe(customer, ref))
         self._different |= {orjson.loads(line)["event_id"] for line in lines}
-        chunks: Iterator[tuple[int, list[bytes]]] = iter([(1, lines)])
-        await self._feeder.feed(jsonl.parse(chunks, "<load>"))
-        return journeys
+        return Portion(list(self._feeder.prepare(jsonl.parse(iter([(1, lines)]), "<load>"))), journeys)
+
+    def prepare_steady(self, rate: float) -> list[Portion]:
+        """What is due in each tick of SECONDS at so many events a second, PROBES_A_SECOND of them probes."""
+        due = [round(tick * TICK * rate) for tick in range(round(SECONDS / TICK) + 1)]
+        probing = [round(tick * TICK * PROBES_A_SECOND) for tick in range(len(due))]
+        portions = [
+            self.prepare(max(more - probes, 0), probes)
+            for more, probes in zip(
+                (after - before for before, after in pairwise(due)),
+                (after - before for before, after in pairwise(probing)),
+                strict=True,
+            )
+        ]
+        gc.collect()
+        gc.freeze()
+        return portions
+
+    async def feed(self, portion: Portion) -> None:
+        """Send a portion; returns when the broker has it."""
+        await self._feeder.send(portion.batches)
 
 
 def _probe(customer: str, ref: str) -> bytes:
@@ -133,19 +155,19 @@ async def _all(events: int) -> tuple[float, dict[float, list[float]], int, dict[
         data = Path(folder) / "data"
         async with Pipeline(Plan(data), "bench", lambda _: None) as pipeline:
             load = Load(pipeline, WARM_UP + events * 40)
-            await load.feed(WARM_UP)
+            await load.feed(load.prepare(WARM_UP))
             await _until_stored(pipeline, load)
-            load.prepare(events)
+            portion = load.prepare(events)
             say(f"latency: {events:,} events at once")
             began = time.monotonic()
-            await load.feed(events)
+            await load.feed(portion)
             await _until_stored(pipeline, load)
             capacity = events / (time.monotonic() - began)
             found = {}
             for share in SHARES:
-                load.prepare(round(share * capacity * SECONDS))
+                portions = load.prepare_steady(share * capacity)
                 say(f"latency: {share:.0%} of {capacity:,.0f} events a second for {SECONDS:.0f} s")
-                found[share] = await _at(pipeline, load, share * capacity)
+                found[share] = await _at(pipeline, load, portions)
                 await _until_stored(pipeline, load)
             pipeline.publish()
             verify = await asyncio.create_subprocess_exec(
@@ -164,8 +186,8 @@ async def _until_stored(pipeline: Pipeline, load: Load) -> None:
     await until(stored, WITHIN, "all events in the journeys")
 
 
-async def _at(pipeline: Pipeline, load: Load, rate: float) -> list[float]:
-    """Latencies of the probes, in seconds, at so many events a second."""
+async def _at(pipeline: Pipeline, load: Load, portions: list[Portion]) -> list[float]:
+    """Latencies of the probes, in seconds, where a portion comes every TICK."""
     waiting: dict[str, float] = {}
     latencies: list[float] = []
     fed = asyncio.Event()
@@ -185,13 +207,12 @@ async def _at(pipeline: Pipeline, load: Load, rate: float) -> list[float]:
             await asyncio.sleep(LOOK_EVERY)
 
     looking = asyncio.create_task(look())
-    began, sent, probes = time.monotonic(), 0, 0
-    while (now := time.monotonic()) < began + SECONDS:
-        due, probing = (int(each * (now - began + TICK)) for each in (rate, PROBES_A_SECOND))
-        for journey in await load.feed(max(due - sent - (probing - probes), 0), probing - probes):
-            waiting[journey] = now
-        sent, probes = due, probing
-        await asyncio.sleep(max(0.0, now + TICK - time.monotonic()))
+    began = time.monotonic()
+    for tick, portion in enumerate(portions):
+        await asyncio.sleep(max(0.0, began + tick * TICK - time.monotonic()))
+        now = time.monotonic()
+        await load.feed(portion)
+        waiting.update(dict.fromkeys(portion.journeys, now))
     fed.set()
     await looking
     return latencies
