@@ -25,10 +25,12 @@ from faust.transport import drivers
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
+from mode import Service
 from mode.utils.futures import notify
 
 from streams.consumer_thread import ConsumerThread, faust_log, now
 from streams.holes import HoleError
+from streams.pace import Pace
 from streams.producer import Producer
 from streams.progress import Progress, RecordBatch
 
@@ -83,6 +85,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         # Topics in which offsets are known to be missing for a good reason.
         self._compacted: set[str] = set(getattr(self.app, "compacted_topics", ()))
         self._transactional: set[str] = set()
+        self._pace = Pace(self.commit_interval)
+        self._to_commit = asyncio.Event()
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -194,6 +198,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             else:
                 await self._explain(tp, progress.delivered, position)
                 progress.skip_to(position)
+                self._note_progress()
 
     async def _rewind(self, tp: TP) -> None:
         """Read on from the end of what was delivered."""
@@ -220,6 +225,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Deliver; in a rebalance Faust calls this before perform_seek, too, when there is nothing to deliver yet."""
         if self._located:
             self.progress, self._located = self._located, {}
+            self._note_progress()  # where a log begins later than at 0, that is to be committed
         super().resume_flow()
 
     async def seek(self, partition: TP, offset: int) -> None:
@@ -240,6 +246,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         # Faust also acks what it skips because it arrived late: such a message was never tracked.
         if progress is not None and message.tracked and not batch.abandoned:
             progress.ack(batch)
+            self._note_progress()
         notify(self._waiting_for_ack)
         return True
 
@@ -253,6 +260,30 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Join the group again: every partition is then located, and every table recovered, anew."""
         await self._thread.call_thread(self._thread.request_rejoin)
 
+    # -- committing -------------------------------------------------------------------------------------------
+
+    def _note_progress(self) -> None:
+        """Have what is acked committed in time."""
+        self._pace.acked(time.monotonic())
+        self._to_commit.set()
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _commit_handler(self) -> None:
+        """Commit as `streams.pace` says; Faust's own handler commits at fixed times."""
+        while not self.should_stop:
+            in_progress = any(progress.outstanding for progress in self.progress.values())
+            wait = self._pace.wait(time.monotonic(), in_progress)
+            if wait is None:
+                self._to_commit.clear()
+                await self.wait(self._to_commit)
+            elif wait > 0:
+                await self.sleep(wait)
+            else:
+                self._pace.committing(time.monotonic())
+                await self.commit()
+                if any(progress.committable() is not None for progress in self.progress.values()):
+                    self._note_progress()  # acked meanwhile, or refused because of a rebalance
+
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return (tp for tp in list(self.progress) if topics is None or tp in topics or tp.topic in topics)
 
@@ -263,13 +294,18 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     def _should_commit(self, tp: TP, offset: int) -> bool:
         return True
 
+    async def _handle_attached(self, commit_offsets: Mapping[TP, int]) -> None:
+        """Nothing is attached to offsets: what a batch sends is acknowledged before the batch is acked."""
+
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
-        done = bool(await super()._commit_offsets(offsets, start_new_transaction))
-        if done:
-            for tp, offset in offsets.items():
-                if tp in self.progress:
-                    self.progress[tp].committed = offset
-        return done
+        """Commit; without Faust's table of the offsets for a log that nobody reads, and its flush of a producer."""
+        held = self.assignment()
+        accounts = {tp: self.progress[tp] for tp in offsets if tp in held and tp in self.progress}
+        if not accounts or not await self._commit({tp: offsets[tp] for tp in accounts}):
+            return False
+        for tp, progress in accounts.items():
+            progress.committed = offsets[tp]
+        return True
 
     async def wait_empty(self) -> None:
         """Wait for the batches in progress, then commit; but not so long that the group goes on without this worker.

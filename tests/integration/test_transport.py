@@ -7,6 +7,7 @@ import collections
 from typing import Any
 
 import pytest
+from faust.types import TP
 
 from streams.app import QUEUED_BATCHES
 from streams.transport import HoleError, RecordBatch, lags, positions, still_owner
@@ -59,6 +60,43 @@ def test_batches_are_whole_in_order_and_committed_when_acked(broker: Broker, top
             await produce(settings, topic, 10, EVENTS)
             await until(lambda: sum(again.values.values()) >= 10)
         assert again.values == numbered(10, EVENTS)
+
+    asyncio.run(scenario())
+
+
+def test_what_is_acked_last_is_committed_without_waiting_for_the_interval(broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix)
+        topic = await create_topic(settings, "in", 1)
+        seen = Seen()
+        finish = asyncio.Event()
+
+        async def handle(batch: RecordBatch) -> None:
+            await seen.handle(batch)
+            await finish.wait()
+
+        app = worker(settings, [topic], handle)
+        app.conf.broker_commit_interval = 3600.0
+        calls: list[dict[TP, int]] = []
+        async with running(app):
+            commit = app.consumer._commit
+
+            async def counted(offsets: dict[TP, int]) -> bool:
+                calls.append(offsets)
+                return bool(await commit(offsets))
+
+            app.consumer._commit = counted
+            ends = await produce(settings, topic, 1)
+            await until(lambda: seen.batches)
+            assert not calls  # there is something in progress, and nothing acked
+            finish.set()
+
+            async def all_committed() -> bool:
+                return await committed(settings, f"{topic_prefix}-w", topic, 1) == ends
+
+            await until(all_committed)
+            assert len(calls) == 1
+            assert not app.crashed
 
     asyncio.run(scenario())
 
