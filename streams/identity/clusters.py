@@ -5,73 +5,82 @@ A mentioned booking stands in the ring of its lead, so whatever relabels the lea
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+
+from mypy_extensions import i64
+
+from streams.identity.columns import Ints
 
 
 class Clusters:
     """Nodes in rings, 12 bytes a node. A new node is alone and its own root."""
 
     def __init__(self) -> None:
-        self.root = array("i")
+        self.root = Ints()
         """Per node the root of its cluster."""
-        self._next = array("i")
-        self._previous = array("i")
+        self._next = Ints()
+        self._previous = Ints()
 
     def add_node(self) -> None:
         """A place for one more node."""
-        node = len(self.root)
-        self.root.append(node)
-        self._next.append(node)
-        self._previous.append(node)
+        node: i64 = len(self.root)
+        self.root.add(node)
+        self._next.add(node)
+        self._previous.add(node)
 
-    def ring(self, node: int) -> Iterator[int]:
+    def ring(self, node: i64) -> list[int]:
         """Every node of the ring, `node` first."""
-        following = self._next
-        yield node
-        at = following[node]
+        nodes: list[int] = [node]
+        at = self._next.get(node)
         while at != node:
-            yield at
-            at = following[at]
+            nodes.append(at)
+            at = self._next.get(at)
+        return nodes
 
-    def absorb(self, winner: int, loser: int, before: dict[int, int]) -> None:
+    def absorb(self, winner: i64, loser: i64, before: dict[int, int]) -> None:
         """Put the cluster of root `loser` under root `winner`; of each node relabelled note the root it had before."""
         root, following = self.root, self._next
         at = loser
         while True:
-            before.setdefault(at, root[at])
-            root[at] = winner
-            at = following[at]
+            node: int = at
+            if node not in before:
+                before[node] = root.get(at)
+            root.put(at, winner)
+            at = following.get(at)
             if at == loser:
                 break
         self._splice(winner, loser)
 
-    def form(self, members: Sequence[int], root: int) -> int:
+    def form(self, members: Sequence[int], root: i64) -> int:
         """Make `members` one ring under `root`, and return that; whatever rings they stood in must be formed anew."""
-        previous = members[-1]
-        for node in members:
-            self.root[node] = root
-            self._previous[node] = previous
-            self._next[previous] = node
+        previous: i64 = members[-1]
+        for member in members:
+            node: i64 = member
+            self.root.put(node, root)
+            self._previous.put(node, previous)
+            self._next.put(previous, node)
             previous = node
         return root
 
-    def detach(self, node: int) -> None:
+    def detach(self, node: i64) -> None:
         """Take a node out of its ring: alone, and its own root."""
-        before, after = self._previous[node], self._next[node]
-        self._next[before] = after
-        self._previous[after] = before
-        self._next[node] = self._previous[node] = node
-        self.root[node] = node
+        before, after = self._previous.get(node), self._next.get(node)
+        self._next.put(before, after)
+        self._previous.put(after, before)
+        self._next.put(node, node)
+        self._previous.put(node, node)
+        self.root.put(node, node)
 
-    def attach(self, node: int, to: int) -> None:
+    def attach(self, node: i64, to: i64) -> None:
         """Put a node that is alone into the ring of `to`, under the same root."""
         self._splice(to, node)
-        self.root[node] = self.root[to]
+        self.root.put(node, self.root.get(to))
 
-    def _splice(self, one: int, other: int) -> None:
+    def _splice(self, one: i64, other: i64) -> None:
         """Make two rings one."""
         following, previous = self._next, self._previous
-        after_one, after_other = following[one], following[other]
-        following[one], following[other] = after_other, after_one
-        previous[after_other], previous[after_one] = one, other
+        after_one, after_other = following.get(one), following.get(other)
+        following.put(one, after_other)
+        following.put(other, after_one)
+        previous.put(after_other, one)
+        previous.put(after_one, other)

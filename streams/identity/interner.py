@@ -1,6 +1,6 @@
 """Identifiers as small whole numbers: every distinct identifier is kept once, packed, and known by a dense number.
 
-A Python dict of strings costs some 250 bytes an identifier; this costs its packed bytes and about 15 more. The packed
+A Python dict of strings costs some 250 bytes an identifier; this costs its packed bytes and about 20 more. The packed
 form is one byte for kind and form, then the value: as text, or half as long when it is hexadecimal (hashes), or 16
 bytes when it is a UUID. It is laid out in one arena; open-addressing hash tables hold the numbers. There are many
 small tables instead of a large one, so that growing never stops the worker for longer than some milliseconds.
@@ -8,26 +8,32 @@ small tables instead of a large one, so that growing never stops the worker for 
 
 from __future__ import annotations
 
-from array import array
+from typing import Final
 
+from librt.strings import BytesWriter
+from librt.vecs import vec
+from mypy_extensions import i32, i64
+
+from streams.identity.columns import Ints, Longs
 from streams.identity.identifiers import BOOKING_REF, KINDS, UNKNOWN_RANK
 
-BOOKING_RANK = UNKNOWN_RANK + 1
+BOOKING_RANK: Final = 8
 """What `Interner.rank` says of `booking_ref:REF`, which has no strength."""
 
 _CODES = {kind: rank for rank, kind in enumerate(KINDS)} | {BOOKING_REF: BOOKING_RANK}
 _HEADS = [bytes((head,)) for head in range((BOOKING_RANK + 1) << 2)]
 _PREFIXES = [f"{kind}:" for kind in KINDS] + ["", f"{BOOKING_REF}:"]
-_TEXT, _HEX, _UUID = range(3)
-_HEX_LENGTH = 16
-_UUID_LENGTH = 36
+_TEXT: Final = 0
+_HEX: Final = 1
+_UUID: Final = 2
+_HEX_LENGTH: Final = 16
+_UUID_LENGTH: Final = 36
 
-_TABLES = 256
-_TABLE_SIZE = 8
-_MAX_LOAD = 0.75
-_GROWTH = 1.5
-_RECENT = 1 << 14
-"""How many of the last identifiers are kept as they were spelled, some 4 MB: about as many as a large batch names."""
+_TABLES: Final = 256
+_TABLE_SIZE: Final = 8
+_HASH: Final = 0x7FFFFFFF
+_RECENT: Final = 1 << 14
+"""How many of the last identifiers are kept as they were spelled, some 2 MB: about as many as a large batch names."""
 
 
 def pack(identifier: str) -> bytes:
@@ -68,93 +74,123 @@ class Interner:
     """Numbers for identifiers, 0, 1, 2 ... in order of arrival. Nothing is ever taken out."""
 
     def __init__(self) -> None:
-        self._arena = bytearray()
-        self._starts = array("Q", [0])
-        self._tables = [array("I", bytes(4 * _TABLE_SIZE)) for _ in range(_TABLES)]
-        self._counts = array("I", bytes(4 * _TABLES))
-        # The last ones: an identifier is heard of several times in a batch, and then said what it belongs to.
-        self._recent: dict[str, int] = {}
-        self._spelled: dict[int, str] = {}
+        self._arena = BytesWriter()
+        self._starts = Longs()
+        self._starts.add(0)
+        self._hashes = Ints()
+        self._tables: list[_Table] = [_Table(_TABLE_SIZE) for _ in range(_TABLES)]
+        # The last ones, by number: an identifier is heard of several times in a batch, then said what it belongs to.
+        self._spelled: list[str] = [""] * _RECENT
+        self._spelled_of: vec[i32] = vec[i32]([-1] * _RECENT)
+        self._heard: vec[i32] = vec[i32]([0] * _RECENT)
+        """By a hash of the identifier as spelled: its number, if it is among those."""
 
     def __len__(self) -> int:
         return len(self._starts) - 1
 
-    def intern(self, identifier: str) -> int:
+    def intern(self, identifier: str) -> i64:
         """The number of `identifier`, a new one if it has none."""
-        known = self._recent.get(identifier)
-        if known is not None:
-            return known
-        if len(self._recent) >= _RECENT:
-            self._recent.clear()
-        number = self._recent[identifier] = self._intern(pack(identifier))
+        hashed: i64 = hash(identifier)
+        heard = hashed & (_RECENT - 1)
+        number = i64(self._heard[heard])
+        place = number & (_RECENT - 1)
+        if i64(self._spelled_of[place]) == number and self._spelled[place] == identifier:
+            return number
+        number = self._intern(pack(identifier))
         if ":" in identifier:  # else it is spelled with one from now on
+            self._heard[heard] = i32(number)
             self._spell(number, identifier)
         return number
 
-    def _intern(self, packed: bytes) -> int:
-        hashed = hash(packed)
-        which = hashed & (_TABLES - 1)
-        table = self._tables[which]
-        at, number = self._find(table, hashed >> 8, packed)
-        if number >= 0:
-            return number
-        starts = self._starts
-        number = len(starts) - 1
-        self._arena += packed
-        starts.append(len(self._arena))
-        table[at] = number + 1
-        self._counts[which] += 1
-        if self._counts[which] > _MAX_LOAD * len(table):
-            self._tables[which] = self._grown(table)
+    def _intern(self, packed: bytes) -> i64:
+        hashed: i64 = hash(packed)
+        table = self._tables[hashed & (_TABLES - 1)]
+        hashed = hashed >> 8 & _HASH
+        at = self._find(table, hashed, packed)
+        if at >= 0:
+            return i64(table.slots[at]) - 1
+        number: i64 = len(self._hashes)
+        self._arena.write(packed)
+        self._starts.add(len(self._arena))
+        self._hashes.add(hashed)
+        table.slots[-1 - at] = i32(number + 1)
+        table.count += 1
+        if 4 * table.count > 3 * table.size:
+            self._grow(table)
         return number
 
-    def number(self, identifier: str) -> int:
+    def number(self, identifier: str) -> i64:
         """The number of `identifier`, -1 if it has none."""
         packed = pack(identifier)
-        hashed = hash(packed)
-        return self._find(self._tables[hashed & (_TABLES - 1)], hashed >> 8, packed)[1]
+        hashed: i64 = hash(packed)
+        table = self._tables[hashed & (_TABLES - 1)]
+        at = self._find(table, hashed >> 8 & _HASH, packed)
+        return i64(table.slots[at]) - 1 if at >= 0 else -1
 
-    def name(self, number: int) -> str:
+    def name(self, number: i64) -> str:
         """The identifier of a number."""
-        name = self._spelled.get(number)
-        if name is None:
-            starts = self._starts
-            name = unpack(bytes(self._arena[starts[number] : starts[number + 1]]))
-            self._spell(number, name)
+        place = number & (_RECENT - 1)
+        if i64(self._spelled_of[place]) == number:
+            return self._spelled[place]
+        packed, arena = BytesWriter(), self._arena
+        for at in range(self._starts.get(number), self._starts.get(number + 1)):
+            packed.append(arena[at])
+        name = unpack(packed.getvalue())
+        self._spell(number, name)
         return name
 
-    def _spell(self, number: int, name: str) -> None:
-        if len(self._spelled) >= _RECENT:
-            self._spelled.clear()
-        self._spelled[number] = name
+    def _spell(self, number: i64, name: str) -> None:
+        place = number & (_RECENT - 1)
+        self._spelled[place] = name
+        self._spelled_of[place] = i32(number)
 
-    def rank(self, number: int) -> int:
+    def rank(self, number: i64) -> i64:
         """Rank of the identifier's kind, `BOOKING_RANK` for a booking."""
-        return self._arena[self._starts[number]] >> 2
+        return i64(self._arena[self._starts.get(number)]) >> 2
 
-    def _find(self, table: array[int], hashed: int, packed: bytes) -> tuple[int, int]:
-        """(slot, number) of an identifier in its table; (the slot to put it, -1) if it is not there."""
-        arena, starts = self._arena, self._starts
-        size, length = len(table), len(packed)
+    def _find(self, table: _Table, hashed: i64, packed: bytes) -> i64:
+        """The slot of an identifier in its table; if it is not there, -1 less the slot to put it."""
+        slots, size = table.slots, table.size
         at = hashed % size
-        while entry := table[at]:
-            start = starts[entry - 1]
-            if starts[entry] - start == length and arena.startswith(packed, start):
-                return at, entry - 1
+        while True:
+            number = i64(slots[at]) - 1
+            if number < 0:
+                return -1 - at
+            if self._hashes.get(number) == hashed and self._is(number, packed):
+                return at
             at += 1
             if at == size:
                 at = 0
-        return at, -1
 
-    def _grown(self, table: array[int]) -> array[int]:
-        """A larger table with the same entries."""
-        arena, starts = self._arena, self._starts
-        size = int(len(table) * _GROWTH)
-        larger = array("I", bytes(4 * size))
-        for entry in table:
+    def _is(self, number: i64, packed: bytes) -> bool:
+        """Whether this is what is kept under a number."""
+        arena, start = self._arena, self._starts.get(number)
+        length: i64 = len(packed)
+        if self._starts.get(number + 1) - start != length:
+            return False
+        return all(i64(arena[start + at]) == i64(packed[at]) for at in range(length))
+
+    def _grow(self, table: _Table) -> None:
+        """Make a table larger by half, with the same entries."""
+        former = table.slots
+        size = table.size + (table.size >> 1)
+        slots = vec[i32]([0] * size)
+        for entry in former:
             if entry:
-                at = (hash(bytes(arena[starts[entry - 1] : starts[entry]])) >> 8) % size
-                while larger[at]:
-                    at = at + 1 if at + 1 < size else 0
-                larger[at] = entry
-        return larger
+                at = self._hashes.get(i64(entry) - 1) % size
+                while slots[at]:
+                    at += 1
+                    if at == size:
+                        at = 0
+                slots[at] = entry
+        table.slots, table.size = slots, size
+
+
+class _Table:
+    """A hash table of numbers."""
+
+    def __init__(self, size: int) -> None:
+        self.slots: vec[i32] = vec[i32]([0] * size)
+        """A number plus 1 each, 0 where there is none."""
+        self.size: i64 = size
+        self.count: i64 = 0

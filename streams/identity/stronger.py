@@ -1,4 +1,4 @@
-"""The links of an identifier with stronger ones, and of a booking with its lead: linked lists in flat arrays.
+"""The links of an identifier with stronger ones, and of a booking with its lead: linked lists in columns.
 
 Every link is kept once, with its weaker side. That is all that is ever walked: an identifier that has too many of them
 is shared and loses them, so none has more than a few dozen, and the links of a kiosk are not kept at all.
@@ -6,10 +6,14 @@ is shared and loses them, so none has more than a few dozen, and the links of a 
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator
+from typing import Final
 
-NONE = -1
+from mypy_extensions import i64
+
+from streams.identity.columns import Ints, Longs
+
+NONE: Final = -1
 """No link."""
 
 
@@ -17,16 +21,16 @@ class StrongerLinks:
     """Per weaker node a list of (stronger node, time in epoch milliseconds), 16 bytes a link."""
 
     def __init__(self) -> None:
-        self.head = array("i")
+        self.head = Ints()
         """Per weaker node its first link, or NONE."""
-        self.stronger = array("i")
+        self.stronger = Ints()
         """Per link the node on its stronger side."""
-        self.time = array("q")
+        self.time = Longs()
         """Per link its earliest time."""
-        self.following = array("i")
+        self.following = Ints()
         """Per link the next one of the same weaker node, or NONE."""
-        self._free = NONE
-        self._freed = 0
+        self._free: i64 = NONE
+        self._freed: i64 = 0
 
     def __len__(self) -> int:
         """How many links are kept."""
@@ -34,52 +38,57 @@ class StrongerLinks:
 
     def add_node(self) -> None:
         """A place for one more node, without links."""
-        self.head.append(NONE)
+        self.head.add(NONE)
 
-    def add(self, weaker: int, stronger: int, time: int) -> None:
+    def add(self, weaker: i64, stronger: i64, time: i64) -> None:
         """One more link."""
         link = self._free
         if link == NONE:
             link = len(self.stronger)
-            self.stronger.append(stronger)
-            self.time.append(time)
-            self.following.append(self.head[weaker])
+            self.stronger.add(stronger)
+            self.time.add(time)
+            self.following.add(self.head.get(weaker))
         else:
-            self._free = self.following[link]
+            self._free = self.following.get(link)
             self._freed -= 1
-            self.stronger[link] = stronger
-            self.time[link] = time
-            self.following[link] = self.head[weaker]
-        self.head[weaker] = link
+            self.stronger.put(link, stronger)
+            self.time.put(link, time)
+            self.following.put(link, self.head.get(weaker))
+        self.head.put(weaker, link)
 
-    def of(self, weaker: int) -> Iterator[int]:
+    def of(self, weaker: i64) -> Iterator[i64]:
         """The links of a node, to look up in `stronger` and `time`."""
-        link = self.head[weaker]
+        link = self.head.get(weaker)
         while link != NONE:
             yield link
-            link = self.following[link]
+            link = self.following.get(link)
 
-    def remove(self, weaker: int, stronger: int) -> bool:
+    def remove(self, weaker: i64, stronger: i64) -> bool:
         """Forget one link; False if there is none."""
-        before = NONE
-        for link in self.of(weaker):
-            if self.stronger[link] == stronger:
+        before: i64 = NONE
+        link = self.head.get(weaker)
+        while link != NONE:
+            after = self.following.get(link)
+            if self.stronger.get(link) == stronger:
                 if before == NONE:
-                    self.head[weaker] = self.following[link]
+                    self.head.put(weaker, after)
                 else:
-                    self.following[before] = self.following[link]
+                    self.following.put(before, after)
                 self._release(link)
                 return True
-            before = link
+            before, link = link, after
         return False
 
-    def drop(self, weaker: int) -> None:
+    def drop(self, weaker: i64) -> None:
         """Forget the links of a node; their places are used again."""
-        for link in list(self.of(weaker)):
+        link = self.head.get(weaker)
+        while link != NONE:
+            after = self.following.get(link)
             self._release(link)
-        self.head[weaker] = NONE
+            link = after
+        self.head.put(weaker, NONE)
 
-    def _release(self, link: int) -> None:
-        self.following[link] = self._free
+    def _release(self, link: i64) -> None:
+        self.following.put(link, self._free)
         self._free = link
         self._freed += 1
