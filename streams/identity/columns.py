@@ -36,12 +36,14 @@ class Ints:
 
     def get(self, at: i64) -> i64:
         """The number at a position."""
-        return i64(self._chunks[at >> _SHIFT][at & _WITHIN])
+        number: int = self._chunks[at >> _SHIFT][at & _WITHIN]
+        return number
 
     def put(self, at: i64, number: i64) -> None:
         """Replace the number at a position."""
         chunk = self._chunks[at >> _SHIFT]
-        chunk[at & _WITHIN] = i32(number)
+        word: int = number
+        chunk[at & _WITHIN] = word
 
 
 class Longs:

@@ -106,7 +106,7 @@ class Graph:
         """Every identifier that is linked with another and every booking that is mentioned."""
         flags = self._flags
         for node in range(len(flags)):
-            if i64(flags[node]) & (_LINKED | _MENTIONED):
+            if int(flags[node]) & (_LINKED | _MENTIONED):
                 yield self._change(node)
 
     def apply(self, links: Iterable[Link]) -> Applied:
@@ -179,13 +179,13 @@ class Graph:
 
     def _rank(self, node: i64) -> i64:
         """As `Interner.rank`."""
-        return i64(self._flags[node]) >> _RANK_SHIFT
+        return int(self._flags[node]) >> _RANK_SHIFT
 
     def _is_marked(self, node: i64, flag: i64) -> bool:
-        return i64(self._flags[node]) & flag != 0
+        return int(self._flags[node]) & flag != 0
 
     def _mark(self, node: i64, flag: i64) -> None:
-        self._flags[node] = u8(i64(self._flags[node]) | flag)
+        self._flags[node] = u8(int(self._flags[node]) | flag)
 
     # --- what a link says of its two sides ---------------------------------------------------------------------
 
@@ -230,7 +230,7 @@ class Graph:
             if self._same_kind(known, stronger, rank):
                 same_kind += 1
             link = links.following.get(link)
-        if same_kind >= i64(_LIMITS[rank]):
+        if same_kind >= _LIMITS[rank]:
             self._share(weaker)
         else:
             links.add(weaker, stronger, time)

@@ -92,13 +92,13 @@ class Interner:
         """The number of `identifier`, a new one if it has none."""
         hashed: i64 = hash(identifier)
         heard = hashed & (_RECENT - 1)
-        number = i64(self._heard[heard])
-        place = number & (_RECENT - 1)
-        if i64(self._spelled_of[place]) == number and self._spelled[place] == identifier:
+        number: int = self._heard[heard]
+        place: i64 = number & (_RECENT - 1)
+        if self._spelled_of[place] == number and self._spelled[place] == identifier:
             return number
         number = self._intern(pack(identifier))
         if ":" in identifier:  # else it is spelled with one from now on
-            self._heard[heard] = i32(number)
+            self._heard[heard] = number
             self._spell(number, identifier)
         return number
 
@@ -108,12 +108,12 @@ class Interner:
         hashed = hashed >> 8 & _HASH
         at = self._find(table, hashed, packed)
         if at >= 0:
-            return i64(table.slots[at]) - 1
-        number: i64 = len(self._hashes)
+            return int(table.slots[at]) - 1
+        number: int = len(self._hashes)
         self._arena.write(packed)
         self._starts.add(len(self._arena))
         self._hashes.add(hashed)
-        table.slots[-1 - at] = i32(number + 1)
+        table.slots[-1 - at] = number + 1
         table.count += 1
         if 4 * table.count > 3 * table.size:
             self._grow(table)
@@ -125,12 +125,13 @@ class Interner:
         hashed: i64 = hash(packed)
         table = self._tables[hashed & (_TABLES - 1)]
         at = self._find(table, hashed >> 8 & _HASH, packed)
-        return i64(table.slots[at]) - 1 if at >= 0 else -1
+        return int(table.slots[at]) - 1 if at >= 0 else -1
 
     def name(self, number: i64) -> str:
         """The identifier of a number."""
         place = number & (_RECENT - 1)
-        if i64(self._spelled_of[place]) == number:
+        spelled: int = self._spelled_of[place]
+        if spelled == number:
             return self._spelled[place]
         packed, arena = BytesWriter(), self._arena
         for at in range(self._starts.get(number), self._starts.get(number + 1)):
@@ -142,18 +143,19 @@ class Interner:
     def _spell(self, number: i64, name: str) -> None:
         place = number & (_RECENT - 1)
         self._spelled[place] = name
-        self._spelled_of[place] = i32(number)
+        of: int = number
+        self._spelled_of[place] = of
 
     def rank(self, number: i64) -> i64:
         """Rank of the identifier's kind, `BOOKING_RANK` for a booking."""
-        return i64(self._arena[self._starts.get(number)]) >> 2
+        return int(self._arena[self._starts.get(number)]) >> 2
 
     def _find(self, table: _Table, hashed: i64, packed: bytes) -> i64:
         """The slot of an identifier in its table; if it is not there, -1 less the slot to put it."""
         slots, size = table.slots, table.size
         at = hashed % size
         while True:
-            number = i64(slots[at]) - 1
+            number = int(slots[at]) - 1
             if number < 0:
                 return -1 - at
             if self._hashes.get(number) == hashed and self._is(number, packed):
@@ -168,7 +170,7 @@ class Interner:
         length: i64 = len(packed)
         if self._starts.get(number + 1) - start != length:
             return False
-        return all(i64(arena[start + at]) == i64(packed[at]) for at in range(length))
+        return all(arena[start + at] == packed[at] for at in range(length))
 
     def _grow(self, table: _Table) -> None:
         """Make a table larger by half, with the same entries."""
@@ -177,7 +179,7 @@ class Interner:
         slots = vec[i32]([0] * size)
         for entry in former:
             if entry:
-                at = self._hashes.get(i64(entry) - 1) % size
+                at = self._hashes.get(int(entry) - 1) % size
                 while slots[at]:
                     at += 1
                     if at == size:
