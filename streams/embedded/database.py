@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
+import uvloop
+
 from sinks.engine import Engine
 from sinks.http_interface import Served, serve
 from streams.errors import RihlaError
@@ -24,7 +26,7 @@ class Database:
 
     def __init__(self, path: Path, port: int | None = 0) -> None:
         self._path, self._port = path, port
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="clickhouse-http", daemon=True)
         self.url = ""
 

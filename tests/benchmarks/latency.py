@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+import uvloop
 
 from streams.embedded.pipeline import Pipeline, Plan
 from streams.feed import Feeder, Prepared, registry_of
@@ -50,7 +51,7 @@ TOLERATED = 3.0
 
 def measure(events: int) -> Outcome:
     """Take so many events at once for the capacity, then the three loads."""
-    capacity, found, different, report = asyncio.run(_all(events))
+    capacity, found, different, report = uvloop.run(_all(events))
     table = [
         [
             f"{share:.0%}",

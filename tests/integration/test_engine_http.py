@@ -22,7 +22,7 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
-from sinks.engine import Engine, EngineBusyError, EngineError, literal
+from sinks.engine import MERGE_TREE, Engine, EngineBusyError, EngineError, literal
 from sinks.http_interface import serve
 from tests.clickhouse import ClickHouse, LoopThread
 
@@ -445,6 +445,11 @@ with Engine({str(tmp_path)!r} + "/e é") as e: print(e.query("SELECT sum(a) FROM
 """
     second = subprocess.run([sys.executable, "-c", again], capture_output=True, text=True, timeout=60, check=True)
     assert second.stdout == "b'7\\n'\n"
+
+
+def test_tables_are_merged_as_configured(engine: Engine) -> None:
+    told = engine.query("SELECT name, value FROM system.merge_tree_settings WHERE changed").data.decode()
+    assert dict(row.split("\t") for row in told.splitlines()) == MERGE_TREE
 
 
 def test_close_stops_running_statements(tmp_path: Path) -> None:
