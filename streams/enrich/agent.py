@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, OrderedDict
+from bisect import bisect_right
+from collections import Counter
 from typing import Any
 
 import polars as pl
 
+from schemas.datums import Rows
 from schemas.records import CHANNELS
 from streams import metrics
 from streams.edge import Edge, now_ms
+from streams.enrich.sent import SentLinks
 from streams.enrich.transform import Enriched, Enricher
 from streams.gather import gather
 from streams.progress import Records
@@ -40,7 +43,9 @@ def create(app: Any, settings: Settings) -> Edge:
     async def handle(batches: list[RecordBatch]) -> None:
         began = time.perf_counter()
         events: dict[str, pl.DataFrame] = {}
-        origins: list[tuple[Records, int]] = []  # of the events, in their order
+        items: list[Any] = []  # the record of each event
+        begins: list[int] = []
+        origins: list[tuple[Records, Rows]] = []  # from each of these on
         refused: list[tuple[Records, int, str, str]] = []
         for topic, channel in channels.items():
             records = Records(batch for batch in batches if batch.topic == topic)
@@ -48,16 +53,21 @@ def create(app: Any, settings: Settings) -> Edge:
                 continue
             decoded = edge.decode(channel, records)
             events[channel] = decoded.frame
-            origins += [(records, at) for at in decoded.rows.tolist()]
+            begins.append(len(items))
+            origins.append((records, decoded.rows))
+            items += records if len(decoded.rows) == len(records) else [records[at] for at in decoded.rows.tolist()]
             refused += [(records, at, "undecodable", detail) for at, detail in decoded.errors]
         enriched = enricher.enrich(events, now_ms())
-        refused += [(*origins[at], reason, detail) for at, reason, detail in enriched.refused]
+        for at, reason, detail in enriched.refused:
+            which = bisect_right(begins, at) - 1
+            records, rows = origins[which]
+            refused.append((records, int(rows[at - begins[which]]), reason, detail))
         await edge.refuse(refused)
         interactions = enriched.interactions
-        timestamps = [records[at].timestamp for records, at in (origins[row] for row in enriched.rows.tolist())]
+        timestamps = [items[row].timestamp for row in enriched.rows.tolist()]
         await edge.publish("interactions", "interaction", interactions, keys_of(interactions["subject"]), timestamps)
-        links = sent.new(enriched.links)
-        await edge.publish("links", "link", links, keys_of(links["subject"]))
+        links = sent.new(*(column.to_list() for column in enriched.links))
+        await edge.publish("links", "link", links, [subject.encode() for subject, _, _ in links])
         await edge.flush()
         _count(enriched)
         edge.observe(batches, time.perf_counter() - began)
@@ -78,7 +88,7 @@ def keys_of(subjects: pl.Series) -> list[bytes]:
 
 def _count(enriched: Enriched) -> None:
     interactions = enriched.interactions
-    for channel, count in Counter(interactions["channel"].to_list()).items():
+    for channel, count in interactions["channel"].value_counts().iter_rows():
         metrics.EVENTS_ACCEPTED.labels(channel).inc(count)
     metrics.UNKNOWN_TOUCHPOINTS.inc(enriched.unknown_touchpoints)
     if interactions["text"].null_count() == interactions.height:
@@ -87,24 +97,3 @@ def _count(enriched: Enriched) -> None:
     found = (interactions[name].filter(texts).to_list() for name in ("language", "score_source"))
     for (language, source), count in Counter(zip(*found, strict=True)).items():
         metrics.TEXT_SCORED.labels(language or "unknown", "scored" if source == "text" else "null").inc(count)
-
-
-class SentLinks:
-    """The links sent lately, with the earliest time sent: a link is sent once, and again when it turns out earlier."""
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._sent: OrderedDict[tuple[str, str], int] = OrderedDict()
-
-    def new(self, links: pl.DataFrame) -> pl.DataFrame:
-        """The rows of a frame of links that have to be sent."""
-        sent, keep = self._sent, []
-        rows = zip(*(column.to_list() for column in links), strict=True)
-        for row, (subject, identifier, at) in enumerate(rows):
-            known = sent.get((subject, identifier))
-            if known is None or at < known:
-                keep.append(row)
-                sent[subject, identifier] = at
-        while len(sent) > self._capacity:
-            sent.popitem(last=False)
-        return links if len(keep) == links.height else links[keep]

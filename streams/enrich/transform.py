@@ -101,7 +101,7 @@ class Enricher:
         aspects = [self._about[place] for place in places]
         if texts.null_count() < frame.height:
             scrubbed = texts.to_list()
-            locales = frame["locale"]
+            locales = frame["locale"].to_list()
             for row, text in enumerate(scrubbed):
                 if not text:
                     continue
