@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -56,6 +56,7 @@ class Plan:
     data: the data folder. broker: "tansu", "kafka" or host:port. workers: processes of each of SCALED.
     http_port, broker_port: None takes the usual one where it is free, 0 any free one.
     max_restarts: how often in a row a worker may die before all is given up; None: no limit.
+    kinds: of the workers.
     """
 
     data: Path
@@ -64,6 +65,7 @@ class Plan:
     http_port: int | None = 0
     broker_port: int | None = 0
     max_restarts: int | None = None
+    kinds: Sequence[str] = tuple(READS)
 
 
 class Pipeline:
@@ -234,7 +236,7 @@ class Pipeline:
     async def _start_workers(self) -> None:
         self.supervisor = Supervisor(self.directory.logs, self._say, self._plan.max_restarts)
         self._stack.push_async_callback(self.supervisor.stop)
-        for kind in READS:
+        for kind in self._plan.kinds:
             names = [kind] if kind not in SCALED else [f"{kind}-{n + 1}" for n in range(self._plan.workers)]
             self._workers[kind] = [await self.supervisor.start(self._spec(kind, name)) for name in names]
 

@@ -13,13 +13,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import alerts, latency, pipeline, plot, scaling, sink, stages, state, stitch, transport, wire
+from tests.benchmarks import (
+    alerts,
+    latency,
+    pipeline,
+    plot,
+    scaling,
+    sink,
+    stages,
+    state,
+    stitch,
+    transport,
+    wire,
+    workers,
+)
 from tests.benchmarks.report import Outcome, say
 
 BENCHMARKS: dict[str, Callable[[int, Path | None], Outcome]] = {
     "stages": stages.measure,
     "transport": lambda records, _: transport.measure(records),
     "pipeline": lambda events, _: pipeline.measure(events),
+    "workers": lambda events, _: workers.measure(events),
     "stitch": lambda events, _: stitch.measure(events),
     "scaling": lambda events, _: scaling.measure(events),
     "sink": lambda events, _: sink.measure(events),
@@ -32,6 +46,7 @@ EVENTS = {
     "stages": 60_000,
     "transport": 200_000,
     "pipeline": 200_000,
+    "workers": 200_000,
     "stitch": 150_000,
     "scaling": 100_000,
     "sink": 60_000,
@@ -45,6 +60,7 @@ QUICK = {
     "stages": 20_000,
     "transport": 20_000,
     "pipeline": 10_000,
+    "workers": 10_000,
     "stitch": 3_000,
     "scaling": 10_000,
     "sink": 5_000,
@@ -103,6 +119,13 @@ def overall(figures: dict[str, Any]) -> dict[str, Any]:
     peers = [rivals[name] for name in stitch.RATIOS["stitch_vs_best_peer"] if name in rivals]
     if peers and all(name in processes for name in pipeline.WORKERS):
         found["pipeline_vs_best_peer_stitch"] = round(min(peers) / sum(processes[name] for name in pipeline.WORKERS), 2)
+    if peers and "alone_cpu_us_per_event" in figures:
+        found["workers_alone_vs_best_peer_stitch"] = round(min(peers) / figures["alone_cpu_us_per_event"], 2)
+    clocks = figures.get("stitch_events_per_s", {})
+    fastest = [clocks[name] for name in stitch.RATIOS["stitch_vs_best_peer"] if name in clocks]
+    if fastest and "marginal_events_per_s" in figures:
+        ratio = figures["marginal_events_per_s"] / max(fastest)
+        found["pipeline_vs_best_peer_stitch_by_clock"] = round(ratio, 2)
     matches = [value for name, value in figures.items() if name.endswith("results_match")]
     if matches:
         found["results_match"] = all(matches)
