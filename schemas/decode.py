@@ -44,6 +44,9 @@ class BatchDecoder:
         types = records.polars_schema(self._name)
         schema = {column: types[column] for column in (types if columns is None else columns)}
         errors: dict[int, str] = {}
+        found = self._at_once(payloads, schema, errors)
+        if found is not None:
+            return Decoded(*found, sorted(errors.items()))
         parts: list[tuple[pl.DataFrame, Rows]] = []
         for header, (positions, datums) in _by_header(payloads, errors).items():
             try:
@@ -54,6 +57,16 @@ class BatchDecoder:
             parts += reader.read(datums, np.asarray(positions, dtype=np.int64), schema, errors)
         frame, rows = _assemble(parts, schema)
         return Decoded(frame, rows, sorted(errors.items()))
+
+    def _at_once(
+        self, payloads: Sequence[bytes | None], schema: dict[str, pl.DataType], errors: dict[int, str]
+    ) -> tuple[pl.DataFrame, Rows] | None:
+        """All of them, where they have one header and nothing is wrong with any; else None."""
+        try:
+            header = prefix(payloads[0] or b"") if payloads else b""
+            return self._reader(header).at_once(payloads, header, schema, errors) if header else None
+        except (WireError, UnknownSchemaError):
+            return None
 
     def _reader(self, header: bytes) -> DatumReader:
         reader = self._readers.get(header)
