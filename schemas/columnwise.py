@@ -8,6 +8,7 @@ should be this says no more than that it does not take it: schemas.datums then f
 
 from __future__ import annotations
 
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from librt.strings import BytesWriter, read_i32_le, read_i64_le, write_i32_le, write_i64_le
-from mypy_extensions import i32, i64, u8
+from librt.strings import BytesWriter, read_f32_le, read_i64_le, write_f64_le, write_i64_le
+from mypy_extensions import i64, u8
 
 from schemas.records import Schema, frame_type
 
@@ -38,7 +39,7 @@ class UnfitError(Exception):
 
 
 class Columns:
-    """Reads datums of a record's fields. Enums come as Int64 index and timestamps as plain Int64. For one thread."""
+    """Reads datums of a record's fields into their frame form (schemas.records). For one thread."""
 
     def __init__(self, fields: Sequence[dict[str, Any]]) -> None:
         """`fields` are those of a schema without references. Raises TypeError where one has no columnar form."""
@@ -64,7 +65,6 @@ class Columns:
         data = b"".join(parts)
         if len(data) > _LARGEST:
             return None
-        record.begin()
         first = record.first
         before: i64 = len(header)
         at: i64 = 0
@@ -82,6 +82,8 @@ class Columns:
             arrays = record.arrays(count, pa.py_buffer(data))
         except (UnfitError, IndexError, pa.ArrowInvalid):
             return None
+        finally:
+            record.forget()
         return pl.DataFrame(pa.table({name: arrays[name] for name in wanted}))
 
     def _record(self, wanted: tuple[str, ...]) -> _Record:
@@ -100,7 +102,7 @@ class _Column(ABC):
     """The column of the field behind this one: to follow it costs less than to take it from a list."""
 
     @abstractmethod
-    def begin(self) -> None:
+    def forget(self) -> None:
         """Forget the values that were read."""
 
     @abstractmethod
@@ -125,7 +127,7 @@ class _Skipped(_Column):
     def __init__(self, column: _Column) -> None:
         self._column = column
 
-    def begin(self) -> None:
+    def forget(self) -> None:
         """Nothing was kept."""
 
     def read(self, data: bytes, at: i64) -> i64:
@@ -145,8 +147,8 @@ class _Nullable(_Column):
         self._absent_branch: i64 = 2 * null
         self._there = BytesWriter()
 
-    def begin(self) -> None:
-        self._column.begin()
+    def forget(self) -> None:
+        self._column.forget()
         self._there = BytesWriter()
 
     def read(self, data: bytes, at: i64) -> i64:
@@ -182,7 +184,7 @@ class _Plain(_Column):
         self._kind, self._dtype = kind, dtype
         self._out = BytesWriter()
 
-    def begin(self) -> None:
+    def forget(self) -> None:
         self._out = BytesWriter()
 
     def array(self, count: int, joined: Any, there: Any) -> Any:
@@ -208,7 +210,7 @@ class _Int(_Plain):
         number, end = _long(data, at)
         if not -0x80000000 <= number <= 0x7FFFFFFF:
             raise UnfitError
-        write_i32_le(self._out, i32(number))
+        write_i64_le(self._out, number)
         return end
 
     def skip(self, data: bytes, at: i64) -> i64:
@@ -229,7 +231,7 @@ class _Double(_Plain):
 
 class _Float(_Plain):
     def read(self, data: bytes, at: i64) -> i64:
-        write_i32_le(self._out, read_i32_le(data, at))
+        write_f64_le(self._out, read_f32_le(data, at))
         return at + 4
 
     def skip(self, data: bytes, at: i64) -> i64:
@@ -262,7 +264,7 @@ class _Octets(_Plain):
         self._ones: i64 = -1  # a literal has 32 bits in C, even in a variable that only it is given to
         self._high: i64 = 0
 
-    def begin(self) -> None:
+    def forget(self) -> None:
         self._out = BytesWriter()
         self._high = 0
 
@@ -305,6 +307,41 @@ class _Octets(_Plain):
         return found
 
 
+class _Enum(_Plain):
+    """Symbols, as texts: their views are made once."""
+
+    def __init__(self, symbols: Sequence[str]) -> None:
+        super().__init__(pa.string_view(), "V16")
+        octets = [symbol.encode() for symbol in symbols]
+        self._symbols = pa.py_buffer(b"".join(octets))
+        self._views = b""
+        self._count: i64 = len(octets)
+        start = 0
+        for symbol in octets:
+            # one of more than 12 bytes stands in the second buffer
+            rest = symbol[:4] + struct.pack("<ii", 1, start) if len(symbol) > 12 else symbol.ljust(12, b"\0")
+            self._views += struct.pack("<i", len(symbol)) + rest
+            start += len(symbol)
+
+    def read(self, data: bytes, at: i64) -> i64:
+        index, end = _long(data, at)
+        if not 0 <= index < self._count:
+            raise UnfitError
+        write_i64_le(self._out, read_i64_le(self._views, index << 4))
+        write_i64_le(self._out, read_i64_le(self._views, (index << 4) + 8))
+        return end
+
+    def skip(self, data: bytes, at: i64) -> i64:
+        index, end = _long(data, at)
+        if not 0 <= index < self._count:
+            raise UnfitError
+        return end
+
+    def array(self, count: int, joined: Any, there: Any) -> Any:
+        buffers = [_bits(there), self._values(count, there), joined, self._symbols]
+        return pa.Array.from_buffers(self._kind, count, buffers)
+
+
 class _Record(_Column):
     def __init__(self, names: Sequence[str], columns: Sequence[_Column]) -> None:
         if not columns:
@@ -314,9 +351,9 @@ class _Record(_Column):
             column.following = following
         self.first: _Column | None = columns[0]
 
-    def begin(self) -> None:
+    def forget(self) -> None:
         for column in self._columns:
-            column.begin()
+            column.forget()
 
     def read(self, data: bytes, at: i64) -> i64:
         column = self.first
@@ -350,8 +387,8 @@ class _Array(_Column):
         self._counts = BytesWriter()
         self._all: i64 = 0
 
-    def begin(self) -> None:
-        self._items.begin()
+    def forget(self) -> None:
+        self._items.forget()
         self._counts = BytesWriter()
         self._all = 0
 
@@ -447,14 +484,12 @@ def _column(type_: Schema) -> _Column:
         )
     if kind == "array":
         return _Array(_column(type_["items"]))
-    if kind in ("long", "enum"):
-        return _Long(pa.int64(), "i8")
-    if kind == "int":
-        return _Int(pa.int32(), "i4")
-    if kind == "double":
-        return _Double(pa.float64(), "f8")
-    if kind == "float":
-        return _Float(pa.float32(), "f4")
+    if kind == "enum":
+        return _Enum(type_["symbols"])
+    if kind in ("int", "long"):
+        return (_Int if kind == "int" else _Long)(pa.int64(), "i8")
+    if kind in ("float", "double"):
+        return (_Float if kind == "float" else _Double)(pa.float64(), "f8")
     if kind == "boolean":
         return _Boolean(pa.bool_(), "?")
     if kind in ("string", "bytes"):

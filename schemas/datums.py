@@ -25,7 +25,7 @@ _PARTS: Final = 16
 """Into how many parts an unreadable block is divided: a read costs as much by itself as some 200 records."""
 _FEW: Final = 32
 """Up to this many records it is cheaper to find the bad ones by fastavro than by dividing on."""
-_MANY: Final = 300
+_MANY: Final = 150
 """From so many records on reading them column by column (schemas.columnwise) is cheaper than as a block."""
 
 
@@ -38,6 +38,7 @@ class DatumReader:
         self._reader = single.without_logical_types(reader)
         self._block: Block | None = None
         self._columns: columnwise.Columns | None = None
+        self._alike: set[str] = set()
         self._fields: list[resolve.Field] = []
         try:
             inlined = inline(writer)
@@ -48,17 +49,14 @@ class DatumReader:
         if columnwise.COMPILED:
             with contextlib.suppress(TypeError):
                 self._columns = columnwise.Columns(inlined["fields"])
+                self._alike = resolve.alike(inlined, inline(reader))
 
-    def at_once(
-        self, payloads: Sequence[bytes | None], header: bytes, schema: dict[str, pl.DataType], errors: dict[int, str]
-    ) -> tuple[pl.DataFrame, Rows] | None:
-        """What `read` finds in the datums behind the header of each payload, for less; None where it has to find it:
-        there are few, or something is not as it should be."""
-        fields, columns = self._wanted(schema)
-        if self._columns is None or not columns or len(payloads) < _MANY:
+    def at_once(self, payloads: Sequence[bytes | None], header: bytes, names: Sequence[str]) -> pl.DataFrame | None:
+        """The columns of these names that `read` finds in the datums behind the header of each payload, for less; None
+        where it has to find them: there are few, the schemas differ, or something is not as it should be."""
+        if self._columns is None or not names or len(payloads) < _MANY or not self._alike.issuperset(names):
             return None
-        frame = self._columns.read(payloads, header, columns)
-        return None if frame is None else _resolve(frame, np.arange(frame.height), fields, schema, errors)
+        return self._columns.read(payloads, header, names)
 
     def read(
         self, datums: list[bytes], positions: Rows, schema: dict[str, pl.DataType], errors: dict[int, str]
@@ -69,7 +67,8 @@ class DatumReader:
         """
         if self._block is None:
             return [self._records(datums, positions, schema, errors)]
-        fields, columns = self._wanted(schema)
+        fields = [field for field in self._fields if field.name in schema]
+        columns = list(dict.fromkeys(field.source for field in fields if field.source is not None))
         # the first attempt prints its panic, if there is one; the many attempts that follow need not
         try:
             return [_resolve(self._block.read(datums, columns), positions, fields, schema, errors)]
@@ -82,11 +81,6 @@ class DatumReader:
             where = positions[np.concatenate([rows for _, rows in blocks])]
             read.append(_resolve(whole, where, fields, schema, errors))
         return read
-
-    def _wanted(self, schema: dict[str, pl.DataType]) -> tuple[list[resolve.Field], list[str]]:
-        """The fields that make up these columns of the reader's, and the writer's fields that they are made of."""
-        fields = [field for field in self._fields if field.name in schema]
-        return fields, list(dict.fromkeys(field.source for field in fields if field.source is not None))
 
     def _divide(
         self, block: Block, datums: list[bytes], rows: Sequence[int], columns: list[str]

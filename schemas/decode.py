@@ -44,9 +44,9 @@ class BatchDecoder:
         types = records.polars_schema(self._name)
         schema = {column: types[column] for column in (types if columns is None else columns)}
         errors: dict[int, str] = {}
-        found = self._at_once(payloads, schema, errors)
-        if found is not None:
-            return Decoded(*found, sorted(errors.items()))
+        whole = self._at_once(payloads, list(schema))
+        if whole is not None:
+            return Decoded(whole, np.arange(len(payloads)), [])
         parts: list[tuple[pl.DataFrame, Rows]] = []
         for header, (positions, datums) in _by_header(payloads, errors).items():
             try:
@@ -58,13 +58,11 @@ class BatchDecoder:
         frame, rows = _assemble(parts, schema)
         return Decoded(frame, rows, sorted(errors.items()))
 
-    def _at_once(
-        self, payloads: Sequence[bytes | None], schema: dict[str, pl.DataType], errors: dict[int, str]
-    ) -> tuple[pl.DataFrame, Rows] | None:
-        """All of them, where they have one header and nothing is wrong with any; else None."""
+    def _at_once(self, payloads: Sequence[bytes | None], names: list[str]) -> pl.DataFrame | None:
+        """All of them, where they are many, of one header, and nothing is wrong with any; else None."""
         try:
             header = prefix(payloads[0] or b"") if payloads else b""
-            return self._reader(header).at_once(payloads, header, schema, errors) if header else None
+            return self._reader(header).at_once(payloads, header, names) if header else None
         except (WireError, UnknownSchemaError):
             return None
 

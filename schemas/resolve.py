@@ -20,6 +20,7 @@ _NUMBERS: Final = {
     "double": ("double",),
 }
 """Promotions: what a writer's number may be read as."""
+_PLAIN: Final = ("boolean", "int", "long", "float", "double", "string", "bytes")
 
 
 class NotColumnarError(TypeError):
@@ -221,6 +222,41 @@ def _same(writer: Schema, reader: Schema) -> bool:
     if written == "array":
         return _same(writer["items"], reader["items"])
     return written in ("boolean", "long", "double", "string", "bytes")
+
+
+def alike(writer: dict[str, Any], reader: dict[str, Any]) -> set[str]:
+    """Names of the fields that are the same in both record schemas (without references), but for what they are named
+    inside, and for symbols that only the reader has: what is read with the one is what is read with the other."""
+    written = {field["name"]: field["type"] for field in writer["fields"]}
+    return {
+        field["name"]
+        for field in reader["fields"]
+        if field["name"] in written and _alike(written[field["name"]], field["type"])
+    }
+
+
+def _alike(writer: Schema, reader: Schema) -> bool:
+    if isinstance(writer, list) or isinstance(reader, list):
+        return (
+            isinstance(writer, list)
+            and isinstance(reader, list)
+            and len(writer) == len(reader) == 2
+            and "null" in writer
+            and "null" in reader
+            and _alike(_only(writer), _only(reader))
+        )
+    written, read = _kind(writer), _kind(reader)
+    if written != read:
+        return False
+    if written == "enum":
+        return set(writer["symbols"]) <= set(reader["symbols"])
+    if written == "record":
+        return [f["name"] for f in writer["fields"]] == [f["name"] for f in reader["fields"]] and all(
+            _alike(one["type"], other["type"]) for one, other in zip(writer["fields"], reader["fields"], strict=True)
+        )
+    if written == "array":
+        return _alike(writer["items"], reader["items"])
+    return written in _PLAIN
 
 
 def _default(field: dict[str, Any]) -> pl.Expr:
