@@ -97,4 +97,4 @@ def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> N
 def _observe_latency(table: Table, records: Records) -> None:
     now, latency = now_ms(), metrics.EVENT_TO_TABLE_SECONDS.labels(table.view)
     for at in np.linspace(0, len(records) - 1, min(len(records), LATENCIES_PER_INSERT)).astype(int).tolist():
-        latency.observe(max(now - records[at].timestamp, 0) / 1000)
+        latency.observe(max(now - records.timestamps[at], 0) / 1000)

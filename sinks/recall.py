@@ -15,6 +15,7 @@ from sinks.errors import is_retriable
 from streams.edge import Edge
 from streams.gather import consume
 from streams.output import RECALLED, recalled_last
+from streams.progress import Records
 from streams.stitch.eviction import NONE_STORED
 from streams.transport import OwnershipLost, RecordBatch, positions, still_owner
 
@@ -62,7 +63,8 @@ def register(app: Any, edge: Edge, publishing: asyncio.Lock) -> None:
             await asyncio.sleep(POLL)
 
     async def handle(batch: RecordBatch) -> None:
-        decoded = edge.decode("recall", batch)
+        records = Records([batch])
+        decoded = edge.decode("recall", records)
         subjects = decoded.frame["subject"].unique(maintain_order=True).to_list()
         if subjects:
             applied = max(decoded.frame["applied"].to_list())
@@ -79,7 +81,7 @@ def register(app: Any, edge: Edge, publishing: asyncio.Lock) -> None:
                 await edge.publish("parts", "part", told, [subject.encode() for subject in without])
                 await edge.flush()
         async with publishing:
-            await edge.refuse((batch, at, "undecodable", detail) for at, detail in decoded.errors)
+            await edge.refuse((records, at, "undecodable", detail) for at, detail in decoded.errors)
             await edge.flush()
 
     @app.agent(app.topic(topic, key_serializer="raw", value_serializer="raw"), name="sink-recalls")  # type: ignore[untyped-decorator]

@@ -13,7 +13,7 @@ from faust.types import TP
 
 from streams.embedded.leader import replace_dead_leaders
 from streams.holes import explanation
-from streams.records import hand_out_parsed
+from streams.records import hand_out_columns
 
 METADATA_PAUSE = 0.25  # seconds
 EMBEDDED_FETCH_WAIT_MS = 50
@@ -51,7 +51,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
     async def on_start(self) -> None:
         await super().on_start()
         be_patient(self._ensure_consumer()._client)
-        hand_out_parsed(self._ensure_consumer())
+        hand_out_columns(self._ensure_consumer())
         coordinator = self._ensure_consumer()._coordinator
         heartbeat, leave = coordinator._do_heartbeat, coordinator._maybe_leave_group
 

@@ -51,13 +51,13 @@ class Edge:
         self._unflushed: dict[str, int] = {}
         self._exported: set[tuple[str, int]] = set()
 
-    def decode(self, record: str, batch: Sequence[Any], columns: Sequence[str] | None = None) -> Decoded:
+    def decode(self, record: str, records: Records, columns: Sequence[str] | None = None) -> Decoded:
         """The values of Kafka records in columns, without what was erased: see BatchDecoder, streams.erasure.guard."""
         decoder = self._decoders.get(record)
         if decoder is None:
             decoder = self._decoders[record] = BatchDecoder(record, self._registry)
-        keys, values = [item.key for item in batch], [item.value for item in batch]
-        decoded, refused = guard(record, decoder.decode(values, columns), keys, values, self.erased)
+        decoded = decoder.decode(records.values, columns)
+        decoded, refused = guard(record, decoded, records.keys, records.values, self.erased)
         if refused:
             metrics.ERASED_REFUSED.labels(self.worker).inc(refused)
         return decoded
@@ -92,20 +92,20 @@ class Edge:
         await output.send(keys, encoder.encode(rows), timestamps, marks=marks)
         self._unflushed[topic] = self._unflushed.get(topic, 0) + len(rows)
 
-    async def refuse(self, refused: Iterable[tuple[RecordBatch | Records, int, str, str]]) -> None:
+    async def refuse(self, refused: Iterable[tuple[Records, int, str, str]]) -> None:
         """Send Kafka records to dead letters: (records, position among them, reason, detail) of each."""
         await self.refuse_letters(
             DeadLetter(
                 records.topic,
-                records.partition_of(position),
-                (item := records[position]).offset,
-                item.key,
-                item.value or b"",
+                records.partitions[at],
+                records.offsets[at],
+                records.keys[at],
+                records.values[at] or b"",
                 reason,
                 detail,
-                attempts(item.headers),
+                attempts(records.headers.get(at, ())),
             )
-            for records, position, reason, detail in refused
+            for records, at, reason, detail in refused
         )
 
     async def refuse_letters(self, letters: Iterable[DeadLetter]) -> None:

@@ -65,7 +65,7 @@ async def gather(
     try:
         while True:
             events, following = [following or await ahead.get()], None
-            records, size = len(events[0].value), size_of(events[0].value)
+            records, size = len(events[0].value), events[0].value.size
             while records < max_records and size < max_bytes:
                 event = await _next(ahead, until)
                 if event is None:
@@ -75,7 +75,7 @@ async def gather(
                     break
                 events.append(event)
                 records += len(event.value)
-                size += size_of(event.value)
+                size += event.value.size
             began = time.monotonic()
             if not await _handled(stream.app, events, handle):
                 return
@@ -124,8 +124,3 @@ def patience(took: float, linger: float) -> float:
     far, or has much else to do, no more than a fifth of the time goes into groups that are not full.
     """
     return min(linger, PATIENCE * took)
-
-
-def size_of(batch: RecordBatch) -> int:
-    """Bytes of a batch's keys and values."""
-    return sum(len(record.key or b"") + len(record.value or b"") for record in batch)

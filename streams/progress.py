@@ -3,61 +3,91 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from streams.columns import Columns, Header
 
 
-class RecordBatch(list[Any]):
-    """The records (see streams.records) of one partition chunk, in offset order; never empty.
+class RecordBatch:
+    """The records of one partition chunk, in offset order; never empty.
 
+    keys, values, offsets, timestamps, headers, size: see Columns.
     generation: of the consumer (streams.transport) when this worker read them.
     """
 
-    __slots__ = ("abandoned", "done", "generation", "partition", "topic")
+    __slots__ = (
+        "abandoned",
+        "done",
+        "generation",
+        "headers",
+        "keys",
+        "offsets",
+        "partition",
+        "size",
+        "timestamps",
+        "topic",
+        "values",
+    )
 
-    def __init__(self, records: Iterable[Any], topic: str, partition: int, generation: int) -> None:
-        super().__init__(records)
+    def __init__(self, columns: Columns, topic: str, partition: int, generation: int) -> None:
+        self.keys, self.values, self.headers, self.size = columns.keys, columns.values, columns.headers, columns.size
+        self.offsets: Sequence[int] = columns.offsets
+        self.timestamps: Sequence[int] = columns.timestamps
         self.topic = topic
         self.partition = partition
         self.generation = generation
         self.done = False
         self.abandoned = False
 
+    def __len__(self) -> int:
+        return len(self.keys)
+
     @property
     def first_offset(self) -> int:
         """Offset of the first record."""
-        return int(self[0].offset)
+        return self.offsets[0]
 
     @property
     def next_offset(self) -> int:
         """Offset after the last record."""
-        return int(self[-1].offset) + 1
-
-    def partition_of(self, position: int) -> int:
-        """Partition of the record at a position (see Records)."""
-        return self.partition
+        return self.offsets[-1] + 1
 
     def __repr__(self) -> str:
         return f"<{self.topic}[{self.partition}] {self.first_offset}..{self.next_offset - 1}>"
 
 
-class Records(list[Any]):
-    """The records of several batches of one topic, those of a partition next to each other and in their order."""
+class Records:
+    """The records of several batches of one topic in columns, those of a partition next to each other, in their order.
 
-    __slots__ = ("partitions", "topic")
+    keys, values, offsets, timestamps, headers: see Columns. partitions: of each.
+    """
 
     def __init__(self, batches: Iterable[RecordBatch]) -> None:
-        super().__init__()
-        #: of each record
-        self.partitions: list[int] = []
-        for batch in sorted(batches, key=lambda batch: batch.partition):
+        self._batches = sorted(batches, key=lambda batch: batch.partition)
+        self.keys: list[bytes | None] = []
+        self.values: list[bytes | None] = []
+        self.headers: dict[int, list[Header]] = {}
+        for batch in self._batches:
             self.topic = batch.topic
-            self += batch
-            self.partitions += [batch.partition] * len(batch)
+            self.headers.update((len(self.keys) + at, headers) for at, headers in batch.headers.items())
+            self.keys += batch.keys
+            self.values += batch.values
 
-    def partition_of(self, position: int) -> int:
-        """Partition of the record at a position."""
-        return self.partitions[position]
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @cached_property
+    def partitions(self) -> list[int]:  # this one and the next two are not what everybody needs
+        return [partition for batch in self._batches for partition in [batch.partition] * len(batch)]
+
+    @cached_property
+    def offsets(self) -> list[int]:
+        return [offset for batch in self._batches for offset in batch.offsets]
+
+    @cached_property
+    def timestamps(self) -> list[int]:
+        return [timestamp for batch in self._batches for timestamp in batch.timestamps]
 
 
 class Progress:

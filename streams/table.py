@@ -32,8 +32,9 @@ import aiokafka
 from faust.tables.table import Table
 from faust.types import TP
 
+from streams.columns import Columns
 from streams.output import Output
-from streams.records import hand_out_parsed
+from streams.records import hand_out_columns
 from streams.topics import CHANGELOG
 from streams.transport import OwnershipLost, handling, still_owner
 
@@ -303,7 +304,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         )
         await consumer.start()
         try:
-            hand_out_parsed(consumer)
+            hand_out_columns(consumer)
             left = {aiokafka.TopicPartition(topic, partition): mark for partition, mark in marks.items()}
             consumer.assign(list(left))
             for tp in left:
@@ -324,11 +325,11 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
                         ignored = _apply(self._read[tp.partition], records, left[tp], self.merge)
                     except struct.error:
                         raise RecoveryError(
-                            f"{topic}: a value that no table wrote, from {records[0].offset} on"
+                            f"{topic}: a value that no table wrote, from {records.offsets[0]} on"
                         ) from None
                     if ignored:
                         skipped.setdefault(tp.partition, set()).update(ignored)
-                    if records[-1].offset >= left[tp]:
+                    if records.offsets[-1] >= left[tp]:
                         del left[tp]
                         consumer.pause(tp)
             return skipped
@@ -347,20 +348,22 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
             raise RecoveryError(f"{self.name}: Faust read the changelog, which the table reads itself")
 
 
-def _apply(state: _Partition, records: list[Any], mark: int, merge: Merge | None) -> set[bytes]:
+def _apply(state: _Partition, records: Columns, mark: int, merge: Merge | None) -> set[bytes]:
     """Apply changelog records below `mark` to a partition's state; the keys of those skipped, of a term gone by."""
     data, top, ignored = state.data, state.top, set()
     size, unpack = TERM.size, TERM.unpack_from
     pop, get = data.pop, data.get
-    for record in records:
-        if record.offset >= mark:
+    for at, (offset, key, value) in enumerate(zip(records.offsets, records.keys, records.values, strict=True)):
+        if offset >= mark:
             break
-        key, value = record.key, record.value
         if key == MARK:
-            top = max(top, record.offset)
+            top = max(top, offset)
             continue
+        if key is None:
+            raise struct.error("a record without a key")
         if value is None:
-            term = next((unpack(header)[0] for name, header in record.headers if name == TERM_HEADER), top)
+            headers = records.headers.get(at, ())
+            term = next((unpack(header)[0] for name, header in headers if name == TERM_HEADER), top)
         else:
             term = unpack(value)[0]
         if term < top:
@@ -374,7 +377,7 @@ def _apply(state: _Partition, records: list[Any], mark: int, merge: Merge | None
         else:
             data[key] = merge(old, value[size:])
     state.top = top
-    state.position = min(records[-1].offset + 1, mark)  # what is behind the mark, another recovery may have to read
+    state.position = min(records.offsets[-1] + 1, mark)  # what is behind the mark, another recovery may have to read
     return ignored
 
 

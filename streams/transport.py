@@ -16,6 +16,7 @@ import asyncio
 import itertools
 import logging
 import time
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -28,6 +29,7 @@ from faust.types.tuples import ConsumerMessage
 from mode import Service
 from mode.utils.futures import notify
 
+from streams.columns import Columns
 from streams.consumer_thread import ConsumerThread, faust_log, now
 from streams.holes import HoleError
 from streams.pace import Pace
@@ -51,6 +53,7 @@ SCHEME = "kafka-batch"
 FETCH_WAIT = 1.0  # seconds to wait for records before looking around
 IDLE_WAIT = 0.05  # seconds between looks while no partition may be read
 ACK_WAIT = 0.2  # seconds between looks at what is still in progress
+CREATE_TIME = 0  # a record's timestamp_type, which Faust asks for and does not use
 REREADS = 2  # times that a partition is read again before a hole is believed
 
 handling: ContextVar[int | None] = ContextVar("handling", default=None)
@@ -126,7 +129,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             if not self.app.should_stop:
                 raise
 
-    async def _deliver(self, tp: TP, chunk: list[Any], generation: int) -> bool:
+    async def _deliver(self, tp: TP, chunk: Columns, generation: int) -> bool:
         """Hand a chunk to the agents; False: it was not, or not whole, and the partition must be read again."""
         progress = self.progress.get(tp)
         if (
@@ -140,8 +143,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         if records is None or self.progress.get(tp) is not progress:
             return False
         batch = RecordBatch(records, tp.topic, tp.partition, generation)
-        last = records[-1]
-        about = (tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type)
+        about = (tp.topic, tp.partition, batch.offsets[-1], batch.timestamps[-1] / 1000, CREATE_TIME)
         group_generation = self.app.consumer_generation_id
         message = ConsumerMessage(*about, [], None, batch, None, 0, 0, tp, generation_id=group_generation)
         progress.deliver(batch)
@@ -150,15 +152,16 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self.polled_at = time.monotonic()
         return True
 
-    async def _without_holes(self, tp: TP, progress: Progress, chunk: list[Any]) -> list[Any] | None:
+    async def _without_holes(self, tp: TP, progress: Progress, chunk: Columns) -> Columns | None:
         """The part of a chunk that comes next, None when the partition is to be read again from where it should be.
 
         Raises HoleError when records are missing for which there is no explanation.
         """
-        expected = progress.delivered
-        if chunk[0].offset < expected <= chunk[-1].offset:
-            chunk = [record for record in chunk if record.offset >= expected]
-        first = chunk[0].offset
+        expected, offsets = progress.delivered, chunk.offsets
+        if offsets[0] < expected <= offsets[-1]:
+            chunk = chunk.take(range(bisect_left(offsets, expected), len(offsets)))
+            offsets = chunk.offsets
+        first = offsets[0]
         if first != expected:
             # Most often a chunk that was on its way while the partition was sought; the log itself is asked last.
             if progress.rereads_of(first) < REREADS:
@@ -166,10 +169,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             if first < expected:
                 raise HoleError(tp.topic, tp.partition, expected, first)
             await self._explain(tp, expected, first)
-        if chunk[-1].offset - first + 1 != len(chunk):
-            for left, right in itertools.pairwise(chunk):
-                if right.offset != left.offset + 1:
-                    await self._explain(tp, left.offset + 1, right.offset)
+        if offsets[-1] - first + 1 != len(offsets):
+            for left, right in itertools.pairwise(offsets):
+                if right != left + 1:
+                    await self._explain(tp, left + 1, right)
         return chunk
 
     async def _explain(self, tp: TP, expected: int, got: int) -> None:

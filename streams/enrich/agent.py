@@ -43,7 +43,7 @@ def create(app: Any, settings: Settings) -> Edge:
     async def handle(batches: list[RecordBatch]) -> None:
         began = time.perf_counter()
         events: dict[str, pl.DataFrame] = {}
-        items: list[Any] = []  # the record of each event
+        times: list[int] = []  # the timestamp of each event's record
         begins: list[int] = []
         origins: list[tuple[Records, Rows]] = []  # from each of these on
         refused: list[tuple[Records, int, str, str]] = []
@@ -53,9 +53,10 @@ def create(app: Any, settings: Settings) -> Edge:
                 continue
             decoded = edge.decode(channel, records)
             events[channel] = decoded.frame
-            begins.append(len(items))
+            begins.append(len(times))
             origins.append((records, decoded.rows))
-            items += records if len(decoded.rows) == len(records) else [records[at] for at in decoded.rows.tolist()]
+            every = records.timestamps
+            times += every if len(decoded.rows) == len(records) else [every[at] for at in decoded.rows.tolist()]
             refused += [(records, at, "undecodable", detail) for at, detail in decoded.errors]
         enriched = enricher.enrich(events, now_ms())
         for at, reason, detail in enriched.refused:
@@ -64,7 +65,7 @@ def create(app: Any, settings: Settings) -> Edge:
             refused.append((records, int(rows[at - begins[which]]), reason, detail))
         await edge.refuse(refused)
         interactions = enriched.interactions
-        timestamps = [items[row].timestamp for row in enriched.rows.tolist()]
+        timestamps = [times[row] for row in enriched.rows.tolist()]
         await edge.publish("interactions", "interaction", interactions, keys_of(interactions["subject"]), timestamps)
         links = sent.new(*(column.to_list() for column in enriched.links))
         await edge.publish("links", "link", links, [subject.encode() for subject, _, _ in links])

@@ -49,7 +49,7 @@ def create(app: Any, settings: Settings) -> Edge:
         began = time.perf_counter()
         batch = Records(batches)
         decoded = edge.decode("link", batch)
-        frame, offsets = decoded.frame, [batch[at].offset for at in decoded.rows.tolist()]
+        frame, offsets = decoded.frame, [batch.offsets[at] for at in decoded.rows.tolist()]
         erased = frame["occurred_at"] == NOW
         senseless = frame.select(_SENSELESS).to_series() & ~erased
         where = decoded.rows[senseless.to_numpy()].tolist()
@@ -100,7 +100,7 @@ def create(app: Any, settings: Settings) -> Edge:
 
     async def publish(batch: Records, changes: Sequence[Change], version: int) -> None:
         keys = [change.identifier.encode() for change in changes]
-        await edge.publish("identities", "identity", records(changes, version), keys, batch[-1].timestamp)
+        await edge.publish("identities", "identity", records(changes, version), keys, batch.timestamps[-1])
         await edge.flush()
 
     topic = app.topic(settings.topic("links"), key_serializer="raw", value_serializer="raw")

@@ -71,7 +71,7 @@ class Reader:
             records = Records(some)
             self._read[topic](records, group)
             for batch in some:
-                at = batch[0].timestamp
+                at = batch.timestamps[0]
                 group.timestamps[batch.partition] = min(at, group.timestamps.get(batch.partition, at))
         return group
 
@@ -86,8 +86,8 @@ class Reader:
         _refuse(group, records, errors)
         if not positions:
             return
-        taken = [records[at] for at in positions]
-        headed = {row: dict(record.headers) for row, record in enumerate(taken) if record.headers}
+        headers = records.headers
+        headed = {row: dict(headers[at]) for row, at in enumerate(positions) if at in headers} if headers else {}
         restored = {row for row, headers in headed.items() if headers.get(RESTORED[0]) == RESTORED[1]}
         recalled = {row for row, headers in headed.items() if RECALLED[0] in headers}
         last = {row: at for row in recalled if (at := last_recalled(headed[row][RECALLED[0]])) is not None}
@@ -96,7 +96,7 @@ class Reader:
         # A subject in two partitions, as a foreign producer may have it, is two subjects.
         partitions = [records.partitions[at] for at in positions]
         keys = list(zip(partitions, frame["subject"].to_list(), strict=True))
-        offsets = [record.offset for record in taken]
+        offsets = [records.offsets[at] for at in positions]
         grouped = self._events.by_subject(frame, keys, offsets, watched, restored | recalled, last)
         for (partition, subject), events in grouped.items():
             group.of(partition).interactions[subject] = events
@@ -113,7 +113,7 @@ class Reader:
             if records.partitions[at] != partition:
                 partition = records.partitions[at]
                 news = group.of(partition).identities
-            news.setdefault(f"{kind}:{value}", []).append((records[at].offset, root, version))
+            news.setdefault(f"{kind}:{value}", []).append((records.offsets[at], root, version))
 
     def _parts(self, records: Records, group: Group) -> None:
         decoded = self._decode("part", records, None)
@@ -123,7 +123,7 @@ class Reader:
             if version == NOW:
                 group.erased.setdefault(partition, set()).add(target)
             else:
-                sent: Sent = (records[at].offset, part, version, summary)
+                sent: Sent = (records.offsets[at], part, version, summary)
                 group.of(partition).parts.setdefault(target, []).append(sent)
 
 

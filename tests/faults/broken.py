@@ -53,11 +53,11 @@ def no_fence() -> None:
 
     def believing(state: Any, records: Any, mark: int, merge: Any) -> set[bytes]:
         ignored: set[bytes] = set()
-        for record in records:
+        for at, key in enumerate(records.keys):
             state.top = -1
-            if record.key != table.MARK:
-                ignored |= apply(state, [record], mark, merge)
-        state.position = records[-1].offset + 1
+            if key != table.MARK:
+                ignored |= apply(state, records.take([at]), mark, merge)
+        state.position = records.offsets[-1] + 1
         return ignored
 
     table._apply = believing

@@ -57,15 +57,15 @@ class Counting:
     async def handle(self, batch: RecordBatch) -> None:
         """Count a batch; what it causes is durable when this returns, outputs first: a replay repeats them."""
         partition, offsets = batch.partition, {}
-        for record in batch:
-            offsets.setdefault(record.key, []).append(record.offset)
+        for key, offset in zip(batch.keys, batch.offsets, strict=True):
+            offsets.setdefault(key, []).append(offset)
         for key, seen in offsets.items():
             applied, count = STATE.unpack(self.table.get(partition, key) or NOTHING)
             new = [offset for offset in seen if offset > applied]
             if new:
                 self.table.put(partition, key, STATE.pack(new[-1], count + len(new)))
-        names = [b"%d:%d" % (partition, record.offset) for record in batch]
-        await self.output.send([record.key for record in batch], names)
+        names = [b"%d:%d" % (partition, offset) for offset in batch.offsets]
+        await self.output.send(batch.keys, names)
         await self.output.flush()
         await asyncio.sleep(self.pause)
         await self.table.flush()

@@ -179,7 +179,7 @@ def test_a_batch_that_outlasts_a_rebalance_changes_nothing(broker: Broker, topic
                 if pauses and batch.partition == MOVING and not begun.is_set():
                     begun.set()
                     await go_on.wait()
-                new = [record.offset for record in batch if record.offset > applied]
+                new = [offset for offset in batch.offsets if offset > applied]
                 if new:
                     table.put(batch.partition, b"count", b"%d %d" % (new[-1], count + len(new)))
                 await table.flush()

@@ -74,9 +74,9 @@ def test_a_compacted_topic_is_read_although_the_settings_do_not_know_it(
 
         looks: list[Seen] = []
         await until(compacted, 120)
-        latest = {record.key: record.value for batch in looks[0].batches for record in batch}
+        latest = {key: value for batch in looks[0].batches for key, value in zip(batch.keys, batch.values, strict=True)}
         assert len(latest) == 997
-        assert {record.key for batch in looks[-1].batches for record in batch} == latest.keys()
+        assert {key for batch in looks[-1].batches for key in batch.keys} == latest.keys()
 
     asyncio.run(scenario())
 

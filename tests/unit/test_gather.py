@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 
 from streams import gather as module
-from streams.gather import PATIENCE, READ_AHEAD, gather, patience, size_of
+from streams.gather import PATIENCE, READ_AHEAD, gather, patience
 from streams.progress import RecordBatch
 from streams.transport import OwnershipLost
+from tests.columns import columns
 
 
 def batch(number: int, records: int = 10, size: int = 100, generation: int = 1) -> RecordBatch:
     """A batch of records with 4 bytes of key each."""
-    rows = [SimpleNamespace(offset=number * records + n, key=b"key0", value=b"v" * size) for n in range(records)]
-    return RecordBatch(rows, "t", 0, generation)
+    rows = ((number * records + n, b"key0", b"v" * size) for n in range(records))
+    return RecordBatch(columns(rows), "t", 0, generation)
 
 
 @dataclass
@@ -98,7 +99,7 @@ def test_by_number() -> None:
 
 @pytest.mark.usefixtures("patient")
 def test_by_size() -> None:
-    assert size_of(batch(0)) == 10 * 104
+    assert batch(0).size == 10 * 104
     assert handled(Stream([batch(n) for n in range(9)]), 2, 1000, 2000) == [[0, 10], [20, 30]]
 
 

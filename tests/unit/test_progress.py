@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 from streams.progress import Progress, RecordBatch
+from tests.columns import columns
 
 
 def batch(first: int, last: int) -> RecordBatch:
     """A batch of the offsets first..last."""
-    return RecordBatch([SimpleNamespace(offset=offset) for offset in range(first, last + 1)], "t", 0, 1)
+    return RecordBatch(columns((offset, b"key", b"value") for offset in range(first, last + 1)), "t", 0, 1)
 
 
 def delivered(progress: Progress, *spans: tuple[int, int]) -> list[RecordBatch]:
