@@ -269,10 +269,8 @@ class _Octets(_Plain):
         self._high = 0
 
     def read(self, data: bytes, at: i64) -> i64:
-        size, start = _long(data, at)
+        size, start = _size(data, at)
         end = start + size
-        if size < 0 or end > len(data) - 16:
-            raise UnfitError
         first = read_i64_le(data, start)
         if size > 12:
             high = first
@@ -295,9 +293,7 @@ class _Octets(_Plain):
         return end
 
     def skip(self, data: bytes, at: i64) -> i64:
-        size, start = _long(data, at)
-        if size < 0 or start + size > len(data) - 16:
-            raise UnfitError
+        size, start = _size(data, at)
         return start + size
 
     def array(self, count: int, joined: Any, there: Any) -> Any:
@@ -445,14 +441,22 @@ def _long(data: bytes, at: i64) -> tuple[i64, i64]:
     return half ^ -(rest & 1), at
 
 
+def _size(data: bytes, at: i64) -> tuple[i64, i64]:
+    """How many octets a text has that begins there, and where they begin: all of them are in the data."""
+    size, start = _long(data, at)
+    if not 0 <= size <= len(data) or start + size > len(data) - 16:
+        raise UnfitError
+    return size, start
+
+
 def _items(data: bytes, at: i64) -> tuple[i64, i64]:
     """How many items of an array follow in the block that begins there, and where they begin."""
     count, at = _long(data, at)
     if count < 0:
         count = -count
-        if count < 0:
-            raise UnfitError
         at = _long(data, at)[1]  # how many bytes they take
+    if not 0 <= count <= len(data):  # each takes a byte at least
+        raise UnfitError
     return count, at
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from schemas import columnwise, datums, records
-from schemas.block import Block
+from schemas.block import Block, varint
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.records import inline
@@ -55,13 +55,14 @@ def test_good_datums(batch: Batch, header: bytes, data: st.DataObject) -> None:
 
 
 @given(batches(), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=400)
 def test_a_datum_that_is_not_as_it_should_be(batch: Batch, random: Random) -> None:
     parsed = parse_schema(batch[0])
     writer, some = inline(parsed), [datum(parsed, row) for row in batch[1]]
     at = random.randrange(len(some))
     some[at] = random.choice(CORRUPTIONS)(some[at] or b"\0", random)
     names = [field["name"] for field in writer["fields"]]
+    names = random.sample(names, random.randint(1, len(names)))
     found = columns(writer, some, names)
     if found is not None:
         expected = block(parsed, some, names)
@@ -131,3 +132,13 @@ def test_many_interactions_are_read_so(data: st.DataObject) -> None:
     assert decoded.errors == []
     assert decoded.rows.tolist() == list(range(len(rows)))
     assert_frame_equal(decoded.frame, frame)
+
+
+@pytest.mark.parametrize("count", [1 << 20, 1 << 61, -(1 << 61), (1 << 63) - 1, -(1 << 63)])
+@pytest.mark.parametrize("items", ["double", "long", "string"])
+@pytest.mark.parametrize("names", [["a"], ["n"], ["a", "n"]])
+def test_an_array_or_text_that_says_it_is_larger_than_all(count: int, items: str, names: list[str]) -> None:
+    array = {"name": "a", "type": {"type": "array", "items": items}}
+    writer = {"type": "record", "name": "R", "fields": [array, {"name": "n", "type": "string"}]}
+    assert columns(writer, [varint(count) + b"\x02" * 40], names) is None
+    assert columns(writer, [b"\0" + varint(count) + b"\x02" * 40], names) is None
