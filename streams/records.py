@@ -87,7 +87,7 @@ class _KeptRecords(MemoryRecords):  # type: ignore[misc]  # aiokafka is untyped
         self.data = data
 
 
-fetcher.MemoryRecords = _KeptRecords
+fetcher.MemoryRecords = _KeptRecords  # the fetcher makes them itself, and nothing tells it which class of them
 
 
 class _Batches:

@@ -52,7 +52,7 @@ TITLES = {
     "sink": "Rihla's sink: to Arrow, insert over HTTP",
     "rows": "clickhouse-connect: insert of rows",
     "arrow": "the engine, from an Arrow file",
-    "decode": "before the sink: decode (Polars)",
+    "decode": "before the sink: decode",
     "decode_rows": "before insert of rows: decode (fastavro)",
 }
 

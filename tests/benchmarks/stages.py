@@ -36,17 +36,17 @@ from tests.benchmarks.sample import BATCH, REGISTRY, batches
 
 LIMITS = {
     "encode": 7.0,
-    "decode": 6.0,
+    "decode": 3.0,
     "enrich": 16.0,
     "encode interaction": 7.0,
-    "resolve links": 7.5,
-    "decode for stitch": 4.0,
+    "resolve links": 4.5,
+    "decode for stitch": 2.5,
     "match alerts": 0.5,
     "stitch events": 5.5,
     "stitch fold": 15.0,
     "stitch encode": 2.5,
-    "decode for sink": 6.0,
-    "to_arrow": 3.0,
+    "decode for sink": 3.0,
+    "to_arrow": 1.5,
 }
 """CPU microseconds an event that a stage may take, in order. The fold's are those of historic simulated events."""
 TOLERATED = 2.0

@@ -41,7 +41,7 @@ AT_ONCE = 8000
 VALUE = b"x" * 209  # as in DESIGN, a record of twelve fields
 STATE = b"s" * 200
 
-LIMITS = {"send": 4.0, "fetch and deliver": 5.0, "table put and flush": 6.0, "table recovery": 8.0}
+LIMITS = {"send": 4.0, "fetch and deliver": 3.0, "table put and flush": 6.0, "table recovery": 5.0}
 """CPU microseconds a record that a part may take."""
 
 costs: dict[str, dict[str, float]] = {}
