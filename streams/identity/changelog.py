@@ -17,6 +17,7 @@ from faust.types import TP
 
 from streams.identity.graph import Link
 from streams.identity.resolver import Resolver
+from streams.records import hand_out_columns
 from streams.table import FETCH_BYTES, STALLED, BatchTable, RecoveryError, _apply, _Partition
 from streams.transport import OwnershipLost
 
@@ -167,6 +168,7 @@ class LinkTable(BatchTable):
         )
         await consumer.start()
         try:
+            hand_out_columns(consumer)
             consumer.assign([tp])
             await consumer.seek_to_beginning(tp)
             seen_at = time.monotonic()
