@@ -207,17 +207,12 @@ class _Long(_Plain):
 
 class _Int(_Plain):
     def read(self, data: bytes, at: i64) -> i64:
-        number, end = _long(data, at)
-        if not -0x80000000 <= number <= 0x7FFFFFFF:
-            raise UnfitError
+        number, end = _within(data, at, -0x80000000, 0x7FFFFFFF)
         write_i64_le(self._out, number)
         return end
 
     def skip(self, data: bytes, at: i64) -> i64:
-        number, end = _long(data, at)
-        if not -0x80000000 <= number <= 0x7FFFFFFF:
-            raise UnfitError
-        return end
+        return _within(data, at, -0x80000000, 0x7FFFFFFF)[1]
 
 
 class _Double(_Plain):
@@ -311,7 +306,7 @@ class _Enum(_Plain):
         octets = [symbol.encode() for symbol in symbols]
         self._symbols = pa.py_buffer(b"".join(octets))
         self._views = b""
-        self._count: i64 = len(octets)
+        self._last: i64 = len(octets) - 1
         start = 0
         for symbol in octets:
             # one of more than 12 bytes stands in the second buffer
@@ -320,18 +315,13 @@ class _Enum(_Plain):
             start += len(symbol)
 
     def read(self, data: bytes, at: i64) -> i64:
-        index, end = _long(data, at)
-        if not 0 <= index < self._count:
-            raise UnfitError
+        index, end = _within(data, at, 0, self._last)
         write_i64_le(self._out, read_i64_le(self._views, index << 4))
         write_i64_le(self._out, read_i64_le(self._views, (index << 4) + 8))
         return end
 
     def skip(self, data: bytes, at: i64) -> i64:
-        index, end = _long(data, at)
-        if not 0 <= index < self._count:
-            raise UnfitError
-        return end
+        return _within(data, at, 0, self._last)[1]
 
     def array(self, count: int, joined: Any, there: Any) -> Any:
         buffers = [_bits(there), self._values(count, there), joined, self._symbols]
@@ -439,6 +429,14 @@ def _long(data: bytes, at: i64) -> tuple[i64, i64]:
     if half < 0:  # of an unsigned number
         half ^= _SIGN
     return half ^ -(rest & 1), at
+
+
+def _within(data: bytes, at: i64, least: i64, largest: i64) -> tuple[i64, i64]:
+    """As `_long`; raises UnfitError for a number out of these bounds."""
+    number, end = _long(data, at)
+    if not least <= number <= largest:
+        raise UnfitError
+    return number, end
 
 
 def _size(data: bytes, at: i64) -> tuple[i64, i64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
 from collections import Counter
 from typing import Any
 
@@ -44,8 +43,7 @@ def create(app: Any, settings: Settings) -> Edge:
         began = time.perf_counter()
         events: dict[str, pl.DataFrame] = {}
         times: list[int] = []  # the timestamp of each event's record
-        begins: list[int] = []
-        origins: list[tuple[Records, Rows]] = []  # from each of these on
+        origins: list[tuple[Records, Rows]] = []  # of the events of each channel
         refused: list[tuple[Records, int, str, str]] = []
         for topic, channel in channels.items():
             records = Records(batch for batch in batches if batch.topic == topic)
@@ -53,16 +51,17 @@ def create(app: Any, settings: Settings) -> Edge:
                 continue
             decoded = edge.decode(channel, records)
             events[channel] = decoded.frame
-            begins.append(len(times))
             origins.append((records, decoded.rows))
-            every = records.timestamps
-            times += every if len(decoded.rows) == len(records) else [every[at] for at in decoded.rows.tolist()]
+            times += [records.timestamps[at] for at in decoded.rows.tolist()]
             refused += [(records, at, "undecodable", detail) for at, detail in decoded.errors]
         enriched = enricher.enrich(events, now_ms())
         for at, reason, detail in enriched.refused:
-            which = bisect_right(begins, at) - 1
-            records, rows = origins[which]
-            refused.append((records, int(rows[at - begins[which]]), reason, detail))
+            left = at
+            for records, rows in origins:
+                if left < len(rows):
+                    refused.append((records, int(rows[left]), reason, detail))
+                    break
+                left -= len(rows)
         await edge.refuse(refused)
         interactions = enriched.interactions
         timestamps = [times[row] for row in enriched.rows.tolist()]

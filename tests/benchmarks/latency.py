@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import tempfile
 import time
 import uuid
@@ -28,7 +27,7 @@ from streams.embedded.pipeline import Pipeline, Plan
 from streams.feed import Feeder, Prepared, registry_of
 from streams.sources import jsonl
 from tests.benchmarks import sample
-from tests.benchmarks.pipeline import RIHLA, WITHIN
+from tests.benchmarks.pipeline import WITHIN, verified
 from tests.benchmarks.report import Outcome, say, tabulate
 from tests.waiting import until
 
@@ -170,12 +169,7 @@ async def _all(events: int) -> tuple[float, dict[float, list[float]], int, dict[
                 say(f"latency: {share:.0%} of {capacity:,.0f} events a second for {SECONDS:.0f} s")
                 found[share] = await _at(pipeline, load, portions)
                 await _until_stored(pipeline, load)
-            pipeline.publish()
-            verify = await asyncio.create_subprocess_exec(
-                *RIHLA, "verify", "--data", str(data), "--format", "json", stdout=asyncio.subprocess.PIPE
-            )
-            printed, _ = await verify.communicate()
-            return capacity, found, load.different, json.loads(printed)
+            return capacity, found, load.different, await verified(pipeline)
 
 
 async def _until_stored(pipeline: Pipeline, load: Load) -> None:

@@ -6,6 +6,7 @@ runs over the difference of their events is what one more event costs.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from streams.embedded.pipeline import Pipeline
 from streams.embedded.tether import tethered
 from tests.benchmarks import sample
 from tests.benchmarks.processes import Tree
@@ -128,6 +130,15 @@ def figure(summary: str, label: str) -> float:
 def matches(report: dict[str, Any], events: int) -> bool:
     """Whether a report of verify is about so many interactions, and finds all as it should be."""
     return report["differences"] == 0 and report["moving"] == 0 and report["interactions"] == events
+
+
+async def verified(pipeline: Pipeline) -> dict[str, Any]:
+    """The report of `rihla verify` on a pipeline that runs in this process, whose engine it asks."""
+    pipeline.publish()
+    command = [*RIHLA, "verify", "--data", str(pipeline.directory.path), "--format", "json"]
+    verify = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await verify.communicate()
+    return dict(json.loads(printed))
 
 
 def _watched(command: list[str], out: Path) -> tuple[Tree, float, str]:

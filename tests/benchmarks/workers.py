@@ -10,7 +10,6 @@ costs: the difference of the two runs over the difference of their events is wha
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 import time
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from streams.embedded.pipeline import Pipeline, Plan
 from streams.feed import Feeder, registry_of
 from streams.sources.adapters import open_source
 from tests.benchmarks import sample
-from tests.benchmarks.pipeline import FEW, RIHLA, matches
+from tests.benchmarks.pipeline import FEW, RIHLA, matches, verified
 from tests.benchmarks.report import Outcome, say, tabulate
 from tests.benchmarks.stitch import LOOK_EVERY, Running, Worker
 
@@ -88,12 +87,7 @@ async def _run(events: int) -> tuple[dict[str, Took], bool]:
             for kind in READS:
                 say(f"workers: {kind}: {events:,} events")
                 took[kind] = await _took(pipeline, kind, written, folder)
-            pipeline.publish()
-            verify = await asyncio.create_subprocess_exec(
-                *RIHLA, "verify", "--data", str(folder / "data"), "--format", "json", stdout=asyncio.subprocess.PIPE
-            )
-            printed, _ = await verify.communicate()
-    return took, matches(json.loads(printed), different)
+            return took, matches(await verified(pipeline), different)
 
 
 async def _took(pipeline: Pipeline, kind: str, written: Offsets, folder: Path) -> Took:
