@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
+from mypy_extensions import mypyc_attr
 
+from streams.stitch.content import Content
 from streams.stitch.journey import Event
 
 ROLES = ("open", "contact", "response", "resolve", "reopen")
@@ -18,20 +19,45 @@ def _order(first: First) -> tuple[int, bytes, str, str, str]:
     return (*first[:3], first[3] or "", first[4] or "")
 
 
-class Case(msgspec.Struct, array_like=True, gc=False):
+CaseFields = tuple[int, int, int, int, int, First | None]
+"""What a Case is made of, as states keep it."""
+
+
+@mypyc_attr(acyclic=True)
+class Case(Content):
     """What the events of one case add up to. Times are epoch ms, 0: none."""
 
-    opened: int = 0
-    responded: int = 0
-    """The first response."""
-    resolved: int = 0
-    """The latest resolution."""
-    reopened: int = 0
-    """The latest reopening."""
-    contacts: int = 0
-    """How often the customer came to us: events that open, contact or reopen."""
-    first: First | None = None
-    """The earliest event."""
+    def __init__(
+        self,
+        opened: int = 0,
+        responded: int = 0,
+        resolved: int = 0,
+        reopened: int = 0,
+        contacts: int = 0,
+        first: First | None = None,
+    ) -> None:
+        """A case without events, but for what is given.
+
+        Args:
+            opened, responded: the first of these. resolved, reopened: the latest of these.
+            contacts: how often the customer came to us: events that open, contact or reopen.
+            first: the earliest event.
+        """
+        self.opened = opened
+        self.responded = responded
+        self.resolved = resolved
+        self.reopened = reopened
+        self.contacts = contacts
+        self.first = first
+
+    def fields(self) -> CaseFields:
+        return self.opened, self.responded, self.resolved, self.reopened, self.contacts, self.first
+
+    @staticmethod
+    def made(fields: CaseFields) -> Case:
+        """The case of these fields."""
+        opened, responded, resolved, reopened, contacts, first = fields
+        return Case(opened, responded, resolved, reopened, contacts, first)
 
     def add(self, event: Event) -> None:
         """Add one event that has a case role."""

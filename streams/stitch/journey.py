@@ -6,70 +6,171 @@ that sums do not depend on order. "Latest" is by (occurred_at, event_id), the ev
 
 from __future__ import annotations
 
-import msgspec
+from typing import Final
+
+from mypy_extensions import mypyc_attr
 
 from streams.alerts.signals import Watched
+from streams.stitch.content import Content
 
 CHANNELS = ("booking", "check_in", "stay", "post_travel")
 MILESTONES = ("booked", "cancelled", "no_show", "checked_in", "in_stay", "completed")
 """Statuses in order of rank: at the same instant the later one of this list wins."""
 INSTRUMENTS = ("nps", "csat", "ces", "stars")
-MICRO = 1_000_000
+MICRO: Final = 1_000_000
 
 Mark = tuple[int, bytes]
 """An event's place in "latest" order: (occurred_at, event id)."""
 
 
-class Event(msgspec.Struct, gc=False):
+@mypyc_attr(acyclic=True)
+class Event(Content):
     """What the fold needs of one interaction."""
 
-    at: int
-    event_id: bytes
-    booking_ref: str | None
-    touchpoint: str
-    channel: int
-    """Index into CHANNELS."""
-    milestone: int = -1
-    """Index into MILESTONES, or -1."""
-    case_role: str | None = None
-    case_id: str | None = None
-    unit: str | None = None
-    score: int | None = None
-    """Millionths."""
-    weight: float = 0.0
-    instrument: int = -1
-    """Index into INSTRUMENTS, or -1."""
-    survey_score: float = 0.0
-    amount_minor: int = 0
-    currency: str | None = None
-    preferences: tuple[tuple[str, str], ...] = ()
-    watched: Watched | None = None
-    """What it says to the rules of alerts."""
-    restored: bool = False
-    """Whether it comes from what was stored, to rebuild state: what follows is not observed anew."""
-    ends_recall: int = -1
-    """Of the last of its subject's events that come back after an eviction: all have that were applied before this
-    offset."""
+    def __init__(
+        self,
+        at: int,
+        event_id: bytes,
+        booking_ref: str | None,
+        touchpoint: str,
+        channel: int,
+        milestone: int = -1,
+        case_role: str | None = None,
+        case_id: str | None = None,
+        unit: str | None = None,
+        score: int | None = None,
+        weight: float = 0.0,
+        instrument: int = -1,
+        survey_score: float = 0.0,
+        amount_minor: int = 0,
+        currency: str | None = None,
+        preferences: tuple[tuple[str, str], ...] = (),
+        watched: Watched | None = None,
+        restored: bool = False,
+        ends_recall: int = -1,
+    ) -> None:
+        """An event.
+
+        Args:
+            channel, milestone, instrument: indexes into CHANNELS, MILESTONES and INSTRUMENTS; -1: none.
+            score: in millionths.
+            preferences: (key, value) of what it states.
+            watched: what it says to the rules of alerts.
+            restored: whether it comes from what was stored, to rebuild state: what follows is not observed anew.
+            ends_recall: of the last of its subject's events that come back after an eviction: all have that were
+                applied before this offset.
+        """
+        self.at = at
+        self.event_id = event_id
+        self.booking_ref = booking_ref
+        self.touchpoint = touchpoint
+        self.channel = channel
+        self.milestone = milestone
+        self.case_role = case_role
+        self.case_id = case_id
+        self.unit = unit
+        self.score = score
+        self.weight = weight
+        self.instrument = instrument
+        self.survey_score = survey_score
+        self.amount_minor = amount_minor
+        self.currency = currency
+        self.preferences = preferences
+        self.watched = watched
+        self.restored = restored
+        self.ends_recall = ends_recall
+
+    def fields(self) -> tuple[object, ...]:
+        return (
+            self.at,
+            self.event_id,
+            self.booking_ref,
+            self.touchpoint,
+            self.channel,
+            self.milestone,
+            self.case_role,
+            self.case_id,
+            self.unit,
+            self.score,
+            self.weight,
+            self.instrument,
+            self.survey_score,
+            self.amount_minor,
+            self.currency,
+            self.preferences,
+            self.watched,
+            self.restored,
+            self.ends_recall,
+        )
 
 
-class Journey(msgspec.Struct, array_like=True, gc=False):
+Lowest = tuple[int, int, bytes, str]
+"""(score, occurred_at, event id, touchpoint) of the least score."""
+Latest = tuple[int, bytes, float]
+"""(occurred_at, event id, score) of the latest answer to a survey."""
+JourneyFields = tuple[
+    int, int, list[int], dict[int, int], int, int, Lowest | None, dict[int, Latest], dict[str, int]
+]
+"""What a Journey is made of, as states keep it."""
+
+
+@mypyc_attr(acyclic=True)
+class Journey(Content):
     """A commutative, mergeable summary of events."""
 
-    first: int = 0
-    last: int = 0
-    channels: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
-    milestones: dict[int, int] = {}
-    """Milestone -> time of the latest one."""
-    score_sum: int = 0
-    score_count: int = 0
-    lowest: tuple[int, int, bytes, str] | None = None
-    """(score, occurred_at, event id, touchpoint): the least of these."""
-    surveys: dict[int, tuple[int, bytes, float]] = {}
-    """Instrument -> (occurred_at, event id, score) of the latest answer."""
-    spend: dict[str, int] = {}
+    def __init__(
+        self,
+        first: int = 0,
+        last: int = 0,
+        channels: list[int] | None = None,
+        milestones: dict[int, int] | None = None,
+        score_sum: int = 0,
+        score_count: int = 0,
+        lowest: Lowest | None = None,
+        surveys: dict[int, Latest] | None = None,
+        spend: dict[str, int] | None = None,
+    ) -> None:
+        """A summary of no event, but for what is given.
 
-    @classmethod
-    def of(cls, event: Event) -> Journey:
+        Args:
+            first, last: when its events began and ended.
+            channels: events of each channel.
+            milestones: milestone -> time of the latest one.
+            score_sum, score_count, lowest: of its scores, in millionths.
+            surveys: instrument -> the latest answer.
+            spend: currency -> amount in minor units.
+        """
+        self.first = first
+        self.last = last
+        self.channels: list[int] = [0, 0, 0, 0] if channels is None else channels
+        self.milestones: dict[int, int] = {} if milestones is None else milestones
+        self.score_sum = score_sum
+        self.score_count = score_count
+        self.lowest = lowest
+        self.surveys: dict[int, Latest] = {} if surveys is None else surveys
+        self.spend: dict[str, int] = {} if spend is None else spend
+
+    def fields(self) -> JourneyFields:
+        return (
+            self.first,
+            self.last,
+            self.channels,
+            self.milestones,
+            self.score_sum,
+            self.score_count,
+            self.lowest,
+            self.surveys,
+            self.spend,
+        )
+
+    @staticmethod
+    def made(fields: JourneyFields) -> Journey:
+        """The journey of these fields, which it takes over."""
+        first, last, channels, milestones, score_sum, score_count, lowest, surveys, spend = fields
+        return Journey(first, last, channels, milestones, score_sum, score_count, lowest, surveys, spend)
+
+    @staticmethod
+    def of(event: Event) -> Journey:
         """The summary of one event: what `add` makes of an empty one, at once."""
         at, milestone, score, currency, instrument = (
             event.at,
@@ -80,7 +181,7 @@ class Journey(msgspec.Struct, array_like=True, gc=False):
         )
         channels = [0, 0, 0, 0]
         channels[event.channel] = 1
-        return cls(
+        return Journey(
             at,
             at,
             channels,

@@ -11,66 +11,90 @@ W^2 / Q is the effective sample size (Kish 1965), which decay leaves unchanged.
 from __future__ import annotations
 
 from math import exp, log
-from operator import add
+from typing import Final
 
-import msgspec
+from mypy_extensions import mypyc_attr
 
-DAY_MS = 86_400_000
-TAU_7, TAU_30, TAU_90 = (days * DAY_MS / log(2) for days in (7, 30, 90))
+from streams.stitch.content import Content
 
+DAY_MS: Final = 86_400_000
+TAU_7: Final = 7 * DAY_MS / log(2)
+TAU_30: Final = 30 * DAY_MS / log(2)
+TAU_90: Final = 90 * DAY_MS / log(2)
 
 Sums = tuple[float, float, float, float, float, float, float]
 """w7, s7, w30, s30, q30, w90, s90: of each half-life W and S, of the second one Q, too."""
-_NONE: Sums = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+RollingFields = tuple[
+    int, float | None, float | None, float | None, float | None, float | None, float | None, float | None
+]
+"""What a Rolling is made of, as states keep it: `at` and its sums. None is a sum that need not be kept: of no event at
+all, or, but for w7 and s7, of a single one, of which all three half-lives say the same. Most customers have one opinion
+or none, and a state has several summaries."""
 
 
-class Rolling(msgspec.Struct, array_like=True, gc=False):
-    """Decayed sums of half-lives of 7, 30 and 90 days, all at the reference time `at` (epoch ms; 0: nothing added).
+@mypyc_attr(acyclic=True)
+class Rolling(Content):
+    """Decayed sums of half-lives of 7, 30 and 90 days, all at the reference time `at` (epoch ms; 0: nothing added)."""
 
-    None is a sum that need not be kept: of no event at all, or, but for w7 and s7, of a single one, of which all three
-    half-lives say the same. Most customers have one opinion or none, and a state has several summaries.
-    """
+    def __init__(self) -> None:
+        """Of no event."""
+        self.at = 0
+        self.single = False  # whether they are those of one event, which says the same of all half-lives
+        self.w7 = self.s7 = self.w30 = self.s30 = self.q30 = self.w90 = self.s90 = 0.0
 
-    at: int = 0
-    w7: float | None = None
-    s7: float | None = None
-    w30: float | None = None
-    s30: float | None = None
-    q30: float | None = None
-    w90: float | None = None
-    s90: float | None = None
+    def fields(self) -> RollingFields:
+        if not self.at:
+            return 0, None, None, None, None, None, None, None
+        if self.single:
+            return self.at, self.w7, self.s7, None, None, None, None, None
+        return self.at, self.w7, self.s7, self.w30, self.s30, self.q30, self.w90, self.s90
 
-    def _sums(self) -> Sums:
-        w, s = self.w7, self.s7
-        if w is None or s is None:
-            return _NONE
-        if self.q30 is None:
-            return w, s, w, s, w * w, w, s
-        return w, s, self.w30, self.s30, self.q30, self.w90, self.s90  # type: ignore[return-value]  # all or none
+    @staticmethod
+    def made(fields: RollingFields) -> Rolling:
+        """The sums of these fields."""
+        made = Rolling()
+        at, w7, s7, w30, s30, q30, w90, s90 = fields
+        if w7 is None or s7 is None:
+            return made
+        if w30 is None or s30 is None or q30 is None or w90 is None or s90 is None:
+            made._of_one(at, w7, s7)
+        else:
+            made._set(at, (w7, s7, w30, s30, q30, w90, s90))
+        return made
+
+    def _of_one(self, at: int, w: float, s: float) -> None:
+        self._set(at, (w, s, w, s, w * w, w, s))
+        self.single = True
 
     def _set(self, at: int, sums: Sums) -> None:
-        self.at = at
+        self.at, self.single = at, False
         self.w7, self.s7, self.w30, self.s30, self.q30, self.w90, self.s90 = sums
 
     def _aged_to(self, at: int) -> Sums:
         """The sums at the reference time `at` or, if that is later, as they are."""
-        sums = self._sums()
         if at <= self.at or not self.at:
-            return sums
-        w7, s7, w30, s30, q30, w90, s90 = sums
-        age = self.at - at
+            return self.w7, self.s7, self.w30, self.s30, self.q30, self.w90, self.s90
+        age = float(self.at - at)
         f7, f30, f90 = exp(age / TAU_7), exp(age / TAU_30), exp(age / TAU_90)
-        return w7 * f7, s7 * f7, w30 * f30, s30 * f30, q30 * (f30 * f30), w90 * f90, s90 * f90
+        return (
+            self.w7 * f7,
+            self.s7 * f7,
+            self.w30 * f30,
+            self.s30 * f30,
+            self.q30 * (f30 * f30),
+            self.w90 * f90,
+            self.s90 * f90,
+        )
 
     def add(self, at: int, weight: float, value: float) -> None:
         """Add one scored event: its time (epoch ms), weight (> 0) and value in [-1, 1]."""
         if not self.at:
-            self.at, self.w7, self.s7 = at, weight, weight * value
+            self._of_one(at, weight, weight * value)
             return
         w7, s7, w30, s30, q30, w90, s90 = self._aged_to(at)
         a7 = a30 = a90 = weight
         if at < self.at:
-            age = at - self.at
+            age = float(at - self.at)
             a7 *= exp(age / TAU_7)
             a30 *= exp(age / TAU_30)
             a90 *= exp(age / TAU_90)
@@ -82,11 +106,13 @@ class Rolling(msgspec.Struct, array_like=True, gc=False):
         if not other.at:
             return
         if not self.at:
-            self.at, self.w7, self.s7, self.w30 = other.at, other.w7, other.s7, other.w30
-            self.s30, self.q30, self.w90, self.s90 = other.s30, other.q30, other.w90, other.s90
+            self._set(other.at, other._aged_to(other.at))
+            self.single = other.single
             return
-        mine, others, at = self._aged_to(other.at), other._aged_to(self.at), max(self.at, other.at)
-        self._set(at, tuple(map(add, mine, others)))
+        at = max(self.at, other.at)
+        w7, s7, w30, s30, q30, w90, s90 = self._aged_to(other.at)
+        v7, t7, v30, t30, r30, v90, t90 = other._aged_to(self.at)
+        self._set(at, (w7 + v7, s7 + t7, w30 + v30, s30 + t30, q30 + r30, w90 + v90, s90 + t90))
 
     def scores(self, at: int) -> tuple[float, float, float] | None:
         """The rolling scores (7, 30, 90 days) as of `at`, not before the last event added; None without any event."""
@@ -97,15 +123,13 @@ class Rolling(msgspec.Struct, array_like=True, gc=False):
 
     def score_30(self, at: int) -> float:
         """The 30-day score alone, as of `at`; 0 without any event."""
-        w30, s30 = (self.w7, self.s7) if self.w30 is None else (self.w30, self.s30)
-        if w30 is None or s30 is None:
-            return 0.0
+        w30, s30 = self.w30, self.s30
         if at == self.at:
             return s30 / (w30 + 1.0)
-        f30 = exp((self.at - at) / TAU_30)
+        age = float(self.at - at)
+        f30 = exp(age / TAU_30)
         return s30 * f30 / (w30 * f30 + 1.0)
 
     def evidence(self) -> float:
         """Effective sample size at 30 days: W^2 / Q; 0 when nothing was added or all of it has decayed away."""
-        _, _, w30, _, q30, _, _ = self._sums()
-        return w30 * w30 / q30 if q30 > 0.0 else 0.0
+        return self.w30 * self.w30 / self.q30 if self.q30 > 0.0 else 0.0

@@ -6,54 +6,115 @@ How far each topic has been applied is part of the state, so that a message read
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import msgspec
+from mypy_extensions import mypyc_attr
 
 from streams.alerts.moves import Cause
 from streams.alerts.watch import Watch
-from streams.stitch.summary import Summary
+from streams.stitch.case import Case
+from streams.stitch.content import Content
+from streams.stitch.journey import Journey
+from streams.stitch.rolling import Rolling
+from streams.stitch.stored import StoredSummary, as_journey, read_subject, read_summary, write
+from streams.stitch.summary import Loose, Preference, Summary
 
-HERE, EVICTED, RECALLED = range(3)
+HERE: Final = 0
+EVICTED: Final = 1
+RECALLED: Final = 2
 """Where a subject's events are: in its state; in ClickHouse alone (streams.stitch.eviction); on their way back."""
 
-AWAY = b""
+AWAY: Final = b""
 """In place of a part's summary: it was evicted."""
 
 
-class Part(msgspec.Struct, array_like=True, gc=False):
+@mypyc_attr(acyclic=True)
+class Part(Content):
     """Another subject's summary, kept by its root."""
 
-    version: int
-    summary: bytes | None
-    """The encoded Summary, or AWAY; None: dropped, remembered so that an older version does not come back."""
+    def __init__(self, version: int, summary: bytes | None) -> None:
+        """summary: the encoded Summary, or AWAY; None: dropped, remembered so that an older version does not return."""
+        self.version = version
+        self.summary = summary
+
+    def fields(self) -> tuple[int, bytes | None]:
+        return self.version, self.summary
 
 
-class Subject(msgspec.Struct, array_like=True, gc=False):
+@mypyc_attr(acyclic=True)
+class Subject(Content):
     """A subject's state. Offsets are the next ones: one more than the last applied."""
 
-    interactions_applied: int = 0
-    identities_applied: int = 0
-    parts_applied: int = 0
-    own: Summary = msgspec.field(default_factory=Summary)
-    seen: bytes = b""
-    """Eight bytes of each event id applied (a hash): what deduplication looks up."""
-    root: str | None = None
-    """The root's subject; None: this subject itself."""
-    root_version: int = 0
-    parts: dict[str, Part] = {}
-    former: list[str] = []
-    """Roots that may still hold this subject's part: it was told them to drop it, perhaps in vain (see `fold`)."""
-    published: bool = False
-    """Whether this subject has published as a customer and perhaps not withdrawn since."""
-    ledger: list[str] = []
-    """Keys of records published, and perhaps not withdrawn since, that do not follow from `own` alone."""
-    watch: Watch | None = None
-    """What a root remembers to observe changes by: alerts and moves. None: nothing."""
-    presence: int = HERE
-    """HERE, EVICTED or RECALLED: whether `own` and `seen` are whole. Until they are, nothing is published."""
-    applied_at: int = -1
-    """Offset that the state's changelog had come to when the last message was applied."""
-    recall_from: int = 0
-    """`interactions_applied` of the last eviction: a recall that was answered with less was asked for before it."""
+    def __init__(
+        self,
+        interactions_applied: int = 0,
+        identities_applied: int = 0,
+        parts_applied: int = 0,
+        own: Summary | None = None,
+        seen: bytes = b"",
+        root: str | None = None,
+        root_version: int = 0,
+        parts: dict[str, Part] | None = None,
+        former: list[str] | None = None,
+        published: bool = False,
+        ledger: list[str] | None = None,
+        watch: Watch | None = None,
+        presence: int = HERE,
+        applied_at: int = -1,
+        recall_from: int = 0,
+    ) -> None:
+        """A state.
+
+        Args:
+            own: the summary of its events.
+            seen: eight bytes of each event id applied (a hash): what deduplication looks up.
+            root: the root's subject; None: this subject itself.
+            former: roots that may still hold this subject's part: it was told them to drop it, perhaps in vain (see
+                `fold`).
+            published: whether this subject has published as a customer and perhaps not withdrawn since.
+            ledger: keys of records published, and perhaps not withdrawn since, that do not follow from `own` alone.
+            watch: what a root remembers to observe changes by: alerts and moves. None: nothing.
+            presence: HERE, EVICTED or RECALLED: whether `own` and `seen` are whole. Until they are, nothing is
+                published.
+            applied_at: offset that the state's changelog had come to when the last message was applied.
+            recall_from: `interactions_applied` of the last eviction: a recall that was answered with less was asked for
+                before it.
+        """
+        self.interactions_applied = interactions_applied
+        self.identities_applied = identities_applied
+        self.parts_applied = parts_applied
+        self.own: Summary = Summary() if own is None else own
+        self.seen = seen
+        self.root = root
+        self.root_version = root_version
+        self.parts: dict[str, Part] = {} if parts is None else parts
+        self.former: list[str] = [] if former is None else former
+        self.published = published
+        self.ledger: list[str] = [] if ledger is None else ledger
+        self.watch = watch
+        self.presence = presence
+        self.applied_at = applied_at
+        self.recall_from = recall_from
+
+    def fields(self) -> tuple[object, ...]:
+        return (
+            self.interactions_applied,
+            self.identities_applied,
+            self.parts_applied,
+            self.own.fields(),
+            self.seen,
+            self.root,
+            self.root_version,
+            {sender: part.fields() for sender, part in self.parts.items()},
+            self.former,
+            self.published,
+            self.ledger,
+            self.watch,
+            self.presence,
+            self.applied_at,
+            self.recall_from,
+        )
 
     @property
     def whole(self) -> bool:
@@ -94,28 +155,70 @@ class Subject(msgspec.Struct, array_like=True, gc=False):
         return whole
 
 
-_encoder = msgspec.msgpack.Encoder()
-_encoded = bytearray()
-
-
 def encode(state: Subject | Summary) -> bytes:
-    """The bytes of a Subject (the table's value) or of a Summary (what a part carries).
-
-    Copied out of a buffer, because they are kept: the encoder's own bytes stay in the larger block of memory that they
-    grew in, which made a state take nearly half as much again.
-    """
-    _encoder.encode_into(state, _encoded)
-    return bytes(_encoded)
+    """The bytes of a Subject (the table's value) or of a Summary (what a part carries)."""
+    return write(state.fields())
 
 
-decode = msgspec.msgpack.Decoder(Subject).decode
-"""The Subject of its bytes; raises msgspec.ValidationError or DecodeError, both ValueErrors, for other bytes."""
-decode_summary = msgspec.msgpack.Decoder(Summary).decode
-"""The Summary of its bytes; raises like `decode`."""
-_NIL = b"\xc0"
+def decode(encoded: bytes) -> Subject:
+    """The Subject of its bytes; raises msgspec.ValidationError or DecodeError, both ValueErrors, for other bytes."""
+    stored = read_subject(encoded)
+    return Subject(
+        stored.interactions_applied,
+        stored.identities_applied,
+        stored.parts_applied,
+        _summary(stored.own),
+        stored.seen,
+        stored.root,
+        stored.root_version,
+        {sender: Part(version, summary) for sender, (version, summary) in stored.parts.items()},
+        stored.former,
+        stored.published,
+        stored.ledger,
+        stored.watch,
+        stored.presence,
+        stored.applied_at,
+        stored.recall_from,
+    )
+
+
+def decode_summary(encoded: bytes) -> Summary:
+    """The Summary of its bytes; raises like `decode`."""
+    return _summary(read_summary(encoded))
+
+
+def _summary(stored: StoredSummary) -> Summary:
+    return Summary(
+        stored.interactions,
+        stored.first,
+        stored.last,
+        {ref: Journey.made(fields) for ref, fields in stored.bookings.items()},
+        [_loose(fields) for fields in stored.loose],
+        {case_id: Case.made(fields) for case_id, fields in stored.cases.items()},
+        Rolling.made(stored.rolling),
+        {key: Preference.made(fields) for key, fields in stored.preferences.items()},
+        stored.duplicates,
+        stored.signals,
+        stored.cause,
+    )
+
+
+def _loose(fields: list[Any]) -> Loose:
+    """The loose event of these fields: the three of states from before, or all."""
+    try:
+        at, event_id, channel = fields[:3]
+        if len(fields) == 3:
+            return Loose(at, event_id, Journey.made(as_journey(channel)))
+        milestone, scored, survey, spent = fields[3:]
+        return Loose(at, event_id, channel, milestone, scored and tuple(scored), survey and tuple(survey), spent and tuple(spent))
+    except (TypeError, ValueError) as error:
+        raise msgspec.ValidationError(f"no loose event: {error}") from error
+
+
+_NIL: Final = b"\xc0"
 
 
 def without_cause(summary: bytes, cause: Cause) -> bytes:
     """The bytes of a Summary as a root keeps them: without its cause, which is of use where it arrives only."""
     # The cause is the last field, so that what is before it need not be encoded anew.
-    return summary[: -len(_encoder.encode(cause))] + _NIL
+    return summary[: -len(write(cause))] + _NIL

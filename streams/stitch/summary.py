@@ -4,34 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-import msgspec
+from mypy_extensions import mypyc_attr
 
+from streams.alerts.moves import Cause
 from streams.alerts.signals import Signals
 from streams.stitch.case import Case
+from streams.stitch.content import Content
 from streams.stitch.journey import MICRO, Event, Journey
 from streams.stitch.rolling import Rolling
 
 
-class Loose(msgspec.Struct, array_like=True, gc=False):
+@mypyc_attr(acyclic=True)
+class Loose(Content):
     """An event without a booking reference. Which journey it belongs to depends on bookings that may still arrive,
     so it is kept by itself, of all that it may say no more than it does."""
 
-    at: int
-    event_id: bytes
-    channel: int | Journey
-    """Index into CHANNELS; in states from before there were the fields below: all that the event says."""
-    milestone: int = -1
-    scored: tuple[int, str] | None = None
-    """(score, touchpoint)."""
-    survey: tuple[int, float] | None = None
-    """(instrument, score)."""
-    spent: tuple[str, int] | None = None
-    """(currency, amount)."""
+    def __init__(
+        self,
+        at: int,
+        event_id: bytes,
+        channel: int | Journey,
+        milestone: int = -1,
+        scored: tuple[int, str] | None = None,
+        survey: tuple[int, float] | None = None,
+        spent: tuple[str, int] | None = None,
+    ) -> None:
+        """An event.
 
-    @classmethod
-    def of(cls, event: Event) -> Loose:
+        Args:
+            channel: index into CHANNELS; in states from before there were the others: all that the event says.
+            scored: (score, touchpoint). survey: (instrument, score). spent: (currency, amount).
+        """
+        self.at = at
+        self.event_id = event_id
+        self.channel = channel
+        self.milestone = milestone
+        self.scored = scored
+        self.survey = survey
+        self.spent = spent
+
+    def fields(self) -> tuple[object, ...]:
+        if isinstance(self.channel, Journey):
+            return self.at, self.event_id, self.channel.fields()
+        return self.at, self.event_id, self.channel, self.milestone, self.scored, self.survey, self.spent
+
+    @staticmethod
+    def of(event: Event) -> Loose:
         """What is kept of one event."""
-        return cls(
+        return Loose(
             event.at,
             event.event_id,
             event.channel,
@@ -62,33 +82,81 @@ class Loose(msgspec.Struct, array_like=True, gc=False):
         return part
 
 
-class Preference(msgspec.Struct, array_like=True, gc=False):
+PreferenceFields = tuple[int, bytes, str, int]
+"""What a Preference is made of, as states keep it."""
+
+
+@mypyc_attr(acyclic=True)
+class Preference(Content):
     """What a customer asked for or chose, by key: the latest value and how often one was stated."""
 
-    at: int
-    event_id: bytes
-    value: str
-    evidence: int
+    def __init__(self, at: int, event_id: bytes, value: str, evidence: int) -> None:
+        self.at = at
+        self.event_id = event_id
+        self.value = value
+        self.evidence = evidence
+
+    def fields(self) -> PreferenceFields:
+        return self.at, self.event_id, self.value, self.evidence
+
+    @staticmethod
+    def made(fields: PreferenceFields) -> Preference:
+        """The preference of these fields."""
+        at, event_id, value, evidence = fields
+        return Preference(at, event_id, value, evidence)
 
 
-class Summary(msgspec.Struct, array_like=True, gc=False):
+@mypyc_attr(acyclic=True)
+class Summary(Content):
     """Commutative and mergeable over disjoint sets of events."""
 
-    interactions: int = 0
-    first: int = 0
-    last: int = 0
-    bookings: dict[str, Journey] = {}
-    loose: list[Loose] = []
-    cases: dict[str, Case] = {}
-    rolling: Rolling = msgspec.field(default_factory=Rolling)
-    preferences: dict[str, Preference] = {}
-    duplicates: int = 0
-    """Records seen again: not part of any figure, but of the account of what was read."""
-    signals: Signals | None = None
-    """What the events say to the rules of alerts."""
-    cause: tuple[int, bytes, str, str | None, str | None] | None = None
-    """(occurred_at, event id, touchpoint, unit, booking_ref) of the event that this summary was last sent for: a part
-    tells its root so. Not merged."""
+    def __init__(
+        self,
+        interactions: int = 0,
+        first: int = 0,
+        last: int = 0,
+        bookings: dict[str, Journey] | None = None,
+        loose: list[Loose] | None = None,
+        cases: dict[str, Case] | None = None,
+        rolling: Rolling | None = None,
+        preferences: dict[str, Preference] | None = None,
+        duplicates: int = 0,
+        signals: Signals | None = None,
+        cause: Cause | None = None,
+    ) -> None:
+        """A summary of no event, but for what is given.
+
+        Args:
+            duplicates: records seen again: not part of any figure, but of the account of what was read.
+            signals: what the events say to the rules of alerts.
+            cause: of the event that this summary was last sent for: a part tells its root so. Not merged.
+        """
+        self.interactions = interactions
+        self.first = first
+        self.last = last
+        self.bookings: dict[str, Journey] = {} if bookings is None else bookings
+        self.loose: list[Loose] = [] if loose is None else loose
+        self.cases: dict[str, Case] = {} if cases is None else cases
+        self.rolling: Rolling = Rolling() if rolling is None else rolling
+        self.preferences: dict[str, Preference] = {} if preferences is None else preferences
+        self.duplicates = duplicates
+        self.signals = signals
+        self.cause = cause
+
+    def fields(self) -> tuple[object, ...]:
+        return (
+            self.interactions,
+            self.first,
+            self.last,
+            {ref: journey.fields() for ref, journey in self.bookings.items()},
+            [loose.fields() for loose in self.loose],
+            {case_id: case.fields() for case_id, case in self.cases.items()},
+            self.rolling.fields(),
+            {key: stated.fields() for key, stated in self.preferences.items()},
+            self.duplicates,
+            self.signals,
+            self.cause,
+        )
 
     def add(self, event: Event) -> str | None:
         """Add one event that is not in the set yet; the case that it is of, or None."""

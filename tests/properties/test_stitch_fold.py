@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from streams.stitch import fold
 from streams.stitch.eviction import NONE_STORED, evict
@@ -109,9 +108,9 @@ class World:
         subject, applied = self.recalls.pop(0)
         log = items[: rng.randrange(applied, len(items) + 1)]
         stored = {number: event for name, number, event in log if name == subject}
-        again = [(subject, number, replace(event, restored=True, ends_recall=-1)) for number, event in stored.items()]
+        again = [(subject, number, restored(event)) for number, event in stored.items()]
         if again:
-            items += [*again[:-1], (subject, again[-1][1], replace(again[-1][2], ends_recall=applied))]
+            items += [*again[:-1], (subject, again[-1][1], restored(again[-1][2], applied))]
         else:
             self.parts.append((subject, subject, NONE_STORED, str(applied).encode()))
 
@@ -146,6 +145,13 @@ def event(number: int, day: int, ref: str | None, touchpoint: int, score: int | 
         currency="SAR" if number % 2 else None,
         preferences=(("language", f"l{number % 3}"),) if number % 3 else (),
     )
+
+
+def restored(event: Event, ends_recall: int = -1) -> Event:
+    """The event as it comes back from what was stored."""
+    twin = Event(*event.fields())  # type: ignore[arg-type]
+    twin.restored, twin.ends_recall = True, ends_recall
+    return twin
 
 
 events = st.lists(

@@ -74,7 +74,7 @@ def test_one_opinion_is_kept_once() -> None:
     one.add(AT, 0.7, -0.4)
     assert one.scores(AT) == pytest.approx((-0.28 / 1.7,) * 3)
     assert one.evidence() == 1.0
-    assert (one.w30, one.q30, one.w90) == (None, None, None)
+    assert one.fields()[3:] == (None,) * 5
     other.absorb(one)
     assert other == one
     other.add(AT, 0.7, 0.4)

@@ -1,0 +1,23 @@
+"""Objects that are equal where what they hold is: what msgspec's Structs are, for classes that mypyc compiles."""
+
+from __future__ import annotations
+
+from mypy_extensions import mypyc_attr
+
+
+@mypyc_attr(acyclic=True)
+class Content:
+    """Base of classes that are what their fields are; none refers to itself, so the collector need not know of them."""
+
+    def fields(self) -> tuple[object, ...]:
+        """All fields, in the order of the constructor."""
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Content) and type(self) is type(other) and self.fields() == other.fields()
+
+    def __hash__(self) -> int:
+        raise TypeError(f"{type(self).__name__} can change, so it has no hash")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{self.fields()}"

@@ -1,0 +1,81 @@
+"""The bytes of a state and of a summary (msgpack), and the fields that they are made of.
+
+The types here are what is read and checked by msgspec; streams.stitch.subject makes of them what the fold works with,
+in classes that mypyc compiles. Fields may be added at the end of StoredSubject and StoredSummary: what was written
+before there were any is read as their default.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from streams.alerts.moves import Cause
+from streams.alerts.signals import Signals
+from streams.alerts.watch import Watch
+from streams.stitch.case import CaseFields
+from streams.stitch.journey import JourneyFields
+from streams.stitch.rolling import RollingFields
+from streams.stitch.summary import PreferenceFields
+
+
+class StoredSummary(msgspec.Struct, array_like=True, gc=False):
+    """The fields of a Summary (streams.stitch.summary)."""
+
+    interactions: int
+    first: int
+    last: int
+    bookings: dict[str, JourneyFields]
+    loose: list[list[Any]]
+    cases: dict[str, CaseFields]
+    rolling: RollingFields
+    preferences: dict[str, PreferenceFields]
+    duplicates: int
+    signals: Signals | None
+    cause: Cause | None
+
+
+class StoredSubject(msgspec.Struct, array_like=True, gc=False):
+    """The fields of a Subject (streams.stitch.subject)."""
+
+    interactions_applied: int
+    identities_applied: int
+    parts_applied: int
+    own: StoredSummary
+    seen: bytes
+    root: str | None
+    root_version: int
+    parts: dict[str, tuple[int, bytes | None]]
+    former: list[str]
+    published: bool
+    ledger: list[str]
+    watch: Watch | None
+    presence: int = 0
+    applied_at: int = -1
+    recall_from: int = 0
+
+
+read_subject = msgspec.msgpack.Decoder(StoredSubject).decode
+"""The fields in bytes; raises msgspec.ValidationError or DecodeError, both ValueErrors, for other bytes."""
+read_summary = msgspec.msgpack.Decoder(StoredSummary).decode
+"""The fields in bytes; raises like `read_subject`."""
+
+_encoder = msgspec.msgpack.Encoder()
+_encoded = bytearray()
+
+
+def write(fields: tuple[object, ...]) -> bytes:
+    """The bytes of fields.
+
+    Copied out of a buffer, because they are kept: the encoder's own bytes stay in the larger block of memory that they
+    grew in, which made a state take nearly half as much again.
+    """
+    _encoder.encode_into(fields, _encoded)
+    return bytes(_encoded)
+
+
+def as_journey(fields: list[Any]) -> JourneyFields:
+    """The fields of a journey among those of a loose event, as states from before kept it."""
+    found: JourneyFields = msgspec.convert(fields, JourneyFields)
+    return found
