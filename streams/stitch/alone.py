@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from streams.alerts.tally import open_of
 from streams.stitch.changes import Changes
 from streams.stitch.difference import publish_difference, standing
-from streams.stitch.journey import Event
+from streams.stitch.events import Record
 from streams.stitch.subject import HERE, Subject, encode
 from streams.stitch.watching import Observer, Watching, is_quiet, is_settled
 
-Record = tuple[int, bytes, Event]
-"""(offset, eight-byte hash of the event id, event)."""
 News = tuple[int, str, int]
 """(offset, root, version) of what is told of a subject."""
 

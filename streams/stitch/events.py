@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from itertools import repeat
 from typing import TypeVar
 
 import numpy as np
@@ -16,6 +15,9 @@ from streams.stitch.journey import CHANNELS, INSTRUMENTS, MICRO, MILESTONES, Eve
 from streams.stitch.preferences import Preferences
 
 K = TypeVar("K", bound=Hashable)
+
+Record = tuple[int, bytes, Event]
+"""(offset, eight-byte hash of the event id, event)."""
 
 COLUMNS = (
     "event_id",
@@ -83,7 +85,7 @@ class Events:
         watched: Mapping[int, Watched] | None = None,
         restored: Collection[int] = (),
         last: Mapping[int, int] | None = None,
-    ) -> dict[K, list[tuple[int, bytes, Event]]]:
+    ) -> dict[K, list[Record]]:
         """Group a batch by subject.
 
         Args:
@@ -99,35 +101,15 @@ class Events:
         """
         raw = bytes.fromhex("".join(frame["event_id"].to_list()).replace("-", ""))
         packed = np.frombuffer(raw, dtype=np.uint8).reshape(-1, 16)
-        ids = packed.view("V16").ravel().tolist()
-        hashes = event_hashes(packed).astype(">u8").view("V8").tolist()
-        # No expression of Polars: a query costs as much as all of this for a few events.
-        survey, money = frame["survey"].struct.unnest(), frame["money"].struct.unnest()
-        touchpoints = frame["touchpoint"].to_list()
-        columns = [  # of Event, in its order
-            frame["occurred_at"].to_list(),
-            ids,
-            frame["booking_ref"].to_list(),
-            touchpoints,
-            map(_CHANNEL.__getitem__, frame["channel"].to_list()),
-            map(self._milestones.get, touchpoints, repeat(-1)),
-            map(self._case_roles.get, touchpoints),
-            frame["case_id"].to_list(),
-            frame["unit"].to_list(),
-            [score if score is None else _micro(score) for score in frame["score"].to_list()],
-            [weight or 0.0 for weight in frame["score_weight"].to_list()],
-            map(_INSTRUMENT.get, survey["instrument"].to_list(), repeat(-1)),
-            [answer or 0.0 for answer in survey["score"].to_list()],
-            [amount or 0 for amount in money["amount_minor"].to_list()],
-            money["currency"].to_list(),
-            self._preferences.stated(frame),
-        ]
-        made = list(map(Event, *columns))
-        grouped: dict[K, list[tuple[int, bytes, Event]]] = {}
-        for subject, record in zip(subjects, zip(offsets, hashes, made, strict=True), strict=True):
-            of_subject = grouped.get(subject)
+        ids: list[bytes] = packed.view("V16").ravel().tolist()
+        hashes: list[bytes] = event_hashes(packed).astype(">u8").view("V8").tolist()
+        made = self._made(frame, ids)
+        grouped: dict[K, list[Record]] = {}
+        for row, event in enumerate(made):
+            record = (offsets[row], hashes[row], event)
+            of_subject = grouped.get(subjects[row])
             if of_subject is None:
-                grouped[subject] = [record]
+                grouped[subjects[row]] = [record]
             else:
                 of_subject.append(record)
         for row, said in (watched or {}).items():
@@ -137,3 +119,45 @@ class Events:
         for row, applied in (last or {}).items():
             made[row].ends_recall = applied
         return grouped
+
+    def _made(self, frame: pl.DataFrame, ids: list[bytes]) -> list[Event]:
+        """The event of each row, of which `ids` are the ids."""
+        # No expression of Polars: a query costs as much as all of this for a few events.
+        survey, money = frame["survey"].struct.unnest(), frame["money"].struct.unnest()
+        occurred_at: list[int] = frame["occurred_at"].to_list()
+        booking_refs: list[str | None] = frame["booking_ref"].to_list()
+        touchpoints: list[str] = frame["touchpoint"].to_list()
+        channels: list[str] = frame["channel"].to_list()
+        case_ids: list[str | None] = frame["case_id"].to_list()
+        units: list[str | None] = frame["unit"].to_list()
+        scores: list[float | None] = frame["score"].to_list()
+        weights: list[float | None] = frame["score_weight"].to_list()
+        instruments: list[str | None] = survey["instrument"].to_list()
+        answers: list[float | None] = survey["score"].to_list()
+        amounts: list[int | None] = money["amount_minor"].to_list()
+        currencies: list[str | None] = money["currency"].to_list()
+        preferences = self._preferences.stated(frame)
+        milestones, case_roles = self._milestones, self._case_roles
+        made: list[Event] = []
+        for row, touchpoint in enumerate(touchpoints):
+            score, instrument = scores[row], instruments[row]
+            event = Event(
+                occurred_at[row],
+                ids[row],
+                booking_refs[row],
+                touchpoint,
+                _CHANNEL[channels[row]],
+                milestones.get(touchpoint, -1),
+                case_roles.get(touchpoint),
+                case_ids[row],
+                units[row],
+                None if score is None else _micro(score),
+                weights[row] or 0.0,
+                -1 if instrument is None else _INSTRUMENT[instrument],
+                answers[row] or 0.0,
+                amounts[row] or 0,
+                currencies[row],
+                preferences[row],
+            )
+            made.append(event)
+        return made

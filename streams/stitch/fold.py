@@ -25,10 +25,11 @@ from typing import TypeVar
 from streams.alerts.moves import Cause
 from streams.alerts.tally import open_of
 from streams.alerts.watch import NON_COMMITTAL
-from streams.stitch.alone import News, Record, fold_alone, is_alone, is_among
+from streams.stitch.alone import News, fold_alone, is_alone, is_among
 from streams.stitch.changes import Changes as Changes
 from streams.stitch.difference import Standing, publish_difference, standing
 from streams.stitch.eviction import ASKED, NONE_STORED
+from streams.stitch.events import Record
 from streams.stitch.journey import Event
 from streams.stitch.publications import is_case, own_keys, publications, withdrawals, withdrawn_customer
 from streams.stitch.rows import Row
