@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from streams.alerts.tally import open_of
 from streams.stitch.changes import Changes
 from streams.stitch.difference import publish_difference, standing
+from streams.stitch.encoding import encode
 from streams.stitch.events import Record
-from streams.stitch.subject import HERE, Subject, encode
+from streams.stitch.subject import HERE, Subject
 from streams.stitch.watching import Observer, Watching, is_quiet, is_settled
 
 News = tuple[int, str, int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 
-from streams.stitch.subject import decode, encode
+from streams.stitch.encoding import decode, encode
 
 
 def erase(states: Iterable[tuple[bytes, bytes]], identifiers: Set[str]) -> tuple[list[bytes], dict[bytes, bytes]]:

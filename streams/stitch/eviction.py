@@ -14,7 +14,8 @@ answers a recall of before the last eviction (after a crash there may be two of 
 
 from __future__ import annotations
 
-from streams.stitch.subject import AWAY, EVICTED, Part, decode, decode_summary, encode
+from streams.stitch.encoding import decode, decode_summary, encode
+from streams.stitch.subject import AWAY, EVICTED, Part
 from streams.stitch.summary import Summary
 
 ASKED, NONE_STORED = -2, -3

@@ -28,23 +28,13 @@ from streams.alerts.watch import NON_COMMITTAL
 from streams.stitch.alone import News, fold_alone, is_alone, is_among
 from streams.stitch.changes import Changes as Changes
 from streams.stitch.difference import Standing, publish_difference, standing
-from streams.stitch.eviction import ASKED, NONE_STORED
+from streams.stitch.encoding import decode, decode_summary, encode, without_cause
 from streams.stitch.events import Record
+from streams.stitch.eviction import ASKED, NONE_STORED
 from streams.stitch.journey import Event
 from streams.stitch.publications import is_case, own_keys, publications, withdrawals, withdrawn_customer
 from streams.stitch.rows import Row
-from streams.stitch.subject import (
-    AWAY,
-    EVICTED,
-    HERE,
-    RECALLED,
-    Part,
-    Subject,
-    decode,
-    decode_summary,
-    encode,
-    without_cause,
-)
+from streams.stitch.subject import AWAY, EVICTED, HERE, RECALLED, Part, Subject
 from streams.stitch.summary import Summary
 from streams.stitch.watching import Observer, Watching, cause_of
 

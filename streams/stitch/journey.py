@@ -108,9 +108,7 @@ Lowest = tuple[int, int, bytes, str]
 """(score, occurred_at, event id, touchpoint) of the least score."""
 Latest = tuple[int, bytes, float]
 """(occurred_at, event id, score) of the latest answer to a survey."""
-JourneyFields = tuple[
-    int, int, list[int], dict[int, int], int, int, Lowest | None, dict[int, Latest], dict[str, int]
-]
+JourneyFields = tuple[int, int, list[int], dict[int, int], int, int, Lowest | None, dict[int, Latest], dict[str, int]]
 """What a Journey is made of, as states keep it."""
 
 

@@ -12,6 +12,7 @@ from streams.identity.identifiers import customer_id
 from streams.stitch import rows
 from streams.stitch.assemble import Assembled, assemble
 from streams.stitch.case import Case
+from streams.stitch.encoding import merged
 from streams.stitch.journey import Journey
 from streams.stitch.rows import Row
 from streams.stitch.subject import Subject
@@ -35,7 +36,7 @@ def publications(name: str, state: Subject) -> Publications:
 
     name: the subject, `kind:value`. state: is not changed.
     """
-    customer, version, summary = customer_id(name), state.version, state.merged()
+    customer, version, summary = customer_id(name), state.version, merged(state)
     journeys = assemble(summary)
     records: dict[str, Row] = {}
     homes: dict[int, str] = {}

@@ -57,16 +57,18 @@ class Rolling(Content):
         if w7 is None or s7 is None:
             return made
         if w30 is None or s30 is None or q30 is None or w90 is None or s90 is None:
-            made._of_one(at, w7, s7)
+            made.of_one(at, w7, s7)
         else:
-            made._set(at, (w7, s7, w30, s30, q30, w90, s90))
+            made.set(at, (w7, s7, w30, s30, q30, w90, s90))
         return made
 
-    def _of_one(self, at: int, w: float, s: float) -> None:
-        self._set(at, (w, s, w, s, w * w, w, s))
+    def of_one(self, at: int, w: float, s: float) -> None:
+        """Make them those of one event."""
+        self.set(at, (w, s, w, s, w * w, w, s))
         self.single = True
 
-    def _set(self, at: int, sums: Sums) -> None:
+    def set(self, at: int, sums: Sums) -> None:
+        """Make them these, of several events."""
         self.at, self.single = at, False
         self.w7, self.s7, self.w30, self.s30, self.q30, self.w90, self.s90 = sums
 
@@ -89,7 +91,7 @@ class Rolling(Content):
     def add(self, at: int, weight: float, value: float) -> None:
         """Add one scored event: its time (epoch ms), weight (> 0) and value in [-1, 1]."""
         if not self.at:
-            self._of_one(at, weight, weight * value)
+            self.of_one(at, weight, weight * value)
             return
         w7, s7, w30, s30, q30, w90, s90 = self._aged_to(at)
         a7 = a30 = a90 = weight
@@ -99,20 +101,20 @@ class Rolling(Content):
             a30 *= exp(age / TAU_30)
             a90 *= exp(age / TAU_90)
         sums = (w7 + a7, s7 + a7 * value, w30 + a30, s30 + a30 * value, q30 + a30 * a30, w90 + a90, s90 + a90 * value)
-        self._set(max(at, self.at), sums)
+        self.set(max(at, self.at), sums)
 
     def absorb(self, other: Rolling) -> None:
         """Merge another summary into this one; commutes with `add` up to floating-point rounding."""
         if not other.at:
             return
         if not self.at:
-            self._set(other.at, other._aged_to(other.at))
+            self.set(other.at, other._aged_to(other.at))
             self.single = other.single
             return
         at = max(self.at, other.at)
         w7, s7, w30, s30, q30, w90, s90 = self._aged_to(other.at)
         v7, t7, v30, t30, r30, v90, t90 = other._aged_to(self.at)
-        self._set(at, (w7 + v7, s7 + t7, w30 + v30, s30 + t30, q30 + r30, w90 + v90, s90 + t90))
+        self.set(at, (w7 + v7, s7 + t7, w30 + v30, s30 + t30, q30 + r30, w90 + v90, s90 + t90))
 
     def scores(self, at: int) -> tuple[float, float, float] | None:
         """The rolling scores (7, 30, 90 days) as of `at`, not before the last event added; None without any event."""

@@ -60,13 +60,15 @@ read_subject = msgspec.msgpack.Decoder(StoredSubject).decode
 """The fields in bytes; raises msgspec.ValidationError or DecodeError, both ValueErrors, for other bytes."""
 read_summary = msgspec.msgpack.Decoder(StoredSummary).decode
 """The fields in bytes; raises like `read_subject`."""
+read_signals = msgspec.msgpack.Decoder(Signals).decode
+read_watch = msgspec.msgpack.Decoder(Watch).decode
 
 _encoder = msgspec.msgpack.Encoder()
 _encoded = bytearray()
 
 
-def write(fields: tuple[object, ...]) -> bytes:
-    """The bytes of fields.
+def write(fields: object) -> bytes:
+    """The bytes of fields, or of a Struct.
 
     Copied out of a buffer, because they are kept: the encoder's own bytes stay in the larger block of memory that they
     grew in, which made a state take nearly half as much again.

@@ -1,4 +1,4 @@
-"""The state that stitch keeps a subject, and its encoding (msgpack).
+"""The state that stitch keeps a subject.
 
 Three kinds of messages reach a subject, each on a topic of its own: interactions, news of its root, parts of others.
 How far each topic has been applied is part of the state, so that a message read again is known as such.
@@ -6,19 +6,13 @@ How far each topic has been applied is part of the state, so that a message read
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from mypy_extensions import mypyc_attr
 
-from streams.alerts.moves import Cause
 from streams.alerts.watch import Watch
-from streams.stitch.case import Case
 from streams.stitch.content import Content
-from streams.stitch.journey import Journey
-from streams.stitch.rolling import Rolling
-from streams.stitch.stored import StoredSummary, as_journey, read_subject, read_summary, write
-from streams.stitch.summary import Loose, Preference, Summary
+from streams.stitch.summary import Summary
 
 HERE: Final = 0
 EVICTED: Final = 1
@@ -143,82 +137,3 @@ class Subject(Content):
             return False
         taken_back = self.former or self.ledger or (self.published and not self.is_root)
         return bool(taken_back) or self.watch is not None
-
-    def merged(self) -> Summary:
-        """The summary of its events and of its parts, of a `whole` subject. May be `own` itself: do not change it."""
-        alive = [part.summary for part in self.parts.values() if part.summary is not None]
-        if not alive:
-            return self.own
-        whole = self.own.copy()
-        for summary in alive:
-            whole.absorb(decode_summary(summary))
-        return whole
-
-
-def encode(state: Subject | Summary) -> bytes:
-    """The bytes of a Subject (the table's value) or of a Summary (what a part carries)."""
-    return write(state.fields())
-
-
-def decode(encoded: bytes) -> Subject:
-    """The Subject of its bytes; raises msgspec.ValidationError or DecodeError, both ValueErrors, for other bytes."""
-    stored = read_subject(encoded)
-    return Subject(
-        stored.interactions_applied,
-        stored.identities_applied,
-        stored.parts_applied,
-        _summary(stored.own),
-        stored.seen,
-        stored.root,
-        stored.root_version,
-        {sender: Part(version, summary) for sender, (version, summary) in stored.parts.items()},
-        stored.former,
-        stored.published,
-        stored.ledger,
-        stored.watch,
-        stored.presence,
-        stored.applied_at,
-        stored.recall_from,
-    )
-
-
-def decode_summary(encoded: bytes) -> Summary:
-    """The Summary of its bytes; raises like `decode`."""
-    return _summary(read_summary(encoded))
-
-
-def _summary(stored: StoredSummary) -> Summary:
-    return Summary(
-        stored.interactions,
-        stored.first,
-        stored.last,
-        {ref: Journey.made(fields) for ref, fields in stored.bookings.items()},
-        [_loose(fields) for fields in stored.loose],
-        {case_id: Case.made(fields) for case_id, fields in stored.cases.items()},
-        Rolling.made(stored.rolling),
-        {key: Preference.made(fields) for key, fields in stored.preferences.items()},
-        stored.duplicates,
-        stored.signals,
-        stored.cause,
-    )
-
-
-def _loose(fields: list[Any]) -> Loose:
-    """The loose event of these fields: the three of states from before, or all."""
-    try:
-        at, event_id, channel = fields[:3]
-        if len(fields) == 3:
-            return Loose(at, event_id, Journey.made(as_journey(channel)))
-        milestone, scored, survey, spent = fields[3:]
-        return Loose(at, event_id, channel, milestone, scored and tuple(scored), survey and tuple(survey), spent and tuple(spent))
-    except (TypeError, ValueError) as error:
-        raise msgspec.ValidationError(f"no loose event: {error}") from error
-
-
-_NIL: Final = b"\xc0"
-
-
-def without_cause(summary: bytes, cause: Cause) -> bytes:
-    """The bytes of a Summary as a root keeps them: without its cause, which is of use where it arrives only."""
-    # The cause is the last field, so that what is before it need not be encoded anew.
-    return summary[: -len(write(cause))] + _NIL

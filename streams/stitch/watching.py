@@ -15,6 +15,7 @@ from streams.alerts.signals import Signals
 from streams.alerts.tally import News, before, news
 from streams.alerts.watch import ADVOCATE, NEGATIVE, NON_COMMITTAL, Alert, Watch, alert_row, release, settle
 from streams.identity.identifiers import customer_id
+from streams.stitch.encoding import merged
 from streams.stitch.journey import Event
 from streams.stitch.rolling import Rolling
 from streams.stitch.rows import ADVOCATE_AT, DIGITS, NEGATIVE_AT, Row
@@ -147,7 +148,7 @@ class Observer:
         watch = state.watch
         if watch is None or not state.is_root:
             return []
-        alerts = self._settle(state.merged().signals, watch, until)
+        alerts = self._settle(merged(state).signals, watch, until)
         if watch.fired:
             alerts = watch.alerts
         watch.fired = bool(alerts)

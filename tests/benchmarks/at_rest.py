@@ -22,9 +22,9 @@ from streams.enrich.transform import Enricher
 from streams.identity.resolver import Resolver
 from streams.sources import jsonl
 from streams.sources.simulate import Options, simulate
+from streams.stitch.encoding import decode
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import Messages, fold_messages
-from streams.stitch.subject import decode
 from streams.stitch.watching import Watching
 from streams.worker import GC_THRESHOLDS
 from tests.benchmarks.identity_memory import resident_bytes

@@ -17,8 +17,9 @@ from streams.erasure.guard import NOW, guard
 from streams.erasure.key import fingerprint, from_environment, key_id
 from streams.erasure.patterns import avro, expression, needles
 from streams.errors import RihlaError
+from streams.stitch.encoding import decode, encode
 from streams.stitch.erase import erase
-from streams.stitch.subject import Part, Subject, decode, encode
+from streams.stitch.subject import Part, Subject
 from streams.stitch.summary import Summary
 
 KEY = bytes(range(32))

@@ -12,10 +12,11 @@ import pytest
 from streams.alerts.moves import Cause, move_row
 from streams.alerts.timers import watch_of
 from streams.identity.identifiers import customer_id
+from streams.stitch.encoding import decode, decode_summary, encode, without_cause
 from streams.stitch.journey import Event, Journey
 from streams.stitch.publications import publications
 from streams.stitch.rolling import Rolling
-from streams.stitch.subject import Subject, decode, decode_summary, encode, without_cause
+from streams.stitch.subject import Subject
 from streams.stitch.summary import Loose, Summary
 
 WRITTEN: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "stitch_states.json").read_text())

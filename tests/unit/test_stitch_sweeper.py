@@ -6,9 +6,10 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+from streams.stitch.encoding import decode, encode
 from streams.stitch.journey import Event
 from streams.stitch.rolling import DAY_MS
-from streams.stitch.subject import EVICTED, Subject, decode, encode
+from streams.stitch.subject import EVICTED, Subject
 from streams.stitch.sweeper import SLICE, Sweeper
 
 NOW = 1_700_000_000_000
