@@ -70,13 +70,17 @@ _THREE = tuple(f"{number:03d}" for number in range(1000))
 
 def visit_key(first: Loose) -> str:
     """The key of the visit that begins with `first`."""
+    if first.visit:
+        return first.visit
     # With looked-up digits instead of gmtime and formats, as every batch names visits by the hundred.
     day, rest = divmod(first.at, DAY_MS)
     minutes, millis = divmod(rest, 60_000)
     hour, minute = divmod(minutes, 60)
     second, millis = divmod(millis, 1000)
     two = _TWO
-    return f"visit/{_day(day)}T{two[hour]}{two[minute]}{two[second]}.{_THREE[millis]}Z-{first.event_id.hex()[:8]}"
+    clock = f"{two[hour]}{two[minute]}{two[second]}.{_THREE[millis]}"
+    first.visit = f"visit/{_day(day)}T{clock}Z-{first.event_id[:4].hex()}"
+    return first.visit
 
 
 def spans_of(bookings: Mapping[str, Journey]) -> list[Span]:
@@ -85,6 +89,16 @@ def spans_of(bookings: Mapping[str, Journey]) -> list[Span]:
     if len(spans) > 1:
         spans.sort()
     return spans
+
+
+def _is_in_time(loose: Sequence[Loose]) -> bool:
+    """Whether events are in order of time, as they mostly come."""
+    last = 0
+    for event in loose:
+        if event.at <= last:
+            return False
+        last = event.at
+    return True
 
 
 def placed(spans: Sequence[Span], loose: Sequence[Loose]) -> tuple[dict[str, list[Loose]], list[list[Loose]]]:
@@ -99,7 +113,7 @@ def placed(spans: Sequence[Span], loose: Sequence[Loose]) -> tuple[dict[str, lis
     guests: dict[str, list[Loose]] = {}
     visits: list[list[Loose]] = []
     last = 0
-    for event in loose if len(loose) == 1 else sorted(loose, key=_in_time):
+    for event in loose if _is_in_time(loose) else sorted(loose, key=_in_time):
         at = event.at
         ref = booking_at(spans, at) if spans else None
         if ref is not None:
@@ -118,14 +132,11 @@ def placed(spans: Sequence[Span], loose: Sequence[Loose]) -> tuple[dict[str, lis
 
 def joined(booking: Journey | None, guests: Sequence[Loose]) -> Journey:
     """A booking's events, if there is one, and loose ones, as one journey. Not to be changed: it may be one of them."""
-    if booking is None:
-        whole, guests = guests[0].part, guests[1:]
-    elif guests:
-        whole = booking.copy()
-    else:
+    if booking is not None and not guests:
         return booking
+    whole = Journey() if booking is None else booking.copy()
     for guest in guests:
-        whole.absorb(guest.part)
+        guest.join(whole)
     return whole
 
 

@@ -167,53 +167,45 @@ class Journey(Content):
         first, last, channels, milestones, score_sum, score_count, lowest, surveys, spend = fields
         return Journey(first, last, channels, milestones, score_sum, score_count, lowest, surveys, spend)
 
-    @staticmethod
-    def of(event: Event) -> Journey:
-        """The summary of one event: what `add` makes of an empty one, at once."""
-        at, milestone, score, currency, instrument = (
-            event.at,
-            event.milestone,
-            event.score,
-            event.currency,
-            event.instrument,
-        )
-        channels = [0, 0, 0, 0]
-        channels[event.channel] = 1
-        return Journey(
-            at,
-            at,
-            channels,
-            {milestone: at} if milestone >= 0 else {},
-            0 if score is None else score,
-            0 if score is None else 1,
-            None if score is None else (score, at, event.event_id, event.touchpoint),
-            {instrument: (at, event.event_id, event.survey_score)} if instrument >= 0 else {},
-            {} if currency is None else {currency: event.amount_minor},
-        )
-
     def add(self, event: Event) -> None:
         """Add one event."""
         at = event.at
+        self.extend(at, event.channel, event.milestone)
+        if event.score is not None:
+            self.add_score(event.score, at, event.event_id, event.touchpoint)
+        if event.instrument >= 0:
+            self.add_answer(event.instrument, at, event.event_id, event.survey_score)
+        if event.currency is not None:
+            self.add_amount(event.currency, event.amount_minor)
+
+    def extend(self, at: int, channel: int, milestone: int) -> None:
+        """Add when and where an event was, and its milestone, if any; the rest is added by itself."""
         if not self.first or at < self.first:
             self.first = at
         if at > self.last:
             self.last = at
-        self.channels[event.channel] += 1
-        if event.milestone >= 0 and at > self.milestones.get(event.milestone, 0):
-            self.milestones[event.milestone] = at
-        if event.score is not None:
-            self.score_sum += event.score
-            self.score_count += 1
-            low = (event.score, at, event.event_id, event.touchpoint)
-            if self.lowest is None or low < self.lowest:
-                self.lowest = low
-        if event.instrument >= 0:
-            answer = (at, event.event_id, event.survey_score)
-            known = self.surveys.get(event.instrument)
-            if known is None or answer > known:
-                self.surveys[event.instrument] = answer
-        if event.currency is not None:
-            self.spend[event.currency] = self.spend.get(event.currency, 0) + event.amount_minor
+        self.channels[channel] += 1
+        if milestone >= 0 and at > self.milestones.get(milestone, 0):
+            self.milestones[milestone] = at
+
+    def add_score(self, score: int, at: int, event_id: bytes, touchpoint: str) -> None:
+        """Add the score of an event."""
+        self.score_sum += score
+        self.score_count += 1
+        lowest = self.lowest
+        if lowest is None or score < lowest[0] or (score == lowest[0] and (score, at, event_id, touchpoint) < lowest):
+            self.lowest = (score, at, event_id, touchpoint)
+
+    def add_answer(self, instrument: int, at: int, event_id: bytes, answer: float) -> None:
+        """Add the answer of an event to a survey."""
+        latest = (at, event_id, answer)
+        known = self.surveys.get(instrument)
+        if known is None or latest > known:
+            self.surveys[instrument] = latest
+
+    def add_amount(self, currency: str, amount: int) -> None:
+        """Add what was spent at an event."""
+        self.spend[currency] = self.spend.get(currency, 0) + amount
 
     def absorb(self, other: Journey) -> None:
         """Merge another summary of disjoint events into this one."""

@@ -42,6 +42,7 @@ class Loose(Content):
         self.scored = scored
         self.survey = survey
         self.spent = spent
+        self.visit = ""  # the key of the visit that begins with this event, once it has been asked for
 
     def fields(self) -> tuple[object, ...]:
         if isinstance(self.channel, Journey):
@@ -61,25 +62,22 @@ class Loose(Content):
             None if event.currency is None else (event.currency, event.amount_minor),
         )
 
-    @property
-    def part(self) -> Journey:
-        """The summary of this event alone, a new one."""
-        if isinstance(self.channel, Journey):
-            return self.channel.copy()
-        at, event_id, milestone = self.at, self.event_id, self.milestone
-        channels = [0, 0, 0, 0]
-        channels[self.channel] = 1
-        part = Journey(at, at, channels, {milestone: at} if milestone >= 0 else {})
+    def join(self, journey: Journey) -> None:
+        """Add this event to a journey."""
+        channel, at = self.channel, self.at
+        if isinstance(channel, Journey):
+            journey.absorb(channel)
+            return
+        journey.extend(at, channel, self.milestone)
         if self.scored is not None:
             score, touchpoint = self.scored
-            part.score_sum, part.score_count, part.lowest = score, 1, (score, at, event_id, touchpoint)
+            journey.add_score(score, at, self.event_id, touchpoint)
         if self.survey is not None:
             instrument, answer = self.survey
-            part.surveys = {instrument: (at, event_id, answer)}
+            journey.add_answer(instrument, at, self.event_id, answer)
         if self.spent is not None:
             currency, amount = self.spent
-            part.spend = {currency: amount}
-        return part
+            journey.add_amount(currency, amount)
 
 
 PreferenceFields = tuple[int, bytes, str, int]
@@ -171,9 +169,8 @@ class Summary(Content):
         else:
             journey = self.bookings.get(event.booking_ref)
             if journey is None:
-                self.bookings[event.booking_ref] = Journey.of(event)
-            else:
-                journey.add(event)
+                journey = self.bookings[event.booking_ref] = Journey()
+            journey.add(event)
         # A complaint without a case id is a case of its own; a contact or an answer without one belongs to none.
         case_id = None
         if event.case_role is not None and (event.case_id is not None or event.case_role == "open"):

@@ -59,7 +59,10 @@ def test_a_loose_event_is_kept_whole(event: Event) -> None:
     own = Summary()
     own.add(event)
     assert decode_summary(encode(own)).loose == own.loose
-    assert Loose.of(event).part == Journey.of(event)
+    journey, joined = Journey(), Journey()
+    journey.add(event)
+    Loose.of(event).join(joined)
+    assert joined == journey
 
 
 def test_a_root_keeps_a_part_without_its_cause() -> None:
