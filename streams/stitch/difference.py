@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Set
 
-import msgspec
+from mypy_extensions import mypyc_attr
 
 from streams.identity.identifiers import customer_id
 from streams.stitch.assemble import Span, booking_at, joined, placed, spans_of, visit_key
@@ -21,21 +21,32 @@ from streams.stitch.subject import Subject
 from streams.stitch.summary import Loose, Summary
 
 
-class Standing(msgspec.Struct, frozen=True, gc=False):
-    """Where a customer's loose events and cases belong, and what only its parts have."""
+@mypyc_attr(acyclic=True)
+class Standing:
+    """Where a customer's loose events and cases belong, and what only its parts have.
 
-    guests: Mapping[str, list[Loose]]
-    """Booking reference -> its loose events, in order of time."""
-    visits: Mapping[str, list[Loose]]
-    """Key of a visit -> its events, in order of time."""
-    cases: Mapping[str, Case]
-    """All cases. Those of the customer's own change with the state."""
-    homes: Mapping[str, str | None]
-    """Case -> key of its journey."""
-    part_refs: Set[str]
-    """Booking references that only parts have."""
-    part_cases: Set[str]
-    """Cases that only parts have."""
+    guests: booking reference -> its loose events, in order of time.
+    visits: key of a visit -> its events, in order of time.
+    cases: all cases; those of the customer's own change with the state.
+    homes: case -> key of its journey.
+    part_refs, part_cases: booking references and cases that only parts have.
+    """
+
+    def __init__(
+        self,
+        guests: dict[str, list[Loose]],
+        visits: dict[str, list[Loose]],
+        cases: dict[str, Case],
+        homes: dict[str, str | None],
+        part_refs: Set[str],
+        part_cases: Set[str],
+    ) -> None:
+        self.guests = guests
+        self.visits = visits
+        self.cases = cases
+        self.homes = homes
+        self.part_refs = part_refs
+        self.part_cases = part_cases
 
 
 _NONE: Set[str] = frozenset()
@@ -55,13 +66,15 @@ def standing(own: Summary, parts: Collection[Summary]) -> Standing:
     if not loose and not cases:
         return Standing({}, {}, {}, {}, part_refs, part_cases) if part_refs else NOWHERE
     spans = _spans(own, parts) if parts else spans_of(own.bookings)
-    guests: Mapping[str, list[Loose]] = {}
-    visits: Mapping[str, list[Loose]] = {}
+    guests: dict[str, list[Loose]] = {}
+    visits: dict[str, list[Loose]] = {}
     if loose:
         guests, unbooked = placed(spans, loose)
         if unbooked:
             visits = {visit_key(members[0]): members for members in unbooked}
-    homes = {case_id: _home(case, spans, visits) for case_id, case in cases.items()} if cases else {}
+    homes: dict[str, str | None] = (
+        {case_id: _home(case, spans, visits) for case_id, case in cases.items()} if cases else {}
+    )
     return Standing(guests, visits, cases, homes, part_refs, part_cases)
 
 
@@ -131,8 +144,10 @@ def publish_difference(
     touched: Set[str | None] = frozenset()
     cases_at: dict[str | None, list[Case]] = {}
     if before.guests or now.guests:
-        was, new = before.guests.get, now.guests.get
-        refs |= {ref for ref in (*before.guests, *now.guests) if was(ref) != new(ref)}
+        for ref, members in now.guests.items():
+            if before.guests.get(ref) != members:
+                refs.add(ref)
+        refs.update(ref for ref in before.guests if ref not in now.guests)
     if before.homes or now.homes:
         old_home, home = before.homes.get, now.homes.get
         case_ids |= {case_id for case_id in (*before.homes, *now.homes) if old_home(case_id) != home(case_id)}
@@ -154,9 +169,8 @@ def publish_difference(
             continue  # a visit, or withdrawn below
         journey = joined(booking, now.guests.get(ref, ()))
         add(row_of_journey(customer, ref, ref, (booking.first, booking.last), journey, cases_at.get(ref, ()), version))
-    visited = before.visits.get
     for key, members in now.visits.items():
-        if visited(key) == members and key not in touched:
+        if before.visits.get(key) == members and key not in touched:
             continue
         add(row_of_journey(customer, key, None, None, joined(None, members), cases_at.get(key, ()), version))
     count = len(own.bookings) + len(now.part_refs) + len(now.visits)
