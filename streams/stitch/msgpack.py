@@ -25,6 +25,8 @@ NIL: Final = 0xC0
 FALSE: Final = 0xC2
 TRUE: Final = 0xC3
 _DOUBLE: Final = 0xCB
+_DEPTH: Final = 32
+"""Arrays and maps in each other; what we write has five."""
 
 
 class UnfitError(Exception):
@@ -219,19 +221,21 @@ class Source:
     def whole(self) -> bytes:
         """The bytes of the next value, whatever it is made of."""
         before = self._at
-        self._skip()
+        self._skip(_DEPTH)
         return self._data[before : self._at]
 
-    def _skip(self) -> None:
+    def _skip(self, depth: i64) -> None:
+        if depth == 0:
+            raise UnfitError
         head: i64 = self._data[self._at]
         if head < 0x80 or head >= 0xE0 or (0xCC <= head <= 0xD3 and head != _DOUBLE):
             self.integer()
         elif head < 0x90 or head == 0xDE or head == 0xDF:
             for _ in range(2 * self.map_size()):
-                self._skip()
+                self._skip(depth - 1)
         elif head < 0xA0 or head == 0xDC or head == 0xDD:
             for _ in range(self.array_size()):
-                self._skip()
+                self._skip(depth - 1)
         elif head == _DOUBLE:
             self.number()
         elif head in (NIL, TRUE, FALSE):
