@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from schemas import records
 from streams.dead_letters import FILE
+from streams.gather import PATIENCE
 
 VERSION_BITS = 44
 """The version written is epoch * 2^44 + version of the record: a later epoch wins over all of an earlier one."""
@@ -33,7 +34,8 @@ class Table:
     versioned: the record carries a version, and the highest of a key is current; otherwise rows of a key are copies.
     maps: fields of the form array<{key, value}> that are a Map in ClickHouse.
     words: columns of few different texts (LowCardinality in ClickHouse), which go out as dictionaries.
-    linger: seconds at most between two inserts that are not full; see streams.gather.patience.
+    linger: seconds at most between two inserts that are not full. times: how many times as long as the last one took it
+    is, where that is less (see streams.gather.patience).
     """
 
     topic: str
@@ -45,11 +47,12 @@ class Table:
     maps: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     linger: float = 0.5
+    times: float = 25.0  # no more than a twenty-sixth of the time goes into small inserts that nobody waits for
 
 
-SOON = 0.1
-"""The linger of tables that somebody waits for. An insert costs some 10 ms, however few its rows, so that only these
-are written as soon as may be."""
+SOON, SHORTLY = 0.1, 0.25
+"""The linger of tables that somebody waits for, of those at which somebody looks. An insert costs some 10 ms, however
+few its rows, and as much again to merge, so that only the first are written as soon as may be."""
 
 TABLES: dict[str, Table] = {
     table.topic: table
@@ -67,11 +70,16 @@ TABLES: dict[str, Table] = {
                 *("score_source", "package", "meal_plan", "room_type", "delay_code", "facility", "service", "platform"),
             ),
         ),
-        Table("journeys", "journey", "journeys_store", "journeys", ("journey_id",), maps=("spend",), linger=SOON),
-        Table("customers", "customer", "customers_store", "customers", ("customer_id",), linger=SOON),
-        Table("cases", "case", "cases_store", "cases", ("case_id", "customer_id"), linger=SOON),
+        Table(
+            *("journeys", "journey", "journeys_store", "journeys", ("journey_id",)),
+            maps=("spend",),
+            linger=SOON,
+            times=PATIENCE,
+        ),
+        Table("customers", "customer", "customers_store", "customers", ("customer_id",), linger=SHORTLY),
+        Table("cases", "case", "cases_store", "cases", ("case_id", "customer_id"), linger=SHORTLY),
         Table("identities", "identity", "identities_store", "identities", ("kind", "value")),
-        Table("alerts", "alert", "alerts_store", "alerts", ("alert_id",), linger=SOON),
+        Table("alerts", "alert", "alerts_store", "alerts", ("alert_id",), linger=SOON, times=PATIENCE),
         Table("moves", "move", "moves_store", "moves", ("move_id",)),
         Table(
             "dead-letters",

@@ -18,7 +18,7 @@ from streams.transport import OwnershipLost, RecordBatch, handling
 READ_AHEAD = 4
 """Batches taken from the stream while others are handled; beyond that the stream, and Kafka, wait."""
 PATIENCE = 4.0
-"""Between two groups there is a pause of so many times as long as the last one took to handle."""
+"""Between two groups there is a pause of so many times as long as the last one took, unless told otherwise."""
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ async def gather(
     max_bytes: int,
     linger: float,
     read_ahead: int = READ_AHEAD,
+    times: float = PATIENCE,
 ) -> None:
     """Run `handle` on gathered batches of an agent's stream: the body of an agent for whom large ones are cheaper.
 
@@ -52,6 +53,7 @@ async def gather(
         linger: seconds at most between two groups that are not full (see `patience`). What comes while `handle` runs is
             in the next one anyway, and what comes after a longer pause is handled at once.
         read_ahead: batches taken from the stream while others are handled.
+        times: how many times as long as the last group took the pause before the next one is (see `patience`).
     """
     ahead: asyncio.Queue[Any] = asyncio.Queue(read_ahead)
 
@@ -81,7 +83,7 @@ async def gather(
                 return
             ended = time.monotonic()
             took = ended - began
-            until = ended + patience(took, linger)
+            until = ended + patience(took, linger, times)
     finally:
         reading.cancel()
 
@@ -117,10 +119,10 @@ async def _handled(app: Any, events: list[Any], handle: Callable[[list[RecordBat
     return True
 
 
-def patience(took: float, linger: float) -> float:
-    """Seconds between the end of a group that took so many to handle and the next one, `linger` at most.
+def patience(took: float, linger: float, times: float = PATIENCE) -> float:
+    """Seconds between the end of a group that took so many to handle and the next one: so many times that, or `linger`.
 
     A lone record is handled at once. Where many come, and each group has a cost of its own, or a database is slow, or
-    far, or has much else to do, no more than a fifth of the time goes into groups that are not full.
+    far, or has much else to do, no more than one part in 1 + `times` of the time goes into groups that are not full.
     """
-    return min(linger, PATIENCE * took)
+    return min(linger, times * took)

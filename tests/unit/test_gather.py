@@ -86,10 +86,15 @@ def test_patience_grows_with_what_handling_takes_up_to_the_linger(took: float, w
     assert patience(took, 0.5) == waits
 
 
+def test_who_is_in_no_hurry_waits_longer_after_a_short_group_and_not_beyond_the_linger() -> None:
+    assert patience(0.01, 0.5) < patience(0.01, 0.5, 25.0) == 0.25
+    assert patience(1.0, 0.5, 25.0) == 0.5
+
+
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits as long as it may, however quickly batches are handled."""
-    monkeypatch.setattr(module, "patience", lambda took, linger: linger)
+    monkeypatch.setattr(module, "patience", lambda took, linger, times: linger)
 
 
 @pytest.mark.usefixtures("patient")
