@@ -135,8 +135,11 @@ async def _took(
         await feed(settings, keys[:WARM_UP], values[:WARM_UP])
         await until_committed(settings, WARM_UP, going_on)
         say(f"scaling: {number} of stitch: {len(keys) - WARM_UP:,} interactions")
-        wall, cpu, brokers = time.monotonic(), sum(worker.cpu for worker in workers), cpu_seconds(broker)
-        await feed(settings, keys[WARM_UP:], values[WARM_UP:])
+        with contextlib.ExitStack() as paused:
+            for worker in workers:
+                paused.enter_context(worker.paused())
+            await feed(settings, keys[WARM_UP:], values[WARM_UP:])
+            wall, cpu, brokers = time.monotonic(), sum(worker.cpu for worker in workers), cpu_seconds(broker)
         await until_committed(settings, len(keys), going_on)
         wall, cpu = time.monotonic() - wall, sum(worker.cpu for worker in workers) - cpu
         brokers = cpu_seconds(broker) - brokers
