@@ -81,16 +81,30 @@ class Edge:
             topic: without prefix. record: the schema of the rows. rows: a frame, or tuples (see BatchEncoder.encode).
             keys: one a row. timestamps: epoch ms, one a row, one for all, or None for now. marks: headers of every row.
         """
-        if not len(rows):
-            return
+        if len(rows):
+            await self.send(topic, keys, self.encode(record, rows), timestamps, marks)
+
+    def encode(self, record: str, rows: pl.DataFrame | Sequence[Sequence[Any]]) -> list[bytes]:
+        """The values of rows: a frame, or tuples (see BatchEncoder.encode), of the schema `record`."""
         encoder = self._encoders.get(record)
         if encoder is None:
             encoder = self._encoders[record] = BatchEncoder(record, self._registry, self.settings.wire)
+        return encoder.encode(rows)
+
+    async def send(
+        self,
+        topic: str,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes],
+        timestamps: Any = None,
+        marks: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        """Send what is encoded; the rest as for `publish`."""
         output = self._outputs.get(topic)
         if output is None:
             output = self._outputs[topic] = Output(self.app, self.settings.topic(topic))
-        await output.send(keys, encoder.encode(rows), timestamps, marks=marks)
-        self._unflushed[topic] = self._unflushed.get(topic, 0) + len(rows)
+        await output.send(keys, values, timestamps, marks=marks)
+        self._unflushed[topic] = self._unflushed.get(topic, 0) + len(values)
 
     async def refuse(self, refused: Iterable[tuple[Records, int, str, str]]) -> None:
         """Send Kafka records to dead letters: (records, position among them, reason, detail) of each."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -51,17 +51,43 @@ LINGER_SECONDS = 0.1
 READ_AHEAD = 32
 """Batches: a poll brings one of each topic and partition."""
 
+SUBJECTS_AT_ONCE = 200
+"""What they publish is encoded while it is still in the processor's caches: less than half of what it costs once all of
+a group are folded."""
+
 MEASURE_EVERY = 15.0
 """Seconds between looks at the size of the state: each takes some 40 ms a million subjects."""
 
 
 class Turn(NamedTuple):
-    """What messages for the subjects of a partition, or its timers, bring about."""
+    """What messages for some subjects of a partition, or its timers, bring about, but for what is published."""
 
     partition: int
-    changes: Changes
-    timestamp: int
-    """Of what is published: that of the oldest record, or the worker's clock, in epoch ms."""
+    states: Collection[bytes]
+    """Keys of the states that were put."""
+    due: Mapping[bytes, int]
+    opened: Mapping[bytes, tuple[tuple[str, str], ...]]
+    news: Sequence[tally.News]
+    duplicates: int
+    recalls: int
+
+
+class Outgoing:
+    """What is to be published, encoded: keys, values and timestamps of each topic."""
+
+    def __init__(self, encode: Callable[[str, list[Row]], list[bytes]]) -> None:
+        """encode: as of Edge."""
+        self._encode = encode
+        self.topics: dict[str, tuple[list[bytes], list[bytes], list[int]]] = {}
+
+    def add(self, changes: Changes, timestamp: int) -> None:
+        """Encode what follows from changes. timestamp: that of the oldest record, or the worker's clock, epoch ms."""
+        for topic, record, rows_of, key_of in _PUBLISHED:
+            if rows := rows_of(changes):
+                keys, values, timestamps = self.topics.setdefault(topic, ([], [], []))
+                keys += [key_of(row).encode() for row in rows]
+                values += self._encode(record, rows)
+                timestamps += [timestamp] * len(rows)
 
 
 def create(app: Any, settings: Settings) -> Edge:
@@ -73,15 +99,20 @@ def create(app: Any, settings: Settings) -> Edge:
     reader = Reader(edge.decode, topics, watching)
     working = asyncio.Lock()  # a batch or a turn of timers at a time: both write the same states and outputs
 
-    def turn(partition: int, messages: Messages, timestamp: int) -> Turn:
-        load = partial(table.get, partition)
-        changes = fold_messages(load, messages, watching, table.written(partition))
-        return put(Turn(partition, changes, timestamp))
+    def fold_in(partition: int, messages: Messages, timestamp: int, outgoing: Outgoing) -> list[Turn]:
+        load, published = partial(table.get, partition), table.written(partition)
+        return [
+            put(partition, fold_messages(load, some, watching, published), timestamp, outgoing)
+            for some in messages.taken(SUBJECTS_AT_ONCE)
+        ]
 
-    def put(turn: Turn) -> Turn:
-        for key, state in turn.changes.states.items():
-            table.put(turn.partition, key, state)
-        return turn
+    def put(partition: int, changes: Changes, timestamp: int, outgoing: Outgoing) -> Turn:
+        for key, state in changes.states.items():
+            table.put(partition, key, state)
+        outgoing.add(changes, timestamp)
+        keys = changes.states.keys()
+        recalls = len(changes.recalls)
+        return Turn(partition, keys, changes.due, changes.opened, changes.news, changes.duplicates, recalls)
 
     def forget(partition: int, subjects: set[str]) -> None:
         gone, changed = erase(table.items(partition), subjects)
@@ -91,34 +122,28 @@ def create(app: Any, settings: Settings) -> Edge:
             table.put(partition, key, state)
         ticker.note(partition, dict.fromkeys(gone, 0), dict.fromkeys(gone, ()))
 
-    def fold(group: Group) -> list[Turn]:
+    def fold(group: Group, outgoing: Outgoing) -> list[Turn]:
         turns: list[Turn] = []
         for partition, at in group.timestamps.items():
             messages = group.of(partition)
             if subjects := group.erased.get(partition):  # with what came of them; but parts may be of afterwards
-                turns.append(turn(partition, Messages(messages.interactions, messages.identities), at))
+                before = Messages(messages.interactions, messages.identities)
+                turns += fold_in(partition, before, at, outgoing)
                 forget(partition, subjects)
                 messages = Messages(parts=messages.parts)
-            turns.append(turn(partition, messages, at))
+            turns += fold_in(partition, messages, at, outgoing)
         return turns
 
     async def store(turns: Sequence[Turn]) -> None:
         await table.flush()  # before anything is published: what is published follows from durable state
         for turn in turns:
-            ticker.note(turn.partition, turn.changes.due, turn.changes.opened)
-            sweeper.note(turn.changes.states)
+            ticker.note(turn.partition, turn.due, turn.opened)
+            sweeper.note(turn.states)
 
-    async def publish(turns: Sequence[Turn]) -> None:
-        for topic, record, rows_of, key_of in _PUBLISHED:
-            published: list[Row] = []
-            timestamps: list[int] = []
-            for turn in turns:
-                of_turn = rows_of(turn.changes)
-                published += of_turn
-                timestamps += [turn.timestamp] * len(of_turn)
-            if published:
-                keys = [key_of(row).encode() for row in published]
-                await edge.publish(topic, record, published, keys, timestamps)
+    async def publish(outgoing: Outgoing) -> None:
+        for topic, *_ in _PUBLISHED:
+            if topic in outgoing.topics:
+                await edge.send(topic, *outgoing.topics[topic])
 
     async def handle(batches: list[RecordBatch]) -> None:
         async with working:
@@ -129,15 +154,16 @@ def create(app: Any, settings: Settings) -> Edge:
                 ticker.restoring()
             for partition, at in group.newest.items():
                 ticker.read(partition, at)
-            turns = fold(group)
+            outgoing = Outgoing(edge.encode)
+            turns = fold(group, outgoing)
             await store(turns)
-            await publish(turns)
+            await publish(outgoing)
             await edge.refuse(group.refused)
             await edge.flush()
             for turn in turns:
-                metrics.DUPLICATES.inc(turn.changes.duplicates)
-                metrics.STATE_RECALLS.inc(len(turn.changes.recalls))
-                count(turn.changes.news)
+                metrics.DUPLICATES.inc(turn.duplicates)
+                metrics.STATE_RECALLS.inc(turn.recalls)
+                count(turn.news)
             edge.observe(batches, time.perf_counter() - began)
 
     async def fire(partition: int, keys: list[bytes], until: int) -> None:
@@ -145,9 +171,9 @@ def create(app: Any, settings: Settings) -> Edge:
             watching.now = now_ms()
             names = [key.decode() for key in keys]
             changes = fold_due(partial(table.get, partition), names, watching, until)
-            turns = [put(Turn(partition, changes, watching.now))]
-            await store(turns)
-            await publish(turns)
+            outgoing = Outgoing(edge.encode)
+            await store([put(partition, changes, watching.now, outgoing)])
+            await publish(outgoing)
             await edge.flush()
             count(changes.news)
             for one in changes.news:
@@ -155,7 +181,7 @@ def create(app: Any, settings: Settings) -> Edge:
                     late = now_ms() - one.latest - watching.rules[one.rule].after
                     metrics.TIMER_DELAY_SECONDS.observe(max(late, 0) / 1000)
 
-    def count(news: list[tally.News]) -> None:
+    def count(news: Sequence[tally.News]) -> None:
         for what, rule, severity, _ in news:
             _BECAME[what].labels(rule, severity).inc()
 

@@ -18,7 +18,7 @@ publishes everything anew, as on a replay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -52,6 +52,18 @@ class Messages:
     interactions: dict[str, list[Record]] = field(default_factory=dict)
     identities: dict[str, list[News]] = field(default_factory=dict)
     parts: dict[str, list[Sent]] = field(default_factory=dict)
+
+    def taken(self, subjects: int) -> Iterator[Messages]:
+        """All of it, of so many subjects at a time, taken out: what has been folded need not stay in memory."""
+        interactions, identities, parts = self.interactions, self.identities, self.parts
+        names = [*{**interactions, **identities, **parts}]
+        for begin in range(0, len(names), subjects):
+            some = names[begin : begin + subjects]
+            yield Messages(
+                {name: interactions.pop(name) for name in some if name in interactions},
+                {name: identities.pop(name) for name in some if name in identities},
+                {name: parts.pop(name) for name in some if name in parts},
+            )
 
 
 def fold_messages(
