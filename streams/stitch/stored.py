@@ -1,7 +1,7 @@
 """The bytes of a state and of a summary (msgpack), and the fields that they are made of.
 
-The types here are what is read and checked by msgspec; streams.stitch.subject makes of them what the fold works with,
-in classes that mypyc compiles. Fields may be added at the end of StoredSubject and StoredSummary: what was written
+The types here are what is read and checked by msgspec; streams.stitch.encoding makes of them what the fold works with,
+classes that mypyc compiles. Fields may be added at the end of StoredSubject and StoredSummary: what was written
 before there were any is read as their default.
 """
 

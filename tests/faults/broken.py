@@ -20,7 +20,9 @@ def ack_before_insert() -> None:
     import sinks.agent
     from streams.app import COMMIT_EVERY
 
-    async def gather(stream: Any, handle: Callable[[list[RecordBatch]], Awaitable[None]], *limits: float) -> None:
+    async def gather(
+        stream: Any, handle: Callable[[list[RecordBatch]], Awaitable[None]], *limits: float, **rhythm: float
+    ) -> None:
         async for event in stream.noack().events():
             event.ack()
             await asyncio.sleep(1.5 * COMMIT_EVERY)
