@@ -43,7 +43,7 @@ LIMITS = {
     "decode for stitch": 2.5,
     "match alerts": 0.5,
     "stitch events": 5.5,
-    "stitch fold": 15.0,
+    "stitch fold": 11.0,
     "stitch encode": 2.5,
     "decode for sink": 3.0,
     "to_arrow": 1.5,
