@@ -88,7 +88,7 @@ def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> N
         edge.observe(batches, time.perf_counter() - began)
 
     async def store(stream: Any) -> None:
-        await gather(stream, handle, ROWS_PER_INSERT, BYTES_PER_INSERT, table.linger, times=table.times)
+        await gather(stream, handle, ROWS_PER_INSERT, BYTES_PER_INSERT, table.linger, patience=table.patience)
 
     topic = app.topic(settings.topic(table.topic), key_serializer="raw", value_serializer="raw")
     app.agent(topic, name=f"sink-{table.topic}")(store)

@@ -34,8 +34,8 @@ class Table:
     versioned: the record carries a version, and the highest of a key is current; otherwise rows of a key are copies.
     maps: fields of the form array<{key, value}> that are a Map in ClickHouse.
     words: columns of few different texts (LowCardinality in ClickHouse), which go out as dictionaries.
-    linger: seconds at most between two inserts that are not full. times: how many times as long as the last one took it
-    is, where that is less (see streams.gather.patience).
+    linger: seconds at most between two inserts that are not full. patience: so many times as long as the last one took
+    where that is less (see streams.gather.pause).
     """
 
     topic: str
@@ -47,7 +47,7 @@ class Table:
     maps: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     linger: float = 0.5
-    times: float = 25.0  # no more than a twenty-sixth of the time goes into small inserts that nobody waits for
+    patience: float = 25.0  # no more than a twenty-sixth of the time goes into small inserts that nobody waits for
 
 
 SOON, SHORTLY = 0.1, 0.25
@@ -71,15 +71,19 @@ TABLES: dict[str, Table] = {
             ),
         ),
         Table(
-            *("journeys", "journey", "journeys_store", "journeys", ("journey_id",)),
+            "journeys",
+            "journey",
+            "journeys_store",
+            "journeys",
+            ("journey_id",),
             maps=("spend",),
             linger=SOON,
-            times=PATIENCE,
+            patience=PATIENCE,
         ),
         Table("customers", "customer", "customers_store", "customers", ("customer_id",), linger=SHORTLY),
         Table("cases", "case", "cases_store", "cases", ("case_id", "customer_id"), linger=SHORTLY),
         Table("identities", "identity", "identities_store", "identities", ("kind", "value")),
-        Table("alerts", "alert", "alerts_store", "alerts", ("alert_id",), linger=SOON, times=PATIENCE),
+        Table("alerts", "alert", "alerts_store", "alerts", ("alert_id",), linger=SOON, patience=PATIENCE),
         Table("moves", "move", "moves_store", "moves", ("move_id",)),
         Table(
             "dead-letters",

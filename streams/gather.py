@@ -41,7 +41,7 @@ async def gather(
     max_bytes: int,
     linger: float,
     read_ahead: int = READ_AHEAD,
-    times: float = PATIENCE,
+    patience: float = PATIENCE,
 ) -> None:
     """Run `handle` on gathered batches of an agent's stream: the body of an agent for whom large ones are cheaper.
 
@@ -50,10 +50,10 @@ async def gather(
     Args:
         max_records: handle once so many records have come together. max_bytes: or so many bytes of keys and values. A
             batch that was read is never split, so both are passed by less than one batch.
-        linger: seconds at most between two groups that are not full (see `patience`). What comes while `handle` runs is
+        linger: seconds at most between two groups that are not full (see `pause`). What comes while `handle` runs is
             in the next one anyway, and what comes after a longer pause is handled at once.
         read_ahead: batches taken from the stream while others are handled.
-        times: how many times as long as the last group took the pause before the next one is (see `patience`).
+        patience: so many times as long as the last group took is the pause before the next one (see `pause`).
     """
     ahead: asyncio.Queue[Any] = asyncio.Queue(read_ahead)
 
@@ -83,7 +83,7 @@ async def gather(
                 return
             ended = time.monotonic()
             took = ended - began
-            until = ended + patience(took, linger, times)
+            until = ended + pause(took, linger, patience)
     finally:
         reading.cancel()
 
@@ -119,10 +119,10 @@ async def _handled(app: Any, events: list[Any], handle: Callable[[list[RecordBat
     return True
 
 
-def patience(took: float, linger: float, times: float = PATIENCE) -> float:
+def pause(took: float, linger: float, patience: float = PATIENCE) -> float:
     """Seconds between the end of a group that took so many to handle and the next one: so many times that, or `linger`.
 
     A lone record is handled at once. Where many come, and each group has a cost of its own, or a database is slow, or
-    far, or has much else to do, no more than one part in 1 + `times` of the time goes into groups that are not full.
+    far, or has much else to do, no more than one part in 1 + `patience` of the time goes into groups that are not full.
     """
-    return min(linger, times * took)
+    return min(linger, patience * took)

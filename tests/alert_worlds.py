@@ -14,8 +14,10 @@ from streams.alerts.match import Matcher, Raised
 from streams.alerts.rules import load
 from streams.alerts.tally import News, OpenAlerts, open_of
 from streams.alerts.timers import Timers, due_of, watch_of
+from streams.stitch.changes import Changes
 from streams.stitch.events import Events
-from streams.stitch.fold import Changes, Messages, fold_due, fold_messages
+from streams.stitch.fold import fold_due, fold_messages
+from streams.stitch.messages import Messages
 from streams.stitch.watching import Watching
 
 HOUR = 3_600_000

@@ -17,7 +17,7 @@ from streams.identity.graph import Change
 from streams.identity.identifiers import customer_id
 from streams.identity.resolver import Resolver
 from streams.stitch.events import Events
-from streams.stitch.fold import Messages
+from streams.stitch.messages import Messages
 from tests.properties.test_stitch_fold import World
 
 DAY_MS = 86_400_000

@@ -15,8 +15,10 @@ from streams.alerts.ticker import EVERY, Ticker
 from streams.edge import Edge, now_ms
 from streams.gather import gather
 from streams.settings import Settings
+from streams.stitch.changes import Changes
 from streams.stitch.erase import erase
-from streams.stitch.fold import Changes, Messages, fold_due, fold_messages
+from streams.stitch.fold import fold_due, fold_messages
+from streams.stitch.messages import Messages
 from streams.stitch.reading import Group, Reader
 from streams.stitch.rows import Row
 from streams.stitch.sweeper import Sweeper

@@ -12,12 +12,9 @@ from streams.alerts.tally import open_of
 from streams.stitch.changes import Changes
 from streams.stitch.difference import publish_difference, standing
 from streams.stitch.encoding import encode
-from streams.stitch.events import Record
+from streams.stitch.messages import News, Record
 from streams.stitch.subject import HERE, Subject
 from streams.stitch.watching import Observer, Watching, is_quiet, is_settled
-
-News = tuple[int, str, int]
-"""(offset, root, version) of what is told of a subject."""
 
 
 def is_alone(

@@ -53,12 +53,6 @@ class Case(Content):
     def fields(self) -> CaseFields:
         return self.opened, self.responded, self.resolved, self.reopened, self.contacts, self.first
 
-    @staticmethod
-    def made(fields: CaseFields) -> Case:
-        """The case of these fields."""
-        opened, responded, resolved, reopened, contacts, first = fields
-        return Case(opened, responded, resolved, reopened, contacts, first)
-
     def add(self, event: Event) -> None:
         """Add one event that has a case role."""
         at, role = event.at, event.case_role

@@ -1,4 +1,7 @@
-"""States and summaries as bytes (msgpack), as the table and the topic of parts have them."""
+"""States and summaries as bytes (msgpack), as the table and the topic of parts have them.
+
+And the summary of a state with its parts, which it holds as bytes.
+"""
 
 from __future__ import annotations
 
@@ -62,11 +65,11 @@ def _summary(stored: StoredSummary) -> Summary:
         stored.interactions,
         stored.first,
         stored.last,
-        {ref: Journey.made(fields) for ref, fields in stored.bookings.items()},
+        {ref: Journey(*fields) for ref, fields in stored.bookings.items()},
         [_loose(fields) for fields in stored.loose],
-        {case_id: Case.made(fields) for case_id, fields in stored.cases.items()},
+        {case_id: Case(*fields) for case_id, fields in stored.cases.items()},
         Rolling.made(stored.rolling),
-        {key: Preference.made(fields) for key, fields in stored.preferences.items()},
+        {key: Preference(*fields) for key, fields in stored.preferences.items()},
         stored.duplicates,
         stored.signals,
         stored.cause,
@@ -78,7 +81,7 @@ def _loose(fields: list[Any]) -> Loose:
     try:
         at, event_id, channel = fields[:3]
         if len(fields) == 3:
-            return Loose(at, event_id, Journey.made(as_journey(channel)))
+            return Loose(at, event_id, Journey(*as_journey(channel)))
         milestone, scored, survey, spent = fields[3:]
         scored, survey, spent = [None if one is None else tuple(one) for one in (scored, survey, spent)]
         return Loose(at, event_id, channel, milestone, scored, survey, spent)

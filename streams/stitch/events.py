@@ -12,12 +12,10 @@ import polars as pl
 from schemas import catalogue
 from streams.alerts.signals import Watched
 from streams.stitch.journey import CHANNELS, INSTRUMENTS, MICRO, MILESTONES, Event
+from streams.stitch.messages import Record
 from streams.stitch.preferences import Preferences
 
 K = TypeVar("K", bound=Hashable)
-
-Record = tuple[int, bytes, Event]
-"""(offset, eight-byte hash of the event id, event)."""
 
 COLUMNS = (
     "event_id",

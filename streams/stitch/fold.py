@@ -18,20 +18,19 @@ publishes everything anew, as on a replay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from streams.alerts.moves import Cause
 from streams.alerts.tally import open_of
 from streams.alerts.watch import NON_COMMITTAL
-from streams.stitch.alone import News, fold_alone, is_alone, is_among
-from streams.stitch.changes import Changes as Changes
+from streams.stitch.alone import fold_alone, is_alone, is_among
+from streams.stitch.changes import Changes
 from streams.stitch.difference import Standing, publish_difference, standing
 from streams.stitch.encoding import decode, decode_summary, encode, without_cause
-from streams.stitch.events import Record
 from streams.stitch.eviction import ASKED, NONE_STORED
 from streams.stitch.journey import Event
+from streams.stitch.messages import Messages, News, Record, Sent
 from streams.stitch.publications import is_case, own_keys, publications, withdrawals, withdrawn_customer
 from streams.stitch.rows import Row
 from streams.stitch.subject import AWAY, EVICTED, HERE, RECALLED, Part, Subject
@@ -40,30 +39,6 @@ from streams.stitch.watching import Observer, Watching, cause_of
 
 Load = Callable[[bytes], bytes | None]
 """The encoded state of a subject (key: its name in UTF-8), or None."""
-Sent = tuple[int, str, int, bytes | None]
-"""(offset, sender, version, encoded summary or None to drop) of a part. Versions ASKED and NONE_STORED are no parts,
-but say something to the target (streams.stitch.eviction); the latter with the offset of a recall instead."""
-
-
-@dataclass(slots=True)
-class Messages:
-    """What came for the subjects of a partition: by subject, each kind in order of its offsets."""
-
-    interactions: dict[str, list[Record]] = field(default_factory=dict)
-    identities: dict[str, list[News]] = field(default_factory=dict)
-    parts: dict[str, list[Sent]] = field(default_factory=dict)
-
-    def taken(self, subjects: int) -> Iterator[Messages]:
-        """All of it, of so many subjects at a time, taken out: what has been folded need not stay in memory."""
-        interactions, identities, parts = self.interactions, self.identities, self.parts
-        names = [*{**interactions, **identities, **parts}]
-        for begin in range(0, len(names), subjects):
-            some = names[begin : begin + subjects]
-            yield Messages(
-                {name: interactions.pop(name) for name in some if name in interactions},
-                {name: identities.pop(name) for name in some if name in identities},
-                {name: parts.pop(name) for name in some if name in parts},
-            )
 
 
 def fold_messages(

@@ -19,9 +19,6 @@ MILESTONES = ("booked", "cancelled", "no_show", "checked_in", "in_stay", "comple
 INSTRUMENTS = ("nps", "csat", "ces", "stars")
 MICRO: Final = 1_000_000
 
-Mark = tuple[int, bytes]
-"""An event's place in "latest" order: (occurred_at, event id)."""
-
 
 @mypyc_attr(acyclic=True)
 class Event(Content):
@@ -160,12 +157,6 @@ class Journey(Content):
             self.surveys,
             self.spend,
         )
-
-    @staticmethod
-    def made(fields: JourneyFields) -> Journey:
-        """The journey of these fields, which it takes over."""
-        first, last, channels, milestones, score_sum, score_count, lowest, surveys, spend = fields
-        return Journey(first, last, channels, milestones, score_sum, score_count, lowest, surveys, spend)
 
     def add(self, event: Event) -> None:
         """Add one event."""

@@ -117,6 +117,14 @@ def put_text(out: BytesWriter, text: str) -> None:
     out.write(encoded)
 
 
+def put_text_or_nil(out: BytesWriter, text: str | None) -> None:
+    """Append a text, or nil. Raises like `put_text`."""
+    if text is None:
+        out.append(NIL)
+    else:
+        put_text(out, text)
+
+
 def put_octets(out: BytesWriter, octets: bytes) -> None:
     """Append bytes."""
     size: i64 = len(octets)
@@ -199,6 +207,11 @@ class Source:
             return head & 0x0F
         return self._size(head, 0xDC)
 
+    def array_of(self, size: i64) -> None:
+        """The head of the next value, an array of so many values; they follow."""
+        if self.array_size() != size:
+            raise UnfitError
+
     def map_size(self) -> i64:
         """How many keys the next value, a map, has; they follow, each with its value."""
         head: i64 = self._head()
@@ -212,6 +225,10 @@ class Source:
         if 0xA0 <= head < 0xC0:
             return self._take(head & 0x1F).decode("utf-8")
         return self._take(self._head() if head == 0xD9 else self._size(head, 0xDA)).decode("utf-8")
+
+    def text_or_none(self) -> str | None:
+        """The next value, a text or nil. Raises like `text`."""
+        return None if self.is_nil() else self.text()
 
     def octets(self) -> bytes:
         """The next value, bytes."""

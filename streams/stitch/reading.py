@@ -14,9 +14,8 @@ from streams.enrich.validate import UUID
 from streams.erasure.guard import NOW
 from streams.output import RAISED, RECALLED, RESTORED, last_recalled
 from streams.progress import RecordBatch, Records
-from streams.stitch.alone import News
 from streams.stitch.events import COLUMNS, Events
-from streams.stitch.fold import Messages, Sent
+from streams.stitch.messages import Messages, News, Sent
 from streams.stitch.watching import Watching
 
 Decode = Callable[[str, Records, Sequence[str] | None], Decoded]

@@ -17,6 +17,7 @@ from streams.alerts.watch import Watch
 from streams.stitch.case import CaseFields
 from streams.stitch.journey import JourneyFields
 from streams.stitch.rolling import RollingFields
+from streams.stitch.subject import HERE
 from streams.stitch.summary import PreferenceFields
 
 
@@ -51,7 +52,7 @@ class StoredSubject(msgspec.Struct, array_like=True, gc=False):
     published: bool
     ledger: list[str]
     watch: Watch | None
-    presence: int = 0
+    presence: int = HERE
     applied_at: int = -1
     recall_from: int = 0
 
@@ -62,6 +63,7 @@ read_summary = msgspec.msgpack.Decoder(StoredSummary).decode
 """The fields in bytes; raises like `read_subject`."""
 read_signals = msgspec.msgpack.Decoder(Signals).decode
 read_watch = msgspec.msgpack.Decoder(Watch).decode
+"""What `write` writes of these two; raise like `read_subject`."""
 
 _encoder = msgspec.msgpack.Encoder()
 _encoded = bytearray()

@@ -97,12 +97,6 @@ class Preference(Content):
     def fields(self) -> PreferenceFields:
         return self.at, self.event_id, self.value, self.evidence
 
-    @staticmethod
-    def made(fields: PreferenceFields) -> Preference:
-        """The preference of these fields."""
-        at, event_id, value, evidence = fields
-        return Preference(at, event_id, value, evidence)
-
 
 @mypyc_attr(acyclic=True)
 class Summary(Content):

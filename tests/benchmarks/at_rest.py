@@ -24,7 +24,8 @@ from streams.sources import jsonl
 from streams.sources.simulate import Options, simulate
 from streams.stitch.encoding import decode
 from streams.stitch.events import COLUMNS, Events
-from streams.stitch.fold import Messages, fold_messages
+from streams.stitch.fold import fold_messages
+from streams.stitch.messages import Messages
 from streams.stitch.watching import Watching
 from streams.worker import GC_THRESHOLDS
 from tests.benchmarks.identity_memory import resident_bytes

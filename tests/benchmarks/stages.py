@@ -28,7 +28,8 @@ from streams.identity.resolver import Resolver
 from streams.murmur2 import partitions_of
 from streams.sources.events import EventBatch
 from streams.stitch.events import COLUMNS, Events
-from streams.stitch.fold import Messages, fold_messages
+from streams.stitch.fold import fold_messages
+from streams.stitch.messages import Messages
 from streams.stitch.watching import Watching
 from streams.worker import GC_THRESHOLDS
 from tests.benchmarks.report import Outcome, say, tabulate

@@ -25,7 +25,8 @@ from streams.edge import now_ms
 from streams.embedded.tansu import Tansu
 from streams.settings import Settings
 from streams.stitch.events import COLUMNS, Events
-from streams.stitch.fold import Messages, fold_messages
+from streams.stitch.fold import fold_messages
+from streams.stitch.messages import Messages
 from streams.stitch.watching import Watching
 from streams.table import BatchTable
 from tests.benchmarks import at_rest

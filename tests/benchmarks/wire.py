@@ -20,7 +20,8 @@ from streams.app import BATCH_BYTES
 from streams.edge import now_ms
 from streams.enrich.transform import Enricher
 from streams.stitch.events import COLUMNS, Events
-from streams.stitch.fold import Messages, fold_messages
+from streams.stitch.fold import fold_messages
+from streams.stitch.messages import Messages
 from streams.stitch.watching import Watching
 from tests.benchmarks.report import Outcome, tabulate
 from tests.benchmarks.sample import REGISTRY, batches

@@ -16,9 +16,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.stitch import fold
+from streams.stitch.changes import Changes
 from streams.stitch.eviction import NONE_STORED, evict
-from streams.stitch.fold import Changes, Messages, fold_messages
+from streams.stitch.fold import fold_messages
 from streams.stitch.journey import Event
+from streams.stitch.messages import Messages
 
 DAY = 86_400_000
 START = 1_700_000_000_000
@@ -149,7 +151,8 @@ def event(number: int, day: int, ref: str | None, touchpoint: int, score: int | 
 
 def restored(event: Event, ends_recall: int = -1) -> Event:
     """The event as it comes back from what was stored."""
-    twin = Event(*event.fields())  # type: ignore[arg-type]
+    fields: tuple[Any, ...] = event.fields()
+    twin = Event(*fields)
     twin.restored, twin.ends_recall = True, ends_recall
     return twin
 

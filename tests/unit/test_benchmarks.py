@@ -11,7 +11,8 @@ import pytest
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from streams.stitch.events import Events
-from streams.stitch.fold import Messages, fold_messages
+from streams.stitch.fold import fold_messages
+from streams.stitch.messages import Messages
 from tests.benchmarks import __main__ as harness
 from tests.benchmarks import pipeline, processes, sample, stages
 from tests.benchmarks.peers.records import PUBLISHED, Folder, Maker, Reader, Writer

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from streams import gather as module
-from streams.gather import PATIENCE, READ_AHEAD, gather, patience
+from streams.gather import PATIENCE, READ_AHEAD, gather, pause
 from streams.progress import RecordBatch
 from streams.transport import OwnershipLost
 from tests.columns import columns
@@ -83,18 +83,18 @@ def handled(stream: Stream, groups: int, max_records: int, max_bytes: int, linge
 
 @pytest.mark.parametrize(("took", "waits"), [(0.0, 0.0), (0.01, 0.01 * PATIENCE), (3.0, 0.5)])
 def test_patience_grows_with_what_handling_takes_up_to_the_linger(took: float, waits: float) -> None:
-    assert patience(took, 0.5) == waits
+    assert pause(took, 0.5) == waits
 
 
 def test_who_is_in_no_hurry_waits_longer_after_a_short_group_and_not_beyond_the_linger() -> None:
-    assert patience(0.01, 0.5) < patience(0.01, 0.5, 25.0) == 0.25
-    assert patience(1.0, 0.5, 25.0) == 0.5
+    assert pause(0.01, 0.5) < pause(0.01, 0.5, 25.0) == 0.25
+    assert pause(1.0, 0.5, 25.0) == 0.5
 
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits as long as it may, however quickly batches are handled."""
-    monkeypatch.setattr(module, "patience", lambda took, linger, times: linger)
+    monkeypatch.setattr(module, "pause", lambda took, linger, patience: linger)
 
 
 @pytest.mark.usefixtures("patient")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from streams.stitch.events import Record
-from streams.stitch.fold import Messages
 from streams.stitch.journey import Event
+from streams.stitch.messages import Messages, Record
 
 
 def test_each_subject_is_taken_out_once_with_all_that_came_for_it() -> None:

@@ -17,8 +17,10 @@ from schemas.registry import LocalRegistry
 from schemas.wire import WireHeader, split
 from streams.edge import now_ms
 from streams.stitch import preferences
-from streams.stitch.fold import Changes, Messages, fold_messages
+from streams.stitch.changes import Changes
+from streams.stitch.fold import fold_messages
 from streams.stitch.journey import CHANNELS, INSTRUMENTS, MICRO, MILESTONES, Event
+from streams.stitch.messages import Messages
 from streams.stitch.rows import Row
 from streams.stitch.watching import Watching
 
