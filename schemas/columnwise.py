@@ -20,6 +20,7 @@ import pyarrow as pa
 from librt.strings import BytesWriter, read_f32_le, read_i64_le, write_f64_le, write_i64_le
 from mypy_extensions import i64, u8
 
+from schemas.numbers import UnfitError, read_items, read_long, read_size, read_within
 from schemas.records import Schema, frame_type
 
 COMPILED: Final = not __file__.endswith(".py")
@@ -31,11 +32,6 @@ _LARGEST: Final = (1 << 31) - 1 - 16
 """Bytes of a batch: views of texts tell where they are in 32 bits."""
 _HIGH_BITS: Final[i64] = -0x7F7F7F7F7F7F7F80
 _WORD: Final[i64] = 0xFFFFFFFF
-_SIGN: Final[i64] = -0x8000000000000000
-
-
-class UnfitError(Exception):
-    """Some datum is not what the schema says."""
 
 
 class Columns:
@@ -197,22 +193,22 @@ class _Plain(_Column):
 
 class _Long(_Plain):
     def read(self, data: bytes, at: i64) -> i64:
-        number, end = _long(data, at)
+        number, end = read_long(data, at)
         write_i64_le(self._out, number)
         return end
 
     def skip(self, data: bytes, at: i64) -> i64:
-        return _long(data, at)[1]
+        return read_long(data, at)[1]
 
 
 class _Int(_Plain):
     def read(self, data: bytes, at: i64) -> i64:
-        number, end = _within(data, at, -0x80000000, 0x7FFFFFFF)
+        number, end = read_within(data, at, -0x80000000, 0x7FFFFFFF)
         write_i64_le(self._out, number)
         return end
 
     def skip(self, data: bytes, at: i64) -> i64:
-        return _within(data, at, -0x80000000, 0x7FFFFFFF)[1]
+        return read_within(data, at, -0x80000000, 0x7FFFFFFF)[1]
 
 
 class _Double(_Plain):
@@ -264,7 +260,7 @@ class _Octets(_Plain):
         self._high = 0
 
     def read(self, data: bytes, at: i64) -> i64:
-        size, start = _size(data, at)
+        size, start = read_size(data, at)
         end = start + size
         first = read_i64_le(data, start)
         if size > 12:
@@ -288,7 +284,7 @@ class _Octets(_Plain):
         return end
 
     def skip(self, data: bytes, at: i64) -> i64:
-        size, start = _size(data, at)
+        size, start = read_size(data, at)
         return start + size
 
     def array(self, count: int, joined: Any, there: Any) -> Any:
@@ -315,13 +311,13 @@ class _Enum(_Plain):
             start += len(symbol)
 
     def read(self, data: bytes, at: i64) -> i64:
-        index, end = _within(data, at, 0, self._last)
+        index, end = read_within(data, at, 0, self._last)
         write_i64_le(self._out, read_i64_le(self._views, index << 4))
         write_i64_le(self._out, read_i64_le(self._views, (index << 4) + 8))
         return end
 
     def skip(self, data: bytes, at: i64) -> i64:
-        return _within(data, at, 0, self._last)[1]
+        return read_within(data, at, 0, self._last)[1]
 
     def array(self, count: int, joined: Any, there: Any) -> Any:
         buffers = [_bits(there), self._values(count, there), joined, self._symbols]
@@ -380,24 +376,24 @@ class _Array(_Column):
 
     def read(self, data: bytes, at: i64) -> i64:
         count: i64 = 0
-        left, at = _items(data, at)
+        left, at = read_items(data, at)
         while left:
             count += left
             while left:
                 at = self._items.read(data, at)
                 left -= 1
-            left, at = _items(data, at)
+            left, at = read_items(data, at)
         write_i64_le(self._counts, count)
         self._all += count
         return at
 
     def skip(self, data: bytes, at: i64) -> i64:
-        left, at = _items(data, at)
+        left, at = read_items(data, at)
         while left:
             while left:
                 at = self._items.skip(data, at)
                 left -= 1
-            left, at = _items(data, at)
+            left, at = read_items(data, at)
         return at
 
     def array(self, count: int, joined: Any, there: Any) -> Any:
@@ -408,54 +404,6 @@ class _Array(_Column):
         return pa.Array.from_buffers(
             pa.large_list(items.type), count, [_bits(there), pa.py_buffer(ends)], children=[items]
         )
-
-
-def _long(data: bytes, at: i64) -> tuple[i64, i64]:
-    """The long that begins there, zigzag, seven bits a byte, the lowest first; and where it ends."""
-    octet: i64 = data[at]
-    at += 1
-    if octet < 128:
-        return octet >> 1 ^ -(octet & 1), at
-    rest = octet & 127
-    shift: i64 = 7
-    while octet > 127:
-        octet = data[at]
-        at += 1
-        if shift == 63 and octet > 1:
-            raise UnfitError
-        rest |= (octet & 127) << shift
-        shift += 7
-    half = rest >> 1
-    if half < 0:  # of an unsigned number
-        half ^= _SIGN
-    return half ^ -(rest & 1), at
-
-
-def _within(data: bytes, at: i64, least: i64, largest: i64) -> tuple[i64, i64]:
-    """As `_long`; raises UnfitError for a number out of these bounds."""
-    number, end = _long(data, at)
-    if not least <= number <= largest:
-        raise UnfitError
-    return number, end
-
-
-def _size(data: bytes, at: i64) -> tuple[i64, i64]:
-    """How many octets a text has that begins there, and where they begin: all of them are in the data."""
-    size, start = _long(data, at)
-    if not 0 <= size <= len(data) or start + size > len(data) - 16:
-        raise UnfitError
-    return size, start
-
-
-def _items(data: bytes, at: i64) -> tuple[i64, i64]:
-    """How many items of an array follow in the block that begins there, and where they begin."""
-    count, at = _long(data, at)
-    if count < 0:
-        count = -count
-        at = _long(data, at)[1]  # how many bytes they take
-    if not 0 <= count <= len(data):  # each takes a byte at least
-        raise UnfitError
-    return count, at
 
 
 def _spread(values: Any, count: int, there: Any) -> Any:

@@ -17,6 +17,7 @@ import polars as pl
 
 from schemas import columnwise, resolve, single
 from schemas.block import Block, BlockError, silent_panics
+from schemas.fingerprint import crc64
 from schemas.records import inline
 
 Rows = npt.NDArray[np.int64]
@@ -34,6 +35,8 @@ class DatumReader:
 
     def __init__(self, writer: dict[str, Any], reader: dict[str, Any]) -> None:
         """Both are record schemas parsed by fastavro; the reader's has a frame form."""
+        self.same = crc64(writer) == crc64(reader)
+        """Whether a datum of one is, by its bytes, one of the other."""
         self._writer = single.without_logical_types(writer)
         self._reader = single.without_logical_types(reader)
         self._block: Block | None = None

@@ -58,6 +58,17 @@ class BatchDecoder:
         frame, rows = _assemble(parts, schema)
         return Decoded(frame, rows, sorted(errors.items()))
 
+    def current(self, payload: bytes | None) -> bytes | None:
+        """The header of a value that says to be written with the reader's very schema; None of any other.
+
+        RegistryError as from `decode`.
+        """
+        try:
+            header = prefix(payload or b"")
+            return header if self._reader(header).same else None
+        except (WireError, UnknownSchemaError):
+            return None
+
     def _at_once(self, payloads: Sequence[bytes | None], names: list[str]) -> pl.DataFrame | None:
         """All of them, where they are many, of one header, and nothing is wrong with any; else None."""
         try:

@@ -46,11 +46,11 @@ class Table:
     versioned: bool = True
     maps: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
-    linger: float = 0.5
+    linger: float = 1.0
     patience: float = 25.0  # no more than a twenty-sixth of the time goes into small inserts that nobody waits for
 
 
-SOON, SHORTLY = 0.1, 0.25
+SOON, SHORTLY = 0.1, 0.5
 """The linger of tables that somebody waits for, of those at which somebody looks. An insert costs some 10 ms, however
 few its rows, and as much again to merge, so that only the first are written as soon as may be."""
 

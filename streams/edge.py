@@ -44,7 +44,7 @@ class Edge:
     def __init__(self, app: Any, settings: Settings, worker: str) -> None:
         self.app, self.settings, self.worker = app, settings, worker
         self.erased = Erased(key.from_environment())
-        self._registry: Registry = HttpRegistry(settings.registry) if settings.registry else LocalRegistry()
+        self.registry: Registry = HttpRegistry(settings.registry) if settings.registry else LocalRegistry()
         self._decoders: dict[str, BatchDecoder] = {}
         self._encoders: dict[str, BatchEncoder] = {}
         self._outputs: dict[str, Output] = {}
@@ -55,7 +55,7 @@ class Edge:
         """The values of Kafka records in columns, without what was erased: see BatchDecoder, streams.erasure.guard."""
         decoder = self._decoders.get(record)
         if decoder is None:
-            decoder = self._decoders[record] = BatchDecoder(record, self._registry)
+            decoder = self._decoders[record] = BatchDecoder(record, self.registry)
         decoded = decoder.decode(records.values, columns)
         decoded, refused = guard(record, decoded, records.keys, records.values, self.erased)
         if refused:
@@ -64,7 +64,7 @@ class Edge:
 
     def follower(self) -> Follower:
         """The service that keeps `erased` up to date; to be started before the app."""
-        return Follower(self.erased, self.settings, self._registry, self.app.crash)
+        return Follower(self.erased, self.settings, self.registry, self.app.crash)
 
     async def publish(
         self,
@@ -88,7 +88,7 @@ class Edge:
         """The values of rows: a frame, or tuples (see BatchEncoder.encode), of the schema `record`."""
         encoder = self._encoders.get(record)
         if encoder is None:
-            encoder = self._encoders[record] = BatchEncoder(record, self._registry, self.settings.wire)
+            encoder = self._encoders[record] = BatchEncoder(record, self.registry, self.settings.wire)
         return encoder.encode(rows)
 
     async def send(

@@ -22,8 +22,7 @@ from schemas.registry import Registry
 from sinks.stored import interactions
 from streams.alerts.match import Raised
 from streams.alerts.signals import KEPT_MS
-from streams.enrich.agent import keys_of
-from streams.identity.frames import subjects_and_links
+from streams.identity.frames import keys_of, subjects_and_links
 from streams.output import RAISED, RESTORED, BatchProducer
 from streams.settings import Settings
 

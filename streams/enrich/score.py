@@ -7,68 +7,73 @@
 
 from __future__ import annotations
 
-import polars as pl
+from collections.abc import Sequence
+from typing import Any, Final
 
-SURVEY_WEIGHT, TEXT_WEIGHT, IMPLICIT_WEIGHT = 1.0, 0.6, 0.3
-DIGITS = 6
+from schemas.rowwise import Rows
 
+SURVEY_WEIGHT: Final = 1.0
+TEXT_WEIGHT: Final = 0.6
+IMPLICIT_WEIGHT: Final = 0.3
+FIELDS: Final = ("language", "score", "score_source", "score_weight", "conflict", "aspects")
+"""The fields of an interaction that say what is thought, one behind the other."""
+_THIRD: Final = 1.0 / 3.0
+_MILLION: Final = 1e6
 
-def _survey_score() -> pl.Expr:
-    """The survey's score in [-1, 1], or null without a survey."""
-    instrument = pl.col("survey").struct.field("instrument")
-    x = pl.col("survey").struct.field("score")
-    third = 1.0 / 3.0
-    nps = (
-        pl.when(x <= 6.5)
-        .then(-1.0 + x * ((1.0 - third) / 6.5))
-        .when(x <= 8.5)
-        .then(-third + (x - 6.5) * third)
-        .otherwise(third + (x - 8.5) * ((1.0 - third) / 1.5))
-    )
-    return (
-        pl.when(instrument == "nps")
-        .then(nps)
-        .when(instrument.is_in(["csat", "stars"]))
-        .then((x - 3.0) / 2.0)
-        .when(instrument == "ces")
-        .then((x - 4.0) / 3.0)
-    )
+Aspects = list[tuple[str, float | None]]
+"""What an event is about: (aspect, its score or None)."""
 
 
-def _scores(survey: pl.Expr) -> tuple[pl.Expr, ...]:
-    """The columns of `with_scores`, given the survey's score."""
-    text, prior = pl.col("text_score"), pl.col("prior")
-    return (
-        (pl.coalesce(survey, text, prior).round(DIGITS) + 0.0).alias("score"),
-        pl.when(survey.is_not_null())
-        .then(pl.lit("survey"))
-        .when(text.is_not_null())
-        .then(pl.lit("text"))
-        .when(prior.is_not_null())
-        .then(pl.lit("implicit"))
-        .alias("score_source"),
-        pl.when(survey.is_not_null())
-        .then(pl.lit(SURVEY_WEIGHT))
-        .when(text.is_not_null())
-        .then((TEXT_WEIGHT * pl.col("text_confidence")).round(DIGITS))
-        .when(prior.is_not_null())
-        .then(pl.lit(IMPLICIT_WEIGHT))
-        .alias("score_weight"),
-        (survey * text < 0.0).fill_null(False).alias("conflict"),
-    )
+class Opinions:
+    """Writes the FIELDS of interactions."""
+
+    def __init__(self, fields: Sequence[dict[str, Any]]) -> None:
+        """`fields` are those of the schema of interactions, without references."""
+        self._rows = Rows([field for field in fields if field["name"] in FIELDS])
+
+    def write(
+        self,
+        survey: float | None,
+        text: float | None,
+        confidence: float,
+        prior: float | None,
+        language: str | None,
+        aspects: Aspects,
+    ) -> bytes:
+        """Their encoding. survey, text, prior: scores, or None. confidence: in that of the text. language: its own."""
+        if survey is not None:
+            score, source, weight = survey, "survey", SURVEY_WEIGHT
+        elif text is not None:
+            score, source, weight = text, "text", rounded(TEXT_WEIGHT * confidence)
+        elif prior is not None:
+            score, source, weight = prior, "implicit", IMPLICIT_WEIGHT
+        else:
+            return self._encoded((language, None, None, None, False, aspects))
+        conflict = survey is not None and text is not None and survey * text < 0.0
+        return self._encoded((language, rounded(score), source, weight, conflict, aspects))
+
+    def _encoded(self, row: tuple[Any, ...]) -> bytes:
+        encoded = self._rows.write([row], b"")
+        if encoded is None:
+            raise ValueError(f"no opinion: {row}")
+        return encoded[0]
 
 
-_SURVEY_SCORE = _survey_score().alias("survey_score")
-_SCORES = _scores(pl.col("survey_score"))
-_UNSURVEYED = _scores(pl.lit(None, pl.Float64))
+def survey_score(instrument: str, x: float) -> float | None:
+    """The score in [-1, 1] of an answer to a survey; None where it is off the instrument's scale."""
+    if instrument == "nps":
+        if not 0.0 <= x <= 10.0:
+            return None
+        if x <= 6.5:
+            return -1.0 + x * ((1.0 - _THIRD) / 6.5)
+        if x <= 8.5:
+            return -_THIRD + (x - 6.5) * _THIRD
+        return _THIRD + (x - 8.5) * ((1.0 - _THIRD) / 1.5)
+    if instrument == "ces":
+        return (x - 4.0) / 3.0 if 1.0 <= x <= 7.0 else None
+    return (x - 3.0) / 2.0 if 1.0 <= x <= 5.0 else None
 
 
-def with_scores(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add score, score_source, score_weight and conflict (and, where there are surveys, survey_score).
-
-    Args:
-        frame: with `survey`, `prior` (the touchpoint's, or null), `text_score` and `text_confidence` (or null).
-    """
-    if frame["survey"].null_count() == frame.height:
-        return frame.with_columns(_UNSURVEYED)
-    return frame.with_columns(_SURVEY_SCORE).with_columns(_SCORES)
+def rounded(number: float) -> float:
+    """To six digits."""
+    return round(number * _MILLION) / _MILLION

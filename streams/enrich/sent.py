@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-Link = tuple[str, str, int]
-"""(subject, identifier, occurred_at in epoch milliseconds)."""
+Pair = tuple[bytes, bytes]
+"""(subject, identifier), in UTF-8."""
 
 
 class SentLinks:
@@ -15,23 +15,23 @@ class SentLinks:
         """capacity: at most so many links are remembered, and the last half as many in any case."""
         self._half = capacity // 2
         # One string a link: a dict of pairs takes half as much again, in time and in memory.
-        self._sent: dict[str, int] = {}
-        self._former: dict[str, int] = {}
+        self._sent: dict[bytes, int] = {}
+        self._former: dict[bytes, int] = {}
 
-    def new(self, subjects: Sequence[str], identifiers: Sequence[str], times: Sequence[int]) -> list[Link]:
-        """Those links, given by column, that have to be sent."""
-        fresh: list[Link] = []
-        for row, subject in enumerate(subjects):
-            identifier, at = identifiers[row], times[row]
-            if "\0" in subject:  # the key would not say where it ends
-                fresh.append((subject, identifier, at))
+    def new(self, links: Mapping[Pair, int]) -> list[tuple[Pair, int]]:
+        """Those links, each with its time in epoch milliseconds, that have to be sent."""
+        fresh: list[tuple[Pair, int]] = []
+        for pair, at in links.items():
+            subject, identifier = pair
+            if b"\0" in subject:  # the key would not say where it ends
+                fresh.append((pair, at))
                 continue
-            key = f"{subject}\0{identifier}"
+            key = subject + b"\0" + identifier
             known = self._sent.get(key)
             if known is None:
                 known = self._former.get(key)
             if known is None or at < known:
-                fresh.append((subject, identifier, at))
+                fresh.append((pair, at))
                 self._sent[key] = at
                 if len(self._sent) >= self._half:
                     self._sent, self._former = {}, self._sent

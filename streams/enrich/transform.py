@@ -2,125 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 
-from schemas import catalogue
-from schemas.columns import series
-from schemas.records import CHANNELS, polars_schema
-from streams.enrich.score import with_scores
+from schemas.datums import Rows
+from schemas.decode import BatchDecoder
+from schemas.encode import BatchEncoder
+from schemas.records import CHANNELS
+from schemas.registry import Registry
+from schemas.wire import SINGLE_OBJECT, Wire, prefix
+from streams.enrich.direct import Direct, Touchpoints
+from streams.enrich.enriched import Enriched
 from streams.enrich.validate import refusals
-from streams.identity.frames import subjects_and_links
+from streams.erasure.erased import Erased
+from streams.erasure.guard import guard
 from streams.text.scorer import Scorer
-from streams.text.scrub import scrub_text
 
-INTERACTION = polars_schema("interaction")
-Aspects = list[tuple[str, float | None]]
-"""What an event is about: (aspect, its score or None)."""
-_FIELDS = tuple(name for name in INTERACTION if any(name in polars_schema(channel) for channel in CHANNELS))
-
-
-def _of_channel(channel: str) -> list[pl.Expr]:
-    """`channel` and each field of an interaction that some channel has; one that this channel lacks is null, or empty
-    where it is an array: those are never null in an interaction.
-    """
-    fields = [pl.lit(channel).alias("channel")]
-    for name in _FIELDS:
-        dtype, own = INTERACTION[name], polars_schema(channel).get(name)
-        if own is None:
-            fields.append(pl.lit([] if isinstance(dtype, pl.List) else None, dtype=dtype).alias(name))
-        else:
-            fields.append(pl.col(name) if own == dtype else pl.col(name).cast(dtype))
-    return fields
-
-
-_OF_CHANNEL = {channel: _of_channel(channel) for channel in CHANNELS}
-_RESULT = [pl.col(name).str.to_lowercase() if name == "event_id" else pl.col(name) for name in INTERACTION]
-
-
-@dataclass(frozen=True, slots=True)
-class Enriched:
-    """What became of a batch."""
-
-    interactions: pl.DataFrame
-    """Accepted events, in the frame form of interaction.avsc."""
-    rows: npt.NDArray[np.int64]
-    """Position of each accepted event among those given, channel by channel."""
-    links: pl.DataFrame
-    """What the accepted events say of who is who, in the frame form of link.avsc: each pair once, at its earliest."""
-    refused: list[tuple[int, str, str]]
-    """(position, reason, detail) of the others."""
-    unknown_touchpoints: int
-    """Accepted events whose touchpoint the catalogue lacks."""
+DIFFERENT = "the event keeps the rules, and yet it was not taken: a defect of Rihla, please report it"
 
 
 class Enricher:
-    """Enriches batches. Holds the catalogue and the text scorer, and no state of the stream."""
+    """Enriches groups of events. Holds the catalogue and the text scorer, and no state of the stream."""
 
-    def __init__(self, scorer: Scorer | None = None) -> None:
-        self._scorer = scorer or Scorer()
-        touchpoints = catalogue.load().values()
-        self._places = {touchpoint.name: place for place, touchpoint in enumerate(touchpoints)}
-        self._unknown = len(self._places)
-        # What a touchpoint is about, with its prior; and of one that is unknown, in the last place.
-        self._about: list[Aspects] = [[(t.aspect, t.prior)] if t.aspect else [] for t in touchpoints] + [[]]
-        self._priors = pl.Series("prior", [*(touchpoint.prior for touchpoint in touchpoints), None], pl.Float64)
+    def __init__(self, registry: Registry, wire: Wire = SINGLE_OBJECT, erased: Erased | None = None) -> None:
+        """wire: the form of the interactions' headers. erased: who was; nobody by default."""
+        self._erased = Erased() if erased is None else erased
+        self._decoders = {channel: BatchDecoder(channel, registry) for channel in CHANNELS}
+        self._encoders = {channel: BatchEncoder(channel, registry) for channel in CHANNELS}
+        self._registry, self._wire = registry, wire
+        self._touchpoints, self._scorer = Touchpoints(), Scorer()
 
-    def enrich(self, events: Mapping[str, pl.DataFrame], now_ms: int) -> Enriched:
+    @cached_property
+    def _direct(self) -> dict[str, Direct]:  # not before there is something to write: the registry may be asked
+        header = self._registry.header_for("interaction", self._wire)
+        return {channel: Direct(channel, header, self._touchpoints, self._scorer) for channel in CHANNELS}
+
+    def enrich(self, events: Mapping[str, Sequence[bytes | None]], now_ms: int) -> Enriched:
         """Validate, normalise, scrub, score and re-key events, those of all channels together.
 
         Args:
-            events: of each channel (booking, check_in, stay, post_travel) a frame in the form of the channel's schema.
+            events: of each channel (booking, check_in, stay, post_travel) the values of its records. The position of
+                one is its place among all of them, channel by channel.
             now_ms: the worker's clock, epoch milliseconds.
+
+        Raises RegistryError where the registry cannot be asked: the group is to be tried again.
         """
-        frame = _together(events)
-        rows = np.arange(frame.height, dtype=np.int64)
-        refused = refusals(frame, now_ms)
-        if refused:
-            rows = np.delete(rows, [at for at, _, _ in refused])
-            frame = frame[rows]
-        subjects, links = subjects_and_links(frame)
-        places = [self._places.get(name, self._unknown) for name in frame["touchpoint"].to_list()]
-        columns = [subjects, self._priors.gather(places), *self._texts(frame, places)]
-        interactions = with_scores(frame.with_columns(columns)).select(_RESULT)
-        return Enriched(interactions, rows, links, refused, places.count(self._unknown))
+        enriched = Enriched()
+        left: list[tuple[str, Rows, int]] = []
+        base = 0  # the position of a channel's first event
+        for channel, values in events.items():
+            header = self._decoders[channel].current(values[0]) if values else None
+            others = [*range(len(values))]
+            if header is not None:
+                others = self._direct[channel].take(values, header, now_ms, enriched)
+            rows = np.asarray(others, np.int64)
+            enriched.rows += np.delete(np.arange(base, base + len(values)), rows).tolist()
+            left.append((channel, rows, base))
+            base += len(values)
+        if len(self._erased) and self._erased.any_of(enriched.names()):
+            enriched = Enriched()
+            left = [(channel, np.arange(len(events[channel])), base) for channel, _, base in left]
+        taken = len(enriched.rows)
+        for channel, rows, base in left:
+            if len(rows):
+                self._judge(channel, events[channel], rows, base, now_ms, enriched)
+        if len(enriched.rows) > taken:
+            enriched.sort()
+        return enriched
 
-    def _texts(self, frame: pl.DataFrame, places: list[int]) -> list[pl.Series]:
-        """The columns text (scrubbed), language, text_score, text_confidence and aspects.
+    def _judge(
+        self, channel: str, values: Sequence[bytes | None], rows: Rows, base: int, now_ms: int, enriched: Enriched
+    ) -> None:
+        """Say what is wrong with events at these rows, and take those of them that are only written otherwise.
 
-        places: of each event's touchpoint. What it is about is among the aspects where the text does not say it.
+        base: added to a row it is a position.
         """
-        texts = frame["text"]
-        languages: list[str | None] = [None] * frame.height
-        scores: list[float | None] = [None] * frame.height
-        confidences: list[float | None] = [None] * frame.height
-        aspects = [self._about[place] for place in places]
-        if texts.null_count() < frame.height:
-            scrubbed = texts.to_list()
-            locales = frame["locale"].to_list()
-            for row, text in enumerate(scrubbed):
-                if not text:
-                    continue
-                text = scrubbed[row] = scrub_text(text)
-                found = self._scorer.score_one(text, locales[row], by_sentence=False)
-                languages[row], scores[row], confidences[row] = found.language, found.score, found.confidence
-                named = {aspect for aspect, _ in found.aspects}
-                aspects[row] = found.aspects + [own for own in aspects[row] if own[0] not in named]
-            texts = pl.Series("text", scrubbed, pl.String)
-        return [
-            texts,
-            pl.Series("language", languages, pl.String),
-            pl.Series("text_score", scores, pl.Float64),
-            pl.Series("text_confidence", confidences, pl.Float64),
-            series("aspects", aspects, INTERACTION["aspects"]),
-        ]
-
-
-def _together(events: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """The events of all channels in one frame, with their channel and each field that some channel has."""
-    parts = [frame.select(_OF_CHANNEL[channel]) for channel, frame in events.items()]
-    return parts[0] if len(parts) == 1 else pl.concat(parts)
+        decoded = self._decoders[channel].decode([values[row] for row in rows.tolist()])
+        decoded, erased = guard(channel, decoded, (), (), self._erased)
+        positions = base + rows
+        enriched.erased += erased
+        enriched.refused += [(int(positions[at]), "undecodable", detail) for at, detail in decoded.errors]
+        positions = positions[decoded.rows]
+        refused = refusals(decoded.frame, now_ms)
+        enriched.refused += [(int(positions[at]), reason, detail) for at, reason, detail in refused]
+        good = np.delete(np.arange(len(positions)), [at for at, _, _ in refused])
+        if not len(good):
+            return
+        positions = positions[good]
+        again = self._encoders[channel].encode(decoded.frame[good])
+        left = self._direct[channel].take(again, prefix(again[0]), now_ms, enriched)
+        # Both ways have the same rules. Should they ever differ, then a dead letter waits until that is mended, and not
+        # all of the stream.
+        enriched.refused += [(int(positions[at]), "undecodable", DIFFERENT) for at in left]
+        enriched.rows += np.delete(positions, left).tolist()

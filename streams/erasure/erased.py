@@ -60,6 +60,10 @@ class Erased:
             return None
         return self._until.get(fingerprint(identifier, self._key))
 
+    def any_of(self, identifiers: Iterable[bytes]) -> bool:
+        """Whether one of these, in UTF-8, was erased, until whenever."""
+        return any(self.until(identifier.decode()) is not None for identifier in identifiers)
+
     def for_ever(self, identifier: str) -> bool:
         """Whether nothing of this identifier is ever taken again."""
         return self.until(identifier) == FOR_EVER

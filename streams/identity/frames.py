@@ -49,6 +49,11 @@ def subjects(events: pl.DataFrame) -> pl.Series:
     return subjects_and_links(events.select("ids", "booking_ref", pl.lit(0, pl.Int64).alias("occurred_at")))[0]
 
 
+def keys_of(subjects: pl.Series) -> list[bytes]:
+    """Subjects as keys of records."""
+    return subjects.cast(pl.Binary).to_list()
+
+
 def subjects_and_links(events: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
     """The subject of each event (a Series named `subject`), and the distinct links that the events make.
 

@@ -85,17 +85,15 @@ def _groups(events: int) -> list[Group]:
     """What enrich and identity make of the events."""
     lines = map(orjson.dumps, islice(simulate(Options(customers=max(1, events // EVENTS_A_CUSTOMER), seed=1)), events))
     chunks = iter(lambda: (1, list(islice(lines, GROUP))), (1, []))
-    encoders = {name: BatchEncoder(name, REGISTRY) for name in (*CHANNELS, "interaction")}
-    decoders = {name: BatchDecoder(name, REGISTRY) for name in CHANNELS}
-    enricher, resolver, links = Enricher(), Resolver(), 0
+    encoders = {name: BatchEncoder(name, REGISTRY) for name in CHANNELS}
+    enricher, resolver, links = Enricher(REGISTRY), Resolver(), 0
     groups: list[Group] = []
     group = Group([], [], [])
     for batch in jsonl.parse(chunks, "<simulation>"):
-        decoded = decoders[batch.channel].decode(encoders[batch.channel].encode(batch.frame))
-        enriched = enricher.enrich({batch.channel: decoded.frame}, now_ms())
-        group.payloads.extend(encoders["interaction"].encode(enriched.interactions))
-        group.subjects.extend(enriched.interactions["subject"].to_list())
-        said = list(enriched.links.iter_rows())
+        enriched = enricher.enrich({batch.channel: encoders[batch.channel].encode(batch.frame)}, now_ms())
+        group.payloads.extend(enriched.values)
+        group.subjects.extend(subject.decode() for subject in enriched.subjects)
+        said = [(subject.decode(), identifier.decode(), at) for (subject, identifier), at in enriched.links.items()]
         resolver.take(said, range(links, links + len(said)))
         links += len(said)
         group.news.extend((identifier, root, links) for identifier, root, _ in resolver.changes)

@@ -22,7 +22,6 @@ from schemas.records import CHANNELS
 from sinks.tables import TABLES, to_arrow
 from streams.alerts import match, rules
 from streams.edge import now_ms
-from streams.enrich.agent import keys_of
 from streams.enrich.transform import Enricher
 from streams.identity.resolver import Resolver
 from streams.murmur2 import partitions_of
@@ -37,9 +36,7 @@ from tests.benchmarks.sample import BATCH, REGISTRY, batches
 
 LIMITS = {
     "encode": 7.0,
-    "decode": 3.0,
-    "enrich": 16.0,
-    "encode interaction": 7.0,
+    "enrich": 8.0,
     "resolve links": 4.5,
     "decode for stitch": 2.5,
     "match alerts": 0.5,
@@ -122,30 +119,24 @@ def one_round(sample: list[EventBatch]) -> Counter[str]:
 
 def _enrich(stages: Stages, sample: list[EventBatch]) -> list[tuple[int, list[bytes], list[str]]]:
     """Through enrich and identity; what stitch gets: (partition, payloads, subjects) of each batch."""
-    enricher, resolver, links = Enricher(), Resolver(), 0
-    encoders = {name: BatchEncoder(name, REGISTRY) for name in (*CHANNELS, "interaction")}
-    decoders = {name: BatchDecoder(name, REGISTRY) for name in CHANNELS}
+    enricher, resolver, links = Enricher(REGISTRY), Resolver(), 0
+    encoders = {name: BatchEncoder(name, REGISTRY) for name in CHANNELS}
     waiting: dict[int, list[tuple[list[bytes], list[str]]]] = {}
     for batch in sample:
         with stages.stage("encode"):
             payloads = encoders[batch.channel].encode(batch.frame)
-        with stages.stage("decode"):
-            decoded = decoders[batch.channel].decode(payloads)
         with stages.stage("enrich"):
-            enriched = enricher.enrich({batch.channel: decoded.frame}, now_ms())
-        with stages.stage("encode interaction"):
-            encoded = encoders["interaction"].encode(enriched.interactions)
+            enriched = enricher.enrich({batch.channel: payloads}, now_ms())
+        said = [(subject.decode(), identifier.decode(), at) for (subject, identifier), at in enriched.links.items()]
         with stages.stage("resolve links"):
-            said = list(enriched.links.iter_rows())
             resolver.take(said, range(links, links + len(said)))
             resolver.settled()
         links += len(said)
-        subjects = enriched.interactions["subject"]
-        partitions = partitions_of(keys_of(subjects), PARTITIONS)
+        partitions = partitions_of(enriched.subjects, PARTITIONS)
         for partition in range(PARTITIONS):
-            at = np.flatnonzero(partitions == partition)
-            chosen = subjects.gather(at).to_list()
-            waiting.setdefault(partition, []).append(([encoded[row] for row in at.tolist()], chosen))
+            rows = np.flatnonzero(partitions == partition).tolist()
+            chosen = [enriched.subjects[row].decode() for row in rows]
+            waiting.setdefault(partition, []).append(([enriched.values[row] for row in rows], chosen))
     return [part for partition, parts in waiting.items() for part in _batched(partition, parts)]
 
 

@@ -30,12 +30,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
+from schemas.records import CHANNELS
 from streams.edge import now_ms
 from streams.embedded.memory import tree_memory
 from streams.embedded.pipeline import environment
 from streams.embedded.tansu import Tansu
 from streams.embedded.tether import tethered
-from streams.enrich.agent import keys_of
 from streams.enrich.transform import Enricher
 from streams.feed import producing
 from streams.output import BatchProducer
@@ -157,11 +157,11 @@ def measure(events: int) -> Outcome:
 
 def enriched(events: int, seed: int = 1) -> Interactions:
     """So many simulated events, as enrich publishes them."""
-    enricher, encoder = Enricher(), BatchEncoder("interaction", REGISTRY)
+    enricher, encoders = Enricher(REGISTRY), {name: BatchEncoder(name, REGISTRY) for name in CHANNELS}
     found: Interactions = []
     for batch in batches(events, seed=seed):
-        frame = enricher.enrich({batch.channel: batch.frame}, now_ms()).interactions
-        found.append((keys_of(frame["subject"]), encoder.encode(frame)))
+        made = enricher.enrich({batch.channel: encoders[batch.channel].encode(batch.frame)}, now_ms())
+        found.append((made.subjects, made.values))
     return found
 
 

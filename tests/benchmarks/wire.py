@@ -50,19 +50,20 @@ def measure(events: int) -> Outcome:
 
 def _hops(events: int) -> dict[str, list[bytes]]:
     """Payloads by hop."""
-    enricher, grouping, watching = Enricher(), Events(), Watching({}, now_ms())
-    encoders = {name: BatchEncoder(name, REGISTRY) for name in (*CHANNELS, "interaction", *PUBLISHED.values())}
+    enricher, grouping, watching = Enricher(REGISTRY), Events(), Watching({}, now_ms())
+    encoders = {name: BatchEncoder(name, REGISTRY) for name in (*CHANNELS, *PUBLISHED.values())}
     decoder = BatchDecoder("interaction", REGISTRY)
     states: dict[bytes, bytes] = {}
     hops: dict[str, list[bytes]] = {name: [] for name in ("channels", "interactions", "stitch changelog", *PUBLISHED)}
     offset = 0
     for batch in batches(events):
-        hops["channels"] += encoders[batch.channel].encode(batch.frame)
-        enriched = enricher.enrich({batch.channel: batch.frame}, now_ms()).interactions
-        payloads = encoders["interaction"].encode(enriched)
+        events = encoders[batch.channel].encode(batch.frame)
+        hops["channels"] += events
+        enriched = enricher.enrich({batch.channel: events}, now_ms())
+        payloads = enriched.values
         hops["interactions"] += payloads
         frame = decoder.decode(payloads, COLUMNS).frame
-        subjects = enriched["subject"].to_list()
+        subjects = [subject.decode() for subject in enriched.subjects]
         grouped = grouping.by_subject(frame, subjects, range(offset, offset + len(payloads)))
         offset += len(payloads)
         changes = fold_messages(states.get, Messages(grouped), watching)

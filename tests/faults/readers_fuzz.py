@@ -9,12 +9,12 @@ import contextlib
 import os
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
-from schemas.records import CHANNELS, polars_schema
+from schemas.records import CHANNELS
 from schemas.registry import LocalRegistry
 from schemas.wire import WireError, join, split
 from streams.dead_letters import REASONS
@@ -22,6 +22,7 @@ from streams.enrich.transform import Enricher
 from streams.identity.frames import subjects
 from streams.sources import hotel_bookings, jsonl
 from streams.sources.events import EventBatch, SourceError
+from tests import by_columns
 from tests.faults.mutations import corpus
 
 NOW_MS = 1_790_000_000_000
@@ -53,7 +54,7 @@ os.environ["RUST_BACKTRACE"] = (
 )
 _DECODERS = {name: BatchDecoder(name, REGISTRY) for name in (*CHANNELS, "interaction", "dead_letter")}
 _ENCODERS = {name: BatchEncoder(name, REGISTRY) for name in (*CHANNELS, "interaction")}
-_ENRICHER = Enricher()
+_ENRICHER, _ORACLE = Enricher(REGISTRY), by_columns.Enricher()
 
 
 def check_decoder(payload: bytes) -> None:
@@ -68,7 +69,7 @@ def check_decoder(payload: bytes) -> None:
     assert found.frame[neighbours].equals(alone.frame), f"{name}: a neighbour has changed"
     assert all(detail for _, detail in found.errors)
     if name in CHANNELS:
-        _enrich(name, found.frame)
+        _enrich(name, [payload, *good, payload])
 
 
 def check_wire(payload: bytes) -> None:
@@ -118,14 +119,15 @@ def _feed(batch: EventBatch) -> None:
     if not batch.frame.height:
         return
     subjects(batch.frame)
-    found = _DECODERS[batch.channel].decode(_ENCODERS[batch.channel].encode(batch.frame))
-    assert not found.errors
-    _enrich(batch.channel, found.frame)
+    values = _ENCODERS[batch.channel].encode(batch.frame)
+    assert not _DECODERS[batch.channel].decode(values).errors
+    _enrich(batch.channel, values)
 
 
-def _enrich(channel: str, frame: object) -> None:
-    enriched = _ENRICHER.enrich({channel: frame}, NOW_MS)
+def _enrich(channel: str, values: Sequence[bytes]) -> None:
+    enriched = _ENRICHER.enrich({channel: values}, NOW_MS)
     assert all(reason in REASONS for _, reason, _ in enriched.refused)
-    assert enriched.interactions.schema == polars_schema("interaction") | enriched.interactions.schema
-    values = _ENCODERS["interaction"].encode(enriched.interactions)
-    assert not _DECODERS["interaction"].decode(values).errors
+    assert sorted([*enriched.rows, *(at for at, _, _ in enriched.refused)]) == [*range(len(values))]
+    oracle = _ORACLE.enrich({channel: _DECODERS[channel].decode(values).frame}, NOW_MS)
+    assert enriched.values == _ENCODERS["interaction"].encode(oracle.interactions)
+    assert not _DECODERS["interaction"].decode(enriched.values).errors

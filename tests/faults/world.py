@@ -31,9 +31,9 @@ from streams.embedded.drain import wait_until_drained
 from streams.embedded.observer import Observer
 from streams.embedded.pipeline import environment
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
-from streams.enrich.agent import keys_of, topic_of
+from streams.enrich.agent import topic_of
 from streams.feed import producing, registry_of
-from streams.identity.frames import subjects
+from streams.identity.frames import keys_of, subjects
 from streams.output import BatchProducer
 from streams.settings import Settings
 from streams.sources.adapters import open_source

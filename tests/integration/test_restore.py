@@ -20,7 +20,6 @@ from sinks.tables import TABLES
 from sinks.writer import Writer
 from streams.embedded import restore
 from streams.embedded.restore import largest_epoch
-from streams.enrich.transform import Enricher
 from streams.feed import producing
 from streams.identity.frames import LINK_SCHEMA, subjects_and_links
 from streams.murmur2 import partitions_of
@@ -30,6 +29,7 @@ from streams.sources import jsonl
 from streams.sources.simulate import Options, write
 from streams.topics import ensure_topics
 from tests.brokers import Broker
+from tests.by_columns import Enricher
 from tests.clickhouse import ClickHouse
 
 KEY = ["subject", "event_id"]

@@ -12,10 +12,9 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from schemas.encode import BatchEncoder
-from streams.enrich.agent import keys_of
 from streams.errors import RihlaError
 from streams.feed import producing, registry_of
-from streams.identity.frames import subjects_and_links
+from streams.identity.frames import keys_of, subjects_and_links
 from streams.output import BatchProducer
 from streams.settings import Settings
 from streams.topics import ensure_topics

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from streams.enrich.sent import Link, SentLinks
+from streams.enrich.sent import SentLinks
+
+Link = tuple[str, str, int]
 
 
 def new(sent: SentLinks, *links: Link) -> list[Link]:
-    return sent.new(*([link[field] for link in links] for field in range(3)))
+    fresh = sent.new({(subject.encode(), identifier.encode()): at for subject, identifier, at in links})
+    return [(subject.decode(), identifier.decode(), at) for (subject, identifier), at in fresh]
 
 
 def test_a_link_is_sent_once_and_again_when_it_is_earlier() -> None:

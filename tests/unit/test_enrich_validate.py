@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 from schemas.records import polars_schema
-from streams.enrich.score import with_scores
 from streams.enrich.validate import DAY_MS, EARLIEST_MS, refusals
 
 NOW = 1_750_000_000_000
@@ -41,6 +40,8 @@ def verdicts(*changes: dict[str, Any]) -> list[tuple[int, str, str]]:
         ({"ids": []}, "no_identifier"),
         ({"ids": [], "booking_ref": "R"}, None),
         ({"ids": [{"kind": "booking_ref", "value": "R"}]}, "no_identifier"),
+        ({"ids": [{"kind": "booking_ref:R", "value": "1"}]}, "no_identifier"),
+        ({"ids": [{"kind": "booking_ref:R", "value": "1"}], "booking_ref": "R"}, None),
         ({"ids": [{"kind": "customer", "value": ""}]}, "no_identifier"),
         ({"ids": [{"kind": "", "value": "x"}], "booking_ref": "R"}, "no_identifier"),
         ({"booking_ref": ""}, "no_identifier"),
@@ -83,52 +84,3 @@ def test_of_several_rules_the_first_gives_the_reason_and_refusals_are_by_row() -
 
 def test_nothing_of_an_empty_batch_is_refused() -> None:
     assert refusals(pl.DataFrame(schema=polars_schema("booking")), NOW) == []
-
-
-@pytest.mark.parametrize(
-    ("instrument", "score", "expected"),
-    [
-        ("nps", 0, -1.0),
-        ("nps", 6.5, -1 / 3),
-        ("nps", 8.5, 1 / 3),
-        ("nps", 10, 1.0),
-        ("nps", 7.5, 0.0),
-        ("csat", 1, -1.0),
-        ("csat", 4, 0.5),
-        ("stars", 5, 1.0),
-        ("ces", 1, -1.0),
-        ("ces", 5.5, 0.5),
-    ],
-)
-def test_survey_scores(instrument: str, score: float, expected: float) -> None:
-    frame = pl.DataFrame(
-        {
-            "survey": [{"instrument": instrument, "score": float(score)}],
-            "prior": [-0.5],
-            "text_score": [-0.9],
-            "text_confidence": [0.5],
-        }
-    )
-    row = with_scores(frame).row(0, named=True)
-    assert row["score"] == pytest.approx(expected, abs=1e-6)
-    assert (row["score_source"], row["score_weight"]) == ("survey", 1.0)
-    assert row["conflict"] == (expected > 0)
-
-
-def test_text_comes_before_the_prior_and_nothing_is_null() -> None:
-    frame = pl.DataFrame(
-        {
-            "survey": [None, None, None],
-            "prior": [-0.5, -0.5, None],
-            "text_score": [0.8, None, None],
-            "text_confidence": [0.5, None, None],
-        },
-        schema={
-            "survey": polars_schema("booking")["survey"],
-            "prior": pl.Float64,
-            "text_score": pl.Float64,
-            "text_confidence": pl.Float64,
-        },
-    )
-    scored = with_scores(frame).select("score", "score_source", "score_weight", "conflict").rows()
-    assert scored == [(0.8, "text", 0.3, False), (-0.5, "implicit", 0.3, False), (None, None, None, False)]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from schemas.encode import BatchEncoder
+from schemas.records import CHANNELS
+from schemas.registry import LocalRegistry
 from streams.enrich.transform import Enricher
 from streams.sources.simulate import Options
 from tests.faults.travellers import Travellers
@@ -32,5 +35,9 @@ def test_every_event_of_a_pass_is_accepted() -> None:
     travellers = Travellers.of(Options(customers=20, seed=3, duplicates=0.0))
     pieces = [travellers.next(1000), *travellers.rest(1000)]
     assert sum(piece.frame.height for piece in pieces) == travellers.summary["interactions"]
-    enricher = Enricher()
-    assert not [refused for piece in pieces for refused in enricher.enrich({piece.channel: piece.frame}, 2**42).refused]
+    registry = LocalRegistry()
+    enricher, encoders = Enricher(registry), {channel: BatchEncoder(channel, registry) for channel in CHANNELS}
+    for piece in pieces:
+        enriched = enricher.enrich({piece.channel: encoders[piece.channel].encode(piece.frame)}, 2**42)
+        assert enriched.rows == [*range(piece.frame.height)]
+        assert not enriched.refused

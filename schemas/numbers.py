@@ -1,0 +1,61 @@
+"""Numbers of a datum, read by compiled code (Avro specification, "Binary Encoding")."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy_extensions import i64
+
+_SIGN: Final[i64] = -0x8000000000000000
+
+
+class UnfitError(Exception):
+    """Some datum is not what the schema says."""
+
+
+def read_long(data: bytes, at: i64) -> tuple[i64, i64]:
+    """The long that begins there, zigzag, seven bits a byte, the lowest first; and where it ends."""
+    octet: i64 = data[at]
+    at += 1
+    if octet < 128:
+        return octet >> 1 ^ -(octet & 1), at
+    rest = octet & 127
+    shift: i64 = 7
+    while octet > 127:
+        octet = data[at]
+        at += 1
+        if shift == 63 and octet > 1:
+            raise UnfitError
+        rest |= (octet & 127) << shift
+        shift += 7
+    half = rest >> 1
+    if half < 0:  # of an unsigned number
+        half ^= _SIGN
+    return half ^ -(rest & 1), at
+
+
+def read_within(data: bytes, at: i64, least: i64, largest: i64) -> tuple[i64, i64]:
+    """As `read_long`; raises UnfitError for a number out of these bounds."""
+    number, end = read_long(data, at)
+    if not least <= number <= largest:
+        raise UnfitError
+    return number, end
+
+
+def read_size(data: bytes, at: i64) -> tuple[i64, i64]:
+    """How many octets a text has that begins there, and where they begin: all of them are in the data."""
+    size, start = read_long(data, at)
+    if not 0 <= size <= len(data) or start + size > len(data) - 16:
+        raise UnfitError
+    return size, start
+
+
+def read_items(data: bytes, at: i64) -> tuple[i64, i64]:
+    """How many items of an array follow in the block that begins there, and where they begin."""
+    count, at = read_long(data, at)
+    if count < 0:
+        count = -count
+        at = read_long(data, at)[1]  # how many bytes they take
+    if not 0 <= count <= len(data):  # each takes a byte at least
+        raise UnfitError
+    return count, at
