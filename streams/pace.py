@@ -49,6 +49,10 @@ class Pace:
             self._early_at = now
         self._first = None
 
+    def settled(self) -> None:
+        """Note that there is nothing to commit after all; a commit that is not made does not hold up the next one."""
+        self._first = None
+
     def _due(self, first: float) -> float:
         # A little later than an interval: in a trickle what may then be committed early comes first, and not as well.
         return first + self.interval + 2 * self.quiet

@@ -281,11 +281,16 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 await self.wait(self._to_commit)
             elif wait > 0:
                 await self.sleep(wait)
+            elif not self._something_to_commit():
+                self._pace.settled()
             else:
                 self._pace.committing(time.monotonic())
                 await self.commit()
-                if any(progress.committable() is not None for progress in self.progress.values()):
+                if self._something_to_commit():
                     self._note_progress()  # acked meanwhile, or refused because of a rebalance
+
+    def _something_to_commit(self) -> bool:
+        return any(progress.committable() is not None for progress in self.progress.values())
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return (tp for tp in list(self.progress) if topics is None or tp in topics or tp.topic in topics)

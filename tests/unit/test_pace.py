@@ -30,6 +30,16 @@ def test_nothing_acked_is_nothing_to_commit() -> None:
     assert commits([], 10.0) == []
 
 
+def test_a_commit_that_had_nothing_to_commit_does_not_hold_up_the_next() -> None:
+    pace = Pace(3600.0, 0.05)
+    pace.acked(1.0)
+    assert pace.wait(1.05, False) == 0.0
+    pace.settled()
+    assert pace.wait(1.05, False) is None
+    pace.acked(2.0)
+    assert pace.wait(2.05, False) == 0.0
+
+
 def test_the_last_of_a_burst_is_committed_when_it_is_quiet() -> None:
     assert commits([3.0], 10.0) == [3.05]
     assert commits([3.0, 3.02, 3.06], 10.0) == [3.11]
