@@ -29,10 +29,10 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.report import Outcome, say
 
-BENCHMARKS: dict[str, Callable[[int, Path | None], Outcome]] = {
+BENCHMARKS: dict[str, Callable[[int, argparse.Namespace], Outcome]] = {
     # First: where files are made on ext4, what others have just deleted nearby makes each insert dearer for minutes.
-    "latency": lambda events, _: latency.measure(events),
-    "stages": stages.measure,
+    "latency": lambda events, options: latency.measure(events, options.rate),
+    "stages": lambda events, options: stages.measure(events, options.hotel),
     "transport": lambda records, _: transport.measure(records),
     "pipeline": lambda events, _: pipeline.measure(events),
     "workers": lambda events, _: workers.measure(events),
@@ -81,11 +81,16 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few events: does it work?")
     parser.add_argument("--hotel", type=Path, metavar="FILE", help="a hotel-bookings CSV for the stages, instead")
     parser.add_argument(
+        "--rate", type=int, action="append", metavar="N", help="latency at N events a second, not at shares of capacity"
+    )
+    parser.add_argument(
         "--plot", type=Path, metavar="FILE", help="draw the results, too: a PNG file (needs matplotlib)"
     )
     options = parser.parse_args(arguments)
     if options.events is not None and options.events < 1:
         parser.error("--events must be at least 1")
+    if options.rate is not None and min(options.rate) < latency.LEAST_RATE:
+        parser.error(f"--rate must be at least {latency.LEAST_RATE}: there are so many probes a second")
     options.names = options.names or list(BENCHMARKS)
     return options
 
@@ -102,7 +107,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     for name in options.names:
         say(f"{name}: {events_of(options, name):,} events")
         try:
-            outcome = BENCHMARKS[name](events_of(options, name), options.hotel)
+            outcome = BENCHMARKS[name](events_of(options, name), options)
         except Exception as error:  # the others are still worth having
             problems.append(f"{name} could not be measured: {type(error).__name__}: {error}")
             continue

@@ -4,16 +4,18 @@ The capacity is measured first: so many events at once, until all are in the tab
 steady rate, and among them probes: bookings of a customer of their own. A probe's latency is from just before it is
 handed to the producer to the answer of the query that first finds its journey, so it includes the wait for that look.
 Events, broker, engine, workers and the one who looks share the machine. Afterwards `rihla verify` must find nothing.
+Versions are compared at the same rates (`--rate`): who can do more is asked for more at half of it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
@@ -28,17 +30,19 @@ from streams.feed import Feeder, Prepared, registry_of
 from streams.sources import jsonl
 from tests.benchmarks import sample
 from tests.benchmarks.pipeline import WITHIN, verified
+from tests.benchmarks.processes import Tree
 from tests.benchmarks.report import Outcome, say, tabulate
 from tests.waiting import until
 
 SHARES = (0.1, 0.25, 0.5, 0.8)
-HALF = 0.5
+HALF = "50%"
 SECONDS = 15.0
 """How long each load lasts."""
 WARM_UP = 500
 TICK = 0.05
 """Seconds between sends."""
 PROBES_A_SECOND = 40.0
+LEAST_RATE = round(PROBES_A_SECOND)
 LOOK_EVERY = 0.1
 """Seconds between an answer and the next question for probes: seldom enough to leave the engine to the pipeline."""
 PERCENTILES = (50.0, 99.0, 99.9)
@@ -48,36 +52,49 @@ TOLERATED = 3.0
 """A machine with other work to do stretches latencies: the run fails at so many times the limit."""
 
 
-def measure(events: int) -> Outcome:
-    """Take so many events at once for the capacity, then the three loads."""
-    capacity, found, different, report = uvloop.run(_all(events))
-    table = [
-        [
-            f"{share:.0%}",
-            round(share * capacity),
-            len(seconds),
-            *np.percentile(seconds, PERCENTILES).round(3).astype(str),
-        ]
-        for share, seconds in found.items()
-    ]
-    p99 = float(np.percentile(found[HALF], 99))
+@dataclass(frozen=True)
+class Seen:
+    """What was seen at one load."""
+
+    rate: float
+    """Events a second."""
+    seconds: list[float]
+    """Latencies of the probes."""
+    cores: dict[str, float]
+    """CPU seconds a second by role of the process, up to when the last probe was found."""
+
+    def percentiles(self) -> list[float]:
+        """Seconds, of PERCENTILES."""
+        return [round(float(found), 3) for found in np.percentile(self.seconds, PERCENTILES)]
+
+
+def measure(events: int, rates: Sequence[int] | None = None) -> Outcome:
+    """Take so many events at once for the capacity, then the four loads; or loads of so many events a second."""
+    capacity, found, different, report = uvloop.run(_all(events, rates))
     matches = report["differences"] == 0 and report["interactions"] == different
+    named = [f"p{p:g}" for p in PERCENTILES]
     figures: dict[str, Any] = {
         "capacity_events_per_s": round(capacity),
-        "p99_latency_s_at_half_load": round(p99, 3),
-        "latency_s": {
-            f"{share:.0%}": {f"p{p:g}": round(float(np.percentile(seconds, p)), 3) for p in PERCENTILES}
-            for share, seconds in found.items()
-        },
+        "latency_s": {load: dict(zip(named, seen.percentiles(), strict=True)) for load, seen in found.items()},
+        "latency_cores_busy": {load: round(sum(seen.cores.values()), 2) for load, seen in found.items()},
         "latency_results_match": matches,
     }
     problems = [] if matches else ["latency: the tables are not as verified"]
-    if p99 > TOLERATED * LIMIT:
-        problems.append(
-            f"latency: p99 at half load is {p99:.1f} s, more than {TOLERATED:g} times its limit of {LIMIT:g} s"
-        )
-    head = ["load", "events a second", "probes", *(f"p{p:g} s" for p in PERCENTILES)]
-    return Outcome(f"{tabulate(head, table)}\ncapacity: {capacity:,.0f} events a second", figures, problems)
+    if rates is None:
+        p99 = figures["p99_latency_s_at_half_load"] = figures["latency_s"][HALF]["p99"]
+        if p99 > TOLERATED * LIMIT:
+            problems.append(
+                f"latency: p99 at half load is {p99:.1f} s, more than {TOLERATED:g} times its limit of {LIMIT:g} s"
+            )
+    head = ["load", "events a second", "probes", *(f"{name} s" for name in named)]
+    table = [[load, round(seen.rate), len(seen.seconds), *map(str, seen.percentiles())] for load, seen in found.items()]
+    roles = sorted({role for seen in found.values() for role in seen.cores})
+    busy = [
+        [load, f"{sum(seen.cores.values()):.2f}", *(f"{seen.cores.get(role, 0.0):.2f}" for role in roles)]
+        for load, seen in found.items()
+    ]
+    tables = [tabulate(head, table), tabulate(["cores busy", "all", *roles], busy)]
+    return Outcome("\n\n".join([*tables, f"capacity: {capacity:,.0f} events a second"]), figures, problems)
 
 
 @dataclass(frozen=True)
@@ -150,11 +167,12 @@ def _probe(customer: str, ref: str) -> bytes:
     )
 
 
-async def _all(events: int) -> tuple[float, dict[float, list[float]], int, dict[str, Any]]:
+async def _all(events: int, rates: Sequence[int] | None) -> tuple[float, dict[str, Seen], int, dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="rihla-benchmark-") as folder:
         data = Path(folder) / "data"
         async with Pipeline(Plan(data), "bench", lambda _: None) as pipeline:
-            load = Load(pipeline, WARM_UP + events * 40)
+            steady = SECONDS * sum(rates or ())
+            load = Load(pipeline, WARM_UP + round(steady) + events * 40)
             await load.feed(load.prepare(WARM_UP))
             await _until_stored(pipeline, load)
             portion = load.prepare(events)
@@ -163,11 +181,14 @@ async def _all(events: int) -> tuple[float, dict[float, list[float]], int, dict[
             await load.feed(portion)
             await _until_stored(pipeline, load)
             capacity = events / (time.monotonic() - began)
+            loads = {f"{share:.0%}": share * capacity for share in SHARES}
+            if rates is not None:
+                loads = {f"{rate:,} a second": float(rate) for rate in rates}
             found = {}
-            for share in SHARES:
-                portions = load.prepare_steady(share * capacity)
-                say(f"latency: {share:.0%} of {capacity:,.0f} events a second for {SECONDS:.0f} s")
-                found[share] = await _at(pipeline, load, portions)
+            for name, rate in loads.items():
+                portions = load.prepare_steady(rate)
+                say(f"latency: {rate:,.0f} events a second for {SECONDS:.0f} s, capacity {capacity:,.0f}")
+                found[name] = await _at(pipeline, load, portions, rate)
                 await _until_stored(pipeline, load)
             return capacity, found, load.different, await verified(pipeline)
 
@@ -181,8 +202,8 @@ async def _until_stored(pipeline: Pipeline, load: Load) -> None:
     await until(stored, WITHIN, "all events in the journeys")
 
 
-async def _at(pipeline: Pipeline, load: Load, portions: list[Portion]) -> list[float]:
-    """Latencies of the probes, in seconds, where a portion comes every TICK."""
+async def _at(pipeline: Pipeline, load: Load, portions: list[Portion], rate: float) -> Seen:
+    """What is seen where a portion comes every TICK."""
     waiting: dict[str, float] = {}
     latencies: list[float] = []
     fed = asyncio.Event()
@@ -201,6 +222,8 @@ async def _at(pipeline: Pipeline, load: Load, portions: list[Portion]) -> list[f
                 latencies.extend(now - waiting.pop(row[0]) for row in found.result_rows)
             await asyncio.sleep(LOOK_EVERY)
 
+    tree = Tree(os.getpid())
+    before = tree.look().cpu
     looking = asyncio.create_task(look())
     began = time.monotonic()
     for tick, portion in enumerate(portions):
@@ -210,4 +233,6 @@ async def _at(pipeline: Pipeline, load: Load, portions: list[Portion]) -> list[f
         waiting.update(dict.fromkeys(portion.journeys, now))
     fed.set()
     await looking
-    return latencies
+    took = time.monotonic() - began
+    cores = {role: (seconds - before.get(role, 0.0)) / took for role, seconds in tree.look().cpu.items()}
+    return Seen(rate, latencies, cores)

@@ -63,7 +63,7 @@ def role(command: str) -> str:
             return following
     if "broker" in words:
         return "broker"
-    return "parent: engine, feeding" if "run" in words else "others"
+    return "parent: engine, feeding" if {"run", "tests.benchmarks"} & set(words) else "others"
 
 
 @dataclass
@@ -75,8 +75,8 @@ class Tree:
     """Bytes: proportional set sizes, all processes together."""
     _cpu: dict[str, tuple[str, float]] = field(default_factory=dict)
 
-    def look(self) -> None:
-        """Take the figures now; what has ended keeps its last ones."""
+    def look(self) -> Tree:
+        """Take the figures now, of this very object; what has ended keeps its last ones."""
         memory = tree_memory(self.pid)
         self.peak_memory = max(self.peak_memory, sum(memory.values()))
         for process in memory:
@@ -88,6 +88,7 @@ class Tree:
                 self._cpu[pid] = (name, cpu_seconds(int(pid)))
             except OSError:
                 continue
+        return self
 
     @property
     def cpu(self) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 from pathlib import Path
@@ -29,7 +30,7 @@ def test_all_benchmarks_by_default_and_few_events_with_quick() -> None:
     assert harness.events_of(harness.parse(["--quick", "--events", "7"]), "stages") == 7
 
 
-@pytest.mark.parametrize("wrong", [["--events", "0"], ["no-such-benchmark"], ["--events", "many"]])
+@pytest.mark.parametrize("wrong", [["--events", "0"], ["no-such-benchmark"], ["--events", "many"], ["--rate", "3"]])
 def test_wrong_usage(wrong: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         harness.parse(wrong)
@@ -39,10 +40,10 @@ def test_wrong_usage(wrong: list[str]) -> None:
 def test_the_last_line_is_json_and_problems_end_in_status_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(events: int, hotel: Path | None) -> Outcome:
+    def broken(events: int, options: argparse.Namespace) -> Outcome:
         raise RuntimeError("no broker")
 
-    monkeypatch.setitem(harness.BENCHMARKS, "stages", lambda events, hotel: Outcome("a table", {"events": events}))
+    monkeypatch.setitem(harness.BENCHMARKS, "stages", lambda events, options: Outcome("a table", {"events": events}))
     monkeypatch.setitem(harness.BENCHMARKS, "pipeline", broken)
     assert harness.main(["stages", "--events", "5"]) == 0
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
