@@ -134,7 +134,7 @@ def to_arrow(frame: pl.DataFrame, table: Table, epoch: int) -> pa.Table:
         columns["epoch"] = _epochs(columns, table, epoch, frame.height)
     if "event_id" in columns:
         # A UUID is the same in capitals, and must be the same key.
-        columns["event_id"] = pc.utf8_lower(columns["event_id"])
+        columns["event_id"] = pc.ascii_lower(columns["event_id"])
     return pa.table(columns)
 
 

@@ -115,7 +115,7 @@ workers = click.option(
     show_envvar=True,
     default=1,
     type=click.IntRange(1, 16),
-    help="Processes of each of enrich, stitch and sink.",
+    help="Processes of each of enrich, stitch and sink; the embedded broker's topics have as many partitions.",
 )
 
 

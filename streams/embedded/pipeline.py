@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -66,6 +67,17 @@ class Plan:
     broker_port: int | None = 0
     max_restarts: int | None = None
     kinds: Sequence[str] = tuple(READS)
+
+
+def partitions_for(plan: Plan, environment: Mapping[str, str]) -> int | None:
+    """Partitions of the topics that a plan's broker is to have; None: as the settings say.
+
+    Of the embedded broker, whose topics are new with each start, so many as there are workers to share them, unless the
+    environment says otherwise: each takes a batch of its own of all that is sent, and that broker looks through all the
+    batches it has.
+    """
+    said = ENVIRONMENT_PREFIX + "PARTITIONS" in environment
+    return None if said or plan.broker != TANSU else plan.workers
 
 
 class Pipeline:
@@ -162,7 +174,11 @@ class Pipeline:
         if isinstance(database, BaseException):
             raise database
         self.settings = Settings.from_env(
-            brokers=broker, clickhouse=database.url, embedded=plan.broker == TANSU, metrics_port=0
+            brokers=broker,
+            clickhouse=database.url,
+            embedded=plan.broker == TANSU,
+            metrics_port=0,
+            partitions=partitions_for(plan, os.environ),
         )
         await asyncio.to_thread(_migrate, self.url, self.settings.database)
         self.client = await asyncio.to_thread(connect, self.url, self.settings.database)
