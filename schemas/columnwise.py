@@ -20,17 +20,16 @@ import pyarrow as pa
 from librt.strings import BytesWriter, read_f32_le, read_i64_le, write_f64_le, write_i64_le
 from mypy_extensions import i64, u8
 
-from schemas.numbers import UnfitError, read_items, read_long, read_size, read_within
+from schemas.numbers import NOT_ASCII, PADDING, UnfitError, read_items, read_long, read_size, read_within
 from schemas.records import Schema, frame_type
 
 COMPILED: Final = not __file__.endswith(".py")
 """Whether what runs is the compiled form."""
 
-_PADDING: Final = b"\0" * 16
+_PADDING: Final = b"\0" * PADDING
 """Behind the last datum: a short text is read with what follows it."""
-_LARGEST: Final = (1 << 31) - 1 - 16
+_LARGEST: Final = (1 << 31) - 1 - PADDING
 """Bytes of a batch: views of texts tell where they are in 32 bits."""
-_HIGH_BITS: Final[i64] = -0x7F7F7F7F7F7F7F80
 _WORD: Final[i64] = 0xFFFFFFFF
 
 
@@ -289,7 +288,7 @@ class _Octets(_Plain):
 
     def array(self, count: int, joined: Any, there: Any) -> Any:
         found = pa.Array.from_buffers(self._kind, count, [_bits(there), self._values(count, there), joined])
-        if self._high & _HIGH_BITS:
+        if self._high & NOT_ASCII:
             found.validate(full=True)  # is it UTF-8?
         return found
 

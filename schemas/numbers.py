@@ -6,6 +6,11 @@ from typing import Final
 
 from mypy_extensions import i64
 
+NOT_ASCII: Final[i64] = -0x7F7F7F7F7F7F7F80
+"""The bits of eight octets of which none is set where all are ASCII."""
+PADDING: Final = 16
+"""Octets behind the data of several texts: a view takes so many of them, wherever a text ends."""
+
 _SIGN: Final[i64] = -0x8000000000000000
 
 
@@ -43,9 +48,9 @@ def read_within(data: bytes, at: i64, least: i64, largest: i64) -> tuple[i64, i6
 
 
 def read_size(data: bytes, at: i64) -> tuple[i64, i64]:
-    """How many octets a text has that begins there, and where they begin: all of them are in the data."""
+    """How many octets a text has that begins there, and where they begin: all are in the data, and PADDING behind."""
     size, start = read_long(data, at)
-    if not 0 <= size <= len(data) or start + size > len(data) - 16:
+    if not 0 <= size <= len(data) or start + size > len(data) - PADDING:
         raise UnfitError
     return size, start
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 from librt.strings import read_f64_le, read_i64_le
 from mypy_extensions import i64
 
-from schemas.numbers import UnfitError, read_long
+from schemas.numbers import NOT_ASCII, UnfitError, read_long
 from schemas.records import Schema, frame_type
-
-_HIGH_BITS: Final[i64] = -0x7F7F7F7F7F7F7F80
 
 
 class Span(ABC):
@@ -47,18 +45,18 @@ class Long(Span):
 
 
 class Enum(Span):
-    """A symbol, and `index`, which one it is."""
+    """A symbol, and `index`, which one of `symbols` it is."""
 
-    def __init__(self, symbols: int) -> None:
-        """symbols: how many there are."""
+    def __init__(self, symbols: Sequence[str]) -> None:
         super().__init__()
-        self._symbols: i64 = symbols
+        self.symbols = [*symbols]
+        self._count: i64 = len(symbols)
         self.index: i64 = 0
 
     def find(self, data: bytes, at: i64) -> i64:
         self.begin = at
         self.index, self.end = _long(data, at)
-        if not 0 <= self.index < self._symbols:
+        if not 0 <= self.index < self._count:
             raise UnfitError
         return self.end
 
@@ -97,7 +95,7 @@ class Text(Span):
         while place < end:
             high |= data[place]
             place += 1
-        if high & _HIGH_BITS:
+        if high & NOT_ASCII:
             data[start:end].decode()  # is it UTF-8?
         self.start, self.end = start, end
         return end
@@ -194,7 +192,7 @@ def _span(type_: Schema) -> Span:
     if kind == "array":
         return Array(_span(type_["items"]))
     if kind == "enum":
-        return Enum(len(type_["symbols"]))
+        return Enum(type_["symbols"])
     if kind == "long":
         return Long()
     if kind == "double":

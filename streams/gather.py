@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -42,6 +43,7 @@ async def gather(
     linger: float,
     read_ahead: int = READ_AHEAD,
     patience: float = PATIENCE,
+    spacing: float = math.inf,
 ) -> None:
     """Run `handle` on gathered batches of an agent's stream: the body of an agent for whom large ones are cheaper.
 
@@ -54,6 +56,7 @@ async def gather(
             in the next one anyway, and what comes after a longer pause is handled at once.
         read_ahead: batches taken from the stream while others are handled.
         patience: so many times as long as the last group took is the pause before the next one (see `pause`).
+        spacing: seconds; a group that took so long, or longer, is followed by the next at once (see `pause`).
     """
     ahead: asyncio.Queue[Any] = asyncio.Queue(read_ahead)
 
@@ -83,7 +86,7 @@ async def gather(
                 return
             ended = time.monotonic()
             took = ended - began
-            until = ended + pause(took, linger, patience)
+            until = ended + pause(took, linger, patience, spacing)
     finally:
         reading.cancel()
 
@@ -119,10 +122,12 @@ async def _handled(app: Any, events: list[Any], handle: Callable[[list[RecordBat
     return True
 
 
-def pause(took: float, linger: float, patience: float = PATIENCE) -> float:
+def pause(took: float, linger: float, patience: float = PATIENCE, spacing: float = math.inf) -> float:
     """Seconds between the end of a group that took so many to handle and the next one: so many times that, or `linger`.
 
     A lone record is handled at once. Where many come, and each group has a cost of its own, or a database is slow, or
     far, or has much else to do, no more than one part in 1 + `patience` of the time goes into groups that are not full.
+    Whoever waits for nobody else, and takes long for the number of records alone, has large groups without a pause: of
+    such a one no more is left than makes `spacing` from the beginning of a group to that of the next.
     """
-    return min(linger, patience * took)
+    return min(linger, patience * took, max(spacing - took, 0.0))

@@ -19,11 +19,11 @@ from schemas.spans import Array, Double, Enum, Long, Nullable, Record, Span, Tex
 from streams.enrich.enriched import Enriched
 from streams.enrich.score import FIELDS, Aspects, Opinions, survey_score
 from streams.enrich.validate import DAY_MS, EARLIEST_MS, TEXT_LIMIT_BYTES
-from streams.identity.identifiers import BOOKING_REF, KINDS, UNKNOWN_RANK
+from streams.identity.identifiers import BOOKING_PREFIX, KINDS, UNKNOWN_RANK
 from streams.text.scorer import Scorer
 from streams.text.scrub import scrub_text
 
-_BOOKING: Final = f"{BOOKING_REF}:".encode()
+_BOOKING: Final = BOOKING_PREFIX.encode()
 _UUID_SIZE: Final = 36
 
 
@@ -78,7 +78,6 @@ class Direct:
         self._survey = cast(Nullable, fields["survey"])
         survey = cast(Record, self._survey.of)
         self._instrument = cast(Enum, survey.fields["instrument"])
-        self._instruments: list[str] = [*_named(event, "survey")["type"][1]["fields"][0]["type"]["symbols"]]
         self._answer = cast(Double, survey.fields["score"])
         self._text = cast(Nullable, fields["text"])
         self._words = cast(Text, self._text.of)
@@ -118,7 +117,7 @@ class Direct:
             return False
         survey: float | None = None
         if self._survey.there:
-            survey = survey_score(self._instruments[self._instrument.index], self._answer.value)
+            survey = survey_score(self._instrument.symbols[self._instrument.index], self._answer.value)
             if survey is None:
                 return False
         others: list[bytes] = []
@@ -142,11 +141,10 @@ class Direct:
             opinion = self._scored(data, place, survey, parts, enriched)
         else:
             parts.append(data[event_id.end : self._last_common.end])
-            opinion = self._touchpoints.plain[place]
-            if survey is not None:
-                opinion = self._touchpoints.opinions.write(
-                    survey, None, 0.0, None, None, self._touchpoints.about[place]
-                )
+            if survey is None:
+                opinion = touchpoints.plain[place]
+            else:
+                opinion = touchpoints.opinions.write(survey, None, 0.0, None, None, touchpoints.about[place])
             if self._text.there:
                 enriched.texts.append((None, False))
         parts.append(self._channel_code)

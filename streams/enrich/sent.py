@@ -14,7 +14,7 @@ class SentLinks:
     def __init__(self, capacity: int) -> None:
         """capacity: at most so many links are remembered, and the last half as many in any case."""
         self._half = capacity // 2
-        # One string a link: a dict of pairs takes half as much again, in time and in memory.
+        # One key of bytes a link: a dict of pairs takes half as much again, in time and in memory.
         self._sent: dict[bytes, int] = {}
         self._former: dict[bytes, int] = {}
 

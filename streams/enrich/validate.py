@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from streams.identity.identifiers import BOOKING_REF
+from streams.identity.identifiers import BOOKING_PREFIX, BOOKING_REF
 
 DAY_MS = 86_400_000
 EARLIEST_MS = 946_684_800_000
@@ -53,7 +53,7 @@ def _text(value: pl.Expr) -> pl.Expr:
 
 
 _KIND, _VALUE = pl.element().struct.field("kind"), pl.element().struct.field("value")
-_NAMES_BOOKING = (_KIND == BOOKING_REF) | _KIND.str.starts_with(f"{BOOKING_REF}:")  # see identifiers.names_booking
+_NAMES_BOOKING = (_KIND == BOOKING_REF) | _KIND.str.starts_with(BOOKING_PREFIX)  # see identifiers.names_booking
 _NAMES_SOMEBODY = pl.col("ids").list.eval(~_NAMES_BOOKING).list.any()
 
 RULES = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.errors import RihlaError
-from streams.identity.identifiers import BOOKING_REF, CUSTOMER, customer_id, kind_of
+from streams.identity.identifiers import BOOKING_PREFIX, BOOKING_REF, CUSTOMER, customer_id, kind_of
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def widened(client: Any, names: Iterable[str]) -> Person:
         names=sorted(people),
         booking=BOOKING_REF,
     )
-    return Person(frozenset(people | {f"{BOOKING_REF}:{ref}" for ref in bookings}))
+    return Person(frozenset(people | {BOOKING_PREFIX + ref for ref in bookings}))
 
 
 def _is_own_root(client: Any, booking: str) -> bool:

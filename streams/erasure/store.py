@@ -13,7 +13,7 @@ from typing import Any
 
 from streams.erasure.patterns import expression, needles
 from streams.erasure.person import Person
-from streams.identity.identifiers import BOOKING_REF
+from streams.identity.identifiers import BOOKING_PREFIX
 
 RECEIPTS = "erasures_store"
 LETTERS = "dead_letters_store"
@@ -56,7 +56,7 @@ class Store:
         Identity keeps neither every link of a shared identifier nor more than one candidate for a booking's lead, so it
         has to be told what there is without the person. Links are as in `streams.identity.graph`.
         """
-        names = {"names": sorted(person.names), "booking": f"{BOOKING_REF}:"}
+        names = {"names": sorted(person.names), "booking": BOOKING_PREFIX}
         rows = self._client.query(
             """
             WITH

@@ -15,7 +15,7 @@ from streams.erasure.guard import NOW
 from streams.gather import gather
 from streams.identity.changelog import LinkTable
 from streams.identity.graph import Change, Link
-from streams.identity.identifiers import BOOKING_REF
+from streams.identity.identifiers import BOOKING_PREFIX
 from streams.identity.resolver import records
 from streams.progress import Records
 from streams.settings import Settings
@@ -23,9 +23,8 @@ from streams.transport import RecordBatch
 
 BYTES_AT_ONCE = 16 << 20
 
-_BOOKING = f"{BOOKING_REF}:"
 _SENSELESS = (
-    (pl.col("subject").str.starts_with(_BOOKING) & (pl.col("subject") != pl.col("identifier")))
+    (pl.col("subject").str.starts_with(BOOKING_PREFIX) & (pl.col("subject") != pl.col("identifier")))
     | ~pl.col("subject").str.contains(":", literal=True)
     | ~pl.col("identifier").str.contains(":", literal=True)
 )

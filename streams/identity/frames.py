@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from streams.identity.identifiers import BOOKING_REF, KINDS, UNKNOWN_RANK, booking_subject, named
+from streams.identity.identifiers import BOOKING_PREFIX, KINDS, UNKNOWN_RANK, booking_subject, named
 
 LINK_SCHEMA = {"subject": pl.String, "identifier": pl.String, "occurred_at": pl.Int64}
 """Columns of a frame of links."""
@@ -23,11 +23,10 @@ LINK_SCHEMA = {"subject": pl.String, "identifier": pl.String, "occurred_at": pl.
 FEW = 100
 """Up to so many events are taken one by one: queries cost a millisecond or more, however few there are."""
 
-_BOOKING_PREFIX = f"{BOOKING_REF}:"
-_BOOKING = pl.concat_str(pl.lit(_BOOKING_PREFIX), pl.col("booking_ref"))
+_BOOKING = pl.concat_str(pl.lit(BOOKING_PREFIX), pl.col("booking_ref"))
 _ROW = pl.int_range(pl.len(), dtype=pl.UInt32).alias("row")
 _IDENTIFIER = pl.concat_str(pl.col("ids").struct.field("kind"), pl.lit(":"), pl.col("ids").struct.field("value"))
-_NAMED = pl.when(~_IDENTIFIER.str.starts_with(_BOOKING_PREFIX)).then(_IDENTIFIER).alias("identifier")
+_NAMED = pl.when(~_IDENTIFIER.str.starts_with(BOOKING_PREFIX)).then(_IDENTIFIER).alias("identifier")
 
 
 def _rank() -> pl.Expr:

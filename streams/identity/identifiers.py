@@ -13,6 +13,7 @@ ignored.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 KINDS = ("customer", "loyalty", "guest_profile", "email_sha256", "phone_sha256", "social", "device")
 """The known kinds, strongest first."""
@@ -20,8 +21,9 @@ KINDS = ("customer", "loyalty", "guest_profile", "email_sha256", "phone_sha256",
 CUSTOMER = KINDS[0]
 """The kind that the system of record gives: two of it are never one customer."""
 
-BOOKING_REF = "booking_ref"
+BOOKING_REF: Final = "booking_ref"
 """The reserved kind of the subject of events that name a booking and nobody."""
+BOOKING_PREFIX: Final = "booking_ref:"
 
 LIMITS = {"customer": 1, "loyalty": 2, "guest_profile": 3}
 """How many distinct stronger identifiers of a kind an identifier may be linked with before it counts as shared."""
@@ -60,12 +62,12 @@ def limit(kind: str) -> int:
 
 def booking_subject(booking_ref: str) -> str:
     """The subject of an event that names this booking and nobody."""
-    return f"{BOOKING_REF}:{booking_ref}"
+    return BOOKING_PREFIX + booking_ref
 
 
 def names_booking(identifier: str) -> bool:
     """Whether `identifier` is that of a booking and not of a person."""
-    return identifier.startswith("booking_ref:")
+    return identifier.startswith(BOOKING_PREFIX)
 
 
 def named(ids: Iterable[tuple[str, str]]) -> list[str]:

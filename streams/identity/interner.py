@@ -15,14 +15,14 @@ from librt.vecs import vec
 from mypy_extensions import i32, i64
 
 from streams.identity.columns import Ints, Longs
-from streams.identity.identifiers import BOOKING_REF, KINDS, UNKNOWN_RANK
+from streams.identity.identifiers import BOOKING_PREFIX, BOOKING_REF, KINDS, UNKNOWN_RANK
 
 BOOKING_RANK: Final = 8
 """What `Interner.rank` says of `booking_ref:REF`, which has no strength."""
 
 _CODES = {kind: rank for rank, kind in enumerate(KINDS)} | {BOOKING_REF: BOOKING_RANK}
 _HEADS = [bytes((head,)) for head in range((BOOKING_RANK + 1) << 2)]
-_PREFIXES = [f"{kind}:" for kind in KINDS] + ["", f"{BOOKING_REF}:"]
+_PREFIXES = [f"{kind}:" for kind in KINDS] + ["", BOOKING_PREFIX]
 _TEXT: Final = 0
 _HEX: Final = 1
 _UUID: Final = 2

@@ -50,6 +50,8 @@ POLLS_AT_ONCE = 6
 BYTES_AT_ONCE = 16 << 20
 LINGER_SECONDS = 0.1
 """Between two groups of batches at most: a group costs some 10 ms a topic, however few records it has."""
+SPACING_SECONDS = 0.15
+"""From one group to the next while they are not full, unless one takes longer: its records have taken that long then."""
 READ_AHEAD = 32
 """Batches: a poll brings one of each topic and partition."""
 
@@ -217,8 +219,7 @@ def create(app: Any, settings: Settings) -> Edge:
 
     @app.agent(app.topic(*topics, key_serializer="raw", value_serializer="raw"))  # type: ignore[untyped-decorator]
     async def stitch(stream: Any) -> None:
-        await gather(
-            stream, handle, POLLS_AT_ONCE * settings.max_poll_records, BYTES_AT_ONCE, LINGER_SECONDS, READ_AHEAD
-        )
+        records = POLLS_AT_ONCE * settings.max_poll_records
+        await gather(stream, handle, records, BYTES_AT_ONCE, LINGER_SECONDS, READ_AHEAD, spacing=SPACING_SECONDS)
 
     return edge

@@ -91,6 +91,13 @@ def test_who_is_in_no_hurry_waits_longer_after_a_short_group_and_not_beyond_the_
     assert pause(1.0, 0.5, 25.0) == 0.5
 
 
+def test_a_group_that_took_long_of_itself_is_followed_at_once() -> None:
+    assert pause(0.01, 0.1, spacing=0.15) == 0.04
+    assert pause(0.04, 0.1, spacing=0.15) == 0.1
+    assert pause(0.12, 0.1, spacing=0.15) == pytest.approx(0.03)
+    assert pause(0.15, 0.1, spacing=0.15) == pause(3.0, 0.1, spacing=0.15) == 0.0
+
+
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits as long as it may, however quickly batches are handled."""
