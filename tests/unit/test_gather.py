@@ -74,7 +74,10 @@ def handled(stream: Stream, groups: int, max_records: int, max_bytes: int, linge
                 await asyncio.Event().wait()
 
         task = asyncio.create_task(gather(stream, handle, max_records, max_bytes, linger))
-        await enough.wait()
+        waiting = asyncio.create_task(enough.wait())
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()  # its error, instead of waiting for ever
         task.cancel()
 
     asyncio.run(run())
@@ -101,7 +104,7 @@ def test_a_group_that_took_long_of_itself_is_followed_at_once() -> None:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits as long as it may, however quickly batches are handled."""
-    monkeypatch.setattr(module, "pause", lambda took, linger, patience: linger)
+    monkeypatch.setattr(module, "pause", lambda took, linger, patience, spacing: linger)
 
 
 @pytest.mark.usefixtures("patient")
