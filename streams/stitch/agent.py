@@ -51,7 +51,7 @@ BYTES_AT_ONCE = 16 << 20
 LINGER_SECONDS = 0.1
 """Between two groups of batches at most: a group costs some 10 ms a topic, however few records it has."""
 SPACING_SECONDS = 0.15
-"""From one group to the next, while none is full. Who takes longer does so for the records, and waits no more."""
+"""From the beginning of a group to that of the next, while none is full: after a longer one there is no pause."""
 READ_AHEAD = 32
 """Batches: a poll brings one of each topic and partition."""
 

@@ -43,6 +43,7 @@ TICK = 0.05
 """Seconds between sends."""
 PROBES_A_SECOND = 40.0
 LEAST_RATE = round(PROBES_A_SECOND)
+"""Events a second: the probes are among them."""
 LOOK_EVERY = 0.1
 """Seconds between an answer and the next question for probes: seldom enough to leave the engine to the pipeline."""
 PERCENTILES = (50.0, 99.0, 99.9)

@@ -76,7 +76,7 @@ class Tree:
     _cpu: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     def look(self) -> Tree:
-        """Take the figures now, of this very object; what has ended keeps its last ones."""
+        """Take the figures now; what has ended keeps its last ones. Returns itself."""
         memory = tree_memory(self.pid)
         self.peak_memory = max(self.peak_memory, sum(memory.values()))
         for process in memory:
