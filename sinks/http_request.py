@@ -81,12 +81,12 @@ async def insert_ahead(request: web.Request) -> tuple[Insert | None, bytes]:
         return split_insert(query), query
     request.content.set_read_chunk_size(_AHEAD)
     text = b""
-    while len(text) < _STATEMENT and (chunk := await request.content.readany()):
+    async for chunk, _ in request.content.iter_chunks():
         text += chunk
         insert = split_insert(text)
         if insert is not None and insert.data_from < len(text):  # else what comes may belong to it
             return insert, text
-        if first_word(text) not in (b"INSERT", b""):
+        if len(text) >= _STATEMENT or first_word(text) not in (b"INSERT", b""):
             break
     return None, text
 
@@ -100,7 +100,7 @@ async def spooled(request: web.Request, first: Buffer, spools: Spools) -> Spool:
     request.content.set_read_chunk_size(_AHEAD)
     try:
         spool.write(first)
-        while chunk := await request.content.readany():
+        async for chunk, _ in request.content.iter_chunks():  # as they are: to join them first is one more copy of all
             size += len(chunk)
             if size > BODY_LIMIT:
                 raise web.HTTPRequestEntityTooLarge(BODY_LIMIT, size)

@@ -211,7 +211,8 @@ def _as_words(column: pa.Array) -> pa.DictionaryArray:
     found = column.dictionary_encode()
     size = len(found.dictionary)
     numbers = pa.int8() if size < 1 << 7 else pa.int16() if size < 1 << 15 else pa.int32()
-    return pa.DictionaryArray.from_arrays(found.indices.cast(numbers), found.dictionary.cast(pa.string()))
+    indices = found.indices.cast(numbers, safe=False)  # they are below `size`: nothing to look for in each
+    return pa.DictionaryArray.from_arrays(indices, found.dictionary.cast(pa.string()), safe=False)
 
 
 def _as_map(column: pa.Array, kind: pa.MapType) -> pa.MapArray:

@@ -51,7 +51,7 @@ EVENTS = {
     "workers": 200_000,
     "stitch": 150_000,
     "scaling": 100_000,
-    "sink": 60_000,
+    "sink": 120_000,
     "wire": 20_000,
     "state": 1_000_000,
     "alerts": 50,

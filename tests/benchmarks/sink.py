@@ -101,23 +101,27 @@ def _measured(url: str, payloads: list[bytes], folder: Path) -> tuple[dict[str, 
 
     frames, records, file = list[pl.DataFrame](), list[list[Any]](), folder / "interactions.arrow"
     hashes: dict[str, tuple[Any, ...]] = {}
-    for number in range(ROUNDS):
-        say(f"sink: round {number + 1} of {ROUNDS}")
-        frames = timed("decode", lambda: _decoded(payloads))
-        if number < ROUNDS_OF_ROWS:
-            records = timed("decode_rows", lambda: _records(payloads))
-        arrow = to_arrow(pl.concat(frames), TABLE, 0)
-        with pa.OSFile(str(file), "wb") as out, pa.ipc.new_file(out, arrow.schema) as writer:
-            writer.write_table(arrow)
-        ways: dict[str, Callable[[str], None]] = {
-            "sink": partial(_sink, url, frames),
-            "arrow": partial(_load, url, file),
-        }
-        if number < ROUNDS_OF_ROWS:
-            ways["rows"] = partial(_insert_rows, url, records)
-        for way, store in ways.items():
-            with _fresh(url, f"bench_{way}") as client:
-                timed(way, partial(store, client.database))
+    with contextlib.ExitStack() as kept:  # connections, and what the writer has: as in a worker
+        clients = {way: kept.enter_context(_fresh(url, f"bench_{way}")) for way in ("sink", "arrow", "rows")}
+        loop = kept.enter_context(asyncio.Runner())
+        writer = kept.enter_context(contextlib.closing(Writer(lambda: connect(url, clients["sink"].database), TABLE)))
+        for number in range(ROUNDS):
+            say(f"sink: round {number + 1} of {ROUNDS}")
+            frames = timed("decode", lambda: _decoded(payloads))
+            arrow = to_arrow(pl.concat(frames), TABLE, 0)
+            with pa.OSFile(str(file), "wb") as out, pa.ipc.new_file(out, arrow.schema) as arrow_file:
+                arrow_file.write_table(arrow)
+            ways: dict[str, Callable[[], Any]] = {
+                "sink": partial(loop.run, _write(writer, frames)),
+                "arrow": partial(_load, clients["arrow"], file),
+            }
+            if number < ROUNDS_OF_ROWS:
+                records = timed("decode_rows", lambda: _records(payloads))
+                ways["rows"] = partial(_insert_rows, clients["rows"], records)
+            for way, store in ways.items():
+                client = clients[way]
+                client.command(f"TRUNCATE TABLE {TABLE.store}")
+                timed(way, store)
                 columns = ", ".join(arrow.column_names)
                 found = client.query(f"SELECT count(), sum(sipHash64(toString(({columns})))) FROM {TABLE.store} FINAL")
                 hashes[way] = tuple(found.result_rows[0])
@@ -131,7 +135,7 @@ def _measured(url: str, payloads: list[bytes], folder: Path) -> tuple[dict[str, 
 
 @contextlib.contextmanager
 def _fresh(url: str, database: str) -> Iterator[Client]:
-    """A database with empty tables, without merges; gone afterwards."""
+    """A client of a database with empty tables, without merges; gone afterwards."""
     with contextlib.closing(connect(url, None)) as client:
         migrate(client, database)
         client.command(f"SYSTEM STOP MERGES {database}.{TABLE.store}")
@@ -147,15 +151,9 @@ def _decoded(payloads: list[bytes]) -> list[pl.DataFrame]:
     return [decoder.decode(payloads[at : at + ROWS_PER_INSERT]).frame for at in starts]
 
 
-def _sink(url: str, frames: list[pl.DataFrame], database: str) -> None:
-    writer = Writer(lambda: connect(url, database), TABLE)
-
-    async def all_of_them() -> None:
-        for frame in frames:
-            await writer.write(frame, 0)
-
-    asyncio.run(all_of_them())
-    writer.close()
+async def _write(writer: Writer, frames: list[pl.DataFrame]) -> None:
+    for frame in frames:
+        await writer.write(frame, 0)
 
 
 def _records(payloads: list[bytes]) -> list[list[Any]]:
@@ -174,13 +172,11 @@ def _value(name: str, value: Any) -> Any:
     return value
 
 
-def _insert_rows(url: str, records: list[list[Any]], database: str) -> None:
+def _insert_rows(client: Client, records: list[list[Any]]) -> None:
     columns = [*(field["name"] for field in inlined(TABLE.schema)["fields"]), "epoch"]
-    with contextlib.closing(connect(url, database)) as client:
-        for start in range(0, len(records), BATCH):
-            client.insert(TABLE.store, records[start : start + BATCH], columns)
+    for start in range(0, len(records), BATCH):
+        client.insert(TABLE.store, records[start : start + BATCH], columns)
 
 
-def _load(url: str, file: Path, database: str) -> None:
-    with contextlib.closing(connect(url, database)) as client:
-        client.command(f"INSERT INTO {TABLE.store} SELECT * FROM file('{file}', Arrow)", settings=INSERT_SETTINGS)
+def _load(client: Client, file: Path) -> None:
+    client.command(f"INSERT INTO {TABLE.store} SELECT * FROM file('{file}', Arrow)", settings=INSERT_SETTINGS)
