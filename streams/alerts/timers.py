@@ -14,6 +14,7 @@ from collections.abc import Mapping
 import msgspec
 
 from streams.alerts.watch import Watch
+from streams.stitch.dense import decompress
 
 
 class _Peek(msgspec.Struct, array_like=True):
@@ -38,7 +39,7 @@ _peek = msgspec.msgpack.Decoder(_Peek).decode
 
 def watch_of(state: bytes) -> Watch | None:
     """What an encoded Subject remembers of its alerts."""
-    return _peek(state).watch
+    return _peek(decompress(state)).watch
 
 
 def due_of(watch: Watch | None) -> int:

@@ -1,4 +1,4 @@
-"""States and summaries as bytes (msgpack), as the table and the topic of parts have them.
+"""States and summaries as bytes (msgpack, states compressed), as the table and the topic of parts have them.
 
 And the summary of a state with its parts, which it holds as bytes.
 """
@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.alerts.moves import Cause
-from streams.stitch import packed
+from streams.stitch import dense, packed
 from streams.stitch.case import Case
 from streams.stitch.journey import Journey
 from streams.stitch.rolling import Rolling
@@ -21,6 +21,11 @@ from streams.stitch.summary import Loose, Preference, Summary
 
 def encode(state: Subject | Summary) -> bytes:
     """The bytes of a Subject (the table's value) or of a Summary (what a part carries)."""
+    plain = _plain(state)
+    return dense.compress(plain) if isinstance(state, Subject) else plain
+
+
+def _plain(state: Subject | Summary) -> bytes:
     if packed.COMPILED:
         try:
             return packed.pack(state) if isinstance(state, Subject) else packed.pack_summary(state)
@@ -30,7 +35,8 @@ def encode(state: Subject | Summary) -> bytes:
 
 
 def decode(encoded: bytes) -> Subject:
-    """The Subject of its bytes; raises msgspec.ValidationError or DecodeError, both ValueErrors, for other bytes."""
+    """The Subject of its bytes, or of those of before they were compressed; ValueError for any others."""
+    encoded = dense.decompress(encoded)
     if packed.COMPILED and (state := packed.unpack(encoded)) is not None:
         return state
     stored = read_subject(encoded)
@@ -54,7 +60,7 @@ def decode(encoded: bytes) -> Subject:
 
 
 def decode_summary(encoded: bytes) -> Summary:
-    """The Summary of its bytes; raises like `decode`."""
+    """The Summary of its bytes; ValueError for any others."""
     if packed.COMPILED and (summary := packed.unpack_summary(encoded)) is not None:
         return summary
     return _summary(read_summary(encoded))

@@ -62,18 +62,18 @@ def measure(events: int) -> AtRest:
 
     What is folded is made outside of it: memory given back by whatever else it had done would be taken again first.
     """
-    return afresh(_weigh, _groups(events))
+    return afresh(_weigh, groups_of(events))
 
 
 def _weigh(groups: list[Group]) -> AtRest:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    states = _fold(groups)
+    states = fold(groups)
     customers = sum(decode(state).is_root for state in states.values())
     gc.collect()
     before = resident_bytes()
-    kept = [_fold(groups) for _ in range(PASSES)]
+    kept = [fold(groups) for _ in range(PASSES)]
     gc.collect()
     grown = (resident_bytes() - before) / PASSES
     if any(again != states for again in kept):
@@ -81,9 +81,10 @@ def _weigh(groups: list[Group]) -> AtRest:
     return AtRest(grown / customers, sum(map(len, states.values())) / customers, len(states) / customers)
 
 
-def _groups(events: int) -> list[Group]:
-    """What enrich and identity make of the events."""
-    lines = map(orjson.dumps, islice(simulate(Options(customers=max(1, events // EVENTS_A_CUSTOMER), seed=1)), events))
+def groups_of(events: int, seed: int = 1) -> list[Group]:
+    """What enrich and identity make of so many simulated events."""
+    simulated = simulate(Options(customers=max(1, events // EVENTS_A_CUSTOMER), seed=seed))
+    lines = map(orjson.dumps, islice(simulated, events))
     chunks = iter(lambda: (1, list(islice(lines, GROUP))), (1, []))
     encoders = {name: BatchEncoder(name, REGISTRY) for name in CHANNELS}
     enricher, resolver, links = Enricher(REGISTRY), Resolver(), 0
@@ -104,7 +105,7 @@ def _groups(events: int) -> list[Group]:
     return [*groups, group]
 
 
-def _fold(groups: list[Group]) -> dict[bytes, bytes]:
+def fold(groups: list[Group]) -> dict[bytes, bytes]:
     """The states of a worker that has got all of these groups, and what follows from them."""
     states: dict[bytes, bytes] = {}
     decoder, events, watching = BatchDecoder("interaction", REGISTRY), Events(), Watching(rules.load(None), now_ms())

@@ -50,8 +50,6 @@ BYTES_LIMIT = 1024
 """At rest on average, a customer."""
 TRAVELLERS_EVENTS = 100_000
 """Of travellers known by several identifiers, whose memory at rest is measured: some 16,000."""
-SEVERAL_LIMIT = 2 * BYTES_LIMIT
-"""Of travellers known by several identifiers, who take more than that (docs/performance.md): at this it fails."""
 FLAT = 1.2
 """An event may cost so many times as much with the most customers as with the fewest."""
 TOLERATED = 1.5
@@ -87,10 +85,9 @@ def measure(customers: int) -> Outcome:
         ["keys a CPU second recovered", round(by_cpu)],
     ]
     problems = []
-    if bytes_each > BYTES_LIMIT:
-        problems.append(f"state: a customer takes {bytes_each:.0f} bytes, more than {BYTES_LIMIT}")
-    if travellers.resident > SEVERAL_LIMIT:
-        problems.append(f"state: a customer of several identifiers takes {travellers.resident:.0f} bytes")
+    for whose, size_each in (("", bytes_each), (" of several identifiers", travellers.resident)):
+        if size_each > BYTES_LIMIT:
+            problems.append(f"state: a customer{whose} takes {size_each:.0f} bytes, more than {BYTES_LIMIT}")
     if growth > TOLERATED:
         problems.append(f"state: an event costs {growth:.2f} times as much with {last:,} customers as with {first:,}")
     figures: dict[str, Any] = {

@@ -1,0 +1,62 @@
+"""The bytes of states as they rest in the table and its changelog: compressed, half of what they were.
+
+A state is some hundred bytes, too few to repeat themselves, but all states are alike. So Zstandard (RFC 8878) has a
+dictionary of what states have in common, made by `python -m tests.benchmarks.dictionary` of simulated customers. What
+was written with a dictionary cannot be read without it: its file is never changed, and another one gets a number of its
+own.
+
+What is compressed begins with the number of its dictionary, a byte below those with which a state begins that is not
+(msgpack's arrays). Behind it is one frame, without the magic number.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import zstandard
+
+NUMBER: Final = 1
+"""Of the dictionary with which states are written."""
+DICTIONARY: Final = Path(__file__).with_name(f"states-{NUMBER}.zdict")
+WORTH: Final = 100
+"""Bytes; a shorter one stays as it is: what is only known to be of somebody else has 60, and would lose 25 of them."""
+_FIRST_OF_ARRAYS: Final = 0x90
+
+_dictionary = zstandard.ZstdCompressionDict(DICTIONARY.read_bytes())
+# The fastest level that finds what is in the dictionary; from 1 on literals are packed, too, which takes half as long
+# again to read and saves a hundredth.
+_parameters = zstandard.ZstdCompressionParameters.from_level(
+    -1,
+    source_size=1000,
+    dict_size=DICTIONARY.stat().st_size,
+    format=zstandard.FORMAT_ZSTD1_MAGICLESS,
+    write_content_size=True,
+    write_checksum=False,
+    write_dict_id=False,
+)
+_dictionary.precompute_compress(compression_params=_parameters)
+_compress = zstandard.ZstdCompressor(dict_data=_dictionary, compression_params=_parameters).compress
+_decompress = zstandard.ZstdDecompressor(dict_data=_dictionary, format=zstandard.FORMAT_ZSTD1_MAGICLESS).decompress
+_HEADER: Final = bytes([NUMBER])
+
+
+def compress(state: bytes) -> bytes:
+    """The bytes of a state, compressed where that is worth it. For one thread."""
+    # To put the header in front also copies them out of the larger block of memory that they were written in.
+    return _HEADER + _compress(state) if len(state) >= WORTH else state
+
+
+def decompress(encoded: bytes) -> bytes:
+    """What `compress` was given. For one thread. Raises ValueError for bytes that it did not make.
+
+    Of states that are not compressed, and of anything else that may be one, nothing is looked at.
+    """
+    if not encoded or encoded[0] >= _FIRST_OF_ARRAYS:
+        return encoded
+    if encoded[0] != NUMBER:
+        raise ValueError(f"a state of dictionary {encoded[0]}, which is not known here: of a later version of Rihla?")
+    try:
+        return _decompress(encoded[1:])
+    except (zstandard.ZstdError, MemoryError) as error:
+        raise ValueError(f"no state: {error}") from error
