@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -33,8 +32,8 @@ from sinks.migrate import migrate
 from sinks.tables import TABLES, to_arrow
 from sinks.writer import INSERT_SETTINGS, Writer
 from streams.embedded.database import Database
-from streams.worker import GC_THRESHOLDS
 from tests.benchmarks.peers.records import Reader
+from tests.benchmarks.processes import collecting_as_a_worker
 from tests.benchmarks.report import Outcome, say, tabulate
 from tests.benchmarks.sample import BATCH, REGISTRY
 from tests.benchmarks.stitch import enriched
@@ -60,15 +59,10 @@ TITLES = {
 def measure(events: int) -> Outcome:
     """Store so many interactions each way."""
     payloads = [value for _, values in enriched(events) for value in values]
-    usual = gc.get_threshold()
-    gc.set_threshold(*GC_THRESHOLDS)  # as in a worker, for all ways
-    try:
-        with tempfile.TemporaryDirectory(prefix="rihla-benchmark-") as name:
-            folder = Path(name)
-            with Database(folder / "engine") as database:
-                costs, hashes = _measured(database.url, payloads, folder)
-    finally:
-        gc.set_threshold(*usual)
+    with collecting_as_a_worker(), tempfile.TemporaryDirectory(prefix="rihla-benchmark-") as name:
+        folder = Path(name)
+        with Database(folder / "engine") as database:
+            costs, hashes = _measured(database.url, payloads, folder)
     ratio = costs["sink"] / costs["arrow"]
     rows = [[title, costs[way], costs[way] / costs["arrow"]] for way, title in TITLES.items()]
     problems = []
