@@ -1,4 +1,4 @@
-"""The bytes of states as they rest in the table and its changelog: compressed, half of what they were.
+"""The bytes of states as they rest in the table and its changelog: compressed to little more than half.
 
 A state is some hundred bytes, too few to repeat themselves, but all states are alike. So Zstandard (RFC 8878) has a
 dictionary of what states have in common, made by `python -m tests.benchmarks.dictionary` of simulated customers. What
@@ -20,8 +20,10 @@ NUMBER: Final = 1
 """Of the dictionary with which states are written."""
 DICTIONARY: Final = Path(__file__).with_name(f"states-{NUMBER}.zdict")
 WORTH: Final = 100
-"""Bytes; a shorter one stays as it is: what is only known to be of somebody else has 60, and would lose 25 of them."""
+"""Bytes; a shorter one stays as it is: that of an identifier of which only the root is known has 60, and would lose 25
+of them."""
 _FIRST_OF_ARRAYS: Final = 0x90
+"""Of msgpack's first bytes of an array (https://github.com/msgpack/msgpack/blob/master/spec.md)."""
 
 _dictionary = zstandard.ZstdCompressionDict(DICTIONARY.read_bytes())
 # The fastest level that finds what is in the dictionary; from 1 on literals are packed, too, which takes half as long
@@ -58,5 +60,5 @@ def decompress(encoded: bytes) -> bytes:
         raise ValueError(f"a state of dictionary {encoded[0]}, which is not known here: of a later version of Rihla?")
     try:
         return _decompress(encoded[1:])
-    except (zstandard.ZstdError, MemoryError) as error:
+    except (zstandard.ZstdError, MemoryError) as error:  # memory: for the size that a spoilt frame says it has
         raise ValueError(f"no state: {error}") from error

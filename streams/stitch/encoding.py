@@ -19,19 +19,24 @@ from streams.stitch.subject import Part, Subject
 from streams.stitch.summary import Loose, Preference, Summary
 
 
-def encode(state: Subject | Summary) -> bytes:
-    """The bytes of a Subject (the table's value) or of a Summary (what a part carries)."""
-    plain = _plain(state)
-    return dense.compress(plain) if isinstance(state, Subject) else plain
-
-
-def _plain(state: Subject | Summary) -> bytes:
+def encode(state: Subject) -> bytes:
+    """The bytes of a Subject: the table's value."""
     if packed.COMPILED:
         try:
-            return packed.pack(state) if isinstance(state, Subject) else packed.pack_summary(state)
+            return dense.compress(packed.pack(state))
         except OverflowError:
             pass  # one that msgspec may still write
-    return write(state.fields())
+    return dense.compress(write(state.fields()))
+
+
+def encode_summary(summary: Summary) -> bytes:
+    """The bytes of a Summary: what a part carries."""
+    if packed.COMPILED:
+        try:
+            return packed.pack_summary(summary)
+        except OverflowError:
+            pass  # as above
+    return write(summary.fields())
 
 
 def decode(encoded: bytes) -> Subject:

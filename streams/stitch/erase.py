@@ -23,7 +23,7 @@ def erase(states: Iterable[tuple[bytes, bytes]], identifiers: Set[str]) -> tuple
             continue
         plain = decompress(encoded)
         if any(name in plain for name in names):
-            state = decode(encoded)
+            state = decode(plain)
             state.parts = {sender: part for sender, part in state.parts.items() if sender not in identifiers}
             state.former = [root for root in state.former if root not in identifiers]
             without = encode(state)

@@ -27,7 +27,7 @@ from streams.alerts.watch import NON_COMMITTAL
 from streams.stitch.alone import fold_alone, is_alone, is_among
 from streams.stitch.changes import Changes
 from streams.stitch.difference import Standing, publish_difference, standing
-from streams.stitch.encoding import decode, decode_summary, encode, without_cause
+from streams.stitch.encoding import decode, decode_summary, encode, encode_summary, without_cause
 from streams.stitch.eviction import ASKED, NONE_STORED
 from streams.stitch.journey import Event
 from streams.stitch.messages import Messages, News, Record, Sent
@@ -309,7 +309,9 @@ class _Turn:
             changes.parts += [(former, self.name, state.version, None) for former in state.former]
             if state.root is not None:
                 own.cause = self._cause()
-                changes.parts.append((state.root, self.name, state.version, encode(own) if own.interactions else None))
+                changes.parts.append(
+                    (state.root, self.name, state.version, encode_summary(own) if own.interactions else None)
+                )
                 own.cause = None  # what this turn was about has been said
         if state.is_root:
             self._publish()

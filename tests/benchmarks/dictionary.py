@@ -6,6 +6,7 @@ states have been written with is never made anew: another one gets the next numb
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -33,6 +34,9 @@ def main(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m tests.benchmarks.dictionary FILE")
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.dictionary", description=__doc__)
+    parser.add_argument("file", type=Path, metavar="FILE", help="where to write it; it must not exist")
+    try:
+        main(parser.parse_args().file)
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}")

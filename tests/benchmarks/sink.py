@@ -93,8 +93,7 @@ def _measured(url: str, payloads: list[bytes], folder: Path) -> tuple[dict[str, 
         costs[way] = min(cost, costs.get(way, cost))
         return found
 
-    frames, records, file = list[pl.DataFrame](), list[list[Any]](), folder / "interactions.arrow"
-    hashes: dict[str, tuple[Any, ...]] = {}
+    file, hashes = folder / "interactions.arrow", dict[str, tuple[Any, ...]]()
     with contextlib.ExitStack() as kept:  # connections, and what the writer has: as in a worker
         clients = {way: kept.enter_context(_fresh(url, f"bench_{way}")) for way in ("sink", "arrow", "rows")}
         loop = kept.enter_context(asyncio.Runner())
