@@ -3,9 +3,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-COMPILED := $(VENV)/.compiled
-# What pyproject.toml names as `compiled`:
-SOURCES := $(shell sed -n '/^compiled = \[/,/^]/s/^ *"\(.*\)",/\1/p' pyproject.toml)
 BENCH_VENV ?= .venv-bench
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
 DEMO := build/demo
@@ -15,14 +12,17 @@ JOBS ?= 3
 PACKAGES := streams schemas sinks
 KAFKA := deploy/kafka
 KAFKA_JARS := $(KAFKA)/lib/.resolved
+# Where the tests run that are run both ways: the tree without what is compiled.
+PLAIN := build/plain
+PLAIN_TESTS := tests/properties tests/unit/test_compiled.py tests/integration/test_run.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test faults lint format bench kafka clean
+.PHONY: help setup compile run test plain faults lint format bench kafka clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(COMPILED) ## Make .venv with the locked dependencies and this project; compile its hot modules if there is a C compiler
+setup: $(INSTALLED) ## Make .venv with the locked dependencies and this project
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -32,26 +32,34 @@ $(INSTALLED): requirements.lock pyproject.toml
 	RIHLA_COMPILE=0 $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Beside their sources, which Python then leaves unread: so they are made anew whenever one of those has changed.
-$(COMPILED): $(INSTALLED) setup.py $(SOURCES)
-	@find $(PACKAGES) -name '*.so' -delete 2>/dev/null || true
-	@$(BIN)/python setup.py --quiet build_ext --inplace || { find $(PACKAGES) -name '*.so' -delete; \
-		echo "Compiling failed, as is said above: these modules stay Python; it all works, at more CPU an event"; }
-	@find $(PACKAGES) -name '*.so' -exec touch {} + 2>/dev/null || true
-	@touch $@
+# Beside their sources, which Python then leaves unread; streams/compiled.py sees to it that none is out of date.
+compile: setup ## Compile the modules that cost most, for production, tests and figures (minutes; needs a C compiler)
+	@$(BIN)/python -m streams.compiled --check || { find $(PACKAGES) -name '*.so' -delete; \
+		$(BIN)/python setup.py --quiet build_ext --inplace || { find $(PACKAGES) -name '*.so' -delete; \
+		echo "Compiling failed, as is said above: these modules stay Python; it all works, at more CPU an event"; }; \
+		find $(PACKAGES) -name '*.so' -exec touch {} +; }
 
 run: setup ## Simulate some travellers and run the whole pipeline over them (CUSTOMERS=2000, DATA=rihla-data)
 	@mkdir -p $(DEMO)
+	@$(BIN)/python -m compileall -q $(PACKAGES)
+	@$(BIN)/python -m streams.compiled
 	$(BIN)/rihla simulate --customers $(CUSTOMERS) --seed 1 --out $(DEMO)/events.jsonl --truth $(DEMO)/truth.jsonl
 	$(BIN)/rihla run $(DEMO)/events.jsonl --data $(DATA)
 	@echo
 	@echo "Your own events:     $(BIN)/rihla run FILE --data $(DATA)   (JSON Lines; $(BIN)/rihla run --help)"
 	@echo "As a live service:   $(BIN)/rihla up --data $(DATA)"
 
-test: setup kafka ## Run every test, JOBS=3 processes (those on Apache Kafka need Java and Maven)
+test: compile kafka ## Run every test, JOBS=3 processes (those on Apache Kafka need Java and Maven)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	@$(MAKE) --no-print-directory plain
 
-faults: setup kafka ## Kill, freeze, cut and fill up everything, and look for differences (takes long; needs Java and Maven)
+plain: setup ## Run some of the tests on the tree as `make run` has it: nothing compiled
+	@rm -rf $(PLAIN) && mkdir -p $(PLAIN)
+	@tar -cf - --exclude='*.so' --exclude=__pycache__ $(PACKAGES) tests pyproject.toml | tar -xf - -C $(PLAIN)
+	cd $(PLAIN) && RIHLA_PLAIN=1 PYTHONPATH=$(CURDIR)/$(PLAIN) $(abspath $(BIN))/python -m pytest -n $(JOBS) \
+		--dist worksteal -m "not kafka" $(PLAIN_TESTS)
+
+faults: compile kafka ## Kill, freeze, cut and fill up everything, and look for differences (takes long; needs Java and Maven)
 	$(BIN)/python -m tests.faults
 
 kafka: ## Fetch Apache Kafka's jars with Maven, for --broker kafka and the tests on it
@@ -71,7 +79,7 @@ format: setup ## Put the code into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup $(BENCH_INSTALLED) ## Measure Rihla against its peers: tables, a plot, a line of JSON (nothing else should run)
+bench: compile $(BENCH_INSTALLED) ## Measure Rihla against its peers: tables, a plot, a line of JSON (nothing else should run)
 	$(BENCH_VENV)/bin/python -m tests.benchmarks --plot build/bench.png
 
 $(BENCH_INSTALLED): requirements-bench.lock pyproject.toml

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from streams import compiled
@@ -12,4 +14,6 @@ pytest_plugins = ["tests.brokers", "tests.clickhouse"]
 def pytest_sessionstart() -> None:
     """Compiled modules hide their source: tests of what was there before would say nothing."""
     if changed := compiled.stale():
-        raise pytest.UsageError(f"changed since they were compiled: {', '.join(map(str, changed))}; run `make setup`")
+        raise pytest.UsageError(f"changed since they were compiled: {', '.join(map(str, changed))}; run `make compile`")
+    if os.environ.get("RIHLA_PLAIN") == "1" and (modules := compiled.modules()):
+        raise pytest.UsageError(f"these tests are to run without compiled modules, and there are {len(modules)}")

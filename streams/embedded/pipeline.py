@@ -258,7 +258,9 @@ class Pipeline:
 
     def _spec(self, kind: str, name: str) -> ChildSpec:
         command = [sys.executable, "-m", "streams.cli", "worker", kind, "--metrics-port", "0"]
-        return ChildSpec(name, command, {**environment(self.settings), VARIABLE: self._erasure_key})
+        # The supervisor starts a worker again only when its process has ended: one of a kind is alone at any moment.
+        settings = replace(self.settings, sole=kind not in SCALED or self._plan.workers == 1)
+        return ChildSpec(name, command, {**environment(settings), VARIABLE: self._erasure_key})
 
 
 def _migrate(url: str, database: str) -> None:

@@ -39,7 +39,7 @@ def test_doctor_tells_what_is_compiled(tmp_path: Path) -> None:
     assert doctor.compilation(tmp_path).verdict == "ok"
     os.utime(source, (3000, 3000))
     changed = doctor.compilation(tmp_path)
-    assert (changed.verdict, changed.remedy) == ("problem", "make setup")
+    assert (changed.verdict, changed.remedy) == ("problem", "make compile")
     assert "fold.py" in changed.detail
     library.unlink()
     assert doctor.compilation(tmp_path).verdict == "note"
