@@ -84,8 +84,9 @@ def main(arguments: list[str]) -> int:
         return int(bool(changed or missing()))
     if changed:
         delete()
-        print(f"Changed since modules were compiled: {', '.join(source.name for source in changed)}. The compiled form")
-        print("is deleted: all works, at more CPU an event. `make compile` makes it anew.")
+        names = ", ".join(source.name for source in changed)
+        print(f"Changed since modules were compiled: {names}. The compiled form is deleted: all works, at more CPU an")
+        print("event; `make compile` makes it anew.")
     else:
         count = len(modules())
         print(f"{count} modules run compiled." if count else "Nothing is compiled: all works, at more CPU an event.")
