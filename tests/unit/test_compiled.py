@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
 
 from streams import compiled, doctor
+
+ROOT = Path(__file__).parents[2]
 
 
 def _tree(tmp_path: Path) -> tuple[Path, Path]:
@@ -84,3 +88,33 @@ def test_a_checkout_that_has_changed_does_not_run_until_that_is_settled(
 
 def test_these_tests_run_what_is_written() -> None:
     assert compiled.stale() == []
+
+
+@pytest.mark.parametrize(
+    ("target", "compiles", "runs"),
+    [
+        ("run", False, "rihla run build/demo/events.jsonl"),
+        ("plain", False, "RIHLA_PLAIN=1"),
+        ("lint", False, "mypy"),
+        ("compile", True, "build_ext --inplace"),
+        ("test", True, "RIHLA_PLAIN=1"),  # what is compiled, and then some of it that is not
+        ("bench", True, "tests.benchmarks"),
+        ("faults", True, "tests.faults"),
+    ],
+)
+def test_what_people_run_compiles_only_where_that_is_wanted(target: str, compiles: bool, runs: str) -> None:
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("no make here")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    told = subprocess.run(
+        [make, "--dry-run", target], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert ("build_ext" in told) is compiles
+    assert runs in told
+
+
+def test_the_image_is_compiled() -> None:
+    lines = (ROOT / "deploy" / "Dockerfile").read_text("utf-8").splitlines()
+    assert any("install" in line and "gcc" in line for line in lines)
+    assert not any("RIHLA_COMPILE" in line for line in lines)
