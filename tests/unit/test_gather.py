@@ -15,7 +15,7 @@ from streams.gather import PATIENCE, READ_AHEAD, gather, pause
 from streams.progress import RecordBatch
 from streams.transport import OwnershipLost
 from tests.columns import columns
-from tests.waiting import HUNG
+from tests.waiting import HUNG, until
 
 
 def batch(number: int, records: int = 10, size: int = 100, generation: int = 1) -> RecordBatch:
@@ -127,7 +127,7 @@ def test_what_comes_while_others_are_handled_is_handled_together_and_acked_after
             assert not any(one in stream.acked for one in batches)
             stream.more.set()
             if not sizes:
-                await asyncio.sleep(0.01)  # the reader takes the others meanwhile
+                await until(lambda: stream.taken == len(stream.batches))  # the reader takes the others meanwhile
             sizes.append(len(batches))
             if sum(sizes) == len(stream.batches):
                 done.set()
