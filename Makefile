@@ -17,7 +17,7 @@ KAFKA := deploy/kafka
 KAFKA_JARS := $(KAFKA)/lib/.resolved
 # Where the tests run that are run both ways: the tree without what is compiled.
 PLAIN := build/plain
-PLAIN_TESTS := tests/properties tests/unit/test_compiled.py tests/integration/test_run.py
+PLAIN_TESTS := tests/properties tests/integration/test_run.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup compile run test plain faults lint format bench kafka bytecode clean

@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from streams import compiled
+
+# Both fail by the clock: on a busy machine examples take long to make, and to run.
+settings.register_profile("any-load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-load")
 
 pytest_plugins = ["tests.brokers", "tests.clickhouse"]
 
