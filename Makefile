@@ -2,10 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# What `make run` needs; and all that developers need, which takes twice as long to install.
 INSTALLED := $(VENV)/.installed
-COMPILED := $(VENV)/.compiled
-# What pyproject.toml names as `compiled`:
-SOURCES := $(shell sed -n '/^compiled = \[/,/^]/s/^ *"\(.*\)",/\1/p' pyproject.toml)
+DEVELOPING := $(VENV)/.developing
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 BENCH_VENV ?= .venv-bench
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
 DEMO := build/demo
@@ -15,43 +15,66 @@ JOBS ?= 3
 PACKAGES := streams schemas sinks
 KAFKA := deploy/kafka
 KAFKA_JARS := $(KAFKA)/lib/.resolved
+# Where the tests run that are run both ways: the tree without what is compiled.
+PLAIN := build/plain
+PLAIN_TESTS := tests/properties tests/integration/test_run.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test faults lint format bench kafka clean
+.PHONY: help setup compile run test plain faults lint format bench kafka bytecode clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(COMPILED) ## Make .venv with the locked dependencies and this project; compile its hot modules if there is a C compiler
+setup: $(DEVELOPING) ## Make .venv with the locked dependencies, those of developers too, and this project
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Rihla needs Python 3.11 or newer; name one with make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	RIHLA_COMPILE=0 $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c 'import tomllib; of = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+		print(*of["dependencies"], *of["optional-dependencies"]["embedded"], "setuptools", sep="\n")' > $(VENV)/needed.txt
+	$(PIP) --no-compile --constraint requirements.lock --requirement $(VENV)/needed.txt
+	RIHLA_COMPILE=0 $(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Beside their sources, which Python then leaves unread: so they are made anew whenever one of those has changed.
-$(COMPILED): $(INSTALLED) setup.py $(SOURCES)
-	@find $(PACKAGES) -name '*.so' -delete 2>/dev/null || true
-	@$(BIN)/python setup.py --quiet build_ext --inplace || { find $(PACKAGES) -name '*.so' -delete; \
-		echo "Compiling failed, as is said above: these modules stay Python; it all works, at more CPU an event"; }
-	@find $(PACKAGES) -name '*.so' -exec touch {} + 2>/dev/null || true
+$(DEVELOPING): $(INSTALLED)
+	$(PIP) --requirement requirements.lock
 	@touch $@
 
-run: setup ## Simulate some travellers and run the whole pipeline over them (CUSTOMERS=2000, DATA=rihla-data)
+# To bytecode, on all cores, what pip would do on one; again where a source has changed, as Python may be told not to.
+bytecode: $(INSTALLED)
+	@$(BIN)/python -m compileall -q -j 0 -x '/(pandas|tests|pip|setuptools)/' $(VENV)/lib $(PACKAGES)
+
+# Beside their sources, which Python then leaves unread; streams/compiled.py sees to it that none is out of date.
+compile: setup ## Compile the modules that cost most, for production, tests and figures (minutes; needs a C compiler)
+	@$(BIN)/python -m streams.compiled --check || { find $(PACKAGES) -name '*.so' -delete; \
+		$(BIN)/python setup.py --quiet build_ext --inplace || { find $(PACKAGES) -name '*.so' -delete; \
+		echo "Compiling failed, as is said above: these modules stay Python; it all works, at more CPU an event"; }; \
+		find $(PACKAGES) -name '*.so' -exec touch {} +; }
+
+run: bytecode ## Simulate some travellers and run the whole pipeline over them (CUSTOMERS=2000, DATA=rihla-data)
 	@mkdir -p $(DEMO)
+	@$(BIN)/python -m streams.compiled
 	$(BIN)/rihla simulate --customers $(CUSTOMERS) --seed 1 --out $(DEMO)/events.jsonl --truth $(DEMO)/truth.jsonl
 	$(BIN)/rihla run $(DEMO)/events.jsonl --data $(DATA)
 	@echo
+	@echo "Check every table:   $(BIN)/rihla verify --data $(DATA)"
 	@echo "Your own events:     $(BIN)/rihla run FILE --data $(DATA)   (JSON Lines; $(BIN)/rihla run --help)"
 	@echo "As a live service:   $(BIN)/rihla up --data $(DATA)"
+	@echo "For production:      make compile, then docs/deploying-a-worker.md"
+	@echo "All else:            README.md, make help, $(BIN)/rihla doctor"
 
-test: setup kafka ## Run every test, JOBS=3 processes (those on Apache Kafka need Java and Maven)
+test: compile kafka ## Run every test, JOBS=3 processes (those on Apache Kafka need Java and Maven)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	@$(MAKE) --no-print-directory plain
 
-faults: setup kafka ## Kill, freeze, cut and fill up everything, and look for differences (takes long; needs Java and Maven)
+plain: setup ## Run some of the tests on the tree as `make run` has it: nothing compiled
+	@rm -rf $(PLAIN) && mkdir -p $(PLAIN)
+	@tar -cf - --exclude='*.so' --exclude=__pycache__ $(PACKAGES) tests pyproject.toml | tar -xf - -C $(PLAIN)
+	cd $(PLAIN) && RIHLA_PLAIN=1 PYTHONPATH=$(CURDIR)/$(PLAIN) $(abspath $(BIN))/python -m pytest -n $(JOBS) \
+		--dist worksteal -m "not kafka" $(PLAIN_TESTS)
+
+faults: compile kafka ## Kill, freeze, cut and fill up everything, and look for differences (takes long; needs Java and Maven)
 	$(BIN)/python -m tests.faults
 
 kafka: ## Fetch Apache Kafka's jars with Maven, for --broker kafka and the tests on it
@@ -71,7 +94,7 @@ format: setup ## Put the code into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup $(BENCH_INSTALLED) ## Measure Rihla against its peers: tables, a plot, a line of JSON (nothing else should run)
+bench: compile $(BENCH_INSTALLED) ## Measure Rihla against its peers: tables, a plot, a line of JSON (nothing else should run)
 	$(BENCH_VENV)/bin/python -m tests.benchmarks --plot build/bench.png
 
 $(BENCH_INSTALLED): requirements-bench.lock pyproject.toml

@@ -1,6 +1,7 @@
 """Compiles the modules where the workers spend their time with mypyc: the same Python, some of it as C.
 
-Which ones is said in pyproject.toml ([tool.rihla] compiled). Without a C compiler, without mypy, or with
+`make compile`, for production, tests and figures; `make run` goes without. Which ones is said in pyproject.toml
+([tool.rihla] compiled). Without a C compiler, without mypy, or with
 RIHLA_COMPILE=0 they stay Python; everything works the same, at more CPU an event. All else is in pyproject.toml.
 """
 

@@ -12,6 +12,7 @@ import threading
 from typing import Any
 
 import faust
+from faust.tables import manager
 
 from streams import transport
 from streams.settings import Settings
@@ -38,6 +39,16 @@ STOP_CRASHED_WITHIN = 10.0  # after a crash nothing is left to finish, and the g
 log = logging.getLogger(__name__)
 
 
+class TableManager(manager.TableManager):  # type: ignore[misc]  # Faust is untyped
+    """Faust's, without the second that it waits for tables to be declared: ours are before the app starts."""
+
+    logger = logging.getLogger("faust.tables")  # as App.logger
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
+
+
 class App(faust.App):  # type: ignore[misc]  # Faust is untyped
     """A Faust app that leaves no folders behind and knows what the transport and the tables need to know."""
 
@@ -60,6 +71,7 @@ def build(settings: Settings, worker: str) -> App:
         settings.group(worker),
         broker=[f"{transport.SCHEME}://{address}" for address in settings.broker_list],
         store="memory://",
+        TableManager=TableManager,
         autodiscover=False,
         key_serializer="raw",
         value_serializer="raw",

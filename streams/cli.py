@@ -11,7 +11,9 @@ from typing import Any
 
 import click
 
+from streams import compiled
 from streams.errors import RihlaError
+from streams.lean_imports import leave_out_pandas
 
 # name: where the command is, what it does. In the order in which somebody meets them.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -64,10 +66,13 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
-            return super().resolve_command(ctx, args)
+            found = super().resolve_command(ctx, args)
         except click.UsageError as error:
             error.message += f" Commands: {', '.join(COMMANDS)}."
             raise
+        if found[0] != "doctor":  # which tells of it among other things
+            compiled.refuse_stale()
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -134,6 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     its traceback. With --debug (or RIHLA_DEBUG=1) every error shows its traceback.
     """
     state: dict[str, Any] = {}
+    leave_out_pandas()
     _quieten()
     try:
         with cli.make_context("rihla", list(sys.argv[1:] if arguments is None else arguments)) as context:

@@ -11,7 +11,7 @@ from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.embedded.leader import replace_dead_leaders
+from streams.embedded.leader import join_at_once, replace_dead_leaders
 from streams.holes import explanation
 from streams.records import hand_out_columns
 
@@ -95,6 +95,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
         coordinator._maybe_leave_group = leave_from_zero
         if getattr(self.app, "embedded", False):
             replace_dead_leaders(coordinator, self.app.conf.broker_session_timeout)
+            if self.app.settings.sole:
+                join_at_once(coordinator)
             space_out(self._ensure_consumer()._fetcher, EMBEDDED_FETCH_EVERY)
 
     def _create_worker_consumer(self, transport: Any) -> Any:

@@ -83,10 +83,10 @@ def compilation(root: Path | None = None) -> Finding:
     changed = compiled.stale(root)
     if changed:
         names = ", ".join(source.name for source in changed)
-        return Finding("problem", "compiled modules", f"changed since they were compiled: {names}", "make setup")
+        return Finding("problem", "compiled modules", f"changed since they were compiled: {names}", "make compile")
     count = len(compiled.modules(root))
     if not count:
-        remedy = "all works, at more CPU an event; for less, install a C compiler (Debian: gcc), then make setup"
+        remedy = "all works, at more CPU an event; for less: make compile, with a C compiler (Debian: gcc)"
         return Finding("note", "compiled modules", "none", remedy)
     return Finding("ok", "compiled modules", str(count))
 

@@ -41,6 +41,8 @@ class Settings:
     metrics_port: port of /metrics and its neighbours; 0 takes any free one, None serves none.
     epoch: number of the history that is written, raised by one when state is rebuilt from the log.
     embedded: the broker is the embedded one (Tansu): short group timeouts, no topic settings.
+    sole: no other process of this worker's group ever runs at the same time, which whoever sets it must see to: the
+    embedded broker then lets it join in a second instead of five.
     max_poll_records: largest number of records in one batch.
     compression: of what is produced: none, gzip, or, where aiokafka's codecs are installed, snappy, lz4 or zstd.
     session_timeout: seconds without a heartbeat after which a worker has lost its partitions.
@@ -60,6 +62,7 @@ class Settings:
     metrics_port: int | None = None
     epoch: int = 0
     embedded: bool = False
+    sole: bool = False
     max_poll_records: int = 8000
     compression: str = "none"
     session_timeout: float = 30.0

@@ -23,7 +23,7 @@ ROOMY = {"max.message.bytes": str(16 << 20)}
 CHANGELOG = {**LATEST_BY_KEY, **ROOMY, "min.cleanable.dirty.ratio": "0.3"}
 DAYS_30 = {"retention.ms": str(30 * 24 * 3600 * 1000), **ANY_TIME}
 ATTEMPTS_WAIT = 0.2  # seconds between looks for a topic just created
-VISIBLE_WITHIN = 30.0  # seconds
+VISIBLE_WITHIN = 300.0  # seconds
 
 
 class TopicError(RihlaError):

@@ -25,6 +25,7 @@ from sinks.http_interface import Served, serve
 from sinks.migrate import migrate
 from sinks.tables import TABLES
 from sinks.writer import Writer
+from tests.waiting import HUNG
 
 T = TypeVar("T")
 
@@ -72,12 +73,12 @@ class LoopThread:
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """The result of a coroutine that runs in the thread's loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(HUNG)
 
     def close(self) -> None:
         """Stop the loop and wait for its thread."""
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(10)
+        self._thread.join(HUNG)
         self.loop.close()
 
 

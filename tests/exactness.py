@@ -14,6 +14,8 @@ from typing import Any
 
 import polars as pl
 
+from tests.waiting import HUNG
+
 VIEWS = ("interactions", "journeys", "customers", "cases", "identities")
 """The exact views that are functions of the set of events."""
 
@@ -23,7 +25,7 @@ DIGITS = 6
 Row = dict[str, Any]
 
 
-def rihla(*arguments: str, timeout: float = 600.0) -> bytes:
+def rihla(*arguments: str, timeout: float = HUNG) -> bytes:
     """Standard output of one `rihla` command, which must succeed."""
     done = subprocess.run(
         [sys.executable, "-m", "streams.cli", *arguments], capture_output=True, timeout=timeout, check=False

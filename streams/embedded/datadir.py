@@ -18,6 +18,9 @@ from pathlib import Path
 
 from streams.errors import RihlaError
 
+OWNED_SECONDS = 1.0
+LOOKED_AT_SECONDS = 60.0
+
 
 class DataInUse(RihlaError):
     """Another process owns the folder; the message names it."""
@@ -94,13 +97,15 @@ class DataDirectory:
             os.close(lock)
 
     def _acquire(self, lock: int) -> None:
-        deadline = time.monotonic() + 1.0  # `owner()` elsewhere holds the lock for a moment, to see whether it is free
+        # `owner()` elsewhere holds the lock for a moment, to see whether it is free: then nobody is named as the owner,
+        # or somebody who was killed, and there is time for that process to get on.
+        began = time.monotonic()
         while True:
             try:
                 return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if time.monotonic() > deadline:
-                    owner = self._read(lock)
+                owner = self._read(lock)
+                if time.monotonic() - began > (OWNED_SECONDS if _lives(owner.pid) else LOOKED_AT_SECONDS):
                     raise DataInUse(
                         f"{self.path} is in use by `rihla {owner.command}` (process {owner.pid})",
                         "one process at a time owns a data folder: stop that one, or name another with --data",
@@ -158,3 +163,16 @@ class DataDirectory:
         temporary = self.path / "history.json.new"
         temporary.write_text(json.dumps(asdict(history)))
         temporary.replace(self.path / "history.json")
+
+
+def _lives(pid: int) -> bool:
+    """Whether there is a process of that id, of whomever; 0 is none."""
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -129,12 +129,17 @@ class Stalled(RihlaError):
     """Nothing has moved for a while and not everything is done; the message names who is behind."""
 
 
+STALL_SECONDS = 600.0
+"""Nothing moves for so long only where something is broken: workers that start, or handle one large batch, on a machine
+with ten times the work that it can do, take a minute or two."""
+
+
 async def wait_until_drained(
     ledger: Ledger,
     look: Callable[[], Awaitable[bool]],
     *,
     looks: Callable[[], int] = lambda: 2,
-    stall_seconds: float = 60.0,
+    stall_seconds: float = STALL_SECONDS,
     pause_seconds: float = 0.5,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:

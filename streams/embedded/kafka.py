@@ -20,7 +20,7 @@ JARS_VARIABLE = "RIHLA_KAFKA_LIB"
 POM = Path(__file__).resolve().parents[2] / "deploy" / "kafka" / "pom.xml"
 HEAP = "512m"
 MAVEN_SECONDS = 600
-FORMAT_SECONDS = 60
+FORMAT_SECONDS = 600
 OUTPUT_SHOWN = 2000  # characters of what a program that failed has said
 
 PROPERTIES = """\
@@ -72,8 +72,7 @@ class Kafka(BrokerProcess):
     """
 
     name = "the managed Kafka"
-    start_seconds = 90.0
-    stop_seconds = 30.0
+    stop_seconds = 300.0  # killed before its end, it checks all its segments at the next start
 
     def __init__(self, folder: Path, jars: Path | None = None, port: int | None = None) -> None:
         super().__init__(folder / "kafka.log", port)

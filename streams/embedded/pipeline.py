@@ -80,6 +80,15 @@ def partitions_for(plan: Plan, environment: Mapping[str, str]) -> int | None:
     return None if said or plan.broker != TANSU else plan.workers
 
 
+def is_sole(plan: Plan, kind: str) -> bool:
+    """Whether a worker of a kind is the only one of its group at any moment.
+
+    The supervisor starts one again only when its process has ended. Of the embedded broker nobody else has workers;
+    another one may have them from elsewhere.
+    """
+    return plan.broker == TANSU and (kind not in SCALED or plan.workers == 1)
+
+
 class Pipeline:
     """`async with Pipeline(plan, "run", say) as pipeline:` everything runs inside the block, nothing after it.
 
@@ -258,7 +267,8 @@ class Pipeline:
 
     def _spec(self, kind: str, name: str) -> ChildSpec:
         command = [sys.executable, "-m", "streams.cli", "worker", kind, "--metrics-port", "0"]
-        return ChildSpec(name, command, {**environment(self.settings), VARIABLE: self._erasure_key})
+        settings = replace(self.settings, sole=is_sole(self._plan, kind))
+        return ChildSpec(name, command, {**environment(settings), VARIABLE: self._erasure_key})
 
 
 def _migrate(url: str, database: str) -> None:

@@ -45,11 +45,12 @@ class Follower:
             bootstrap_servers=self._settings.broker_list, group_id=None, enable_auto_commit=False
         )
         await self._consumer.start()
+        # Records come singly, so that the end is right with the embedded broker, too. It is asked for before there is
+        # a fetch that waits for records: that broker answers what comes on one connection in turn.
+        end = (await self._consumer.end_offsets([partition]))[partition]
         self._consumer.assign([partition])
         await self._consumer.seek_to_beginning(partition)
-        # Records come singly, so that the end is right with the embedded broker, too.
-        end = (await self._consumer.end_offsets([partition]))[partition]
-        while await self._consumer.position(partition) < end:
+        while end and await self._consumer.position(partition) < end:
             await self._take(self._consumer)
         if len(self._erased):
             log.info("%d identifiers were erased, and are refused", len(self._erased))

@@ -21,6 +21,7 @@ from tests.benchmarks import (
     scaling,
     sink,
     stages,
+    start,
     state,
     stitch,
     transport,
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[int, argparse.Namespace], Outcome]] = {
     # First: where files are made on ext4, what others have just deleted nearby makes each insert dearer for minutes.
     "latency": lambda events, options: latency.measure(events, options.rate),
     "stages": lambda events, options: stages.measure(events, options.hotel),
+    "start": lambda events, _: start.measure(events),
     "transport": lambda records, _: transport.measure(records),
     "pipeline": lambda events, _: pipeline.measure(events),
     "workers": lambda events, _: workers.measure(events),
@@ -46,6 +48,7 @@ BENCHMARKS: dict[str, Callable[[int, argparse.Namespace], Outcome]] = {
 EVENTS = {
     "latency": 20_000,
     "stages": 60_000,
+    "start": 500,
     "transport": 200_000,
     "pipeline": 200_000,
     "workers": 200_000,
@@ -60,6 +63,7 @@ EVENTS = {
 QUICK = {
     "latency": 2_000,
     "stages": 20_000,
+    "start": 200,
     "transport": 20_000,
     "pipeline": 10_000,
     "workers": 10_000,

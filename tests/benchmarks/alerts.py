@@ -24,6 +24,7 @@ from schemas.registry import LocalRegistry
 from streams.embedded.pipeline import Pipeline, Plan
 from streams.feed import Feeder, registry_of
 from streams.sources import jsonl
+from tests.benchmarks import calibration
 from tests.benchmarks.pipeline import WITHIN
 from tests.benchmarks.report import Outcome, say, tabulate
 
@@ -46,13 +47,14 @@ def measure(complaints: int) -> Outcome:
         [what, len(took), *np.percentile(took, PERCENTILES).round(3).astype(str)] for what, took in seconds.items()
     ]
     longest = max(seconds["raised, published"])
+    limit = LIMIT * max(1.0, calibration.slower(time.perf_counter))  # most of it is waiting, which no machine shortens
     figures: dict[str, Any] = {
         f"alert_{what.replace(', ', '_')}_s": {f"p{p:g}": round(float(np.percentile(took, p)), 3) for p in PERCENTILES}
         for what, took in seconds.items()
     }
     problems = []
-    if longest > TOLERATED * LIMIT:
-        problems.append(f"alerts: one took {longest:.1f} s, more than {TOLERATED:g} times its limit of {LIMIT:g} s")
+    if longest > TOLERATED * limit:
+        problems.append(f"alerts: one took {longest:.1f} s, more than {TOLERATED:g} times its limit of {limit:.1f} s")
     return Outcome(tabulate(["alert", "alerts", *(f"p{p:g} s" for p in PERCENTILES)], table), figures, problems)
 
 

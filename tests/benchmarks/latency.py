@@ -28,7 +28,7 @@ import uvloop
 from streams.embedded.pipeline import Pipeline, Plan
 from streams.feed import Feeder, Prepared, registry_of
 from streams.sources import jsonl
-from tests.benchmarks import sample
+from tests.benchmarks import calibration, sample
 from tests.benchmarks.pipeline import WITHIN, verified
 from tests.benchmarks.processes import Tree
 from tests.benchmarks.report import Outcome, say, tabulate
@@ -83,9 +83,10 @@ def measure(events: int, rates: Sequence[int] | None = None) -> Outcome:
     problems = [] if matches else ["latency: the tables are not as verified"]
     if rates is None:
         p99 = figures["p99_latency_s_at_half_load"] = figures["latency_s"][HALF]["p99"]
-        if p99 > TOLERATED * LIMIT:
+        limit = LIMIT * max(1.0, calibration.slower(time.perf_counter))  # part of it is waiting: never shorter
+        if p99 > TOLERATED * limit:
             problems.append(
-                f"latency: p99 at half load is {p99:.1f} s, more than {TOLERATED:g} times its limit of {LIMIT:g} s"
+                f"latency: p99 at half load is {p99:.1f} s, more than {TOLERATED:g} times its limit of {limit:.1f} s"
             )
     head = ["load", "events a second", "probes", *(f"{name} s" for name in named)]
     table = [[load, round(seen.rate), len(seen.seconds), *map(str, seen.percentiles())] for load, seen in found.items()]

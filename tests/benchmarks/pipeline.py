@@ -101,7 +101,7 @@ def run(events: int) -> Run:
         different = sample.write(events, file)
         say(f"pipeline: rihla run over {events:,} events")
         began = time.monotonic()
-        tree, cpu, output = _watched([*RIHLA, "run", str(file), "--data", data], Path(folder) / "out")
+        tree, cpu, output = watched([*RIHLA, "run", str(file), "--data", data], Path(folder) / "out")
         seconds = time.monotonic() - began
         say(f"pipeline: {seconds:.0f} s; rihla verify")
         verified = subprocess.run(
@@ -141,7 +141,7 @@ async def verified(pipeline: Pipeline) -> dict[str, Any]:
     return dict(json.loads(printed))
 
 
-def _watched(command: list[str], out: Path) -> tuple[Tree, float, str]:
+def watched(command: list[str], out: Path) -> tuple[Tree, float, str]:
     """Run a command to its end: its tree, the CPU seconds of it and all it waited for, and what it printed."""
     with out.open("wb") as stdout:
         process = subprocess.Popen(tethered(command), stdin=subprocess.DEVNULL, stdout=stdout)

@@ -27,7 +27,12 @@ def draw(figures: Mapping[str, Any], file: Path) -> None:
     bars = below.barh(list(costs), list(costs.values()), color="tab:green")
     below.bar_label(bars, fmt="%.1f")
     below.scatter(
-        [stages.LIMITS[name] for name in costs], list(costs), marker="|", s=200, color="tab:red", label="limit"
+        [stages.LIMITS[name] * figures.get("stages_times_slower", 1.0) for name in costs],
+        list(costs),
+        marker="|",
+        s=200,
+        color="tab:red",
+        label="limit",
     )
     below.invert_yaxis()
     below.legend()

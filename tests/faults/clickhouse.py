@@ -39,10 +39,10 @@ from streams.sources.simulate import Options, write
 from tests.brokers import Broker
 from tests.faults.clickhouse_proxy import ERRORS, KINDS, REFUSED, Proxy, Trouble
 from tests.faults.suite import Outcome
+from tests.waiting import HUNG
 
 ANSWER_WITHIN = 5  # seconds that the sink waits for an answer
 CUSTOMERS = 200
-TRIAL_SECONDS = 600
 PIECES = 8  # in which the events are fed
 DISK_MIB, BLOCK, INODES = 512, 4096, 20_000
 OWN_DISK = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
@@ -74,7 +74,7 @@ class ClickHouseFault:
         with tempfile.TemporaryDirectory(prefix="rihla-fault-disk-") as folder:
             done = subprocess.run(
                 [*OWN_DISK, folder, *command] if self.fills else command,
-                env=environment, capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False,
+                env=environment, capture_output=True, text=True, timeout=HUNG, check=False,
             )  # fmt: skip
         try:
             found = json.loads(done.stdout.splitlines()[-1])
@@ -219,7 +219,7 @@ def _verified(data: Path) -> list[str]:
     """What `rihla verify` finds."""
     done = subprocess.run(
         [sys.executable, "-m", "streams.cli", "verify", "--data", str(data)],
-        capture_output=True, text=True, timeout=TRIAL_SECONDS, check=False,
+        capture_output=True, text=True, timeout=HUNG, check=False,
     )  # fmt: skip
     return [] if done.returncode == 0 else [f"verify: {(done.stdout or done.stderr)[-500:]}"]
 

@@ -31,6 +31,7 @@ from tests.faults.http_fuzz import HTTP_WORDS, check_requests, exceptions
 from tests.faults.mutations import corpus, mutate
 from tests.faults.readers_fuzz import READERS
 from tests.faults.suite import Outcome
+from tests.waiting import HUNG
 
 SECONDS = float(os.environ.get("RIHLA_FUZZ_SECONDS", "20"))
 AT_ONCE = 12
@@ -52,7 +53,7 @@ class Fuzz:
         """Fuzz for SECONDS; `events` of the outcome are payloads. The broker is left alone."""
         command = [sys.executable, "-m", "tests.faults.fuzz", self.target, "--seed", str(seed)]
         done = subprocess.run(
-            [*command, "--seconds", str(SECONDS)], capture_output=True, text=True, timeout=SECONDS + 300, check=False
+            [*command, "--seconds", str(SECONDS)], capture_output=True, text=True, timeout=SECONDS + HUNG, check=False
         )
         try:
             found = json.loads(done.stdout.splitlines()[-1])

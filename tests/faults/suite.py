@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import Protocol
 
 from tests.brokers import Broker
+from tests.waiting import HUNG
 
 MODULES = (
     "tests.faults.processes",
@@ -23,7 +24,7 @@ MODULES = (
 )
 """Modules with FAULTS, in the order in which they run."""
 
-TRIAL_SECONDS = 300.0
+TRIAL_SECONDS = HUNG
 """A trial that takes longer has come to a standstill, or goes round in circles."""
 
 

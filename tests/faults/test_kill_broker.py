@@ -13,9 +13,8 @@ from streams.settings import Settings
 from streams.topics import ensure_topics
 from tests.brokers import Broker, until
 from tests.faults.trial import BATCH, SESSION, Worker
+from tests.waiting import PATIENCE
 from tests.workers import produce
-
-PATIENCE = 180.0
 
 
 @pytest.mark.slow

@@ -21,16 +21,16 @@ from tests.faults.failpoints import Failpoint
 from tests.faults.proxy import proxy
 from tests.faults.suite import faults
 from tests.faults.trial import ROOT
+from tests.waiting import HUNG
 
 CUSTOMERS = "150"  # some 1,200 events
-SECONDS = 600  # in which a run must end, however busy the machine is
 
 
 def suite(*arguments: str) -> tuple[int, dict[str, Any]]:
     """Exit status and last line of one run of the suite: in a process of its own, since it has an engine of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults", "--runs", "1", "--customers", CUSTOMERS, *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=HUNG, check=False,
     )  # fmt: skip
     assert done.stdout, done.stderr
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -99,6 +99,6 @@ def test_a_cut_connection_ends_on_both_sides() -> None:
             assert (way.cut(), way.cut()) == (2, 0)
             with pytest.raises(ConnectionResetError):
                 await reader.readexactly(1)
-            await asyncio.wait_for(ended.wait(), 10)
+            await asyncio.wait_for(ended.wait(), HUNG)
 
     asyncio.run(scenario())

@@ -26,13 +26,13 @@ from streams.settings import Settings
 from streams.topics import ensure_topics
 from tests.brokers import Broker, until
 from tests.faults.counting_worker import INPUT, OUTPUT
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = 2000
 BATCH = 500  # records a batch at most
 PAUSE = 0.05  # seconds of each batch between the change and its writing: most kills fall into it
 SESSION = 6.0
-PATIENCE = 120.0  # seconds to wait for any one condition
 VALUE = b"x" * 200
 FAULTS = ("kill", "freeze", "stop")
 

@@ -42,11 +42,11 @@ from streams.sources.simulate import Options, write
 from streams.topics import ensure_topics
 from tests.brokers import until
 from tests.faults import broken, failpoints
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("enrich", "identity", "stitch", "sink")
 SESSION = 6.0  # seconds
-PATIENCE = 120.0  # seconds to wait for any one condition
 BATCH = 500  # records at most: many batches, so that a fault falls among them
 CUSTOMERS = 700  # in a trial's stream, with some eight events each
 CHUNK = 250  # events fed at a time

@@ -26,10 +26,10 @@ from streams.settings import Settings
 from streams.topics import ensure_topics
 from tests.brokers import Broker, until
 from tests.integration.test_identity_worker import Reader
+from tests.waiting import HUNG, PATIENCE
 from tests.workers import producing
 
 PARTITIONS = 2
-PATIENCE = 90.0  # seconds to wait for a worker to come up
 STAY = polars_schema("stay")
 
 
@@ -154,7 +154,7 @@ def test_an_arabic_halal_complaint_raises_an_alert_in_time_and_its_resolution_cl
                 assert closed["alert_id"] == alert["alert_id"]
                 assert closed["raised_at"] == alert["raised_at"]
                 stitch.send_signal(signal.SIGTERM)
-                assert stitch.wait(PATIENCE) == 0
+                assert stitch.wait(HUNG) == 0
 
     asyncio.run(trial())
 

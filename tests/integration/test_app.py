@@ -17,6 +17,7 @@ from streams.settings import Settings
 from streams.topics import COMPACTED, TOPICS, ensure_topics
 from tests.brokers import Broker, until
 from tests.faults.trial import BATCH, ROOT, Worker
+from tests.waiting import HUNG
 from tests.workers import administering, committed, create_topic, produce
 
 FAILING = """
@@ -43,7 +44,7 @@ def run(program: str, settings: Settings) -> subprocess.CompletedProcess[str]:
         "RIHLA_EMBEDDED": str(settings.embedded),
     }
     command = [sys.executable, "-c", program]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=HUNG, check=False)
 
 
 def test_a_worker_whose_handler_fails_says_so_and_ends_with_1(broker: Broker, topic_prefix: str) -> None:

@@ -16,6 +16,7 @@ from streams.embedded.tansu import Tansu
 from streams.settings import Settings
 from tests.brokers import Broker, wait_until
 from tests.faults.trial import read_all
+from tests.waiting import HUNG
 from tests.workers import create_topic, produce
 
 
@@ -27,7 +28,7 @@ class Sleeper(BrokerProcess):
 
     def command(self) -> list[str]:
         """Sleep."""
-        return [sys.executable, "-c", "import time; print('sleeping', flush=True); time.sleep(60)"]
+        return [sys.executable, "-c", "import time; print('sleeping', flush=True); time.sleep(3600)"]
 
 
 class Failing(Sleeper):
@@ -143,7 +144,7 @@ asyncio.run(broker.start())
 print(broker.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=HUNG, check=False)
     assert ended.returncode == -9
     pid = int(ended.stdout)
 

@@ -16,6 +16,7 @@ from sinks.tables import TABLES
 from sinks.writer import LONGEST_PAUSE, FinalInsertError, Rejected, Retry, Writer
 from tests.clickhouse import ClickHouse, Faults
 from tests.sink_rows import NOON, frame, journey
+from tests.waiting import HUNG
 
 
 class Journal:
@@ -162,7 +163,7 @@ def test_a_table_that_hangs_holds_up_no_other(clickhouse: ClickHouse) -> None:
     released = threading.Event()
 
     def hang() -> Client:
-        released.wait(60)
+        released.wait(HUNG)
         return clickhouse.connect()
 
     async def run() -> None:

@@ -1,4 +1,5 @@
-"""A group of the embedded broker whose leader is gone for good is led by somebody else in the end."""
+"""Groups of the embedded broker: one whose leader is gone for good is led by somebody else in the end; one of a single
+member does not wait for others."""
 
 from __future__ import annotations
 
@@ -14,9 +15,10 @@ from aiokafka.errors import RebalanceInProgressError
 from aiokafka.protocol.group import JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest
 
 from streams.embedded import leader
-from streams.embedded.leader import replace_dead_leaders
+from streams.embedded.leader import SOLE_SESSION_MS, join_at_once, replace_dead_leaders
 from streams.settings import Settings
 from tests.brokers import Broker, until
+from tests.waiting import HUNG
 from tests.workers import create_topic
 
 ROUNDS = 4  # three who leave at once leave a dead leader behind about every other time
@@ -63,7 +65,7 @@ async def leave_at_once_and_join(settings: Settings, topic: str, group: str) -> 
     try:
         await until(lambda: last._coordinator is not None)
         replace_dead_leaders(last._coordinator, SESSION)
-        await asyncio.wait_for(starting, 60)
+        await asyncio.wait_for(starting, HUNG)
         with polled(last):
             await until(lambda: len(last.assignment()) == 4)
     finally:
@@ -130,5 +132,68 @@ def test_only_a_leader_who_is_silent_for_sessions_is_replaced(monkeypatch: pytes
         clock = 30 * SESSION
         await coordinator.round()
         assert sum(isinstance(request, LeaveGroupRequest) for request in coordinator.sent) == 1
+
+    asyncio.run(scenario())
+
+
+def test_the_only_member_asks_for_a_short_session_and_keeps_its_own() -> None:
+    sent: list[Any] = []
+
+    async def send(request: Any) -> str:
+        sent.append(request)
+        return "answer"
+
+    coordinator = SimpleNamespace(_send_req=send, _session_timeout_ms=10_000)
+    join_at_once(coordinator)
+    others = LeaveGroupRequest("group", "me")
+
+    async def scenario() -> None:
+        for session in (10_000, SOLE_SESSION_MS // 2):
+            join = JoinGroupRequest("group", session, 6000, "me", None, "consumer", [("range", b"")])
+            assert await coordinator._send_req(join) == "answer"
+        assert await coordinator._send_req(others) == "answer"
+
+    asyncio.run(scenario())
+    assert [request._session_timeout for request in sent[:2]] == [SOLE_SESSION_MS, SOLE_SESSION_MS // 2]
+    assert sent[2] is others
+    assert coordinator._session_timeout_ms == 10_000
+
+
+def test_the_only_member_stays_one_though_its_heartbeats_come_late(embedded_broker: Broker, topic_prefix: str) -> None:
+    """The broker looks for silent members when one of them asks for something, and does not take that one for silent:
+    a machine that is busy for longer than the short session costs nothing."""
+
+    async def scenario() -> None:
+        settings = embedded_broker.settings(topic_prefix)
+        topic = await create_topic(settings, "in", 1)
+        alone = AIOKafkaConsumer(
+            bootstrap_servers=settings.brokers,
+            group_id=topic_prefix,
+            session_timeout_ms=60_000,
+            rebalance_timeout_ms=60_000,
+            heartbeat_interval_ms=2 * SOLE_SESSION_MS,
+        )
+        await alone.start()
+        alone.subscribe([topic])
+        await until(lambda: alone._coordinator is not None)
+        join_at_once(alone._coordinator)
+        try:
+            with polled(alone):
+                await until(alone.assignment)
+                generation = alone._coordinator.generation
+                beats = 0
+                heartbeat = alone._coordinator._do_heartbeat
+
+                async def counted() -> bool:
+                    nonlocal beats
+                    known = bool(await heartbeat())
+                    beats += known
+                    return known
+
+                alone._coordinator._do_heartbeat = counted
+                await until(lambda: beats >= 2)
+                assert (alone._coordinator.generation, len(alone.assignment())) == (generation, 1)
+        finally:
+            await alone.stop()
 
     asyncio.run(scenario())

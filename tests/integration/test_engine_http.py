@@ -25,6 +25,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 from sinks.engine import MERGE_TREE, Engine, EngineBusyError, EngineError, literal
 from sinks.http_interface import serve
 from tests.clickhouse import ClickHouse, LoopThread
+from tests.waiting import HUNG
 
 CREATE = """
 CREATE TABLE t (a UInt64, s String, l LowCardinality(String), d DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY a
@@ -38,7 +39,7 @@ def http(
     """Status, headers and body of one request; POST where there is data."""
     request = urllib.request.Request(url, data=data, headers=headers or {})
     try:
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=HUNG) as response:
             return response.status, dict(response.headers), response.read()
     except urllib.error.HTTPError as error:
         return error.code, dict(error.headers), error.read()
@@ -417,7 +418,7 @@ from sinks.engine import Engine, EngineBusyError
 try: Engine({str(engine.path)!r})
 except EngineBusyError as error: print(error)
 """
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=HUNG)
     assert "is in use by process" in answer.stdout
 
 
@@ -437,13 +438,13 @@ print(e.query("SELECT sum(a) FROM cx.t").data)
 e.query("INSERT INTO cx.t VALUES (4)")
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    first = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    first = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=HUNG)
     assert first.stdout.split("\n")[:1] == ["236"], first.stderr
     again = f"""
 from sinks.engine import Engine
 with Engine({str(tmp_path)!r} + "/e é") as e: print(e.query("SELECT sum(a) FROM cx.t").data)
 """
-    second = subprocess.run([sys.executable, "-c", again], capture_output=True, text=True, timeout=60, check=True)
+    second = subprocess.run([sys.executable, "-c", again], capture_output=True, text=True, timeout=HUNG, check=True)
     assert second.stdout == "b'7\\n'\n"
 
 
@@ -466,7 +467,7 @@ while e.query("SELECT count() FROM system.processes").data == b"1\\n": pass
 e.close()
 thread.join()
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=HUNG, check=True)
     assert done.stdout == "394\n"
 
 

@@ -13,6 +13,7 @@ from tests.brokers import wait_until
 from tests.exactness import fingerprints, shuffled, tables
 from tests.integration.test_run import rihla
 from tests.integration.test_up import PATIENCE, owner_of, sums, up
+from tests.waiting import HUNG
 
 
 def counted(data: Path, metric: str) -> float:
@@ -20,7 +21,7 @@ def counted(data: Path, metric: str) -> float:
     total = 0.0
     for name, url in owner_of(data).workers.items():
         if name.startswith("stitch"):
-            with urllib.request.urlopen(f"{url}/metrics", timeout=10) as page:
+            with urllib.request.urlopen(f"{url}/metrics", timeout=HUNG) as page:
                 found = re.search(rf"^{metric} (\S+)$", page.read().decode(), re.MULTILINE)
                 total += float(found[1]) if found else 0.0
     return total

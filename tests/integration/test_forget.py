@@ -21,11 +21,11 @@ from streams.embedded.datadir import DataDirectory, Owner
 from streams.embedded.kafka import Kafka
 from tests.brokers import wait_until
 from tests.exactness import rihla, view_rows
+from tests.waiting import HUNG, PATIENCE
 
 pytestmark = pytest.mark.slow
 COMPACTED = ("identities", "journeys", "customers", "cases")
 CHANGELOGS = ("cx-identity-links-changelog", "cx-stitch-state-changelog")
-PATIENCE = 120.0
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def up(data: Path, broker: str) -> Iterator[Owner]:
         yield wait_until(lambda: _published(data, process), PATIENCE, "rihla up")
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        process.wait(HUNG)
 
 
 def _published(data: Path, process: subprocess.Popen[bytes]) -> Owner | None:

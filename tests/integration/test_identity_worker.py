@@ -28,9 +28,9 @@ from streams.settings import Settings
 from streams.topics import ensure_topics
 from streams.verify.identity import Identity, who_is_who
 from tests.brokers import Broker, until
+from tests.waiting import HUNG, PATIENCE
 
 PARTITIONS = 2
-PATIENCE = 90.0  # seconds to wait for any one condition
 
 
 @contextmanager
@@ -156,7 +156,7 @@ def test_identities_are_exact_whatever_happens_to_the_worker(broker: Broker, top
             with identity_worker(settings, log) as worker:
                 await until(lambda: reader.says(who_is_who(parts[0] + parts[1])), PATIENCE, "the first two parts")
                 worker.send_signal(signal.SIGTERM)
-                assert worker.wait(PATIENCE) == 0
+                assert worker.wait(HUNG) == 0
             with identity_worker(settings, log):
                 await send(producer, settings, parts[2])
                 await until(lambda: reader.says(who_is_who(links)), PATIENCE, "all of it")

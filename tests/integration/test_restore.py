@@ -31,6 +31,7 @@ from streams.topics import ensure_topics
 from tests.brokers import Broker
 from tests.by_columns import Enricher
 from tests.clickhouse import ClickHouse
+from tests.waiting import HUNG
 
 KEY = ["subject", "event_id"]
 NOW = 1_900_000_000_000  # later than anything simulated, epoch milliseconds
@@ -166,7 +167,7 @@ async def records(settings: Settings, sent: restore.Restored) -> dict[str, list[
     try:
         consumer.assign(list(ends))
         await consumer.seek_to_beginning()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HUNG):
             while sum(map(len, found.values())) < sum(ends.values()):
                 for tp, batch in (await consumer.getmany(timeout_ms=1000)).items():
                     found[tp.topic] += [(tp.partition, r.key, r.value, dict(r.headers)) for r in batch]

@@ -15,10 +15,10 @@ import pytest
 from streams.embedded.datadir import DataDirectory, History
 from streams.sources.simulate import Options, write
 from tests.brokers import Broker
+from tests.waiting import HUNG
 
 BAD_LINES = b'{"no json\n\n{"channel": "booking", "touchpoint": 7}\n[]\n'
 N_BAD_LINES = 3
-PATIENCE = 240.0  # seconds for one command
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def rihla(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         env={**os.environ, "COLUMNS": "200", **environment},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=HUNG,
         check=False,
     )
 

@@ -90,7 +90,7 @@ def test_while_clickhouse_is_away_kafka_keeps_the_rest(
             def delivered() -> int:
                 return sum(one.delivered for tp, one in app.consumer.progress.items() if tp.topic == topic)
 
-            await until(lambda: faults.inserts >= 8, 90, "some attempts")
+            await until(lambda: faults.inserts >= 8, what="some attempts")
             seen = -1
             while seen != delivered():
                 seen = delivered()
@@ -106,7 +106,7 @@ def test_while_clickhouse_is_away_kafka_keeps_the_rest(
                 rows = await asyncio.to_thread(clickhouse.rows, "SELECT count(), uniqExact(journey_id) FROM journeys")
                 return rows == [(count, count)]
 
-            await until(stored, 120, "every row, once")
+            await until(stored, what="every row, once")
 
     asyncio.run(scenario())
 
@@ -149,7 +149,7 @@ def test_a_row_that_clickhouse_refuses_becomes_a_letter_and_its_neighbours_are_s
                 found = await asyncio.to_thread(clickhouse.rows, counts)
                 return sorted(found) == [(2,), (998,)]
 
-            await until(all_is_stored, 90, "998 rows and 2 letters")
+            await until(all_is_stored, what="998 rows and 2 letters")
         topic = settings.topic("journeys")
         assert sorted(clickhouse.rows(told)) == [(topic, "unstorable", 1, 1, "k7"), (topic, "unstorable", 1, 1, "k900")]
 
@@ -168,7 +168,7 @@ def test_a_letter_that_is_refused_is_told_once_and_then_a_person_must_act(
         async with sink(settings) as app:
             await send(settings, "dead-letters", letter("cx.stay", b"good"), "dead_letter")
             await send(settings, "dead-letters", letter("cx.stay", b"ugly"), "dead_letter")
-            await until(lambda: app.crash_reason is not None, 90, "the worker to give up")
+            await until(lambda: app.crash_reason is not None, what="the worker to give up")
             assert isinstance(app.crash_reason, FinalInsertError)
             assert "a letter about a letter" in str(app.crash_reason)
         assert clickhouse.rows("SELECT payload FROM dead_letters") == [("good",)]

@@ -24,6 +24,7 @@ from streams.topics import ensure_topics
 from tests.alert_worlds import HOUR, INTERACTION, NOW, event
 from tests.brokers import Broker, until
 from tests.integration.test_alerts import PATIENCE, Alerts, reading, worker
+from tests.waiting import HUNG
 from tests.workers import producing
 
 RULES = """
@@ -68,7 +69,7 @@ class Worker:
     def metric(self, name: str) -> float:
         """The sum of a metric's series; 0 while there is no answer."""
         try:
-            with urllib.request.urlopen(self._url, timeout=5) as answer:
+            with urllib.request.urlopen(self._url, timeout=HUNG) as answer:
                 families = list(text_string_to_metric_families(answer.read().decode()))
         except OSError:
             return 0.0

@@ -251,7 +251,7 @@ def test_a_slow_handler_holds_the_reading_back(broker: Broker, topic_prefix: str
             await seen.handle(batch)
 
         async with running(app := worker(settings, [topic], wait)):
-            await until(lambda: any(found.outstanding for found in app.consumer.progress.values()))
+            await until(lambda: sum(found.outstanding for found in app.consumer.progress.values()) >= 2)
             before = -1
             while before != (now := sum(found.outstanding for found in app.consumer.progress.values())):
                 before = now

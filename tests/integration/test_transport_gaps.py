@@ -73,7 +73,7 @@ def test_a_compacted_topic_is_read_although_the_settings_do_not_know_it(
             return found.offsets(0)[0] > 0 or len(found.offsets(0)) < 3000
 
         looks: list[Seen] = []
-        await until(compacted, 120)
+        await until(compacted)
         latest = {key: value for batch in looks[0].batches for key, value in zip(batch.keys, batch.values, strict=True)}
         assert len(latest) == 997
         assert {key for batch in looks[-1].batches for key in batch.keys} == latest.keys()

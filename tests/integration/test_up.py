@@ -21,8 +21,7 @@ from streams.embedded.memory import tree_memory
 from streams.sources.simulate import Options, write
 from tests.brokers import wait_until
 from tests.integration.test_run import rihla, rows
-
-PATIENCE = 120.0  # seconds for any one condition
+from tests.waiting import HUNG, PATIENCE
 
 
 @contextmanager
@@ -57,7 +56,7 @@ def owner_of(data: Path) -> Owner:
 
 def asked(url: str) -> Any:
     """The JSON that a page answers."""
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=HUNG) as answer:
         return json.load(answer)
 
 
@@ -97,7 +96,7 @@ def test_a_service_is_fed_asked_and_restarted_and_stays_exact(tmp_path: Path) ->
             topics = {f"cx.{topic}" for topic in READS[name.partition("-")[0]]}
             assert asked(f"{url}/progress")["inputs"].keys() == topics, "drain waits for other topics than are read"
         body = b"SELECT count() FROM interactions"
-        with urllib.request.urlopen(f"{owner.clickhouse}/?database=cx", body, timeout=10) as answer:
+        with urllib.request.urlopen(f"{owner.clickhouse}/?database=cx", body, timeout=HUNG) as answer:
             assert int(answer.read()) == events
 
         for command, pid in children(process).items():
@@ -110,7 +109,7 @@ def test_a_service_is_fed_asked_and_restarted_and_stays_exact(tmp_path: Path) ->
         wait_until(lambda: set(owner_of(data).workers.values()) != set(owner.workers.values()), PATIENCE)
 
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(HUNG) == 0
     assert "was ended by SIGKILL; starting it again" in (tmp_path / "up.out").read_text()
     assert DataDirectory(data).owner() is None
     assert sums(data) == (events,) * 3
@@ -126,7 +125,7 @@ def test_a_service_is_fed_asked_and_restarted_and_stays_exact(tmp_path: Path) ->
 
 def counted(owner: Owner) -> float:
     """Interactions that the stitch worker has read."""
-    with urllib.request.urlopen(f"{owner.workers['stitch-1']}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"{owner.workers['stitch-1']}/metrics", timeout=HUNG) as answer:
         lines: list[str] = answer.read().decode().splitlines()
     name = 'rihla_records_read_total{topic="cx.interactions",worker="stitch"}'
     return sum(float(line.split()[-1]) for line in lines if line.startswith(name))

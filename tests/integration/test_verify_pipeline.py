@@ -14,13 +14,14 @@ import pytest
 
 from streams.embedded.datadir import DataDirectory
 from tests.brokers import wait_until
+from tests.waiting import HUNG
 
 RIHLA = (sys.executable, "-m", "streams.cli")
 
 
 def rihla(*arguments: object, statuses: tuple[int, ...] = (0,)) -> str:
     """Run a command, in a process of its own, and return what it writes to stdout."""
-    done = subprocess.run([*RIHLA, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*RIHLA, *map(str, arguments)], capture_output=True, text=True, timeout=HUNG)
     assert done.returncode in statuses, done.stdout + done.stderr
     return done.stdout
 
@@ -44,7 +45,7 @@ def pipeline(tmp_path: Path) -> Iterator[Path]:
         yield data
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.wait(HUNG)
 
 
 @pytest.mark.slow
@@ -77,6 +78,6 @@ def test_a_folder_at_rest_is_looked_at_once(tmp_path: Path) -> None:
     assert (
         "no pipeline runs on"
         in subprocess.run(
-            [*RIHLA, "verify", "--data", str(data), "--source", "topics"], capture_output=True, text=True, timeout=60
+            [*RIHLA, "verify", "--data", str(data), "--source", "topics"], capture_output=True, text=True, timeout=HUNG
         ).stderr
     )

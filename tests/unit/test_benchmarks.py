@@ -15,7 +15,7 @@ from streams.stitch.events import Events
 from streams.stitch.fold import fold_messages
 from streams.stitch.messages import Messages
 from tests.benchmarks import __main__ as harness
-from tests.benchmarks import pipeline, processes, sample, stages
+from tests.benchmarks import calibration, pipeline, processes, sample, stages, start
 from tests.benchmarks.peers.records import PUBLISHED, Folder, Maker, Reader, Writer
 from tests.benchmarks.report import Outcome, tabulate
 from tests.benchmarks.stitch import COMPARED, difference, enriched, expected
@@ -56,8 +56,10 @@ def test_the_last_line_is_json_and_problems_end_in_status_1(
 
 def test_a_stage_that_outgrows_twice_its_limit_is_named() -> None:
     limit = stages.LIMITS["enrich"]
-    assert stages.outgrown({"enrich": 1.9 * limit}) == []
-    assert "enrich" in stages.outgrown({"enrich": 2.1 * limit})[0]
+    assert stages.outgrown({"enrich": 1.9 * limit}, 1.0) == []
+    assert "enrich" in stages.outgrown({"enrich": 2.1 * limit}, 1.0)[0]
+    assert stages.outgrown({"enrich": 5.9 * limit}, 3.0) == []  # on a machine that is three times slower
+    assert "enrich" in stages.outgrown({"enrich": 1.1 * limit}, 0.5)[0]
 
 
 def test_every_stage_is_measured_and_has_a_limit() -> None:
@@ -140,3 +142,19 @@ def test_a_record_at_a_time_ends_as_the_oracle_says() -> None:
         current = found.filter(~found["withdrawn"])
         assert difference(topic, right[topic], current) == ""
         assert difference(topic, right[topic].slice(1), current).startswith("1 values")
+
+
+def test_the_calibration_is_a_multiple_of_the_reference() -> None:
+    took = iter([0.0, 3.0, 3.0, 4.0, 4.0, 5.0, 5.0, 6.0, 6.0, 7.0])  # seconds: the first round is a slow one
+    second = calibration.TURNS * calibration.TURN_US / 1e6
+    assert calibration.slower(lambda: next(took)) == pytest.approx(1.0 / second)
+    assert len(calibration.turns(2000)) == 997
+
+
+def test_joining_is_judged_by_the_speed_of_the_machine() -> None:
+    assert start.joined("time  9.6 s  4.4 s until workers had joined, 11.0 s all in all\n") == (4.4, 11.0)
+    with pytest.raises(ValueError, match="nothing of joining"):
+        start.joined("time  9.6 s")
+    assert start.outgrown(9.9, 1.0) == []
+    assert "joining takes 10.1 s" in start.outgrown(10.1, 1.0)[0]
+    assert start.outgrown(29.0, 3.0) == []

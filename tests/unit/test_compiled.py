@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
+import pytest
+
 from streams import compiled, doctor
+
+ROOT = Path(__file__).parents[2]
 
 
 def _tree(tmp_path: Path) -> tuple[Path, Path]:
@@ -39,7 +45,76 @@ def test_doctor_tells_what_is_compiled(tmp_path: Path) -> None:
     assert doctor.compilation(tmp_path).verdict == "ok"
     os.utime(source, (3000, 3000))
     changed = doctor.compilation(tmp_path)
-    assert (changed.verdict, changed.remedy) == ("problem", "make setup")
+    assert (changed.verdict, changed.remedy) == ("problem", "make compile")
     assert "fold.py" in changed.detail
     library.unlink()
     assert doctor.compilation(tmp_path).verdict == "note"
+
+
+def test_a_source_whose_constants_were_compiled_in_is_stale_too(tmp_path: Path) -> None:
+    source, library = _tree(tmp_path)
+    source.write_text("from streams.stitch import (\n    limits,\n    plain,\n)\nfrom streams.limits import LONGEST\n")
+    one, other = source.with_name("limits.py"), tmp_path / "streams" / "limits.py"
+    for file in (one, other, source, source.with_name("plain.py")):
+        file.touch()
+        os.utime(file, (1000, 1000))
+    assert compiled.stale(tmp_path) == []
+    for file in (one, other):
+        os.utime(file, (3000, 3000))
+    assert compiled.stale(tmp_path) == sorted([one, other])
+    os.utime(library, (4000, 4000))
+    assert compiled.stale(tmp_path) == []
+
+
+def test_a_checkout_that_has_changed_does_not_run_until_that_is_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, library = _tree(tmp_path)
+    os.utime(source, (3000, 3000))
+    monkeypatch.setattr(compiled, "_root", lambda: tmp_path)
+    compiled.refuse_stale()  # installed: nobody edits it, and nothing says when which file was written
+    (tmp_path / "pyproject.toml").write_text('[tool.rihla]\ncompiled = ["streams/stitch/fold.py"]\n')
+    with pytest.raises(compiled.StaleError, match=r"streams/stitch/fold\.py"):
+        compiled.refuse_stale()
+    assert compiled.main(["--check"]) == 1
+    assert compiled.main([]) == 0
+    assert "fold.py" in capsys.readouterr().out
+    assert not library.exists()
+    compiled.refuse_stale()
+    assert compiled.main(["--check"]) == 1  # nothing out of date, but not compiled either
+    library.touch()
+    assert compiled.main(["--check"]) == 0
+
+
+def test_these_tests_run_what_is_written() -> None:
+    assert compiled.stale() == []
+
+
+@pytest.mark.parametrize(
+    ("target", "compiles", "runs"),
+    [
+        ("run", False, "rihla run build/demo/events.jsonl"),
+        ("plain", False, "RIHLA_PLAIN=1"),
+        ("lint", False, "mypy"),
+        ("compile", True, "build_ext --inplace"),
+        ("test", True, "RIHLA_PLAIN=1"),  # what is compiled, and then some of it that is not
+        ("bench", True, "tests.benchmarks"),
+        ("faults", True, "tests.faults"),
+    ],
+)
+def test_what_people_run_compiles_only_where_that_is_wanted(target: str, compiles: bool, runs: str) -> None:
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("no make here")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    told = subprocess.run(
+        [make, "--dry-run", target], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert ("build_ext" in told) is compiles
+    assert runs in told
+
+
+def test_the_image_is_compiled() -> None:
+    lines = (ROOT / "deploy" / "Dockerfile").read_text("utf-8").splitlines()
+    assert any("install" in line and "gcc" in line for line in lines)
+    assert not any("RIHLA_COMPILE" in line for line in lines)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 
+from streams.embedded import datadir
 from streams.embedded.datadir import DataDirectory, DataInUse, History
 from streams.errors import RihlaError
+from tests.waiting import HUNG
 
 OWNS = """
 import sys
@@ -44,6 +48,24 @@ def test_another_process_finds_the_owner_and_cannot_own_too(tmp_path: Path) -> N
     finally:
         process.communicate(b"")
     assert directory.owner() is None
+
+
+def test_a_look_from_elsewhere_that_takes_long_is_no_owner(tmp_path: Path) -> None:
+    """On a busy machine a process may be put aside between taking the lock to look and giving it back."""
+    with DataDirectory(tmp_path).own("up"):
+        pass
+    looking = os.open(tmp_path / "owner", os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    with ThreadPoolExecutor(1) as thread:
+        owning = thread.submit(_own_and_end, tmp_path)
+        assert not wait([owning], timeout=1.5 * datadir.OWNED_SECONDS).done
+        os.close(looking)
+        assert owning.result(HUNG)
+
+
+def _own_and_end(path: Path) -> bool:
+    with DataDirectory(path).own("run"):
+        return True
 
 
 def test_an_owner_that_was_killed_leaves_nothing_in_the_way(tmp_path: Path) -> None:

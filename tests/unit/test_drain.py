@@ -110,5 +110,5 @@ def test_more_looks_can_be_asked_for() -> None:
 
 
 def test_a_stall_names_who_is_behind() -> None:
-    with pytest.raises(Stalled, match=r"nothing has moved for 60 s: enrich has 7 of 9 records of cx\.booking to go"):
+    with pytest.raises(Stalled, match=r"nothing has moved for 600 s: enrich has 7 of 9 records of cx\.booking to go"):
         drain([{"wrote": {"cx.booking": {0: 9}}, "enrich": {"cx.booking": {0: 2}}}])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.embedded.pipeline import KAFKA, TANSU, Plan, partitions_for
+from streams.embedded.pipeline import KAFKA, TANSU, Plan, is_sole, partitions_for
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,19 @@ def test_the_embedded_broker_has_a_partition_a_worker(
     broker: str, environment: dict[str, str], expected: int | None
 ) -> None:
     assert partitions_for(Plan(Path("data"), broker, workers=3), environment) == expected
+
+
+@pytest.mark.parametrize(
+    ("broker", "workers", "kind", "expected"),
+    [
+        (TANSU, 1, "stitch", True),
+        (TANSU, 2, "stitch", False),
+        (TANSU, 2, "identity", True),  # never more than one
+        (KAFKA, 1, "stitch", False),  # joins at once anyway
+        ("kafka.example:9092", 1, "identity", False),  # others may have workers there
+    ],
+)
+def test_a_worker_is_the_only_one_of_its_group_where_nobody_can_start_another(
+    broker: str, workers: int, kind: str, expected: bool
+) -> None:
+    assert is_sole(Plan(Path("data"), broker, workers=workers), kind) is expected

@@ -15,6 +15,7 @@ from streams.gather import PATIENCE, READ_AHEAD, gather, pause
 from streams.progress import RecordBatch
 from streams.transport import OwnershipLost
 from tests.columns import columns
+from tests.waiting import HUNG, until
 
 
 def batch(number: int, records: int = 10, size: int = 100, generation: int = 1) -> RecordBatch:
@@ -126,13 +127,13 @@ def test_what_comes_while_others_are_handled_is_handled_together_and_acked_after
             assert not any(one in stream.acked for one in batches)
             stream.more.set()
             if not sizes:
-                await asyncio.sleep(0.01)  # the reader takes the others meanwhile
+                await until(lambda: stream.taken == len(stream.batches))  # the reader takes the others meanwhile
             sizes.append(len(batches))
             if sum(sizes) == len(stream.batches):
                 done.set()
 
         task = asyncio.ensure_future(gather(stream, handle, 1000, 1 << 30, 60.0))
-        await asyncio.wait_for(done.wait(), 30)
+        await asyncio.wait_for(done.wait(), HUNG)
         task.cancel()
         await asyncio.wait([task])
         return sizes, stream
@@ -163,7 +164,7 @@ def test_a_group_that_may_belong_to_another_is_given_up_whole_and_the_next_is_ha
             done.set()
 
         task = asyncio.ensure_future(gather(stream, handle, 1000, 1 << 30, 60.0))
-        await asyncio.wait_for(done.wait(), 30)
+        await asyncio.wait_for(done.wait(), HUNG)
         task.cancel()
         await asyncio.wait([task])
 

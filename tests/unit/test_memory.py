@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 
 from streams.embedded import memory
 from streams.embedded.memory import TreeMemory, tree_memory
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -26,9 +26,7 @@ def test_a_peak_in_a_grandchild_is_seen_and_kept(monkeypatch: pytest.MonkeyPatch
         ) as child:
             assert child.stdout is not None
             assert child.stdout.readline() == "ready\n"
-            deadline = time.monotonic() + 30
-            while tree.peak < MEGABYTES << 20 and time.monotonic() < deadline:
-                time.sleep(0.01)
+            wait_until(lambda: tree.peak >= MEGABYTES << 20)
             child.communicate("\n")
         peak = tree.peak
     assert peak >= MEGABYTES << 20

@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from streams.embedded import supervisor
 from streams.embedded.supervisor import ChildFailed, ChildSpec, Supervisor
+from tests.waiting import until
 
 SLEEPS = "import time; print('listening http://127.0.0.1:4711/', flush=True); time.sleep(600)"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}"
@@ -22,12 +22,6 @@ DIES = "import sys; print('the reason'); sys.exit(3)"
 
 def python(name: str, code: str) -> ChildSpec:
     return ChildSpec(name, [sys.executable, "-c", code])
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 (the event is in another process)
-            await asyncio.sleep(0.01)
 
 
 def gone(pid: int) -> bool:
