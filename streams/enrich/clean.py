@@ -1,0 +1,138 @@
+"""Events as they go on: what people are known by in its normal form, and short fields without personal data. Pure.
+
+- An identifier, or a booking reference, that is nobody is taken out where the event names something else; where it does
+  not, it is refused for that (`no_identifier`), as it is where a kind, a value or a reference is empty.
+- An e-mail address or a phone number in clear among identifiers refuses the event (`clear_identifier`).
+- Attributes, and every other text that no rule gives a form, are scrubbed as free text is. An attribute is read with
+  its key, so that eight digits under "mobile" are a phone number. An agent's or a case's id tells agents and cases
+  apart: where it is scrubbed, a part of its hash stands behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from streams.identity.identifiers import kind_of
+from streams.identity.normal import Nobody, in_clear, normal, normal_pair, shows
+from streams.text.scrub import EMAIL, PHONE, scrub_text
+
+FORMED = frozenset({"event_id", "booking_ref", "country", "text"})
+"""Texts of events that have rules of their own, or are scrubbed where they are scored."""
+TELLING = frozenset({"agent_id", "case_id"})
+"""Texts that tell one from another: scrubbed, they still do."""
+CLEAR = "{} holds an e-mail address or a phone number in clear: send its SHA-256, 64 hexadecimal digits, as {}"
+
+_WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
+
+
+class Clean(NamedTuple):
+    """Events, cleaned. frame: of them all. clear: by row, why it is refused, and what may not be shown (in the event's
+    own spelling). nobody: how many identifiers and references were taken out."""
+
+    frame: pl.DataFrame
+    clear: dict[int, tuple[str, list[str]]]
+    nobody: int
+
+
+def clean(frame: pl.DataFrame, nobody: Nobody) -> Clean:
+    """The events of a frame in the form of a channel's schema; its text is left as it is (it is scrubbed when scored)."""
+    clear: dict[int, tuple[str, list[str]]] = {}
+    taken = 0
+    ids, changed = frame["ids"].to_list(), False
+    references = frame["booking_ref"].to_list()
+    for row, (some, reference) in enumerate(zip(ids, references, strict=True)):
+        pairs = [(one["kind"], one["value"]) for one in some]
+        found = [normal_pair(*pair) for pair in pairs]
+        secret = [pair for pair, (kind, value) in zip(pairs, found, strict=True) if _is_secret(kind, value, nobody)]
+        kept = [pair for pair in dict.fromkeys(found) if not (all(pair) and (pair[0] in nobody or pair[1] in nobody))]
+        taken += len({*found}) - len(kept)
+        if kept != pairs:
+            ids[row], changed = [{"kind": kind, "value": value} for kind, value in kept], True
+        if reference is not None and (shown := normal(reference)) != "" and shown in nobody:
+            references[row], taken = None, taken + 1
+        elif reference is not None:
+            references[row] = shown
+        if secret:
+            kind = normal_pair(*secret[0])[0]
+            clear[row] = _why(kind), [part for pair in secret for part in _parts(*pair)]
+        if reference is not None and shows(normal(reference)):
+            sentence, parts = clear.get(row, (CLEAR.format("the booking reference", "an identifier"), []))
+            clear[row] = sentence, [*parts, reference]
+    columns = [] if not changed else [pl.Series("ids", ids, frame.schema["ids"])]
+    columns.append(pl.Series("booking_ref", references, pl.String))
+    columns += [column for column in _scrubbed(frame) if column is not None]
+    return Clean(frame.with_columns(columns), clear, taken)
+
+
+def _is_secret(kind: str, value: str, nobody: Nobody) -> bool:
+    return bool(value) and value not in nobody and in_clear(kind, value)
+
+
+def _parts(kind: str, value: str) -> list[str]:
+    """What of an identifier in clear may not be shown."""
+    return [value, kind] if shows(normal(kind)) else [value]
+
+
+def _why(kind: str) -> str:
+    if shows(kind):
+        return CLEAR.format("an identifier's kind", "a value of the kind email_sha256")
+    said = kind_of(kind)
+    if said.endswith("_sha256"):
+        return f"an identifier of the kind {said[:40]} is not 64 hexadecimal digits"
+    return CLEAR.format(f"an identifier of the kind {said[:40]}", "email_sha256 or phone_sha256")
+
+
+def _scrubbed(frame: pl.DataFrame) -> Iterable[pl.Series | None]:
+    """The columns of a frame in which scrubbing changes something, scrubbed."""
+    for name, dtype in frame.schema.items():
+        if isinstance(dtype, pl.List) and name != "ids":
+            yield _changed(frame[name], scrub_attribute_list if name == "attributes" else scrub_records)
+        elif dtype == pl.String and name not in FORMED:
+            yield _changed(frame[name], scrub_telling if name in TELLING else scrub_text)
+
+
+def _changed(column: pl.Series, scrub: Any) -> pl.Series | None:
+    values = column.to_list()
+    scrubbed = [None if value is None else scrub(value) for value in values]
+    return None if scrubbed == values else pl.Series(column.name, scrubbed, column.dtype)
+
+
+def scrub_attribute_list(attributes: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The attributes of an event, scrubbed."""
+    pairs = [scrub_attribute(one["key"], one["value"]) for one in attributes]
+    return [{"key": key, "value": value} for key, value in pairs]
+
+
+def scrub_attribute(key: str, value: str) -> tuple[str, str]:
+    """An attribute, scrubbed; its key says what its value is."""
+    key = scrub_text(key)
+    said = _WORDS.sub(" ", key) + ": "
+    while True:
+        scrubbed = scrub_text(said + value)
+        rest = scrubbed.removeprefix(said) if scrubbed.startswith(said) else scrub_text(value)
+        if rest == value:
+            return key, value
+        value = rest
+
+
+def scrub_records(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records of an event, each of its texts scrubbed."""
+    return [{name: scrub_text(v) if isinstance(v, str) else v for name, v in one.items()} for one in records]
+
+
+def scrub_telling(value: str) -> str:
+    """An id, scrubbed, that still tells one from another: a part of the hash of an address or a number stands behind."""
+    scrubbed = scrub_text(value)
+    if scrubbed == value or not (EMAIL in scrubbed or PHONE in scrubbed):
+        return scrubbed  # the hash of a card's or a document's number would give it away
+    digest = sha256(normal(value).casefold().encode()).hexdigest()[:12]
+    return f"{scrubbed}-{digest.translate(_LETTERS)}"
+
+
+_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
+"""Letters only: digits could be taken for a number of somebody's."""
