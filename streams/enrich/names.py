@@ -126,6 +126,20 @@ def is_harmless(data: bytes, start: i64, end: i64) -> bool:
     return scrub_text(text) == text
 
 
+def is_wordy(data: bytes, start: i64, end: i64) -> bool:
+    """Whether there are only letters, hyphens, underscores and at most two digits: no number, whatever is said of it."""
+    digits: i64 = 0
+    place = start
+    while place < end:
+        octet: i64 = data[place]
+        place += 1
+        if 48 <= octet <= 57:
+            digits += 1
+        elif not (97 <= octet <= 122 or 65 <= octet <= 90 or octet == 45 or octet == 95):
+            return False
+    return digits < 3
+
+
 def _is_hash(data: bytes, start: i64, end: i64) -> bool:
     """Whether there are 64 hexadecimal digits, in lower case."""
     if end - start != _HASH_SIZE:
