@@ -1,7 +1,7 @@
-"""Take values out of bytes that are kept whole, a dead letter's key and payload, without changing anything else. Pure.
+"""Take values out of bytes that are kept whole, a dead letter's key and payload, and change nothing else. Pure.
 
-Each value becomes as many asterisks as it has octets: lengths stay, so an Avro datum of any schema and a line of JSON can
-still be read. Asterisks are nobody (streams.identity.normal), so such a letter, sent again, names nobody by them.
+Each value becomes as many asterisks as it has octets: lengths stay, so an Avro datum of any schema and a line of JSON
+can still be read. Asterisks are nobody (streams.identity.normal), so such a letter, sent again, names nobody by them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def masked(data: bytes, values: Iterable[str]) -> bytes:
         if len(octets) > SHORT:
             parts |= {octets, json.dumps(text)[1:-1].encode(), json.dumps(text, ensure_ascii=False)[1:-1].encode()}
         else:
-            wholes |= {avro(text), avro(value), json.dumps(text).encode(), b'"' + octets + b'"'}
+            for one in (text, value):
+                wholes |= {avro(one), json.dumps(one).encode(), json.dumps(one, ensure_ascii=False).encode()}
     if parts:
         found = b"|".join(re.escape(part) for part in sorted(parts, key=len, reverse=True))
         data = re.sub(found, lambda match: b"*" * len(match[0]), data, flags=re.IGNORECASE)

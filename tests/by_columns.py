@@ -1,6 +1,7 @@
 """What enrich makes of events, by queries over whole columns: the oracle that streams.enrich is held to.
 
-It shares with it the rules of validation and cleaning, who is who, and the text scorer; nothing of how an interaction is written.
+It shares with it the rules of validation and cleaning, who is who, and the text scorer; nothing of how an interaction
+is written.
 """
 
 from __future__ import annotations

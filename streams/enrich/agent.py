@@ -13,8 +13,8 @@ from streams.edge import Edge, now_ms
 from streams.enrich.enriched import Enriched
 from streams.enrich.sent import SentLinks
 from streams.enrich.transform import Enricher
-from streams.identity.normal import Nobody
 from streams.gather import gather
+from streams.identity.normal import Nobody
 from streams.mask import masked
 from streams.progress import Records
 from streams.settings import Settings

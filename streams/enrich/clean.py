@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from streams.identity.identifiers import kind_of
-from streams.identity.normal import Nobody, in_clear, normal, normal_pair, shows
+from streams.identity.normal import HASHED, Nobody, normal, normal_pair, secrets, shows
 from streams.text.scrub import EMAIL, PHONE, scrub_text
 
 FORMED = frozenset({"event_id", "booking_ref", "country", "text"})
@@ -40,7 +40,7 @@ class Clean(NamedTuple):
 
 
 def clean(frame: pl.DataFrame, nobody: Nobody) -> Clean:
-    """The events of a frame in the form of a channel's schema; its text is left as it is (it is scrubbed when scored)."""
+    """The events of a frame in the form of a channel's schema; the customer's own text is left as it is."""
     clear: dict[int, tuple[str, list[str]]] = {}
     taken = 0
     ids, changed = frame["ids"].to_list(), False
@@ -48,43 +48,35 @@ def clean(frame: pl.DataFrame, nobody: Nobody) -> Clean:
     for row, (some, reference) in enumerate(zip(ids, references, strict=True)):
         pairs = [(one["kind"], one["value"]) for one in some]
         found = [normal_pair(*pair) for pair in pairs]
-        secret = [pair for pair, (kind, value) in zip(pairs, found, strict=True) if _is_secret(kind, value, nobody)]
-        kept = [pair for pair in dict.fromkeys(found) if not (all(pair) and (pair[0] in nobody or pair[1] in nobody))]
-        taken += len({*found}) - len(kept)
+        several = found if found == pairs else [*dict.fromkeys(found)]  # what was one in two spellings is one
+        kept = [pair for pair in several if not (all(pair) and (pair[0] in nobody or pair[1] in nobody))]
+        taken += len(several) - len(kept)
         if kept != pairs:
             ids[row], changed = [{"kind": kind, "value": value} for kind, value in kept], True
         if reference is not None and (shown := normal(reference)) != "" and shown in nobody:
             references[row], taken = None, taken + 1
         elif reference is not None:
             references[row] = shown
-        if secret:
-            kind = normal_pair(*secret[0])[0]
-            clear[row] = _why(kind), [part for pair in secret for part in _parts(*pair)]
-        if reference is not None and shows(normal(reference)):
-            sentence, parts = clear.get(row, (CLEAR.format("the booking reference", "an identifier"), []))
-            clear[row] = sentence, [*parts, reference]
+        if found_clear := secrets(pairs, reference, nobody):
+            clear[row] = _why(found, nobody), found_clear
     columns = [] if not changed else [pl.Series("ids", ids, frame.schema["ids"])]
     columns.append(pl.Series("booking_ref", references, pl.String))
     columns += [column for column in _scrubbed(frame) if column is not None]
     return Clean(frame.with_columns(columns), clear, taken)
 
 
-def _is_secret(kind: str, value: str, nobody: Nobody) -> bool:
-    return bool(value) and value not in nobody and in_clear(kind, value)
-
-
-def _parts(kind: str, value: str) -> list[str]:
-    """What of an identifier in clear may not be shown."""
-    return [value, kind] if shows(normal(kind)) else [value]
-
-
-def _why(kind: str) -> str:
-    if shows(kind):
-        return CLEAR.format("an identifier's kind", "a value of the kind email_sha256")
-    said = kind_of(kind)
-    if said.endswith("_sha256"):
-        return f"an identifier of the kind {said[:40]} is not 64 hexadecimal digits"
-    return CLEAR.format(f"an identifier of the kind {said[:40]}", "email_sha256 or phone_sha256")
+def _why(pairs: list[tuple[str, str]], nobody: Nobody) -> str:
+    """The sentence on an event with something in clear. pairs: its normal identifiers."""
+    for kind, value in pairs:
+        if not secrets([(kind, value)], None, nobody):
+            continue
+        if shows(kind):
+            return CLEAR.format("an identifier's kind", "a value of the kind email_sha256")
+        said = kind_of(kind)
+        if said.endswith(HASHED):
+            return f"an identifier of the kind {said[:40]} is not 64 hexadecimal digits"
+        return CLEAR.format(f"an identifier of the kind {said[:40]}", "email_sha256 or phone_sha256")
+    return CLEAR.format("the booking reference", "an identifier of the kind email_sha256 or phone_sha256")
 
 
 def _scrubbed(frame: pl.DataFrame) -> Iterable[pl.Series | None]:
@@ -126,7 +118,7 @@ def scrub_records(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def scrub_telling(value: str) -> str:
-    """An id, scrubbed, that still tells one from another: a part of the hash of an address or a number stands behind."""
+    """An id, scrubbed, that still tells one from another: behind an address or a number stands a part of its hash."""
     scrubbed = scrub_text(value)
     if scrubbed == value or not (EMAIL in scrubbed or PHONE in scrubbed):
         return scrubbed  # the hash of a card's or a document's number would give it away

@@ -54,13 +54,13 @@ class Touchpoints:
 class Direct:
     """Takes the events of a channel. Holds the catalogue and the text scorer, and no state of the stream."""
 
-    def __init__(self, channel: str, header: bytes, touchpoints: Touchpoints, scorer: Scorer, names: Names) -> None:
+    def __init__(self, channel: str, header: bytes, touchpoints: Touchpoints, scorer: Scorer, known: Names) -> None:
         """header: of interactions."""
         event = records.inlined(channel)["fields"]
         interaction = records.inlined("interaction")["fields"]
         self._channel = channel
         self._scorer = scorer
-        self._names = names
+        self._known = known
         self._head = header + varint(_UUID_SIZE)
         self._touchpoints = touchpoints
         self._event = record(event)
@@ -136,7 +136,7 @@ class Direct:
             return False
         booking = b""
         if self._booking_ref.there:
-            if not self._names.fits_booking(data, self._booking.start, self._booking.end):
+            if not self._known.fits_booking(data, self._booking.start, self._booking.end):
                 return False
             booking = _BOOKING + data[self._booking.start : self._booking.end]
         subject = subject or booking
@@ -234,7 +234,7 @@ class Direct:
     def _only(self, data: bytes) -> bytes | None:
         """The identifier, where there is one; empty where it names a booking, None where it is not as it should be."""
         kind, value = self._kind, self._value
-        if not self._names.fits(data, kind.start, kind.end, value.start, value.end):
+        if not self._known.fits(data, kind.start, kind.end, value.start, value.end):
             return None
         identifier = data[kind.start : kind.end] + b":" + data[value.start : value.end]
         return b"" if identifier.startswith(_BOOKING) else identifier
@@ -247,7 +247,7 @@ class Direct:
         least = 0
         for _ in range(self._ids.count):
             at = items.find(data, at)
-            if not self._names.fits(data, kind.start, kind.end, value.start, value.end):
+            if not self._known.fits(data, kind.start, kind.end, value.start, value.end):
                 return None
             identifier = data[kind.start : kind.end] + b":" + data[value.start : value.end]
             if identifier.startswith(_BOOKING):

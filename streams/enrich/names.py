@@ -9,8 +9,8 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from streams.identity.normal import CLEAR_KINDS, HASHED, Nobody, in_clear, normal, normal_pair, shows
 from streams.identity.identifiers import kind_of
+from streams.identity.normal import CLEAR_KINDS, HASHED, Nobody, in_clear, normal, normal_pair, shows
 from streams.text.scrub import scrub_text
 
 _PLAIN: Final = 0
@@ -127,7 +127,7 @@ def is_harmless(data: bytes, start: i64, end: i64) -> bool:
 
 
 def is_wordy(data: bytes, start: i64, end: i64) -> bool:
-    """Whether there are only letters, hyphens, underscores and at most two digits: no number, whatever is said of it."""
+    """Whether there are only letters, - and _, and at most two digits: no number, whatever is said of it."""
     digits: i64 = 0
     place = start
     while place < end:

@@ -119,7 +119,7 @@ class Enricher:
         enriched.rows += np.delete(positions, left).tolist()
 
     def _shown(self, channel: str, payload: bytes, secrets: list[str]) -> bytes:
-        """A payload without what may not be shown: with asterisks in its place, or, were that no event any more, anew."""
+        """A payload without what may not be shown: with asterisks in its place; written anew where that breaks it."""
         shown = masked(payload, secrets)
         if not self._decoders[channel].decode([shown]).errors:
             return shown

@@ -85,7 +85,7 @@ RULES = (
         "no_identifier",
         None,
         ~_NAMES_SOMEBODY.fill_null(False) & pl.col("booking_ref").is_null(),
-        pl.lit("neither an identifier nor a booking reference that names somebody"),
+        pl.lit("neither an identifier nor a booking reference"),
     ),
     Rule(
         "bad_time",

@@ -22,8 +22,11 @@ HASHED = "_sha256"
 """Kinds that end so hold SHA-256 in hexadecimal."""
 
 CLEAR_KINDS = frozenset(
-    "email e-mail e_mail mail email_address emailaddress phone phone_number phonenumber telephone tel mobile "
-    "mobile_number mobile_phone cell cellphone cell_phone msisdn whatsapp fax sms".split()
+    {
+        *("email", "e-mail", "e_mail", "mail", "email_address", "emailaddress", "phone", "phone_number", "phonenumber"),
+        *("telephone", "tel", "mobile", "mobile_number", "mobile_phone", "cell", "cellphone", "cell_phone", "msisdn"),
+        *("whatsapp", "fax", "sms"),
+    }
 )
 """Kinds whose values are personal data unless they are hashed; the kinds to use are email_sha256 and phone_sha256."""
 
@@ -80,6 +83,18 @@ def shows(text: str) -> bool:
     return _ADDRESS.search(text) is not None or _NUMBER.fullmatch(text) is not None
 
 
+def secrets(ids: Iterable[tuple[str, str]], booking_ref: str | None, nobody: Nobody) -> list[str]:
+    """What of an event's (kind, value) pairs and booking reference, as written, is in clear and may not be shown."""
+    found: list[str] = []
+    for kind, value in ids:
+        said, normalised = normal_pair(kind, value)
+        if normalised and normalised not in nobody and in_clear(said, normalised):
+            found += [value, kind] if shows(said) else [value]
+    if booking_ref is not None and shows(normal(booking_ref)):
+        found.append(booking_ref)
+    return found
+
+
 class Nobody:
     """Values that are nobody: those of nobody.txt, and more. Knows them by their hash, too."""
 
@@ -103,5 +118,5 @@ class Nobody:
 
 
 def _marks(value: str) -> bool:
-    """Whether there is something in a value that is neither a letter, a digit nor punctuation: an emoji, for example."""
+    """Whether a value has a sign that is neither letter, digit nor punctuation: an emoji, for example."""
     return any(unicodedata.category(character)[0] in "SM" and character not in "+<=>|~^`$" for character in value)

@@ -18,7 +18,7 @@ IGNORED = re.compile(f"[{IGNORABLE}]+")
 
 @cache
 def same_width() -> dict[int, int]:
-    """For str.translate: full-width signs to ASCII, decimal digits of every script to 0 to 9, character by character."""
+    """For str.translate: full-width signs to ASCII, decimal digits of every script to 0 to 9, one by one."""
     table = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
     for code in range(128, sys.maxunicode + 1):
         digit = unicodedata.decimal(chr(code), None)

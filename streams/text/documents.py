@@ -1,7 +1,7 @@
 """Numbers of bank accounts and identity documents, told by their form and check digits. Pure.
 
-All digits are ASCII here. What has no check digit is told by the date of birth and the region in it, or only by the word
-that stands before it (streams.text.words).
+All digits are ASCII here. What has no check digit is told by the date of birth and the region in it, or by the
+word that stands before it (streams.text.words).
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ _IBAN_LENGTHS = {
 """Characters of an IBAN by country (ISO 13616, SWIFT's registry)."""
 
 _PROVINCES = frozenset(
-    (11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 31, 32, 33, 34, 35, 36, 51, 52, 53, 61, 62, 63, 64, 65, 71, 72, 73, 74)
-    + (75, 76, 81, 82, 91, 92, 93, 94, 95, 96, 97)
+    {*range(11, 20), 21, *range(31, 37), *range(51, 54), *range(61, 66), *range(71, 77), 81, 82, *range(91, 98)}
 )
 """Codes of Indonesia's provinces."""
 
@@ -66,7 +65,7 @@ def is_mykad(digits: str) -> bool:
 
 
 def is_nik(digits: str) -> bool:
-    """Whether sixteen digits have a province and a date of birth (women's days plus 40) where Indonesia's NIK has them."""
+    """Whether sixteen digits have a province and a date of birth (women's days plus 40) as Indonesia's NIK has."""
     if len(digits) != 16 or int(digits[:2]) not in _PROVINCES or digits[12:] == "0000":
         return False
     day = int(digits[6:8])

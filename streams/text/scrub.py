@@ -1,8 +1,8 @@
 """Scrub text of payment cards, bank accounts, e-mail addresses, phone numbers and identity documents, before it is
 scored, sent or stored.
 
-`scrub_text` replaces them by `[card]`, `[cvv]`, `[iban]`, `[email]`, `[phone]`, `[id]` and `[passport]`. Signs and digits
-may be of any script and width, with what takes no room between them. docs/personal-data.md has figures for each kind.
+`scrub_text` replaces them by `[card]`, `[cvv]`, `[iban]`, `[email]`, `[phone]`, `[id]` and `[passport]`. Signs and
+digits may be of any script and width, with what takes no room between them. docs/personal-data.md has figures for each.
 
 - Card: 13 to 19 digits (ISO/IEC 7812), however separated, whose Luhn check digit (ISO/IEC 7812-1 annex B) is right.
 - CVV: three or four digits after its name. IBAN: by length and check digits (ISO 13616).
@@ -46,7 +46,8 @@ _LOCAL = 127
 
 _EMAIL = re.compile(
     rf"[\w.%+'-]{{0,{_LOCAL}}}[\w%+]@[\w-]+(?:\.[\w-]+)+"
-    r"|[\w.+-]{1,64}[ ]@[ ]?(?:gmail|hotmail|yahoo|outlook|icloud|live|proton|protonmail|yandex|example)\.\w{2,}(?:\.\w{2,3})?",
+    r"|[\w.+-]{1,64}[ ]@[ ]?(?:gmail|hotmail|yahoo|outlook|icloud|live|proton|protonmail|yandex|example)"
+    r"\.\w{2,}(?:\.\w{2,3})?",
 )
 _AT = r"\s{0,2}[\[({<]\s?(?:at|@|a|et|chez|arobase|آت|ات|ایٹ)\s?[\])}>]\s{0,2}"
 _DOT = r"\s{0,2}[\[({<]\s?(?:dot|\.|d|nokta|titik|point|دوت|نقطة|ڈاٹ)\s?[\])}>]\s{0,2}"
@@ -72,7 +73,7 @@ _PASSPORT = re.compile(r"(?<![\w\[])[A-Za-z]{1,2}[ -]?\d{6,9}(?![\w-])")
 _CARD = re.compile(
     r"(?<![\d])(?:\d{4}[\W_]{1,3}\d{4}[\W_]{1,3}\d{4}[\W_]{1,3}\d{1,7}|3\d{3}[\W_]{1,3}\d{6}[\W_]{1,3}\d{5})(?!\d)"
 )
-# One pass over the numbers; at each place the first alternative that fits wins, so that a date is never read as a number.
+# One pass over the numbers; at each place the first alternative that fits wins: a date is never read as a number.
 _NUMBER = re.compile(
     rf"(?P<keep>(?<![\w-]){_UUID}(?![\w-])|(?<![\d.,+-])(?:{_DATES}|{_TIMES}|{_FRACTION}|{_THOUSANDS}))"
     r"|(?P<run>(?<!\d)(?:\+[ ]?)?\(?\d(?:[ \t.()\-]{0,3}\d)*)"
@@ -249,11 +250,12 @@ def _may_hold(text: str) -> tuple[bool, bool]:
 def scrub_text(text: str) -> str:
     """The text without personal data, a marker in the place of each; scrubbing it again changes nothing."""
     # Written out, since nearly all texts go no further than this.
-    if not _HINT.search(text) and not (
-        " dot " in text or " nokta " in text or " titik " in text or " point " in text or " DOT " in text
+    if (
+        not _HINT.search(text)
+        and not (" dot " in text or " nokta " in text or " titik " in text or " point " in text or " DOT " in text)
+        and (text.isascii() or not (" دوت " in text or " نقطة " in text or " ڈاٹ " in text))
     ):
-        if text.isascii() or not (" دوت " in text or " نقطة " in text or " ڈاٹ " in text):
-            return text
+        return text
     while True:
         look, digits = _may_hold(text)
         if not look:

@@ -38,8 +38,8 @@ _WORDS = {
         للاتصال فون موبائل رابطہ کال ٹیلیفون ٹیلی نمبرپر واٹس واٹسایپ ایپ ہاتف
         """,
     Said.REFERENCE: """
-        booking bookings reservation confirmation reference ref pnr ticket eticket order invoice voucher itinerary flight
-        flights confirmed case complaint incident tracking shipment awb folio receipt transaction txn trx loyalty
+        booking bookings reservation confirmation reference ref pnr ticket eticket order invoice voucher itinerary
+        flight flights confirmed case complaint incident tracking shipment awb folio receipt transaction txn trx loyalty
         membership member miles frequent points room rooms gate seat table suite floor level unit bus permit nusuk visa
         baggage bag tag policy account sku version model serial code otp
         kode tiket pesanan pemesanan tempahan rujukan reservasi rezervasyon bilet biletim sipariş siparis fatura uçuş
