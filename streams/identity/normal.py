@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from importlib.resources import files
 
-from streams.identity.identifiers import kind_of
+from streams.identity.identifiers import BOOKING_REF, KINDS, kind_of
 from streams.text.characters import IGNORED, same_width
 
 HASHED = "_sha256"
@@ -60,9 +60,15 @@ def normal_pair(kind: str, value: str) -> tuple[str, str]:
 
 
 def normal_identifier(identifier: str) -> str:
-    """`kind:value`, or a customer_id without a kind, as it is stored: for who looks something up."""
+    """`kind:value`, a customer_id or a booking reference as it is stored: for who looks something up.
+
+    What stands before a colon is taken for a kind where it is one that is known.
+    """
     kind, colon, value = identifier.partition(":")
-    return ":".join(normal_pair(kind, value)) if colon else normal_pair("", identifier)[1]
+    said = normal_kind(kind)
+    if colon and (said in KINDS or said == BOOKING_REF or said.endswith(HASHED)):
+        return ":".join(normal_pair(kind, value))
+    return normal_pair("", identifier)[1]
 
 
 def in_clear(kind: str, value: str) -> bool:

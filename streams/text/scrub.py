@@ -69,7 +69,7 @@ _CVV = re.compile(
     re.IGNORECASE,
 )
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d\d(?:[ .\-]{0,2}[A-Za-z0-9]){11,30}")
-_PASSPORT = re.compile(r"(?<![\w\[])[A-Za-z]{1,2}[ -]?\d{6,9}(?![\w-])")
+_PASSPORT = re.compile(r"(?<![\w\[])(?:[A-Za-z]{1,2}[ -]?\d{6,9}|\d\d[A-Za-z]{2}\d{5})(?![\w-])")
 _CARD = re.compile(
     r"(?<![\d])(?:\d{4}[\W_]{1,3}\d{4}[\W_]{1,3}\d{4}[\W_]{1,3}\d{1,7}|3\d{3}[\W_]{1,3}\d{6}[\W_]{1,3}\d{5})(?!\d)"
 )

@@ -40,7 +40,7 @@ _WORDS = {
     Said.REFERENCE: """
         booking bookings reservation confirmation reference ref pnr ticket eticket order invoice voucher itinerary
         flight flights confirmed case complaint incident tracking shipment awb folio receipt transaction txn trx loyalty
-        membership member miles frequent points room rooms gate seat table suite floor level unit bus permit nusuk visa
+        membership member miles frequent points room rooms gate seat table suite floor level unit bus nusuk visa
         baggage bag tag policy account sku version model serial code otp
         kode tiket pesanan pemesanan tempahan rujukan reservasi rezervasyon bilet biletim sipariş siparis fatura uçuş
         ucus oda kamar bilik kursi koper bagasi resi invois resit keluhan
@@ -54,7 +54,7 @@ _WORDS = {
         sar usd eur gbp aed myr idr pkr try kwd qar omr bhd inr egp btc eth usdt rp rm rs tl lira dollars dollar euro
         euros riyal riyals rupiah ringgit rupees dirham dirhams dinar population steps
         harga bayar biaya total jumlah fiyat ücret ucret tutar ödedim odedim ödeme prix montant payé paye coût
-        ريال ريالا درهم دينار دولار سعر السعر مبلغ المبلغ دفعت روپے قیمت رقم ادا
+        ريال ريالا درهم دينار دولار سعر السعر مبلغ المبلغ دفعت روپے قیمت ادا
         """,
     Said.IDENTITY: """
         id ids identity iqama igama nik ktp kimlik tckn tc ic mykad nric cnic nicop emirates nationalid kitas kk
@@ -69,11 +69,12 @@ _WORDS = {
         me us at on no nr num number numbers numb nomor numarası numarasi numaram numaramız numara numaraları my our the
         is are was a an your to and it its as of please pls by under with via for now directly anytime number's new old
         national card kartu kad personal civil government issued work home office private emergency
+        permit in kuwait doha qatar bahrain muscat oman dubai jeddah riyadh makkah
         ke di saya kami adalah ini itu yaitu ialah kita aku nya anda pada dengan segera
         bana bize beni bizi şu su bu olan benim bizim lütfen lutfen hemen numaradan numaramdan no'lu nolu
-        moi nous au à sur le la mon ma notre est numéro numero de du sous
-        رقم رقمي الرقم رقمه على علي هو هي من في يا عن بي بنا الشخصي الخاص السفر سفر سفري الوطنية الوطني المدنية
-        نمبر پر میرا میری ہمارا ہے کا کی کے مجھے ہمیں سے یہ کریں کارڈ قومي شناختی_کارڈ
+        moi nous au à sur le la mon ma notre est numéro numero de du sous en koweït koweit
+        رقم رقمي الرقم رقمه على علي هو هي من في يا عن بي بنا الشخصي الخاص السفر سفر سفري الوطنية الوطني المدنية الكويت الدوحة قطر البحرين مسقط عمان دبي
+        نمبر پر میرا میری ہمارا ہے کا کی کے مجھے ہمیں سے یہ کریں کارڈ قومي میں
         """,
 }
 _SAYS: dict[str, Said] = {}
@@ -90,7 +91,6 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 WINDOW = 60
 """Characters before a number that are looked at."""
 _MOST = 7
-_APART = re.compile(r"[.!?؟۔\n;]\s*$")
 
 
 def _says(word: str) -> Said:
@@ -100,6 +100,11 @@ def _says(word: str) -> Said:
     for stem in _STEMS:
         if word.startswith(stem):
             return _SAYS.get(stem, Said.NOTHING)
+    head, mark, rest = word.partition("'")
+    if mark and len(head) == 1:  # d'identité, l'hôtel
+        return _SAYS.get(rest, Said.NOTHING)
+    if word[-1] in "يهك" and len(word) > 3 and (found := _SAYS.get(word[:-1], _SAYS.get(word[:-2] + "ة"))) is not None:
+        return found
     for prefix in _PREFIXES:
         if word.startswith(prefix) and (found := _SAYS.get(word[len(prefix) :])) is not None:
             return found
@@ -113,7 +118,11 @@ def said(text: str, start: int) -> Said:
     end = len(before)
     for match in reversed(matches):
         between = before[match.end() : end]
-        if len(between) > 4 or any(mark in between for mark in "\n;!?؟۔\0") or ". " in between:
+        if (
+            len(between) > 4
+            or any(mark in between for mark in "\n;!?؟۔\0")
+            or (". " in between and len(match.group()) > 4)
+        ):
             return Said.NOTHING
         if between.startswith("]") and before[match.start() - 1 : match.start()] == "[":
             return Said.NOTHING  # a marker
