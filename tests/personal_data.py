@@ -56,9 +56,8 @@ def tally(some: list[Sentence]) -> dict[str, Tally]:
             if kind == one.kind and left:
                 right[kind] += 1
                 left -= 1
-    return {
-        kind: Tally(there[kind], gone[kind], markers[kind], right[kind]) for kind in sorted({*there, *markers} - {"-"})
-    }
+    kinds = sorted({*there, *markers} - {"-"})
+    return {kind: Tally(there[kind], gone[kind], markers[kind], right[kind]) for kind in kinds}
 
 
 def spoilt(some: list[Sentence]) -> list[tuple[str, str]]:

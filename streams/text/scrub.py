@@ -71,7 +71,8 @@ _CVV = re.compile(
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d\d(?:[ .\-]{0,2}[A-Za-z0-9]){11,30}")
 _PASSPORT = re.compile(r"(?<![\w\[])(?:[A-Za-z]{1,2}[ -]?\d{6,9}|\d\d[A-Za-z]{2}\d{5})(?![\w-])")
 _CARD = re.compile(
-    r"(?<![\d])(?:\d{4}[\W_]{1,3}\d{4}[\W_]{1,3}\d{4}[\W_]{1,3}\d{1,7}|3\d{3}[\W_]{1,3}\d{6}[\W_]{1,3}\d{5})(?!\d)"
+    r"(?<![\d])(?:\d{4}[\W_]{1,3}\d{4}[\W_]{1,3}\d{4}[\W_]{1,3}\d{1,7}(?:(?<=\d{4})[\W_]{1,3}\d{1,3})?"
+    r"|3\d{3}[\W_]{1,3}\d{6}[\W_]{1,3}\d{5})(?!\d)"
 )
 # One pass over the numbers; at each place the first alternative that fits wins: a date is never read as a number.
 _NUMBER = re.compile(
@@ -214,9 +215,9 @@ def _found(text: str, digits: bool) -> Iterator[Span]:
         if said(text, match.start()) is Said.PASSPORT:
             yield take(*match.span(), PASSPORT)
     for match in [*_CARD.finditer(text)]:
-        number = "".join(_GROUP.findall(match.group()))
-        if 13 <= len(number) <= 19 and luhn(number) and not _YEARS.fullmatch(match.group()):
-            yield take(*match.span(), CARD)
+        end = _card_end(match)
+        if end:
+            yield take(match.start(), end, CARD)
     for match in [*GROUPED.finditer(text)]:
         if match["mykad"] is None or is_mykad(match["mykad"].replace("-", "")):
             yield take(*match.span(), ID)
@@ -227,6 +228,17 @@ def _found(text: str, digits: bool) -> Iterator[Span]:
 
 _HINT = re.compile(r"[\d@(\[{<＠﹫]")
 _BRACKETED = re.compile(_AT, re.IGNORECASE)
+
+
+def _card_end(match: re.Match[str]) -> int:
+    """Where the card's number ends, with its last group or without a short fifth one; 0: it is none."""
+    groups = [*_GROUP.finditer(match.string, *match.span())]
+    for count in (len(groups), 4) if len(groups) == 5 else (len(groups),):
+        number = "".join(group.group() for group in groups[:count])
+        end = groups[count - 1].end()
+        if 13 <= len(number) <= 19 and luhn(number) and not _YEARS.fullmatch(match.string[match.start() : end]):
+            return end
+    return 0
 
 
 def _is_spelt(text: str) -> bool:

@@ -73,7 +73,8 @@ _WORDS = {
         ke di saya kami adalah ini itu yaitu ialah kita aku nya anda pada dengan segera
         bana bize beni bizi şu su bu olan benim bizim lütfen lutfen hemen numaradan numaramdan no'lu nolu
         moi nous au à sur le la mon ma notre est numéro numero de du sous en koweït koweit
-        رقم رقمي الرقم رقمه على علي هو هي من في يا عن بي بنا الشخصي الخاص السفر سفر سفري الوطنية الوطني المدنية الكويت الدوحة قطر البحرين مسقط عمان دبي
+        رقم رقمي الرقم رقمه على علي هو هي من في يا عن بي بنا الشخصي الخاص السفر سفر سفري الوطنية الوطني المدنية
+        الكويت الدوحة قطر البحرين مسقط عمان دبي
         نمبر پر میرا میری ہمارا ہے کا کی کے مجھے ہمیں سے یہ کریں کارڈ قومي میں
         """,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from hashlib import sha256
 
@@ -46,8 +47,23 @@ def test_case_is_kept_but_for_hexadecimal() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["null", "NULL", "None", "NaN", "undefined", "n/a", "N/A", "0", "00000000", "unknown", "test", "[object Object]"]
-    + ["-", "--", "***", "00000000-0000-0000-0000-000000000000", "غير معروف", "", "Ｎ／Ａ"],
+    [
+        *(
+            "null",
+            "NULL",
+            "None",
+            "NaN",
+            "undefined",
+            "n/a",
+            "N/A",
+            "0",
+            "00000000",
+            "unknown",
+            "test",
+            "[object Object]",
+        ),
+        *("-", "--", "***", "00000000-0000-0000-0000-000000000000", "غير معروف", "", "Ｎ／Ａ"),
+    ],
 )
 def test_nobody(value: str) -> None:
     assert normal(value) in Nobody()
@@ -87,8 +103,10 @@ def test_in_clear(kind: str, value: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "value"),
-    [("email_sha256", HASH), ("email", HASH), ("social", "@amina"), ("social", "@amina@social.example")]
-    + [("customer", "C-77"), ("customer", "0012345678"), ("device", "phone-7"), ("loyalty", "+plus"), ("x", "a@b")],
+    [
+        *(("email_sha256", HASH), ("email", HASH), ("social", "@amina"), ("social", "@amina@social.example")),
+        *(("customer", "C-77"), ("customer", "0012345678"), ("device", "phone-7"), ("loyalty", "+plus"), ("x", "a@b")),
+    ],
 )
 def test_not_in_clear(kind: str, value: str) -> None:
     assert not in_clear(kind, value)
@@ -100,3 +118,8 @@ def test_look_ups_are_normalised_the_same_way() -> None:
     assert normal_identifier("Customer:Ｃ-７７") == "customer:C-77"
     assert normal_identifier(f"EMAIL_SHA256:{HASH.upper()}") == f"email_sha256:{HASH}"
     assert normal_identifier("BK:77") == "BK:77"
+
+
+def test_decimal_digits_of_every_script_are_known() -> None:
+    digits = [chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Nd"]
+    assert all(normal(digit) == str(unicodedata.decimal(digit)) for digit in digits)
