@@ -24,7 +24,7 @@ class Sentence(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """Of some sentences: what is personal and what of it is gone; markers, and those that stand for something of the kind."""
+    """Of some sentences: what is personal, how much of it is gone; markers, how many of them are right."""
 
     there: int
     gone: int
@@ -74,10 +74,8 @@ def table() -> str:
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for kind, one in tally(some).items():
-        recall, precision = 100 * one.gone / one.there, 100 * one.right / one.markers
-        lines.append(
-            f"| `[{kind}]` | {one.there} | {one.gone} | {recall:.0f} % | {one.markers} | {one.right} | {precision:.0f} % |"
-        )
+        recall, precision = f"{one.gone / one.there:.0%}", f"{one.right / one.markers:.0%}"
+        lines.append(f"| `[{kind}]` | {' | '.join(map(str, (*one[:2], recall, *one[2:], precision)))} |")
     lines += [
         "",
         "| language | personal | found | without anything | left as they are |",
