@@ -49,7 +49,7 @@ def clean(frame: pl.DataFrame, nobody: Nobody) -> Clean:
         pairs = [(one["kind"], one["value"]) for one in some]
         found = [normal_pair(*pair) for pair in pairs]
         several = found if found == pairs else [*dict.fromkeys(found)]  # what was one in two spellings is one
-        kept = [pair for pair in several if not (all(pair) and (pair[0] in nobody or pair[1] in nobody))]
+        kept = [pair for pair in several if not _is_nobody(*pair, nobody)]
         taken += len(several) - len(kept)
         if kept != pairs:
             ids[row], changed = [{"kind": kind, "value": value} for kind, value in kept], True
@@ -63,6 +63,13 @@ def clean(frame: pl.DataFrame, nobody: Nobody) -> Clean:
     columns.append(pl.Series("booking_ref", references, pl.String))
     columns += [column for column in _scrubbed(frame) if column is not None]
     return Clean(frame.with_columns(columns), clear, taken)
+
+
+def _is_nobody(kind: str, value: str, nobody: Nobody) -> bool:
+    """Whether a normal identifier is taken out. One that is empty, or in clear, stays, and refuses the event."""
+    if not (kind and value) or not (kind in nobody or value in nobody):
+        return False
+    return not secrets([(kind, value)], None, nobody)
 
 
 def _why(pairs: list[tuple[str, str]], nobody: Nobody) -> str:
