@@ -66,7 +66,7 @@ class Settings:
     compression: str = "none"
     session_timeout: float = 30.0
     alert_rules: str | None = None
-    nobody: str = ""
+    nobody: str | None = None
     state_retention: float = 400.0
     state_idle: float = 3600.0
 
@@ -111,7 +111,7 @@ class Settings:
     @property
     def nobody_values(self) -> list[str]:
         """The values of `nobody`."""
-        return [value.strip() for value in self.nobody.split(",") if value.strip()]
+        return [value.strip() for value in (self.nobody or "").split(",") if value.strip()]
 
     def topic(self, name: str) -> str:
         """Full name of the topic `name` ("interactions" is "cx.interactions")."""

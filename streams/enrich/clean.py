@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from streams.identity.identifiers import kind_of
+from streams.identity.identifiers import KINDS, kind_of
 from streams.identity.normal import HASHED, Nobody, normal, normal_pair, secrets, shows
 from streams.text.scrub import EMAIL, PHONE, scrub_text
 
@@ -135,3 +135,51 @@ def scrub_telling(value: str) -> str:
 
 _LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 """Letters only: digits could be taken for a number of somebody's."""
+
+
+_ROW = pl.int_range(pl.len(), dtype=pl.UInt32).alias("row")
+_PLAIN = r"^[0-9A-Za-z._/-]*[1-9A-Za-z][0-9A-Za-z._/-]*$"
+_HEX = r"^[0-9a-f]{64}$"
+
+
+def as_stored(events: pl.DataFrame, nobody: Nobody) -> pl.DataFrame:
+    """Events with the names that they are stored under, or that their letters show: cleaned, without what is in clear.
+
+    For who compares what was sent with what became of it.
+
+    events: with ids and booking_ref, and whatever else, of any channel.
+    """
+    rows = _strange(events, nobody)
+    if not len(rows):
+        return events
+    some = clean(events[rows].select("ids", "booking_ref"), nobody).frame
+    ids, references = some["ids"].to_list(), some["booking_ref"].to_list()
+    for row, (own, reference) in enumerate(zip(ids, references, strict=True)):
+        ids[row] = [one for one in own if not secrets([(one["kind"], one["value"])], None, nobody)]
+        if reference is not None and shows(reference):
+            references[row] = None
+    all_ids, all_references = events["ids"].to_list(), events["booking_ref"].to_list()
+    for row, own, reference in zip(rows.to_list(), ids, references, strict=True):
+        all_ids[row], all_references[row] = own, reference
+    return events.with_columns(
+        pl.Series("ids", all_ids, events.schema["ids"]), pl.Series("booking_ref", all_references, pl.String)
+    )
+
+
+def _strange(events: pl.DataFrame, nobody: Nobody) -> pl.Series:
+    """Rows of events with a name that is not seen at once to be in order."""
+    named = events.select(_ROW, "ids").explode("ids", empty_as_null=True).drop_nulls("ids").unnest("ids")
+    kind, value = pl.col("kind"), pl.col("value")
+    hashed = kind.str.ends_with(HASHED)
+    strange = (
+        ~kind.is_in([*KINDS])
+        | ~value.str.contains(_PLAIN)
+        | (hashed & ~value.str.contains(_HEX))
+        | value.str.to_lowercase().is_in([*nobody.words])
+        | value.is_in([*nobody.hashes])
+        | ((value.str.len_bytes() == 36) & (value != value.str.to_lowercase()))
+    )
+    reference = pl.col("booking_ref")
+    odd = (~reference.str.contains(_PLAIN)) | reference.str.to_lowercase().is_in([*nobody.words])
+    rows = [named.filter(strange)["row"], events.select(_ROW, "booking_ref").filter(odd.fill_null(False))["row"]]
+    return pl.concat(rows).unique().sort()
