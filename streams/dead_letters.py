@@ -14,6 +14,7 @@ REASONS = (
     "undecodable",
     "bad_event_id",
     "no_identifier",
+    "clear_identifier",
     "bad_time",
     "bad_survey",
     "bad_money",

@@ -95,6 +95,11 @@ TEXT_SCORED = Counter(
 # Accepted and stored all the same; a rise means that a source speaks of a touchpoint the catalogue lacks.
 UNKNOWN_TOUCHPOINTS = Counter("rihla_unknown_touchpoints_total", "Events whose touchpoint is not in the catalogue.")
 
+# "null", "n/a", "0000" and their like: a rise means that a source writes a word where it knows nobody.
+NOBODY = Counter(
+    "rihla_nobody_identifiers_total", "Identifiers and booking references taken out of events since they are nobody."
+)
+
 # --- identity -------------------------------------------------------------------------------------------------------
 
 # Distinct (subject, identifier) pairs held by the graph.

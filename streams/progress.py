@@ -61,6 +61,7 @@ class Records:
     """The records of several batches of one topic in columns, those of a partition next to each other, in their order.
 
     keys, values, offsets, timestamps, headers: see Columns. partitions: of each.
+    shown: key and value of some, as they may be shown where the true ones may not (a dead letter).
     """
 
     def __init__(self, batches: Iterable[RecordBatch]) -> None:
@@ -68,6 +69,7 @@ class Records:
         self.keys: list[bytes | None] = []
         self.values: list[bytes | None] = []
         self.headers: dict[int, list[Header]] = {}
+        self.shown: dict[int, tuple[bytes | None, bytes]] = {}
         for batch in self._batches:
             self.topic = batch.topic
             self.headers.update((len(self.keys) + at, headers) for at, headers in batch.headers.items())

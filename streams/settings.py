@@ -48,6 +48,8 @@ class Settings:
     session_timeout: seconds without a heartbeat after which a worker has lost its partitions.
     state_retention: days without an event after which a customer leaves the state of stitch, and stays in ClickHouse.
     state_idle: seconds without any message about a customer before they may leave it.
+    nobody: values, separated by commas, that name nobody as identifier or booking reference, beside those of
+        streams/identity/nobody.txt.
     alert_rules: path of a file of alert rules (docs/alerts.md); None takes those of streams/alerts/rules.toml.
     """
 
@@ -67,6 +69,7 @@ class Settings:
     compression: str = "none"
     session_timeout: float = 30.0
     alert_rules: str | None = None
+    nobody: str | None = None
     state_retention: float = 400.0
     state_idle: float = 3600.0
 
@@ -107,6 +110,11 @@ class Settings:
     def broker_list(self) -> list[str]:
         """The brokers' addresses, one `host:port` each."""
         return [address.strip() for address in self.brokers.split(",") if address.strip()]
+
+    @property
+    def nobody_values(self) -> list[str]:
+        """The values of `nobody`."""
+        return [value.strip() for value in (self.nobody or "").split(",") if value.strip()]
 
     def topic(self, name: str) -> str:
         """Full name of the topic `name` ("interactions" is "cx.interactions")."""

@@ -1,6 +1,7 @@
 """What enrich makes of events, by queries over whole columns: the oracle that streams.enrich is held to.
 
-It shares with it the rules of validation, who is who, and the text scorer; nothing of how an interaction is written.
+It shares with it the rules of validation and cleaning, who is who, and the text scorer; nothing of how an interaction
+is written.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import polars as pl
 from schemas import catalogue
 from schemas.columns import series
 from schemas.records import CHANNELS, polars_schema
+from streams.enrich.clean import clean
 from streams.enrich.validate import refusals
 from streams.identity.frames import subjects_and_links
+from streams.identity.normal import Nobody
 from streams.text.scorer import Scorer
 from streams.text.scrub import scrub_text
 
@@ -65,6 +68,7 @@ class Enricher:
 
     def __init__(self, scorer: Scorer | None = None) -> None:
         self._scorer = scorer or Scorer()
+        self._nobody = Nobody()
         touchpoints = catalogue.load().values()
         self._places = {touchpoint.name: place for place, touchpoint in enumerate(touchpoints)}
         self._unknown = len(self._places)
@@ -79,9 +83,10 @@ class Enricher:
             events: of each channel (booking, check_in, stay, post_travel) a frame in the form of the channel's schema.
             now_ms: the worker's clock, epoch milliseconds.
         """
-        frame = _together(events)
+        cleaned = clean(_together(events), self._nobody)
+        frame = cleaned.frame
         rows = np.arange(frame.height, dtype=np.int64)
-        refused = refusals(frame, now_ms)
+        refused = refusals(frame, now_ms, cleaned.clear)
         if refused:
             rows = np.delete(rows, [at for at, _, _ in refused])
             frame = frame[rows]

@@ -126,6 +126,10 @@ def _statement(sql_or_name: str, parameters: dict[str, str]) -> tuple[str, dict[
     if not _NAME.fullmatch(sql_or_name):
         return sql_or_name, parameters
     found = _named(sql_or_name)
+    if sql_or_name == "customer" and "id" in parameters:
+        from streams.identity.normal import normal_identifier
+
+        parameters = parameters | {"id": normal_identifier(parameters["id"])}
     try:
         return found.sql, found.bind(parameters)
     except ValueError as error:

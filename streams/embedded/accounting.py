@@ -20,7 +20,9 @@ from schemas.records import CHANNELS
 from schemas.registry import Registry
 from sinks.errors import in_short, is_retriable
 from streams.enrich.agent import topic_of
+from streams.enrich.clean import as_stored
 from streams.identity.frames import subjects
+from streams.identity.normal import Nobody
 from streams.settings import Settings
 
 SCRATCH = "rihla_run"
@@ -51,6 +53,7 @@ class Accounting:
     def __init__(self, client: Any, settings: Settings, registry: Registry) -> None:
         self._client, self._settings, self._registry = client, settings, registry
         self._events = self._before = self._began = self._erased = 0
+        self.nobody = Nobody(settings.nobody_values)
         self._closing = threading.Event()
 
     def open(self) -> None:
@@ -113,7 +116,8 @@ class Accounting:
         for (topic,), some in letters.group_by("topic"):
             decoder = BatchDecoder(topics[_text(topic)], self._registry)
             payloads = some["payload"].cast(pl.Binary).to_list()
-            self._note("refused", event_keys(decoder.decode(payloads, ["event_id", "ids", "booking_ref"]).frame))
+            events = decoder.decode(payloads, ["event_id", "ids", "booking_ref"]).frame
+            self._note("refused", event_keys(events, self.nobody))
         counts = letters.group_by("reason").len()
         return {_text(reason): number for reason, number in counts.iter_rows()}
 
@@ -132,11 +136,12 @@ class Accounting:
         return int(self._client.command(sql))
 
 
-def event_keys(events: pl.DataFrame) -> pl.DataFrame:
+def event_keys(events: pl.DataFrame, nobody: Nobody | None = None) -> pl.DataFrame:
     """By what an event is stored once: its `subject` ("" where it names nobody) and its `event_id`, as enrich has them.
 
-    events: with the columns event_id, ids and booking_ref of any channel's frame form.
+    events: with the columns event_id, ids and booking_ref of any channel's frame form. nobody: as of enrich.
     """
+    events = as_stored(events, Nobody() if nobody is None else nobody)
     return events.select(subjects(events).fill_null("").alias("subject"), pl.col("event_id").str.to_lowercase())
 
 

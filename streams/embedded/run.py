@@ -16,6 +16,7 @@ from streams.embedded.drain import Lag, wait_until_drained
 from streams.embedded.memory import TreeMemory
 from streams.embedded.observer import Observer
 from streams.embedded.pipeline import Pipeline, Plan
+from streams.enrich.clean import as_stored
 from streams.feed import Feeder, registry_of
 from streams.sources.adapters import open_source
 from streams.sources.events import EventBatch
@@ -135,8 +136,10 @@ async def feed_and_wait(
         progress.fed += records
         if events is not None:
             allowed = pipeline.erased.events(events)
-            kept = events if allowed is None else allowed[0]
-            accounting.feed(event_keys(kept))
+            kept = as_stored(events if allowed is None else allowed[0], accounting.nobody)
+            allowed = pipeline.erased.events(kept)  # in the spelling of then, and in the normal one
+            kept = kept if allowed is None else allowed[0]
+            accounting.feed(event_keys(kept, accounting.nobody))
             accounting.feed_erased(events.height - kept.height)
 
     progress.stage = "feeding"

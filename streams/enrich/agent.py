@@ -14,6 +14,8 @@ from streams.enrich.enriched import Enriched
 from streams.enrich.sent import SentLinks
 from streams.enrich.transform import Enricher
 from streams.gather import gather
+from streams.identity.normal import Nobody
+from streams.mask import masked
 from streams.progress import Records
 from streams.settings import Settings
 from streams.transport import RecordBatch
@@ -35,7 +37,7 @@ def topic_of(channel: str) -> str:
 def create(app: Any, settings: Settings) -> Edge:
     """Register the agent with the app."""
     edge = Edge(app, settings, "enrich")
-    enricher = Enricher(edge.registry, settings.wire, edge.erased)
+    enricher = Enricher(edge.registry, settings.wire, edge.erased, Nobody(settings.nobody_values))
     sent = SentLinks(LINKS_REMEMBERED)
     channels = {settings.topic(topic_of(channel)): channel for channel in CHANNELS}
 
@@ -71,9 +73,14 @@ def create(app: Any, settings: Settings) -> Edge:
 
 def _refused(enriched: Enriched, read: Mapping[str, Records]) -> Iterator[tuple[Records, int, str, str]]:
     """The record of each event that was refused, with its position among those of its channel, reason and detail."""
-    for at, reason, detail in enriched.refused:
+    for position, reason, detail in enriched.refused:
+        at = position
         for records in read.values():
             if at < len(records):
+                if position in enriched.clear:
+                    payload, secrets = enriched.clear[position]
+                    key = records.keys[at]
+                    records.shown[at] = None if key is None else masked(key, secrets), payload
                 yield records, at, reason, detail
                 break
             at -= len(records)
@@ -83,6 +90,7 @@ def _count(enriched: Enriched) -> None:
     for channel, count in enriched.channels.items():
         metrics.EVENTS_ACCEPTED.labels(channel).inc(count)
     metrics.UNKNOWN_TOUCHPOINTS.inc(enriched.unknown)
+    metrics.NOBODY.inc(enriched.nobody)
     metrics.ERASED_REFUSED.labels("enrich").inc(enriched.erased)
     for (language, scored), count in Counter(enriched.texts).items():
         metrics.TEXT_SCORED.labels(language or "unknown", "scored" if scored else "null").inc(count)

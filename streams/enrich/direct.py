@@ -16,7 +16,9 @@ from schemas import catalogue, records
 from schemas.block import varint
 from schemas.numbers import UnfitError
 from schemas.spans import Array, Double, Enum, Long, Nullable, Record, Span, Text, record
+from streams.enrich.clean import FORMED, scrub_attribute
 from streams.enrich.enriched import Enriched
+from streams.enrich.names import Names, is_harmless, is_wordy
 from streams.enrich.score import FIELDS, Aspects, Opinions, survey_score
 from streams.enrich.validate import DAY_MS, EARLIEST_MS, TEXT_LIMIT_BYTES
 from streams.identity.identifiers import BOOKING_PREFIX, KINDS, UNKNOWN_RANK
@@ -52,12 +54,13 @@ class Touchpoints:
 class Direct:
     """Takes the events of a channel. Holds the catalogue and the text scorer, and no state of the stream."""
 
-    def __init__(self, channel: str, header: bytes, touchpoints: Touchpoints, scorer: Scorer) -> None:
+    def __init__(self, channel: str, header: bytes, touchpoints: Touchpoints, scorer: Scorer, known: Names) -> None:
         """header: of interactions."""
         event = records.inlined(channel)["fields"]
         interaction = records.inlined("interaction")["fields"]
         self._channel = channel
         self._scorer = scorer
+        self._known = known
         self._head = header + varint(_UUID_SIZE)
         self._touchpoints = touchpoints
         self._event = record(event)
@@ -83,6 +86,13 @@ class Direct:
         self._words = cast(Text, self._text.of)
         self._money = cast(Nullable, fields["money"])
         self._currency = cast(Text, cast(Record, self._money.of).fields["currency"])
+        self._free = [span for name, span in fields.items() if name not in FORMED and _is_text(span)]
+        self._attributes = cast(Array, fields["attributes"])
+        attribute = cast(Record, self._attributes.items)
+        self._key = cast(Text, attribute.fields["key"])
+        self._content = cast(Text, attribute.fields["value"])
+        lists = [span for name, span in fields.items() if name not in ("ids", "attributes") and isinstance(span, Array)]
+        self._lists = [(span, _texts(span)) for span in lists if _texts(span)]
         self._last_common = fields[records.INTERACTION_FIELDS[-1]]
         names = [field["name"] for field in interaction]
         symbols: list[str] = _named(interaction, "channel")["type"]["symbols"]
@@ -113,7 +123,7 @@ class Direct:
 
     def _take(self, data: bytes, at: i64, latest: i64, enriched: Enriched) -> bool:
         """Take the event that begins there; False where it is left."""
-        if self._event.find(data, at) != len(data) or not self._is_fit(data, latest):
+        if self._event.find(data, at) != len(data) or not self._is_fit(data, latest) or not self._is_harmless(data):
             return False
         survey: float | None = None
         if self._survey.there:
@@ -126,6 +136,8 @@ class Direct:
             return False
         booking = b""
         if self._booking_ref.there:
+            if not self._known.fits_booking(data, self._booking.start, self._booking.end):
+                return False
             booking = _BOOKING + data[self._booking.start : self._booking.end]
         subject = subject or booking
         if not subject:
@@ -175,6 +187,28 @@ class Direct:
             and not (self._text.there and self._words.end - self._words.start > TEXT_LIMIT_BYTES)
         )
 
+    def _is_harmless(self, data: bytes) -> bool:
+        """Whether no text but the customer's own holds what is to be scrubbed."""
+        for span in self._free:
+            text = cast(Text, span.of if isinstance(span, Nullable) else span)
+            if (text is span or cast(Nullable, span).there) and not is_harmless(data, text.start, text.end):
+                return False
+        if self._attributes.count:
+            at = self._attributes.start
+            key, content = self._key, self._content
+            for _ in range(self._attributes.count):
+                at = self._attributes.items.find(data, at)
+                if not _is_harmless_attribute(data, key, content):
+                    return False
+        for listed, texts in self._lists:
+            at = listed.start
+            for _ in range(listed.count):
+                at = listed.items.find(data, at)
+                for text in texts:
+                    if not is_harmless(data, text.start, text.end):
+                        return False
+        return True
+
     def _scored(self, data: bytes, place: int, survey: float | None, parts: list[bytes], enriched: Enriched) -> bytes:
         """What is thought where there is a text; this, scrubbed, and the fields around it come to `parts`."""
         words = self._words
@@ -200,7 +234,7 @@ class Direct:
     def _only(self, data: bytes) -> bytes | None:
         """The identifier, where there is one; empty where it names a booking, None where it is not as it should be."""
         kind, value = self._kind, self._value
-        if kind.start == kind.end or value.start == value.end:
+        if not self._known.fits(data, kind.start, kind.end, value.start, value.end):
             return None
         identifier = data[kind.start : kind.end] + b":" + data[value.start : value.end]
         return b"" if identifier.startswith(_BOOKING) else identifier
@@ -213,7 +247,7 @@ class Direct:
         least = 0
         for _ in range(self._ids.count):
             at = items.find(data, at)
-            if kind.start == kind.end or value.start == value.end:
+            if not self._known.fits(data, kind.start, kind.end, value.start, value.end):
                 return None
             identifier = data[kind.start : kind.end] + b":" + data[value.start : value.end]
             if identifier.startswith(_BOOKING):
@@ -260,6 +294,24 @@ def _stretches(
     if before:
         stretches.append(_Stretch(before, None, None))
     return stretches
+
+
+def _is_text(span: Span) -> bool:
+    return isinstance(span, Text) or (isinstance(span, Nullable) and isinstance(span.of, Text))
+
+
+def _texts(listed: Array) -> list[Text]:
+    """The texts of an array's records."""
+    record = listed.items
+    return [span for span in record.fields.values() if isinstance(span, Text)] if isinstance(record, Record) else []
+
+
+def _is_harmless_attribute(data: bytes, key: Text, content: Text) -> bool:
+    """Whether an attribute has nothing that scrubbing would change."""
+    if is_harmless(data, key.start, key.end) and is_wordy(data, content.start, content.end):
+        return True
+    pair = data[key.start : key.end].decode(), data[content.start : content.end].decode()
+    return scrub_attribute(*pair) == pair
 
 
 def _note(links: dict[tuple[bytes, bytes], int], subject: bytes, identifier: bytes, at: i64) -> None:

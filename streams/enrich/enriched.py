@@ -13,6 +13,8 @@ class Enriched:
     texts: of each that has a text, the language, and whether the text gave the score.
     reserved: what stands among several identifiers of an event, and is none (streams.identity.identifiers).
     refused: (position, reason, detail) of events, by channel. erased: how many are of somebody who was erased.
+    clear: of refused ones with an address or a number in clear, by position: the payload without it, and what it is.
+    nobody: how many identifiers were taken out because they are nobody.
     """
 
     def __init__(self) -> None:
@@ -25,7 +27,9 @@ class Enriched:
         self.texts: list[tuple[str | None, bool]] = []
         self.reserved: list[bytes] = []
         self.refused: list[tuple[int, str, str]] = []
+        self.clear: dict[int, tuple[bytes, list[str]]] = {}
         self.erased = 0
+        self.nobody = 0
 
     def names(self) -> set[bytes]:
         """All identifiers of the interactions, their bookings included."""

@@ -6,18 +6,23 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
+import polars as pl
 
 from schemas.datums import Rows
-from schemas.decode import BatchDecoder
+from schemas.decode import BatchDecoder, Decoded
 from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
 from schemas.registry import Registry
 from schemas.wire import SINGLE_OBJECT, Wire, prefix
+from streams.enrich.clean import clean
 from streams.enrich.direct import Direct, Touchpoints
 from streams.enrich.enriched import Enriched
+from streams.enrich.names import Names
 from streams.enrich.validate import refusals
 from streams.erasure.erased import Erased
 from streams.erasure.guard import guard
+from streams.identity.normal import Nobody
+from streams.mask import masked
 from streams.text.scorer import Scorer
 
 DIFFERENT = "the event keeps the rules, and yet it was not taken: a defect of Rihla, please report it"
@@ -26,8 +31,15 @@ DIFFERENT = "the event keeps the rules, and yet it was not taken: a defect of Ri
 class Enricher:
     """Enriches groups of events. Holds the catalogue and the text scorer, and no state of the stream."""
 
-    def __init__(self, registry: Registry, wire: Wire = SINGLE_OBJECT, erased: Erased | None = None) -> None:
-        """wire: the form of the interactions' headers. erased: who was; nobody by default."""
+    def __init__(
+        self,
+        registry: Registry,
+        wire: Wire = SINGLE_OBJECT,
+        erased: Erased | None = None,
+        nobody: Nobody | None = None,
+    ) -> None:
+        """wire: the form of the interactions' headers. erased: who was; none by default. nobody: what names nobody."""
+        self._names = Names(Nobody() if nobody is None else nobody)
         self._erased = Erased() if erased is None else erased
         self._decoders = {channel: BatchDecoder(channel, registry) for channel in CHANNELS}
         self._encoders = {channel: BatchEncoder(channel, registry) for channel in CHANNELS}
@@ -37,7 +49,7 @@ class Enricher:
     @cached_property
     def _direct(self) -> dict[str, Direct]:  # not before there is something to write: the registry may be asked
         header = self._registry.header_for("interaction", self._wire)
-        return {channel: Direct(channel, header, self._touchpoints, self._scorer) for channel in CHANNELS}
+        return {channel: Direct(channel, header, self._touchpoints, self._scorer, self._names) for channel in CHANNELS}
 
     def enrich(self, events: Mapping[str, Sequence[bytes | None]], now_ms: int) -> Enriched:
         """Validate, normalise, scrub, score and re-key events, those of all channels together.
@@ -81,11 +93,19 @@ class Enricher:
         """
         decoded = self._decoders[channel].decode([values[row] for row in rows.tolist()])
         decoded, erased = guard(channel, decoded, (), (), self._erased)
-        positions = base + rows
-        enriched.erased += erased
-        enriched.refused += [(int(positions[at]), "undecodable", detail) for at, detail in decoded.errors]
-        positions = positions[decoded.rows]
-        refused = refusals(decoded.frame, now_ms)
+        enriched.refused += [(int(base + rows[at]), "undecodable", detail) for at, detail in decoded.errors]
+        cleaned = clean(decoded.frame, self._names.nobody)
+        clear = {int(decoded.rows[at]): found for at, found in cleaned.clear.items()}
+        # who was erased was known by the spelling of then, which was perhaps not the normal one
+        decoded, more = guard(channel, Decoded(cleaned.frame, decoded.rows, []), (), (), self._erased)
+        enriched.erased += erased + more
+        enriched.nobody += cleaned.nobody
+        positions = base + rows[decoded.rows]
+        clear_rows = {at: clear[row] for at, row in enumerate(decoded.rows.tolist()) if row in clear}
+        for at, (_, secrets) in clear_rows.items():
+            payload = values[int(rows[decoded.rows[at]])] or b""
+            enriched.clear[int(positions[at])] = self._shown(channel, payload, secrets), secrets
+        refused = refusals(decoded.frame, now_ms, clear_rows)
         enriched.refused += [(int(positions[at]), reason, detail) for at, reason, detail in refused]
         good = np.delete(np.arange(len(positions)), [at for at, _, _ in refused])
         if not len(good):
@@ -97,3 +117,23 @@ class Enricher:
         # all of the stream.
         enriched.refused += [(int(positions[at]), "undecodable", DIFFERENT) for at in left]
         enriched.rows += np.delete(positions, left).tolist()
+
+    def _shown(self, channel: str, payload: bytes, secrets: list[str]) -> bytes:
+        """A payload without what may not be shown: with asterisks in its place; written anew where that breaks it."""
+        shown = masked(payload, secrets)
+        if not self._decoders[channel].decode([shown]).errors:
+            return shown
+        frame = self._decoders[channel].decode([payload]).frame
+        (again,) = self._encoders[channel].encode(frame.with_columns(_hidden(frame, secrets)))
+        return again
+
+
+def _hidden(frame: pl.DataFrame, secrets: list[str]) -> list[pl.Series]:
+    """The columns of an event's names, without those that may not be shown."""
+    stars = {secret: "*" * len(secret) for secret in secrets}
+    (ids,), (reference,) = frame["ids"].to_list(), frame["booking_ref"].to_list()
+    hidden = [{name: stars.get(text, text) for name, text in one.items()} for one in ids]
+    return [
+        pl.Series("ids", [hidden], frame.schema["ids"]),
+        pl.Series("booking_ref", [stars.get(reference, reference)], pl.String),
+    ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from streams.identity.identifiers import BOOKING_PREFIX, BOOKING_REF
+from streams.text.scrub import scrub_text
 
 DAY_MS = 86_400_000
 EARLIEST_MS = 946_684_800_000
@@ -14,6 +16,10 @@ EARLIEST_MS = 946_684_800_000
 TEXT_LIMIT_BYTES = 64 * 1024
 SCALES = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0), "stars": (1.0, 5.0)}
 """Lowest and highest score of each survey instrument."""
+
+CLEAR = "clear_identifier"
+QUOTED = ("bad_event_id", "bad_money", "bad_country")
+"""Reasons whose details quote what the source wrote, which may be anything."""
 
 UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 
@@ -131,12 +137,15 @@ RULES = (
 _BROKEN = {rule: rule.broken.alias(str(number)) for number, rule in enumerate(RULES)}
 
 
-def refusals(frame: pl.DataFrame, now_ms: int) -> list[tuple[int, str, str]]:
+def refusals(
+    frame: pl.DataFrame, now_ms: int, clear: Mapping[int, tuple[str, list[str]]] | None = None
+) -> list[tuple[int, str, str]]:
     """Judge each event of a batch.
 
     Args:
-        frame: events in the frame form of a channel's schema.
+        frame: events in the frame form of a channel's schema, cleaned (streams.enrich.clean).
         now_ms: the worker's clock, epoch milliseconds.
+        clear: of cleaning, the rows with an identifier in clear; they are refused for that, whatever else is wrong.
 
     Returns:
         (row, reason, detail) of each event that breaks a rule, by row; reason is a word of the closed list, detail a
@@ -146,11 +155,13 @@ def refusals(frame: pl.DataFrame, now_ms: int) -> list[tuple[int, str, str]]:
     asked = [rule for rule in RULES if rule.about is None or rule.about in there]
     parts = [part for name, those in _PARTS.items() if name in there for part in those]
     frame = frame.with_columns(*parts, pl.lit(now_ms).alias("now"))
-    refused: dict[int, tuple[str, str]] = {}
+    refused = {row: (CLEAR, sentence) for row, (sentence, _) in (clear or {}).items()}
     for rule, broken in zip(asked, frame.select([_BROKEN[rule] for rule in asked]), strict=True):
         if not broken.any():  # the usual case: no sentence has to be made
             continue
         rows = [row for row in broken.arg_true().to_list() if row not in refused]
-        details = frame.with_columns(rule.detail.alias("detail"))["detail"].gather(rows)
+        details = frame.with_columns(rule.detail.alias("detail"))["detail"].gather(rows).to_list()
+        if rule.reason in QUOTED:
+            details = [scrub_text(detail) for detail in details]
         refused |= {row: (rule.reason, detail) for row, detail in zip(rows, details, strict=True)}
     return [(row, *refused[row]) for row in sorted(refused)]

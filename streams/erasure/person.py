@@ -9,6 +9,7 @@ from typing import Any
 
 from streams.errors import RihlaError
 from streams.identity.identifiers import BOOKING_PREFIX, BOOKING_REF, CUSTOMER, customer_id, kind_of
+from streams.identity.normal import normal_identifier
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ def find(client: Any, identifier: str) -> Person:
     client: of clickhouse-connect, on the database of the tables. Shared identifiers are nobody's; one that is named
     itself is taken alone. Raises RihlaError when nothing is stored under the name.
     """
-    candidates = [identifier, f"{CUSTOMER}:{identifier}"] if ":" in identifier else [f"{CUSTOMER}:{identifier}"]
+    candidates = []
+    for spelt in dict.fromkeys((identifier, normal_identifier(identifier))):  # old events may have the first
+        candidates += [spelt, f"{CUSTOMER}:{spelt}"] if ":" in spelt else [f"{CUSTOMER}:{spelt}"]
     roots = _strings(
         client,
         "SELECT DISTINCT root FROM identities_store FINAL WHERE identifier IN {names:Array(String)}",

@@ -19,6 +19,8 @@ import orjson
 import polars as pl
 
 from schemas.records import CHANNELS, empty, fields, polars_schema
+from streams.identity.normal import Nobody, secrets
+from streams.mask import masked
 from streams.sources.events import BadLine, EventBatch
 from streams.sources.files import LongLine, display_name, read_lines
 from streams.sources.rows import INT64_MAX, INT64_MIN, row_type, rows_to_frame
@@ -73,7 +75,7 @@ def parse(chunks: Iterable[tuple[int, Sequence[bytes]]], name: str) -> Iterator[
                     row = _careful(line)
                 rows[type(row)].append(row)
             except _NotAnEvent as error:
-                bad.append(BadLine(name, first + offset, bytes(line), error.reason, error.detail))
+                bad.append(BadLine(name, first + offset, _shown(line), error.reason, error.detail))
         yield from _batches(rows, bad)
 
 
@@ -140,6 +142,26 @@ def _careful(line: bytes) -> Any:
         raise _NotAnEvent(_reason(str(error)), f"not a {channel} event: {error}") from None
     row.occurred_at = epoch_milliseconds(row.occurred_at)
     return row
+
+
+def _shown(line: bytes) -> bytes:
+    """A line as it may be shown: without what its identifiers, or its booking reference, say in clear of a person."""
+    try:
+        event = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return bytes(line)
+    if not isinstance(event, dict):
+        return bytes(line)
+    ids, reference = event.get("ids"), event.get("booking_ref")
+    ones = [one for one in ids if isinstance(one, dict)] if isinstance(ids, list) else []
+    pairs = [(str(one.get("kind", "")), str(one.get("value", ""))) for one in ones]
+    hidden = secrets(pairs, reference if isinstance(reference, str) else None, _nobody())
+    return masked(bytes(line), hidden) if hidden else bytes(line)
+
+
+@cache
+def _nobody() -> Nobody:
+    return Nobody()
 
 
 def _too_long(line: LongLine) -> _NotAnEvent:

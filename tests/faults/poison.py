@@ -21,6 +21,11 @@ RULES: dict[str, tuple[dict[str, Any], ...]] = {
         {"ids": [{"kind": "device", "value": ""}]},
         {"booking_ref": ""},
     ),
+    "clear_identifier": (
+        {"ids": [{"kind": "email_sha256", "value": "Amina@Example.com"}]},
+        {"ids": [{"kind": "device", "value": "+966 50 123 4567"}, {"kind": "customer", "value": "C1"}]},
+        {"booking_ref": "amina@example.com"},
+    ),
     "bad_time": ({"occurred_at": 0}, {"occurred_at": 32_503_680_000_000}, {"occurred_at": -(2**40)}),
     "bad_survey": ({"survey": {"instrument": "nps", "score": 11.0}}, {"survey": {"instrument": "ces", "score": 0.5}}),
     "bad_money": ({"money": {"amount_minor": 1, "currency": "sar"}},),

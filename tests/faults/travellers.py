@@ -52,10 +52,12 @@ class Travellers:
 def renamed(events: pl.DataFrame, number: int) -> pl.DataFrame:
     """The events of travellers who are others for each number."""
     mark = f"{number:08x}"
-    name = pl.element().struct.field("value")
+    kind, name = pl.element().struct.field("kind"), pl.element().struct.field("value")
+    hashed = pl.lit(mark) + name.str.slice(len(mark))  # stays hexadecimal, and as long
+    other = pl.when(kind.str.ends_with("_sha256")).then(hashed).otherwise(pl.lit(f"{mark}-") + name)
     return events.with_columns(
         event_id=pl.lit(mark) + pl.col("event_id").str.slice(len(mark)),
-        ids=pl.col("ids").list.eval(pl.struct(pl.element().struct.field("kind"), value=pl.lit(f"{mark}-") + name)),
+        ids=pl.col("ids").list.eval(pl.struct(kind, value=other)),
         booking_ref=pl.lit(f"{mark}-") + pl.col("booking_ref"),
         case_id=pl.lit(f"{mark}-") + pl.col("case_id"),
     )

@@ -23,7 +23,7 @@ def test_defaults_are_the_defaults() -> None:
     from_guide = Settings.from_env({f"RIHLA_{name}": default for name, default in documented.items()})
     assert from_guide == Settings()
     nameless = {name.lower() for name, default in ROWS.items() if default == "none"}
-    assert nameless == {"registry", "compression", "alert_rules"}
+    assert nameless == {"registry", "compression", "alert_rules", "nobody"}
     assert (Settings().registry, Settings().compression) == (None, "none")
 
 

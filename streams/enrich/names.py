@@ -1,0 +1,153 @@
+"""Whether identifiers and short fields may stay as they are written: from their octets, cheap where compiled.
+
+Nearly all may. Of the others nothing is said here but that they have to be looked at (streams.enrich.clean).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy_extensions import i64
+
+from streams.identity.identifiers import kind_of
+from streams.identity.normal import CLEAR_KINDS, HASHED, Nobody, in_clear, normal, normal_pair, shows
+from streams.text.scrub import scrub_text
+
+_PLAIN: Final = 0
+_HASH: Final = 1
+_STRANGE: Final = 2
+_KINDS_REMEMBERED: Final = 1000
+_HASH_SIZE: Final = 64
+_UUID_SIZE: Final = 36
+_FEW_DIGITS: Final = 5
+"""So many digits in a field of few letters are no number of a person's."""
+
+
+class Names:
+    """Looks at identifiers and short fields. Holds what it knows of kinds."""
+
+    def __init__(self, nobody: Nobody) -> None:
+        self.nobody = nobody
+        spelt = [word.encode() for word in nobody.words if word.isascii()]
+        self._words = frozenset(spelt)
+        self._longest: i64 = max(map(len, spelt))
+        self._digits_in_words = any(any(48 <= octet <= 57 for octet in word) for word in spelt)
+        self._hashes = frozenset(one.encode() for one in nobody.hashes)
+        self._kinds: dict[bytes, int] = {}
+
+    def fits(self, data: bytes, kind_start: i64, kind_end: i64, start: i64, end: i64) -> bool:
+        """Whether an identifier is normal, somebody's, and not in clear. Raises UnicodeDecodeError."""
+        kind = data[kind_start:kind_end]
+        known = self._kinds.get(kind, -1)
+        if known < 0:
+            known = self._learn(kind)
+        if known == _HASH:
+            return _is_hash(data, start, end) and data[start:end] not in self._hashes
+        if known == _PLAIN and self._is_plain(data, start, end):
+            return True
+        return self._fits(kind.decode(), data[start:end].decode())
+
+    def fits_booking(self, data: bytes, start: i64, end: i64) -> bool:
+        """Whether a booking reference is normal, a booking's, and shows nobody. Raises UnicodeDecodeError."""
+        if self._is_plain(data, start, end):
+            return True
+        reference = data[start:end].decode()
+        return normal(reference) == reference and reference not in self.nobody and not shows(reference)
+
+    def _learn(self, kind: bytes) -> int:
+        text = kind.decode()
+        known = _PLAIN
+        if normal_pair(text, "")[0] != text or ":" in text or text in CLEAR_KINDS or in_clear(text, "x"):
+            known = _STRANGE
+        if kind_of(text).endswith(HASHED) and ":" not in text and normal_pair(text, "")[0] == text:
+            known = _HASH
+        if not text or text in self.nobody:
+            known = _STRANGE
+        if len(self._kinds) < _KINDS_REMEMBERED:
+            self._kinds[kind] = known
+        return known
+
+    def _fits(self, kind: str, value: str) -> bool:
+        """What `fits` says, of any identifier."""
+        return (
+            normal_pair(kind, value) == (kind, value)
+            and kind not in self.nobody
+            and value not in self.nobody
+            and not in_clear(kind, value)
+        )
+
+    def _is_plain(self, data: bytes, start: i64, end: i64) -> bool:
+        """Whether a value is seen at once to be in order; an empty one is not."""
+        size = end - start
+        if not size or data[start] == 32 or data[end - 1] == 32:
+            return False
+        solid = False
+        digit = False
+        upper = False
+        place = start
+        while place < end:
+            octet: i64 = data[place]
+            place += 1
+            if 48 <= octet <= 57:
+                digit = True
+                if octet != 48:
+                    solid = True
+            elif 97 <= octet <= 122:
+                solid = True
+            elif 65 <= octet <= 90:
+                solid = upper = True
+            elif octet < 32 or octet > 126 or octet == 64 or octet == 43 or octet == 37:  # @ + %
+                return False
+        if not solid or (size == _HASH_SIZE and digit) or (upper and size == _UUID_SIZE):
+            return False
+        if size <= self._longest and (not digit or self._digits_in_words):
+            return data[start:end].lower() not in self._words
+        return True
+
+
+def is_harmless(data: bytes, start: i64, end: i64) -> bool:
+    """Whether a short field has nothing that scrubbing would change. Raises UnicodeDecodeError."""
+    digits: i64 = 0
+    letters: i64 = 0
+    place = start
+    while place < end:
+        octet: i64 = data[place]
+        place += 1
+        if 48 <= octet <= 57:
+            digits += 1
+        elif 97 <= octet <= 122 or 65 <= octet <= 90:
+            letters += 1
+        elif octet != 45 and octet != 46 and octet != 95:  # - . _
+            break
+    else:
+        if not digits or (digits <= _FEW_DIGITS and letters < 3):
+            return True
+    text = data[start:end].decode()
+    return scrub_text(text) == text
+
+
+def is_wordy(data: bytes, start: i64, end: i64) -> bool:
+    """Whether there are only letters, - and _, and at most two digits: no number, whatever is said of it."""
+    digits: i64 = 0
+    place = start
+    while place < end:
+        octet: i64 = data[place]
+        place += 1
+        if 48 <= octet <= 57:
+            digits += 1
+        elif not (97 <= octet <= 122 or 65 <= octet <= 90 or octet == 45 or octet == 95):
+            return False
+    return digits < 3
+
+
+def _is_hash(data: bytes, start: i64, end: i64) -> bool:
+    """Whether there are 64 hexadecimal digits, in lower case."""
+    if end - start != _HASH_SIZE:
+        return False
+    place = start
+    while place < end:
+        octet: i64 = data[place]
+        place += 1
+        if not (48 <= octet <= 57 or 97 <= octet <= 102):
+            return False
+    return True

@@ -1,0 +1,37 @@
+"""Values are masked wherever they stand in a letter, and what holds them can still be read."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.erasure.patterns import avro
+from streams.mask import masked
+
+ADDRESS = "Amina@Example.com"
+
+
+def test_a_value_is_masked_in_any_case_and_lengths_stay() -> None:
+    data = b"\0\1" + avro(ADDRESS) + b"x" + avro("mail me: amina@example.com") + b"\2"
+    shown = masked(data, [ADDRESS])
+    assert shown == b"\0\1" + avro("*" * 17) + b"x" + avro("mail me: " + "*" * 17) + b"\2"
+
+
+def test_a_short_value_is_masked_only_where_it_is_a_whole_string() -> None:
+    assert masked(avro("ab") + avro("cab"), ["ab"]) == avro("**") + avro("cab")
+    assert masked(b'{"ab": "ab", "c": "cab"}', ["ab"]) == b'{"**": "**", "c": "cab"}'
+
+
+def test_an_empty_value_masks_nothing() -> None:
+    assert masked(b"abc", ["", "  "]) == b"abc"
+
+
+@given(st.text(min_size=1).filter(str.strip), st.booleans())
+def test_json_stays_json_and_loses_the_value(value: str, escaped: bool) -> None:
+    line = json.dumps({"a key of its own": value, "n": 1}, ensure_ascii=escaped).encode()
+    shown = json.loads(masked(line, [value]))
+    assert shown["n"] == 1
+    (text,) = (text for text in shown.values() if text != 1)
+    assert {*text.strip()} == {"*"}
