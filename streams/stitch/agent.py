@@ -38,6 +38,7 @@ _PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row]
     ("moves", "move", lambda changes: changes.moves, lambda row: row[1]),
     ("recalls", "recall", lambda changes: changes.recalls, lambda row: row[0]),
 )
+READS = ("interactions", "identities", "parts")
 _BECAME = {
     tally.RAISED: metrics.ALERTS_RAISED,
     tally.ACKNOWLEDGED: metrics.ALERTS_ACKNOWLEDGED,
@@ -102,7 +103,9 @@ def create(app: Any, settings: Settings) -> Edge:
     edge = Edge(app, settings, "stitch")
     table = BatchTable(app, "state", partitions=settings.partitions)
     watching = Watching(rules.load(settings.alert_rules), now_ms())
-    topics = [settings.topic(name) for name in ("interactions", "identities", "parts")]
+    alerts = [(rule.name, rule.severity) for rule in watching.rules.values()]
+    edge.count_from_zero(READS, [topic for topic, *_ in _PUBLISHED], {"rule severity": alerts})
+    topics = [settings.topic(name) for name in READS]
     reader = Reader(edge.decode, topics, watching)
     working = asyncio.Lock()  # a batch or a turn of timers at a time: both write the same states and outputs
 
