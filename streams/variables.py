@@ -1,4 +1,4 @@
-"""The RIHLA_ variables that there are, so that one that is misspelt can be told: it would silently count for nothing."""
+"""The RIHLA_ variables that there are, so that one that is misspelt can be told: it would count for nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FURTHER = frozenset(
         "HTTP_PORT", "KAFKA_LIB", "METRICS_HOST", "REQUIRE_KAFKA", "REQUIRE_PROMTOOL", "TAG", "WORKERS",
     )
 )  # fmt: skip
-"""Those that are no field of Settings: options of single commands, of the embedded pipeline, of deployment and tests."""
+"""Those that are no field of Settings: options of single commands, of the embedded pipeline, deployment, tests."""
 FOREIGN = tuple(f"{ENVIRONMENT_PREFIX}{name}" for name in ("TEST_", "FAILPOINT", "BROKEN", "CLOCK", "FUZZ_"))
 """What the names of the test suite's own begin with."""
 FILE = "_FILE"

@@ -122,9 +122,7 @@ def _settings(settings: Settings, name: str, topic: Topic, is_: Mapping[str, str
         yield Finding("problem", f"topic {name}", detail, alter(settings, name, wrong))
     if int(is_.get("min.insync.replicas", "1")) > replicas:
         insync = is_["min.insync.replicas"]
-        detail = (
-            f"min.insync.replicas is {insync}, with {replicas} replica{'s' * (replicas > 1)}: every write is refused"
-        )
+        detail = f"min.insync.replicas is {insync}, with {replicas} replica{'s' * (replicas > 1)}: no write is taken"
         yield Finding("problem", f"topic {name}", detail, alter(settings, name, {"min.insync.replicas": str(replicas)}))
 
 

@@ -1,4 +1,4 @@
-"""Panels and alert rules that use `increase` or `rate`, on what real workers tell before and after their first event."""
+"""Panels and alert rules that use `increase` or `rate`, on what real workers tell before and after a burst."""
 
 from __future__ import annotations
 

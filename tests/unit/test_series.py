@@ -47,7 +47,7 @@ def test_every_one_is_born_in_some_worker(pages: dict[str, str]) -> None:
     for metric in labelled():
         (family,) = metric.describe()
         assert family.name in born, (
-            f"{family.name}{{{', '.join(metric._labelnames)}}} exists only from its first event on: `increase` does not "
+            f"{family.name}{{{', '.join(metric._labelnames)}}} is born with its first event: `increase` does not "
             f"see that one. Give its labels' values to `count_from_zero` in the agent that counts, or to streams.series"
         )
 
