@@ -6,7 +6,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,7 +48,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         return
     try:
         yield _version(about, str(client.server_version))
-        yield from _rights(about, client)
+        yield from rights(about, client.command)
         asked = time.time()
         theirs = float(client.command("SELECT toUnixTimestamp64Milli(now64(3))")) / 1000
         yield clock((asked + time.time()) / 2 - theirs)
@@ -117,8 +117,9 @@ def _version(about: str, version: str) -> Finding:
     return Finding("ok", about, f"answers, version {version}")
 
 
-def _rights(about: str, client: Any) -> Iterator[Finding]:
-    if str(client.command("SELECT getSetting('readonly')")) != "0":
+def rights(about: str, ask: Callable[[str], Any]) -> Iterator[Finding]:
+    """What a user lacks to work with. ask: given a query, the value that it returns."""
+    if str(ask("SELECT getSetting('readonly')")) != "0":
         detail = "this user may only read (readonly): the sink and rihla migrate cannot work"
         yield Finding("problem", about, detail, f"ALTER USER ... SETTINGS readonly = 0, or another user: {_ELSEWHERE}")
 

@@ -29,7 +29,7 @@ from streams.doctor.topics import fits
 from streams.settings import Settings
 from streams.topics import TOPICS, ensure_topics
 from tests import standins
-from tests.brokers import Broker
+from tests.brokers import Broker, until
 from tests.clickhouse import ClickHouse
 from tests.workers import administering, create_topic
 
@@ -163,7 +163,8 @@ TLS_ALERT = b"\x15\x03\x03\x00\x02\x02\x46"
 def test_what_is_no_broker(
     place: Callable[[], AbstractContextManager[str]], said: str, remedy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe.ask, "__defaults__", (1.0,))
+    if said == "no answer within":
+        monkeypatch.setattr(probe, "SECONDS", 0.5)
     with place() as address:
         found = doctor("--brokers", address)[f"broker {address}"]
     assert said in found.detail
@@ -246,6 +247,12 @@ def test_partitions_unlike_the_settings_and_unlike_each_other(clean: Settings) -
         async with administering(clean) as admin:
             await admin.create_partitions({clean.topic("parts"): NewPartitions(3)})
             await admin.create_partitions({clean.topic("links"): NewPartitions(2)})
+
+        async def seen() -> bool:
+            now = dict(await _state(clean))
+            return (now[clean.topic("parts")], now[clean.topic("links")]) == (3, 2)
+
+        await until(seen, what="the new partitions")
 
     asyncio.run(grow())
     out = _output("doctor", "--brokers", clean.brokers, "--prefix", clean.prefix, "--partitions", "2")[1]
@@ -397,7 +404,6 @@ def test_the_database(clickhouse: ClickHouse, served: Served, monkeypatch: pytes
     assert nowhere.detail == "there is no such database"
     migrate(clickhouse.client, settings.database)
     assert found() == {}
-    assert "may only read" in found(clickhouse=f"{url}/?readonly=1")[about].detail
     ahead = doctor_clickhouse.time.time
     monkeypatch.setattr(doctor_clickhouse.time, "time", lambda: ahead() + 60)
     assert "60 s ahead of ClickHouse's" in found()["clock"].detail
@@ -406,6 +412,13 @@ def test_the_database(clickhouse: ClickHouse, served: Served, monkeypatch: pytes
     assert "tried with none before 99.1" in found()[about].detail
     clickhouse.client.command("ALTER TABLE schema_migrations UPDATE checksum = 'x' WHERE 1 SETTINGS mutations_sync = 1")
     assert "another content" in found()[f"database {settings.database}"].detail
+
+
+def test_a_user_who_may_only_read() -> None:
+    (found,) = doctor_clickhouse.rights("ClickHouse here", lambda query: "1" if "readonly" in query else "")
+    assert "may only read" in found.detail
+    assert "another user" in (found.remedy or "")
+    assert not list(doctor_clickhouse.rights("ClickHouse here", lambda query: 0))
 
 
 def test_findings_for_people_keep_their_form() -> None:
