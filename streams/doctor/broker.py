@@ -48,7 +48,7 @@ async def findings(settings: Settings) -> list[Finding]:
             found += await _advertised(cluster, set(settings.broker_list))
             found.append(Finding("ok", about, "answers"))
             if not settings.embedded:
-                found += await _session(admin, settings, cluster)
+                found += session(settings, *await session_limits(admin, cluster["brokers"][0]["node_id"]))
             found += await topics.findings(admin, settings, len(cluster["brokers"]))
     except (KafkaError, OSError, TimeoutError) as error:
         why = str(error) or f"no answer in {SECONDS:.0f} s"
@@ -75,11 +75,10 @@ async def _advertised(cluster: dict[str, Any], asked: set[str]) -> list[Finding]
     ]
 
 
-async def _session(admin: AIOKafkaAdminClient, settings: Settings, cluster: dict[str, Any]) -> list[Finding]:
-    """Whether the broker takes the session time-out that workers ask for."""
-    first = str(cluster["brokers"][0]["node_id"])
+async def session_limits(admin: AIOKafkaAdminClient, node: int) -> tuple[float | None, float | None]:
+    """The shortest and the longest session time-out that a broker takes, seconds; None: it does not say."""
     names = ["group.min.session.timeout.ms", "group.max.session.timeout.ms"]
-    resource = ConfigResource(ConfigResourceType.BROKER, first, dict.fromkeys(names))
+    resource = ConfigResource(ConfigResourceType.BROKER, str(node), dict.fromkeys(names))
     values = {
         entry[0]: float(entry[1]) / 1000
         for response in await admin.describe_configs([resource])
@@ -87,12 +86,19 @@ async def _session(admin: AIOKafkaAdminClient, settings: Settings, cluster: dict
         for entry in entries or ()
         if entry[0] in names and entry[1] is not None
     }
-    low, high = (values.get(name) for name in names)
+    return values.get(names[0]), values.get(names[1])
+
+
+def session(settings: Settings, low: float | None, high: float | None) -> list[Finding]:
+    """Whether brokers with these limits take the session time-out that workers ask for."""
     if low is not None and settings.session_timeout < low:
-        remedy = f"RIHLA_SESSION_TIMEOUT={low:g}, or lower {names[0]} of the brokers"
+        remedy = f"RIHLA_SESSION_TIMEOUT={low:g}, or lower group.min.session.timeout.ms of the brokers"
     elif high is not None and settings.session_timeout > high:
-        remedy = f"RIHLA_SESSION_TIMEOUT={high:g}, or raise {names[1]} of the brokers"
+        remedy = f"RIHLA_SESSION_TIMEOUT={high:g}, or raise group.max.session.timeout.ms of the brokers"
     else:
         return []
-    detail = f"session_timeout is {settings.session_timeout:g} s; the brokers take {low:g} to {high:g} s"
+    limits = " and ".join(
+        f"{word} {one:g} s" for word, one in (("at least", low), ("at most", high)) if one is not None
+    )
+    detail = f"session_timeout is {settings.session_timeout:g} s; the brokers take {limits}"
     return [Finding("problem", "settings", detail, remedy)]
