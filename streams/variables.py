@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 
@@ -18,6 +19,8 @@ FURTHER = frozenset(
 """Those that are no field of Settings: options of single commands, of the embedded pipeline, deployment, tests."""
 FOREIGN = tuple(f"{ENVIRONMENT_PREFIX}{name}" for name in ("TEST_", "FAILPOINT", "BROKEN", "CLOCK", "FUZZ_"))
 """What the names of the test suite's own begin with."""
+_LINKS = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$")
+"""What Kubernetes and Docker call the addresses of services, one of which may be called rihla-something."""
 FILE = "_FILE"
 """A variable of this ending names a file that holds the value."""
 
@@ -37,8 +40,13 @@ def misspelt(environment: Mapping[str, str]) -> dict[str, str | None]:
         and name not in names
         and name.removesuffix(FILE) not in names
         and not name.startswith(FOREIGN)
+        and not _is_link(name, environment[name])
     )
     return {name: next(iter(difflib.get_close_matches(name, names, 1, 0.75)), None) for name in odd}
+
+
+def _is_link(name: str, value: str) -> bool:
+    return bool(_LINKS.search(name)) and (not name.endswith("_PORT") or "://" in value or "_SERVICE_" in name)
 
 
 def sentence(name: str, nearest: str | None) -> str:

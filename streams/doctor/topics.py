@@ -37,13 +37,16 @@ async def findings(admin: AIOKafkaAdminClient, settings: Settings, brokers: int)
     if missing:
         listed = ", ".join(names[topic.name] for topic in missing)
         remedy = "the first worker makes them; with other partitions: RIHLA_PARTITIONS"
-        refused = await _refusals(admin, settings, missing, brokers)
-        found += refused or [Finding("note", "topics", f"missing: {listed}", remedy)]
+        refusals = await _refusals(admin, settings, missing, brokers)
+        found += refusals or [Finding("note", "topics", f"missing: {listed}", remedy)]
     if present:
         described = {one["topic"]: one["partitions"] for one in await admin.describe_topics(present)}
         wrong = list(_partitions(settings, {name: len(partitions) for name, partitions in described.items()}))
         if not settings.embedded:
-            configs = await _configs(admin, present)
+            configs, refused = await _configs(admin, present)
+            if refused:
+                why = f"the settings of {len(refused)} of {len(present)} cannot be read: {next(iter(refused.values()))}"
+                found.append(Finding("note", "topics", why, "allow this user DESCRIBE_CONFIGS, to have them looked at"))
             for topic in TOPICS:
                 if (name := names[topic.name]) in configs:
                     replicas = min((len(one["replicas"]) for one in described[name]), default=1)
@@ -98,12 +101,16 @@ def _partitions(settings: Settings, counts: Mapping[str, int]) -> Iterator[Findi
         yield Finding("problem", "topics", detail, f"RIHLA_PARTITIONS={count} for every worker: the topics hold")
 
 
-async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
-    configs: dict[str, dict[str, str]] = {}
+async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """The settings of topics, and the errors about those that are not told."""
+    configs, refused = dict[str, dict[str, str]](), dict[str, str]()
     for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names]):
-        for _error, _message, _kind, name, entries in response.resources:
-            configs[name] = {entry[0]: entry[1] for entry in entries or () if entry[1] is not None}
-    return configs
+        for error, _message, _kind, name, entries in response.resources:
+            if error:
+                refused[name] = for_code(error).__name__
+            else:
+                configs[name] = {entry[0]: entry[1] for entry in entries or () if entry[1] is not None}
+    return configs, refused
 
 
 def wanted_config(topic: Topic) -> dict[str, str]:

@@ -23,7 +23,7 @@ from sinks.http_interface import Served
 from sinks.migrate import migrate
 from streams import cli, compiled
 from streams.doctor import clickhouse as doctor_clickhouse
-from streams.doctor import installation, probe
+from streams.doctor import installation, probe, topics
 from streams.doctor.broker import session, session_limits
 from streams.doctor.finding import Finding
 from streams.doctor.topics import fits
@@ -270,6 +270,23 @@ def test_topics_that_could_not_be_made_are_told_and_none_is_made(kafka_broker: B
     assert "RIHLA_REPLICATION=1" in (found.remedy or "")
     good = kafka_broker.settings(topic_prefix)
     assert "topics" not in examined(good)
+    assert asyncio.run(_state(settings)) == before
+
+
+@pytest.mark.kafka
+def test_what_the_broker_itself_would_refuse_is_told(kafka_broker: Broker, topic_prefix: str) -> None:
+    settings = kafka_broker.settings(topic_prefix, replication=3)
+
+    async def found() -> list[Finding]:
+        async with administering(settings) as admin:
+            return await topics.findings(admin, settings, brokers=3)  # as it may be where some of them are down
+
+    before = asyncio.run(_state(settings))
+    refused = asyncio.run(found())
+    assert len(refused) == len(TOPICS)
+    assert f"would refuse {settings.topic('links')}: InvalidReplicationFactorError" in " ".join(
+        one.detail for one in refused
+    )
     assert asyncio.run(_state(settings)) == before
 
 

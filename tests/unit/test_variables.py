@@ -31,6 +31,18 @@ def test_files_of_values_and_the_tests_own_are_none() -> None:
     assert misspelt({"RIHLA_CLICKHOUSE_FILE": "/run/secrets/x", "RIHLA_TEST_PAUSE": "1"}) == {}
 
 
+def test_what_kubernetes_says_of_services_is_none_and_a_misspelt_port_is() -> None:
+    links = {
+        "RIHLA_SINK_SERVICE_HOST": "10.0.0.7",
+        "RIHLA_SINK_SERVICE_PORT": "9100",
+        "RIHLA_SINK_SERVICE_PORT_METRICS": "9100",
+        "RIHLA_SINK_PORT": "tcp://10.0.0.7:9100",
+        "RIHLA_SINK_PORT_9100_TCP": "tcp://10.0.0.7:9100",
+        "RIHLA_SINK_PORT_9100_TCP_ADDR": "10.0.0.7",
+    }
+    assert misspelt({**links, "RIHLA_METRIC_PORT": "9100"}) == {"RIHLA_METRIC_PORT": "RIHLA_METRICS_PORT"}
+
+
 def test_every_variable_that_is_named_anywhere_is_known() -> None:
     """Else `rihla doctor` would call it misspelt: a new one is a field of Settings, or stands in FURTHER."""
     named: set[str] = set()
