@@ -18,11 +18,12 @@ import numpy as np
 
 from sinks import recall
 from sinks.client import connect
-from sinks.errors import retry_code
+from sinks.errors import RETRY_CODES, retry_code
 from sinks.tables import TABLES, Table
 from sinks.writer import FinalInsertError, Retry, Writer
 from streams import metrics
-from streams.edge import DEAD_LETTERS, Edge, now_ms
+from streams.dead_letters import DEAD_LETTERS
+from streams.edge import Edge, now_ms
 from streams.gather import gather
 from streams.progress import Records
 from streams.settings import Settings
@@ -41,6 +42,9 @@ log = logging.getLogger(__name__)
 def create(app: Any, settings: Settings) -> Edge:
     """Register an agent for each output topic, and the one that answers recalls."""
     edge = Edge(app, settings, "sink")
+    views = [table.view for table in TABLES.values()]
+    reads = (*(table.topic for table in TABLES.values()), recall.TOPIC)
+    edge.count_from_zero(reads, recall.ANSWERS, {"table": views, "code": RETRY_CODES})
     publishing = asyncio.Lock()  # the edge's outputs are for one task at a time
     for table in TABLES.values():
         _register(app, edge, table, publishing)

@@ -127,6 +127,10 @@ def in_short(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
+RETRY_CODES = ("connection", *map(str, RETRIABLE), str(_STD_EXCEPTION))
+"""What `retry_code` may say of an error that is retriable."""
+
+
 def retry_code(error: BaseException) -> str:
     """The label of an error in metrics: ClickHouse's code, or `connection` where it gave none."""
     code = error.code if isinstance(error, DatabaseError) else None

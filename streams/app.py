@@ -33,6 +33,8 @@ COMMIT_EVERY = 1.0  # seconds
 EMBEDDED_SESSION = 10.0  # seconds
 EMBEDDED_REBALANCE = 6.0
 REBALANCE = 60.0
+REQUEST = 90.0
+REQUEST_BEYOND_SESSION = 30.0  # Faust refuses to start where a session outlasts a request
 STOP_WITHIN = 60.0  # seconds for a graceful stop
 STOP_CRASHED_WITHIN = 10.0  # after a crash nothing is left to finish, and the group waits for this worker's partitions
 
@@ -88,6 +90,7 @@ def build(settings: Settings, worker: str) -> App:
         broker_max_poll_interval=3600.0,  # recovery of a large table counts as a pause between polls
         broker_commit_interval=COMMIT_EVERY,
         broker_session_timeout=session,
+        broker_request_timeout=max(REQUEST, session + REQUEST_BEYOND_SESSION),
         broker_heartbeat_interval=session / 10,
         broker_rebalance_timeout=EMBEDDED_REBALANCE if settings.embedded else REBALANCE,
         producer_acks=-1,

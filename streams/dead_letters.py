@@ -10,6 +10,9 @@ import polars as pl
 from schemas.records import polars_schema
 from streams.metrics import package_version
 
+DEAD_LETTERS = "dead-letters"
+"""The topic, without prefix."""
+
 REASONS = (
     "undecodable",
     "bad_event_id",

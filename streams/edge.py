@@ -15,17 +15,16 @@ from schemas.decode import BatchDecoder, Decoded
 from schemas.encode import BatchEncoder
 from schemas.registry import HttpRegistry, LocalRegistry, Registry
 from streams import metrics
-from streams.dead_letters import DeadLetter, attempts, letters_frame
+from streams.dead_letters import DEAD_LETTERS, DeadLetter, attempts, letters_frame
 from streams.erasure import key
 from streams.erasure.erased import Erased
 from streams.erasure.follow import Follower
 from streams.erasure.guard import guard
 from streams.output import Output
 from streams.progress import Records
+from streams.series import Known, begin
 from streams.settings import Settings
 from streams.transport import RecordBatch, lags, positions
-
-DEAD_LETTERS = "dead-letters"
 
 
 def now_ms() -> int:
@@ -50,6 +49,10 @@ class Edge:
         self._outputs: dict[str, Output] = {}
         self._unflushed: dict[str, int] = {}
         self._exported: set[tuple[str, int]] = set()
+
+    def count_from_zero(self, reads: Iterable[str], writes: Iterable[str], known: Known | None = None) -> None:
+        """Bring the worker's series into being (see streams.series): to be called once, by its agent."""
+        begin(self.settings, self.worker, reads, writes, known or {})
 
     def decode(self, record: str, records: Records, columns: Sequence[str] | None = None) -> Decoded:
         """The values of Kafka records in columns, without what was erased: see BatchDecoder, streams.erasure.guard."""

@@ -4,7 +4,8 @@ Workers import the constant and touch it once a batch, never once an event. Time
 are Kafka's. A gauge by partition is removed (`GAUGE.remove(topic, partition)`) when the partition is given up, else it
 would show its last value for ever. `deploy/grafana`, the alert rules and docs/operations.md name only what stands here
 (a unit test compares them). Labels come from closed lists (workers, topics, tables, reasons), so that the number of
-series stays bounded; Prometheus adds `job` and `instance`.
+series stays bounded, and each series exists from the worker's start (streams.series: a new label is a line there, or in
+the agent that counts); Prometheus adds `job` and `instance`.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 from schemas.wire import CONFLUENT, SINGLE_OBJECT, Wire
 from streams.errors import RihlaError
@@ -20,6 +21,7 @@ FALSE_WORDS = ("0", "false", "no", "off", "")
 WIRE_FORMATS = (SINGLE_OBJECT, CONFLUENT)
 COMPRESSIONS = ("none", "gzip", "snappy", "lz4", "zstd")
 MAX_EPOCH = 2**19 - 1  # ClickHouse versions are epoch * 2^44 + record version, in a signed 64-bit integer
+MAX_SESSION = 1800  # seconds: what Kafka's brokers take unless told otherwise (group.max.session.timeout.ms)
 TOPIC_PREFIX = re.compile(r"[A-Za-z0-9._-]{1,100}")
 ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^\s:,/]+):(\d{1,5})")
 
@@ -88,7 +90,7 @@ class Settings:
         _within("replication", self.replication, 1, 100)
         _within("max_poll_records", self.max_poll_records, 1, 1_000_000)
         _within("epoch", self.epoch, 0, MAX_EPOCH)
-        _within("session_timeout", self.session_timeout, 1, 3600)
+        _within("session_timeout", self.session_timeout, 1, MAX_SESSION)
         _within("state_retention", self.state_retention, 0, 1_000_000)
         _within("state_idle", self.state_idle, 0, 1_000_000_000)
         if self.metrics_port is not None:
@@ -176,5 +178,13 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def _is_url(name: str, value: str) -> None:
-    if not re.match(r"https?://[^/\s]+|chdb:", value):
-        raise SettingsError(f"{name}: {value!r} is not an http(s) URL")
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        whole = False
+    if (not whole or re.search(r"\s", value)) and not value.startswith("chdb:"):
+        shown = re.sub(r"//.*@", "//...@", value)
+        raise SettingsError(
+            f"{name}: {shown!r} is not an http(s) URL", f"{name} is http://HOST:PORT or https://HOST:PORT"
+        )

@@ -58,10 +58,12 @@ class RecoveryError(Exception):
 class _Partition:
     """One partition's state, as of the changelog offset `position`."""
 
-    __slots__ = ("changed", "data", "generation", "position", "term", "top")
+    __slots__ = ("changed", "data", "generation", "position", "read", "size", "term", "top")
 
     def __init__(self) -> None:
         self.data: dict[bytes, bytes] = {}
+        self.size = 0  # bytes of the values
+        self.read = object()  # another one whenever a recovery has read what others wrote
         self.changed: dict[bytes, bytes | None] = {}  # not yet acknowledged; None: deleted
         self.position = 0
         self.term = -1  # ours: offset of our mark
@@ -113,18 +115,39 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
     def put(self, partition: int, key: bytes, value: bytes) -> None:
         """Set a key; durable after the next flush()."""
         held = self._owned(partition)
+        held.size += len(value) - len(held.data.get(key, b""))
         held.data[key] = value
         held.changed[key] = value
 
     def delete(self, partition: int, key: bytes) -> None:
         """Remove a key, if there; durable after the next flush()."""
         held = self._owned(partition)
-        if held.data.pop(key, None) is not None or key in held.changed:
+        gone = held.data.pop(key, None)
+        if gone is not None:
+            held.size -= len(gone)
+        if gone is not None or key in held.changed:
             held.changed[key] = None
 
     def items(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
         """All keys and values of a partition; do not change it meanwhile."""
         return self._owned(partition).data.items()
+
+    def keys(self, partition: int) -> list[bytes]:
+        """All keys of a partition, as they are now: some 12 ms a million."""
+        return list(self._owned(partition).data)
+
+    def size(self, partition: int) -> int:
+        """Bytes of a partition's values, 0 when it is not held."""
+        held = self._held.get(partition)
+        return 0 if held is None else held.size
+
+    def reading(self, partition: int) -> object | None:
+        """The same object while this worker alone writes to a partition, rebalances included; None where it is gone.
+
+        Whoever keeps an index of a partition makes it anew when this has changed.
+        """
+        held = self._held.get(partition) or self._read.get(partition)
+        return None if held is None else held.read
 
     def written(self, partition: int) -> range:
         """The changelog's offsets since this worker has held a partition, without break, up to the last flush()."""
@@ -265,6 +288,8 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
             if held.position < marks[partition]:
                 behind[partition] = marks[partition]
         skipped = await self._catch_up(behind) if behind else {}
+        for partition in behind:
+            self._read[partition].size = sum(map(len, self._read[partition].data.values()))
         for partition in partitions:
             held = self._read.pop(partition)
             held.position = marks[partition] + 1
@@ -353,12 +378,14 @@ def _apply(state: _Partition, records: Columns, mark: int, merge: Merge | None) 
     data, top, ignored = state.data, state.top, set()
     size, unpack = TERM.size, TERM.unpack_from
     pop, get = data.pop, data.get
+    changed = False
     for at, (offset, key, value) in enumerate(zip(records.offsets, records.keys, records.values, strict=True)):
         if offset >= mark:
             break
         if key == MARK:
             top = max(top, offset)
             continue
+        changed = True
         if key is None:
             raise struct.error("a record without a key")
         if value is None:
@@ -377,6 +404,8 @@ def _apply(state: _Partition, records: Columns, mark: int, merge: Merge | None) 
         else:
             data[key] = merge(old, value[size:])
     state.top = top
+    if changed:
+        state.read = object()
     state.position = min(records.offsets[-1] + 1, mark)  # what is behind the mark, another recovery may have to read
     return ignored
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import importlib
 import logging
+import os
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -17,6 +18,7 @@ from streams.errors import RihlaError
 from streams.health import Health
 from streams.settings import Settings
 from streams.topics import TopicError, ensure_changelogs
+from streams.variables import misspelt, sentence
 
 AGENTS = {
     "enrich": "streams.enrich.agent",
@@ -83,6 +85,8 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
     Returns the process's exit code: 0 after a signal, 1 after a crash. Raises RihlaError when it cannot start.
     """
     configure_logging()
+    for name, nearest in misspelt(os.environ).items():
+        log.warning("%s", sentence(name, nearest))
     try:
         asyncio.run(ensure_topics(settings))
     except (KafkaError, TopicError) as error:

@@ -1,4 +1,8 @@
-"""Looks at the timers of the partitions that a worker holds, every second, and has those fire that are due."""
+"""Looks at the timers of the partitions that a worker holds, every second, and has those fire that are due.
+
+Which state has a timer stands in the states alone. After a recovery they are looked at in slices beside the messages,
+which have priority: until a state's turn has come, or a message has, its alert is late.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,10 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
-from streams.alerts.tally import OpenAlerts, open_of
-from streams.alerts.timers import Timers, due_of, watch_of
+from streams.alerts.index import Index
 from streams.edge import now_ms
 from streams.table import BatchTable
 from streams.transport import OwnershipLost, lags
@@ -22,7 +26,10 @@ AT_ONCE = 200
 REBUILT_AFTER = 5.0
 """Seconds without a restored event after which state counts as rebuilt: they come in no order of time, so that until
 then what stops a timer may be among those to come."""
-_CHUNK = 5000
+SLICE = 0.003
+"""Seconds of a slice of the look at all states: so long may a message wait for it."""
+PAUSE, PAUSE_WHEN_BUSY = 0.003, 0.027
+"""Seconds between slices: half of the time while nothing is being handled, a tenth of it while something is."""
 
 Fire = Callable[[int, list[bytes], int], Awaitable[None]]
 """Given a partition, keys that are due, and the time until which: raises, stores and publishes their alerts."""
@@ -34,14 +41,23 @@ class Ticker:
     """The timers of a worker.
 
     topics: full names of what the worker reads; a partition is caught up when it has read all of them to their end.
+    anything: False where there is no rule, and so no alert: states are then not looked at. busy: whether messages are
+    being handled.
     """
 
-    def __init__(self, app: Any, table: BatchTable, topics: Iterable[str], fire: Fire) -> None:
-        self._app, self._table, self._fire = app, table, fire
+    def __init__(
+        self,
+        app: Any,
+        table: BatchTable,
+        topics: Iterable[str],
+        fire: Fire,
+        anything: bool = True,
+        busy: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._app, self._table, self._fire, self._anything, self._busy = app, table, fire, anything, busy
         self._topics = tuple(topics)
-        self._timers: dict[int, Timers] = {}
-        self._open: dict[int, OpenAlerts] = {}
-        self._built: dict[int, int] = {}
+        self._indexes: dict[int, tuple[object, Index]] = {}
+        self._looking: asyncio.Future[None] | None = None
         self._newest: dict[int, int] = {}
         self._restored_at: float | None = None
 
@@ -49,8 +65,12 @@ class Ticker:
         self, partition: int, due: Mapping[bytes, int], opened: Mapping[bytes, tuple[tuple[str, str], ...]]
     ) -> None:
         """Take in what a batch has changed: due times and open alerts, by key."""
-        self._timers.setdefault(partition, Timers()).update(due)
-        self._open.setdefault(partition, OpenAlerts()).update(opened)
+        self._index(partition).tell(due, opened)
+
+    def look_again(self, partition: int, keys: Iterable[bytes]) -> None:
+        """Look up the timers of some states anew: it is not known whether what follows from them was published."""
+        if partition in self._indexes:
+            self._indexes[partition][1].look_again(keys)
 
     def read(self, partition: int, newest: int) -> None:
         """Take note of the time of the newest event (epoch ms) of a batch."""
@@ -64,47 +84,67 @@ class Ticker:
     async def tick(self) -> None:
         """Fire what is due in the partitions held; whatever goes wrong ends as in streams.gather."""
         try:
-            generation = self._app.consumer_generation_id
-            held = self._table.partitions_held
-            for partition in self._timers.keys() - held:
-                del self._timers[partition]
-                self._open.pop(partition, None)
-                self._built.pop(partition, None)
-            for partition in sorted(held):
-                if self._built.get(partition) != generation:
-                    await self._build(partition)
-                    self._built[partition] = generation
-                until = self._clock(partition)
-                while keys := self._timers[partition].take(until, AT_ONCE):
-                    await self._fire(partition, keys, until)
+            for partition in [one for one in self._indexes if self._table.reading(one) is None]:
+                del self._indexes[partition]
+            for partition in sorted(self._table.partitions_held):
+                index, until = self._index(partition), self._clock(partition)
+                while keys := index.timers.take(until, AT_ONCE):
+                    try:
+                        await self._fire(partition, keys, until)
+                    except BaseException:
+                        index.look_again(keys)
+                        raise
+            if self._looking is None or self._looking.done():
+                self._looking = self._app.add_future(self._look())
         except OwnershipLost as exc:
             log.warning("timers wait for their partitions: %s", exc)
-            self._built.clear()
             await self._app.consumer.rejoin()
         except Exception as exc:
             await self._app.crash(exc)
 
-    async def _build(self, partition: int) -> None:
-        """Make the index of a partition that has come, or come back, to this worker."""
-        timers, opened = self._timers.setdefault(partition, Timers()), OpenAlerts()
-        self._open[partition] = opened
-        keys = [key for key, _ in self._table.items(partition)]
-        for at in range(0, len(keys), _CHUNK):
-            chunk = ((key, self._table.get(partition, key)) for key in keys[at : at + _CHUNK])
-            watches = {key: watch_of(state) for key, state in chunk if state is not None}
-            timers.update({key: due for key, watch in watches.items() if (due := due_of(watch))})
-            opened.update({key: open_of(watch) for key, watch in watches.items()})
-            await asyncio.sleep(0)  # messages go on meanwhile
+    def _index(self, partition: int) -> Index:
+        """The index of a partition: a new one where states have come that it does not know."""
+        read = self._table.reading(partition)
+        known = self._indexes.get(partition)
+        if known is None or known[0] is not read:
+            known = self._indexes[partition] = (read, Index(self._table.keys(partition) if self._anything else []))
+        return known[1]
+
+    async def _look(self) -> None:
+        """Look at the states of the partitions held until all are known, a slice at a time."""
+        began, count = time.monotonic(), 0
+        try:
+            while (partition := self._incomplete()) is not None:
+                index = self._index(partition)
+                index.read(partial(self._table.get, partition), SLICE)
+                if index.complete:
+                    count += self._table.count(partition)
+                await asyncio.sleep(PAUSE_WHEN_BUSY if self._busy() else PAUSE)
+            if count:
+                log.info("timers of %d states are known, after %.1f s", count, time.monotonic() - began)
+        except OwnershipLost as exc:
+            log.info("the look at timers is broken off: %s", exc)  # the next tick begins it again
+        except Exception as exc:
+            await self._app.crash(exc)
+
+    def _incomplete(self) -> int | None:
+        """A partition whose states have not all been looked at."""
+        held = sorted(self._table.partitions_held)
+        return next((partition for partition in held if not self._index(partition).complete), None)
 
     @property
     def pending(self) -> int:
-        """How many customers have a timer running."""
-        return sum(map(len, self._timers.values()))
+        """How many customers have a timer running, as far as it is known."""
+        return sum(len(index.timers) for index in self._of_held())
 
     @property
     def open_alerts(self) -> Counter[tuple[str, str]]:
-        """How many alerts are open in the partitions held, by (rule, severity)."""
-        return sum((opened.count for opened in self._open.values()), Counter())
+        """How many alerts are open in the partitions held, as far as it is known, by (rule, severity)."""
+        return sum((index.opened.count for index in self._of_held()), Counter())
+
+    def _of_held(self) -> list[Index]:
+        held = self._table.partitions_held
+        return [index for partition, (_, index) in self._indexes.items() if partition in held]
 
     def _clock(self, partition: int) -> int:
         """The time by which timers of a partition go (see streams.alerts.timers)."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from streams.commands import options
+
+if TYPE_CHECKING:
+    from streams.doctor import Finding
 
 _MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("problem", "red")}
 
@@ -23,35 +26,57 @@ _MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("proble
 @options.kafka
 @options.clickhouse
 @options.database
-def doctor(data: Path | None, **settings: Any) -> int:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="For people, or one JSON object a finding and line: verdict, about, detail, remedy.",
+)
+def doctor(data: Path | None, form: str, **settings: Any) -> int:
     """Check every connection and setting, and say what to do about each problem.
 
     Connections that nobody has set (by flag or RIHLA_* variable) are tried at their defaults; that nothing answers
-    there is then a note and not a problem.
+    there is then a note and not a problem. Nothing is changed: no topic is made, no schema registered.
     """
     import asyncio
 
     from click.core import ParameterSource
 
     from streams.commands.produce import pipeline_settings
-    from streams.doctor import checks
+    from streams.doctor import checks, unusable
     from streams.embedded.datadir import DataDirectory
-    from streams.settings import Settings
+    from streams.settings import Settings, SettingsError
 
     source = click.get_current_context().get_parameter_source
     given = {name for name in settings if source(name) not in (ParameterSource.DEFAULT, None)}
-    if data is not None and DataDirectory(data).owner() is not None:
-        chosen, given = pipeline_settings(data), set(settings)
-    else:
-        chosen = Settings.from_env(**settings)
-        if data is not None:
-            click.echo(f"no pipeline runs on {data}: looking without it")
-    problems = 0
-    for finding in asyncio.run(checks(chosen, frozenset(given))):
-        mark, colour = _MARKS[finding.verdict]
-        click.echo(f"{click.style(f'{mark:<8}', fg=colour)} {finding.about}: {finding.detail}")
-        if finding.remedy:
-            click.echo(f"{'':8}   {finding.remedy}")
-        problems += finding.verdict == "problem"
-    click.echo("no problems" if not problems else f"{problems} problem{'s' if problems > 1 else ''}")
+    try:
+        if data is not None and DataDirectory(data).owner() is not None:
+            chosen, given = pipeline_settings(data), set(settings)
+        else:
+            chosen = Settings.from_env(**settings)
+            if data is not None:
+                click.echo(f"no pipeline runs on {data}: looking without it", err=form == "json")
+        found = asyncio.run(checks(chosen, frozenset(given), folder=data))
+    except SettingsError as error:
+        found = unusable(error)
+    for finding in found:
+        (_print_json if form == "json" else _print)(finding)
+    problems = sum(finding.verdict == "problem" for finding in found)
+    if form == "table":
+        click.echo("no problems" if not problems else f"{problems} problem{'s' if problems > 1 else ''}")
     return 1 if problems else 0
+
+
+def _print(finding: Finding) -> None:
+    mark, colour = _MARKS[finding.verdict]
+    click.echo(f"{click.style(f'{mark:<8}', fg=colour)} {finding.about}: {finding.detail}")
+    if finding.remedy:
+        click.echo(f"{'':8}   {finding.remedy}")
+
+
+def _print_json(finding: Finding) -> None:
+    import json
+    from dataclasses import asdict
+
+    click.echo(json.dumps(asdict(finding), ensure_ascii=False))

@@ -18,6 +18,7 @@ from streams.identity.normal import Nobody
 from streams.mask import masked
 from streams.progress import Records
 from streams.settings import Settings
+from streams.text.language import SCORED
 from streams.transport import RecordBatch
 
 BYTES_AT_ONCE = 16 << 20
@@ -25,6 +26,8 @@ LINGER_SECONDS = 0.1
 """Between two groups of batches at most: each is sent, fetched and waited for by itself, however few events it has."""
 READ_AHEAD = 16
 """Batches: a poll brings one of each channel and partition."""
+UNKNOWN = "unknown"
+"""Label of a text's language that could not be told, or that nobody scores."""
 LINKS_REMEMBERED = 1_000_000
 """How many links the worker remembers having sent; an older one is sent again, which is harmless."""
 
@@ -37,6 +40,8 @@ def topic_of(channel: str) -> str:
 def create(app: Any, settings: Settings) -> Edge:
     """Register the agent with the app."""
     edge = Edge(app, settings, "enrich")
+    results = {"language": (*SCORED, UNKNOWN), "result": ("scored", "null")}
+    edge.count_from_zero(map(topic_of, CHANNELS), ("interactions", "links"), {"channel": CHANNELS, **results})
     enricher = Enricher(edge.registry, settings.wire, edge.erased, Nobody(settings.nobody_values))
     sent = SentLinks(LINKS_REMEMBERED)
     channels = {settings.topic(topic_of(channel)): channel for channel in CHANNELS}
@@ -93,4 +98,4 @@ def _count(enriched: Enriched) -> None:
     metrics.NOBODY.inc(enriched.nobody)
     metrics.ERASED_REFUSED.labels("enrich").inc(enriched.erased)
     for (language, scored), count in Counter(enriched.texts).items():
-        metrics.TEXT_SCORED.labels(language or "unknown", "scored" if scored else "null").inc(count)
+        metrics.TEXT_SCORED.labels(language or UNKNOWN, "scored" if scored else "null").inc(count)

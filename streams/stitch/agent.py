@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -37,6 +38,7 @@ _PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row]
     ("moves", "move", lambda changes: changes.moves, lambda row: row[1]),
     ("recalls", "recall", lambda changes: changes.recalls, lambda row: row[0]),
 )
+READS = ("interactions", "identities", "parts")
 _BECAME = {
     tally.RAISED: metrics.ALERTS_RAISED,
     tally.ACKNOWLEDGED: metrics.ALERTS_ACKNOWLEDGED,
@@ -60,7 +62,9 @@ SUBJECTS_AT_ONCE = 200
 a group are folded."""
 
 MEASURE_EVERY = 15.0
-"""Seconds between looks at the size of the state: each takes some 40 ms a million subjects."""
+"""Seconds between looks at the size of the state."""
+SWEEP_EVERY = 0.25
+"""Seconds between slices of the search for states past their retention."""
 
 
 class Turn(NamedTuple):
@@ -99,7 +103,9 @@ def create(app: Any, settings: Settings) -> Edge:
     edge = Edge(app, settings, "stitch")
     table = BatchTable(app, "state", partitions=settings.partitions)
     watching = Watching(rules.load(settings.alert_rules), now_ms())
-    topics = [settings.topic(name) for name in ("interactions", "identities", "parts")]
+    alerts = [(rule.name, rule.severity) for rule in watching.rules.values()]
+    edge.count_from_zero(READS, [topic for topic, *_ in _PUBLISHED], {"rule severity": alerts})
+    topics = [settings.topic(name) for name in READS]
     reader = Reader(edge.decode, topics, watching)
     working = asyncio.Lock()  # a batch or a turn of timers at a time: both write the same states and outputs
 
@@ -144,6 +150,16 @@ def create(app: Any, settings: Settings) -> Edge:
             ticker.note(turn.partition, turn.due, turn.opened)
             sweeper.note(turn.states)
 
+    @contextlib.contextmanager
+    def seen_again(turns: Sequence[Turn]) -> Iterator[None]:
+        """Where what follows from some turns is not published to its end, their timers are looked up anew."""
+        try:
+            yield
+        except BaseException:
+            for turn in turns:
+                ticker.look_again(turn.partition, turn.states)
+            raise
+
     async def publish(outgoing: Outgoing) -> None:
         for topic, *_ in _PUBLISHED:
             if topic in outgoing.topics:
@@ -160,10 +176,11 @@ def create(app: Any, settings: Settings) -> Edge:
                 ticker.read(partition, at)
             outgoing = Outgoing(edge.encode)
             turns = fold(group, outgoing)
-            await store(turns)
-            await publish(outgoing)
-            await edge.refuse(group.refused)
-            await edge.flush()
+            with seen_again(turns):
+                await store(turns)
+                await publish(outgoing)
+                await edge.refuse(group.refused)
+                await edge.flush()
             for turn in turns:
                 metrics.DUPLICATES.inc(turn.duplicates)
                 metrics.STATE_RECALLS.inc(turn.recalls)
@@ -176,9 +193,11 @@ def create(app: Any, settings: Settings) -> Edge:
             names = [key.decode() for key in keys]
             changes = fold_due(partial(table.get, partition), names, watching, until)
             outgoing = Outgoing(edge.encode)
-            await store([put(partition, changes, watching.now, outgoing)])
-            await publish(outgoing)
-            await edge.flush()
+            turn = put(partition, changes, watching.now, outgoing)
+            with seen_again([turn]):
+                await store([turn])
+                await publish(outgoing)
+                await edge.flush()
             count(changes.news)
             for one in changes.news:
                 if one.what == tally.RAISED:
@@ -189,7 +208,7 @@ def create(app: Any, settings: Settings) -> Edge:
         for what, rule, severity, _ in news:
             _BECAME[what].labels(rule, severity).inc()
 
-    ticker = Ticker(app, table, topics, fire)
+    ticker = Ticker(app, table, topics, fire, anything=bool(watching.rules), busy=working.locked)
     sweeper = Sweeper(table, settings.state_retention, settings.state_idle)
 
     @app.timer(interval=EVERY)  # type: ignore[untyped-decorator]
@@ -200,7 +219,7 @@ def create(app: Any, settings: Settings) -> Edge:
         for rule in watching.rules.values():
             metrics.ALERTS_OPEN.labels(rule.name, rule.severity).set(opened[rule.name, rule.severity])
 
-    @app.timer(interval=EVERY)  # type: ignore[untyped-decorator]
+    @app.timer(interval=SWEEP_EVERY)  # type: ignore[untyped-decorator]
     async def sweep() -> None:
         try:
             async with working:
@@ -213,9 +232,8 @@ def create(app: Any, settings: Settings) -> Edge:
 
     @app.timer(interval=MEASURE_EVERY)  # type: ignore[untyped-decorator]
     async def measure() -> None:
-        states = [value for held in table.partitions_held for _, value in table.items(held)]
-        metrics.STATE_SUBJECTS.set(len(states))
-        metrics.STATE_BYTES.set(sum(map(len, states)))
+        metrics.STATE_SUBJECTS.set(sum(map(table.count, table.partitions_held)))
+        metrics.STATE_BYTES.set(sum(map(table.size, table.partitions_held)))
 
     @app.agent(app.topic(*topics, key_serializer="raw", value_serializer="raw"))  # type: ignore[untyped-decorator]
     async def stitch(stream: Any) -> None:

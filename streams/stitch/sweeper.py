@@ -10,8 +10,10 @@ from streams.stitch.eviction import evict
 from streams.stitch.rolling import DAY_MS
 from streams.table import BatchTable
 
-SLICE = 2000
-"""States looked at in one turn: some 10 to 20 ms."""
+SLICE_SECONDS = 0.004
+"""Of one turn: messages wait for it."""
+_BETWEEN_LOOKS = 16
+"""States between looks at the clock."""
 SLOTS = 1 << 22
 """Of the note of who was touched, a byte each. Two keys in one slot only mean that one stays a while longer."""
 
@@ -64,10 +66,12 @@ class Sweeper:
         if not self._waiting and held:
             following = (partition for partition in sorted(held) if partition > self._partition)
             self._partition = next(following, min(held))
-            self._waiting = [key for key, _ in self._table.items(self._partition)]
-        turn, evicted = self._waiting[-SLICE:], 0
-        del self._waiting[-SLICE:]
-        for key in turn if self._partition in held else ():
+            self._waiting = self._table.keys(self._partition)
+        if self._partition not in held:
+            self._waiting.clear()
+        evicted, looked, end = 0, 0, time.perf_counter() + SLICE_SECONDS
+        while self._waiting and (looked % _BETWEEN_LOOKS or time.perf_counter() < end):
+            key, looked = self._waiting.pop(), looked + 1
             slot = hash(key) % SLOTS
             if self._touched[slot] or self._earlier[slot]:
                 continue

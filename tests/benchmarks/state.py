@@ -1,8 +1,8 @@
 """The state of customers: bytes each, cost of an event by how many there are, keys a second read back from a changelog.
 
 Customers are those of `rihla simulate`, folded and then copied under new names until there are as many as wanted. The
-events that are measured are of another seed, so all are new, and meet customers at random. The recovery runs as in a
-worker: on uvloop, with a worker's collector.
+events that are measured are of another seed, so all are new, and meet customers at random. The recovery is that of a
+stitch worker, on uvloop and with a worker's collector, and is over when a record that was waiting is committed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from streams.app import build
 from streams.edge import now_ms
 from streams.embedded.tansu import Tansu
 from streams.settings import Settings
+from streams.stitch.agent import create
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import fold_messages
 from streams.stitch.messages import Messages
 from streams.stitch.watching import Watching
 from streams.table import BatchTable
+from streams.topics import ensure_changelogs, ensure_topics
 from tests.benchmarks import at_rest
 from tests.benchmarks.identity_memory import resident_bytes
 from tests.benchmarks.processes import afresh, collecting_as_a_worker
@@ -36,7 +38,7 @@ from tests.benchmarks.report import Outcome, say, tabulate
 from tests.benchmarks.sample import BATCH, REGISTRY
 from tests.benchmarks.stitch import enriched
 from tests.waiting import until
-from tests.workers import create_topic, running
+from tests.workers import committed, producing, running
 
 SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 """Customers in state; those above the number asked for are left out."""
@@ -159,46 +161,63 @@ def _cost(base: list[bytes], events: list[tuple[bytes, bytes]], customers: int) 
 
 
 async def _recovery(base: list[bytes], keys: int) -> tuple[float, float]:
-    """Keys a second, by the clock and by this process's CPU, that a table reads back from its changelog."""
+    """Keys a second, by the clock and by this process's CPU, of a stitch worker: from the moment when it has got its
+    partitions until an event that was waiting is committed.
+    """
     with tempfile.TemporaryDirectory(prefix="rihla-benchmark-") as folder:
         broker = Tansu(Path(folder) / "broker.log")
         await broker.start()
         try:
-            settings = Settings(brokers=broker.address, embedded=True, prefix="bench")
-            topic = await create_topic(settings, "in", PARTITIONS)
-            app, table = _keeping(settings, topic)
-            async with running(app):
-                await until(lambda: len(table.partitions_held) == PARTITIONS, 60)
-                for number, (key, state) in enumerate(_copies(base, keys)):
-                    table.put(number % PARTITIONS, key, state)
-                    if number % AT_ONCE == 0:
-                        await table.flush()
-                await table.flush()
+            settings = Settings(brokers=broker.address, embedded=True, prefix="bench", partitions=PARTITIONS)
+            await ensure_topics(settings)
+            await _fill(settings, base, keys)
             clock, cpu = [], []
-            for _ in range(RECOVERIES):
-                app, table = _keeping(settings, topic)
+            waiting = _payloads(enriched(4 * RECOVERIES, seed=3))
+            for number in range(RECOVERIES):
+                async with producing(settings) as producer:
+                    await producer.send_and_wait(settings.topic("interactions"), waiting[number][1], waiting[number][0])
+                app = build(settings, "stitch")
+                create(app, settings)
+                (table,) = app.tables.values()
                 began = time.process_time()
                 async with running(app):
-                    await until(lambda table=table: len(table.partitions_held) == PARTITIONS, 120)
+                    # the waiting is for the group, and done when the table begins
+                    await until(lambda table=table: table.recovery_seconds, 120)
+                    recovered = time.perf_counter()
+                    await until(lambda number=number: _committed(settings, number + 1), 120)
                     cpu.append(time.process_time() - began)
-                    if table.recovered_keys != keys:
+                    if table.recovered_keys < keys:
                         raise RuntimeError(f"{table.recovered_keys} keys recovered of {keys}")
-                    clock.append(table.recovery_seconds)
+                    clock.append(table.recovery_seconds + time.perf_counter() - recovered)
+                    say(f"state: recovered in {table.recovery_seconds:.2f} s, an event committed at {clock[-1]:.2f} s")
             return keys / min(clock), keys / min(cpu)
         finally:
             await broker.stop()
 
 
-def _keeping(settings: Settings, topic: str) -> tuple[Any, BatchTable]:
-    """A worker with a table, that does nothing with what it reads."""
-    app = build(settings, "keep")
+async def _committed(settings: Settings, events: int) -> bool:
+    """Whether stitch has committed so many events."""
+    offsets = await committed(settings, settings.group("stitch"), settings.topic("interactions"), PARTITIONS)
+    return sum(offsets.values()) >= events
+
+
+async def _fill(settings: Settings, base: list[bytes], keys: int) -> None:
+    """Write so many states to the changelog of stitch, from which they are recovered."""
+    app = build(settings, "stitch")
     table = BatchTable(app, "state", PARTITIONS)
 
     async def ignore(batch: transport.RecordBatch) -> None:
         pass
 
-    @app.agent(app.topic(topic))
+    @app.agent(app.topic(settings.topic("interactions")))
     async def agent(stream: Any) -> None:
         await gather.consume(stream, ignore)
 
-    return app, table
+    await ensure_changelogs(settings, {table.changelog_topic_name: PARTITIONS})
+    async with running(app):
+        await until(lambda: len(table.partitions_held) == PARTITIONS, 60)
+        for number, (key, state) in enumerate(_copies(base, keys)):
+            table.put(number % PARTITIONS, key, state)
+            if number % AT_ONCE == 0:
+                await table.flush()
+        await table.flush()

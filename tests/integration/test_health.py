@@ -88,3 +88,21 @@ def test_a_loop_that_stands_still_or_a_thread_that_does_not_answer_is_no_progres
         assert health.last_progress() == answered
 
     asyncio.run(scenario())
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("seconds", [6.0, 120.0, 1800.0])
+def test_a_worker_starts_with_every_session_timeout_that_the_brokers_take(
+    kafka_broker: Broker, topic_prefix: str, seconds: float
+) -> None:
+    async def scenario() -> None:
+        settings = kafka_broker.settings(topic_prefix, session_timeout=seconds)
+        topic = await create_topic(settings, "in", 1)
+
+        async def nothing(batch: RecordBatch) -> None: ...
+
+        app = worker(settings, [topic], nothing)
+        async with running(app):
+            await until(lambda: Health(app).ready()[0], what="the worker to be ready")
+
+    asyncio.run(scenario())

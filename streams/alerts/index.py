@@ -1,0 +1,62 @@
+"""What is known of the timers and open alerts of one partition's states, and which states are still to be looked at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from streams.alerts.tally import OpenAlerts, open_of
+from streams.alerts.timers import Timers, due_of, watch_of
+
+_BETWEEN_LOOKS = 32
+"""States between looks at the clock: a state takes some microseconds."""
+
+
+class Index:
+    """Made from the states that are there, slice by slice, and kept up to date by what batches tell meanwhile.
+
+    unread: keys of the states to look at; a key that a batch tells of first is left out.
+    """
+
+    def __init__(self, unread: list[bytes]) -> None:
+        self.timers, self.opened = Timers(), OpenAlerts()
+        self._unread = unread
+        self._told: set[bytes] = set()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every state has been looked at."""
+        return not self._unread
+
+    def tell(self, due: Mapping[bytes, int], opened: Mapping[bytes, tuple[tuple[str, str], ...]]) -> None:
+        """Take in what a batch has changed: due times (epoch ms; 0: none) and open alerts, by key."""
+        self.timers.update(due)
+        self.opened.update(opened)
+        if self._unread:
+            self._told.update(due)
+            self._told.update(opened)
+
+    def look_again(self, keys: Iterable[bytes]) -> None:
+        """Look at some states (once more), whatever was told of them."""
+        keys = list(keys)
+        self._told.difference_update(keys)
+        self._unread += keys
+
+    def read(self, get: Callable[[bytes], bytes | None], seconds: float) -> None:
+        """Look at states for so long. get: the state of a key; what it raises ends the slice, and nothing is lost."""
+        end = time.perf_counter() + seconds
+        unread, told = self._unread, self._told
+        due, opened = dict[bytes, int](), dict[bytes, tuple[tuple[str, str], ...]]()
+        try:
+            while unread and time.perf_counter() < end:
+                for key in unread[-_BETWEEN_LOOKS:]:
+                    if key in told or (state := get(key)) is None:
+                        continue
+                    watch = watch_of(state)
+                    due[key], opened[key] = due_of(watch), open_of(watch)
+                del unread[-_BETWEEN_LOOKS:]
+        finally:
+            self.timers.update(due)
+            self.opened.update(opened)
+        if not unread:
+            told.clear()

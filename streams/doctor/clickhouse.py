@@ -1,0 +1,148 @@
+"""ClickHouse: whether it is there, lets us in and lets us write, and whether its clock and its tables fit."""
+
+from __future__ import annotations
+
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from sinks.client import connect
+from sinks.errors import ClickHouseRefusedError
+from sinks.migrate import MigrationError, migrations, pending
+from streams.doctor.finding import Finding, without_password
+from streams.settings import Settings
+
+CLOCK_SECONDS = 5.0
+"""A clock further off than this makes latencies meaningless; events more than a day ahead are refused."""
+OLDEST = (25, 3)
+"""Nothing older has been tried."""
+SECONDS = 10.0
+_ELSEWHERE = "RIHLA_CLICKHOUSE or --clickhouse"
+_CODES = {
+    "516": ("refuses this user and password", f"give another user or password, percent-encoded: {_ELSEWHERE}"),
+    "194": ("refuses this user: a password is required", f"http://USER:PASSWORD@HOST:8123: {_ELSEWHERE}"),
+    "192": ("knows no such user", f"CREATE USER there, or another: {_ELSEWHERE}"),
+    "81": ("has no such database", "rihla migrate makes that of RIHLA_DATABASE; a database in the URL must be there"),
+    "497": ("does not let this user do what is asked", "GRANT it what docs/deploying-a-worker.md lists"),
+}
+"""By ClickHouse's code: what it means, and what to do."""
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """All about ClickHouse and the database of the settings."""
+    about = f"ClickHouse {without_password(settings.clickhouse)}"
+    wrong = _ping(settings.clickhouse)
+    if wrong:
+        yield Finding("problem", about, *wrong)
+        return
+    try:
+        client = connect(settings.clickhouse, None)
+    except (ConnectionError, ClickHouseRefusedError, ClickHouseError, ValueError) as error:
+        yield Finding("problem", about, *_said(error))
+        return
+    try:
+        yield _version(about, str(client.server_version))
+        yield from rights(about, client.command)
+        asked = time.time()
+        theirs = float(client.command("SELECT toUnixTimestamp64Milli(now64(3))")) / 1000
+        yield clock((asked + time.time()) / 2 - theirs)
+        yield _migrations(client, settings)
+    except (ClickHouseError, OSError, ValueError) as error:
+        yield Finding("problem", about, *_said(error))
+    finally:
+        client.close()
+
+
+def _ping(url: str) -> tuple[str, str] | None:
+    """What is wrong with who answers at a URL; None: it may be ClickHouse."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    port = parts.port or (8443 if parts.scheme == "https" else 8123)
+    base = f"{parts.scheme}://{host if parts.port else f'{host}:{port}'}"
+    try:
+        with urllib.request.urlopen(f"{base}/ping", timeout=SECONDS) as answer:
+            text = answer.read(1000)
+    except urllib.error.HTTPError as error:
+        text = error.read(1000)
+        if error.code in (401, 403):
+            return None  # it wants to know who asks, which the connection tells it
+    except urllib.error.URLError as error:
+        return _failure(error.reason, parts.hostname, port)
+    except (OSError, ValueError) as error:
+        return _failure(error, parts.hostname, port)
+    if text.strip() in (b"Ok.", b""):
+        return None
+    if b"clickhouse-client" in text:
+        return (f"port {port} is that of ClickHouse's native protocol", f"name its HTTP port, often 8123: {_ELSEWHERE}")
+    return ("what answers there is not ClickHouse", f"name ClickHouse's HTTP port, often 8123: {_ELSEWHERE}")
+
+
+def _failure(reason: Any, host: str | None, port: int) -> tuple[str, str]:
+    if isinstance(reason, socket.gaierror):
+        return f"there is no host of the name {host}", f"mend the name: {_ELSEWHERE}"
+    if isinstance(reason, ConnectionRefusedError):
+        return f"nothing listens on port {port}: Connection refused", f"start it, or name another port: {_ELSEWHERE}"
+    if isinstance(reason, TimeoutError):
+        return f"no answer within {SECONDS:.0f} s", "look at ClickHouse's log, and at firewalls between"
+    detail = str(reason)
+    if "clickhouse-client" in detail or "9000" in detail:
+        return f"port {port} is that of ClickHouse's native protocol", f"name its HTTP port, often 8123: {_ELSEWHERE}"
+    if "SSL" in detail or "WRONG_VERSION" in detail:
+        return f"TLS fails: {detail}", f"http:// for a port without TLS, or mend the certificate: {_ELSEWHERE}"
+    return f"does not answer in HTTP: {detail}", f"name ClickHouse's HTTP port, often 8123: {_ELSEWHERE}"
+
+
+def _said(error: BaseException) -> tuple[str, str]:
+    """What an error of ClickHouse's means, and what to do."""
+    text = " ".join(str(error).split())
+    for code, (what, remedy) in _CODES.items():
+        if f"Code: {code}." in text or f"error code {code}" in text:
+            return f"{what}: {text}", remedy
+    if isinstance(error, ClickHouseRefusedError):
+        return text, f"give another user, password or database: {_ELSEWHERE}"
+    return text, "look at ClickHouse's own log"
+
+
+def _version(about: str, version: str) -> Finding:
+    major, minor = (int(part) if part.isdigit() else 0 for part in [*version.split("."), "0"][:2])
+    if (major, minor) < OLDEST:
+        detail = f"answers, version {version}; Rihla has been tried with none before {OLDEST[0]}.{OLDEST[1]}"
+        return Finding("problem", about, detail, "upgrade ClickHouse to a release with long-term support")
+    return Finding("ok", about, f"answers, version {version}")
+
+
+def rights(about: str, ask: Callable[[str], Any]) -> Iterator[Finding]:
+    """What a user lacks to work with. ask: given a query, the value that it returns."""
+    if str(ask("SELECT getSetting('readonly')")) != "0":
+        detail = "this user may only read (readonly): the sink and rihla migrate cannot work"
+        yield Finding("problem", about, detail, f"ALTER USER ... SETTINGS readonly = 0, or another user: {_ELSEWHERE}")
+
+
+def _migrations(client: Any, settings: Settings) -> Finding:
+    about = f"database {settings.database}"
+    there = client.command(
+        "SELECT count() FROM system.databases WHERE name = {name:String}", {"name": settings.database}
+    )
+    if not int(there):
+        return Finding("problem", about, "there is no such database", "rihla migrate makes it; or RIHLA_DATABASE")
+    try:
+        missing = [migration.name for migration in pending(client, settings.database)]
+    except MigrationError as error:
+        return Finding("problem", about, str(error), "this version of Rihla does not fit the database: use the newer")
+    if missing:
+        return Finding("problem", about, f"{len(missing)} migrations are missing", "rihla migrate")
+    return Finding("ok", about, f"all {len(migrations())} migrations applied")
+
+
+def clock(ahead: float) -> Finding:
+    """What to say of a clock that is so many seconds ahead of ClickHouse's."""
+    if abs(ahead) > CLOCK_SECONDS:
+        detail = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} ClickHouse's"
+        return Finding("problem", "clock", detail, "synchronise both machines (NTP): timedatectl set-ntp true")
+    return Finding("ok", "clock", f"within {CLOCK_SECONDS:.0f} s of ClickHouse's")

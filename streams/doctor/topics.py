@@ -1,0 +1,149 @@
+"""The topics: whether they are there or could be made, their partitions, and their settings against streams.topics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import for_code
+
+from streams import topics
+from streams.doctor.finding import Finding
+from streams.settings import Settings
+from streams.topics import CHANNEL_TOPICS, TOPICS, Topic
+
+TOGETHER = ("interactions", "identities", "parts")
+"""A subject's interactions, roots and parts must meet in the same worker."""
+AT_LEAST = ("retention.ms", "retention.bytes", "max.message.bytes", "message.timestamp.after.max.ms")
+"""Settings of which more is as good; -1 is without end."""
+REFUSED = {
+    "InvalidReplicationFactorError": "set RIHLA_REPLICATION to at most the number of brokers",
+    "PolicyViolationError": "make the topic as the brokers' policy wants it, before the workers start",
+    "TopicAuthorizationFailedError": "allow this user CREATE on the topics, or make them before the workers start",
+    "ClusterAuthorizationFailedError": "allow this user CREATE on the cluster, or make them before the workers start",
+}
+"""What to do, by the error with which the broker would refuse a topic."""
+
+
+async def findings(admin: AIOKafkaAdminClient, settings: Settings, brokers: int) -> list[Finding]:
+    """All about the topics. brokers: how many the cluster has. Raises KafkaError."""
+    there = set(await admin.list_topics())
+    names = {topic.name: settings.topic(topic.name) for topic in TOPICS}
+    missing = [topic for topic in TOPICS if names[topic.name] not in there]
+    present = [name for name in names.values() if name in there]
+    found: list[Finding] = []
+    if missing:
+        listed = ", ".join(names[topic.name] for topic in missing)
+        remedy = "the first worker makes them; with other partitions: RIHLA_PARTITIONS"
+        refusals = await _refusals(admin, settings, missing, brokers)
+        found += refusals or [Finding("note", "topics", f"missing: {listed}", remedy)]
+    if present:
+        described = {one["topic"]: one["partitions"] for one in await admin.describe_topics(present)}
+        wrong = list(_partitions(settings, {name: len(partitions) for name, partitions in described.items()}))
+        if not settings.embedded:
+            configs, refused = await _configs(admin, present)
+            if refused:
+                why = f"the settings of {len(refused)} of {len(present)} cannot be read: {next(iter(refused.values()))}"
+                found.append(Finding("note", "topics", why, "allow this user DESCRIBE_CONFIGS, to have them looked at"))
+            for topic in TOPICS:
+                if (name := names[topic.name]) in configs:
+                    replicas = min((len(one["replicas"]) for one in described[name]), default=1)
+                    wrong += _settings(settings, name, topic, configs[name], replicas)
+        found += wrong
+        if not wrong and not missing:
+            count = len(described[names["interactions"]])
+            found.append(Finding("ok", "topics", f"{len(names)} under {settings.prefix}., {count} partitions"))
+    return found
+
+
+async def _refusals(
+    admin: AIOKafkaAdminClient, settings: Settings, missing: list[Topic], brokers: int
+) -> list[Finding]:
+    """Why the broker would not make topics; it is asked to validate, and makes none."""
+    if settings.embedded:
+        return []
+    if settings.replication > brokers:
+        detail = f"replication is {settings.replication}, and the cluster has {brokers} broker{'s' * (brokers > 1)}"
+        return [Finding("problem", "topics", detail, f"RIHLA_REPLICATION={brokers}, or more brokers")]
+    wanted = [
+        NewTopic(
+            settings.topic(topic.name),
+            topic.partitions or settings.partitions,
+            settings.replication,
+            topic_configs=wanted_config(topic),
+        )
+        for topic in missing
+    ]
+    response = await admin.create_topics(wanted, validate_only=True)
+    found = []
+    for name, code, *message in response.topic_errors:
+        if code:
+            error = for_code(code).__name__
+            detail = f"the broker would refuse {name}: {error} {' '.join(map(str, filter(None, message)))}".strip()
+            remedy = REFUSED.get(error, "make it before the workers start: kafka-topics.sh --create")
+            found.append(Finding("problem", "topics", detail, remedy))
+    return found
+
+
+def _partitions(settings: Settings, counts: Mapping[str, int]) -> Iterator[Finding]:
+    links = settings.topic("links")
+    if counts.get(links, 1) != 1:
+        remedy = f"kafka-topics.sh --delete --topic {links}, and a replay: identity must see all links in one order"
+        yield Finding("problem", "topics", f"{links} has {counts[links]} partitions, and must have one", remedy)
+    together = {name: counts[name] for name in map(settings.topic, TOGETHER) if name in counts}
+    if len(set(together.values())) > 1:
+        what = ", ".join(f"{name} has {count}" for name, count in together.items())
+        yield Finding("problem", "topics", what, "they must have the same number of partitions: make them anew")
+    elif together and (count := next(iter(together.values()))) != settings.partitions and not settings.embedded:
+        detail = f"partitions is {settings.partitions}, and {', '.join(together)} have {count}"
+        yield Finding("problem", "topics", detail, f"RIHLA_PARTITIONS={count} for every worker: the topics hold")
+
+
+async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """The settings of topics, and the errors about those that are not told."""
+    configs, refused = dict[str, dict[str, str]](), dict[str, str]()
+    for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names]):
+        for error, _message, _kind, name, entries in response.resources:
+            if error:
+                refused[name] = for_code(error).__name__
+            else:
+                configs[name] = {entry[0]: entry[1] for entry in entries or () if entry[1] is not None}
+    return configs, refused
+
+
+def wanted_config(topic: Topic) -> dict[str, str]:
+    """The settings with which Rihla makes a topic."""
+    return topics._config(topic)
+
+
+def _settings(settings: Settings, name: str, topic: Topic, is_: Mapping[str, str], replicas: int) -> Iterator[Finding]:
+    """What differs from how Rihla would have made a topic, and from what its place in the pipeline needs."""
+    wanted = wanted_config(topic)
+    if topic.name not in CHANNEL_TOPICS:
+        wanted = {"cleanup.policy": "delete", **wanted}
+    wrong = {key: value for key, value in wanted.items() if not fits(key, is_.get(key), value)}
+    if wrong:
+        detail = ", ".join(f"{key} is {is_.get(key, 'not set')}, and should be {value}" for key, value in wrong.items())
+        yield Finding("problem", f"topic {name}", detail, alter(settings, name, wrong))
+    if int(is_.get("min.insync.replicas", "1")) > replicas:
+        insync = is_["min.insync.replicas"]
+        detail = f"min.insync.replicas is {insync}, with {replicas} replica{'s' * (replicas > 1)}: no write is taken"
+        yield Finding("problem", f"topic {name}", detail, alter(settings, name, {"min.insync.replicas": str(replicas)}))
+
+
+def fits(key: str, is_: str | None, wanted: str) -> bool:
+    """Whether a setting of a topic does what is wanted, a larger one of those of which more is as good included."""
+    if is_ is None or is_ == wanted or key not in AT_LEAST:
+        return is_ is None or is_ == wanted  # None: a broker that does not know the setting
+    return wanted != "-1" and (int(is_) == -1 or int(is_) >= int(wanted))
+
+
+def alter(settings: Settings, name: str, config: Mapping[str, Any]) -> str:
+    """The command that sets a topic's settings."""
+    added = ",".join(f"{key}={value}" for key, value in config.items())
+    return (
+        f"kafka-configs.sh --bootstrap-server {settings.broker_list[0]} --alter --entity-type topics "
+        f"--entity-name {name} --add-config {added}"
+    )
