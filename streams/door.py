@@ -164,7 +164,8 @@ class Door:
             if isinstance(request.protocol, _Connection):
                 request.protocol.began()
             if reason := self.refuses(request):
-                return web.Response(status=403, text=f"{reason}\n")
+                # What is quoted of a header may be no UTF-8.
+                return web.Response(status=403, body=f"{reason}\n".encode(errors="replace"), content_type="text/plain")
             return await handler(request)
 
         return admit
