@@ -132,7 +132,7 @@ def test_a_service_is_fed_asked_and_restarted_and_stays_exact(tmp_path: Path) ->
 
 
 def assert_private(data: Path, process: subprocess.Popen[str]) -> None:
-    """The folder is its owner's alone, no token is in a command line, an environment or a log; to write, one says so."""
+    """The folder is its owner's alone, no token is in a command line, environment or log; to write, one says so."""
     assert data.stat().st_mode & 0o777 == 0o700
     secrets = [(data / "keys" / user).read_bytes().strip() for user in ("reader", "owner")]
     told = [path.read_bytes() for path in (data / "owner", *(data / "logs").iterdir())]
