@@ -46,6 +46,7 @@ class Target:
         """Raise AssertionError where an attack has had its way."""
         assert CANARY.encode() not in answer, answer
         assert {path.name for path in self.folder.iterdir()} == {"secret.csv"}
+        assert (self.folder / "secret.csv").read_text() == CANARY + "\n"
         with pytest.raises(BlockingIOError):
             self.trap.accept()
         engine = self.clickhouse.engine
@@ -118,6 +119,7 @@ READS = (
     "SELECT * FROM fileCluster('default', '{secret}', 'LineAsString')",
     "SELECT * FROM filesystem('{folder}')",
     "SELECT * FROM default.`{secret}`",
+    "SELECT n IN default.`{secret}` FROM t",
     "SELECT * FROM `{secret}`",
     "SELECT * FROM '{secret}'",
     "DESCRIBE TABLE file('{secret}', 'CSVWithNames')",
@@ -148,6 +150,9 @@ WRITES = (
     "INSERT INTO FUNCTION file('{new}', 'CSV', 'a UInt8') FORMAT CSV\n1\n",
     "INSERT INTO t FROM INFILE '{secret}' FORMAT LineAsString",
     "SELECT 1 AS a FORMAT CapnProto SETTINGS output_format_schema = '{new}'",
+    "INSERT INTO default.`{secret}` SELECT 'x'",
+    "TRUNCATE TABLE default.`{secret}`",
+    "DROP TABLE default.`{secret}`",
     "BACKUP TABLE t TO File('{new}')",
     "ATTACH TABLE a FROM '{folder}' (n UInt8) ENGINE = MergeTree ORDER BY n",
     "CREATE TABLE a (s String) ENGINE = File(LineAsString, '{secret}')",
