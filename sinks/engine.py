@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sinks.access import Role, users_configuration
+from sinks.engine_error import EngineError as EngineError
 from sinks.spool import Buffer, Spool
 
 log = logging.getLogger(__name__)
@@ -49,24 +51,6 @@ QUERY_OPTIONS: Mapping[str, str] = {
     "max_bytes_before_external_group_by": str(400 * MEGABYTE),
     "max_bytes_before_external_sort": str(400 * MEGABYTE),
 }
-
-_CODE = re.compile(r"Code: (\d+)\. (?:\w+::)+\w*Exception")  # DB::Exception, and its kin: DB::ErrnoException
-
-
-class EngineError(Exception):
-    """A statement that the engine refused. `code` is ClickHouse's error number, or 0 where there is none."""
-
-    def __init__(self, message: str, code: int = 0) -> None:
-        super().__init__(message)
-        self.code = code
-
-    @classmethod
-    def of(cls, error: BaseException) -> EngineError:
-        """From whatever chDB raised: drops chDB's own words before ClickHouse's `Code: N. DB::Exception: ...`."""
-        # An error that quotes a row's bytes is no text; chDB then fails to decode it.
-        text = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
-        found = _CODE.search(text)
-        return cls(text[found.start() :], int(found.group(1))) if found else cls(text or type(error).__name__)
 
 
 class EngineBusyError(EngineError):
@@ -108,8 +92,9 @@ class Engine:
         self._closed = False
         try:
             # Held open for the engine's life: with its last connection chDB shuts the engine down.
-            with Spool() as configuration:  # read once, when the engine starts
-                configuration.write(_configuration(MERGE_TREE))
+            with Spool() as users, Spool() as configuration:  # read once, when the engine starts
+                users.write(users_configuration())
+                configuration.write(_configuration(MERGE_TREE, users.path))
                 given = {**SERVER_OPTIONS, "config-file": configuration.path, **(options or {})}
                 self._keeper = self._connect(f"{self.path}?{_options(given)}&{self._query_options}")
         except Exception as error:
@@ -127,13 +112,15 @@ class Engine:
         database: str | None = None,
         settings: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
+        role: Role | None = None,
     ) -> Result:
         """Run one statement; a FORMAT clause in it wins over `fmt`.
 
+        role: whose grants and limits hold; None, for calls of this process's own, has every right.
         params: values of {name:Type} placeholders, escaped as in TSV (as ClickHouse's HTTP interface wants them).
         Raises EngineError.
         """
-        with self._session(database, settings) as connection:
+        with self._session(database, settings, role) as connection:
             try:
                 result = connection.query(sql, fmt, params=dict(params or {}))
             except Exception as error:
@@ -156,13 +143,14 @@ class Engine:
         database: str | None = None,
         settings: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
+        role: Role | None = None,
     ) -> Generator[tuple[bytes, int], None, None]:
         """Run one SELECT, and yield its result block by block: bytes in `fmt`, and their rows.
 
         Each block is formatted for itself (see result_stream). The last piece may have no rows, only what closes the
         result. Closing the iterator stops the statement. Raises EngineError, also between pieces.
         """
-        with self._session(database, settings) as connection:
+        with self._session(database, settings, role) as connection:
             stream = None
             try:
                 stream = connection.send_query(sql, fmt, params=dict(params or {}))
@@ -213,17 +201,19 @@ class Engine:
         clause: str = "",
         database: str | None = None,
         settings: Mapping[str, str] | None = None,
+        role: Role | None = None,
     ) -> Result:
-        """Store the rows that were spooled; everything else as in insert().
+        """Store the rows that were spooled; everything else as in insert(), role as in query().
 
         The data go through a file in memory, because neither of chDB 4.4's other ways is safe. Behind the statement,
         data are searched for further statements: a text with a semicolon in it is cut there, and what follows is run.
         Connection.send_insert reports rows as written that a constraint, a default or the storage refused.
         """
         return self.query(
-            f"{target} FROM INFILE {literal(spool.path)} COMPRESSION 'none' {clause} FORMAT {fmt}",
+            insert_statement(target, fmt, spool.path, clause),
             database=database,
             settings=settings,
+            role=role,
         )
 
     def kill(self, query_id: str) -> None:
@@ -253,7 +243,9 @@ class Engine:
         self.close()
 
     @contextmanager
-    def _session(self, database: str | None, settings: Mapping[str, str] | None) -> Iterator[Any]:
+    def _session(
+        self, database: str | None, settings: Mapping[str, str] | None, role: Role | None = None
+    ) -> Iterator[Any]:
         with self._lock:
             if self._closed:
                 raise EngineError("the engine is closed", 236)  # ABORTED
@@ -262,6 +254,9 @@ class Engine:
         try:
             connection = self._connect(f"{self.path}?{self._query_options}")
             try:
+                if role is not None:
+                    connection.query(f"SET ROLE {identifier(role.name)}", "Null")
+                    settings = {**role.limits, **(settings or {})}
                 if database:
                     connection.query(f"USE {identifier(database)}", "Null")
                 if settings:
@@ -278,6 +273,11 @@ class Engine:
                 self._lock.notify_all()
 
 
+def insert_statement(target: str, fmt: str, path: str, clause: str = "") -> str:
+    """The statement that stores the rows of a file; parts as in Engine.insert."""
+    return f"{target} FROM INFILE {literal(path)} COMPRESSION 'none' {clause} FORMAT {fmt}"
+
+
 def identifier(name: str) -> str:
     """A name quoted for SQL."""
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
@@ -292,10 +292,12 @@ def _options(options: Mapping[str, str]) -> str:
     return "&".join(f"{name}={value}" for name, value in options.items())
 
 
-def _configuration(merge_tree: Mapping[str, str]) -> bytes:
+def _configuration(merge_tree: Mapping[str, str], users: str) -> bytes:
     """ClickHouse's configuration file: these settings cannot be given in any other way, but with each table."""
     settings = "".join(f"<{name}>{value}</{name}>" for name, value in merge_tree.items())
-    return f"<clickhouse><merge_tree>{settings}</merge_tree></clickhouse>".encode()
+    return (
+        f"<clickhouse><users_config>{users}</users_config><merge_tree>{settings}</merge_tree></clickhouse>"
+    ).encode()
 
 
 def _refuse_if_held(path: Path) -> None:

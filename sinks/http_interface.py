@@ -1,9 +1,12 @@
 """ClickHouse's HTTP interface over the embedded engine, so that clickhouse-connect, curl and other clients of a
 server work with it unchanged (https://clickhouse.com/docs/interfaces/http).
 
+Whoever asks gives a user and its token (sinks.access) in any of ClickHouse's ways, before anything of a body is read;
+what the user may do is held by the engine's grants and by sinks.statement_rules. GET changes nothing whoever asks.
+
 What it does not do, because nothing here needs it: sessions (session_id is accepted and ignored: every request
-stands alone), ClickHouse's block compression (compress=1, decompress=1: refused), external tables (refused),
-users and passwords (it listens on this machine only). Answers go out uncompressed: they stay on this machine.
+stands alone), ClickHouse's block compression (compress=1, decompress=1: refused), external tables (refused).
+Answers go out uncompressed: they stay on this machine.
 """
 
 from __future__ import annotations
@@ -21,21 +24,16 @@ from typing import TypeVar
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
-from sinks.engine import Engine, EngineError, Result
-from sinks.http_request import (
-    BODY_LIMIT,
-    Asked,
-    asked_by,
-    insert_ahead,
-    read,
-    refusal,
-    refuse_blocks,
-    spool_of,
-    spooled,
-)
+from sinks.access import Tokens
+from sinks.admission import Admission
+from sinks.credentials import authenticated
+from sinks.engine import Engine, Result
+from sinks.engine_error import EngineError, refusal
+from sinks.http_request import BODY_LIMIT, Asked, asked_by, insert_ahead, read, refuse_blocks, spool_of, spooled
 from sinks.result_stream import Pieces, join, streamable
 from sinks.spool import Spool, Spools
 from sinks.statements import Insert, format_of, gives_rows, split_insert
+from streams.door import Door, Limits
 
 T = TypeVar("T")
 
@@ -52,12 +50,13 @@ _CONTENT_TYPES = (
 )
 # As ClickHouse's HTTPHandler maps error codes to statuses; all others are 500.
 _STATUS = {
-    **dict.fromkeys((516, 192, 193, 194, 195), 403),
+    **dict.fromkeys((516, 192, 193, 194, 195, 497), 403),
     **dict.fromkeys((6, 26, 27, 33, 38, 41, 43, 53, 62, 63, 69, 72, 117, 386, 456, 457), 400),
     **dict.fromkeys((16, 46, 47, 60, 73, 81, 115, 702), 404),
     241: 507,
     158: 400,
     159: 408,
+    209: 408,
     202: 503,
     236: 503,
     48: 501,
@@ -71,45 +70,47 @@ class Served:
 
     url: str
     port: int
-    runner: web.AppRunner
+    door: Door
 
     async def close(self) -> None:
         """Stop listening and end open requests. The engine stays open. Idempotent."""
-        await self.runner.cleanup()
+        await self.door.close()
 
 
 async def serve(
-    engine: Engine, host: str = "127.0.0.1", port: int = 0, *, middlewares: tuple[Middleware, ...] = ()
+    engine: Engine,
+    tokens: Tokens,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    middlewares: tuple[Middleware, ...] = (),
+    limits: Limits | None = None,
 ) -> Served:
     """Answer HTTP for `engine` on host:port (0: a free one) until closed.
 
-    middlewares: aiohttp middlewares around every request; tests inject faults with them.
+    tokens: who may ask. middlewares: aiohttp middlewares around every request; tests inject faults with them.
     Raises OSError when the port is taken.
     """
+    limits = limits or Limits()
     # Request bodies are decoded here, lz4 included, so aiohttp must hand them over as they came; a client that goes
     # away cancels its handler, which stops the query.
-    runner = web.AppRunner(
-        application(engine, middlewares),
+    door = Door(
+        application(engine, tokens, limits, middlewares),
+        limits,
         auto_decompress=False,
         handler_cancellation=True,
-        access_log=None,
         shutdown_timeout=1.0,
     )
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-    except BaseException:
-        await runner.cleanup()
-        raise
-    bound: int = runner.addresses[0][1]
-    return Served(f"http://{host}:{bound}", bound, runner)
+    bound = await door.listen(host, port)
+    return Served(f"http://{host}:{bound}", bound, door)
 
 
-def application(engine: Engine, middlewares: tuple[Middleware, ...] = ()) -> web.Application:
+def application(
+    engine: Engine, tokens: Tokens, limits: Limits, middlewares: tuple[Middleware, ...] = ()
+) -> web.Application:
     """The aiohttp application that answers for `engine`; it does not own the engine."""
     app = web.Application(client_max_size=BODY_LIMIT, middlewares=middlewares)
-    handler = _Handler(engine)
+    handler = _Handler(engine, tokens, limits)
     app.router.add_get("/ping", _ok)
     app.router.add_get("/replicas_status", _ok)
     app.router.add_route("*", "/", handler.answer)
@@ -124,8 +125,11 @@ async def _ok(_: web.Request) -> web.Response:
 class _Handler:
     """Queries and inserts run in thread pools of their own, so that slow questions never keep rows waiting."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tokens: Tokens, limits: Limits) -> None:
         self._engine = engine
+        self._tokens = tokens
+        self._limits = limits
+        self._admission = Admission(engine)
         self._queries = ThreadPoolExecutor(8, "engine-query")
         self._inserts = ThreadPoolExecutor(2, "engine-insert")
         self._spools = Spools()
@@ -144,24 +148,33 @@ class _Handler:
         try:
             if request.method not in (hdrs.METH_GET, hdrs.METH_POST, hdrs.METH_PUT):
                 raise refusal(48, "NOT_IMPLEMENTED", f"HTTP method {request.method} is not supported")
-            _refuse_foreign_page(request)
             if request.method == hdrs.METH_GET and not request.query:
                 return web.Response(text="Ok.\n")
+            role = authenticated(request, self._tokens)
             refuse_blocks(request)
-            insert, ahead = await insert_ahead(request)
+            insert, ahead = await insert_ahead(request, role, self._limits)
             if insert is not None:
                 # The usual case, and large: its rows go to the engine as they come, without a copy of the whole.
-                spool = await spooled(request, memoryview(ahead)[insert.data_from :], self._spools)
-                return await self._insert(asked_by(request, {}, headers), insert, spool, headers)
-            form, query, body = await read(request, b"" if request.query.get("query") else ahead)
-            return await self._run(request, asked_by(request, form, headers), query, body, headers)
+                asked = asked_by(request, {}, headers, role)
+                settings = await self._admit_insert(asked, insert)  # before its rows are read
+                spool = await spooled(request, memoryview(ahead)[insert.data_from :], self._spools, self._limits)
+                return await self._insert(asked, insert, settings, spool, headers)
+            form, query, body = await read(request, b"" if request.query.get("query") else ahead, role, self._limits)
+            return await self._run(request, asked_by(request, form, headers, role), query, body, headers)
         except EngineError as error:
             headers["X-ClickHouse-Exception-Code"] = str(error.code)
             return web.Response(status=_STATUS.get(error.code, 500), text=_text(f"{error}\n"), headers=headers)
 
-    async def _insert(self, asked: Asked, insert: Insert, spool: Spool, headers: dict[str, str]) -> web.Response:
+    async def _admit_insert(self, asked: Asked, insert: Insert) -> dict[str, str]:
+        """The settings that an insert runs with. Raises EngineError where the user may not do it."""
         settings = asked.settings | {f"param_{name}": value for name, value in asked.params.items()}
-        run = partial(self._engine.insert_spool, insert.target, insert.format, spool)
+        await _outcome(self._queries.submit(self._admission.admit_insert, insert, asked.role, settings))
+        return settings
+
+    async def _insert(
+        self, asked: Asked, insert: Insert, settings: dict[str, str], spool: Spool, headers: dict[str, str]
+    ) -> web.Response:
+        run = partial(self._engine.insert_spool, insert.target, insert.format, spool, role=asked.role)
         work = self._inserts.submit(run, clause=insert.clause, database=asked.database, settings=settings)
         # Also when the client goes away, but not before the engine has done.
         work.add_done_callback(lambda _: self._spools.give(spool))
@@ -172,14 +185,17 @@ class _Handler:
     ) -> web.StreamResponse:
         insert = split_insert(query or body) if asked.readonly == "0" else None
         if insert is not None:
+            settings = await self._admit_insert(asked, insert)
             carrier = memoryview(query or body)[insert.data_from :]
-            return await self._insert(asked, insert, spool_of([carrier, body] if query else [carrier]), headers)
-        database, params, settings = asked.database, asked.params, asked.settings
-        if asked.readonly != "0":
-            settings["readonly"] = asked.readonly  # the last one, because it forbids to set others
+            spool = spool_of([carrier, body] if query else [carrier])
+            return await self._insert(asked, insert, settings, spool, headers)
+        database, params, settings, role = asked.database, asked.params, asked.settings, asked.role
         text = query + b"\n" + body if query and body else query or body
         if not text.strip():
             raise refusal(62, "SYNTAX_ERROR", "Syntax error: Empty query")
+        await _outcome(self._queries.submit(self._admission.admit, text, role, database, params, settings))
+        if asked.readonly != "0":
+            settings["readonly"] = asked.readonly  # the last one, because it forbids to set others
         fmt = asked.default_format or request.headers.get("X-ClickHouse-Format") or "TabSeparated"
         rows = gives_rows(text[:1000])
         if rows:
@@ -190,9 +206,9 @@ class _Handler:
             )
         try:
             if rows and streamable(fmt, text):
-                pieces = self._engine.stream(text, fmt, database=database, settings=settings, params=params)
+                pieces = self._engine.stream(text, fmt, database=database, settings=settings, params=params, role=role)
                 return await self._stream(request, headers, join(fmt, pieces))
-            run = partial(self._engine.query, text, fmt, database=database, settings=settings, params=params)
+            run = partial(self._engine.query, text, fmt, database=database, settings=settings, params=params, role=role)
             return _whole(headers, await _outcome(self._queries.submit(run)))
         except asyncio.CancelledError:  # the client went away
             asyncio.get_running_loop().run_in_executor(None, self._engine.kill, settings["log_comment"])
@@ -267,13 +283,6 @@ def _whole(headers: dict[str, str], result: Result) -> web.Response:
 def _printable(text: str) -> str:
     """What of a client's text may stand in a header: nothing that ends a line."""
     return "".join(character for character in text if character.isprintable())
-
-
-def _refuse_foreign_page(request: web.Request) -> None:
-    """A page of another site, open in a browser of this machine, must not reach this database through that browser."""
-    origin = request.headers.get(hdrs.ORIGIN)
-    if origin is not None and origin.partition("://")[2] != request.host:
-        raise refusal(516, "AUTHENTICATION_FAILED", f"requests from pages of {origin} are not allowed")
 
 
 def _text(text: str) -> str:

@@ -9,7 +9,8 @@
 - /progress: {"worker", "inputs": {topic: {partition: next offset to read}}, "outputs": {topic: {partition: next offset
   after the last acknowledged record}}, "counters": {name: number since the worker's start}}: only what is durable.
 
-The page has no authentication and shows no personal data; it listens on 127.0.0.1 unless told otherwise.
+The page has no authentication and shows no personal data and no secret; it listens on 127.0.0.1 unless told otherwise,
+and lets in what streams.door lets in: no page of another site, and no connection that says nothing.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
 from streams import metrics
+from streams.door import Door, Limits
 
 STALE_AFTER_SECONDS = 120.0
+LIMITS = Limits(connections=64, line=8 << 10, header=8 << 10)
+"""Of a page whose answers are small, and which a few ask every few seconds."""
 
 
 class ListenError(OSError):
@@ -43,6 +47,7 @@ class WorkerPage:
         last_progress: Callable[[], float] | None = None,
         stale_after: float = STALE_AFTER_SECONDS,
         registry: CollectorRegistry = REGISTRY,
+        limits: Limits | None = None,
     ) -> None:
         """
         progress: gives "inputs", "outputs" and "counters" as described above; called for each request of /progress.
@@ -57,7 +62,8 @@ class WorkerPage:
         self._last_progress = last_progress
         self._stale_after = stale_after
         self._registry = registry
-        self._runner: web.AppRunner | None = None
+        self._limits = limits or LIMITS
+        self._door: Door | None = None
         self.host = ""
         self.port = 0
 
@@ -69,9 +75,9 @@ class WorkerPage:
 
     async def start(self, port: int, host: str = "127.0.0.1") -> int:
         """Listen, and return the port: the one given, or a free one for 0. Raises ListenError where that fails."""
-        if self._runner is not None:
+        if self._door is not None:
             return self.port
-        app = web.Application()
+        app = web.Application(client_max_size=1)  # nothing here has a body
         app.add_routes(
             [
                 web.get("/metrics", self._metrics),
@@ -81,26 +87,23 @@ class WorkerPage:
             ]
         )
         # Signals belong to the worker; probes and scrapes every few seconds are no news for its log.
-        runner = web.AppRunner(app, handle_signals=False, access_log=None)
-        await runner.setup()
+        door = Door(app, self._limits)
         try:
-            await web.TCPSite(runner, host, port).start()
+            self.port = await door.listen(host, port)
         except (OSError, OverflowError) as exc:
-            await runner.cleanup()
             raise ListenError(
                 f"the {self.worker} worker cannot serve its metrics on {host}:{port}: {exc}; "
                 "choose another address with --metrics-host and --metrics-port (port 0 takes a free one)"
             ) from exc
-        self._runner = runner
+        self._door = door
         self.host = host
-        self.port = int(runner.addresses[0][1])
         return self.port
 
     async def stop(self) -> None:
         """Stop answering and free the port."""
-        if self._runner is not None:
-            runner, self._runner = self._runner, None
-            await runner.cleanup()
+        if self._door is not None:
+            door, self._door = self._door, None
+            await door.close()
 
     async def _metrics(self, request: web.Request) -> web.Response:
         metrics.READY.labels(self.worker).set(self._ready()[0])

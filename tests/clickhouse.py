@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from clickhouse_connect.driver.client import Client
 
+from sinks.access import OWNER, READER, Role, Tokens
 from sinks.client import connect
 from sinks.engine import Engine
 from sinks.http_interface import Served, serve
@@ -29,13 +30,23 @@ from tests.waiting import HUNG
 
 T = TypeVar("T")
 
+TOKENS = {READER.name: "the-token-of-tests-that-read", OWNER.name: "the-token-of-tests-that-write"}
+"""Of every interface that tests serve; the corpus of tests.faults has the owner's."""
+
 _numbers = itertools.count(1)
+
+
+def url_as(role: Role, address: str) -> str:
+    """The URL for sinks.client.connect of an interface that tests serve."""
+    return address.replace("://", f"://{role.name}:{TOKENS[role.name]}@", 1)
 
 
 @dataclass(frozen=True)
 class ClickHouse:
-    """A place to write to: the engine's address, and a database of the test's own (empty until migrated)."""
+    """A place to write to: the engine's address, the same for connect() as the owner, and a database of the test's own
+    (empty until migrated)."""
 
+    address: str
     url: str
     database: str
     engine: Engine
@@ -134,7 +145,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def served(engine: Engine, loop_thread: LoopThread) -> Iterator[Served]:
     """The engine's HTTP interface on a free port."""
-    served = loop_thread.run(serve(engine))
+    served = loop_thread.run(serve(engine, Tokens(TOKENS)))
     yield served
     loop_thread.run(served.close())
 
@@ -144,8 +155,9 @@ def clickhouse(engine: Engine, served: Served) -> Iterator[ClickHouse]:
     """The engine over HTTP, with a fresh, empty database that is dropped afterwards."""
     database = f"test_{next(_numbers)}"
     engine.query(f"CREATE DATABASE {database}")
-    client = connect(served.url, database)
-    yield ClickHouse(served.url, database, engine, client)
+    url = url_as(OWNER, served.url)
+    client = connect(url, database)
+    yield ClickHouse(served.url, url, database, engine, client)
     client.close()
     engine.query(f"DROP DATABASE IF EXISTS {database}")
 
@@ -159,6 +171,6 @@ def faults() -> Faults:
 @pytest.fixture
 def faulty(engine: Engine, loop_thread: LoopThread, faults: Faults) -> Iterator[Served]:
     """The engine behind the faults."""
-    served = loop_thread.run(serve(engine, middlewares=(faults.middleware,)))
-    yield served
+    served = loop_thread.run(serve(engine, Tokens(TOKENS), middlewares=(faults.middleware,)))
+    yield replace(served, url=url_as(OWNER, served.url))
     loop_thread.run(served.close())

@@ -52,11 +52,12 @@ def churn(
       rihla churn --backtest
       rihla query "SELECT * FROM churn_risk ORDER BY risk DESC LIMIT 20"
     """
+    from sinks.access import OWNER
     from streams.churn import store, study
     from streams.commands.query import _client
 
     horizon = timedelta(days=horizon_days)
-    with _client(data, clickhouse, database) as client:
+    with _client(data, clickhouse, OWNER.name, database) as client:
         until = store.latest_event(client)
         if until is None:
             raise RihlaError("there are no interactions", "rihla run stores some")

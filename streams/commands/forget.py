@@ -104,6 +104,7 @@ def _embedded(data: Path, identifier: str, receipt: Receipt, delete_records: boo
     import asyncio
     from contextlib import closing
 
+    from sinks.access import OWNER
     from sinks.client import connect
     from streams.embedded.datadir import DataDirectory
     from streams.embedded.reach import database_url
@@ -118,7 +119,7 @@ def _embedded(data: Path, identifier: str, receipt: Receipt, delete_records: boo
             f"the broker of {data} keeps a log, from which the person can be erased only while the pipeline runs",
             f"start it first: rihla up --data {data} --broker {history.broker}",
         )
-    with database_url(directory, "forget") as url:
+    with database_url(directory, "forget", OWNER) as url:
         key = from_environment({VARIABLE: of_folder(data)})
         assert key is not None
         settings = Settings.from_env(None if owner is None else owner.settings, clickhouse=url)

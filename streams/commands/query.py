@@ -39,6 +39,12 @@ def _assignments(ctx: click.Context, parameter: click.Parameter, values: tuple[s
     default=None,
     help="A server, instead of --data: http://user:password@host:8123.",
 )
+@click.option(
+    "--user",
+    type=click.Choice(["reader", "owner"]),
+    default="reader",
+    help="As whom to ask the data folder's database: the reader can change nothing; the owner can write tables.",
+)
 @options.database
 @click.option(
     "--format",
@@ -60,6 +66,7 @@ def query(
     sql_or_name: str | None,
     data: Path,
     clickhouse: str | None,
+    user: str,
     database: str,
     output_format: str,
     parameters: dict[str, str],
@@ -68,7 +75,8 @@ def query(
     """Ask the tables: SQL_OR_NAME is any SQL, or the name of a query that comes with Rihla (--list; with a name, all
     about that one).
 
-    Works on the data folder whether or not a pipeline runs on it.
+    Works on the data folder whether or not a pipeline runs on it, and can change nothing there: writing takes
+    --user owner.
 
     \b
       rihla query nps
@@ -81,7 +89,7 @@ def query(
     if not sql_or_name:
         raise click.UsageError("name a query or give SQL; --list lists the named queries")
     sql, values = _statement(sql_or_name, parameters)
-    with _client(data, clickhouse, database) as client:
+    with _client(data, clickhouse, user, database) as client:
         _ask(client, sql, values, output_format)
 
 
@@ -137,7 +145,7 @@ def _statement(sql_or_name: str, parameters: dict[str, str]) -> tuple[str, dict[
 
 
 @contextmanager
-def _client(data: Path, clickhouse: str | None, database: str) -> Iterator[Any]:
+def _client(data: Path, clickhouse: str | None, user: str, database: str) -> Iterator[Any]:
     """A clickhouse-connect client, on the server named or on the folder's database."""
     from contextlib import closing
 
@@ -147,10 +155,11 @@ def _client(data: Path, clickhouse: str | None, database: str) -> Iterator[Any]:
         with closing(connect(clickhouse, database)) as client:
             yield client
         return
+    from sinks.access import ROLES
     from streams.embedded.datadir import DataDirectory
     from streams.embedded.reach import database_url
 
-    with database_url(DataDirectory(data), "query") as url, closing(connect(url, database)) as client:
+    with database_url(DataDirectory(data), "query", ROLES[user]) as url, closing(connect(url, database)) as client:
         yield client
 
 
@@ -165,7 +174,9 @@ def _ask(client: Any, sql: str, parameters: dict[str, str], output_format: str) 
             while block := answer.read(_CHUNK):
                 written += out.write(block)
     except ClickHouseError as error:
-        raise RihlaError(_reason(str(error))) from error
+        reason = _reason(str(error))
+        denied = "reader" in reason and "(ACCESS_DENIED)" in reason
+        raise RihlaError(reason, "to write tables, say so: --user owner" if denied else None) from error
     out.flush()
     if not written and output_format == FOR_PEOPLE:
         click.echo("no rows", err=True)

@@ -143,12 +143,13 @@ def _reached(data: Path | None, dry_run: bool, flags: dict[str, Any]) -> Iterato
     if data is None:
         yield Settings.from_env(**flags)
         return
+    from sinks.access import OWNER
     from streams.embedded.datadir import DataDirectory
     from streams.embedded.reach import database_url, running
 
     directory = DataDirectory(data)
     owner = directory.owner() if dry_run else running(directory)
-    with database_url(directory, "replay") as url:
+    with database_url(directory, "replay", OWNER) as url:
         yield Settings.from_env(None if owner is None else owner.settings, clickhouse=url)
 
 

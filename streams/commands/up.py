@@ -58,7 +58,10 @@ def up(data: Path, broker: str, workers: int, http_port: int | None, broker_port
 
 
 def addresses(pipeline: Pipeline) -> str:
-    """Where everything answers, for people."""
+    """Where everything answers, for people, and the token with which to ask."""
+    from sinks.access import OWNER, READER
+    from streams.embedded.keys import read_token
+
     lines = [
         f"broker      {pipeline.settings.brokers}",
         f"ClickHouse  {pipeline.url}",
@@ -66,8 +69,11 @@ def addresses(pipeline: Pipeline) -> str:
         "",
         f"send events   rihla produce FILE --data {pipeline.directory.path}",
         f"ask           rihla query nps --data {pipeline.directory.path}",
-        f"              curl '{pipeline.url}/?database={pipeline.settings.database}' "
+        f"              curl -u reader:$(cat {pipeline.directory.keys / READER.name}) "
+        f"'{pipeline.url}/?database={pipeline.settings.database}' "
         "-d 'SELECT status, count() FROM journeys GROUP BY status'",
+        f"reader        {read_token(pipeline.directory.keys / READER.name)}  (user and token of clients that ask)",
+        f"owner         {pipeline.directory.keys / OWNER.name}  (file with the token of the user who writes)",
         "stop          Ctrl-C",
     ]
     return "\n".join(lines)

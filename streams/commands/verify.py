@@ -111,12 +111,13 @@ def _reached(
     if clickhouse is not None:
         yield clickhouse, lambda flags: Settings.from_env(**flags), False
         return
+    from sinks.access import OWNER
     from streams.embedded.datadir import DataDirectory
     from streams.embedded.reach import database_url, running
 
     directory = DataDirectory(data)
     owner = running(directory) if source == "topics" else directory.owner()
-    with database_url(directory, "verify") as url:
+    with database_url(directory, "verify", OWNER) as url:
         yield url, lambda flags: Settings.from_env(owner.settings if owner else None), owner is None
 
 

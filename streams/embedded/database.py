@@ -11,6 +11,7 @@ import uvloop
 
 from sinks.engine import Engine
 from sinks.http_interface import Served, serve
+from streams.embedded.keys import tokens_of
 from streams.errors import RihlaError
 
 USUAL_PORT = 8123
@@ -18,20 +19,21 @@ USUAL_PORT = 8123
 
 
 class Database:
-    """The engine in `path`, answering on `url` while the `with` block runs.
+    """The engine in `path`, answering on `url` while the `with` block runs, to the users whose tokens are in `keys`.
 
     port: a port, 0 for a free one, or None for ClickHouse's usual one where that is free. The HTTP interface has its
     own event loop in its own thread, so a busy parent does not keep questions waiting.
     """
 
-    def __init__(self, path: Path, port: int | None = 0) -> None:
-        self._path, self._port = path, port
+    def __init__(self, path: Path, keys: Path, port: int | None = 0) -> None:
+        self._path, self._keys, self._port = path, keys, port
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="clickhouse-http", daemon=True)
         self.url = ""
 
     def __enter__(self) -> Database:
         """Raises sinks.engine.EngineBusyError, EngineError; RihlaError when the port is taken."""
+        self._tokens = tokens_of(self._keys)
         self._engine = Engine(self._path)
         self._thread.start()
         try:
@@ -63,4 +65,5 @@ class Database:
             ) from error
 
     def _listen(self, port: int) -> Served:
-        return asyncio.run_coroutine_threadsafe(serve(self._engine, "127.0.0.1", port), self._loop).result()
+        serving = serve(self._engine, self._tokens, "127.0.0.1", port)
+        return asyncio.run_coroutine_threadsafe(serving, self._loop).result()

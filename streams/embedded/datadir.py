@@ -3,6 +3,9 @@
 DIR/clickhouse/   the database          DIR/logs/     a log of each child process
 DIR/kafka/        Kafka's own log       DIR/owner     locked by the process that runs on DIR, and its addresses
 DIR/history.json  broker and epoch of the last start
+DIR/keys/         the tokens of the database's users
+
+The folder holds personal data and tokens: it is its owner's alone (0700), and so is what is made in it.
 """
 
 from __future__ import annotations
@@ -55,6 +58,8 @@ class DataDirectory:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self.tightened = False
+        """Whether others could enter the folder until this process owned it."""
         self._lock: int | None = None
         self._command = ""
 
@@ -73,17 +78,25 @@ class DataDirectory:
         """Folder of the child processes' logs."""
         return self.path.resolve() / "logs"
 
+    @property
+    def keys(self) -> Path:
+        """Folder of the tokens of the database's users."""
+        return self.path.resolve() / "keys"
+
     @contextlib.contextmanager
     def own(self, command: str, *, create: bool = True) -> Iterator[DataDirectory]:
         """Own the folder while the block runs. Raises DataInUse if another process does; RihlaError if it is missing
-        and not to be created."""
+        and not to be created, or another user's.
+
+        What this process makes from then on, and its children, is nobody else's to read (umask 077).
+        """
         if not create and not self.path.is_dir():
             raise RihlaError(
                 f"there is no pipeline in {self.path}",
                 "make one with: rihla run FILE --data DIR, or rihla up --data DIR",
             )
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.path / "owner", os.O_RDWR | os.O_CREAT, 0o644)
+        self._close_to_others()
+        lock = os.open(self.path / "owner", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             self._acquire(lock)
             self._lock, self._command = lock, command
@@ -95,6 +108,30 @@ class DataDirectory:
                 self._lock = None
         finally:
             os.close(lock)
+
+    def refuse_foreign(self) -> None:
+        """Raise RihlaError when the folder is another user's: what is in it is not to be trusted, nor to be changed."""
+        try:
+            uid = self.path.stat().st_uid
+        except FileNotFoundError:
+            return
+        if uid != os.geteuid():
+            raise RihlaError(
+                f"{self.path} belongs to another user (id {uid})",
+                "name a folder of your own with --data, or give this one over: chown -R",
+            )
+
+    def _close_to_others(self) -> None:
+        """Make the folder, and let nobody else in, also where an earlier version has left it open."""
+        os.umask(0o077)
+        self.refuse_foreign()
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in (self.path, self.clickhouse, self.kafka, self.logs, self.keys, self.path / "owner"):
+            with contextlib.suppress(FileNotFoundError):
+                mode = path.stat().st_mode & 0o777
+                if mode & 0o077:
+                    path.chmod(mode & 0o700)
+                    self.tightened |= path == self.path
 
     def _acquire(self, lock: int) -> None:
         # `owner()` elsewhere holds the lock for a moment, to see whether it is free: then nobody is named as the owner,

@@ -22,6 +22,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from sinks.access import OWNER
 from sinks.client import connect
 from sinks.migrate import migrate
 from streams.embedded import restore
@@ -30,6 +31,7 @@ from streams.embedded.database import Database
 from streams.embedded.datadir import DataDirectory, History
 from streams.embedded.drain import READS
 from streams.embedded.kafka import Kafka
+from streams.embedded.keys import address_of, url_for
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
 from streams.embedded.tansu import Tansu
 from streams.erasure import receipt
@@ -137,8 +139,8 @@ class Pipeline:
 
     @property
     def url(self) -> str:
-        """Where the database answers."""
-        return self.settings.clickhouse
+        """Where the database answers: its address, without user or token."""
+        return address_of(self.settings.clickhouse)
 
     def check(self) -> None:
         """Raises RihlaError when the broker, or some worker too often, has died."""
@@ -175,6 +177,8 @@ class Pipeline:
     async def _start(self) -> None:
         plan = self._plan
         self._stack.enter_context(self.directory.own(self._command))
+        if self.directory.tightened:
+            self._say(f"{self.directory.path} was open to other users of this machine; now it is yours alone (0700)")
         broker, database = await asyncio.gather(
             self._start_broker(), asyncio.to_thread(self._start_database), return_exceptions=True
         )
@@ -184,13 +188,13 @@ class Pipeline:
             raise database
         self.settings = Settings.from_env(
             brokers=broker,
-            clickhouse=database.url,
+            clickhouse=url_for(database.url, self.directory.keys, OWNER.name),
             embedded=plan.broker == TANSU,
             metrics_port=0,
             partitions=partitions_for(plan, os.environ),
         )
-        await asyncio.to_thread(_migrate, self.url, self.settings.database)
-        self.client = await asyncio.to_thread(connect, self.url, self.settings.database)
+        await asyncio.to_thread(_migrate, self.settings.clickhouse, self.settings.database)
+        self.client = await asyncio.to_thread(connect, self.settings.clickhouse, self.settings.database)
         self._stack.callback(self.client.close)
         partitions = await ensure_topics(self.settings)
         self.producer = await self._stack.enter_async_context(producing(self.settings))
@@ -215,7 +219,7 @@ class Pipeline:
         return self._broker.address
 
     def _start_database(self) -> Database:
-        return self._stack.enter_context(Database(self.directory.clickhouse, self._plan.http_port))
+        return self._stack.enter_context(Database(self.directory.clickhouse, self.directory.keys, self._plan.http_port))
 
     async def _continue_history(self, fresh: bool) -> bool:
         """Choose the epoch; whether the topics must be filled with what the database holds, since the broker has not.

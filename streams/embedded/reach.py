@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sinks.access import Role
 from streams.embedded.datadir import DataDirectory, Owner
+from streams.embedded.keys import url_for
 from streams.errors import RihlaError
 
 
 @contextmanager
-def database_url(directory: DataDirectory, command: str) -> Iterator[str]:
-    """The URL where the folder's database answers while the block runs.
+def database_url(directory: DataDirectory, command: str, role: Role) -> Iterator[str]:
+    """The URL where the folder's database answers while the block runs, for sinks.client.connect.
 
-    command: what this process is called by others that want the folder meanwhile.
+    command: what this process is called by others that want the folder meanwhile. role: as whom it asks.
     Raises RihlaError when there is no such folder, or its owner is still starting; DataInUse when it is just taken.
     """
+    directory.refuse_foreign()
     owner = directory.owner()
     if owner is not None:
-        yield _url(directory, owner)
+        yield url_for(_url(directory, owner), directory.keys, role.name)
         return
     if not directory.clickhouse.is_dir():
         raise RihlaError(
@@ -27,8 +30,8 @@ def database_url(directory: DataDirectory, command: str) -> Iterator[str]:
         )
     from streams.embedded.database import Database
 
-    with directory.own(command, create=False), Database(directory.clickhouse) as database:
-        yield database.url
+    with directory.own(command, create=False), Database(directory.clickhouse, directory.keys) as database:
+        yield url_for(database.url, directory.keys, role.name)
 
 
 def running(directory: DataDirectory) -> Owner:

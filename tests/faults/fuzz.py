@@ -23,10 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from sinks.access import Tokens
 from sinks.engine import Engine
 from sinks.http_interface import serve as serve_clickhouse
 from streams.web import serve as serve_page
 from tests.brokers import Broker
+from tests.clickhouse import TOKENS
 from tests.faults.http_fuzz import HTTP_WORDS, check_requests, exceptions
 from tests.faults.mutations import corpus, mutate
 from tests.faults.readers_fuzz import READERS
@@ -100,7 +102,7 @@ async def _clickhouse() -> AsyncIterator[str]:
     with tempfile.TemporaryDirectory(prefix="rihla-fuzz-") as folder, Engine(Path(folder) / "engine") as engine:
         engine.query("CREATE DATABASE fuzz")
         engine.query("CREATE TABLE fuzz.t (a UInt64, s String, d DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY a")
-        served = await serve_clickhouse(engine)
+        served = await serve_clickhouse(engine, Tokens(TOKENS))
         try:
             yield served.url
         finally:

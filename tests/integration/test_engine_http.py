@@ -22,9 +22,10 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
+from sinks.access import OWNER, Tokens
 from sinks.engine import MERGE_TREE, Engine, EngineBusyError, EngineError, literal
 from sinks.http_interface import serve
-from tests.clickhouse import ClickHouse, LoopThread
+from tests.clickhouse import TOKENS, ClickHouse, LoopThread
 from tests.waiting import HUNG
 
 CREATE = """
@@ -33,11 +34,14 @@ CREATE TABLE t (a UInt64, s String, l LowCardinality(String), d DateTime64(3, 'U
 NASTY = 'it\'s \\ "double"; -- مرحبا\t\n\r\x00 ünï 🕌'
 
 
+AS_OWNER = {"X-ClickHouse-User": OWNER.name, "X-ClickHouse-Key": TOKENS[OWNER.name]}
+
+
 def http(
     url: str, data: bytes | None = None, headers: dict[str, str] | None = None
 ) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of one request; POST where there is data."""
-    request = urllib.request.Request(url, data=data, headers=headers or {})
+    request = urllib.request.Request(url, data=data, headers=AS_OWNER | (headers or {}))
     try:
         with urllib.request.urlopen(request, timeout=HUNG) as response:
             return response.status, dict(response.headers), response.read()
@@ -46,13 +50,13 @@ def http(
 
 
 def test_ping_and_replicas_status(clickhouse: ClickHouse) -> None:
-    assert http(clickhouse.url + "/ping")[::2] == (200, b"Ok.\n")
-    assert http(clickhouse.url + "/replicas_status")[::2] == (200, b"Ok.\n")
-    assert http(clickhouse.url + "/")[::2] == (200, b"Ok.\n")
+    assert http(clickhouse.address + "/ping")[::2] == (200, b"Ok.\n")
+    assert http(clickhouse.address + "/replicas_status")[::2] == (200, b"Ok.\n")
+    assert http(clickhouse.address + "/")[::2] == (200, b"Ok.\n")
 
 
 def test_get_query_is_tab_separated_by_default(clickhouse: ClickHouse) -> None:
-    status, headers, body = http(clickhouse.url + "/?query=SELECT%201,%27x%27")
+    status, headers, body = http(clickhouse.address + "/?query=SELECT%201,%27x%27")
     assert (status, body) == (200, b"1\tx\n")
     assert headers["Content-Type"] == "text/tab-separated-values; charset=UTF-8"
     assert headers["X-ClickHouse-Format"] == "TabSeparated"
@@ -60,35 +64,35 @@ def test_get_query_is_tab_separated_by_default(clickhouse: ClickHouse) -> None:
 
 
 def test_post_body_default_format_and_format_clause(clickhouse: ClickHouse) -> None:
-    _, headers, body = http(clickhouse.url + "/?default_format=JSONEachRow", b"SELECT 1 AS a")
+    _, headers, body = http(clickhouse.address + "/?default_format=JSONEachRow", b"SELECT 1 AS a")
     assert (body, headers["X-ClickHouse-Format"]) == (b'{"a":1}\n', "JSONEachRow")
-    _, headers, body = http(clickhouse.url + "/", b"SELECT 1 AS a FORMAT CSVWithNames")
+    _, headers, body = http(clickhouse.address + "/", b"SELECT 1 AS a FORMAT CSVWithNames")
     assert (body, headers["Content-Type"]) == (b'"a"\n1\n', "text/csv; charset=UTF-8")
 
 
 def test_query_parameter_and_body_are_joined(clickhouse: ClickHouse) -> None:
     query = urllib.parse.urlencode({"query": "SELECT sum(number)", "database": clickhouse.database})
-    assert http(f"{clickhouse.url}/?{query}", b"FROM numbers(5)")[2] == b"10\n"
+    assert http(f"{clickhouse.address}/?{query}", b"FROM numbers(5)")[2] == b"10\n"
 
 
 def test_get_must_not_write(clickhouse: ClickHouse) -> None:
     query = urllib.parse.urlencode({"query": CREATE, "database": clickhouse.database})
-    status, headers, body = http(f"{clickhouse.url}/?{query}")
-    assert (status, headers["X-ClickHouse-Exception-Code"]) == (500, "164"), body
-    assert http(f"{clickhouse.url}/?{query}", b" ")[0] == 200
+    status, headers, body = http(f"{clickhouse.address}/?{query}")
+    assert (status, headers["X-ClickHouse-Exception-Code"]) == (403, "497"), body
+    assert http(f"{clickhouse.address}/?{query}", b" ")[0] == 200
 
 
 def test_settings_and_server_side_parameters(clickhouse: ClickHouse) -> None:
     query = {"query": "SELECT getSetting('max_block_size'), {x:String}", "max_block_size": "123", "param_x": "a\\tb"}
-    assert http(f"{clickhouse.url}/?{urllib.parse.urlencode(query)}")[2] == b"123\ta\\tb\n"
-    unknown = http(f"{clickhouse.url}/?query=SELECT%201&no_such_setting=1")
+    assert http(f"{clickhouse.address}/?{urllib.parse.urlencode(query)}")[2] == b"123\ta\\tb\n"
+    unknown = http(f"{clickhouse.address}/?query=SELECT%201&no_such_setting=1")
     assert (unknown[0], unknown[1]["X-ClickHouse-Exception-Code"]) == (404, "115")
 
 
 def test_settings_do_not_leak_into_the_next_request(clickhouse: ClickHouse) -> None:
-    http(clickhouse.url + "/?max_block_size=77", b"SET max_threads = 1")
+    http(clickhouse.address + "/?max_block_size=77", b"SET max_threads = 1")
     answer = http(
-        clickhouse.url
+        clickhouse.address
         + "/?query=SELECT%20getSetting('max_block_size')!=77,getSetting('max_threads')".replace("'", "%27")
     )
     assert answer[2] == b"true\t2\n" or answer[2] == b"1\t2\n"
@@ -105,21 +109,21 @@ def test_settings_do_not_leak_into_the_next_request(clickhouse: ClickHouse) -> N
     ],
 )
 def test_errors_carry_code_status_and_text(clickhouse: ClickHouse, sql: str, code: int, status: int) -> None:
-    got, headers, body = http(f"{clickhouse.url}/?database={clickhouse.database}", sql.encode())
+    got, headers, body = http(f"{clickhouse.address}/?database={clickhouse.database}", sql.encode())
     assert (got, headers["X-ClickHouse-Exception-Code"]) == (status, str(code))
     assert body.startswith(f"Code: {code}. DB::Exception: ".encode())
 
 
 def test_what_is_not_supported_says_so(clickhouse: ClickHouse) -> None:
-    assert http(clickhouse.url + "/?compress=1", b"SELECT 1")[0] == 501
-    assert http(clickhouse.url + "/", b"x", {"Content-Encoding": "snappy"})[0] == 501
-    status, headers, _ = http(clickhouse.url + "/", b"not gzip", {"Content-Encoding": "gzip"})
+    assert http(clickhouse.address + "/?compress=1", b"SELECT 1")[0] == 501
+    assert http(clickhouse.address + "/", b"x", {"Content-Encoding": "snappy"})[0] == 501
+    status, headers, _ = http(clickhouse.address + "/", b"not gzip", {"Content-Encoding": "gzip"})
     assert (status, headers["X-ClickHouse-Exception-Code"]) == (500, "271")
 
 
 def test_pages_of_other_sites_are_refused(clickhouse: ClickHouse) -> None:
-    assert http(clickhouse.url + "/", b"SELECT 1", {"Origin": "https://evil.example"})[0] == 403
-    assert http(clickhouse.url + "/", b"SELECT 1", {"Origin": clickhouse.url})[0] == 200
+    assert http(clickhouse.address + "/", b"SELECT 1", {"Origin": "https://evil.example"})[0] == 403
+    assert http(clickhouse.address + "/", b"SELECT 1", {"Origin": clickhouse.address})[0] == 200
 
 
 @pytest.mark.parametrize("encoding", ["", "gzip", "deflate", "zstd", "lz4", "br"])
@@ -142,7 +146,7 @@ def test_insert_bodies_in_every_content_encoding(clickhouse: ClickHouse, encodin
             body = sink.getvalue().to_pybytes()
     query = urllib.parse.urlencode({"query": "INSERT INTO t FORMAT JSONEachRow", "database": clickhouse.database})
     status, headers, answer = http(
-        f"{clickhouse.url}/?{query}", body, {"Content-Encoding": encoding} if encoding else {}
+        f"{clickhouse.address}/?{query}", body, {"Content-Encoding": encoding} if encoding else {}
     )
     assert (status, answer) == (200, b"")
     assert json.loads(headers["X-ClickHouse-Summary"])["written_rows"] == "50"
@@ -153,7 +157,7 @@ def test_insert_bodies_in_every_content_encoding(clickhouse: ClickHouse, encodin
 
 def test_insert_statement_with_its_data_in_one_body(clickhouse: ClickHouse) -> None:
     clickhouse.client.command(CREATE)
-    url = f"{clickhouse.url}/?database={clickhouse.database}"
+    url = f"{clickhouse.address}/?database={clickhouse.database}"
     for body in (
         b"INSERT INTO t (a, s) VALUES (1, 'a;b'), (2, 'VALUES (x) FORMAT y')",
         b'-- a comment\nINSERT INTO `t` (a, s) SETTINGS max_block_size = 10 FORMAT CSV\n3,"x;\n\ny"\n',
@@ -174,6 +178,8 @@ def in_two(connection: HTTPConnection, path: str, body: bytes, cut: int) -> tupl
     The pause only keeps the system from making one packet of them: the answer does not depend on it.
     """
     connection.putrequest("POST", path)
+    for name, value in AS_OWNER.items():
+        connection.putheader(name, value)
     connection.putheader("Content-Length", str(len(body)))
     connection.endheaders(body[:cut])
     time.sleep(0.005)
@@ -186,7 +192,7 @@ def test_a_statement_in_the_body_may_come_in_any_pieces(clickhouse: ClickHouse) 
     """Wherever a packet ends: in the statement, in the format's name, before or after the line end behind it."""
     clickhouse.client.command(CREATE)
     body = b"INSERT INTO t (a, s) FORMAT CSV\r\n1,x\n2,y\n"
-    connection = HTTPConnection(urllib.parse.urlsplit(clickhouse.url).netloc)
+    connection = HTTPConnection(urllib.parse.urlsplit(clickhouse.address).netloc)
     for cut in range(1, len(body)):
         assert in_two(connection, f"/?database={clickhouse.database}", body, cut) == (200, b""), cut
     connection.close()
@@ -195,7 +201,7 @@ def test_a_statement_in_the_body_may_come_in_any_pieces(clickhouse: ClickHouse) 
 
 
 def test_statements_of_any_kind_in_the_body_may_come_in_pieces(clickhouse: ClickHouse) -> None:
-    url = urllib.parse.urlsplit(clickhouse.url).netloc
+    url = urllib.parse.urlsplit(clickhouse.address).netloc
     clickhouse.client.command(CREATE)
     for body, expected in (
         (b"INSERT INTO t (a, s) SELECT 4, ' FORMAT CSV'", b""),
@@ -211,7 +217,7 @@ def test_statements_of_any_kind_in_the_body_may_come_in_pieces(clickhouse: Click
 def test_a_refused_insert_stores_nothing(clickhouse: ClickHouse) -> None:
     clickhouse.client.command(CREATE)
     query = urllib.parse.urlencode({"query": "INSERT INTO t (a) FORMAT CSV", "database": clickhouse.database})
-    status, headers, _ = http(f"{clickhouse.url}/?{query}", b"1\n2\nthree\n")
+    status, headers, _ = http(f"{clickhouse.address}/?{query}", b"1\n2\nthree\n")
     assert (status, headers["X-ClickHouse-Exception-Code"]) == (400, "117")
     assert clickhouse.rows("SELECT count() FROM t") == [(0,)]
 
@@ -327,7 +333,7 @@ def test_large_insert_while_others_read(clickhouse: ClickHouse) -> None:
 @pytest.mark.parametrize("rows", [0, 3, 300_000])
 def test_large_results_come_in_pieces_and_whole(clickhouse: ClickHouse, fmt: str, rows: int) -> None:
     sql = f"SELECT number AS n, concat('row ', toString(number)) AS s FROM numbers({rows})"
-    status, _, body = http(f"{clickhouse.url}/?default_format={fmt}", sql.encode())
+    status, _, body = http(f"{clickhouse.address}/?default_format={fmt}", sql.encode())
     whole = clickhouse.engine.query(sql, fmt).data
     assert status == 200
     if "Arrow" in fmt:
@@ -355,7 +361,7 @@ def test_an_error_in_the_middle_of_a_result_is_noticed(clickhouse: ClickHouse) -
     """Half a result must never look like a whole one."""
     sql = "SELECT throwIf(number = 3000000), repeat('x', 20) FROM numbers(4000000)"
     with pytest.raises((HTTPException, OSError)):
-        http(clickhouse.url + "/", sql.encode())
+        http(clickhouse.address + "/", sql.encode())
     with pytest.raises(ClickHouseError, match="FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"):
         _ = clickhouse.client.query(sql).result_rows
     with pytest.raises(ClickHouseError):
@@ -363,10 +369,10 @@ def test_an_error_in_the_middle_of_a_result_is_noticed(clickhouse: ClickHouse) -
 
 
 def test_a_reader_that_goes_away_in_the_middle_leaves_nothing_behind(clickhouse: ClickHouse) -> None:
-    connection = HTTPConnection(urllib.parse.urlsplit(clickhouse.url).netloc)
+    connection = HTTPConnection(urllib.parse.urlsplit(clickhouse.address).netloc)
     sql = b"SELECT repeat('x', 1000) FROM numbers(1000000000)"
     for _ in range(10):  # more than there are threads for queries
-        connection.request("POST", "/?query_id=halfway", sql)
+        connection.request("POST", "/?query_id=halfway", sql, AS_OWNER)
         assert len(connection.getresponse().read(5_000_000)) == 5_000_000
         connection.close()
     running = "SELECT count() FROM system.processes WHERE Settings['log_comment'] LIKE 'halfway %'"
@@ -376,8 +382,10 @@ def test_a_reader_that_goes_away_in_the_middle_leaves_nothing_behind(clickhouse:
 
 def test_a_query_stops_when_its_client_goes_away(clickhouse: ClickHouse) -> None:
     """Otherwise an impatient analyst leaves the machine busy."""
-    connection = HTTPConnection(urllib.parse.urlsplit(clickhouse.url).netloc)
-    connection.request("POST", "/?query_id=endless", b"SELECT sum(cityHash64(number)) FROM numbers(10000000000000)")
+    connection = HTTPConnection(urllib.parse.urlsplit(clickhouse.address).netloc)
+    connection.request(
+        "POST", "/?query_id=endless", b"SELECT sum(cityHash64(number)) FROM numbers(10000000000000)", AS_OWNER
+    )
     running = "SELECT count() FROM system.processes WHERE Settings['log_comment'] LIKE 'endless %'"
     while clickhouse.rows(running) == [(0,)]:
         pass
@@ -387,9 +395,9 @@ def test_a_query_stops_when_its_client_goes_away(clickhouse: ClickHouse) -> None
 
 
 def test_closing_does_not_wait_for_slow_readers(clickhouse: ClickHouse, loop_thread: LoopThread) -> None:
-    served = loop_thread.run(serve(clickhouse.engine))
+    served = loop_thread.run(serve(clickhouse.engine, Tokens(TOKENS)))
     connection = HTTPConnection(urllib.parse.urlsplit(served.url).netloc)
-    connection.request("POST", "/?query_id=slow", b"SELECT repeat('x', 1000) FROM numbers(1000000000)")
+    connection.request("POST", "/?query_id=slow", b"SELECT repeat('x', 1000) FROM numbers(1000000000)", AS_OWNER)
     answer = connection.getresponse()
     assert len(answer.read(1_000_000)) == 1_000_000
     loop_thread.run(served.close())
@@ -401,11 +409,11 @@ def test_closing_does_not_wait_for_slow_readers(clickhouse: ClickHouse, loop_thr
 
 
 def test_port_is_released_on_close(engine: Engine, loop_thread: LoopThread) -> None:
-    first = loop_thread.run(serve(engine))
+    first = loop_thread.run(serve(engine, Tokens(TOKENS)))
     with pytest.raises(OSError, match="address already in use"):
-        loop_thread.run(serve(engine, port=first.port))
+        loop_thread.run(serve(engine, Tokens(TOKENS), port=first.port))
     loop_thread.run(first.close())
-    second = loop_thread.run(serve(engine, port=first.port))
+    second = loop_thread.run(serve(engine, Tokens(TOKENS), port=first.port))
     assert http(second.url + "/ping")[0] == 200
     loop_thread.run(second.close())
 

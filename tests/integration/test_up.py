@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,8 +97,14 @@ def test_a_service_is_fed_asked_and_restarted_and_stays_exact(tmp_path: Path) ->
             topics = {f"cx.{topic}" for topic in READS[name.partition("-")[0]]}
             assert asked(f"{url}/progress")["inputs"].keys() == topics, "drain waits for other topics than are read"
         body = b"SELECT count() FROM interactions"
-        with urllib.request.urlopen(f"{owner.clickhouse}/?database=cx", body, timeout=HUNG) as answer:
+        token = (data / "keys" / "reader").read_text().strip()
+        as_reader = {"X-ClickHouse-User": "reader", "X-ClickHouse-Key": token}
+        asking = urllib.request.Request(f"{owner.clickhouse}/?database=cx", body, as_reader)
+        with urllib.request.urlopen(asking, timeout=HUNG) as answer:
             assert int(answer.read()) == events
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(f"{owner.clickhouse}/?database=cx", body, timeout=10)
+        assert_private(data, process)
 
         for command, pid in children(process).items():
             if "worker stitch" in command or "worker enrich" in command:
@@ -121,6 +128,21 @@ def test_a_service_is_fed_asked_and_restarted_and_stays_exact(tmp_path: Path) ->
         again = summary["events"] + more["events"]
         wait_until(lambda: counted(owner_of(data)) >= again + events, PATIENCE, "all read again")
         assert sums(data) == (events,) * 3
+
+
+def assert_private(data: Path, process: subprocess.Popen[str]) -> None:
+    """The folder is its owner's alone, no token is in a command line, environment or log; to write, one says so."""
+    assert data.stat().st_mode & 0o777 == 0o700
+    secrets = [(data / "keys" / user).read_bytes().strip() for user in ("reader", "owner")]
+    told = [path.read_bytes() for path in (data / "owner", *(data / "logs").iterdir())]
+    for pid in (process.pid, *children(process).values()):
+        told += [Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")]
+    assert not [text for text in told if any(secret in text for secret in secrets)]
+    refused = rihla("query", "--data", str(data), "DROP TABLE journeys_store")
+    assert refused.returncode == 1
+    assert "--user owner" in refused.stderr
+    made = rihla("query", "--data", str(data), "--user", "owner", "CREATE TABLE mine (a UInt8) ENGINE = Memory")
+    assert made.returncode == 0, made.stderr
 
 
 def counted(owner: Owner) -> float:

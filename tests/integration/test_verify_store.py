@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from sinks.access import OWNER
 from sinks.client import connect
 from sinks.engine import Engine
 from sinks.http_interface import Served
@@ -17,7 +18,7 @@ from sinks.tables import TABLES
 from streams import cli
 from streams.verify import store
 from streams.verify.verify import KEYS, verify
-from tests.clickhouse import ClickHouse
+from tests.clickhouse import ClickHouse, url_as
 from tests.plain_workers import DAY_MS, RECORDS, Workers, interaction, log_of
 
 ONE, TWO = ("customer", "1"), ("customer", "2")
@@ -48,8 +49,9 @@ def fill(clickhouse: ClickHouse, log: pl.DataFrame) -> None:
 def tables(engine: Engine, served: Served) -> Iterator[ClickHouse]:
     """A migrated database for all tests of this module: the schema takes longer than any of them."""
     engine.query("CREATE DATABASE test_verify_store")
-    client = connect(served.url, "test_verify_store")
-    yield ClickHouse(served.url, "test_verify_store", engine, client).migrated()
+    url = url_as(OWNER, served.url)
+    client = connect(url, "test_verify_store")
+    yield ClickHouse(served.url, url, "test_verify_store", engine, client).migrated()
     client.close()
     engine.query("DROP DATABASE test_verify_store")
 

@@ -107,3 +107,29 @@ def test_history_is_remembered(tmp_path: Path) -> None:
     (tmp_path / "history.json").write_text("{")
     with pytest.raises(RihlaError, match="damaged"):
         directory.history()
+
+
+def test_a_folder_is_its_owners_alone_also_one_that_was_open(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        new, old = DataDirectory(tmp_path / "new"), DataDirectory(tmp_path / "old")
+        for folder in (old.path, old.path / "logs", old.path / "clickhouse"):
+            folder.mkdir(mode=0o755)
+        for directory in (new, old):
+            with directory.own("up"):
+                (directory.path / "made").mkdir()
+            modes = {path.name: path.stat().st_mode & 0o077 for path in (directory.path, *directory.path.iterdir())}
+            assert not any(modes.values()), modes
+        assert (new.tightened, old.tightened) == (False, True)
+    finally:
+        os.umask(before)
+
+
+def test_another_users_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    before = os.umask(0o077)
+    os.umask(before)
+    with pytest.raises(RihlaError, match="belongs to another user"), DataDirectory(tmp_path).own("up"):
+        pass
+    os.umask(before)
+    assert not (tmp_path / "owner").exists()

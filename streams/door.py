@@ -1,0 +1,227 @@
+"""What every HTTP endpoint of Rihla has at its door: who may knock, for how long, and how many at once.
+
+- A page of another site, open in a browser of this machine, is refused, also where its name was made to point here (DNS
+  rebinding): the Host must be a name of ours, an Origin must be of that Host, and a browser's own word for where a
+  request comes from (Sec-Fetch-Site) must not be another site. There is no CORS, so no page reads an answer either.
+- A connection whose first request does not come, a body that stops coming, and a client that does not take its answer
+  are closed; and only so many connections are held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import StreamReader, hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+from aiohttp.web_protocol import RequestHandler
+
+log = logging.getLogger(__name__)
+
+_THIS_MACHINE = frozenset(("localhost", "127.0.0.1", "::1"))
+# Names that no public name server answers for: a page of the web cannot have them.
+_PRIVATE = (".local", ".internal", ".localhost", ".svc", ".home.arpa")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds, bytes and numbers at the door of one endpoint."""
+
+    head: float = 10.0
+    """From a connection's begin to the end of its first request's head."""
+    idle: float = 60.0
+    """Between requests on one connection; the head of each after the first must come within it, too."""
+    stall: float = 30.0
+    """Without one byte of a body."""
+    body: float = 600.0
+    """For the whole of a body."""
+    answer: float = 120.0
+    """Without one byte of an answer taken."""
+    connections: int = 256
+    """Beyond, a connection is told 503 and closed."""
+    line: int = 64 << 10
+    """Bytes of a request's line, so of its URL."""
+    header: int = 16 << 10
+    """Bytes of one header."""
+    headers: int = 64
+
+
+class _Connection(RequestHandler):
+    """aiohttp's connection, with a bound on their number and on the time until a first request."""
+
+    def __init__(self, door: Door, server: web.Server, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+        super().__init__(server, loop=loop, **options)
+        self._door = door
+        self._head: asyncio.TimerHandle | None = None
+        self._stuck: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._door.open.add(self)
+        if len(self._door.open) > self._door.limits.connections:
+            self._end(b"503 Service Unavailable")
+        else:
+            loop = asyncio.get_running_loop()
+            self._head = loop.call_later(self._door.limits.head, self._end, b"408 Request Timeout")
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_answer()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+
+    def _watch_answer(self, left: int | None = None) -> None:
+        """Look again and again whether the client takes anything of what waits for it; else give it up."""
+        transport = self.transport
+        waiting = 0 if transport is None else transport.get_write_buffer_size()
+        if transport is not None and left is not None and waiting >= left:
+            transport.abort()
+        elif transport is not None:
+            loop = asyncio.get_running_loop()
+            self._stuck = loop.call_later(self._door.limits.answer, self._watch_answer, waiting)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._door.open.discard(self)
+        self.began()
+        if self._stuck is not None:
+            self._stuck.cancel()
+        super().connection_lost(exc)
+
+    def began(self) -> None:
+        """A request is here: from now on aiohttp's own time-out between requests counts."""
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def _end(self, status: bytes) -> None:
+        transport = self.transport
+        if transport is not None:
+            transport.write(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            self.force_close()
+            transport.close()
+
+
+class Door:
+    """One endpoint's listening socket and what it lets in. `await listen()` opens it, `await close()` ends all."""
+
+    def __init__(self, app: web.Application, limits: Limits | None = None, **options: Any) -> None:
+        """
+        app: its middlewares run behind the door's own. options: of aiohttp's RequestHandler.
+        """
+        self.limits = limits or Limits()
+        self.open: set[_Connection] = set()
+        self.port = 0
+        self._names: frozenset[str] | None = None
+        self._listener: asyncio.Server | None = None
+        app.middlewares.insert(0, self._admit())
+        self._runner = web.AppRunner(app, handle_signals=False, access_log=None, **options)
+
+    async def listen(self, host: str, port: int) -> int:
+        """Listen, and return the port. Raises OSError where that fails."""
+        await self._runner.setup()
+        server = self._runner.server
+        assert server is not None
+        loop = asyncio.get_running_loop()
+        limits = self.limits
+        options = {
+            **server._kwargs,  # what Server itself hands to each connection
+            "keepalive_timeout": limits.idle,
+            "lingering_time": 5.0,
+            "max_line_size": limits.line,
+            "max_field_size": limits.header,
+            "max_headers": limits.headers,
+        }
+        try:
+            self._listener = await loop.create_server(
+                lambda: _Connection(self, server, loop, **options), host, port, backlog=128
+            )
+        except BaseException:
+            await self._runner.cleanup()
+            raise
+        self.port = int(self._listener.sockets[0].getsockname()[1])
+        self._names = None if _is_wide(self._listener) else _THIS_MACHINE | {host.lower()}
+        return self.port
+
+    async def close(self) -> None:
+        """Stop listening and end open requests. Idempotent."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        await self._runner.cleanup()
+
+    def _admit(self) -> Middleware:
+        @web.middleware
+        async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if isinstance(request.protocol, _Connection):
+                request.protocol.began()
+            if reason := self.refuses(request):
+                # What is quoted of a header may be no UTF-8.
+                return web.Response(status=403, body=f"{reason}\n".encode(errors="replace"), content_type="text/plain")
+            return await handler(request)
+
+        return admit
+
+    def refuses(self, request: web.Request) -> str | None:
+        """Why a request is not let in, for people; None where it is."""
+        hosts = request.headers.getall(hdrs.HOST, [])
+        if len(hosts) != 1 or not self._is_ours(_name_of(hosts[0])):
+            return (
+                f"this is not {hosts[0] if hosts else 'without a Host header'}: ask by the address that is listened on"
+            )
+        origin = request.headers.getall(hdrs.ORIGIN, [])
+        if origin and (len(origin) > 1 or origin[0] != f"http://{hosts[0]}"):
+            return f"requests from pages of {origin[0]} are not allowed"
+        if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            return "requests from pages of other sites are not allowed"
+        return None
+
+    def _is_ours(self, name: str) -> bool:
+        if self._names is not None:
+            return name in self._names
+        # All of a machine's addresses are listened on, whose names we do not know: but a page of the web can have
+        # neither an address for its name, nor one without a dot, nor one of a private network.
+        return _is_address(name) or "." not in name.rstrip(".") or name.endswith(_PRIVATE) or name in _own_names()
+
+
+def _name_of(host: str) -> str:
+    """The name in a Host header, without its port, in small letters."""
+    name, bracket, _ = host.partition("]")
+    return name.removeprefix("[").lower() if bracket else host.partition(":")[0].lower()
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_wide(listener: asyncio.Server) -> bool:
+    """Whether others than this machine can reach a listener."""
+    return not all(ipaddress.ip_address(one.getsockname()[0]).is_loopback for one in listener.sockets)
+
+
+def _own_names() -> frozenset[str]:
+    return frozenset((socket.gethostname().lower(), socket.getfqdn().lower()))
+
+
+async def pieces(content: StreamReader, limits: Limits) -> AsyncIterator[bytes]:
+    """A body as it comes. Raises TimeoutError when it stalls, or takes too long as a whole."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + limits.body
+    while True:
+        async with asyncio.timeout_at(min(loop.time() + limits.stall, end)):
+            piece, ends_chunk = await content.readchunk()
+        if not piece and (not ends_chunk or content.at_eof()):
+            return
+        yield piece
