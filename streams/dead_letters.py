@@ -20,6 +20,7 @@ REASONS = (
     "bad_country",
     "too_long",
     "unstorable",
+    "unprocessable",
 )
 """The closed list of reasons."""
 

@@ -18,6 +18,9 @@ from streams.murmur2 import partitions_of
 
 RECORD_OVERHEAD = 90  # bytes of a record, with a short header, and of its batch's, besides key and value, at most
 
+REQUEST_BYTES = 16 << 20
+"""Of a request to the broker, so of a record, at most; topics that workers write take as much."""
+
 MANY = 300
 """Rows from which numpy groups them by partition in less time than a loop does."""
 
@@ -87,7 +90,7 @@ class BatchProducer:
         producer = self._producer()
         if self.partitions is None:
             self.partitions = len(await producer.partitions_for(self.topic))
-        _check_sizes(keys, values, producer._max_request_size)
+        check_sizes(keys, values, producer._max_request_size)
         rows = _rows_by_partition(keys, self.partitions, partitions)
         times = None if timestamps_ms is None or isinstance(timestamps_ms, int) else timestamps_ms
         one_time = timestamps_ms if isinstance(timestamps_ms, int) else None
@@ -145,7 +148,7 @@ def _group(partitions: npt.NDArray[np.int64]) -> dict[int, list[int]]:
     return {int(value): part.tolist() for value, part in zip(values, parts, strict=True)}
 
 
-def _check_sizes(keys: Sequence[bytes | None], values: Sequence[bytes | None], limit: int) -> None:
+def check_sizes(keys: Sequence[bytes | None], values: Sequence[bytes | None], limit: int) -> None:
     """Raise RecordTooLarge if some row is larger than a request may be."""
     if _largest(keys) + _largest(values) + RECORD_OVERHEAD <= limit:
         return

@@ -11,7 +11,9 @@ from typing import Any
 
 from streams.alerts.tally import OpenAlerts, open_of
 from streams.alerts.timers import Timers, due_of, watch_of
+from streams.alerts.watch import Watch
 from streams.edge import now_ms
+from streams.sift import is_of_record
 from streams.table import BatchTable
 from streams.transport import OwnershipLost, lags
 
@@ -27,6 +29,8 @@ _CHUNK = 5000
 Fire = Callable[[int, list[bytes], int], Awaitable[None]]
 """Given a partition, keys that are due, and the time until which: raises, stores and publishes their alerts."""
 
+Unreadable = Callable[[BaseException], None]
+
 log = logging.getLogger(__name__)
 
 
@@ -34,10 +38,12 @@ class Ticker:
     """The timers of a worker.
 
     topics: full names of what the worker reads; a partition is caught up when it has read all of them to their end.
+    unreadable: told what a state raises that cannot be read; it has no timer.
     """
 
-    def __init__(self, app: Any, table: BatchTable, topics: Iterable[str], fire: Fire) -> None:
+    def __init__(self, app: Any, table: BatchTable, topics: Iterable[str], fire: Fire, unreadable: Unreadable) -> None:
         self._app, self._table, self._fire = app, table, fire
+        self._unreadable = unreadable
         self._topics = tuple(topics)
         self._timers: dict[int, Timers] = {}
         self._open: dict[int, OpenAlerts] = {}
@@ -91,10 +97,19 @@ class Ticker:
         keys = [key for key, _ in self._table.items(partition)]
         for at in range(0, len(keys), _CHUNK):
             chunk = ((key, self._table.get(partition, key)) for key in keys[at : at + _CHUNK])
-            watches = {key: watch_of(state) for key, state in chunk if state is not None}
+            watches = {key: self._watch(state) for key, state in chunk if state is not None}
             timers.update({key: due for key, watch in watches.items() if (due := due_of(watch))})
             opened.update({key: open_of(watch) for key, watch in watches.items()})
             await asyncio.sleep(0)  # messages go on meanwhile
+
+    def _watch(self, state: bytes) -> Watch | None:
+        try:
+            return watch_of(state)
+        except Exception as error:
+            if not is_of_record(error):
+                raise
+            self._unreadable(error)
+            return None
 
     @property
     def pending(self) -> int:

@@ -28,6 +28,8 @@ MILESTONE_COLUMNS = {
 }
 """Status -> column of its latest milestone, lowest rank first."""
 INSTRUMENTS = ("nps", "csat", "ces", "stars")
+LEAST, LARGEST = pl.lit(-(1 << 63), pl.Int128), pl.lit((1 << 63) - 1, pl.Int128)
+"""A sum beyond these is told as one of them."""
 CHANNELS = ("booking", "check_in", "stay", "post_travel")
 
 
@@ -134,10 +136,11 @@ def _journeys(events: pl.DataFrame, cases: pl.DataFrame) -> pl.DataFrame:
         lowest_touchpoint=pl.col("touchpoint").filter(score == score.min()).first(),
         **{name: answer.filter(instrument == name).last() for name in INSTRUMENTS},
     )
+    amount = pl.col("money").struct.field("amount_minor")
     spend = (
         events.filter(pl.col("money").is_not_null())
         .group_by("journey_id", currency=pl.col("money").struct.field("currency"))
-        .agg(amount_minor=pl.col("money").struct.field("amount_minor").sum())
+        .agg(amount_minor=amount.cast(pl.Int128).sum().clip(LEAST, LARGEST).cast(pl.Int64))
         .group_by("journey_id")
         .agg(spend=pl.struct("currency", "amount_minor").sort_by("currency"))
     )
