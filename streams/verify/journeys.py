@@ -175,8 +175,9 @@ def _count(where: pl.Expr) -> pl.Expr:
 
 def _cases(events: pl.DataFrame) -> pl.DataFrame:
     role, at = pl.col("case_role"), pl.col("occurred_at")
-    concerned = events.filter(role.is_not_null() & (pl.col("case_id").is_not_null() | (role == "open"))).with_columns(
-        case_id=pl.coalesce("case_id", "event_id")
+    named = pl.when(pl.col("case_id") != "").then(pl.col("case_id"))
+    concerned = events.filter(role.is_not_null() & (named.is_not_null() | (role == "open"))).with_columns(
+        case_id=pl.coalesce(named, "event_id")
     )
     opened, resolved, reopened = (pl.col(name).fill_null(0) for name in ("opened_at", "resolved_at", "reopened_at"))
     return (

@@ -44,11 +44,12 @@ class Expected(NamedTuple):
     """Key (kind, value): `customer_id` and `shared`."""
 
 
-def recompute(log: pl.DataFrame) -> Expected:
+def recompute(log: pl.DataFrame, left_out: pl.DataFrame | None = None) -> Expected:
     """Compute all tables.
 
     log: interactions in the frame form of interaction.avsc, at least COLUMNS. Of several rows with one subject and
         event_id the first counts. A column `subject` is not believed but made anew from the identifiers.
+    left_out: `subject` and `event_id` of interactions that are in no table; what they say of who is who counts.
     """
     names = Names(log)
     who = who_is_who(names.links())
@@ -57,7 +58,10 @@ def recompute(log: pl.DataFrame) -> Expected:
         schema={"subject": pl.String, "root": pl.String, "shared": pl.Boolean},
         orient="row",
     )
-    tables = journeys.tables(names.with_subjects(log).drop("ids"), roots.drop("shared"))
+    events = names.with_subjects(log).drop("ids")
+    if left_out is not None and left_out.height:
+        events = events.join(left_out, on=["subject", "event_id"], how="anti", maintain_order="left")
+    tables = journeys.tables(events, roots.drop("shared"))
     identities = _identities(roots, tables.customers)
     return Expected(
         tables.interactions,

@@ -16,6 +16,9 @@ BLOCK_ROWS = 200_000
 STORE = "interactions_store"
 """Where the interactions are, every copy."""
 
+LEFT_OUT = "left_out"
+"""Which of them are in no table, since stitch could not process them, by epoch."""
+
 _IDENTIFIERS = pl.List(pl.Struct({"kind": pl.String, "value": pl.String}))
 _LOG = ("subject", *COLUMNS)
 _NOT_SHOWN = {"version", "withdrawn", "duplicates"}
@@ -43,7 +46,7 @@ def check(client: Any, database: str) -> None:
     answer = client.query(
         "SELECT name FROM system.tables WHERE database = {database:String}", parameters={"database": database}
     )
-    missing = sorted({STORE, *VIEWS} - {name for (name,) in answer.result_rows})
+    missing = sorted({STORE, LEFT_OUT, *VIEWS} - {name for (name,) in answer.result_rows})
     if missing:
         raise RihlaError(
             f"there is no {database}.{missing[0]} in that ClickHouse",
@@ -55,6 +58,12 @@ def interactions(client: Any) -> pl.DataFrame:
     """All stored interactions, each (subject, event_id) once: `subject` and recompute.COLUMNS, in frame form."""
     schema = polars_schema("interaction")
     return _read(client, f"{STORE} FINAL", {name: schema[name] for name in _LOG})
+
+
+def left_out(client: Any) -> pl.DataFrame:
+    """`subject` and `event_id` of the stored interactions that are in no table."""
+    table = f"{STORE} FINAL WHERE (subject, event_id, epoch) IN (SELECT subject, event_id, epoch FROM {LEFT_OUT})"
+    return _read(client, table, dict.fromkeys(("subject", "event_id"), pl.String()))
 
 
 def view(client: Any, name: str) -> pl.DataFrame:
