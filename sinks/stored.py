@@ -48,7 +48,8 @@ def interactions_of(client: Any, subjects: Sequence[str]) -> pl.DataFrame:
     return _read(
         client,
         "subject IN {subjects:Array(String)} AND "
-        "(subject, event_id, epoch) NOT IN (SELECT subject, event_id, epoch FROM left_out) ORDER BY subject, event_id SETTINGS select_sequential_consistency = 1",
+        "(subject, event_id, epoch) NOT IN (SELECT subject, event_id, epoch FROM left_out) "
+        "ORDER BY subject, event_id SETTINGS select_sequential_consistency = 1",
         {"subjects": list(subjects)},
     )
 

@@ -29,7 +29,7 @@ from sinks.arrow_body import ArrowBody
 from sinks.engine import identifier
 from sinks.errors import in_short, is_data_error, is_retriable
 from sinks.tables import Table, to_arrow
-from streams.sift import Sieve, is_of_record
+from streams.sift import Sieve, is_of_record, told
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +169,8 @@ class Writer:
                 error, (pl.exceptions.PolarsError, pa.ArrowException)
             )  # that a value does not fit its type
             raised = None if said else error
-            raise FinalInsertError(f"{self.table.store}: {error}", rows_at_fault=True, raised=raised) from error
+            told_of = in_short(error) if raised is None else told("insert", error)
+            raise FinalInsertError(f"{self.table.store}: {told_of}", rows_at_fault=True, raised=raised) from error
         if self._client is None:
             self._client = self._connect()
             compression = self._client.write_compression

@@ -10,6 +10,9 @@ import polars as pl
 from schemas.records import polars_schema
 from streams.metrics import package_version
 
+UNPROCESSABLE = "unprocessable"
+"""The reason of what makes a worker's own code raise (streams.sift)."""
+
 REASONS = (
     "undecodable",
     "bad_event_id",
@@ -20,7 +23,7 @@ REASONS = (
     "bad_country",
     "too_long",
     "unstorable",
-    "unprocessable",
+    UNPROCESSABLE,
 )
 """The closed list of reasons."""
 

@@ -16,7 +16,7 @@ from schemas.decode import BatchDecoder, Decoded, joined
 from schemas.encode import BatchEncoder
 from schemas.registry import HttpRegistry, LocalRegistry, Registry
 from streams import metrics
-from streams.dead_letters import DeadLetter, attempts, letters_frame
+from streams.dead_letters import UNPROCESSABLE, DeadLetter, attempts, letters_frame
 from streams.erasure import key
 from streams.erasure.erased import Erased
 from streams.erasure.follow import Follower
@@ -28,7 +28,6 @@ from streams.sift import Fault, sift, told
 from streams.transport import RecordBatch, lags, positions
 
 DEAD_LETTERS = "dead-letters"
-UNPROCESSABLE = "unprocessable"
 STAGES = {
     "enrich": ("enrich",),
     "identity": ("decode", "link", "state"),
@@ -156,14 +155,16 @@ class Edge:
         check_sizes(keys, values, REQUEST_BYTES)
 
     async def refuse(self, refused: Iterable[Refusal]) -> None:
-        """Send Kafka records to dead letters: (records, position among them, reason, detail) of each."""
+        """Send Kafka records to dead letters, whole. But a letter at which the code raises is only told of: whole, the
+        letter about it would make it raise again."""
+        letters = self.settings.topic(DEAD_LETTERS)
         await self.refuse_letters(
             DeadLetter(
                 records.topic,
                 records.partitions[at],
                 records.offsets[at],
-                records.keys[at],
-                records.values[at] or b"",
+                None if (told_of := reason == UNPROCESSABLE and records.topic == letters) else records.keys[at],
+                b"" if told_of else records.values[at] or b"",
                 reason,
                 detail,
                 attempts(records.headers.get(at, ())),

@@ -19,7 +19,7 @@ from schemas.decode import BatchDecoder
 from schemas.records import CHANNELS
 from schemas.registry import Registry
 from sinks.errors import in_short, is_retriable
-from streams.edge import UNPROCESSABLE
+from streams.dead_letters import UNPROCESSABLE
 from streams.enrich.agent import topic_of
 from streams.identity.frames import subjects
 from streams.settings import Settings
