@@ -60,7 +60,7 @@ def poisoned() -> dict[str, dict[str, Any]]:
         elif stage == "raise-at-score":
             changes = {"text": f"{stage}: the room was dirty"}
         elif stage == "raise-at-timer":
-            changes = {"ids": [{"kind": "customer", "value": stage}], "touchpoint": "stay.complaint_raised"}
+            changes = {"ids": [{"kind": "customer", "value": stage}], "touchpoint": "stay.complaint_made"}
         hours = 30 if stage == "raise-at-timer" else 700
         _, events[stage] = made(9000 + number, name_of(stage), hours, **changes)
     return events
