@@ -7,7 +7,7 @@ those of Kafka's default partitioner (streams.murmur2), so any other producer of
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -148,7 +148,7 @@ def _group(partitions: npt.NDArray[np.int64]) -> dict[int, list[int]]:
     return {int(value): part.tolist() for value, part in zip(values, parts, strict=True)}
 
 
-def check_sizes(keys: Sequence[bytes | None], values: Sequence[bytes | None], limit: int) -> None:
+def check_sizes(keys: Collection[bytes | None], values: Collection[bytes | None], limit: int) -> None:
     """Raise RecordTooLarge if some row is larger than a request may be."""
     if _largest(keys) + _largest(values) + RECORD_OVERHEAD <= limit:
         return
@@ -158,8 +158,11 @@ def check_sizes(keys: Sequence[bytes | None], values: Sequence[bytes | None], li
             raise RecordTooLarge(f"row {row} (key {key!r:.80}) takes {size} bytes; a request may have {limit}")
 
 
-def _largest(some: Sequence[bytes | None]) -> int:
-    return max([len(data) for data in some if data is not None], default=0)  # no call a row
+def _largest(some: Collection[bytes | None]) -> int:
+    try:
+        return max(map(len, some), default=0)  # type: ignore[arg-type]  # no step of Python a row
+    except TypeError:
+        return max([len(data) for data in some if data is not None], default=0)
 
 
 def _size(data: bytes | None) -> int:

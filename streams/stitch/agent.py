@@ -149,7 +149,7 @@ def create(app: Any, settings: Settings) -> Edge:
     def put(partition: int, changes: Changes, timestamp: int, outgoing: Outgoing) -> Turn:
         """Take changes over into table and outgoing: all of them, or, where it raises, none."""
         encoded, states = outgoing.encoded(changes), changes.states
-        check_sizes([*states.keys()], [*states.values()], REQUEST_BYTES - TERM.size)
+        check_sizes(states.keys(), states.values(), REQUEST_BYTES - TERM.size)
         for key, state in states.items():
             table.put(partition, key, state)
         outgoing.add(encoded, timestamp)
