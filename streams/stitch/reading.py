@@ -65,7 +65,8 @@ class Group:
             self.of(partition).add(messages)
         for partition, subjects in part.erased.items():
             self.erased.setdefault(partition, set()).update(subjects)
-        self.newest.update(part.newest)
+        for partition, at in part.newest.items():
+            self.newest[partition] = max(at, self.newest.get(partition, at))
         self.restored |= part.restored
         self.refused += part.refused
 
