@@ -99,6 +99,12 @@ async def fuzz(number: int, seconds: float, folder: Path, made: Callable[[int], 
         await asyncio.to_thread(_count, pipeline.client, figures)
         if not figures.restarts and figures.accepted + _of_channels(pipeline) != figures.events:
             figures.findings.append(f"{figures.events} sent, {figures.accepted} accepted, {figures.dead_letters}")
+        odd = pipeline.client.command(
+            "SELECT count() FROM dead_letters WHERE reason = 'unprocessable' "
+            "OR (reason = 'undecodable' AND position(payload, unhex('EDA080')) = 0)"  # three octets: see encoded
+        )
+        if odd:
+            figures.findings.append(f"{odd} events that can be decoded and processed are dead letters")
         log = await read(pipeline.settings)
         for source, reader in (("table", None), ("topics", lambda: log)):
             report = await asyncio.to_thread(verify, pipeline.client, reader)
