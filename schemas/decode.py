@@ -26,6 +26,22 @@ class Decoded:
     """(position in the input, sentence that says what is wrong) of every other value, by position."""
 
 
+def joined(name: str, columns: Sequence[str] | None, parts: Sequence[tuple[range, Decoded]]) -> Decoded:
+    """What parts of a batch held, as if they had been decoded together.
+
+    name, columns: as of the BatchDecoder and its `decode`. parts: with their positions; there may be none.
+    """
+    frame = pl.concat([_nothing(name, columns), *(decoded.frame for _, decoded in parts)])
+    rows = [decoded.rows + some.start for some, decoded in parts]
+    errors = [(some.start + at, detail) for some, decoded in parts for at, detail in decoded.errors]
+    return Decoded(frame, np.concatenate([np.empty(0, dtype=np.int64), *rows]), errors)
+
+
+def _nothing(name: str, columns: Sequence[str] | None) -> pl.DataFrame:
+    types = records.polars_schema(name)
+    return pl.DataFrame(schema={column: types[column] for column in (types if columns is None else columns)})
+
+
 class BatchDecoder:
     """Decodes values of one record schema, with either header, written with any version of the schema."""
 

@@ -27,6 +27,7 @@ from streams.edge import Edge, now_ms
 from streams.gather import gather
 from streams.progress import Records
 from streams.settings import Settings
+from streams.sift import Fault
 from streams.transport import RecordBatch
 
 ROWS_PER_INSERT = 60_000
@@ -64,9 +65,8 @@ def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> N
     async def handle(batches: list[RecordBatch]) -> None:
         began = time.perf_counter()
         records = Records(batches)
-        decoded = edge.decode(table.schema, records)
+        decoded, refused = edge.read(table.schema, records)
         frame, stored = decoded.frame, 0
-        refused = [(records, at, "undecodable", detail) for at, detail in decoded.errors]
         pending.set(frame.height)
         inserting = time.perf_counter()
         try:
@@ -80,7 +80,11 @@ def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> N
             for row in rejected:
                 if table.topic == DEAD_LETTERS and frame["topic"][row.row] == settings.topic(DEAD_LETTERS):
                     raise FinalInsertError(f"a letter about a letter: {row.error}", rows_at_fault=False) from error
-                refused.append((records, int(decoded.rows[row.row]), "unstorable", row.error))
+                at = int(decoded.rows[row.row])
+                if row.raised is None:
+                    refused.append((records, at, "unstorable", row.error))
+                else:
+                    refused += edge.unprocessable("insert", records, [Fault(at, row.raised)])
             stored = frame.height - len(rejected)
         metrics.SINK_INSERT_SECONDS.labels(table.view).observe(time.perf_counter() - inserting)
         metrics.SINK_ROWS_INSERTED.labels(table.view).inc(stored)

@@ -66,7 +66,7 @@ def register(app: Any, edge: Edge, publishing: asyncio.Lock) -> None:
 
     async def handle(batch: RecordBatch) -> None:
         records = Records([batch])
-        decoded = edge.decode("recall", records)
+        decoded, refused = edge.read("recall", records)
         subjects = decoded.frame["subject"].unique(maintain_order=True).to_list()
         if subjects:
             applied = max(decoded.frame["applied"].to_list())
@@ -83,7 +83,7 @@ def register(app: Any, edge: Edge, publishing: asyncio.Lock) -> None:
                 await edge.publish("parts", "part", told, [subject.encode() for subject in without])
                 await edge.flush()
         async with publishing:
-            await edge.refuse((records, at, "undecodable", detail) for at, detail in decoded.errors)
+            await edge.refuse(refused)
             await edge.flush()
 
     @app.agent(app.topic(topic, key_serializer="raw", value_serializer="raw"), name="sink-recalls")  # type: ignore[untyped-decorator]

@@ -40,14 +40,16 @@ def interactions(client: Any, chunk: int = CHUNK) -> Iterator[pl.DataFrame]:
 
 
 def interactions_of(client: Any, subjects: Sequence[str]) -> pl.DataFrame:
-    """The stored interactions of some subjects (kind:value), sorted by subject.
+    """The stored interactions of some subjects (kind:value), sorted by subject; not those that are left out.
 
     client: as for `interactions`. All in one frame. On a cluster, a replica that lags behind a quorum of inserts
     refuses to answer (select_sequential_consistency); without insert_quorum, ask the replica that is written to.
     """
     return _read(
         client,
-        "subject IN {subjects:Array(String)} ORDER BY subject, event_id SETTINGS select_sequential_consistency = 1",
+        "subject IN {subjects:Array(String)} AND "
+        "(subject, event_id, epoch) NOT IN (SELECT subject, event_id, epoch FROM left_out) "
+        "ORDER BY subject, event_id SETTINGS select_sequential_consistency = 1",
         {"subjects": list(subjects)},
     )
 

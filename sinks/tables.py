@@ -129,6 +129,8 @@ def to_arrow(frame: pl.DataFrame, table: Table, epoch: int) -> pa.Table:
         else:
             columns[name] = pc.cast(column, options=casts[name])
     if table.versioned:
+        if (pc.max(columns["version"]).as_py() or 0) >> VERSION_BITS:
+            raise pa.ArrowInvalid(f"a version of more than {VERSION_BITS} bits, which would win over every later epoch")
         columns["version"] = pc.add(columns["version"], pa.scalar(epoch << VERSION_BITS, pa.uint64()))
     else:
         columns["epoch"] = _epochs(columns, table, epoch, frame.height)

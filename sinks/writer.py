@@ -18,7 +18,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import polars as pl
@@ -29,6 +29,7 @@ from sinks.arrow_body import ArrowBody
 from sinks.engine import identifier
 from sinks.errors import in_short, is_data_error, is_retriable
 from sinks.tables import Table, to_arrow
+from streams.sift import Sieve, is_of_record, told
 
 log = logging.getLogger(__name__)
 
@@ -50,19 +51,24 @@ class FinalInsertError(Exception):
     """ClickHouse refused an insert and will refuse it again.
 
     rows_at_fault: some row of the batch cannot be stored (else the set-up is wrong: no such table, access denied).
+    raised: what our own code raised, before anything was sent; None where ClickHouse refused.
     """
 
-    def __init__(self, message: str, *, rows_at_fault: bool) -> None:
+    def __init__(self, message: str, *, rows_at_fault: bool, raised: BaseException | None = None) -> None:
         super().__init__(message)
-        self.rows_at_fault = rows_at_fault
+        self.rows_at_fault, self.raised = rows_at_fault, raised
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that ClickHouse cannot store: its position in the frame, and the error."""
+    """A row that cannot be stored: its position in the frame, and the error.
+
+    raised: what our own code raised; None where ClickHouse refused.
+    """
 
     row: int
     error: str
+    raised: BaseException | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,19 +137,16 @@ class Writer:
         Raises FinalInsertError when the rows are not at fault.
         """
         rejected: list[Rejected] = []
-        ranges = [(0, frame.height)]
-        while ranges:
-            start, length = ranges.pop()
+        sieve = Sieve(frame.height)
+        while (some := sieve.next()) is not None:
             try:
-                await self.write(frame.slice(start, length), epoch)
+                await self.write(frame.slice(some.start, len(some)), epoch)
             except FinalInsertError as error:
                 if not error.rows_at_fault:
                     raise
-                if length == 1:
-                    rejected.append(Rejected(start, str(error)))
-                else:
-                    half = length // 2
-                    ranges += [(start + half, length - half), (start, half)]
+                sieve.failed(some, error)
+                if len(some) == 1:
+                    rejected.append(Rejected(some.start, str(error), error.raised))
         return rejected
 
     def close(self) -> None:
@@ -159,8 +162,15 @@ class Writer:
     def _insert(self, frame: pl.DataFrame, epoch: int) -> int:
         try:
             arrow = to_arrow(frame, self.table, epoch)
-        except (pl.exceptions.PolarsError, pa.ArrowException) as error:
-            raise FinalInsertError(f"{self.table.store}: {error}", rows_at_fault=True) from error
+        except BaseException as error:  # Polars' panics are no Exceptions
+            if not is_of_record(error):
+                raise
+            said = isinstance(
+                error, (pl.exceptions.PolarsError, pa.ArrowException)
+            )  # that a value does not fit its type
+            raised = None if said else error
+            told_of = in_short(error) if raised is None else told("insert", error)
+            raise FinalInsertError(f"{self.table.store}: {told_of}", rows_at_fault=True, raised=raised) from error
         if self._client is None:
             self._client = self._connect()
             compression = self._client.write_compression

@@ -15,6 +15,7 @@ import faust
 from faust.tables import manager
 
 from streams import transport
+from streams.output import REQUEST_BYTES
 from streams.settings import Settings
 from streams.topics import COMPACTED, ensure_topics
 
@@ -26,7 +27,6 @@ SAID_AGAIN_AFTER = 10.0  # seconds; while a broker is away aiokafka says so many
 
 QUEUED_BATCHES = 8  # per agent: enough to decode one while the next is fetched
 BATCH_BYTES = 512 << 10  # of a produce batch: below the brokers' usual limit of a megabyte
-REQUEST_BYTES = 16 << 20
 FETCH_BYTES = 4 << 20  # per partition
 METADATA_AGE_MS = 30_000  # a topic or partition that is new is noticed so late
 COMMIT_EVERY = 1.0  # seconds

@@ -12,6 +12,8 @@ from streams.metrics import package_version
 
 DEAD_LETTERS = "dead-letters"
 """The topic, without prefix."""
+UNPROCESSABLE = "unprocessable"
+"""The reason of what makes a worker's own code raise (streams.sift)."""
 
 REASONS = (
     "undecodable",
@@ -24,6 +26,7 @@ REASONS = (
     "bad_country",
     "too_long",
     "unstorable",
+    UNPROCESSABLE,
 )
 """The closed list of reasons."""
 

@@ -5,26 +5,41 @@ The agents themselves stay thin: decode here, call the pure core, publish here, 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import polars as pl
 
-from schemas.decode import BatchDecoder, Decoded
+from schemas.decode import BatchDecoder, Decoded, joined
 from schemas.encode import BatchEncoder
 from schemas.registry import HttpRegistry, LocalRegistry, Registry
 from streams import metrics
-from streams.dead_letters import DEAD_LETTERS, DeadLetter, attempts, letters_frame
+from streams.dead_letters import DEAD_LETTERS, UNPROCESSABLE, DeadLetter, attempts, letters_frame
 from streams.erasure import key
 from streams.erasure.erased import Erased
 from streams.erasure.follow import Follower
 from streams.erasure.guard import guard
-from streams.output import Output
+from streams.output import REQUEST_BYTES, Output, check_sizes
 from streams.progress import Records
 from streams.series import Known, begin
 from streams.settings import Settings
+from streams.sift import Fault, sift, told
 from streams.transport import RecordBatch, lags, positions
+
+STAGES = {
+    "enrich": ("enrich",),
+    "identity": ("decode", "link", "state"),
+    "stitch": ("decode", "fold", "timer", "state"),
+    "sink": ("decode", "insert"),
+}
+"""Worker: the stages at which a record may make its code raise."""
+
+Refusal = tuple[Records, int, str, str]
+"""A Kafka record that is refused: (records, position among them, reason, detail)."""
+
+log = logging.getLogger(__name__)
 
 
 def now_ms() -> int:
@@ -50,12 +65,39 @@ class Edge:
         self._unflushed: dict[str, int] = {}
         self._exported: set[tuple[str, int]] = set()
 
+    def read(
+        self, record: str, records: Records, columns: Sequence[str] | None = None
+    ) -> tuple[Decoded, list[Refusal]]:
+        """What `decode` says of Kafka records, and those that cannot be decoded, or make that raise."""
+        sifted = sift(len(records), lambda some: self.decode(record, records.between(some.start, some.stop), columns))
+        whole = len(sifted.done) == 1 and not sifted.faults  # as it usually is
+        decoded = sifted.done[0][1] if whole else joined(record, columns, sifted.done)
+        refused = [(records, at, "undecodable", detail) for at, detail in decoded.errors]
+        return decoded, refused + self.unprocessable("decode", records, sifted.faults)
+
+    def unprocessable(self, stage: str, records: Records, faults: Iterable[Fault]) -> list[Refusal]:
+        """The refusals of records at which the worker's own code raised; told in metrics and log, without a quote.
+
+        stage: one of STAGES. faults: with positions among `records`.
+        """
+        return [(records, at, UNPROCESSABLE, self.note(stage, error)) for at, error in faults]
+
+    def note(self, stage: str, error: BaseException) -> str:
+        """Tell in metrics and log that a record, or a key, made the worker's code raise; the sentence that says so."""
+        detail = told(stage, error)
+        log.error("a record, or the state of a key, cannot be processed and is left out: %s", detail)
+        metrics.UNPROCESSABLE.labels(self.worker, stage).inc()
+        return detail
+
     def count_from_zero(self, reads: Iterable[str], writes: Iterable[str], known: Known | None = None) -> None:
         """Bring the worker's series into being (see streams.series): to be called once, by its agent."""
-        begin(self.settings, self.worker, reads, writes, known or {})
+        begin(self.settings, self.worker, reads, writes, {"stage": STAGES[self.worker], **(known or {})})
 
     def decode(self, record: str, records: Records, columns: Sequence[str] | None = None) -> Decoded:
-        """The values of Kafka records in columns, without what was erased: see BatchDecoder, streams.erasure.guard."""
+        """The values of Kafka records in columns, without what was erased: see BatchDecoder, streams.erasure.guard.
+
+        For who finds out by itself which record makes it raise; others call `read`.
+        """
         decoder = self._decoders.get(record)
         if decoder is None:
             decoder = self._decoders[record] = BatchDecoder(record, self.registry)
@@ -109,20 +151,31 @@ class Edge:
         await output.send(keys, values, timestamps, marks=marks)
         self._unflushed[topic] = self._unflushed.get(topic, 0) + len(values)
 
-    async def refuse(self, refused: Iterable[tuple[Records, int, str, str]]) -> None:
-        """Send Kafka records to dead letters: (records, position among them, reason, detail) of each."""
+    def check_sizes(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> None:
+        """Raise RecordTooLarge, which is then of the record that it comes of, where `send` would, for good."""
+        check_sizes(keys, values, REQUEST_BYTES)
+
+    async def refuse(self, refused: Iterable[Refusal]) -> None:
+        """Send Kafka records to dead letters, whole. But a letter at which the code raises is only told of: whole, the
+        letter about it would make it raise again."""
         await self.refuse_letters(
             DeadLetter(
                 records.topic,
                 records.partitions[at],
                 records.offsets[at],
-                *records.shown.get(at, (records.keys[at], records.values[at] or b"")),
+                *self._shown(records, at, reason),
                 reason,
                 detail,
                 attempts(records.headers.get(at, ())),
             )
             for records, at, reason, detail in refused
         )
+
+    def _shown(self, records: Records, at: int, reason: str) -> tuple[bytes | None, bytes]:
+        """Key and payload of a refused record, as its letter has them."""
+        if reason == UNPROCESSABLE and records.topic == self.settings.topic(DEAD_LETTERS):
+            return None, b""
+        return records.shown.get(at, (records.keys[at], records.values[at] or b""))
 
     async def refuse_letters(self, letters: Iterable[DeadLetter]) -> None:
         """Send dead letters."""

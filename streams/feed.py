@@ -17,12 +17,12 @@ from aiokafka import AIOKafkaProducer
 from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
 from schemas.registry import HttpRegistry, LocalRegistry, Registry
-from streams.app import BATCH_BYTES, REQUEST_BYTES
+from streams.app import BATCH_BYTES
 from streams.dead_letters import DEAD_LETTERS, FILE, DeadLetter, letters_frame
 from streams.edge import now_ms
 from streams.enrich.agent import topic_of
 from streams.identity.frames import keys_of, subjects
-from streams.output import BatchProducer
+from streams.output import REQUEST_BYTES, BatchProducer
 from streams.settings import Settings
 from streams.sources.adapters import open_source
 from streams.sources.events import BadLine, EventBatch

@@ -78,6 +78,13 @@ REBALANCES = Counter("rihla_rebalances_total", "Partition assignments received f
 # What was refused, whole and with its reason, in the topic of dead letters.
 DEAD_LETTERS = Counter("rihla_dead_letters_total", "Records sent to dead letters.", ["worker", "reason"])
 
+# The net under every worker (streams.sift): any increase is a defect of Rihla, or a state that cannot be read. stage:
+# decode, enrich, link, fold, insert (each with a dead letter), timer, state (of a key, not of a record: see the log).
+UNPROCESSABLE = Counter(
+    "rihla_unprocessable_total", "Records, or keys of the state, at which the worker's own code raised.",
+    ["worker", "stage"],
+)  # fmt: skip
+
 # People who were erased: what still arrives of them, or is read again, is counted here and kept nowhere.
 ERASED_REFUSED = Counter(
     "rihla_erased_refused_total", "Records refused because the person they are about was erased.", ["worker"]

@@ -7,7 +7,7 @@ those of Kafka's default partitioner (streams.murmur2), so any other producer of
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from streams import keyed
 from streams.murmur2 import partitions_of
 
 RECORD_OVERHEAD = 90  # bytes of a record, with a short header, and of its batch's, besides key and value, at most
+
+REQUEST_BYTES = 16 << 20
+"""Of a request to the broker, so of a record, at most; topics that workers write take as much."""
 
 MANY = 300
 """Rows from which numpy groups them by partition in less time than a loop does."""
@@ -87,7 +90,7 @@ class BatchProducer:
         producer = self._producer()
         if self.partitions is None:
             self.partitions = len(await producer.partitions_for(self.topic))
-        _check_sizes(keys, values, producer._max_request_size)
+        check_sizes(keys, values, producer._max_request_size)
         rows = _rows_by_partition(keys, self.partitions, partitions)
         times = None if timestamps_ms is None or isinstance(timestamps_ms, int) else timestamps_ms
         one_time = timestamps_ms if isinstance(timestamps_ms, int) else None
@@ -145,7 +148,7 @@ def _group(partitions: npt.NDArray[np.int64]) -> dict[int, list[int]]:
     return {int(value): part.tolist() for value, part in zip(values, parts, strict=True)}
 
 
-def _check_sizes(keys: Sequence[bytes | None], values: Sequence[bytes | None], limit: int) -> None:
+def check_sizes(keys: Collection[bytes | None], values: Collection[bytes | None], limit: int) -> None:
     """Raise RecordTooLarge if some row is larger than a request may be."""
     if _largest(keys) + _largest(values) + RECORD_OVERHEAD <= limit:
         return
@@ -155,8 +158,11 @@ def _check_sizes(keys: Sequence[bytes | None], values: Sequence[bytes | None], l
             raise RecordTooLarge(f"row {row} (key {key!r:.80}) takes {size} bytes; a request may have {limit}")
 
 
-def _largest(some: Sequence[bytes | None]) -> int:
-    return max([len(data) for data in some if data is not None], default=0)  # no call a row
+def _largest(some: Collection[bytes | None]) -> int:
+    try:
+        return max(map(len, some), default=0)  # type: ignore[arg-type]  # no step of Python a row
+    except TypeError:
+        return max([len(data) for data in some if data is not None], default=0)
 
 
 def _size(data: bytes | None) -> int:

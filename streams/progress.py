@@ -79,6 +79,18 @@ class Records:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def between(self, begin: int, end: int) -> Records:
+        """Those at these positions; this very object where that is all of them."""
+        if begin <= 0 and end >= len(self):
+            return self
+        some = Records(())
+        some.topic = self.topic
+        some.keys, some.values = self.keys[begin:end], self.values[begin:end]
+        some.headers = {at - begin: headers for at, headers in self.headers.items() if begin <= at < end}
+        some.partitions, some.offsets = self.partitions[begin:end], self.offsets[begin:end]
+        some.timestamps = self.timestamps[begin:end]
+        return some
+
     @cached_property
     def partitions(self) -> list[int]:  # this one and the next two are not what everybody needs
         return [partition for batch in self._batches for partition in [batch.partition] * len(batch)]

@@ -14,11 +14,10 @@ from typing import Any
 import polars as pl
 from aiokafka import AIOKafkaProducer
 
-from streams.app import REQUEST_BYTES
 from streams.dead_letters import ATTEMPTS_HEADER, FILE
 from streams.errors import RihlaError
 from streams.feed import Feeder, producing, registry_of
-from streams.output import RECORD_OVERHEAD, BatchProducer
+from streams.output import RECORD_OVERHEAD, REQUEST_BYTES, BatchProducer
 from streams.replay import LETTERS, SEND, Choice, events_of, judge, readable, wait_for
 from streams.settings import Settings
 from streams.topics import COMPACTED, TOPICS, ensure_topics

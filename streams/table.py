@@ -346,12 +346,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
                     if tp not in left:
                         continue
                     self.recovered_records += len(records)
-                    try:
-                        ignored = _apply(self._read[tp.partition], records, left[tp], self.merge)
-                    except struct.error:
-                        raise RecoveryError(
-                            f"{topic}: a value that no table wrote, from {records.offsets[0]} on"
-                        ) from None
+                    ignored = _apply(self._read[tp.partition], records, left[tp], self.merge)
                     if ignored:
                         skipped.setdefault(tp.partition, set()).update(ignored)
                     if records.offsets[-1] >= left[tp]:
@@ -374,7 +369,8 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
 
 
 def _apply(state: _Partition, records: Columns, mark: int, merge: Merge | None) -> set[bytes]:
-    """Apply changelog records below `mark` to a partition's state; the keys of those skipped, of a term gone by."""
+    """Apply changelog records below `mark` to a partition's state; the keys of those skipped, of a term gone by or of
+    no table at all."""
     data, top, ignored = state.data, state.top, set()
     size, unpack = TERM.size, TERM.unpack_from
     pop, get = data.pop, data.get
@@ -387,10 +383,16 @@ def _apply(state: _Partition, records: Columns, mark: int, merge: Merge | None) 
             continue
         changed = True
         if key is None:
-            raise struct.error("a record without a key")
+            continue  # nothing of a table's; nor is what follows, which is written over
+        if value is not None and len(value) < size:
+            log.warning("offset %d of a changelog is no record of a table, and skipped", offset)
+            ignored.add(key)
+            continue
         if value is None:
             headers = records.headers.get(at, ())
-            term = next((unpack(header)[0] for name, header in headers if name == TERM_HEADER), top)
+            term = next(
+                (unpack(header)[0] for name, header in headers if name == TERM_HEADER and len(header) == size), top
+            )
         else:
             term = unpack(value)[0]
         if term < top:

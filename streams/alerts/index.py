@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from streams.alerts.tally import OpenAlerts, open_of
 from streams.alerts.timers import Timers, due_of, watch_of
+from streams.alerts.watch import Watch
 
 _BETWEEN_LOOKS = 32
 """States between looks at the clock: a state takes some microseconds."""
@@ -42,8 +43,17 @@ class Index:
         self._told.difference_update(keys)
         self._unread += keys
 
-    def read(self, get: Callable[[bytes], bytes | None], seconds: float) -> None:
-        """Look at states for so long. get: the state of a key; what it raises ends the slice, and nothing is lost."""
+    def read(
+        self,
+        get: Callable[[bytes], bytes | None],
+        seconds: float,
+        watch_of: Callable[[bytes], Watch | None] = watch_of,
+    ) -> None:
+        """Look at states for so long.
+
+        get: the state of a key; what it raises ends the slice, and nothing is lost. watch_of: what a state remembers of
+        its alerts.
+        """
         end = time.perf_counter() + seconds
         unread, told = self._unread, self._told
         due, opened = dict[bytes, int](), dict[bytes, tuple[tuple[str, str], ...]]()

@@ -89,7 +89,7 @@ class Matcher:
         raw = UUID(event_id).bytes
         own = str(UUID(bytes=raw))  # a complaint without a case id is a case of its own, as in the summaries
         ref = booking_ref if isinstance(booking_ref, str) else None
-        case = case_id if isinstance(case_id, str) else None
+        case = case_id if isinstance(case_id, str) and case_id else None
         signals = []
         for matched, rule in zip(hit, self._rules, strict=False):  # the last of `hit` is the answer
             if matched and rule.name not in raised and (restored or at >= now - rule.after - rule.max_age):

@@ -15,7 +15,10 @@ from functools import partial
 from typing import Any
 
 from streams.alerts.index import Index
+from streams.alerts.timers import watch_of
+from streams.alerts.watch import Watch
 from streams.edge import now_ms
+from streams.sift import is_of_record
 from streams.table import BatchTable
 from streams.transport import OwnershipLost, lags
 
@@ -34,6 +37,8 @@ PAUSE, PAUSE_WHEN_BUSY = 0.003, 0.027
 Fire = Callable[[int, list[bytes], int], Awaitable[None]]
 """Given a partition, keys that are due, and the time until which: raises, stores and publishes their alerts."""
 
+Unreadable = Callable[[BaseException], None]
+
 log = logging.getLogger(__name__)
 
 
@@ -42,7 +47,7 @@ class Ticker:
 
     topics: full names of what the worker reads; a partition is caught up when it has read all of them to their end.
     anything: False where there is no rule, and so no alert: states are then not looked at. busy: whether messages are
-    being handled.
+    being handled. unreadable: told what a state raises that cannot be read; it has no timer.
     """
 
     def __init__(
@@ -51,10 +56,12 @@ class Ticker:
         table: BatchTable,
         topics: Iterable[str],
         fire: Fire,
+        unreadable: Unreadable,
         anything: bool = True,
         busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._app, self._table, self._fire, self._anything, self._busy = app, table, fire, anything, busy
+        self._unreadable = unreadable
         self._topics = tuple(topics)
         self._indexes: dict[int, tuple[object, Index]] = {}
         self._looking: asyncio.Future[None] | None = None
@@ -116,7 +123,7 @@ class Ticker:
         try:
             while (partition := self._incomplete()) is not None:
                 index = self._index(partition)
-                index.read(partial(self._table.get, partition), SLICE)
+                index.read(partial(self._table.get, partition), SLICE, self._watch)
                 if index.complete:
                     count += self._table.count(partition)
                 await asyncio.sleep(PAUSE_WHEN_BUSY if self._busy() else PAUSE)
@@ -131,6 +138,15 @@ class Ticker:
         """A partition whose states have not all been looked at."""
         held = sorted(self._table.partitions_held)
         return next((partition for partition in held if not self._index(partition).complete), None)
+
+    def _watch(self, state: bytes) -> Watch | None:
+        try:
+            return watch_of(state)
+        except Exception as error:
+            if not is_of_record(error):
+                raise
+            self._unreadable(error)
+            return None
 
     @property
     def pending(self) -> int:

@@ -19,6 +19,7 @@ from schemas.decode import BatchDecoder
 from schemas.records import CHANNELS
 from schemas.registry import Registry
 from sinks.errors import in_short, is_retriable
+from streams.dead_letters import UNPROCESSABLE
 from streams.enrich.agent import topic_of
 from streams.enrich.clean import as_stored
 from streams.identity.frames import subjects
@@ -27,6 +28,10 @@ from streams.settings import Settings
 
 SCRATCH = "rihla_run"
 PAUSE = 1.0  # seconds before an insert is tried again
+
+_LEFT_OUT = "(subject, event_id, epoch) IN (SELECT subject, event_id, epoch FROM left_out)"
+_STORED = f"SELECT count() FROM interactions_store FINAL WHERE NOT {_LEFT_OUT}"
+"""Those that stitch could not process have been stored, but are in no table: they count as refused."""
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +68,7 @@ class Accounting:
         for table in ("fed", "refused"):
             columns = "subject String, event_id String"
             self._client.command(f"CREATE TABLE {SCRATCH}.{table} ({columns}) ENGINE = MergeTree ORDER BY ()")
-        self._before = self._count("SELECT count() FROM interactions_store FINAL")
+        self._before = self._count(_STORED)
         self._began = time.time_ns() // 1_000_000
 
     def feed(self, keys: pl.DataFrame) -> None:
@@ -87,7 +92,13 @@ class Accounting:
     def account(self) -> Account:
         """The account, taken from the tables once all is stored."""
         refused = self._refused()
-        stored = self._count("SELECT count() FROM interactions_store FINAL") - self._before
+        stored = self._count(_STORED) - self._before
+        left_out = self._count(
+            f"SELECT uniqExact(subject, event_id) FROM interactions_store FINAL WHERE {_LEFT_OUT} "
+            f"AND (subject, event_id) IN (SELECT subject, event_id FROM {SCRATCH}.fed)"
+        )
+        if left_out:
+            refused[UNPROCESSABLE] = refused.get(UNPROCESSABLE, 0) + left_out
         fed = self._count(f"SELECT uniqExact(subject, event_id) FROM {SCRATCH}.fed")
         found = self._count(
             f"""

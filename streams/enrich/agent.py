@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.records import CHANNELS
 from streams import metrics
 from streams.edge import Edge, now_ms
 from streams.enrich.enriched import Enriched
-from streams.enrich.sent import SentLinks
+from streams.enrich.sent import Pair, SentLinks
 from streams.enrich.transform import Enricher
 from streams.gather import gather
 from streams.identity.normal import Nobody
 from streams.mask import masked
 from streams.progress import Records
 from streams.settings import Settings
+from streams.sift import Fault, sift
 from streams.text.language import SCORED
 from streams.transport import RecordBatch
 
@@ -30,6 +31,18 @@ UNKNOWN = "unknown"
 """Label of a text's language that could not be told, or that nobody scores."""
 LINKS_REMEMBERED = 1_000_000
 """How many links the worker remembers having sent; an older one is sent again, which is harmless."""
+
+
+class Work(NamedTuple):
+    """What became of some records."""
+
+    enriched: Enriched
+    read: Mapping[str, Records]
+    """The records, by channel."""
+    links: list[tuple[Pair, int]]
+    """Those that have to be sent."""
+    encoded: list[bytes]
+    """They, encoded."""
 
 
 def topic_of(channel: str) -> str:
@@ -46,25 +59,44 @@ def create(app: Any, settings: Settings) -> Edge:
     sent = SentLinks(LINKS_REMEMBERED)
     channels = {settings.topic(topic_of(channel)): channel for channel in CHANNELS}
 
+    def work(read: Mapping[str, Records], now: int) -> Work:
+        """What becomes of some records, encoded; where it raises, nothing has been changed by it."""
+        enriched = enricher.enrich({channel: records.values for channel, records in read.items()}, now)
+        edge.check_sizes(enriched.subjects, enriched.values)
+        links = sent.new(enriched.links)
+        try:
+            rows = [(subject.decode(), identifier.decode(), at) for (subject, identifier), at in links]
+            return Work(enriched, read, links, edge.encode("link", rows) if rows else [])
+        except BaseException:
+            sent.forget(links)
+            raise
+
     async def handle(batches: list[RecordBatch]) -> None:
-        began = time.perf_counter()
+        began, now = time.perf_counter(), now_ms()
         read: dict[str, Records] = {}
         for topic, channel in channels.items():
             records = Records(batch for batch in batches if batch.topic == topic)
             if records:
                 read[channel] = records
-        enriched = enricher.enrich({channel: records.values for channel, records in read.items()}, now_ms())
-        await edge.refuse(_refused(enriched, read))
-        # usually all were taken, and in their order
-        times = [at for records in read.values() for at in records.timestamps]
-        timestamps = times if len(enriched.rows) == len(times) else [times[row] for row in enriched.rows]
-        if enriched.values:
-            await edge.send("interactions", enriched.subjects, enriched.values, timestamps)
-        links = sent.new(enriched.links)
-        rows = [(subject.decode(), identifier.decode(), at) for (subject, identifier), at in links]
-        await edge.publish("links", "link", rows, [subject for (subject, _), _ in links])
+        sifted = sift(sum(map(len, read.values())), lambda some: work(_between(read, some), now))
+        await edge.refuse(
+            refusal
+            for at, error in sifted.faults
+            for one in _between(read, range(at, at + 1)).values()
+            for refusal in edge.unprocessable("enrich", one, [Fault(0, error)])
+        )
+        for _, (enriched, some, links, encoded) in sifted.done:
+            await edge.refuse(_refused(enriched, some))
+            # usually all were taken, and in their order
+            times = [at for records in some.values() for at in records.timestamps]
+            timestamps = times if len(enriched.rows) == len(times) else [times[row] for row in enriched.rows]
+            if enriched.values:
+                await edge.send("interactions", enriched.subjects, enriched.values, timestamps)
+            if links:
+                await edge.send("links", [subject for (subject, _), _ in links], encoded)
         await edge.flush()
-        _count(enriched)
+        for _, (enriched, *_) in sifted.done:
+            _count(enriched)
         edge.observe(batches, time.perf_counter() - began)
 
     topic = app.topic(*channels, key_serializer="raw", value_serializer="raw")
@@ -74,6 +106,17 @@ def create(app: Any, settings: Settings) -> Edge:
         await gather(stream, handle, settings.max_poll_records, BYTES_AT_ONCE, LINGER_SECONDS, READ_AHEAD)
 
     return edge
+
+
+def _between(read: Mapping[str, Records], some: range) -> dict[str, Records]:
+    """Those of the records of channels that are at these positions, where they follow each other channel by channel."""
+    found, base = dict[str, Records](), 0
+    for channel, records in read.items():
+        begin, end = max(some.start - base, 0), min(some.stop - base, len(records))
+        if begin < end:
+            found[channel] = records.between(begin, end)
+        base += len(records)
+    return found
 
 
 def _refused(enriched: Enriched, read: Mapping[str, Records]) -> Iterator[tuple[Records, int, str, str]]:

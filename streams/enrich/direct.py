@@ -20,7 +20,14 @@ from streams.enrich.clean import FORMED, scrub_attribute
 from streams.enrich.enriched import Enriched
 from streams.enrich.names import Names, is_harmless, is_wordy
 from streams.enrich.score import FIELDS, Aspects, Opinions, survey_score
-from streams.enrich.validate import DAY_MS, EARLIEST_MS, TEXT_LIMIT_BYTES
+from streams.enrich.validate import (
+    DAY_MS,
+    EARLIEST_MS,
+    HIGHEST_RATING,
+    LOWEST_RATING,
+    MONEY_LIMIT,
+    TEXT_LIMIT_BYTES,
+)
 from streams.identity.identifiers import BOOKING_PREFIX, KINDS, UNKNOWN_RANK
 from streams.text.scorer import Scorer
 from streams.text.scrub import scrub_text
@@ -85,7 +92,6 @@ class Direct:
         self._text = cast(Nullable, fields["text"])
         self._words = cast(Text, self._text.of)
         self._money = cast(Nullable, fields["money"])
-        self._currency = cast(Text, cast(Record, self._money.of).fields["currency"])
         self._free = [span for name, span in fields.items() if name not in FORMED and _is_text(span)]
         self._attributes = cast(Array, fields["attributes"])
         attribute = cast(Record, self._attributes.items)
@@ -93,6 +99,13 @@ class Direct:
         self._content = cast(Text, attribute.fields["value"])
         lists = [span for name, span in fields.items() if name not in ("ids", "attributes") and isinstance(span, Array)]
         self._lists = [(span, _texts(span)) for span in lists if _texts(span)]
+        money = cast(Record, self._money.of)
+        self._amount = cast(Long, money.fields["amount_minor"])
+        self._currency = cast(Text, money.fields["currency"])
+        self._is_rated = "aspect_ratings" in fields
+        if self._is_rated:
+            self._ratings = cast(Array, fields["aspect_ratings"])
+            self._rating = cast(Double, cast(Record, self._ratings.items).fields["rating"])
         self._last_common = fields[records.INTERACTION_FIELDS[-1]]
         names = [field["name"] for field in interaction]
         symbols: list[str] = _named(interaction, "channel")["type"]["symbols"]
@@ -183,8 +196,9 @@ class Direct:
             and _is_uuid(data, self._event_id.start, self._event_id.end)
             and not (self._booking_ref.there and self._booking.start == self._booking.end)
             and not (self._country.there and not _is_capitals(data, self._letters, 2))
-            and not (self._money.there and not _is_capitals(data, self._currency, 3))
+            and not (self._money.there and not self._is_sum(data))
             and not (self._text.there and self._words.end - self._words.start > TEXT_LIMIT_BYTES)
+            and not (self._is_rated and self._ratings.count and not self._are_ratings(data))
         )
 
     def _is_harmless(self, data: bytes) -> bool:
@@ -207,6 +221,20 @@ class Direct:
                 for text in texts:
                     if not is_harmless(data, text.start, text.end):
                         return False
+        return True
+
+    def _is_sum(self, data: bytes) -> bool:
+        """Whether the money is some that can be."""
+        return -MONEY_LIMIT <= self._amount.value <= MONEY_LIMIT and _is_capitals(data, self._currency, 3)
+
+    def _are_ratings(self, data: bytes) -> bool:
+        """Whether all ratings are on their scale."""
+        at = self._ratings.start
+        items, rating = self._ratings.items, self._rating
+        for _ in range(self._ratings.count):
+            at = items.find(data, at)
+            if not LOWEST_RATING <= rating.value <= HIGHEST_RATING:
+                return False
         return True
 
     def _scored(self, data: bytes, place: int, survey: float | None, parts: list[bytes], enriched: Enriched) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 Pair = tuple[bytes, bytes]
 """(subject, identifier), in UTF-8."""
@@ -36,3 +36,10 @@ class SentLinks:
                 if len(self._sent) >= self._half:
                     self._sent, self._former = {}, self._sent
         return fresh
+
+    def forget(self, links: Sequence[tuple[Pair, int]]) -> None:
+        """Know nothing of links that `new` gave and that have not been sent after all."""
+        for (subject, identifier), _ in links:
+            key = subject + b"\0" + identifier
+            self._sent.pop(key, None)
+            self._former.pop(key, None)

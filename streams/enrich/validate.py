@@ -14,6 +14,11 @@ DAY_MS = 86_400_000
 EARLIEST_MS = 946_684_800_000
 """2000-01-01T00:00:00Z."""
 TEXT_LIMIT_BYTES = 64 * 1024
+MONEY_LIMIT = 10**15
+"""Of an amount in minor units, on both sides of 0: ten trillion dollars, ten million in the smallest currencies there
+are. What is beyond it is a stand-in for "unknown" or a defect of the source, and would outweigh all else in a sum."""
+LOWEST_RATING, HIGHEST_RATING = 1.0, 5.0
+"""Of an aspect."""
 SCALES = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0), "stars": (1.0, 5.0)}
 """Lowest and highest score of each survey instrument."""
 
@@ -24,10 +29,11 @@ QUOTED = ("bad_event_id", "bad_money", "bad_country")
 UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 
 
-_INSTRUMENT, _SCORE, _CURRENCY = pl.col("instrument"), pl.col("score"), pl.col("currency")
+_INSTRUMENT, _SCORE = pl.col("instrument"), pl.col("score")
+_CURRENCY, _AMOUNT = pl.col("currency"), pl.col("amount_minor")
 _PARTS = {
     "survey": (pl.col("survey").struct.field("instrument"), pl.col("survey").struct.field("score")),
-    "money": (pl.col("money").struct.field("currency"),),
+    "money": (pl.col("money").struct.field("currency"), pl.col("money").struct.field("amount_minor")),
 }
 """What of records the rules speak of: columns beside those of the events, where there are such records."""
 
@@ -59,6 +65,7 @@ def _text(value: pl.Expr) -> pl.Expr:
 
 
 _KIND, _VALUE = pl.element().struct.field("kind"), pl.element().struct.field("value")
+_RATING = pl.element().struct.field("rating")
 _NAMES_BOOKING = (_KIND == BOOKING_REF) | _KIND.str.starts_with(BOOKING_PREFIX)  # see identifiers.names_booking
 _NAMES_SOMEBODY = pl.col("ids").list.eval(~_NAMES_BOOKING).list.any()
 
@@ -110,10 +117,22 @@ RULES = (
         pl.format("a {} score of {} is outside its scale", _text(_INSTRUMENT), _text(_SCORE)),
     ),
     Rule(
+        "bad_survey",
+        "aspect_ratings",
+        pl.col("aspect_ratings").list.eval(~_RATING.is_between(LOWEST_RATING, HIGHEST_RATING)).list.any(),
+        pl.lit("an aspect's rating is not from 1 to 5"),
+    ),
+    Rule(
         "bad_money",
         "money",
         ~_CURRENCY.str.contains(r"^[A-Z]{3}$"),
         pl.format("currency is not three capital letters: {}", _text(_CURRENCY)),
+    ),
+    Rule(
+        "bad_money",
+        "money",
+        ~_AMOUNT.is_between(-MONEY_LIMIT, MONEY_LIMIT),
+        pl.format("amount_minor is more than 10^15 minor units, or less than -10^15: {}", _text(_AMOUNT)),
     ),
     Rule(
         "bad_country",
@@ -151,7 +170,8 @@ def refusals(
         (row, reason, detail) of each event that breaks a rule, by row; reason is a word of the closed list, detail a
         sentence.
     """
-    there = {rule.about for rule in RULES if rule.about and frame[rule.about].null_count() < frame.height}
+    named = {rule.about for rule in RULES if rule.about} & {*frame.columns}  # no channel has all of the fields
+    there = {name for name in named if frame[name].null_count() < frame.height}
     asked = [rule for rule in RULES if rule.about is None or rule.about in there]
     parts = [part for name, those in _PARTS.items() if name in there for part in those]
     frame = frame.with_columns(*parts, pl.lit(now_ms).alias("now"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence, Set
 from itertools import groupby
 from typing import Any
 
@@ -13,15 +13,19 @@ from streams import metrics
 from streams.edge import Edge
 from streams.erasure.guard import NOW
 from streams.gather import gather
-from streams.identity.changelog import LinkTable
+from streams.identity.changelog import LinkTable, link_key
 from streams.identity.graph import Change, Link
 from streams.identity.identifiers import BOOKING_PREFIX
-from streams.identity.resolver import records
+from streams.identity.resolver import Resolver, records
 from streams.progress import Records
 from streams.settings import Settings
+from streams.sift import Fault, is_of_record
 from streams.transport import RecordBatch
 
 BYTES_AT_ONCE = 16 << 20
+
+Gone = tuple[Resolver, Set[str]]
+"""The graph as it was with identifiers that are erased, and these."""
 
 _SENSELESS = (
     (pl.col("subject").str.starts_with(BOOKING_PREFIX) & (pl.col("subject") != pl.col("identifier")))
@@ -48,17 +52,13 @@ def create(app: Any, settings: Settings) -> Edge:
     async def handle(batches: list[RecordBatch]) -> None:
         began = time.perf_counter()
         batch = Records(batches)
-        decoded = edge.decode("link", batch)
+        decoded, refused = edge.read("link", batch)
         frame, offsets = decoded.frame, [batch.offsets[at] for at in decoded.rows.tolist()]
         erased = frame["occurred_at"] == NOW
         senseless = frame.select(_SENSELESS).to_series() & ~erased
         where = decoded.rows[senseless.to_numpy()].tolist()
-        await edge.refuse(
-            [
-                *((batch, at, "undecodable", detail) for at, detail in decoded.errors),
-                *((batch, at, "undecodable", "no event makes such a link") for at in where),
-            ]
-        )
+        refused += [(batch, at, "undecodable", "no event makes such a link") for at in where]
+        await edge.refuse(refused)
         await edge.flush()
         begin, identifiers = 0, set[str]()
         for end, erasing in runs(erased):  # in their order: what comes of each has the version of its last link
@@ -83,25 +83,68 @@ def create(app: Any, settings: Settings) -> Edge:
         """Forget the erased, take in links; the order of the steps is explained in streams.identity.resolver."""
         before = table.resolver()
         resolver, settle = await table.erase(erased) if erased else (before, table.flush)
-        resolver.take(links, offsets)
-        changes = resolver.changes
-        if erased:  # read again, an erasure publishes what it may not have published, and otherwise does no harm
-            changes = list(
-                {change.identifier: change for change in (*before.without(resolver, erased), *changes)}.values()
+        gone = (before, erased) if erased else None
+        try:
+            resolver.take(links, offsets)
+            changes, encoded = said(resolver, version, gone)
+        except BaseException as error:
+            if not is_of_record(error):
+                raise
+            resolver, settle, faults = await without_faults(links, offsets, erased)
+            where = {offset: at for at, offset in enumerate(batch.offsets)}
+            await edge.refuse(
+                edge.unprocessable("link", batch, [Fault(where[offsets[at]], error) for at, error in faults])
             )
+            await edge.flush()
+            changes, encoded = said(resolver, version, gone)
         if changes:
             table.announce(version)
             await table.flush()
-            await publish(batch, changes, version)
+            keys = [change.identifier.encode() for change in changes]
+            await edge.send("identities", keys, encoded, batch.timestamps[-1])
+            await edge.flush()
         await settle()
         table.record(resolver.news)
         await table.flush()
         resolver.settled()
 
-    async def publish(batch: Records, changes: Sequence[Change], version: int) -> None:
-        keys = [change.identifier.encode() for change in changes]
-        await edge.publish("identities", "identity", records(changes, version), keys, batch.timestamps[-1])
-        await edge.flush()
+    def said(resolver: Resolver, version: int, gone: Gone | None) -> tuple[list[Change], list[bytes]]:
+        """What is to be published, and encoded."""
+        changes = resolver.changes
+        if gone:  # read again, an erasure publishes what it may not have published, and otherwise does no harm
+            was, erased = gone
+            changes = list(
+                {change.identifier: change for change in (*was.without(resolver, erased), *changes)}.values()
+            )
+        encoded = edge.encode("identity", records(changes, version)) if changes else []
+        edge.check_sizes([link_key(subject, identifier) for subject, identifier, _ in resolver.news], [])
+        return changes, encoded
+
+    async def without_faults(
+        links: Sequence[Link], offsets: Sequence[int], erased: set[str]
+    ) -> tuple[Resolver, Callable[[], Awaitable[None]], list[Fault]]:
+        """A graph of all links but those that make it raise, what makes it the table's own, and these.
+
+        A graph that has raised may be half changed: it is read anew from the changelog, and once more for each link at
+        fault. The others are taken one by one.
+        """
+        faults: list[Fault] = []
+        while True:
+            resolver, settle = await table.erase(erased)
+            bad = {at for at, _ in faults}
+            for at, one in enumerate(links):
+                if at in bad:
+                    continue
+                try:
+                    resolver.take([one], [offsets[at]])
+                    edge.encode("identity", records([resolver.graph.resolve(name) for name in one[:2]], 0))
+                except BaseException as error:
+                    if not is_of_record(error):
+                        raise
+                    faults.append(Fault(at, error))
+                    break
+            else:
+                return resolver, settle, faults
 
     topic = app.topic(settings.topic("links"), key_serializer="raw", value_serializer="raw")
 

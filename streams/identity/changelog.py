@@ -7,6 +7,7 @@ time in epoch milliseconds, eight bytes, big-endian. One more key holds the offs
 
 from __future__ import annotations
 
+import logging
 import struct
 import time
 from collections.abc import Awaitable, Callable, Iterable, Set
@@ -27,6 +28,8 @@ LINKS_PARTITION = 0
 _ANNOUNCED = b"announced"
 _LONG = struct.Struct(">q")
 _LOADED_AT_ONCE = 4_000
+
+log = logging.getLogger(__name__)
 
 
 def link_key(subject: str, identifier: str) -> bytes:
@@ -63,11 +66,16 @@ class GraphState(dict[bytes, bytes]):
             self._read = []
 
     def __setitem__(self, key: bytes, value: bytes) -> None:
-        number = int(_LONG.unpack(value)[0])
-        if key == _ANNOUNCED:
+        try:
+            number = int(_LONG.unpack(value)[0])
+            link = _ANNOUNCED if key == _ANNOUNCED else link_of(key)
+        except (struct.error, ValueError):
+            log.warning("a record of the changelog of links is none, and skipped")
+            return
+        if isinstance(link, bytes):
             self._resolver.announced = number
             return
-        self._read.append((*link_of(key), number))
+        self._read.append((*link, number))
         if len(self._read) >= _LOADED_AT_ONCE:
             self._load()
 
@@ -75,13 +83,17 @@ class GraphState(dict[bytes, bytes]):
         """The value of a key, as it would be written now."""
         if key == _ANNOUNCED:
             return _LONG.pack(self._resolver.announced)
-        time = self.resolver.graph.time(*link_of(key))
+        try:
+            link = link_of(key)
+        except ValueError:  # a record that is none, see above
+            return default
+        time = self.resolver.graph.time(*link)
         return default if time is None else _LONG.pack(time)
 
     def pop(self, key: bytes, default: Any = None) -> Any:
         """Forget a link."""
         value = self.get(key, default)
-        if key != _ANNOUNCED:
+        if key != _ANNOUNCED and value is not default:
             self.resolver.graph.remove([link_of(key)])
         return value
 

@@ -15,7 +15,9 @@ from streams.alerts import rules, tally
 from streams.alerts.ticker import EVERY, Ticker
 from streams.edge import Edge, now_ms
 from streams.gather import gather
+from streams.output import REQUEST_BYTES, check_sizes
 from streams.settings import Settings
+from streams.sift import Fault, is_of_record, sift
 from streams.stitch.changes import Changes
 from streams.stitch.erase import erase
 from streams.stitch.fold import fold_due, fold_messages
@@ -24,7 +26,7 @@ from streams.stitch.reading import Group, Reader
 from streams.stitch.rows import Row
 from streams.stitch.sweeper import Sweeper
 from streams.stitch.watching import Watching
-from streams.table import BatchTable
+from streams.table import TERM, BatchTable
 from streams.transport import OwnershipLost, RecordBatch
 
 _PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row], str]], ...] = (
@@ -80,6 +82,10 @@ class Turn(NamedTuple):
     recalls: int
 
 
+Encoded = tuple[str, list[bytes], list[bytes]]
+"""A topic, and keys and values of what is to be published there."""
+
+
 class Outgoing:
     """What is to be published, encoded: keys, values and timestamps of each topic."""
 
@@ -88,14 +94,22 @@ class Outgoing:
         self._encode = encode
         self.topics: dict[str, tuple[list[bytes], list[bytes], list[int]]] = {}
 
-    def add(self, changes: Changes, timestamp: int) -> None:
-        """Encode what follows from changes. timestamp: that of the oldest record, or the worker's clock, epoch ms."""
+    def encoded(self, changes: Changes) -> list[Encoded]:
+        """What follows from changes, encoded. Raises what `encode` does, and RecordTooLarge."""
+        found: list[Encoded] = []
         for topic, record, rows_of, key_of in _PUBLISHED:
             if rows := rows_of(changes):
-                keys, values, timestamps = self.topics.setdefault(topic, ([], [], []))
-                keys += [key_of(row).encode() for row in rows]
-                values += self._encode(record, rows)
-                timestamps += [timestamp] * len(rows)
+                found.append((topic, [key_of(row).encode() for row in rows], self._encode(record, rows)))
+                check_sizes(*found[-1][1:], REQUEST_BYTES)
+        return found
+
+    def add(self, encoded: Sequence[Encoded], timestamp: int) -> None:
+        """Add what is encoded. timestamp: that of the oldest record, or the worker's clock, epoch ms."""
+        for topic, some_keys, some_values in encoded:
+            keys, values, timestamps = self.topics.setdefault(topic, ([], [], []))
+            keys += some_keys
+            values += some_values
+            timestamps += [timestamp] * len(some_keys)
 
 
 def create(app: Any, settings: Settings) -> Edge:
@@ -106,26 +120,50 @@ def create(app: Any, settings: Settings) -> Edge:
     alerts = [(rule.name, rule.severity) for rule in watching.rules.values()]
     edge.count_from_zero(READS, [topic for topic, *_ in _PUBLISHED], {"rule severity": alerts})
     topics = [settings.topic(name) for name in READS]
-    reader = Reader(edge.decode, topics, watching)
+    reader = Reader(edge, topics, watching)
     working = asyncio.Lock()  # a batch or a turn of timers at a time: both write the same states and outputs
 
-    def fold_in(partition: int, messages: Messages, timestamp: int, outgoing: Outgoing) -> list[Turn]:
+    def fold_in(group: Group, partition: int, messages: Messages, outgoing: Outgoing) -> list[Turn]:
         load, published = partial(table.get, partition), table.written(partition)
-        return [
-            put(partition, fold_messages(load, some, watching, published), timestamp, outgoing)
-            for some in messages.taken(SUBJECTS_AT_ONCE)
-        ]
+        timestamp = group.timestamps[partition]
+
+        def turn(some: Messages) -> Turn:
+            return put(partition, fold_messages(load, some, watching, published), timestamp, outgoing)
+
+        turns: list[Turn] = []
+        for some in messages.taken(SUBJECTS_AT_ONCE):
+            try:
+                turns.append(turn(some))
+            except BaseException as error:
+                if not is_of_record(error):
+                    raise
+                turns += one_by_one(group, partition, some, turn)
+        return turns
+
+    def one_by_one(group: Group, partition: int, messages: Messages, turn: Callable[[Messages], Turn]) -> list[Turn]:
+        """The turns of messages of which some make the fold raise; they are refused.
+
+        Nothing of them is in the table yet. Taken in parts, it is as if they had come in several groups.
+        """
+        each = messages.each()
+        sifted = sift(len(each), lambda some: turn(Messages.of(each[some.start : some.stop])))
+        for at, error in sifted.faults:
+            records, position = group.record_of(partition, each[at])
+            group.refused += edge.unprocessable("fold", records, [Fault(position, error)])
+        return [done for _, done in sifted.done]
 
     def put(partition: int, changes: Changes, timestamp: int, outgoing: Outgoing) -> Turn:
-        for key, state in changes.states.items():
+        """Take changes over into table and outgoing: all of them, or, where it raises, none."""
+        encoded, states = outgoing.encoded(changes), changes.states
+        check_sizes(states.keys(), states.values(), REQUEST_BYTES - TERM.size)
+        for key, state in states.items():
             table.put(partition, key, state)
-        outgoing.add(changes, timestamp)
-        keys = changes.states.keys()
+        outgoing.add(encoded, timestamp)
         recalls = len(changes.recalls)
-        return Turn(partition, keys, changes.due, changes.opened, changes.news, changes.duplicates, recalls)
+        return Turn(partition, states.keys(), changes.due, changes.opened, changes.news, changes.duplicates, recalls)
 
     def forget(partition: int, subjects: set[str]) -> None:
-        gone, changed = erase(table.items(partition), subjects)
+        gone, changed = erase(table.items(partition), subjects, unreadable)
         for key in gone:
             table.delete(partition, key)
         for key, state in changed.items():
@@ -134,15 +172,18 @@ def create(app: Any, settings: Settings) -> Edge:
 
     def fold(group: Group, outgoing: Outgoing) -> list[Turn]:
         turns: list[Turn] = []
-        for partition, at in group.timestamps.items():
+        for partition in group.timestamps:
             messages = group.of(partition)
             if subjects := group.erased.get(partition):  # with what came of them; but parts may be of afterwards
                 before = Messages(messages.interactions, messages.identities)
-                turns += fold_in(partition, before, at, outgoing)
+                turns += fold_in(group, partition, before, outgoing)
                 forget(partition, subjects)
                 messages = Messages(parts=messages.parts)
-            turns += fold_in(partition, messages, at, outgoing)
+            turns += fold_in(group, partition, messages, outgoing)
         return turns
+
+    def unreadable(error: BaseException) -> None:
+        edge.note("state", error)
 
     async def store(turns: Sequence[Turn]) -> None:
         await table.flush()  # before anything is published: what is published follows from durable state
@@ -176,10 +217,12 @@ def create(app: Any, settings: Settings) -> Edge:
                 ticker.read(partition, at)
             outgoing = Outgoing(edge.encode)
             turns = fold(group, outgoing)
+            if group.refused:  # before the states, which may be past them then
+                await edge.refuse(group.refused)
+                await edge.flush()
             with seen_again(turns):
                 await store(turns)
                 await publish(outgoing)
-                await edge.refuse(group.refused)
                 await edge.flush()
             for turn in turns:
                 metrics.DUPLICATES.inc(turn.duplicates)
@@ -190,26 +233,34 @@ def create(app: Any, settings: Settings) -> Edge:
     async def fire(partition: int, keys: list[bytes], until: int) -> None:
         async with working:
             watching.now = now_ms()
-            names = [key.decode() for key in keys]
-            changes = fold_due(partial(table.get, partition), names, watching, until)
             outgoing = Outgoing(edge.encode)
-            turn = put(partition, changes, watching.now, outgoing)
-            with seen_again([turn]):
-                await store([turn])
+
+            def work(some: range) -> Turn:
+                names = [key.decode() for key in keys[some.start : some.stop]]
+                changes = fold_due(partial(table.get, partition), names, watching, until)
+                return put(partition, changes, watching.now, outgoing)
+
+            sifted = sift(len(keys), work)
+            for _, error in sifted.faults:
+                edge.note("timer", error)  # its timer is out until its state is read, or changed, again
+            turns = [turn for _, turn in sifted.done]
+            with seen_again(turns):
+                await store(turns)
                 await publish(outgoing)
                 await edge.flush()
-            count(changes.news)
-            for one in changes.news:
-                if one.what == tally.RAISED:
-                    late = now_ms() - one.latest - watching.rules[one.rule].after
-                    metrics.TIMER_DELAY_SECONDS.observe(max(late, 0) / 1000)
+            for turn in turns:
+                count(turn.news)
+                for one in turn.news:
+                    if one.what == tally.RAISED:
+                        late = now_ms() - one.latest - watching.rules[one.rule].after
+                        metrics.TIMER_DELAY_SECONDS.observe(max(late, 0) / 1000)
 
     def count(news: Sequence[tally.News]) -> None:
         for what, rule, severity, _ in news:
             _BECAME[what].labels(rule, severity).inc()
 
-    ticker = Ticker(app, table, topics, fire, anything=bool(watching.rules), busy=working.locked)
-    sweeper = Sweeper(table, settings.state_retention, settings.state_idle)
+    ticker = Ticker(app, table, topics, fire, unreadable, anything=bool(watching.rules), busy=working.locked)
+    sweeper = Sweeper(table, settings.state_retention, settings.state_idle, unreadable=unreadable)
 
     @app.timer(interval=EVERY)  # type: ignore[untyped-decorator]
     async def timers() -> None:

@@ -76,7 +76,7 @@ def _summary(stored: StoredSummary) -> Summary:
         stored.interactions,
         stored.first,
         stored.last,
-        {ref: Journey(*fields) for ref, fields in stored.bookings.items()},
+        {ref: Journey.made(fields) for ref, fields in stored.bookings.items()},
         [_loose(fields) for fields in stored.loose],
         {case_id: Case(*fields) for case_id, fields in stored.cases.items()},
         Rolling.made(stored.rolling),
@@ -92,7 +92,7 @@ def _loose(fields: list[Any]) -> Loose:
     try:
         at, event_id, channel = fields[:3]
         if len(fields) == 3:
-            return Loose(at, event_id, Journey(*as_journey(channel)))
+            return Loose(at, event_id, Journey.made(as_journey(channel)))
         milestone, scored, survey, spent = fields[3:]
         scored, survey, spent = [None if one is None else tuple(one) for one in (scored, survey, spent)]
         return Loose(at, event_id, channel, milestone, scored, survey, spent)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 
+from streams.sift import is_of_record
 from streams.stitch.dense import decompress
 from streams.stitch.encoding import decode, encode
 
 
-def erase(states: Iterable[tuple[bytes, bytes]], identifiers: Set[str]) -> tuple[list[bytes], dict[bytes, bytes]]:
+def erase(
+    states: Iterable[tuple[bytes, bytes]],
+    identifiers: Set[str],
+    unreadable: Callable[[BaseException], None] = lambda error: None,
+) -> tuple[list[bytes], dict[bytes, bytes]]:
     """What has to change so that no state is of these identifiers, nor names one.
 
     states: key and encoded state of every subject of the partition; most are only decompressed and searched.
+    unreadable: told what a state raises that cannot be read; it may name anybody, and is to be deleted.
     Returns the keys of states to delete, and the states to put in place of others: those that are or were their root.
     """
     names = {identifier.encode() for identifier in identifiers}
@@ -21,12 +27,26 @@ def erase(states: Iterable[tuple[bytes, bytes]], identifiers: Set[str]) -> tuple
         if key in names:
             gone.append(key)
             continue
-        plain = decompress(encoded)
-        if any(name in plain for name in names):
-            state = decode(plain)
-            state.parts = {sender: part for sender, part in state.parts.items() if sender not in identifiers}
-            state.former = [root for root in state.former if root not in identifiers]
-            without = encode(state)
-            if without != encoded:
-                changed[key] = without
+        try:
+            without = _without(encoded, identifiers, names)
+        except Exception as error:
+            if not is_of_record(error):
+                raise
+            unreadable(error)
+            gone.append(key)
+            continue
+        if without is not None:
+            changed[key] = without
     return gone, changed
+
+
+def _without(encoded: bytes, identifiers: Set[str], names: Set[bytes]) -> bytes | None:
+    """The state without the identifiers, whose bytes are `names`; None where it has none of them."""
+    plain = decompress(encoded)
+    if not any(name in plain for name in names):
+        return None
+    state = decode(plain)
+    state.parts = {sender: part for sender, part in state.parts.items() if sender not in identifiers}
+    state.former = [root for root in state.former if root not in identifiers]
+    without = encode(state)
+    return None if without == encoded else without

@@ -147,7 +147,7 @@ class Events:
                 _CHANNEL[channels[row]],
                 milestones.get(touchpoint, -1),
                 case_roles.get(touchpoint),
-                case_ids[row],
+                case_ids[row] or None,  # an empty one names no case
                 units[row],
                 None if score is None else _micro(score),
                 weights[row] or 0.0,

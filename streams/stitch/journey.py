@@ -109,6 +109,45 @@ JourneyFields = tuple[int, int, list[int], dict[int, int], int, int, Lowest | No
 """What a Journey is made of, as states keep it."""
 
 
+_CARRY: Final = "^"
+"""In front of a currency, in states: how often 2^62 its sum has, where that takes more than 64 bits."""
+_CARRY_BITS: Final = 62
+
+
+def in_longs(spend: dict[str, int]) -> dict[str, int]:
+    """Sums by currency in numbers of 64 bits, as states have them: usually as they are.
+
+    Amounts are bounded (streams.enrich.validate), and those of events that were stored before they were are longs; but
+    nothing bounds how many there are of one journey. A sum is exact whatever it comes to, so that order cannot matter;
+    only what is published of it is cut (streams.stitch.rows).
+    """
+    for amount in spend.values():
+        if not -(1 << _CARRY_BITS) <= amount <= 1 << _CARRY_BITS:
+            break
+    else:
+        return spend
+    longs: dict[str, int] = {}
+    for currency, amount in spend.items():
+        carry = amount >> _CARRY_BITS
+        longs[currency] = amount - (carry << _CARRY_BITS)
+        longs[_CARRY + currency] = carry
+    return longs
+
+
+def from_longs(longs: dict[str, int]) -> dict[str, int]:
+    """The sums of which `in_longs` has made these."""
+    for currency in longs:
+        if currency.startswith(_CARRY):
+            break
+    else:
+        return longs
+    return {
+        currency: amount + (longs.get(_CARRY + currency, 0) << _CARRY_BITS)
+        for currency, amount in longs.items()
+        if not currency.startswith(_CARRY)
+    }
+
+
 @mypyc_attr(acyclic=True)
 class Journey(Content):
     """A commutative, mergeable summary of events."""
@@ -133,7 +172,7 @@ class Journey(Content):
             milestones: milestone -> time of the latest one.
             score_sum, score_count, lowest: of its scores, in millionths.
             surveys: instrument -> the latest answer.
-            spend: currency -> amount in minor units.
+            spend: currency -> amount in minor units, of any size.
         """
         self.first = first
         self.last = last
@@ -155,8 +194,14 @@ class Journey(Content):
             self.score_count,
             self.lowest,
             self.surveys,
-            self.spend,
+            in_longs(self.spend),
         )
+
+    @staticmethod
+    def made(fields: JourneyFields) -> Journey:
+        """The summary of these fields."""
+        first, last, channels, milestones, score_sum, score_count, lowest, surveys, spend = fields
+        return Journey(first, last, channels, milestones, score_sum, score_count, lowest, surveys, from_longs(spend))
 
     def add(self, event: Event) -> None:
         """Add one event."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from streams.stitch.journey import Event
 
@@ -14,6 +15,9 @@ News = tuple[int, str, int]
 Sent = tuple[int, str, int, bytes | None]
 """(offset, sender, version, encoded summary or None to drop) of a part. Versions ASKED and NONE_STORED are no parts,
 but say something to the target (streams.stitch.eviction); the latter with the offset of a recall instead."""
+INTERACTION, IDENTITY, PART = "interactions", "identities", "parts"
+Message = tuple[str, str, Any]
+"""(subject, one of these three kinds, what of that kind came)."""
 
 
 @dataclass(slots=True)
@@ -23,6 +27,31 @@ class Messages:
     interactions: dict[str, list[Record]] = field(default_factory=dict)
     identities: dict[str, list[News]] = field(default_factory=dict)
     parts: dict[str, list[Sent]] = field(default_factory=dict)
+
+    def add(self, other: Messages) -> None:
+        """Add messages whose offsets follow on those of before."""
+        # usually there are none: nothing is copied then
+        self.interactions = _extended(self.interactions, other.interactions)
+        self.identities = _extended(self.identities, other.identities)
+        self.parts = _extended(self.parts, other.parts)
+
+    def each(self) -> list[Message]:
+        """All of it, subject by subject."""
+        found: list[Message] = []
+        for name in {**self.interactions, **self.identities, **self.parts}:
+            found += [(name, INTERACTION, one) for one in self.interactions.get(name, ())]
+            found += [(name, IDENTITY, one) for one in self.identities.get(name, ())]
+            found += [(name, PART, one) for one in self.parts.get(name, ())]
+        return found
+
+    @staticmethod
+    def of(some: Iterable[Message]) -> Messages:
+        """These messages, in an order that `each` gives."""
+        made = Messages()
+        for name, kind, one in some:
+            of_kind: dict[str, list[Any]] = getattr(made, kind)
+            of_kind.setdefault(name, []).append(one)
+        return made
 
     def taken(self, subjects: int) -> Iterator[Messages]:
         """All of it, of so many subjects at a time, taken out: what has been folded need not stay in memory."""
@@ -35,3 +64,15 @@ class Messages:
                 {name: identities.pop(name) for name in some if name in identities},
                 {name: parts.pop(name) for name in some if name in parts},
             )
+
+
+M = TypeVar("M")
+
+
+def _extended(some: dict[str, list[M]], others: dict[str, list[M]]) -> dict[str, list[M]]:
+    """The lists of both; may be one of the two."""
+    if not some:
+        return others
+    for name, following in others.items():
+        some.setdefault(name, []).extend(following)
+    return some

@@ -6,7 +6,7 @@ from librt.strings import BytesWriter
 
 from streams.alerts.moves import Cause
 from streams.stitch.case import Case
-from streams.stitch.journey import Journey, Latest, Lowest
+from streams.stitch.journey import Journey, Latest, Lowest, from_longs, in_longs
 from streams.stitch.msgpack import (
     NIL,
     Source,
@@ -134,8 +134,9 @@ def _put_journey(out: BytesWriter, journey: Journey) -> None:
         put_int(out, at)
         put_octets(out, event_id)
         put_float(out, answer)
-    put_map(out, len(journey.spend))
-    for currency, amount in journey.spend.items():
+    spend = in_longs(journey.spend)
+    put_map(out, len(spend))
+    for currency, amount in spend.items():
         put_text(out, currency)
         put_int(out, amount)
 
@@ -163,7 +164,7 @@ def _journey(source: Source) -> Journey:
     for _ in range(source.map_size()):
         currency = source.text()
         spend[currency] = source.integer()
-    return Journey(first, last, channels, milestones, score_sum, score_count, lowest, surveys, spend)
+    return Journey(first, last, channels, milestones, score_sum, score_count, lowest, surveys, from_longs(spend))
 
 
 def _put_loose(out: BytesWriter, loose: Loose) -> None:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 import numpy as np
 
-from schemas.decode import Decoded
 from streams.alerts import match
+from streams.edge import Edge, Refusal
 from streams.enrich.validate import UUID
 from streams.erasure.guard import NOW
 from streams.output import RAISED, RECALLED, RESTORED, last_recalled
 from streams.progress import RecordBatch, Records
+from streams.sift import sift
 from streams.stitch.events import COLUMNS, Events
-from streams.stitch.messages import Messages, News, Sent
+from streams.stitch.messages import IDENTITY, INTERACTION, PART, Message, Messages, News, Sent
 from streams.stitch.watching import Watching
 
-Decode = Callable[[str, Records, Sequence[str] | None], Decoded]
-"""Decodes the values of records of a schema: those columns of it."""
-
 _READ = tuple(dict.fromkeys(("subject", *COLUMNS, *match.COLUMNS)))
+VERSION_LIMIT = 1 << 44
+"""Versions grow with offsets; a larger one, which only somebody else can have written, would stand for ever."""
 _raised = msgspec.json.Decoder(dict[str, tuple[int, str]]).decode
 
 
@@ -39,8 +40,10 @@ class Group:
     """By partition: the time of the latest interaction, epoch ms."""
     restored: bool = False
     """Whether there are interactions that come from what was stored, to rebuild state."""
-    refused: list[tuple[Records, int, str, str]] = field(default_factory=list)
-    """(records, position, reason, detail) of what cannot be read."""
+    refused: list[Refusal] = field(default_factory=list)
+    """What cannot be read."""
+    records: dict[str, Records] = field(default_factory=dict)
+    """By kind (streams.stitch.messages): where the messages come from."""
 
     def of(self, partition: int) -> Messages:
         """The messages of a partition, to add to."""
@@ -49,17 +52,36 @@ class Group:
             found = self.messages[partition] = Messages()
         return found
 
+    def record_of(self, partition: int, message: Message) -> tuple[Records, int]:
+        """The record that a message of a partition was, and its position there. Looks through all of them."""
+        _, kind, (offset, *_) = message
+        records = self.records[kind]
+        both = zip(records.partitions, records.offsets, strict=True)
+        return records, next(at for at, one in enumerate(both) if one == (partition, offset))
+
+    def add(self, part: Group) -> None:
+        """Add what records say that follow those of before, or are of another topic."""
+        for partition, messages in part.messages.items():
+            self.of(partition).add(messages)
+        for partition, subjects in part.erased.items():
+            self.erased.setdefault(partition, set()).update(subjects)
+        for partition, at in part.newest.items():
+            self.newest[partition] = max(at, self.newest.get(partition, at))
+        self.restored |= part.restored
+        self.refused += part.refused
+
 
 class Reader:
     """Reads groups.
 
-    decode: as of Edge. topics: full names of those of interactions, identities and parts, in this order.
+    edge: of the worker. topics: full names of those of interactions, identities and parts, in this order.
     """
 
-    def __init__(self, decode: Decode, topics: Sequence[str], watching: Watching) -> None:
-        self._decode, self._watching = decode, watching
+    def __init__(self, edge: Edge, topics: Sequence[str], watching: Watching) -> None:
+        self._edge, self._decode, self._watching = edge, edge.decode, watching
         self._events, self._matcher = Events(), match.Matcher(watching.rules)
-        self._read = dict(zip(topics, (self._interactions, self._identities, self._parts), strict=True))
+        kinds = (INTERACTION, self._interactions), (IDENTITY, self._identities), (PART, self._parts)
+        self._read = dict(zip(topics, kinds, strict=True))
 
     def read(self, batches: Iterable[RecordBatch]) -> Group:
         """What batches of one assignment say; what is due is judged by the clock of Watching."""
@@ -68,11 +90,23 @@ class Reader:
             of_topic.setdefault(batch.topic, []).append(batch)
         for topic, some in of_topic.items():
             records = Records(some)
-            self._read[topic](records, group)
+            kind, read = self._read[topic]
+            group.records[kind] = records
+            sifted = sift(len(records), partial(self._part, read, records))
+            for _, part in sifted.done:
+                group.add(part)
+            group.refused += self._edge.unprocessable("decode", records, sifted.faults)
             for batch in some:
                 at = batch.timestamps[0]
                 group.timestamps[batch.partition] = min(at, group.timestamps.get(batch.partition, at))
         return group
+
+    @staticmethod
+    def _part(read: Callable[[Records, Group], None], records: Records, some: range) -> Group:
+        """What some of the records of a topic say."""
+        part = Group()
+        read(records.between(some.start, some.stop), part)
+        return part
 
     def _interactions(self, records: Records, group: Group) -> None:
         decoded = self._decode("interaction", records, _READ)
@@ -112,6 +146,9 @@ class Reader:
             if records.partitions[at] != partition:
                 partition = records.partitions[at]
                 news = group.of(partition).identities
+            if not 0 <= version < VERSION_LIMIT:
+                group.refused.append((records, at, "undecodable", f"version {version} is none"))
+                continue
             news.setdefault(f"{kind}:{value}", []).append((records.offsets[at], root, version))
 
     def _parts(self, records: Records, group: Group) -> None:
@@ -121,6 +158,8 @@ class Reader:
             partition = records.partitions[at]
             if version == NOW:
                 group.erased.setdefault(partition, set()).add(target)
+            elif version >= VERSION_LIMIT:
+                group.refused.append((records, at, "undecodable", f"version {version} is none"))
             else:
                 sent: Sent = (records.offsets[at], part, version, summary)
                 group.of(partition).parts.setdefault(target, []).append(sent)

@@ -17,6 +17,8 @@ NEGATIVE_AT, ADVOCATE_AT = -0.25, 0.25
 """Bounds of the profiles on the 30-day score."""
 DIGITS = 6
 """Published scores are rounded to this many digits: beyond it, the order of additions shows."""
+LEAST, LARGEST = -(1 << 63), (1 << 63) - 1
+"""What a column of 64 bits takes."""
 _NO_SPAN = (None, None)
 _NO_ANSWER = (0, b"", None)
 _NOTHING: Sequence[Any] = ()
@@ -96,12 +98,21 @@ def row_of_journey(
         csat,
         ces,
         stars,
-        (sorted(spend.items()) if len(spend) > 1 else [*spend.items()]) if spend else _NOTHING,
+        _spent(spend) if spend else _NOTHING,
         len([case for case in cases if case.opened]) if cases else 0,
         len([case for case in cases if case.status == "resolved"]) if cases else 0,
         version,
         False,
     )
+
+
+def _spent(spend: dict[str, int]) -> Sequence[tuple[str, int]]:
+    """Sums by currency as a column of 64 bits takes them: one beyond is the largest, or least, that there is."""
+    items = sorted(spend.items()) if len(spend) > 1 else [*spend.items()]
+    for _, amount in items:
+        if not LEAST <= amount <= LARGEST:
+            return [(currency, min(max(amount, LEAST), LARGEST)) for currency, amount in items]
+    return items
 
 
 def customer_row(subject: str, customer_id: str, summary: Summary, journeys: int, version: int) -> Row:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from streams import metrics
+from streams.sift import is_of_record
 from streams.stitch.eviction import evict
 from streams.stitch.rolling import DAY_MS
 from streams.table import BatchTable
@@ -22,12 +23,19 @@ class Sweeper:
     """The evictions of one worker.
 
     retention: days since a customer's last event; 0: nobody is evicted. idle: seconds without any message before that
-    (while old events are being loaded, everybody's last event is old). clock: monotonic seconds.
+    (while old events are being loaded, everybody's last event is old). clock: monotonic seconds. unreadable: told what
+    a state raises that cannot be looked at; it stays.
     """
 
     def __init__(
-        self, table: BatchTable, retention: float, idle: float, clock: Callable[[], float] = time.monotonic
+        self,
+        table: BatchTable,
+        retention: float,
+        idle: float,
+        clock: Callable[[], float] = time.monotonic,
+        unreadable: Callable[[BaseException], None] = lambda error: None,
     ) -> None:
+        self._unreadable = unreadable
         self._table, self._retention, self._idle, self._clock = table, int(retention * DAY_MS), idle, clock
         self._generation = -1
         self._partition, self._waiting = -1, list[bytes]()  # keys of that partition still to be looked at
@@ -76,10 +84,19 @@ class Sweeper:
             if self._touched[slot] or self._earlier[slot]:
                 continue
             state = self._table.get(self._partition, key)
-            stub = None if state is None else evict(state, now - self._retention)
+            stub = None if state is None else self._stub(state, now)
             if stub is not None:
                 self._table.put(self._partition, key, stub)
                 evicted += 1
         if evicted:
             await self._table.flush()
             metrics.STATE_EVICTIONS.inc(evicted)
+
+    def _stub(self, state: bytes, now: int) -> bytes | None:
+        try:
+            return evict(state, now - self._retention)
+        except Exception as error:
+            if not is_of_record(error):
+                raise
+            self._unreadable(error)
+            return None

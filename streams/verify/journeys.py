@@ -28,6 +28,8 @@ MILESTONE_COLUMNS = {
 }
 """Status -> column of its latest milestone, lowest rank first."""
 INSTRUMENTS = ("nps", "csat", "ces", "stars")
+LEAST, LARGEST = pl.lit(-(1 << 63), pl.Int128), pl.lit((1 << 63) - 1, pl.Int128)
+"""A sum beyond these is told as one of them."""
 CHANNELS = ("booking", "check_in", "stay", "post_travel")
 
 
@@ -134,10 +136,11 @@ def _journeys(events: pl.DataFrame, cases: pl.DataFrame) -> pl.DataFrame:
         lowest_touchpoint=pl.col("touchpoint").filter(score == score.min()).first(),
         **{name: answer.filter(instrument == name).last() for name in INSTRUMENTS},
     )
+    amount = pl.col("money").struct.field("amount_minor")
     spend = (
         events.filter(pl.col("money").is_not_null())
         .group_by("journey_id", currency=pl.col("money").struct.field("currency"))
-        .agg(amount_minor=pl.col("money").struct.field("amount_minor").sum())
+        .agg(amount_minor=amount.cast(pl.Int128).sum().clip(LEAST, LARGEST).cast(pl.Int64))
         .group_by("journey_id")
         .agg(spend=pl.struct("currency", "amount_minor").sort_by("currency"))
     )
@@ -172,8 +175,9 @@ def _count(where: pl.Expr) -> pl.Expr:
 
 def _cases(events: pl.DataFrame) -> pl.DataFrame:
     role, at = pl.col("case_role"), pl.col("occurred_at")
-    concerned = events.filter(role.is_not_null() & (pl.col("case_id").is_not_null() | (role == "open"))).with_columns(
-        case_id=pl.coalesce("case_id", "event_id")
+    named = pl.when(pl.col("case_id") != "").then(pl.col("case_id"))
+    concerned = events.filter(role.is_not_null() & (named.is_not_null() | (role == "open"))).with_columns(
+        case_id=pl.coalesce(named, "event_id")
     )
     opened, resolved, reopened = (pl.col(name).fill_null(0) for name in ("opened_at", "resolved_at", "reopened_at"))
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import polars as pl
@@ -44,20 +45,27 @@ class Expected(NamedTuple):
     """Key (kind, value): `customer_id` and `shared`."""
 
 
-def recompute(log: pl.DataFrame) -> Expected:
+def recompute(
+    log: pl.DataFrame, left_out: pl.DataFrame | None = None, left_out_links: Collection[tuple[str, str]] = ()
+) -> Expected:
     """Compute all tables.
 
     log: interactions in the frame form of interaction.avsc, at least COLUMNS. Of several rows with one subject and
         event_id the first counts. A column `subject` is not believed but made anew from the identifiers.
+    left_out: `subject` and `event_id` of interactions that are in no table; what they say of who is who counts.
+    left_out_links: (subject, identifier) of links that do not.
     """
     names = Names(log)
-    who = who_is_who(names.links())
+    who = who_is_who(link for link in names.links() if link[:2] not in left_out_links)
     roots = pl.DataFrame(
         [(identifier, root, shared) for identifier, (root, shared) in who.items()],
         schema={"subject": pl.String, "root": pl.String, "shared": pl.Boolean},
         orient="row",
     )
-    tables = journeys.tables(names.with_subjects(log).drop("ids"), roots.drop("shared"))
+    events = names.with_subjects(log).drop("ids")
+    if left_out is not None and left_out.height:
+        events = events.join(left_out, on=["subject", "event_id"], how="anti", maintain_order="left")
+    tables = journeys.tables(events, roots.drop("shared"))
     identities = _identities(roots, tables.customers)
     return Expected(
         tables.interactions,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
+from schemas.decode import BatchDecoder
 from schemas.records import fields, polars_schema
+from schemas.registry import LocalRegistry
+from streams.dead_letters import UNPROCESSABLE
 from streams.errors import RihlaError
 from streams.verify.recompute import COLUMNS
 
@@ -15,6 +20,9 @@ BLOCK_ROWS = 200_000
 
 STORE = "interactions_store"
 """Where the interactions are, every copy."""
+
+LEFT_OUT = "left_out"
+"""Which of them are in no table, since stitch could not process them, by epoch."""
 
 _IDENTIFIERS = pl.List(pl.Struct({"kind": pl.String, "value": pl.String}))
 _LOG = ("subject", *COLUMNS)
@@ -43,7 +51,7 @@ def check(client: Any, database: str) -> None:
     answer = client.query(
         "SELECT name FROM system.tables WHERE database = {database:String}", parameters={"database": database}
     )
-    missing = sorted({STORE, *VIEWS} - {name for (name,) in answer.result_rows})
+    missing = sorted({STORE, LEFT_OUT, *VIEWS} - {name for (name,) in answer.result_rows})
     if missing:
         raise RihlaError(
             f"there is no {database}.{missing[0]} in that ClickHouse",
@@ -55,6 +63,39 @@ def interactions(client: Any) -> pl.DataFrame:
     """All stored interactions, each (subject, event_id) once: `subject` and recompute.COLUMNS, in frame form."""
     schema = polars_schema("interaction")
     return _read(client, f"{STORE} FINAL", {name: schema[name] for name in _LOG})
+
+
+def left_out(client: Any) -> pl.DataFrame:
+    """`subject` and `event_id` of the stored interactions that are in no table."""
+    table = f"{STORE} FINAL WHERE (subject, event_id, epoch) IN (SELECT subject, event_id, epoch FROM {LEFT_OUT})"
+    return _read(client, table, dict.fromkeys(("subject", "event_id"), pl.String()))
+
+
+def refused(client: Any, record: str, topic: str, reasons: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
+    """What records of this history say that became dead letters and were not replayed.
+
+    record: their schema. topic: its name without prefix. reasons: of these. columns: of the record, in frame form.
+    """
+    rows = client.query(
+        "SELECT base64Encode(payload) FROM dead_letters_store FINAL "
+        "WHERE endsWith(topic, {topic:String}) AND reason IN {reasons:Array(String)} "
+        f"AND epoch = (SELECT max(epoch) FROM {STORE}) AND (topic, partition, offset, epoch, payload_hash) NOT IN "
+        "(SELECT topic, partition, offset, epoch, payload_hash FROM replays_store)",
+        {"topic": f".{topic}", "reasons": list(reasons)},
+    ).result_rows
+    payloads = [b64decode(payload) for (payload,) in rows]
+    return BatchDecoder(record, LocalRegistry()).decode(payloads, columns).frame
+
+
+def left_out_links(client: Any) -> set[tuple[str, str]]:
+    """The links (subject, identifier) that identity could not process."""
+    return set(refused(client, "link", "links", [UNPROCESSABLE], ["subject", "identifier"]).iter_rows())
+
+
+def not_stored(client: Any, stored: pl.DataFrame) -> pl.DataFrame:
+    """The interactions that the sink could not store, as `interactions` has the others (`stored`)."""
+    found = refused(client, "interaction", "interactions", [UNPROCESSABLE, "unstorable"], _LOG)
+    return found.join(stored, on=["subject", "event_id"], how="anti").unique(["subject", "event_id"], keep="first")
 
 
 def view(client: Any, name: str) -> pl.DataFrame:

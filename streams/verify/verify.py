@@ -116,7 +116,17 @@ def _look(client: Any, read_log: Callable[[], Log] | None, say: Say) -> _Look:
         log, unreadable = topics.interactions, topics.unreadable
         comparisons += [_links(topics), _content(client, topics)]
     say(f"recomputing the tables from {log.height:,} interactions")
-    expected = recompute(log)
+    without = store.left_out(client)
+    if without.height:
+        say(
+            f"{without.height:,} interactions could not be processed, and are in no table (dead letters: unprocessable)"
+        )
+    missing = store.not_stored(client, log if read_log is None else store.interactions(client))
+    if missing.height:
+        say(f"{missing.height:,} interactions could not be stored, and are in all tables but one (see dead letters)")
+        log = log if read_log else pl.concat([log, missing.select(log.columns)])
+    expected = recompute(log, without, store.left_out_links(client))
+    expected = expected._replace(interactions=_without(expected.interactions, missing))
     for table, key in KEYS.items():
         say(f"comparing {table}")
         found = store.view(client, table)
@@ -139,4 +149,10 @@ def _links(topics: Log) -> Comparison:
 def _content(client: Any, topics: Log) -> Comparison:
     """What is stored of each interaction is what the topic has; of several copies in it, the first."""
     key = KEYS["interactions"]
-    return compare(CONTENT, topics.interactions.unique(key, keep="first"), store.interactions(client), key)
+    stored = store.interactions(client)
+    sent = topics.interactions.unique(key, keep="first")
+    return compare(CONTENT, _without(sent, store.not_stored(client, stored)), stored, key)
+
+
+def _without(interactions: pl.DataFrame, some: pl.DataFrame) -> pl.DataFrame:
+    return interactions.join(some, on=["subject", "event_id"], how="anti") if some.height else interactions

@@ -9,6 +9,8 @@ The points surround what makes a batch durable: `produce` (the outputs of a batc
 to ClickHouse) and `commit` (offsets); each `before-` and `after-`. `between-produce` comes when a part of the outputs
 is on its way; `before-fence` before a worker asks whether it still owns what it is about to write, `before-changelog`
 after that.
+
+RIHLA_RAISE names a worker whose stages are to raise (tests.faults.raising).
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from tests.faults import raising
 
 POINT, DONE = "RIHLA_FAILPOINT", "RIHLA_FAILPOINT_DONE"
 POINTS = {
@@ -56,7 +60,9 @@ class Failpoint:
 
 
 def arm(environment: Mapping[str, str]) -> None:
-    """Set the point that the environment names, if any."""
+    """Set the point that the environment names, if any, and the stages that raise."""
+    if raising.VARIABLE in environment:
+        raising.hook(environment[raising.VARIABLE])
     if POINT not in environment:
         return
     point, hit, action = environment[POINT].split(":")

@@ -1,4 +1,5 @@
-"""Fuzzing at length: readers of payloads and HTTP servers against a mutated corpus (tests/faults/corpus).
+"""Fuzzing at length: readers of payloads and HTTP servers against a mutated corpus (tests/faults/corpus), and whole
+events through the whole pipeline (tests/faults/whole_events.py).
 
     python -m tests.faults.fuzz decoder --seed 1 --seconds 60
     python -m tests.faults.fuzz --list
@@ -29,6 +30,7 @@ from sinks.http_interface import serve as serve_clickhouse
 from streams.web import serve as serve_page
 from tests.brokers import Broker
 from tests.clickhouse import TOKENS
+from tests.faults import events_fuzz
 from tests.faults.http_fuzz import HTTP_WORDS, check_requests, exceptions
 from tests.faults.mutations import corpus, mutate
 from tests.faults.readers_fuzz import READERS
@@ -124,7 +126,9 @@ SERVERS: dict[str, tuple[Callable[[], AbstractAsyncContextManager[str]], str]] =
 }
 """Target, and folder of its corpus: how it is served, and what it must always answer."""
 
-TARGETS = (*READERS, *SERVERS)
+EVENTS = "events"
+"""The target that is the whole pipeline."""
+TARGETS = (*READERS, *SERVERS, EVENTS)
 FAULTS = tuple(Fuzz(target) for target in TARGETS)
 
 
@@ -139,6 +143,10 @@ def main() -> int:
     if chosen.list or chosen.target is None:
         print("\n".join(TARGETS))
         return 0
+    if chosen.target == EVENTS:
+        found = events_fuzz.run(chosen.seed, chosen.seconds)
+        print(json.dumps({"target": EVENTS, **found}))
+        return 1 if found["findings"] else 0
     rng = Random(chosen.seed)
     if chosen.target in READERS:
         payloads, findings = read_for(chosen.target, rng, chosen.seconds)

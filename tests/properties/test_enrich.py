@@ -21,7 +21,7 @@ from streams.enrich import transform
 from streams.enrich.clean import clean
 from streams.enrich.enriched import Enriched
 from streams.enrich.transform import Enricher
-from streams.enrich.validate import DAY_MS, EARLIEST_MS
+from streams.enrich.validate import DAY_MS, EARLIEST_MS, MONEY_LIMIT
 from streams.erasure.erased import Erased, Erasure
 from streams.erasure.guard import guard
 from streams.erasure.key import fingerprint, key_id
@@ -142,7 +142,7 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
         [None, None, "", "The room was dirty, the staff were kind.", "أكل حلال لذيذ", "+966 501234567"]
     ),
     "money": st.none()
-    | st.fixed_dictionaries({"amount_minor": st.integers(-(1 << 63), (1 << 63) - 1), "currency": st.just("SAR")}),
+    | st.fixed_dictionaries({"amount_minor": st.integers(-MONEY_LIMIT, MONEY_LIMIT), "currency": st.just("SAR")}),
 }
 BAD: dict[str, st.SearchStrategy[Any]] = {
     "event_id": st.sampled_from(
@@ -154,8 +154,19 @@ BAD: dict[str, st.SearchStrategy[Any]] = {
     "country": st.sampled_from(["", "sa", "SAU", "Ä"]),
     "survey": st.fixed_dictionaries({"instrument": st.just("ces"), "score": st.sampled_from([0.5, 7.5, float("nan")])}),
     "text": st.sampled_from(["x" * 65537]),
-    "money": st.just({"amount_minor": 1, "currency": "sar"}),
+    "money": st.just({"amount_minor": 1, "currency": "sar"})
+    | st.fixed_dictionaries(
+        {
+            "amount_minor": st.integers(MONEY_LIMIT + 1, (1 << 63) - 1) | st.integers(-(1 << 63), -MONEY_LIMIT - 1),
+            "currency": st.just("SAR"),
+        }
+    ),
 }
+RATED: dict[str, st.SearchStrategy[Any]] = {
+    "good": st.floats(1, 5),
+    "bad": st.sampled_from([0.0, -0.0, 0.999, 5.001, 10.0, -1.0, float("nan"), float("inf"), float("-inf")]),
+}
+"""Ratings of an aspect."""
 
 
 @st.composite
@@ -163,8 +174,12 @@ def events(draw: st.DrawFn, channel: str) -> dict[str, Any]:
     """An event that is good but for a field, perhaps."""
     event = {field["name"]: draw(values(field["type"])) for field in records.inlined(channel)["fields"]}
     event |= {name: draw(good) for name, good in GOOD.items()}
-    wrong = draw(st.none() | st.sampled_from([*BAD]))
-    return event if wrong is None else event | {wrong: draw(BAD[wrong])}
+    wrong = draw(st.none() | st.sampled_from([*BAD, *RATED]))
+    if "aspect_ratings" in event:
+        ratings = [draw(RATED["good"]) for _ in range(draw(st.integers(0, 3)))]
+        ratings += [draw(RATED[wrong])] if wrong in RATED else []
+        event["aspect_ratings"] = [{"aspect": "staff", "rating": rating} for rating in ratings]
+    return event | {wrong: draw(BAD[wrong])} if wrong in BAD else event
 
 
 def encoded(channel: str, some: list[dict[str, Any]]) -> list[bytes | None]:

@@ -28,3 +28,16 @@ def test_a_record_of_a_term_gone_by_is_skipped_and_named() -> None:
     state = _Partition()
     assert _apply(state, columns(log), 4, None) == {b"a"}
     assert state.data == {b"a": b"new"}
+
+
+def test_a_record_that_no_table_has_written_is_skipped_and_named() -> None:
+    log = [
+        record(0, MARK, b"one"),
+        record(1, b"a", b"1"),
+        (2, b"a", b"junk"),
+        (3, b"foreign", b""),
+        record(4, b"b", b"2"),
+    ]
+    state = _Partition()
+    assert _apply(state, columns(log), 5, None) == {b"a", b"foreign"}  # both are written over after the recovery
+    assert (state.data, state.position) == ({b"a": b"1", b"b": b"2"}, 5)
