@@ -9,6 +9,7 @@ import polars as pl
 
 from schemas.records import polars_schema
 from streams.metrics import package_version
+from streams.progress import Records
 
 REASONS = (
     "undecodable",
@@ -49,6 +50,16 @@ def attempts(headers: Iterable[tuple[str, bytes]]) -> int:
         if name == ATTEMPTS_HEADER and value.isdigit():
             return int(value) + 1
     return 1
+
+
+def letter_of(records: Records, at: int, reason: str, detail: str) -> DeadLetter:
+    """The letter of a Kafka record, at a position among some; of one that stands for an unreadable batch, that."""
+    payload, unreadable = records.values[at] or b"", records.unreadable.get(at)
+    if unreadable is not None:
+        payload, detail = unreadable.batch, unreadable.detail
+    tried = attempts(records.headers.get(at, ()))
+    place = records.topic, records.partitions[at], records.offsets[at]
+    return DeadLetter(*place, records.keys[at], payload, reason, detail, tried)
 
 
 def letters_frame(letters: Iterable[DeadLetter], failed_at_ms: int) -> pl.DataFrame:

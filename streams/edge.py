@@ -15,7 +15,7 @@ from schemas.decode import BatchDecoder, Decoded
 from schemas.encode import BatchEncoder
 from schemas.registry import HttpRegistry, LocalRegistry, Registry
 from streams import metrics
-from streams.dead_letters import DeadLetter, attempts, letters_frame
+from streams.dead_letters import DeadLetter, letter_of, letters_frame
 from streams.erasure import key
 from streams.erasure.erased import Erased
 from streams.erasure.follow import Follower
@@ -108,19 +108,7 @@ class Edge:
 
     async def refuse(self, refused: Iterable[tuple[Records, int, str, str]]) -> None:
         """Send Kafka records to dead letters: (records, position among them, reason, detail) of each."""
-        await self.refuse_letters(
-            DeadLetter(
-                records.topic,
-                records.partitions[at],
-                records.offsets[at],
-                records.keys[at],
-                records.values[at] or b"",
-                reason,
-                detail,
-                attempts(records.headers.get(at, ())),
-            )
-            for records, at, reason, detail in refused
-        )
+        await self.refuse_letters(letter_of(*about) for about in refused)
 
     async def refuse_letters(self, letters: Iterable[DeadLetter]) -> None:
         """Send dead letters."""

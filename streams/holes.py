@@ -28,18 +28,27 @@ class HoleError(Exception):
         self.topic, self.partition, self.expected, self.got = topic, partition, expected, got
 
 
-async def explanation(consumer: Any, tp: Any, expected: int, got: int) -> str | None:
+async def explanation(consumer: Any, tp: Any, expected: int, got: int, embedded: bool = False) -> str | None:
     """Why the log of `tp` has no record from `expected` up to (not with) `got`; None when it has, or ought to.
 
-    consumer: a started AIOKafkaConsumer, whose connections are used.
-    Reasons: "retention" (the log begins later), "compaction", "transaction" (markers and aborted records).
+    consumer: a started AIOKafkaConsumer, whose connections are used. embedded: of the embedded broker.
+    Reasons: "retention" (the log begins later), "compaction", "transaction" (markers and aborted records), "refused"
+    (the embedded broker gives offsets to a batch before it looks at it and refuses it).
     """
     start = (await consumer.beginning_offsets([tp]))[tp]
     if start >= got:
         return "retention"
     if await _only_transactions(consumer._client, tp, max(start, expected), got):
         return "transaction"
+    if embedded and await _nothing_before(consumer._client, tp, expected, got):
+        return "refused"
     return "compaction" if await is_compacted(consumer._client, tp.topic) else None
+
+
+async def _nothing_before(client: Any, tp: Any, offset: int, end: int) -> bool:
+    """Whether the log itself, asked from `offset` on, goes on at `end` or later."""
+    batches = await _batches(client, tp, offset)
+    return bool(batches) and min(following for _, _, following in batches) > end
 
 
 async def is_compacted(client: Any, topic: str) -> bool:

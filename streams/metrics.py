@@ -77,6 +77,11 @@ REBALANCES = Counter("rihla_rebalances_total", "Partition assignments received f
 # What was refused, whole and with its reason, in the topic of dead letters.
 DEAD_LETTERS = Counter("rihla_dead_letters_total", "Records sent to dead letters.", ["worker", "reason"])
 
+# An unknown codec, a garbled batch: what it held is in one dead letter, with the offsets. Look at who wrote it.
+BATCHES_UNREADABLE = Counter(
+    "rihla_batches_unreadable_total", "Batches of records that could not be decompressed or parsed.", ["topic"]
+)
+
 # People who were erased: what still arrives of them, or is read again, is counted here and kept nowhere.
 ERASED_REFUSED = Counter(
     "rihla_erased_refused_total", "Records refused because the person they are about was erased.", ["worker"]
