@@ -6,7 +6,7 @@ The agents themselves stay thin: decode here, call the pure core, publish here, 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -20,6 +20,9 @@ from streams.erasure import key
 from streams.erasure.erased import Erased
 from streams.erasure.follow import Follower
 from streams.erasure.guard import guard
+from streams.kept_schemas import TOPIC as SCHEMAS
+from streams.kept_schemas import KeptSchemas, key_of
+from streams.lookup import Lookup
 from streams.output import Output
 from streams.progress import Records
 from streams.settings import Settings
@@ -50,6 +53,11 @@ class Edge:
         self._outputs: dict[str, Output] = {}
         self._unflushed: dict[str, int] = {}
         self._exported: set[tuple[str, int]] = set()
+        self._kept: KeptSchemas | None = None
+        if isinstance(self.registry, HttpRegistry):
+            self._kept = KeptSchemas(self.registry, settings, app.crash)
+            lookup = Lookup(self.registry, self._kept.read, self._keep_schemas, lambda: bool(app.should_stop))
+            app.prepare = lookup.prepare
 
     def decode(self, record: str, records: Records, columns: Sequence[str] | None = None) -> Decoded:
         """The values of Kafka records in columns, without what was erased: see BatchDecoder, streams.erasure.guard."""
@@ -62,9 +70,18 @@ class Edge:
             metrics.ERASED_REFUSED.labels(self.worker).inc(refused)
         return decoded
 
-    def follower(self) -> Follower:
-        """The service that keeps `erased` up to date; to be started before the app."""
-        return Follower(self.erased, self.settings, self.registry, self.app.crash)
+    def followers(self) -> list[Follower | KeptSchemas]:
+        """The services that read what every worker knows before its first record; to be started before the app."""
+        follower = Follower(self.erased, self.settings, self.registry, self.app.crash)
+        return [follower] if self._kept is None else [self._kept, follower]
+
+    async def _keep_schemas(self, learned: Mapping[int, str]) -> None:
+        """Have the broker keep what the registry has told."""
+        assert isinstance(self.registry, HttpRegistry)
+        output = Output(self.app, self.settings.topic(SCHEMAS))
+        for id_, schema in learned.items():  # singly: see KeptSchemas.read
+            await output.send([key_of(self.registry.address, id_)], [schema.encode()])
+            await output.flush()
 
     async def publish(
         self,

@@ -82,6 +82,11 @@ BATCHES_UNREADABLE = Counter(
     "rihla_batches_unreadable_total", "Batches of records that could not be decompressed or parsed.", ["topic"]
 )
 
+# Each attempt; meanwhile records whose schema is not known yet wait. kind: outage, or refused (credentials).
+REGISTRY_FAILURES = Counter(
+    "rihla_registry_failures_total", "Times that the schema registry gave no answer, or let nobody in.", ["kind"]
+)
+
 # People who were erased: what still arrives of them, or is read again, is counted here and kept nowhere.
 ERASED_REFUSED = Counter(
     "rihla_erased_refused_total", "Records refused because the person they are about was erased.", ["worker"]

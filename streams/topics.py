@@ -58,6 +58,7 @@ TOPICS = (
     Topic("moves", None, ANY_TIME),
     Topic("dead-letters", None, DAYS_30),
     Topic("erasures", 1, LATEST_BY_KEY),
+    Topic("schemas", 1, LATEST_BY_KEY),  # what a registry has told (streams.kept_schemas)
 )
 CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")
 COMPACTED = frozenset(topic.name for topic in TOPICS if topic.config.get("cleanup.policy") == "compact")
