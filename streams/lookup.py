@@ -1,8 +1,9 @@
 """Writers' schemas are had before a batch is decoded: that a registry takes time, and may be away, is told here alone.
 
 A known id never waits. An unknown one is asked for again for a short while, as a registry's follower may lag behind the
-producer; then its records are refused. While the registry is away a worker waits with what it cannot read, except for
-ids so high that only garbage has them.
+producer; then its records are refused. While the registry is away a worker waits with what it cannot read, but not for
+ever, and not for ids so high that only garbage has them: neither an outage nor garbage may stop what can be read. What
+is refused so is in the dead letters, and can be replayed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ AGAIN_AT_MOST = 10
 """Ids that are asked for again together."""
 PAUSES = (0.5, 1.0, 2.0, 4.0, 5.0)
 """Seconds between attempts while the registry is away; the last for ever."""
+PATIENCE = 300.0
+"""Seconds of an outage in which records wait for it to end; then those of unknown ids are refused until it has."""
 NEAR = 100_000
 """While the registry is away, an id so far above the highest known one is taken for garbage."""
 
@@ -46,9 +49,12 @@ class Lookup:
         refresh: Callable[[], Awaitable[None]],
         keep: Callable[[Mapping[int, str]], Awaitable[None]],
         stopping: Callable[[], bool] = lambda: False,
+        patience: float = PATIENCE,
     ) -> None:
         self._registry, self._refresh, self._keep, self._stopping = registry, refresh, keep, stopping
         self._again_from = 0.0
+        self._patience = patience
+        self._away_since: float | None = None
         self._lock = asyncio.Lock()
 
     async def prepare(self, batches: Iterable[Iterable[bytes | None]]) -> bool:
@@ -74,14 +80,16 @@ class Lookup:
 
     async def _found(self, id_: int) -> bool:
         """Whether there is a schema of this id; waits for the registry."""
-        header, attempt, began = WireHeader(CONFLUENT, id_), 0, time.monotonic()
+        header, attempt = WireHeader(CONFLUENT, id_), 0
         while not self._registry.settled(id_) and not self._stopping():
             try:
                 if self._registry.may_ask():
                     await asyncio.to_thread(self._registry.look_up, header)
                 else:  # it is refused at once
                     self._registry.look_up(header)
+                self._away_since = None
             except UnknownSchemaError:
+                self._away_since = None
                 return False
             except RegistryError as error:
                 kind = "refused" if isinstance(error, RegistryRefusesError) else "outage"
@@ -89,11 +97,16 @@ class Lookup:
                 await self._refresh()
                 if self._registry.settled(id_):
                     break
+                self._away_since = self._away_since or time.monotonic()
+                away = time.monotonic() - self._away_since
                 if id_ > self._registry.highest + NEAR:
                     self._registry.refuse(id_, f"{header} is far above all that are known, and {error}")
                     return False
-                waited = time.monotonic() - began
-                log.error("records of %s wait for %.0f s now: %s", header, waited, error)
+                if away >= self._patience:
+                    log.error("records of %s are refused, after %.0f s without an answer: %s", header, away, error)
+                    self._registry.refuse(id_, f"for {away:.0f} s nobody could say what {header} is: {error}")
+                    return False
+                log.error("records of %s wait, for %.0f s by now: %s", header, away, error)
                 until = time.monotonic() + PAUSES[min(attempt, len(PAUSES) - 1)]
                 while not self._stopping() and time.monotonic() < until:  # noqa: ASYNC110  # Faust has no event for it
                     await asyncio.sleep(LOOK_EVERY)

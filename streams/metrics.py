@@ -105,6 +105,12 @@ TEXT_SCORED = Counter(
 # Accepted and stored all the same; a rise means that a source speaks of a touchpoint the catalogue lacks.
 UNKNOWN_TOUCHPOINTS = Counter("rihla_unknown_touchpoints_total", "Events whose touchpoint is not in the catalogue.")
 
+# A producer's schema has a field that Rihla's has not: plain values become attributes, others (arrays, records, bytes),
+# and those named like an attribute that the event has, are lost. Each value counts.
+FIELDS_LOST = Counter(
+    "rihla_fields_lost_total", "Values of unknown Avro fields that could not be kept as attributes.", ["channel"]
+)
+
 # --- identity -------------------------------------------------------------------------------------------------------
 
 # Distinct (subject, identifier) pairs held by the graph.

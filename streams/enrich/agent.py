@@ -82,6 +82,8 @@ def _refused(enriched: Enriched, read: Mapping[str, Records]) -> Iterator[tuple[
 def _count(enriched: Enriched) -> None:
     for channel, count in enriched.channels.items():
         metrics.EVENTS_ACCEPTED.labels(channel).inc(count)
+    for channel, count in enriched.lost.items():
+        metrics.FIELDS_LOST.labels(channel).inc(count)
     metrics.UNKNOWN_TOUCHPOINTS.inc(enriched.unknown)
     metrics.ERASED_REFUSED.labels("enrich").inc(enriched.erased)
     for (language, scored), count in Counter(enriched.texts).items():

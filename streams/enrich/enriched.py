@@ -13,6 +13,7 @@ class Enriched:
     texts: of each that has a text, the language, and whether the text gave the score.
     reserved: what stands among several identifiers of an event, and is none (streams.identity.identifiers).
     refused: (position, reason, detail) of events, by channel. erased: how many are of somebody who was erased.
+    lost: how many values of fields that no schema here has could not be kept, by channel.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,7 @@ class Enriched:
         self.reserved: list[bytes] = []
         self.refused: list[tuple[int, str, str]] = []
         self.erased = 0
+        self.lost: dict[str, int] = {}
 
     def names(self) -> set[bytes]:
         """All identifiers of the interactions, their bookings included."""
