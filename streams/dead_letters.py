@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -42,6 +43,8 @@ class DeadLetter(NamedTuple):
     reason: str
     detail: str
     attempts: int = 1
+    described: bool = False
+    """Whether the detail says everything by now, as that of a letter that was cut."""
 
 
 def attempts(headers: Iterable[tuple[str, bytes]]) -> int:
@@ -50,6 +53,42 @@ def attempts(headers: Iterable[tuple[str, bytes]]) -> int:
         if name == ATTEMPTS_HEADER and value.isdigit():
             return int(value) + 1
     return 1
+
+
+ENVELOPE = 200
+"""Bytes of a letter besides topic, key, payload and detail, at most."""
+CUT = re.compile(r" \(cut: (\d+) of (\d+) bytes of the payload and (\d+) of (\d+) of the key are here\)$")
+"""How the detail of a letter ends that is too large to be kept whole."""
+DETAIL_BYTES = 2000
+"""Of the detail of a letter that is cut."""
+
+
+def cut_to(letter: DeadLetter, room: int) -> DeadLetter:
+    """A letter that takes no more than `room` bytes, its Kafka key included: the record's, which is in it twice.
+
+    Of one that is larger the payload is cut, and if need be the key, and its detail says so at its end.
+    """
+    topic, key, payload, detail = letter.topic, letter.key, letter.payload, _detail(letter)
+    left = room - ENVELOPE - len(topic.encode())
+    size = len(key or b"")
+    if 2 * size + len(payload) + len(detail.encode()) <= left:
+        return letter
+    detail = detail.encode()[:DETAIL_BYTES].decode("utf-8", "ignore")
+    left -= len(detail.encode()) + len(_cut(10**10, 10**10, 10**10, 10**10))
+    if key is not None and 2 * size > left // 2:
+        key = key[: max(left // 4, 0)]
+    payload = payload[: max(left - 2 * len(key or b""), 0)]
+    said = _cut(len(payload), len(letter.payload), len(key or b""), size)
+    return letter._replace(key=key, payload=payload, detail=f"{detail}{said}", described=True)
+
+
+def is_cut(detail: str) -> bool:
+    """Whether a letter of this detail was cut."""
+    return CUT.search(detail) is not None
+
+
+def _cut(payload: int, of_payload: int, key: int, of_key: int) -> str:
+    return f" (cut: {payload} of {of_payload} bytes of the payload and {key} of {of_key} of the key are here)"
 
 
 def letter_of(records: Records, at: int, reason: str, detail: str) -> DeadLetter:
@@ -69,10 +108,12 @@ def letters_frame(letters: Iterable[DeadLetter], failed_at_ms: int) -> pl.DataFr
         failed_at_ms: when they were refused, epoch milliseconds.
     """
     version = package_version()
-    rows = [(*letter[:-2], _detail(letter), failed_at_ms, letter.attempts, version) for letter in letters]
+    rows = [(*letter[:6], _detail(letter), failed_at_ms, letter.attempts, version) for letter in letters]
     return pl.DataFrame(rows, schema=polars_schema("dead_letter"), orient="row")
 
 
 def _detail(letter: DeadLetter) -> str:
     """The detail; of a letter that was replayed in vain it says so."""
-    return letter.detail if letter.attempts == 1 else f"{letter.detail} (replayed in vain: attempt {letter.attempts})"
+    if letter.described or letter.attempts == 1:
+        return letter.detail
+    return f"{letter.detail} (replayed in vain: attempt {letter.attempts})"

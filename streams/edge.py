@@ -5,6 +5,7 @@ The agents themselves stay thin: decode here, call the pure core, publish here, 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from schemas.decode import BatchDecoder, Decoded
 from schemas.encode import BatchEncoder
 from schemas.registry import HttpRegistry, LocalRegistry, Registry
 from streams import metrics
-from streams.dead_letters import DeadLetter, letter_of, letters_frame
+from streams.dead_letters import DeadLetter, cut_to, letter_of, letters_frame
 from streams.erasure import key
 from streams.erasure.erased import Erased
 from streams.erasure.follow import Follower
@@ -30,10 +31,17 @@ from streams.transport import RecordBatch, lags, positions
 
 DEAD_LETTERS = "dead-letters"
 
+log = logging.getLogger(__name__)
+
 
 def now_ms() -> int:
     """The worker's clock, epoch milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+def too_long(topic: str, value: bytes, room: int) -> str:
+    """What is wrong with a value that is larger than a topic takes."""
+    return f"the record for the topic {topic} has {len(value)} bytes, and with its key it may have {room}"
 
 
 class Edge:
@@ -116,22 +124,48 @@ class Edge:
         timestamps: Any = None,
         marks: Sequence[tuple[str, bytes]] = (),
     ) -> None:
-        """Send what is encoded; the rest as for `publish`."""
+        """Send what is encoded; the rest as for `publish`. What is larger than the topic takes is a dead letter."""
+        output = self._output(topic)
+        if large := await output.too_large(keys, values):
+            room = await output.room()
+            await self.refuse_letters(
+                DeadLetter(output.topic, -1, -1, keys[row], values[row], "too_long", too_long(topic, values[row], room))
+                for row in large
+            )
+            log.error("%s: %d records are larger than it takes, and are not in it", output.topic, len(large))
+            left = sorted({*range(len(values))} - {*large})
+            keys, values = [keys[row] for row in left], [values[row] for row in left]
+            if timestamps is not None and not isinstance(timestamps, int):
+                timestamps = [timestamps[row] for row in left]
+        await output.send(keys, values, timestamps, marks=marks)
+        self._unflushed[topic] = self._unflushed.get(topic, 0) + len(values)
+
+    async def too_large(
+        self, topic: str, keys: Sequence[bytes | None], values: Sequence[bytes]
+    ) -> list[tuple[int, str]]:
+        """Those rows that are larger than a topic takes, each with a sentence that says so."""
+        output = self._output(topic)
+        rows = await output.too_large(keys, values)
+        room = await output.room() if rows else 0
+        return [(row, too_long(topic, values[row], room)) for row in rows]
+
+    def _output(self, topic: str) -> Output:
         output = self._outputs.get(topic)
         if output is None:
             output = self._outputs[topic] = Output(self.app, self.settings.topic(topic))
-        await output.send(keys, values, timestamps, marks=marks)
-        self._unflushed[topic] = self._unflushed.get(topic, 0) + len(values)
+        return output
 
     async def refuse(self, refused: Iterable[tuple[Records, int, str, str]]) -> None:
         """Send Kafka records to dead letters: (records, position among them, reason, detail) of each."""
         await self.refuse_letters(letter_of(*about) for about in refused)
 
     async def refuse_letters(self, letters: Iterable[DeadLetter]) -> None:
-        """Send dead letters."""
+        """Send dead letters; those that are larger than their topic takes are cut (streams.dead_letters.cut_to)."""
         gathered = list(letters)
         if not gathered:
             return
+        room = await self._output(DEAD_LETTERS).room()
+        gathered = [cut_to(letter, room) for letter in gathered]
         await self.publish(
             DEAD_LETTERS, "dead_letter", letters_frame(gathered, now_ms()), [letter.key for letter in gathered]
         )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiokafka.errors import KafkaError, for_code
-from aiokafka.protocol.admin import DescribeConfigsRequest
+from aiokafka.errors import for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.memory_records import MemoryRecords
+
+from streams.limits import NotAllowedError, topic_setting
 
 FETCH_BYTES = 1 << 20
 FETCH_WAIT_MS = 500
 READ_UNCOMMITTED = 0
-TOPIC_RESOURCE = 2  # Kafka's ResourceType.TOPIC
 CLEANUP_POLICY = "cleanup.policy"
 
 
@@ -52,18 +52,11 @@ async def _nothing_before(client: Any, tp: Any, offset: int, end: int) -> bool:
 
 
 async def is_compacted(client: Any, topic: str) -> bool:
-    """Whether the broker says that it compacts a topic; False for one that does not answer (the embedded one)."""
-    node = client.get_random_node()
-    request = DescribeConfigsRequest([(TOPIC_RESOURCE, topic, [CLEANUP_POLICY])])
+    """Whether the broker says that it compacts a topic; False for one that does not tell (the embedded one)."""
     try:
-        response = await client.send(node, request)
-    except KafkaError:
+        return "compact" in (await topic_setting(client, topic, CLEANUP_POLICY) or "")
+    except NotAllowedError:
         return False
-    for _error, _message, _kind, name, entries in response.resources:
-        for entry in entries or ():
-            if name == topic and entry[0] == CLEANUP_POLICY:
-                return "compact" in (entry[1] or "")
-    return False
 
 
 async def _only_transactions(client: Any, tp: Any, offset: int, end: int) -> bool:

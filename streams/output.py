@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams import keyed
+from streams.limits import largest_batch
 from streams.murmur2 import partitions_of
 
 RECORD_OVERHEAD = 90  # bytes of a record, with a short header, and of its batch's, besides key and value, at most
@@ -41,14 +44,15 @@ def last_recalled(value: bytes) -> int | None:
 
 
 class RecordTooLarge(ValueError):
-    """A record that the broker would refuse; nothing of the call that it was in has been sent."""
+    """A record that is larger than its topic takes; nothing of the call that it was in has been sent."""
 
 
 class BatchProducer:
     """Writes rows to one topic through a started AIOKafkaProducer.
 
     producer: the producer, or a function that returns it (Faust's exists only once the app has started).
-    topic: full name; it must exist. partitions: its number of partitions, None asks the broker.
+    topic: full name; it must exist. partitions: its number of partitions, None asks the broker. How large
+    a record may be the broker is always asked.
 
     Not for concurrent use: one task sends and flushes.
     """
@@ -60,6 +64,26 @@ class BatchProducer:
         #: partition -> offset after the last record of ours that the broker acknowledged
         self.acknowledged: dict[int, int] = {}
         self._waiting: list[tuple[int, int, asyncio.Future[Any]]] = []
+        self._limit: int | None = None
+
+    async def room(self) -> int:
+        """Bytes that key and value of a record may have together."""
+        return await self._largest_batch() - RECORD_OVERHEAD
+
+    async def _largest_batch(self) -> int:
+        if self._limit is None:
+            producer = self._producer()
+            found = await largest_batch(producer.client, self.topic)
+            self._limit = min(producer._max_request_size, found or producer._max_request_size)
+        return self._limit
+
+    async def too_large(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> list[int]:
+        """Those rows of some that `send` would refuse."""
+        limit = await self._largest_batch()
+        if _largest(keys) + _largest(values) + RECORD_OVERHEAD <= limit:
+            return []
+        pairs = zip(keys, values, strict=True)
+        return [row for row, (key, value) in enumerate(pairs) if _size(key) + _size(value) + RECORD_OVERHEAD > limit]
 
     async def send(
         self,
@@ -87,13 +111,16 @@ class BatchProducer:
         producer = self._producer()
         if self.partitions is None:
             self.partitions = len(await producer.partitions_for(self.topic))
-        _check_sizes(keys, values, producer._max_request_size)
+        limit = await self._largest_batch()
+        for row in await self.too_large(keys, values):
+            size = _size(keys[row]) + _size(values[row]) + RECORD_OVERHEAD
+            raise RecordTooLarge(f"row {row} (key {keys[row]!r:.80}) takes {size} bytes; {self.topic} takes {limit}")
         rows = _rows_by_partition(keys, self.partitions, partitions)
         times = None if timestamps_ms is None or isinstance(timestamps_ms, int) else timestamps_ms
         one_time = timestamps_ms if isinstance(timestamps_ms, int) else None
         # Round by round over the partitions, so that all of them have a batch on its way while the next are built.
         builders = [
-            (partition, _batches(producer, positions, keys, values, times, one_time, headers, marks))
+            (partition, _batches(producer, limit, positions, keys, values, times, one_time, headers, marks))
             for partition, positions in rows.items()
         ]
         while builders:
@@ -114,6 +141,8 @@ class BatchProducer:
         waiting, self._waiting = self._waiting, []
         if waiting:
             await asyncio.wait([future for _, _, future in waiting])
+        if any(isinstance(future.exception(), MessageSizeTooLargeError) for _, _, future in waiting):
+            self._limit = None  # somebody has changed it: to be asked again
         for partition, count, future in waiting:
             end = future.result().offset + count
             self.acknowledged[partition] = max(end, self.acknowledged.get(partition, 0))
@@ -145,16 +174,6 @@ def _group(partitions: npt.NDArray[np.int64]) -> dict[int, list[int]]:
     return {int(value): part.tolist() for value, part in zip(values, parts, strict=True)}
 
 
-def _check_sizes(keys: Sequence[bytes | None], values: Sequence[bytes | None], limit: int) -> None:
-    """Raise RecordTooLarge if some row is larger than a request may be."""
-    if _largest(keys) + _largest(values) + RECORD_OVERHEAD <= limit:
-        return
-    for row, (key, value) in enumerate(zip(keys, values, strict=True)):
-        size = _size(key) + _size(value) + RECORD_OVERHEAD
-        if size > limit:
-            raise RecordTooLarge(f"row {row} (key {key!r:.80}) takes {size} bytes; a request may have {limit}")
-
-
 def _largest(some: Sequence[bytes | None]) -> int:
     return max([len(data) for data in some if data is not None], default=0)  # no call a row
 
@@ -163,8 +182,17 @@ def _size(data: bytes | None) -> int:
     return 0 if data is None else len(data)
 
 
+def _new_batch(producer: Any, limit: int) -> Any:
+    """An empty batch, as large as the producer's, and no larger than the topic takes."""
+    accumulator = producer._message_accumulator
+    if accumulator._batch_size <= limit:
+        return producer.create_batch()
+    return BatchBuilder(limit, accumulator._compression_type)
+
+
 def _batches(
     producer: Any,
+    limit: int,
     rows: list[int],
     keys: Sequence[bytes | None],
     values: Sequence[bytes | None],
@@ -175,7 +203,7 @@ def _batches(
 ) -> Iterator[Any]:
     """Generate full, closed aiokafka batches of the given rows; a record larger than a batch has one to itself."""
     # The inner builder, without BatchBuilder.append around it: half of the time of a row is that call.
-    batch = producer.create_batch()
+    batch = _new_batch(producer, limit)
     append, count = batch._builder.append, 0
     plain = list(marks)
     tombstone = list(headers)
@@ -185,7 +213,7 @@ def _batches(
         extra = tombstone if value is None else plain
         if append(count, time, keys[row], value, extra) is None:
             yield _closed(batch, count)
-            batch = producer.create_batch()
+            batch = _new_batch(producer, limit)
             append, count = batch._builder.append, 0
             append(0, time, keys[row], value, extra)
         count += 1

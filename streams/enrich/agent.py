@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from schemas.records import CHANNELS
@@ -46,7 +46,17 @@ def create(app: Any, settings: Settings) -> Edge:
             records = Records(batch for batch in batches if batch.topic == topic)
             if records:
                 read[channel] = records
-        enriched = enricher.enrich({channel: records.values for channel, records in read.items()}, now_ms())
+        values: dict[str, list[bytes | None]] = {channel: records.values for channel, records in read.items()}
+        now = now_ms()
+        enriched = enricher.enrich(values, now)
+        large = await edge.too_large("interactions", enriched.subjects, enriched.values)
+        if large:
+            details = {enriched.rows[row]: detail for row, detail in large}
+            enriched = enricher.enrich(_without(values, details), now)
+            enriched.refused = [
+                (at, "too_long", details[at]) if at in details else (at, reason, detail)
+                for at, reason, detail in enriched.refused
+            ]
         await edge.refuse(_refused(enriched, read))
         # usually all were taken, and in their order
         times = [at for records in read.values() for at in records.timestamps]
@@ -67,6 +77,15 @@ def create(app: Any, settings: Settings) -> Edge:
         await gather(stream, handle, settings.max_poll_records, BYTES_AT_ONCE, LINGER_SECONDS, READ_AHEAD)
 
     return edge
+
+
+def _without(values: Mapping[str, list[bytes | None]], positions: Collection[int]) -> dict[str, list[bytes | None]]:
+    """The values of all channels, but for those at some positions."""
+    left, base = {}, 0
+    for channel, some in values.items():
+        left[channel] = [None if at in positions else value for at, value in enumerate(some, base)]
+        base += len(some)
+    return left
 
 
 def _refused(enriched: Enriched, read: Mapping[str, Records]) -> Iterator[tuple[Records, int, str, str]]:
