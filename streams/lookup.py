@@ -56,6 +56,8 @@ class Lookup:
         self._patience = patience
         self._away_since: float | None = None
         self._lock = asyncio.Lock()
+        for kind in ("outage", "refused"):  # there from the beginning, so that the first one is seen as a rise
+            metrics.REGISTRY_FAILURES.labels(kind)
 
     async def prepare(self, batches: Iterable[Iterable[bytes | None]]) -> bool:
         """Have the registry know, of each value in some batches, which schema wrote it, or that there is none.

@@ -37,6 +37,8 @@ def create(app: Any, settings: Settings) -> Edge:
     edge = Edge(app, settings, "enrich")
     enricher = Enricher(edge.registry, settings.wire, edge.erased)
     sent = SentLinks(LINKS_REMEMBERED)
+    for channel in CHANNELS:  # there from the beginning, so that the first one is seen as a rise
+        metrics.FIELDS_LOST.labels(channel)
     channels = {settings.topic(topic_of(channel)): channel for channel in CHANNELS}
 
     async def handle(batches: list[RecordBatch]) -> None:
