@@ -71,7 +71,7 @@ def _gzip(data: bytes, limit: int) -> bytes:
 
 def _snappy(data: bytes, limit: int) -> bytes:
     if not data.startswith(_XERIAL):
-        return _snappy_block(data, limit)
+        return _snappy_block(data, 0, limit)
     parts: list[bytes] = []
     at, size = _XERIAL_HEADER, 0
     while at < len(data):
@@ -79,17 +79,17 @@ def _snappy(data: bytes, limit: int) -> bytes:
         at += 4
         if length < 0 or at + length > len(data):
             raise UnreadableBatchError(f"what is inside is not snappy: a block of {length} bytes")
-        part = _snappy_block(data[at : at + length], limit - size)
+        part = _snappy_block(data[at : at + length], size, limit)
         parts.append(part)
         at += length
         size += len(part)
     return b"".join(parts)
 
 
-def _snappy_block(data: bytes, limit: int) -> bytes:
+def _snappy_block(data: bytes, before: int, limit: int) -> bytes:
     from cramjam import snappy
 
-    _within(snappy.decompress_raw_len(data), limit)
+    _within(before + snappy.decompress_raw_len(data), limit)
     return bytes(snappy.decompress_raw(data))
 
 
