@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from schemas import records
@@ -86,6 +87,7 @@ async def send(producer: AIOKafkaProducer, settings: Settings, *values: bytes) -
         await producer.send_and_wait(settings.topic("stay"), value, partition=0)
 
 
+@pytest.mark.slow
 def test_what_a_registry_can_do_to_a_worker(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
     async def scenario(several: AsyncExitStack) -> None:
         settings = broker.settings(topic_prefix, partitions=1)

@@ -48,9 +48,10 @@ def test_no_batch_becomes_larger_than_may_be(number: int, way: object) -> None:
 )
 def test_garbage_is_refused_with_a_reason_or_is_some_bytes(number: int, garbage: bytes, head: bytes) -> None:
     try:
-        assert isinstance(decompress(number, head + garbage, 1 << 20), bytes)
-    except UnreadableBatchError as error:
-        assert str(error)
+        found = decompress(number, head + garbage, 1 << 20)
+    except UnreadableBatchError:  # and nothing else
+        return
+    assert len(found) <= 1 << 20
 
 
 def test_doctor_names_the_codecs_that_are_missing() -> None:
