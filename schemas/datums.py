@@ -17,6 +17,7 @@ import polars as pl
 
 from schemas import columnwise, resolve, single
 from schemas.block import Block, BlockError, silent_panics
+from schemas.extras import ATTRIBUTES, Extras, extras, fold, types
 from schemas.fingerprint import crc64
 from schemas.records import inline
 
@@ -33,10 +34,21 @@ _MANY: Final = 150
 class DatumReader:
     """Reads datums (values without header) of a writer's schema as columns of a reader's."""
 
-    def __init__(self, writer: dict[str, Any], reader: dict[str, Any]) -> None:
-        """Both are record schemas parsed by fastavro; the reader's has a frame form."""
+    def __init__(self, writer: dict[str, Any], reader: dict[str, Any], keep: bool = False) -> None:
+        """Both are record schemas parsed by fastavro; the reader's has a frame form.
+
+        keep: fields that the reader has not are kept among its attributes (schemas.extras).
+        """
         self.same = crc64(writer) == crc64(reader)
         """Whether a datum of one is, by its bytes, one of the other."""
+        self.lost = 0
+        """Values so far that could not be kept."""
+        self._extras = Extras(reader, (), 0)
+        if keep and not self.same:
+            with contextlib.suppress(ValueError):  # a type that contains itself
+                self._extras = extras(inline(writer), inline(reader))
+                reader = single.parsed_again(self._extras.reader)
+        self._extra_types = types(self._extras)
         self._writer = single.without_logical_types(writer)
         self._reader = single.without_logical_types(reader)
         self._block: Block | None = None
@@ -57,9 +69,11 @@ class DatumReader:
     def at_once(self, payloads: Sequence[bytes | None], header: bytes, names: Sequence[str]) -> pl.DataFrame | None:
         """The columns of these names that `read` finds in the datums behind the header of each payload, for less; None
         where it has to find them: there are few, the schemas differ, or something is not as it should be."""
-        if self._columns is None or not names or len(payloads) < _MANY or not self._alike.issuperset(names):
+        wanted = self._with_extras(names)
+        if self._columns is None or not names or len(payloads) < _MANY or not self._alike.issuperset(wanted):
             return None
-        return self._columns.read(payloads, header, names)
+        frame = self._columns.read(payloads, header, wanted)
+        return frame if frame is None else self._folded(frame)
 
     def read(
         self, datums: list[bytes], positions: Rows, schema: dict[str, pl.DataType], errors: dict[int, str]
@@ -68,6 +82,26 @@ class DatumReader:
 
         `positions` are the datums' own, `schema` the reader's columns that are wanted, with their types.
         """
+        if len(self._with_extras(list(schema))) > len(schema):
+            schema = {**schema, **self._extra_types}
+        return [(self._folded(frame), rows) for frame, rows in self._read(datums, positions, schema, errors)]
+
+    def _with_extras(self, names: Sequence[str]) -> list[str]:
+        """Columns to read for these of the reader's."""
+        return [*names, *(self._extras.kept if ATTRIBUTES in names else ())]
+
+    def _folded(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """A frame that was read, with its extras in the attributes."""
+        self.lost += self._extras.lost * frame.height
+        if not self._extras.kept or self._extras.kept[0] not in frame.columns:
+            return frame
+        folded, clashing = fold(frame, self._extras.kept)
+        self.lost += clashing
+        return folded
+
+    def _read(
+        self, datums: list[bytes], positions: Rows, schema: dict[str, pl.DataType], errors: dict[int, str]
+    ) -> list[tuple[pl.DataFrame, Rows]]:
         if self._block is None:
             return [self._records(datums, positions, schema, errors)]
         fields = [field for field in self._fields if field.name in schema]

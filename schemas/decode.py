@@ -24,6 +24,8 @@ class Decoded:
     """Position in the input of each row of `frame`."""
     errors: list[tuple[int, str]]
     """(position in the input, sentence that says what is wrong) of every other value, by position."""
+    lost: int = 0
+    """Values of fields that the record does not have and that could not be kept among its attributes."""
 
 
 def joined(name: str, columns: Sequence[str] | None, parts: Sequence[tuple[range, Decoded]]) -> Decoded:
@@ -43,13 +45,17 @@ def _nothing(name: str, columns: Sequence[str] | None) -> pl.DataFrame:
 
 
 class BatchDecoder:
-    """Decodes values of one record schema, with either header, written with any version of the schema."""
+    """Decodes values of one record schema, with either header, written with any version of the schema.
+
+    What a channel's event has besides the fields of its schema is kept among its attributes, where it is a plain value.
+    """
 
     def __init__(self, name: str, registry: Registry) -> None:
         """`name` is the reader's record (schemas.records.NAMES)."""
         self._name = name
         self._registry = registry
         self._readers: dict[bytes, DatumReader] = {}
+        self._lost = 0
 
     def decode(self, payloads: Sequence[bytes | None], columns: Sequence[str] | None = None) -> Decoded:
         """Decode a batch; `columns` limits and orders the columns of the frame, and what is checked to them.
@@ -62,7 +68,7 @@ class BatchDecoder:
         errors: dict[int, str] = {}
         whole = self._at_once(payloads, list(schema))
         if whole is not None:
-            return Decoded(whole, np.arange(len(payloads)), [])
+            return Decoded(whole, np.arange(len(payloads)), [], self._lost_since())
         parts: list[tuple[pl.DataFrame, Rows]] = []
         for header, (positions, datums) in _by_header(payloads, errors).items():
             try:
@@ -72,7 +78,12 @@ class BatchDecoder:
                 continue
             parts += reader.read(datums, np.asarray(positions, dtype=np.int64), schema, errors)
         frame, rows = _assemble(parts, schema)
-        return Decoded(frame, rows, sorted(errors.items()))
+        return Decoded(frame, rows, sorted(errors.items()), self._lost_since())
+
+    def _lost_since(self) -> int:
+        """Values lost since the last time."""
+        before, self._lost = self._lost, sum(reader.lost for reader in self._readers.values())
+        return self._lost - before
 
     def current(self, payload: bytes | None) -> bytes | None:
         """The header of a value that says to be written with the reader's very schema; None of any other.
@@ -96,7 +107,9 @@ class BatchDecoder:
     def _reader(self, header: bytes) -> DatumReader:
         reader = self._readers.get(header)
         if reader is None:
-            reader = DatumReader(self._registry.writer_schema(parse(header)), records.schema(self._name))
+            reader = DatumReader(
+                self._registry.writer_schema(parse(header)), records.schema(self._name), self._name in records.CHANNELS
+            )
             self._readers[header] = reader
         return reader
 

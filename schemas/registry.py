@@ -7,28 +7,42 @@ API (Confluent Schema Registry, Apicurio, Karapace, Redpanda). Both keep the pro
 from __future__ import annotations
 
 import base64
+import http.client
 import json
+import math
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from fastavro.schema import SchemaParseException, UnknownType, parse_schema
+from fastavro.schema import parse_schema
 
 from schemas import records
 from schemas.fingerprint import crc64
 from schemas.wire import CONFLUENT, SINGLE_OBJECT, Wire, WireHeader, join
 
 _MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
-_UNKNOWN_SECONDS: Final = 60.0
-_UNKNOWN_LIMIT: Final = 10_000
+_UNKNOWN_SECONDS: Final = 30.0
+_UNKNOWN_LIMIT: Final = 50_000
+_VAIN_ASKS: Final = 50
+_VAIN_ASKS_A_SECOND: Final = 1.0
+_UNKNOWN_ANSWERS: Final = (400, 404, 410, 422)
+"""Status codes that say that there is no such schema: not found, deleted, no id that could be one."""
+_REFUSALS: Final = (401, 403, 407)
+MAX_ID: Final = 2**31 - 1
+"""The largest id that a registry gives: they are Java's ints."""
 
 
 class RegistryError(Exception):
     """The registry could not answer, for a reason that has nothing to do with the value: try again later."""
+
+
+class RegistryRefusesError(RegistryError):
+    """The registry does not let us in: nothing helps but other settings."""
 
 
 class UnknownSchemaError(RegistryError):
@@ -118,8 +132,9 @@ class HttpRegistry:
     Subjects are named by record (`rihla.Booking`), RecordNameStrategy in Confluent's words: the prefix of topics is a
     setting, the record is what a schema belongs to.
 
-    Every answer is kept for good (an id never changes its schema), but "there is no such id" only for a minute, and of
-    that at most ten thousand: garbage on a topic must neither flood the registry nor hide a schema that comes later.
+    Every answer is kept for good (an id never changes its schema), but "there is no such id" only for half a minute: a
+    schema that comes later must not be hidden. Garbage on a topic must not flood the registry: of ids that turn out
+    unknown it is asked for fifty at once, and for one a second in the long run; others are refused without being asked.
     Calls block until the service answers or the timeout passes.
     """
 
@@ -139,6 +154,42 @@ class HttpRegistry:
         self._schemas: dict[int, dict[str, Any]] = {}
         self._ids: dict[str, int] = {}
         self._unknown: dict[int, tuple[float, str]] = {}
+        self._vain, self._vain_at = 0.0, 0.0
+        self.learned: dict[int, str] = {}
+        """Schemas by id, as JSON, that the service has told and nobody has taken from here yet."""
+
+    @property
+    def address(self) -> str:
+        """The service's base URL, without user and password."""
+        return self._base
+
+    def settled(self, id_: int) -> bool:
+        """Whether `writer_schema` answers for this id without asking the service, and will for some seconds."""
+        asked, _ = self._unknown.get(id_, (-math.inf, ""))
+        return id_ in self._schemas or id_ > MAX_ID or time.monotonic() - asked < _UNKNOWN_SECONDS / 2
+
+    @property
+    def highest(self) -> int:
+        """The highest id known; 0 where there is none."""
+        return max(self._schemas, default=0)
+
+    def keep(self, id_: int, schema: str) -> None:
+        """Know a schema, as JSON, from elsewhere. Raises UnknownSchemaError where it is no Avro record."""
+        self._schemas[id_] = _parse({"schema": schema}, WireHeader(CONFLUENT, id_))
+
+    def refuse(self, id_: int, why: str) -> None:
+        """Know for half a minute that there is no such schema. why: a sentence."""
+        if len(self._unknown) >= _UNKNOWN_LIMIT:
+            del self._unknown[next(iter(self._unknown))]
+        self._unknown.pop(id_, None)
+        self._unknown[id_] = (time.monotonic(), why)
+
+    def ask(self, id_: int) -> str:
+        """The schema of an id as the service has it now, as JSON; nothing is kept. Raises as `writer_schema`."""
+        header = WireHeader(CONFLUENT, id_)
+        answer = self._call("GET", f"/schemas/ids/{id_}", _UNKNOWN_ANSWERS)
+        _parse(answer, header)
+        return str(answer["schema"])
 
     def writer_schema(self, header: WireHeader) -> dict[str, Any]:
         """See `Registry.writer_schema`."""
@@ -147,18 +198,36 @@ class HttpRegistry:
         known = self._schemas.get(header.id)
         if known is not None:
             return known
+        if header.id > MAX_ID:
+            raise UnknownSchemaError(f"{header} is beyond {MAX_ID}, the largest that a registry gives")
         asked, why = self._unknown.get(header.id, (0.0, ""))
         if why and time.monotonic() - asked < _UNKNOWN_SECONDS:
             raise UnknownSchemaError(why)
+        return self.look_up(header)
+
+    def look_up(self, header: WireHeader) -> dict[str, Any]:
+        """The same, whatever was unknown a moment ago."""
         try:
-            found = _parse(self._call("GET", f"/schemas/ids/{header.id}"), header)
+            if not self.may_ask():
+                raise UnknownSchemaError(f"{header} was not asked for: of too many that came lately there is no schema")
+            try:
+                schema = self.ask(header.id)
+            except UnknownSchemaError:
+                self._vain += 1
+                raise
         except UnknownSchemaError as error:
-            if len(self._unknown) >= _UNKNOWN_LIMIT:
-                self._unknown.clear()
-            self._unknown[header.id] = (time.monotonic(), str(error))
+            self.refuse(header.id, str(error))
             raise
-        self._schemas[header.id] = found
-        return found
+        self.keep(header.id, schema)
+        self.learned[header.id] = schema
+        return self._schemas[header.id]
+
+    def may_ask(self) -> bool:
+        """Whether the service is asked for ids that may turn out unknown."""
+        now = time.monotonic()
+        self._vain = max(0.0, self._vain - (now - self._vain_at) * _VAIN_ASKS_A_SECOND)
+        self._vain_at = now
+        return self._vain < _VAIN_ASKS
 
     def header_for(self, name: str, wire: Wire = SINGLE_OBJECT) -> bytes:
         """See `Registry.header_for`. Registers the schema where the service does not have it yet."""
@@ -167,15 +236,40 @@ class HttpRegistry:
         if name not in self._ids:
             schema = records.raw(name)
             subject = urllib.parse.quote(f"{schema['namespace']}.{schema['name']}", safe="")
-            answer = self._call("POST", f"/subjects/{subject}/versions", {"schema": json.dumps(schema)})
+            text = json.dumps(schema)
+            try:
+                answer = self._call("POST", f"/subjects/{subject}/versions", body={"schema": text})
+            except RegistryError:
+                same = self._id_of(name)
+                if same is None:
+                    raise
+                self._ids[name] = same
+                return join(WireHeader(wire, same))
             id_ = answer.get("id")
             if not isinstance(id_, int):
                 raise RegistryError(f"the registry at {self._base} gave no id for {name}: {answer}")
             self._ids[name] = id_
+            self.keep(id_, text)
+            self.learned[id_] = text
         return join(WireHeader(wire, self._ids[name]))
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The JSON object that the service answers. UnknownSchemaError for 404, RegistryError for any other failure."""
+    def _id_of(self, name: str) -> int | None:
+        """The id of a schema that encodes as the record `name` in use, where one is known."""
+        schema = records.schema(name)
+        fingerprint = crc64(schema)
+        for id_, known in self._schemas.items():
+            if known["name"] == schema["name"] and crc64(known) == fingerprint:
+                return id_
+        return None
+
+    def _call(
+        self, method: str, path: str, unknown: Collection[int] = (), body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The JSON object that the service answers.
+
+        unknown: status codes for which UnknownSchemaError is raised. Raises RegistryRefusesError where the service does
+        not let us in, RegistryError for any other failure.
+        """
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._base + path, data=data, headers=self._headers, method=method)
         try:
@@ -183,8 +277,12 @@ class HttpRegistry:
                 answer = json.loads(response.read())
         except urllib.error.HTTPError as error:
             message = f"the registry at {self._base} answered {error.code} to {method} {path}: {_reason(error)}"
-            raise (UnknownSchemaError if error.code == 404 else RegistryError)(message) from error
-        except (OSError, ValueError) as error:
+            if error.code in unknown:
+                raise UnknownSchemaError(message) from error
+            if error.code in _REFUSALS:
+                raise RegistryRefusesError(f"{message}; see the user and password in RIHLA_REGISTRY") from error
+            raise RegistryError(message) from error
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise RegistryError(f"the registry at {self._base} did not answer {method} {path}: {error}") from error
         if not isinstance(answer, dict):
             raise RegistryError(f"the registry at {self._base} answered {method} {path} with no JSON object")
@@ -193,7 +291,10 @@ class HttpRegistry:
 
 def _reason(error: urllib.error.HTTPError) -> str:
     """What the service says about its refusal."""
-    text = error.read(2000).decode("utf-8", "replace")
+    try:
+        text = error.read(2000).decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException):  # cut off; what it is was said in front
+        return str(error.reason)
     try:
         return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
@@ -206,7 +307,9 @@ def _parse(answer: dict[str, Any], header: WireHeader) -> dict[str, Any]:
         raise UnknownSchemaError(f"{header} is of type {answer.get('schemaType', 'AVRO')} or refers to other subjects")
     try:
         parsed = parse_schema(json.loads(answer["schema"]))
-    except (KeyError, TypeError, ValueError, SchemaParseException, UnknownType) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a schema that is none provokes in the parser
         raise UnknownSchemaError(f"{header} is no valid Avro schema: {error}") from error
     if not isinstance(parsed, dict) or parsed.get("type") != "record":
         raise UnknownSchemaError(f"{header} is no record")

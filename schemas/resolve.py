@@ -82,6 +82,11 @@ def _pairs(writer: dict[str, Any], reader: dict[str, Any]) -> list[tuple[dict[st
     ]
 
 
+def sources(writer: dict[str, Any], reader: dict[str, Any]) -> set[str]:
+    """Names of the fields of the writer's record that some field of the reader's is read from."""
+    return {source["name"] for _, source in _pairs(writer, reader) if source is not None}
+
+
 def _resolve(expr: pl.Expr, writer: Schema, reader: Schema) -> Resolved:
     if isinstance(writer, list) or isinstance(reader, list):
         nullable_out = isinstance(reader, list) and "null" in reader

@@ -105,6 +105,30 @@ def without_logical_types(schema: dict[str, Any]) -> dict[str, Any]:
     return parsed
 
 
+def parsed_again(inlined: dict[str, Any]) -> dict[str, Any]:
+    """A schema without references (schemas.records.inline) parsed by fastavro, which wants every type named once."""
+    parsed: dict[str, Any] = parse_schema(_referring(inlined, set()))
+    return parsed
+
+
+def _referring(node: Schema, named: set[str]) -> Schema:
+    if isinstance(node, list):
+        return [_referring(branch, named) for branch in node]
+    if not isinstance(node, dict):
+        return node
+    if node["type"] in ("record", "error", "enum", "fixed"):
+        if node["name"] in named:
+            return node["name"]
+        named.add(node["name"])
+    result = {key: value for key, value in node.items() if not key.startswith("__")}
+    for part in ("type", "items", "values"):
+        if part in result:
+            result[part] = _referring(result[part], named)
+    if "fields" in result:
+        result["fields"] = [{**field, "type": _referring(field["type"], named)} for field in result["fields"]]
+    return result
+
+
 def _strip(node: Schema) -> Schema:
     if isinstance(node, list):
         return [_strip(branch) for branch in node]

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import faust
@@ -38,6 +39,8 @@ REQUEST_BEYOND_SESSION = 30.0  # Faust refuses to start where a session outlasts
 STOP_WITHIN = 60.0  # seconds for a graceful stop
 STOP_CRASHED_WITHIN = 10.0  # after a crash nothing is left to finish, and the group waits for this worker's partitions
 
+Prepare = Callable[[Iterable[Iterable[bytes | None]]], Awaitable[bool]]
+
 log = logging.getLogger(__name__)
 
 
@@ -58,6 +61,8 @@ class App(faust.App):  # type: ignore[misc]  # Faust is untyped
     settings: Settings
     embedded: bool
     compacted_topics: frozenset[str]
+    prepare: Prepare | None = None
+    """Awaited with the values of batches before they are handled, where there is one: Lookup.prepare."""
 
     def _create_directories(self) -> None:
         """Nothing is kept on disk."""

@@ -7,7 +7,7 @@ zigzag. Compiled, reading takes a sixth of what it takes to make an object of ea
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka.errors import CorruptRecordException
 from mypy_extensions import i64
@@ -20,11 +20,26 @@ _POSITIVE: Final = (1 << 63) - 1
 Header = tuple[str, bytes]
 """Name and value; one that has none is taken as empty."""
 
+UNREADABLE: Final = b"\xff"
+"""The value of what stands for records that cannot be read: no decoder takes it, and no table deletes by it."""
+
+
+class Unreadable(NamedTuple):
+    """Records of a batch that cannot be read, from an offset on; in columns one record stands for all of them."""
+
+    following: int
+    """The offset after the last of them."""
+    batch: bytes
+    """The whole batch, as the broker has it."""
+    detail: str
+    """A sentence that says why."""
+
 
 class Columns:
     """Records of one partition in offset order: keys, values and timestamps (epoch ms) have an entry for each.
 
-    headers: by position, of those records that have some. size: bytes of keys and values.
+    headers: by position, of those records that have some. unreadable: by position, of those that stand for others.
+    size: bytes of keys and values.
     """
 
     def __init__(self) -> None:
@@ -32,6 +47,7 @@ class Columns:
         self.values: list[bytes | None] = []
         self.timestamps: list[int] = []
         self.headers: dict[int, list[Header]] = {}
+        self.unreadable: dict[int, Unreadable] = {}
         self.size = 0
         self._first = self._next = 0
         self._scattered: list[int] | None = None  # the offsets, where some are missing in between
@@ -78,8 +94,27 @@ class Columns:
         """The records at some ascending positions."""
         taken, offsets = Columns(), self.offsets
         for at in positions:
+            if at in self.unreadable:
+                taken.unreadable[len(taken)] = self.unreadable[at]
             taken.append(offsets[at], self.timestamps[at], self.keys[at], self.values[at], self.headers.get(at, ()))
         return taken
+
+    def give_up(self, offset: int, timestamp: int, unreadable: Unreadable) -> None:
+        """Add one record, at the first of the offsets, for all that cannot be read."""
+        self.unreadable[len(self.keys)] = unreadable
+        self.append(offset, timestamp, None, UNREADABLE)
+
+    def mark(self) -> tuple[int, int, int, int, int]:
+        """Where the columns end now, for `back_to`."""
+        scattered = -1 if self._scattered is None else len(self._scattered)
+        return len(self.offsets), self.size, self._first, self._next, scattered
+
+    def back_to(self, mark: tuple[int, int, int, int, int]) -> None:
+        """Forget all that was added since `mark`, in whole or in part."""
+        count, self.size, self._first, self._next, scattered = mark
+        del self.keys[count:], self.values[count:], self.timestamps[count:]
+        self.headers = {at: headers for at, headers in self.headers.items() if at < count}
+        self._scattered = None if scattered < 0 or self._scattered is None else self._scattered[:scattered]
 
 
 class Reader:
@@ -89,10 +124,19 @@ class Reader:
         data: has them from `start` up to `end`, not compressed. count: how many they are.
         offset, timestamp: of the batch, to which theirs are relative.
         appended: when the broker appended the batch, where that is to be their timestamp; else None.
+        following: the offset after the batch; its records have ascending ones from `offset` up to there.
     """
 
     def __init__(
-        self, data: bytes, start: int, end: int, count: int, offset: int, timestamp: int, appended: int | None
+        self,
+        data: bytes,
+        start: int,
+        end: int,
+        count: int,
+        offset: int,
+        timestamp: int,
+        appended: int | None,
+        following: int,
     ) -> None:
         self._data = data
         self._at: i64 = start
@@ -101,19 +145,24 @@ class Reader:
         self._offset: i64 = offset
         self._timestamp: i64 = timestamp
         self._appended = appended
+        self._lowest: i64 = offset
+        self._following: i64 = following
 
     def read(self, columns: Columns, wanted: int, room: int) -> int:
         """Add the next records, `room` at most, of offsets from `wanted` on; returns the offset after the last read.
 
-        Once none are left, it is `wanted`. Raises aiokafka's CorruptRecordException for what is not such records.
+        Once none are left, it is `wanted`. Raises aiokafka's CorruptRecordException for what is not such records; then
+        nothing is added, and what comes before the fault can still be read with less room.
         """
+        before = columns.mark()
         try:
             return int(self._read(columns, wanted, room))
-        except IndexError:
+        except (IndexError, UnicodeDecodeError):
+            columns.back_to(before)
             raise CorruptRecordException("a record that is longer than it says, or than its batch") from None
 
     def _read(self, columns: Columns, wanted: i64, room: i64) -> i64:
-        data, at, left = self._data, self._at, self._left
+        data, at, left, lowest = self._data, self._at, self._left, self._lowest
         keys, values, timestamps = columns.keys, columns.values, columns.timestamps
         size: i64 = 0
         run: i64 = 0  # records so far without a gap
@@ -126,6 +175,9 @@ class Reader:
             timestamp, at = _varint(data, at + 1)  # behind attributes, of which none is in use
             offset, at = _varint(data, at)
             offset += self._offset
+            if offset < lowest or offset >= self._following:
+                raise IndexError
+            lowest = offset + 1
             if offset < wanted:  # the fetch began in the midst of the batch
                 at = end
                 continue
@@ -161,7 +213,7 @@ class Reader:
             raise IndexError
         if run:
             columns.follow(wanted - run, run)
-        self._at, self._left = at, left
+        self._at, self._left, self._lowest = at, left, lowest
         columns.size += size
         return wanted
 

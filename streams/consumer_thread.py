@@ -156,4 +156,5 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
 
     async def explain(self, tp: TP, expected: int, got: int) -> str | None:
         """Why the log of a partition has no record from `expected` up to `got`; None: there is no good reason."""
-        return await explanation(self._ensure_consumer(), driver.TopicPartition(*tp), expected, got)
+        embedded = getattr(self.app, "embedded", False)
+        return await explanation(self._ensure_consumer(), driver.TopicPartition(*tp), expected, got, embedded)

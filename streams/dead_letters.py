@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import polars as pl
 
 from schemas.records import polars_schema
 from streams.metrics import package_version
+from streams.progress import Records
 
 DEAD_LETTERS = "dead-letters"
 """The topic, without prefix."""
@@ -48,6 +50,8 @@ class DeadLetter(NamedTuple):
     reason: str
     detail: str
     attempts: int = 1
+    described: bool = False
+    """Whether the detail says everything by now, as that of a letter that was cut."""
 
 
 def attempts(headers: Iterable[tuple[str, bytes]]) -> int:
@@ -58,6 +62,53 @@ def attempts(headers: Iterable[tuple[str, bytes]]) -> int:
     return 1
 
 
+ENVELOPE = 200
+"""Bytes of a letter besides topic, key, payload and detail, at most."""
+CUT = re.compile(r" \(cut: (\d+) of (\d+) bytes of the payload and (\d+) of (\d+) of the key are here\)$")
+"""How the detail of a letter ends that is too large to be kept whole."""
+DETAIL_BYTES = 2000
+"""Of the detail of a letter that is cut."""
+
+
+def cut_to(letter: DeadLetter, room: int) -> DeadLetter:
+    """A letter that takes no more than `room` bytes, its Kafka key included: the record's, which is in it twice.
+
+    Of one that is larger the payload is cut, and if need be the key, and its detail says so at its end.
+    """
+    topic, key, payload, detail = letter.topic, letter.key, letter.payload, _detail(letter)
+    left = room - ENVELOPE - len(topic.encode())
+    size = len(key or b"")
+    if 2 * size + len(payload) + len(detail.encode()) <= left:
+        return letter
+    detail = detail.encode()[:DETAIL_BYTES].decode("utf-8", "ignore")
+    left -= len(detail.encode()) + len(_cut(10**10, 10**10, 10**10, 10**10))
+    if key is not None and 2 * size > left // 2:
+        key = key[: max(left // 4, 0)]
+    payload = payload[: max(left - 2 * len(key or b""), 0)]
+    said = _cut(len(payload), len(letter.payload), len(key or b""), size)
+    return letter._replace(key=key, payload=payload, detail=f"{detail}{said}", described=True)
+
+
+def is_cut(detail: str) -> bool:
+    """Whether a letter of this detail was cut."""
+    return CUT.search(detail) is not None
+
+
+def _cut(payload: int, of_payload: int, key: int, of_key: int) -> str:
+    return f" (cut: {payload} of {of_payload} bytes of the payload and {key} of {of_key} of the key are here)"
+
+
+def letter_of(records: Records, at: int, reason: str, detail: str) -> DeadLetter:
+    """The letter of a Kafka record, at a position among some; of one that stands for an unreadable batch, that."""
+    key, payload = records.shown.get(at, (records.keys[at], records.values[at] or b""))
+    unreadable = records.unreadable.get(at)
+    if unreadable is not None:
+        payload, detail = unreadable.batch, unreadable.detail
+    tried = attempts(records.headers.get(at, ()))
+    place = records.topic, records.partitions[at], records.offsets[at]
+    return DeadLetter(*place, key, payload, reason, detail, tried)
+
+
 def letters_frame(letters: Iterable[DeadLetter], failed_at_ms: int) -> pl.DataFrame:
     """Dead letters in the frame form of dead_letter.avsc.
 
@@ -65,10 +116,12 @@ def letters_frame(letters: Iterable[DeadLetter], failed_at_ms: int) -> pl.DataFr
         failed_at_ms: when they were refused, epoch milliseconds.
     """
     version = package_version()
-    rows = [(*letter[:-2], _detail(letter), failed_at_ms, letter.attempts, version) for letter in letters]
+    rows = [(*letter[:6], _detail(letter), failed_at_ms, letter.attempts, version) for letter in letters]
     return pl.DataFrame(rows, schema=polars_schema("dead_letter"), orient="row")
 
 
 def _detail(letter: DeadLetter) -> str:
     """The detail; of a letter that was replayed in vain it says so."""
-    return letter.detail if letter.attempts == 1 else f"{letter.detail} (replayed in vain: attempt {letter.attempts})"
+    if letter.described or letter.attempts == 1:
+        return letter.detail
+    return f"{letter.detail} (replayed in vain: attempt {letter.attempts})"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -16,11 +16,14 @@ from schemas.decode import BatchDecoder, Decoded, joined
 from schemas.encode import BatchEncoder
 from schemas.registry import HttpRegistry, LocalRegistry, Registry
 from streams import metrics
-from streams.dead_letters import DEAD_LETTERS, UNPROCESSABLE, DeadLetter, attempts, letters_frame
+from streams.dead_letters import DEAD_LETTERS, UNPROCESSABLE, DeadLetter, cut_to, letter_of, letters_frame
 from streams.erasure import key
 from streams.erasure.erased import Erased
 from streams.erasure.follow import Follower
 from streams.erasure.guard import guard
+from streams.kept_schemas import TOPIC as SCHEMAS
+from streams.kept_schemas import KeptSchemas, key_of
+from streams.lookup import Lookup
 from streams.output import REQUEST_BYTES, Output, check_sizes
 from streams.progress import Records
 from streams.series import Known, begin
@@ -47,6 +50,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def too_long(topic: str, value: bytes, room: int) -> str:
+    """What is wrong with a value that is larger than a topic takes."""
+    return f"the record for the topic {topic} has {len(value)} bytes, and with its key it may have {room}"
+
+
 class Edge:
     """One worker's topics.
 
@@ -64,6 +72,11 @@ class Edge:
         self._outputs: dict[str, Output] = {}
         self._unflushed: dict[str, int] = {}
         self._exported: set[tuple[str, int]] = set()
+        self._kept: KeptSchemas | None = None
+        if isinstance(self.registry, HttpRegistry):
+            self._kept = KeptSchemas(self.registry, settings, app.crash)
+            lookup = Lookup(self.registry, self._kept.read, self._keep_schemas, lambda: bool(app.should_stop))
+            app.prepare = lookup.prepare
 
     def read(
         self, record: str, records: Records, columns: Sequence[str] | None = None
@@ -107,9 +120,18 @@ class Edge:
             metrics.ERASED_REFUSED.labels(self.worker).inc(refused)
         return decoded
 
-    def follower(self) -> Follower:
-        """The service that keeps `erased` up to date; to be started before the app."""
-        return Follower(self.erased, self.settings, self.registry, self.app.crash)
+    def followers(self) -> list[Follower | KeptSchemas]:
+        """The services that read what every worker knows before its first record; to be started before the app."""
+        follower = Follower(self.erased, self.settings, self.registry, self.app.crash)
+        return [follower] if self._kept is None else [self._kept, follower]
+
+    async def _keep_schemas(self, learned: Mapping[int, str]) -> None:
+        """Have the broker keep what the registry has told."""
+        assert isinstance(self.registry, HttpRegistry)
+        output = Output(self.app, self.settings.topic(SCHEMAS))
+        for id_, schema in learned.items():  # singly: see KeptSchemas.read
+            await output.send([key_of(self.registry.address, id_)], [schema.encode()])
+            await output.flush()
 
     async def publish(
         self,
@@ -144,10 +166,19 @@ class Edge:
         timestamps: Any = None,
         marks: Sequence[tuple[str, bytes]] = (),
     ) -> None:
-        """Send what is encoded; the rest as for `publish`."""
-        output = self._outputs.get(topic)
-        if output is None:
-            output = self._outputs[topic] = Output(self.app, self.settings.topic(topic))
+        """Send what is encoded; the rest as for `publish`. What is larger than the topic takes is a dead letter."""
+        output = self._output(topic)
+        if large := await output.too_large(keys, values):
+            room = await output.room()
+            await self.refuse_letters(
+                DeadLetter(output.topic, -1, -1, keys[row], values[row], "too_long", too_long(topic, values[row], room))
+                for row in large
+            )
+            log.error("%s: %d records are larger than it takes, and are not in it", output.topic, len(large))
+            left = sorted({*range(len(values))} - {*large})
+            keys, values = [keys[row] for row in left], [values[row] for row in left]
+            if timestamps is not None and not isinstance(timestamps, int):
+                timestamps = [timestamps[row] for row in left]
         await output.send(keys, values, timestamps, marks=marks)
         self._unflushed[topic] = self._unflushed.get(topic, 0) + len(values)
 
@@ -155,33 +186,34 @@ class Edge:
         """Raise RecordTooLarge, which is then of the record that it comes of, where `send` would, for good."""
         check_sizes(keys, values, REQUEST_BYTES)
 
+    async def room(self, topic: str) -> int:
+        """Bytes that key and value of a record of a topic (without prefix) may have together."""
+        return await self._output(topic).room()
+
+    def _output(self, topic: str) -> Output:
+        output = self._outputs.get(topic)
+        if output is None:
+            output = self._outputs[topic] = Output(self.app, self.settings.topic(topic))
+        return output
+
     async def refuse(self, refused: Iterable[Refusal]) -> None:
         """Send Kafka records to dead letters, whole. But a letter at which the code raises is only told of: whole, the
         letter about it would make it raise again."""
-        await self.refuse_letters(
-            DeadLetter(
-                records.topic,
-                records.partitions[at],
-                records.offsets[at],
-                *self._shown(records, at, reason),
-                reason,
-                detail,
-                attempts(records.headers.get(at, ())),
-            )
-            for records, at, reason, detail in refused
-        )
+        await self.refuse_letters(self._letter(*about) for about in refused)
 
-    def _shown(self, records: Records, at: int, reason: str) -> tuple[bytes | None, bytes]:
-        """Key and payload of a refused record, as its letter has them."""
+    def _letter(self, records: Records, at: int, reason: str, detail: str) -> DeadLetter:
+        letter = letter_of(records, at, reason, detail)
         if reason == UNPROCESSABLE and records.topic == self.settings.topic(DEAD_LETTERS):
-            return None, b""
-        return records.shown.get(at, (records.keys[at], records.values[at] or b""))
+            return letter._replace(key=None, payload=b"")
+        return letter
 
     async def refuse_letters(self, letters: Iterable[DeadLetter]) -> None:
-        """Send dead letters."""
+        """Send dead letters; those that are larger than their topic takes are cut (streams.dead_letters.cut_to)."""
         gathered = list(letters)
         if not gathered:
             return
+        room = await self._output(DEAD_LETTERS).room()
+        gathered = [cut_to(letter, room) for letter in gathered]
         await self.publish(
             DEAD_LETTERS, "dead_letter", letters_frame(gathered, now_ms()), [letter.key for letter in gathered]
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -26,8 +27,10 @@ from streams.output import REQUEST_BYTES, BatchProducer
 from streams.settings import Settings
 from streams.sources.adapters import open_source
 from streams.sources.events import BadLine, EventBatch
-from streams.sources.files import STDIN, display_name
+from streams.sources.files import STDIN, STOP, display_name
 from streams.topics import ensure_topics
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @asynccontextmanager
@@ -59,6 +62,8 @@ class Fed:
 
     events: dict[str, int] = field(default_factory=dict)
     bad: dict[str, int] = field(default_factory=dict)
+    interrupted: bool = False
+    """Whether somebody ended the reading before the end of the files."""
 
     @property
     def total(self) -> int:
@@ -119,7 +124,9 @@ class Feeder:
                 if fed is not None:
                     await asyncio.to_thread(fed, batch.events, len(batch.values))
         finally:
+            STOP.set()  # what is broken off may be waiting for a line
             await asyncio.gather(ahead, return_exceptions=True)
+            STOP.clear()
 
     async def send(self, batches: Sequence[Prepared]) -> None:
         """Send batches, in order; returns when the broker has acknowledged all. Raises aiokafka's errors."""
@@ -165,6 +172,8 @@ def _identity(file: str, opened: str) -> str:
 async def produce_files(settings: Settings, files: Sequence[str], adapter: str | None) -> Fed:
     """Send files to the topics of `settings`, which are made where they are missing; what was sent.
 
+    The first SIGINT or SIGTERM ends the reading: what was read is sent. The second breaks off.
+
     Raises SourceError for a file that cannot be read (before anything is sent where it is missing), TopicError,
     RegistryError and KafkaError.
     """
@@ -172,5 +181,19 @@ async def produce_files(settings: Settings, files: Sequence[str], adapter: str |
     await ensure_topics(settings)
     async with producing(settings) as producer:
         feeder = Feeder(producer, settings, registry_of(settings))
-        await feeder.feed(chain.from_iterable(sources))
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            STOP.set()
+            feeder.fed.interrupted = True
+            for number in STOPPING:
+                loop.remove_signal_handler(number)
+
+        for number in STOPPING:
+            loop.add_signal_handler(number, stop)
+        try:
+            await feeder.feed(chain.from_iterable(sources))
+        finally:
+            for number in STOPPING:
+                loop.remove_signal_handler(number)
     return feeder.fed

@@ -105,7 +105,13 @@ async def _handled(app: Any, events: list[Any], handle: Callable[[list[RecordBat
     """Handle the batches of events and ack them; False when the worker is to stop instead."""
     batches = [event.value for event in events]
     handling.set(batches[0].generation)
+    prepare = getattr(app, "prepare", None)
     try:
+        if prepare is not None and not await prepare([batch.values for batch in batches]):
+            for event in events:  # the worker is to stop, and cannot handle them
+                event.value.abandoned = True
+                event.ack()
+            return False
         await handle(batches)
     except OwnershipLost as exc:
         log.warning("gave up %s: %s", batches, exc)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiokafka.errors import KafkaError, for_code
-from aiokafka.protocol.admin import DescribeConfigsRequest
+from aiokafka.errors import for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.memory_records import MemoryRecords
+
+from streams.limits import NotAllowedError, topic_setting
 
 FETCH_BYTES = 1 << 20
 FETCH_WAIT_MS = 500
 READ_UNCOMMITTED = 0
-TOPIC_RESOURCE = 2  # Kafka's ResourceType.TOPIC
 CLEANUP_POLICY = "cleanup.policy"
 
 
@@ -28,33 +28,35 @@ class HoleError(Exception):
         self.topic, self.partition, self.expected, self.got = topic, partition, expected, got
 
 
-async def explanation(consumer: Any, tp: Any, expected: int, got: int) -> str | None:
+async def explanation(consumer: Any, tp: Any, expected: int, got: int, embedded: bool = False) -> str | None:
     """Why the log of `tp` has no record from `expected` up to (not with) `got`; None when it has, or ought to.
 
-    consumer: a started AIOKafkaConsumer, whose connections are used.
-    Reasons: "retention" (the log begins later), "compaction", "transaction" (markers and aborted records).
+    consumer: a started AIOKafkaConsumer, whose connections are used. embedded: of the embedded broker.
+    Reasons: "retention" (the log begins later), "compaction", "transaction" (markers and aborted records), "refused"
+    (the embedded broker gives offsets to a batch before it looks at it and refuses it).
     """
     start = (await consumer.beginning_offsets([tp]))[tp]
     if start >= got:
         return "retention"
     if await _only_transactions(consumer._client, tp, max(start, expected), got):
         return "transaction"
+    if embedded and await _nothing_before(consumer._client, tp, expected, got):
+        return "refused"
     return "compaction" if await is_compacted(consumer._client, tp.topic) else None
 
 
+async def _nothing_before(client: Any, tp: Any, offset: int, end: int) -> bool:
+    """Whether the log itself, asked from `offset` on, goes on at `end` or later."""
+    batches = await _batches(client, tp, offset)
+    return bool(batches) and min(following for _, _, following in batches) > end
+
+
 async def is_compacted(client: Any, topic: str) -> bool:
-    """Whether the broker says that it compacts a topic; False for one that does not answer (the embedded one)."""
-    node = client.get_random_node()
-    request = DescribeConfigsRequest([(TOPIC_RESOURCE, topic, [CLEANUP_POLICY])])
+    """Whether the broker says that it compacts a topic; False for one that does not tell (the embedded one)."""
     try:
-        response = await client.send(node, request)
-    except KafkaError:
+        return "compact" in (await topic_setting(client, topic, CLEANUP_POLICY) or "")
+    except NotAllowedError:
         return False
-    for _error, _message, _kind, name, entries in response.resources:
-        for entry in entries or ():
-            if name == topic and entry[0] == CLEANUP_POLICY:
-                return "compact" in (entry[1] or "")
-    return False
 
 
 async def _only_transactions(client: Any, tp: Any, offset: int, end: int) -> bool:

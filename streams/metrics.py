@@ -85,6 +85,16 @@ UNPROCESSABLE = Counter(
     ["worker", "stage"],
 )  # fmt: skip
 
+# An unknown codec, a garbled batch: what it held is in one dead letter, with the offsets. Look at who wrote it.
+BATCHES_UNREADABLE = Counter(
+    "rihla_batches_unreadable_total", "Batches of records that could not be decompressed or parsed.", ["topic"]
+)
+
+# Each attempt; meanwhile records whose schema is not known yet wait. kind: outage, or refused (credentials).
+REGISTRY_FAILURES = Counter(
+    "rihla_registry_failures_total", "Times that the schema registry gave no answer, or let nobody in.", ["kind"]
+)
+
 # People who were erased: what still arrives of them, or is read again, is counted here and kept nowhere.
 ERASED_REFUSED = Counter(
     "rihla_erased_refused_total", "Records refused because the person they are about was erased.", ["worker"]
@@ -106,6 +116,12 @@ UNKNOWN_TOUCHPOINTS = Counter("rihla_unknown_touchpoints_total", "Events whose t
 # "null", "n/a", "0000" and their like: a rise means that a source writes a word where it knows nobody.
 NOBODY = Counter(
     "rihla_nobody_identifiers_total", "Identifiers and booking references taken out of events since they are nobody."
+)
+
+# A producer's schema has a field that Rihla's has not: plain values become attributes, others (arrays, records, bytes),
+# and those named like an attribute that the event has, are lost. Each value counts.
+FIELDS_LOST = Counter(
+    "rihla_fields_lost_total", "Values of unknown Avro fields that could not be kept as attributes.", ["channel"]
 )
 
 # --- identity -------------------------------------------------------------------------------------------------------

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams import keyed
+from streams.limits import largest_batch
 from streams.murmur2 import partitions_of
 
 RECORD_OVERHEAD = 90  # bytes of a record, with a short header, and of its batch's, besides key and value, at most
@@ -44,14 +48,15 @@ def last_recalled(value: bytes) -> int | None:
 
 
 class RecordTooLarge(ValueError):
-    """A record that the broker would refuse; nothing of the call that it was in has been sent."""
+    """A record that is larger than its topic takes; nothing of the call that it was in has been sent."""
 
 
 class BatchProducer:
     """Writes rows to one topic through a started AIOKafkaProducer.
 
     producer: the producer, or a function that returns it (Faust's exists only once the app has started).
-    topic: full name; it must exist. partitions: its number of partitions, None asks the broker.
+    topic: full name; it must exist. partitions: its number of partitions, None asks the broker. How large
+    a record may be the broker is always asked.
 
     Not for concurrent use: one task sends and flushes.
     """
@@ -63,6 +68,22 @@ class BatchProducer:
         #: partition -> offset after the last record of ours that the broker acknowledged
         self.acknowledged: dict[int, int] = {}
         self._waiting: list[tuple[int, int, asyncio.Future[Any]]] = []
+        self._limit: int | None = None
+
+    async def room(self) -> int:
+        """Bytes that key and value of a record may have together."""
+        return await self._largest_batch() - RECORD_OVERHEAD
+
+    async def _largest_batch(self) -> int:
+        if self._limit is None:
+            producer = self._producer()
+            found = await largest_batch(producer.client, self.topic)
+            self._limit = min(producer._max_request_size, found or producer._max_request_size)
+        return self._limit
+
+    async def too_large(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> list[int]:
+        """Those rows of some that `send` would refuse."""
+        return larger_than(await self.room(), keys, values)
 
     async def send(
         self,
@@ -90,13 +111,14 @@ class BatchProducer:
         producer = self._producer()
         if self.partitions is None:
             self.partitions = len(await producer.partitions_for(self.topic))
-        check_sizes(keys, values, producer._max_request_size)
+        limit = await self._largest_batch()
+        check_sizes(keys, values, limit)
         rows = _rows_by_partition(keys, self.partitions, partitions)
         times = None if timestamps_ms is None or isinstance(timestamps_ms, int) else timestamps_ms
         one_time = timestamps_ms if isinstance(timestamps_ms, int) else None
         # Round by round over the partitions, so that all of them have a batch on its way while the next are built.
         builders = [
-            (partition, _batches(producer, positions, keys, values, times, one_time, headers, marks))
+            (partition, _batches(producer, limit, positions, keys, values, times, one_time, headers, marks))
             for partition, positions in rows.items()
         ]
         while builders:
@@ -117,6 +139,8 @@ class BatchProducer:
         waiting, self._waiting = self._waiting, []
         if waiting:
             await asyncio.wait([future for _, _, future in waiting])
+        if any(isinstance(future.exception(), MessageSizeTooLargeError) for _, _, future in waiting):
+            self._limit = None  # somebody has changed it: to be asked again
         for partition, count, future in waiting:
             end = future.result().offset + count
             self.acknowledged[partition] = max(end, self.acknowledged.get(partition, 0))
@@ -149,13 +173,19 @@ def _group(partitions: npt.NDArray[np.int64]) -> dict[int, list[int]]:
 
 
 def check_sizes(keys: Collection[bytes | None], values: Collection[bytes | None], limit: int) -> None:
-    """Raise RecordTooLarge if some row is larger than a request may be."""
-    if _largest(keys) + _largest(values) + RECORD_OVERHEAD <= limit:
-        return
-    for row, (key, value) in enumerate(zip(keys, values, strict=True)):
+    """Raise RecordTooLarge if some row, with its batch around it, is larger than `limit` bytes."""
+    for row in larger_than(limit - RECORD_OVERHEAD, keys, values):
+        key, value = list(keys)[row], list(values)[row]
         size = _size(key) + _size(value) + RECORD_OVERHEAD
-        if size > limit:
-            raise RecordTooLarge(f"row {row} (key {key!r:.80}) takes {size} bytes; a request may have {limit}")
+        raise RecordTooLarge(f"row {row} (key {key!r:.80}) takes {size} bytes; there may be {limit}")
+
+
+def larger_than(room: int, keys: Collection[bytes | None], values: Collection[bytes | None]) -> list[int]:
+    """The rows whose key and value have more than `room` bytes together."""
+    if _largest(keys) + _largest(values) <= room:
+        return []
+    pairs = zip_longest(keys, values)
+    return [row for row, (key, value) in enumerate(pairs) if _size(key) + _size(value) > room]
 
 
 def _largest(some: Collection[bytes | None]) -> int:
@@ -169,8 +199,17 @@ def _size(data: bytes | None) -> int:
     return 0 if data is None else len(data)
 
 
+def _new_batch(producer: Any, limit: int) -> Any:
+    """An empty batch, as large as the producer's, and no larger than the topic takes."""
+    accumulator = producer._message_accumulator
+    if accumulator._batch_size <= limit:
+        return producer.create_batch()
+    return BatchBuilder(limit, accumulator._compression_type)
+
+
 def _batches(
     producer: Any,
+    limit: int,
     rows: list[int],
     keys: Sequence[bytes | None],
     values: Sequence[bytes | None],
@@ -181,7 +220,7 @@ def _batches(
 ) -> Iterator[Any]:
     """Generate full, closed aiokafka batches of the given rows; a record larger than a batch has one to itself."""
     # The inner builder, without BatchBuilder.append around it: half of the time of a row is that call.
-    batch = producer.create_batch()
+    batch = _new_batch(producer, limit)
     append, count = batch._builder.append, 0
     plain = list(marks)
     tombstone = list(headers)
@@ -191,7 +230,7 @@ def _batches(
         extra = tombstone if value is None else plain
         if append(count, time, keys[row], value, extra) is None:
             yield _closed(batch, count)
-            batch = producer.create_batch()
+            batch = _new_batch(producer, limit)
             append, count = batch._builder.append, 0
             append(0, time, keys[row], value, extra)
         count += 1

@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from streams.columns import Columns, Header
+from streams.columns import Columns, Header, Unreadable
 
 
 class RecordBatch:
     """The records of one partition chunk, in offset order; never empty.
 
-    keys, values, offsets, timestamps, headers, size: see Columns.
+    keys, values, offsets, timestamps, headers, unreadable, size: see Columns.
     generation: of the consumer (streams.transport) when this worker read them.
     """
 
@@ -27,11 +27,13 @@ class RecordBatch:
         "size",
         "timestamps",
         "topic",
+        "unreadable",
         "values",
     )
 
     def __init__(self, columns: Columns, topic: str, partition: int, generation: int) -> None:
         self.keys, self.values, self.headers, self.size = columns.keys, columns.values, columns.headers, columns.size
+        self.unreadable = columns.unreadable
         self.offsets: Sequence[int] = columns.offsets
         self.timestamps: Sequence[int] = columns.timestamps
         self.topic = topic
@@ -50,8 +52,9 @@ class RecordBatch:
 
     @property
     def next_offset(self) -> int:
-        """Offset after the last record."""
-        return self.offsets[-1] + 1
+        """Offset after the last record, and after all that it may stand for."""
+        last = self.unreadable.get(len(self.keys) - 1)
+        return self.offsets[-1] + 1 if last is None else last.following
 
     def __repr__(self) -> str:
         return f"<{self.topic}[{self.partition}] {self.first_offset}..{self.next_offset - 1}>"
@@ -60,7 +63,7 @@ class RecordBatch:
 class Records:
     """The records of several batches of one topic in columns, those of a partition next to each other, in their order.
 
-    keys, values, offsets, timestamps, headers: see Columns. partitions: of each.
+    keys, values, offsets, timestamps, headers, unreadable: see Columns. partitions: of each.
     shown: key and value of some, as they may be shown where the true ones may not (a dead letter).
     """
 
@@ -70,9 +73,11 @@ class Records:
         self.values: list[bytes | None] = []
         self.headers: dict[int, list[Header]] = {}
         self.shown: dict[int, tuple[bytes | None, bytes]] = {}
+        self.unreadable: dict[int, Unreadable] = {}
         for batch in self._batches:
             self.topic = batch.topic
             self.headers.update((len(self.keys) + at, headers) for at, headers in batch.headers.items())
+            self.unreadable.update((len(self.keys) + at, some) for at, some in batch.unreadable.items())
             self.keys += batch.keys
             self.values += batch.values
 

@@ -6,36 +6,31 @@ stays aiokafka's: checksums, aborted transactions, control batches, and the posi
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, codec
+from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
-from streams.columns import COMPILED, Columns, Reader
+from streams.columns import COMPILED, Columns, Reader, Unreadable
+from streams.decompress import decompress
 
-LENGTH, COUNT, RECORDS = 8, 57, 61
-"""Where a batch says how many bytes follow that number, how many records it has, and where these begin."""
+LENGTH, ATTRIBUTES, COUNT, RECORDS = 8, 22, 57, 61
+"""Where a batch says how many bytes follow that number, how it is compressed, how many records are in it, and where."""
 NO_TIMESTAMP = -1
 """Kafka's word for that of a record of magic 0."""
+FETCHES = 3
+"""Times that a batch whose checksum is wrong is fetched before it is given up: the fault may be of the way here."""
 
-_plain = {
-    number: decode
-    for number, there, decode in (
-        (DefaultRecordBatch.CODEC_GZIP, codec.has_gzip, codec.gzip_decode),
-        (DefaultRecordBatch.CODEC_SNAPPY, codec.has_snappy, codec.snappy_decode),
-        (DefaultRecordBatch.CODEC_LZ4, codec.has_lz4, codec.lz4_decode),
-        (DefaultRecordBatch.CODEC_ZSTD, codec.has_zstd, codec.zstd_decode),
-    )
-    if there()
-}
-"""What decompresses the records of a batch."""
+log = logging.getLogger(__name__)
 
 
 def hand_out_columns(consumer: AIOKafkaConsumer) -> None:
@@ -43,18 +38,26 @@ def hand_out_columns(consumer: AIOKafkaConsumer) -> None:
     consumer._fetcher._records = _Fetched()
 
 
+class _FetchAgainError(Exception):
+    """A batch is not what the broker has sent, or has on its disk."""
+
+
 class _Fetched(OrderedDict[Any, Any]):
     """The fetcher's results by partition, each told to read columns before it reads anything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rotten: Counter[tuple[Any, int]] = Counter()
 
     def __setitem__(self, partition: Any, result: Any) -> None:
         records = getattr(result, "_partition_records", None)  # else it is an error, which has none
         if records is not None:
-            result.getall = partial(_getall, result, _Batches(records))
+            result.getall = partial(_getall, result, _Batches(records, partition, self._rotten))
         super().__setitem__(partition, result)
 
 
 def _getall(result: Any, batches: _Batches, max_records: int | None = None) -> Columns:
-    """FetchResult.getall, but for columns; and with what cannot be read, what came before it is fetched again, too."""
+    """FetchResult.getall, but for columns; of a batch that is fetched again, what came before it is handed out."""
     columns = Columns()
     if not result.has_more() or not result.check_assignment(result._topic_partition):
         return columns
@@ -64,10 +67,12 @@ def _getall(result: Any, batches: _Batches, max_records: int | None = None) -> C
             if len(columns) >= batches.limit:
                 result._update_position()
                 return columns
-        result._update_position()
+    except _FetchAgainError as error:
+        log.warning("%s", error)
     except Exception:
         _let_go(result, batches)
         raise
+    result._update_position()
     _let_go(result, batches)
     return columns
 
@@ -94,10 +99,12 @@ class _Batches:
     """The batches of a PartitionRecords, for itself, in place of its MemoryRecords.
 
     columns: what their records are added to. limit: how many it may have.
+    rotten: how often a batch of a partition has come with a wrong checksum, by its first offset.
     """
 
-    def __init__(self, records: Any) -> None:
+    def __init__(self, records: Any, partition: Any, rotten: Counter[tuple[Any, int]]) -> None:
         self.columns, self.limit = Columns(), 0
+        self.partition, self.rotten = partition, rotten
         self.records, self._kept, self._start = records, records._records, 0
         records._records, records._consumer_record = self, _as_it_is
 
@@ -117,6 +124,7 @@ class _Batch:
 
     def __init__(self, batch: Any, among: _Batches, data: bytes, start: int, end: int) -> None:
         self._batch, self._among, self._data, self._start, self._end = batch, among, data, start, end
+        self._rotten = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -124,37 +132,84 @@ class _Batch:
     def __next__(self) -> Any:
         return next(self._batch)
 
+    def validate_crc(self) -> bool:
+        """Whether to go on with the batch: one whose checksum stays wrong is given up when it is read."""
+        among = self._among
+        offset = getattr(self._batch, "base_offset", among.records.next_fetch_offset)  # an old format has none
+        place = among.partition, offset
+        if self._batch.validate_crc():
+            among.rotten.pop(place, None)
+            return True
+        among.rotten[place] += 1
+        if among.rotten[place] < FETCHES:
+            raise _FetchAgainError(f"{among.partition}: the batch at offset {offset} has a wrong checksum")
+        self._rotten = True
+        return True
+
     def __iter__(self) -> Iterator[Any]:
-        """What has the offset of the last record added so far, each time that some were, as many as may be."""
-        among, records = self._among, self._among.records
-        reader = self._reader()
-        if reader is None:
-            for record in self._batch:
-                if record.offset >= records.next_fetch_offset:
-                    timestamp = NO_TIMESTAMP if record.timestamp is None else record.timestamp
-                    among.columns.append(record.offset, timestamp, record.key, record.value, record.headers)
-                    yield record
+        """What has the offset of the last record added so far, each time that some were, as many as may be.
+
+        For records that cannot be read one is added, at the first of their offsets, that stands for all of them.
+        """
+        records, batch = self._among.records, self._batch
+        try:
+            if self._rotten:
+                raise CorruptRecordException("its checksum is wrong, however often it was fetched")
+            yield from self._added(records)
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever garbage provokes in a codec, or in a parser, is the garbage's fault
+            first, following = records.next_fetch_offset, batch.next_offset
+            if first < following:
+                detail = f"the records at offsets {first} to {following - 1} cannot be read: {error}"
+                whole = self._data[self._start : self._end]
+                timestamp = getattr(batch, "max_timestamp", NO_TIMESTAMP)
+                self._among.columns.give_up(first, timestamp, Unreadable(following, whole, detail))
+                yield SimpleNamespace(offset=following - 1)
+
+    def _added(self, records: Any) -> Iterator[Any]:
+        among, batch = self._among, self._batch
+        if not isinstance(batch, DefaultRecordBatch):
+            yield from self._one_by_one(records, batch)
             return
+        data, start, end = self._data, self._start + RECORDS, self._end
+        if batch.compression_type != DefaultRecordBatch.CODEC_NONE:
+            data = decompress(batch.compression_type, data[start:end])
+            start, end = 0, len(data)
+        if not COMPILED:
+            head = bytearray(self._data[self._start : self._start + RECORDS])
+            head[ATTRIBUTES] &= ~DefaultRecordBatch.CODEC_MASK
+            yield from self._one_by_one(records, DefaultRecordBatch(bytes(head) + data[start:end]))
+            return
+        count = int.from_bytes(self._data[self._start + COUNT : self._start + RECORDS])
+        appended = batch.max_timestamp if batch.timestamp_type else None
+        reader = Reader(data, start, end, count, batch.base_offset, batch.first_timestamp, appended, batch.next_offset)
+        single = False
         while True:
             wanted, room = records.next_fetch_offset, among.limit - len(among.columns)
-            following = reader.read(among.columns, wanted, room)
+            try:
+                following = reader.read(among.columns, wanted, 1 if single else room)
+            except CorruptRecordException:
+                if single:
+                    raise
+                single = True  # up to the fault they are records
+                continue
             if following == wanted:
                 return
             yield SimpleNamespace(offset=following - 1)
 
-    def _reader(self) -> Reader | None:
-        """Reads the records; None where aiokafka is to: an old format, an unknown codec, nothing compiled."""
-        batch, data, start, end = self._batch, self._data, self._start + RECORDS, self._end
-        if not COMPILED or not isinstance(batch, DefaultRecordBatch):
-            return None
-        count = int.from_bytes(data[self._start + COUNT : start])
-        if batch.compression_type != DefaultRecordBatch.CODEC_NONE:
-            if batch.compression_type not in _plain:
-                return None
-            data = _plain[batch.compression_type](data[start:end])
-            start, end = 0, len(data)
-        appended = batch.max_timestamp if batch.timestamp_type else None
-        return Reader(data, start, end, count, batch.base_offset, batch.first_timestamp, appended)
+    def _one_by_one(self, records: Any, batch: Any) -> Iterator[Any]:
+        """The same by aiokafka's own parser: of an old format, and where nothing is compiled."""
+        least = batch.base_offset if isinstance(batch, DefaultRecordBatch) else None
+        for record in batch:
+            if least is not None:
+                if not least <= record.offset < batch.next_offset:
+                    raise CorruptRecordException("a record whose offset is not the batch's")
+                least = record.offset + 1
+            if record.offset >= records.next_fetch_offset:
+                timestamp = NO_TIMESTAMP if record.timestamp is None else record.timestamp
+                self._among.columns.append(record.offset, timestamp, record.key, record.value, record.headers)
+                yield record
 
 
 def _as_it_is(_: Any, record: Any) -> Any:

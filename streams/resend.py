@@ -17,8 +17,9 @@ from aiokafka import AIOKafkaProducer
 from streams.dead_letters import ATTEMPTS_HEADER, FILE
 from streams.errors import RihlaError
 from streams.feed import Feeder, producing, registry_of
+from streams.originals import originals
 from streams.output import RECORD_OVERHEAD, REQUEST_BYTES, BatchProducer
-from streams.replay import LETTERS, SEND, Choice, events_of, judge, readable, wait_for
+from streams.replay import LETTERS, SEND, TOO_LARGE, Choice, events_of, judge, readable, wait_for
 from streams.settings import Settings
 from streams.topics import COMPACTED, TOPICS, ensure_topics
 
@@ -58,14 +59,16 @@ class Letters:
         ).cast(pl.Schema(LETTERS))
 
     def whole(self, letters: pl.DataFrame) -> pl.DataFrame:
-        """Letters of one topic with their `key` and `payload` (Binary), in their order; those deleted meanwhile not."""
+        """Letters of one topic with `key`, `payload` (Binary), `detail`, in order; those deleted meanwhile not."""
         names = ", ".join(f"({', '.join(map(str, name))})" for name in letters.select(NAME[1:]).iter_rows())
         found = self._frame(
-            "SELECT partition, offset, epoch, cityHash64(payload) AS payload_hash, key, payload FROM dead_letters "
-            f"WHERE topic = {{topic:String}} AND (partition, offset, epoch, payload_hash) IN ({names})",
+            "SELECT partition, offset, epoch, cityHash64(payload) AS payload_hash, key, payload, detail "
+            "FROM dead_letters WHERE topic = {topic:String} AND "
+            f"(partition, offset, epoch, payload_hash) IN ({names})",
             {"topic": letters["topic"][0]},
         )
-        types = pl.Schema({name: LETTERS[name] for name in NAME[1:]} | {"key": pl.Binary(), "payload": pl.Binary()})
+        said = {"key": pl.Binary(), "payload": pl.Binary(), "detail": pl.String()}
+        types = pl.Schema({name: LETTERS[name] for name in NAME[1:]} | said)
         return letters.join(found.cast(types), on=NAME[1:], how="inner", maintain_order="left")
 
     def remember(self, letters: pl.DataFrame) -> None:
@@ -104,9 +107,19 @@ class Sender:
     """Sends letters through a started producer to topics that exist, and waits until they are acknowledged."""
 
     def __init__(self, producer: AIOKafkaProducer, settings: Settings) -> None:
-        self._producer = producer
+        self._producer, self._settings = producer, settings
         self._outputs: dict[str, BatchProducer] = {}
         self._feeder = Feeder(producer, settings, registry_of(settings))
+
+    async def original(self, letters: pl.DataFrame, done: Replayed) -> pl.DataFrame:
+        """Letters of one topic, those that were cut as they were before; what cannot be had so is left, and counted."""
+        whole, left = await originals(self._settings, letters)
+        done.kept.update(left)
+        large = (pl.col("payload").bin.size() + pl.col("key").bin.size().fill_null(0)) > MAX_BYTES
+        fitting = whole.filter(~large)
+        if fitting.height < whole.height:
+            done.kept[TOO_LARGE] += whole.height - fitting.height
+        return fitting
 
     async def send(self, letters: pl.DataFrame) -> None:
         """Letters of one topic, with key and payload: records as they were, lines as the events that they are."""
@@ -174,6 +187,8 @@ async def _go_through(
             good = readable(whole["payload"].to_list())
             done.unreadable += whole.height - len(good)
             whole = whole[good]
+        if sender is not None and whole.height:
+            whole = await sender.original(whole, done)
         done.beyond += max(0, whole.height - room)
         whole = whole.head(room)
         if not whole.height:

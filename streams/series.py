@@ -22,6 +22,7 @@ Known = Mapping[str, Iterable[str | tuple[str, ...]]]
 
 EVERYWHERE: Known = {
     "reason": REASONS,
+    "kind": ("outage", "refused"),  # of the schema registry
 }
 """Closed lists that are the same for every worker."""
 

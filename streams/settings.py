@@ -46,7 +46,7 @@ class Settings:
     sole: no other process of this worker's group ever runs at the same time, which whoever sets it must see to: the
     embedded broker then lets it join in a second instead of five.
     max_poll_records: largest number of records in one batch.
-    compression: of what is produced: none, gzip, or, where aiokafka's codecs are installed, snappy, lz4 or zstd.
+    compression: of what is produced: none, gzip, snappy, lz4 or zstd; all are read.
     session_timeout: seconds without a heartbeat after which a worker has lost its partitions.
     state_retention: days without an event after which a customer leaves the state of stitch, and stays in ClickHouse.
     state_idle: seconds without any message about a customer before they may leave it.

@@ -20,7 +20,9 @@ FOREVER = {"retention.ms": "-1", **ANY_TIME}
 LATEST_BY_KEY = {"cleanup.policy": "compact", **ANY_TIME}
 ROOMY = {"max.message.bytes": str(16 << 20)}
 """Of what workers write: an interaction, and a dead letter, is somewhat larger than the record that it is made of."""
-CHANGELOG = {**LATEST_BY_KEY, **ROOMY, "min.cleanable.dirty.ratio": "0.3"}
+AS_PRODUCED = {"compression.type": "producer"}
+"""Whatever a broker's own default is: what it compresses anew costs it time, and everybody reads every codec."""
+CHANGELOG = {**LATEST_BY_KEY, **ROOMY, **AS_PRODUCED, "min.cleanable.dirty.ratio": "0.3"}
 DAYS_30 = {"retention.ms": str(30 * 24 * 3600 * 1000), **ANY_TIME}
 ATTEMPTS_WAIT = 0.2  # seconds between looks for a topic just created
 VISIBLE_WITHIN = 300.0  # seconds
@@ -56,6 +58,7 @@ TOPICS = (
     Topic("moves", None, ANY_TIME),
     Topic("dead-letters", None, DAYS_30),
     Topic("erasures", 1, LATEST_BY_KEY),
+    Topic("schemas", 1, LATEST_BY_KEY),  # what a registry has told (streams.kept_schemas)
 )
 CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")
 COMPACTED = frozenset(topic.name for topic in TOPICS if topic.config.get("cleanup.policy") == "compact")
@@ -120,7 +123,7 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[T
 
 
 def _config(topic: Topic) -> dict[str, str]:
-    return topic.config if topic.name in CHANNEL_TOPICS else {**ROOMY, **topic.config}
+    return {**AS_PRODUCED, **({} if topic.name in CHANNEL_TOPICS else ROOMY), **topic.config}
 
 
 async def _request(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:

@@ -29,6 +29,7 @@ from faust.types.tuples import ConsumerMessage
 from mode import Service
 from mode.utils.futures import notify
 
+from streams import metrics
 from streams.columns import Columns
 from streams.consumer_thread import ConsumerThread, faust_log, now
 from streams.holes import HoleError
@@ -147,6 +148,9 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         group_generation = self.app.consumer_generation_id
         message = ConsumerMessage(*about, [], None, batch, None, 0, 0, tp, generation_id=group_generation)
         progress.deliver(batch)
+        for unreadable in batch.unreadable.values():
+            log.error("%s[%d]: %s; they go to the dead letters as one", tp.topic, tp.partition, unreadable.detail)
+            metrics.BATCHES_UNREADABLE.labels(tp.topic).inc()
         self.polled_at = None
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
         self.polled_at = time.monotonic()
@@ -170,9 +174,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 raise HoleError(tp.topic, tp.partition, expected, first)
             await self._explain(tp, expected, first)
         if offsets[-1] - first + 1 != len(offsets):
-            for left, right in itertools.pairwise(offsets):
-                if right != left + 1:
-                    await self._explain(tp, left + 1, right)
+            for at, (left, right) in enumerate(itertools.pairwise(offsets)):
+                following = chunk.unreadable[at].following if at in chunk.unreadable else left + 1
+                if right != following:
+                    await self._explain(tp, following, right)
         return chunk
 
     async def _explain(self, tp: TP, expected: int, got: int) -> None:
@@ -187,6 +192,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 "%s[%d]: offsets %d to %d were deleted by retention before they were read",
                 *(tp.topic, tp.partition, expected, got - 1),
             )
+        elif reason == "refused":
+            log.warning("%s[%d]: the broker refused a batch at offset %d", tp.topic, tp.partition, expected)
         else:
             (self._compacted if reason == "compaction" else self._transactional).add(tp.topic)
 

@@ -106,4 +106,4 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    return run_worker(app, edge.follower(), Page(app, edge, metrics_host, metrics_port))
+    return run_worker(app, *edge.followers(), Page(app, edge, metrics_host, metrics_port))

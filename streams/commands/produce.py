@@ -47,6 +47,9 @@ def produce(files: tuple[str, ...], adapter: str | None, data: Path | None, **se
     for reason, number in fed.bad.items():
         click.echo(f"{number:>12,} dead letters: {reason}")
     click.echo(f"{fed.total:>12,} lines acknowledged by {chosen.brokers}")
+    if fed.interrupted:
+        click.echo("interrupted: what was read is sent, up to the last whole line", err=True)
+        return 130
     return 3 if fed.bad else 0
 
 

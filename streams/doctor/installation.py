@@ -6,11 +6,12 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from streams import compiled
+from streams.decompress import CODECS, missing
 from streams.doctor.finding import Finding
 
 SCARCE_BYTES = 1 << 30
@@ -31,6 +32,7 @@ def findings() -> Iterator[Finding]:
         else:
             remedy = "pip install 'rihla[embedded]'; workers on a cluster do without"
             yield Finding("note", what, f"{distribution} is not installed", remedy)
+    yield codecs(missing())
     yield _kafka_jars()
     yield _schemas()
 
@@ -46,6 +48,14 @@ def compilation(root: Path | None = None) -> Finding:
         remedy = "all works, at more CPU an event; for less, install a C compiler (Debian: gcc), then make compile"
         return Finding("note", "compiled modules", "none", remedy)
     return Finding("ok", "compiled modules", str(count))
+
+
+def codecs(absent: Sequence[str]) -> Finding:
+    """Whether every codec of Kafka's can be read. absent: names of those that cannot (streams.decompress.missing)."""
+    if absent:
+        detail = f"not there: {', '.join(absent)}; batches so compressed go to the dead letters"
+        return Finding("problem", "Kafka's codecs", detail, "pip install cramjam")
+    return Finding("ok", "Kafka's codecs", ", ".join(CODECS[1:]))
 
 
 def _kafka_jars() -> Finding:

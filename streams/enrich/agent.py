@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from schemas.records import CHANNELS
 from streams import metrics
-from streams.edge import Edge, now_ms
+from streams.edge import Edge, now_ms, too_long
 from streams.enrich.enriched import Enriched
 from streams.enrich.sent import Pair, SentLinks
 from streams.enrich.transform import Enricher
 from streams.gather import gather
 from streams.identity.normal import Nobody
 from streams.mask import masked
+from streams.output import larger_than
 from streams.progress import Records
 from streams.settings import Settings
 from streams.sift import Fault, sift
@@ -59,10 +60,20 @@ def create(app: Any, settings: Settings) -> Edge:
     sent = SentLinks(LINKS_REMEMBERED)
     channels = {settings.topic(topic_of(channel)): channel for channel in CHANNELS}
 
-    def work(read: Mapping[str, Records], now: int) -> Work:
-        """What becomes of some records, encoded; where it raises, nothing has been changed by it."""
-        enriched = enricher.enrich({channel: records.values for channel, records in read.items()}, now)
-        edge.check_sizes(enriched.subjects, enriched.values)
+    def work(read: Mapping[str, Records], now: int, room: int) -> Work:
+        """What becomes of some records, encoded; where it raises, nothing has been changed by it.
+
+        room: bytes that key and value of an interaction may have together.
+        """
+        values: dict[str, list[bytes | None]] = {channel: records.values for channel, records in read.items()}
+        enriched = enricher.enrich(values, now)
+        if large := larger_than(room, enriched.subjects, enriched.values):
+            details = {enriched.rows[row]: too_long("interactions", enriched.values[row], room) for row in large}
+            enriched = enricher.enrich(_without(values, details), now)
+            enriched.refused = [
+                (at, "too_long", details[at]) if at in details else (at, reason, detail)
+                for at, reason, detail in enriched.refused
+            ]
         links = sent.new(enriched.links)
         try:
             rows = [(subject.decode(), identifier.decode(), at) for (subject, identifier), at in links]
@@ -78,7 +89,8 @@ def create(app: Any, settings: Settings) -> Edge:
             records = Records(batch for batch in batches if batch.topic == topic)
             if records:
                 read[channel] = records
-        sifted = sift(sum(map(len, read.values())), lambda some: work(_between(read, some), now))
+        room = await edge.room("interactions")
+        sifted = sift(sum(map(len, read.values())), lambda some: work(_between(read, some), now, room))
         await edge.refuse(
             refusal
             for at, error in sifted.faults
@@ -119,6 +131,15 @@ def _between(read: Mapping[str, Records], some: range) -> dict[str, Records]:
     return found
 
 
+def _without(values: Mapping[str, list[bytes | None]], positions: Collection[int]) -> dict[str, list[bytes | None]]:
+    """The values of all channels, but for those at some positions."""
+    left, base = {}, 0
+    for channel, some in values.items():
+        left[channel] = [None if at in positions else value for at, value in enumerate(some, base)]
+        base += len(some)
+    return left
+
+
 def _refused(enriched: Enriched, read: Mapping[str, Records]) -> Iterator[tuple[Records, int, str, str]]:
     """The record of each event that was refused, with its position among those of its channel, reason and detail."""
     for position, reason, detail in enriched.refused:
@@ -137,6 +158,8 @@ def _refused(enriched: Enriched, read: Mapping[str, Records]) -> Iterator[tuple[
 def _count(enriched: Enriched) -> None:
     for channel, count in enriched.channels.items():
         metrics.EVENTS_ACCEPTED.labels(channel).inc(count)
+    for channel, count in enriched.lost.items():
+        metrics.FIELDS_LOST.labels(channel).inc(count)
     metrics.UNKNOWN_TOUCHPOINTS.inc(enriched.unknown)
     metrics.NOBODY.inc(enriched.nobody)
     metrics.ERASED_REFUSED.labels("enrich").inc(enriched.erased)

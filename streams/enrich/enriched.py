@@ -15,6 +15,7 @@ class Enriched:
     refused: (position, reason, detail) of events, by channel. erased: how many are of somebody who was erased.
     clear: of refused ones with an address or a number in clear, by position: the payload without it, and what it is.
     nobody: how many identifiers were taken out because they are nobody.
+    lost: how many values of fields that no schema here has could not be kept, by channel.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class Enriched:
         self.clear: dict[int, tuple[bytes, list[str]]] = {}
         self.erased = 0
         self.nobody = 0
+        self.lost: dict[str, int] = {}
 
     def names(self) -> set[bytes]:
         """All identifiers of the interactions, their bookings included."""

@@ -92,6 +92,8 @@ class Enricher:
         base: added to a row it is a position.
         """
         decoded = self._decoders[channel].decode([values[row] for row in rows.tolist()])
+        if decoded.lost:
+            enriched.lost[channel] = enriched.lost.get(channel, 0) + decoded.lost
         decoded, erased = guard(channel, decoded, (), (), self._erased)
         enriched.refused += [(int(base + rows[at]), "undecodable", detail) for at, detail in decoded.errors]
         cleaned = clean(decoded.frame, self._names.nobody)

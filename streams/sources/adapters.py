@@ -47,7 +47,7 @@ def open_source(path: str, adapter: str | None = None, *, batch_size: int | None
         adapter = DEFAULT
     if adapter not in ADAPTERS:
         raise SourceError(f"there is no adapter {adapter!r}; there are: {', '.join(ADAPTERS)}")
-    if path != STDIN and not Path(path).is_file():
+    if path != STDIN and (not Path(path).exists() or Path(path).is_dir()):
         raise SourceError(f"{path}: there is no such file")
     chosen = ADAPTERS[adapter]
     return chosen.read(path, batch_size=batch_size or chosen.batch_size)

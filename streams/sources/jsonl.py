@@ -2,9 +2,10 @@
 
 Absent fields are null, absent arrays empty. `occurred_at` is ISO 8601 (without an offset: UTC) or epoch
 milliseconds. A field that the channel's schema does not know is kept as an attribute (its value as text, or as JSON
-where it is no string), so nothing is lost in silence. Whole floats (2.0) are taken for integers, because that is how
-many tools write a nullable integer. Empty lines are skipped. All else that is not of the schema's form makes the line
-a `BadLine`; whether the values make sense is for enrich to judge.
+where it is no string), so nothing is lost in silence; an attribute of that name that the event has by itself wins.
+Whole floats (2.0) are taken for integers, because that is how many tools write a nullable integer. Empty lines are
+skipped. All else that is not of the schema's form makes the line a `BadLine`; whether the values make sense is for
+enrich to judge.
 """
 
 from __future__ import annotations
@@ -194,9 +195,10 @@ def _keep_unknown(event: dict[str, Any], known: frozenset[str]) -> None:
     if not isinstance(attributes, list):
         return  # wrong type: the conversion says so
     kept = []
+    own = {each.get("key") for each in attributes if isinstance(each, dict) and isinstance(each.get("key"), str)}
     for name in unknown:
         value = event.pop(name)
-        if value is not None:
+        if value is not None and name not in own:
             kept.append({"key": name, "value": value if isinstance(value, str) else _as_json(name, value)})
     event["attributes"] = [*attributes, *kept]
 

@@ -8,15 +8,16 @@ import time
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from streams.embedded.tansu import Tansu
 from streams.output import BatchProducer, RecordTooLarge
 from streams.topics import CHANNEL_TOPICS, TOPICS, ensure_changelogs, ensure_topics
-from tests.brokers import Broker
+from tests.brokers import Broker, until
 from tests.faults.trial import read_all
-from tests.workers import create_topic, producing
+from tests.workers import administering, create_topic, producing
 
 
 def test_rows_arrive_whole_in_order_and_acknowledged(broker: Broker, topic_prefix: str) -> None:
@@ -96,18 +97,44 @@ def test_a_record_that_no_request_can_hold_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.kafka
-def test_a_record_larger_than_the_topic_allows_fails_the_flush(kafka_broker: Broker, topic_prefix: str) -> None:
+def test_what_the_topic_does_not_take_is_known_before_it_is_sent(kafka_broker: Broker, topic_prefix: str) -> None:
     async def scenario() -> None:
         settings = kafka_broker.settings(topic_prefix)
         topic = await create_topic(settings, "out", 2, {"max.message.bytes": "2000"})
         async with producing(settings, max_request_size=1 << 20) as producer:
             output = BatchProducer(producer, topic)
-            await output.send([b"a", b"b"], [b"x" * 5000, b"x"], None, [0, 1])
-            with pytest.raises(KafkaError, match="MessageSizeTooLarge"):
-                await output.flush()
-            await output.send([b"a"], [b"x"], None, [0])
+            keys, values = [b"a", b"b", b"c"], [b"x" * 5000, b"x", b"x" * 2000]
+            assert await output.too_large(keys, values) == [0, 2]
+            with pytest.raises(RecordTooLarge, match=r"row 0 .*takes 2000"):
+                await output.send(keys, values, None, [0, 1, 0])
+            await output.send([b"a"] * 100, [b"x" * (await output.room() - 1)] * 100, None, [0] * 100)
+            await output.send([None] * 1000, [b"x" * 100] * 1000, None, [0] * 1000)  # no batch is larger either
             await output.flush()
-            assert output.acknowledged[0] == 1
+            assert output.acknowledged == {0: 1100}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.kafka
+def test_a_limit_that_was_lowered_meanwhile_is_learned(kafka_broker: Broker, topic_prefix: str) -> None:
+    async def scenario() -> None:
+        settings = kafka_broker.settings(topic_prefix)
+        topic = await create_topic(settings, "out", 1)
+        async with producing(settings, max_request_size=1 << 20) as producer, administering(settings) as admin:
+            output = BatchProducer(producer, topic)
+            assert not await output.too_large([None], [b"x" * 5000])
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": "2000"})])
+
+            async def refused() -> bool:
+                await output.send([None], [b"x" * 5000])
+                try:
+                    await output.flush()
+                except KafkaError as error:
+                    return "MessageSizeTooLarge" in str(error)
+                return False
+
+            await until(refused, what="the new limit")
+            assert await output.too_large([None], [b"x" * 5000]) == [0]
 
     asyncio.run(scenario())
 

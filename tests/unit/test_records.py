@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import struct
 import weakref
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
+import zstandard
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchError, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
+from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import records
-from streams.columns import Columns, Reader
+from streams.columns import UNREADABLE, Columns, Reader, Unreadable
+from streams.decompress import LIMIT
 
 INPUT = TopicPartition("input", 0)
 AT = 1_700_000_000_000
@@ -148,15 +153,109 @@ def test_whatever_is_in_a_record(batches: list[list[Any]], offset: int, limit: i
 
 
 @pytest.mark.usefixtures("reading")
-def test_a_corrupt_batch_is_told_and_fetched_again_with_what_came_before_it() -> None:
-    data = bytearray(batch(0, RECORDS) + batch(4, RECORDS))
-    data[-1] ^= 1
-    result = handed_out(fetched(bytes(data)))
-    with pytest.raises(CorruptRecordException):
-        result.getall(100)
-    assert not result.has_more()
-    assert not result.getall(100)
-    assert result._assignment.position == 0
+def test_a_batch_with_a_wrong_checksum_is_fetched_again_and_then_given_up() -> None:
+    data = bytearray(batch(0, RECORDS) + batch(4, RECORDS) + batch(8, RECORDS))
+    data[-len(batch(8, RECORDS)) - 1] ^= 1
+    consumer: Any = SimpleNamespace(_fetcher=SimpleNamespace(_records={}))
+    records.hand_out_columns(consumer)
+    results, position = consumer._fetcher._records, 0
+    for came in (4, 0):
+        results[INPUT] = fetched(bytes(data), position)
+        assert len(results[INPUT].getall(100)) == came
+        assert not results[INPUT].has_more()
+        position = results[INPUT]._assignment.position
+        assert position == 4
+    results[INPUT] = fetched(bytes(data), position)
+    columns = results[INPUT].getall(100)
+    assert list(columns.offsets) == [4, 8, 9, 10, 11]
+    assert columns.values[0] == UNREADABLE
+    assert columns.unreadable == {0: Unreadable(8, bytes(data[len(batch(0, RECORDS)) : -len(batch(8, RECORDS))]), ANY)}
+    assert "checksum" in columns.unreadable[0].detail
+
+
+def sealed(made: bytes) -> bytes:
+    """A batch with the checksum that fits it."""
+    return made[:17] + struct.pack(">I", calc_crc32c(made[21:])) + made[21:]
+
+
+def changed(made: bytes, at: int, *octets: int) -> bytes:
+    """A batch with other bytes at a place, and the checksum that fits them."""
+    return sealed(made[:at] + bytes(octets) + made[at + len(octets) :])
+
+
+def compressed(codec: int, body: bytes, count: int = 4) -> bytes:
+    """A batch that says to have so many records, compressed, and has that."""
+    head = batch(0, RECORDS[:count])[:61]
+    return changed(head[:8] + struct.pack(">i", 49 + len(body)) + head[12:] + body, 22, codec)
+
+
+PLAIN = batch(0, RECORDS)[61:]
+UNREADABLE_BATCHES = {
+    "an unknown codec": (compressed(5, PLAIN), 0, "codec has the number 5"),
+    **{
+        f"garbage for {name}": (compressed(codec, b"\x82SNAPPY\0garbage garbage garbage"), 0, f"not {name}")
+        for codec, name in ((1, "gzip"), (2, "snappy"), (3, "lz4"), (4, "zstd"))
+    },
+    "an endless block of snappy": (
+        compressed(2, b"\x82SNAPPY\0" + bytes(8) + struct.pack(">i", -4) + b"abcd"),
+        0,
+        "a block of -4 bytes",
+    ),
+    "too large": (compressed(4, zstandard.compress(bytes(LIMIT + 1))), 0, "more than 256 MiB"),
+    "garbage that is compressed well": (compressed(1, gzip.compress(b"garbage" * 9)), 0, "record"),
+    "garbage behind two records": (changed(batch(0, RECORDS), 61 + 34, 255, 255, 255), 2, "record"),
+    "fewer records than it says": (changed(batch(0, RECORDS), 60, 9), 4, None),
+    "offsets of others": (changed(batch(0, [(0, AT, b"a", b"one", []), (9, AT, b"", b"two", [])]), 26, 1), 1, "record"),
+    "one offset for all": (changed(batch(0, [(0, AT, b"a", b"one", [])] * 3), 26, 2), 1, "record"),
+}
+
+
+@pytest.mark.usefixtures("reading")
+@pytest.mark.parametrize("limit", [None, 1, 2, 5])
+@pytest.mark.parametrize("name", UNREADABLE_BATCHES)
+def test_records_that_cannot_be_read_stand_as_one_among_their_neighbours(name: str, limit: int | None) -> None:
+    bad, good, why = UNREADABLE_BATCHES[name]
+    following = struct.unpack_from(">i", bad, 23)[0] + 1
+    data = bad + batch(following, RECORDS)
+    offset, got = 0, Columns()
+    result = handed_out(fetched(data))
+    while result.has_more():
+        some = result.getall(limit)
+        assert some.size == sum(len(part or b"") for part in (*some.keys, *some.values))
+        assert len(some.keys) == len(some.values) == len(some.timestamps) == len(some.offsets)
+        for at in range(len(some)):
+            assert some.offsets[at] == offset
+            offset = some.unreadable[at].following if at in some.unreadable else offset + 1
+            if at in some.unreadable:
+                assert (some.keys[at], some.values[at]) == (None, UNREADABLE)
+                assert some.unreadable[at].batch == bad
+                assert f"{some.offsets[at]} to {following - 1}" in some.unreadable[at].detail
+                assert why is not None
+                assert why in some.unreadable[at].detail
+                got.unreadable[len(got)] = some.unreadable[at]
+            got.append(some.offsets[at], some.timestamps[at], some.keys[at], some.values[at])
+    assert offset == following + len(RECORDS)
+    assert len(got) == good + (following > good) + len(RECORDS)
+    assert list(got.unreadable) == ([good] if following > good else [])
+    assert got.values[-len(RECORDS) :] == [value for _, _, _, value, _ in RECORDS]
+
+
+@pytest.mark.usefixtures("reading")
+@pytest.mark.parametrize("codec", [1, 2, 3, 4])
+def test_every_codec_of_kafkas_is_read(codec: int) -> None:
+    rows = [(at, AT + at, b"key %d" % at, b"value " * (at % 50), []) for at in range(2000)]
+    columns = handed_out(fetched(batch(0, rows, codec))).getall()
+    assert list(zip(columns.keys, columns.values, strict=True)) == [(key, value) for _, _, key, value, _ in rows]
+    assert not columns.unreadable
+
+
+@given(st.sampled_from([1, 2, 3, 4]), st.binary(max_size=200), st.integers(0, 300))
+def test_no_bytes_stop_the_reading(codec: int, garbage: bytes, at: int) -> None:
+    body = bytearray(batch(0, [*RECORDS[:3], (3, 0, None, garbage, [])], codec)[61:])
+    body[at % len(body)] ^= 0x55
+    columns = handed_out(fetched(compressed(codec, bytes(body)) + batch(4, RECORDS))).getall()
+    assert columns.values[-len(RECORDS) :] == [value for _, _, _, value, _ in RECORDS]
+    assert columns.offsets[0] == 0
 
 
 @given(st.integers(0, 200), st.integers(0, 255))
@@ -165,8 +264,9 @@ def test_a_record_that_does_not_end_where_it_says_is_corrupt(at: int, byte: int)
     data[at % len(data)] = byte
     columns = Columns()
     try:
-        Reader(bytes(data), 0, len(data), 3, 0, AT, None).read(columns, 0, 100)
-    except (CorruptRecordException, UnicodeDecodeError):
+        Reader(bytes(data), 0, len(data), 3, 0, AT, None, 3).read(columns, 0, 100)
+    except CorruptRecordException:
+        assert len(columns.keys) == len(columns.values) == len(columns.timestamps) == len(columns.offsets) == 0
         return
     assert len(columns.keys) == len(columns.values) == len(columns.timestamps) == len(columns.offsets)
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,68 +15,17 @@ import pytest
 from schemas import records, single
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
-from schemas.registry import HttpRegistry, LocalRegistry, RegistryError, UnknownSchemaError
+from schemas.registry import HttpRegistry, LocalRegistry, RegistryError, RegistryRefusesError, UnknownSchemaError
 from schemas.wire import CONFLUENT, SINGLE_OBJECT, Wire, WireHeader, parse
+from tests.registries import ConfluentService, serving
 
 LINK = {"subject": "customer:1", "identifier": "device:2", "occurred_at": 1_700_000_000_000}
 
 
-class ConfluentService(ThreadingHTTPServer):
-    """Registers and serves schemas; `broken` is what it answers instead, if set."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.by_id: dict[int, dict[str, Any]] = {}
-        self.requests: list[tuple[str, str]] = []
-        self.authorisations: list[str | None] = []
-        self.broken: tuple[int, bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: ConfluentService
-
-    def do_GET(self) -> None:
-        found = self.server.by_id.get(int(self.path.rpartition("/")[2]))
-        if found is None:
-            self._answer(404, {"error_code": 40403, "message": "Schema not found"})
-        else:
-            self._answer(200, found)
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        known = [id_ for id_, schema in self.server.by_id.items() if schema == body]
-        id_ = known[0] if known else 100 + len(self.server.by_id)
-        self.server.by_id[id_] = body
-        self._answer(200, {"id": id_})
-
-    def _answer(self, status: int, body: dict[str, Any]) -> None:
-        self.server.requests.append((self.command, self.path))
-        self.server.authorisations.append(self.headers["Authorization"])
-        status, raw = self.server.broken or (status, json.dumps(body).encode())
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, *args: object) -> None:
-        """Quiet."""
-
-
 @pytest.fixture
 def service() -> Iterator[ConfluentService]:
-    server = ConfluentService()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving() as server:
+        yield server
 
 
 @pytest.mark.parametrize("wire", [CONFLUENT, SINGLE_OBJECT])
@@ -199,7 +146,7 @@ def test_a_service_that_gives_no_id(service: ConfluentService) -> None:
 
 
 def test_no_service_at_all() -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+    with serving() as server:
         port = server.server_port
     with pytest.raises(RegistryError, match=f"127.0.0.1:{port}.* did not answer"):
         HttpRegistry(f"http://127.0.0.1:{port}", timeout=1).header_for("link", CONFLUENT)
@@ -219,3 +166,75 @@ def test_credentials_are_sent_and_not_shown(service: ConfluentService) -> None:
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(ValueError, match="http://HOST:PORT"):
         HttpRegistry(url)
+
+
+@pytest.mark.parametrize("number", [2**31, 2**32 - 1])
+def test_an_id_that_no_registry_gives_is_not_asked_for(service: ConfluentService, number: int) -> None:
+    registry = HttpRegistry(service.url)
+    with pytest.raises(UnknownSchemaError, match=f"schema id {number} is beyond 2147483647"):
+        registry.writer_schema(WireHeader(CONFLUENT, number))
+    assert registry.settled(number)
+    assert not service.requests
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 422])
+def test_answers_that_there_is_no_such_schema(service: ConfluentService, status: int) -> None:
+    service.broken = (status, b"no")
+    registry = HttpRegistry(service.url)
+    for _ in range(2):
+        with pytest.raises(UnknownSchemaError, match=f"answered {status}"):
+            registry.writer_schema(WireHeader(CONFLUENT, 7))
+    assert len(service.requests) == 1
+    service.broken, service.by_id[7] = None, {"schema": json.dumps(records.raw("link"))}
+    assert registry.look_up(WireHeader(CONFLUENT, 7))["name"] == "rihla.Link"
+    assert registry.writer_schema(WireHeader(CONFLUENT, 7))["name"] == "rihla.Link"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_an_answer_that_nothing_but_other_settings_helps(service: ConfluentService, status: int) -> None:
+    service.broken = (status, b"who are you")
+    with pytest.raises(RegistryRefusesError, match=f"answered {status}.*RIHLA_REGISTRY"):
+        HttpRegistry(service.url).writer_schema(WireHeader(CONFLUENT, 7))
+
+
+@pytest.mark.parametrize("status", [302, 408, 409, 429, 500, 502, 503])
+def test_any_other_answer_is_an_outage(service: ConfluentService, status: int) -> None:
+    service.broken = (status, b"later")
+    with pytest.raises(RegistryError, match=f"{status}") as raised:
+        HttpRegistry(service.url).writer_schema(WireHeader(CONFLUENT, 7))
+    assert not isinstance(raised.value, (UnknownSchemaError, RegistryRefusesError))
+
+
+def test_garbage_does_not_flood_the_service_and_hides_no_schema(service: ConfluentService) -> None:
+    service.by_id |= {id_: {"schema": json.dumps(records.raw("link"))} for id_ in range(1, 60)}
+    registry = HttpRegistry(service.url)
+    payloads = [b"\0" + number.to_bytes(4, "big") + b"x" for number in range(1_000, 9_000)]
+    decoded = BatchDecoder("link", registry).decode(payloads)
+    assert len(decoded.errors) == 8_000
+    assert len(service.requests) <= 60
+    assert "not asked for" in decoded.errors[-1][1]
+    for id_ in range(1, 60):  # what there is costs nothing of what may be asked in vain
+        registry.keep(id_, service.by_id[id_]["schema"])
+        assert registry.writer_schema(WireHeader(CONFLUENT, id_))
+
+
+def test_what_is_kept_answers_in_an_outage_and_names_what_is_written(service: ConfluentService) -> None:
+    first = HttpRegistry(service.url)
+    header = first.header_for("link", CONFLUENT)
+    ((id_, schema),) = first.learned.items()
+    service.broken = (503, b"")
+    second = HttpRegistry(service.url)
+    second.keep(id_, schema)
+    assert second.header_for("link", CONFLUENT) == header
+    assert second.writer_schema(parse(header))["name"] == "rihla.Link"
+    with pytest.raises(RegistryError):
+        second.header_for("case", CONFLUENT)
+
+
+@pytest.mark.parametrize(
+    "schema", ["", "[]", "7", "{}", "[" * 100_000, '{"type": "record"}', '["null", "no.Such"]', "null"]
+)
+def test_what_is_no_avro_record_is_unknown(service: ConfluentService, schema: str) -> None:
+    service.by_id[7] = {"schema": schema}
+    with pytest.raises(UnknownSchemaError, match="schema id 7"):
+        HttpRegistry(service.url).writer_schema(WireHeader(CONFLUENT, 7))

@@ -1,0 +1,128 @@
+"""Records as large as a topic takes, that are refused, or that grow on their way, on real brokers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+import pytest
+from aiokafka.admin import NewTopic
+
+from schemas.decode import BatchDecoder
+from schemas.registry import LocalRegistry
+from schemas.single import decode_one, encode_one
+from streams.app import REQUEST_BYTES
+from streams.dead_letters import is_cut
+from streams.originals import GONE, UNREADABLE, originals
+from streams.output import RECORD_OVERHEAD
+from streams.settings import Settings
+from tests.brokers import Broker, until
+from tests.integration.test_codecs import Written, enriching, event, numbers
+from tests.workers import administering, producing
+
+
+async def make_topics(settings: Settings, limits: Mapping[str, int]) -> None:
+    """Create topics that take no more than so many bytes of a batch, before Rihla makes the others."""
+    topics = [
+        NewTopic(settings.topic(name), 1, 1, topic_configs={"max.message.bytes": str(limit)})
+        for name, limit in limits.items()
+    ]
+    async with administering(settings) as admin:
+        await admin.create_topics(topics)
+
+
+async def letters(written: Written, count: int) -> pl.DataFrame:
+    """So many dead letters, in their order."""
+
+    async def all_there() -> bool:
+        return len(await written.read()) >= count
+
+    await until(all_there, what=f"{count} dead letters")
+    return BatchDecoder("dead_letter", LocalRegistry()).decode(written.values).frame
+
+
+def test_the_letter_of_a_record_as_large_as_can_be_is_cut_and_says_where_the_whole_is(
+    broker: Broker, topic_prefix: str
+) -> None:
+    async def scenario() -> None:
+        settings = broker.settings(topic_prefix, partitions=1)
+        largest = REQUEST_BYTES if broker.embedded else 100_000
+        if not broker.embedded:
+            await make_topics(settings, {"stay": largest, "dead-letters": largest})
+        topic = settings.topic("stay")
+        sizes = [largest - RECORD_OVERHEAD - less for less in (0, 75, 150)]
+        records: list[tuple[bytes | None, bytes]] = [(None, b"\xff" * size) for size in sizes]
+        records += [(b"\xfe" * (sizes[0] - 700), b"\xff" * 600), (None, b"\xff" * 1000)]
+        async with enriching(settings), producing(settings, max_request_size=2 * REQUEST_BYTES) as producer:
+            for key, value in records:
+                await producer.send_and_wait(topic, value, key=key, partition=0)
+            await producer.send_and_wait(topic, event(1), partition=0)
+            async with Written(settings, "interactions") as interactions, Written(settings, "dead-letters") as written:
+
+                async def there() -> bool:
+                    return numbers(await interactions.read()) == {1}
+
+                await until(there, what="the neighbour")
+                found = await letters(written, len(records))
+            assert found["offset"].to_list() == [*range(len(records))]
+            assert [is_cut(detail) for detail in found["detail"]] == [True, True, True, True, False]
+            assert found["reason"].unique().to_list() == ["undecodable"]
+            for (key, value), cut_key, cut in zip(records, found["key"], found["payload"], strict=True):
+                assert value.startswith(cut)
+                assert (key or b"").startswith(cut_key or b"")
+            assert len(found["payload"][0]) > largest - 1000
+            whole, left = await originals(
+                settings, found.select("topic", "partition", "offset", "key", "payload", "detail")
+            )
+            assert not left
+            assert whole.select("key", "payload").rows() == records
+            # What does not stand there is not sent in its place.
+            changed = found.with_columns(payload=pl.lit(b"other"), offset=pl.col("offset") + 1)
+            whole, left = await originals(settings, changed)
+            assert (whole.height, left) == (1, {GONE: 4})
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.kafka
+def test_an_event_whose_interaction_is_too_large_is_a_letter_and_its_neighbours_go_on(
+    kafka_broker: Broker, topic_prefix: str
+) -> None:
+    async def scenario() -> None:
+        settings = kafka_broker.settings(topic_prefix, partitions=1)
+        await make_topics(settings, {"interactions": 3000})
+        stay = decode_one(event(0), "stay")
+        large = encode_one("stay", {**stay, "ids": [{"kind": "device", "value": "d" * 2900}]})
+        topic = settings.topic("stay")
+        async with enriching(settings), producing(settings, linger_ms=50) as producer:
+            sent: list[Any] = [await producer.send(topic, event(number), partition=0) for number in range(1, 300)]
+            sent.append(await producer.send(topic, large, partition=0))
+            sent += [await producer.send(topic, event(number), partition=0) for number in range(300, 600)]
+            await asyncio.gather(*sent)
+            async with Written(settings, "interactions") as interactions, Written(settings, "dead-letters") as written:
+
+                async def there() -> bool:
+                    return numbers(await interactions.read()) == {*range(1, 600)}
+
+                await until(there, what="the neighbours")
+                (letter,) = (await letters(written, 1)).to_dicts()
+            assert (letter["topic"], letter["offset"], letter["reason"]) == (topic, 299, "too_long")
+            assert letter["payload"] == large
+            assert "the record for the topic interactions has" in letter["detail"]
+
+    asyncio.run(scenario())
+
+
+def test_letters_of_lines_and_of_batches_are_not_sent_as_records() -> None:
+    rows = [
+        ("file:/a", 0, 3, None, b"x", "the line (cut: 1 of 9 bytes of the payload and 0 of 0 of the key are here)"),
+        ("file:/a", 0, 4, None, b"x", "the records at offsets 4 to 9 cannot be read: its checksum is wrong"),
+        ("file:/a", 0, 5, None, b"x", "no JSON"),
+    ]
+    names = ["topic", "partition", "offset", "key", "payload", "detail"]
+    found = pl.DataFrame(rows, schema=names, orient="row", schema_overrides={"key": pl.Binary()})
+    whole, left = asyncio.run(originals(Settings(), found))
+    assert whole["offset"].to_list() == [5]
+    assert left == {UNREADABLE: 1, GONE: 1}
