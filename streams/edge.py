@@ -21,7 +21,7 @@ from streams.erasure.erased import Erased
 from streams.erasure.follow import Follower
 from streams.erasure.guard import guard
 from streams.output import Output
-from streams.progress import Records
+from streams.progress import SINCE, Records
 from streams.settings import Settings
 from streams.transport import RecordBatch, lags, positions
 
@@ -72,17 +72,18 @@ class Edge:
         record: str,
         rows: pl.DataFrame | Sequence[Sequence[Any]],
         keys: Sequence[bytes | None],
-        timestamps: Any = None,
+        since: int | None = None,
         marks: Sequence[tuple[str, bytes]] = (),
     ) -> None:
         """Send rows; they are durable after `flush`.
 
         Args:
             topic: without prefix. record: the schema of the rows. rows: a frame, or tuples (see BatchEncoder.encode).
-            keys: one a row. timestamps: epoch ms, one a row, one for all, or None for now. marks: headers of every row.
+            keys: one a row. since: when the oldest raw event that they follow from came (epoch ms), see SINCE.
+            marks: headers of every row.
         """
         if len(rows):
-            await self.send(topic, keys, self.encode(record, rows), timestamps, marks)
+            await self.send(topic, keys, self.encode(record, rows), since, marks)
 
     def encode(self, record: str, rows: pl.DataFrame | Sequence[Sequence[Any]]) -> list[bytes]:
         """The values of rows: a frame, or tuples (see BatchEncoder.encode), of the schema `record`."""
@@ -96,14 +97,15 @@ class Edge:
         topic: str,
         keys: Sequence[bytes | None],
         values: Sequence[bytes],
-        timestamps: Any = None,
+        since: int | None = None,
         marks: Sequence[tuple[str, bytes]] = (),
     ) -> None:
         """Send what is encoded; the rest as for `publish`."""
         output = self._outputs.get(topic)
         if output is None:
             output = self._outputs[topic] = Output(self.app, self.settings.topic(topic))
-        await output.send(keys, values, timestamps, marks=marks)
+        first = () if since is None else ((SINCE, b"%d" % since),)
+        await output.send(keys, values, marks=marks, first=first)
         self._unflushed[topic] = self._unflushed.get(topic, 0) + len(values)
 
     async def refuse(self, refused: Iterable[tuple[Records, int, str, str]]) -> None:

@@ -168,7 +168,8 @@ SINK_RETRIES = Counter("rihla_sink_retries_total", "Inserts tried again, by Clic
 # Read and not yet acknowledged by ClickHouse: grows to its bound while ClickHouse is away, then back-pressure holds.
 SINK_PENDING_ROWS = Gauge("rihla_sink_pending_rows", "Rows read and not yet acknowledged by ClickHouse.", ["table"])
 
-# What the whole pipeline promises: from the raw event's Kafka timestamp to the acknowledged insert of what it caused.
+# What the whole pipeline promises: from the raw event to the acknowledged insert of what it caused. Of
+# events that were handled together, the oldest counts; header SINCE carries its time along.
 EVENT_TO_TABLE_SECONDS = Histogram(
     "rihla_event_to_table_seconds",
     "From the Kafka timestamp of the raw event to the acknowledged insert.",

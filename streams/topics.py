@@ -13,15 +13,23 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExists
 from streams.errors import RihlaError
 from streams.settings import Settings
 
-ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1)}
-"""Kafka refuses records stamped more than an hour ahead of its own clock: a worker whose clock has jumped would stop.
-No table depends on these stamps. (Not for the channels: there a producer with a wrong clock should be told.)"""
-FOREVER = {"retention.ms": "-1", **ANY_TIME}
-LATEST_BY_KEY = {"cleanup.policy": "compact", **ANY_TIME}
+APPENDED = {"message.timestamp.type": "LogAppendTime"}
+"""The broker stamps records when it appends them, and retention counts from then. By a producer's stamp, which may be
+the time of the event (Connect, MirrorMaker, a backfill) or of a clock that is wrong, a record could be deleted as soon
+as it is written, or refused as one of the future. No table depends on stamps."""
+HORIZON_DAYS = 30
+"""For so long any worker may be away and lose nothing."""
+FOR_HORIZON = {
+    "cleanup.policy": "delete",
+    "retention.ms": str(HORIZON_DAYS * 24 * 3600 * 1000),
+    "retention.bytes": "-1",
+    **APPENDED,
+}
+FOREVER = {**FOR_HORIZON, "retention.ms": "-1"}
+LATEST_BY_KEY = {"cleanup.policy": "compact", **APPENDED}
 ROOMY = {"max.message.bytes": str(16 << 20)}
 """Of what workers write: an interaction, and a dead letter, is somewhat larger than the record that it is made of."""
 CHANGELOG = {**LATEST_BY_KEY, **ROOMY, "min.cleanable.dirty.ratio": "0.3"}
-DAYS_30 = {"retention.ms": str(30 * 24 * 3600 * 1000), **ANY_TIME}
 ATTEMPTS_WAIT = 0.2  # seconds between looks for a topic just created
 VISIBLE_WITHIN = 30.0  # seconds
 
@@ -40,21 +48,21 @@ class Topic:
 
 
 TOPICS = (
-    Topic("booking"),
-    Topic("check-in"),
-    Topic("stay"),
-    Topic("post-travel"),
-    Topic("interactions", None, ANY_TIME),
+    Topic("booking", None, FOR_HORIZON),
+    Topic("check-in", None, FOR_HORIZON),
+    Topic("stay", None, FOR_HORIZON),
+    Topic("post-travel", None, FOR_HORIZON),
+    Topic("interactions", None, FOR_HORIZON),
     Topic("links", 1, FOREVER),  # who is who is a function of all of them
     Topic("identities", None, LATEST_BY_KEY),
-    Topic("parts", None, ANY_TIME),
-    Topic("recalls", None, ANY_TIME),
+    Topic("parts", None, FOR_HORIZON),
+    Topic("recalls", None, FOR_HORIZON),
     Topic("journeys", None, LATEST_BY_KEY),
     Topic("customers", None, LATEST_BY_KEY),
     Topic("cases", None, LATEST_BY_KEY),
-    Topic("alerts", None, ANY_TIME),
-    Topic("moves", None, ANY_TIME),
-    Topic("dead-letters", None, DAYS_30),
+    Topic("alerts", None, FOR_HORIZON),
+    Topic("moves", None, FOR_HORIZON),
+    Topic("dead-letters", None, FOR_HORIZON),
     Topic("erasures", 1, LATEST_BY_KEY),
 )
 CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")
@@ -112,14 +120,15 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[T
             settings.topic(topic.name),
             topic.partitions or settings.partitions,
             settings.replication,
-            topic_configs={} if settings.embedded else _config(topic),
+            topic_configs={} if settings.embedded else config_of(topic),
         )
         for topic in topics
     ]
     await _request(admin, wanted)
 
 
-def _config(topic: Topic) -> dict[str, str]:
+def config_of(topic: Topic) -> dict[str, str]:
+    """The settings with which a topic is made."""
     return topic.config if topic.name in CHANNEL_TOPICS else {**ROOMY, **topic.config}
 
 

@@ -48,14 +48,12 @@ def create(app: Any, settings: Settings) -> Edge:
                 read[channel] = records
         enriched = enricher.enrich({channel: records.values for channel, records in read.items()}, now_ms())
         await edge.refuse(_refused(enriched, read))
-        # usually all were taken, and in their order
-        times = [at for records in read.values() for at in records.timestamps]
-        timestamps = times if len(enriched.rows) == len(times) else [times[row] for row in enriched.rows]
+        since = min(batch.since for batch in batches)
         if enriched.values:
-            await edge.send("interactions", enriched.subjects, enriched.values, timestamps)
+            await edge.send("interactions", enriched.subjects, enriched.values, since)
         links = sent.new(enriched.links)
         rows = [(subject.decode(), identifier.decode(), at) for (subject, identifier), at in links]
-        await edge.publish("links", "link", rows, [subject for (subject, _), _ in links])
+        await edge.publish("links", "link", rows, [subject for (subject, _), _ in links], since)
         await edge.flush()
         _count(enriched)
         edge.observe(batches, time.perf_counter() - began)

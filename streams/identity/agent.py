@@ -59,7 +59,7 @@ def create(app: Any, settings: Settings) -> Edge:
             ]
         )
         await edge.flush()
-        begin, identifiers = 0, set[str]()
+        begin, identifiers, since = 0, set[str](), min(batch.since for batch in batches)
         for end, erasing in runs(erased):  # in their order: what comes of each has the version of its last link
             some, version = slice(begin, end), offsets[end - 1] + 1 if end < frame.height else batches[-1].next_offset
             begin = end
@@ -69,16 +69,14 @@ def create(app: Any, settings: Settings) -> Edge:
                     continue  # what follows takes the place of what is erased: both are published as one
             good = ~senseless[some] & ~erased[some]
             kept = [offset for offset, is_good in zip(offsets[some], good, strict=True) if is_good]
-            await link(batch, frame[some].filter(good).rows(), kept, version, identifiers)
+            await link(frame[some].filter(good).rows(), kept, version, identifiers, since)
             identifiers = set()
         graph = table.resolver().graph
         metrics.IDENTITY_LINKS.set(graph.link_count)
         metrics.IDENTITY_IDENTIFIERS.set(len(graph))
         edge.observe(batches, time.perf_counter() - began)
 
-    async def link(
-        batch: Records, links: Sequence[Link], offsets: Sequence[int], version: int, erased: set[str]
-    ) -> None:
+    async def link(links: Sequence[Link], offsets: Sequence[int], version: int, erased: set[str], since: int) -> None:
         """Forget the erased, take in links; the order of the steps is explained in streams.identity.resolver."""
         before = table.resolver()
         resolver, settle = await table.erase(erased) if erased else (before, table.flush)
@@ -91,15 +89,15 @@ def create(app: Any, settings: Settings) -> Edge:
         if changes:
             table.announce(version)
             await table.flush()
-            await publish(batch, changes, version)
+            await publish(changes, version, since)
         await settle()
         table.record(resolver.news)
         await table.flush()
         resolver.settled()
 
-    async def publish(batch: Records, changes: Sequence[Change], version: int) -> None:
+    async def publish(changes: Sequence[Change], version: int, since: int) -> None:
         keys = [change.identifier.encode() for change in changes]
-        await edge.publish("identities", "identity", records(changes, version), keys, batch.timestamps[-1])
+        await edge.publish("identities", "identity", records(changes, version), keys, since)
         await edge.flush()
 
     topic = app.topic(settings.topic("links"), key_serializer="raw", value_serializer="raw")

@@ -77,21 +77,23 @@ class Turn(NamedTuple):
 
 
 class Outgoing:
-    """What is to be published, encoded: keys, values and timestamps of each topic."""
+    """What is to be published, encoded: keys and values of each topic."""
 
     def __init__(self, encode: Callable[[str, list[Row]], list[bytes]]) -> None:
         """encode: as of Edge."""
         self._encode = encode
-        self.topics: dict[str, tuple[list[bytes], list[bytes], list[int]]] = {}
+        self.topics: dict[str, tuple[list[bytes], list[bytes]]] = {}
+        self.since: int | None = None
+        """When the oldest raw event came that some of it follows from, epoch ms."""
 
-    def add(self, changes: Changes, timestamp: int) -> None:
-        """Encode what follows from changes. timestamp: that of the oldest record, or the worker's clock, epoch ms."""
+    def add(self, changes: Changes, since: int) -> None:
+        """Encode what follows from changes. since: when the oldest raw event behind them came, or now, epoch ms."""
+        self.since = since if self.since is None else min(since, self.since)
         for topic, record, rows_of, key_of in _PUBLISHED:
             if rows := rows_of(changes):
-                keys, values, timestamps = self.topics.setdefault(topic, ([], [], []))
+                keys, values = self.topics.setdefault(topic, ([], []))
                 keys += [key_of(row).encode() for row in rows]
                 values += self._encode(record, rows)
-                timestamps += [timestamp] * len(rows)
 
 
 def create(app: Any, settings: Settings) -> Edge:
@@ -103,17 +105,17 @@ def create(app: Any, settings: Settings) -> Edge:
     reader = Reader(edge.decode, topics, watching)
     working = asyncio.Lock()  # a batch or a turn of timers at a time: both write the same states and outputs
 
-    def fold_in(partition: int, messages: Messages, timestamp: int, outgoing: Outgoing) -> list[Turn]:
+    def fold_in(partition: int, messages: Messages, since: int, outgoing: Outgoing) -> list[Turn]:
         load, published = partial(table.get, partition), table.written(partition)
         return [
-            put(partition, fold_messages(load, some, watching, published), timestamp, outgoing)
+            put(partition, fold_messages(load, some, watching, published), since, outgoing)
             for some in messages.taken(SUBJECTS_AT_ONCE)
         ]
 
-    def put(partition: int, changes: Changes, timestamp: int, outgoing: Outgoing) -> Turn:
+    def put(partition: int, changes: Changes, since: int, outgoing: Outgoing) -> Turn:
         for key, state in changes.states.items():
             table.put(partition, key, state)
-        outgoing.add(changes, timestamp)
+        outgoing.add(changes, since)
         keys = changes.states.keys()
         recalls = len(changes.recalls)
         return Turn(partition, keys, changes.due, changes.opened, changes.news, changes.duplicates, recalls)
@@ -128,7 +130,7 @@ def create(app: Any, settings: Settings) -> Edge:
 
     def fold(group: Group, outgoing: Outgoing) -> list[Turn]:
         turns: list[Turn] = []
-        for partition, at in group.timestamps.items():
+        for partition, at in group.since.items():
             messages = group.of(partition)
             if subjects := group.erased.get(partition):  # with what came of them; but parts may be of afterwards
                 before = Messages(messages.interactions, messages.identities)
@@ -147,7 +149,7 @@ def create(app: Any, settings: Settings) -> Edge:
     async def publish(outgoing: Outgoing) -> None:
         for topic, *_ in _PUBLISHED:
             if topic in outgoing.topics:
-                await edge.send(topic, *outgoing.topics[topic])
+                await edge.send(topic, *outgoing.topics[topic], outgoing.since)
 
     async def handle(batches: list[RecordBatch]) -> None:
         async with working:
