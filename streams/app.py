@@ -14,6 +14,7 @@ from typing import Any
 import faust
 
 from streams import transport
+from streams.errors import RihlaError
 from streams.settings import Settings
 from streams.topics import COMPACTED, ensure_topics
 
@@ -44,6 +45,7 @@ class App(faust.App):  # type: ignore[misc]  # Faust is untyped
     logger = logging.getLogger("faust.app")  # for what Faust's own code says in the name of this class
     settings: Settings
     embedded: bool
+    worker: str
     compacted_topics: frozenset[str]
 
     def _create_directories(self) -> None:
@@ -88,6 +90,7 @@ def build(settings: Settings, worker: str) -> App:
     )
     app.settings = settings
     app.embedded = settings.embedded
+    app.worker = worker
     app.compacted_topics = frozenset(settings.topic(name) for name in COMPACTED)
     return app
 
@@ -163,6 +166,8 @@ async def _run(app: App, services: tuple[Any, ...]) -> tuple[int, bool]:
         stopped = await _stop(app, starting, services, STOP_WITHIN if reason is None else STOP_CRASHED_WITHIN)
     if reason is not None:
         log.critical("worker stopped: %s: %s", type(reason).__name__, reason)
+        if isinstance(reason, RihlaError) and reason.hint:
+            log.critical("what to do: %s", reason.hint)
     return int(reason is not None), stopped
 
 

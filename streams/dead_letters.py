@@ -10,6 +10,9 @@ import polars as pl
 from schemas.records import polars_schema
 from streams.metrics import package_version
 
+EXPIRED = "expired"
+"""Reason of a letter about records that were deleted before they were read (streams.missed)."""
+
 REASONS = (
     "undecodable",
     "bad_event_id",
@@ -20,6 +23,7 @@ REASONS = (
     "bad_country",
     "too_long",
     "unstorable",
+    EXPIRED,
 )
 """The closed list of reasons."""
 

@@ -15,11 +15,12 @@ from schemas.decode import BatchDecoder, Decoded
 from schemas.encode import BatchEncoder
 from schemas.registry import HttpRegistry, LocalRegistry, Registry
 from streams import metrics
-from streams.dead_letters import DeadLetter, attempts, letters_frame
+from streams.dead_letters import EXPIRED, DeadLetter, attempts, letters_frame
 from streams.erasure import key
 from streams.erasure.erased import Erased
 from streams.erasure.follow import Follower
 from streams.erasure.guard import guard
+from streams.missed import letters
 from streams.output import Output
 from streams.progress import SINCE, Records
 from streams.settings import Settings
@@ -134,6 +135,20 @@ class Edge:
         )
         for letter in gathered:
             metrics.DEAD_LETTERS.labels(self.worker, letter.reason).inc()
+
+    async def tell_missed(self) -> None:
+        """Keep the news of records that were missed as dead letters (see streams.missed)."""
+        missed = self.app.consumer.missed if self.app.started else []
+        if not missed:
+            return
+        told = list(missed)
+        frame = letters_frame(letters(told, self.worker), now_ms())
+        # An output of its own, since those of the agents are for one task at a time.
+        output = Output(self.app, self.settings.topic(DEAD_LETTERS))
+        await output.send([None] * len(told), self.encode("dead_letter", frame))
+        await output.flush()
+        del missed[: len(told)]
+        metrics.DEAD_LETTERS.labels(self.worker, EXPIRED).inc(len(told))
 
     async def flush(self) -> None:
         """Return once the broker has acknowledged everything published; raise when it does not."""

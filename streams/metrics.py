@@ -74,6 +74,13 @@ CONSUMER_LAG = Gauge(
 # Each one stops the worker for a moment; many mean that a worker cannot stay in its group.
 REBALANCES = Counter("rihla_rebalances_total", "Partition assignments received from the group coordinator.")
 
+# Each is a loss, or a start on a log whose beginning is gone; the log and a dead letter `expired` say which offsets.
+RECORDS_MISSED = Counter(
+    "rihla_records_missed_total",
+    "Records that were deleted from a topic before this worker's group had read them.",
+    ["worker", "topic"],
+)
+
 # What was refused, whole and with its reason, in the topic of dead letters.
 DEAD_LETTERS = Counter("rihla_dead_letters_total", "Records sent to dead letters.", ["worker", "reason"])
 

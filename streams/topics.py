@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
+from streams import layout
 from streams.errors import RihlaError
 from streams.settings import Settings
 
@@ -73,17 +74,37 @@ async def ensure_topics(settings: Settings) -> dict[str, int]:
     """Create the topics that are missing; full name -> partitions of every topic of the contract.
 
     Returns when the broker shows them all. Topics that exist stay as they are. Raises TopicError when the broker
-    refuses one or does not show it in time, and aiokafka's KafkaConnectionError when there is no broker.
+    refuses one or does not show it in time, LayoutError while a change of partitions is unfinished, and aiokafka's
+    KafkaConnectionError when there is no broker. Topics that are missing get as many partitions as those they must agree
+    with, if these are there, and else as many as the settings say.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
     try:
         await admin.start()
         names = [settings.topic(topic.name) for topic in TOPICS]
         there = set(await admin.list_topics())
+        if settings.topic(layout.JOURNAL) in there:
+            raise layout.misfit({settings.topic(layout.JOURNAL): 1}, settings) or TopicError(layout.JOURNAL)
         missing = [topic for topic in TOPICS if settings.topic(topic.name) not in there]
         if missing:
-            await _create(admin, settings, missing)
+            existing = await _shown(admin, [name for name in names if name in there])
+            await _create(admin, settings, missing, layout.sibling(existing, settings) or settings.partitions)
         return await _shown(admin, names)
+    finally:
+        await admin.close()
+
+
+async def layout_of(settings: Settings) -> dict[str, int]:
+    """Full name -> partitions of every topic that streams.layout judges by, of those that are there.
+
+    Raises aiokafka's KafkaError.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    try:
+        await admin.start()
+        there = set(await admin.list_topics())  # to ask about one that is missing may make it
+        names = [*map(settings.topic, (*layout.TOGETHER, *layout.SINGLE, layout.JOURNAL)), layout.changelog(settings)]
+        return await _shown(admin, [name for name in names if name in there])
     finally:
         await admin.close()
 
@@ -114,11 +135,11 @@ async def ensure_changelogs(settings: Settings, changelogs: Mapping[str, int]) -
         await admin.close()
 
 
-async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic]) -> None:
+async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic], partitions: int) -> None:
     wanted = [
         NewTopic(
             settings.topic(topic.name),
-            topic.partitions or settings.partitions,
+            topic.partitions or partitions,
             settings.replication,
             topic_configs={} if settings.embedded else config_of(topic),
         )
@@ -146,6 +167,8 @@ async def _request(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
 
 
 async def _shown(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+    if not names:
+        return {}
     deadline = time.monotonic() + VISIBLE_WITHIN
     while True:
         described = await admin.describe_topics(names)

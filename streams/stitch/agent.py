@@ -14,6 +14,7 @@ from streams.alerts import rules, tally
 from streams.alerts.ticker import EVERY, Ticker
 from streams.edge import Edge, now_ms
 from streams.gather import gather
+from streams.layout import check_places
 from streams.settings import Settings
 from streams.stitch.changes import Changes
 from streams.stitch.erase import erase
@@ -99,7 +100,7 @@ class Outgoing:
 def create(app: Any, settings: Settings) -> Edge:
     """Register the agent, its timers and its table with the app. Raises RuleError for rules that cannot be used."""
     edge = Edge(app, settings, "stitch")
-    table = BatchTable(app, "state", partitions=settings.partitions)
+    table = BatchTable(app, "state", partitions=settings.partitions, check=check_places)
     watching = Watching(rules.load(settings.alert_rules), now_ms())
     topics = [settings.topic(name) for name in ("interactions", "identities", "parts")]
     reader = Reader(edge.decode, topics, watching)
