@@ -40,9 +40,7 @@ class Missed(NamedTuple):
         which = f"offsets {self.first} to {self.end - 1} were deleted"
         if self.committed:
             return f"{which} by retention before {worker} read them ({count} records at most)"
-        return (
-            f"{which}, and the group of {worker} has no commit: it may never have read them ({count} records at most)"
-        )
+        return f"{which}, and {worker} has no commit: it may never have read them ({count} records at most)"
 
 
 def tell(missed: Missed, worker: str, channels: Collection[str]) -> bool:

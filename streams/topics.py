@@ -75,8 +75,8 @@ async def ensure_topics(settings: Settings) -> dict[str, int]:
 
     Returns when the broker shows them all. Topics that exist stay as they are. Raises TopicError when the broker
     refuses one or does not show it in time, LayoutError while a change of partitions is unfinished, and aiokafka's
-    KafkaConnectionError when there is no broker. Topics that are missing get as many partitions as those they must agree
-    with, if these are there, and else as many as the settings say.
+    KafkaConnectionError when there is no broker. A topic that is missing gets as many partitions as those that it must
+    agree with, if these are there, and else as many as the settings say.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
     try:
@@ -87,9 +87,9 @@ async def ensure_topics(settings: Settings) -> dict[str, int]:
             raise layout.misfit({settings.topic(layout.JOURNAL): 1}, settings) or TopicError(layout.JOURNAL)
         missing = [topic for topic in TOPICS if settings.topic(topic.name) not in there]
         if missing:
-            existing = await _shown(admin, [name for name in names if name in there])
+            existing = await shown(admin, [name for name in names if name in there])
             await _create(admin, settings, missing, layout.sibling(existing, settings) or settings.partitions)
-        return await _shown(admin, names)
+        return await shown(admin, names)
     finally:
         await admin.close()
 
@@ -104,7 +104,7 @@ async def layout_of(settings: Settings) -> dict[str, int]:
         await admin.start()
         there = set(await admin.list_topics())  # to ask about one that is missing may make it
         names = [*map(settings.topic, (*layout.TOGETHER, *layout.SINGLE, layout.JOURNAL)), layout.changelog(settings)]
-        return await _shown(admin, [name for name in names if name in there])
+        return await shown(admin, [name for name in names if name in there])
     finally:
         await admin.close()
 
@@ -130,7 +130,7 @@ async def ensure_changelogs(settings: Settings, changelogs: Mapping[str, int]) -
         ]
         if missing:
             await _request(admin, missing)
-        await _shown(admin, list(changelogs))
+        await shown(admin, list(changelogs))
     finally:
         await admin.close()
 
@@ -166,7 +166,8 @@ async def _request(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
             raise TopicError(f"topic {name} could not be created: {why}")
 
 
-async def _shown(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+async def shown(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+    """Full name -> partitions, once the broker shows all of these topics. Raises TopicError when it does not."""
     if not names:
         return {}
     deadline = time.monotonic() + VISIBLE_WITHIN
