@@ -163,7 +163,8 @@ async def _run(app: App, services: tuple[Any, ...]) -> tuple[int, bool]:
         stopping.cancel()
         crashing.cancel()
         reason = app.crash_reason or (starting.exception() if starting.done() and not starting.cancelled() else None)
-        stopped = await _stop(app, starting, services, STOP_WITHIN if reason is None else STOP_CRASHED_WITHIN)
+        within = STOP_WITHIN if reason is None else STOP_CRASHED_WITHIN
+        stopped = await _stop(app, starting, services, within, told=isinstance(reason, RihlaError))
     if reason is not None:
         log.critical("worker stopped: %s: %s", type(reason).__name__, reason)
         if isinstance(reason, RihlaError) and reason.hint:
@@ -171,8 +172,11 @@ async def _run(app: App, services: tuple[Any, ...]) -> tuple[int, bool]:
     return int(reason is not None), stopped
 
 
-async def _stop(app: App, starting: asyncio.Future[Any], services: tuple[Any, ...], within: float) -> bool:
-    """Stop everything, within a limit: a worker that cannot stop must still end. False: it did not stop."""
+async def _stop(app: App, starting: asyncio.Future[Any], services: tuple[Any, ...], within: float, told: bool) -> bool:
+    """Stop everything, within a limit: a worker that cannot stop must still end. False: it did not stop.
+
+    told: a sentence says why the worker stops; what goes wrong in stopping would only hide it.
+    """
     stopped = False
     try:
         await asyncio.wait_for(app.stop(), within)
@@ -180,7 +184,7 @@ async def _stop(app: App, starting: asyncio.Future[Any], services: tuple[Any, ..
     except TimeoutError:
         log.error("worker did not stop within %.0f s", within)
     except Exception:
-        log.exception("worker did not stop cleanly")
+        log.log(logging.DEBUG if told else logging.ERROR, "worker did not stop cleanly", exc_info=True)
     starting.cancel()
     with contextlib.suppress(asyncio.CancelledError, Exception):
         await starting

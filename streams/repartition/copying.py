@@ -106,12 +106,9 @@ class Copier:
 
     async def _look_at_states(self, limits: Mapping[str, Limits], commits: Commits) -> None:
         """Find the subjects of whom more was applied than committed; refuse a state that is in two places."""
-        done = {
-            name: _clamped(
-                limits[self._settings.topic(name)], commits.get(self._stitch, {}), self._settings.topic(name)
-            )
-            for name in INPUTS
-        }
+        topics = {name: self._settings.topic(name) for name in INPUTS}
+        committed = commits.get(self._stitch, {})
+        done = {name: _clamped(limits[topic], committed, topic) for name, topic in topics.items()}
         hashes = []
         for partition, (begin, end) in limits[self._states].items():
             self._say(f"looking at the state of partition {partition}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.admin import DescribeGroupsRequest_v0, DescribeGroupsRequest_v1, DescribeGroupsRequest_v2
+from aiokafka.protocol.api import Request
 
 from streams.errors import RihlaError
 from streams.settings import Settings
@@ -14,6 +17,22 @@ WORKERS = ("enrich", "identity", "stitch", "sink")
 """All of these write to topics that are moved, or read them."""
 NO_MEMBERS = ("Empty", "Dead")
 """States of a group without a member; Dead is also that of one which has never been."""
+
+_Versions = DescribeGroupsRequest_v0 | DescribeGroupsRequest_v1 | DescribeGroupsRequest_v2
+
+
+class _Describe(Request[_Versions]):  # type: ignore[misc]  # aiokafka is untyped
+    """Asks who is in groups. aiokafka's own asks by version 3, whose answer it then takes for one of version 2."""
+
+    API_KEY = DescribeGroupsRequest_v0.API_KEY
+
+    def __init__(self, groups: Sequence[str]) -> None:
+        self._groups = list(groups)
+
+    def build(self, request_struct_class: Any) -> Any:
+        """As aiokafka wants it."""
+        return request_struct_class(self._groups)
+
 
 Commits = dict[str, dict[str, dict[int, int]]]
 """Group: topic: partition: offset."""
@@ -32,12 +51,14 @@ async def commits(admin: AIOKafkaAdminClient, topics: Collection[str]) -> Commit
 async def refuse_members(admin: AIOKafkaAdminClient, settings: Settings, groups: Collection[str]) -> None:
     """Raise RihlaError while anybody is in the groups of the workers, or in one of `groups`."""
     names = sorted({*map(settings.group, WORKERS), *groups})
-    alive = [
-        f"{name} ({len(members)}: {', '.join(sorted({f'{client} {host}' for _, client, host, *_ in members}))})"
-        for response in await admin.describe_consumer_groups(names)
-        for _, name, state, _, _, members, *_ in response.groups
-        if state not in NO_MEMBERS
-    ]
+    alive = []
+    for name in names:
+        request = _Describe([name])
+        response = await admin._send_request(request, await admin.find_coordinator(name))
+        ((_, _, state, _, _, members),) = response.groups
+        if state not in NO_MEMBERS:
+            who = sorted({f"{client} {host}" for _, client, host, *_ in members})
+            alive.append(f"{name} ({len(members)}: {', '.join(who)})")
     if alive:
         raise RihlaError(
             f"these consumer groups have members: {'; '.join(alive)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -47,6 +48,7 @@ class Reader:
     async def start(self) -> None:
         """Connect."""
         await self._consumer.start()
+        await asyncio.sleep(0)  # aiokafka cannot stop a consumer whose tasks have not begun
         hand_out_columns(self._consumer)
 
     async def stop(self) -> None:

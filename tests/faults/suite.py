@@ -17,6 +17,7 @@ from tests.brokers import Broker
 
 MODULES = (
     "tests.faults.processes",
+    "tests.faults.repartitioning",
     "tests.faults.surroundings",
     "tests.faults.clickhouse",
     "tests.faults.fuzz",
