@@ -13,6 +13,9 @@ from streams.metrics import package_version
 EXPIRED = "expired"
 """Reason of a letter about records that were deleted before they were read (streams.missed)."""
 
+TRANSACTIONAL = "transactional"
+"""Reason of a letter about a record of a transaction on the embedded broker, which cannot say whether it was aborted."""
+
 REASONS = (
     "undecodable",
     "bad_event_id",
@@ -24,6 +27,7 @@ REASONS = (
     "too_long",
     "unstorable",
     EXPIRED,
+    TRANSACTIONAL,
 )
 """The closed list of reasons."""
 

