@@ -14,7 +14,7 @@ EXPIRED = "expired"
 """Reason of a letter about records that were deleted before they were read (streams.missed)."""
 
 TRANSACTIONAL = "transactional"
-"""Reason of a letter about a record of a transaction on the embedded broker, which cannot say whether it was aborted."""
+"""Reason of a letter about a record of a transaction on the embedded broker, which cannot say whether that held."""
 
 REASONS = (
     "undecodable",

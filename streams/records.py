@@ -45,8 +45,8 @@ TRANSACTIONAL = ("rihla-transactional", b"1")
 def hand_out_columns(consumer: AIOKafkaConsumer, mark_transactions: bool = False) -> None:
     """Have `getmany` of a consumer that has started, and has no partitions yet, return Columns for each partition.
 
-    mark_transactions: give the header TRANSACTIONAL to the records of transactions. The embedded broker keeps no account
-    of those that are aborted, and hands their records out like any others.
+    mark_transactions: give the header TRANSACTIONAL to the records of transactions. The embedded broker keeps no
+    account of those that are aborted, and hands their records out like any others.
     """
     consumer._fetcher._records = _Fetched(mark_transactions)
 
