@@ -157,7 +157,7 @@ def test_doctor_tells_topics_that_others_made_with_the_command_that_mends_them(
         assert found["topics"].remedy.endswith("rihla repartition --to 6")
         assert "retention.ms=3600000" in found[settings.topic("interactions")].what
         assert found[settings.topic("journeys")].remedy.endswith(
-            "--add-config cleanup.policy=compact,max.message.bytes=16777216,message.timestamp.type=LogAppendTime"
+            "--add-config cleanup.policy=compact,message.timestamp.type=LogAppendTime"
         )
         assert found[settings.topic("parts")].grave
 
