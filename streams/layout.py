@@ -64,6 +64,20 @@ def misfit(partitions: Mapping[str, int], settings: Settings) -> LayoutError | N
     )
 
 
+def changed(partitions: Mapping[str, int], settings: Settings) -> LayoutError | None:
+    """What is wrong when topics that fit each other are no longer as they were when a worker started.
+
+    settings: the worker's, whose number of partitions is that of the topics then.
+    """
+    topic = settings.topic("interactions")
+    now = partitions.get(topic, settings.partitions)
+    if now == settings.partitions:
+        return None
+    return LayoutError(
+        f"{topic} had {settings.partitions} partitions when this worker started, and has {now}", f"{COMMAND} {now}"
+    )
+
+
 def sibling(partitions: Mapping[str, int], settings: Settings) -> int | None:
     """The number of partitions that topics of TOGETHER have which are there already; None where none is."""
     found = [partitions[topic] for topic in map(settings.topic, TOGETHER) if topic in partitions]

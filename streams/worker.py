@@ -12,7 +12,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from streams import layout, metrics, web
+from streams import layout, metrics, topic_checks, web
 from streams.app import build, configure_logging, ensure_topics, run_worker
 from streams.edge import Edge
 from streams.errors import RihlaError
@@ -91,9 +91,17 @@ class Page:
         # All topics, since to ask about one that is missing may make it.
         cluster = await self._app.producer._ensure_producer().client.fetch_all_metadata()
         partitions = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
-        wrong = layout.misfit(partitions, self._edge.settings)
+        wrong = layout.misfit(partitions, self._edge.settings) or layout.changed(partitions, self._edge.settings)
         if wrong is not None:
             await self._app.crash(wrong)
+
+
+async def _misfit(settings: Settings) -> layout.LayoutError | None:
+    partitions = await layout_of(settings)
+    wrong = layout.misfit(partitions, settings)
+    if wrong is None and not settings.embedded:  # whose topics are new with each start
+        wrong = await topic_checks.strays(settings, partitions)
+    return wrong
 
 
 def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -> int:
@@ -104,7 +112,7 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
     configure_logging()
     try:
         partitions = asyncio.run(ensure_topics(settings))
-        wrong = layout.misfit(asyncio.run(layout_of(settings)), settings)
+        wrong = asyncio.run(_misfit(settings))
     except (KafkaError, TopicError) as error:
         raise RihlaError(
             f"no broker to work with at {settings.brokers}: {error}", "see RIHLA_BROKERS, or run `rihla doctor`"

@@ -15,8 +15,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from streams.embedded.supervisor import Child
 from streams.errors import RihlaError
+from streams.layout import TOGETHER, changelog
 from streams.repartition.run import repartition
-from streams.topics import layout_of
 from tests.brokers import until
 from tests.faults.processes import ProcessFault
 from tests.faults.world import KINDS, PATIENCE, World
@@ -29,17 +29,15 @@ class BrokenOffError(Exception):
 
 
 async def add_partitions(tried: World, counts: Mapping[str, int]) -> None:
-    """What `kafka-topics --alter --partitions` does. counts: by topic, without prefix."""
+    """What `kafka-topics --alter --partitions` does. counts: by full name of the topic."""
     admin = AIOKafkaAdminClient(bootstrap_servers=tried.settings.broker_list)
     await admin.start()
     try:
-        await admin.create_partitions(
-            {tried.settings.topic(topic): NewPartitions(count) for topic, count in counts.items()}
-        )
+        await admin.create_partitions({topic: NewPartitions(count) for topic, count in counts.items()})
 
         async def there() -> bool:
-            found = await layout_of(tried.settings)
-            return all(found[tried.settings.topic(topic)] == count for topic, count in counts.items())
+            found = await admin.describe_topics(list(counts))
+            return all(len(topic["partitions"]) == counts[topic["topic"]] for topic in found)
 
         await until(there, what="partitions to be added")
     finally:
@@ -96,8 +94,9 @@ async def partitions_added(tried: World, rng: random.Random) -> None:
     await tried.feed(0.4)
     await tried.stored(rng.randint(50, 400))
     every = rng.random() < 0.5
-    topics = ("interactions", "identities", "parts", "recalls", "journeys") if every else ("interactions",)
-    await add_partitions(tried, dict.fromkeys(topics, 6))
+    names = (*TOGETHER, "journeys") if every else ("interactions",)
+    topics = [tried.settings.topic(name) for name in names]
+    await add_partitions(tried, dict.fromkeys([*topics, changelog(tried.settings)] if every else topics, 6))
     feeding = asyncio.create_task(tried.feed(0.6))
     for child in started:
         await stopped_with_a_sentence(tried, child)
