@@ -35,8 +35,8 @@ async def faults(admin: AIOKafkaAdminClient, settings: Settings, there: Collecti
 async def strays(settings: Settings, partitions: Mapping[str, int]) -> layout.LayoutError | None:
     """Whether the state was written for another number of partitions than its topics have; None: it was not.
 
-    partitions: as of layout_of. Looks at the first records of each partition of the changelog, all of them before anybody
-    begins: a worker that was given none but new ones would find nothing wrong. Raises aiokafka's KafkaError.
+    partitions: as of layout_of. Looks at the first records of every partition of the changelog: a worker that is given
+    none but new ones would find nothing wrong. Raises aiokafka's KafkaError.
     """
     changelog = layout.changelog(settings)
     count = partitions.get(changelog, 1)

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import RecordsToDelete
+from aiokafka.admin import NewPartitions, RecordsToDelete
 
 from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
 from streams.errors import RihlaError
-from streams.layout import changelog
+from streams.layout import TOGETHER, changelog, misfit
 from streams.murmur2 import partitions_of
 from streams.output import BatchProducer, recalled_last
 from streams.repartition import groups
@@ -30,8 +30,9 @@ from streams.stitch.eviction import NONE_STORED
 from streams.stitch.subject import RECALLED, Subject
 from streams.stitch.summary import Summary
 from streams.table import MARK, TERM
-from streams.topics import ensure_changelogs, ensure_topics
-from tests.brokers import Broker
+from streams.topic_checks import strays
+from streams.topics import ensure_changelogs, ensure_topics, layout_of
+from tests.brokers import Broker, until
 from tests.workers import administering, producing
 
 pytestmark = pytest.mark.kafka
@@ -272,6 +273,34 @@ def test_a_log_whose_beginning_is_gone_says_so_afterwards_too(kafka_broker: Brok
         found = await read(settings, topic)
         assert {(record.key, record.value) for record in found} == left
         assert min(record.offset for record in found) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_state_that_is_not_where_its_topics_say_stops_every_worker_and_is_moved(
+    kafka_broker: Broker, topic_prefix: str
+) -> None:
+    """Partitions were added to all topics and to the changelog: the numbers fit each other."""
+    settings = kafka_broker.settings(topic_prefix, partitions=4)
+
+    async def scenario() -> None:
+        await fill(settings, 4)
+        assert await strays(settings, await layout_of(settings)) is None
+        names = [*map(settings.topic, TOGETHER), changelog(settings)]
+        async with administering(settings) as admin:
+            await admin.create_partitions({name: NewPartitions(6) for name in names})
+
+        async def added() -> bool:
+            return set((await layout_of(settings)).values()) == {1, 6}
+
+        await until(added, what="partitions to be added")
+        partitions = await layout_of(settings)
+        assert misfit(partitions, settings) is None
+        wrong = await strays(settings, partitions)
+        assert "written for another number of partitions than 6" in str(wrong)
+        await repartition(settings, 6, lambda text: None)
+        await check(settings, 6)
+        assert await strays(settings, await layout_of(settings)) is None
 
     asyncio.run(scenario())
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.layout import TOGETHER, LayoutError, changelog, check_places, misfit, sibling
+from streams.layout import TOGETHER, LayoutError, changed, changelog, check_places, misfit, sibling
 from streams.murmur2 import partitions_of
 from streams.settings import Settings
 
@@ -42,6 +42,13 @@ def test_a_topic_whose_order_counts_has_one_partition() -> None:
 def test_a_move_that_was_broken_off_comes_first() -> None:
     wrong = misfit({"cx.repartition": 1, "cx.interactions": 6, "cx.parts": 4}, SETTINGS)
     assert "not finished" in str(wrong)
+
+
+def test_a_worker_knows_when_topics_are_no_longer_as_they_were_though_they_fit() -> None:
+    settings = Settings(prefix="cx", partitions=4)
+    assert changed(WHOLE, settings) is None
+    wrong = changed(dict.fromkeys(WHOLE, 6), settings)
+    assert "had 4 partitions when this worker started, and has 6" in str(wrong)
 
 
 def test_a_topic_that_is_missing_gets_as_many_as_its_siblings() -> None:
