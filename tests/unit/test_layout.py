@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.layout import TOGETHER, LayoutError, changed, changelog, check_places, misfit, sibling
@@ -45,9 +45,9 @@ def test_a_move_that_was_broken_off_comes_first() -> None:
 
 
 def test_a_worker_knows_when_topics_are_no_longer_as_they_were_though_they_fit() -> None:
-    settings = Settings(prefix="cx", partitions=4)
-    assert changed(WHOLE, settings) is None
-    wrong = changed(dict.fromkeys(WHOLE, 6), settings)
+    assert SETTINGS.partitions == 4
+    assert changed(WHOLE, SETTINGS) is None
+    wrong = changed(dict.fromkeys(WHOLE, 6), SETTINGS)
     assert "had 4 partitions when this worker started, and has 6" in str(wrong)
 
 
@@ -56,6 +56,7 @@ def test_a_topic_that_is_missing_gets_as_many_as_its_siblings() -> None:
     assert sibling({"cx.links": 1}, SETTINGS) is None
 
 
+@settings(deadline=None)
 @given(st.integers(2, 12), st.integers(1, 12), st.integers(0, 1000))
 def test_states_of_another_number_of_partitions_are_told_from_those_in_their_place(
     count: int, before: int, seed: int

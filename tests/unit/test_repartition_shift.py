@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.repartition.shift import INPUTS, applied_of, moved
@@ -14,6 +14,7 @@ presences = st.sampled_from([HERE, EVICTED, RECALLED])
 by_topic = st.dictionaries(st.sampled_from(INPUTS), offsets)
 
 
+@settings(deadline=None)
 @given(
     st.tuples(offsets, offsets, offsets),
     st.integers(-1000, 1000),
