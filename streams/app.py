@@ -47,6 +47,13 @@ class App(faust.App):  # type: ignore[misc]  # Faust is untyped
     embedded: bool
     worker: str
     compacted_topics: frozenset[str]
+    given_up: RihlaError | None
+    must_end: asyncio.Event
+
+    def give_up(self, reason: RihlaError) -> None:
+        """End the worker, in order, for a reason that a person must mend: no crash, and no traceback."""
+        self.given_up = reason
+        self.must_end.set()
 
     def _create_directories(self) -> None:
         """Nothing is kept on disk."""
@@ -91,6 +98,7 @@ def build(settings: Settings, worker: str) -> App:
     app.settings = settings
     app.embedded = settings.embedded
     app.worker = worker
+    app.given_up, app.must_end = None, asyncio.Event()
     app.compacted_topics = frozenset(settings.topic(name) for name in COMPACTED)
     return app
 
@@ -155,14 +163,20 @@ async def _run(app: App, services: tuple[Any, ...]) -> tuple[int, bool]:
     starting = asyncio.ensure_future(app.start())
     stopping = asyncio.ensure_future(stop.wait())
     crashing = asyncio.ensure_future(app._crashed.wait())
+    giving_up = asyncio.ensure_future(app.must_end.wait())
     try:
-        await asyncio.wait({starting, stopping, crashing}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({starting, stopping, crashing, giving_up}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done() and not starting.exception():
-            await asyncio.wait({stopping, crashing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stopping, crashing, giving_up}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
         crashing.cancel()
-        reason = app.crash_reason or (starting.exception() if starting.done() and not starting.cancelled() else None)
+        giving_up.cancel()
+        reason = (
+            app.given_up
+            or app.crash_reason
+            or (starting.exception() if starting.done() and not starting.cancelled() else None)
+        )
         within = STOP_WITHIN if reason is None else STOP_CRASHED_WITHIN
         stopped = await _stop(app, starting, services, within, told=isinstance(reason, RihlaError))
     if reason is not None:

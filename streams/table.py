@@ -33,6 +33,7 @@ from faust.tables.table import Table
 from faust.types import TP
 
 from streams.columns import Columns
+from streams.errors import RihlaError
 from streams.output import Output
 from streams.records import hand_out_columns
 from streams.topics import CHANGELOG
@@ -258,6 +259,9 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         except OwnershipLost as exc:
             log.warning("%s: %s", self.name, exc)
             await self.app.consumer.rejoin()
+            return
+        except RihlaError as exc:
+            self.app.give_up(exc)
             return
         except Exception as exc:
             await self.app.crash(exc)

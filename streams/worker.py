@@ -93,7 +93,7 @@ class Page:
         partitions = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
         wrong = layout.misfit(partitions, self._edge.settings) or layout.changed(partitions, self._edge.settings)
         if wrong is not None:
-            await self._app.crash(wrong)
+            self._app.give_up(wrong)
 
 
 async def _misfit(settings: Settings) -> layout.LayoutError | None:
