@@ -22,6 +22,8 @@ from tests.faults.processes import ProcessFault
 from tests.faults.world import KINDS, PATIENCE, World
 
 ADDED = "rihla repartition"
+SECONDS = 1500.0
+"""Workers start four times and every topic is made anew several times: on a machine at load 30 that took five minutes."""
 
 
 class BrokenOffError(Exception):
@@ -115,4 +117,4 @@ async def partitions_added(tried: World, rng: random.Random) -> None:
     print(f"moves were broken off {breaks} times", file=sys.stderr)
 
 
-FAULTS = (ProcessFault("partitions-added", partitions_added),)
+FAULTS = (ProcessFault("partitions-added", partitions_added, SECONDS),)
