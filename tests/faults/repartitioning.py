@@ -23,7 +23,7 @@ from tests.faults.world import KINDS, PATIENCE, World
 
 ADDED = "rihla repartition"
 SECONDS = 1500.0
-"""Workers start four times and every topic is made anew several times: on a machine at load 30 that took five minutes."""
+"""Workers start four times, and topics are made anew twice: at a load of 30 that took five minutes."""
 
 
 class BrokenOffError(Exception):
