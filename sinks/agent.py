@@ -25,7 +25,7 @@ from streams import metrics
 from streams.dead_letters import DEAD_LETTERS
 from streams.edge import Edge, now_ms
 from streams.gather import gather
-from streams.progress import Records
+from streams.progress import SINCE, Records
 from streams.settings import Settings
 from streams.sift import Fault
 from streams.transport import RecordBatch
@@ -35,7 +35,8 @@ ROWS_PER_INSERT = 60_000
 BYTES_PER_INSERT = 16 << 20
 """Of keys and values, as Kafka has them: bounds the memory of an insert whose rows are long."""
 LATENCIES_PER_INSERT = 20
-"""How many rows of an insert the latency metric looks at, evenly spread."""
+"""How many of the records of an insert that say since when they are under way the latency metric looks at, evenly
+spread."""
 
 log = logging.getLogger(__name__)
 
@@ -104,5 +105,8 @@ def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> N
 
 def _observe_latency(table: Table, records: Records) -> None:
     now, latency = now_ms(), metrics.EVENT_TO_TABLE_SECONDS.labels(table.view)
-    for at in np.linspace(0, len(records) - 1, min(len(records), LATENCIES_PER_INSERT)).astype(int).tolist():
-        latency.observe(max(now - records.timestamps[at], 0) / 1000)
+    said = [
+        int(value) for some in records.headers.values() for name, value in some if name == SINCE and value.isdigit()
+    ]
+    for at in np.linspace(0, len(said) - 1, min(len(said), LATENCIES_PER_INSERT)).astype(int).tolist():
+        latency.observe(max(now - said[at], 0) / 1000)

@@ -16,6 +16,7 @@ import faust
 from faust.tables import manager
 
 from streams import transport
+from streams.errors import RihlaError
 from streams.output import REQUEST_BYTES
 from streams.settings import Settings
 from streams.topics import COMPACTED, ensure_topics
@@ -60,9 +61,17 @@ class App(faust.App):  # type: ignore[misc]  # Faust is untyped
     logger = logging.getLogger("faust.app")  # for what Faust's own code says in the name of this class
     settings: Settings
     embedded: bool
+    worker: str
     compacted_topics: frozenset[str]
     prepare: Prepare | None = None
     """Awaited with the values of batches before they are handled, where there is one: Lookup.prepare."""
+    given_up: RihlaError | None
+    must_end: asyncio.Event
+
+    def give_up(self, reason: RihlaError) -> None:
+        """End the worker, in order, for a reason that a person must mend: no crash, and no traceback."""
+        self.given_up = reason
+        self.must_end.set()
 
     def _create_directories(self) -> None:
         """Nothing is kept on disk."""
@@ -108,6 +117,8 @@ def build(settings: Settings, worker: str) -> App:
     )
     app.settings = settings
     app.embedded = settings.embedded
+    app.worker = worker
+    app.given_up, app.must_end = None, asyncio.Event()
     app.compacted_topics = frozenset(settings.topic(name) for name in COMPACTED)
     return app
 
@@ -172,22 +183,34 @@ async def _run(app: App, services: tuple[Any, ...]) -> tuple[int, bool]:
     starting = asyncio.ensure_future(app.start())
     stopping = asyncio.ensure_future(stop.wait())
     crashing = asyncio.ensure_future(app._crashed.wait())
+    giving_up = asyncio.ensure_future(app.must_end.wait())
     try:
-        await asyncio.wait({starting, stopping, crashing}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({starting, stopping, crashing, giving_up}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done() and not starting.exception():
-            await asyncio.wait({stopping, crashing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stopping, crashing, giving_up}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
         crashing.cancel()
-        reason = app.crash_reason or (starting.exception() if starting.done() and not starting.cancelled() else None)
-        stopped = await _stop(app, starting, services, STOP_WITHIN if reason is None else STOP_CRASHED_WITHIN)
+        giving_up.cancel()
+        reason = (
+            app.given_up
+            or app.crash_reason
+            or (starting.exception() if starting.done() and not starting.cancelled() else None)
+        )
+        within = STOP_WITHIN if reason is None else STOP_CRASHED_WITHIN
+        stopped = await _stop(app, starting, services, within, told=isinstance(reason, RihlaError))
     if reason is not None:
         log.critical("worker stopped: %s: %s", type(reason).__name__, reason)
+        if isinstance(reason, RihlaError) and reason.hint:
+            log.critical("what to do: %s", reason.hint)
     return int(reason is not None), stopped
 
 
-async def _stop(app: App, starting: asyncio.Future[Any], services: tuple[Any, ...], within: float) -> bool:
-    """Stop everything, within a limit: a worker that cannot stop must still end. False: it did not stop."""
+async def _stop(app: App, starting: asyncio.Future[Any], services: tuple[Any, ...], within: float, told: bool) -> bool:
+    """Stop everything, within a limit: a worker that cannot stop must still end. False: it did not stop.
+
+    told: a sentence says why the worker stops; what goes wrong in stopping would only hide it.
+    """
     stopped = False
     try:
         await asyncio.wait_for(app.stop(), within)
@@ -195,7 +218,7 @@ async def _stop(app: App, starting: asyncio.Future[Any], services: tuple[Any, ..
     except TimeoutError:
         log.error("worker did not stop within %.0f s", within)
     except Exception:
-        log.exception("worker did not stop cleanly")
+        log.log(logging.DEBUG if told else logging.ERROR, "worker did not stop cleanly", exc_info=True)
     starting.cancel()
     with contextlib.suppress(asyncio.CancelledError, Exception):
         await starting

@@ -27,6 +27,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("streams.commands.replay:replay", "Send dead letters again."),
     "verify": ("streams.commands.verify:verify", "Recompute all tables from the log, and compare."),
     "forget": ("streams.commands.forget:forget", "Erase a person from state, topics and tables."),
+    "restore": ("streams.commands.restore:restore", "Send what ClickHouse has stored to the topics again."),
+    "repartition": ("streams.commands.repartition:repartition", "Move topics and state to N partitions."),
     "doctor": ("streams.commands.doctor:doctor", "Check every connection and setting."),
     "migrate": ("streams.commands.migrate:migrate", "Bring ClickHouse to this version's schema."),
     "worker": ("streams.commands.worker:worker", "Run one production worker."),

@@ -74,7 +74,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
     async def on_start(self) -> None:
         await super().on_start()
         be_patient(self._ensure_consumer()._client)
-        hand_out_columns(self._ensure_consumer())
+        hand_out_columns(self._ensure_consumer(), mark_transactions=getattr(self.app, "embedded", False))
         coordinator = self._ensure_consumer()._coordinator
         heartbeat, leave = coordinator._do_heartbeat, coordinator._maybe_leave_group
 

@@ -17,6 +17,12 @@ DEAD_LETTERS = "dead-letters"
 UNPROCESSABLE = "unprocessable"
 """The reason of what makes a worker's own code raise (streams.sift)."""
 
+EXPIRED = "expired"
+"""Reason of a letter about records that were deleted before they were read (streams.missed)."""
+
+TRANSACTIONAL = "transactional"
+"""Reason of a letter about a record of a transaction on the embedded broker, which cannot say whether that held."""
+
 REASONS = (
     "undecodable",
     "bad_event_id",
@@ -29,6 +35,8 @@ REASONS = (
     "too_long",
     "unstorable",
     UNPROCESSABLE,
+    EXPIRED,
+    TRANSACTIONAL,
 )
 """The closed list of reasons."""
 

@@ -16,7 +16,7 @@ from schemas.decode import BatchDecoder, Decoded, joined
 from schemas.encode import BatchEncoder
 from schemas.registry import HttpRegistry, LocalRegistry, Registry
 from streams import metrics
-from streams.dead_letters import DEAD_LETTERS, UNPROCESSABLE, DeadLetter, cut_to, letter_of, letters_frame
+from streams.dead_letters import DEAD_LETTERS, EXPIRED, UNPROCESSABLE, DeadLetter, cut_to, letter_of, letters_frame
 from streams.erasure import key
 from streams.erasure.erased import Erased
 from streams.erasure.follow import Follower
@@ -24,8 +24,9 @@ from streams.erasure.guard import guard
 from streams.kept_schemas import TOPIC as SCHEMAS
 from streams.kept_schemas import KeptSchemas, key_of
 from streams.lookup import Lookup
+from streams.missed import letters
 from streams.output import REQUEST_BYTES, Output, check_sizes
-from streams.progress import Records
+from streams.progress import SINCE, Records
 from streams.series import Known, begin
 from streams.settings import Settings
 from streams.sift import Fault, sift, told
@@ -139,17 +140,18 @@ class Edge:
         record: str,
         rows: pl.DataFrame | Sequence[Sequence[Any]],
         keys: Sequence[bytes | None],
-        timestamps: Any = None,
+        since: int | None = None,
         marks: Sequence[tuple[str, bytes]] = (),
     ) -> None:
         """Send rows; they are durable after `flush`.
 
         Args:
             topic: without prefix. record: the schema of the rows. rows: a frame, or tuples (see BatchEncoder.encode).
-            keys: one a row. timestamps: epoch ms, one a row, one for all, or None for now. marks: headers of every row.
+            keys: one a row. since: when the oldest raw event that they follow from came (epoch ms), see SINCE.
+            marks: headers of every row.
         """
         if len(rows):
-            await self.send(topic, keys, self.encode(record, rows), timestamps, marks)
+            await self.send(topic, keys, self.encode(record, rows), since, marks)
 
     def encode(self, record: str, rows: pl.DataFrame | Sequence[Sequence[Any]]) -> list[bytes]:
         """The values of rows: a frame, or tuples (see BatchEncoder.encode), of the schema `record`."""
@@ -163,7 +165,7 @@ class Edge:
         topic: str,
         keys: Sequence[bytes | None],
         values: Sequence[bytes],
-        timestamps: Any = None,
+        since: int | None = None,
         marks: Sequence[tuple[str, bytes]] = (),
     ) -> None:
         """Send what is encoded; the rest as for `publish`. What is larger than the topic takes is a dead letter."""
@@ -177,9 +179,8 @@ class Edge:
             log.error("%s: %d records are larger than it takes, and are not in it", output.topic, len(large))
             left = sorted({*range(len(values))} - {*large})
             keys, values = [keys[row] for row in left], [values[row] for row in left]
-            if timestamps is not None and not isinstance(timestamps, int):
-                timestamps = [timestamps[row] for row in left]
-        await output.send(keys, values, timestamps, marks=marks)
+        first = () if since is None else ((SINCE, b"%d" % since),)
+        await output.send(keys, values, marks=marks, first=first)
         self._unflushed[topic] = self._unflushed.get(topic, 0) + len(values)
 
     def check_sizes(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> None:
@@ -219,6 +220,20 @@ class Edge:
         )
         for letter in gathered:
             metrics.DEAD_LETTERS.labels(self.worker, letter.reason).inc()
+
+    async def tell_missed(self) -> None:
+        """Keep the news of records that were missed as dead letters (see streams.missed)."""
+        missed = self.app.consumer.missed if self.app.started else []
+        if not missed:
+            return
+        told = list(missed)
+        frame = letters_frame(letters(told, self.worker), now_ms())
+        # An output of its own, since those of the agents are for one task at a time.
+        output = Output(self.app, self.settings.topic(DEAD_LETTERS))
+        await output.send([None] * len(told), self.encode("dead_letter", frame))
+        await output.flush()
+        del missed[: len(told)]
+        metrics.DEAD_LETTERS.labels(self.worker, EXPIRED).inc(len(told))
 
     async def flush(self) -> None:
         """Return once the broker has acknowledged everything published; raise when it does not."""

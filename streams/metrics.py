@@ -75,6 +75,13 @@ CONSUMER_LAG = Gauge(
 # Each one stops the worker for a moment; many mean that a worker cannot stay in its group.
 REBALANCES = Counter("rihla_rebalances_total", "Partition assignments received from the group coordinator.")
 
+# Each is a loss, or a start on a log whose beginning is gone; the log and a dead letter `expired` say which offsets.
+RECORDS_MISSED = Counter(
+    "rihla_records_missed_total",
+    "Records that were deleted from a topic before this worker's group had read them.",
+    ["worker", "topic"],
+)
+
 # What was refused, whole and with its reason, in the topic of dead letters.
 DEAD_LETTERS = Counter("rihla_dead_letters_total", "Records sent to dead letters.", ["worker", "reason"])
 
@@ -197,7 +204,8 @@ SINK_RETRIES = Counter("rihla_sink_retries_total", "Inserts tried again, by Clic
 # Read and not yet acknowledged by ClickHouse: grows to its bound while ClickHouse is away, then back-pressure holds.
 SINK_PENDING_ROWS = Gauge("rihla_sink_pending_rows", "Rows read and not yet acknowledged by ClickHouse.", ["table"])
 
-# What the whole pipeline promises: from the raw event's Kafka timestamp to the acknowledged insert of what it caused.
+# What the whole pipeline promises: from the raw event to the acknowledged insert of what it caused. Of
+# events that were handled together, the oldest counts; header SINCE carries its time along.
 EVENT_TO_TABLE_SECONDS = Histogram(
     "rihla_event_to_table_seconds",
     "From the Kafka timestamp of the raw event to the acknowledged insert.",

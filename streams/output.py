@@ -93,13 +93,14 @@ class BatchProducer:
         partitions: Sequence[int] | None = None,
         headers: Sequence[tuple[str, bytes]] = (),
         marks: Sequence[tuple[str, bytes]] = (),
+        first: Sequence[tuple[str, bytes]] = (),
     ) -> None:
         """Hand rows over for sending, in order within each partition; flush() waits until they are safe.
 
         keys, values: one of each a row; a value of None is a tombstone and needs a key. timestamps_ms: epoch
         milliseconds, one a row, one for all, or None for now. partitions: one a row; by default from the key, and
         rows without a key go to the partitions in turn. headers: given to each tombstone of the call; marks: headers of
-        every other row.
+        every other row. first: further headers of the first row of each batch that goes out.
 
         Raises RecordTooLarge before anything is sent, and aiokafka's errors when the producer is closed or its
         buffer does not drain.
@@ -118,7 +119,7 @@ class BatchProducer:
         one_time = timestamps_ms if isinstance(timestamps_ms, int) else None
         # Round by round over the partitions, so that all of them have a batch on its way while the next are built.
         builders = [
-            (partition, _batches(producer, limit, positions, keys, values, times, one_time, headers, marks))
+            (partition, _batches(producer, limit, positions, keys, values, times, one_time, headers, marks, first))
             for partition, positions in rows.items()
         ]
         while builders:
@@ -217,6 +218,7 @@ def _batches(
     timestamp: int | None,
     headers: Sequence[tuple[str, bytes]],
     marks: Sequence[tuple[str, bytes]],
+    first: Sequence[tuple[str, bytes]],
 ) -> Iterator[Any]:
     """Generate full, closed aiokafka batches of the given rows; a record larger than a batch has one to itself."""
     # The inner builder, without BatchBuilder.append around it: half of the time of a row is that call.
@@ -228,11 +230,13 @@ def _batches(
         time = timestamp if timestamps is None else int(timestamps[row])
         value = values[row]
         extra = tombstone if value is None else plain
+        if not count and first:
+            extra = [*extra, *first]
         if append(count, time, keys[row], value, extra) is None:
             yield _closed(batch, count)
             batch = _new_batch(producer, limit)
             append, count = batch._builder.append, 0
-            append(0, time, keys[row], value, extra)
+            append(0, time, keys[row], value, [*extra, *first])
         count += 1
     yield _closed(batch, count)
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import islice
 
 from streams.columns import Columns, Header, Unreadable
+
+SINCE = "since"
+"""Header of the first record that a worker writes of a group: when the oldest of the raw events that it follows from
+came (epoch ms, ASCII digits). The records' own stamps tell when they were appended: retention goes by those."""
+HEADERS_LOOKED_AT = 16
 
 
 class RecordBatch:
@@ -55,6 +61,16 @@ class RecordBatch:
         """Offset after the last record, and after all that it may stand for."""
         last = self.unreadable.get(len(self.keys) - 1)
         return self.offsets[-1] + 1 if last is None else last.following
+
+    @property
+    def since(self) -> int:
+        """When the oldest of the raw events behind these records came, epoch ms: as their writer says (SINCE), else
+        when the first record was appended."""
+        for headers in islice(self.headers.values(), HEADERS_LOOKED_AT):
+            for name, value in headers:
+                if name == SINCE and value.isdigit():
+                    return int(value)
+        return self.timestamps[0]
 
     def __repr__(self) -> str:
         return f"<{self.topic}[{self.partition}] {self.first_offset}..{self.next_offset - 1}>"

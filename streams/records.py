@@ -33,9 +33,17 @@ FETCHES = 3
 log = logging.getLogger(__name__)
 
 
-def hand_out_columns(consumer: AIOKafkaConsumer) -> None:
-    """Have `getmany` of a consumer that has started, and has no partitions yet, return Columns for each partition."""
-    consumer._fetcher._records = _Fetched()
+TRANSACTIONAL = ("rihla-transactional", b"1")
+"""Header given to records of a transaction where nobody can tell whether it was aborted."""
+
+
+def hand_out_columns(consumer: AIOKafkaConsumer, mark_transactions: bool = False) -> None:
+    """Have `getmany` of a consumer that has started, and has no partitions yet, return Columns for each partition.
+
+    mark_transactions: give the header TRANSACTIONAL to the records of transactions. The embedded broker keeps no
+    account of those that are aborted, and hands their records out like any others.
+    """
+    consumer._fetcher._records = _Fetched(mark_transactions)
 
 
 class _FetchAgainError(Exception):
@@ -45,14 +53,16 @@ class _FetchAgainError(Exception):
 class _Fetched(OrderedDict[Any, Any]):
     """The fetcher's results by partition, each told to read columns before it reads anything."""
 
-    def __init__(self) -> None:
+    def __init__(self, mark_transactions: bool) -> None:
         super().__init__()
+        self._mark_transactions = mark_transactions
         self._rotten: Counter[tuple[Any, int]] = Counter()
 
     def __setitem__(self, partition: Any, result: Any) -> None:
         records = getattr(result, "_partition_records", None)  # else it is an error, which has none
         if records is not None:
-            result.getall = partial(_getall, result, _Batches(records, partition, self._rotten))
+            batches = _Batches(records, partition, self._rotten, self._mark_transactions)
+            result.getall = partial(_getall, result, batches)
         super().__setitem__(partition, result)
 
 
@@ -100,9 +110,11 @@ class _Batches:
 
     columns: what their records are added to. limit: how many it may have.
     rotten: how often a batch of a partition has come with a wrong checksum, by its first offset.
+    mark_transactions: see hand_out_columns.
     """
 
-    def __init__(self, records: Any, partition: Any, rotten: Counter[tuple[Any, int]]) -> None:
+    def __init__(self, records: Any, partition: Any, rotten: Counter[tuple[Any, int]], mark_transactions: bool) -> None:
+        self.mark_transactions = mark_transactions
         self.columns, self.limit = Columns(), 0
         self.partition, self.rotten = partition, rotten
         self.records, self._kept, self._start = records, records._records, 0
@@ -186,7 +198,8 @@ class _Batch:
         reader = Reader(data, start, end, count, batch.base_offset, batch.first_timestamp, appended, batch.next_offset)
         single = False
         while True:
-            wanted, room = records.next_fetch_offset, among.limit - len(among.columns)
+            before = len(among.columns)
+            wanted, room = records.next_fetch_offset, among.limit - before
             try:
                 following = reader.read(among.columns, wanted, 1 if single else room)
             except CorruptRecordException:
@@ -196,6 +209,7 @@ class _Batch:
                 continue
             if following == wanted:
                 return
+            self._mark(before)
             yield SimpleNamespace(offset=following - 1)
 
     def _one_by_one(self, records: Any, batch: Any) -> Iterator[Any]:
@@ -209,7 +223,15 @@ class _Batch:
             if record.offset >= records.next_fetch_offset:
                 timestamp = NO_TIMESTAMP if record.timestamp is None else record.timestamp
                 self._among.columns.append(record.offset, timestamp, record.key, record.value, record.headers)
+                self._mark(len(self._among.columns) - 1)
                 yield record
+
+    def _mark(self, begin: int) -> None:
+        """Mark the records from a position on, if they are of a transaction and that is wanted."""
+        columns = self._among.columns
+        if self._among.mark_transactions and self._batch.is_transactional:
+            for at in range(begin, len(columns)):
+                columns.headers[at] = [*columns.headers.get(at, ()), TRANSACTIONAL]
 
 
 def _as_it_is(_: Any, record: Any) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from streams.dead_letters import FILE
+from streams.dead_letters import EXPIRED, FILE
 from streams.sources.events import EventBatch
 from streams.sources.jsonl import parse
 
@@ -21,6 +21,7 @@ REPLAYED = "replayed before"
 GIVEN_UP = "given up"
 OTHER_TOPIC = "of a topic that takes no replay"
 TOO_LARGE = "too large to be sent"
+NOTHING_LEFT = "of records that were deleted before they were read"
 
 LETTERS: dict[str, pl.DataType] = {
     "topic": pl.String(),
@@ -77,6 +78,8 @@ def judge(letters: pl.DataFrame, choice: Choice, inputs: Collection[str], max_by
     fate = (
         pl.when(pl.col("replayed") & pl.lit(not choice.again))
         .then(pl.lit(REPLAYED))
+        .when(pl.col("reason") == EXPIRED)
+        .then(pl.lit(NOTHING_LEFT))
         .when(pl.col("attempts") >= choice.max_attempts)
         .then(pl.lit(GIVEN_UP))
         .when(~line & ~pl.col("topic").is_in(list(inputs)))

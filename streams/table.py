@@ -33,6 +33,7 @@ from faust.tables.table import Table
 from faust.types import TP
 
 from streams.columns import Columns
+from streams.errors import RihlaError
 from streams.output import Output
 from streams.records import hand_out_columns
 from streams.topics import CHANGELOG
@@ -47,6 +48,8 @@ STALLED = 60.0  # seconds without a record after which recovery gives up
 FETCH_BYTES = 4 << 20
 
 Merge = Callable[[bytes, bytes], bytes]
+Check = Callable[[int, int, Iterable[bytes]], None]
+"""Given a partition, their number and the keys recovered: raises when they should not be there."""
 
 log = logging.getLogger(__name__)
 
@@ -76,14 +79,22 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
 
     app: a Faust app of streams.app. name: the changelog is `<group>-<name>-changelog`. partitions: those of the
     topics that the app reads. merge: joins two values of one key found during recovery (older, newer); without it the
-    newer one holds.
+    newer one holds. check: looks at what was recovered of a partition; what it raises stops the worker.
 
     get, put, delete, items and written raise OwnershipLost for a partition that this worker does not hold.
     """
 
     logger = logging.getLogger("faust.tables")  # for what Faust's own code says in the name of this class
 
-    def __init__(self, app: Any, name: str, partitions: int, merge: Merge | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        app: Any,
+        name: str,
+        partitions: int,
+        merge: Merge | None = None,
+        check: Check | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             app,
             name=name,
@@ -94,6 +105,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
             **kwargs,
         )
         self.merge = merge
+        self.check = check
         self.recovered_keys = 0
         self.recovered_records = 0
         self.recovery_seconds = 0.0
@@ -271,6 +283,9 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
             log.warning("%s: %s", self.name, exc)
             await self.app.consumer.rejoin()
             return
+        except RihlaError as exc:
+            self.app.give_up(exc)
+            return
         except Exception as exc:
             await self.app.crash(exc)
             return
@@ -290,6 +305,9 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         skipped = await self._catch_up(behind) if behind else {}
         for partition in behind:
             self._read[partition].size = sum(map(len, self._read[partition].data.values()))
+        if self.check is not None:
+            for partition in behind:
+                self.check(partition, self.partitions, self._read[partition].data)
         for partition in partitions:
             held = self._read.pop(partition)
             held.position = marks[partition] + 1

@@ -10,20 +10,29 @@ from dataclasses import dataclass, field
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
+from streams import layout
 from streams.errors import RihlaError
 from streams.settings import Settings
 
-ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1)}
-"""Kafka refuses records stamped more than an hour ahead of its own clock: a worker whose clock has jumped would stop.
-No table depends on these stamps. (Not for the channels: there a producer with a wrong clock should be told.)"""
-FOREVER = {"retention.ms": "-1", **ANY_TIME}
-LATEST_BY_KEY = {"cleanup.policy": "compact", **ANY_TIME}
+APPENDED = {"message.timestamp.type": "LogAppendTime"}
+"""The broker stamps records when it appends them, and retention counts from then. By a producer's stamp, which may be
+the time of the event (Connect, MirrorMaker, a backfill) or of a clock that is wrong, a record could be deleted as soon
+as it is written, or refused as one of the future. No table depends on stamps."""
+HORIZON_DAYS = 30
+"""For so long any worker may be away and lose nothing."""
+FOR_HORIZON = {
+    "cleanup.policy": "delete",
+    "retention.ms": str(HORIZON_DAYS * 24 * 3600 * 1000),
+    "retention.bytes": "-1",
+    **APPENDED,
+}
+FOREVER = {**FOR_HORIZON, "retention.ms": "-1"}
+LATEST_BY_KEY = {"cleanup.policy": "compact", **APPENDED}
 ROOMY = {"max.message.bytes": str(16 << 20)}
 """Of what workers write: an interaction, and a dead letter, is somewhat larger than the record that it is made of."""
 AS_PRODUCED = {"compression.type": "producer"}
 """Whatever a broker's own default is: what it compresses anew costs it time, and everybody reads every codec."""
 CHANGELOG = {**LATEST_BY_KEY, **ROOMY, **AS_PRODUCED, "min.cleanable.dirty.ratio": "0.3"}
-DAYS_30 = {"retention.ms": str(30 * 24 * 3600 * 1000), **ANY_TIME}
 ATTEMPTS_WAIT = 0.2  # seconds between looks for a topic just created
 VISIBLE_WITHIN = 300.0  # seconds
 
@@ -42,21 +51,21 @@ class Topic:
 
 
 TOPICS = (
-    Topic("booking"),
-    Topic("check-in"),
-    Topic("stay"),
-    Topic("post-travel"),
-    Topic("interactions", None, ANY_TIME),
+    Topic("booking", None, FOR_HORIZON),
+    Topic("check-in", None, FOR_HORIZON),
+    Topic("stay", None, FOR_HORIZON),
+    Topic("post-travel", None, FOR_HORIZON),
+    Topic("interactions", None, FOR_HORIZON),
     Topic("links", 1, FOREVER),  # who is who is a function of all of them
     Topic("identities", None, LATEST_BY_KEY),
-    Topic("parts", None, ANY_TIME),
-    Topic("recalls", None, ANY_TIME),
+    Topic("parts", None, FOR_HORIZON),
+    Topic("recalls", None, FOR_HORIZON),
     Topic("journeys", None, LATEST_BY_KEY),
     Topic("customers", None, LATEST_BY_KEY),
     Topic("cases", None, LATEST_BY_KEY),
-    Topic("alerts", None, ANY_TIME),
-    Topic("moves", None, ANY_TIME),
-    Topic("dead-letters", None, DAYS_30),
+    Topic("alerts", None, FOR_HORIZON),
+    Topic("moves", None, FOR_HORIZON),
+    Topic("dead-letters", None, FOR_HORIZON),
     Topic("erasures", 1, LATEST_BY_KEY),
     Topic("schemas", 1, LATEST_BY_KEY),  # what a registry has told (streams.kept_schemas)
 )
@@ -68,17 +77,37 @@ async def ensure_topics(settings: Settings) -> dict[str, int]:
     """Create the topics that are missing; full name -> partitions of every topic of the contract.
 
     Returns when the broker shows them all. Topics that exist stay as they are. Raises TopicError when the broker
-    refuses one or does not show it in time, and aiokafka's KafkaConnectionError when there is no broker.
+    refuses one or does not show it in time, LayoutError while a change of partitions is unfinished, and aiokafka's
+    KafkaConnectionError when there is no broker. A topic that is missing gets as many partitions as those that it must
+    agree with, if these are there, and else as many as the settings say.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
     try:
         await admin.start()
         names = [settings.topic(topic.name) for topic in TOPICS]
         there = set(await admin.list_topics())
+        if settings.topic(layout.JOURNAL) in there:
+            raise layout.misfit({settings.topic(layout.JOURNAL): 1}, settings) or TopicError(layout.JOURNAL)
         missing = [topic for topic in TOPICS if settings.topic(topic.name) not in there]
         if missing:
-            await _create(admin, settings, missing)
-        return await _shown(admin, names)
+            existing = await shown(admin, [name for name in names if name in there])
+            await _create(admin, settings, missing, layout.sibling(existing, settings) or settings.partitions)
+        return await shown(admin, names)
+    finally:
+        await admin.close()
+
+
+async def layout_of(settings: Settings) -> dict[str, int]:
+    """Full name -> partitions of every topic that streams.layout judges by, of those that are there.
+
+    Raises aiokafka's KafkaError.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    try:
+        await admin.start()
+        there = set(await admin.list_topics())  # to ask about one that is missing may make it
+        names = [*map(settings.topic, (*layout.TOGETHER, *layout.SINGLE, layout.JOURNAL)), layout.changelog(settings)]
+        return await shown(admin, [name for name in names if name in there])
     finally:
         await admin.close()
 
@@ -104,25 +133,26 @@ async def ensure_changelogs(settings: Settings, changelogs: Mapping[str, int]) -
         ]
         if missing:
             await _request(admin, missing)
-        await _shown(admin, list(changelogs))
+        await shown(admin, list(changelogs))
     finally:
         await admin.close()
 
 
-async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic]) -> None:
+async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic], partitions: int) -> None:
     wanted = [
         NewTopic(
             settings.topic(topic.name),
-            topic.partitions or settings.partitions,
+            topic.partitions or partitions,
             settings.replication,
-            topic_configs={} if settings.embedded else _config(topic),
+            topic_configs={} if settings.embedded else config_of(topic),
         )
         for topic in topics
     ]
     await _request(admin, wanted)
 
 
-def _config(topic: Topic) -> dict[str, str]:
+def config_of(topic: Topic) -> dict[str, str]:
+    """The settings with which a topic is made."""
     return {**AS_PRODUCED, **({} if topic.name in CHANNEL_TOPICS else ROOMY), **topic.config}
 
 
@@ -139,7 +169,10 @@ async def _request(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
             raise TopicError(f"topic {name} could not be created: {why}")
 
 
-async def _shown(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+async def shown(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+    """Full name -> partitions, once the broker shows all of these topics. Raises TopicError when it does not."""
+    if not names:
+        return {}
     deadline = time.monotonic() + VISIBLE_WITHIN
     while True:
         described = await admin.describe_topics(names)

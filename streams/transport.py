@@ -33,9 +33,11 @@ from streams import metrics
 from streams.columns import Columns
 from streams.consumer_thread import ConsumerThread, faust_log, now
 from streams.holes import HoleError
+from streams.missed import Missed, tell
 from streams.pace import Pace
 from streams.producer import Producer
 from streams.progress import Progress, RecordBatch
+from streams.topics import CHANNEL_TOPICS
 
 __all__ = [
     "SCHEME",
@@ -89,6 +91,9 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         # Topics in which offsets are known to be missing for a good reason.
         self._compacted: set[str] = set(getattr(self.app, "compacted_topics", ()))
         self._transactional: set[str] = set()
+        #: Records that were deleted before the group had read them, and that nobody has been told of yet (Edge).
+        self.missed: list[Missed] = []
+        self._begun: set[TP] = set()  # partitions that were located before: what they lack has been told
         self._pace = Pace(self.commit_interval)
         self._to_commit = asyncio.Event()
 
@@ -188,14 +193,16 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         if reason is None:
             raise HoleError(tp.topic, tp.partition, expected, got)
         if reason == "retention":
-            log.error(
-                "%s[%d]: offsets %d to %d were deleted by retention before they were read",
-                *(tp.topic, tp.partition, expected, got - 1),
-            )
+            self._miss(Missed(tp.topic, tp.partition, expected, got, committed=True))
         elif reason == "refused":
             log.warning("%s[%d]: the broker refused a batch at offset %d", tp.topic, tp.partition, expected)
         else:
             (self._compacted if reason == "compaction" else self._transactional).add(tp.topic)
+
+    def _miss(self, missed: Missed) -> None:
+        worker, channels = self.app.worker, {self.app.settings.topic(name) for name in CHANNEL_TOPICS}
+        if tell(missed, worker, channels):
+            self.missed.append(missed)
 
     async def _look_behind(self, generation: int) -> None:
         """When nothing came: has aiokafka gone past what was delivered? Then that is read again, or accounted for."""
@@ -230,6 +237,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         located = await self._thread.call_thread(self._thread.locate, changelogs)
         if generation == self.generation:
             self._located = {tp: Progress(offset, committed) for tp, (offset, committed) in located.items()}
+            for tp, (offset, committed) in located.items():
+                if committed is None and offset and tp not in self._begun:
+                    self._miss(Missed(tp.topic, tp.partition, 0, offset, committed=False))
+                self._begun.add(tp)
 
     def resume_flow(self) -> None:
         """Deliver; in a rebalance Faust calls this before perform_seek, too, when there is nothing to deliver yet."""

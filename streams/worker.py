@@ -7,17 +7,19 @@ import gc
 import importlib
 import logging
 import os
+import time
+from dataclasses import replace
 from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from streams import metrics, web
+from streams import layout, metrics, topic_checks, web
 from streams.app import build, configure_logging, ensure_topics, run_worker
 from streams.edge import Edge
 from streams.errors import RihlaError
 from streams.health import Health
 from streams.settings import Settings
-from streams.topics import TopicError, ensure_changelogs
+from streams.topics import TopicError, ensure_changelogs, layout_of
 from streams.variables import misspelt, sentence
 
 AGENTS = {
@@ -30,6 +32,8 @@ AGENTS = {
 
 EXPORT_EVERY = 2.0
 """Seconds between looks at positions and lags."""
+LAYOUT_EVERY = 10.0
+"""Seconds between looks at the numbers of partitions, which anybody may change while the worker runs."""
 
 GC_THRESHOLDS = (500_000, 50, 100)
 """A batch makes some hundred thousand objects that die by reference count: with Python's own thresholds the cycle
@@ -47,6 +51,7 @@ class Page:
         self._exporting: asyncio.Task[None] | None = None
         self._health = Health(app)
         self._recovered = 0
+        self._looked = time.monotonic()
 
     async def start(self) -> None:
         """Listen, say where, and begin to export positions."""
@@ -72,11 +77,33 @@ class Page:
         while True:
             await self._health.look()
             self._edge.export_offsets()
+            await self._edge.tell_missed()
             for table in self._app.tables.values():
                 metrics.RECOVERY_SECONDS.set(table.recovery_seconds)
                 metrics.RECOVERY_KEYS.inc(table.recovered_records - self._recovered)
                 self._recovered = table.recovered_records
+            await self._check_layout()
             await asyncio.sleep(EXPORT_EVERY)
+
+    async def _check_layout(self) -> None:
+        """Stop the worker when topics no longer fit each other (see streams.layout)."""
+        if not self._app.started or time.monotonic() - self._looked < LAYOUT_EVERY:
+            return
+        self._looked = time.monotonic()
+        # All topics, since to ask about one that is missing may make it.
+        cluster = await self._app.producer._ensure_producer().client.fetch_all_metadata()
+        partitions = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
+        wrong = layout.misfit(partitions, self._edge.settings) or layout.changed(partitions, self._edge.settings)
+        if wrong is not None:
+            self._app.give_up(wrong)
+
+
+async def _misfit(settings: Settings) -> layout.LayoutError | None:
+    partitions = await layout_of(settings)
+    wrong = layout.misfit(partitions, settings)
+    if wrong is None and not settings.embedded:  # whose topics are new with each start
+        wrong = await topic_checks.strays(settings, partitions)
+    return wrong
 
 
 def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -> int:
@@ -88,11 +115,18 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
     for name, nearest in misspelt(os.environ).items():
         log.warning("%s", sentence(name, nearest))
     try:
-        asyncio.run(ensure_topics(settings))
+        partitions = asyncio.run(ensure_topics(settings))
+        wrong = asyncio.run(_misfit(settings))
     except (KafkaError, TopicError) as error:
         raise RihlaError(
             f"no broker to work with at {settings.brokers}: {error}", "see RIHLA_BROKERS, or run `rihla doctor`"
         ) from error
+    if wrong is not None:
+        raise wrong
+    there = partitions[settings.topic("interactions")]
+    if there != settings.partitions:
+        log.info("topics have %d partitions, whatever RIHLA_PARTITIONS=%d says", there, settings.partitions)
+        settings = replace(settings, partitions=there)
     app = build(settings, worker)
     edge: Edge = importlib.import_module(AGENTS[worker]).create(app, settings)
 

@@ -63,7 +63,7 @@ def addresses(pipeline: Pipeline) -> str:
     from streams.embedded.keys import read_token
 
     lines = [
-        f"broker      {pipeline.settings.brokers}",
+        f"broker      {pipeline.settings.brokers}" + ("  (no transactions)" if pipeline.settings.embedded else ""),
         f"ClickHouse  {pipeline.url}",
         *(f"metrics     {url}/metrics  ({kind})" for kind, urls in pipeline.addresses().items() for url in urls),
         "",

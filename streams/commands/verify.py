@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from streams.verify.verify import Report
 
 
+CURE = (
+    "rihla restore sends stored events to stitch and identity again; events that are not stored come again from the "
+    "channels, once the group of enrich is reset to the earliest offsets (docs/delivery.md)"
+)
+
+
 @click.command(
     epilog="Exit status: 0 without differences; 1 if there are some, or on an error; 2 for wrong usage. Everything is "
     "held in memory at once: about 2 GB a million interactions."
@@ -159,6 +165,10 @@ def _show(report: Report, limit: int) -> None:
         console.print(Text(f"  {name} {key}: {column}: expected {expected}, found {found}"), soft_wrap=True)
     if number > limit:
         console.print(f"  and {number - limit:,} more (--limit)")
+    for said in report.missed:
+        console.print(Text(f"  {said}", style="yellow"), soft_wrap=True)
+    if report.missed:
+        console.print(Text(f"What may mend it: {CURE}"), soft_wrap=True)
 
 
 def _as_json(report: Report, limit: int) -> str:
@@ -174,6 +184,7 @@ def _as_json(report: Report, limit: int) -> str:
                 name: {"rows": report.rows.get(name, 0), "rows_that_differ": rows} for name, rows in differing.items()
             },
             "differences": report.differences.height,
+            "missed": report.missed,
             "moving": report.moving.height,
             "shown": report.differences.head(limit).to_dicts(),
             "looks": report.looks,

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
-from streams import topics
-from streams.doctor.finding import Finding
+from streams import topic_checks
+from streams.doctor.finding import Finding, Verdict
+from streams.retention import alter
 from streams.settings import Settings
-from streams.topics import CHANNEL_TOPICS, TOPICS, Topic
+from streams.topics import TOPICS, Topic, config_of
 
-TOGETHER = ("interactions", "identities", "parts")
-"""A subject's interactions, roots and parts must meet in the same worker."""
-AT_LEAST = ("retention.ms", "retention.bytes", "max.message.bytes", "message.timestamp.after.max.ms")
-"""Settings of which more is as good; -1 is without end."""
 REFUSED = {
     "InvalidReplicationFactorError": "set RIHLA_REPLICATION to at most the number of brokers",
     "PolicyViolationError": "make the topic as the brokers' policy wants it, before the workers start",
@@ -42,6 +38,10 @@ async def findings(admin: AIOKafkaAdminClient, settings: Settings, brokers: int)
     if present:
         described = {one["topic"]: one["partitions"] for one in await admin.describe_topics(present)}
         wrong = list(_partitions(settings, {name: len(partitions) for name, partitions in described.items()}))
+        for fault in await topic_checks.faults(admin, settings, there):
+            verdict: Verdict = "problem" if fault.grave else "note"
+            about = fault.topic if fault.topic == "topics" else f"topic {fault.topic}"
+            wrong.append(Finding(verdict, about, fault.what, fault.remedy))
         if not settings.embedded:
             configs, refused = await _configs(admin, present)
             if refused:
@@ -50,7 +50,7 @@ async def findings(admin: AIOKafkaAdminClient, settings: Settings, brokers: int)
             for topic in TOPICS:
                 if (name := names[topic.name]) in configs:
                     replicas = min((len(one["replicas"]) for one in described[name]), default=1)
-                    wrong += _settings(settings, name, topic, configs[name], replicas)
+                    wrong += _settings(settings, name, configs[name], replicas)
         found += wrong
         if not wrong and not missing:
             count = len(described[names["interactions"]])
@@ -72,7 +72,7 @@ async def _refusals(
             settings.topic(topic.name),
             topic.partitions or settings.partitions,
             settings.replication,
-            topic_configs=wanted_config(topic),
+            topic_configs=config_of(topic),
         )
         for topic in missing
     ]
@@ -88,16 +88,9 @@ async def _refusals(
 
 
 def _partitions(settings: Settings, counts: Mapping[str, int]) -> Iterator[Finding]:
-    links = settings.topic("links")
-    if counts.get(links, 1) != 1:
-        remedy = f"kafka-topics.sh --delete --topic {links}, and a replay: identity must see all links in one order"
-        yield Finding("problem", "topics", f"{links} has {counts[links]} partitions, and must have one", remedy)
-    together = {name: counts[name] for name in map(settings.topic, TOGETHER) if name in counts}
-    if len(set(together.values())) > 1:
-        what = ", ".join(f"{name} has {count}" for name, count in together.items())
-        yield Finding("problem", "topics", what, "they must have the same number of partitions: make them anew")
-    elif together and (count := next(iter(together.values()))) != settings.partitions and not settings.embedded:
-        detail = f"partitions is {settings.partitions}, and {', '.join(together)} have {count}"
+    name = settings.topic("interactions")
+    if not settings.embedded and (count := counts.get(name, settings.partitions)) != settings.partitions:
+        detail = f"partitions is {settings.partitions}, and {name} has {count}"
         yield Finding("problem", "topics", detail, f"RIHLA_PARTITIONS={count} for every worker: the topics hold")
 
 
@@ -113,37 +106,9 @@ async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> tuple[dict[s
     return configs, refused
 
 
-def wanted_config(topic: Topic) -> dict[str, str]:
-    """The settings with which Rihla makes a topic."""
-    return topics._config(topic)
-
-
-def _settings(settings: Settings, name: str, topic: Topic, is_: Mapping[str, str], replicas: int) -> Iterator[Finding]:
-    """What differs from how Rihla would have made a topic, and from what its place in the pipeline needs."""
-    wanted = wanted_config(topic)
-    if topic.name not in CHANNEL_TOPICS:
-        wanted = {"cleanup.policy": "delete", **wanted}
-    wrong = {key: value for key, value in wanted.items() if not fits(key, is_.get(key), value)}
-    if wrong:
-        detail = ", ".join(f"{key} is {is_.get(key, 'not set')}, and should be {value}" for key, value in wrong.items())
-        yield Finding("problem", f"topic {name}", detail, alter(settings, name, wrong))
+def _settings(settings: Settings, name: str, is_: Mapping[str, str], replicas: int) -> Iterator[Finding]:
+    """What is wrong with settings that every topic has (those that Rihla makes topics with: streams.retention)."""
     if int(is_.get("min.insync.replicas", "1")) > replicas:
         insync = is_["min.insync.replicas"]
         detail = f"min.insync.replicas is {insync}, with {replicas} replica{'s' * (replicas > 1)}: no write is taken"
         yield Finding("problem", f"topic {name}", detail, alter(settings, name, {"min.insync.replicas": str(replicas)}))
-
-
-def fits(key: str, is_: str | None, wanted: str) -> bool:
-    """Whether a setting of a topic does what is wanted, a larger one of those of which more is as good included."""
-    if is_ is None or is_ == wanted or key not in AT_LEAST:
-        return is_ is None or is_ == wanted  # None: a broker that does not know the setting
-    return wanted != "-1" and (int(is_) == -1 or int(is_) >= int(wanted))
-
-
-def alter(settings: Settings, name: str, config: Mapping[str, Any]) -> str:
-    """The command that sets a topic's settings."""
-    added = ",".join(f"{key}={value}" for key, value in config.items())
-    return (
-        f"kafka-configs.sh --bootstrap-server {settings.broker_list[0]} --alter --entity-type topics "
-        f"--entity-name {name} --add-config {added}"
-    )

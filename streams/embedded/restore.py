@@ -80,15 +80,22 @@ class Restored:
 
 
 async def restore(
-    client: Any, producer: Any, settings: Settings, registry: Registry, progress: Callable[[int], None]
+    client: Any,
+    producer: Any,
+    settings: Settings,
+    registry: Registry,
+    progress: Callable[[int], None],
+    *,
+    anew: bool = True,
 ) -> Restored:
-    """Empty the derived tables, and send all stored interactions, and their links, to their topics.
+    """Empty the derived tables, if state is built `anew`, and send all stored interactions, and their links.
 
     Returns once all are acknowledged.
 
     client: as for `largest_epoch`. producer: a started AIOKafkaProducer. progress: told the number sent so far.
     """
-    await asyncio.to_thread(forget_derived, client)
+    if anew:
+        await asyncio.to_thread(forget_derived, client)
     encoders = {name: BatchEncoder(name, registry, settings.wire) for name in ("interaction", "link")}
     to_interactions = BatchProducer(producer, settings.topic("interactions"))
     to_links = BatchProducer(producer, settings.topic("links"))

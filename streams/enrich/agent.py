@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from schemas.records import CHANNELS
-from streams import metrics
+from streams import dead_letters, metrics
 from streams.edge import Edge, now_ms, too_long
 from streams.enrich.enriched import Enriched
 from streams.enrich.sent import Pair, SentLinks
@@ -18,6 +19,7 @@ from streams.identity.normal import Nobody
 from streams.mask import masked
 from streams.output import larger_than
 from streams.progress import Records
+from streams.records import TRANSACTIONAL
 from streams.settings import Settings
 from streams.sift import Fault, sift
 from streams.text.language import SCORED
@@ -30,8 +32,14 @@ READ_AHEAD = 16
 """Batches: a poll brings one of each channel and partition."""
 UNKNOWN = "unknown"
 """Label of a text's language that could not be told, or that nobody scores."""
+NO_TRANSACTIONS = (
+    "a record of a transaction: the embedded broker cannot tell whether it was aborted. Use a producer without "
+    "transactional.id, or --broker kafka"
+)
 LINKS_REMEMBERED = 1_000_000
 """How many links the worker remembers having sent; an older one is sent again, which is harmless."""
+
+log = logging.getLogger(__name__)
 
 
 class Work(NamedTuple):
@@ -65,7 +73,7 @@ def create(app: Any, settings: Settings) -> Edge:
 
         room: bytes that key and value of an interaction may have together.
         """
-        values: dict[str, list[bytes | None]] = {channel: records.values for channel, records in read.items()}
+        values = {channel: _plain(records) for channel, records in read.items()}
         enriched = enricher.enrich(values, now)
         if large := larger_than(room, enriched.subjects, enriched.values):
             details = {enriched.rows[row]: too_long("interactions", enriched.values[row], room) for row in large}
@@ -97,15 +105,13 @@ def create(app: Any, settings: Settings) -> Edge:
             for one in _between(read, range(at, at + 1)).values()
             for refusal in edge.unprocessable("enrich", one, [Fault(0, error)])
         )
+        since = min(batch.since for batch in batches)
         for _, (enriched, some, links, encoded) in sifted.done:
             await edge.refuse(_refused(enriched, some))
-            # usually all were taken, and in their order
-            times = [at for records in some.values() for at in records.timestamps]
-            timestamps = times if len(enriched.rows) == len(times) else [times[row] for row in enriched.rows]
             if enriched.values:
-                await edge.send("interactions", enriched.subjects, enriched.values, timestamps)
+                await edge.send("interactions", enriched.subjects, enriched.values, since)
             if links:
-                await edge.send("links", [subject for (subject, _), _ in links], encoded)
+                await edge.send("links", [subject for (subject, _), _ in links], encoded, since)
         await edge.flush()
         for _, (enriched, *_) in sifted.done:
             _count(enriched)
@@ -140,6 +146,18 @@ def _without(values: Mapping[str, list[bytes | None]], positions: Collection[int
     return left
 
 
+def _is_transactional(records: Records, at: int) -> bool:
+    return TRANSACTIONAL in records.headers.get(at, ())
+
+
+def _plain(records: Records) -> list[bytes | None]:
+    """The values that may be events: none of a record that nobody knows not to be aborted."""
+    if not any(_is_transactional(records, at) for at in records.headers):
+        return records.values
+    log.error("%s: %s", records.topic, NO_TRANSACTIONS)
+    return [None if _is_transactional(records, at) else value for at, value in enumerate(records.values)]
+
+
 def _refused(enriched: Enriched, read: Mapping[str, Records]) -> Iterator[tuple[Records, int, str, str]]:
     """The record of each event that was refused, with its position among those of its channel, reason and detail."""
     for position, reason, detail in enriched.refused:
@@ -150,6 +168,8 @@ def _refused(enriched: Enriched, read: Mapping[str, Records]) -> Iterator[tuple[
                     payload, secrets = enriched.clear[position]
                     key = records.keys[at]
                     records.shown[at] = None if key is None else masked(key, secrets), payload
+                if _is_transactional(records, at):
+                    reason, detail = dead_letters.TRANSACTIONAL, NO_TRANSACTIONS
                 yield records, at, reason, detail
                 break
             at -= len(records)

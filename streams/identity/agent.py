@@ -60,7 +60,7 @@ def create(app: Any, settings: Settings) -> Edge:
         refused += [(batch, at, "undecodable", "no event makes such a link") for at in where]
         await edge.refuse(refused)
         await edge.flush()
-        begin, identifiers = 0, set[str]()
+        begin, identifiers, since = 0, set[str](), min(batch.since for batch in batches)
         for end, erasing in runs(erased):  # in their order: what comes of each has the version of its last link
             some, version = slice(begin, end), offsets[end - 1] + 1 if end < frame.height else batches[-1].next_offset
             begin = end
@@ -70,7 +70,7 @@ def create(app: Any, settings: Settings) -> Edge:
                     continue  # what follows takes the place of what is erased: both are published as one
             good = ~senseless[some] & ~erased[some]
             kept = [offset for offset, is_good in zip(offsets[some], good, strict=True) if is_good]
-            await link(batch, frame[some].filter(good).rows(), kept, version, identifiers)
+            await link(batch, frame[some].filter(good).rows(), kept, version, identifiers, since)
             identifiers = set()
         graph = table.resolver().graph
         metrics.IDENTITY_LINKS.set(graph.link_count)
@@ -78,7 +78,7 @@ def create(app: Any, settings: Settings) -> Edge:
         edge.observe(batches, time.perf_counter() - began)
 
     async def link(
-        batch: Records, links: Sequence[Link], offsets: Sequence[int], version: int, erased: set[str]
+        batch: Records, links: Sequence[Link], offsets: Sequence[int], version: int, erased: set[str], since: int
     ) -> None:
         """Forget the erased, take in links; the order of the steps is explained in streams.identity.resolver."""
         before = table.resolver()
@@ -101,7 +101,7 @@ def create(app: Any, settings: Settings) -> Edge:
             table.announce(version)
             await table.flush()
             keys = [change.identifier.encode() for change in changes]
-            await edge.send("identities", keys, encoded, batch.timestamps[-1])
+            await edge.send("identities", keys, encoded, since)
             await edge.flush()
         await settle()
         table.record(resolver.news)

@@ -15,6 +15,7 @@ from streams.alerts import rules, tally
 from streams.alerts.ticker import EVERY, Ticker
 from streams.edge import Edge, now_ms
 from streams.gather import gather
+from streams.layout import check_places
 from streams.output import REQUEST_BYTES, check_sizes
 from streams.settings import Settings
 from streams.sift import Fault, is_of_record, sift
@@ -87,12 +88,14 @@ Encoded = tuple[str, list[bytes], list[bytes]]
 
 
 class Outgoing:
-    """What is to be published, encoded: keys, values and timestamps of each topic."""
+    """What is to be published, encoded: keys and values of each topic."""
 
     def __init__(self, encode: Callable[[str, list[Row]], list[bytes]]) -> None:
         """encode: as of Edge."""
         self._encode = encode
-        self.topics: dict[str, tuple[list[bytes], list[bytes], list[int]]] = {}
+        self.topics: dict[str, tuple[list[bytes], list[bytes]]] = {}
+        self.since: int | None = None
+        """When the oldest raw event came that some of it follows from, epoch ms."""
 
     def encoded(self, changes: Changes) -> list[Encoded]:
         """What follows from changes, encoded. Raises what `encode` does, and RecordTooLarge."""
@@ -103,19 +106,19 @@ class Outgoing:
                 check_sizes(*found[-1][1:], REQUEST_BYTES)
         return found
 
-    def add(self, encoded: Sequence[Encoded], timestamp: int) -> None:
-        """Add what is encoded. timestamp: that of the oldest record, or the worker's clock, epoch ms."""
+    def add(self, encoded: Sequence[Encoded], since: int) -> None:
+        """Add what is encoded. since: when the oldest raw event behind it came, or now, epoch ms."""
+        self.since = since if self.since is None else min(since, self.since)
         for topic, some_keys, some_values in encoded:
-            keys, values, timestamps = self.topics.setdefault(topic, ([], [], []))
+            keys, values = self.topics.setdefault(topic, ([], []))
             keys += some_keys
             values += some_values
-            timestamps += [timestamp] * len(some_keys)
 
 
 def create(app: Any, settings: Settings) -> Edge:
     """Register the agent, its timers and its table with the app. Raises RuleError for rules that cannot be used."""
     edge = Edge(app, settings, "stitch")
-    table = BatchTable(app, "state", partitions=settings.partitions)
+    table = BatchTable(app, "state", partitions=settings.partitions, check=check_places)
     watching = Watching(rules.load(settings.alert_rules), now_ms())
     alerts = [(rule.name, rule.severity) for rule in watching.rules.values()]
     edge.count_from_zero(READS, [topic for topic, *_ in _PUBLISHED], {"rule severity": alerts})
@@ -125,10 +128,10 @@ def create(app: Any, settings: Settings) -> Edge:
 
     def fold_in(group: Group, partition: int, messages: Messages, outgoing: Outgoing) -> list[Turn]:
         load, published = partial(table.get, partition), table.written(partition)
-        timestamp = group.timestamps[partition]
+        since = group.since[partition]
 
         def turn(some: Messages) -> Turn:
-            return put(partition, fold_messages(load, some, watching, published), timestamp, outgoing)
+            return put(partition, fold_messages(load, some, watching, published), since, outgoing)
 
         turns: list[Turn] = []
         for some in messages.taken(SUBJECTS_AT_ONCE):
@@ -152,13 +155,13 @@ def create(app: Any, settings: Settings) -> Edge:
             group.refused += edge.unprocessable("fold", records, [Fault(position, error)])
         return [done for _, done in sifted.done]
 
-    def put(partition: int, changes: Changes, timestamp: int, outgoing: Outgoing) -> Turn:
+    def put(partition: int, changes: Changes, since: int, outgoing: Outgoing) -> Turn:
         """Take changes over into table and outgoing: all of them, or, where it raises, none."""
         encoded, states = outgoing.encoded(changes), changes.states
         check_sizes(states.keys(), states.values(), REQUEST_BYTES - TERM.size)
         for key, state in states.items():
             table.put(partition, key, state)
-        outgoing.add(encoded, timestamp)
+        outgoing.add(encoded, since)
         recalls = len(changes.recalls)
         return Turn(partition, states.keys(), changes.due, changes.opened, changes.news, changes.duplicates, recalls)
 
@@ -172,7 +175,7 @@ def create(app: Any, settings: Settings) -> Edge:
 
     def fold(group: Group, outgoing: Outgoing) -> list[Turn]:
         turns: list[Turn] = []
-        for partition in group.timestamps:
+        for partition in group.since:
             messages = group.of(partition)
             if subjects := group.erased.get(partition):  # with what came of them; but parts may be of afterwards
                 before = Messages(messages.interactions, messages.identities)
@@ -204,7 +207,7 @@ def create(app: Any, settings: Settings) -> Edge:
     async def publish(outgoing: Outgoing) -> None:
         for topic, *_ in _PUBLISHED:
             if topic in outgoing.topics:
-                await edge.send(topic, *outgoing.topics[topic])
+                await edge.send(topic, *outgoing.topics[topic], outgoing.since)
 
     async def handle(batches: list[RecordBatch]) -> None:
         async with working:

@@ -61,6 +61,7 @@ def decode(encoded: bytes) -> Subject:
         stored.presence,
         stored.applied_at,
         stored.recall_from,
+        stored.version_base,
     )
 
 

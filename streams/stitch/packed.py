@@ -35,7 +35,7 @@ COMPILED: Final = not __file__.endswith(".py")
 def pack(state: Subject) -> bytes:
     """The bytes of a state. Raises OverflowError for a number of more than 64 bits."""
     out = BytesWriter()
-    put_array(out, 15)
+    put_array(out, 16 if state.version_base else 15)
     put_int(out, state.interactions_applied)
     put_int(out, state.identities_applied)
     put_int(out, state.parts_applied)
@@ -66,6 +66,8 @@ def pack(state: Subject) -> bytes:
     put_int(out, state.presence)
     put_int(out, state.applied_at)
     put_int(out, state.recall_from)
+    if state.version_base:
+        put_int(out, state.version_base)
     return out.getvalue()
 
 
@@ -73,7 +75,9 @@ def unpack(encoded: bytes) -> Subject | None:
     """The state of bytes that `pack` writes; None for any others."""
     source = Source(encoded)
     try:
-        source.array_of(15)
+        size = source.array_size()
+        if size != 15 and size != 16:
+            return None
         interactions, identities, parts_applied = source.integer(), source.integer(), source.integer()
         own = take_summary(source)
         seen = source.octets()
@@ -90,6 +94,7 @@ def unpack(encoded: bytes) -> Subject | None:
         ledger = [source.text() for _ in range(source.array_size())]
         watch = None if source.is_nil() else read_watch(source.whole())
         presence, applied_at, recall_from = source.integer(), source.integer(), source.integer()
+        version_base = source.integer() if size == 16 else 0
     except (UnfitError, IndexError, ValueError):
         return None
     if not source.ended:
@@ -110,6 +115,7 @@ def unpack(encoded: bytes) -> Subject | None:
         presence,
         applied_at,
         recall_from,
+        version_base,
     )
 
 

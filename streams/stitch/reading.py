@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,8 +33,8 @@ class Group:
 
     messages: dict[int, Messages] = field(default_factory=dict)
     """By partition."""
-    timestamps: dict[int, int] = field(default_factory=dict)
-    """By partition, epoch ms: of the oldest of the first records of its topics."""
+    since: dict[int, int] = field(default_factory=dict)
+    """By partition, epoch ms: when the oldest of the raw events behind its records came."""
     erased: dict[int, set[str]] = field(default_factory=dict)
     """By partition: subjects that are to be forgotten."""
     newest: dict[int, int] = field(default_factory=dict)
@@ -97,8 +98,8 @@ class Reader:
                 group.add(part)
             group.refused += self._edge.unprocessable("decode", records, sifted.faults)
             for batch in some:
-                at = batch.timestamps[0]
-                group.timestamps[batch.partition] = min(at, group.timestamps.get(batch.partition, at))
+                at = batch.since
+                group.since[batch.partition] = min(at, group.since.get(batch.partition, at))
         return group
 
     @staticmethod
@@ -119,8 +120,11 @@ class Reader:
         _refuse(group, records, errors)
         if not positions:
             return
-        headers = records.headers
-        headed = {row: dict(headers[at]) for row, at in enumerate(positions) if at in headers} if headers else {}
+        headed = {
+            row: dict(headers)
+            for at, headers in records.headers.items()
+            if (row := bisect_left(positions, at)) < len(positions) and positions[row] == at
+        }
         restored = {row for row, headers in headed.items() if headers.get(RESTORED[0]) == RESTORED[1]}
         recalled = {row for row, headers in headed.items() if RECALLED[0] in headers}
         last = {row: at for row in recalled if (at := last_recalled(headed[row][RECALLED[0]])) is not None}

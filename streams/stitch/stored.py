@@ -55,6 +55,7 @@ class StoredSubject(msgspec.Struct, array_like=True, gc=False):
     presence: int = HERE
     applied_at: int = -1
     recall_from: int = 0
+    version_base: int = 0
 
 
 read_subject = msgspec.msgpack.Decoder(StoredSubject).decode

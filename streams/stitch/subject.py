@@ -57,6 +57,7 @@ class Subject(Content):
         presence: int = HERE,
         applied_at: int = -1,
         recall_from: int = 0,
+        version_base: int = 0,
     ) -> None:
         """A state.
 
@@ -74,6 +75,8 @@ class Subject(Content):
             applied_at: offset that the state's changelog had come to when the last message was applied.
             recall_from: `interactions_applied` of the last eviction: a recall that was answered with less was asked for
                 before it.
+            version_base: what makes the version of a state go on where it was when its topics, and with them the
+                offsets applied, began anew (streams.repartition).
         """
         self.interactions_applied = interactions_applied
         self.identities_applied = identities_applied
@@ -90,8 +93,13 @@ class Subject(Content):
         self.presence = presence
         self.applied_at = applied_at
         self.recall_from = recall_from
+        self.version_base = version_base
 
     def fields(self) -> tuple[object, ...]:
+        return self._fields() if not self.version_base else (*self._fields(), self.version_base)
+
+    def _fields(self) -> tuple[object, ...]:
+        """All but the base of the version, which few states have."""
         return (
             self.interactions_applied,
             self.identities_applied,
@@ -118,7 +126,7 @@ class Subject(Content):
     @property
     def version(self) -> int:
         """Grows with every message applied: the version of all that this subject publishes."""
-        return self.interactions_applied + self.identities_applied + self.parts_applied
+        return self.version_base + self.interactions_applied + self.identities_applied + self.parts_applied
 
     @property
     def is_root(self) -> bool:

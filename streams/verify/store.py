@@ -11,7 +11,7 @@ import polars as pl
 from schemas.decode import BatchDecoder
 from schemas.records import fields, polars_schema
 from schemas.registry import LocalRegistry
-from streams.dead_letters import UNPROCESSABLE
+from streams.dead_letters import EXPIRED, UNPROCESSABLE
 from streams.errors import RihlaError
 from streams.verify.recompute import COLUMNS
 
@@ -101,6 +101,16 @@ def not_stored(client: Any, stored: pl.DataFrame) -> pl.DataFrame:
 def view(client: Any, name: str) -> pl.DataFrame:
     """The rows of one of VIEWS."""
     return _read(client, name, VIEWS[name])
+
+
+def missed(client: Any) -> list[str]:
+    """What workers have said that was deleted before they had read it (streams.missed), a sentence each."""
+    rows = client.query(
+        "SELECT topic, partition, detail, failed_at FROM dead_letters WHERE reason = {reason:String} "
+        "ORDER BY failed_at DESC LIMIT 20",
+        {"reason": EXPIRED},
+    ).result_rows
+    return [f"{at:%Y-%m-%d %H:%M}: {topic}[{partition}]: {detail}" for topic, partition, detail, at in rows]
 
 
 def _read(client: Any, table: str, schema: dict[str, pl.DataType]) -> pl.DataFrame:

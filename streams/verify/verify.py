@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -54,6 +54,8 @@ class Report:
     """Those that have not lasted long enough to be judged."""
     looks: int
     seconds: float
+    missed: list[str] = field(default_factory=list)
+    """What workers have said that was deleted before they read it (streams.missed), a sentence each."""
 
     @property
     def differing_rows(self) -> dict[str, int]:
@@ -101,7 +103,8 @@ def verify(
         look, looks = _look(client, read_log, say), looks + 1
         seen = look.differences.join(seen, on=list(DIFFERENCE), how="left", nulls_equal=True, maintain_order="left")
         seen = seen.with_columns(pl.col(_SINCE).fill_null(time.monotonic()))
-    return Report(source, look.events, look.rows, lasting, moving, looks, time.monotonic() - began)
+    missed = store.missed(client) if lasting.height else []
+    return Report(source, look.events, look.rows, lasting, moving, looks, time.monotonic() - began, missed)
 
 
 def _look(client: Any, read_log: Callable[[], Log] | None, say: Say) -> _Look:

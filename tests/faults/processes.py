@@ -23,18 +23,19 @@ Trial = Callable[[World, random.Random], Awaitable[None]]
 
 
 class ProcessFault:
-    """A fault of the workers."""
+    """A fault of the workers. seconds: after which a trial has come to a standstill."""
 
-    def __init__(self, name: str, trial: Trial) -> None:
+    def __init__(self, name: str, trial: Trial, seconds: float = TRIAL_SECONDS) -> None:
         self.name = name
         self._trial = trial
+        self._seconds = seconds
 
     def run(self, seed: int, broker: Broker) -> Outcome:
         """See Fault.run."""
         return asyncio.run(self._run(seed, world(broker.address, seed)))
 
     async def _run(self, seed: int, made: AbstractAsyncContextManager[World]) -> Outcome:
-        async with made as tried, asyncio.timeout(TRIAL_SECONDS):
+        async with made as tried, asyncio.timeout(self._seconds):
             await self._trial(tried, random.Random(seed))
             await tried.settled()
             found = await differences(tried)

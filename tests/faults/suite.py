@@ -18,6 +18,7 @@ from tests.waiting import HUNG
 
 MODULES = (
     "tests.faults.processes",
+    "tests.faults.repartitioning",
     "tests.faults.surroundings",
     "tests.faults.clickhouse",
     "tests.faults.fuzz",

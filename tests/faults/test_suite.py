@@ -48,6 +48,13 @@ def test_nothing_is_lost_when_one_worker_of_each_kind_dies_in_mid_batch(kafka_br
 
 @pytest.mark.slow
 @pytest.mark.kafka
+def test_partitions_added_to_a_topic_stop_all_workers_and_are_mended(kafka_broker: Broker) -> None:
+    status, told = suite("--only", "partitions-added")
+    assert (status, told["differences"], told["runs"]) == (0, 0, 1), told
+
+
+@pytest.mark.slow
+@pytest.mark.kafka
 def test_the_account_shows_what_is_lost(kafka_broker: Broker) -> None:
     status, told = suite("--break", "ack-before-insert")
     assert status == 1

@@ -28,7 +28,7 @@ from streams.doctor.broker import session, session_limits
 from streams.doctor.finding import Finding
 from streams.doctor.topics import fits
 from streams.settings import Settings
-from streams.topics import TOPICS, ensure_topics
+from streams.topics import TOPICS, config_of, ensure_topics
 from tests import standins
 from tests.brokers import Broker, until
 from tests.clickhouse import ClickHouse
@@ -217,13 +217,11 @@ def test_topics_as_rihla_makes_them_are_right(clean: Settings) -> None:
 def test_settings_of_topics(
     kafka_broker: Broker, topic_prefix: str, topic: str, config: dict[str, str], said: str
 ) -> None:
-    from streams.doctor.topics import wanted_config
-
     settings = kafka_broker.settings(topic_prefix, partitions=2)
     (declared,) = (one for one in TOPICS if one.name == topic)
 
     async def broken() -> None:
-        await create_topic(settings, topic, declared.partitions or 2, {**wanted_config(declared), **config})
+        await create_topic(settings, topic, declared.partitions or 2, {**config_of(declared), **config})
         await ensure_topics(settings)
 
     asyncio.run(broken())
@@ -244,21 +242,22 @@ def test_partitions_unlike_the_settings_and_unlike_each_other(clean: Settings) -
     assert "partitions is 6" in found.detail
     assert "RIHLA_PARTITIONS=2" in (found.remedy or "")
 
-    async def grow() -> None:
+    async def grow(name: str, count: int) -> None:
         async with administering(clean) as admin:
-            await admin.create_partitions({clean.topic("parts"): NewPartitions(3)})
-            await admin.create_partitions({clean.topic("links"): NewPartitions(2)})
+            await admin.create_partitions({clean.topic(name): NewPartitions(count)})
 
         async def seen() -> bool:
-            now = dict(await _state(clean))
-            return (now[clean.topic("parts")], now[clean.topic("links")]) == (3, 2)
+            return dict(await _state(clean))[clean.topic(name)] == count
 
         await until(seen, what="the new partitions")
 
-    asyncio.run(grow())
-    out = _output("doctor", "--brokers", clean.brokers, "--prefix", clean.prefix, "--partitions", "2")[1]
-    assert f"{clean.topic('parts')} has 3" in out
-    assert f"{clean.topic('links')} has 2 partitions, and must have one" in out
+    command = ("doctor", "--brokers", clean.brokers, "--prefix", clean.prefix, "--partitions", "2")
+    asyncio.run(grow("parts", 3))
+    out = _output(*command)[1]
+    assert f"{clean.topic('parts')} 3" in out
+    assert "rihla repartition --to 3" in out
+    asyncio.run(grow("links", 2))
+    assert f"{clean.topic('links')} has 2 partitions and must have one" in _output(*command)[1]
 
 
 @pytest.mark.kafka

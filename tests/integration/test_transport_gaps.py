@@ -8,6 +8,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
+from streams.missed import Missed
 from streams.transport import lags, positions
 from tests.brokers import Broker, until
 from tests.integration.test_transport import Seen, numbered
@@ -97,7 +98,12 @@ def test_records_deleted_by_retention_are_told_and_passed(
         async with running(app := worker(settings, [topic], seen.handle)):
             await until(lambda: positions(app) == {(topic, 0): 200})
             assert not app.crashed
+            assert app.consumer.missed == [Missed(topic, 0, 100, 150, committed=True)]
+        async with running(app := worker(settings, [topic], Seen().handle, "late")):
+            await until(lambda: positions(app) == {(topic, 0): 200})
+            assert app.consumer.missed == [Missed(topic, 0, 0, 150, committed=False)]
         assert seen.offsets(0) == [*range(100), *range(150, 200)]
-        assert f"{topic}[0]: offsets 100 to 149 were deleted by retention before they were read" in caplog.text
+        assert f"{topic}[0]: offsets 0 to 149 were deleted, and late has no commit" in caplog.text
+        assert f"{topic}[0]: offsets 100 to 149 were deleted by retention before w read them" in caplog.text
 
     asyncio.run(scenario())

@@ -1,0 +1,81 @@
+"""Consumer groups: that nobody is in them, what they have committed, and committing for them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.admin import DescribeGroupsRequest_v0, DescribeGroupsRequest_v1, DescribeGroupsRequest_v2
+from aiokafka.protocol.api import Request
+
+from streams.errors import RihlaError
+from streams.settings import Settings
+
+WORKERS = ("enrich", "identity", "stitch", "sink")
+"""All of these write to topics that are moved, or read them."""
+NO_MEMBERS = ("Empty", "Dead")
+"""States of a group without a member; Dead is also that of one which has never been."""
+
+_Versions = DescribeGroupsRequest_v0 | DescribeGroupsRequest_v1 | DescribeGroupsRequest_v2
+
+
+class _Describe(Request[_Versions]):  # type: ignore[misc]  # aiokafka is untyped
+    """Asks who is in groups. aiokafka's own asks by version 3, whose answer it then takes for one of version 2."""
+
+    API_KEY = DescribeGroupsRequest_v0.API_KEY
+
+    def __init__(self, groups: Sequence[str]) -> None:
+        self._groups = list(groups)
+
+    def build(self, request_struct_class: Any) -> Any:
+        """As aiokafka wants it."""
+        return request_struct_class(self._groups)
+
+
+Commits = dict[str, dict[str, dict[int, int]]]
+"""Group: topic: partition: offset."""
+
+
+async def commits(admin: AIOKafkaAdminClient, topics: Collection[str]) -> Commits:
+    """What every group of the cluster has committed of some topics."""
+    found: Commits = {}
+    for group, _ in await admin.list_consumer_groups():
+        for tp, committed in (await admin.list_consumer_group_offsets(group)).items():
+            if tp.topic in topics and committed.offset >= 0:
+                found.setdefault(group, {}).setdefault(tp.topic, {})[tp.partition] = committed.offset
+    return found
+
+
+async def refuse_members(admin: AIOKafkaAdminClient, settings: Settings, groups: Collection[str]) -> None:
+    """Raise RihlaError while anybody is in the groups of the workers, or in one of `groups`."""
+    names = sorted({*map(settings.group, WORKERS), *groups})
+    alive = []
+    for name in names:
+        request = _Describe([name])
+        response = await admin._send_request(request, await admin.find_coordinator(name))
+        ((_, _, state, _, _, members),) = response.groups
+        if state not in NO_MEMBERS:
+            who = sorted({f"{client} {host}" for _, client, host, *_ in members})
+            alive.append(f"{name} ({len(members)}: {', '.join(who)})")
+    if alive:
+        raise RihlaError(
+            f"these consumer groups have members: {'; '.join(alive)}",
+            "stop every worker, and whoever else reads these topics; one that was killed stays for a session timeout",
+        )
+
+
+async def commit(settings: Settings, offsets: Mapping[str, Mapping[str, Mapping[int, int]]]) -> None:
+    """Commit offsets (as Commits) for groups that nobody is in. Raises aiokafka's CommitFailedError where one is."""
+    for group, topics in offsets.items():
+        wanted = {TopicPartition(topic, p): at for topic, some in topics.items() for p, at in some.items()}
+        if not wanted:
+            continue
+        consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker_list, group_id=group, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            consumer.assign(list(wanted))
+            await consumer.commit(wanted)
+        finally:
+            await consumer.stop()
