@@ -6,20 +6,22 @@ API (Confluent Schema Registry, Apicurio, Karapace, Redpanda). Both keep the pro
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from functools import cached_property
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from fastavro.schema import SchemaParseException, UnknownType, parse_schema
 
 from schemas import records
+from schemas.endpoint import Endpoint
 from schemas.fingerprint import crc64
+from schemas.service import open_url, unreachable
 from schemas.wire import CONFLUENT, SINGLE_OBJECT, Wire, WireHeader, join
 
 _MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
@@ -123,17 +125,14 @@ class HttpRegistry:
     Calls block until the service answers or the timeout passes.
     """
 
-    def __init__(self, url: str, *, timeout: float = 10.0, local: LocalRegistry | None = None) -> None:
-        """`url` is the service's base, http://[user:password@]host:port[/path]; `timeout` is in seconds."""
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"the registry's address must be http://HOST:PORT or https://HOST:PORT, not {url!r}")
-        host = parts.netloc.rpartition("@")[2]
-        self._base = urllib.parse.urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+    def __init__(self, where: str | Endpoint, *, timeout: float = 10.0, local: LocalRegistry | None = None) -> None:
+        """`where` is the service's base, http[s]://[user:password@]host:port[/path]; `timeout` is in seconds.
+
+        Raises EndpointError for a malformed address.
+        """
+        self._endpoint = Endpoint.parse(where, name="registry") if isinstance(where, str) else where
+        self._base = self._endpoint.address
         self._headers = {"Accept": f"{_MEDIA_TYPE}, application/json", "Content-Type": _MEDIA_TYPE}
-        if parts.username is not None:
-            user = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-            self._headers["Authorization"] = f"Basic {base64.b64encode(user.encode()).decode()}"
         self._timeout = timeout
         self._local = local or LocalRegistry()
         self._schemas: dict[int, dict[str, Any]] = {}
@@ -179,13 +178,14 @@ class HttpRegistry:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._base + path, data=data, headers=self._headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout) as response:
+            with open_url(self._endpoint, request, self._timeout) as response:
                 answer = json.loads(response.read())
         except urllib.error.HTTPError as error:
             message = f"the registry at {self._base} answered {error.code} to {method} {path}: {_reason(error)}"
             raise (UnknownSchemaError if error.code == 404 else RegistryError)(message) from error
-        except (OSError, ValueError) as error:
-            raise RegistryError(f"the registry at {self._base} did not answer {method} {path}: {error}") from error
+        except (OSError, ValueError, HTTPException) as error:
+            why = unreachable(self._endpoint, error)
+            raise RegistryError(f"the registry at {self._base} did not answer {method} {path}: {why}") from error
         if not isinstance(answer, dict):
             raise RegistryError(f"the registry at {self._base} answered {method} {path} with no JSON object")
         return answer

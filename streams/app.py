@@ -13,6 +13,7 @@ from typing import Any
 
 import faust
 
+from schemas.masking import mask_handlers
 from streams import transport
 from streams.settings import Settings
 from streams.topics import COMPACTED, ensure_topics
@@ -116,6 +117,7 @@ def configure_logging(level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, format=LOG_FORMAT, stream=sys.stderr, force=True)
     for handler in logging.getLogger().handlers:
         handler.addFilter(Repeats())
+    mask_handlers()
     for name in LOUD:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 from streams import compiled
 from streams.settings import Settings
@@ -179,9 +178,11 @@ async def _topics(admin: object, settings: Settings, there: set[str]) -> list[Fi
 def _registry(settings: Settings) -> Finding:
     from schemas.registry import HttpRegistry, RegistryError
 
-    about = f"registry {settings.registry}"
+    endpoint = settings.registry_endpoint
+    assert endpoint is not None
+    about = f"registry {endpoint.address}"
     try:
-        HttpRegistry(settings.registry or "").header_for("booking", "confluent")
+        HttpRegistry(endpoint).header_for("booking", "confluent")
     except (RegistryError, ValueError) as error:
         return Finding("problem", about, str(error), "start it, or leave --registry out to use the files of schemas/")
     return Finding("ok", about, "answers, and has or takes our schemas")
@@ -193,10 +194,10 @@ def _clickhouse(settings: Settings) -> Iterator[Finding]:
     from sinks.client import connect
     from sinks.errors import ClickHouseRefusedError
 
-    about = f"ClickHouse {_without_password(settings.clickhouse)}"
+    about = f"ClickHouse {settings.clickhouse_endpoint.address}"
     try:
         asked = time.time()
-        client = connect(settings.clickhouse, None)
+        client = connect(settings.clickhouse_endpoint, None)
         yield Finding("ok", about, f"answers, version {client.server_version}")
         asked = time.time()
         theirs = float(client.command("SELECT toUnixTimestamp64Milli(now64(3))")) / 1000
@@ -206,11 +207,6 @@ def _clickhouse(settings: Settings) -> Iterator[Finding]:
         client.close()
     except (ConnectionError, ClickHouseRefusedError, ClickHouseError, ValueError) as error:
         yield Finding("problem", about, str(error), "start it, or name another: RIHLA_CLICKHOUSE or --clickhouse")
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _migrations(client: Any, settings: Settings) -> Finding:

@@ -13,7 +13,7 @@ import polars as pl
 
 from schemas.decode import BatchDecoder, Decoded
 from schemas.encode import BatchEncoder
-from schemas.registry import HttpRegistry, LocalRegistry, Registry
+from schemas.registry import Registry
 from streams import metrics
 from streams.dead_letters import DeadLetter, attempts, letters_frame
 from streams.erasure import key
@@ -22,6 +22,7 @@ from streams.erasure.follow import Follower
 from streams.erasure.guard import guard
 from streams.output import Output
 from streams.progress import Records
+from streams.registries import registry_of
 from streams.settings import Settings
 from streams.transport import RecordBatch, lags, positions
 
@@ -44,7 +45,7 @@ class Edge:
     def __init__(self, app: Any, settings: Settings, worker: str) -> None:
         self.app, self.settings, self.worker = app, settings, worker
         self.erased = Erased(key.from_environment())
-        self.registry: Registry = HttpRegistry(settings.registry) if settings.registry else LocalRegistry()
+        self.registry: Registry = registry_of(settings)
         self._decoders: dict[str, BatchDecoder] = {}
         self._encoders: dict[str, BatchEncoder] = {}
         self._outputs: dict[str, Output] = {}

@@ -16,13 +16,14 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
-from schemas.registry import HttpRegistry, LocalRegistry, Registry
+from schemas.registry import Registry
 from streams.app import BATCH_BYTES, REQUEST_BYTES
 from streams.dead_letters import FILE, DeadLetter, letters_frame
 from streams.edge import DEAD_LETTERS, now_ms
 from streams.enrich.agent import topic_of
 from streams.identity.frames import keys_of, subjects
 from streams.output import BatchProducer
+from streams.registries import registry_of as registry_of  # for those who have it from here
 from streams.settings import Settings
 from streams.sources.adapters import open_source
 from streams.sources.events import BadLine, EventBatch
@@ -46,11 +47,6 @@ async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
         yield producer
     finally:
         await producer.stop()
-
-
-def registry_of(settings: Settings) -> Registry:
-    """The schema registry that the settings name."""
-    return HttpRegistry(settings.registry) if settings.registry else LocalRegistry()
 
 
 @dataclass

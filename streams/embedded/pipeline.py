@@ -14,7 +14,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,11 +34,11 @@ from streams.embedded.supervisor import Child, ChildSpec, Supervisor
 from streams.embedded.tansu import Tansu
 from streams.erasure import receipt
 from streams.erasure.erased import Erased
-from streams.erasure.key import VARIABLE, from_environment, of_folder
+from streams.erasure.key import VARIABLE, from_environment, key_variables, of_folder
 from streams.erasure.topics import announce
 from streams.errors import RihlaError
 from streams.feed import producing, registry_of
-from streams.settings import ENVIRONMENT_PREFIX, Settings
+from streams.settings import ENVIRONMENT_PREFIX, Settings, environment, own_services, published
 from streams.topics import ensure_topics
 
 SCALED = ("enrich", "stitch", "sink")
@@ -154,7 +154,7 @@ class Pipeline:
         self.directory.publish(
             clickhouse=self.url,
             brokers=self.settings.brokers,
-            settings=environment(self.settings),
+            settings=published(self.settings),
             workers={
                 child.spec.name: address
                 for children in self._workers.values()
@@ -174,6 +174,7 @@ class Pipeline:
         if isinstance(database, BaseException):
             raise database
         self.settings = Settings.from_env(
+            own_services(os.environ, broker=plan.broker in (TANSU, KAFKA)),
             brokers=broker,
             clickhouse=database.url,
             embedded=plan.broker == TANSU,
@@ -258,7 +259,7 @@ class Pipeline:
 
     def _spec(self, kind: str, name: str) -> ChildSpec:
         command = [sys.executable, "-m", "streams.cli", "worker", kind, "--metrics-port", "0"]
-        return ChildSpec(name, command, {**environment(self.settings), VARIABLE: self._erasure_key})
+        return ChildSpec(name, command, {**environment(self.settings), **key_variables(self._erasure_key)})
 
 
 def _migrate(url: str, database: str) -> None:
@@ -275,12 +276,6 @@ def _usual_or_free(port: int) -> int | None:
         except OSError:
             return None
     return port
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """The RIHLA_* variables from which Settings.from_env makes these settings again."""
-    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    return {ENVIRONMENT_PREFIX + name.upper(): "" if value is None else str(value) for name, value in values.items()}
 
 
 async def _hold_nothing(settings: Settings, partitions: Mapping[str, int]) -> bool:

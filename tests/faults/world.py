@@ -29,13 +29,12 @@ from sinks.migrate import migrate
 from streams.embedded.database import Database
 from streams.embedded.drain import wait_until_drained
 from streams.embedded.observer import Observer
-from streams.embedded.pipeline import environment
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
 from streams.enrich.agent import topic_of
 from streams.feed import producing, registry_of
 from streams.identity.frames import keys_of, subjects
 from streams.output import BatchProducer
-from streams.settings import Settings
+from streams.settings import Settings, environment
 from streams.sources.adapters import open_source
 from streams.sources.events import EventBatch
 from streams.sources.simulate import Options, write
