@@ -14,7 +14,7 @@ from typing import Any
 import faust
 
 from schemas.masking import mask_handlers
-from streams import transport
+from streams import kafka_clients, transport
 from streams.settings import Settings
 from streams.topics import COMPACTED, ensure_topics
 
@@ -60,6 +60,7 @@ def build(settings: Settings, worker: str) -> App:
     app = App(
         settings.group(worker),
         broker=[f"{transport.SCHEME}://{address}" for address in settings.broker_list],
+        broker_credentials=kafka_clients.credentials(settings),
         store="memory://",
         autodiscover=False,
         key_serializer="raw",

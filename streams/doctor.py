@@ -127,10 +127,11 @@ def _alert_rules(settings: Settings) -> Finding:
 
 
 async def _broker(settings: Settings) -> AsyncIterator[Finding]:
-    from aiokafka.admin import AIOKafkaAdminClient
     from aiokafka.errors import KafkaError
 
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list, request_timeout_ms=10_000)
+    from streams import kafka_clients
+
+    admin = kafka_clients.admin(settings, request_timeout_ms=10_000)
     about = f"broker {settings.brokers}"
     try:
         async with asyncio.timeout(BROKER_SECONDS):
@@ -141,7 +142,8 @@ async def _broker(settings: Settings) -> AsyncIterator[Finding]:
                 yield finding
     except (KafkaError, OSError, TimeoutError) as error:
         why = str(error) or f"no answer in {BROKER_SECONDS:.0f} s"
-        yield Finding("problem", about, why, "start it, or name another: RIHLA_BROKERS or --brokers")
+        remedy = getattr(error, "hint", None) or "start it, or name another: RIHLA_BROKERS or --brokers"
+        yield Finding("problem", about, why, remedy)
     finally:
         await admin.close()
 

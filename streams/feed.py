@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
 from schemas.registry import Registry
+from streams import kafka_clients
 from streams.app import BATCH_BYTES, REQUEST_BYTES
 from streams.dead_letters import FILE, DeadLetter, letters_frame
 from streams.edge import DEAD_LETTERS, now_ms
@@ -34,8 +35,8 @@ from streams.topics import ensure_topics
 @asynccontextmanager
 async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     """A started producer for BatchProducer, with the batch and request sizes of the workers'. Raises KafkaError."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.broker_list,
+    producer = kafka_clients.producer(
+        settings,
         acks="all",
         linger_ms=0,
         max_batch_size=BATCH_BYTES,

@@ -142,12 +142,32 @@ class Settings:
                 raise SettingsError(f"compression: {self.compression} is not installed", "pip install 'aiokafka[all]'")
         _one_of("security_protocol", self.security_protocol, SECURITY_PROTOCOLS)
         _one_of("sasl_mechanism", self.sasl_mechanism, SASL_MECHANISMS)
+        self._check_who()
         learn(self.ssl_key_password)
         if self.sasl_password is not None:
             learn_pair(self.sasl_username or "", self.sasl_password)
         _ = self.clickhouse_endpoint, self.registry_endpoint  # raise SettingsError
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.database):
             raise SettingsError(f"database: {self.database!r} is not a plain identifier")
+
+    def _check_who(self) -> None:
+        """Who we are in Kafka: enough is said, and nothing that would not be used."""
+        sasl = [name for name in ("sasl_username", "sasl_password", "sasl_token_file", "sasl_token_command")
+                if getattr(self, name) is not None]  # fmt: skip
+        tokens = [name for name in sasl if "token" in name]
+        if not self.security_protocol.startswith("SASL_"):
+            if sasl:
+                raise SettingsError(f"{sasl[0]} is of no use with security_protocol {self.security_protocol}",
+                                    "RIHLA_SECURITY_PROTOCOL=SASL_SSL or SASL_PLAINTEXT")  # fmt: skip
+        elif self.sasl_mechanism == "OAUTHBEARER":
+            if len(tokens) != 1:
+                raise SettingsError("OAUTHBEARER needs sasl_token_file or sasl_token_command, and not both")
+        elif self.sasl_username is None or self.sasl_password is None:
+            raise SettingsError(f"{self.sasl_mechanism} needs sasl_username and sasl_password",
+                                "RIHLA_SASL_USERNAME and RIHLA_SASL_PASSWORD, or RIHLA_SASL_PASSWORD_FILE")  # fmt: skip
+        if self.ssl.given and not self.security_protocol.endswith("SSL"):
+            raise SettingsError(f"ssl_* settings are of no use with security_protocol {self.security_protocol}",
+                                "RIHLA_SECURITY_PROTOCOL=SSL or SASL_SSL")  # fmt: skip
 
     @property
     def broker_list(self) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
+from streams import kafka_clients
 from streams.errors import RihlaError
 from streams.settings import Settings
 
@@ -67,7 +68,7 @@ async def ensure_topics(settings: Settings) -> dict[str, int]:
     Returns when the broker shows them all. Topics that exist stay as they are. Raises TopicError when the broker
     refuses one or does not show it in time, and aiokafka's KafkaConnectionError when there is no broker.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    admin = kafka_clients.admin(settings)
     try:
         await admin.start()
         names = [settings.topic(topic.name) for topic in TOPICS]
@@ -89,7 +90,7 @@ async def ensure_changelogs(settings: Settings, changelogs: Mapping[str, int]) -
     """
     if not changelogs:
         return
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    admin = kafka_clients.admin(settings)
     try:
         await admin.start()
         there = set(await admin.list_topics())

@@ -19,11 +19,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from sinks.client import connect
 from sinks.migrate import migrate
+from streams import kafka_clients
 from streams.embedded import restore
 from streams.embedded.broker import HOST, BrokerProcess
 from streams.embedded.database import Database
@@ -280,7 +280,7 @@ def _usual_or_free(port: int) -> int | None:
 
 async def _hold_nothing(settings: Settings, partitions: Mapping[str, int]) -> bool:
     """Whether nothing was ever written to any of the topics (full name: number of partitions)."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker_list, enable_auto_commit=False)
+    consumer = kafka_clients.consumer(settings, enable_auto_commit=False)
     await consumer.start()
     try:
         every = [TopicPartition(topic, number) for topic, count in partitions.items() for number in range(count)]
@@ -292,7 +292,7 @@ async def _hold_nothing(settings: Settings, partitions: Mapping[str, int]) -> bo
 
 async def _has_stored(settings: Settings) -> bool:
     """Whether the sink's group has committed anything."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    admin = kafka_clients.admin(settings)
     await admin.start()
     try:
         topic = settings.topic("interactions")

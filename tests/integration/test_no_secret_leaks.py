@@ -44,8 +44,6 @@ def environment(shape: str = SHAPES[0]) -> dict[str, str]:
         "RIHLA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
         "RIHLA_SASL_USERNAME": "u",
         "RIHLA_SASL_PASSWORD": CANARY,
-        "RIHLA_SSL_KEY_PASSWORD": CANARY,
-        "RIHLA_CLICKHOUSE_KEY_PASSWORD": "",
     }
 
 
@@ -56,7 +54,7 @@ class Rihla:
         self._patch, self._capture = patch, capture
         (folder / "events.jsonl").write_text('{"channel": "booking"}\n')
         patch.chdir(folder)
-        patch.setattr("sys.stdin", io.StringIO('{"text": "good"}\n'))
+        patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"text": "good"}\n')))
 
     def __call__(self, env: dict[str, str], *arguments: str) -> str:
         for name, text in env.items():

@@ -20,6 +20,8 @@ def test_every_secret_may_stand_in_a_file(tmp_path: Path, name: str) -> None:
     user = {"registry_password": {"RIHLA_REGISTRY_USERNAME": "u", "RIHLA_REGISTRY": "http://r:1"}}
     user["clickhouse_password"] = {"RIHLA_CLICKHOUSE_USERNAME": "u"}
     user["clickhouse_key_password"] = {"RIHLA_CLICKHOUSE": "https://h"}
+    user["sasl_password"] = {"RIHLA_SECURITY_PROTOCOL": "SASL_SSL", "RIHLA_SASL_USERNAME": "u"}
+    user["ssl_key_password"] = {"RIHLA_SECURITY_PROTOCOL": "SSL"}
     given = {f"RIHLA_{name.upper()}_FILE": str(file), **user.get(name, {})}
     settings = Settings.from_env(given)
     assert getattr(settings, name) == value
