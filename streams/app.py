@@ -45,6 +45,7 @@ class App(faust.App):  # type: ignore[misc]  # Faust is untyped
     logger = logging.getLogger("faust.app")  # for what Faust's own code says in the name of this class
     settings: Settings
     embedded: bool
+    worker: str
     compacted_topics: frozenset[str]
 
     def _create_directories(self) -> None:
@@ -68,6 +69,7 @@ def build(settings: Settings, worker: str) -> App:
         topic_partitions=settings.partitions,
         topic_replication_factor=settings.replication,
         topic_disable_leader=True,
+        topic_allow_declare=False,  # made before (ensure_topics, ensure_changelogs), or by somebody who may
         table_standby_replicas=0,
         web_enabled=False,
         worker_redirect_stdouts=False,
@@ -89,6 +91,7 @@ def build(settings: Settings, worker: str) -> App:
         stream_wait_empty=True,  # a batch in progress ends before its partition is given up
     )
     app.settings = settings
+    app.worker = worker
     app.embedded = settings.embedded
     app.compacted_topics = frozenset(settings.topic(name) for name in COMPACTED)
     return app
@@ -165,6 +168,9 @@ async def _run(app: App, services: tuple[Any, ...]) -> tuple[int, bool]:
         reason = app.crash_reason or (starting.exception() if starting.done() and not starting.cancelled() else None)
         stopped = await _stop(app, starting, services, STOP_WITHIN if reason is None else STOP_CRASHED_WITHIN)
     if reason is not None:
+        from streams.acl_check import explained
+
+        reason = await explained(app.settings, app.worker, reason)
         log.critical("worker stopped: %s: %s", type(reason).__name__, reason)
     return int(reason is not None), stopped
 

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("streams.commands.verify:verify", "Recompute all tables from the log, and compare."),
     "forget": ("streams.commands.forget:forget", "Erase a person from state, topics and tables."),
     "doctor": ("streams.commands.doctor:doctor", "Check every connection and setting."),
+    "acls": ("streams.commands.acls:acls", "Print the rights in Kafka that workers and commands need."),
     "migrate": ("streams.commands.migrate:migrate", "Bring ClickHouse to this version's schema."),
     "worker": ("streams.commands.worker:worker", "Run one production worker."),
 }

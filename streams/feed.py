@@ -18,6 +18,7 @@ from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
 from schemas.registry import Registry
 from streams import kafka_clients
+from streams.acl_check import require
 from streams.app import BATCH_BYTES, REQUEST_BYTES
 from streams.dead_letters import FILE, DeadLetter, letters_frame
 from streams.edge import DEAD_LETTERS, now_ms
@@ -166,6 +167,7 @@ async def produce_files(settings: Settings, files: Sequence[str], adapter: str |
     RegistryError and KafkaError.
     """
     sources = [open_source(file, adapter) for file in files]
+    await require(settings, "produce")
     await ensure_topics(settings)
     async with producing(settings) as producer:
         feeder = Feeder(producer, settings, registry_of(settings))

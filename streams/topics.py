@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from streams import kafka_clients
 from streams.errors import RihlaError
@@ -23,12 +30,17 @@ ROOMY = {"max.message.bytes": str(16 << 20)}
 """Of what workers write: an interaction, and a dead letter, is somewhat larger than the record that it is made of."""
 CHANGELOG = {**LATEST_BY_KEY, **ROOMY, "min.cleanable.dirty.ratio": "0.3"}
 DAYS_30 = {"retention.ms": str(30 * 24 * 3600 * 1000), **ANY_TIME}
+_DENIED = (TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno)
 ATTEMPTS_WAIT = 0.2  # seconds between looks for a topic just created
 VISIBLE_WITHIN = 30.0  # seconds
 
 
 class TopicError(RihlaError):
     """A topic could not be created, or is not as the settings have it."""
+
+
+class TopicDeniedError(TopicError):
+    """The broker does not let us make a topic."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +145,10 @@ async def _request(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
         raise TopicError(f"topics could not be created: {exc!r}") from exc
     for name, code, *message in response.topic_errors:
         if code not in (0, TopicAlreadyExistsError.errno):
+            if code in _DENIED:
+                raise TopicDeniedError(
+                    f"we may not CREATE topic {name}", "let somebody who may make it, or grant it: see rihla acls"
+                )
             why = " ".join([for_code(code).__name__, *map(str, message)])
             raise TopicError(f"topic {name} could not be created: {why}")
 

@@ -11,12 +11,14 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from streams import metrics, web
+from streams.acl_check import AclError, require
 from streams.app import build, configure_logging, ensure_topics, run_worker
 from streams.edge import Edge
 from streams.errors import RihlaError
 from streams.health import Health
+from streams.kafka_refusals import BrokerRefusedError
 from streams.settings import Settings
-from streams.topics import TopicError, ensure_changelogs
+from streams.topics import TopicDeniedError, TopicError, ensure_changelogs
 
 AGENTS = {
     "enrich": "streams.enrich.agent",
@@ -77,6 +79,13 @@ class Page:
             await asyncio.sleep(EXPORT_EVERY)
 
 
+async def prepare(worker: str, settings: Settings) -> None:
+    """See that a worker may do what it has to, and that all topics are there."""
+    await require(settings, worker)
+    await ensure_topics(settings)
+    await require(settings, worker)  # of topics that were not there before, nobody could tell
+
+
 def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -> int:
     """Run a worker until SIGTERM or SIGINT.
 
@@ -84,7 +93,9 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
     """
     configure_logging()
     try:
-        asyncio.run(ensure_topics(settings))
+        asyncio.run(prepare(worker, settings))
+    except (BrokerRefusedError, AclError, TopicDeniedError):
+        raise
     except (KafkaError, TopicError) as error:
         raise RihlaError(
             f"no broker to work with at {settings.brokers}: {error}", "see RIHLA_BROKERS, or run `rihla doctor`"

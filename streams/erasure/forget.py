@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from streams import kafka_clients
+from streams.acl_check import require
 from streams.embedded.drain import READS
 from streams.embedded.observer import Observer
 from streams.erasure.person import Person, find, widened
@@ -85,6 +86,7 @@ async def forget(
     Raises RihlaError when nobody is known by the identifier or the workers do not move, KafkaError.
     """
     person = await asyncio.to_thread(find, client, identifier)
+    await require(settings, "forget")
     admin = kafka_clients.admin(settings)
     async with producing(settings) as producer, Observer(settings, lambda: addresses) as observer:
         await admin.start()

@@ -14,6 +14,7 @@ from schemas.decode import BatchDecoder
 from schemas.records import polars_schema
 from schemas.registry import Registry
 from streams import kafka_clients
+from streams.acl_check import require
 from streams.errors import RihlaError
 from streams.feed import registry_of
 from streams.settings import Settings
@@ -44,6 +45,7 @@ async def read(settings: Settings) -> Log:
     Raises RihlaError when a topic is missing or does not begin at its first record, because records have been deleted
     by age or size; aiokafka's KafkaError when the broker does not answer; RegistryError.
     """
+    await require(settings, "verify")
     partitions = await _partitions(settings, ("interactions", "links"))
     consumer = kafka_clients.consumer(
         settings,
