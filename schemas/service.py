@@ -27,5 +27,5 @@ def open_url(endpoint: Endpoint, request: urllib.request.Request, timeout: float
 
 def unreachable(endpoint: Endpoint, error: BaseException) -> str:
     """Why a request failed, with what to do where that can be told."""
-    reason = tls.reason(error, endpoint.address, "RIHLA_REGISTRY")
+    reason = tls.reason(error, endpoint.address, "RIHLA_REGISTRY", endpoint.tls)
     return hidden(str(error)) if reason is None else f"{reason.sentence}; {reason.remedy}"

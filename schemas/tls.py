@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import ssl
 from dataclasses import dataclass, field
+from typing import Any
+
+log = logging.getLogger(__name__)
 
 
 class TlsError(ValueError):
@@ -32,11 +37,18 @@ class Tls:
 
         setting: first part of the settings' names, for messages. Raises TlsError.
         """
+        context = _Renewing(self, setting)
+        context.renew()
+        return context
+
+    def _load(self, context: ssl.SSLContext, setting: str) -> None:
         try:
-            context = ssl.create_default_context(cafile=self.ca)
+            if self.ca is None:
+                context.load_default_certs()
+            else:
+                context.load_verify_locations(self.ca)
         except (OSError, ssl.SSLError) as error:
             raise TlsError(f"{setting}_ca: {self.ca} {_unusable(error, 'holds no certificate')}") from error
-        context.check_hostname = self.check_hostname
         if self.key is not None and self.certificate is None:
             raise TlsError(f"{setting}_key is set and {setting}_certificate is not: a client needs both")
         if self.certificate is not None:
@@ -47,7 +59,54 @@ class Tls:
             except (OSError, ssl.SSLError, ValueError) as error:
                 why = _unusable(error, "are no certificate and its key, or the key's password is wrong")
                 raise TlsError(f"{setting}_certificate: {files} {why}") from error
-        return context
+
+    def _stamps(self) -> list[int]:
+        """When the files were last changed, nanoseconds since 1970; -1 for one that is not there."""
+        stamps = []
+        for file in (self.ca, self.certificate, self.key):
+            try:
+                stamps.append(-1 if file is None else os.stat(file).st_mtime_ns)
+            except OSError:
+                stamps.append(-1)
+        return stamps
+
+
+class _Renewing(ssl.SSLContext):
+    """A context that reads its files again, when they have changed, before the next connection.
+
+    An authority that is no longer in its file is trusted until the process ends; a new one, at once.
+    """
+
+    def __new__(cls, files: Tls, setting: str) -> _Renewing:
+        made: _Renewing = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+        return made
+
+    def __init__(self, files: Tls, setting: str) -> None:
+        self._files, self._setting, self._stamps = files, setting, list[int]()
+        self.check_hostname = files.check_hostname
+
+    def renew(self) -> None:
+        """Read the files if they have changed. Raises TlsError."""
+        stamps = self._files._stamps()
+        if stamps != self._stamps:
+            self._files._load(self, self._setting)
+            self._stamps = stamps
+
+    def _renew(self) -> None:
+        try:
+            self.renew()
+        except TlsError as error:  # perhaps half of the files are new yet: the next connection looks again
+            log.warning("certificates are not renewed: %s", error)
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        """See ssl: asyncio's way."""
+        self._renew()
+        return super().wrap_bio(*args, **kwargs)
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        """See ssl: everybody else's way."""
+        self._renew()
+        return super().wrap_socket(*args, **kwargs)
 
 
 def _unusable(error: Exception, otherwise: str) -> str:
@@ -72,7 +131,7 @@ _ALERTS = {
     "UNKNOWN_CA": "{at} does not trust the authority that signed our client certificate",
     "CERTIFICATE_EXPIRED": "{at} says that our client certificate has expired",
     "CERTIFICATE_REVOKED": "{at} says that our client certificate is revoked",
-    "BAD_CERTIFICATE": "{at} refuses our client certificate, or asks for one and none is set",
+    "BAD_CERTIFICATE": "{at} refuses our client certificate",
     "CERTIFICATE_UNKNOWN": "{at} refuses our client certificate: it has expired, or its authority is not trusted there",
     "PROTOCOL_VERSION": "{at} speaks no version of TLS that is allowed here",
 }
@@ -93,10 +152,10 @@ class Reason:
     heals: bool = False
 
 
-def reason(error: BaseException, at: str, setting: str) -> Reason | None:
+def reason(error: BaseException, at: str, setting: str, ours: Tls) -> Reason | None:
     """What an error of TLS, or one below the error, means; None where it is not one that tells.
 
-    at: address of the server. setting: first part of the variables' names, RIHLA_SSL.
+    at: address of the server. setting: first part of the variables' names, RIHLA_SSL. ours: what we came with.
     """
     seen: BaseException | None = error
     while seen is not None:
@@ -109,6 +168,8 @@ def reason(error: BaseException, at: str, setting: str) -> Reason | None:
         if isinstance(seen, ssl.SSLError):
             for alert, said in _ALERTS.items():
                 if alert in f"{seen.reason or ''} {seen}".upper().replace(" ", "_"):
+                    if "our client certificate" in said and ours.certificate is None:
+                        said = _ALERTS["CERTIFICATE_REQUIRED"]
                     return Reason(said.format(at=at), _REMEDY_CERTIFICATE.format(setting=setting))
             if seen.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
                 return Reason(f"{at} does not speak TLS", "use the address without TLS, or the server's TLS port")

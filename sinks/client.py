@@ -49,7 +49,7 @@ def connect(where: str | Endpoint, database: str | None = "cx", *, timeout: floa
     except (tls.TlsError, EndpointError) as error:
         raise ClickHouseRefusedError(str(error)) from error
     except ClickHouseError as error:
-        reason = tls.reason(error, endpoint.address, "RIHLA_CLICKHOUSE")
+        reason = tls.reason(error, endpoint.address, "RIHLA_CLICKHOUSE", endpoint.tls)
         if reason is not None:
             raise ClickHouseRefusedError(f"ClickHouse: {reason.sentence}; {reason.remedy}") from error
         why = hidden(in_short(error))

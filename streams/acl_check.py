@@ -15,6 +15,7 @@ from aiokafka.errors import (
     KafkaError,
     TopicAuthorizationFailedError,
 )
+from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
@@ -92,6 +93,24 @@ class _Metadata(Request[_Question]):  # type: ignore[misc]
         return request_struct_class(self._topics, False, False, True)
 
 
+class _GroupsQuestion(DescribeGroupsRequest_v3):  # type: ignore[misc]
+    """aiokafka reads the answer to its own as one of version 2, which does not say what one may do."""
+
+    RESPONSE_TYPE = DescribeGroupsResponse_v3
+
+
+class _Groups(Request[_GroupsQuestion]):  # type: ignore[misc]
+    """A group's description, in the version that tells what one may do."""
+
+    API_KEY = 15
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+
+    def build(self, request_struct_class: type[_GroupsQuestion]) -> _GroupsQuestion:
+        return request_struct_class([self._group], True)
+
+
 async def missing(settings: Settings, who: str) -> list[Acl]:
     """Rights of `who` (see streams.acls) that the broker does not grant, of topics and groups that are there.
 
@@ -130,7 +149,7 @@ async def _topics(admin: Any, names: list[str]) -> dict[str, int]:
 
 async def _group(admin: Any, group: str) -> int:
     try:
-        (answer,) = await admin.describe_consumer_groups([group], include_authorized_operations=True)
+        answer = await admin._send_request(_Groups(group), await admin.find_coordinator(group))
     except GroupAuthorizationFailedError:
         return 0
     except KafkaError as error:  # the topic of the groups is being made

@@ -76,7 +76,7 @@ async def _reason(settings: Settings, options: Mapping[str, Any], host: str, por
     if reached is not None:
         return reached
     if context is not None:
-        refused = await asyncio.to_thread(_over_tls, host, port, context)
+        refused = await asyncio.to_thread(_over_tls, host, port, context, settings.ssl)
     else:
         refused = await asyncio.to_thread(_without_tls, host, port)
     return refused or await _let_in(settings, options, host, port, at)
@@ -111,7 +111,7 @@ def _speaks(connection: socket.socket) -> bool:
     return bool(correlation == 1 and 0 < size < 1 << 20)
 
 
-def _over_tls(host: str, port: int, context: ssl.SSLContext) -> Reason | None:
+def _over_tls(host: str, port: int, context: ssl.SSLContext, ours: tls.Tls) -> Reason | None:
     at = f"{host}:{port}"
     try:
         with (
@@ -121,21 +121,17 @@ def _over_tls(host: str, port: int, context: ssl.SSLContext) -> Reason | None:
             if _speaks(wrapped):
                 return None
     except OSError as error:
-        reason = tls.reason(error, at, "RIHLA_SSL")
+        reason = tls.reason(error, at, "RIHLA_SSL", ours)
         if reason is not None and "does not speak TLS" not in reason.sentence:
             return reason
     try:
         with socket.create_connection((host, port), STEP_SECONDS) as plain:
             if _speaks(plain):
-                said = f"{at} does not speak TLS: it is a port for {_without('SSL')}"
+                said = f"{at} does not speak TLS: it is a port for PLAINTEXT or SASL_PLAINTEXT"
                 return Reason(said, "set RIHLA_SECURITY_PROTOCOL to what it speaks, or name its TLS port")
     except OSError:
         pass
     return Reason(f"{at} speaks neither TLS nor Kafka's protocol", "is it a broker's port? RIHLA_BROKERS")
-
-
-def _without(what: str) -> str:
-    return {"SSL": "PLAINTEXT or SASL_PLAINTEXT"}[what]
 
 
 def _without_tls(host: str, port: int) -> Reason | None:

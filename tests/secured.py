@@ -26,6 +26,7 @@ from streams.embedded import kafka
 from streams.embedded.broker import HOST, BrokerError, free_ports
 from streams.settings import Settings
 from tests.brokers import REQUIRE_KAFKA
+from tests.waiting import until
 
 USERS = (*ACCESS, PIPELINE, "nobody")
 LISTENERS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL", "EXPIRED", "ELSEWHERE")
@@ -66,7 +67,7 @@ def password(user: str) -> str:
 
 def token(user: str, *, seconds: float = 3600.0) -> str:
     """A JSON web token without signature, that ends in so many seconds."""
-    claims = {"sub": user, "iat": time.time() - 10, "exp": time.time() + seconds}
+    claims = {"sub": user, "iat": time.time() - 7200, "exp": time.time() + seconds}
     return (
         ".".join(
             base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
@@ -192,6 +193,13 @@ class Secured:
         try:
             answer = await admin._send_request(_CreateAcls(user, rights), admin._client.cluster.controller.nodeId)
             assert not any(code for code, _ in answer.results), answer
+            wanted = {(right.name, BITS[right.operation]) for right in rights}
+
+            async def known() -> bool:
+                told = await admin._send_request(_DescribeAcls(user))
+                return wanted <= {(name, acl[2]) for _, name, _, some in told.resources for acl in some}
+
+            await until(known, what=f"the rights of {user} to be known")
         finally:
             await admin.close()
 
@@ -242,6 +250,60 @@ class _CreateAcls(Request[_Create]):  # type: ignore[misc]
                 for right in self._rights
             ]
         )  # fmt: skip
+
+
+class _Described(Response):  # type: ignore[misc]
+    API_KEY = 29
+    API_VERSION = 1
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("error_code", Int16),
+        ("error_message", String("utf-8")),
+        (
+            "resources",
+            Array(
+                ("resource_type", Int8),
+                ("resource_name", String("utf-8")),
+                ("pattern_type", Int8),
+                (
+                    "acls",
+                    Array(
+                        ("principal", String("utf-8")),
+                        ("host", String("utf-8")),
+                        ("operation", Int8),
+                        ("permission_type", Int8),
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
+class _Describe(RequestStruct):  # type: ignore[misc]
+    API_KEY = 29
+    API_VERSION = 1
+    RESPONSE_TYPE = _Described
+    SCHEMA = Schema(
+        ("resource_type", Int8),
+        ("resource_name", String("utf-8")),
+        ("pattern_type", Int8),
+        ("principal", String("utf-8")),
+        ("host", String("utf-8")),
+        ("operation", Int8),
+        ("permission_type", Int8),
+    )
+
+
+class _DescribeAcls(Request[_Describe]):  # type: ignore[misc]
+    """All rights of a user, as the broker knows them."""
+
+    API_KEY = 29
+
+    def __init__(self, user: str) -> None:
+        self._user = user
+
+    def build(self, request_struct_class: type[_Describe]) -> _Describe:
+        return request_struct_class(1, None, 1, f"User:{self._user}", None, 1, 1)
 
 
 @pytest.fixture(scope="session")
