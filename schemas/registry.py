@@ -21,6 +21,7 @@ from fastavro.schema import SchemaParseException, UnknownType, parse_schema
 from schemas import records
 from schemas.endpoint import Endpoint
 from schemas.fingerprint import crc64
+from schemas.references import UnresolvedError, resolved
 from schemas.service import open_url, unreachable
 from schemas.wire import CONFLUENT, SINGLE_OBJECT, Wire, WireHeader, join
 
@@ -150,7 +151,7 @@ class HttpRegistry:
         if why and time.monotonic() - asked < _UNKNOWN_SECONDS:
             raise UnknownSchemaError(why)
         try:
-            found = _parse(self._call("GET", f"/schemas/ids/{header.id}"), header)
+            found = _parse(self._alone(self._call("GET", f"/schemas/ids/{header.id}"), header), header)
         except UnknownSchemaError as error:
             if len(self._unknown) >= _UNKNOWN_LIMIT:
                 self._unknown.clear()
@@ -158,6 +159,17 @@ class HttpRegistry:
             raise
         self._schemas[header.id] = found
         return found
+
+    def _alone(self, answer: dict[str, Any], header: WireHeader) -> dict[str, Any]:
+        """An answer with the schemas of other subjects that it refers to written out in it."""
+
+        def version(subject: str, number: int) -> dict[str, Any]:
+            return self._call("GET", f"/subjects/{urllib.parse.quote(subject, safe='')}/versions/{number}")
+
+        try:
+            return resolved(answer, version)
+        except (UnresolvedError, UnknownSchemaError) as error:
+            raise UnknownSchemaError(f"{header} cannot be put together: {error}") from error
 
     def header_for(self, name: str, wire: Wire = SINGLE_OBJECT) -> bytes:
         """See `Registry.header_for`. Registers the schema where the service does not have it yet."""
@@ -203,7 +215,7 @@ def _reason(error: urllib.error.HTTPError) -> str:
 def _parse(answer: dict[str, Any], header: WireHeader) -> dict[str, Any]:
     """The schema in an answer to /schemas/ids, parsed. UnknownSchemaError where it is no Avro record."""
     if answer.get("schemaType", "AVRO") != "AVRO" or answer.get("references"):
-        raise UnknownSchemaError(f"{header} is of type {answer.get('schemaType', 'AVRO')} or refers to other subjects")
+        raise UnknownSchemaError(f"{header} is of type {answer.get('schemaType', 'AVRO')} and not Avro")
     try:
         parsed = parse_schema(json.loads(answer["schema"]))
     except (KeyError, TypeError, ValueError, SchemaParseException, UnknownType) as error:
