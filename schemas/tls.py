@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
@@ -177,9 +178,38 @@ def reason(error: BaseException, at: str, setting: str, ours: Tls) -> Reason | N
     return None
 
 
+def speaks_tls(host: str, port: int, seconds: float) -> bool:
+    """Whether the other end answers a TLS handshake; nothing is sent, and nobody trusted."""
+    trusting = ssl.create_default_context()
+    trusting.check_hostname = False
+    trusting.verify_mode = ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((host, port), seconds) as plain,
+            trusting.wrap_socket(plain, server_hostname=host),
+        ):
+            return True
+    except OSError:
+        return False
+
+
+def alert(host: str, port: int, context: ssl.SSLContext, seconds: float) -> ssl.SSLError | None:
+    """What the other end says after a handshake to whom it does not want: what TLS 1.3 refuses, it refuses only then,
+    and a request under way may hide it. None where nothing is said within so many seconds."""
+    try:
+        with (
+            socket.create_connection((host, port), seconds) as plain,
+            context.wrap_socket(plain, server_hostname=host) as wrapped,
+        ):
+            wrapped.recv(1)
+    except ssl.SSLError as error:
+        return error
+    except OSError:
+        pass
+    return None
+
+
 def _below(error: BaseException) -> BaseException | None:
-    """The error that a library wrapped: its cause, context, or `reason` (urllib)."""
-    inner = getattr(error, "reason", None)
-    if isinstance(inner, BaseException) and inner is not error:
-        return inner
-    return error.__cause__ or error.__context__
+    """The error that a library wrapped: `reason` (urllib), first argument (urllib3), cause, context."""
+    inner = [getattr(error, "reason", None), *error.args[:1], error.__cause__, error.__context__]
+    return next((below for below in inner if isinstance(below, BaseException) and below is not error), None)

@@ -13,6 +13,7 @@ from urllib3 import PoolManager
 from schemas import tls
 from schemas.endpoint import Endpoint, EndpointError
 from schemas.masking import hidden
+from schemas.service import refusal
 from sinks.errors import ClickHouseRefusedError, ClickHouseUnavailableError, in_short, is_retriable
 
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
@@ -32,11 +33,12 @@ def connect(where: str | Endpoint, database: str | None = "cx", *, timeout: floa
     settings: dict[str, str] = dict(endpoint.query)
     database = settings.pop("database", "") or database
     timeout = float(settings.pop("send_receive_timeout", timeout))
+    port = endpoint.port or (8443 if endpoint.scheme == "https" else 8123)
     try:
         return clickhouse_connect.get_client(
             interface=endpoint.scheme,
             host=endpoint.host,
-            port=endpoint.port or (8443 if endpoint.scheme == "https" else 8123),
+            port=port,
             database=database or "__default__",
             settings=settings,
             connect_timeout=10,
@@ -49,7 +51,7 @@ def connect(where: str | Endpoint, database: str | None = "cx", *, timeout: floa
     except (tls.TlsError, EndpointError) as error:
         raise ClickHouseRefusedError(str(error)) from error
     except ClickHouseError as error:
-        reason = tls.reason(error, endpoint.address, "RIHLA_CLICKHOUSE", endpoint.tls)
+        reason = refusal(endpoint, error, "RIHLA_CLICKHOUSE", port)
         if reason is not None:
             raise ClickHouseRefusedError(f"ClickHouse: {reason.sentence}; {reason.remedy}") from error
         why = hidden(in_short(error))

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, conn
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -82,6 +82,26 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
             said = hidden(done.stderr.strip().splitlines()[-1]) if done.stderr.strip() else "it said nothing"
             raise TokenError(f"the token's command {words[0]} ended with status {done.returncode}: {said}")
         return done.stdout.strip()
+
+
+class _Answering(conn.OAuthAuthenticator):  # type: ignore[misc]
+    """aiokafka takes a broker's refusal of a token, which says why and waits for an answer, for a welcome.
+
+    The answer is one octet (RFC 7628, 3.2.3); the broker then ends the authentication with an error.
+    """
+
+    _answered = False
+
+    async def step(self, payload: bytes | None) -> tuple[bytes, bool] | None:
+        """The next token to send, None after the last one."""
+        if payload and self._token_sent and not self._answered:
+            self._answered = True
+            return b"\x01", True
+        following: tuple[bytes, bool] | None = await super().step(payload)
+        return following
+
+
+conn.OAuthAuthenticator = _Answering
 
 
 def expiry(token: str) -> float | None:

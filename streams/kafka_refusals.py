@@ -142,16 +142,7 @@ def _without_tls(host: str, port: int) -> Reason | None:
                 return None
     except OSError:
         pass
-    trusting = ssl.create_default_context()
-    trusting.check_hostname = False
-    trusting.verify_mode = ssl.CERT_NONE  # nothing is sent: this only asks whether TLS is spoken
-    try:
-        with (
-            socket.create_connection((host, port), STEP_SECONDS) as plain,
-            trusting.wrap_socket(plain, server_hostname=host),
-        ):
-            pass
-    except OSError:
+    if not tls.speaks_tls(host, port, STEP_SECONDS):
         return Reason(f"{at} does not speak Kafka's protocol", "is it a broker's port? RIHLA_BROKERS")
     return Reason(f"{at} speaks TLS, and RIHLA_SECURITY_PROTOCOL is without", "set it to SSL or SASL_SSL")
 
