@@ -267,7 +267,7 @@ def test_workers_and_commands_need_no_more_than_is_listed(site: Site, tmp_path: 
             customers = client.command("SELECT count() FROM journeys WHERE customer_id = 'C-1001'")
         return counts == [2, 1] and int(customers) > 0
 
-    wait_until(stored, what="the events to be stored")
+    wait_until(stored, seconds=1800, what="the events to be stored")
     verified = site.rihla(
         "verify", "verify", "--clickhouse", site.settings["verify"].clickhouse, "--source", "topics", "--settle", "1"
     )
