@@ -186,7 +186,7 @@ async def explained(settings: Settings, who: str, error: BaseException) -> BaseE
 
     refused = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
     try:
-        if isinstance(error, refused):
+        if isinstance(error, refused) and who in ACCESS:
             lacking = await missing(settings, who)
             if lacking:
                 return denied(settings, who, lacking)

@@ -15,6 +15,7 @@ import faust
 
 from schemas.masking import mask_handlers
 from streams import kafka_clients, transport
+from streams.errors import RihlaError
 from streams.settings import Settings
 from streams.topics import COMPACTED, ensure_topics
 
@@ -52,9 +53,10 @@ class App(faust.App):  # type: ignore[misc]  # Faust is untyped
         """Nothing is kept on disk."""
 
 
-def build(settings: Settings, worker: str) -> App:
+def build(settings: Settings, worker: str, *, declare: bool = True) -> App:
     """The app of a worker ("enrich", "identity", "stitch", "sink"): group `<prefix>-<worker>`, batches, bytes.
 
+    declare: let Faust make changelogs that are missing, which needs the right to, even where they are there.
     Agents and tables are added by the caller; the topics must exist (ensure_topics).
     """
     session = min(settings.session_timeout, EMBEDDED_SESSION) if settings.embedded else settings.session_timeout
@@ -69,7 +71,7 @@ def build(settings: Settings, worker: str) -> App:
         topic_partitions=settings.partitions,
         topic_replication_factor=settings.replication,
         topic_disable_leader=True,
-        topic_allow_declare=False,  # made before (ensure_topics, ensure_changelogs), or by somebody who may
+        topic_allow_declare=declare,
         table_standby_replicas=0,
         web_enabled=False,
         worker_redirect_stdouts=False,
@@ -171,7 +173,10 @@ async def _run(app: App, services: tuple[Any, ...]) -> tuple[int, bool]:
         from streams.acl_check import explained
 
         reason = await explained(app.settings, app.worker, reason)
-        log.critical("worker stopped: %s: %s", type(reason).__name__, reason)
+        if isinstance(reason, RihlaError):
+            log.critical("worker stopped: %s (%s)", reason, reason.hint or "see the log above")
+        else:
+            log.critical("worker stopped: %s: %s", type(reason).__name__, reason)
     return int(reason is not None), stopped
 
 

@@ -100,7 +100,7 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
         raise RihlaError(
             f"no broker to work with at {settings.brokers}: {error}", "see RIHLA_BROKERS, or run `rihla doctor`"
         ) from error
-    app = build(settings, worker)
+    app = build(settings, worker, declare=False)
     edge: Edge = importlib.import_module(AGENTS[worker]).create(app, settings)
 
     @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]  # Faust is untyped

@@ -283,6 +283,21 @@ def test_workers_and_commands_need_no_more_than_is_listed(site: Site, tmp_path: 
     assert "no problems" in looked.stdout, looked.stdout
 
 
+def test_the_whole_pipeline_runs_as_one_user(secured: Secured, topic_prefix: str, tmp_path: Path) -> None:
+    settings = secured.who(PIPELINE, STRONG, topic_prefix, partitions=1)
+    secured.grant(PIPELINE, acls(settings, PIPELINE))
+    (tmp_path / "events.jsonl").write_text(EVENTS)
+    done = subprocess.run(
+        [sys.executable, "-m", "streams.cli", "run", "events.jsonl", "--data", "data", "--broker", settings.brokers],
+        cwd=tmp_path, env={**os.environ, **environment(settings), "PYTHONPATH": os.getcwd()},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Every event is accounted for" in done.stdout
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or password(PIPELINE).encode() not in file.read_bytes(), file
+
+
 def test_a_worker_without_its_rights_says_so_and_ends_with_1(secured: Secured, topics: str) -> None:
     settings = secured.who("nobody", STRONG, topics)
     done = subprocess.run(
