@@ -35,5 +35,6 @@ def secret(variable: str, environment: Mapping[str, str] | None = None) -> str |
         raise SecretError(f"{variable}{SUFFIX}: {file} is no text in UTF-8") from error
     if not content:
         raise SecretError(f"{variable}{SUFFIX}: {file} is empty")
-    learn(content)
+    if "://" not in content:  # of an address, only the password is secret
+        learn(content)
     return content

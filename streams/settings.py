@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from schemas.endpoint import Endpoint, EndpointError
-from schemas.masking import learn, learn_pair
+from schemas.masking import learn, learn_pair, masked
 from schemas.tls import Tls
 from schemas.wire import CONFLUENT, SINGLE_OBJECT, Wire
 from streams.errors import RihlaError
@@ -121,7 +122,7 @@ class Settings:
         for address in addresses:
             match = ADDRESS.fullmatch(address)
             if match is None or not 0 < int(match[2]) < 65536:
-                raise SettingsError(f"brokers: {address!r} is not HOST:PORT")
+                raise SettingsError(f"brokers: {masked(address)!r} is not HOST:PORT")
         if not TOPIC_PREFIX.fullmatch(self.prefix):
             raise SettingsError(f"prefix: {self.prefix!r} is not 1-100 letters, digits, '.', '_' or '-'")
         _within("partitions", self.partitions, 1, 10_000)
@@ -162,6 +163,10 @@ class Settings:
         elif self.sasl_mechanism == "OAUTHBEARER":
             if len(tokens) != 1:
                 raise SettingsError("OAUTHBEARER needs sasl_token_file or sasl_token_command, and not both")
+            try:
+                shlex.split(self.sasl_token_command or "")
+            except ValueError as error:
+                raise SettingsError(f"sasl_token_command is no command: {error}") from None
         elif self.sasl_username is None or self.sasl_password is None:
             raise SettingsError(f"{self.sasl_mechanism} needs sasl_username and sasl_password",
                                 "RIHLA_SASL_USERNAME and RIHLA_SASL_PASSWORD, or RIHLA_SASL_PASSWORD_FILE")  # fmt: skip

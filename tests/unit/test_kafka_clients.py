@@ -61,6 +61,11 @@ def test_options() -> None:
         ({"security_protocol": "SASL_SSL"}, "PLAIN needs sasl_username and sasl_password"),
         ({"security_protocol": "SASL_SSL", "sasl_mechanism": "GSSAPI"}, "is not one of PLAIN"),
         ({"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER"}, "needs sasl_token_file or"),
+        (
+            {"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER", "sasl_token_command": "say 'x"},
+            "sasl_token_command is no command: No closing quotation",
+        ),
+        ({"brokers": "u:S3CR3T@h:9092"}, r"brokers: '\*\*\*@h:9092' is not HOST:PORT"),
         ({"sasl_username": "u"}, "of no use with security_protocol PLAINTEXT"),
         ({"ssl_ca": "x"}, "of no use with security_protocol PLAINTEXT"),
     ],
