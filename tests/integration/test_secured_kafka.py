@@ -286,7 +286,7 @@ def test_workers_and_commands_need_no_more_than_is_listed(site: Site, tmp_path: 
 def test_the_whole_pipeline_runs_as_one_user(secured: Secured, topic_prefix: str, tmp_path: Path) -> None:
     settings = secured.who(PIPELINE, STRONG, topic_prefix, partitions=1)
     secured.grant(PIPELINE, acls(settings, PIPELINE))
-    (tmp_path / "events.jsonl").write_text(EVENTS)
+    (tmp_path / "events.jsonl").write_text("".join(EVENTS.splitlines(keepends=True)[:2]))
     done = subprocess.run(
         [sys.executable, "-m", "streams.cli", "run", "events.jsonl", "--data", "data", "--broker", settings.brokers],
         cwd=tmp_path, env={**os.environ, **environment(settings), "PYTHONPATH": os.getcwd()},
