@@ -6,8 +6,6 @@ API (Confluent Schema Registry, Apicurio, Karapace, Redpanda). Both keep the pro
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
 import math
 import time
@@ -16,13 +14,17 @@ import urllib.parse
 import urllib.request
 from collections.abc import Collection
 from functools import cached_property
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from fastavro.schema import parse_schema
 
 from schemas import records
+from schemas.endpoint import Endpoint
 from schemas.fingerprint import crc64
+from schemas.references import UnresolvedError, resolved
+from schemas.service import open_url, unreachable
 from schemas.wire import CONFLUENT, SINGLE_OBJECT, Wire, WireHeader, join
 
 _MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
@@ -138,17 +140,14 @@ class HttpRegistry:
     Calls block until the service answers or the timeout passes.
     """
 
-    def __init__(self, url: str, *, timeout: float = 10.0, local: LocalRegistry | None = None) -> None:
-        """`url` is the service's base, http://[user:password@]host:port[/path]; `timeout` is in seconds."""
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"the registry's address must be http://HOST:PORT or https://HOST:PORT, not {url!r}")
-        host = parts.netloc.rpartition("@")[2]
-        self._base = urllib.parse.urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+    def __init__(self, where: str | Endpoint, *, timeout: float = 10.0, local: LocalRegistry | None = None) -> None:
+        """`where` is the service's base, http[s]://[user:password@]host:port[/path]; `timeout` is in seconds.
+
+        Raises EndpointError for a malformed address.
+        """
+        self._endpoint = Endpoint.parse(where, name="registry") if isinstance(where, str) else where
+        self._base = self._endpoint.address
         self._headers = {"Accept": f"{_MEDIA_TYPE}, application/json", "Content-Type": _MEDIA_TYPE}
-        if parts.username is not None:
-            user = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-            self._headers["Authorization"] = f"Basic {base64.b64encode(user.encode()).decode()}"
         self._timeout = timeout
         self._local = local or LocalRegistry()
         self._schemas: dict[int, dict[str, Any]] = {}
@@ -187,7 +186,7 @@ class HttpRegistry:
     def ask(self, id_: int) -> str:
         """The schema of an id as the service has it now, as JSON; nothing is kept. Raises as `writer_schema`."""
         header = WireHeader(CONFLUENT, id_)
-        answer = self._call("GET", f"/schemas/ids/{id_}", _UNKNOWN_ANSWERS)
+        answer = self._alone(self._call("GET", f"/schemas/ids/{id_}", _UNKNOWN_ANSWERS), header)
         _parse(answer, header)
         return str(answer["schema"])
 
@@ -228,6 +227,18 @@ class HttpRegistry:
         self._vain = max(0.0, self._vain - (now - self._vain_at) * _VAIN_ASKS_A_SECOND)
         self._vain_at = now
         return self._vain < _VAIN_ASKS
+
+    def _alone(self, answer: dict[str, Any], header: WireHeader) -> dict[str, Any]:
+        """An answer with the schemas of other subjects that it refers to written out in it."""
+
+        def version(subject: str, number: int) -> dict[str, Any]:
+            name = urllib.parse.quote(subject, safe="")
+            return self._call("GET", f"/subjects/{name}/versions/{number}", _UNKNOWN_ANSWERS)
+
+        try:
+            return resolved(answer, version)
+        except (UnresolvedError, UnknownSchemaError) as error:
+            raise UnknownSchemaError(f"{header} cannot be put together: {error}") from error
 
     def header_for(self, name: str, wire: Wire = SINGLE_OBJECT) -> bytes:
         """See `Registry.header_for`. Registers the schema where the service does not have it yet."""
@@ -273,7 +284,7 @@ class HttpRegistry:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._base + path, data=data, headers=self._headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout) as response:
+            with open_url(self._endpoint, request, self._timeout) as response:
                 answer = json.loads(response.read())
         except urllib.error.HTTPError as error:
             message = f"the registry at {self._base} answered {error.code} to {method} {path}: {_reason(error)}"
@@ -282,8 +293,9 @@ class HttpRegistry:
             if error.code in _REFUSALS:
                 raise RegistryRefusesError(f"{message}; see the user and password in RIHLA_REGISTRY") from error
             raise RegistryError(message) from error
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise RegistryError(f"the registry at {self._base} did not answer {method} {path}: {error}") from error
+        except (OSError, ValueError, HTTPException) as error:
+            why = unreachable(self._endpoint, error)
+            raise RegistryError(f"the registry at {self._base} did not answer {method} {path}: {why}") from error
         if not isinstance(answer, dict):
             raise RegistryError(f"the registry at {self._base} answered {method} {path} with no JSON object")
         return answer
@@ -293,7 +305,7 @@ def _reason(error: urllib.error.HTTPError) -> str:
     """What the service says about its refusal."""
     try:
         text = error.read(2000).decode("utf-8", "replace")
-    except (OSError, http.client.HTTPException):  # cut off; what it is was said in front
+    except (OSError, HTTPException):  # cut off; what it is was said in front
         return str(error.reason)
     try:
         return str(json.loads(text)["message"])
@@ -304,7 +316,7 @@ def _reason(error: urllib.error.HTTPError) -> str:
 def _parse(answer: dict[str, Any], header: WireHeader) -> dict[str, Any]:
     """The schema in an answer to /schemas/ids, parsed. UnknownSchemaError where it is no Avro record."""
     if answer.get("schemaType", "AVRO") != "AVRO" or answer.get("references"):
-        raise UnknownSchemaError(f"{header} is of type {answer.get('schemaType', 'AVRO')} or refers to other subjects")
+        raise UnknownSchemaError(f"{header} is of type {answer.get('schemaType', 'AVRO')} and not Avro")
     try:
         parsed = parse_schema(json.loads(answer["schema"]))
     except MemoryError:

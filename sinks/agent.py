@@ -60,7 +60,7 @@ def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> N
     def retried(retry: Retry) -> None:
         metrics.SINK_RETRIES.labels(table.view, retry_code(retry.error)).inc()
 
-    writer = Writer(lambda: connect(settings.clickhouse, settings.database), table, on_retry=retried)
+    writer = Writer(lambda: connect(settings.clickhouse_endpoint, settings.database), table, on_retry=retried)
     pending = metrics.SINK_PENDING_ROWS.labels(table.view)
 
     async def handle(batches: list[RecordBatch]) -> None:

@@ -40,7 +40,7 @@ def register(app: Any, edge: Edge, publishing: asyncio.Lock) -> None:
     topic = settings.topic(TOPIC)
 
     def read(subjects: Sequence[str]) -> pl.DataFrame:
-        client = connect(settings.clickhouse, settings.database)
+        client = connect(settings.clickhouse_endpoint, settings.database)
         try:
             return stored.interactions_of(client, subjects)
         finally:

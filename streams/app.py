@@ -15,7 +15,8 @@ from typing import Any
 import faust
 from faust.tables import manager
 
-from streams import transport
+from schemas.masking import mask_handlers
+from streams import kafka_clients, transport
 from streams.errors import RihlaError
 from streams.output import REQUEST_BYTES
 from streams.settings import Settings
@@ -77,15 +78,17 @@ class App(faust.App):  # type: ignore[misc]  # Faust is untyped
         """Nothing is kept on disk."""
 
 
-def build(settings: Settings, worker: str) -> App:
+def build(settings: Settings, worker: str, *, declare: bool = True) -> App:
     """The app of a worker ("enrich", "identity", "stitch", "sink"): group `<prefix>-<worker>`, batches, bytes.
 
+    declare: let Faust make changelogs that are missing, which needs the right to, even where they are there.
     Agents and tables are added by the caller; the topics must exist (ensure_topics).
     """
     session = min(settings.session_timeout, EMBEDDED_SESSION) if settings.embedded else settings.session_timeout
     app = App(
         settings.group(worker),
         broker=[f"{transport.SCHEME}://{address}" for address in settings.broker_list],
+        broker_credentials=kafka_clients.credentials(settings),
         store="memory://",
         TableManager=TableManager,
         autodiscover=False,
@@ -94,6 +97,7 @@ def build(settings: Settings, worker: str) -> App:
         topic_partitions=settings.partitions,
         topic_replication_factor=settings.replication,
         topic_disable_leader=True,
+        topic_allow_declare=declare,
         table_standby_replicas=0,
         web_enabled=False,
         worker_redirect_stdouts=False,
@@ -116,6 +120,7 @@ def build(settings: Settings, worker: str) -> App:
         stream_wait_empty=True,  # a batch in progress ends before its partition is given up
     )
     app.settings = settings
+    app.worker = worker
     app.embedded = settings.embedded
     app.worker = worker
     app.given_up, app.must_end = None, asyncio.Event()
@@ -147,6 +152,7 @@ def configure_logging(level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, format=LOG_FORMAT, stream=sys.stderr, force=True)
     for handler in logging.getLogger().handlers:
         handler.addFilter(Repeats())
+    mask_handlers()
     for name in LOUD:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
@@ -200,9 +206,14 @@ async def _run(app: App, services: tuple[Any, ...]) -> tuple[int, bool]:
         within = STOP_WITHIN if reason is None else STOP_CRASHED_WITHIN
         stopped = await _stop(app, starting, services, within, told=isinstance(reason, RihlaError))
     if reason is not None:
-        log.critical("worker stopped: %s: %s", type(reason).__name__, reason)
-        if isinstance(reason, RihlaError) and reason.hint:
-            log.critical("what to do: %s", reason.hint)
+        from streams.acl_check import explained
+
+        reason = await explained(app.settings, app.worker, reason)
+        if isinstance(reason, RihlaError):
+            log.critical("worker stopped: %s: %s", type(reason).__name__, reason)
+            log.critical("what to do: %s", reason.hint or "see the log above")
+        else:
+            log.critical("worker stopped: %s: %s", type(reason).__name__, reason)
     return int(reason is not None), stopped
 
 

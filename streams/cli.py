@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from schemas.masking import hidden, mask_handlers
 from streams import compiled
 from streams.errors import RihlaError
 from streams.lean_imports import leave_out_pandas
@@ -30,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("streams.commands.restore:restore", "Send what ClickHouse has stored to the topics again."),
     "repartition": ("streams.commands.repartition:repartition", "Move topics and state to N partitions."),
     "doctor": ("streams.commands.doctor:doctor", "Check every connection and setting."),
+    "acls": ("streams.commands.acls:acls", "Print the rights in Kafka that workers and commands need."),
     "migrate": ("streams.commands.migrate:migrate", "Bring ClickHouse to this version's schema."),
     "worker": ("streams.commands.worker:worker", "Run one production worker."),
 }
@@ -43,6 +46,8 @@ EXPECTED: dict[str, str | None] = {
     "sinks.engine.EngineError": None,
     "sinks.migrate.MigrationError": "tables of another version of Rihla: use that one, or another --data or database",
     "sinks.errors.ClickHouseRefusedError": "rihla doctor checks every connection",
+    "schemas.endpoint.EndpointError": None,
+    "schemas.tls.TlsError": None,
     "schemas.registry.RegistryError": "rihla doctor checks every connection",
     "aiokafka.errors.KafkaError": "is the broker up? rihla doctor checks every connection",
     "clickhouse_connect.driver.exceptions.Error": "rihla doctor checks every connection",
@@ -143,6 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     state: dict[str, Any] = {}
     leave_out_pandas()
     _quieten()
+    _mask()
     try:
         with cli.make_context("rihla", list(sys.argv[1:] if arguments is None else arguments)) as context:
             state = context.meta
@@ -157,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:
         if state.get("rihla.debug") or not _is_expected(error):
-            traceback.print_exc()
+            sys.stderr.write(hidden(traceback.format_exc()))
             return 1
         return _complain(error)
     return result if isinstance(result, int) else 0
@@ -167,6 +173,18 @@ def _quieten() -> None:
     """Clients report what they raise to their logs, too: one of both is enough. Workers set their own levels."""
     for name in ("aiokafka", "clickhouse_connect", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _mask() -> None:
+    """Nothing that somebody else wrote leaves by standard error with a secret in it: logs, threads' tracebacks."""
+    mask_handlers()
+
+    def in_thread(failed: threading.ExceptHookArgs) -> None:
+        if failed.exc_type is not SystemExit:
+            lines = traceback.format_exception(failed.exc_type, failed.exc_value, failed.exc_traceback)
+            sys.stderr.write(hidden("".join(lines)))
+
+    threading.excepthook = in_thread
 
 
 def _names(error: BaseException) -> list[str]:
@@ -183,13 +201,14 @@ def _is_expected(error: Exception) -> bool:
 def _complain(error: Exception) -> int:
     """The error on one line on stderr, and a hint where there is one; returns the exit status."""
     if isinstance(error, click.ClickException):
+        error.message = hidden(error.message)
         error.show()
         return error.exit_code
     hint = error.hint if isinstance(error, RihlaError) else None
     hint = hint or next((EXPECTED[name] for name in _names(error) if EXPECTED.get(name)), None)
-    click.echo(f"rihla: {error}", err=True)
+    click.echo(f"rihla: {hidden(str(error))}", err=True)
     if hint:
-        click.echo(f"  {hint}", err=True)
+        click.echo(f"  {hidden(hint)}", err=True)
     return error.exit_code if isinstance(error, RihlaError) else 1
 
 

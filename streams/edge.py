@@ -14,7 +14,7 @@ import polars as pl
 
 from schemas.decode import BatchDecoder, Decoded, joined
 from schemas.encode import BatchEncoder
-from schemas.registry import HttpRegistry, LocalRegistry, Registry
+from schemas.registry import HttpRegistry, Registry
 from streams import metrics
 from streams.dead_letters import DEAD_LETTERS, EXPIRED, UNPROCESSABLE, DeadLetter, cut_to, letter_of, letters_frame
 from streams.erasure import key
@@ -27,6 +27,7 @@ from streams.lookup import Lookup
 from streams.missed import letters
 from streams.output import REQUEST_BYTES, Output, check_sizes
 from streams.progress import SINCE, Records
+from streams.registries import registry_of
 from streams.series import Known, begin
 from streams.settings import Settings
 from streams.sift import Fault, sift, told
@@ -67,7 +68,7 @@ class Edge:
     def __init__(self, app: Any, settings: Settings, worker: str) -> None:
         self.app, self.settings, self.worker = app, settings, worker
         self.erased = Erased(key.from_environment())
-        self.registry: Registry = HttpRegistry(settings.registry) if settings.registry else LocalRegistry()
+        self.registry: Registry = registry_of(settings)
         self._decoders: dict[str, BatchDecoder] = {}
         self._encoders: dict[str, BatchEncoder] = {}
         self._outputs: dict[str, Output] = {}

@@ -17,13 +17,16 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
-from schemas.registry import HttpRegistry, LocalRegistry, Registry
+from schemas.registry import Registry
+from streams import kafka_clients
+from streams.acl_check import require
 from streams.app import BATCH_BYTES
 from streams.dead_letters import DEAD_LETTERS, FILE, DeadLetter, letters_frame
 from streams.edge import now_ms
 from streams.enrich.agent import topic_of
 from streams.identity.frames import keys_of, subjects
 from streams.output import REQUEST_BYTES, BatchProducer
+from streams.registries import registry_of as registry_of  # for those who have it from here
 from streams.settings import Settings
 from streams.sources.adapters import open_source
 from streams.sources.events import BadLine, EventBatch
@@ -36,8 +39,8 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 @asynccontextmanager
 async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     """A started producer for BatchProducer, with the batch and request sizes of the workers'. Raises KafkaError."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.broker_list,
+    producer = kafka_clients.producer(
+        settings,
         acks="all",
         linger_ms=0,
         max_batch_size=BATCH_BYTES,
@@ -49,11 +52,6 @@ async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
         yield producer
     finally:
         await producer.stop()
-
-
-def registry_of(settings: Settings) -> Registry:
-    """The schema registry that the settings name."""
-    return HttpRegistry(settings.registry) if settings.registry else LocalRegistry()
 
 
 @dataclass
@@ -178,6 +176,7 @@ async def produce_files(settings: Settings, files: Sequence[str], adapter: str |
     RegistryError and KafkaError.
     """
     sources = [open_source(file, adapter) for file in files]
+    await require(settings, "produce")
     await ensure_topics(settings)
     async with producing(settings) as producer:
         feeder = Feeder(producer, settings, registry_of(settings))

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.registry import HttpRegistry, RegistryError, UnknownSchemaError
+from streams import kafka_clients
 from streams.settings import Settings
 
 TOPIC = "schemas"
@@ -44,9 +45,7 @@ class KeptSchemas:
 
     async def start(self) -> None:
         """Read what is kept, and have it confirmed, now or, where the registry is away, in the background."""
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.broker_list, group_id=None, enable_auto_commit=False
-        )
+        self._consumer = kafka_clients.consumer(self._settings, group_id=None, enable_auto_commit=False)
         await self._consumer.start()
         self._consumer.assign([self._partition])
         await self._consumer.seek_to_beginning(self._partition)

@@ -8,6 +8,7 @@ import polars as pl
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
+from streams import kafka_clients
 from streams.dead_letters import FILE, is_cut
 from streams.settings import Settings
 
@@ -41,9 +42,7 @@ async def originals(settings: Settings, letters: pl.DataFrame) -> tuple[pl.DataF
     if letters["topic"][0].startswith(FILE):
         lost = set(cut)  # of lines only the beginning was ever kept
     else:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.broker_list, group_id=None, auto_offset_reset="none", enable_auto_commit=False
-        )
+        consumer = kafka_clients.consumer(settings, group_id=None, auto_offset_reset="none", enable_auto_commit=False)
         await consumer.start()
         try:
             for row in cut:

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 from aiokafka import AIOKafkaProducer
 
+from streams.acl_check import require
 from streams.dead_letters import ATTEMPTS_HEADER, FILE
 from streams.errors import RihlaError
 from streams.feed import Feeder, producing, registry_of
@@ -160,6 +161,7 @@ async def replay(
     if dry_run or not meant.height:
         await _go_through(store, None, meant, limit, None, done, say)
         return done
+    await require(settings, "replay")
     await ensure_topics(settings)
     async with producing(settings) as producer:
         await _go_through(store, Sender(producer, settings), meant, limit, rate, done, say)

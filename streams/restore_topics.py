@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 
+from streams import kafka_clients
+from streams.acl_check import require
 from streams.embedded.restore import largest_epoch, restore
 from streams.errors import RihlaError
 from streams.feed import producing, registry_of
@@ -33,7 +34,8 @@ async def restore_anew(client: Any, settings: Settings, progress: Progress) -> t
     Returns the number of events, and the epoch in which workers must write. Raises RihlaError while workers run, and
     when the topics hold something.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    await require(settings, "restore")
+    admin = kafka_clients.admin(settings)
     await admin.start()
     try:
         await refuse_members(admin, settings, ())
@@ -53,7 +55,7 @@ async def restore_anew(client: Any, settings: Settings, progress: Progress) -> t
 
 
 async def _holding_something(settings: Settings, partitions: dict[str, int]) -> str | None:
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker_list, enable_auto_commit=False)
+    consumer = kafka_clients.consumer(settings, enable_auto_commit=False)
     await consumer.start()
     try:
         every = [TopicPartition(topic, number) for topic, count in partitions.items() for number in range(count)]

@@ -1,24 +1,31 @@
 """Everything that a worker can be told, in one frozen value.
 
-Made from keyword arguments (command line) or from the environment: every field `x` is `RIHLA_X` there.
+Made from keyword arguments (command line) or from the environment: every field `x` is `RIHLA_X` there, and of a secret
+`RIHLA_X_FILE` may name a file that holds it.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit
 
+from schemas.endpoint import Endpoint, EndpointError
+from schemas.masking import learn, learn_pair, masked
+from schemas.tls import Tls
 from schemas.wire import CONFLUENT, SINGLE_OBJECT, Wire
 from streams.errors import RihlaError
+from streams.secret_files import SUFFIX, secret
 
 ENVIRONMENT_PREFIX = "RIHLA_"
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("0", "false", "no", "off", "")
 WIRE_FORMATS = (SINGLE_OBJECT, CONFLUENT)
+SECURITY_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
 COMPRESSIONS = ("none", "gzip", "snappy", "lz4", "zstd")
 MAX_EPOCH = 2**19 - 1  # ClickHouse versions are epoch * 2^44 + record version, in a signed 64-bit integer
 MAX_SESSION = 1800  # seconds: what Kafka's brokers take unless told otherwise (group.max.session.timeout.ms)
@@ -28,6 +35,11 @@ ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^\s:,/]+):(\d{1,5})")
 
 class SettingsError(RihlaError):
     """A setting that no worker could start with; the message names it and says what would do."""
+
+
+def _secret(default: Any = None) -> Any:
+    """A field that holds a secret: not printed, not published, and readable from a file."""
+    return field(default=default, repr=False, metadata={"secret": True})
 
 
 @dataclass(frozen=True)
@@ -53,15 +65,20 @@ class Settings:
     nobody: values, separated by commas, that name nobody as identifier or booking reference, beside those of
         streams/identity/nobody.txt.
     alert_rules: path of a file of alert rules (docs/alerts.md); None takes those of streams/alerts/rules.toml.
+
+    security_protocol, sasl_*, ssl_*: how to be let in by Kafka, named as Kafka names them; files are PEM.
+    sasl_token_file, sasl_token_command: where OAUTHBEARER's token is read from, again for each connection.
+    registry_*, clickhouse_*: the same for these services over HTTP; a token is one of bearer authentication.
+    docs/security.md says more.
     """
 
     brokers: str = "127.0.0.1:9092"
     prefix: str = "cx"
     partitions: int = 4
     replication: int = 1
-    registry: str | None = None
+    registry: str | None = _secret()  # a URL may hold a password
     wire: Wire = SINGLE_OBJECT
-    clickhouse: str = "http://127.0.0.1:8123"
+    clickhouse: str = _secret("http://127.0.0.1:8123")
     database: str = "cx"
     metrics_port: int | None = None
     epoch: int = 0
@@ -74,6 +91,35 @@ class Settings:
     nobody: str | None = None
     state_retention: float = 400.0
     state_idle: float = 3600.0
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: str | None = _secret()
+    sasl_token_file: str | None = None
+    sasl_token_command: str | None = None
+    ssl_ca: str | None = None
+    ssl_certificate: str | None = None
+    ssl_key: str | None = None
+    ssl_key_password: str | None = _secret()
+    ssl_check_hostname: bool = True
+    registry_username: str | None = None
+    registry_password: str | None = _secret()
+    registry_token: str | None = _secret()
+    registry_token_file: str | None = None
+    registry_ca: str | None = None
+    registry_certificate: str | None = None
+    registry_key: str | None = None
+    registry_key_password: str | None = _secret()
+    registry_check_hostname: bool = True
+    clickhouse_username: str | None = None
+    clickhouse_password: str | None = _secret()
+    clickhouse_token: str | None = _secret()
+    clickhouse_token_file: str | None = None
+    clickhouse_ca: str | None = None
+    clickhouse_certificate: str | None = None
+    clickhouse_key: str | None = None
+    clickhouse_key_password: str | None = _secret()
+    clickhouse_check_hostname: bool = True
 
     def __post_init__(self) -> None:
         """Check every field; raise SettingsError at the first that cannot be right."""
@@ -83,7 +129,7 @@ class Settings:
         for address in addresses:
             match = ADDRESS.fullmatch(address)
             if match is None or not 0 < int(match[2]) < 65536:
-                raise SettingsError(f"brokers: {address!r} is not HOST:PORT")
+                raise SettingsError(f"brokers: {masked(address)!r} is not HOST:PORT")
         if not TOPIC_PREFIX.fullmatch(self.prefix):
             raise SettingsError(f"prefix: {self.prefix!r} is not 1-100 letters, digits, '.', '_' or '-'")
         _within("partitions", self.partitions, 1, 10_000)
@@ -102,11 +148,38 @@ class Settings:
 
             if not getattr(codec, f"has_{self.compression}")():
                 raise SettingsError(f"compression: {self.compression} is not installed", "pip install 'aiokafka[all]'")
-        _is_url("clickhouse", self.clickhouse)
-        if self.registry is not None:
-            _is_url("registry", self.registry)
+        _one_of("security_protocol", self.security_protocol, SECURITY_PROTOCOLS)
+        _one_of("sasl_mechanism", self.sasl_mechanism, SASL_MECHANISMS)
+        self._check_who()
+        learn(self.ssl_key_password)
+        if self.sasl_password is not None:
+            learn_pair(self.sasl_username or "", self.sasl_password)
+        _ = self.clickhouse_endpoint, self.registry_endpoint  # raise SettingsError
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.database):
             raise SettingsError(f"database: {self.database!r} is not a plain identifier")
+
+    def _check_who(self) -> None:
+        """Who we are in Kafka: enough is said, and nothing that would not be used."""
+        sasl = [name for name in ("sasl_username", "sasl_password", "sasl_token_file", "sasl_token_command")
+                if getattr(self, name) is not None]  # fmt: skip
+        tokens = [name for name in sasl if "token" in name]
+        if not self.security_protocol.startswith("SASL_"):
+            if sasl:
+                raise SettingsError(f"{sasl[0]} is of no use with security_protocol {self.security_protocol}",
+                                    "RIHLA_SECURITY_PROTOCOL=SASL_SSL or SASL_PLAINTEXT")  # fmt: skip
+        elif self.sasl_mechanism == "OAUTHBEARER":
+            if len(tokens) != 1:
+                raise SettingsError("OAUTHBEARER needs sasl_token_file or sasl_token_command, and not both")
+            try:
+                shlex.split(self.sasl_token_command or "")
+            except ValueError as error:
+                raise SettingsError(f"sasl_token_command is no command: {error}") from None
+        elif self.sasl_username is None or self.sasl_password is None:
+            raise SettingsError(f"{self.sasl_mechanism} needs sasl_username and sasl_password",
+                                "RIHLA_SASL_USERNAME and RIHLA_SASL_PASSWORD, or RIHLA_SASL_PASSWORD_FILE")  # fmt: skip
+        if self.ssl.given and not self.security_protocol.endswith("SSL"):
+            raise SettingsError(f"ssl_* settings are of no use with security_protocol {self.security_protocol}",
+                                "RIHLA_SECURITY_PROTOCOL=SSL or SASL_SSL")  # fmt: skip
 
     @property
     def broker_list(self) -> list[str]:
@@ -117,6 +190,31 @@ class Settings:
     def nobody_values(self) -> list[str]:
         """The values of `nobody`."""
         return [value.strip() for value in (self.nobody or "").split(",") if value.strip()]
+
+    @property
+    def clickhouse_endpoint(self) -> Endpoint:
+        """ClickHouse's address, with who we are there."""
+        return self._endpoint("clickhouse", self.clickhouse)
+
+    @property
+    def registry_endpoint(self) -> Endpoint | None:
+        """The registry's address, with who we are there; None without a registry."""
+        return None if self.registry is None else self._endpoint("registry", self.registry)
+
+    @property
+    def ssl(self) -> Tls:
+        """The files with which Kafka is spoken to over TLS."""
+        return self._tls("ssl")
+
+    def _endpoint(self, name: str, url: str) -> Endpoint:
+        given = {part: getattr(self, f"{name}_{part}") for part in ("username", "password", "token", "token_file")}
+        try:
+            return Endpoint.parse(url, name=name, tls=self._tls(name), **given)
+        except EndpointError as error:
+            raise SettingsError(str(error)) from None
+
+    def _tls(self, name: str) -> Tls:
+        return Tls(**{part.name: getattr(self, f"{name}_{part.name}") for part in fields(Tls)})
 
     def topic(self, name: str) -> str:
         """Full name of the topic `name` ("interactions" is "cx.interactions")."""
@@ -135,15 +233,70 @@ class Settings:
         source = os.environ if environment is None else environment
         types = get_type_hints(cls)
         values: dict[str, Any] = {}
-        for field in fields(cls):
-            text = source.get(ENVIRONMENT_PREFIX + field.name.upper())
+        for one in fields(cls):
+            variable = ENVIRONMENT_PREFIX + one.name.upper()
+            if overrides.get(one.name) is not None:
+                continue
+            text = secret(variable, source) if one.name in BY_FILE else source.get(variable)
             if text is not None:
-                values[field.name] = _parse(field.name, types[field.name], text)
+                values[one.name] = _parse(one.name, types[one.name], text)
         values.update((name, value) for name, value in overrides.items() if value is not None)
         unknown = values.keys() - types.keys()
         if unknown:
             raise SettingsError(f"no such setting: {', '.join(sorted(unknown))}")
         return cls(**values)
+
+
+SECRETS = frozenset(one.name for one in fields(Settings) if one.metadata.get("secret"))
+"""Fields that hold secrets, or may."""
+BY_FILE = SECRETS - {one.name.removesuffix(SUFFIX.lower()) for one in fields(Settings) if one.name not in SECRETS}
+"""Those whose variable may name a file; the others have a field for that, since their file is read again and again."""
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The RIHLA_* variables from which Settings.from_env makes these settings again, in a process of ours.
+
+    Secrets are among them, and the variables of their files empty: the environment of this process may have those.
+    """
+    values = {one.name: getattr(settings, one.name) for one in fields(settings)}
+    told = {ENVIRONMENT_PREFIX + name.upper(): "" if value is None else str(value) for name, value in values.items()}
+    return told | {ENVIRONMENT_PREFIX + name.upper() + SUFFIX: "" for name in BY_FILE}
+
+
+def published(settings: Settings) -> dict[str, str]:
+    """Those variables for others to read, without a secret: whoever uses them has secrets of their own."""
+    hidden = {ENVIRONMENT_PREFIX + name.upper() for name in SECRETS}
+    hidden |= {ENVIRONMENT_PREFIX + name.upper() + SUFFIX for name in BY_FILE}
+    addresses = {"CLICKHOUSE": settings.clickhouse_endpoint, "REGISTRY": settings.registry_endpoint}
+    return {variable: text for variable, text in environment(settings).items() if variable not in hidden} | {
+        ENVIRONMENT_PREFIX + name: endpoint.address for name, endpoint in addresses.items() if endpoint is not None
+    }
+
+
+def own_services(environment: Mapping[str, str], *, broker: bool) -> dict[str, str]:
+    """An environment without what tells how to be let in by a ClickHouse, and (broker) by a Kafka, that are elsewhere:
+    for a pipeline that starts its own."""
+    prefixes = ["CLICKHOUSE"] + (["SECURITY_PROTOCOL", "SASL_", "SSL_"] if broker else [])
+    elsewhere = tuple(ENVIRONMENT_PREFIX + prefix for prefix in prefixes)
+    return {variable: text for variable, text in environment.items() if not variable.startswith(elsewhere)}
+
+
+def of_owner(told: Mapping[str, str] | None, own: Mapping[str, str] | None = None) -> Settings:
+    """The settings that a running pipeline has published, with the secrets for its broker and registry that this
+    process has (own: os.environ by default); those of this process alone where none runs (None).
+
+    The database is the folder's own, and asks for no secret of these.
+    """
+    source = os.environ if own is None else own
+    if told is None:
+        return Settings.from_env(own_services(source, broker=False))
+    mine = {
+        variable: source[variable]
+        for name in SECRETS
+        for variable in (ENVIRONMENT_PREFIX + name.upper(), ENVIRONMENT_PREFIX + name.upper() + SUFFIX)
+        if variable in source and not name.startswith("clickhouse") and name != "registry"
+    }
+    return Settings.from_env({**mine, **told})
 
 
 def _parse(name: str, kind: Any, text: str) -> Any:
@@ -175,16 +328,3 @@ def _within(name: str, value: float, low: float, high: float) -> None:
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise SettingsError(f"{name}: {value!r} is not one of {', '.join(allowed)}")
-
-
-def _is_url(name: str, value: str) -> None:
-    try:
-        parts = urlsplit(value)
-        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none
-        whole = False
-    if (not whole or re.search(r"\s", value)) and not value.startswith("chdb:"):
-        shown = re.sub(r"//.*@", "//...@", value)
-        raise SettingsError(
-            f"{name}: {shown!r} is not an http(s) URL", f"{name} is http://HOST:PORT or https://HOST:PORT"
-        )

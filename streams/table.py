@@ -32,6 +32,7 @@ import aiokafka
 from faust.tables.table import Table
 from faust.types import TP
 
+from streams import kafka_clients
 from streams.columns import Columns
 from streams.errors import RihlaError
 from streams.output import Output
@@ -337,8 +338,8 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
     async def _catch_up(self, marks: dict[int, int]) -> dict[int, set[bytes]]:
         """Read partitions from where they are up to their marks; partition -> keys of records that were skipped."""
         topic, conf = self.changelog_topic_name, self.app.conf
-        consumer = aiokafka.AIOKafkaConsumer(
-            bootstrap_servers=[f"{url.host}:{url.port}" for url in self.app.transport.url],
+        consumer = kafka_clients.consumer(
+            self.app.settings,
             group_id=None,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=FETCH_BYTES,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAuthorizationFailedError
 
-from streams import layout, retention
+from streams import kafka_clients, layout, retention
 from streams.settings import Settings
 from streams.table import MARK
 from streams.topics import TOPICS, layout_of
@@ -36,15 +37,14 @@ async def strays(settings: Settings, partitions: Mapping[str, int]) -> layout.La
     """Whether the state was written for another number of partitions than its topics have; None: it was not.
 
     partitions: as of layout_of. Looks at the first records of every partition of the changelog: a worker that is given
-    none but new ones would find nothing wrong. Raises aiokafka's KafkaError.
+    none but new ones would find nothing wrong. Who may not read the changelog leaves that to stitch, which looks when
+    it recovers. Raises aiokafka's KafkaError.
     """
     changelog = layout.changelog(settings)
     count = partitions.get(changelog, 1)
     if count == 1:
         return None
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.broker_list, enable_auto_commit=False, max_partition_fetch_bytes=LOOKED_AT_BYTES
-    )
+    consumer = kafka_clients.consumer(settings, enable_auto_commit=False, max_partition_fetch_bytes=LOOKED_AT_BYTES)
     await consumer.start()
     try:
         every = [TopicPartition(changelog, number) for number in range(count)]
@@ -60,6 +60,8 @@ async def strays(settings: Settings, partitions: Mapping[str, int]) -> layout.La
                 layout.check_places(tp.partition, count, keys)
             except layout.LayoutError as error:
                 return error
+    except TopicAuthorizationFailedError:
+        return None
     finally:
         await consumer.stop()
     return None
@@ -80,7 +82,7 @@ async def _standing(
 ) -> dict[tuple[str, str, int], retention.Standing]:
     described = await admin.describe_topics(list(names.values())) if names else []
     every = [TopicPartition(topic["topic"], p["partition"]) for topic in described for p in topic["partitions"]]
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker_list, enable_auto_commit=False)
+    consumer = kafka_clients.consumer(settings, enable_auto_commit=False)
     await consumer.start()
     try:
         begins = await consumer.beginning_offsets(every)

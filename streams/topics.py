@@ -8,9 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
-from streams import layout
+from streams import kafka_clients, layout
 from streams.errors import RihlaError
 from streams.settings import Settings
 
@@ -33,12 +40,17 @@ ROOMY = {"max.message.bytes": str(16 << 20)}
 AS_PRODUCED = {"compression.type": "producer"}
 """Whatever a broker's own default is: what it compresses anew costs it time, and everybody reads every codec."""
 CHANGELOG = {**LATEST_BY_KEY, **ROOMY, **AS_PRODUCED, "min.cleanable.dirty.ratio": "0.3"}
+_DENIED = (TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno)
 ATTEMPTS_WAIT = 0.2  # seconds between looks for a topic just created
 VISIBLE_WITHIN = 300.0  # seconds
 
 
 class TopicError(RihlaError):
     """A topic could not be created, or is not as the settings have it."""
+
+
+class TopicDeniedError(TopicError):
+    """The broker does not let us make a topic."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,7 @@ async def ensure_topics(settings: Settings) -> dict[str, int]:
     KafkaConnectionError when there is no broker. A topic that is missing gets as many partitions as those that it must
     agree with, if these are there, and else as many as the settings say.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    admin = kafka_clients.admin(settings)
     try:
         await admin.start()
         names = [settings.topic(topic.name) for topic in TOPICS]
@@ -102,7 +114,7 @@ async def layout_of(settings: Settings) -> dict[str, int]:
 
     Raises aiokafka's KafkaError.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    admin = kafka_clients.admin(settings)
     try:
         await admin.start()
         there = set(await admin.list_topics())  # to ask about one that is missing may make it
@@ -121,7 +133,7 @@ async def ensure_changelogs(settings: Settings, changelogs: Mapping[str, int]) -
     """
     if not changelogs:
         return
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    admin = kafka_clients.admin(settings)
     try:
         await admin.start()
         there = set(await admin.list_topics())
@@ -165,6 +177,10 @@ async def _request(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
         raise TopicError(f"topics could not be created: {exc!r}") from exc
     for name, code, *message in response.topic_errors:
         if code not in (0, TopicAlreadyExistsError.errno):
+            if code in _DENIED:
+                raise TopicDeniedError(
+                    f"we may not CREATE topic {name}", "let somebody who may make it, or grant it: see rihla acls"
+                )
             why = " ".join([for_code(code).__name__, *map(str, message)])
             raise TopicError(f"topic {name} could not be created: {why}")
 

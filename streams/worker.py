@@ -14,12 +14,14 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from streams import layout, metrics, topic_checks, web
+from streams.acl_check import AclError, require
 from streams.app import build, configure_logging, ensure_topics, run_worker
 from streams.edge import Edge
 from streams.errors import RihlaError
 from streams.health import Health
+from streams.kafka_refusals import BrokerRefusedError
 from streams.settings import Settings
-from streams.topics import TopicError, ensure_changelogs, layout_of
+from streams.topics import TopicDeniedError, TopicError, ensure_changelogs, layout_of
 from streams.variables import misspelt, sentence
 
 AGENTS = {
@@ -106,6 +108,14 @@ async def _misfit(settings: Settings) -> layout.LayoutError | None:
     return wrong
 
 
+async def prepare(worker: str, settings: Settings) -> dict[str, int]:
+    """See that a worker may do what it has to, and that all topics are there: their partitions, by full name."""
+    await require(settings, worker)
+    partitions = await ensure_topics(settings)
+    await require(settings, worker)  # of topics that were not there before, nobody could tell
+    return partitions
+
+
 def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -> int:
     """Run a worker until SIGTERM or SIGINT.
 
@@ -115,8 +125,10 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
     for name, nearest in misspelt(os.environ).items():
         log.warning("%s", sentence(name, nearest))
     try:
-        partitions = asyncio.run(ensure_topics(settings))
+        partitions = asyncio.run(prepare(worker, settings))
         wrong = asyncio.run(_misfit(settings))
+    except (BrokerRefusedError, AclError, TopicDeniedError, layout.LayoutError):
+        raise
     except (KafkaError, TopicError) as error:
         raise RihlaError(
             f"no broker to work with at {settings.brokers}: {error}", "see RIHLA_BROKERS, or run `rihla doctor`"
@@ -127,7 +139,7 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
     if there != settings.partitions:
         log.info("topics have %d partitions, whatever RIHLA_PARTITIONS=%d says", there, settings.partitions)
         settings = replace(settings, partitions=there)
-    app = build(settings, worker)
+    app = build(settings, worker, declare=False)
     edge: Edge = importlib.import_module(AGENTS[worker]).create(app, settings)
 
     @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]  # Faust is untyped

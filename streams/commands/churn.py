@@ -23,14 +23,7 @@ if TYPE_CHECKING:
     "2 for wrong usage."
 )
 @options.data
-@click.option(
-    "--clickhouse",
-    envvar="RIHLA_CLICKHOUSE",
-    show_envvar=True,
-    metavar="URL",
-    default=None,
-    help="A server, instead of --data: http://user:password@host:8123.",
-)
+@options.server
 @options.database
 @click.option(
     "--horizon-days",

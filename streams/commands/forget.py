@@ -96,13 +96,14 @@ def _production(identifier: str, receipt: Receipt, delete_records: bool, **setti
     if key is None:
         raise RihlaError(f"{VARIABLE} is not set", "set it to the same secret here and for every worker")
     chosen = Settings.from_env(**settings)
-    with closing(connect(chosen.clickhouse, chosen.database)) as client:
+    with closing(connect(chosen.clickhouse_endpoint, chosen.database)) as client:
         return asyncio.run(erase(client, chosen, {}, identifier, receipt, key, _say, delete_records=delete_records))
 
 
 def _embedded(data: Path, identifier: str, receipt: Receipt, delete_records: bool) -> Outcome:
     import asyncio
     from contextlib import closing
+    from dataclasses import replace
 
     from sinks.access import OWNER
     from sinks.client import connect
@@ -110,7 +111,7 @@ def _embedded(data: Path, identifier: str, receipt: Receipt, delete_records: boo
     from streams.embedded.reach import database_url
     from streams.erasure import forget as erasing
     from streams.erasure.key import VARIABLE, from_environment, of_folder
-    from streams.settings import Settings
+    from streams.settings import of_owner
 
     directory = DataDirectory(data)
     owner, history = directory.owner(), directory.history()
@@ -122,7 +123,7 @@ def _embedded(data: Path, identifier: str, receipt: Receipt, delete_records: boo
     with database_url(directory, "forget", OWNER) as url:
         key = from_environment({VARIABLE: of_folder(data)})
         assert key is not None
-        settings = Settings.from_env(None if owner is None else owner.settings, clickhouse=url)
+        settings = replace(of_owner(None if owner is None else owner.settings), clickhouse=url)
         with closing(connect(url, settings.database)) as client:
             if owner is None:
                 _migrated(url, settings.database)

@@ -27,8 +27,10 @@ def migrate(clickhouse: str, database: str, cluster: str | None) -> None:
 
     from sinks.client import connect
     from sinks.migrate import migrate as apply
+    from streams.settings import Settings
 
-    with closing(connect(clickhouse, None)) as client:
+    chosen = Settings.from_env(clickhouse=clickhouse, database=database)
+    with closing(connect(chosen.clickhouse_endpoint, None)) as client:
         applied = apply(client, database, cluster)
     for name in applied:
         click.echo(f"applied {name}")

@@ -13,6 +13,17 @@ Decorator = Callable[[Command], Command]
 
 DEFAULT_DATA = "rihla-data"
 
+
+class Secret(click.Option):
+    """An option that may hold a secret: instead of its variable, VARIABLE_FILE may name a file with the value."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The value that the environment gives. Raises SecretError."""
+        from streams.secret_files import secret
+
+        return secret(str(self.envvar)) or None
+
+
 data = click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
@@ -23,11 +34,21 @@ data = click.option(
 )
 clickhouse = click.option(
     "--clickhouse",
+    cls=Secret,
     envvar="RIHLA_CLICKHOUSE",
     show_envvar=True,
     metavar="URL",
     default="http://127.0.0.1:8123",
     help="ClickHouse over HTTP: http://user:password@host:8123.",
+)
+server = click.option(
+    "--clickhouse",
+    cls=Secret,
+    envvar="RIHLA_CLICKHOUSE",
+    show_envvar=True,
+    metavar="URL",
+    default=None,
+    help="A server, instead of --data: http://user:password@host:8123.",
 )
 database = click.option(
     "--database", envvar="RIHLA_DATABASE", show_envvar=True, default="cx", help="Database in ClickHouse."
@@ -61,6 +82,7 @@ replication = click.option(
 )
 registry = click.option(
     "--registry",
+    cls=Secret,
     envvar="RIHLA_REGISTRY",
     show_envvar=True,
     metavar="URL",

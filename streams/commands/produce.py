@@ -58,11 +58,11 @@ def pipeline_settings(data: Path | None, **settings: Any) -> Settings:
 
     Raises SettingsError, and RihlaError when nothing runs there.
     """
-    from streams.settings import Settings
+    from streams.settings import Settings, of_owner
 
     if data is None:
         return Settings.from_env(**settings)
     from streams.embedded.datadir import DataDirectory
     from streams.embedded.reach import running
 
-    return Settings.from_env(running(DataDirectory(data)).settings)
+    return of_owner(running(DataDirectory(data)).settings)

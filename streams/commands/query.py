@@ -31,14 +31,7 @@ def _assignments(ctx: click.Context, parameter: click.Parameter, values: tuple[s
 @click.command(epilog="Exit status: 0; 1 if ClickHouse refuses the query or does not answer; 2 for wrong usage.")
 @click.argument("sql_or_name", required=False)
 @options.data
-@click.option(
-    "--clickhouse",
-    envvar="RIHLA_CLICKHOUSE",
-    show_envvar=True,
-    metavar="URL",
-    default=None,
-    help="A server, instead of --data: http://user:password@host:8123.",
-)
+@options.server
 @click.option(
     "--user",
     type=click.Choice(["reader", "owner"]),
@@ -152,7 +145,10 @@ def _client(data: Path, clickhouse: str | None, user: str, database: str) -> Ite
     from sinks.client import connect
 
     if clickhouse is not None:
-        with closing(connect(clickhouse, database)) as client:
+        from streams.settings import Settings
+
+        chosen = Settings.from_env(clickhouse=clickhouse, database=database)
+        with closing(connect(chosen.clickhouse_endpoint, database)) as client:
             yield client
         return
     from sinks.access import ROLES

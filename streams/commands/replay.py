@@ -123,7 +123,10 @@ def replay(
     from streams.replay import Choice
     from streams.resend import replay as resend
 
-    with _reached(data, dry_run, settings) as chosen, closing(connect(chosen.clickhouse, chosen.database)) as client:
+    with (
+        _reached(data, dry_run, settings) as chosen,
+        closing(connect(chosen.clickhouse_endpoint, chosen.database)) as client,
+    ):
         names = {name for topic in topics for name in (topic, chosen.topic(topic))}
         choice = Choice(reasons, names, since, until, max_attempts, again)
         done = asyncio.run(resend(client, chosen, choice, limit=limit, rate=rate, dry_run=dry_run, say=_say))
@@ -138,7 +141,9 @@ def _say(text: str) -> None:
 @contextmanager
 def _reached(data: Path | None, dry_run: bool, flags: dict[str, Any]) -> Iterator[Settings]:
     """The settings of the pipeline that is meant. A dry run opens the database of a folder where none runs."""
-    from streams.settings import Settings
+    from dataclasses import replace
+
+    from streams.settings import Settings, of_owner
 
     if data is None:
         yield Settings.from_env(**flags)
@@ -150,7 +155,7 @@ def _reached(data: Path | None, dry_run: bool, flags: dict[str, Any]) -> Iterato
     directory = DataDirectory(data)
     owner = directory.owner() if dry_run else running(directory)
     with database_url(directory, "replay", OWNER) as url:
-        yield Settings.from_env(None if owner is None else owner.settings, clickhouse=url)
+        yield replace(of_owner(None if owner is None else owner.settings), clickhouse=url)
 
 
 def _show(done: Replayed, dry_run: bool) -> None:

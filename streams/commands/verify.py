@@ -12,6 +12,7 @@ import click
 from streams.commands import options
 
 if TYPE_CHECKING:
+    from schemas.endpoint import Endpoint
     from streams.settings import Settings
     from streams.verify.topics import Log
     from streams.verify.verify import Report
@@ -28,14 +29,7 @@ CURE = (
     "held in memory at once: about 2 GB a million interactions."
 )
 @options.data
-@click.option(
-    "--clickhouse",
-    envvar="RIHLA_CLICKHOUSE",
-    show_envvar=True,
-    metavar="URL",
-    default=None,
-    help="A server, instead of --data: http://user:password@host:8123.",
-)
+@options.server
 @options.database
 @click.option(
     "--source",
@@ -110,12 +104,16 @@ def verify(
 @contextmanager
 def _reached(
     data: Path, clickhouse: str | None, source: str
-) -> Iterator[tuple[str, Callable[[dict[str, Any]], Settings], bool]]:
+) -> Iterator[tuple[str | Endpoint, Callable[[dict[str, Any]], Settings], bool]]:
     """Where ClickHouse answers, what makes Kafka's settings of the flags, and whether nothing can be under way."""
-    from streams.settings import Settings
+    from streams.settings import Settings, of_owner
 
     if clickhouse is not None:
-        yield clickhouse, lambda flags: Settings.from_env(**flags), False
+        yield (
+            Settings.from_env(clickhouse=clickhouse).clickhouse_endpoint,
+            lambda flags: Settings.from_env(**flags),
+            False,
+        )
         return
     from sinks.access import OWNER
     from streams.embedded.datadir import DataDirectory
@@ -124,7 +122,7 @@ def _reached(
     directory = DataDirectory(data)
     owner = running(directory) if source == "topics" else directory.owner()
     with database_url(directory, "verify", OWNER) as url:
-        yield url, lambda flags: Settings.from_env(owner.settings if owner else None), owner is None
+        yield url, lambda flags: of_owner(owner.settings if owner else None), owner is None
 
 
 def _reader(settings: Settings) -> Callable[[], Log]:

@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
+from streams import kafka_clients
 from streams.doctor import probe, topics
 from streams.doctor.finding import Finding
 from streams.settings import Settings
@@ -21,9 +22,9 @@ REMEDIES: dict[str, str] = {
     "silent": "a firewall, a wrong address, or a broker that hangs: nc -vz HOST PORT from this machine",
     "unreachable": "look at the network between: nc -vz HOST PORT from this machine",
     "http": "name Kafka's own port, often 9092, instead: RIHLA_BROKERS or --brokers",
-    "tls": "name a plaintext listener, or have Rihla speak TLS to this one (docs/deploying-a-worker.md)",
-    "closed": "a listener with TLS or SASL does that to a plaintext client: name another, or set security up "
-    "(docs/deploying-a-worker.md)",
+    "tls": "RIHLA_SECURITY_PROTOCOL=SSL or SASL_SSL (docs/security.md), or name a plaintext listener",
+    "closed": "a listener with TLS or SASL does that to a plaintext client: set RIHLA_SECURITY_PROTOCOL "
+    "(docs/security.md), or name another",
     "other": "name Kafka's port: RIHLA_BROKERS or --brokers",
 }
 """What to do, by what `probe` has found."""
@@ -31,21 +32,24 @@ REMEDIES: dict[str, str] = {
 
 async def findings(settings: Settings) -> list[Finding]:
     """All about the broker and its topics."""
-    answers = await asyncio.gather(*map(probe.ask, settings.broker_list))
-    found = [
-        Finding("problem", f"broker {address}", answer.detail, REMEDIES[answer.what])
-        for address, answer in zip(settings.broker_list, answers, strict=True)
-        if answer.what != "kafka"
-    ]
-    if len(found) == len(answers):
-        return found
+    found: list[Finding] = []
+    if settings.security_protocol == "PLAINTEXT":  # of a secured one, streams.kafka_refusals says why it lets nobody in
+        answers = await asyncio.gather(*map(probe.ask, settings.broker_list))
+        found = [
+            Finding("problem", f"broker {address}", answer.detail, REMEDIES[answer.what])
+            for address, answer in zip(settings.broker_list, answers, strict=True)
+            if answer.what != "kafka"
+        ]
+        if len(found) == len(answers):
+            return found
     about = f"broker {settings.brokers}"
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list, request_timeout_ms=10_000)
+    admin = kafka_clients.admin(settings, request_timeout_ms=10_000)
     try:
         async with asyncio.timeout(SECONDS):
             await admin.start()
             cluster = await admin.describe_cluster()
-            found += await _advertised(cluster, set(settings.broker_list))
+            if settings.security_protocol == "PLAINTEXT":
+                found += await _advertised(cluster, set(settings.broker_list))
             found.append(Finding("ok", about, "answers"))
             if not settings.embedded:
                 found += session(settings, *await session_limits(admin, cluster["brokers"][0]["node_id"]))

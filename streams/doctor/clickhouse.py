@@ -7,15 +7,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.client import HTTPException
 from typing import Any
-from urllib.parse import urlsplit
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from schemas.endpoint import Endpoint
+from schemas.service import open_url, refusal
 from sinks.client import connect
 from sinks.errors import ClickHouseRefusedError
 from sinks.migrate import MigrationError, migrations, pending
-from streams.doctor.finding import Finding, without_password
+from streams.doctor.finding import Finding
 from streams.settings import Settings
 
 CLOCK_SECONDS = 5.0
@@ -36,13 +39,14 @@ _CODES = {
 
 def findings(settings: Settings) -> Iterator[Finding]:
     """All about ClickHouse and the database of the settings."""
-    about = f"ClickHouse {without_password(settings.clickhouse)}"
-    wrong = _ping(settings.clickhouse)
+    endpoint = settings.clickhouse_endpoint
+    about = f"ClickHouse {endpoint.address}"
+    wrong = _ping(endpoint)
     if wrong:
         yield Finding("problem", about, *wrong)
         return
     try:
-        client = connect(settings.clickhouse, None)
+        client = connect(endpoint, None)
     except (ConnectionError, ClickHouseRefusedError, ClickHouseError, ValueError) as error:
         yield Finding("problem", about, *_said(error))
         return
@@ -59,23 +63,21 @@ def findings(settings: Settings) -> Iterator[Finding]:
         client.close()
 
 
-def _ping(url: str) -> tuple[str, str] | None:
-    """What is wrong with who answers at a URL; None: it may be ClickHouse."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    port = parts.port or (8443 if parts.scheme == "https" else 8123)
-    base = f"{parts.scheme}://{host if parts.port else f'{host}:{port}'}"
+def _ping(endpoint: Endpoint) -> tuple[str, str] | None:
+    """What is wrong with who answers at an address; None: it may be ClickHouse."""
+    port = endpoint.port or (8443 if endpoint.scheme == "https" else 8123)
+    base = replace(endpoint, port=port, path="").address
     try:
-        with urllib.request.urlopen(f"{base}/ping", timeout=SECONDS) as answer:
+        with open_url(endpoint, urllib.request.Request(f"{base}/ping"), SECONDS) as answer:
             text = answer.read(1000)
     except urllib.error.HTTPError as error:
         text = error.read(1000)
         if error.code in (401, 403):
             return None  # it wants to know who asks, which the connection tells it
-    except urllib.error.URLError as error:
-        return _failure(error.reason, parts.hostname, port)
-    except (OSError, ValueError) as error:
-        return _failure(error, parts.hostname, port)
+    except (OSError, ValueError, HTTPException) as error:
+        if (reason := refusal(endpoint, error, "RIHLA_CLICKHOUSE", port)) is not None:
+            return reason.sentence, reason.remedy
+        return _failure(error.reason if isinstance(error, urllib.error.URLError) else error, endpoint.host, port)
     if text.strip() in (b"Ok.", b""):
         return None
     if b"clickhouse-client" in text:

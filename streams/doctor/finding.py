@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit, urlunsplit
 
 Verdict = Literal["ok", "note", "problem"]
 
@@ -18,9 +17,3 @@ class Finding:
     detail: str
     remedy: str | None = None
     """What to do; where a command mends it, that."""
-
-
-def without_password(url: str) -> str:
-    """A URL as it may be shown."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import socket
 import ssl
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from schemas import records
 from schemas.compatibility import problems
+from schemas.endpoint import Endpoint
+from schemas.service import open_url, refusal
 from schemas.wire import CONFLUENT
-from streams.doctor.finding import Finding, without_password
+from streams.doctor.finding import Finding
 from streams.settings import Settings
 
 SECONDS = 10.0
@@ -27,10 +29,11 @@ class _Wrong(Exception):
 
 def findings(settings: Settings) -> list[Finding]:
     """All about the registry of the settings."""
-    url = settings.registry or ""
-    about = f"registry {without_password(url)}"
+    endpoint = settings.registry_endpoint
+    assert endpoint is not None, "whoever has no registry does not ask"
+    about = f"registry {endpoint.address}"
     try:
-        subjects = _get(url, "/subjects")
+        subjects = _get(endpoint, "/subjects")
         if not isinstance(subjects, list) or not all(isinstance(one, str) for one in subjects):
             raise _Wrong("answers /subjects with no list: it is no schema registry", _ELSEWHERE)
         found, missing = list[Finding](), list[str]()
@@ -40,13 +43,19 @@ def findings(settings: Settings) -> list[Finding]:
             if subject not in subjects:
                 missing.append(subject)
             else:
-                found += _compatible(about, subject, schema, _get(url, f"/subjects/{quote(subject)}/versions/latest"))
+                found += _compatible(
+                    about, subject, schema, _get(endpoint, f"/subjects/{quote(subject)}/versions/latest")
+                )
     except _Wrong as wrong:
         return [Finding("problem", about, *wrong.args)]
     if missing and settings.wire == CONFLUENT:
         detail = f"has no schema yet for {', '.join(missing)}"
         found.append(Finding("note", about, detail, "the first worker or producer that writes one registers it"))
     return [Finding("ok", about, f"answers, with {len(records.NAMES) - len(missing)} of our schemas"), *found]
+
+
+def _latest(subject: str) -> str:
+    return f"/subjects/{quote(subject)}/versions/latest"
 
 
 def _compatible(about: str, subject: str, ours: dict[str, Any], answer: Any) -> list[Finding]:
@@ -62,21 +71,20 @@ def _compatible(about: str, subject: str, ours: dict[str, Any], answer: Any) -> 
     return [Finding("problem", about, f"{subject} there cannot be read as ours: {'; '.join(wrong[:3])}", remedy)]
 
 
-def _get(url: str, path: str) -> Any:
-    parts = urlsplit(url)
-    base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+def _get(endpoint: Endpoint, path: str) -> Any:
     headers = {"Accept": "application/vnd.schemaregistry.v1+json, application/json"}
-    if parts.username is not None:
-        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["Authorization"] = f"Basic {base64.b64encode(user.encode()).decode()}"
+    request = urllib.request.Request(endpoint.address + path, headers=headers)
+    port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
     try:
-        with urllib.request.urlopen(urllib.request.Request(base + path, headers=headers), timeout=SECONDS) as answer:
+        with open_url(endpoint, request, SECONDS) as answer:
             text = answer.read()
     except urllib.error.HTTPError as error:
         raise _Wrong(*_of_status(error.code, path)) from error
-    except urllib.error.URLError as error:
-        raise _Wrong(*_of_failure(error.reason, parts.hostname, parts.port)) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
+        if (reason := refusal(endpoint, error, "RIHLA_REGISTRY", port)) is not None:
+            raise _Wrong(reason.sentence, reason.remedy) from error
+        if isinstance(error, urllib.error.URLError):
+            raise _Wrong(*_of_failure(error.reason, endpoint.host, port)) from error
         raise _Wrong(f"does not answer in HTTP: {error}", _ELSEWHERE) from error
     try:
         return json.loads(text)

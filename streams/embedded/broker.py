@@ -10,11 +10,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from streams import kafka_clients
 from streams.embedded.tether import tethered
 from streams.errors import RihlaError
+from streams.settings import Settings
 
 LOOK_EVERY = 0.1  # seconds between looks at a broker that is starting or stopping
 LOG_TAIL = 2000  # characters of a dead broker's log that its error shows
@@ -120,7 +121,7 @@ class BrokerProcess:
                 pass
         except OSError:
             return False
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.address, request_timeout_ms=5000)
+        admin = kafka_clients.admin(Settings(brokers=self.address), request_timeout_ms=5000)
         try:
             await admin.start()
             await admin.list_topics()

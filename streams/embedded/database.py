@@ -9,9 +9,10 @@ from types import TracebackType
 
 import uvloop
 
+from sinks.access import Role
 from sinks.engine import Engine
 from sinks.http_interface import Served, serve
-from streams.embedded.keys import tokens_of
+from streams.embedded.keys import tokens_of, url_for
 from streams.errors import RihlaError
 
 USUAL_PORT = 8123
@@ -53,6 +54,10 @@ class Database:
         self._thread.join()
         self._loop.close()
         self._engine.close()
+
+    def url_of(self, role: Role) -> str:
+        """The URL with which a client asks as a user of ours; it names the file of the token, not the token."""
+        return url_for(self.url, self._keys, role.name)
 
     def _serve(self) -> Served:
         try:

@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any
 
 import aiohttp
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from streams import kafka_clients
 from streams.embedded.drain import READS, Ledger, Offsets
 from streams.settings import Settings
 
@@ -40,13 +40,12 @@ class Observer:
 
     async def __aenter__(self) -> Observer:
         """Connect to the broker; the topics must exist. Raises aiokafka's errors."""
-        brokers = self._settings.broker_list
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
         self._http = await self._stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
+        self._admin = kafka_clients.admin(self._settings)
         await self._admin.start()
         self._stack.push_async_callback(self._admin.close)
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=brokers, enable_auto_commit=False)
+        self._consumer = kafka_clients.consumer(self._settings, enable_auto_commit=False)
         await self._consumer.start()
         self._stack.push_async_callback(self._consumer.stop)
         topics = sorted({topic for topics in self.ledger.topics.values() for topic in topics})

@@ -14,33 +14,33 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from sinks.access import OWNER
 from sinks.client import connect
 from sinks.migrate import migrate
+from streams import kafka_clients
 from streams.embedded import restore
 from streams.embedded.broker import HOST, BrokerProcess
 from streams.embedded.database import Database
 from streams.embedded.datadir import DataDirectory, History
 from streams.embedded.drain import READS
 from streams.embedded.kafka import Kafka
-from streams.embedded.keys import address_of, url_for
+from streams.embedded.keys import address_of
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
 from streams.embedded.tansu import Tansu
 from streams.erasure import receipt
 from streams.erasure.erased import Erased
-from streams.erasure.key import VARIABLE, from_environment, of_folder
+from streams.erasure.key import VARIABLE, from_environment, key_variables, of_folder
 from streams.erasure.topics import announce
 from streams.errors import RihlaError
 from streams.feed import producing, registry_of
-from streams.settings import ENVIRONMENT_PREFIX, Settings
+from streams.settings import ENVIRONMENT_PREFIX, Settings, environment, own_services, published
 from streams.topics import ensure_topics
 
 SCALED = ("enrich", "stitch", "sink")
@@ -165,7 +165,7 @@ class Pipeline:
         self.directory.publish(
             clickhouse=self.url,
             brokers=self.settings.brokers,
-            settings=environment(self.settings),
+            settings=published(self.settings),
             workers={
                 child.spec.name: address
                 for children in self._workers.values()
@@ -187,8 +187,9 @@ class Pipeline:
         if isinstance(database, BaseException):
             raise database
         self.settings = Settings.from_env(
+            own_services(os.environ, broker=plan.broker in (TANSU, KAFKA)),
             brokers=broker,
-            clickhouse=url_for(database.url, self.directory.keys, OWNER.name),
+            clickhouse=database.url_of(OWNER),
             embedded=plan.broker == TANSU,
             metrics_port=0,
             partitions=partitions_for(plan, os.environ),
@@ -272,7 +273,7 @@ class Pipeline:
     def _spec(self, kind: str, name: str) -> ChildSpec:
         command = [sys.executable, "-m", "streams.cli", "worker", kind, "--metrics-port", "0"]
         settings = replace(self.settings, sole=is_sole(self._plan, kind))
-        return ChildSpec(name, command, {**environment(settings), VARIABLE: self._erasure_key})
+        return ChildSpec(name, command, {**environment(settings), **key_variables(self._erasure_key)})
 
 
 def _migrate(url: str, database: str) -> None:
@@ -291,15 +292,9 @@ def _usual_or_free(port: int) -> int | None:
     return port
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """The RIHLA_* variables from which Settings.from_env makes these settings again."""
-    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    return {ENVIRONMENT_PREFIX + name.upper(): "" if value is None else str(value) for name, value in values.items()}
-
-
 async def _hold_nothing(settings: Settings, partitions: Mapping[str, int]) -> bool:
     """Whether nothing was ever written to any of the topics (full name: number of partitions)."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker_list, enable_auto_commit=False)
+    consumer = kafka_clients.consumer(settings, enable_auto_commit=False)
     await consumer.start()
     try:
         every = [TopicPartition(topic, number) for topic, count in partitions.items() for number in range(count)]
@@ -311,7 +306,7 @@ async def _hold_nothing(settings: Settings, partitions: Mapping[str, int]) -> bo
 
 async def _has_stored(settings: Settings) -> bool:
     """Whether the sink's group has committed anything."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    admin = kafka_clients.admin(settings)
     await admin.start()
     try:
         topic = settings.topic("interactions")

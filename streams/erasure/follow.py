@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.decode import BatchDecoder
 from schemas.registry import Registry
+from streams import kafka_clients
 from streams.erasure.erased import Erased, Erasure
 from streams.settings import Settings
 
@@ -41,9 +42,7 @@ class Follower:
     async def start(self) -> None:
         """Read what is there, then go on in the background. Raises OtherKeyError, KafkaError."""
         partition = TopicPartition(self._settings.topic(TOPIC), 0)
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.broker_list, group_id=None, enable_auto_commit=False
-        )
+        self._consumer = kafka_clients.consumer(self._settings, group_id=None, enable_auto_commit=False)
         await self._consumer.start()
         # Records come singly, so that the end is right with the embedded broker, too. It is asked for before there is
         # a fetch that waits for records: that broker answers what comes on one connection in turn.

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient
-
+from streams import kafka_clients
+from streams.acl_check import require
 from streams.embedded.drain import READS
 from streams.embedded.observer import Observer
 from streams.erasure.person import Person, find, widened
@@ -86,7 +86,8 @@ async def forget(
     Raises RihlaError when nobody is known by the identifier or the workers do not move, KafkaError.
     """
     person = await asyncio.to_thread(find, client, identifier)
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    await require(settings, "forget")
+    admin = kafka_clients.admin(settings)
     async with producing(settings) as producer, Observer(settings, lambda: addresses) as observer:
         await admin.start()
         try:

@@ -12,7 +12,9 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from schemas.masking import learn
 from streams.errors import RihlaError
+from streams.secret_files import SUFFIX, secret
 
 VARIABLE = "RIHLA_ERASURE_KEY"
 LEAST = 16
@@ -22,10 +24,14 @@ _SIZE = 16
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> bytes | None:
-    """The key of RIHLA_ERASURE_KEY, None where that is not set. Raises RihlaError when it is too short to be one."""
-    text = (os.environ if environment is None else environment).get(VARIABLE, "")
+    """The key of RIHLA_ERASURE_KEY, or of the file that RIHLA_ERASURE_KEY_FILE names; None where neither is set.
+
+    Raises RihlaError when it is too short to be one, or the file cannot be read.
+    """
+    text = secret(VARIABLE, environment)
     if not text:
         return None
+    learn(text)
     if len(text) < LEAST:
         raise RihlaError(f"{VARIABLE} has {len(text)} characters, which is no secret", "openssl rand -hex 32 makes one")
     return hashlib.sha256(text.encode()).digest()
@@ -33,8 +39,9 @@ def from_environment(environment: Mapping[str, str] | None = None) -> bytes | No
 
 def of_folder(folder: Path) -> str:
     """The text of RIHLA_ERASURE_KEY for a data folder: the variable's own, else that of the folder, made if missing."""
-    if os.environ.get(VARIABLE):
-        return os.environ[VARIABLE]
+    given = secret(VARIABLE)
+    if given:
+        return given
     file = folder / _FILE
     try:
         return file.read_text().strip()
@@ -43,6 +50,11 @@ def of_folder(folder: Path) -> str:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
             made.write(text + "\n")
         return text
+
+
+def key_variables(text: str) -> dict[str, str]:
+    """What tells the key to a process of ours, whatever else is in its environment."""
+    return {VARIABLE: text, VARIABLE + SUFFIX: ""}
 
 
 def key_id(key: bytes) -> str:

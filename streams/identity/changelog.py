@@ -13,9 +13,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Set
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from faust.types import TP
 
+from streams import kafka_clients
 from streams.identity.graph import Link
 from streams.identity.resolver import Resolver
 from streams.records import hand_out_columns
@@ -171,9 +172,8 @@ class LinkTable(BatchTable):
         reading = _Partition()
         reading.data = state
         tp = TopicPartition(self.changelog_topic_name, LINKS_PARTITION)
-        brokers = [f"{url.host}:{url.port}" for url in self.app.transport.url]
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=brokers,
+        consumer = kafka_clients.consumer(
+            self.app.settings,
             group_id=None,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=FETCH_BYTES,

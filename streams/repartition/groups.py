@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import DescribeGroupsRequest_v0, DescribeGroupsRequest_v1, DescribeGroupsRequest_v2
 from aiokafka.protocol.api import Request
 
+from streams import kafka_clients
 from streams.errors import RihlaError
 from streams.settings import Settings
 
@@ -72,7 +73,7 @@ async def commit(settings: Settings, offsets: Mapping[str, Mapping[str, Mapping[
         wanted = {TopicPartition(topic, p): at for topic, some in topics.items() for p, at in some.items()}
         if not wanted:
             continue
-        consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker_list, group_id=group, enable_auto_commit=False)
+        consumer = kafka_clients.consumer(settings, group_id=group, enable_auto_commit=False)
         await consumer.start()
         try:
             consumer.assign(list(wanted))

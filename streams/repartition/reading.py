@@ -8,8 +8,9 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
+from streams import kafka_clients
 from streams.columns import Columns, Header
 from streams.errors import RihlaError
 from streams.records import hand_out_columns
@@ -35,8 +36,8 @@ class Reader:
     """Reads topics from offset to offset; start and stop it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.broker_list,
+        self._consumer = kafka_clients.consumer(
+            settings,
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",

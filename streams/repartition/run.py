@@ -23,6 +23,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
+from streams import kafka_clients
 from streams.errors import RihlaError
 from streams.feed import producing, registry_of
 from streams.layout import JOURNAL, TOGETHER, changelog, strays_of
@@ -68,7 +69,7 @@ async def give_up(settings: Settings, say: Say) -> None:
 
 
 async def _move(stack: AsyncExitStack, settings: Settings, say: Say, reached: Callable[[str], None]) -> _Move:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    admin = kafka_clients.admin(settings)
     stack.push_async_callback(admin.close)
     await admin.start()
     producer = await stack.enter_async_context(producing(settings))

@@ -9,11 +9,12 @@ from typing import Any
 
 import polars as pl
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.decode import BatchDecoder
 from schemas.records import polars_schema
 from schemas.registry import Registry
+from streams import kafka_clients
+from streams.acl_check import require
 from streams.errors import RihlaError
 from streams.feed import registry_of
 from streams.settings import Settings
@@ -44,9 +45,10 @@ async def read(settings: Settings) -> Log:
     Raises RihlaError when a topic is missing or does not begin at its first record, because records have been deleted
     by age or size; aiokafka's KafkaError when the broker does not answer; RegistryError.
     """
+    await require(settings, "verify")
     partitions = await _partitions(settings, ("interactions", "links"))
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.broker_list,
+    consumer = kafka_clients.consumer(
+        settings,
         enable_auto_commit=False,
         auto_offset_reset="none",
         max_partition_fetch_bytes=8 << 20,
@@ -96,7 +98,7 @@ class _Reader:
 
 async def _partitions(settings: Settings, names: Sequence[str]) -> dict[str, list[TopicPartition]]:
     """The partitions of topics, by the topics' names without prefix."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker_list)
+    admin = kafka_clients.admin(settings)
     topics = {settings.topic(name): name for name in names}
     try:
         await admin.start()

@@ -26,6 +26,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.decode import BatchDecoder
 from schemas.records import inlined
+from sinks.access import OWNER
 from sinks.agent import ROWS_PER_INSERT
 from sinks.client import connect
 from sinks.migrate import migrate
@@ -61,8 +62,8 @@ def measure(events: int) -> Outcome:
     payloads = [value for _, values in enriched(events) for value in values]
     with collecting_as_a_worker(), tempfile.TemporaryDirectory(prefix="rihla-benchmark-") as name:
         folder = Path(name)
-        with Database(folder / "engine") as database:
-            costs, hashes = _measured(database.url, payloads, folder)
+        with Database(folder / "engine", folder / "keys") as database:
+            costs, hashes = _measured(database.url_of(OWNER), payloads, folder)
     ratio = costs["sink"] / costs["arrow"]
     rows = [[title, costs[way], costs[way] / costs["arrow"]] for way, title in TITLES.items()]
     problems = []

@@ -33,13 +33,12 @@ from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
 from streams.edge import now_ms
 from streams.embedded.memory import tree_memory
-from streams.embedded.pipeline import environment
 from streams.embedded.tansu import Tansu
 from streams.embedded.tether import tethered
 from streams.enrich.transform import Enricher
 from streams.feed import producing
 from streams.output import BatchProducer
-from streams.settings import Settings
+from streams.settings import Settings, environment
 from streams.topics import ensure_topics
 from streams.verify import journeys as oracle
 from streams.verify.compare import compare

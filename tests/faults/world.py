@@ -24,18 +24,18 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from schemas.encode import BatchEncoder
+from sinks.access import OWNER
 from sinks.client import connect
 from sinks.migrate import migrate
 from streams.embedded.database import Database
 from streams.embedded.drain import wait_until_drained
 from streams.embedded.observer import Observer
-from streams.embedded.pipeline import environment
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
 from streams.enrich.agent import topic_of
 from streams.feed import producing, registry_of
 from streams.identity.frames import keys_of, subjects
 from streams.output import BatchProducer
-from streams.settings import Settings
+from streams.settings import Settings, environment
 from streams.sources.adapters import open_source
 from streams.sources.events import EventBatch
 from streams.sources.simulate import Options, write
@@ -57,8 +57,8 @@ _numbers = itertools.count(1)
 @functools.cache
 def database() -> Database:
     """The engine of this process, started at first use, gone with the process."""
-    folder = tempfile.mkdtemp(prefix="rihla-faults-clickhouse-")
-    started = Database(Path(folder)).__enter__()
+    folder = Path(tempfile.mkdtemp(prefix="rihla-faults-clickhouse-"))
+    started = Database(folder / "clickhouse", folder / "keys").__enter__()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(started.__exit__, None, None, None)
     return started
@@ -263,7 +263,7 @@ async def world(
         chosen = Settings(
             brokers=address,
             prefix=prefix,
-            clickhouse=database().url,
+            clickhouse=database().url_of(OWNER),
             database=prefix.replace("-", "_"),
             metrics_port=0,
             session_timeout=SESSION,

@@ -22,10 +22,9 @@ from sinks import agent, writer
 from sinks.http_interface import Served
 from sinks.writer import FinalInsertError
 from streams.app import QUEUED_BATCHES, App, build
-from streams.embedded.pipeline import environment
 from streams.gather import READ_AHEAD
 from streams.output import BatchProducer
-from streams.settings import Settings
+from streams.settings import Settings, environment
 from streams.topics import ensure_topics
 from tests.brokers import Broker, until, wait_until
 from tests.clickhouse import ClickHouse, Faults

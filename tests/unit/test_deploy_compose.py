@@ -82,7 +82,8 @@ def test_worker_settings_are_settings(name: str) -> None:
 def test_only_the_sink_and_migrate_know_the_database() -> None:
     with_password = {name for name in SERVICES if "RIHLA_CLICKHOUSE" in environment(name)}
     assert with_password == {"sink", "migrate"}
-    assert Settings.from_env(environment("sink")).clickhouse == "http://rihla:rihla@clickhouse:8123"
+    endpoint = Settings.from_env(environment("sink")).clickhouse_endpoint
+    assert (endpoint.address, endpoint.username, endpoint.password) == ("http://clickhouse:8123", "rihla", "rihla")
     assert environment("clickhouse")["CLICKHOUSE_DB"] == Settings.from_env(environment("sink")).database
 
 

@@ -1,0 +1,178 @@
+"""Who needs which rights in Kafka: data, and the commands that grant them.
+
+A worker's and a command's rights follow from the topics that it reads and writes. Read and Write imply Describe. Every
+worker and command looks at all topics of the prefix (Describe) before it starts, and makes those that are missing
+(Create), unless somebody else has made them.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from streams.settings import Settings
+from streams.topics import CHANNEL_TOPICS, COMPACTED, TOPICS
+
+READ, WRITE, CREATE, DELETE, DESCRIBE = "Read", "Write", "Create", "Delete", "Describe"
+DESCRIBE_CONFIGS, ALTER_CONFIGS = "DescribeConfigs", "AlterConfigs"
+TOPIC, GROUP = "topic", "group"
+
+_REMOVABLE = tuple(topic.name for topic in TOPICS if topic.name not in COMPACTED)
+
+
+@dataclass(frozen=True)
+class Access:
+    """Topics read and written, without prefix; workers whose groups are joined or looked at; changelogs, by table.
+
+    makes: makes topics that are missing. deletes: topics whose records it deletes.
+    configs: looks at topics' settings: who writes, to know how large a record may be.
+    whole: works on all topics and groups of the prefix, to move them.
+    """
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    joins: str | None = None
+    looks_at: tuple[str, ...] = ()
+    changelogs: tuple[str, ...] = ()
+    makes: bool = True
+    deletes: tuple[str, ...] = ()
+    configs: bool = False
+    whole: bool = False
+
+
+_EVERY_READS = ("erasures", "schemas")
+_EVERY_WRITES = ("dead-letters", "schemas")
+WORKERS = ("enrich", "identity", "stitch", "sink")
+ACCESS: dict[str, Access] = {
+    "enrich": Access(
+        (*CHANNEL_TOPICS, *_EVERY_READS), ("interactions", "links", *_EVERY_WRITES), "enrich", configs=True
+    ),
+    "identity": Access(
+        ("links", *_EVERY_READS), ("identities", *_EVERY_WRITES), "identity", changelogs=("links",), configs=True
+    ),
+    "stitch": Access(
+        ("interactions", "identities", "parts", *_EVERY_READS),
+        ("journeys", "customers", "cases", "alerts", "moves", "parts", "recalls", *_EVERY_WRITES),
+        "stitch",
+        changelogs=("state",),
+        configs=True,
+    ),
+    "sink": Access(
+        ("interactions", "identities", "journeys", "customers", "cases", "alerts", "moves", "dead-letters", "recalls",
+         *_EVERY_READS),
+        ("interactions", "parts", *_EVERY_WRITES),
+        "sink",
+        configs=True,
+    ),
+    "produce": Access(writes=(*CHANNEL_TOPICS, "dead-letters"), configs=True),
+    "replay": Access(reads=_REMOVABLE, writes=_REMOVABLE, configs=True),
+    "restore": Access(writes=("interactions", "links"), looks_at=WORKERS, configs=True),
+    "verify": Access(reads=("interactions", "links"), makes=False),
+    "forget": Access(
+        writes=("erasures", "links", "parts", "identities", "journeys", "customers", "cases"),
+        looks_at=WORKERS,
+        deletes=(*CHANNEL_TOPICS, "links", "parts", "recalls", "interactions", "alerts", "moves", "dead-letters"),
+        configs=True,
+        makes=False,
+    ),
+    "doctor": Access(looks_at=WORKERS, configs=True, makes=False),
+    "repartition": Access(whole=True, makes=False),
+}  # fmt: skip
+"""Who: what."""
+PIPELINE = "up"
+"""`rihla up` and `rihla run` with --broker HOST:PORT: what the workers and `produce` need, together, and what it takes
+to fill the topics anew and to look at the workers' groups."""
+
+
+@dataclass(frozen=True, order=True)
+class Acl:
+    """One right: an operation on a topic or group, or on all whose name begins so (prefixed)."""
+
+    resource: str
+    name: str
+    operation: str
+    prefixed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.operation.upper()} {self.resource} {self.name}{'*' if self.prefixed else ''}"
+
+
+def acls(settings: Settings, who: str, *, create: bool = True) -> list[Acl]:
+    """Every right that somebody of ACCESS, or PIPELINE, needs; without Create where topics are made by others."""
+    if who == PIPELINE:
+        every = [acl for one in (*WORKERS, "produce") for acl in acls(settings, one, create=create)]
+        looks = [Acl(GROUP, settings.group(worker), DESCRIBE) for worker in WORKERS]
+        return sorted({*every, *looks, Acl(TOPIC, settings.topic("erasures"), WRITE)})
+    access, prefix = ACCESS[who], f"{settings.prefix}."
+    found = {Acl(TOPIC, prefix, DESCRIBE, True)}
+    found |= {Acl(TOPIC, settings.topic(name), READ) for name in access.reads}
+    found |= {Acl(TOPIC, settings.topic(name), WRITE) for name in access.writes}
+    found |= {Acl(TOPIC, settings.topic(name), DELETE) for name in access.deletes}
+    found |= {Acl(GROUP, settings.group(worker), DESCRIBE) for worker in access.looks_at}
+    if access.configs:
+        found.add(Acl(TOPIC, prefix, DESCRIBE_CONFIGS, True))
+    if access.makes and create:
+        found.add(Acl(TOPIC, prefix, CREATE, True))
+    if access.joins is not None:
+        group = settings.group(access.joins)
+        found.add(Acl(GROUP, group, READ))
+        for table in access.changelogs:
+            changelog = f"{group}-{table}-changelog"
+            found |= {Acl(TOPIC, changelog, operation) for operation in (READ, WRITE, *([CREATE] if create else []))}
+    if access.whole:
+        both = (prefix, f"{settings.prefix}-")
+        operations = (READ, WRITE, CREATE, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS)
+        found |= {Acl(TOPIC, start, operation, True) for start in both for operation in operations}
+        found |= {Acl(GROUP, f"{settings.prefix}-", operation, True) for operation in (READ, DESCRIBE, DELETE)}
+    return sorted(found)
+
+
+def as_commands(rights: Iterable[Acl], principal: str, brokers: str, config: str = "admin.properties") -> list[str]:
+    """`kafka-acls.sh` command lines that grant rights, one for each set of names with the same operations."""
+    operations: dict[tuple[str, bool, str], list[str]] = {}
+    for right in rights:
+        operations.setdefault((right.resource, right.prefixed, right.name), []).append(right.operation)
+    together: dict[tuple[str, bool, tuple[str, ...]], list[str]] = {}
+    for (resource, prefixed, name), some in operations.items():
+        together.setdefault((resource, prefixed, tuple(some)), []).append(name)
+    lines = []
+    for (resource, prefixed, allowed), names in together.items():
+        words = ["kafka-acls.sh", "--bootstrap-server", brokers, "--command-config", config, "--add"]
+        words += ["--allow-principal", principal]
+        words += [word for operation in allowed for word in ("--operation", operation)]
+        words += [word for name in names for word in (f"--{resource}", name)]
+        lines.append(shlex.join([*words, *(["--resource-pattern-type", "prefixed"] if prefixed else [])]))
+    return lines
+
+
+def as_json(rights: Iterable[Acl], principal: str) -> str:
+    """One JSON object a line, a right each, with the field names of Kafka's own description of an ACL."""
+    return "\n".join(
+        json.dumps(
+            {
+                "principal": principal,
+                "host": "*",
+                "operation": right.operation.upper(),
+                "permissionType": "ALLOW",
+                "resourceType": right.resource.upper(),
+                "name": right.name,
+                "patternType": "PREFIXED" if right.prefixed else "LITERAL",
+            }
+        )
+        for right in rights
+    )
+
+
+def as_strimzi(rights: Iterable[Acl], user: str) -> str:
+    """A KafkaUser of Strimzi's operator, in YAML (JSON strings are YAML's)."""
+    lines = ["apiVersion: kafka.strimzi.io/v1beta2", "kind: KafkaUser", "metadata:", f"  name: {json.dumps(user)}",
+             "spec:", "  authorization:", "    type: simple", "    acls:"]  # fmt: skip
+    for right in rights:
+        pattern = "prefix" if right.prefixed else "literal"
+        lines.append(
+            f"      - resource: {{type: {right.resource}, name: {json.dumps(right.name)}, patternType: {pattern}}}\n"
+            f"        operations: [{right.operation}]"
+        )
+    return "\n".join(lines)

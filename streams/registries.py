@@ -1,0 +1,12 @@
+"""The schema registry that the settings name."""
+
+from __future__ import annotations
+
+from schemas.registry import HttpRegistry, LocalRegistry, Registry
+from streams.settings import Settings
+
+
+def registry_of(settings: Settings) -> Registry:
+    """The registry's client, with who we are there; the files of schemas/ where the settings name none."""
+    endpoint = settings.registry_endpoint
+    return LocalRegistry() if endpoint is None else HttpRegistry(endpoint)

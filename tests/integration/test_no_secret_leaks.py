@@ -1,0 +1,170 @@
+"""A canary in every secret setting, and a search of all that leaves: output, logs, pages, files, process list."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from streams.cli import COMMANDS, main
+from tests.waiting import wait_until
+
+CANARY = "cAnArY0s3cr3t"
+NOWHERE = "127.0.0.1:1"
+SHAPES = (
+    "http://u:{}@{}",
+    "http://u:a/{}@{}",
+    "http://u:{}#?@{}",
+    "clickhouse://u:{}@{}",
+    "u:{}@{}",
+    "http://u:{}%zz@{}",
+)
+
+
+def environment(shape: str = SHAPES[0]) -> dict[str, str]:
+    """A canary in every setting that may hold a secret."""
+    url = shape.format(CANARY, NOWHERE)
+    return {
+        "RIHLA_BROKERS": NOWHERE,
+        "RIHLA_CLICKHOUSE": url,
+        "RIHLA_REGISTRY": url,
+        "RIHLA_WIRE": "confluent",
+        "RIHLA_ERASURE_KEY": CANARY * 2,
+        "RIHLA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "RIHLA_SASL_USERNAME": "u",
+        "RIHLA_SASL_PASSWORD": CANARY,
+    }
+
+
+class Rihla:
+    """Commands run in this process, in a folder: what they print. They must fail without a traceback."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> None:
+        self._patch, self._capture = patch, capture
+        (folder / "events.jsonl").write_text('{"channel": "booking"}\n')
+        patch.chdir(folder)
+        patch.setattr(logging.getLogger(), "handlers", [])  # those of another test's worker write to what is closed
+        patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"text": "good"}\n')))
+
+    def __call__(self, env: dict[str, str], *arguments: str) -> str:
+        for name, text in env.items():
+            self._patch.setenv(name, text)
+        main(arguments)
+        printed = "".join(self._capture.readouterr())
+        assert "--debug" in arguments or "Traceback" not in printed, printed
+        return printed
+
+
+@pytest.fixture
+def rihla(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Rihla:
+    """The command line, in a folder with a file of events."""
+    return Rihla(tmp_path, monkeypatch, capfd)
+
+
+CALLS = {
+    "query": ("query", "SELECT 1"),
+    "churn": ("churn",),
+    "simulate": ("simulate", "--customers", "1", "--to-kafka"),
+    "produce": ("produce", "events.jsonl"),
+    "score": ("score",),
+    "replay": ("replay", "--dry-run"),
+    "verify": ("verify", "--source", "topics"),
+    "forget": ("forget", "C1"),
+    "doctor": ("doctor",),
+    "migrate": ("migrate",),
+    "worker": ("worker", "sink", "--metrics-port", "0"),
+}
+IN_A_PIPELINE = {"run", "up"}
+WITHOUT_SECRETS = {"acls"}
+
+
+def test_every_command_is_called_here() -> None:
+    assert CALLS.keys() | IN_A_PIPELINE | WITHOUT_SECRETS >= COMMANDS.keys()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_no_command_prints_a_secret(rihla: Rihla, name: str) -> None:
+    assert CANARY not in rihla(environment(), *CALLS[name])
+
+
+def test_no_traceback_shows_a_secret(rihla: Rihla) -> None:
+    printed = rihla(environment(), *CALLS["migrate"], "--debug")
+    assert "Traceback" in printed
+    assert CANARY not in printed
+
+
+@pytest.mark.parametrize("shape", SHAPES[1:])
+@pytest.mark.parametrize("name", ["worker", "doctor", "query"])
+def test_no_malformed_address_is_printed(rihla: Rihla, name: str, shape: str) -> None:
+    assert CANARY not in rihla(environment(shape), *CALLS[name])
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
+    """`rihla up` with canaries, ready; stopped at the end."""
+    folder = tmp_path
+    env = {**os.environ, **environment(), "PYTHONPATH": os.getcwd()}
+    command = [sys.executable, "-m", "streams.cli", "up", "--data", "data", "--http-port", "0", "--broker-port", "0"]
+    with (folder / "printed").open("w") as printed:
+        process = subprocess.Popen(command, cwd=folder, env=env | {"RIHLA_WIRE": "single-object"}, stdout=printed,
+                                   stderr=printed, text=True)  # fmt: skip
+    try:
+        wait_until(
+            lambda: process.poll() is not None or "stop          Ctrl-C" in (folder / "printed").read_text(),
+            what="rihla up to answer",
+        )
+        assert process.poll() is None, (folder / "printed").read_text()
+        yield folder, process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+async def _ask_the_registry(address: str) -> None:
+    """A record whose schema only the registry could know."""
+    producer = AIOKafkaProducer(bootstrap_servers=address)
+    await producer.start()
+    try:
+        await producer.send_and_wait("cx.booking", b"\0\0\0\0\7nothing")
+    finally:
+        await producer.stop()
+
+
+def test_no_page_log_file_or_process_list_holds_a_secret(service: tuple[Path, subprocess.Popen[str]]) -> None:
+    folder, process = service
+    printed = (folder / "printed").read_text()
+    broker = re.search(r"broker +(\S+)", printed)
+    assert broker is not None
+    for url in re.findall(r"http://[\d.:]+(?=/metrics)", printed):
+        for page in ("metrics", "progress", "healthz", "readyz"):
+            try:
+                with urllib.request.urlopen(f"{url}/{page}") as answer:
+                    told = answer.read().decode()
+            except urllib.error.HTTPError as error:
+                told = error.read().decode()
+            assert CANARY not in told, f"{url}/{page}"
+    asyncio.run(_ask_the_registry(broker[1]))  # the worker may end for that, and be started again
+    logs = folder / "data" / "logs"
+    wait_until(
+        lambda: any("egistry" in file.read_text() for file in logs.glob("enrich*")), what="enrich to miss the registry"
+    )
+    processes = subprocess.run(["ps", "-eo", "args", "ww"], capture_output=True, text=True, check=True).stdout
+    assert "streams.cli worker" in processes
+    assert CANARY not in processes
+    process.send_signal(signal.SIGTERM)
+    process.wait()
+    for file in folder.rglob("*"):
+        if file.is_file():
+            assert CANARY.encode() not in file.read_bytes(), file
