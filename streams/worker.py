@@ -10,21 +10,13 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from streams import metrics, web
+from streams import metrics, topology, web
 from streams.app import build, configure_logging, ensure_topics, run_worker
 from streams.edge import Edge
 from streams.errors import RihlaError
 from streams.health import Health
 from streams.settings import Settings
 from streams.topics import TopicError, ensure_changelogs
-
-AGENTS = {
-    "enrich": "streams.enrich.agent",
-    "identity": "streams.identity.agent",
-    "stitch": "streams.stitch.agent",
-    "sink": "sinks.agent",
-}
-"""Worker: the module whose `create(app, settings)` registers its agent and returns its Edge."""
 
 EXPORT_EVERY = 2.0
 """Seconds between looks at positions and lags."""
@@ -90,7 +82,7 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
             f"no broker to work with at {settings.brokers}: {error}", "see RIHLA_BROKERS, or run `rihla doctor`"
         ) from error
     app = build(settings, worker)
-    edge: Edge = importlib.import_module(AGENTS[worker]).create(app, settings)
+    edge: Edge = importlib.import_module(topology.WORKERS_BY_NAME[worker].module).create(app, settings)
 
     @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]  # Faust is untyped
     async def assigned(app: Any, assigned: Any, **kwargs: Any) -> None:

@@ -14,7 +14,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from streams.embedded.drain import READS, Ledger, Offsets
+from streams import topology
+from streams.embedded.drain import Ledger, Offsets
 from streams.settings import Settings
 
 REQUEST_SECONDS = 10.0
@@ -30,7 +31,8 @@ class Observer:
     """
 
     def __init__(self, settings: Settings, addresses: Callable[[], Mapping[str, Iterable[str]]]) -> None:
-        self.ledger = Ledger({worker: [settings.topic(name) for name in names] for worker, names in READS.items()})
+        workers = topology.WORKERS
+        self.ledger = Ledger({worker.name: [settings.topic(name) for name in worker.reads] for worker in workers})
         self.counters: dict[str, dict[str, float]] = {}
         """URL of a worker's page: its counters, as last seen."""
         self._settings = settings

@@ -24,11 +24,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from sinks.client import connect
 from sinks.migrate import migrate
+from streams import topology
 from streams.embedded import restore
 from streams.embedded.broker import HOST, BrokerProcess
 from streams.embedded.database import Database
 from streams.embedded.datadir import DataDirectory, History
-from streams.embedded.drain import READS
 from streams.embedded.kafka import Kafka
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
 from streams.embedded.tansu import Tansu
@@ -41,7 +41,7 @@ from streams.feed import producing, registry_of
 from streams.settings import ENVIRONMENT_PREFIX, Settings
 from streams.topics import ensure_topics
 
-SCALED = ("enrich", "stitch", "sink")
+SCALED = tuple(worker.name for worker in topology.WORKERS if not worker.single)
 """Workers of which there may be several; identity's input has one partition."""
 
 TANSU, KAFKA = "tansu", "kafka"
@@ -66,7 +66,7 @@ class Plan:
     http_port: int | None = 0
     broker_port: int | None = 0
     max_restarts: int | None = None
-    kinds: Sequence[str] = tuple(READS)
+    kinds: Sequence[str] = tuple(topology.WORKERS_BY_NAME)
 
 
 def partitions_for(plan: Plan, environment: Mapping[str, str]) -> int | None:

@@ -40,11 +40,12 @@ from streams.sources.adapters import open_source
 from streams.sources.events import EventBatch
 from streams.sources.simulate import Options, write
 from streams.topics import ensure_topics
+from streams.topology import WORKERS_BY_NAME
 from tests.brokers import until
 from tests.faults import broken, failpoints
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = ("enrich", "identity", "stitch", "sink")
+KINDS = tuple(WORKERS_BY_NAME)
 SESSION = 6.0  # seconds
 PATIENCE = 120.0  # seconds to wait for any one condition
 BATCH = 500  # records at most: many batches, so that a fault falls among them
