@@ -22,10 +22,12 @@ from sinks.errors import retry_code
 from sinks.tables import TABLES, Table
 from sinks.writer import FinalInsertError, Retry, Writer
 from streams import metrics
-from streams.edge import DEAD_LETTERS, Edge, now_ms
+from streams.clock import now_ms
+from streams.edge import Edge
 from streams.gather import gather
 from streams.progress import Records
 from streams.settings import Settings
+from streams.topology import DEAD_LETTERS
 from streams.transport import RecordBatch
 
 ROWS_PER_INSERT = 60_000

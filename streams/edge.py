@@ -15,6 +15,7 @@ from schemas.decode import BatchDecoder, Decoded
 from schemas.encode import BatchEncoder
 from schemas.registry import HttpRegistry, LocalRegistry, Registry
 from streams import metrics
+from streams.clock import now_ms
 from streams.dead_letters import DeadLetter, attempts, letters_frame
 from streams.erasure import key
 from streams.erasure.erased import Erased
@@ -23,14 +24,8 @@ from streams.erasure.guard import guard
 from streams.output import Output
 from streams.progress import Records
 from streams.settings import Settings
+from streams.topology import DEAD_LETTERS
 from streams.transport import RecordBatch, lags, positions
-
-DEAD_LETTERS = "dead-letters"
-
-
-def now_ms() -> int:
-    """The worker's clock, epoch milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 class Edge:

@@ -91,7 +91,7 @@ class Worker:
     single: bool = False
 
 
-CHANNELS = ("booking", "check-in", "stay", "post-travel")
+CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")
 """The topics into which any producer writes, by any key, with any number of partitions."""
 
 DEAD_LETTERS, ERASURES = "dead-letters", "erasures"
@@ -161,7 +161,7 @@ WORKERS: tuple[Worker, ...] = (
     Worker(
         "enrich",
         "streams.enrich.agent",
-        reads=CHANNELS,
+        reads=CHANNEL_TOPICS,
         writes=("interactions", "links"),
         holds="a cache",
         scales_to="the partitions of the channel topics",
@@ -201,6 +201,11 @@ COMPACTED = tuple(topic.name for topic in TOPICS if topic.compacted)
 WORKERS_BY_NAME = {worker.name: worker for worker in WORKERS}
 
 
+def channel_topic(channel: str) -> str:
+    """The topic of a channel (schemas.records.CHANNELS), without prefix."""
+    return channel.replace("_", "-")
+
+
 def readers(topic: str) -> tuple[str, ...]:
     """Names of the workers that read a topic, erasures left out: those every worker follows."""
     return tuple(worker.name for worker in WORKERS if topic in worker.reads)
@@ -220,7 +225,8 @@ def workers_table() -> Iterator[str]:
     yield "| worker | reads | writes | holds | scales to |"
     yield "| --- | --- | --- | --- | --- |"
     for worker in WORKERS:
-        yield f"| {worker.name} | {_names(worker.reads)} | {_names(worker.writes)} | {worker.holds} | {worker.scales_to} |"
+        reads, writes = _names(worker.reads), _names(worker.writes)
+        yield f"| {worker.name} | {reads} | {writes} | {worker.holds} | {worker.scales_to} |"
 
 
 def topics_table() -> Iterator[str]:
@@ -230,7 +236,7 @@ def topics_table() -> Iterator[str]:
     for topic in TOPICS:
         writers = [worker.name for worker in WORKERS if topic.name in worker.writes]
         written = {DEAD_LETTERS: "every worker", ERASURES: "`rihla forget`"}.get(
-            topic.name, "producers" if topic.name in CHANNELS else ", ".join(writers)
+            topic.name, "producers" if topic.name in CHANNEL_TOPICS else ", ".join(writers)
         )
         read = "every worker" if topic.name == ERASURES else ", ".join(readers(topic.name))
         partitions = topic.partitions or "`RIHLA_PARTITIONS`"
@@ -243,7 +249,7 @@ def topics_table() -> Iterator[str]:
 
 def _names(topics: tuple[str, ...]) -> str:
     """Names of topics for people: the channels are one thing."""
-    shown = [name for name in topics if name not in CHANNELS]
+    shown = [name for name in topics if name not in CHANNEL_TOPICS]
     channels = ["the four channel topics"] if len(shown) < len(topics) else []
     return ", ".join([*channels, *(f"`{name}`" for name in shown)])
 

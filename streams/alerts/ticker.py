@@ -11,7 +11,7 @@ from typing import Any
 
 from streams.alerts.tally import OpenAlerts, open_of
 from streams.alerts.timers import Timers, due_of, watch_of
-from streams.edge import now_ms
+from streams.clock import now_ms
 from streams.table import BatchTable
 from streams.transport import OwnershipLost, lags
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from schemas.records import CHANNELS
-from streams import metrics
-from streams.edge import Edge, now_ms
+from streams import metrics, topology
+from streams.clock import now_ms
+from streams.edge import Edge
 from streams.enrich.enriched import Enriched
 from streams.enrich.sent import SentLinks
 from streams.enrich.transform import Enricher
@@ -27,17 +28,12 @@ LINKS_REMEMBERED = 1_000_000
 """How many links the worker remembers having sent; an older one is sent again, which is harmless."""
 
 
-def topic_of(channel: str) -> str:
-    """The input topic of a channel, without prefix."""
-    return channel.replace("_", "-")
-
-
 def create(app: Any, settings: Settings) -> Edge:
     """Register the agent with the app."""
     edge = Edge(app, settings, "enrich")
     enricher = Enricher(edge.registry, settings.wire, edge.erased)
     sent = SentLinks(LINKS_REMEMBERED)
-    channels = {settings.topic(topic_of(channel)): channel for channel in CHANNELS}
+    channels = {settings.topic(topology.channel_topic(channel)): channel for channel in CHANNELS}
 
     async def handle(batches: list[RecordBatch]) -> None:
         began = time.perf_counter()

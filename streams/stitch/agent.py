@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from streams import metrics
 from streams.alerts import rules, tally
 from streams.alerts.ticker import EVERY, Ticker
-from streams.edge import Edge, now_ms
+from streams.clock import now_ms
+from streams.edge import Edge
 from streams.gather import gather
 from streams.settings import Settings
 from streams.stitch.changes import Changes

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 
 from streams import metrics
+from streams.model.vocabulary import DAY_MS
 from streams.stitch.eviction import evict
-from streams.stitch.rolling import DAY_MS
 from streams.table import BatchTable
 
 SLICE = 2000

@@ -31,7 +31,6 @@ from streams.embedded.drain import wait_until_drained
 from streams.embedded.observer import Observer
 from streams.embedded.pipeline import environment
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
-from streams.enrich.agent import topic_of
 from streams.feed import producing, registry_of
 from streams.identity.frames import keys_of, subjects
 from streams.output import BatchProducer
@@ -40,7 +39,7 @@ from streams.sources.adapters import open_source
 from streams.sources.events import EventBatch
 from streams.sources.simulate import Options, write
 from streams.topics import ensure_topics
-from streams.topology import WORKERS_BY_NAME
+from streams.topology import WORKERS_BY_NAME, channel_topic
 from tests.brokers import until
 from tests.faults import broken, failpoints
 
@@ -188,7 +187,7 @@ class World:
         again and again, as a source does that must not lose any: some may then be in the topic twice."""
 
         async def sent() -> bool:
-            output = BatchProducer(self.producer, self.settings.topic(topic_of(channel)))
+            output = BatchProducer(self.producer, self.settings.topic(channel_topic(channel)))
             try:
                 await output.send(keys, values, timestamp)
                 await output.flush()
