@@ -9,47 +9,14 @@ import csv
 import functools
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import polars as pl
 
 from schemas.records import CHANNELS
+from streams.model.vocabulary import ASPECTS, CASE_ROLES, MILESTONES
 
 FILE: Final = Path(__file__).parent / "touchpoints.csv"
-
-MILESTONES: Final = MappingProxyType(
-    {"booked": 1, "cancelled": 2, "no_show": 3, "checked_in": 4, "in_stay": 5, "completed": 6}
-)
-"""Journey status that a milestone brings about -> its rank among milestones of one instant."""
-
-CASE_ROLES: Final = ("open", "contact", "response", "resolve", "reopen")
-"""What a touchpoint does to the case whose id its event carries."""
-
-ASPECTS: Final = (
-    "halal_food",
-    "prayer",
-    "cleanliness",
-    "staff",
-    "waiting",
-    "room",
-    "wifi",
-    "baggage",
-    "delay",
-    "price",
-    "transfer",
-    "guide",
-    "food",
-    "location",
-    "seat",
-    "booking_process",
-    "payment",
-    "refund",
-    "safety",
-    "accessibility",
-    "ziyarah",
-)
-"""What an experience can be about: of touchpoints, of texts and of reviews' ratings."""
 
 
 class CatalogueError(ValueError):

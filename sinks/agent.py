@@ -22,12 +22,13 @@ from sinks.errors import RETRY_CODES, retry_code
 from sinks.tables import TABLES, Table
 from sinks.writer import FinalInsertError, Retry, Writer
 from streams import metrics
-from streams.dead_letters import DEAD_LETTERS
-from streams.edge import Edge, now_ms
+from streams.clock import now_ms
+from streams.edge import Edge
 from streams.gather import gather
 from streams.progress import SINCE, Records
 from streams.settings import Settings
 from streams.sift import Fault
+from streams.topology import DEAD_LETTERS
 from streams.transport import RecordBatch
 
 ROWS_PER_INSERT = 60_000
@@ -45,8 +46,7 @@ def create(app: Any, settings: Settings) -> Edge:
     """Register an agent for each output topic, and the one that answers recalls."""
     edge = Edge(app, settings, "sink")
     views = [table.view for table in TABLES.values()]
-    reads = (*(table.topic for table in TABLES.values()), recall.TOPIC)
-    edge.count_from_zero(reads, recall.ANSWERS, {"table": views, "code": RETRY_CODES})
+    edge.count_from_zero({"table": views, "code": RETRY_CODES})
     publishing = asyncio.Lock()  # the edge's outputs are for one task at a time
     for table in TABLES.values():
         _register(app, edge, table, publishing)

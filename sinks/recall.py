@@ -20,7 +20,6 @@ from streams.stitch.eviction import NONE_STORED
 from streams.transport import OwnershipLost, RecordBatch, positions, still_owner
 
 TOPIC = "recalls"
-ANSWERS = ("interactions", "parts")
 """Topics to which it writes."""
 POLL = 0.1
 """Seconds between looks at whether the sink has stored what a recall has to contain."""

@@ -7,7 +7,7 @@ copies, whichever. That is what makes a retried insert of unknown outcome, and a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from schemas import records
 from streams.dead_letters import FILE
-from streams.gather import PATIENCE
+from streams.topology import TOPICS
 
 VERSION_BITS = 44
 """The version written is epoch * 2^44 + version of the record: a later epoch wins over all of an earlier one."""
@@ -29,13 +29,8 @@ WORDS_FROM = 3_000
 class Table:
     """Where the records of one topic are stored.
 
-    topic: its name without the prefix. schema: name of the record schema. store: the table that is written; view: the
-    exact view of it that is read. key: the columns that tell rows apart.
-    versioned: the record carries a version, and the highest of a key is current; otherwise rows of a key are copies.
-    maps: fields of the form array<{key, value}> that are a Map in ClickHouse.
-    words: columns of few different texts (LowCardinality in ClickHouse), which go out as dictionaries.
-    linger: seconds at most between two inserts that are not full. patience: so many times as long as the last one took
-    where that is less (see streams.gather.pause).
+    topic: its name without the prefix. schema: name of the record schema. store: the table that is written.
+    All else: see streams.topology.Stored.
     """
 
     topic: str
@@ -43,57 +38,22 @@ class Table:
     store: str
     view: str
     key: tuple[str, ...]
-    versioned: bool = True
-    maps: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
-    linger: float = 1.0
-    patience: float = 25.0  # no more than a twenty-sixth of the time goes into small inserts that nobody waits for
+    versioned: bool
+    maps: tuple[str, ...]
+    words: tuple[str, ...]
+    linger: float
+    patience: float
 
-
-SOON, SHORTLY = 0.1, 0.5
-"""The linger of tables that somebody waits for, of those at which somebody looks. An insert costs some 10 ms, however
-few its rows, and as much again to merge, so that only the first are written as soon as may be."""
 
 TABLES: dict[str, Table] = {
-    table.topic: table
-    for table in (
-        Table(
-            "interactions",
-            "interaction",
-            "interactions_store",
-            "interactions",
-            ("subject", "event_id"),
-            versioned=False,
-            maps=("attributes",),
-            words=(
-                *("channel", "touchpoint", "medium", "unit", "agent_id", "locale", "country", "language"),
-                *("score_source", "package", "meal_plan", "room_type", "delay_code", "facility", "service", "platform"),
-            ),
-        ),
-        Table(
-            "journeys",
-            "journey",
-            "journeys_store",
-            "journeys",
-            ("journey_id",),
-            maps=("spend",),
-            linger=SOON,
-            patience=PATIENCE,
-        ),
-        Table("customers", "customer", "customers_store", "customers", ("customer_id",), linger=SHORTLY),
-        Table("cases", "case", "cases_store", "cases", ("case_id", "customer_id"), linger=SHORTLY),
-        Table("identities", "identity", "identities_store", "identities", ("kind", "value")),
-        Table("alerts", "alert", "alerts_store", "alerts", ("alert_id",), linger=SOON, patience=PATIENCE),
-        Table("moves", "move", "moves_store", "moves", ("move_id",)),
-        Table(
-            "dead-letters",
-            "dead_letter",
-            "dead_letters_store",
-            "dead_letters",
-            ("topic", "partition", "offset", "epoch", "payload"),
-            versioned=False,
-        ),
+    topic.name: Table(
+        topic=topic.name,
+        schema=topic.record,
+        store=f"{topic.stored.view}_store",
+        **{field.name: getattr(topic.stored, field.name) for field in fields(topic.stored)},
     )
+    for topic in TOPICS
+    if topic.stored and topic.record
 }
 """By topic, without the prefix."""
 

@@ -12,8 +12,9 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from streams import topology
 from streams.settings import Settings
-from streams.topics import CHANNEL_TOPICS, COMPACTED, TOPICS
+from streams.topology import CHANNEL_TOPICS, COMPACTED, DEAD_LETTERS, ERASURES, SCHEMAS, TOPICS, WORKERS_BY_NAME
 
 READ, WRITE, CREATE, DELETE, DESCRIBE = "Read", "Write", "Create", "Delete", "Describe"
 DESCRIBE_CONFIGS, ALTER_CONFIGS = "DescribeConfigs", "AlterConfigs"
@@ -42,30 +43,18 @@ class Access:
     whole: bool = False
 
 
-_EVERY_READS = ("erasures", "schemas")
-_EVERY_WRITES = ("dead-letters", "schemas")
-WORKERS = ("enrich", "identity", "stitch", "sink")
+WORKERS = tuple(WORKERS_BY_NAME)
 ACCESS: dict[str, Access] = {
-    "enrich": Access(
-        (*CHANNEL_TOPICS, *_EVERY_READS), ("interactions", "links", *_EVERY_WRITES), "enrich", configs=True
-    ),
-    "identity": Access(
-        ("links", *_EVERY_READS), ("identities", *_EVERY_WRITES), "identity", changelogs=("links",), configs=True
-    ),
-    "stitch": Access(
-        ("interactions", "identities", "parts", *_EVERY_READS),
-        ("journeys", "customers", "cases", "alerts", "moves", "parts", "recalls", *_EVERY_WRITES),
-        "stitch",
-        changelogs=("state",),
-        configs=True,
-    ),
-    "sink": Access(
-        ("interactions", "identities", "journeys", "customers", "cases", "alerts", "moves", "dead-letters", "recalls",
-         *_EVERY_READS),
-        ("interactions", "parts", *_EVERY_WRITES),
-        "sink",
-        configs=True,
-    ),
+    **{
+        worker.name: Access(
+            (*worker.reads, ERASURES, SCHEMAS),
+            (*worker.writes, DEAD_LETTERS, SCHEMAS),
+            worker.name,
+            changelogs=worker.state,
+            configs=True,
+        )
+        for worker in topology.WORKERS
+    },
     "produce": Access(writes=(*CHANNEL_TOPICS, "dead-letters"), configs=True),
     "replay": Access(reads=_REMOVABLE, writes=_REMOVABLE, configs=True),
     "restore": Access(writes=("interactions", "links"), looks_at=WORKERS, configs=True),

@@ -20,7 +20,8 @@ from streams import kafka_clients, transport
 from streams.errors import RihlaError
 from streams.output import REQUEST_BYTES
 from streams.settings import Settings
-from streams.topics import COMPACTED, ensure_topics
+from streams.topics import ensure_topics
+from streams.topology import COMPACTED
 
 __all__ = ["App", "build", "configure_logging", "ensure_topics", "run_worker"]
 

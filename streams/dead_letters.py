@@ -12,8 +12,6 @@ from schemas.records import polars_schema
 from streams.metrics import package_version
 from streams.progress import Records
 
-DEAD_LETTERS = "dead-letters"
-"""The topic, without prefix."""
 UNPROCESSABLE = "unprocessable"
 """The reason of what makes a worker's own code raise (streams.sift)."""
 

@@ -16,12 +16,12 @@ from schemas.decode import BatchDecoder, Decoded, joined
 from schemas.encode import BatchEncoder
 from schemas.registry import HttpRegistry, Registry
 from streams import metrics
-from streams.dead_letters import DEAD_LETTERS, EXPIRED, UNPROCESSABLE, DeadLetter, cut_to, letter_of, letters_frame
+from streams.clock import now_ms
+from streams.dead_letters import EXPIRED, UNPROCESSABLE, DeadLetter, cut_to, letter_of, letters_frame
 from streams.erasure import key
 from streams.erasure.erased import Erased
 from streams.erasure.follow import Follower
 from streams.erasure.guard import guard
-from streams.kept_schemas import TOPIC as SCHEMAS
 from streams.kept_schemas import KeptSchemas, key_of
 from streams.lookup import Lookup
 from streams.missed import letters
@@ -31,25 +31,13 @@ from streams.registries import registry_of
 from streams.series import Known, begin
 from streams.settings import Settings
 from streams.sift import Fault, sift, told
+from streams.topology import DEAD_LETTERS, SCHEMAS, WORKERS_BY_NAME
 from streams.transport import RecordBatch, lags, positions
-
-STAGES = {
-    "enrich": ("enrich",),
-    "identity": ("decode", "link", "state"),
-    "stitch": ("decode", "fold", "timer", "state"),
-    "sink": ("decode", "insert"),
-}
-"""Worker: the stages at which a record may make its code raise."""
 
 Refusal = tuple[Records, int, str, str]
 """A Kafka record that is refused: (records, position among them, reason, detail)."""
 
 log = logging.getLogger(__name__)
-
-
-def now_ms() -> int:
-    """The worker's clock, epoch milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 def too_long(topic: str, value: bytes, room: int) -> str:
@@ -93,7 +81,7 @@ class Edge:
     def unprocessable(self, stage: str, records: Records, faults: Iterable[Fault]) -> list[Refusal]:
         """The refusals of records at which the worker's own code raised; told in metrics and log, without a quote.
 
-        stage: one of STAGES. faults: with positions among `records`.
+        stage: one of the worker's (streams.topology). faults: with positions among `records`.
         """
         return [(records, at, UNPROCESSABLE, self.note(stage, error)) for at, error in faults]
 
@@ -104,9 +92,9 @@ class Edge:
         metrics.UNPROCESSABLE.labels(self.worker, stage).inc()
         return detail
 
-    def count_from_zero(self, reads: Iterable[str], writes: Iterable[str], known: Known | None = None) -> None:
+    def count_from_zero(self, known: Known | None = None) -> None:
         """Bring the worker's series into being (see streams.series): to be called once, by its agent."""
-        begin(self.settings, self.worker, reads, writes, {"stage": STAGES[self.worker], **(known or {})})
+        begin(self.settings, WORKERS_BY_NAME[self.worker], known or {})
 
     def decode(self, record: str, records: Records, columns: Sequence[str] | None = None) -> Decoded:
         """The values of Kafka records in columns, without what was erased: see BatchDecoder, streams.erasure.guard.

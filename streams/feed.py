@@ -21,9 +21,8 @@ from schemas.registry import Registry
 from streams import kafka_clients
 from streams.acl_check import require
 from streams.app import BATCH_BYTES
-from streams.dead_letters import DEAD_LETTERS, FILE, DeadLetter, letters_frame
-from streams.edge import now_ms
-from streams.enrich.agent import topic_of
+from streams.clock import now_ms
+from streams.dead_letters import FILE, DeadLetter, letters_frame
 from streams.identity.frames import keys_of, subjects
 from streams.output import REQUEST_BYTES, BatchProducer
 from streams.registries import registry_of as registry_of  # for those who have it from here
@@ -32,6 +31,7 @@ from streams.sources.adapters import open_source
 from streams.sources.events import BadLine, EventBatch
 from streams.sources.files import STDIN, STOP, display_name
 from streams.topics import ensure_topics
+from streams.topology import DEAD_LETTERS, channel_topic
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -90,7 +90,7 @@ class Feeder:
     def __init__(self, producer: AIOKafkaProducer, settings: Settings, registry: Registry) -> None:
         """producer: a started AIOKafkaProducer; the topics must exist."""
         self.fed = Fed()
-        names = (*map(topic_of, CHANNELS), DEAD_LETTERS)
+        names = (*map(channel_topic, CHANNELS), DEAD_LETTERS)
         self._outputs = {name: BatchProducer(producer, settings.topic(name)) for name in names}
         self._encoders = {name: BatchEncoder(name, registry, settings.wire) for name in (*CHANNELS, "dead_letter")}
 
@@ -144,7 +144,7 @@ class Feeder:
                 yield self._dead_letters(batch.bad, opened)
             if batch.frame.height:
                 yield Prepared(
-                    topic_of(batch.channel),
+                    channel_topic(batch.channel),
                     keys_of(subjects(batch.frame)),
                     self._encoders[batch.channel].encode(batch.frame),
                     {batch.channel: batch.frame.height},

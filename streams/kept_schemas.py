@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.registry import HttpRegistry, RegistryError, UnknownSchemaError
 from streams import kafka_clients
 from streams.settings import Settings
+from streams.topology import SCHEMAS
 
-TOPIC = "schemas"
 WAIT_MS = 500
 CONFIRM_WITHIN = (
     2.0  # seconds in which a registry that is there says that what is kept is right, before the first record
@@ -38,7 +38,7 @@ class KeptSchemas:
         self, registry: HttpRegistry, settings: Settings, failed: Callable[[BaseException], Awaitable[None]]
     ) -> None:
         self._registry, self._settings, self._failed = registry, settings, failed
-        self._partition = TopicPartition(settings.topic(TOPIC), 0)
+        self._partition = TopicPartition(settings.topic(SCHEMAS), 0)
         self._consumer: AIOKafkaConsumer | None = None
         self._kept: dict[int, str] = {}
         self._confirming: asyncio.Task[None] | None = None

@@ -22,7 +22,8 @@ from streams.originals import originals
 from streams.output import RECORD_OVERHEAD, REQUEST_BYTES, BatchProducer
 from streams.replay import LETTERS, SEND, TOO_LARGE, Choice, events_of, judge, readable, wait_for
 from streams.settings import Settings
-from streams.topics import COMPACTED, TOPICS, ensure_topics
+from streams.topics import ensure_topics
+from streams.topology import COMPACTED, TOPICS
 
 CHUNK = 500
 """Letters that are fetched, sent and remembered at a time: broken off, a replay repeats so many at most."""

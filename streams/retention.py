@@ -10,18 +10,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from streams.settings import Settings
-from streams.topics import CHANNEL_TOPICS, TOPICS, config_of
+from streams.topics import config_of
+from streams.topology import CHANNEL_TOPICS, TOPICS
 
-READ_BY = {
-    **dict.fromkeys(CHANNEL_TOPICS, ("enrich",)),
-    "links": ("identity",),
-    "interactions": ("stitch", "sink"),
-    "identities": ("stitch", "sink"),
-    "parts": ("stitch",),
-    "recalls": ("sink",),
-    **dict.fromkeys(("journeys", "customers", "cases", "alerts", "moves", "dead-letters"), ("sink",)),
-}
-"""Topic, without prefix: the workers whose groups read it."""
 NEVER = -1
 """Kafka's word for a retention without end."""
 

@@ -14,8 +14,9 @@ from prometheus_client import Counter, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from streams import metrics
-from streams.dead_letters import DEAD_LETTERS, REASONS
+from streams.dead_letters import REASONS
 from streams.settings import Settings
+from streams.topology import DEAD_LETTERS, Worker
 
 Known = Mapping[str, Iterable[str | tuple[str, ...]]]
 """Values by label; of labels that belong together (names separated by a space), tuples."""
@@ -27,16 +28,17 @@ EVERYWHERE: Known = {
 """Closed lists that are the same for every worker."""
 
 
-def begin(settings: Settings, worker: str, reads: Iterable[str], writes: Iterable[str], known: Known) -> None:
+def begin(settings: Settings, worker: Worker, known: Known) -> None:
     """Bring a worker's counters and histograms into being.
 
-    reads, writes: topics without prefix, the latter but for dead letters. known: values of further labels.
+    known: values of labels that the topology does not know.
     """
-    read = [settings.topic(topic) for topic in reads]
-    written = [settings.topic(topic) for topic in (*writes, DEAD_LETTERS)]
+    read = [settings.topic(topic) for topic in worker.reads]
+    written = [settings.topic(topic) for topic in (*worker.writes, DEAD_LETTERS)]
     for metric in labelled():
         topics = written if metric is metrics.RECORDS_WRITTEN else read
-        for labels in _combinations(metric, {"worker": (worker,), "topic": topics, **EVERYWHERE, **known}):
+        of_worker = {"worker": (worker.name,), "topic": topics, "stage": worker.stages}
+        for labels in _combinations(metric, {**of_worker, **EVERYWHERE, **known}):
             metric.labels(**labels)
 
 

@@ -9,10 +9,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAuthorizationFailedError
 
-from streams import kafka_clients, layout, retention
+from streams import kafka_clients, layout, retention, topology
 from streams.settings import Settings
 from streams.table import MARK
-from streams.topics import TOPICS, layout_of
+from streams.topics import layout_of
+from streams.topology import TOPICS
 
 LOOKED_AT_BYTES = 256 << 10
 """Of each partition of the changelog."""
@@ -89,10 +90,10 @@ async def _standing(
     finally:
         await consumer.stop()
     standing = {}
-    for worker in sorted({worker for workers in retention.READ_BY.values() for worker in workers}):
+    for worker in topology.WORKERS_BY_NAME:
         committed = await admin.list_consumer_group_offsets(settings.group(worker))
         for name, full in names.items():
-            if worker not in retention.READ_BY.get(name, ()):
+            if worker not in topology.readers(name):
                 continue
             for tp in every:
                 if tp.topic == full:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import (
@@ -20,6 +19,7 @@ from aiokafka.errors import (
 from streams import kafka_clients, layout
 from streams.errors import RihlaError
 from streams.settings import Settings
+from streams.topology import CHANNEL_TOPICS, TOPICS, Retention, Topic
 
 APPENDED = {"message.timestamp.type": "LogAppendTime"}
 """The broker stamps records when it appends them, and retention counts from then. By a producer's stamp, which may be
@@ -35,6 +35,11 @@ FOR_HORIZON = {
 }
 FOREVER = {**FOR_HORIZON, "retention.ms": "-1"}
 LATEST_BY_KEY = {"cleanup.policy": "compact", **APPENDED}
+_KEPT: dict[Retention, dict[str, str]] = {
+    "30 days": FOR_HORIZON,
+    "for ever": FOREVER,
+    "latest by key": LATEST_BY_KEY,
+}
 ROOMY = {"max.message.bytes": str(16 << 20)}
 """Of what workers write: an interaction, and a dead letter, is somewhat larger than the record that it is made of."""
 AS_PRODUCED = {"compression.type": "producer"}
@@ -51,38 +56,6 @@ class TopicError(RihlaError):
 
 class TopicDeniedError(TopicError):
     """The broker does not let us make a topic."""
-
-
-@dataclass(frozen=True)
-class Topic:
-    """A topic's short name, its partitions (None: as the settings say) and its settings on the broker."""
-
-    name: str
-    partitions: int | None = None
-    config: dict[str, str] = field(default_factory=dict)
-
-
-TOPICS = (
-    Topic("booking", None, FOR_HORIZON),
-    Topic("check-in", None, FOR_HORIZON),
-    Topic("stay", None, FOR_HORIZON),
-    Topic("post-travel", None, FOR_HORIZON),
-    Topic("interactions", None, FOR_HORIZON),
-    Topic("links", 1, FOREVER),  # who is who is a function of all of them
-    Topic("identities", None, LATEST_BY_KEY),
-    Topic("parts", None, FOR_HORIZON),
-    Topic("recalls", None, FOR_HORIZON),
-    Topic("journeys", None, LATEST_BY_KEY),
-    Topic("customers", None, LATEST_BY_KEY),
-    Topic("cases", None, LATEST_BY_KEY),
-    Topic("alerts", None, FOR_HORIZON),
-    Topic("moves", None, FOR_HORIZON),
-    Topic("dead-letters", None, FOR_HORIZON),
-    Topic("erasures", 1, LATEST_BY_KEY),
-    Topic("schemas", 1, LATEST_BY_KEY),  # what a registry has told (streams.kept_schemas)
-)
-CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")
-COMPACTED = frozenset(topic.name for topic in TOPICS if topic.config.get("cleanup.policy") == "compact")
 
 
 async def ensure_topics(settings: Settings) -> dict[str, int]:
@@ -165,7 +138,7 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[T
 
 def config_of(topic: Topic) -> dict[str, str]:
     """The settings with which a topic is made."""
-    return {**AS_PRODUCED, **({} if topic.name in CHANNEL_TOPICS else ROOMY), **topic.config}
+    return {**AS_PRODUCED, **({} if topic.name in CHANNEL_TOPICS else ROOMY), **_KEPT[topic.retention]}
 
 
 async def _request(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:

@@ -37,7 +37,7 @@ from streams.missed import Missed, tell
 from streams.pace import Pace
 from streams.producer import Producer
 from streams.progress import Progress, RecordBatch
-from streams.topics import CHANNEL_TOPICS
+from streams.topology import CHANNEL_TOPICS
 
 __all__ = [
     "SCHEME",

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from streams import layout, metrics, topic_checks, web
+from streams import layout, metrics, topic_checks, topology, web
 from streams.acl_check import AclError, require
 from streams.app import build, configure_logging, ensure_topics, run_worker
 from streams.edge import Edge
@@ -23,14 +23,6 @@ from streams.kafka_refusals import BrokerRefusedError
 from streams.settings import Settings
 from streams.topics import TopicDeniedError, TopicError, ensure_changelogs, layout_of
 from streams.variables import misspelt, sentence
-
-AGENTS = {
-    "enrich": "streams.enrich.agent",
-    "identity": "streams.identity.agent",
-    "stitch": "streams.stitch.agent",
-    "sink": "sinks.agent",
-}
-"""Worker: the module whose `create(app, settings)` registers its agent and returns its Edge."""
 
 EXPORT_EVERY = 2.0
 """Seconds between looks at positions and lags."""
@@ -140,7 +132,7 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
         log.info("topics have %d partitions, whatever RIHLA_PARTITIONS=%d says", there, settings.partitions)
         settings = replace(settings, partitions=there)
     app = build(settings, worker, declare=False)
-    edge: Edge = importlib.import_module(AGENTS[worker]).create(app, settings)
+    edge: Edge = importlib.import_module(topology.WORKERS_BY_NAME[worker].module).create(app, settings)
 
     @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]  # Faust is untyped
     async def assigned(app: Any, assigned: Any, **kwargs: Any) -> None:

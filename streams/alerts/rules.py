@@ -17,8 +17,7 @@ from typing import Any
 
 from schemas import catalogue
 from streams.errors import RihlaError
-from streams.stitch.case import ROLES
-from streams.stitch.journey import INSTRUMENTS, MILESTONES
+from streams.model.vocabulary import CASE_ROLES, INSTRUMENTS, MILESTONES
 
 SEVERITIES = ("low", "medium", "high", "critical")
 SCOPES = ("customer", "journey", "case", "event")
@@ -213,7 +212,7 @@ class _Reader:
     def _condition(self) -> Condition:
         points = catalogue.load()
         named = self.words("touchpoints", points)
-        roles = self.words("case_roles", ROLES)
+        roles = self.words("case_roles", CASE_ROLES)
         if roles is not None:
             having = _with_roles(roles)
             named = [*having] if named is None else [name for name in named if name in having]
@@ -239,10 +238,10 @@ class _Reader:
         reader = _Reader(f"{self.where}: {key}", self.left.pop(key, {}))
         points = catalogue.load()
         anywhere = {*(reader.words("touchpoints", points) or ())}
-        milestones = reader.words("milestones", MILESTONES) or ()
+        milestones = reader.words("milestones", tuple(MILESTONES)) or ()
         anywhere |= {name for name, point in points.items() if point.milestone in milestones}
-        anywhere |= _with_roles(reader.words("case_roles_of_customer", ROLES) or ())
-        in_case = _with_roles(reader.words("case_roles", ROLES) or ())
+        anywhere |= _with_roles(reader.words("case_roles_of_customer", CASE_ROLES) or ())
+        in_case = _with_roles(reader.words("case_roles", CASE_ROLES) or ())
         reader.end("touchpoints, milestones, case_roles, case_roles_of_customer")
         return Answers(frozenset(in_case), frozenset(anywhere))
 

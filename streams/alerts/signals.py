@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from streams.stitch.rolling import DAY_MS
+from streams.model.vocabulary import DAY_MS
 
 KEPT_MS = 90 * DAY_MS
 """What is so much older than the newest of its kind is forgotten."""

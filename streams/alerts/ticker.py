@@ -17,7 +17,7 @@ from typing import Any
 from streams.alerts.index import Index
 from streams.alerts.timers import watch_of
 from streams.alerts.watch import Watch
-from streams.edge import now_ms
+from streams.clock import now_ms
 from streams.sift import is_of_record
 from streams.table import BatchTable
 from streams.transport import OwnershipLost, lags

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from streams.commands import options
+from streams.topology import WORKERS_BY_NAME
 
 
 @click.command(
     epilog="Exit status: 0 after SIGTERM or SIGINT, once what was under way is durable and committed; else 1."
 )
-@click.argument("kind", type=click.Choice(["enrich", "identity", "stitch", "sink"]))
+@click.argument("kind", type=click.Choice(list(WORKERS_BY_NAME)))
 @options.kafka
 @options.clickhouse
 @options.database

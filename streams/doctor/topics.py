@@ -12,7 +12,8 @@ from streams import topic_checks
 from streams.doctor.finding import Finding, Verdict
 from streams.retention import alter
 from streams.settings import Settings
-from streams.topics import TOPICS, Topic, config_of
+from streams.topics import config_of
+from streams.topology import TOPICS, Topic
 
 REFUSED = {
     "InvalidReplicationFactorError": "set RIHLA_REPLICATION to at most the number of brokers",

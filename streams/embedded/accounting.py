@@ -20,11 +20,11 @@ from schemas.records import CHANNELS
 from schemas.registry import Registry
 from sinks.errors import in_short, is_retriable
 from streams.dead_letters import UNPROCESSABLE
-from streams.enrich.agent import topic_of
 from streams.enrich.clean import as_stored
 from streams.identity.frames import subjects
 from streams.identity.normal import Nobody
 from streams.settings import Settings
+from streams.topology import channel_topic
 
 SCRATCH = "rihla_run"
 PAUSE = 1.0  # seconds before an insert is tried again
@@ -115,7 +115,7 @@ class Accounting:
 
     def _refused(self) -> dict[str, int]:
         """Dead letters of the channels' topics since `open()`, by reason; their event ids go into the scratch table."""
-        topics = {self._settings.topic(topic_of(channel)): channel for channel in CHANNELS}
+        topics = {self._settings.topic(channel_topic(channel)): channel for channel in CHANNELS}
         letters = pl.from_arrow(
             self._client.query_arrow(
                 "SELECT topic, reason, payload FROM dead_letters_store FINAL "

@@ -19,21 +19,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sinks.recall import TOPIC as RECALLS
-from sinks.tables import TABLES
 from streams.errors import RihlaError
-from streams.topics import CHANNEL_TOPICS
 
 Offsets = Mapping[str, Mapping[int, int]]
 """topic: {partition: next offset}."""
-
-# Which topics (without prefix) each worker's group reads, in the order in which records flow.
-READS: Mapping[str, tuple[str, ...]] = {
-    "enrich": CHANNEL_TOPICS,
-    "identity": ("links",),
-    "stitch": ("interactions", "identities", "parts"),
-    "sink": (*TABLES, RECALLS),
-}
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import aiohttp
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams import kafka_clients
-from streams.embedded.drain import READS, Ledger, Offsets
+from streams import kafka_clients, topology
+from streams.embedded.drain import Ledger, Offsets
 from streams.settings import Settings
 
 REQUEST_SECONDS = 10.0
@@ -30,7 +30,8 @@ class Observer:
     """
 
     def __init__(self, settings: Settings, addresses: Callable[[], Mapping[str, Iterable[str]]]) -> None:
-        self.ledger = Ledger({worker: [settings.topic(name) for name in names] for worker, names in READS.items()})
+        workers = topology.WORKERS
+        self.ledger = Ledger({worker.name: [settings.topic(name) for name in worker.reads] for worker in workers})
         self.counters: dict[str, dict[str, float]] = {}
         """URL of a worker's page: its counters, as last seen."""
         self._settings = settings

@@ -24,12 +24,11 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from sinks.access import OWNER
 from sinks.client import connect
 from sinks.migrate import migrate
-from streams import kafka_clients
+from streams import kafka_clients, topology
 from streams.embedded import restore
 from streams.embedded.broker import HOST, BrokerProcess
 from streams.embedded.database import Database
 from streams.embedded.datadir import DataDirectory, History
-from streams.embedded.drain import READS
 from streams.embedded.kafka import Kafka
 from streams.embedded.keys import address_of
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
@@ -43,7 +42,7 @@ from streams.feed import producing, registry_of
 from streams.settings import ENVIRONMENT_PREFIX, Settings, environment, own_services, published
 from streams.topics import ensure_topics
 
-SCALED = ("enrich", "stitch", "sink")
+SCALED = tuple(worker.name for worker in topology.WORKERS if not worker.single)
 """Workers of which there may be several; identity's input has one partition."""
 
 TANSU, KAFKA = "tansu", "kafka"
@@ -68,7 +67,7 @@ class Plan:
     http_port: int | None = 0
     broker_port: int | None = 0
     max_restarts: int | None = None
-    kinds: Sequence[str] = tuple(READS)
+    kinds: Sequence[str] = tuple(topology.WORKERS_BY_NAME)
 
 
 def partitions_for(plan: Plan, environment: Mapping[str, str]) -> int | None:

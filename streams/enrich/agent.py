@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from schemas.records import CHANNELS
-from streams import dead_letters, metrics
-from streams.edge import Edge, now_ms, too_long
+from streams import dead_letters, metrics, topology
+from streams.clock import now_ms
+from streams.edge import Edge, too_long
 from streams.enrich.enriched import Enriched
 from streams.enrich.sent import Pair, SentLinks
 from streams.enrich.transform import Enricher
@@ -54,19 +55,14 @@ class Work(NamedTuple):
     """They, encoded."""
 
 
-def topic_of(channel: str) -> str:
-    """The input topic of a channel, without prefix."""
-    return channel.replace("_", "-")
-
-
 def create(app: Any, settings: Settings) -> Edge:
     """Register the agent with the app."""
     edge = Edge(app, settings, "enrich")
     results = {"language": (*SCORED, UNKNOWN), "result": ("scored", "null")}
-    edge.count_from_zero(map(topic_of, CHANNELS), ("interactions", "links"), {"channel": CHANNELS, **results})
+    edge.count_from_zero({"channel": CHANNELS, **results})
     enricher = Enricher(edge.registry, settings.wire, edge.erased, Nobody(settings.nobody_values))
     sent = SentLinks(LINKS_REMEMBERED)
-    channels = {settings.topic(topic_of(channel)): channel for channel in CHANNELS}
+    channels = {settings.topic(topology.channel_topic(channel)): channel for channel in CHANNELS}
 
     def work(read: Mapping[str, Records], now: int, room: int) -> Work:
         """What becomes of some records, encoded; where it raises, nothing has been changed by it.

@@ -21,20 +21,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from streams import kafka_clients
+from streams import kafka_clients, topology
 from streams.acl_check import require
-from streams.embedded.drain import READS
 from streams.embedded.observer import Observer
 from streams.erasure.person import Person, find, widened
 from streams.erasure.receipt import ANEW, Receipt
 from streams.erasure.store import Store
-from streams.erasure.topics import COMPACTED, INTERNAL, READERS, Kept, Topics
+from streams.erasure.topics import DELETABLE, INTERNAL, KEPT_BY_KEY, Kept, Topics
 from streams.errors import RihlaError
 from streams.feed import producing, registry_of
 from streams.settings import Settings
 
-FLOW = ("enrich", "identity", "stitch", "stitch", "sink")
-"""Workers in the order in which records pass them; stitch twice, since it writes parts to itself."""
 TELL_SECONDS = 3.0
 """How long workers have to hear of a new erasure: they look all the time, and a batch of theirs takes less."""
 STALL_SECONDS = 120.0
@@ -118,19 +115,22 @@ async def forget(
                 await topics.announce(receipt.erasures)
             if settings.embedded:  # a broker that forgets everything when it stops, and nothing before
                 return Outcome(receipt, [Kept("every topic", "until the embedded broker stops")])
-            trimmed = tuple(READERS) if delete_records else INTERNAL
+            trimmed = DELETABLE if delete_records else INTERNAL
             not_deleted = await topics.delete_records(trimmed)
-            left = [topic for topic in READERS if topic not in trimmed or settings.topic(topic) in _names(not_deleted)]
-            return Outcome(receipt, await topics.kept([*left, *COMPACTED]), not_deleted)
+            left = [
+                topic for topic in DELETABLE if topic not in trimmed or settings.topic(topic) in _names(not_deleted)
+            ]
+            return Outcome(receipt, await topics.kept([*left, *KEPT_BY_KEY]), not_deleted)
         finally:
             await admin.close()
 
 
 async def settle(observer: Observer, settings: Settings, say: Say) -> None:
     """Return once every worker has passed all that had been written when its turn came. Raises RihlaError."""
-    for worker in FLOW:
+    for worker in topology.flow():
         await observer.look()
-        ends = {settings.topic(name): observer.ledger.known(settings.topic(name)) for name in READS[worker]}
+        topics = map(settings.topic, topology.WORKERS_BY_NAME[worker].reads)
+        ends = {topic: observer.ledger.known(topic) for topic in topics}
         moved, last = time.monotonic(), -1
         while behind := _behind(observer, worker, ends):
             if behind != last:

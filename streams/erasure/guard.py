@@ -11,11 +11,12 @@ import polars as pl
 from schemas.decode import Decoded
 from schemas.records import CHANNELS
 from streams.erasure.erased import Erased
+from streams.topology import TOPICS
 
 NOW = -1
 """The time of a link, and the version of a part, that is no link and no part: it says that its subject is erased."""
 
-COMPACTED = ("identity", "journey", "customer", "case")
+COMPACTED = frozenset(topic.record for topic in TOPICS if topic.record and topic.compacted)
 """Records of compacted topics, where no value means that the key is gone."""
 
 _OWNED = ("journey", "customer", "case", "alert", "move")

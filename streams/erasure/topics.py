@@ -14,27 +14,21 @@ from aiokafka.errors import KafkaError
 from schemas.encode import BatchEncoder
 from schemas.records import polars_schema
 from schemas.registry import Registry
+from streams import topology
 from streams.erasure.erased import Erasure
 from streams.erasure.follow import TOPIC
 from streams.erasure.guard import NOW
 from streams.output import BatchProducer
 from streams.settings import Settings
-from streams.topics import CHANNEL_TOPICS
 
-READERS: Mapping[str, tuple[str, ...]] = {
-    "links": ("identity",),
-    "parts": ("stitch",),
-    "recalls": ("sink",),
-    **dict.fromkeys(CHANNEL_TOPICS, ("enrich",)),
-    "interactions": ("stitch", "sink"),
-    "alerts": ("sink",),
-    "moves": ("sink",),
-    "dead-letters": ("sink",),
-}
-"""Topics whose records can be deleted, and the workers that must have done with them."""
+DELETABLE = tuple(topic.name for topic in topology.TOPICS if not topic.compacted)
+"""Topics whose records can be deleted."""
+KEPT_BY_KEY = tuple(
+    name for name in topology.COMPACTED if name not in (topology.ERASURES, topology.SCHEMAS)
+)  # which name nobody
+"""Topics that keep the latest record of a key: they are told which keys are gone."""
 INTERNAL = ("links", "parts", "recalls")
 """Those that nobody but our own workers reads."""
-COMPACTED = ("identities", "journeys", "customers", "cases")
 _HOUR = 3_600_000
 
 
@@ -111,7 +105,7 @@ class Topics:
             every = await self._all(topic)
             done = [
                 await self._admin.list_consumer_group_offsets(self._settings.group(worker), partitions=every)
-                for worker in READERS[topic]
+                for worker in topology.readers(topic)
             ]
             cut = {tp: min(max(offsets[tp].offset, 0) for offsets in done) for tp in every}
             try:

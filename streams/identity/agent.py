@@ -46,7 +46,7 @@ def runs(marks: pl.Series) -> Iterator[tuple[int, bool]]:
 def create(app: Any, settings: Settings) -> Edge:
     """Register the agent and its table with the app."""
     edge = Edge(app, settings, "identity")
-    edge.count_from_zero(["links"], ["identities"])
+    edge.count_from_zero()
     table = LinkTable(app)
 
     async def handle(batches: list[RecordBatch]) -> None:

@@ -29,7 +29,7 @@ from streams.repartition.writing import Row, Writer
 from streams.settings import Settings
 from streams.stitch.eviction import NONE_STORED
 from streams.table import TERM
-from streams.topics import COMPACTED
+from streams.topology import COMPACTED
 
 MOVED = ("interactions", "identities", "parts", "recalls", "journeys", "customers", "cases", "alerts", "moves")
 """Topics, without prefix, whose records are where their key says. (Dead letters may be anywhere.)"""

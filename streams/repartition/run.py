@@ -33,7 +33,8 @@ from streams.repartition.journal import Journal
 from streams.repartition.reading import Reader
 from streams.repartition.writing import Row, Topic, Writer, delete, describe, make
 from streams.settings import Settings
-from streams.topics import CHANGELOG, FOREVER, ROOMY, TOPICS, config_of
+from streams.topics import CHANGELOG, FOREVER, ROOMY, config_of
+from streams.topology import TOPICS
 
 CONFIG = {topic.name: config_of(topic) for topic in TOPICS}
 TEMPORARY = {**FOREVER, **ROOMY}

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from streams import metrics
 from streams.alerts import rules, tally
 from streams.alerts.ticker import EVERY, Ticker
-from streams.edge import Edge, now_ms
+from streams.clock import now_ms
+from streams.edge import Edge
 from streams.gather import gather
 from streams.layout import check_places
 from streams.output import REQUEST_BYTES, check_sizes
@@ -28,6 +29,7 @@ from streams.stitch.rows import Row
 from streams.stitch.sweeper import Sweeper
 from streams.stitch.watching import Watching
 from streams.table import TERM, BatchTable
+from streams.topology import WORKERS_BY_NAME
 from streams.transport import OwnershipLost, RecordBatch
 
 _PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row], str]], ...] = (
@@ -41,7 +43,6 @@ _PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row]
     ("moves", "move", lambda changes: changes.moves, lambda row: row[1]),
     ("recalls", "recall", lambda changes: changes.recalls, lambda row: row[0]),
 )
-READS = ("interactions", "identities", "parts")
 _BECAME = {
     tally.RAISED: metrics.ALERTS_RAISED,
     tally.ACKNOWLEDGED: metrics.ALERTS_ACKNOWLEDGED,
@@ -121,8 +122,8 @@ def create(app: Any, settings: Settings) -> Edge:
     table = BatchTable(app, "state", partitions=settings.partitions, check=check_places)
     watching = Watching(rules.load(settings.alert_rules), now_ms())
     alerts = [(rule.name, rule.severity) for rule in watching.rules.values()]
-    edge.count_from_zero(READS, [topic for topic, *_ in _PUBLISHED], {"rule severity": alerts})
-    topics = [settings.topic(name) for name in READS]
+    edge.count_from_zero({"rule severity": alerts})
+    topics = [settings.topic(name) for name in WORKERS_BY_NAME["stitch"].reads]
     reader = Reader(edge, topics, watching)
     working = asyncio.Lock()  # a batch or a turn of timers at a time: both write the same states and outputs
 

@@ -16,9 +16,9 @@ from time import gmtime
 
 import msgspec
 
+from streams.model.vocabulary import DAY_MS
 from streams.stitch.case import Case
 from streams.stitch.journey import Journey
-from streams.stitch.rolling import DAY_MS
 from streams.stitch.summary import Loose, Summary
 
 WIDENING_MS = 30 * DAY_MS

@@ -7,9 +7,6 @@ from mypy_extensions import mypyc_attr
 from streams.stitch.content import Content
 from streams.stitch.journey import Event
 
-ROLES = ("open", "contact", "response", "resolve", "reopen")
-
-
 First = tuple[int, bytes, str, str | None, str | None]
 """(occurred_at, event id, touchpoint, unit, booking_ref) of a case's earliest event."""
 

@@ -11,7 +11,8 @@ import polars as pl
 
 from schemas import catalogue
 from streams.alerts.signals import Watched
-from streams.stitch.journey import CHANNELS, INSTRUMENTS, MICRO, MILESTONES, Event
+from streams.model.vocabulary import INSTRUMENTS
+from streams.stitch.journey import CHANNELS, MICRO, MILESTONES, Event
 from streams.stitch.messages import Record
 from streams.stitch.preferences import Preferences
 

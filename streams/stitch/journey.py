@@ -11,12 +11,12 @@ from typing import Final
 from mypy_extensions import mypyc_attr
 
 from streams.alerts.signals import Watched
+from streams.model import vocabulary
 from streams.stitch.content import Content
 
 CHANNELS = ("booking", "check_in", "stay", "post_travel")
-MILESTONES = ("booked", "cancelled", "no_show", "checked_in", "in_stay", "completed")
+MILESTONES: Final[tuple[str, ...]] = tuple(vocabulary.MILESTONES)
 """Statuses in order of rank: at the same instant the later one of this list wins."""
-INSTRUMENTS = ("nps", "csat", "ces", "stars")
 MICRO: Final = 1_000_000
 
 

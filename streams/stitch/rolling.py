@@ -15,9 +15,9 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
+from streams.model.vocabulary import DAY_MS
 from streams.stitch.content import Content
 
-DAY_MS: Final = 86_400_000
 TAU_7: Final = 7 * DAY_MS / log(2)
 TAU_30: Final = 30 * DAY_MS / log(2)
 TAU_90: Final = 90 * DAY_MS / log(2)

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterable
 
 from streams import metrics
+from streams.model.vocabulary import DAY_MS
 from streams.sift import is_of_record
 from streams.stitch.eviction import evict
-from streams.stitch.rolling import DAY_MS
 from streams.table import BatchTable
 
 SLICE_SECONDS = 0.004

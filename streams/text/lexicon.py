@@ -13,13 +13,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.resources import files
 
+from streams.model.vocabulary import ASPECTS
 from streams.text import normalise
 from streams.text.morphology import FORMS, turkish_negative_verb
 
-ASPECTS = (
-    "halal_food", "prayer", "cleanliness", "staff", "waiting", "room", "wifi", "baggage", "delay", "price", "transfer",
-    "guide", "food", "location", "seat", "booking_process", "payment", "refund", "safety", "accessibility", "ziyarah",
-)  # fmt: skip
 ROLES = ("not", "more", "less", "but", "and", "wanted", "verdict")
 _NORMALISE = {
     "ar": normalise.arabic,

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from streams.model.vocabulary import ASPECTS
 from streams.text import features, normalise
 from streams.text.language import Identifier
-from streams.text.lexicon import ASPECTS, Lexicon, read
+from streams.text.lexicon import Lexicon, read
 from streams.text.model import LinearModel
 from streams.text.polarity import compound
 from streams.text.sentences import LEAST, Sentence, sentences

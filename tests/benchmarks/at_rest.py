@@ -17,7 +17,7 @@ from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
 from streams.alerts import rules
-from streams.edge import now_ms
+from streams.clock import now_ms
 from streams.enrich.transform import Enricher
 from streams.identity.resolver import Resolver
 from streams.sources import jsonl

@@ -19,12 +19,13 @@ from typing import Any
 
 from streams.embedded.pipeline import Pipeline
 from streams.embedded.tether import tethered
+from streams.topology import WORKERS_BY_NAME
 from tests.benchmarks import sample
 from tests.benchmarks.processes import Tree
 from tests.benchmarks.report import Outcome, say, tabulate
 
 RIHLA = [sys.executable, "-c", "import sys; sys.argv[0] = 'rihla'; from streams.cli import main; sys.exit(main())"]
-WORKERS = ("enrich", "identity", "stitch", "sink")
+WORKERS = tuple(WORKERS_BY_NAME)
 """Roles of the processes that are Rihla's own: all but the broker, and the parent, which is the engine and feeds."""
 FEW = 500
 """Events of the run that tells what starting costs."""

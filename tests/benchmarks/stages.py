@@ -21,7 +21,7 @@ from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
 from sinks.tables import TABLES, to_arrow
 from streams.alerts import match, rules
-from streams.edge import now_ms
+from streams.clock import now_ms
 from streams.enrich.transform import Enricher
 from streams.identity.resolver import Resolver
 from streams.murmur2 import partitions_of

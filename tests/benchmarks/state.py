@@ -21,7 +21,7 @@ import uvloop
 from schemas.decode import BatchDecoder
 from streams import gather, transport
 from streams.app import build
-from streams.edge import now_ms
+from streams.clock import now_ms
 from streams.embedded.tansu import Tansu
 from streams.settings import Settings
 from streams.stitch.agent import create

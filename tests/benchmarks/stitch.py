@@ -31,7 +31,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
-from streams.edge import now_ms
+from streams.clock import now_ms
 from streams.embedded.memory import tree_memory
 from streams.embedded.tansu import Tansu
 from streams.embedded.tether import tethered

@@ -17,7 +17,7 @@ from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
 from streams.app import BATCH_BYTES
-from streams.edge import now_ms
+from streams.clock import now_ms
 from streams.enrich.transform import Enricher
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import fold_messages

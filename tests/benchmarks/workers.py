@@ -19,10 +19,10 @@ from typing import Any
 import aiohttp
 
 from streams.embedded.broker import HOST, free_ports
-from streams.embedded.drain import READS
 from streams.embedded.pipeline import Pipeline, Plan
 from streams.feed import Feeder, registry_of
 from streams.sources.adapters import open_source
+from streams.topology import WORKERS_BY_NAME
 from tests.benchmarks import sample
 from tests.benchmarks.pipeline import FEW, RIHLA, matches, verified
 from tests.benchmarks.report import Outcome, say, tabulate
@@ -61,8 +61,8 @@ def measure(events: int) -> Outcome:
                 least[number, kind] = took.least(least.get((number, kind), took))
     few, many = numbers
     more = (many - few) / 1e6
-    costs = {kind: (least[many, kind].cpu - least[few, kind].cpu) / more for kind in READS}
-    clocks = {kind: (least[many, kind].wall - least[few, kind].wall) / more for kind in READS}
+    costs = {kind: (least[many, kind].cpu - least[few, kind].cpu) / more for kind in WORKERS_BY_NAME}
+    clocks = {kind: (least[many, kind].wall - least[few, kind].wall) / more for kind in WORKERS_BY_NAME}
     table = [[kind, cost, clocks[kind], 1e6 / clocks[kind]] for kind, cost in costs.items()]
     table.append(["all four", sum(costs.values()), sum(clocks.values()), 1e6 / sum(clocks.values())])
     figures: dict[str, Any] = {
@@ -84,7 +84,7 @@ async def _run(events: int) -> tuple[dict[str, Took], bool]:
             feeder = Feeder(pipeline.producer, pipeline.settings, registry_of(pipeline.settings))
             await feeder.feed(open_source(str(folder / "events.jsonl"), None))
             written, took = feeder.acknowledged, {}
-            for kind in READS:
+            for kind in WORKERS_BY_NAME:
                 say(f"workers: {kind}: {events:,} events")
                 took[kind] = await _took(pipeline, kind, written, folder)
             return took, matches(await verified(pipeline), different)
@@ -120,7 +120,7 @@ async def _progress(http: aiohttp.ClientSession, port: int) -> dict[str, Any]:
 
 def _done(pipeline: Pipeline, kind: str, inputs: dict[str, dict[str, int]], written: Offsets) -> bool:
     """Whether a worker has acked all that is written to its topics."""
-    topics = [pipeline.settings.topic(name) for name in READS[kind]]
+    topics = [pipeline.settings.topic(name) for name in WORKERS_BY_NAME[kind].reads]
     return all(
         inputs.get(topic, {}).get(str(partition), 0) >= end
         for topic in topics

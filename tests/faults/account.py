@@ -12,9 +12,9 @@ from clickhouse_connect.driver.client import Client
 from schemas.decode import BatchDecoder
 from schemas.records import CHANNELS
 from streams.embedded.accounting import event_keys
-from streams.enrich.agent import topic_of
 from streams.feed import registry_of
 from streams.settings import Settings
+from streams.topology import channel_topic
 from streams.verify import topics
 from streams.verify.verify import KEYS, verify
 from tests.exactness import VIEWS, Row, against_truth, line, plain
@@ -45,7 +45,7 @@ async def _counts(world: World, settings: Settings) -> list[str]:
     keys: list[tuple[str, str]] = []
     bad: dict[Place, tuple[bytes, str]] = {}
     for channel in CHANNELS:
-        topic = settings.topic(topic_of(channel))
+        topic = settings.topic(channel_topic(channel))
         good: list[bytes] = []
         for record in await read_topic(world, topic):
             value = record.value or b""

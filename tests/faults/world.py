@@ -31,7 +31,6 @@ from streams.embedded.database import Database
 from streams.embedded.drain import wait_until_drained
 from streams.embedded.observer import Observer
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
-from streams.enrich.agent import topic_of
 from streams.feed import producing, registry_of
 from streams.identity.frames import keys_of, subjects
 from streams.output import BatchProducer
@@ -40,12 +39,13 @@ from streams.sources.adapters import open_source
 from streams.sources.events import EventBatch
 from streams.sources.simulate import Options, write
 from streams.topics import ensure_topics
+from streams.topology import WORKERS_BY_NAME, channel_topic
 from tests.brokers import until
 from tests.faults import broken, failpoints
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = ("enrich", "identity", "stitch", "sink")
+KINDS = tuple(WORKERS_BY_NAME)
 SESSION = 6.0  # seconds
 BATCH = 500  # records at most: many batches, so that a fault falls among them
 CUSTOMERS = 700  # in a trial's stream, with some eight events each
@@ -187,7 +187,7 @@ class World:
         again and again, as a source does that must not lose any: some may then be in the topic twice."""
 
         async def sent() -> bool:
-            output = BatchProducer(self.producer, self.settings.topic(topic_of(channel)))
+            output = BatchProducer(self.producer, self.settings.topic(channel_topic(channel)))
             try:
                 await output.send(keys, values, timestamp)
                 await output.flush()

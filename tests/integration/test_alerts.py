@@ -20,7 +20,7 @@ from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.records import polars_schema
 from schemas.registry import LocalRegistry
-from streams.edge import now_ms
+from streams.clock import now_ms
 from streams.embedded.tether import tethered
 from streams.settings import Settings
 from streams.topics import ensure_topics

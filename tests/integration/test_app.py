@@ -14,7 +14,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.embedded.broker import free_ports
 from streams.settings import Settings
-from streams.topics import COMPACTED, TOPICS, ensure_topics
+from streams.topics import ensure_topics
+from streams.topology import COMPACTED, TOPICS
 from tests.brokers import Broker, until
 from tests.faults.trial import BATCH, ROOT, Worker
 from tests.waiting import HUNG

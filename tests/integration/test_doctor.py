@@ -28,7 +28,8 @@ from streams.doctor.broker import session, session_limits
 from streams.doctor.finding import Finding
 from streams.doctor.topics import fits
 from streams.settings import Settings
-from streams.topics import TOPICS, config_of, ensure_topics
+from streams.topics import config_of, ensure_topics
+from streams.topology import TOPICS
 from tests import standins
 from tests.brokers import Broker, until
 from tests.clickhouse import ClickHouse

@@ -14,7 +14,8 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from streams.embedded.tansu import Tansu
 from streams.output import BatchProducer, RecordTooLarge
-from streams.topics import CHANNEL_TOPICS, TOPICS, ensure_changelogs, ensure_topics
+from streams.topics import ensure_changelogs, ensure_topics
+from streams.topology import CHANNEL_TOPICS, TOPICS
 from tests.brokers import Broker, until
 from tests.faults.trial import read_all
 from tests.workers import administering, create_topic, producing

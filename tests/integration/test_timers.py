@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
-from streams.edge import now_ms
+from streams.clock import now_ms
 from streams.output import BatchProducer
 from streams.settings import Settings
 from streams.topics import ensure_topics

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from streams.embedded.datadir import DataDirectory, Owner
-from streams.embedded.drain import READS
 from streams.embedded.memory import tree_memory
 from streams.sources.simulate import Options, write
+from streams.topology import DEAD_LETTERS, WORKERS_BY_NAME
 from tests.brokers import wait_until
 from tests.integration.test_run import rihla, rows
 from tests.waiting import HUNG, PATIENCE
@@ -94,8 +94,11 @@ def test_a_service_is_fed_asked_and_restarted_and_stays_exact(tmp_path: Path) ->
         wait_until(lambda: sums(data) == (events,) * 3, PATIENCE, "all events in the tables")
         for name, url in owner.workers.items():
             assert asked(f"{url}/readyz")["ok"], name
-            topics = {f"cx.{topic}" for topic in READS[name.partition("-")[0]]}
-            assert asked(f"{url}/progress")["inputs"].keys() == topics, "drain waits for other topics than are read"
+            topics = {f"cx.{topic}" for topic in WORKERS_BY_NAME[name.partition("-")[0]].reads}
+            progress = asked(f"{url}/progress")
+            assert progress["inputs"].keys() == topics, "drain waits for other topics than are read"
+            written = {f"cx.{topic}" for topic in (*WORKERS_BY_NAME[name.partition("-")[0]].writes, DEAD_LETTERS)}
+            assert progress["outputs"].keys() <= written
         body = b"SELECT count() FROM interactions"
         token = (data / "keys" / "reader").read_text().strip()
         as_reader = {"X-ClickHouse-User": "reader", "X-ClickHouse-Key": token}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.text.lexicon import ASPECTS
+from streams.model.vocabulary import ASPECTS
 from streams.text.scorer import Scorer
 
 SCORER = Scorer()

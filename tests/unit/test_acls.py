@@ -14,9 +14,8 @@ from click.testing import CliRunner
 
 from streams.acls import ACCESS, PIPELINE, WORKERS, Acl, acls, as_commands, as_json, as_strimzi
 from streams.cli import cli
-from streams.embedded.drain import READS
 from streams.settings import Settings
-from streams.topics import TOPICS
+from streams.topology import TOPICS, WORKERS_BY_NAME
 
 PAGE = Path(__file__).parents[2] / "docs/security.md"
 
@@ -44,7 +43,7 @@ def test_the_page_lists_every_right() -> None:
 
 def test_workers_read_what_their_groups_read() -> None:
     for worker in WORKERS:
-        assert set(ACCESS[worker].reads) == {*READS[worker], "erasures", "schemas"}
+        assert set(ACCESS[worker].reads) == {*WORKERS_BY_NAME[worker].reads, "erasures", "schemas"}
     names = {topic.name for topic in TOPICS}
     for access in ACCESS.values():
         assert names.issuperset((*access.reads, *access.writes, *access.deletes))

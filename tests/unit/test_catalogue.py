@@ -9,6 +9,7 @@ import pytest
 
 from schemas import catalogue, records
 from schemas.catalogue import CatalogueError
+from streams.model import vocabulary
 
 HEADER = "name,channel,milestone,prior,effort,case_role,aspect,doc"
 
@@ -18,8 +19,8 @@ def test_the_catalogue_covers_every_channel_milestone_role_and_aspect() -> None:
     assert len(touchpoints) >= 100
     for channel in records.CHANNELS:
         assert sum(touchpoint.channel == channel for touchpoint in touchpoints) >= 20
-    assert {touchpoint.case_role for touchpoint in touchpoints} == {None, *catalogue.CASE_ROLES}
-    assert {touchpoint.aspect for touchpoint in touchpoints} == {None, *catalogue.ASPECTS}
+    assert {touchpoint.case_role for touchpoint in touchpoints} == {None, *vocabulary.CASE_ROLES}
+    assert {touchpoint.aspect for touchpoint in touchpoints} == {None, *vocabulary.ASPECTS}
 
 
 def test_each_milestone_is_one_touchpoint() -> None:
@@ -32,9 +33,9 @@ def test_each_milestone_is_one_touchpoint() -> None:
         "in_stay": "stay.arrived",
         "completed": "stay.checked_out",
     }
-    assert sorted(catalogue.MILESTONES.values()) == [1, 2, 3, 4, 5, 6]
+    assert sorted(vocabulary.MILESTONES.values()) == [1, 2, 3, 4, 5, 6]
     statuses = {f["name"]: f for f in records.inlined("journey")["fields"]}["status"]["type"]["symbols"]
-    assert set(catalogue.MILESTONES) == set(statuses) - {"exploring"}
+    assert set(vocabulary.MILESTONES) == set(statuses) - {"exploring"}
 
 
 def test_milestones_and_surveys_presume_no_sentiment() -> None:

@@ -13,10 +13,11 @@ import yaml
 
 from streams.app import STOP_WITHIN
 from streams.settings import Settings
+from streams.topology import WORKERS_BY_NAME
 
 FOLDER = Path(__file__).parents[2] / "deploy/kubernetes"
 KUSTOMIZATION: dict[str, Any] = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
-WORKERS = ("enrich", "identity", "stitch", "sink")
+WORKERS = tuple(WORKERS_BY_NAME)
 Manifest = dict[str, Any]
 
 

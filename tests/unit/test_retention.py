@@ -6,7 +6,8 @@ import pytest
 
 from streams.retention import Standing, faults, missed
 from streams.settings import Settings
-from streams.topics import TOPICS, config_of
+from streams.topics import config_of
+from streams.topology import TOPICS
 
 SETTINGS = Settings(prefix="cx", brokers="kafka:9092")
 RIGHT = {SETTINGS.topic(topic.name): dict(config_of(topic)) for topic in TOPICS}

@@ -10,16 +10,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streams.dead_letters import REASONS
 from streams.series import labelled
-from streams.worker import AGENTS
+from streams.topology import WORKERS_BY_NAME
 
 STARTED = """
 import importlib, sys
 from prometheus_client import generate_latest
 from streams.app import build
 from streams.settings import Settings
-from streams.worker import AGENTS
+from streams.topology import WORKERS_BY_NAME
 settings, worker = Settings(), sys.argv[1]
-importlib.import_module(AGENTS[worker]).create(build(settings, worker), settings)
+importlib.import_module(WORKERS_BY_NAME[worker].module).create(build(settings, worker), settings)
 sys.stdout.write(generate_latest().decode())
 """
 """A process of its own: here others have counted."""
@@ -32,7 +32,7 @@ def pages() -> dict[str, str]:
         worker: subprocess.run(
             [sys.executable, "-c", STARTED, worker], capture_output=True, text=True, check=True
         ).stdout
-        for worker in AGENTS
+        for worker in WORKERS_BY_NAME
     }
 
 
@@ -52,7 +52,7 @@ def test_every_one_is_born_in_some_worker(pages: dict[str, str]) -> None:
         )
 
 
-@pytest.mark.parametrize("worker", AGENTS)
+@pytest.mark.parametrize("worker", WORKERS_BY_NAME)
 def test_every_reason_of_every_worker_is_there(worker: str, pages: dict[str, str]) -> None:
     series = samples(pages[worker])["rihla_dead_letters"]
     assert {labels["reason"] for labels in series} == {*REASONS}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streams.text.lexicon import ASPECTS, ROLES, Lexicon, read
+from streams.model.vocabulary import ASPECTS
+from streams.text.lexicon import ROLES, Lexicon, read
 from streams.text.normalise import clean
 from streams.text.scorer import LEXICONS
 

@@ -15,11 +15,12 @@ from fastavro import schemaless_reader, schemaless_writer
 from schemas import catalogue, records
 from schemas.registry import LocalRegistry
 from schemas.wire import WireHeader, split
-from streams.edge import now_ms
+from streams.clock import now_ms
+from streams.model.vocabulary import INSTRUMENTS
 from streams.stitch import preferences
 from streams.stitch.changes import Changes
 from streams.stitch.fold import fold_messages
-from streams.stitch.journey import CHANNELS, INSTRUMENTS, MICRO, MILESTONES, Event
+from streams.stitch.journey import CHANNELS, MICRO, MILESTONES, Event
 from streams.stitch.messages import Messages
 from streams.stitch.rows import Row
 from streams.stitch.watching import Watching

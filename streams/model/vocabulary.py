@@ -1,0 +1,44 @@
+"""The closed lists of words that events, journeys, cases, rules and texts share."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+INSTRUMENTS: Final = ("nps", "csat", "ces", "stars")
+"""Survey instruments."""
+
+MILESTONES: Final = MappingProxyType(
+    {"booked": 1, "cancelled": 2, "no_show": 3, "checked_in": 4, "in_stay": 5, "completed": 6}
+)
+"""Journey status that a milestone brings about -> its rank among milestones of one instant."""
+
+CASE_ROLES: Final = ("open", "contact", "response", "resolve", "reopen")
+"""What a touchpoint does to the case whose id its event carries."""
+
+ASPECTS: Final = (
+    "halal_food",
+    "prayer",
+    "cleanliness",
+    "staff",
+    "waiting",
+    "room",
+    "wifi",
+    "baggage",
+    "delay",
+    "price",
+    "transfer",
+    "guide",
+    "food",
+    "location",
+    "seat",
+    "booking_process",
+    "payment",
+    "refund",
+    "safety",
+    "accessibility",
+    "ziyarah",
+)
+"""What an experience can be about: of touchpoints, of texts and of reviews' ratings."""
+
+DAY_MS: Final = 86_400_000

@@ -1,0 +1,265 @@
+"""The pipeline on one page: what flows through which topic, who reads and writes it, and where it is stored.
+
+Everything that lists workers, topics, state tables or ClickHouse tables takes them from here. `python -m
+streams.topology` prints the tables that docs/developing.md and docs/deploying-a-worker.md show; tests hold those pages,
+the compose file, the Kubernetes manifests and the monitoring to this one.
+
+    channels ─▶ enrich ─▶ interactions ─▶ stitch ─▶ journeys, customers, cases, alerts, moves ─▶ sink ─▶ ClickHouse
+                  └─▶ links ─▶ identity ─▶ identities ─┘ └─▶ parts (to stitch itself), recalls (to the sink)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Retention = Literal["30 days", "for ever", "latest by key"]
+"""How long a topic that Rihla makes keeps a record: for thirty days, the longest outage promised; for ever; or until a
+record of the same key follows (compaction)."""
+
+SOON, SHORTLY = 0.1, 0.5
+"""Linger, in seconds, of tables that people wait for, and of those that people look at. An insert costs some 10 ms
+however few its rows, and as much again to merge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How the sink stores the records of a topic in ClickHouse.
+
+    view: what analysts read, exact: `cx.<view>`; the table that is written is `cx.<view>_store`.
+    key: the columns that tell rows apart.
+    versioned: the record carries a version, and the highest of a key is current; otherwise rows of a key are copies.
+    maps: fields of the form array<{key, value}> that are a Map in ClickHouse.
+    words: columns of few different texts (LowCardinality in ClickHouse), which are sent as dictionaries.
+    linger: longest time, in seconds, between two inserts that are not full.
+    patience: the pause between two such inserts is at most this many times as long as the last one took.
+    """
+
+    view: str
+    key: tuple[str, ...]
+    versioned: bool = True
+    maps: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    linger: float = 1.0
+    patience: float = 25.0  # at most a twenty-sixth of the time goes into small inserts that nobody waits for
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic: `<prefix>.<name>`.
+
+    record: the schema of its values (`schemas/avro/<record>.avsc`); None where they are no Avro.
+    key: what the key of a record is.
+    retention: how long it keeps a record.
+    partitions: None means as many as the setting `partitions` says.
+    stored: where the sink stores its records; None where it does not.
+    """
+
+    name: str
+    record: str | None
+    key: str
+    retention: Retention
+    partitions: int | None = None
+    stored: Stored | None = None
+
+    @property
+    def compacted(self) -> bool:
+        """Whether the broker keeps the latest record of each key only."""
+        return self.retention == "latest by key"
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A stream worker: `rihla worker <name>`, with the consumer group `<prefix>-<name>`.
+
+    module: its `create(app, settings)` registers the agents and returns the worker's io.
+    reads, writes: names of topics; every worker writes dead letters and follows erasures besides.
+    state: names of its state tables; the changelog of each is `<prefix>-<worker>-<table>-changelog`.
+    single: one process holds all of its state; a second one is a stand-by.
+    stages: those at which a record, or the state of a key, may make its code raise (streams.sift).
+    scales_to: what limits the number of its processes, for people.
+    holds: what it keeps in memory, for people.
+    """
+
+    name: str
+    module: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    holds: str
+    scales_to: str
+    stages: tuple[str, ...]
+    state: tuple[str, ...] = ()
+    single: bool = False
+
+
+CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")
+"""The topics into which any producer writes, by any key, with any number of partitions."""
+
+DEAD_LETTERS, ERASURES, SCHEMAS = "dead-letters", "erasures", "schemas"
+"""Every worker writes the first, follows the second, and keeps in the third what a schema registry has told."""
+
+TOPICS: tuple[Topic, ...] = (
+    Topic("booking", "booking", "any", "30 days"),
+    Topic("check-in", "check_in", "any", "30 days"),
+    Topic("stay", "stay", "any", "30 days"),
+    Topic("post-travel", "post_travel", "any", "30 days"),
+    Topic(
+        "interactions",
+        "interaction",
+        "subject",
+        "30 days",
+        stored=Stored(
+            "interactions",
+            ("subject", "event_id"),
+            versioned=False,
+            maps=("attributes",),
+            words=(
+                *("channel", "touchpoint", "medium", "unit", "agent_id", "locale", "country", "language"),
+                *("score_source", "package", "meal_plan", "room_type", "delay_code", "facility", "service", "platform"),
+            ),
+        ),
+    ),
+    Topic(
+        "links", "link", "subject", "for ever", partitions=1
+    ),  # who is who is a function of all of them, in one order
+    Topic("identities", "identity", "identifier", "latest by key", stored=Stored("identities", ("kind", "value"))),
+    Topic("parts", "part", "root, the subject that the part is sent to", "30 days"),
+    Topic("recalls", "recall", "subject", "30 days"),
+    Topic(
+        "journeys",
+        "journey",
+        "journey_id",
+        "latest by key",
+        stored=Stored("journeys", ("journey_id",), maps=("spend",), linger=SOON, patience=4.0),
+    ),
+    Topic(
+        "customers",
+        "customer",
+        "customer_id",
+        "latest by key",
+        stored=Stored("customers", ("customer_id",), linger=SHORTLY),
+    ),
+    Topic(
+        "cases",
+        "case",
+        "customer_id/case_id",
+        "latest by key",
+        stored=Stored("cases", ("case_id", "customer_id"), linger=SHORTLY),
+    ),
+    Topic("alerts", "alert", "alert_id", "30 days", stored=Stored("alerts", ("alert_id",), linger=SOON, patience=4.0)),
+    Topic("moves", "move", "customer_id", "30 days", stored=Stored("moves", ("move_id",))),
+    Topic(
+        DEAD_LETTERS,
+        "dead_letter",
+        "that of the record refused",
+        "30 days",
+        stored=Stored("dead_letters", ("topic", "partition", "offset", "epoch", "payload"), versioned=False),
+    ),
+    Topic(ERASURES, "erasure", "fingerprint", "latest by key", partitions=1),
+    Topic(SCHEMAS, None, "id in the schema registry", "latest by key", partitions=1),
+)
+
+WORKERS: tuple[Worker, ...] = (
+    Worker(
+        "enrich",
+        "streams.enrich.agent",
+        reads=CHANNEL_TOPICS,
+        writes=("interactions", "links"),
+        holds="a cache",
+        scales_to="the partitions of the channel topics",
+        stages=("enrich",),
+    ),
+    Worker(
+        "identity",
+        "streams.identity.agent",
+        reads=("links",),
+        writes=("identities",),
+        state=("links",),
+        holds="the whole graph, about 1 GB per 10 million identifiers",
+        scales_to="one (a second is a stand-by)",
+        stages=("decode", "link", "state"),
+        single=True,
+    ),
+    Worker(
+        "stitch",
+        "streams.stitch.agent",
+        reads=("interactions", "identities", "parts"),
+        writes=("journeys", "customers", "cases", "alerts", "moves", "parts", "recalls"),
+        state=("state",),
+        holds="its partitions' customers, and their changelog in Kafka",
+        scales_to="`RIHLA_PARTITIONS`",
+        stages=("decode", "fold", "timer", "state"),
+    ),
+    Worker(
+        "sink",
+        "sinks.agent",
+        reads=(*(topic.name for topic in TOPICS if topic.stored), "recalls"),
+        writes=("interactions", "parts"),  # what a recall asks for, from ClickHouse
+        holds="nothing: its rows are in ClickHouse",
+        scales_to="`RIHLA_PARTITIONS`",
+        stages=("decode", "insert"),
+    ),
+)
+"""In the order in which records pass them."""
+
+BY_NAME = {topic.name: topic for topic in TOPICS}
+COMPACTED = tuple(topic.name for topic in TOPICS if topic.compacted)
+WORKERS_BY_NAME = {worker.name: worker for worker in WORKERS}
+
+
+def channel_topic(channel: str) -> str:
+    """The topic of a channel (schemas.records.CHANNELS), without prefix."""
+    return channel.replace("_", "-")
+
+
+def readers(topic: str) -> tuple[str, ...]:
+    """Names of the workers that read a topic, erasures left out: those every worker follows."""
+    return tuple(worker.name for worker in WORKERS if topic in worker.reads)
+
+
+def flow() -> tuple[str, ...]:
+    """Workers in the order in which a record passes them; twice a worker that folds what it has written itself."""
+    return tuple(
+        worker.name
+        for worker in WORKERS
+        for _ in range(2 if worker.state and {*worker.reads} & {*worker.writes} else 1)
+    )
+
+
+def workers_table() -> Iterator[str]:
+    """The workers, as lines of a Markdown table."""
+    yield "| worker | reads | writes | holds | scales to |"
+    yield "| --- | --- | --- | --- | --- |"
+    for worker in WORKERS:
+        reads, writes = _names(worker.reads), _names(worker.writes)
+        yield f"| {worker.name} | {reads} | {writes} | {worker.holds} | {worker.scales_to} |"
+
+
+def topics_table() -> Iterator[str]:
+    """The topics, as lines of a Markdown table."""
+    yield "| topic | record | key | kept | partitions | written by | read by | stored in |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    for topic in TOPICS:
+        writers = [worker.name for worker in WORKERS if topic.name in worker.writes]
+        written = {DEAD_LETTERS: "every worker", SCHEMAS: "every worker", ERASURES: "`rihla forget`"}.get(
+            topic.name, "producers" if topic.name in CHANNEL_TOPICS else ", ".join(writers)
+        )
+        read = "every worker" if topic.name in (ERASURES, SCHEMAS) else ", ".join(readers(topic.name))
+        partitions = topic.partitions or "`RIHLA_PARTITIONS`"
+        stored = f"`{topic.stored.view}`" if topic.stored else ""
+        yield (
+            f"| `{topic.name}` | {topic.record or 'JSON'} | {topic.key} | {topic.retention} | {partitions} "
+            f"| {written} | {read} | {stored} |"
+        )
+
+
+def _names(topics: tuple[str, ...]) -> str:
+    """Names of topics for people: the channels are one thing."""
+    shown = [name for name in topics if name not in CHANNEL_TOPICS]
+    channels = ["the four channel topics"] if len(shown) < len(topics) else []
+    return ", ".join([*channels, *(f"`{name}`" for name in shown)])
+
+
+if __name__ == "__main__":
+    print("\n".join([*workers_table(), "", *topics_table()]))
