@@ -22,6 +22,7 @@ from typing import Any
 
 from sinks.access import Role, users_configuration
 from sinks.engine_error import EngineError as EngineError
+from sinks.quoting import identifier, literal
 from sinks.spool import Buffer, Spool
 
 log = logging.getLogger(__name__)
@@ -276,16 +277,6 @@ class Engine:
 def insert_statement(target: str, fmt: str, path: str, clause: str = "") -> str:
     """The statement that stores the rows of a file; parts as in Engine.insert."""
     return f"{target} FROM INFILE {literal(path)} COMPRESSION 'none' {clause} FORMAT {fmt}"
-
-
-def identifier(name: str) -> str:
-    """A name quoted for SQL."""
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
-
-
-def literal(text: str) -> str:
-    """A string quoted for SQL. ClickHouse converts it where a setting is a number."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _options(options: Mapping[str, str]) -> str:

@@ -26,8 +26,8 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from sinks.arrow_body import ArrowBody
-from sinks.engine import identifier
 from sinks.errors import in_short, is_data_error, is_retriable
+from sinks.quoting import identifier
 from sinks.tables import Table, to_arrow
 from streams.sift import Sieve, is_of_record, told
 

@@ -10,7 +10,6 @@ import polars as pl
 
 from schemas.records import polars_schema
 from streams.metrics import package_version
-from streams.progress import Records
 
 UNPROCESSABLE = "unprocessable"
 """The reason of what makes a worker's own code raise (streams.sift)."""
@@ -102,17 +101,6 @@ def is_cut(detail: str) -> bool:
 
 def _cut(payload: int, of_payload: int, key: int, of_key: int) -> str:
     return f" (cut: {payload} of {of_payload} bytes of the payload and {key} of {of_key} of the key are here)"
-
-
-def letter_of(records: Records, at: int, reason: str, detail: str) -> DeadLetter:
-    """The letter of a Kafka record, at a position among some; of one that stands for an unreadable batch, that."""
-    key, payload = records.shown.get(at, (records.keys[at], records.values[at] or b""))
-    unreadable = records.unreadable.get(at)
-    if unreadable is not None:
-        payload, detail = unreadable.batch, unreadable.detail
-    tried = attempts(records.headers.get(at, ()))
-    place = records.topic, records.partitions[at], records.offsets[at]
-    return DeadLetter(*place, key, payload, reason, detail, tried)
 
 
 def letters_frame(letters: Iterable[DeadLetter], failed_at_ms: int) -> pl.DataFrame:

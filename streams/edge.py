@@ -17,7 +17,7 @@ from schemas.encode import BatchEncoder
 from schemas.registry import HttpRegistry, Registry
 from streams import metrics
 from streams.clock import now_ms
-from streams.dead_letters import EXPIRED, UNPROCESSABLE, DeadLetter, cut_to, letter_of, letters_frame
+from streams.dead_letters import EXPIRED, UNPROCESSABLE, DeadLetter, attempts, cut_to, letters_frame
 from streams.erasure import key
 from streams.erasure.erased import Erased
 from streams.erasure.follow import Follower
@@ -43,6 +43,17 @@ log = logging.getLogger(__name__)
 def too_long(topic: str, value: bytes, room: int) -> str:
     """What is wrong with a value that is larger than a topic takes."""
     return f"the record for the topic {topic} has {len(value)} bytes, and with its key it may have {room}"
+
+
+def letter_of(records: Records, at: int, reason: str, detail: str) -> DeadLetter:
+    """The letter of a Kafka record, at a position among some; of one that stands for an unreadable batch, that."""
+    key, payload = records.shown.get(at, (records.keys[at], records.values[at] or b""))
+    unreadable = records.unreadable.get(at)
+    if unreadable is not None:
+        payload, detail = unreadable.batch, unreadable.detail
+    tried = attempts(records.headers.get(at, ()))
+    place = records.topic, records.partitions[at], records.offsets[at]
+    return DeadLetter(*place, key, payload, reason, detail, tried)
 
 
 class Edge:

@@ -13,11 +13,12 @@ from schemas.records import polars_schema
 from streams.alerts.match import Matcher, Raised
 from streams.alerts.rules import load
 from streams.alerts.tally import News, OpenAlerts, open_of
-from streams.alerts.timers import Timers, due_of, watch_of
+from streams.alerts.timers import Timers, due_of
 from streams.stitch.changes import Changes
 from streams.stitch.events import Events
 from streams.stitch.fold import fold_due, fold_messages
 from streams.stitch.messages import Messages
+from streams.stitch.peek import watch_of
 from streams.stitch.watching import Watching
 
 HOUR = 3_600_000

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from streams.alerts.tally import OpenAlerts, open_of
-from streams.alerts.timers import Timers, due_of, watch_of
+from streams.alerts.timers import Timers, due_of
 from streams.alerts.watch import Watch
 
 _BETWEEN_LOOKS = 32
@@ -47,7 +47,7 @@ class Index:
         self,
         get: Callable[[bytes], bytes | None],
         seconds: float,
-        watch_of: Callable[[bytes], Watch | None] = watch_of,
+        watch_of: Callable[[bytes], Watch | None],
     ) -> None:
         """Look at states for so long.
 

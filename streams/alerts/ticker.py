@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 from streams.alerts.index import Index
-from streams.alerts.timers import watch_of
 from streams.alerts.watch import Watch
 from streams.clock import now_ms
 from streams.sift import is_of_record
@@ -48,6 +47,7 @@ class Ticker:
     topics: full names of what the worker reads; a partition is caught up when it has read all of them to their end.
     anything: False where there is no rule, and so no alert: states are then not looked at. busy: whether messages are
     being handled. unreadable: told what a state raises that cannot be read; it has no timer.
+    watch_of: what an encoded state remembers of its alerts.
     """
 
     def __init__(
@@ -57,11 +57,12 @@ class Ticker:
         topics: Iterable[str],
         fire: Fire,
         unreadable: Unreadable,
+        watch_of: Callable[[bytes], Watch | None],
         anything: bool = True,
         busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._app, self._table, self._fire, self._anything, self._busy = app, table, fire, anything, busy
-        self._unreadable = unreadable
+        self._unreadable, self._watch_of = unreadable, watch_of
         self._topics = tuple(topics)
         self._indexes: dict[int, tuple[object, Index]] = {}
         self._looking: asyncio.Future[None] | None = None
@@ -141,7 +142,7 @@ class Ticker:
 
     def _watch(self, state: bytes) -> Watch | None:
         try:
-            return watch_of(state)
+            return self._watch_of(state)
         except Exception as error:
             if not is_of_record(error):
                 raise

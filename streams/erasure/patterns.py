@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterable
 
+from schemas.block import varint
+
 DISTINCT = 6
 """Characters from which a value is taken for a name wherever it stands; a shorter one only together with its kind."""
 
@@ -24,11 +26,7 @@ def needles(names: Iterable[str]) -> list[bytes]:
 def avro(text: str) -> bytes:
     """An Avro string: its length in bytes as a zigzag varint, then UTF-8."""
     data = text.encode()
-    length, header = len(data) << 1, bytearray()
-    while length > 0x7F:
-        header.append(length & 0x7F | 0x80)
-        length >>= 7
-    return bytes((*header, length)) + data
+    return varint(len(data)) + data
 
 
 def expression(names: Iterable[str]) -> str:

@@ -24,6 +24,7 @@ from streams.stitch.changes import Changes
 from streams.stitch.erase import erase
 from streams.stitch.fold import fold_due, fold_messages
 from streams.stitch.messages import Messages
+from streams.stitch.peek import watch_of
 from streams.stitch.reading import Group, Reader
 from streams.stitch.rows import Row
 from streams.stitch.sweeper import Sweeper
@@ -263,7 +264,7 @@ def create(app: Any, settings: Settings) -> Edge:
         for what, rule, severity, _ in news:
             _BECAME[what].labels(rule, severity).inc()
 
-    ticker = Ticker(app, table, topics, fire, unreadable, anything=bool(watching.rules), busy=working.locked)
+    ticker = Ticker(app, table, topics, fire, unreadable, watch_of, anything=bool(watching.rules), busy=working.locked)
     sweeper = Sweeper(table, settings.state_retention, settings.state_idle, unreadable=unreadable)
 
     @app.timer(interval=EVERY)  # type: ignore[untyped-decorator]

@@ -23,8 +23,9 @@ import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
 from sinks.access import OWNER, Tokens
-from sinks.engine import MERGE_TREE, Engine, EngineBusyError, EngineError, literal
+from sinks.engine import MERGE_TREE, Engine, EngineBusyError, EngineError
 from sinks.http_interface import serve
+from sinks.quoting import literal
 from tests.clickhouse import TOKENS, ClickHouse, LoopThread
 from tests.waiting import HUNG
 

@@ -11,6 +11,7 @@ import pytest
 
 from streams.alerts.index import Index
 from streams.alerts.ticker import Ticker
+from streams.stitch.peek import watch_of
 from streams.transport import OwnershipLost
 from tests.alert_worlds import World, event
 
@@ -40,7 +41,7 @@ def quiet() -> bytes:
 
 def test_what_may_not_have_been_published_is_due_at_once(fired: bytes, quiet: bytes) -> None:
     index = Index([b"a", b"b"])
-    index.read({b"a": fired, b"b": quiet}.get, 10)
+    index.read({b"a": fired, b"b": quiet}.get, 10, watch_of)
     assert index.complete
     assert index.timers.take(DUE, 10) == [b"a"]
     assert sum(index.opened.count.values()) == 1
@@ -49,7 +50,7 @@ def test_what_may_not_have_been_published_is_due_at_once(fired: bytes, quiet: by
 def test_what_a_batch_has_told_is_not_looked_up(fired: bytes) -> None:
     index = Index([b"a", b"b"])
     index.tell({b"a": 0}, {b"a": ()})
-    index.read({b"a": fired, b"b": fired}.get, 10)
+    index.read({b"a": fired, b"b": fired}.get, 10, watch_of)
     assert index.timers.take(DUE, 10) == [b"b"]
 
 
@@ -58,7 +59,7 @@ def test_it_is_where_its_batch_was_given_up(fired: bytes) -> None:
     index.tell({b"a": 0}, {b"a": ()})
     index.look_again([b"a"])
     assert not index.complete
-    index.read({b"a": fired}.get, 10)
+    index.read({b"a": fired}.get, 10, watch_of)
     assert index.timers.take(DUE, 10) == [b"a"]
 
 
@@ -75,12 +76,12 @@ def test_a_slice_ends_in_time_and_a_lost_partition_loses_nothing(fired: bytes) -
 
     lost = ["once"]
     with pytest.raises(OwnershipLost):
-        index.read(slow, 60)
+        index.read(slow, 60, watch_of)
     assert not index.complete
     slices = 0
     while not index.complete:
         before = len(index.timers)
-        index.read(slow, 0.001)
+        index.read(slow, 0.001, watch_of)
         assert len(index.timers) - before <= 32, "a slice of a millisecond has looked at more than one handful"
         slices += 1
     assert slices > 5
@@ -131,7 +132,11 @@ def ticker_of(table: Table, fires: list[bytes], **options: Any) -> Ticker:
         raise error
 
     app = SimpleNamespace(consumer=consumer, crash=crash, add_future=asyncio.ensure_future)
-    return Ticker(app, table, (), fire, anything=options.get("anything", True))  # type: ignore[arg-type]
+
+    def unreadable(error: BaseException) -> None:
+        raise error
+
+    return Ticker(app, table, (), fire, unreadable, watch_of, anything=options.get("anything", True))  # type: ignore[arg-type]
 
 
 def run(coroutine: Any) -> None:

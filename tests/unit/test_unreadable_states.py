@@ -14,6 +14,7 @@ from streams.stitch.erase import erase
 from streams.stitch.fold import fold_due, fold_messages
 from streams.stitch.journey import Event
 from streams.stitch.messages import Messages
+from streams.stitch.peek import watch_of
 from streams.stitch.subject import Subject
 from streams.stitch.watching import Watching
 
@@ -49,7 +50,7 @@ def test_it_has_no_timer(state: bytes) -> None:
     async def fire(*_: Any) -> None:
         raise AssertionError
 
-    assert Ticker(None, None, (), fire, told.append)._watch(state) is None  # type: ignore[arg-type]
+    assert Ticker(None, None, (), fire, told.append, watch_of)._watch(state) is None  # type: ignore[arg-type]
     assert len(told) == 1
 
 
