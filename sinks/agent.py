@@ -17,19 +17,19 @@ from typing import Any
 import numpy as np
 
 from sinks import recall
-from sinks.client import connect
-from sinks.errors import RETRY_CODES, retry_code
-from sinks.tables import TABLES, Table
-from sinks.writer import FinalInsertError, Retry, Writer
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.errors import RETRY_CODES, retry_code
+from sinks.clickhouse.tables import TABLES, Table
+from sinks.clickhouse.writer import FinalInsertError, Retry, Writer
 from streams import metrics
 from streams.clock import now_ms
-from streams.edge import Edge
-from streams.gather import gather
-from streams.progress import SINCE, Records
+from streams.kafka.progress import SINCE, Records
+from streams.kafka.transport import RecordBatch
 from streams.settings import Settings
-from streams.sift import Fault
 from streams.topology import DEAD_LETTERS
-from streams.transport import RecordBatch
+from streams.worker.batching import gather
+from streams.worker.io import Edge
+from streams.worker.sift import Fault
 
 ROWS_PER_INSERT = 60_000
 """With 20,000 a row costs some 8 % more CPU, and an insert takes 80 MB at its peak, with decoding, instead of 180."""

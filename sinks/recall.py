@@ -9,15 +9,15 @@ from typing import Any
 
 import polars as pl
 
-from sinks import stored
-from sinks.client import connect
-from sinks.errors import is_retriable
-from streams.edge import Edge
-from streams.gather import consume
-from streams.output import RECALLED, recalled_last
-from streams.progress import Records
+from sinks.clickhouse import stored
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.errors import is_retriable
+from streams.kafka.batch_producer import RECALLED, recalled_last
+from streams.kafka.progress import Records
+from streams.kafka.transport import OwnershipLost, RecordBatch, positions, still_owner
 from streams.stitch.eviction import NONE_STORED
-from streams.transport import OwnershipLost, RecordBatch, positions, still_owner
+from streams.worker.batching import consume
+from streams.worker.io import Edge
 
 TOPIC = "recalls"
 """Topics to which it writes."""

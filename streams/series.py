@@ -14,7 +14,7 @@ from prometheus_client import Counter, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from streams import metrics
-from streams.dead_letters import REASONS
+from streams.model.dead_letter import REASONS
 from streams.settings import Settings
 from streams.topology import DEAD_LETTERS, Worker
 

@@ -63,7 +63,7 @@ class Settings:
     state_retention: days without an event after which a customer leaves the state of stitch, and stays in ClickHouse.
     state_idle: seconds without any message about a customer before they may leave it.
     nobody: values, separated by commas, that name nobody as identifier or booking reference, beside those of
-        streams/identity/nobody.txt.
+        streams/model/nobody.txt.
     alert_rules: path of a file of alert rules (docs/alerts.md); None takes those of streams/alerts/rules.toml.
 
     security_protocol, sasl_*, ssl_*: how to be let in by Kafka, named as Kafka names them; files are PEM.

@@ -77,7 +77,7 @@ class Worker:
     reads, writes: names of topics; every worker writes dead letters and follows erasures besides.
     state: names of its state tables; the changelog of each is `<prefix>-<worker>-<table>-changelog`.
     single: one process holds all of its state; a second one is a stand-by.
-    stages: those at which a record, or the state of a key, may make its code raise (streams.sift).
+    stages: those at which a record, or the state of a key, may make its code raise (streams.worker.sift).
     scales_to: what limits the number of its processes, for people.
     holds: what it keeps in memory, for people.
     """

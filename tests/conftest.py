@@ -13,7 +13,7 @@ from streams import compiled
 settings.register_profile("any-load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-load")
 
-pytest_plugins = ["tests.brokers", "tests.clickhouse"]
+pytest_plugins = ["tests.support.brokers", "tests.support.clickhouse"]
 
 
 def pytest_sessionstart() -> None:

@@ -15,8 +15,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from schemas import catalogue
 from streams.errors import RihlaError
+from streams.model import catalogue
 from streams.model.vocabulary import CASE_ROLES, INSTRUMENTS, MILESTONES
 
 SEVERITIES = ("low", "medium", "high", "critical")

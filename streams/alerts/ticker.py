@@ -17,9 +17,9 @@ from typing import Any
 from streams.alerts.index import Index
 from streams.alerts.watch import Watch
 from streams.clock import now_ms
-from streams.sift import is_of_record
-from streams.table import BatchTable
-from streams.transport import OwnershipLost, lags
+from streams.kafka.changelog_table import BatchTable
+from streams.kafka.transport import OwnershipLost, lags
+from streams.worker.sift import is_of_record
 
 EVERY = 1.0
 """Seconds between looks: the most by which a timer is late while its worker is up and has read everything."""
@@ -90,7 +90,7 @@ class Ticker:
         self._restored_at = time.monotonic()
 
     async def tick(self) -> None:
-        """Fire what is due in the partitions held; whatever goes wrong ends as in streams.gather."""
+        """Fire what is due in the partitions held; whatever goes wrong ends as in streams.worker.batching."""
         try:
             for partition in [one for one in self._indexes if self._table.reading(one) is None]:
                 del self._indexes[partition]

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from sinks import named
+from sinks.clickhouse import named
 from streams.churn.figures import Figures
 from streams.churn.model import Model
 from streams.churn.study import FEATURES

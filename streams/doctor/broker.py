@@ -9,9 +9,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from streams import kafka_clients
 from streams.doctor import probe, topics
 from streams.doctor.finding import Finding
+from streams.kafka import clients
 from streams.settings import Settings
 
 SECONDS = 30.0
@@ -33,7 +33,7 @@ REMEDIES: dict[str, str] = {
 async def findings(settings: Settings) -> list[Finding]:
     """All about the broker and its topics."""
     found: list[Finding] = []
-    if settings.security_protocol == "PLAINTEXT":  # of a secured one, streams.kafka_refusals says why it lets nobody in
+    if settings.security_protocol == "PLAINTEXT":  # of a secured one, streams.kafka.refusals says why it lets nobody in
         answers = await asyncio.gather(*map(probe.ask, settings.broker_list))
         found = [
             Finding("problem", f"broker {address}", answer.detail, REMEDIES[answer.what])
@@ -43,7 +43,7 @@ async def findings(settings: Settings) -> list[Finding]:
         if len(found) == len(answers):
             return found
     about = f"broker {settings.brokers}"
-    admin = kafka_clients.admin(settings, request_timeout_ms=10_000)
+    admin = clients.admin(settings, request_timeout_ms=10_000)
     try:
         async with asyncio.timeout(SECONDS):
             await admin.start()

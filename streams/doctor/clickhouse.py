@@ -15,9 +15,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.endpoint import Endpoint
 from schemas.service import open_url, refusal
-from sinks.client import connect
-from sinks.errors import ClickHouseRefusedError
-from sinks.migrate import MigrationError, migrations, pending
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.errors import ClickHouseRefusedError
+from sinks.clickhouse.migrate import MigrationError, migrations, pending
 from streams.doctor.finding import Finding
 from streams.settings import Settings
 

@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from streams import compiled
-from streams.decompress import CODECS, missing
 from streams.doctor.finding import Finding
+from streams.kafka.decompress import CODECS, missing
 
 SCARCE_BYTES = 1 << 30
 """Free space below which the embedded pipeline is soon without any."""
@@ -51,7 +51,7 @@ def compilation(root: Path | None = None) -> Finding:
 
 
 def codecs(absent: Sequence[str]) -> Finding:
-    """Whether every codec of Kafka's can be read. absent: names of those that cannot (streams.decompress.missing)."""
+    """Whether every codec of Kafka's can be read. absent: names of those that cannot (streams.kafka.decompress.missing)."""
     if absent:
         detail = f"not there: {', '.join(absent)}; batches so compressed go to the dead letters"
         return Finding("problem", "Kafka's codecs", detail, "pip install cramjam")
@@ -71,8 +71,9 @@ def _kafka_jars() -> Finding:
 
 
 def _schemas() -> Finding:
-    from schemas import catalogue, records
+    from schemas import records
     from schemas.registry import LocalRegistry
+    from streams.model import catalogue
 
     try:
         registry = LocalRegistry()

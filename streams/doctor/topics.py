@@ -1,4 +1,4 @@
-"""The topics: whether they are there or could be made, their partitions, and their settings against streams.topics."""
+"""The topics: whether they are there or could be made, their partitions, and their settings against streams.kafka.topics."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
-from streams import topic_checks
 from streams.doctor.finding import Finding, Verdict
-from streams.retention import alter
+from streams.kafka import topic_checks
+from streams.kafka.retention import alter
+from streams.kafka.topics import config_of
 from streams.settings import Settings
-from streams.topics import config_of
 from streams.topology import TOPICS, Topic
 
 REFUSED = {
@@ -108,7 +108,7 @@ async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> tuple[dict[s
 
 
 def _settings(settings: Settings, name: str, is_: Mapping[str, str], replicas: int) -> Iterator[Finding]:
-    """What is wrong with settings that every topic has (those that Rihla makes topics with: streams.retention)."""
+    """What is wrong with settings that every topic has (those that Rihla makes topics with: streams.kafka.retention)."""
     if int(is_.get("min.insync.replicas", "1")) > replicas:
         insync = is_["min.insync.replicas"]
         detail = f"min.insync.replicas is {insync}, with {replicas} replica{'s' * (replicas > 1)}: no write is taken"

@@ -18,11 +18,11 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from schemas.decode import BatchDecoder
 from schemas.records import CHANNELS
 from schemas.registry import Registry
-from sinks.errors import in_short, is_retriable
-from streams.dead_letters import UNPROCESSABLE
+from sinks.clickhouse.errors import in_short, is_retriable
 from streams.enrich.clean import as_stored
-from streams.identity.frames import subjects
-from streams.identity.normal import Nobody
+from streams.model.dead_letter import UNPROCESSABLE
+from streams.model.normal import Nobody
+from streams.model.subjects import subjects
 from streams.settings import Settings
 from streams.topology import channel_topic
 

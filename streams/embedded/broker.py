@@ -12,9 +12,9 @@ from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
-from streams import kafka_clients
 from streams.embedded.tether import tethered
 from streams.errors import RihlaError
+from streams.kafka import clients
 from streams.settings import Settings
 
 LOOK_EVERY = 0.1  # seconds between looks at a broker that is starting or stopping
@@ -121,7 +121,7 @@ class BrokerProcess:
                 pass
         except OSError:
             return False
-        admin = kafka_clients.admin(Settings(brokers=self.address), request_timeout_ms=5000)
+        admin = clients.admin(Settings(brokers=self.address), request_timeout_ms=5000)
         try:
             await admin.start()
             await admin.list_topics()

@@ -33,7 +33,7 @@ controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={data}
-# Topics are made by name (streams.topics): a misspelt one must not appear by itself.
+# Topics are made by name (streams.kafka.topics): a misspelt one must not appear by itself.
 auto.create.topics.enable=false
 # One node: nothing can be replicated, and nobody else is worth waiting for.
 offsets.topic.replication.factor=1

@@ -2,7 +2,7 @@
 
 They stay from start to start, so that what was set up once in DBeaver or Grafana goes on working; who removes a file
 gives that user a new token at the next start. No token is on a command line, in the environment or in a log: processes
-hand each other the URL of the database with the path of the file (see sinks.client.connect).
+hand each other the URL of the database with the path of the file (see sinks.clickhouse.client.connect).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import secrets
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from sinks.access import ROLES, Tokens
+from streams.embedded.clickhouse.access import ROLES, Tokens
 from streams.errors import RihlaError
 
 

@@ -21,13 +21,12 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from sinks.access import OWNER
-from sinks.client import connect
-from sinks.migrate import migrate
-from streams import kafka_clients, topology
-from streams.embedded import restore
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.migrate import migrate
+from streams import topology
 from streams.embedded.broker import HOST, BrokerProcess
-from streams.embedded.database import Database
+from streams.embedded.clickhouse.access import OWNER
+from streams.embedded.clickhouse.database import Database
 from streams.embedded.datadir import DataDirectory, History
 from streams.embedded.kafka import Kafka
 from streams.embedded.keys import address_of
@@ -38,9 +37,11 @@ from streams.erasure.erased import Erased
 from streams.erasure.key import VARIABLE, from_environment, key_variables, of_folder
 from streams.erasure.topics import announce
 from streams.errors import RihlaError
-from streams.feed import producing, registry_of
+from streams.kafka import clients
+from streams.kafka.topics import ensure_topics
+from streams.restore import events as restore
 from streams.settings import ENVIRONMENT_PREFIX, Settings, environment, own_services, published
-from streams.topics import ensure_topics
+from streams.sources.feeder import producing, registry_of
 
 SCALED = tuple(worker.name for worker in topology.WORKERS if not worker.single)
 """Workers of which there may be several; identity's input has one partition."""
@@ -293,7 +294,7 @@ def _usual_or_free(port: int) -> int | None:
 
 async def _hold_nothing(settings: Settings, partitions: Mapping[str, int]) -> bool:
     """Whether nothing was ever written to any of the topics (full name: number of partitions)."""
-    consumer = kafka_clients.consumer(settings, enable_auto_commit=False)
+    consumer = clients.consumer(settings, enable_auto_commit=False)
     await consumer.start()
     try:
         every = [TopicPartition(topic, number) for topic, count in partitions.items() for number in range(count)]
@@ -305,7 +306,7 @@ async def _hold_nothing(settings: Settings, partitions: Mapping[str, int]) -> bo
 
 async def _has_stored(settings: Settings) -> bool:
     """Whether the sink's group has committed anything."""
-    admin = kafka_clients.admin(settings)
+    admin = clients.admin(settings)
     await admin.start()
     try:
         topic = settings.topic("interactions")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sinks.access import Role
+from streams.embedded.clickhouse.access import Role
 from streams.embedded.datadir import DataDirectory, Owner
 from streams.embedded.keys import url_for
 from streams.errors import RihlaError
@@ -13,7 +13,7 @@ from streams.errors import RihlaError
 
 @contextmanager
 def database_url(directory: DataDirectory, command: str, role: Role) -> Iterator[str]:
-    """The URL where the folder's database answers while the block runs, for sinks.client.connect.
+    """The URL where the folder's database answers while the block runs, for sinks.clickhouse.client.connect.
 
     command: what this process is called by others that want the folder meanwhile. role: as whom it asks.
     Raises RihlaError when there is no such folder, or its owner is still starting; DataInUse when it is just taken.
@@ -28,7 +28,7 @@ def database_url(directory: DataDirectory, command: str, role: Role) -> Iterator
             f"there is no database in {directory.path}",
             "make one with `rihla run FILE --data DIR`, or name another with --data, or a server with --clickhouse URL",
         )
-    from streams.embedded.database import Database
+    from streams.embedded.clickhouse.database import Database
 
     with directory.own(command, create=False), Database(directory.clickhouse, directory.keys) as database:
         yield url_for(database.url, directory.keys, role.name)

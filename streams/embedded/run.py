@@ -12,14 +12,14 @@ from typing import Any
 import polars as pl
 
 from streams.embedded.accounting import Account, Accounting, event_keys
-from streams.embedded.drain import Lag, wait_until_drained
 from streams.embedded.memory import TreeMemory
-from streams.embedded.observer import Observer
 from streams.embedded.pipeline import Pipeline, Plan
 from streams.enrich.clean import as_stored
-from streams.feed import Feeder, registry_of
+from streams.kafka.drain import Lag, wait_until_drained
+from streams.kafka.observer import Observer
 from streams.sources.adapters import open_source
 from streams.sources.events import EventBatch
+from streams.sources.feeder import Feeder, registry_of
 
 MAX_RESTARTS = 5
 """A worker that dies so often in a row is broken, and the run with it."""

@@ -20,7 +20,7 @@ LONGEST_BACKOFF_SECONDS = 30.0
 HEALTHY_AFTER_SECONDS = 60.0
 """A child that lived this long before it died starts again without waiting long."""
 STOP_SECONDS = 90.0
-"""Longer than a worker itself takes at most to stop (streams.app.STOP_WITHIN), as with every other supervisor."""
+"""Longer than a worker itself takes at most to stop (streams.kafka.app.STOP_WITHIN), as with every other supervisor."""
 
 _LISTENING = re.compile(rb"listening (http://\S+)")
 

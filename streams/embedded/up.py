@@ -7,9 +7,9 @@ import contextlib
 import signal
 from collections.abc import Callable
 
-from streams.embedded.drain import wait_until_drained
-from streams.embedded.observer import Observer
 from streams.embedded.pipeline import Pipeline, Plan
+from streams.kafka.drain import wait_until_drained
+from streams.kafka.observer import Observer
 
 LOOK_SECONDS = 0.5
 

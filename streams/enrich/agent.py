@@ -9,22 +9,23 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from schemas.records import CHANNELS
-from streams import dead_letters, metrics, topology
+from streams import metrics, topology
 from streams.clock import now_ms
-from streams.edge import Edge, too_long
 from streams.enrich.enriched import Enriched
-from streams.enrich.sent import Pair, SentLinks
+from streams.enrich.link_cache import Pair, SentLinks
 from streams.enrich.transform import Enricher
-from streams.gather import gather
-from streams.identity.normal import Nobody
-from streams.mask import masked
-from streams.output import larger_than
-from streams.progress import Records
-from streams.records import TRANSACTIONAL
+from streams.kafka.batch_producer import larger_than
+from streams.kafka.fetch import TRANSACTIONAL
+from streams.kafka.progress import Records
+from streams.kafka.transport import RecordBatch
+from streams.model import dead_letter
+from streams.model.mask import masked
+from streams.model.normal import Nobody
 from streams.settings import Settings
-from streams.sift import Fault, sift
 from streams.text.language import SCORED
-from streams.transport import RecordBatch
+from streams.worker.batching import gather
+from streams.worker.io import Edge, too_long
+from streams.worker.sift import Fault, sift
 
 BYTES_AT_ONCE = 16 << 20
 LINGER_SECONDS = 0.1
@@ -165,7 +166,7 @@ def _refused(enriched: Enriched, read: Mapping[str, Records]) -> Iterator[tuple[
                     key = records.keys[at]
                     records.shown[at] = None if key is None else masked(key, secrets), payload
                 if _is_transactional(records, at):
-                    reason, detail = dead_letters.TRANSACTIONAL, NO_TRANSACTIONS
+                    reason, detail = dead_letter.TRANSACTIONAL, NO_TRANSACTIONS
                 yield records, at, reason, detail
                 break
             at -= len(records)

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from streams.identity.identifiers import KINDS, kind_of
-from streams.identity.normal import HASHED, Nobody, normal, normal_pair, secrets, shows
+from streams.model.identifiers import KINDS, kind_of
+from streams.model.normal import HASHED, Nobody, normal, normal_pair, secrets, shows
 from streams.text.scrub import EMAIL, PHONE, scrub_text
 
 FORMED = frozenset({"event_id", "booking_ref", "country", "text"})

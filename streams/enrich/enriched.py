@@ -8,10 +8,10 @@ class Enriched:
 
     values: of each interaction, in Avro with its header. subjects: of each, `kind:value`.
     rows: of each the position of its event in the group.
-    links: what they say of who is who (see streams.identity.frames): (subject, identifier) -> the earliest time.
+    links: what they say of who is who (see streams.model.subjects): (subject, identifier) -> the earliest time.
     channels: how many there are of each. unknown: how many have a touchpoint that the catalogue lacks.
     texts: of each that has a text, the language, and whether the text gave the score.
-    reserved: what stands among several identifiers of an event, and is none (streams.identity.identifiers).
+    reserved: what stands among several identifiers of an event, and is none (streams.model.identifiers).
     refused: (position, reason, detail) of events, by channel. erased: how many are of somebody who was erased.
     clear: of refused ones with an address or a number in clear, by position: the payload without it, and what it is.
     nobody: how many identifiers were taken out because they are nobody.

@@ -9,8 +9,8 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from streams.identity.identifiers import kind_of
-from streams.identity.normal import CLEAR_KINDS, HASHED, Nobody, in_clear, normal, normal_pair, shows
+from streams.model.identifiers import kind_of
+from streams.model.normal import CLEAR_KINDS, HASHED, Nobody, in_clear, normal, normal_pair, shows
 from streams.text.scrub import scrub_text
 
 _PLAIN: Final = 0

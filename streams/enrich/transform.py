@@ -15,14 +15,14 @@ from schemas.records import CHANNELS
 from schemas.registry import Registry
 from schemas.wire import SINGLE_OBJECT, Wire, prefix
 from streams.enrich.clean import clean
-from streams.enrich.direct import Direct, Touchpoints
 from streams.enrich.enriched import Enriched
 from streams.enrich.names import Names
+from streams.enrich.splice import Direct, Touchpoints
 from streams.enrich.validate import refusals
 from streams.erasure.erased import Erased
 from streams.erasure.guard import guard
-from streams.identity.normal import Nobody
-from streams.mask import masked
+from streams.model.mask import masked
+from streams.model.normal import Nobody
 from streams.text.scorer import Scorer
 
 DIFFERENT = "the event keeps the rules, and yet it was not taken: a defect of Rihla, please report it"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from streams.identity.identifiers import BOOKING_PREFIX, BOOKING_REF
+from streams.model.identifiers import BOOKING_PREFIX, BOOKING_REF
 from streams.text.scrub import scrub_text
 
 DAY_MS = 86_400_000
@@ -149,7 +149,7 @@ RULES = (
 )
 """Where an event breaks several, the first gives the reason.
 
-`streams.enrich.direct` takes events by the same rules, written for one event at a time: who changes one changes both
+`streams.enrich.splice` takes events by the same rules, written for one event at a time: who changes one changes both
 (tests/properties/test_enrich.py compares them).
 """
 

@@ -14,8 +14,8 @@ import polars as pl
 
 from streams.erasure.key import fingerprint, key_id
 from streams.errors import RihlaError
-from streams.identity.frames import subjects
-from streams.identity.identifiers import CUSTOMER
+from streams.model.identifiers import CUSTOMER
+from streams.model.subjects import subjects
 
 FOR_EVER = (1 << 63) - 1
 

@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.decode import BatchDecoder
 from schemas.registry import Registry
-from streams import kafka_clients
 from streams.erasure.erased import Erased, Erasure
+from streams.kafka import clients
 from streams.settings import Settings
 
 TOPIC = "erasures"
@@ -42,7 +42,7 @@ class Follower:
     async def start(self) -> None:
         """Read what is there, then go on in the background. Raises OtherKeyError, KafkaError."""
         partition = TopicPartition(self._settings.topic(TOPIC), 0)
-        self._consumer = kafka_clients.consumer(self._settings, group_id=None, enable_auto_commit=False)
+        self._consumer = clients.consumer(self._settings, group_id=None, enable_auto_commit=False)
         await self._consumer.start()
         # Records come singly, so that the end is right with the embedded broker, too. It is asked for before there is
         # a fetch that waits for records: that broker answers what comes on one connection in turn.

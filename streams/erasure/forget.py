@@ -21,16 +21,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from streams import kafka_clients, topology
-from streams.acl_check import require
-from streams.embedded.observer import Observer
+from streams import topology
 from streams.erasure.person import Person, find, widened
 from streams.erasure.receipt import ANEW, Receipt
 from streams.erasure.store import Store
 from streams.erasure.topics import DELETABLE, INTERNAL, KEPT_BY_KEY, Kept, Topics
 from streams.errors import RihlaError
-from streams.feed import producing, registry_of
+from streams.kafka import clients
+from streams.kafka.acl_check import require
+from streams.kafka.observer import Observer
 from streams.settings import Settings
+from streams.sources.feeder import producing, registry_of
 
 TELL_SECONDS = 3.0
 """How long workers have to hear of a new erasure: they look all the time, and a batch of theirs takes less."""
@@ -84,7 +85,7 @@ async def forget(
     """
     person = await asyncio.to_thread(find, client, identifier)
     await require(settings, "forget")
-    admin = kafka_clients.admin(settings)
+    admin = clients.admin(settings)
     async with producing(settings) as producer, Observer(settings, lambda: addresses) as observer:
         await admin.start()
         try:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.errors import RihlaError
-from streams.identity.identifiers import BOOKING_PREFIX, BOOKING_REF, CUSTOMER, customer_id, kind_of
-from streams.identity.normal import normal_identifier
+from streams.model.identifiers import BOOKING_PREFIX, BOOKING_REF, CUSTOMER, customer_id, kind_of
+from streams.model.normal import normal_identifier
 
 
 @dataclass(frozen=True)

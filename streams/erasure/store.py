@@ -11,9 +11,9 @@ import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from streams.erasure.patterns import expression, needles
 from streams.erasure.person import Person
-from streams.identity.identifiers import BOOKING_PREFIX
+from streams.model.identifiers import BOOKING_PREFIX
+from streams.model.patterns import expression, needles
 
 RECEIPTS = "erasures_store"
 LETTERS = "dead_letters_store"

@@ -18,7 +18,7 @@ from streams import topology
 from streams.erasure.erased import Erasure
 from streams.erasure.follow import TOPIC
 from streams.erasure.guard import NOW
-from streams.output import BatchProducer
+from streams.kafka.batch_producer import BatchProducer
 from streams.settings import Settings
 
 DELETABLE = tuple(topic.name for topic in topology.TOPICS if not topic.compacted)

@@ -10,17 +10,17 @@ from typing import Any
 import polars as pl
 
 from streams import metrics
-from streams.edge import Edge
 from streams.erasure.guard import NOW
-from streams.gather import gather
 from streams.identity.changelog import LinkTable, link_key
 from streams.identity.graph import Change, Link
-from streams.identity.identifiers import BOOKING_PREFIX
 from streams.identity.resolver import Resolver, records
-from streams.progress import Records
+from streams.kafka.progress import Records
+from streams.kafka.transport import RecordBatch
+from streams.model.identifiers import BOOKING_PREFIX
 from streams.settings import Settings
-from streams.sift import Fault, is_of_record
-from streams.transport import RecordBatch
+from streams.worker.batching import gather
+from streams.worker.io import Edge
+from streams.worker.sift import Fault, is_of_record
 
 BYTES_AT_ONCE = 16 << 20
 

@@ -16,12 +16,12 @@ from typing import Any
 from aiokafka import TopicPartition
 from faust.types import TP
 
-from streams import kafka_clients
 from streams.identity.graph import Link
 from streams.identity.resolver import Resolver
-from streams.records import hand_out_columns
-from streams.table import FETCH_BYTES, STALLED, BatchTable, RecoveryError, _apply, _Partition
-from streams.transport import OwnershipLost
+from streams.kafka import clients
+from streams.kafka.changelog_table import FETCH_BYTES, STALLED, BatchTable, RecoveryError, _apply, _Partition
+from streams.kafka.fetch import hand_out_columns
+from streams.kafka.transport import OwnershipLost
 
 LINKS_PARTITION = 0
 """The only partition of the topic of links."""
@@ -172,7 +172,7 @@ class LinkTable(BatchTable):
         reading = _Partition()
         reading.data = state
         tp = TopicPartition(self.changelog_topic_name, LINKS_PARTITION)
-        consumer = kafka_clients.consumer(
+        consumer = clients.consumer(
             self.app.settings,
             group_id=None,
             auto_offset_reset="earliest",

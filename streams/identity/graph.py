@@ -21,15 +21,15 @@ from librt.strings import BytesWriter
 from librt.vecs import append, vec
 from mypy_extensions import i64, u8
 
+from streams.identity.adjacency import NONE, StrongerLinks
 from streams.identity.clusters import Clusters
-from streams.identity.identifiers import DEFAULT_LIMIT, KINDS, UNKNOWN_RANK, Strength, kind_of, limit, names_booking
 from streams.identity.interner import BOOKING_RANK, Interner
 from streams.identity.order import Edge, LinkOrder
 from streams.identity.rebuild import rebuilt
-from streams.identity.stronger import NONE, StrongerLinks
+from streams.model.identifiers import DEFAULT_LIMIT, KINDS, UNKNOWN_RANK, Strength, kind_of, limit, names_booking
 
 Link = tuple[str, str, int]
-"""(subject, identifier, occurred_at in epoch milliseconds): see `streams.identity.frames` for what links there are."""
+"""(subject, identifier, occurred_at in epoch milliseconds): see `streams.model.subjects` for what links there are."""
 
 _SHARED: Final = 1
 _LINKED: Final = 2

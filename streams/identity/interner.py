@@ -15,7 +15,7 @@ from librt.vecs import vec
 from mypy_extensions import i32, i64
 
 from streams.identity.columns import Ints, Longs
-from streams.identity.identifiers import BOOKING_PREFIX, BOOKING_REF, KINDS, UNKNOWN_RANK
+from streams.model.identifiers import BOOKING_PREFIX, BOOKING_REF, KINDS, UNKNOWN_RANK
 
 BOOKING_RANK: Final = 8
 """What `Interner.rank` says of `booking_ref:REF`, which has no strength."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 from operator import itemgetter
 
-from streams.identity.identifiers import Strength
+from streams.model.identifiers import Strength
 
 Edge = tuple[int, int, int]
 """A link between two nodes: (epoch milliseconds, stronger node, weaker node)."""

@@ -20,7 +20,7 @@ from bisect import bisect_left
 from collections.abc import Sequence, Set
 
 from streams.identity.graph import Change, Graph, Link
-from streams.identity.identifiers import customer_id
+from streams.model.identifiers import customer_id
 
 
 def records(changes: Sequence[Change], version: int) -> list[tuple[str, str, str, str, bool, int]]:

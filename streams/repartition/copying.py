@@ -19,16 +19,16 @@ from schemas.encode import BatchEncoder
 from schemas.registry import Registry
 from streams.erasure.guard import NOW
 from streams.errors import RihlaError
-from streams.layout import changelog
-from streams.murmur2 import partitions_of
-from streams.output import RECALLED, last_recalled
+from streams.kafka.batch_producer import RECALLED, last_recalled
+from streams.kafka.changelog_table import TERM
+from streams.kafka.layout import changelog
+from streams.kafka.partitioner import partitions_of
 from streams.repartition.groups import Commits
 from streams.repartition.reading import Reader, Record
 from streams.repartition.shift import INPUTS, Applied, applied_of, moved
 from streams.repartition.writing import Row, Writer
 from streams.settings import Settings
 from streams.stitch.eviction import NONE_STORED
-from streams.table import TERM
 from streams.topology import COMPACTED
 
 MOVED = ("interactions", "identities", "parts", "recalls", "journeys", "customers", "cases", "alerts", "moves")

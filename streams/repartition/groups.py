@@ -10,8 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import DescribeGroupsRequest_v0, DescribeGroupsRequest_v1, DescribeGroupsRequest_v2
 from aiokafka.protocol.api import Request
 
-from streams import kafka_clients
 from streams.errors import RihlaError
+from streams.kafka import clients
 from streams.settings import Settings
 
 WORKERS = ("enrich", "identity", "stitch", "sink")
@@ -73,7 +73,7 @@ async def commit(settings: Settings, offsets: Mapping[str, Mapping[str, Mapping[
         wanted = {TopicPartition(topic, p): at for topic, some in topics.items() for p, at in some.items()}
         if not wanted:
             continue
-        consumer = kafka_clients.consumer(settings, group_id=group, enable_auto_commit=False)
+        consumer = clients.consumer(settings, group_id=group, enable_auto_commit=False)
         await consumer.start()
         try:
             consumer.assign(list(wanted))

@@ -1,6 +1,6 @@
 """What has been done of a repartitioning, in a topic that is there for as long as it is under way.
 
-Workers that find the topic do not start (streams.layout).
+Workers that find the topic do not start (streams.kafka.layout).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.errors import RihlaError
-from streams.layout import JOURNAL
+from streams.kafka.layout import JOURNAL
+from streams.kafka.topics import FOREVER, ROOMY
 from streams.repartition.reading import Reader
 from streams.repartition.writing import Topic, delete, make
 from streams.settings import Settings
-from streams.topics import FOREVER, ROOMY
 
 Entry = dict[str, Any]
 

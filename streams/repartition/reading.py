@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 
-from streams import kafka_clients
-from streams.columns import Columns, Header
 from streams.errors import RihlaError
-from streams.records import hand_out_columns
+from streams.kafka import clients
+from streams.kafka.changelog_table import STALLED, _apply, _Partition
+from streams.kafka.fetch import hand_out_columns
+from streams.kafka.record_batch import Columns, Header
 from streams.settings import Settings
-from streams.table import STALLED, _apply, _Partition
 
 AT_ONCE = 5_000
 FETCH_BYTES = 4 << 20
@@ -36,7 +36,7 @@ class Reader:
     """Reads topics from offset to offset; start and stop it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._consumer = kafka_clients.consumer(
+        self._consumer = clients.consumer(
             settings,
             group_id=None,
             enable_auto_commit=False,
@@ -118,7 +118,7 @@ class Reader:
                 raise RihlaError(f"no record of {next(iter(waiting)).topic} for {STALLED:.0f} s", "is the broker well?")
 
     async def table(self, topic: str, partition: int, begin: int, end: int) -> dict[bytes, bytes]:
-        """The keys and values of a changelog's partition (streams.table), without what a former owner wrote late."""
+        """The keys and values of a changelog's partition (streams.kafka.changelog_table), without what a former owner wrote late."""
         state, tp = _Partition(), TopicPartition(topic, partition)
         if begin >= end:
             return state.data

@@ -23,17 +23,17 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
-from streams import kafka_clients
 from streams.errors import RihlaError
-from streams.feed import producing, registry_of
-from streams.layout import JOURNAL, TOGETHER, changelog, strays_of
+from streams.kafka import clients
+from streams.kafka.layout import JOURNAL, TOGETHER, changelog, strays_of
+from streams.kafka.topics import CHANGELOG, FOREVER, ROOMY, config_of
 from streams.repartition import groups
 from streams.repartition.copying import MOVED, Copied, Copier, Limits
 from streams.repartition.journal import Journal
 from streams.repartition.reading import Reader
 from streams.repartition.writing import Row, Topic, Writer, delete, describe, make
 from streams.settings import Settings
-from streams.topics import CHANGELOG, FOREVER, ROOMY, config_of
+from streams.sources.feeder import producing, registry_of
 from streams.topology import TOPICS
 
 CONFIG = {topic.name: config_of(topic) for topic in TOPICS}
@@ -70,7 +70,7 @@ async def give_up(settings: Settings, say: Say) -> None:
 
 
 async def _move(stack: AsyncExitStack, settings: Settings, say: Say, reached: Callable[[str], None]) -> _Move:
-    admin = kafka_clients.admin(settings)
+    admin = clients.admin(settings)
     stack.push_async_callback(admin.close)
     await admin.start()
     producer = await stack.enter_async_context(producing(settings))

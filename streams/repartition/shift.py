@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.stitch.dense import decompress
+from streams.stitch.compression import decompress
 from streams.stitch.encoding import decode, encode
 from streams.stitch.subject import HERE, RECALLED
 

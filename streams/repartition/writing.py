@@ -12,10 +12,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from streams.columns import Header
 from streams.errors import RihlaError
-from streams.output import BatchProducer
-from streams.topics import VISIBLE_WITHIN, shown
+from streams.kafka.batch_producer import BatchProducer
+from streams.kafka.record_batch import Header
+from streams.kafka.topics import VISIBLE_WITHIN, shown
 
 LOOK_EVERY = 0.2
 """Seconds between looks at a topic that is made or deleted."""

@@ -20,8 +20,8 @@ import orjson
 import polars as pl
 
 from schemas.records import CHANNELS, empty, fields, polars_schema
-from streams.identity.normal import Nobody, secrets
-from streams.mask import masked
+from streams.model.mask import masked
+from streams.model.normal import Nobody, secrets
 from streams.sources.events import BadLine, EventBatch
 from streams.sources.files import LongLine, display_name, read_lines
 from streams.sources.rows import INT64_MAX, INT64_MIN, row_type, rows_to_frame

@@ -14,24 +14,24 @@ from streams import metrics
 from streams.alerts import rules, tally
 from streams.alerts.ticker import EVERY, Ticker
 from streams.clock import now_ms
-from streams.edge import Edge
-from streams.gather import gather
-from streams.layout import check_places
-from streams.output import REQUEST_BYTES, check_sizes
+from streams.kafka.batch_producer import REQUEST_BYTES, check_sizes
+from streams.kafka.changelog_table import TERM, BatchTable
+from streams.kafka.layout import check_places
+from streams.kafka.transport import OwnershipLost, RecordBatch
 from streams.settings import Settings
-from streams.sift import Fault, is_of_record, sift
 from streams.stitch.changes import Changes
 from streams.stitch.erase import erase
 from streams.stitch.fold import fold_due, fold_messages
 from streams.stitch.messages import Messages
+from streams.stitch.observer import Watching
 from streams.stitch.peek import watch_of
 from streams.stitch.reading import Group, Reader
 from streams.stitch.rows import Row
 from streams.stitch.sweeper import Sweeper
-from streams.stitch.watching import Watching
-from streams.table import TERM, BatchTable
 from streams.topology import WORKERS_BY_NAME
-from streams.transport import OwnershipLost, RecordBatch
+from streams.worker.batching import gather
+from streams.worker.io import Edge
+from streams.worker.sift import Fault, is_of_record, sift
 
 _PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row], str]], ...] = (
     # topic, record, rows, key of a row

@@ -13,8 +13,8 @@ from streams.stitch.changes import Changes
 from streams.stitch.difference import publish_difference, standing
 from streams.stitch.encoding import encode
 from streams.stitch.messages import News, Record
+from streams.stitch.observer import Observer, Watching, is_quiet, is_settled
 from streams.stitch.subject import HERE, Subject
-from streams.stitch.watching import Observer, Watching, is_quiet, is_settled
 
 
 def is_alone(

@@ -11,10 +11,10 @@ from collections.abc import Collection, Mapping, Set
 
 from mypy_extensions import mypyc_attr
 
-from streams.identity.identifiers import customer_id
-from streams.stitch.assemble import Span, booking_at, joined, placed, spans_of, visit_key
+from streams.model.identifiers import customer_id
 from streams.stitch.case import Case
 from streams.stitch.changes import Changes
+from streams.stitch.placement import Span, booking_at, joined, placed, spans_of, visit_key
 from streams.stitch.publications import CASE, JOURNEY, is_case, withdrawals
 from streams.stitch.rows import case_row, customer_row, row_of_journey
 from streams.stitch.subject import Subject

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.alerts.moves import Cause
-from streams.stitch import dense, packed
+from streams.stitch import compression, packed
 from streams.stitch.case import Case
 from streams.stitch.journey import Journey
 from streams.stitch.rolling import Rolling
@@ -23,10 +23,10 @@ def encode(state: Subject) -> bytes:
     """The bytes of a Subject: the table's value."""
     if packed.COMPILED:
         try:
-            return dense.compress(packed.pack(state))
+            return compression.compress(packed.pack(state))
         except OverflowError:
             pass  # one that msgspec may still write
-    return dense.compress(write(state.fields()))
+    return compression.compress(write(state.fields()))
 
 
 def encode_summary(summary: Summary) -> bytes:
@@ -41,7 +41,7 @@ def encode_summary(summary: Summary) -> bytes:
 
 def decode(encoded: bytes) -> Subject:
     """The Subject of its bytes, or of those of before they were compressed; ValueError for any others."""
-    encoded = dense.decompress(encoded)
+    encoded = compression.decompress(encoded)
     if packed.COMPILED and (state := packed.unpack(encoded)) is not None:
         return state
     stored = read_subject(encoded)

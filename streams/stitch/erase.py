@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Set
 
-from streams.sift import is_of_record
-from streams.stitch.dense import decompress
+from streams.stitch.compression import decompress
 from streams.stitch.encoding import decode, encode
+from streams.worker.sift import is_of_record
 
 
 def erase(

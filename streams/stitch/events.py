@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from schemas import catalogue
 from streams.alerts.signals import Watched
+from streams.model import catalogue
 from streams.model.vocabulary import INSTRUMENTS
 from streams.stitch.journey import CHANNELS, MICRO, MILESTONES, Event
 from streams.stitch.messages import Record

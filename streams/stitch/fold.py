@@ -31,11 +31,11 @@ from streams.stitch.encoding import decode, decode_summary, encode, encode_summa
 from streams.stitch.eviction import ASKED, NONE_STORED
 from streams.stitch.journey import Event
 from streams.stitch.messages import Messages, News, Record, Sent
+from streams.stitch.observer import Observer, Watching, cause_of
 from streams.stitch.publications import is_case, own_keys, publications, withdrawals, withdrawn_customer
 from streams.stitch.rows import Row
 from streams.stitch.subject import AWAY, EVICTED, HERE, RECALLED, Part, Subject
 from streams.stitch.summary import Summary
-from streams.stitch.watching import Observer, Watching, cause_of
 
 Load = Callable[[bytes], bytes | None]
 """The encoded state of a subject (key: its name in UTF-8), or None."""

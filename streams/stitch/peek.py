@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from streams.alerts.watch import Watch
-from streams.stitch.dense import decompress
+from streams.stitch.compression import decompress
 
 
 class _Peek(msgspec.Struct, array_like=True):

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from streams.identity.identifiers import customer_id
+from streams.model.identifiers import customer_id
 from streams.stitch import rows
-from streams.stitch.assemble import Assembled, assemble
 from streams.stitch.case import Case
 from streams.stitch.encoding import merged
 from streams.stitch.journey import Journey
+from streams.stitch.placement import Assembled, assemble
 from streams.stitch.rows import Row
 from streams.stitch.subject import Subject
 from streams.stitch.summary import Summary

@@ -11,15 +11,15 @@ import msgspec
 import numpy as np
 
 from streams.alerts import match
-from streams.edge import Edge, Refusal
 from streams.enrich.validate import UUID
 from streams.erasure.guard import NOW
-from streams.output import RAISED, RECALLED, RESTORED, last_recalled
-from streams.progress import RecordBatch, Records
-from streams.sift import sift
+from streams.kafka.batch_producer import RAISED, RECALLED, RESTORED, last_recalled
+from streams.kafka.progress import RecordBatch, Records
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.messages import IDENTITY, INTERACTION, PART, Message, Messages, News, Sent
-from streams.stitch.watching import Watching
+from streams.stitch.observer import Watching
+from streams.worker.io import Edge, Refusal
+from streams.worker.sift import sift
 
 _READ = tuple(dict.fromkeys(("subject", *COLUMNS, *match.COLUMNS)))
 VERSION_LIMIT = 1 << 44

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from math import floor
 from typing import Any
 
-from streams.stitch.assemble import Assembled
 from streams.stitch.case import Case
 from streams.stitch.journey import MICRO, Journey
+from streams.stitch.placement import Assembled
 from streams.stitch.summary import Summary
 
 Row = tuple[Any, ...]

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable
 
 from streams import metrics
+from streams.kafka.changelog_table import BatchTable
 from streams.model.vocabulary import DAY_MS
-from streams.sift import is_of_record
 from streams.stitch.eviction import evict
-from streams.table import BatchTable
+from streams.worker.sift import is_of_record
 
 SLICE_SECONDS = 0.004
 """Of one turn: messages wait for it."""

@@ -22,7 +22,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from streams.text.characters import IGNORED, plain
+from streams.model.characters import IGNORED, plain
 from streams.text.documents import GROUPED, iban_length, is_document, is_mykad, luhn
 from streams.text.words import Said, said, said_after
 

@@ -18,15 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from streams.identity.identifiers import (
-    CUSTOMER,
-    booking_subject,
-    kind_of,
-    limit,
-    named,
-    names_booking,
-    strength,
-)
+from streams.model.identifiers import CUSTOMER, booking_subject, kind_of, limit, named, names_booking, strength
 
 Link = tuple[str, str, int]
 """(subject, identifier, occurred_at in epoch milliseconds)."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from schemas import catalogue
+from streams.model import catalogue
 from streams.verify.customers import customers
 
 DAY_MS = 86_400_000

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from streams.identity.identifiers import named, subject_of
+from streams.model.identifiers import named, subject_of
 from streams.verify.identity import Link, links_of
 
 _NAMES = ["_names", "booking_ref"]

@@ -11,8 +11,8 @@ import polars as pl
 from schemas.decode import BatchDecoder
 from schemas.records import fields, polars_schema
 from schemas.registry import LocalRegistry
-from streams.dead_letters import EXPIRED, UNPROCESSABLE
 from streams.errors import RihlaError
+from streams.model.dead_letter import EXPIRED, UNPROCESSABLE
 from streams.verify.recompute import COLUMNS
 
 BLOCK_ROWS = 200_000
@@ -104,7 +104,7 @@ def view(client: Any, name: str) -> pl.DataFrame:
 
 
 def missed(client: Any) -> list[str]:
-    """What workers have said that was deleted before they had read it (streams.missed), a sentence each."""
+    """What workers have said that was deleted before they had read it (streams.kafka.missed), a sentence each."""
     rows = client.query(
         "SELECT topic, partition, detail, failed_at FROM dead_letters WHERE reason = {reason:String} "
         "ORDER BY failed_at DESC LIMIT 20",

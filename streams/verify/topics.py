@@ -13,11 +13,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.decode import BatchDecoder
 from schemas.records import polars_schema
 from schemas.registry import Registry
-from streams import kafka_clients
-from streams.acl_check import require
 from streams.errors import RihlaError
-from streams.feed import registry_of
+from streams.kafka import clients
+from streams.kafka.acl_check import require
 from streams.settings import Settings
+from streams.sources.feeder import registry_of
 from streams.verify.compare import DIFFERENCE, WHOLE_ROW
 from streams.verify.recompute import COLUMNS
 
@@ -47,7 +47,7 @@ async def read(settings: Settings) -> Log:
     """
     await require(settings, "verify")
     partitions = await _partitions(settings, ("interactions", "links"))
-    consumer = kafka_clients.consumer(
+    consumer = clients.consumer(
         settings,
         enable_auto_commit=False,
         auto_offset_reset="none",
@@ -98,7 +98,7 @@ class _Reader:
 
 async def _partitions(settings: Settings, names: Sequence[str]) -> dict[str, list[TopicPartition]]:
     """The partitions of topics, by the topics' names without prefix."""
-    admin = kafka_clients.admin(settings)
+    admin = clients.admin(settings)
     topics = {settings.topic(name): name for name in names}
     try:
         await admin.start()

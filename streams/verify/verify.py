@@ -55,7 +55,7 @@ class Report:
     looks: int
     seconds: float
     missed: list[str] = field(default_factory=list)
-    """What workers have said that was deleted before they read it (streams.missed), a sentence each."""
+    """What workers have said that was deleted before they read it (streams.kafka.missed), a sentence each."""
 
     @property
     def differing_rows(self) -> dict[str, int]:

@@ -2,5 +2,5 @@
 
 import os
 
-# As in a worker (streams.commands.worker). Polars reads it when it is imported, which is after this.
+# As in a worker (streams.cli.worker). Polars reads it when it is imported, which is after this.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")

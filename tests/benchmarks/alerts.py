@@ -22,8 +22,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.decode import BatchDecoder
 from schemas.registry import LocalRegistry
 from streams.embedded.pipeline import Pipeline, Plan
-from streams.feed import Feeder, registry_of
 from streams.sources import jsonl
+from streams.sources.feeder import Feeder, registry_of
 from tests.benchmarks import calibration
 from tests.benchmarks.pipeline import WITHIN
 from tests.benchmarks.report import Outcome, say, tabulate

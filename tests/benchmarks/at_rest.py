@@ -26,8 +26,8 @@ from streams.stitch.encoding import decode
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import fold_messages
 from streams.stitch.messages import Messages
-from streams.stitch.watching import Watching
-from streams.worker import GC_THRESHOLDS
+from streams.stitch.observer import Watching
+from streams.worker.process import GC_THRESHOLDS
 from tests.benchmarks.identity_memory import resident_bytes
 from tests.benchmarks.processes import afresh
 from tests.benchmarks.sample import BATCH, EVENTS_A_CUSTOMER, REGISTRY

@@ -1,6 +1,6 @@
 """Makes a dictionary for the states of stitch: `python -m tests.benchmarks.dictionary FILE`.
 
-What states have in common (streams.stitch.dense), found by Zstandard in those of simulated customers. A dictionary that
+What states have in common (streams.stitch.compression), found by Zstandard in those of simulated customers. A dictionary that
 states have been written with is never made anew: another one gets the next number.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import zstandard
 
-from streams.stitch.dense import WORTH, decompress
+from streams.stitch.compression import WORTH, decompress
 from tests.benchmarks import at_rest
 
 SEEDS = (2, 3)

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from streams.identity.graph import Graph, Link
-from streams.identity.identifiers import names_booking
+from streams.model.identifiers import names_booking
 
 BATCH = 4_000
 IDENTIFIERS_A_CUSTOMER = 3.9

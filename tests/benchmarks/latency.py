@@ -26,13 +26,13 @@ import orjson
 import uvloop
 
 from streams.embedded.pipeline import Pipeline, Plan
-from streams.feed import Feeder, Prepared, registry_of
 from streams.sources import jsonl
+from streams.sources.feeder import Feeder, Prepared, registry_of
 from tests.benchmarks import calibration, sample
 from tests.benchmarks.pipeline import WITHIN, verified
 from tests.benchmarks.processes import Tree
 from tests.benchmarks.report import Outcome, say, tabulate
-from tests.waiting import until
+from tests.support.waiting import until
 
 SHARES = (0.1, 0.25, 0.5, 0.8)
 HALF = "50%"

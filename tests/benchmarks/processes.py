@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from streams.embedded.memory import tree_memory
-from streams.worker import GC_THRESHOLDS
+from streams.worker.process import GC_THRESHOLDS
 
 T = TypeVar("T")
 

@@ -19,8 +19,8 @@ import aiohttp
 
 from streams.embedded.broker import HOST, free_ports
 from streams.embedded.tansu import Tansu
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
 from tests.benchmarks.pipeline import RIHLA
 from tests.benchmarks.processes import cpu_seconds
 from tests.benchmarks.report import Outcome, say, tabulate

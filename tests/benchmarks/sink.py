@@ -26,13 +26,13 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.decode import BatchDecoder
 from schemas.records import inlined
-from sinks.access import OWNER
 from sinks.agent import ROWS_PER_INSERT
-from sinks.client import connect
-from sinks.migrate import migrate
-from sinks.tables import TABLES, to_arrow
-from sinks.writer import INSERT_SETTINGS, Writer
-from streams.embedded.database import Database
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.tables import TABLES, to_arrow
+from sinks.clickhouse.writer import INSERT_SETTINGS, Writer
+from streams.embedded.clickhouse.access import OWNER
+from streams.embedded.clickhouse.database import Database
 from tests.benchmarks.peers.records import Reader
 from tests.benchmarks.processes import collecting_as_a_worker
 from tests.benchmarks.report import Outcome, say, tabulate

@@ -19,18 +19,18 @@ import numpy as np
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
-from sinks.tables import TABLES, to_arrow
+from sinks.clickhouse.tables import TABLES, to_arrow
 from streams.alerts import match, rules
 from streams.clock import now_ms
 from streams.enrich.transform import Enricher
 from streams.identity.resolver import Resolver
-from streams.murmur2 import partitions_of
+from streams.kafka.partitioner import partitions_of
 from streams.sources.events import EventBatch
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import fold_messages
 from streams.stitch.messages import Messages
-from streams.stitch.watching import Watching
-from streams.worker import GC_THRESHOLDS
+from streams.stitch.observer import Watching
+from streams.worker.process import GC_THRESHOLDS
 from tests.benchmarks import calibration
 from tests.benchmarks.report import Outcome, say, tabulate
 from tests.benchmarks.sample import BATCH, REGISTRY, batches

@@ -19,26 +19,27 @@ from typing import Any
 import uvloop
 
 from schemas.decode import BatchDecoder
-from streams import gather, transport
-from streams.app import build
 from streams.clock import now_ms
 from streams.embedded.tansu import Tansu
+from streams.kafka import transport
+from streams.kafka.app import build
+from streams.kafka.changelog_table import BatchTable
+from streams.kafka.topics import ensure_changelogs, ensure_topics
 from streams.settings import Settings
 from streams.stitch.agent import create
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import fold_messages
 from streams.stitch.messages import Messages
-from streams.stitch.watching import Watching
-from streams.table import BatchTable
-from streams.topics import ensure_changelogs, ensure_topics
+from streams.stitch.observer import Watching
+from streams.worker import batching
 from tests.benchmarks import at_rest
 from tests.benchmarks.identity_memory import resident_bytes
 from tests.benchmarks.processes import afresh, collecting_as_a_worker
 from tests.benchmarks.report import Outcome, say, tabulate
 from tests.benchmarks.sample import BATCH, REGISTRY
 from tests.benchmarks.stitch import enriched
-from tests.waiting import until
-from tests.workers import committed, producing, running
+from tests.support.waiting import until
+from tests.support.workers import committed, producing, running
 
 SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 """Customers in state; those above the number asked for are left out."""
@@ -211,7 +212,7 @@ async def _fill(settings: Settings, base: list[bytes], keys: int) -> None:
 
     @app.agent(app.topic(settings.topic("interactions")))
     async def agent(stream: Any) -> None:
-        await gather.consume(stream, ignore)
+        await batching.consume(stream, ignore)
 
     await ensure_changelogs(settings, {table.changelog_topic_name: PARTITIONS})
     async with running(app):

@@ -36,10 +36,10 @@ from streams.embedded.memory import tree_memory
 from streams.embedded.tansu import Tansu
 from streams.embedded.tether import tethered
 from streams.enrich.transform import Enricher
-from streams.feed import producing
-from streams.output import BatchProducer
+from streams.kafka.batch_producer import BatchProducer
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings, environment
-from streams.topics import ensure_topics
+from streams.sources.feeder import producing
 from streams.verify import journeys as oracle
 from streams.verify.compare import compare
 from tests.benchmarks.pipeline import RIHLA

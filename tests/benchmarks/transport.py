@@ -23,19 +23,20 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from streams import gather, transport
-from streams.app import build
 from streams.embedded.kafka import Kafka
 from streams.embedded.tansu import Tansu
-from streams.output import BatchProducer
+from streams.kafka import transport
+from streams.kafka.app import build
+from streams.kafka.batch_producer import BatchProducer
+from streams.kafka.changelog_table import BatchTable
 from streams.settings import Settings
-from streams.table import BatchTable
+from streams.worker import batching
 from tests.benchmarks import calibration
 from tests.benchmarks.processes import collecting_as_a_worker
 from tests.benchmarks.report import Outcome, tabulate
 from tests.benchmarks.stages import TOLERATED
-from tests.waiting import until
-from tests.workers import create_topic, producing, running
+from tests.support.waiting import until
+from tests.support.workers import create_topic, producing, running
 
 PARTITIONS = 4
 AT_ONCE = 8000
@@ -82,7 +83,7 @@ async def run(settings: Settings, records: int) -> None:
 
     @app.agent(app.topic(topic))
     async def agent(stream: Any) -> None:
-        await gather.consume(stream, see)
+        await batching.consume(stream, see)
 
     async with running(app):
         await until(lambda: transport.positions(app))
@@ -100,7 +101,7 @@ async def table(settings: Settings, topic: str, records: int) -> None:
 
         @app.agent(app.topic(topic))
         async def agent(stream: Any) -> None:
-            await gather.consume(stream, ignore)
+            await batching.consume(stream, ignore)
 
         return app, state
 

@@ -16,13 +16,13 @@ import pyarrow as pa
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
-from streams.app import BATCH_BYTES
 from streams.clock import now_ms
 from streams.enrich.transform import Enricher
+from streams.kafka.app import BATCH_BYTES
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import fold_messages
 from streams.stitch.messages import Messages
-from streams.stitch.watching import Watching
+from streams.stitch.observer import Watching
 from tests.benchmarks.report import Outcome, tabulate
 from tests.benchmarks.sample import REGISTRY, batches
 from tests.benchmarks.stages import PUBLISHED

@@ -22,10 +22,10 @@ import traceback
 from pathlib import Path
 
 from streams.embedded.kafka import Kafka
-from tests.brokers import Broker
 from tests.faults import world
 from tests.faults.broken import BREAKS, SHOWN_BY, VARIABLE
 from tests.faults.suite import Fault, Outcome, faults
+from tests.support.brokers import Broker
 
 RUNS = 3
 SHOWN = 5  # differences of a run that are told; all are counted

@@ -12,13 +12,13 @@ from clickhouse_connect.driver.client import Client
 from schemas.decode import BatchDecoder
 from schemas.records import CHANNELS
 from streams.embedded.accounting import event_keys
-from streams.feed import registry_of
 from streams.settings import Settings
+from streams.sources.feeder import registry_of
 from streams.topology import channel_topic
 from streams.verify import topics
 from streams.verify.verify import KEYS, verify
-from tests.exactness import VIEWS, Row, against_truth, line, plain
 from tests.faults.world import World, page, sample
+from tests.support.exactness import VIEWS, Row, against_truth, line, plain
 
 SHOWN = 3  # examples of what differs
 UNIQUE = {**KEYS, "dead_letters": ("topic", "partition", "offset"), "alerts": ("alert_id",)}

@@ -10,7 +10,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from streams.progress import RecordBatch
+from streams.kafka.progress import RecordBatch
 
 VARIABLE = "RIHLA_BROKEN"
 
@@ -18,7 +18,7 @@ VARIABLE = "RIHLA_BROKEN"
 def ack_before_insert() -> None:
     """The sink acks its batches, and lets their offsets be committed, before it inserts them."""
     import sinks.agent
-    from streams.app import COMMIT_EVERY
+    from streams.kafka.app import COMMIT_EVERY
 
     async def gather(
         stream: Any, handle: Callable[[list[RecordBatch]], Awaitable[None]], *limits: float, **rhythm: float
@@ -49,7 +49,7 @@ def no_dedup() -> None:
 
 def no_fence() -> None:
     """A worker never doubts that it owns its partitions, and recovery does not look at terms."""
-    import streams.table as table
+    import streams.kafka.changelog_table as table
 
     apply = table._apply
 

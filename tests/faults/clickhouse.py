@@ -27,19 +27,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sinks.tables import TABLES
+from sinks.clickhouse.tables import TABLES
 from streams.embedded.accounting import Account, Accounting
 from streams.embedded.pipeline import TANSU, Pipeline, Plan
 from streams.embedded.run import Progress, feed_and_wait
 from streams.embedded.supervisor import ChildSpec
-from streams.feed import registry_of
 from streams.sources import jsonl
 from streams.sources.events import EventBatch
+from streams.sources.feeder import registry_of
 from streams.sources.simulate import Options, write
-from tests.brokers import Broker
 from tests.faults.clickhouse_proxy import ERRORS, KINDS, REFUSED, Proxy, Trouble
 from tests.faults.suite import Outcome
-from tests.waiting import HUNG
+from tests.support.brokers import Broker
+from tests.support.waiting import HUNG
 
 ANSWER_WITHIN = 5  # seconds that the sink waits for an answer
 CUSTOMERS = 200

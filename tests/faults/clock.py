@@ -36,7 +36,7 @@ def bend(environment: Mapping[str, str]) -> None:
 
 def _stamp_records() -> None:
     """Let records without a timestamp have that of the bent clock: aiokafka's C code asks the kernel for it."""
-    from streams.output import BatchProducer
+    from streams.kafka.batch_producer import BatchProducer
 
     send = BatchProducer.send
 

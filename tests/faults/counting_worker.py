@@ -19,12 +19,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from streams import gather, transport
-from streams.app import App, build, configure_logging, run_worker
-from streams.output import Output
+from streams.kafka import transport
+from streams.kafka.app import App, build, configure_logging, run_worker
+from streams.kafka.batch_producer import Output
+from streams.kafka.changelog_table import BatchTable
+from streams.kafka.transport import RecordBatch
 from streams.settings import Settings
-from streams.table import BatchTable
-from streams.transport import RecordBatch
+from streams.worker import batching
 
 STATE = struct.Struct(">qq")
 NOTHING = STATE.pack(-1, 0)
@@ -46,7 +47,7 @@ class Counting:
 
         @self.app.agent(self.app.topic(settings.topic(INPUT)))
         async def count(stream: Any) -> None:
-            await gather.consume(stream, self.handle)
+            await batching.consume(stream, self.handle)
 
         @self.app.task
         async def report() -> None:

@@ -19,12 +19,12 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from schemas.records import CHANNELS
-from streams.embedded.drain import wait_until_drained
-from streams.embedded.observer import Observer
 from streams.embedded.pipeline import Pipeline, Plan
 from streams.enrich.agent import topic_of
 from streams.errors import RihlaError
-from streams.output import BatchProducer
+from streams.kafka.batch_producer import BatchProducer
+from streams.kafka.drain import wait_until_drained
+from streams.kafka.observer import Observer
 from streams.verify.topics import read
 from streams.verify.verify import verify
 from tests.faults.whole_events import NOW, encoded, events, mixed

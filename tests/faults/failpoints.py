@@ -70,11 +70,11 @@ def arm(environment: Mapping[str, str]) -> None:
 
 
 def _hook(failpoint: Failpoint) -> None:
-    from sinks.writer import Writer
-    from streams.edge import Edge
-    from streams.output import BatchProducer
-    from streams.table import BatchTable
-    from streams.transport import Consumer
+    from sinks.clickhouse.writer import Writer
+    from streams.kafka.batch_producer import BatchProducer
+    from streams.kafka.changelog_table import BatchTable
+    from streams.kafka.transport import Consumer
+    from streams.worker.io import Edge
 
     _around(Edge, "flush", "produce", failpoint, lambda edge: bool(edge._unflushed))
     _around(BatchTable, "flush", "fence", failpoint, lambda table: any(held.changed for held in table._held.values()))

@@ -24,18 +24,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from sinks.access import Tokens
-from sinks.engine import Engine
-from sinks.http_interface import serve as serve_clickhouse
-from streams.web import serve as serve_page
-from tests.brokers import Broker
-from tests.clickhouse import TOKENS
+from streams.embedded.clickhouse.access import Tokens
+from streams.embedded.clickhouse.engine import Engine
+from streams.embedded.clickhouse.http_interface import serve as serve_clickhouse
+from streams.worker.page import serve as serve_page
 from tests.faults import events_fuzz
 from tests.faults.http_fuzz import HTTP_WORDS, check_requests, exceptions
 from tests.faults.mutations import corpus, mutate
 from tests.faults.readers_fuzz import READERS
 from tests.faults.suite import Outcome
-from tests.waiting import HUNG
+from tests.support.brokers import Broker
+from tests.support.clickhouse import TOKENS
+from tests.support.waiting import HUNG
 
 SECONDS = float(os.environ.get("RIHLA_FUZZ_SECONDS", "20"))
 AT_ONCE = 12

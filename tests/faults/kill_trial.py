@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from streams.embedded.kafka import Kafka
 from streams.embedded.tansu import Tansu
-from tests.brokers import Broker
 from tests.faults.trial import FAULTS, Result, trial
+from tests.support.brokers import Broker
 
 
 async def trials(kind: str, fault: str, runs: int, events: int, seed: int, folder: Path) -> list[Result]:

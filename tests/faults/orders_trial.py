@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.exactness import against_truth, fingerprints, rihla, shuffled, tables
+from tests.support.exactness import against_truth, fingerprints, rihla, shuffled, tables
 
 
 def trial(folder: Path, customers: int, seed: int, orders: int, workers: list[int], verify: bool) -> dict[str, Any]:

@@ -29,11 +29,11 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams.embedded.drain import wait_until_drained
-from streams.embedded.observer import Observer
 from streams.embedded.pipeline import KAFKA, Pipeline, Plan
-from streams.feed import Feeder, registry_of
+from streams.kafka.drain import wait_until_drained
+from streams.kafka.observer import Observer
 from streams.sources.events import EventBatch
+from streams.sources.feeder import Feeder, registry_of
 from streams.sources.simulate import Options
 from tests.faults.travellers import Travellers
 

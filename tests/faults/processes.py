@@ -11,12 +11,12 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from streams.embedded.supervisor import Child
-from tests.brokers import Broker, until
 from tests.faults import clock, failpoints
 from tests.faults.account import differences
 from tests.faults.poison import Poison
 from tests.faults.suite import TRIAL_SECONDS, Outcome
 from tests.faults.world import KINDS, PATIENCE, SESSION, World, world
+from tests.support.brokers import Broker, until
 
 Trial = Callable[[World, random.Random], Awaitable[None]]
 """What happens in a world whose workers have not been started; returns when everything has been fed."""

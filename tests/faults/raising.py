@@ -30,20 +30,20 @@ def hook(worker: str) -> None:
 
 
 def _enrich() -> None:
-    from streams.edge import Edge
-    from streams.enrich import direct
+    from streams.enrich import splice
     from streams.enrich.transform import Enricher
+    from streams.worker.io import Edge
 
     _before(Enricher, "enrich", "raise-at-decode")
     _after(Enricher, "enrich", "raise-at-rule")
-    _before(direct, "scrub_text", "raise-at-score")
+    _before(splice, "scrub_text", "raise-at-score")
     _before(Edge, "encode", "raise-at-sending")
 
 
 def _identity() -> None:
     from schemas.decode import BatchDecoder
-    from streams.edge import Edge
     from streams.identity.resolver import Resolver
+    from streams.worker.io import Edge
 
     _after(Resolver, "take", "raise-at-link")
     _after(Edge, "encode", "raise-at-identity")
@@ -51,8 +51,8 @@ def _identity() -> None:
 
 
 def _stitch() -> None:
-    from streams.edge import Edge
     from streams.stitch import agent, reading
+    from streams.worker.io import Edge
 
     _after(reading.Reader, "_interactions", "raise-at-reading")
     _before(agent, "fold_messages", "raise-at-fold")
@@ -63,7 +63,7 @@ def _stitch() -> None:
 
 def _sink() -> None:
     from schemas.decode import BatchDecoder
-    from sinks import writer
+    from sinks.clickhouse import writer
 
     _after(BatchDecoder, "decode", "raise-at-row")
     _after(writer, "to_arrow", "raise-at-insert")

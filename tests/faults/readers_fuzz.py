@@ -17,13 +17,13 @@ from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
 from schemas.registry import LocalRegistry
 from schemas.wire import WireError, join, split
-from streams.dead_letters import REASONS
 from streams.enrich.transform import Enricher
-from streams.identity.frames import subjects
+from streams.model.dead_letter import REASONS
+from streams.model.subjects import subjects
 from streams.sources import hotel_bookings, jsonl
 from streams.sources.events import EventBatch, SourceError
-from tests import by_columns
 from tests.faults.mutations import corpus
+from tests.support import by_columns
 
 NOW_MS = 1_790_000_000_000
 

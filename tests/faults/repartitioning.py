@@ -15,11 +15,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from streams.embedded.supervisor import Child
 from streams.errors import RihlaError
-from streams.layout import TOGETHER, changelog
+from streams.kafka.layout import TOGETHER, changelog
 from streams.repartition.run import repartition
-from tests.brokers import until
 from tests.faults.processes import ProcessFault
 from tests.faults.world import KINDS, PATIENCE, World
+from tests.support.brokers import until
 
 ADDED = "rihla repartition"
 SECONDS = 1500.0

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Protocol
 
-from tests.brokers import Broker
-from tests.waiting import HUNG
+from tests.support.brokers import Broker
+from tests.support.waiting import HUNG
 
 MODULES = (
     "tests.faults.processes",

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from streams.embedded.broker import HOST, free_ports
 from streams.embedded.kafka import Kafka
-from tests.brokers import Broker, until
 from tests.faults.account import differences
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.suite import TRIAL_SECONDS, Outcome
 from tests.faults.world import PATIENCE, World, world
+from tests.support.brokers import Broker, until
 
 
 class TwoDoors(Kafka):

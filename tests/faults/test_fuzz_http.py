@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sinks.access import OWNER
-from streams.web import serve
-from tests.clickhouse import TOKENS, ClickHouse
+from streams.embedded.clickhouse.access import OWNER
+from streams.worker.page import serve
 from tests.faults.http_fuzz import HTTP_WORDS, check_requests, exceptions
 from tests.faults.mutations import corpus, mutated
+from tests.support.clickhouse import TOKENS, ClickHouse
 
 EXAMPLES = 12
 AT_ONCE = 12

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import Broker
 from tests.faults.trial import FAULTS, trial
+from tests.support.brokers import Broker
 
 
 @pytest.mark.slow

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from streams.embedded.kafka import Kafka
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
-from tests.brokers import Broker, until
 from tests.faults.trial import BATCH, SESSION, Worker
-from tests.waiting import PATIENCE
-from tests.workers import produce
+from tests.support.brokers import Broker, until
+from tests.support.waiting import PATIENCE
+from tests.support.workers import produce
 
 
 @pytest.mark.slow

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from streams.output import BatchProducer
-from tests.brokers import Broker
+from streams.kafka.batch_producer import BatchProducer
 from tests.faults import clock
 from tests.faults.broken import BREAKS, SHOWN_BY
 from tests.faults.failpoints import Failpoint
 from tests.faults.proxy import proxy
 from tests.faults.suite import faults
 from tests.faults.trial import ROOT
-from tests.waiting import HUNG
+from tests.support.brokers import Broker
+from tests.support.waiting import HUNG
 
 CUSTOMERS = "150"  # some 1,200 events
 

@@ -21,12 +21,12 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from streams.output import BatchProducer
+from streams.kafka.batch_producer import BatchProducer
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
-from tests.brokers import Broker, until
 from tests.faults.counting_worker import INPUT, OUTPUT
-from tests.waiting import PATIENCE
+from tests.support.brokers import Broker, until
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = 2000

@@ -17,11 +17,12 @@ from uuid import UUID
 from fastavro import schemaless_writer
 from hypothesis import strategies as st
 
-from schemas import catalogue, records
+from schemas import records
 from schemas.records import CHANNELS
 from schemas.registry import LocalRegistry
 from schemas.wire import SINGLE_OBJECT
 from streams.enrich.validate import EARLIEST_MS, MONEY_LIMIT
+from streams.model import catalogue
 
 NOW = int(time.time() * 1000)
 _BITS = [0, 1, 7, 8, 15, 16, 31, 32, 44, 53, 62, 63]

@@ -11,7 +11,7 @@ if __name__ == "__main__":
     clock.bend(os.environ)
     failpoints.arm(os.environ)
     broken.break_(os.environ)
-    from streams.cli import main
+    from streams.cli.main import main
 
     sys.argv = ["rihla", "worker", *sys.argv[1:]]
     sys.exit(main())

@@ -24,25 +24,25 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from schemas.encode import BatchEncoder
-from sinks.access import OWNER
-from sinks.client import connect
-from sinks.migrate import migrate
-from streams.embedded.database import Database
-from streams.embedded.drain import wait_until_drained
-from streams.embedded.observer import Observer
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.migrate import migrate
+from streams.embedded.clickhouse.access import OWNER
+from streams.embedded.clickhouse.database import Database
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
-from streams.feed import producing, registry_of
-from streams.identity.frames import keys_of, subjects
-from streams.output import BatchProducer
+from streams.kafka.batch_producer import BatchProducer
+from streams.kafka.drain import wait_until_drained
+from streams.kafka.observer import Observer
+from streams.kafka.topics import ensure_topics
+from streams.model.subjects import keys_of, subjects
 from streams.settings import Settings, environment
 from streams.sources.adapters import open_source
 from streams.sources.events import EventBatch
+from streams.sources.feeder import producing, registry_of
 from streams.sources.simulate import Options, write
-from streams.topics import ensure_topics
 from streams.topology import WORKERS_BY_NAME, channel_topic
-from tests.brokers import until
 from tests.faults import broken, failpoints
-from tests.waiting import PATIENCE
+from tests.support.brokers import until
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = tuple(WORKERS_BY_NAME)

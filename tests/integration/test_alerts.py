@@ -22,12 +22,12 @@ from schemas.records import polars_schema
 from schemas.registry import LocalRegistry
 from streams.clock import now_ms
 from streams.embedded.tether import tethered
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
-from tests.brokers import Broker, until
 from tests.integration.test_identity_worker import Reader
-from tests.waiting import HUNG, PATIENCE
-from tests.workers import producing
+from tests.support.brokers import Broker, until
+from tests.support.waiting import HUNG, PATIENCE
+from tests.support.workers import producing
 
 PARTITIONS = 2
 STAY = polars_schema("stay")

@@ -13,13 +13,13 @@ import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.embedded.broker import free_ports
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
 from streams.topology import COMPACTED, TOPICS
-from tests.brokers import Broker, until
 from tests.faults.trial import BATCH, ROOT, Worker
-from tests.waiting import HUNG
-from tests.workers import administering, committed, create_topic, produce
+from tests.support.brokers import Broker, until
+from tests.support.waiting import HUNG
+from tests.support.workers import administering, committed, create_topic, produce
 
 FAILING = """
 import sys
@@ -54,7 +54,7 @@ def test_a_worker_whose_handler_fails_says_so_and_ends_with_1(broker: Broker, to
     asyncio.run(produce(settings, topic, 10))
     ended = run(FAILING, settings)
     assert ended.returncode == 1
-    assert "CRITICAL streams.app: worker stopped: ArithmeticError: of no use" in ended.stderr
+    assert "CRITICAL streams.kafka.app: worker stopped: ArithmeticError: of no use" in ended.stderr
     assert asyncio.run(committed(settings, f"{topic_prefix}-w", topic, 1)) == {}
 
 
@@ -62,7 +62,7 @@ def test_a_worker_without_a_broker_says_so_and_ends_with_1() -> None:
     address = f"127.0.0.1:{free_ports(1)[0]}"
     ended = run(FAILING, Settings(brokers=address))
     assert ended.returncode == 1
-    assert f"CRITICAL streams.app: worker stopped: nothing listens at {address}" in ended.stderr
+    assert f"CRITICAL streams.kafka.app: worker stopped: nothing listens at {address}" in ended.stderr
 
 
 def test_a_worker_told_to_stop_commits_what_it_has_done(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:

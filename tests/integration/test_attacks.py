@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from sinks.access import OWNER, READER
-from sinks.engine_error import EngineError
-from tests.clickhouse import TOKENS, ClickHouse
+from streams.embedded.clickhouse.access import OWNER, READER
+from streams.embedded.clickhouse.engine_error import EngineError
+from tests.support.clickhouse import TOKENS, ClickHouse
 
 CANARY = "canary-of-the-owners-files"
 ROWS = [(1,), (2,), (3,)]

@@ -14,10 +14,10 @@ from streams.embedded.broker import BrokerError, BrokerProcess, free_ports
 from streams.embedded.kafka import Kafka
 from streams.embedded.tansu import Tansu
 from streams.settings import Settings
-from tests.brokers import Broker, wait_until
 from tests.faults.trial import read_all
-from tests.waiting import HUNG
-from tests.workers import create_topic, produce
+from tests.support.brokers import Broker, wait_until
+from tests.support.waiting import HUNG
+from tests.support.workers import create_topic, produce
 
 
 class Sleeper(BrokerProcess):

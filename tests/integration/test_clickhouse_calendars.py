@@ -6,9 +6,9 @@ import datetime as dt
 
 from hijridate import Gregorian
 
-from sinks.calendars import weekends
-from tests.clickhouse import ClickHouse
-from tests.sink_rows import NOON, frame, interaction
+from sinks.clickhouse.calendars import weekends
+from tests.support.clickhouse import ClickHouse
+from tests.support.sink_rows import NOON, frame, interaction
 
 
 def test_every_day_is_the_day_of_umm_al_qura(clickhouse: ClickHouse) -> None:

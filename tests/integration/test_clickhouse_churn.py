@@ -11,9 +11,9 @@ import pytest
 
 from streams.churn import store
 from streams.churn.study import Backtest, backtest, scored
-from tests.clickhouse import ClickHouse
 from tests.integration.test_clickhouse_queries import ask
-from tests.sink_rows import DAY, NOON, frame, interaction
+from tests.support.clickhouse import ClickHouse
+from tests.support.sink_rows import DAY, NOON, frame, interaction
 from tests.unit.test_churn import HORIZON, UNTIL, customers
 
 MOMENT = {"at": "2024-05-30 12:00:00", "horizon_days": "100"}  # 150 days after NOON

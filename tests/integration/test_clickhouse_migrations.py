@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from sinks import migrate as module
-from sinks.client import connect
-from sinks.migrate import Migration, MigrationError, migrate, migrations, pending
-from sinks.tables import TABLES
-from tests.clickhouse import ClickHouse
+from sinks.clickhouse import migrate as module
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.migrate import Migration, MigrationError, migrate, migrations, pending
+from sinks.clickhouse.tables import TABLES
+from tests.support.clickhouse import ClickHouse
 
 NAMES = [migration.name for migration in migrations()]
 

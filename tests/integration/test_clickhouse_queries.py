@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sinks.named import load
-from tests.clickhouse import ClickHouse
-from tests.sink_rows import DAY, NOON, frame, interaction, journey
+from sinks.clickhouse.named import load
+from tests.support.clickhouse import ClickHouse
+from tests.support.sink_rows import DAY, NOON, frame, interaction, journey
 
 
 def ask(clickhouse: ClickHouse, name: str, **given: str) -> list[tuple[object, ...]]:

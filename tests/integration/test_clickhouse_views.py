@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sinks.tables import TABLES
-from tests.clickhouse import ClickHouse
-from tests.sink_rows import DAY, NOON, frame, interaction, journey
+from sinks.clickhouse.tables import TABLES
+from tests.support.clickhouse import ClickHouse
+from tests.support.sink_rows import DAY, NOON, frame, interaction, journey
 
 VERSIONED = [table for table in TABLES.values() if table.versioned]
 

@@ -9,14 +9,14 @@ import polars as pl
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from sinks.client import connect
-from sinks.errors import ClickHouseUnavailableError
-from sinks.http_interface import Served
-from sinks.tables import TABLES
-from sinks.writer import LONGEST_PAUSE, FinalInsertError, Rejected, Retry, Writer
-from tests.clickhouse import ClickHouse, Faults
-from tests.sink_rows import NOON, frame, journey
-from tests.waiting import HUNG
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.errors import ClickHouseUnavailableError
+from sinks.clickhouse.tables import TABLES
+from sinks.clickhouse.writer import LONGEST_PAUSE, FinalInsertError, Rejected, Retry, Writer
+from streams.embedded.clickhouse.http_interface import Served
+from tests.support.clickhouse import ClickHouse, Faults
+from tests.support.sink_rows import NOON, frame, journey
+from tests.support.waiting import HUNG
 
 
 class Journal:

@@ -23,13 +23,13 @@ from aiokafka.record.util import calc_crc32c
 from schemas.decode import BatchDecoder
 from schemas.registry import LocalRegistry
 from schemas.single import encode_one
-from streams.app import build
 from streams.embedded.kafka import ensure_jars
 from streams.enrich.agent import create
+from streams.kafka.app import build
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
-from tests.brokers import Broker, until
-from tests.workers import administering, producing, running
+from tests.support.brokers import Broker, until
+from tests.support.workers import administering, producing, running
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 GARBAGE = b"this is not what it is said to be"

@@ -14,12 +14,12 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import RebalanceInProgressError
 from aiokafka.protocol.group import JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest
 
-from streams.embedded import leader
-from streams.embedded.leader import SOLE_SESSION_MS, join_at_once, replace_dead_leaders
+from streams.kafka import leader
+from streams.kafka.leader import SOLE_SESSION_MS, join_at_once, replace_dead_leaders
 from streams.settings import Settings
-from tests.brokers import Broker, until
-from tests.waiting import HUNG
-from tests.workers import create_topic
+from tests.support.brokers import Broker, until
+from tests.support.waiting import HUNG
+from tests.support.workers import create_topic
 
 ROUNDS = 4  # three who leave at once leave a dead leader behind about every other time
 SESSION = 2.0

@@ -19,21 +19,22 @@ import pytest
 from aiokafka.admin import NewPartitions
 
 from schemas import records
-from sinks.http_interface import Served
-from sinks.migrate import migrate
-from streams import cli, compiled
+from sinks.clickhouse.migrate import migrate
+from streams import compiled
+from streams.cli import main
 from streams.doctor import clickhouse as doctor_clickhouse
 from streams.doctor import installation, probe, topics
 from streams.doctor.broker import session, session_limits
 from streams.doctor.finding import Finding
 from streams.doctor.topics import fits
+from streams.embedded.clickhouse.http_interface import Served
+from streams.kafka.topics import config_of, ensure_topics
 from streams.settings import Settings
-from streams.topics import config_of, ensure_topics
 from streams.topology import TOPICS
-from tests import standins
-from tests.brokers import Broker, until
-from tests.clickhouse import ClickHouse
-from tests.workers import administering, create_topic
+from tests.support import standins
+from tests.support.brokers import Broker, until
+from tests.support.clickhouse import ClickHouse
+from tests.support.workers import administering, create_topic
 
 NOWHERE = "127.0.0.1:1"
 HOUR = {"retention.ms": "3600000"}
@@ -70,7 +71,7 @@ def _output(*arguments: str) -> tuple[int, str]:
 
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        code = cli.main(arguments)
+        code = main.main(arguments)
     return code, out.getvalue()
 
 

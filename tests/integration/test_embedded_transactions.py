@@ -12,14 +12,14 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
-from streams.app import build
 from streams.enrich import agent
+from streams.kafka.app import build
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
 from streams.sources.adapters import open_source
 from streams.sources.simulate import Options, write
-from streams.topics import ensure_topics
-from tests.brokers import Broker, until
-from tests.workers import producing, running
+from tests.support.brokers import Broker, until
+from tests.support.workers import producing, running
 
 
 def events(folder: Path) -> list[bytes]:

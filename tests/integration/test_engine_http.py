@@ -22,12 +22,12 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
-from sinks.access import OWNER, Tokens
-from sinks.engine import MERGE_TREE, Engine, EngineBusyError, EngineError
-from sinks.http_interface import serve
-from sinks.quoting import literal
-from tests.clickhouse import TOKENS, ClickHouse, LoopThread
-from tests.waiting import HUNG
+from sinks.clickhouse.quoting import literal
+from streams.embedded.clickhouse.access import OWNER, Tokens
+from streams.embedded.clickhouse.engine import MERGE_TREE, Engine, EngineBusyError, EngineError
+from streams.embedded.clickhouse.http_interface import serve
+from tests.support.clickhouse import TOKENS, ClickHouse, LoopThread
+from tests.support.waiting import HUNG
 
 CREATE = """
 CREATE TABLE t (a UInt64, s String, l LowCardinality(String), d DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY a
@@ -423,7 +423,7 @@ def test_one_process_a_folder_and_one_folder_a_process(engine: Engine, tmp_path:
     with pytest.raises(EngineBusyError, match="already has an engine on another folder"):
         Engine(f"{tmp_path}/other")
     code = f"""
-from sinks.engine import Engine, EngineBusyError
+from streams.embedded.clickhouse.engine import Engine, EngineBusyError
 try: Engine({str(engine.path)!r})
 except EngineBusyError as error: print(error)
 """
@@ -435,7 +435,7 @@ def test_engine_survives_restart_and_kill(tmp_path: Path) -> None:
     """What was stored is there after close and after SIGKILL; a closed engine says so."""
     script = f"""
 import os, signal
-from sinks.engine import Engine, EngineError
+from streams.embedded.clickhouse.engine import Engine, EngineError
 with Engine({str(tmp_path)!r} + "/e é") as e:
     e.query("CREATE DATABASE cx")
     e.query("CREATE TABLE cx.t (a UInt8) ENGINE = MergeTree ORDER BY a")
@@ -450,7 +450,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     first = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=HUNG)
     assert first.stdout.split("\n")[:1] == ["236"], first.stderr
     again = f"""
-from sinks.engine import Engine
+from streams.embedded.clickhouse.engine import Engine
 with Engine({str(tmp_path)!r} + "/e é") as e: print(e.query("SELECT sum(a) FROM cx.t").data)
 """
     second = subprocess.run([sys.executable, "-c", again], capture_output=True, text=True, timeout=HUNG, check=True)
@@ -465,7 +465,7 @@ def test_tables_are_merged_as_configured(engine: Engine) -> None:
 def test_close_stops_running_statements(tmp_path: Path) -> None:
     script = f"""
 import threading
-from sinks.engine import Engine, EngineError
+from streams.embedded.clickhouse.engine import Engine, EngineError
 e = Engine({str(tmp_path)!r})
 def work():
     try: e.query("SELECT sum(cityHash64(number)) FROM numbers(10000000000000)")

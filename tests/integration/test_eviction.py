@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from streams.sources.simulate import Options, write
-from tests.brokers import wait_until
-from tests.exactness import fingerprints, shuffled, tables
 from tests.integration.test_run import rihla
 from tests.integration.test_up import PATIENCE, owner_of, sums, up
-from tests.waiting import HUNG
+from tests.support.brokers import wait_until
+from tests.support.exactness import fingerprints, shuffled, tables
+from tests.support.waiting import HUNG
 
 
 def counted(data: Path, metric: str) -> float:

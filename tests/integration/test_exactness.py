@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.exactness import against_truth, fingerprints, rihla, shuffled, tables
+from tests.support.exactness import against_truth, fingerprints, rihla, shuffled, tables
 
 pytestmark = pytest.mark.slow
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sinks.segments import SEGMENTS
-from tests.clickhouse import ClickHouse
+from sinks.clickhouse.segments import SEGMENTS
 from tests.integration.test_clickhouse_queries import answers, ask
-from tests.sink_rows import DAY, NOON, frame, interaction, journey
+from tests.support.clickhouse import ClickHouse
+from tests.support.sink_rows import DAY, NOON, frame, interaction, journey
 
 HOUR = DAY // 24
 

@@ -19,9 +19,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from streams.embedded.broker import BrokerError
 from streams.embedded.datadir import DataDirectory, Owner
 from streams.embedded.kafka import Kafka
-from tests.brokers import wait_until
-from tests.exactness import rihla, view_rows
-from tests.waiting import HUNG, PATIENCE
+from tests.support.brokers import wait_until
+from tests.support.exactness import rihla, view_rows
+from tests.support.waiting import HUNG, PATIENCE
 
 pytestmark = pytest.mark.slow
 COMPACTED = ("identities", "journeys", "customers", "cases")

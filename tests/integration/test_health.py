@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from streams.health import Health
-from streams.transport import RecordBatch
-from tests.brokers import Broker, until
-from tests.workers import create_topic, produce, running, worker
+from streams.kafka.transport import RecordBatch
+from streams.worker.health import Health
+from tests.support.brokers import Broker, until
+from tests.support.workers import create_topic, produce, running, worker
 
 
 def test_a_worker_that_reads_makes_progress_and_one_too_many_stands_by(broker: Broker, topic_prefix: str) -> None:

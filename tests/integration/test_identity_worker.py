@@ -20,15 +20,15 @@ from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
 from streams.embedded.tether import tethered
-from streams.identity.frames import LINK_SCHEMA
 from streams.identity.graph import Link
-from streams.identity.identifiers import customer_id
-from streams.murmur2 import partitions_of
+from streams.kafka.partitioner import partitions_of
+from streams.kafka.topics import ensure_topics
+from streams.model.identifiers import customer_id
+from streams.model.subjects import LINK_SCHEMA
 from streams.settings import Settings
-from streams.topics import ensure_topics
 from streams.verify.identity import Identity, who_is_who
-from tests.brokers import Broker, until
-from tests.waiting import HUNG, PATIENCE
+from tests.support.brokers import Broker, until
+from tests.support.waiting import HUNG, PATIENCE
 
 PARTITIONS = 2
 

@@ -15,16 +15,16 @@ import pytest
 
 from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
-from streams.replay import Choice
-from streams.resend import replay
+from streams.dead_letters.replay import Choice
+from streams.dead_letters.resend import replay
 from streams.sources import jsonl
 from streams.verify.topics import read
 from streams.verify.verify import verify
-from tests.brokers import Broker, until
 from tests.faults import raising
 from tests.faults import world as worlds
 from tests.faults.raising import STAGES
 from tests.faults.world import KINDS, PATIENCE, World, page, sample, world
+from tests.support.brokers import Broker, until
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.clickhouse import ClickHouse
 from tests.integration.test_clickhouse_queries import ask
-from tests.sink_rows import DAY, frame, interaction, journey
+from tests.support.clickhouse import ClickHouse
+from tests.support.sink_rows import DAY, frame, interaction, journey
 
 NOW = int(time.time() * 1000)
 

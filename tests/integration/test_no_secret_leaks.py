@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from streams.cli import COMMANDS, main
-from tests.waiting import wait_until
+from streams.cli.main import COMMANDS, main
+from tests.support.waiting import wait_until
 
 CANARY = "cAnArY0s3cr3t"
 NOWHERE = "127.0.0.1:1"

@@ -13,18 +13,18 @@ from aiokafka.admin import NewTopic, RecordsToDelete
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
-from streams.app import build
 from streams.enrich import agent as enrich
 from streams.identity import agent as identity
-from streams.output import BatchProducer
-from streams.progress import SINCE
+from streams.kafka.app import build
+from streams.kafka.batch_producer import BatchProducer
+from streams.kafka.progress import SINCE
+from streams.kafka.topic_checks import faults
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
 from streams.sources.adapters import open_source
 from streams.sources.simulate import Options, write
-from streams.topic_checks import faults
-from streams.topics import ensure_topics
-from tests.brokers import Broker, until
-from tests.workers import administering, create_topic, producing, running
+from tests.support.brokers import Broker, until
+from tests.support.workers import administering, create_topic, producing, running
 
 pytestmark = pytest.mark.kafka
 

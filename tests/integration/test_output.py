@@ -13,12 +13,12 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from streams.embedded.tansu import Tansu
-from streams.output import BatchProducer, RecordTooLarge
-from streams.topics import ensure_changelogs, ensure_topics
+from streams.kafka.batch_producer import BatchProducer, RecordTooLarge
+from streams.kafka.topics import ensure_changelogs, ensure_topics
 from streams.topology import CHANNEL_TOPICS, TOPICS
-from tests.brokers import Broker, until
 from tests.faults.trial import read_all
-from tests.workers import administering, create_topic, producing
+from tests.support.brokers import Broker, until
+from tests.support.workers import administering, create_topic, producing
 
 
 def test_rows_arrive_whole_in_order_and_acknowledged(broker: Broker, topic_prefix: str) -> None:

@@ -15,8 +15,8 @@ from typing import IO, Any
 
 from streams.embedded.tether import tethered
 from streams.settings import Settings
-from tests.brokers import Broker, until
 from tests.integration.test_codecs import Written
+from tests.support.brokers import Broker, until
 
 AT_ONCE = 0.25  # seconds within which a line is to be sent
 
@@ -70,7 +70,7 @@ def test_a_line_of_a_pipe_is_sent_when_it_has_come(embedded_broker: Broker, topi
             async def sent(count: int) -> bool:
                 return len(await stays.read()) >= count
 
-            from streams.topics import ensure_topics
+            from streams.kafka.topics import ensure_topics
 
             await ensure_topics(settings)
             async with Written(settings, "stay") as stays:

@@ -21,12 +21,12 @@ from schemas.decode import BatchDecoder
 from schemas.registry import LocalRegistry
 from schemas.wire import prefix
 from streams.embedded.tether import tethered
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
-from tests.brokers import Broker, until
 from tests.integration.test_codecs import Written, event, numbers
-from tests.registries import serving
-from tests.workers import committed, producing
+from tests.support.brokers import Broker, until
+from tests.support.registries import serving
+from tests.support.workers import committed, producing
 
 STAY = {"schema": json.dumps(records.raw("stay"))}
 

@@ -17,9 +17,12 @@ from aiokafka.admin import NewPartitions, RecordsToDelete
 from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
 from streams.errors import RihlaError
-from streams.layout import TOGETHER, changelog, misfit
-from streams.murmur2 import partitions_of
-from streams.output import BatchProducer, recalled_last
+from streams.kafka.batch_producer import BatchProducer, recalled_last
+from streams.kafka.changelog_table import MARK, TERM
+from streams.kafka.layout import TOGETHER, changelog, misfit
+from streams.kafka.partitioner import partitions_of
+from streams.kafka.topic_checks import strays
+from streams.kafka.topics import ensure_changelogs, ensure_topics, layout_of
 from streams.repartition import groups
 from streams.repartition.reading import Reader
 from streams.repartition.run import give_up, repartition
@@ -29,11 +32,8 @@ from streams.stitch.encoding import decode, encode
 from streams.stitch.eviction import NONE_STORED
 from streams.stitch.subject import RECALLED, Subject
 from streams.stitch.summary import Summary
-from streams.table import MARK, TERM
-from streams.topic_checks import strays
-from streams.topics import ensure_changelogs, ensure_topics, layout_of
-from tests.brokers import Broker, until
-from tests.workers import administering, producing
+from tests.support.brokers import Broker, until
+from tests.support.workers import administering, producing
 
 pytestmark = pytest.mark.kafka
 

@@ -12,12 +12,12 @@ import pytest
 
 from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
-from sinks.client import connect
-from streams.replay import events_of
-from streams.resend import NAME
-from tests.brokers import wait_until
+from sinks.clickhouse.client import connect
+from streams.dead_letters.replay import events_of
+from streams.dead_letters.resend import NAME
 from tests.integration.test_run import rihla, rows, said
 from tests.integration.test_up import PATIENCE, owner_of, up
+from tests.support.brokers import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -14,24 +14,24 @@ from polars.testing import assert_frame_equal
 
 from schemas.decode import BatchDecoder
 from schemas.registry import LocalRegistry
-from sinks.migrate import migrate
-from sinks.stored import interactions
-from sinks.tables import TABLES
-from sinks.writer import Writer
-from streams.embedded import restore
-from streams.embedded.restore import largest_epoch
-from streams.feed import producing
-from streams.identity.frames import LINK_SCHEMA, subjects_and_links
-from streams.murmur2 import partitions_of
-from streams.output import RAISED, RESTORED
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.stored import interactions
+from sinks.clickhouse.tables import TABLES
+from sinks.clickhouse.writer import Writer
+from streams.kafka.batch_producer import RAISED, RESTORED
+from streams.kafka.partitioner import partitions_of
+from streams.kafka.topics import ensure_topics
+from streams.model.subjects import LINK_SCHEMA, subjects_and_links
+from streams.restore import events as restore
+from streams.restore.events import largest_epoch
 from streams.settings import Settings
 from streams.sources import jsonl
+from streams.sources.feeder import producing
 from streams.sources.simulate import Options, write
-from streams.topics import ensure_topics
-from tests.brokers import Broker
-from tests.by_columns import Enricher
-from tests.clickhouse import ClickHouse
-from tests.waiting import HUNG
+from tests.support.brokers import Broker
+from tests.support.by_columns import Enricher
+from tests.support.clickhouse import ClickHouse
+from tests.support.waiting import HUNG
 
 KEY = ["subject", "event_id"]
 NOW = 1_900_000_000_000  # later than anything simulated, epoch milliseconds

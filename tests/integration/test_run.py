@@ -14,8 +14,8 @@ import pytest
 
 from streams.embedded.datadir import DataDirectory, History
 from streams.sources.simulate import Options, write
-from tests.brokers import Broker
-from tests.waiting import HUNG
+from tests.support.brokers import Broker
+from tests.support.waiting import HUNG
 
 BAD_LINES = b'{"no json\n\n{"channel": "booking", "touchpoint": 7}\n[]\n'
 N_BAD_LINES = 3

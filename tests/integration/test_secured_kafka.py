@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
-from sinks.access import OWNER
-from sinks.client import connect
-from sinks.migrate import migrate
-from streams import kafka_clients
-from streams.acl_check import AclError, missing, require
-from streams.acls import ACCESS, CREATE, DESCRIBE, PIPELINE, WORKERS, Acl, acls
-from streams.embedded.database import Database
-from streams.kafka_refusals import BrokerRefusedError
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.migrate import migrate
+from streams.embedded.clickhouse.access import OWNER
+from streams.embedded.clickhouse.database import Database
+from streams.kafka import clients
+from streams.kafka.acl_check import AclError, missing, require
+from streams.kafka.acls import ACCESS, CREATE, DESCRIBE, PIPELINE, WORKERS, Acl, acls
+from streams.kafka.refusals import BrokerRefusedError
+from streams.kafka.topics import TopicDeniedError, ensure_topics
 from streams.settings import Settings, environment
-from streams.topics import TopicDeniedError, ensure_topics
-from tests.secured import Secured, password, secured, token
-from tests.waiting import wait_until
+from tests.support.secured import Secured, password, secured, token
+from tests.support.waiting import wait_until
 
 __all__ = ["secured"]
 
@@ -42,7 +42,7 @@ STRONG = "SASL_SSL SCRAM-SHA-512"
 
 async def topics_seen(settings: Settings) -> list[str]:
     """The topics that the broker shows to a user."""
-    admin = kafka_clients.admin(settings)
+    admin = clients.admin(settings)
     try:
         await admin.start()
         return list(await admin.list_topics())
@@ -127,7 +127,7 @@ def test_a_command_makes_the_token_and_what_it_fails_with_is_told(secured: Secur
 def test_certificates_renewed_on_disk_are_taken_at_the_next_connection(secured: Secured, tmp_path: Path) -> None:
     ours = tmp_path / "ours.pem"
     shutil.copy(secured.folder / "doctor.pem", ours)
-    options = kafka_clients.client_options(secured.who("doctor", "SSL", ssl_certificate=str(ours)))
+    options = clients.client_options(secured.who("doctor", "SSL", ssl_certificate=str(ours)))
     context = options["ssl_context"]
 
     async def subject() -> str:
@@ -177,7 +177,7 @@ def test_a_missing_right_is_named_with_the_command_that_grants_it(secured: Secur
 
 async def ensure_changelog_topics(secured: Secured, settings: Settings, who: str) -> None:
     """Make a worker's changelogs."""
-    from streams.topics import ensure_changelogs
+    from streams.kafka.topics import ensure_changelogs
 
     tables = ACCESS[who].changelogs
     names = {f"{settings.group(who)}-{table}-changelog": 1 for table in tables}

@@ -14,9 +14,9 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.sources.simulate import Options, write
-from tests.brokers import wait_until
 from tests.integration.test_run import rihla
 from tests.integration.test_up import PATIENCE, owner_of, sums, up
+from tests.support.brokers import wait_until
 from tests.unit.test_deploy_prometheus import DEPLOY, PROMTOOL, promtool
 
 pytestmark = pytest.mark.skipif(

@@ -18,18 +18,19 @@ import pytest
 from schemas.encode import BatchEncoder
 from schemas.records import polars_schema
 from schemas.registry import LocalRegistry
-from sinks import agent, writer
-from sinks.http_interface import Served
-from sinks.writer import FinalInsertError
-from streams.app import QUEUED_BATCHES, App, build
-from streams.gather import READ_AHEAD
-from streams.output import BatchProducer
+from sinks import agent
+from sinks.clickhouse import writer
+from sinks.clickhouse.writer import FinalInsertError
+from streams.embedded.clickhouse.http_interface import Served
+from streams.kafka.app import QUEUED_BATCHES, App, build
+from streams.kafka.batch_producer import BatchProducer
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings, environment
-from streams.topics import ensure_topics
-from tests.brokers import Broker, until, wait_until
-from tests.clickhouse import ClickHouse, Faults
-from tests.sink_rows import NOON, frame, journey
-from tests.workers import producing, running
+from streams.worker.batching import READ_AHEAD
+from tests.support.brokers import Broker, until, wait_until
+from tests.support.clickhouse import ClickHouse, Faults
+from tests.support.sink_rows import NOON, frame, journey
+from tests.support.workers import producing, running
 
 BATCH = 100
 ROWS = 1000

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from streams import gather, transport
-from streams.app import App, build
-from streams.output import Output
+from streams.kafka import transport
+from streams.kafka.app import App, build
+from streams.kafka.batch_producer import Output
+from streams.kafka.changelog_table import MARK, TERM, BatchTable, RecoveryError
+from streams.kafka.transport import OwnershipLost
 from streams.settings import Settings
-from streams.table import MARK, TERM, BatchTable, RecoveryError
-from streams.transport import OwnershipLost
-from tests.brokers import Broker, until
+from streams.worker import batching
 from tests.faults.trial import read_all
-from tests.workers import create_topic, produce, running
+from tests.support.brokers import Broker, until
+from tests.support.workers import create_topic, produce, running
 
 PARTITIONS = 2
 MOVING = 0  # the partition that Faust's assignor gives to a second worker
@@ -34,7 +35,7 @@ async def table_of(settings: Settings, handle: Any = noted, **options: Any) -> t
 
     @app.agent(app.topic(settings.topic("in")))
     async def agent(stream: Any) -> None:
-        await gather.consume(stream, handle)
+        await batching.consume(stream, handle)
 
     return app, table
 

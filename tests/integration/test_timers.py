@@ -18,14 +18,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
 from streams.clock import now_ms
-from streams.output import BatchProducer
+from streams.kafka.batch_producer import BatchProducer
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
-from tests.alert_worlds import HOUR, INTERACTION, NOW, event
-from tests.brokers import Broker, until
 from tests.integration.test_alerts import PATIENCE, Alerts, reading, worker
-from tests.waiting import HUNG
-from tests.workers import producing
+from tests.support.alert_worlds import HOUR, INTERACTION, NOW, event
+from tests.support.brokers import Broker, until
+from tests.support.waiting import HUNG
+from tests.support.workers import producing
 
 RULES = """
 [unanswered]

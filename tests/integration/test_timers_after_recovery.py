@@ -14,17 +14,17 @@ import pytest
 
 from streams.alerts.match import Matcher
 from streams.alerts.rules import load
-from streams.app import build
-from streams.edge import now_ms
+from streams.kafka.app import build
+from streams.kafka.changelog_table import BatchTable
+from streams.kafka.topics import ensure_changelogs, ensure_topics
 from streams.settings import Settings
 from streams.stitch.agent import create
-from streams.table import BatchTable
-from streams.topics import ensure_changelogs, ensure_topics
-from tests.alert_worlds import HOUR, NOW, World, event
-from tests.brokers import Broker, until
+from streams.worker.io import now_ms
 from tests.integration.test_alerts import reading
 from tests.integration.test_timers import RULES, complaint, raised, send
-from tests.workers import producing, running
+from tests.support.alert_worlds import HOUR, NOW, World, event
+from tests.support.brokers import Broker, until
+from tests.support.workers import producing, running
 
 STATES = 300_000
 DUE = 400

@@ -20,10 +20,10 @@ import trustme
 
 from schemas.registry import HttpRegistry, RegistryError
 from schemas.wire import CONFLUENT, WireHeader
-from sinks.access import OWNER
-from sinks.client import connect
-from sinks.errors import ClickHouseRefusedError
-from streams.embedded.database import Database
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.errors import ClickHouseRefusedError
+from streams.embedded.clickhouse.access import OWNER
+from streams.embedded.clickhouse.database import Database
 from streams.embedded.keys import read_token
 from streams.settings import Settings
 

@@ -13,14 +13,14 @@ from aiokafka.admin import NewTopic
 from schemas.decode import BatchDecoder
 from schemas.registry import LocalRegistry
 from schemas.single import decode_one, encode_one
-from streams.app import REQUEST_BYTES
-from streams.dead_letters import is_cut
-from streams.originals import GONE, UNREADABLE, originals
-from streams.output import RECORD_OVERHEAD
+from streams.dead_letters.originals import GONE, UNREADABLE, originals
+from streams.kafka.app import REQUEST_BYTES
+from streams.kafka.batch_producer import RECORD_OVERHEAD
+from streams.model.dead_letter import is_cut
 from streams.settings import Settings
-from tests.brokers import Broker, until
 from tests.integration.test_codecs import Written, enriching, event, numbers
-from tests.workers import administering, producing
+from tests.support.brokers import Broker, until
+from tests.support.workers import administering, producing
 
 
 async def make_topics(settings: Settings, limits: Mapping[str, int]) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streams.app import QUEUED_BATCHES
-from streams.columns import Columns
-from streams.transport import HoleError, RecordBatch, lags, positions, still_owner
-from tests.brokers import Broker, until
-from tests.workers import committed, create_topic, produce, running, worker
+from streams.kafka.app import QUEUED_BATCHES
+from streams.kafka.record_batch import Columns
+from streams.kafka.transport import HoleError, RecordBatch, lags, positions, still_owner
+from tests.support.brokers import Broker, until
+from tests.support.workers import committed, create_topic, produce, running, worker
 
 EVENTS = 6000
 

@@ -8,11 +8,11 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
-from streams.missed import Missed
-from streams.transport import lags, positions
-from tests.brokers import Broker, until
+from streams.kafka.missed import Missed
+from streams.kafka.transport import lags, positions
 from tests.integration.test_transport import Seen, numbered
-from tests.workers import administering, create_topic, produce, producing, running, worker
+from tests.support.brokers import Broker, until
+from tests.support.workers import administering, create_topic, produce, producing, running, worker
 
 pytestmark = pytest.mark.kafka
 

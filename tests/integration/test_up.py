@@ -20,9 +20,9 @@ from streams.embedded.datadir import DataDirectory, Owner
 from streams.embedded.memory import tree_memory
 from streams.sources.simulate import Options, write
 from streams.topology import DEAD_LETTERS, WORKERS_BY_NAME
-from tests.brokers import wait_until
 from tests.integration.test_run import rihla, rows
-from tests.waiting import HUNG, PATIENCE
+from tests.support.brokers import wait_until
+from tests.support.waiting import HUNG, PATIENCE
 
 
 @contextmanager

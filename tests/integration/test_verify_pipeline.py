@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from streams.embedded.datadir import DataDirectory
-from tests.brokers import wait_until
-from tests.waiting import HUNG
+from tests.support.brokers import wait_until
+from tests.support.waiting import HUNG
 
 RIHLA = (sys.executable, "-m", "streams.cli")
 

@@ -10,16 +10,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from sinks.access import OWNER
-from sinks.client import connect
-from sinks.engine import Engine
-from sinks.http_interface import Served
-from sinks.tables import TABLES
-from streams import cli
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.tables import TABLES
+from streams.cli import main
+from streams.embedded.clickhouse.access import OWNER
+from streams.embedded.clickhouse.engine import Engine
+from streams.embedded.clickhouse.http_interface import Served
 from streams.verify import store
 from streams.verify.verify import KEYS, verify
-from tests.clickhouse import ClickHouse, url_as
-from tests.plain_workers import DAY_MS, RECORDS, Workers, interaction, log_of
+from tests.support.clickhouse import ClickHouse, url_as
+from tests.support.plain_workers import DAY_MS, RECORDS, Workers, interaction, log_of
 
 ONE, TWO = ("customer", "1"), ("customer", "2")
 MAIL, DEVICE = ("email_sha256", "e"), ("device", "d")
@@ -297,7 +297,7 @@ def test_a_row_whose_inputs_change_is_not_judged(stored: ClickHouse) -> None:
 
 
 def command(stored: ClickHouse, *arguments: str) -> int:
-    return cli.main(["verify", "--clickhouse", stored.url, "--database", stored.database, "--settle", "0", *arguments])
+    return main.main(["verify", "--clickhouse", stored.url, "--database", stored.database, "--settle", "0", *arguments])
 
 
 def test_the_command_tells_people(stored: ClickHouse, capsys: pytest.CaptureFixture[str]) -> None:
@@ -330,4 +330,4 @@ def test_a_database_without_tables_is_told_as_such(clickhouse: ClickHouse, capsy
 
 
 def test_wrong_usage_has_an_exit_status_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["verify", "--source", "memory"]) == 2
+    assert main.main(["verify", "--source", "memory"]) == 2

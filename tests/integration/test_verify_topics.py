@@ -13,17 +13,17 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from schemas.encode import BatchEncoder
 from streams.errors import RihlaError
-from streams.feed import producing, registry_of
-from streams.identity.frames import keys_of, subjects_and_links
-from streams.output import BatchProducer
+from streams.kafka.batch_producer import BatchProducer
+from streams.kafka.topics import ensure_topics
+from streams.model.subjects import keys_of, subjects_and_links
 from streams.settings import Settings
-from streams.topics import ensure_topics
+from streams.sources.feeder import producing, registry_of
 from streams.verify.topics import Log, read
 from streams.verify.verify import CONTENT, LINKS, verify
-from tests.brokers import Broker
-from tests.clickhouse import ClickHouse
 from tests.integration.test_verify_store import EVENTS, changed, copied, fill
-from tests.plain_workers import log_of
+from tests.support.brokers import Broker
+from tests.support.clickhouse import ClickHouse
+from tests.support.plain_workers import log_of
 
 LOG = log_of(EVENTS)
 LINKS_OF_LOG = subjects_and_links(LOG)[1]

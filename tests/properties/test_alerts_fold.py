@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.alerts.tally import CLOSED, RAISED
-from tests.alert_worlds import DAY, HOUR, NOW, World, event
+from tests.support.alert_worlds import DAY, HOUR, NOW, World, event
 
 SUBJECTS = ("customer:a", "loyalty:l", "device:d")
 TOUCHPOINTS = (

@@ -25,12 +25,12 @@ from streams.enrich.validate import DAY_MS, EARLIEST_MS, MONEY_LIMIT
 from streams.erasure.erased import Erased, Erasure
 from streams.erasure.guard import guard
 from streams.erasure.key import fingerprint, key_id
-from streams.identity.normal import Nobody
+from streams.model.normal import Nobody
 from streams.sources import jsonl
 from streams.sources.simulate import Options, write
-from tests import by_columns
 from tests.properties.test_codec_corruption import CORRUPTIONS
 from tests.properties.test_codec_roundtrip import values
+from tests.support import by_columns
 
 REGISTRY = LocalRegistry()
 NOW = 1_800_000_000_000

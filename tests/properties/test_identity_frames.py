@@ -6,8 +6,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.identity.frames import LINK_SCHEMA, in_columns, one_by_one, subjects
-from streams.identity.identifiers import subject_of
+from streams.model.identifiers import subject_of
+from streams.model.subjects import LINK_SCHEMA, in_columns, one_by_one, subjects
 from streams.verify.identity import links_of
 
 SCHEMA = {

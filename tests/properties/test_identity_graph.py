@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.identity.graph import Applied, Graph, Link
-from streams.identity.identifiers import names_booking, strength
+from streams.model.identifiers import names_booking, strength
 from streams.verify.identity import Identity, links_of, who_is_who
 
 PEOPLE = st.sampled_from(

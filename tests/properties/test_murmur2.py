@@ -7,8 +7,8 @@ from aiokafka.partitioner import murmur2 as reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams import keyed
-from streams.murmur2 import murmur2, partitions_of
+from streams.kafka import keyed
+from streams.kafka.partitioner import murmur2, partitions_of
 
 KEYS = st.lists(st.binary(max_size=70), max_size=60)
 

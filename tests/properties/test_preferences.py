@@ -8,8 +8,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import catalogue
 from schemas.records import polars_schema
+from streams.model import catalogue
 from streams.stitch.preferences import Preferences, load
 from streams.verify.customers import _preferences
 

@@ -17,12 +17,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.records import polars_schema
-from streams.identity.identifiers import kind_of
+from streams.model.identifiers import kind_of
 from streams.sources import jsonl
 from streams.sources.simulate import Options, write
 from streams.verify.identity import who_is_who
 from streams.verify.journeys import tables
-from tests.by_columns import Enricher
+from tests.support.by_columns import Enricher
 
 INSTRUMENTS = ("nps", "csat", "ces", "stars")
 NOW = 1_800_000_000_000

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streams.stitch import dense
-from streams.stitch.dense import WORTH, compress, decompress
+from streams.stitch import compression
+from streams.stitch.compression import WORTH, compress, decompress
 from streams.stitch.encoding import decode, encode
 from streams.stitch.subject import Subject
 
@@ -35,7 +35,7 @@ def test_other_bytes_are_read_as_they_are_or_refused(spoilt: bytes, data: st.Dat
     with contextlib.suppress(ValueError):
         decompress(spoilt)
     with contextlib.suppress(ValueError):
-        decompress(bytes([dense.NUMBER]) + spoilt)
+        decompress(bytes([compression.NUMBER]) + spoilt)
     whole = bytearray(compress(b"\x9f" + bytes(range(200))))
     whole[data.draw(st.integers(1, len(whole) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(ValueError):
@@ -44,7 +44,7 @@ def test_other_bytes_are_read_as_they_are_or_refused(spoilt: bytes, data: st.Dat
 
 def test_a_dictionary_is_never_changed() -> None:
     """Whoever needs another one gives it the next number, and keeps this one for what was written with it."""
-    assert hashlib.sha256(dense.DICTIONARY.read_bytes()).hexdigest() == (
+    assert hashlib.sha256(compression.DICTIONARY.read_bytes()).hexdigest() == (
         "0ce8dec9ee9a4222b356732cbe1c4162777431e843a63f3a6f93d14263fd920e"
     )
     assert decode(b64decode(WRITTEN)) == STATE, b64encode(encode(STATE))

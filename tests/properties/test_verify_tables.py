@@ -14,12 +14,12 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import catalogue
 from schemas.records import CHANNELS
+from streams.model import catalogue
 from streams.verify.compare import compare
 from streams.verify.recompute import recompute
 from streams.verify.verify import KEYS
-from tests.plain_workers import DAY_MS, RECORDS, Workers, interaction, log_of
+from tests.support.plain_workers import DAY_MS, RECORDS, Workers, interaction, log_of
 
 UNKNOWN = "stay.not_in_the_catalogue"
 IGNORED = {"customers": ("duplicates",)}

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from streams.acls import ACCESS, PIPELINE, WORKERS, Acl, acls, as_commands, as_json, as_strimzi
-from streams.cli import cli
+from streams.cli.main import cli
+from streams.kafka.acls import ACCESS, PIPELINE, WORKERS, Acl, acls, as_commands, as_json, as_strimzi
 from streams.settings import Settings
 from streams.topology import TOPICS, WORKERS_BY_NAME
 

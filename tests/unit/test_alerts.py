@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.alert_worlds import DAY, HOUR, NOW, World, event
+from tests.support.alert_worlds import DAY, HOUR, NOW, World, event
 
 MINUTE = HOUR // 60
 

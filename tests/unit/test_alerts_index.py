@@ -11,9 +11,9 @@ import pytest
 
 from streams.alerts.index import Index
 from streams.alerts.ticker import Ticker
+from streams.kafka.transport import OwnershipLost
 from streams.stitch.peek import watch_of
-from streams.transport import OwnershipLost
-from tests.alert_worlds import World, event
+from tests.support.alert_worlds import World, event
 
 DUE = 1
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from schemas import catalogue, records
-from schemas.catalogue import CatalogueError
-from streams.model import vocabulary
+from schemas import records
+from streams.model import catalogue, vocabulary
+from streams.model.catalogue import CatalogueError
 
 HEADER = "name,channel,milestone,prior,effort,case_role,aspect,doc"
 

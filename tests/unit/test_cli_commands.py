@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from streams import cli
+from streams.cli import main
 
 
 def run(*arguments: str, stdin: str | bytes = "") -> Result:
     """A command in this process, its output and exit status kept."""
-    return CliRunner().invoke(cli.cli, list(arguments), input=stdin, standalone_mode=False)
+    return CliRunner().invoke(main.cli, list(arguments), input=stdin, standalone_mode=False)
 
 
 def test_score_answers_each_line_in_order() -> None:
@@ -52,7 +52,7 @@ def test_simulate_writes_the_same_events_for_the_same_seed(tmp_path: Path) -> No
 
 
 def test_simulate_refuses_what_makes_no_sense(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["simulate", "--languages", "en,xx"]) == 2
+    assert main.main(["simulate", "--languages", "en,xx"]) == 2
     assert "languages must be some of" in capsys.readouterr().err
 
 
@@ -60,14 +60,14 @@ def test_doctor_tells_a_problem_from_what_nobody_has_set(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nobody = ["--brokers", "127.0.0.1:1", "--clickhouse", "http://user:secret@127.0.0.1:1"]
-    assert cli.main(["doctor", *nobody]) == 1
+    assert main.main(["doctor", *nobody]) == 1
     out = capsys.readouterr().out
     assert "problem  broker 127.0.0.1:1" in out
     assert re.search(r"problem  ClickHouse http://127\.0\.0\.1:1: .*: Connection refused\n", out)
     assert "secret" not in out
     assert out.endswith("2 problems\n")
     monkeypatch.setenv("RIHLA_REGISTRY", "http://127.0.0.1:1")
-    assert cli.main(["doctor", *nobody]) == 1
+    assert main.main(["doctor", *nobody]) == 1
     assert "problem  registry http://127.0.0.1:1" in capsys.readouterr().out
 
 
@@ -91,5 +91,5 @@ def test_query_lists_and_explains_the_named_queries() -> None:
 def test_query_says_what_is_wrong_before_it_asks(
     arguments: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(arguments) == status
+    assert main.main(arguments) == status
     assert message in capsys.readouterr().err

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from streams.commands.display import show_summary
-from streams.commands.run import exit_status
+from streams.cli.display import show_summary
+from streams.cli.run import exit_status
 from streams.embedded.accounting import Account
 from streams.embedded.run import Summary
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streams import consumer_thread
+from streams.kafka import consumer_thread
 
 
 def test_only_after_a_fetch_that_found_something_the_next_one_waits(monkeypatch: pytest.MonkeyPatch) -> None:

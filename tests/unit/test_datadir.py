@@ -15,7 +15,7 @@ import pytest
 from streams.embedded import datadir
 from streams.embedded.datadir import DataDirectory, DataInUse, History
 from streams.errors import RihlaError
-from tests.waiting import HUNG
+from tests.support.waiting import HUNG
 
 OWNS = """
 import sys

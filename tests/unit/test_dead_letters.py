@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
-from streams.dead_letters import CUT, DeadLetter, cut_to, is_cut, letters_frame
+from streams.model.dead_letter import CUT, DeadLetter, cut_to, is_cut, letters_frame
 
 ENCODER = BatchEncoder("dead_letter", LocalRegistry())
 

@@ -11,8 +11,8 @@ from aiokafka import codec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.decompress import CODECS, UnreadableBatchError, decompress, missing
 from streams.doctor import installation
+from streams.kafka.decompress import CODECS, UnreadableBatchError, decompress, missing
 
 MADE = {
     1: [codec.gzip_encode, lambda data: gzip.compress(data[:5]) + gzip.compress(data[5:])],

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from streams.app import STOP_WITHIN
+from streams.kafka.app import STOP_WITHIN
 from streams.settings import Settings
 from streams.topology import WORKERS_BY_NAME
 

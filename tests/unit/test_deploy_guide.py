@@ -37,7 +37,7 @@ def test_the_page_on_security_names_settings() -> None:
 
 
 def test_defaults_of_the_command() -> None:
-    from streams.commands import worker
+    from streams.cli import worker
 
     options = {option.name: option for option in worker.worker.params}
     for name, default in OF_THE_COMMAND.items():

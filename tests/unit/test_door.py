@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from streams.door import Door, Limits, pieces
-from streams.web import serve
+from streams.worker.page import serve
 
 SHORT = 0.05
 LONG = 3600.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streams.embedded.drain import Lag, Ledger, Stalled, behind, wait_until_drained
+from streams.kafka.drain import Lag, Ledger, Stalled, behind, wait_until_drained
 
 TOPICS = {"enrich": ["cx.booking"], "stitch": ["cx.interactions", "cx.parts"]}
 

@@ -11,11 +11,11 @@ import pytest
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
-from streams.dead_letters import DeadLetter
-from streams.edge import Edge
-from streams.progress import RecordBatch, Records
+from streams.kafka.progress import RecordBatch, Records
+from streams.model.dead_letter import DeadLetter
 from streams.settings import Settings
-from tests.columns import columns
+from streams.worker.io import Edge
+from tests.support.columns import columns
 
 
 def records(topic: str, *values: bytes) -> Records:

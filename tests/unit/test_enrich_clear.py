@@ -11,13 +11,13 @@ from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.records import polars_schema
 from schemas.registry import LocalRegistry
-from streams.columns import Columns
 from streams.embedded.accounting import event_keys
 from streams.enrich.agent import _refused
 from streams.enrich.enriched import Enriched
 from streams.enrich.transform import Enricher
-from streams.identity.normal import Nobody
-from streams.progress import RecordBatch, Records
+from streams.kafka.progress import RecordBatch, Records
+from streams.kafka.record_batch import Columns
+from streams.model.normal import Nobody
 
 NOW = 1_750_000_000_000
 ADDRESS, NUMBER = "Amina@Example.com", "+966 50 123 4567"

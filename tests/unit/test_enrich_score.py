@@ -14,7 +14,7 @@ from schemas import records
 from schemas.datums import DatumReader
 from schemas.records import frame_type
 from streams.enrich.score import FIELDS, Opinions, survey_score
-from tests.by_columns import with_scores
+from tests.support.by_columns import with_scores
 
 INTERACTION = records.inlined("interaction")
 OPINIONS = Opinions(INTERACTION["fields"])

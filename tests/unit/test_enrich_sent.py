@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.enrich.sent import SentLinks
+from streams.enrich.link_cache import SentLinks
 
 Link = tuple[str, str, int]
 

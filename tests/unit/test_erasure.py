@@ -15,8 +15,8 @@ from schemas.registry import LocalRegistry
 from streams.erasure.erased import Erased, Erasure, OtherKeyError
 from streams.erasure.guard import NOW, guard
 from streams.erasure.key import fingerprint, from_environment, key_id
-from streams.erasure.patterns import avro, expression, needles
 from streams.errors import RihlaError
+from streams.model.patterns import avro, expression, needles
 from streams.stitch.encoding import decode, encode
 from streams.stitch.erase import erase
 from streams.stitch.subject import Part, Subject

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from streams import gather as module
-from streams.gather import PATIENCE, READ_AHEAD, gather, pause
-from streams.progress import RecordBatch
-from streams.transport import OwnershipLost
-from tests.columns import columns
-from tests.waiting import HUNG, until
+from streams.kafka.progress import RecordBatch
+from streams.kafka.transport import OwnershipLost
+from streams.worker import batching as module
+from streams.worker.batching import PATIENCE, READ_AHEAD, gather, pause
+from tests.support.columns import columns
+from tests.support.waiting import HUNG, until
 
 
 def batch(number: int, records: int = 10, size: int = 100, generation: int = 1) -> RecordBatch:

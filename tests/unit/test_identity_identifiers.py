@@ -11,8 +11,8 @@ from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
 from streams.identity.changelog import GraphState, link_key, link_of
 from streams.identity.graph import Change
-from streams.identity.identifiers import KINDS, customer_id, limit, named, strength, subject_of
 from streams.identity.resolver import records
+from streams.model.identifiers import KINDS, customer_id, limit, named, strength, subject_of
 
 
 def test_strongest_first_by_kind_then_by_value_and_unknown_kinds_last_by_name() -> None:

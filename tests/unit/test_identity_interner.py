@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streams.identity.identifiers import KINDS, UNKNOWN_RANK, rank
 from streams.identity.interner import BOOKING_RANK, Interner, pack, unpack
+from streams.model.identifiers import KINDS, UNKNOWN_RANK, rank
 
 KIND = st.one_of(st.sampled_from([*KINDS, "booking_ref", "passport", ""]), st.text(max_size=4))
 VALUE = st.one_of(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.identity.normal import Nobody, in_clear, normal, normal_identifier, normal_pair, secrets
+from streams.model.normal import Nobody, in_clear, normal, normal_identifier, normal_pair, secrets
 
 HASH = sha256(b"amina@example.com").hexdigest()
 BLANKS = st.text(alphabet=" \t\n\u00a0\u3000\u200b\ufeff\u00ad\u2060", max_size=3)

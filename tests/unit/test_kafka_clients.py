@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from streams.kafka_clients import TokenError, Tokens, client_options, credentials, expiry
+from streams.kafka.clients import TokenError, Tokens, client_options, credentials, expiry
 from streams.settings import Settings, SettingsError
 
 ROOT = Path(__file__).parents[2]
 MAKERS = {"AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaAdminClient", "AIOKafkaClient"}
-HERE = "streams/kafka_clients.py"
+HERE = "streams/kafka/clients.py"
 
 
 def test_no_client_is_made_elsewhere() -> None:
@@ -29,11 +29,11 @@ def test_no_client_is_made_elsewhere() -> None:
             named = {keyword.arg for keyword in node.keywords}
             if (called in MAKERS or "bootstrap_servers" in named) and name != HERE:
                 found.append(f"{name}:{node.lineno}")
-    assert not found, "made outside of streams.kafka_clients, so without TLS and without a user"
+    assert not found, "made outside of streams.kafka.clients, so without TLS and without a user"
 
 
 def test_the_app_of_a_worker_has_the_same_credentials() -> None:
-    text = (ROOT / "streams/app.py").read_text("utf-8")
+    text = (ROOT / "streams/kafka/app.py").read_text("utf-8")
     assert "broker_credentials=kafka_clients.credentials(settings)" in text
 
 

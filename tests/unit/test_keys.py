@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sinks.access import OWNER, READER, Tokens
-from sinks.client import connect
+from sinks.clickhouse.client import connect
+from streams.embedded.clickhouse.access import OWNER, READER, Tokens
 from streams.embedded.keys import address_of, read_token, tokens_of, url_for
 from streams.errors import RihlaError
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.layout import TOGETHER, LayoutError, changed, changelog, check_places, misfit, sibling
-from streams.murmur2 import partitions_of
+from streams.kafka.layout import TOGETHER, LayoutError, changed, changelog, check_places, misfit, sibling
+from streams.kafka.partitioner import partitions_of
 from streams.settings import Settings
 
 SETTINGS = Settings(prefix="cx")

@@ -31,7 +31,7 @@ WORKER = """
 import sys
 from streams.lean_imports import leave_out_pandas
 leave_out_pandas()
-import streams.worker, streams.stitch.agent, sinks.agent
+import streams.worker.process, streams.stitch.agent, sinks.agent
 print(sorted({name.partition(".")[0] for name in sys.modules} & {"pandas", "chdb", "matplotlib"}))
 """
 

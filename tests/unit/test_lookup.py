@@ -13,10 +13,10 @@ import pytest
 from schemas import records
 from schemas.registry import HttpRegistry, UnknownSchemaError
 from schemas.wire import CONFLUENT, WireHeader
-from streams import lookup
-from streams.lookup import Lookup
-from tests.registries import ConfluentService, serving
-from tests.waiting import until
+from streams.worker import schema_lookup
+from streams.worker.schema_lookup import Lookup
+from tests.support.registries import ConfluentService, serving
+from tests.support.waiting import until
 
 LINK = {"schema": json.dumps(records.raw("link"))}
 
@@ -54,9 +54,9 @@ class Looking:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test waits longer than it has to."""
-    monkeypatch.setattr(lookup, "AGAIN", (0.01, 0.01, 0.01))
-    monkeypatch.setattr(lookup, "PAUSES", (0.01,))
-    monkeypatch.setattr(lookup, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(schema_lookup, "AGAIN", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(schema_lookup, "PAUSES", (0.01,))
+    monkeypatch.setattr(schema_lookup, "LOOK_EVERY", 0.01)
 
 
 def test_what_was_learned_is_kept_and_what_needs_no_service_does_not_ask_it() -> None:
@@ -75,9 +75,9 @@ def test_an_unknown_id_is_asked_for_again_for_a_while_and_then_not_for_every_bat
         looking = Looking(service.url)
         assert asyncio.run(looking.lookup.prepare([[value(7)]]))
         assert not looking.known(7)
-        assert len(service.requests) == 1 + len(lookup.AGAIN)
+        assert len(service.requests) == 1 + len(schema_lookup.AGAIN)
         assert asyncio.run(looking.lookup.prepare([[value(7), value(8)]]))
-        assert len(service.requests) == 2 + len(lookup.AGAIN)
+        assert len(service.requests) == 2 + len(schema_lookup.AGAIN)
 
 
 def test_garbage_asks_the_service_little_and_does_not_hide_a_new_schema() -> None:
@@ -123,8 +123,8 @@ def test_in_an_outage_garbage_does_not_wait_and_nothing_waits_for_ever() -> None
         url = service.url
     looking = Looking(url, patience=0.1)
     looking.registry.keep(7, LINK["schema"])
-    assert asyncio.run(looking.lookup.prepare([[value(7 + lookup.NEAR + 1)], [value(8)]]))
-    for id_, why in ((7 + lookup.NEAR + 1, "far above"), (8, "nobody could say")):
+    assert asyncio.run(looking.lookup.prepare([[value(7 + schema_lookup.NEAR + 1)], [value(8)]]))
+    for id_, why in ((7 + schema_lookup.NEAR + 1, "far above"), (8, "nobody could say")):
         with pytest.raises(UnknownSchemaError, match=why):
             looking.registry.writer_schema(WireHeader(CONFLUENT, id_))
 

@@ -7,8 +7,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.erasure.patterns import avro
-from streams.mask import masked
+from streams.model.mask import masked
+from streams.model.patterns import avro
 
 ADDRESS = "Amina@Example.com"
 

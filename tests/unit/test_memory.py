@@ -9,7 +9,7 @@ import pytest
 
 from streams.embedded import memory
 from streams.embedded.memory import TreeMemory, tree_memory
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.output import MANY, _group
+from streams.kafka.batch_producer import MANY, _group
 
 
 @pytest.mark.parametrize("rows", [0, 1, MANY - 1, MANY, 3 * MANY])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate, repeat
 
-from streams.pace import Pace
+from streams.kafka.commit_policy import Pace
 
 
 def commits(acks: list[float], until: float, busy: list[tuple[float, float]] | None = None) -> list[float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streams.text.scrub import scrub_text
-from tests import personal_data
+from tests.support import personal_data
 
 SENTENCES = personal_data.sentences()
 PAGE = Path(__file__).parents[2] / "docs/personal-data.md"
@@ -38,5 +38,5 @@ def test_scrubbing_twice_changes_nothing() -> None:
 
 
 def test_the_page_has_the_table() -> None:
-    """`python -m tests.personal_data` prints it anew."""
+    """`python -m tests.support.personal_data` prints it anew."""
     assert personal_data.table() in PAGE.read_text("utf-8")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streams.progress import Progress, RecordBatch
-from tests.columns import columns
+from streams.kafka.progress import Progress, RecordBatch
+from tests.support.columns import columns
 
 
 def batch(first: int, last: int) -> RecordBatch:

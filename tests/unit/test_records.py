@@ -22,9 +22,9 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams import records
-from streams.columns import UNREADABLE, Columns, Reader, Unreadable
-from streams.decompress import LIMIT
+from streams.kafka import fetch
+from streams.kafka.decompress import LIMIT
+from streams.kafka.record_batch import UNREADABLE, Columns, Reader, Unreadable
 
 INPUT = TopicPartition("input", 0)
 AT = 1_700_000_000_000
@@ -83,7 +83,7 @@ def fetched(
 def handed_out(result: Any) -> Any:
     """A result in a consumer that hands out columns."""
     consumer: Any = SimpleNamespace(_fetcher=SimpleNamespace(_records={}))
-    records.hand_out_columns(consumer)
+    fetch.hand_out_columns(consumer)
     consumer._fetcher._records[INPUT] = result
     return result
 
@@ -106,7 +106,7 @@ def drained(result: Any, limit: int | None) -> list[tuple[int, list[Any]]]:
 @pytest.fixture(params=[True, False], ids=["our reader", "aiokafka's parser"])
 def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records are read in either way: the second is that of an installation in which nothing is compiled."""
-    monkeypatch.setattr(records, "COMPILED", request.param)
+    monkeypatch.setattr(fetch, "COMPILED", request.param)
 
 
 FETCHES: dict[str, dict[str, Any]] = {
@@ -157,7 +157,7 @@ def test_a_batch_with_a_wrong_checksum_is_fetched_again_and_then_given_up() -> N
     data = bytearray(batch(0, RECORDS) + batch(4, RECORDS) + batch(8, RECORDS))
     data[-len(batch(8, RECORDS)) - 1] ^= 1
     consumer: Any = SimpleNamespace(_fetcher=SimpleNamespace(_records={}))
-    records.hand_out_columns(consumer)
+    fetch.hand_out_columns(consumer)
     results, position = consumer._fetcher._records, 0
     for came in (4, 0):
         results[INPUT] = fetched(bytes(data), position)

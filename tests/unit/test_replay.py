@@ -9,10 +9,9 @@ import click
 import polars as pl
 import pytest
 
-from streams import cli
-from streams.commands.replay import _moment, _rate
-from streams.dead_letters import ATTEMPTS_HEADER, DeadLetter, attempts, letters_frame
-from streams.replay import (
+from streams.cli import main
+from streams.cli.replay import _moment, _rate
+from streams.dead_letters.replay import (
     GIVEN_UP,
     LETTERS,
     OTHER_TOPIC,
@@ -25,6 +24,7 @@ from streams.replay import (
     readable,
     wait_for,
 )
+from streams.model.dead_letter import ATTEMPTS_HEADER, DeadLetter, attempts, letters_frame
 
 INPUTS = {"cx.booking", "cx.stay"}
 EVENT = {
@@ -139,7 +139,7 @@ def test_a_rate_is_kept_by_waiting() -> None:
 
 
 def test_flags_are_read() -> None:
-    context, flag = click.Context(cli.cli), click.Option(["--x"])
+    context, flag = click.Context(main.cli), click.Option(["--x"])
     assert _rate(context, flag, "500/s") == _rate(context, flag, "500") == 500.0
     assert _moment(context, flag, "1970-01-02") == 86_400_000
     assert _moment(context, flag, "1970-01-02T02:00:00.5+02:00") == 86_400_500
@@ -156,7 +156,7 @@ def test_flags_are_read() -> None:
     ],
 )
 def test_wrong_flags_are_usage_errors(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["replay", *arguments]) == 2
+    assert main.main(["replay", *arguments]) == 2
     assert message in " ".join(capsys.readouterr().err.split())
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from streams.retention import Standing, faults, missed
+from streams.kafka.retention import Standing, faults, missed
+from streams.kafka.topics import config_of
 from streams.settings import Settings
-from streams.topics import config_of
 from streams.topology import TOPICS
 
 SETTINGS = Settings(prefix="cx", brokers="kafka:9092")

@@ -17,7 +17,7 @@ from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.registry import HttpRegistry, LocalRegistry, RegistryError, RegistryRefusesError, UnknownSchemaError
 from schemas.wire import CONFLUENT, SINGLE_OBJECT, Wire, WireHeader, parse
-from tests.registries import ConfluentService, serving
+from tests.support.registries import ConfluentService, serving
 
 LINK = {"subject": "customer:1", "identifier": "device:2", "occurred_at": 1_700_000_000_000}
 

@@ -8,14 +8,14 @@ import sys
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams.dead_letters import REASONS
+from streams.model.dead_letter import REASONS
 from streams.series import labelled
 from streams.topology import WORKERS_BY_NAME
 
 STARTED = """
 import importlib, sys
 from prometheus_client import generate_latest
-from streams.app import build
+from streams.kafka.app import build
 from streams.settings import Settings
 from streams.topology import WORKERS_BY_NAME
 settings, worker = Settings(), sys.argv[1]

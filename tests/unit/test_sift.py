@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from schemas.registry import RegistryError
 from streams.errors import RihlaError
-from streams.sift import Sieve, is_of_record, sift, told
-from streams.transport import OwnershipLost
+from streams.kafka.transport import OwnershipLost
+from streams.worker.sift import Sieve, is_of_record, sift, told
 
 OF_THE_WORLD = [
     MemoryError(), OSError(), ConnectionError(), KafkaError(), RegistryError(), OwnershipLost(), RihlaError("x"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from sinks import arrow_body
-from sinks.arrow_body import ArrowBody
+from sinks.clickhouse import arrow_body
+from sinks.clickhouse.arrow_body import ArrowBody
 
 
 def numbers(count: int) -> pa.Table:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, ProgrammingError
 
-from sinks.client import connect
-from sinks.engine import Engine, EngineError
-from sinks.errors import (
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.errors import (
     DATA,
     RETRIABLE,
     ClickHouseRefusedError,
@@ -15,7 +14,8 @@ from sinks.errors import (
     is_data_error,
     is_retriable,
 )
-from tests.clickhouse import ClickHouse
+from streams.embedded.clickhouse.engine import Engine, EngineError
+from tests.support.clickhouse import ClickHouse
 
 
 @pytest.mark.parametrize("code", [75, 76, 159, 202, 209, 210, 241, 242, 243, 252, 319, 999])

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from schemas import records
-from sinks.migrate import fill, migrations
-from sinks.tables import TABLES
+from sinks.clickhouse.migrate import fill, migrations
+from sinks.clickhouse.tables import TABLES
 
 
 def test_names_are_numbered_without_gaps() -> None:
@@ -44,7 +44,7 @@ def test_fill_leaves_other_braces_and_refuses_what_is_no_name() -> None:
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.topic)
 def test_every_field_of_the_record_has_a_column_in_the_store(table: object) -> None:
-    from sinks.tables import Table
+    from sinks.clickhouse.tables import Table
 
     assert isinstance(table, Table)
     text = "".join(m.text for m in migrations() if f"{table.store} " in m.text)

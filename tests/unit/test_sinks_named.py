@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from sinks.named import load, parse
+from sinks.clickhouse.named import load, parse
 
 TEXT = """-- A title
 --

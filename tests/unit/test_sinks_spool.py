@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sinks import spool
-from sinks.spool import Spool, Spools
+from streams.embedded.clickhouse import spool
+from streams.embedded.clickhouse.spool import Spool, Spools
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sinks.statements import format_of, gives_rows, split_insert
+from streams.embedded.clickhouse.statements import format_of, gives_rows, split_insert
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from sinks.migrate import migrations
-from sinks.tables import TABLES, WORDS_FROM, to_arrow
-from tests.sink_rows import NOON, frame, interaction, journey
+from sinks.clickhouse.migrate import migrations
+from sinks.clickhouse.tables import TABLES, WORDS_FROM, to_arrow
+from tests.support.sink_rows import NOON, frame, interaction, journey
 
 
 def test_timestamps_and_flags_get_their_types() -> None:
@@ -94,7 +94,7 @@ def test_another_form_is_an_error() -> None:
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.topic)
 def test_empty_frames(table: object) -> None:
-    from sinks.tables import Table
+    from sinks.clickhouse.tables import Table
 
     assert isinstance(table, Table)
     assert to_arrow(frame(table.schema), table, 0).num_rows == 0

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from schemas import catalogue
+from streams.model import catalogue
 from streams.sources import jsonl, simulate
 from streams.sources.simulate import Options, block, cases, simulation
 from streams.sources.simulate.options import LANGUAGES

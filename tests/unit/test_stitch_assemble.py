@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streams.stitch.assemble import Assembled, assemble
 from streams.stitch.journey import MILESTONES, Event
+from streams.stitch.placement import Assembled, assemble
 from streams.stitch.rolling import DAY_MS
 from streams.stitch.summary import Summary, str_of
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from streams.alerts.moves import Cause, move_row
-from streams.identity.identifiers import customer_id
+from streams.model.identifiers import customer_id
 from streams.stitch.encoding import decode, decode_summary, encode, encode_summary, without_cause
 from streams.stitch.journey import Event, Journey
 from streams.stitch.peek import watch_of

@@ -13,7 +13,7 @@ import pytest
 
 from streams.embedded import supervisor
 from streams.embedded.supervisor import ChildFailed, ChildSpec, Supervisor
-from tests.waiting import until
+from tests.support.waiting import until
 
 SLEEPS = "import time; print('listening http://127.0.0.1:4711/', flush=True); time.sleep(600)"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streams.table import MARK, TERM, _apply, _Partition
-from tests.columns import columns
+from streams.kafka.changelog_table import MARK, TERM, _apply, _Partition
+from tests.support.columns import columns
 
 
 def record(offset: int, key: bytes, value: bytes, term: int = 0) -> tuple[int, bytes, bytes]:

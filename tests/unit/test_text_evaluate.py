@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from streams.commands.score import score
+from streams.cli.score import score
 from streams.text.evaluate import evaluate, table
 from streams.text.scorer import Scorer
 

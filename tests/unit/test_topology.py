@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from schemas import records
-from sinks.migrate import migrations
+from sinks.clickhouse.migrate import migrations
 from streams import topology
-from streams.app import build
+from streams.kafka.app import build
 from streams.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -8,15 +8,15 @@ import pytest
 
 from streams.alerts.ticker import Ticker
 from streams.identity.changelog import GraphState, link_key
-from streams.sift import is_of_record, sift
 from streams.stitch.encoding import encode
 from streams.stitch.erase import erase
 from streams.stitch.fold import fold_due, fold_messages
 from streams.stitch.journey import Event
 from streams.stitch.messages import Messages
+from streams.stitch.observer import Watching
 from streams.stitch.peek import watch_of
 from streams.stitch.subject import Subject
-from streams.stitch.watching import Watching
+from streams.worker.sift import is_of_record, sift
 
 UNREADABLE = [b"\x09of a later version", b"\x01no frame", b"\x9f", b"\xff", b"\x93\x01\x02\x03"]
 NOON = 1_770_000_000_000

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.identity.frames import subjects_and_links
+from streams.model.subjects import subjects_and_links
 from streams.verify.identity import who_is_who
 from streams.verify.names import Names
-from tests.plain_workers import interaction, log_of
+from tests.support.plain_workers import interaction, log_of
 
 WAYS = st.lists(
     st.tuples(st.sampled_from(["customer", "device", "email_sha256", "x", "booking_ref"]), st.sampled_from("12")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.waiting import Patience, wait_until
+from tests.support.waiting import Patience, wait_until
 
 
 def test_a_second_of_a_busy_machine_counts_less() -> None:

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams import metrics
-from streams.web import ListenError, WorkerPage, serve
+from streams.worker.page import ListenError, WorkerPage, serve
 
 
 def nothing() -> dict[str, Any]:

@@ -16,5 +16,5 @@ def test_a_misspelt_variable_is_a_warning() -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "WARNING streams.worker: RIHLA_PREFIXX is no setting of Rihla" in done.stderr
+    assert "WARNING streams.worker.process: RIHLA_PREFIXX is no setting of Rihla" in done.stderr
     assert "is RIHLA_PREFIX meant?" in done.stderr

@@ -14,9 +14,9 @@ from typing import Any
 
 import faust
 
-from streams.app import configure_logging, run_worker
+from streams.kafka.app import configure_logging, run_worker
 from streams.settings import Settings
-from streams.worker import GC_THRESHOLDS
+from streams.worker.process import GC_THRESHOLDS
 from tests.benchmarks.peers.records import PUBLISHED, Folder
 
 

@@ -12,18 +12,19 @@ from typing import Any
 
 from fastavro import schemaless_reader, schemaless_writer
 
-from schemas import catalogue, records
+from schemas import records
 from schemas.registry import LocalRegistry
 from schemas.wire import WireHeader, split
 from streams.clock import now_ms
+from streams.model import catalogue
 from streams.model.vocabulary import INSTRUMENTS
 from streams.stitch import preferences
 from streams.stitch.changes import Changes
 from streams.stitch.fold import fold_messages
 from streams.stitch.journey import CHANNELS, MICRO, MILESTONES, Event
 from streams.stitch.messages import Messages
+from streams.stitch.observer import Watching
 from streams.stitch.rows import Row
-from streams.stitch.watching import Watching
 
 PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row], str]], ...] = (
     ("journeys", "journey", lambda changes: changes.journeys, lambda row: row[0]),

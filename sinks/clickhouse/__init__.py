@@ -1,0 +1,1 @@
+"""ClickHouse: migrations, named queries, tables, the writer."""

@@ -1,0 +1,1 @@
+"""Numbered migrations of ClickHouse, applied by sinks.clickhouse.migrate."""

@@ -1,0 +1,110 @@
+"""The named queries: questions that everybody asks, kept as SQL files with their documentation in front.
+
+A file begins with comment lines: a title; an empty one; what it answers; then, each behind its own heading,
+
+    -- columns:
+    --   NAME   What it holds
+    -- parameters:
+    --   NAME TYPE = DEFAULT   What it does
+
+Two blanks or more end a name or default; a line without a name goes on with the one before. Parameters are ClickHouse's
+own, {NAME:TYPE} in the text, and go to the server beside the query, never into it. What can be grouped by is the same
+for all: see sinks.clickhouse.segments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from sinks.clickhouse import segments
+
+_PARAMETER = re.compile(r"(\w+) ([\w(),']+) =(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a query: its ClickHouse type, the value that it has unless given, and what it does."""
+
+    name: str
+    type: str
+    default: str
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamedQuery:
+    """A query, its title, what it answers, its columns (name, what it holds), its parameters, and the SQL text.
+
+    Tables in the text are named without a database: that of the connection counts.
+    """
+
+    name: str
+    title: str
+    doc: str
+    columns: tuple[tuple[str, str], ...]
+    parameters: tuple[Parameter, ...]
+    sql: str
+
+    def bind(self, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Values of all parameters, defaults where none is given. Raises ValueError for one that the query has not."""
+        known = {parameter.name: parameter.default for parameter in self.parameters}
+        unknown = sorted(set(given or {}) - known.keys())
+        if unknown:
+            has = ", ".join(known) or "none"
+            raise ValueError(f"query {self.name} has no parameter {', '.join(unknown)}; it has: {has}")
+        return {**known, **(given or {})}
+
+
+@cache
+def load() -> Mapping[str, NamedQuery]:
+    """All named queries, by name, in order of their names."""
+    texts = sorted(
+        (entry.name.removesuffix(".sql"), entry.read_text("utf-8"))
+        for entry in files("sinks.clickhouse.queries").iterdir()
+        if entry.name.endswith(".sql")
+    )
+    return {name: parse(name, text) for name, text in texts}
+
+
+def parse(name: str, text: str) -> NamedQuery:
+    """A query from the text of its file. Raises ValueError when the comment in front is not as it must be."""
+    lines = segments.fill(text).splitlines()
+    length = next((at for at, line in enumerate(lines) if not line.startswith("--")), len(lines))
+    header = [line[2:] for line in lines[:length]]
+    sections: dict[str, list[str]] = {"doc": [], "columns": [], "parameters": []}
+    section = "doc"
+    for line in header:
+        if line.strip() in ("columns:", "parameters:"):
+            section = line.strip()[:-1]
+        else:
+            sections[section].append(line)
+    title, *doc = "\n".join(line.strip() for line in sections["doc"]).strip().split("\n")
+    if not title or not sections["columns"]:
+        raise ValueError(f"query {name}: the comment in front needs a title and columns")
+    parameters = []
+    for declared, about in _entries(sections["parameters"]):
+        match = _PARAMETER.fullmatch(declared)
+        if match is None:
+            raise ValueError(f"query {name}: not NAME TYPE = DEFAULT: {declared!r}")
+        parameters.append(Parameter(match[1], match[2], match[3].strip(), about))
+    columns = tuple(_entries(sections["columns"]))
+    return NamedQuery(
+        name, title, "\n".join(doc).strip(), columns, tuple(parameters), "\n".join(lines[length:]).strip()
+    )
+
+
+def _entries(lines: list[str]) -> list[tuple[str, str]]:
+    """(what stands in front, what is said of it) of each entry of a section; continued lines are joined."""
+    entries: list[tuple[str, str]] = []
+    for line in lines:
+        front, _, about = line.strip().partition("  ")
+        if line.startswith(" " * 6):  # indented further than a name
+            name, known = entries.pop()
+            entries.append((name, f"{known} {line.strip()}"))
+        elif front:
+            entries.append((front, about.strip()))
+    return entries

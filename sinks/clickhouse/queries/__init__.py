@@ -1,0 +1,1 @@
+"""Named queries, read by sinks.clickhouse.named."""

@@ -1,1 +1,0 @@
-"""Numbered migrations of ClickHouse, applied by sinks.migrate."""

@@ -1,1 +1,0 @@
-"""Named queries, read by sinks.named."""

@@ -1,0 +1,184 @@
+"""`rihla query`: any SQL, or a named query, on the tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streams.cli import options
+from streams.errors import RihlaError
+
+if TYPE_CHECKING:
+    from sinks.clickhouse.named import NamedQuery
+
+FOR_PEOPLE = "PrettyCompactMonoBlock"
+_CHUNK = 1 << 20
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+def _assignments(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    wrong = [value for value in values if "=" not in value]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]!r} is not NAME=VALUE")
+    return dict(value.split("=", 1) for value in values)
+
+
+@click.command(epilog="Exit status: 0; 1 if ClickHouse refuses the query or does not answer; 2 for wrong usage.")
+@click.argument("sql_or_name", required=False)
+@options.data
+@options.server
+@click.option(
+    "--user",
+    type=click.Choice(["reader", "owner"]),
+    default="reader",
+    help="As whom to ask the data folder's database: the reader can change nothing; the owner can write tables.",
+)
+@options.database
+@click.option(
+    "--format",
+    "output_format",
+    default=FOR_PEOPLE,
+    metavar="F",
+    help="Any of ClickHouse's formats: JSONEachRow, CSVWithNames, Parquet, Vertical ...",
+)
+@click.option(
+    "--param",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_assignments,
+    help="A parameter of the query, {NAME:Type} in SQL; may be repeated.",
+)
+@click.option("--list", "list_names", is_flag=True, help="List the named queries.")
+def query(
+    sql_or_name: str | None,
+    data: Path,
+    clickhouse: str | None,
+    user: str,
+    database: str,
+    output_format: str,
+    parameters: dict[str, str],
+    list_names: bool,
+) -> None:
+    """Ask the tables: SQL_OR_NAME is any SQL, or the name of a query that comes with Rihla (--list; with a name, all
+    about that one).
+
+    Works on the data folder whether or not a pipeline runs on it, and can change nothing there: writing takes
+    --user owner.
+
+    \b
+      rihla query nps
+      rihla query "SELECT status, count() FROM journeys GROUP BY status"
+      rihla query "SELECT * FROM customers" --format Parquet > customers.parquet
+    """
+    if list_names:
+        _describe(sql_or_name) if sql_or_name else _list()
+        return
+    if not sql_or_name:
+        raise click.UsageError("name a query or give SQL; --list lists the named queries")
+    sql, values = _statement(sql_or_name, parameters)
+    with _client(data, clickhouse, user, database) as client:
+        _ask(client, sql, values, output_format)
+
+
+def _list() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from sinks.clickhouse import named
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("name", "parameters", "what it answers"):
+        table.add_column(column, overflow="fold")
+    for name, found in named.load().items():
+        table.add_row(name, ", ".join(parameter.name for parameter in found.parameters), found.title)
+    Console(highlight=False).print(table)
+    click.echo("\nAll about one: rihla query NAME --list")
+
+
+def _describe(name: str) -> None:
+    """What a named query answers, its columns and its parameters."""
+    found = _named(name)
+    click.echo(f"{found.title}\n\n{found.doc}\n\nColumns:")
+    for column, about in found.columns:
+        click.echo(f"  {column:<24} {about}")
+    if found.parameters:
+        click.echo("\nParameters (--param NAME=VALUE):")
+    for parameter in found.parameters:
+        click.echo(f"  {parameter.name:<24} {parameter.doc} [{parameter.type}, default {parameter.default!r}]")
+
+
+def _named(name: str) -> NamedQuery:
+    from sinks.clickhouse import named
+
+    known = named.load()
+    if name not in known:
+        raise RihlaError(f"there is no query named {name!r}", f"there are: {', '.join(known)}; or give SQL")
+    return known[name]
+
+
+def _statement(sql_or_name: str, parameters: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """The SQL and the values of its parameters; a named query has defaults for those that are not given."""
+    if not _NAME.fullmatch(sql_or_name):
+        return sql_or_name, parameters
+    found = _named(sql_or_name)
+    if sql_or_name == "customer" and "id" in parameters:
+        from streams.model.normal import normal_identifier
+
+        parameters = parameters | {"id": normal_identifier(parameters["id"])}
+    try:
+        return found.sql, found.bind(parameters)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+@contextmanager
+def _client(data: Path, clickhouse: str | None, user: str, database: str) -> Iterator[Any]:
+    """A clickhouse-connect client, on the server named or on the folder's database."""
+    from contextlib import closing
+
+    from sinks.clickhouse.client import connect
+
+    if clickhouse is not None:
+        from streams.settings import Settings
+
+        chosen = Settings.from_env(clickhouse=clickhouse, database=database)
+        with closing(connect(chosen.clickhouse_endpoint, database)) as client:
+            yield client
+        return
+    from streams.embedded.clickhouse.access import ROLES
+    from streams.embedded.datadir import DataDirectory
+    from streams.embedded.reach import database_url
+
+    with database_url(DataDirectory(data), "query", ROLES[user]) as url, closing(connect(url, database)) as client:
+        yield client
+
+
+def _ask(client: Any, sql: str, parameters: dict[str, str], output_format: str) -> None:
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    out = click.get_binary_stream("stdout")
+    settings = {"output_format_pretty_max_rows": 100_000, "output_format_pretty_row_numbers": 0}
+    try:
+        with client.raw_stream(sql, parameters or None, settings, fmt=output_format) as answer:
+            written = 0
+            while block := answer.read(_CHUNK):
+                written += out.write(block)
+    except ClickHouseError as error:
+        reason = _reason(str(error))
+        denied = "reader" in reason and "(ACCESS_DENIED)" in reason
+        raise RihlaError(reason, "to write tables, say so: --user owner" if denied else None) from error
+    out.flush()
+    if not written and output_format == FOR_PEOPLE:
+        click.echo("no rows", err=True)
+
+
+def _reason(message: str) -> str:
+    """ClickHouse's own words, without the client's around them."""
+    found = re.search(r"Code: \d+\. DB::Exception: .*?(?= \(for url |$)", message, re.DOTALL)
+    return (found[0] if found else message).strip()

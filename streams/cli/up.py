@@ -1,0 +1,79 @@
+"""`rihla up`: the embedded pipeline as a service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.cli import options
+
+if TYPE_CHECKING:
+    from streams.embedded.pipeline import Pipeline
+
+
+@click.command(epilog="Exit status: 0 after SIGTERM or an interrupt (Ctrl-C); 1 on an error.")
+@options.data
+@options.embedded_broker
+@options.workers
+@click.option(
+    "--http-port",
+    envvar="RIHLA_HTTP_PORT",
+    show_envvar=True,
+    type=click.IntRange(0, 65535),
+    default=None,
+    show_default="8123 if free, else any",
+    help="Port of ClickHouse's HTTP interface; 0 takes any free one.",
+)
+@click.option(
+    "--broker-port",
+    envvar="RIHLA_BROKER_PORT",
+    show_envvar=True,
+    type=click.IntRange(0, 65535),
+    default=None,
+    show_default="9092 if free, else any",
+    help="Port of the broker that is started; 0 takes any free one.",
+)
+def up(data: Path, broker: str, workers: int, http_port: int | None, broker_port: int | None) -> int:
+    """Run the embedded pipeline until interrupted: send it events, ask its tables.
+
+    Everything listens on 127.0.0.1 only. Workers that die are started again. With the default broker, which keeps
+    nothing on disk, what it has taken and not yet stored is lost if the machine stops; --broker kafka keeps it.
+
+    \b
+      rihla up                                   then, in another terminal:
+      rihla produce events.jsonl --data rihla-data
+      rihla query nps
+    """
+    import uvloop
+
+    from streams.embedded.pipeline import Plan
+    from streams.embedded.up import serve
+
+    plan = Plan(data=data, broker=broker, workers=workers, http_port=http_port, broker_port=broker_port)
+    click.echo(f"starting on {data} ...", err=True)
+    uvloop.run(serve(plan, lambda text: click.echo(text, err=True), lambda pipeline: click.echo(addresses(pipeline))))
+    return 0
+
+
+def addresses(pipeline: Pipeline) -> str:
+    """Where everything answers, for people, and the token with which to ask."""
+    from streams.embedded.clickhouse.access import OWNER, READER
+    from streams.embedded.keys import read_token
+
+    lines = [
+        f"broker      {pipeline.settings.brokers}" + ("  (no transactions)" if pipeline.settings.embedded else ""),
+        f"ClickHouse  {pipeline.url}",
+        *(f"metrics     {url}/metrics  ({kind})" for kind, urls in pipeline.addresses().items() for url in urls),
+        "",
+        f"send events   rihla produce FILE --data {pipeline.directory.path}",
+        f"ask           rihla query nps --data {pipeline.directory.path}",
+        f"              curl -u reader:$(cat {pipeline.directory.keys / READER.name}) "
+        f"'{pipeline.url}/?database={pipeline.settings.database}' "
+        "-d 'SELECT status, count() FROM journeys GROUP BY status'",
+        f"reader        {read_token(pipeline.directory.keys / READER.name)}  (user and token of clients that ask)",
+        f"owner         {pipeline.directory.keys / OWNER.name}  (file with the token of the user who writes)",
+        "stop          Ctrl-C",
+    ]
+    return "\n".join(lines)

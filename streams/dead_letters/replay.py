@@ -1,0 +1,107 @@
+"""Which dead letters to send again. Pure: no Kafka, no ClickHouse, no clock.
+
+A record that is refused again becomes a new letter, with one attempt more, beside the old one. So of the letters with
+the same topic, key and payload only the one with most attempts counts, and what was sent once is not sent again: a
+record that succeeded leaves no other trace than that, and one that failed has a newer letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from streams.model.dead_letter import EXPIRED, FILE
+from streams.sources.events import EventBatch
+from streams.sources.jsonl import parse
+
+SEND = "send"
+REPLAYED = "replayed before"
+GIVEN_UP = "given up"
+OTHER_TOPIC = "of a topic that takes no replay"
+TOO_LARGE = "too large to be sent"
+NOTHING_LEFT = "of records that were deleted before they were read"
+
+LETTERS: dict[str, pl.DataType] = {
+    "topic": pl.String(),
+    "partition": pl.Int64(),
+    "offset": pl.Int64(),
+    "epoch": pl.UInt32(),
+    "payload_hash": pl.UInt64(),
+    "content": pl.String(),
+    "reason": pl.String(),
+    "attempts": pl.Int64(),
+    "failed_at": pl.Int64(),
+    "bytes": pl.Int64(),
+    "replayed": pl.Boolean(),
+}
+"""What is known of a letter without its payload. topic, partition, offset, epoch and payload_hash tell letters apart;
+content is a hash of key and payload; failed_at is in epoch milliseconds; bytes: of key and payload."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which letters are meant.
+
+    reasons, topics: of these only, or of any when empty. since_ms, until_ms: refused then or later, before then.
+    max_attempts: letters that were tried so often are given up. again: letters that were replayed before, too.
+    """
+
+    reasons: Collection[str] = ()
+    topics: Collection[str] = ()
+    since_ms: int | None = None
+    until_ms: int | None = None
+    max_attempts: int = 5
+    again: bool = False
+
+
+def judge(letters: pl.DataFrame, choice: Choice, inputs: Collection[str], max_bytes: int) -> pl.DataFrame:
+    """The letters that are meant, each record once, with what becomes of each in the column `fate`.
+
+    letters: as LETTERS. inputs: full names of the topics that records may be sent to. max_bytes: of key and payload
+    of what can be sent. Ordered by topic, then by when they were refused.
+    """
+    latest = letters.sort(
+        "attempts", "failed_at", "epoch", "partition", "offset", descending=True, maintain_order=True
+    ).unique(subset=["topic", "content"], keep="first", maintain_order=True)
+    meant = [pl.lit(True)]
+    if choice.reasons:
+        meant.append(pl.col("reason").is_in(list(choice.reasons)))
+    if choice.topics:
+        meant.append(pl.col("topic").is_in(list(choice.topics)))
+    if choice.since_ms is not None:
+        meant.append(pl.col("failed_at") >= choice.since_ms)
+    if choice.until_ms is not None:
+        meant.append(pl.col("failed_at") < choice.until_ms)
+    line = pl.col("topic").str.starts_with(FILE)
+    fate = (
+        pl.when(pl.col("replayed") & pl.lit(not choice.again))
+        .then(pl.lit(REPLAYED))
+        .when(pl.col("reason") == EXPIRED)
+        .then(pl.lit(NOTHING_LEFT))
+        .when(pl.col("attempts") >= choice.max_attempts)
+        .then(pl.lit(GIVEN_UP))
+        .when(~line & ~pl.col("topic").is_in(list(inputs)))
+        .then(pl.lit(OTHER_TOPIC))
+        .when(pl.col("bytes") > max_bytes)
+        .then(pl.lit(TOO_LARGE))
+        .otherwise(pl.lit(SEND))
+    )
+    return latest.filter(*meant).with_columns(fate=fate).sort("topic", "failed_at", "epoch", "partition", "offset")
+
+
+def readable(lines: Sequence[bytes]) -> list[int]:
+    """Positions of those lines, once refused, that are events by now."""
+    bad = {line.line for batch in parse([(0, lines)], FILE) for line in batch.bad}
+    return [at for at, line in enumerate(lines) if at not in bad and line.strip()]
+
+
+def events_of(lines: Sequence[bytes]) -> list[EventBatch]:
+    """The events of lines that are `readable`."""
+    return [replace(batch, bad=[]) for batch in parse([(0, lines)], FILE) if batch.frame.height]
+
+
+def wait_for(sent: int, seconds: float, rate: float | None) -> float:
+    """Seconds to wait, after so many letters in so many seconds, to keep to a rate in letters a second."""
+    return 0.0 if rate is None else max(0.0, sent / rate - seconds)

@@ -1,0 +1,213 @@
+"""Dead letters out of ClickHouse, back to where they came from, and the memory of which were sent."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+from aiokafka import AIOKafkaProducer
+
+from streams.dead_letters.originals import originals
+from streams.dead_letters.replay import LETTERS, SEND, TOO_LARGE, Choice, events_of, judge, readable, wait_for
+from streams.errors import RihlaError
+from streams.kafka.acl_check import require
+from streams.kafka.batch_producer import RECORD_OVERHEAD, REQUEST_BYTES, BatchProducer
+from streams.kafka.topics import ensure_topics
+from streams.model.dead_letter import ATTEMPTS_HEADER, FILE
+from streams.settings import Settings
+from streams.sources.feeder import Feeder, producing, registry_of
+from streams.topology import COMPACTED, TOPICS
+
+CHUNK = 500
+"""Letters that are fetched, sent and remembered at a time: broken off, a replay repeats so many at most."""
+MAX_BYTES = REQUEST_BYTES - RECORD_OVERHEAD - 1024
+"""Of key and payload; what is left is for the header."""
+NAME = ("topic", "partition", "offset", "epoch", "payload_hash")
+"""What tells letters apart, as in dead_letters_store."""
+
+
+class Letters:
+    """The dead letters of one database. client: of clickhouse-connect, on it. Blocking."""
+
+    def __init__(self, client: Any) -> None:
+        """Raises RihlaError where the tables are missing."""
+        self._client = client
+        for table in ("dead_letters", "replays_store"):
+            if not client.command(f"EXISTS {table}"):
+                raise RihlaError(
+                    f"there is no table {table} in that database",
+                    "rihla migrate makes what is missing on a server, rihla up in a folder",
+                )
+
+    def known(self) -> pl.DataFrame:
+        """Every letter, without its payload, as streams.dead_letters.replay.LETTERS."""
+        return self._frame(
+            f"""
+            SELECT
+                toString(topic) AS topic, partition, offset, epoch, cityHash64(payload) AS payload_hash,
+                hex(sipHash128(isNull(key), ifNull(key, ''), payload)) AS content, toString(reason) AS reason, attempts,
+                toUnixTimestamp64Milli(failed_at) AS failed_at,
+                toInt64(length(payload) + length(ifNull(key, ''))) AS bytes,
+                ({", ".join(NAME)}) IN (SELECT {", ".join(NAME)} FROM replays_store) AS replayed
+            FROM dead_letters
+            """
+        ).cast(pl.Schema(LETTERS))
+
+    def whole(self, letters: pl.DataFrame) -> pl.DataFrame:
+        """Letters of one topic with `key`, `payload` (Binary), `detail`, in order; those deleted meanwhile not."""
+        names = ", ".join(f"({', '.join(map(str, name))})" for name in letters.select(NAME[1:]).iter_rows())
+        found = self._frame(
+            "SELECT partition, offset, epoch, cityHash64(payload) AS payload_hash, key, payload, detail "
+            "FROM dead_letters WHERE topic = {topic:String} AND "
+            f"(partition, offset, epoch, payload_hash) IN ({names})",
+            {"topic": letters["topic"][0]},
+        )
+        said = {"key": pl.Binary(), "payload": pl.Binary(), "detail": pl.String()}
+        types = pl.Schema({name: LETTERS[name] for name in NAME[1:]} | said)
+        return letters.join(found.cast(types), on=NAME[1:], how="inner", maintain_order="left")
+
+    def remember(self, letters: pl.DataFrame) -> None:
+        """Note that these have been sent."""
+        now = datetime.now(UTC)
+        rows = [(*name, now) for name in letters.select(NAME).iter_rows()]
+        if rows:
+            self._client.insert("replays_store", rows, column_names=[*NAME, "replayed_at"])
+
+    def _frame(self, sql: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
+        frame = pl.from_arrow(self._client.query_arrow(sql, parameters, use_strings=False))
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+
+@dataclass
+class Replayed:
+    """What became of the letters that were meant."""
+
+    sent: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(topic, reason): letters sent, all acknowledged by the broker; of a dry run, that would be."""
+    kept: Counter[str] = field(default_factory=Counter)
+    """Fate (see streams.dead_letters.replay): letters that were left where they are."""
+    unreadable: int = 0
+    """Lines of files that still are no events."""
+    beyond: int = 0
+    """Letters beyond the limit; they were not looked at."""
+
+    @property
+    def total(self) -> int:
+        """Letters sent."""
+        return sum(self.sent.values())
+
+
+class Sender:
+    """Sends letters through a started producer to topics that exist, and waits until they are acknowledged."""
+
+    def __init__(self, producer: AIOKafkaProducer, settings: Settings) -> None:
+        self._producer, self._settings = producer, settings
+        self._outputs: dict[str, BatchProducer] = {}
+        self._feeder = Feeder(producer, settings, registry_of(settings))
+
+    async def original(self, letters: pl.DataFrame, done: Replayed) -> pl.DataFrame:
+        """Letters of one topic, those that were cut as they were before; what cannot be had so is left, and counted."""
+        whole, left = await originals(self._settings, letters)
+        done.kept.update(left)
+        large = (pl.col("payload").bin.size() + pl.col("key").bin.size().fill_null(0)) > MAX_BYTES
+        fitting = whole.filter(~large)
+        if fitting.height < whole.height:
+            done.kept[TOO_LARGE] += whole.height - fitting.height
+        return fitting
+
+    async def send(self, letters: pl.DataFrame) -> None:
+        """Letters of one topic, with key and payload: records as they were, lines as the events that they are."""
+        topic = letters["topic"][0]
+        if topic.startswith(FILE):
+            await self._feeder.feed(iter(events_of(letters["payload"].to_list())))
+            return
+        output = self._outputs.setdefault(topic, BatchProducer(self._producer, topic))
+        for (attempts,), some in letters.group_by("attempts", maintain_order=True):
+            tried = [(ATTEMPTS_HEADER, str(attempts).encode())]
+            await output.send(some["key"].to_list(), some["payload"].to_list(), marks=tried)
+        await output.flush()
+
+
+async def replay(
+    client: Any,
+    settings: Settings,
+    choice: Choice,
+    *,
+    limit: int | None = None,
+    rate: float | None = None,
+    dry_run: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> Replayed:
+    """Send the letters that are meant again.
+
+    client: of clickhouse-connect, on the database. limit: letters to send at most. rate: letters a second, at most.
+    dry_run: only find out what would be sent; needs no broker. say: told how far it is.
+    Raises RihlaError, aiokafka's and clickhouse_connect's errors; what was sent by then is remembered but for the last
+    CHUNK, and sending a record twice is harmless.
+    """
+    store = await asyncio.to_thread(Letters, client)
+    inputs = {settings.topic(topic.name) for topic in TOPICS if topic.name not in COMPACTED}
+    letters = judge(await asyncio.to_thread(store.known), choice, inputs, MAX_BYTES)
+    done = Replayed()
+    done.kept.update(dict(letters.filter(pl.col("fate") != SEND).group_by("fate").len().iter_rows()))
+    meant = letters.filter(pl.col("fate") == SEND)
+    if dry_run or not meant.height:
+        await _go_through(store, None, meant, limit, None, done, say)
+        return done
+    await require(settings, "replay")
+    await ensure_topics(settings)
+    async with producing(settings) as producer:
+        await _go_through(store, Sender(producer, settings), meant, limit, rate, done, say)
+    return done
+
+
+async def _go_through(
+    store: Letters,
+    sender: Sender | None,
+    meant: pl.DataFrame,
+    limit: int | None,
+    rate: float | None,
+    done: Replayed,
+    say: Callable[[str], None],
+) -> None:
+    began = told = time.monotonic()
+    looked = 0
+    for chunk in _chunks(meant, CHUNK if rate is None else min(CHUNK, math.ceil(rate))):
+        room = chunk.height if limit is None else limit - done.total
+        if room <= 0:
+            break
+        looked += chunk.height
+        whole = await asyncio.to_thread(store.whole, chunk)
+        if whole.height and whole["topic"][0].startswith(FILE):
+            good = readable(whole["payload"].to_list())
+            done.unreadable += whole.height - len(good)
+            whole = whole[good]
+        if sender is not None and whole.height:
+            whole = await sender.original(whole, done)
+        done.beyond += max(0, whole.height - room)
+        whole = whole.head(room)
+        if not whole.height:
+            continue
+        if sender is not None:
+            await sender.send(whole)
+            await asyncio.to_thread(store.remember, whole)
+        done.sent.update(whole.select("topic", "reason").iter_rows())
+        if time.monotonic() - told > 10.0:
+            told = time.monotonic()
+            say(f"{done.total:,} of {meant.height:,} sent ...")
+        await asyncio.sleep(wait_for(done.total, time.monotonic() - began, rate))
+    done.beyond += meant.height - looked
+
+
+def _chunks(letters: pl.DataFrame, size: int) -> list[pl.DataFrame]:
+    """Slices of at most so many letters, of one topic each, in order."""
+    topics = letters.partition_by("topic", maintain_order=True) if letters.height else []
+    return [part for some in topics for part in some.iter_slices(size)]

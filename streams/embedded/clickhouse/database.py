@@ -1,0 +1,74 @@
+"""The embedded database of a data folder: ClickHouse's engine in this process, answering HTTP from its own thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from types import TracebackType
+
+import uvloop
+
+from streams.embedded.clickhouse.access import Role
+from streams.embedded.clickhouse.engine import Engine
+from streams.embedded.clickhouse.http_interface import Served, serve
+from streams.embedded.keys import tokens_of, url_for
+from streams.errors import RihlaError
+
+USUAL_PORT = 8123
+"""ClickHouse's own port, which clients try first."""
+
+
+class Database:
+    """The engine in `path`, answering on `url` while the `with` block runs, to the users whose tokens are in `keys`.
+
+    port: a port, 0 for a free one, or None for ClickHouse's usual one where that is free. The HTTP interface has its
+    own event loop in its own thread, so a busy parent does not keep questions waiting.
+    """
+
+    def __init__(self, path: Path, keys: Path, port: int | None = 0) -> None:
+        self._path, self._keys, self._port = path, keys, port
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="clickhouse-http", daemon=True)
+        self.url = ""
+
+    def __enter__(self) -> Database:
+        """Raises streams.embedded.clickhouse.engine.EngineBusyError, EngineError; RihlaError when the port is taken."""
+        self._tokens = tokens_of(self._keys)
+        self._engine = Engine(self._path)
+        self._thread.start()
+        try:
+            self._served = self._serve()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        self.url = self._served.url
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.url:
+            asyncio.run_coroutine_threadsafe(self._served.close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._engine.close()
+
+    def url_of(self, role: Role) -> str:
+        """The URL with which a client asks as a user of ours; it names the file of the token, not the token."""
+        return url_for(self.url, self._keys, role.name)
+
+    def _serve(self) -> Served:
+        try:
+            return self._listen(USUAL_PORT if self._port is None else self._port)
+        except OSError as error:
+            if self._port is None:
+                return self._listen(0)
+            raise RihlaError(
+                f"the database cannot answer on port {self._port}: {error.strerror}", "choose another with --http-port"
+            ) from error
+
+    def _listen(self, port: int) -> Served:
+        serving = serve(self._engine, self._tokens, "127.0.0.1", port)
+        return asyncio.run_coroutine_threadsafe(serving, self._loop).result()

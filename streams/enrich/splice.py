@@ -1,0 +1,378 @@
+"""Channel events to interactions, datum by datum: what both have in common is taken as it is, without being read.
+
+Both schemas begin with the same fields, and a channel's own stand behind them in both, so an interaction is some
+stretches of the event with something in between. An event is only taken if it keeps the rules (streams.enrich.validate)
+and is written as this package writes it; of another nothing is said but that it was left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+from mypy_extensions import i64
+
+from schemas import records
+from schemas.block import varint
+from schemas.numbers import UnfitError
+from schemas.spans import Array, Double, Enum, Long, Nullable, Record, Span, Text, record
+from streams.enrich.clean import FORMED, scrub_attribute
+from streams.enrich.enriched import Enriched
+from streams.enrich.names import Names, is_harmless, is_wordy
+from streams.enrich.score import FIELDS, Aspects, Opinions, survey_score
+from streams.enrich.validate import (
+    DAY_MS,
+    EARLIEST_MS,
+    HIGHEST_RATING,
+    LOWEST_RATING,
+    MONEY_LIMIT,
+    TEXT_LIMIT_BYTES,
+)
+from streams.model import catalogue
+from streams.model.identifiers import BOOKING_PREFIX, KINDS, UNKNOWN_RANK
+from streams.text.scorer import Scorer
+from streams.text.scrub import scrub_text
+
+_BOOKING: Final = BOOKING_PREFIX.encode()
+_UUID_SIZE: Final = 36
+
+
+class Touchpoints:
+    """The catalogue, by the touchpoint's name in UTF-8."""
+
+    def __init__(self) -> None:
+        known = [*catalogue.load().values()]
+        self.opinions = Opinions(records.inlined("interaction")["fields"])
+        self._places: dict[bytes, int] = {touchpoint.name.encode(): place for place, touchpoint in enumerate(known)}
+        self.unknown = len(known)
+        # the last place is that of all unknown ones
+        self.priors: list[float | None] = [touchpoint.prior for touchpoint in known] + [None]
+        self.about: list[Aspects] = [[(t.aspect, t.prior)] if t.aspect else [] for t in known] + [[]]
+        self.plain: list[bytes] = [
+            self.opinions.write(None, None, 0.0, prior, None, about)
+            for prior, about in zip(self.priors, self.about, strict=True)
+        ]
+        """What is thought where there is neither a survey nor a text."""
+
+    def place(self, name: bytes) -> int:
+        """Where a touchpoint stands in the lists."""
+        return self._places.get(name, self.unknown)
+
+
+class Direct:
+    """Takes the events of a channel. Holds the catalogue and the text scorer, and no state of the stream."""
+
+    def __init__(self, channel: str, header: bytes, touchpoints: Touchpoints, scorer: Scorer, known: Names) -> None:
+        """header: of interactions."""
+        event = records.inlined(channel)["fields"]
+        interaction = records.inlined("interaction")["fields"]
+        self._channel = channel
+        self._scorer = scorer
+        self._known = known
+        self._head = header + varint(_UUID_SIZE)
+        self._touchpoints = touchpoints
+        self._event = record(event)
+        fields = self._event.fields
+        self._event_id = cast(Text, fields["event_id"])
+        self._occurred_at = cast(Long, fields["occurred_at"])
+        self._ids = cast(Array, fields["ids"])
+        identifier = cast(Record, self._ids.items)
+        self._kind = cast(Text, identifier.fields["kind"])
+        self._value = cast(Text, identifier.fields["value"])
+        self._booking_ref = cast(Nullable, fields["booking_ref"])
+        self._booking = cast(Text, self._booking_ref.of)
+        self._touchpoint = cast(Text, fields["touchpoint"])
+        self._locale = cast(Nullable, fields["locale"])
+        self._tag = cast(Text, self._locale.of)
+        self._country = cast(Nullable, fields["country"])
+        self._letters = cast(Text, self._country.of)
+        self._survey = cast(Nullable, fields["survey"])
+        survey = cast(Record, self._survey.of)
+        self._instrument = cast(Enum, survey.fields["instrument"])
+        self._answer = cast(Double, survey.fields["score"])
+        self._text = cast(Nullable, fields["text"])
+        self._words = cast(Text, self._text.of)
+        self._money = cast(Nullable, fields["money"])
+        self._free = [span for name, span in fields.items() if name not in FORMED and _is_text(span)]
+        self._attributes = cast(Array, fields["attributes"])
+        attribute = cast(Record, self._attributes.items)
+        self._key = cast(Text, attribute.fields["key"])
+        self._content = cast(Text, attribute.fields["value"])
+        lists = [span for name, span in fields.items() if name not in ("ids", "attributes") and isinstance(span, Array)]
+        self._lists = [(span, _texts(span)) for span in lists if _texts(span)]
+        money = cast(Record, self._money.of)
+        self._amount = cast(Long, money.fields["amount_minor"])
+        self._currency = cast(Text, money.fields["currency"])
+        self._is_rated = "aspect_ratings" in fields
+        if self._is_rated:
+            self._ratings = cast(Array, fields["aspect_ratings"])
+            self._rating = cast(Double, cast(Record, self._ratings.items).fields["rating"])
+        self._last_common = fields[records.INTERACTION_FIELDS[-1]]
+        names = [field["name"] for field in interaction]
+        symbols: list[str] = _named(interaction, "channel")["type"]["symbols"]
+        self._channel_code = varint(symbols.index(channel))
+        self._present = varint(_named(interaction, "text")["type"].index("string"))
+        self._own = _stretches(fields, event, interaction[names.index(FIELDS[-1]) + 1 :])
+        self._ranks: dict[bytes, int] = {kind.encode(): rank for rank, kind in enumerate(KINDS)}
+
+    def take(self, values: Sequence[bytes | None], header: bytes, now_ms: int, enriched: Enriched) -> list[int]:
+        """Take what is taken here of the values of some records; the rows of the others.
+
+        header: of the channel's own schema. now_ms: the worker's clock, epoch milliseconds.
+        """
+        left: list[int] = []
+        latest: i64 = now_ms + DAY_MS
+        size: i64 = len(header)
+        before = len(enriched.values)
+        for row, value in enumerate(values):
+            try:
+                if value is None or not value.startswith(header) or not self._take(value, size, latest, enriched):
+                    left.append(row)
+            except (UnfitError, IndexError, UnicodeDecodeError):
+                left.append(row)
+        count = len(enriched.values) - before
+        if count:
+            enriched.channels[self._channel] = enriched.channels.get(self._channel, 0) + count
+        return left
+
+    def _take(self, data: bytes, at: i64, latest: i64, enriched: Enriched) -> bool:
+        """Take the event that begins there; False where it is left."""
+        if self._event.find(data, at) != len(data) or not self._is_fit(data, latest) or not self._is_harmless(data):
+            return False
+        survey: float | None = None
+        if self._survey.there:
+            survey = survey_score(self._instrument.symbols[self._instrument.index], self._answer.value)
+            if survey is None:
+                return False
+        others: list[bytes] = []
+        subject = self._only(data) if self._ids.count == 1 else self._strongest(data, others, enriched.reserved)
+        if subject is None:
+            return False
+        booking = b""
+        if self._booking_ref.there:
+            if not self._known.fits_booking(data, self._booking.start, self._booking.end):
+                return False
+            booking = _BOOKING + data[self._booking.start : self._booking.end]
+        subject = subject or booking
+        if not subject:
+            return False
+
+        touchpoints = self._touchpoints
+        place = touchpoints.place(data[self._touchpoint.start : self._touchpoint.end])
+        if place == touchpoints.unknown:
+            enriched.unknown += 1
+        event_id = self._event_id
+        parts = [self._head, data[event_id.start : event_id.end].lower()]
+        if self._text.there and self._words.start < self._words.end:
+            opinion = self._scored(data, place, survey, parts, enriched)
+        else:
+            parts.append(data[event_id.end : self._last_common.end])
+            if survey is None:
+                opinion = touchpoints.plain[place]
+            else:
+                opinion = touchpoints.opinions.write(survey, None, 0.0, None, None, touchpoints.about[place])
+            if self._text.there:
+                enriched.texts.append((None, False))
+        parts.append(self._channel_code)
+        parts.append(varint(len(subject)))
+        parts.append(subject)
+        parts.append(opinion)
+        for stretch in self._own:
+            parts.append(stretch.before)
+            if stretch.first is not None and stretch.last is not None:
+                parts.append(data[stretch.first.begin : stretch.last.end])
+        enriched.values.append(b"".join(parts))
+        enriched.subjects.append(subject)
+        if booking:
+            _note(enriched.links, subject, booking, self._occurred_at.value)
+        for other in others:
+            if other != subject:
+                _note(enriched.links, subject, other, self._occurred_at.value)
+        return True
+
+    def _is_fit(self, data: bytes, latest: i64) -> bool:
+        """Whether the event keeps the rules; those of surveys and of identifiers come later."""
+        return (
+            EARLIEST_MS <= self._occurred_at.value <= latest
+            and _is_uuid(data, self._event_id.start, self._event_id.end)
+            and not (self._booking_ref.there and self._booking.start == self._booking.end)
+            and not (self._country.there and not _is_capitals(data, self._letters, 2))
+            and not (self._money.there and not self._is_sum(data))
+            and not (self._text.there and self._words.end - self._words.start > TEXT_LIMIT_BYTES)
+            and not (self._is_rated and self._ratings.count and not self._are_ratings(data))
+        )
+
+    def _is_harmless(self, data: bytes) -> bool:
+        """Whether no text but the customer's own holds what is to be scrubbed."""
+        for span in self._free:
+            text = cast(Text, span.of if isinstance(span, Nullable) else span)
+            if (text is span or cast(Nullable, span).there) and not is_harmless(data, text.start, text.end):
+                return False
+        if self._attributes.count:
+            at = self._attributes.start
+            key, content = self._key, self._content
+            for _ in range(self._attributes.count):
+                at = self._attributes.items.find(data, at)
+                if not _is_harmless_attribute(data, key, content):
+                    return False
+        for listed, texts in self._lists:
+            at = listed.start
+            for _ in range(listed.count):
+                at = listed.items.find(data, at)
+                for text in texts:
+                    if not is_harmless(data, text.start, text.end):
+                        return False
+        return True
+
+    def _is_sum(self, data: bytes) -> bool:
+        """Whether the money is some that can be."""
+        return -MONEY_LIMIT <= self._amount.value <= MONEY_LIMIT and _is_capitals(data, self._currency, 3)
+
+    def _are_ratings(self, data: bytes) -> bool:
+        """Whether all ratings are on their scale."""
+        at = self._ratings.start
+        items, rating = self._ratings.items, self._rating
+        for _ in range(self._ratings.count):
+            at = items.find(data, at)
+            if not LOWEST_RATING <= rating.value <= HIGHEST_RATING:
+                return False
+        return True
+
+    def _scored(self, data: bytes, place: int, survey: float | None, parts: list[bytes], enriched: Enriched) -> bytes:
+        """What is thought where there is a text; this, scrubbed, and the fields around it come to `parts`."""
+        words = self._words
+        text = scrub_text(data[words.start : words.end].decode())
+        octets = text.encode()
+        parts.append(data[self._event_id.end : self._text.begin])
+        parts.append(self._present)
+        parts.append(varint(len(octets)))
+        parts.append(octets)
+        parts.append(data[words.end : self._last_common.end])
+        locale = data[self._tag.start : self._tag.end].decode() if self._locale.there else None
+        found = self._scorer.score_one(text, locale, by_sentence=False)
+        enriched.texts.append((found.language, survey is None and found.score is not None))
+        touchpoints = self._touchpoints
+        aspects = touchpoints.about[place]
+        if found.aspects:  # what the event is about is among them where the text does not say it
+            named = {aspect for aspect, _ in found.aspects}
+            aspects = found.aspects + [own for own in aspects if own[0] not in named]
+        return touchpoints.opinions.write(
+            survey, found.score, found.confidence, touchpoints.priors[place], found.language, aspects
+        )
+
+    def _only(self, data: bytes) -> bytes | None:
+        """The identifier, where there is one; empty where it names a booking, None where it is not as it should be."""
+        kind, value = self._kind, self._value
+        if not self._known.fits(data, kind.start, kind.end, value.start, value.end):
+            return None
+        identifier = data[kind.start : kind.end] + b":" + data[value.start : value.end]
+        return b"" if identifier.startswith(_BOOKING) else identifier
+
+    def _strongest(self, data: bytes, others: list[bytes], reserved: list[bytes]) -> bytes | None:
+        """The strongest of several identifiers, as `_only` says it; those that name bookings come to `reserved`."""
+        at = self._ids.start
+        items, kind, value = self._ids.items, self._kind, self._value
+        strongest = b""
+        least = 0
+        for _ in range(self._ids.count):
+            at = items.find(data, at)
+            if not self._known.fits(data, kind.start, kind.end, value.start, value.end):
+                return None
+            identifier = data[kind.start : kind.end] + b":" + data[value.start : value.end]
+            if identifier.startswith(_BOOKING):
+                reserved.append(identifier)
+                continue
+            rank = self._ranks.get(identifier[: identifier.find(b":")], UNKNOWN_RANK)
+            if not strongest:
+                strongest, least = identifier, rank
+            elif rank < least or (rank == least and identifier < strongest):
+                others.append(strongest)
+                strongest, least = identifier, rank
+            else:
+                others.append(identifier)
+        return strongest
+
+
+class _Stretch:
+    """Bytes, and behind them some fields of an event, from the first to the last as they are; or none."""
+
+    def __init__(self, before: bytes, first: Span | None, last: Span | None) -> None:
+        self.before, self.first, self.last = before, first, last
+
+
+def _stretches(
+    spans: dict[str, Span], event: Sequence[dict[str, Any]], rest: Sequence[dict[str, Any]]
+) -> list[_Stretch]:
+    """How `rest`, the last fields of an interaction, come of those of an event; what this lacks is null, or empty."""
+    order = {str(field["name"]): place for place, field in enumerate(event)}
+    stretches: list[_Stretch] = []
+    before = b""
+    previous = -2
+    for field in rest:
+        name = str(field["name"])
+        place = order.get(name, -1)
+        if place < 0:
+            before += varint(field["type"].index("null") if isinstance(field["type"], list) else 0)
+            previous = -2
+        elif place == previous + 1:
+            stretches[-1].last = spans[name]
+            previous = place
+        else:
+            stretches.append(_Stretch(before, spans[name], spans[name]))
+            before, previous = b"", place
+    if before:
+        stretches.append(_Stretch(before, None, None))
+    return stretches
+
+
+def _is_text(span: Span) -> bool:
+    return isinstance(span, Text) or (isinstance(span, Nullable) and isinstance(span.of, Text))
+
+
+def _texts(listed: Array) -> list[Text]:
+    """The texts of an array's records."""
+    record = listed.items
+    return [span for span in record.fields.values() if isinstance(span, Text)] if isinstance(record, Record) else []
+
+
+def _is_harmless_attribute(data: bytes, key: Text, content: Text) -> bool:
+    """Whether an attribute has nothing that scrubbing would change."""
+    if is_harmless(data, key.start, key.end) and is_wordy(data, content.start, content.end):
+        return True
+    pair = data[key.start : key.end].decode(), data[content.start : content.end].decode()
+    return scrub_attribute(*pair) == pair
+
+
+def _note(links: dict[tuple[bytes, bytes], int], subject: bytes, identifier: bytes, at: i64) -> None:
+    link = subject, identifier
+    known = links.get(link)
+    if known is None or at < known:
+        links[link] = at
+
+
+def _is_uuid(data: bytes, start: i64, end: i64) -> bool:
+    """Whether there are hexadecimal digits, 8-4-4-4-12, with a hyphen between."""
+    if end - start != _UUID_SIZE:
+        return False
+    for place in range(start, end):
+        octet = data[place]
+        if 48 <= octet <= 57 or 97 <= octet <= 102 or 65 <= octet <= 70:
+            continue
+        if octet != 45:
+            return False
+        gap = place - start
+        if gap != 8 and gap != 13 and gap != 18 and gap != 23:
+            return False
+    return data[start + 8] == data[start + 13] == data[start + 18] == data[start + 23] == 45
+
+
+def _is_capitals(data: bytes, text: Text, count: i64) -> bool:
+    """Whether a text is so many letters from A to Z."""
+    place = text.start
+    while place < text.end and 65 <= data[place] <= 90:
+        place += 1
+    return place == text.end and place - text.start == count
+
+
+def _named(fields: Sequence[dict[str, Any]], name: str) -> Any:
+    return next(field for field in fields if field["name"] == name)

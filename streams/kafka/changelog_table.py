@@ -1,0 +1,435 @@
+"""State by key, in memory, with a changelog in Kafka that goes out a batch at a time and is read back exactly.
+
+A Faust table in name only: Faust assigns the changelog's partitions along with the input's and waits for the table
+before it lets the streams go on; everything else is done here, because Faust sends and recovers a record at a time,
+swallows errors while recovering, and believes end offsets that not every broker tells truly.
+
+Recovery of a partition. The new owner first appends a **mark** to the changelog: a record whose offset, known from the
+acknowledgement, is both the point up to which to read and the owner's **term**. Nothing written before the mark can be
+missed, whatever the broker says about end offsets. Every value is written with its owner's term in front, and
+recovery skips a record of a lower term than the highest seen: it is from a worker that was frozen, lost the partition
+without noticing, and wrote after its successor had begun. (flush() asks still_owner first; the term covers the moment
+between.) What it skips, it writes again, so that compaction, which keeps the last record of a key, keeps the right one;
+and a worker who sees from its acknowledgements that somebody else has written gives its batch up, before anything that
+follows from it is published, and recovers: it may be the one who was frozen, and nobody would withdraw what it says.
+
+A partition that stays with its worker through a rebalance is not read again if nobody else wrote to it meanwhile: the
+mark's offset tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import aiokafka
+from faust.tables.table import Table
+from faust.types import TP
+
+from streams.errors import RihlaError
+from streams.kafka import clients
+from streams.kafka.batch_producer import Output
+from streams.kafka.fetch import hand_out_columns
+from streams.kafka.record_batch import Columns
+from streams.kafka.topics import CHANGELOG
+from streams.kafka.transport import OwnershipLost, handling, still_owner
+
+__all__ = ["BatchTable", "RecoveryError"]
+
+MARK = b"\0mark"  # key of the marks; keys of the table's own never begin with a zero byte
+TERM = struct.Struct(">q")
+TERM_HEADER = "term"  # where a tombstone, which can have no value, carries its term
+STALLED = 60.0  # seconds without a record after which recovery gives up
+FETCH_BYTES = 4 << 20
+
+Merge = Callable[[bytes, bytes], bytes]
+Check = Callable[[int, int, Iterable[bytes]], None]
+"""Given a partition, their number and the keys recovered: raises when they should not be there."""
+
+log = logging.getLogger(__name__)
+
+
+class RecoveryError(Exception):
+    """A changelog cannot be read to its end: the worker must not go on from what it has."""
+
+
+class _Partition:
+    """One partition's state, as of the changelog offset `position`."""
+
+    __slots__ = ("changed", "data", "generation", "position", "read", "size", "term", "top")
+
+    def __init__(self) -> None:
+        self.data: dict[bytes, bytes] = {}
+        self.size = 0  # bytes of the values
+        self.read = object()  # another one whenever a recovery has read what others wrote
+        self.changed: dict[bytes, bytes | None] = {}  # not yet acknowledged; None: deleted
+        self.position = 0
+        self.term = -1  # ours: offset of our mark
+        self.top = -1  # highest term read
+        self.generation = -1
+
+
+class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
+    """Bytes by key, per partition.
+
+    app: a Faust app of streams.kafka.app. name: the changelog is `<group>-<name>-changelog`. partitions: those of the
+    topics that the app reads. merge: joins two values of one key found during recovery (older, newer); without it the
+    newer one holds. check: looks at what was recovered of a partition; what it raises stops the worker.
+
+    get, put, delete, items and written raise OwnershipLost for a partition that this worker does not hold.
+    """
+
+    logger = logging.getLogger("faust.tables")  # for what Faust's own code says in the name of this class
+
+    def __init__(
+        self,
+        app: Any,
+        name: str,
+        partitions: int,
+        merge: Merge | None = None,
+        check: Check | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            app,
+            name=name,
+            partitions=partitions,
+            key_type=bytes,
+            value_type=bytes,
+            extra_topic_configs={} if getattr(app, "embedded", False) else CHANGELOG,
+            **kwargs,
+        )
+        self.merge = merge
+        self.check = check
+        self.recovered_keys = 0
+        self.recovered_records = 0
+        self.recovery_seconds = 0.0
+        self._held: dict[int, _Partition] = {}
+        self._read: dict[int, _Partition] = {}
+        self._lost: set[int] = set()  # given up by flush(), until the rebalance that it asks for
+        self._failure: BaseException | None = None
+        self._flushing = asyncio.Lock()
+        self._output: Output | None = None
+        self._recovery: asyncio.Task[None] | None = None
+        app.tables.add(self)
+
+    # -- state ------------------------------------------------------------------------------------------------
+
+    def get(self, partition: int, key: bytes) -> bytes | None:
+        """Value of a key, None when there is none."""
+        return self._owned(partition).data.get(key)
+
+    def put(self, partition: int, key: bytes, value: bytes) -> None:
+        """Set a key; durable after the next flush()."""
+        held = self._owned(partition)
+        held.size += len(value) - len(held.data.get(key, b""))
+        held.data[key] = value
+        held.changed[key] = value
+
+    def delete(self, partition: int, key: bytes) -> None:
+        """Remove a key, if there; durable after the next flush()."""
+        held = self._owned(partition)
+        gone = held.data.pop(key, None)
+        if gone is not None:
+            held.size -= len(gone)
+        if gone is not None or key in held.changed:
+            held.changed[key] = None
+
+    def items(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
+        """All keys and values of a partition; do not change it meanwhile."""
+        return self._owned(partition).data.items()
+
+    def keys(self, partition: int) -> list[bytes]:
+        """All keys of a partition, as they are now: some 12 ms a million."""
+        return list(self._owned(partition).data)
+
+    def size(self, partition: int) -> int:
+        """Bytes of a partition's values, 0 when it is not held."""
+        held = self._held.get(partition)
+        return 0 if held is None else held.size
+
+    def reading(self, partition: int) -> object | None:
+        """The same object while this worker alone writes to a partition, rebalances included; None where it is gone.
+
+        Whoever keeps an index of a partition makes it anew when this has changed.
+        """
+        held = self._held.get(partition) or self._read.get(partition)
+        return None if held is None else held.read
+
+    def written(self, partition: int) -> range:
+        """The changelog's offsets since this worker has held a partition, without break, up to the last flush()."""
+        held = self._owned(partition)
+        return range(held.term + 1, held.position)
+
+    def count(self, partition: int) -> int:
+        """Number of keys in a partition, 0 when it is not held."""
+        held = self._held.get(partition)
+        return 0 if held is None else len(held.data)
+
+    @property
+    def partitions_held(self) -> frozenset[int]:
+        """Partitions whose state is here and up to date."""
+        return frozenset(self._held)
+
+    def _owned(self, partition: int) -> _Partition:
+        held = self._held.get(partition)
+        if held is None:
+            raise OwnershipLost(f"{self.name}[{partition}] is not held by this worker")
+        generation = handling.get()
+        if generation is not None and generation != held.generation:
+            # A batch that took longer than a rebalance waits for: the state it began from may have changed since.
+            raise OwnershipLost(f"{self.name}[{partition}] has been through a rebalance since the batch was begun")
+        return held
+
+    # -- changelog --------------------------------------------------------------------------------------------
+
+    async def flush(self) -> None:
+        """Return once the broker has acknowledged every change.
+
+        Raises OwnershipLost, having written nothing of it, when a changed partition may be somebody else's by now, and,
+        having written, when somebody else turns out to have done so meanwhile; that partition's state is dropped, and
+        recovered before it is used again. Raises it, too, for a batch begun before the last rebalance. Raises what
+        aiokafka does when the broker does not take the changes; state here and in the changelog then differ, and the
+        worker must stop.
+        """
+        async with self._flushing:  # agents share a table: what one of them has sent, the next must wait for too
+            if self._failure is not None:
+                raise self._failure
+            if handling.get() not in (None, self.app.consumer.generation):
+                raise OwnershipLost(f"{self.name} has been through a rebalance since the batch was begun")
+            changed = {partition: held for partition, held in self._held.items() if held.changed}
+            for partition, held in list(changed.items()):
+                if not still_owner(self.app, TP(self.changelog_topic_name, partition), held.generation):
+                    del self._held[partition], changed[partition]
+                    self._lost.add(partition)
+            try:
+                overtaken = await self._write(changed)
+            except BaseException as exc:
+                self._failure = exc
+                raise
+            if lost := self._lost | overtaken:
+                raise OwnershipLost(f"{self.name}{sorted(lost)} may belong to another worker by now")
+
+    async def _write(self, changed: dict[int, _Partition]) -> set[int]:
+        """Send changes and wait; the partitions into which somebody else has written since we last did."""
+        output, counts, overtaken = self._writer(), {}, set[int]()
+        for partition, held in changed.items():
+            changes, held.changed = held.changed, {}
+            counts[partition] = len(changes)
+            prefix = TERM.pack(held.term)
+            values = [None if value is None else prefix + value for value in changes.values()]
+            term = [(TERM_HEADER, prefix)]
+            await output.send(list(changes), values, None, [partition] * len(values), headers=term)
+        await output.flush()
+        for partition, held in changed.items():
+            end = output.acknowledged[partition]
+            foreign = end - held.position - counts[partition]
+            if foreign <= 0:
+                held.position = max(end, held.position)  # a rebalance meanwhile may have read beyond
+                continue
+            # A former owner woke up, or we are the former owner, or a retry wrote twice. What came between is read, and
+            # what does not count written over, in a recovery, before compaction can take it for the latest.
+            log.warning("%s[%d]: %d records came between", self.changelog_topic_name, partition, foreign)
+            overtaken.add(partition)
+            if self._held.get(partition) is held:  # else a rebalance has been, and with it a recovery
+                del self._held[partition]
+                self._lost.add(partition)
+        if self._lost & overtaken:
+            await self.app.consumer.rejoin()
+        return overtaken
+
+    def _writer(self) -> Output:
+        if self._output is None:
+            self._output = Output(self.app, self.changelog_topic_name, self.partitions)
+        return self._output
+
+    # -- recovery ---------------------------------------------------------------------------------------------
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """Drop what is assigned elsewhere; what stays is confirmed, or read up to date, in on_recovery_completed."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+        mine = {tp.partition for tp in assigned if tp.topic == self.changelog_topic_name}
+        kept = {**self._read, **self._held}
+        # Changes not acknowledged are of batches that were given up: their partition is read anew.
+        self._read = {p: held for p, held in kept.items() if p in mine and not held.changed}
+        self._held = {}
+        self._lost.clear()
+
+    async def on_stop(self) -> None:
+        """Break a recovery off that is under way."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+        await super().on_stop()
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Recover every assigned partition; Faust holds the streams back until this returns."""
+        generation = self.app.consumer.generation
+        partitions = sorted(tp.partition for tp in active_tps)
+        self._recovery = asyncio.ensure_future(self._recover(partitions, generation))
+        try:
+            await self._recovery
+        except asyncio.CancelledError:
+            log.info("%s: recovery broken off", self.name)
+            return
+        except OwnershipLost as exc:
+            log.warning("%s: %s", self.name, exc)
+            await self.app.consumer.rejoin()
+            return
+        except RihlaError as exc:
+            self.app.give_up(exc)
+            return
+        except Exception as exc:
+            await self.app.crash(exc)
+            return
+        await self.call_recover_callbacks()
+
+    async def _recover(self, partitions: list[int], generation: int) -> None:
+        began = time.monotonic()
+        if not partitions:
+            return
+        marks = await self._mark(partitions)
+        behind: dict[int, int] = {}
+        for partition in partitions:
+            held = self._read.setdefault(partition, _Partition())
+            held.term, held.generation = marks[partition], generation
+            if held.position < marks[partition]:
+                behind[partition] = marks[partition]
+        skipped = await self._catch_up(behind) if behind else {}
+        for partition in behind:
+            self._read[partition].size = sum(map(len, self._read[partition].data.values()))
+        if self.check is not None:
+            for partition in behind:
+                self.check(partition, self.partitions, self._read[partition].data)
+        for partition in partitions:
+            held = self._read.pop(partition)
+            held.position = marks[partition] + 1
+            held.top = marks[partition]
+            held.changed.update((key, held.data.get(key)) for key in skipped.get(partition, ()))
+            self._held[partition] = held
+        if skipped:
+            await self.flush()
+        self.recovered_keys = sum(len(held.data) for held in self._held.values())
+        self.recovery_seconds = time.monotonic() - began
+        log.info(
+            "%s: partitions %s recovered, %d keys from %d records in %.1f s",
+            self.name, partitions, self.recovered_keys, self.recovered_records, self.recovery_seconds,
+        )  # fmt: skip
+
+    async def _mark(self, partitions: list[int]) -> dict[int, int]:
+        """Append a mark to each partition; partition -> the mark's offset."""
+        output = self._writer()
+        there = len(await self.app.producer._ensure_producer().partitions_for(self.changelog_topic_name))
+        if there != self.partitions:
+            raise RecoveryError(f"{self.changelog_topic_name} has {there} partitions, its input {self.partitions}")
+        name = f"{socket.gethostname()}:{os.getpid()}".encode()
+        await output.send([MARK] * len(partitions), [name] * len(partitions), None, partitions)
+        await output.flush()
+        return {partition: output.acknowledged[partition] - 1 for partition in partitions}
+
+    async def _catch_up(self, marks: dict[int, int]) -> dict[int, set[bytes]]:
+        """Read partitions from where they are up to their marks; partition -> keys of records that were skipped."""
+        topic, conf = self.changelog_topic_name, self.app.conf
+        consumer = clients.consumer(
+            self.app.settings,
+            group_id=None,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=FETCH_BYTES,
+            fetch_max_wait_ms=100,
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+        )
+        await consumer.start()
+        try:
+            hand_out_columns(consumer)
+            left = {aiokafka.TopicPartition(topic, partition): mark for partition, mark in marks.items()}
+            consumer.assign(list(left))
+            for tp in left:
+                consumer.seek(tp, self._read[tp.partition].position)
+            skipped: dict[int, set[bytes]] = {}
+            seen_at = time.monotonic()
+            while left:
+                chunks = await consumer.getmany(timeout_ms=1000)
+                if chunks:
+                    seen_at = time.monotonic()
+                elif time.monotonic() - seen_at > STALLED:
+                    raise RecoveryError(f"{topic}: no record for {STALLED:.0f} s, still to read: {_describe(left)}")
+                for tp, records in chunks.items():
+                    if tp not in left:
+                        continue
+                    self.recovered_records += len(records)
+                    ignored = _apply(self._read[tp.partition], records, left[tp], self.merge)
+                    if ignored:
+                        skipped.setdefault(tp.partition, set()).update(ignored)
+                    if records.offsets[-1] >= left[tp]:
+                        del left[tp]
+                        consumer.pause(tp)
+            return skipped
+        finally:
+            await consumer.stop()
+
+    # -- what Faust would do ----------------------------------------------------------------------------------
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """Nothing is persisted on this side of the broker."""
+        return None
+
+    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
+        """Faust's recovery has nothing to apply: its consumer reports empty changelogs (streams.kafka.transport)."""
+        if list(batch):
+            raise RecoveryError(f"{self.name}: Faust read the changelog, which the table reads itself")
+
+
+def _apply(state: _Partition, records: Columns, mark: int, merge: Merge | None) -> set[bytes]:
+    """Apply changelog records below `mark` to a partition's state; the keys of those skipped, of a term gone by or of
+    no table at all."""
+    data, top, ignored = state.data, state.top, set()
+    size, unpack = TERM.size, TERM.unpack_from
+    pop, get = data.pop, data.get
+    changed = False
+    for at, (offset, key, value) in enumerate(zip(records.offsets, records.keys, records.values, strict=True)):
+        if offset >= mark:
+            break
+        if key == MARK:
+            top = max(top, offset)
+            continue
+        changed = True
+        if key is None:
+            continue  # nothing of a table's; nor is what follows, which is written over
+        if value is not None and len(value) < size:
+            log.warning("offset %d of a changelog is no record of a table, and skipped", offset)
+            ignored.add(key)
+            continue
+        if value is None:
+            headers = records.headers.get(at, ())
+            term = next(
+                (unpack(header)[0] for name, header in headers if name == TERM_HEADER and len(header) == size), top
+            )
+        else:
+            term = unpack(value)[0]
+        if term < top:
+            ignored.add(key)
+            continue
+        top = term
+        if value is None:
+            pop(key, None)
+        elif merge is None or (old := get(key)) is None:
+            data[key] = value[size:]
+        else:
+            data[key] = merge(old, value[size:])
+    state.top = top
+    if changed:
+        state.read = object()
+    state.position = min(records.offsets[-1] + 1, mark)  # what is behind the mark, another recovery may have to read
+    return ignored
+
+
+def _describe(marks: dict[Any, int]) -> str:
+    return ", ".join(f"partition {tp.partition} to offset {mark}" for tp, mark in sorted(marks.items()))

@@ -1,0 +1,160 @@
+"""The thread in which Faust keeps its aiokafka consumer: what reaches into aiokafka for streams.kafka.transport is here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from aiokafka.errors import IllegalStateError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streams.kafka.fetch import hand_out_columns
+from streams.kafka.gaps import explanation
+from streams.kafka.leader import join_at_once, replace_dead_leaders
+
+METADATA_PAUSE = 0.25  # seconds
+EMBEDDED_FETCH_WAIT_MS = 50
+"""The embedded broker looks for new records when it is asked, and not when they come; Faust's 1,500 would make each
+worker an event's way 0.4 s longer. With less it would not come to all partitions: it takes no more time than this."""
+EMBEDDED_FETCH_EVERY = 0.075
+"""Seconds from a fetch that found something to the next one. The embedded broker goes through all the batches that a
+partition ever had, some microsecond each, whenever there are new ones."""
+
+log = logging.getLogger(__name__)
+faust_log = logging.getLogger("faust.transport")  # for what Faust's own code says in the name of our classes
+
+
+def now() -> float:
+    """Seconds that also pass while the process is stopped or the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def be_patient(client: Any) -> None:
+    """Let an aiokafka client pause after it could not ask for metadata: without, it asks 10,000 times a second."""
+    update = client._metadata_update
+
+    async def update_or_pause(cluster: Any, topics: Any) -> bool:
+        updated = await update(cluster, topics)
+        if not updated:
+            await asyncio.sleep(METADATA_PAUSE)
+        return bool(updated)
+
+    client._metadata_update = update_or_pause
+
+
+def space_out(fetcher: Any, seconds: float) -> None:
+    """Let a fetcher of aiokafka wait, after a fetch that found something, until so many seconds after it was sent."""
+    fetch = fetcher._proc_fetch_request
+    earliest = 0.0
+
+    async def fetch_in_time(assignment: Any, node_id: Any, request: Any) -> bool:
+        nonlocal earliest
+        if (left := earliest - time.monotonic()) > 0:
+            try:
+                await asyncio.sleep(left)
+            except asyncio.CancelledError:  # the fetcher closes, and awaits what it has cancelled
+                return False
+        sent_at = time.monotonic()
+        found = await fetch(assignment, node_id, request)
+        earliest = sent_at + seconds if found else 0.0
+        return bool(found)
+
+    fetcher._proc_fetch_request = fetch_in_time
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is untyped
+    """The thread that owns the aiokafka consumer; what touches the consumer runs here."""
+
+    logger = faust_log
+    heartbeat_at = 0.0  # when the coordinator last knew us, by now()
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        be_patient(self._ensure_consumer()._client)
+        hand_out_columns(self._ensure_consumer(), mark_transactions=getattr(self.app, "embedded", False))
+        coordinator = self._ensure_consumer()._coordinator
+        heartbeat, leave = coordinator._do_heartbeat, coordinator._maybe_leave_group
+
+        async def timed_heartbeat() -> bool:
+            asked_at = now()
+            known = await heartbeat()
+            if known:
+                self.heartbeat_at = asked_at
+            return bool(known)
+
+        async def leave_from_zero() -> None:
+            # aiokafka takes generation 0, the embedded broker's first, for no membership: it would not leave.
+            if coordinator.generation == 0:
+                coordinator.generation = 1
+            await leave()
+
+        coordinator._do_heartbeat = timed_heartbeat
+        coordinator._maybe_leave_group = leave_from_zero
+        if getattr(self.app, "embedded", False):
+            replace_dead_leaders(coordinator, self.app.conf.broker_session_timeout)
+            if self.app.settings.sole:
+                join_at_once(coordinator)
+            space_out(self._ensure_consumer()._fetcher, EMBEDDED_FETCH_EVERY)
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        if getattr(self.app, "embedded", False):
+            consumer._fetch_max_wait_ms = EMBEDDED_FETCH_WAIT_MS
+        else:
+            consumer._isolation_level = "read_committed"  # a producer's aborted transaction is no input
+        return consumer
+
+    async def ping(self) -> None:
+        """Do nothing: an answer tells that the thread lives."""
+
+    async def locate(self, changelogs: set[str]) -> dict[TP, tuple[int, int | None]]:
+        """Seek every assigned partition, changelogs aside, to where its group left off, or to its beginning.
+
+        Returns the offset sought and the offset committed (None: never) of each; of none of them when the assignment
+        changes meanwhile (the rebalance locates again). Changelogs are paused: their table reads them itself.
+        """
+        consumer = self._ensure_consumer()
+        assigned = consumer.assignment()
+        sources = [tp for tp in assigned if tp.topic not in changelogs]
+        try:
+            found = await consumer._coordinator.fetch_committed_offsets(sources) if sources else {}
+            committed = {tp: found[tp].offset for tp in sources if tp in found and found[tp].offset >= 0}
+            missing = [tp for tp in sources if tp not in committed]
+            earliest = await consumer.beginning_offsets(missing) if missing else {}
+            for tp in assigned:
+                if tp.topic in changelogs:
+                    consumer.pause(tp)
+                else:
+                    consumer.seek(tp, committed[tp] if tp in committed else earliest[tp])
+        except IllegalStateError as exc:
+            log.info("partitions were taken away while they were being located: %s", exc)
+            return {}
+        return {TP(*tp): (committed[tp] if tp in committed else earliest[tp], committed.get(tp)) for tp in sources}
+
+    def position_of(self, tp: TP) -> int | None:
+        """Offset after the last record that aiokafka handed out, None when it has none or the partition is not ours."""
+        assignment = self._ensure_consumer()._subscription.subscription.assignment
+        if assignment is None or driver.TopicPartition(*tp) not in assignment.tps:
+            return None
+        state = assignment.state_value(driver.TopicPartition(*tp))
+        return int(state.position) if state.has_valid_position else None
+
+    async def seek_to(self, tp: TP, offset: int) -> bool:
+        """Seek one partition; False when it is not ours any more."""
+        try:
+            self._ensure_consumer().seek(driver.TopicPartition(*tp), offset)
+        except IllegalStateError:
+            return False
+        return True
+
+    async def request_rejoin(self) -> None:
+        """Have aiokafka's coordinator join the group again."""
+        self._ensure_consumer()._coordinator.request_rejoin()
+
+    async def explain(self, tp: TP, expected: int, got: int) -> str | None:
+        """Why the log of a partition has no record from `expected` up to `got`; None: there is no good reason."""
+        embedded = getattr(self.app, "embedded", False)
+        return await explanation(self._ensure_consumer(), driver.TopicPartition(*tp), expected, got, embedded)

@@ -1,0 +1,183 @@
+"""How far one partition has come: what was delivered, what is acked, what is committed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import islice
+
+from streams.kafka.record_batch import Columns, Header, Unreadable
+
+SINCE = "since"
+"""Header of the first record that a worker writes of a group: when the oldest of the raw events that it follows from
+came (epoch ms, ASCII digits). The records' own stamps tell when they were appended: retention goes by those."""
+HEADERS_LOOKED_AT = 16
+
+
+class RecordBatch:
+    """The records of one partition chunk, in offset order; never empty.
+
+    keys, values, offsets, timestamps, headers, unreadable, size: see Columns.
+    generation: of the consumer (streams.kafka.transport) when this worker read them.
+    """
+
+    __slots__ = (
+        "abandoned",
+        "done",
+        "generation",
+        "headers",
+        "keys",
+        "offsets",
+        "partition",
+        "size",
+        "timestamps",
+        "topic",
+        "unreadable",
+        "values",
+    )
+
+    def __init__(self, columns: Columns, topic: str, partition: int, generation: int) -> None:
+        self.keys, self.values, self.headers, self.size = columns.keys, columns.values, columns.headers, columns.size
+        self.unreadable = columns.unreadable
+        self.offsets: Sequence[int] = columns.offsets
+        self.timestamps: Sequence[int] = columns.timestamps
+        self.topic = topic
+        self.partition = partition
+        self.generation = generation
+        self.done = False
+        self.abandoned = False
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def first_offset(self) -> int:
+        """Offset of the first record."""
+        return self.offsets[0]
+
+    @property
+    def next_offset(self) -> int:
+        """Offset after the last record, and after all that it may stand for."""
+        last = self.unreadable.get(len(self.keys) - 1)
+        return self.offsets[-1] + 1 if last is None else last.following
+
+    @property
+    def since(self) -> int:
+        """When the oldest of the raw events behind these records came, epoch ms: as their writer says (SINCE), else
+        when the first record was appended."""
+        for headers in islice(self.headers.values(), HEADERS_LOOKED_AT):
+            for name, value in headers:
+                if name == SINCE and value.isdigit():
+                    return int(value)
+        return self.timestamps[0]
+
+    def __repr__(self) -> str:
+        return f"<{self.topic}[{self.partition}] {self.first_offset}..{self.next_offset - 1}>"
+
+
+class Records:
+    """The records of several batches of one topic in columns, those of a partition next to each other, in their order.
+
+    keys, values, offsets, timestamps, headers, unreadable: see Columns. partitions: of each.
+    shown: key and value of some, as they may be shown where the true ones may not (a dead letter).
+    """
+
+    def __init__(self, batches: Iterable[RecordBatch]) -> None:
+        self._batches = sorted(batches, key=lambda batch: batch.partition)
+        self.keys: list[bytes | None] = []
+        self.values: list[bytes | None] = []
+        self.headers: dict[int, list[Header]] = {}
+        self.shown: dict[int, tuple[bytes | None, bytes]] = {}
+        self.unreadable: dict[int, Unreadable] = {}
+        for batch in self._batches:
+            self.topic = batch.topic
+            self.headers.update((len(self.keys) + at, headers) for at, headers in batch.headers.items())
+            self.unreadable.update((len(self.keys) + at, some) for at, some in batch.unreadable.items())
+            self.keys += batch.keys
+            self.values += batch.values
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def between(self, begin: int, end: int) -> Records:
+        """Those at these positions; this very object where that is all of them."""
+        if begin <= 0 and end >= len(self):
+            return self
+        some = Records(())
+        some.topic = self.topic
+        some.keys, some.values = self.keys[begin:end], self.values[begin:end]
+        some.headers = {at - begin: headers for at, headers in self.headers.items() if begin <= at < end}
+        some.partitions, some.offsets = self.partitions[begin:end], self.offsets[begin:end]
+        some.timestamps = self.timestamps[begin:end]
+        return some
+
+    @cached_property
+    def partitions(self) -> list[int]:  # this one and the next two are not what everybody needs
+        return [partition for batch in self._batches for partition in [batch.partition] * len(batch)]
+
+    @cached_property
+    def offsets(self) -> list[int]:
+        return [offset for batch in self._batches for offset in batch.offsets]
+
+    @cached_property
+    def timestamps(self) -> list[int]:
+        return [timestamp for batch in self._batches for timestamp in batch.timestamps]
+
+
+class Progress:
+    """Accounts of one assigned partition, from the moment when its position was sought.
+
+    delivered: offset after the last record handed to the agents.
+    acked: end of the longest prefix of delivered batches that are acked.
+    committed: offset known to the broker, None when the group never committed one.
+    """
+
+    __slots__ = ("_mismatch", "_rereads", "_waiting", "acked", "committed", "delivered")
+
+    def __init__(self, offset: int, committed: int | None) -> None:
+        self.delivered = offset
+        self.acked = offset
+        self.committed = committed
+        self._waiting: deque[RecordBatch] = deque()
+        self._mismatch: tuple[int, int] | None = None
+        self._rereads = 0
+
+    def deliver(self, batch: RecordBatch) -> None:
+        """Note that a batch goes to the agents; it must come next (offsets missing before it are explained)."""
+        self.delivered = batch.next_offset
+        self._waiting.append(batch)
+        self._mismatch = None
+
+    def skip_to(self, offset: int) -> None:
+        """Note that the log has no record from `delivered` up to `offset`."""
+        self.delivered = offset
+        if not self._waiting:
+            self.acked = offset
+        self._mismatch = None
+
+    def ack(self, batch: RecordBatch) -> None:
+        """Note that a batch is done; one that was not delivered under these accounts counts for nothing."""
+        batch.done = True
+        while self._waiting and self._waiting[0].done:
+            self.acked = self._waiting.popleft().next_offset
+
+    def committable(self) -> int | None:
+        """The offset to commit, None when the broker knows it already."""
+        if self.acked == self.committed or (self.committed is None and not self.acked):
+            return None
+        return self.acked
+
+    @property
+    def outstanding(self) -> int:
+        """Batches delivered and not yet part of the acked prefix."""
+        return len(self._waiting)
+
+    def rereads_of(self, first: int) -> int:
+        """How often, before now, a chunk that began at `first` came where `delivered` was expected."""
+        mismatch = (self.delivered, first)
+        if mismatch != self._mismatch:
+            self._mismatch, self._rereads = mismatch, 0
+            return 0
+        self._rereads += 1
+        return self._rereads

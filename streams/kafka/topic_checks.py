@@ -1,0 +1,105 @@
+"""What `rihla doctor` finds about topics: their settings, their numbers of partitions, and what groups have missed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAuthorizationFailedError
+
+from streams import topology
+from streams.kafka import clients, layout, retention
+from streams.kafka.changelog_table import MARK
+from streams.kafka.topics import layout_of
+from streams.settings import Settings
+from streams.topology import TOPICS
+
+LOOKED_AT_BYTES = 256 << 10
+"""Of each partition of the changelog."""
+LOOK_MS = 10_000
+"""Milliseconds at most for each: what does not come in time is looked at when it is recovered."""
+
+
+async def faults(admin: AIOKafkaAdminClient, settings: Settings, there: Collection[str]) -> list[retention.Fault]:
+    """Everything that is wrong; changes nothing. there: names of all topics. Raises aiokafka's KafkaError."""
+    found = []
+    partitions = await layout_of(settings)
+    wrong = layout.misfit(partitions, settings) or await strays(settings, partitions)
+    if wrong is not None:
+        found.append(retention.Fault("topics", str(wrong), wrong.hint or "", grave=True))
+    names = {topic.name: name for topic in TOPICS if (name := settings.topic(topic.name)) in there}
+    if not settings.embedded:  # which has no settings, and deletes nothing
+        found += retention.faults(settings, await _configs(admin, list(names.values())))
+    return found + retention.missed(settings, await _standing(admin, settings, names))
+
+
+async def strays(settings: Settings, partitions: Mapping[str, int]) -> layout.LayoutError | None:
+    """Whether the state was written for another number of partitions than its topics have; None: it was not.
+
+    partitions: as of layout_of. Looks at the first records of every partition of the changelog: a worker that is given
+    none but new ones would find nothing wrong. Who may not read the changelog leaves that to stitch, which looks when
+    it recovers. Raises aiokafka's KafkaError.
+    """
+    changelog = layout.changelog(settings)
+    count = partitions.get(changelog, 1)
+    if count == 1:
+        return None
+    consumer = clients.consumer(settings, enable_auto_commit=False, max_partition_fetch_bytes=LOOKED_AT_BYTES)
+    await consumer.start()
+    try:
+        every = [TopicPartition(changelog, number) for number in range(count)]
+        begins, ends = await consumer.beginning_offsets(every), await consumer.end_offsets(every)
+        for tp in every:
+            if begins[tp] == ends[tp]:
+                continue
+            consumer.assign([tp])
+            consumer.seek(tp, begins[tp])
+            found = await consumer.getmany(tp, timeout_ms=LOOK_MS, max_records=layout.SAMPLE)
+            keys = {record.key for records in found.values() for record in records if record.key and record.key != MARK}
+            try:
+                layout.check_places(tp.partition, count, keys)
+            except layout.LayoutError as error:
+                return error
+    except TopicAuthorizationFailedError:
+        return None
+    finally:
+        await consumer.stop()
+    return None
+
+
+async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    configs: dict[str, dict[str, str]] = {}
+    if names:
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        for response in await admin.describe_configs(resources):
+            for _error, _message, _kind, name, entries in response.resources:
+                configs[name] = {entry[0]: entry[1] for entry in entries or () if entry[1] is not None}
+    return configs
+
+
+async def _standing(
+    admin: AIOKafkaAdminClient, settings: Settings, names: dict[str, str]
+) -> dict[tuple[str, str, int], retention.Standing]:
+    described = await admin.describe_topics(list(names.values())) if names else []
+    every = [TopicPartition(topic["topic"], p["partition"]) for topic in described for p in topic["partitions"]]
+    consumer = clients.consumer(settings, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        begins = await consumer.beginning_offsets(every)
+    finally:
+        await consumer.stop()
+    standing = {}
+    for worker in topology.WORKERS_BY_NAME:
+        committed = await admin.list_consumer_group_offsets(settings.group(worker))
+        for name, full in names.items():
+            if worker not in topology.readers(name):
+                continue
+            for tp in every:
+                if tp.topic == full:
+                    offset = committed[tp].offset if tp in committed else -1
+                    standing[worker, name, tp.partition] = retention.Standing(
+                        offset if offset >= 0 else None, begins[tp]
+                    )
+    return standing

@@ -1,0 +1,174 @@
+"""Every topic of the contract, and how to create them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
+
+from streams.errors import RihlaError
+from streams.kafka import clients, layout
+from streams.settings import Settings
+from streams.topology import CHANNEL_TOPICS, TOPICS, Retention, Topic
+
+APPENDED = {"message.timestamp.type": "LogAppendTime"}
+"""The broker stamps records when it appends them, and retention counts from then. By a producer's stamp, which may be
+the time of the event (Connect, MirrorMaker, a backfill) or of a clock that is wrong, a record could be deleted as soon
+as it is written, or refused as one of the future. No table depends on stamps."""
+HORIZON_DAYS = 30
+"""For so long any worker may be away and lose nothing."""
+FOR_HORIZON = {
+    "cleanup.policy": "delete",
+    "retention.ms": str(HORIZON_DAYS * 24 * 3600 * 1000),
+    "retention.bytes": "-1",
+    **APPENDED,
+}
+FOREVER = {**FOR_HORIZON, "retention.ms": "-1"}
+LATEST_BY_KEY = {"cleanup.policy": "compact", **APPENDED}
+_KEPT: dict[Retention, dict[str, str]] = {
+    "30 days": FOR_HORIZON,
+    "for ever": FOREVER,
+    "latest by key": LATEST_BY_KEY,
+}
+ROOMY = {"max.message.bytes": str(16 << 20)}
+"""Of what workers write: an interaction, and a dead letter, is somewhat larger than the record that it is made of."""
+AS_PRODUCED = {"compression.type": "producer"}
+"""Whatever a broker's own default is: what it compresses anew costs it time, and everybody reads every codec."""
+CHANGELOG = {**LATEST_BY_KEY, **ROOMY, **AS_PRODUCED, "min.cleanable.dirty.ratio": "0.3"}
+_DENIED = (TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno)
+ATTEMPTS_WAIT = 0.2  # seconds between looks for a topic just created
+VISIBLE_WITHIN = 300.0  # seconds
+
+
+class TopicError(RihlaError):
+    """A topic could not be created, or is not as the settings have it."""
+
+
+class TopicDeniedError(TopicError):
+    """The broker does not let us make a topic."""
+
+
+async def ensure_topics(settings: Settings) -> dict[str, int]:
+    """Create the topics that are missing; full name -> partitions of every topic of the contract.
+
+    Returns when the broker shows them all. Topics that exist stay as they are. Raises TopicError when the broker
+    refuses one or does not show it in time, LayoutError while a change of partitions is unfinished, and aiokafka's
+    KafkaConnectionError when there is no broker. A topic that is missing gets as many partitions as those that it must
+    agree with, if these are there, and else as many as the settings say.
+    """
+    admin = clients.admin(settings)
+    try:
+        await admin.start()
+        names = [settings.topic(topic.name) for topic in TOPICS]
+        there = set(await admin.list_topics())
+        if settings.topic(layout.JOURNAL) in there:
+            raise layout.misfit({settings.topic(layout.JOURNAL): 1}, settings) or TopicError(layout.JOURNAL)
+        missing = [topic for topic in TOPICS if settings.topic(topic.name) not in there]
+        if missing:
+            existing = await shown(admin, [name for name in names if name in there])
+            await _create(admin, settings, missing, layout.sibling(existing, settings) or settings.partitions)
+        return await shown(admin, names)
+    finally:
+        await admin.close()
+
+
+async def layout_of(settings: Settings) -> dict[str, int]:
+    """Full name -> partitions of every topic that streams.kafka.layout judges by, of those that are there.
+
+    Raises aiokafka's KafkaError.
+    """
+    admin = clients.admin(settings)
+    try:
+        await admin.start()
+        there = set(await admin.list_topics())  # to ask about one that is missing may make it
+        names = [*map(settings.topic, (*layout.TOGETHER, *layout.SINGLE, layout.JOURNAL)), layout.changelog(settings)]
+        return await shown(admin, [name for name in names if name in there])
+    finally:
+        await admin.close()
+
+
+async def ensure_changelogs(settings: Settings, changelogs: Mapping[str, int]) -> None:
+    """Create the changelogs (full name: partitions) that are missing, and return when the broker shows them all.
+
+    Faust would create them, too, but does not wait until they are seen: a group's first assignment then goes without
+    the table, and the worker stands still until the broker is asked again, five minutes later. Raises like
+    ensure_topics.
+    """
+    if not changelogs:
+        return
+    admin = clients.admin(settings)
+    try:
+        await admin.start()
+        there = set(await admin.list_topics())
+        config = {} if settings.embedded else CHANGELOG
+        missing = [
+            NewTopic(name, partitions, settings.replication, topic_configs=config)
+            for name, partitions in changelogs.items()
+            if name not in there
+        ]
+        if missing:
+            await _request(admin, missing)
+        await shown(admin, list(changelogs))
+    finally:
+        await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic], partitions: int) -> None:
+    wanted = [
+        NewTopic(
+            settings.topic(topic.name),
+            topic.partitions or partitions,
+            settings.replication,
+            topic_configs={} if settings.embedded else config_of(topic),
+        )
+        for topic in topics
+    ]
+    await _request(admin, wanted)
+
+
+def config_of(topic: Topic) -> dict[str, str]:
+    """The settings with which a topic is made."""
+    return {**AS_PRODUCED, **({} if topic.name in CHANNEL_TOPICS else ROOMY), **_KEPT[topic.retention]}
+
+
+async def _request(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
+    try:
+        response = await admin.create_topics(wanted)
+    except (KafkaConnectionError, TopicError):
+        raise
+    except KafkaError as exc:
+        raise TopicError(f"topics could not be created: {exc!r}") from exc
+    for name, code, *message in response.topic_errors:
+        if code not in (0, TopicAlreadyExistsError.errno):
+            if code in _DENIED:
+                raise TopicDeniedError(
+                    f"we may not CREATE topic {name}", "let somebody who may make it, or grant it: see rihla acls"
+                )
+            why = " ".join([for_code(code).__name__, *map(str, message)])
+            raise TopicError(f"topic {name} could not be created: {why}")
+
+
+async def shown(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+    """Full name -> partitions, once the broker shows all of these topics. Raises TopicError when it does not."""
+    if not names:
+        return {}
+    deadline = time.monotonic() + VISIBLE_WITHIN
+    while True:
+        described = await admin.describe_topics(names)
+        partitions = {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
+        if partitions.keys() >= set(names) and all(partitions.values()):
+            return partitions
+        if time.monotonic() > deadline:
+            hidden = sorted(set(names) - partitions.keys())
+            raise TopicError(f"not there {VISIBLE_WITHIN:.0f} s after creation: {hidden}")
+        await asyncio.sleep(ATTEMPTS_WAIT)

@@ -1,0 +1,121 @@
+"""Dead letters: what could not be used, whole, with the reason. One envelope for every worker and tool."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import polars as pl
+
+from schemas.records import polars_schema
+from streams.metrics import package_version
+
+UNPROCESSABLE = "unprocessable"
+"""The reason of what makes a worker's own code raise (streams.worker.sift)."""
+
+EXPIRED = "expired"
+"""Reason of a letter about records that were deleted before they were read (streams.kafka.missed)."""
+
+TRANSACTIONAL = "transactional"
+"""Reason of a letter about a record of a transaction on the embedded broker, which cannot say whether that held."""
+
+REASONS = (
+    "undecodable",
+    "bad_event_id",
+    "no_identifier",
+    "clear_identifier",
+    "bad_time",
+    "bad_survey",
+    "bad_money",
+    "bad_country",
+    "too_long",
+    "unstorable",
+    UNPROCESSABLE,
+    EXPIRED,
+    TRANSACTIONAL,
+)
+"""The closed list of reasons."""
+
+FILE = "file:"
+"""Topic of a letter that was a line of a file begins with it; the file's path follows."""
+
+ATTEMPTS_HEADER = "rihla-attempts"
+"""Kafka header of a record that `rihla replay` sent: how often it was refused before, in ASCII digits."""
+
+
+class DeadLetter(NamedTuple):
+    """A record that was refused."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    payload: bytes
+    reason: str
+    detail: str
+    attempts: int = 1
+    described: bool = False
+    """Whether the detail says everything by now, as that of a letter that was cut."""
+
+
+def attempts(headers: Iterable[tuple[str, bytes]]) -> int:
+    """How often a record has been tried, this time included, by its Kafka headers."""
+    for name, value in headers:
+        if name == ATTEMPTS_HEADER and value.isdigit():
+            return int(value) + 1
+    return 1
+
+
+ENVELOPE = 200
+"""Bytes of a letter besides topic, key, payload and detail, at most."""
+CUT = re.compile(r" \(cut: (\d+) of (\d+) bytes of the payload and (\d+) of (\d+) of the key are here\)$")
+"""How the detail of a letter ends that is too large to be kept whole."""
+DETAIL_BYTES = 2000
+"""Of the detail of a letter that is cut."""
+
+
+def cut_to(letter: DeadLetter, room: int) -> DeadLetter:
+    """A letter that takes no more than `room` bytes, its Kafka key included: the record's, which is in it twice.
+
+    Of one that is larger the payload is cut, and if need be the key, and its detail says so at its end.
+    """
+    topic, key, payload, detail = letter.topic, letter.key, letter.payload, _detail(letter)
+    left = room - ENVELOPE - len(topic.encode())
+    size = len(key or b"")
+    if 2 * size + len(payload) + len(detail.encode()) <= left:
+        return letter
+    detail = detail.encode()[:DETAIL_BYTES].decode("utf-8", "ignore")
+    left -= len(detail.encode()) + len(_cut(10**10, 10**10, 10**10, 10**10))
+    if key is not None and 2 * size > left // 2:
+        key = key[: max(left // 4, 0)]
+    payload = payload[: max(left - 2 * len(key or b""), 0)]
+    said = _cut(len(payload), len(letter.payload), len(key or b""), size)
+    return letter._replace(key=key, payload=payload, detail=f"{detail}{said}", described=True)
+
+
+def is_cut(detail: str) -> bool:
+    """Whether a letter of this detail was cut."""
+    return CUT.search(detail) is not None
+
+
+def _cut(payload: int, of_payload: int, key: int, of_key: int) -> str:
+    return f" (cut: {payload} of {of_payload} bytes of the payload and {key} of {of_key} of the key are here)"
+
+
+def letters_frame(letters: Iterable[DeadLetter], failed_at_ms: int) -> pl.DataFrame:
+    """Dead letters in the frame form of dead_letter.avsc.
+
+    Args:
+        failed_at_ms: when they were refused, epoch milliseconds.
+    """
+    version = package_version()
+    rows = [(*letter[:6], _detail(letter), failed_at_ms, letter.attempts, version) for letter in letters]
+    return pl.DataFrame(rows, schema=polars_schema("dead_letter"), orient="row")
+
+
+def _detail(letter: DeadLetter) -> str:
+    """The detail; of a letter that was replayed in vain it says so."""
+    if letter.described or letter.attempts == 1:
+        return letter.detail
+    return f"{letter.detail} (replayed in vain: attempt {letter.attempts})"

@@ -1,0 +1,1 @@
+"""State built anew from what ClickHouse holds."""

@@ -1,0 +1,184 @@
+"""What a subject's turn in a batch observes: moves between profiles, and alerts that open and close. Pure.
+
+Nothing here touches what the tables of journeys, customers and cases hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from streams.alerts.moves import Cause, Move, drops, move, move_row
+from streams.alerts.rules import Drop, Rule
+from streams.alerts.signals import Signals
+from streams.alerts.tally import News, before, news
+from streams.alerts.watch import ADVOCATE, NEGATIVE, NON_COMMITTAL, Alert, Watch, alert_row, release, settle
+from streams.model.identifiers import customer_id
+from streams.stitch.encoding import merged
+from streams.stitch.journey import Event
+from streams.stitch.rolling import Rolling
+from streams.stitch.rows import ADVOCATE_AT, DIGITS, NEGATIVE_AT, Row
+from streams.stitch.subject import Subject
+
+
+@dataclass(slots=True)
+class Watching:
+    """The rules, and the worker's clock (epoch ms) at this batch."""
+
+    rules: Mapping[str, Rule]
+    now: int
+    falls: list[tuple[Rule, Drop]] = field(init=False)
+    """The rules that watch for a drop of sentiment, and of what."""
+    falls_age: int = field(init=False)
+    """The longest max_age of these, ms."""
+    worth: float = field(init=False)
+    """The lowest score from which any of these can fall."""
+
+    def __post_init__(self) -> None:
+        self.falls = [(rule, rule.drop) for rule in self.rules.values() if rule.drop is not None]
+        self.falls_age = max((rule.max_age for rule, _ in self.falls), default=-1)
+        self.worth = min((drop.to + drop.by for _, drop in self.falls), default=2.0)
+
+
+_MARGIN = 2 * 10.0**-DIGITS
+"""So near a bound, rounding may take a score to the other side."""
+
+
+def is_quiet(watching: Watching, state: Subject, event: Event) -> bool:
+    """Whether a look at the score, after an event of a root without parts, would surely note nothing.
+
+    It may say no where nothing would be noted either, and costs a fraction of a look.
+    """
+    watch = state.watch
+    profile = NON_COMMITTAL if watch is None else watch.profile
+    if event.score is None and profile == NON_COMMITTAL:
+        return True  # without a score of its own an event only brings the customer's closer to 0
+    score = state.own.rolling.score_30(state.own.last)
+    if NEGATIVE_AT + _MARGIN < score < ADVOCATE_AT - _MARGIN:
+        index = NON_COMMITTAL
+    elif score < NEGATIVE_AT - _MARGIN:
+        index = NEGATIVE
+    elif score > ADVOCATE_AT + _MARGIN:
+        index = ADVOCATE
+    else:
+        return False
+    if index != profile:
+        return False
+    if event.restored or event.at < watching.now - watching.falls_age:
+        return True  # too long ago for a fall
+    return score < watching.worth - _MARGIN and (watch is None or not (watch.peak_at or watch.drops))
+
+
+def is_settled(watch: Watch | None) -> bool:
+    """Whether a turn that has observed nothing, of a customer without signals, leaves a watch as it is."""
+    return watch is None or not (
+        watch.profile == NON_COMMITTAL or watch.due or watch.fired or watch.drops or watch.alerts
+    )
+
+
+class Observer:
+    """Observes one subject in one turn: what is to be published of it is in `moves` and `alerts` at the end."""
+
+    def __init__(self, watching: Watching, name: str, state: Subject) -> None:
+        self._watching, self._state = watching, state
+        self._customer = customer_id(name)
+        self._moved: list[Move] = []
+        self.news: list[News] = []
+        """What became of its alerts in this turn."""
+
+    def follow(self, event: Event) -> None:
+        """Look at the score after an event of a root without parts was added."""
+        own = self._state.own
+        self._look(own.rolling, own.last, None if event.restored else cause_of(event))
+
+    def look(self, rolling: Rolling, at: int, cause: Cause | None) -> None:
+        """Look at the score after a turn in which it may have changed otherwise."""
+        self._look(rolling, at, cause)
+
+    def _look(self, rolling: Rolling, at: int, cause: Cause | None) -> None:
+        score = round(rolling.score_30(at), DIGITS)
+        index = NEGATIVE if score <= NEGATIVE_AT else ADVOCATE if score >= ADVOCATE_AT else NON_COMMITTAL
+        state, watching = self._state, self._watching
+        watch = state.watch
+        if index != (NON_COMMITTAL if watch is None else watch.profile):
+            if watch is None:
+                watch = state.watch = Watch()
+            moved = move(watch, index, score, round(rolling.evidence(), DIGITS), cause)
+            if moved is not None:
+                self._moved.append(moved)
+        if (
+            cause is not None
+            and (score >= watching.worth or (watch is not None and (watch.peak_at or watch.drops)))
+            and cause[0] >= watching.now - watching.falls_age
+        ):
+            if watch is None:
+                watch = state.watch = Watch()
+            drops(watching.falls, watch, score, cause, watching.now)
+
+    def finish(self, told: Signals | None, replay: bool) -> tuple[list[Row], list[Row]]:
+        """Settle a root's alerts; the rows of its alerts and moves to publish, on a replay all that are remembered.
+
+        told: signals and answers of the whole customer.
+        """
+        state, version = self._state, self._state.version
+        watch = state.watch
+        if watch is None:
+            watch = state.watch = Watch()
+        alerts: Sequence[Alert] = ()
+        if told is not None or watch.alerts or watch.drops:
+            alerts = self._settle(told, watch)
+        else:
+            watch.due = 0
+        if replay or watch.fired:
+            alerts = watch.alerts
+        watch.fired = False
+        moved: list[tuple[Any, ...]] = [(*told, version) for told in self._moved]
+        if replay:
+            watch.moves = moved = [*watch.moves, *moved]
+        elif moved:
+            watch.moves = moved
+        if watch == _NOTHING:
+            state.watch = None
+        return self._rows(alerts), [move_row(self._customer, told) for told in moved]
+
+    def due(self, until: int) -> list[Row]:
+        """A timer's turn: the rows of alerts that are due by `until`, and of what may not have been published."""
+        state = self._state
+        watch = state.watch
+        if watch is None or not state.is_root:
+            return []
+        alerts = self._settle(merged(state).signals, watch, until)
+        if watch.fired:
+            alerts = watch.alerts
+        watch.fired = bool(alerts)
+        return self._rows(alerts)
+
+    def leave(self, replay: bool) -> list[Row]:
+        """The subject is not a customer (any more): the rows that close what was open."""
+        watch = self._state.watch
+        assert watch is not None
+        known = before(watch)
+        closed = release(watch, self._watching.now)
+        self.news += news(known, closed)
+        if replay or watch.fired:
+            closed = watch.alerts
+        watch.fired = False
+        return self._rows(closed)
+
+    def _settle(self, told: Signals | None, watch: Watch, due_until: int = 0) -> Sequence[Alert]:
+        known = before(watch)
+        changed = settle(self._watching.rules, self._customer, told, watch, self._watching.now, due_until)
+        self.news += news(known, changed)
+        return changed
+
+    def _rows(self, alerts: Iterable[Alert]) -> list[Row]:
+        return [alert_row(self._customer, alert, self._state.version) for alert in alerts]
+
+
+_NOTHING = Watch(profile=NON_COMMITTAL)
+
+
+def cause_of(event: Event) -> Cause:
+    """An event as the cause of what it changes."""
+    return event.at, event.event_id, event.touchpoint, event.unit, event.booking_ref

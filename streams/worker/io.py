@@ -1,0 +1,277 @@
+"""What every worker's agent needs at its edge to Kafka: decoders, outputs, dead letters, and the account of both.
+
+The agents themselves stay thin: decode here, call the pure core, publish here, flush; `streams.worker.batching` acks.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from schemas.decode import BatchDecoder, Decoded, joined
+from schemas.encode import BatchEncoder
+from schemas.registry import HttpRegistry, Registry
+from streams import metrics
+from streams.clock import now_ms
+from streams.erasure import key
+from streams.erasure.erased import Erased
+from streams.erasure.follow import Follower
+from streams.erasure.guard import guard
+from streams.kafka.batch_producer import REQUEST_BYTES, Output, check_sizes
+from streams.kafka.missed import letters
+from streams.kafka.progress import SINCE, Records
+from streams.kafka.transport import RecordBatch, lags, positions
+from streams.model.dead_letter import EXPIRED, UNPROCESSABLE, DeadLetter, attempts, cut_to, letters_frame
+from streams.registries import registry_of
+from streams.series import Known, begin
+from streams.settings import Settings
+from streams.topology import DEAD_LETTERS, SCHEMAS, WORKERS_BY_NAME
+from streams.worker.kept_schemas import KeptSchemas, key_of
+from streams.worker.schema_lookup import Lookup
+from streams.worker.sift import Fault, sift, told
+
+Refusal = tuple[Records, int, str, str]
+"""A Kafka record that is refused: (records, position among them, reason, detail)."""
+
+log = logging.getLogger(__name__)
+
+
+def too_long(topic: str, value: bytes, room: int) -> str:
+    """What is wrong with a value that is larger than a topic takes."""
+    return f"the record for the topic {topic} has {len(value)} bytes, and with its key it may have {room}"
+
+
+def letter_of(records: Records, at: int, reason: str, detail: str) -> DeadLetter:
+    """The letter of a Kafka record, at a position among some; of one that stands for an unreadable batch, that."""
+    key, payload = records.shown.get(at, (records.keys[at], records.values[at] or b""))
+    unreadable = records.unreadable.get(at)
+    if unreadable is not None:
+        payload, detail = unreadable.batch, unreadable.detail
+    tried = attempts(records.headers.get(at, ()))
+    place = records.topic, records.partitions[at], records.offsets[at]
+    return DeadLetter(*place, key, payload, reason, detail, tried)
+
+
+class Edge:
+    """One worker's topics.
+
+    Args:
+        app: the worker's Faust app.
+        worker: enrich, identity, stitch or sink.
+    """
+
+    def __init__(self, app: Any, settings: Settings, worker: str) -> None:
+        self.app, self.settings, self.worker = app, settings, worker
+        self.erased = Erased(key.from_environment())
+        self.registry: Registry = registry_of(settings)
+        self._decoders: dict[str, BatchDecoder] = {}
+        self._encoders: dict[str, BatchEncoder] = {}
+        self._outputs: dict[str, Output] = {}
+        self._unflushed: dict[str, int] = {}
+        self._exported: set[tuple[str, int]] = set()
+        self._kept: KeptSchemas | None = None
+        if isinstance(self.registry, HttpRegistry):
+            self._kept = KeptSchemas(self.registry, settings, app.crash)
+            lookup = Lookup(self.registry, self._kept.read, self._keep_schemas, lambda: bool(app.should_stop))
+            app.prepare = lookup.prepare
+
+    def read(
+        self, record: str, records: Records, columns: Sequence[str] | None = None
+    ) -> tuple[Decoded, list[Refusal]]:
+        """What `decode` says of Kafka records, and those that cannot be decoded, or make that raise."""
+        sifted = sift(len(records), lambda some: self.decode(record, records.between(some.start, some.stop), columns))
+        whole = len(sifted.done) == 1 and not sifted.faults  # as it usually is
+        decoded = sifted.done[0][1] if whole else joined(record, columns, sifted.done)
+        refused = [(records, at, "undecodable", detail) for at, detail in decoded.errors]
+        return decoded, refused + self.unprocessable("decode", records, sifted.faults)
+
+    def unprocessable(self, stage: str, records: Records, faults: Iterable[Fault]) -> list[Refusal]:
+        """The refusals of records at which the worker's own code raised; told in metrics and log, without a quote.
+
+        stage: one of the worker's (streams.topology). faults: with positions among `records`.
+        """
+        return [(records, at, UNPROCESSABLE, self.note(stage, error)) for at, error in faults]
+
+    def note(self, stage: str, error: BaseException) -> str:
+        """Tell in metrics and log that a record, or a key, made the worker's code raise; the sentence that says so."""
+        detail = told(stage, error)
+        log.error("a record, or the state of a key, cannot be processed and is left out: %s", detail)
+        metrics.UNPROCESSABLE.labels(self.worker, stage).inc()
+        return detail
+
+    def count_from_zero(self, known: Known | None = None) -> None:
+        """Bring the worker's series into being (see streams.series): to be called once, by its agent."""
+        begin(self.settings, WORKERS_BY_NAME[self.worker], known or {})
+
+    def decode(self, record: str, records: Records, columns: Sequence[str] | None = None) -> Decoded:
+        """The values of Kafka records in columns, without what was erased: see BatchDecoder, streams.erasure.guard.
+
+        For who finds out by itself which record makes it raise; others call `read`.
+        """
+        decoder = self._decoders.get(record)
+        if decoder is None:
+            decoder = self._decoders[record] = BatchDecoder(record, self.registry)
+        decoded = decoder.decode(records.values, columns)
+        decoded, refused = guard(record, decoded, records.keys, records.values, self.erased)
+        if refused:
+            metrics.ERASED_REFUSED.labels(self.worker).inc(refused)
+        return decoded
+
+    def followers(self) -> list[Follower | KeptSchemas]:
+        """The services that read what every worker knows before its first record; to be started before the app."""
+        follower = Follower(self.erased, self.settings, self.registry, self.app.crash)
+        return [follower] if self._kept is None else [self._kept, follower]
+
+    async def _keep_schemas(self, learned: Mapping[int, str]) -> None:
+        """Have the broker keep what the registry has told."""
+        assert isinstance(self.registry, HttpRegistry)
+        output = Output(self.app, self.settings.topic(SCHEMAS))
+        for id_, schema in learned.items():  # singly: see KeptSchemas.read
+            await output.send([key_of(self.registry.address, id_)], [schema.encode()])
+            await output.flush()
+
+    async def publish(
+        self,
+        topic: str,
+        record: str,
+        rows: pl.DataFrame | Sequence[Sequence[Any]],
+        keys: Sequence[bytes | None],
+        since: int | None = None,
+        marks: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        """Send rows; they are durable after `flush`.
+
+        Args:
+            topic: without prefix. record: the schema of the rows. rows: a frame, or tuples (see BatchEncoder.encode).
+            keys: one a row. since: when the oldest raw event that they follow from came (epoch ms), see SINCE.
+            marks: headers of every row.
+        """
+        if len(rows):
+            await self.send(topic, keys, self.encode(record, rows), since, marks)
+
+    def encode(self, record: str, rows: pl.DataFrame | Sequence[Sequence[Any]]) -> list[bytes]:
+        """The values of rows: a frame, or tuples (see BatchEncoder.encode), of the schema `record`."""
+        encoder = self._encoders.get(record)
+        if encoder is None:
+            encoder = self._encoders[record] = BatchEncoder(record, self.registry, self.settings.wire)
+        return encoder.encode(rows)
+
+    async def send(
+        self,
+        topic: str,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes],
+        since: int | None = None,
+        marks: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        """Send what is encoded; the rest as for `publish`. What is larger than the topic takes is a dead letter."""
+        output = self._output(topic)
+        if large := await output.too_large(keys, values):
+            room = await output.room()
+            await self.refuse_letters(
+                DeadLetter(output.topic, -1, -1, keys[row], values[row], "too_long", too_long(topic, values[row], room))
+                for row in large
+            )
+            log.error("%s: %d records are larger than it takes, and are not in it", output.topic, len(large))
+            left = sorted({*range(len(values))} - {*large})
+            keys, values = [keys[row] for row in left], [values[row] for row in left]
+        first = () if since is None else ((SINCE, b"%d" % since),)
+        await output.send(keys, values, marks=marks, first=first)
+        self._unflushed[topic] = self._unflushed.get(topic, 0) + len(values)
+
+    def check_sizes(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> None:
+        """Raise RecordTooLarge, which is then of the record that it comes of, where `send` would, for good."""
+        check_sizes(keys, values, REQUEST_BYTES)
+
+    async def room(self, topic: str) -> int:
+        """Bytes that key and value of a record of a topic (without prefix) may have together."""
+        return await self._output(topic).room()
+
+    def _output(self, topic: str) -> Output:
+        output = self._outputs.get(topic)
+        if output is None:
+            output = self._outputs[topic] = Output(self.app, self.settings.topic(topic))
+        return output
+
+    async def refuse(self, refused: Iterable[Refusal]) -> None:
+        """Send Kafka records to dead letters, whole. But a letter at which the code raises is only told of: whole, the
+        letter about it would make it raise again."""
+        await self.refuse_letters(self._letter(*about) for about in refused)
+
+    def _letter(self, records: Records, at: int, reason: str, detail: str) -> DeadLetter:
+        letter = letter_of(records, at, reason, detail)
+        if reason == UNPROCESSABLE and records.topic == self.settings.topic(DEAD_LETTERS):
+            return letter._replace(key=None, payload=b"")
+        return letter
+
+    async def refuse_letters(self, letters: Iterable[DeadLetter]) -> None:
+        """Send dead letters; those that are larger than their topic takes are cut (streams.model.dead_letter.cut_to)."""
+        gathered = list(letters)
+        if not gathered:
+            return
+        room = await self._output(DEAD_LETTERS).room()
+        gathered = [cut_to(letter, room) for letter in gathered]
+        await self.publish(
+            DEAD_LETTERS, "dead_letter", letters_frame(gathered, now_ms()), [letter.key for letter in gathered]
+        )
+        for letter in gathered:
+            metrics.DEAD_LETTERS.labels(self.worker, letter.reason).inc()
+
+    async def tell_missed(self) -> None:
+        """Keep the news of records that were missed as dead letters (see streams.kafka.missed)."""
+        missed = self.app.consumer.missed if self.app.started else []
+        if not missed:
+            return
+        told = list(missed)
+        frame = letters_frame(letters(told, self.worker), now_ms())
+        # An output of its own, since those of the agents are for one task at a time.
+        output = Output(self.app, self.settings.topic(DEAD_LETTERS))
+        await output.send([None] * len(told), self.encode("dead_letter", frame))
+        await output.flush()
+        del missed[: len(told)]
+        metrics.DEAD_LETTERS.labels(self.worker, EXPIRED).inc(len(told))
+
+    async def flush(self) -> None:
+        """Return once the broker has acknowledged everything published; raise when it does not."""
+        began = time.perf_counter()
+        for topic, count in self._unflushed.items():
+            await self._outputs[topic].flush()
+            metrics.RECORDS_WRITTEN.labels(self.worker, self.settings.topic(topic)).inc(count)
+        self._unflushed.clear()
+        metrics.OUTPUT_FLUSH_SECONDS.labels(self.worker).observe(time.perf_counter() - began)
+
+    def observe(self, batches: Sequence[RecordBatch], seconds: float) -> None:
+        """Count batches that are done, and were handled together in so many seconds."""
+        for batch in batches:
+            metrics.RECORDS_READ.labels(self.worker, batch.topic).inc(len(batch))
+        metrics.BATCH_RECORDS.labels(self.worker).observe(sum(map(len, batches)))
+        metrics.BATCH_SECONDS.labels(self.worker).observe(seconds)
+
+    @property
+    def assigned(self) -> dict[tuple[str, int], int]:
+        """The (topic, partition) that this worker reads, each with the next offset after the acked prefix."""
+        return positions(self.app) if self.app.started else {}
+
+    def progress(self) -> dict[str, Any]:
+        """For /progress (see streams.worker.page): next offset acked of inputs, acknowledged of outputs; what was counted."""
+        inputs: dict[str, dict[int, int]] = {}
+        for (topic, partition), offset in self.assigned.items():
+            inputs.setdefault(topic, {})[partition] = offset
+        outputs = {output.topic: dict(output.acknowledged) for output in self._outputs.values()}
+        return {"inputs": inputs, "outputs": outputs, "counters": metrics.counters()}
+
+    def export_offsets(self) -> None:
+        """Bring the gauges of positions and lags up to date, and drop those of partitions given up."""
+        held = self.assigned
+        behind = lags(self.app) if held else {}
+        for topic, partition in self._exported - held.keys():
+            for gauge in (metrics.COMMIT_POSITION, metrics.CONSUMER_LAG):
+                gauge.remove(topic, str(partition))
+        for (topic, partition), offset in held.items():
+            metrics.COMMIT_POSITION.labels(topic, str(partition)).set(offset)
+            metrics.CONSUMER_LAG.labels(topic, str(partition)).set(behind.get((topic, partition), 0))
+        self._exported = set(held)

@@ -1,0 +1,79 @@
+"""Real brokers for tests: the embedded one and Apache Kafka, one of each a run; topics of its own for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.embedded.broker import BrokerError, BrokerProcess
+from streams.embedded.kafka import Kafka
+from streams.embedded.tansu import Tansu
+from streams.settings import Settings
+from tests.support.waiting import until, wait_until
+
+__all__ = ["Broker", "embedded_broker", "kafka_broker", "until", "wait_until"]
+
+REQUIRE_KAFKA = "RIHLA_REQUIRE_KAFKA"
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A running broker: its address, whether it is the embedded one, and the process."""
+
+    address: str
+    embedded: bool
+    process: BrokerProcess
+
+    def settings(self, prefix: str, **changes: Any) -> Settings:
+        """Settings of a worker against this broker."""
+        return Settings(brokers=self.address, embedded=self.embedded, prefix=prefix, **changes)
+
+
+def _running(process: BrokerProcess, embedded: bool) -> Iterator[Broker]:
+    asyncio.run(process.start())
+    try:
+        yield Broker(process.address, embedded, process)
+    finally:
+        asyncio.run(process.stop())
+
+
+@pytest.fixture(scope="session")
+def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The embedded broker of this run."""
+    yield from _running(Tansu(tmp_path_factory.mktemp("tansu") / "broker.log"), True)
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The Apache Kafka of this run; the test is skipped where there is none, unless RIHLA_REQUIRE_KAFKA=1."""
+    process = Kafka(Path(tmp_path_factory.mktemp("kafka")))
+    try:
+        process.command()
+    except BrokerError as exc:
+        if os.environ.get(REQUIRE_KAFKA) == "1":
+            raise
+        pytest.skip(f"no Apache Kafka here: {exc}")
+    yield from _running(process, False)
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Each of the two brokers in turn."""
+    found: Broker = request.getfixturevalue(f"{request.param}_broker")
+    found.process.check()
+    return found
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix that no other test's topics and groups have."""
+    return f"t{os.getpid()}-{next(_numbers)}"

@@ -1,0 +1,176 @@
+"""The real engine for tests: one a run (chDB allows one a process), served over HTTP; a database for each test.
+
+And faults on the way to it, for those who ask for `faulty`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from clickhouse_connect.driver.client import Client
+
+from sinks.clickhouse.client import connect
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.tables import TABLES
+from sinks.clickhouse.writer import Writer
+from streams.embedded.clickhouse.access import OWNER, READER, Role, Tokens
+from streams.embedded.clickhouse.engine import Engine
+from streams.embedded.clickhouse.http_interface import Served, serve
+from tests.support.waiting import HUNG
+
+T = TypeVar("T")
+
+TOKENS = {READER.name: "the-token-of-tests-that-read", OWNER.name: "the-token-of-tests-that-write"}
+"""Of every interface that tests serve; the corpus of tests.faults has the owner's."""
+
+_numbers = itertools.count(1)
+
+
+def url_as(role: Role, address: str) -> str:
+    """The URL for sinks.clickhouse.client.connect of an interface that tests serve."""
+    return address.replace("://", f"://{role.name}:{TOKENS[role.name]}@", 1)
+
+
+@dataclass(frozen=True)
+class ClickHouse:
+    """A place to write to: the engine's address, the same for connect() as the owner, and a database of the test's own
+    (empty until migrated)."""
+
+    address: str
+    url: str
+    database: str
+    engine: Engine
+    client: Client
+
+    def connect(self) -> Client:
+        """One more client on the test's database."""
+        return connect(self.url, self.database)
+
+    def migrated(self) -> ClickHouse:
+        """Itself, with this version's schema in the database."""
+        migrate(self.client, self.database)
+        return self
+
+    def write(self, topic: str, frame: pl.DataFrame, epoch: int = 0) -> None:
+        """Store a frame of a topic's records."""
+        writer = Writer(self.connect, TABLES[topic])
+        try:
+            asyncio.run(writer.write(frame, epoch))
+        finally:
+            writer.close()
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        """The rows that `sql` gives."""
+        return [tuple(row) for row in self.client.query(sql).result_rows]
+
+
+class LoopThread:
+    """An event loop in a thread, for servers that a blocking test talks to."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine that runs in the thread's loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(HUNG)
+
+    def close(self) -> None:
+        """Stop the loop and wait for its thread."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(HUNG)
+        self.loop.close()
+
+
+@dataclass
+class Faults:
+    """What goes wrong with the next inserts, in order; "" lets one pass. Then everything passes."""
+
+    plan: list[str] = field(default_factory=list)
+    inserts: int = 0
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.headers.get("Content-Type") != "application/octet-stream":  # that of inserts, and of nothing else
+            return await handler(request)
+        self.inserts += 1
+        match self.plan.pop(0) if self.plan else "":
+            case "lost before":  # the connection breaks before ClickHouse has seen anything
+                assert request.transport is not None
+                request.transport.abort()
+                return web.Response()
+            case "lost after":  # it breaks after the rows were stored: for the client the outcome is unknown
+                await handler(request)
+                assert request.transport is not None
+                request.transport.abort()
+                return web.Response()
+            case "hang":  # no answer, for as long as the test runs
+                await asyncio.sleep(3600)
+                return web.Response()
+            case "bad gateway":
+                return web.Response(status=502, text="Bad gateway")
+            case "":
+                return await handler(request)
+            case code:
+                text = f"Code: {code}. DB::Exception: injected. (INJECTED)"
+                return web.Response(status=500, text=text, headers={"X-ClickHouse-Exception-Code": code})
+
+
+@pytest.fixture(scope="session")
+def loop_thread() -> Iterator[LoopThread]:
+    """An event loop that runs beside the tests."""
+    thread = LoopThread()
+    yield thread
+    thread.close()
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The engine of this test run, in a temporary folder."""
+    with Engine(Path(tmp_path_factory.mktemp("clickhouse"))) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def served(engine: Engine, loop_thread: LoopThread) -> Iterator[Served]:
+    """The engine's HTTP interface on a free port."""
+    served = loop_thread.run(serve(engine, Tokens(TOKENS)))
+    yield served
+    loop_thread.run(served.close())
+
+
+@pytest.fixture
+def clickhouse(engine: Engine, served: Served) -> Iterator[ClickHouse]:
+    """The engine over HTTP, with a fresh, empty database that is dropped afterwards."""
+    database = f"test_{next(_numbers)}"
+    engine.query(f"CREATE DATABASE {database}")
+    url = url_as(OWNER, served.url)
+    client = connect(url, database)
+    yield ClickHouse(served.url, url, database, engine, client)
+    client.close()
+    engine.query(f"DROP DATABASE IF EXISTS {database}")
+
+
+@pytest.fixture
+def faults() -> Faults:
+    """What is to go wrong between the test and the engine: nothing, until the test says."""
+    return Faults()
+
+
+@pytest.fixture
+def faulty(engine: Engine, loop_thread: LoopThread, faults: Faults) -> Iterator[Served]:
+    """The engine behind the faults."""
+    served = loop_thread.run(serve(engine, Tokens(TOKENS), middlewares=(faults.middleware,)))
+    yield replace(served, url=url_as(OWNER, served.url))
+    loop_thread.run(served.close())
