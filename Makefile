@@ -85,10 +85,11 @@ $(KAFKA_JARS): $(KAFKA)/pom.xml
 	mvn --batch-mode --quiet --file $(KAFKA)/pom.xml dependency:copy-dependencies
 	@touch $@
 
-lint: setup ## Check style and types
+lint: setup ## Check style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 format: setup ## Put the code into the project's format
 	$(BIN)/ruff check --fix .

@@ -85,8 +85,9 @@ RECORDS_MISSED = Counter(
 # What was refused, whole and with its reason, in the topic of dead letters.
 DEAD_LETTERS = Counter("rihla_dead_letters_total", "Records sent to dead letters.", ["worker", "reason"])
 
-# The net under every worker (streams.worker.sift): any increase is a defect of Rihla, or a state that cannot be read. stage:
-# decode, enrich, link, fold, insert (each with a dead letter), timer, state (of a key, not of a record: see the log).
+# The net under every worker (streams.worker.sift): any increase is a defect of Rihla, or a state that cannot be read.
+# stage: decode, enrich, link, fold, insert (each with a dead letter), timer, state (of a key, not of a record: see the
+# log).
 UNPROCESSABLE = Counter(
     "rihla_unprocessable_total", "Records, or keys of the state, at which the worker's own code raised.",
     ["worker", "stage"],

@@ -1,4 +1,5 @@
-"""Makes the data of the migrations `hijri` and `weekends`: `python -m sinks.clickhouse.calendars` prints both lists of values.
+"""Makes the data of the migrations `hijri` and `weekends`: `python -m sinks.clickhouse.calendars` prints both lists of
+values.
 
 - Hijri years are those of Umm al-Qura, Saudi Arabia's civil calendar, as the package hijridate has them (MIT): 1420 to
   1500 AH, which is 1999-04-17 to 2077-11-16. Beyond, no month has been computed yet.

@@ -51,7 +51,8 @@ def compilation(root: Path | None = None) -> Finding:
 
 
 def codecs(absent: Sequence[str]) -> Finding:
-    """Whether every codec of Kafka's can be read. absent: names of those that cannot (streams.kafka.decompress.missing)."""
+    """Whether every codec of Kafka's can be read. absent: names of those that cannot
+    (streams.kafka.decompress.missing)."""
     if absent:
         detail = f"not there: {', '.join(absent)}; batches so compressed go to the dead letters"
         return Finding("problem", "Kafka's codecs", detail, "pip install cramjam")

@@ -1,4 +1,5 @@
-"""The topics: whether they are there or could be made, their partitions, and their settings against streams.kafka.topics."""
+"""The topics: whether they are there or could be made, their partitions, and their settings against
+streams.kafka.topics."""
 
 from __future__ import annotations
 
@@ -108,7 +109,7 @@ async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> tuple[dict[s
 
 
 def _settings(settings: Settings, name: str, is_: Mapping[str, str], replicas: int) -> Iterator[Finding]:
-    """What is wrong with settings that every topic has (those that Rihla makes topics with: streams.kafka.retention)."""
+    """What is wrong with settings that every topic has (for those of Rihla: streams.kafka.retention)."""
     if int(is_.get("min.insync.replicas", "1")) > replicas:
         insync = is_["min.insync.replicas"]
         detail = f"min.insync.replicas is {insync}, with {replicas} replica{'s' * (replicas > 1)}: no write is taken"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from streams.model.identifiers import BOOKING_PREFIX, BOOKING_REF
+from streams.model.vocabulary import UUID
 from streams.text.scrub import scrub_text
 
 DAY_MS = 86_400_000
@@ -25,8 +26,6 @@ SCALES = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0), "stars": (1
 CLEAR = "clear_identifier"
 QUOTED = ("bad_event_id", "bad_money", "bad_country")
 """Reasons whose details quote what the source wrote, which may be anything."""
-
-UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 
 
 _INSTRUMENT, _SCORE = pl.col("instrument"), pl.col("score")

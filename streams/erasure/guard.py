@@ -11,10 +11,8 @@ import polars as pl
 from schemas.decode import Decoded
 from schemas.records import CHANNELS
 from streams.erasure.erased import Erased
+from streams.model.control import ERASE
 from streams.topology import TOPICS
-
-NOW = -1
-"""The time of a link, and the version of a part, that is no link and no part: it says that its subject is erased."""
 
 COMPACTED = frozenset(topic.record for topic in TOPICS if topic.record and topic.compacted)
 """Records of compacted topics, where no value means that the key is gone."""
@@ -60,12 +58,12 @@ def _refused(record: str, decoded: Decoded, keys: Sequence[bytes | None], erased
     if record == "link":
         at = frame["occurred_at"]
         named = erased.refused(frame["subject"], at) | erased.refused(frame["identifier"], at)
-        return named & (at != NOW)
+        return named & (at != ERASE)
     if record == "identity":
         return _each(frame.select(pl.format("{}:{}", "kind", "value")).to_series(), erased.for_ever)
     if record == "part":
         named = _each(frame["target"], erased.for_ever) | _each(frame["part"], erased.for_ever)
-        return named & (frame["version"] != NOW)
+        return named & (frame["version"] != ERASE)
     if record in _OWNED:
         return _each(frame["customer_id"], erased.customer_for_ever)
     return pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)

@@ -17,8 +17,8 @@ from schemas.registry import Registry
 from streams import topology
 from streams.erasure.erased import Erasure
 from streams.erasure.follow import TOPIC
-from streams.erasure.guard import NOW
 from streams.kafka.batch_producer import BatchProducer
+from streams.model.control import ERASE
 from streams.settings import Settings
 
 DELETABLE = tuple(topic.name for topic in topology.TOPICS if not topic.compacted)
@@ -69,12 +69,12 @@ class Topics:
 
     async def erase_links(self, names: Collection[str], around: Sequence[tuple[str, str, int]]) -> None:
         """Tell identity to forget identifiers and all links of theirs, and which links there are around them."""
-        rows = [*((name, name, NOW) for name in sorted(names)), *around]
+        rows = [*((name, name, ERASE) for name in sorted(names)), *around]
         await self._tell("link", "links", rows, 1)
 
     async def erase_states(self, names: Collection[str]) -> None:
         """Tell every partition of stitch to forget subjects, and what it knows of them elsewhere."""
-        rows = [(name, name, NOW, None) for name in sorted(names)]
+        rows = [(name, name, ERASE, None) for name in sorted(names)]
         await self._tell("part", "parts", rows, await self._partitions("parts"))
 
     async def _tell(self, record: str, topic: str, rows: Sequence[tuple[Any, ...]], partitions: int) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import polars as pl
 
 from streams import metrics
-from streams.erasure.guard import NOW
 from streams.identity.changelog import LinkTable, link_key
 from streams.identity.graph import Change, Link
 from streams.identity.resolver import Resolver, records
 from streams.kafka.progress import Records
 from streams.kafka.transport import RecordBatch
+from streams.model.control import ERASE
 from streams.model.identifiers import BOOKING_PREFIX
 from streams.settings import Settings
 from streams.worker.batching import gather
@@ -54,7 +54,7 @@ def create(app: Any, settings: Settings) -> Edge:
         batch = Records(batches)
         decoded, refused = edge.read("link", batch)
         frame, offsets = decoded.frame, [batch.offsets[at] for at in decoded.rows.tolist()]
-        erased = frame["occurred_at"] == NOW
+        erased = frame["occurred_at"] == ERASE
         senseless = frame.select(_SENSELESS).to_series() & ~erased
         where = decoded.rows[senseless.to_numpy()].tolist()
         refused += [(batch, at, "undecodable", "no event makes such a link") for at in where]

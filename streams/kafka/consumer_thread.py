@@ -1,4 +1,5 @@
-"""The thread in which Faust keeps its aiokafka consumer: what reaches into aiokafka for streams.kafka.transport is here."""
+"""The thread in which Faust keeps its aiokafka consumer: what reaches into aiokafka for streams.kafka.transport is
+here."""
 
 from __future__ import annotations
 

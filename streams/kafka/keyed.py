@@ -1,4 +1,5 @@
-"""Rows by the partition of their key, one after the other: cheaper than streams.kafka.partitioner where this is compiled."""
+"""Rows by the partition of their key, one after the other: cheaper than streams.kafka.partitioner where this is
+compiled."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Whether the topics that are there keep what they must: settings of the broker, and where groups stand. For doctor.
 
-Workers make their topics rightly (streams.kafka.topics) and leave those alone that are there already, made by somebody else
-or by an earlier version.
+Workers make their topics rightly (streams.kafka.topics) and leave those alone that are there already, made by somebody
+else or by an earlier version.
 """
 
 from __future__ import annotations

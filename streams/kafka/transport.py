@@ -1,10 +1,11 @@
 """Kafka for Faust in batches: one Faust event is one chunk of a partition's records.
 
-With streams.kafka.consumer_thread and streams.kafka.producer the only module that knows the inside of Faust's transport. An app
-whose broker URL begins with `kafka-batch://` gets, as the value of every event, a RecordBatch: what one fetch brought
-of one partition, in offset order. Faust's own accounting of acks and gaps is made for single messages, so it is
-replaced, per partition, by a Progress (streams.kafka.progress): batches are delivered without overlap and without holes, and
-the offset committed is the end of the longest prefix of batches that the worker has acked.
+With streams.kafka.consumer_thread and streams.kafka.producer the only module that knows the inside of Faust's
+transport. An app whose broker URL begins with `kafka-batch://` gets, as the value of every event, a RecordBatch: what
+one fetch brought of one partition, in offset order. Faust's own accounting of acks and gaps is made for single
+messages, so it is replaced, per partition, by a Progress (streams.kafka.progress): batches are delivered without
+overlap and without holes, and the offset committed is the end of the longest prefix of batches that the worker has
+acked.
 
 Faust drops what was fetched but not delivered when a rebalance, a pause or a stop comes between. Here the delivered
 offset is the truth: a chunk that begins elsewhere is cut or refused, and the partition is read again from there.

@@ -42,3 +42,6 @@ ASPECTS: Final = (
 """What an experience can be about: of touchpoints, of texts and of reviews' ratings."""
 
 DAY_MS: Final = 86_400_000
+
+UUID: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+"""Regular expression of an event id."""

@@ -17,18 +17,17 @@ import numpy as np
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.registry import Registry
-from streams.erasure.guard import NOW
 from streams.errors import RihlaError
 from streams.kafka.batch_producer import RECALLED, last_recalled
 from streams.kafka.changelog_table import TERM
 from streams.kafka.layout import changelog
 from streams.kafka.partitioner import partitions_of
+from streams.model.control import ERASE, NOTHING_STORED
 from streams.repartition.groups import Commits
 from streams.repartition.reading import Reader, Record
 from streams.repartition.shift import INPUTS, Applied, applied_of, moved
 from streams.repartition.writing import Row, Writer
 from streams.settings import Settings
-from streams.stitch.eviction import NONE_STORED
 from streams.topology import COMPACTED
 
 MOVED = ("interactions", "identities", "parts", "recalls", "journeys", "customers", "cases", "alerts", "moves")
@@ -250,9 +249,9 @@ class Copier:
         kept = []
         for at, record in enumerate(records):
             version = versions.get(at)
-            if version == NOW:
+            if version == ERASE:
                 kept += [record._replace(key=_Placed(record.key or b"", to)) for to in range(self._to)]
-            elif version != NONE_STORED:
+            elif version != NOTHING_STORED:
                 kept.append(record)
         return kept
 

@@ -118,7 +118,8 @@ class Reader:
                 raise RihlaError(f"no record of {next(iter(waiting)).topic} for {STALLED:.0f} s", "is the broker well?")
 
     async def table(self, topic: str, partition: int, begin: int, end: int) -> dict[bytes, bytes]:
-        """The keys and values of a changelog's partition (streams.kafka.changelog_table), without what a former owner wrote late."""
+        """The keys and values of a changelog's partition (streams.kafka.changelog_table), without what a former owner
+        wrote late."""
         state, tp = _Partition(), TopicPartition(topic, partition)
         if begin >= end:
             return state.data

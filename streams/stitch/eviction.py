@@ -6,9 +6,9 @@ anything of them is to change after all, be it years later, stitch asks for thei
 it would publish, and folds what comes as if it had never been away. So a table remains a function of the set of events:
 when, and whether, a state is evicted changes nothing in it.
 
-A root without its parts asks their subjects to send them again (version ASKED in cx.parts), and these, where they are
-evicted themselves, ask ClickHouse. The sink answers a recall with the subject's events, of which the last says that it
-is the last, and up to which offset all have come; where there are none, with a part of version NONE_STORED. What
+A root without its parts asks their subjects to send them again (version SEND_AGAIN in cx.parts), and these, where they
+are evicted themselves, ask ClickHouse. The sink answers a recall with the subject's events, of which the last says that
+it is the last, and up to which offset all have come; where there are none, with a part of version NOTHING_STORED. What
 answers a recall of before the last eviction (after a crash there may be two of one) does not end it.
 """
 
@@ -17,9 +17,6 @@ from __future__ import annotations
 from streams.stitch.encoding import decode, decode_summary, encode
 from streams.stitch.subject import AWAY, EVICTED, Part
 from streams.stitch.summary import Summary
-
-ASKED, NONE_STORED = -2, -3
-"""Versions in cx.parts that are no version (nor is streams.erasure.guard.NOW)."""
 
 
 def evict(encoded: bytes, before: int) -> bytes | None:

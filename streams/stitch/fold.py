@@ -24,11 +24,11 @@ from typing import TypeVar
 from streams.alerts.moves import Cause
 from streams.alerts.tally import open_of
 from streams.alerts.watch import NON_COMMITTAL
+from streams.model.control import NOTHING_STORED, SEND_AGAIN
 from streams.stitch.alone import fold_alone, is_alone, is_among
 from streams.stitch.changes import Changes
 from streams.stitch.difference import Standing, publish_difference, standing
 from streams.stitch.encoding import decode, decode_summary, encode, encode_summary, without_cause
-from streams.stitch.eviction import ASKED, NONE_STORED
 from streams.stitch.journey import Event
 from streams.stitch.messages import Messages, News, Record, Sent
 from streams.stitch.observer import Observer, Watching, cause_of
@@ -261,7 +261,7 @@ class _Turn:
         for offset, sender, version, summary in fresh:
             state.parts_applied = offset + 1
             if version < 0:
-                if version == NONE_STORED and state.presence == RECALLED and int(summary or 0) >= state.recall_from:
+                if version == NOTHING_STORED and state.presence == RECALLED and int(summary or 0) >= state.recall_from:
                     state.presence = HERE
                 continue
             known = state.parts.get(sender)
@@ -330,7 +330,7 @@ class _Turn:
                 changes.recalls.append((self.name, state.interactions_applied))
                 state.presence = RECALLED
             away = [sender for sender, part in state.parts.items() if part.summary == AWAY]
-            changes.parts += [(sender, self.name, ASKED, None) for sender in away]
+            changes.parts += [(sender, self.name, SEND_AGAIN, None) for sender in away]
         state.own.cause = self._cause()
         self.store()
 

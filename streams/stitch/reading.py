@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 
 from streams.alerts import match
-from streams.enrich.validate import UUID
-from streams.erasure.guard import NOW
 from streams.kafka.batch_producer import RAISED, RECALLED, RESTORED, last_recalled
 from streams.kafka.progress import RecordBatch, Records
+from streams.model.control import ERASE
+from streams.model.vocabulary import UUID
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.messages import IDENTITY, INTERACTION, PART, Message, Messages, News, Sent
 from streams.stitch.observer import Watching
@@ -160,7 +160,7 @@ class Reader:
         _refuse(group, records, decoded.errors)
         for at, (target, part, version, summary) in zip(decoded.rows.tolist(), decoded.frame.rows(), strict=True):
             partition = records.partitions[at]
-            if version == NOW:
+            if version == ERASE:
                 group.erased.setdefault(partition, set()).add(target)
             elif version >= VERSION_LIMIT:
                 group.refused.append((records, at, "undecodable", f"version {version} is none"))

@@ -209,7 +209,7 @@ class Edge:
         return letter
 
     async def refuse_letters(self, letters: Iterable[DeadLetter]) -> None:
-        """Send dead letters; those that are larger than their topic takes are cut (streams.model.dead_letter.cut_to)."""
+        """Send dead letters; those that are larger than their topic takes are cut (see dead_letter.cut_to)."""
         gathered = list(letters)
         if not gathered:
             return
@@ -257,7 +257,8 @@ class Edge:
         return positions(self.app) if self.app.started else {}
 
     def progress(self) -> dict[str, Any]:
-        """For /progress (see streams.worker.page): next offset acked of inputs, acknowledged of outputs; what was counted."""
+        """For /progress (see streams.worker.page): next offset acked of inputs, acknowledged of outputs; what was
+        counted."""
         inputs: dict[str, dict[int, int]] = {}
         for (topic, partition), offset in self.assigned.items():
             inputs.setdefault(topic, {})[partition] = offset

@@ -1,7 +1,8 @@
 """The HTTP page of one worker, in its own event loop: /metrics, /healthz, /readyz, /progress.
 
 - /metrics: every metric of `streams.metrics` (and the process's own) in Prometheus's text format.
-- /healthz: 200 while the worker's loop makes progress (see streams.worker.health), 503 when its last progress is older than
+- /healthz: 200 while the worker's loop makes progress (see streams.worker.health), 503 when its last progress is older
+  than
   `stale_after` seconds. An orchestrator restarts what fails here, so waiting for ClickHouse or for partitions is no
   reason to fail.
 - /readyz: 200 once recovery is over and partitions are assigned, or the group has none left for this worker; else 503.

@@ -1,7 +1,7 @@
 """Makes a dictionary for the states of stitch: `python -m tests.benchmarks.dictionary FILE`.
 
-What states have in common (streams.stitch.compression), found by Zstandard in those of simulated customers. A dictionary that
-states have been written with is never made anew: another one gets the next number.
+What states have in common (streams.stitch.compression), found by Zstandard in those of simulated customers. A
+dictionary that states have been written with is never made anew: another one gets the next number.
 """
 
 from __future__ import annotations

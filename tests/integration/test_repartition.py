@@ -23,13 +23,13 @@ from streams.kafka.layout import TOGETHER, changelog, misfit
 from streams.kafka.partitioner import partitions_of
 from streams.kafka.topic_checks import strays
 from streams.kafka.topics import ensure_changelogs, ensure_topics, layout_of
+from streams.model.control import NOTHING_STORED
 from streams.repartition import groups
 from streams.repartition.reading import Reader
 from streams.repartition.run import give_up, repartition
 from streams.repartition.shift import applied_of
 from streams.settings import Settings
 from streams.stitch.encoding import decode, encode
-from streams.stitch.eviction import NONE_STORED
 from streams.stitch.subject import RECALLED, Subject
 from streams.stitch.summary import Summary
 from tests.support.brokers import Broker, until
@@ -113,7 +113,7 @@ async def fill(settings: Settings, partitions: int) -> None:
         await log.flush()
         encoder = BatchEncoder("part", LocalRegistry())
         parts = BatchProducer(producer, settings.topic("parts"))
-        rows = [(SUBJECTS[0], SUBJECTS[1], 5, b"x"), (SUBJECTS[AWAY], SUBJECTS[AWAY], NONE_STORED, b"3")]
+        rows = [(SUBJECTS[0], SUBJECTS[1], 5, b"x"), (SUBJECTS[AWAY], SUBJECTS[AWAY], NOTHING_STORED, b"3")]
         await parts.send([row[0].encode() for row in rows], encoder.encode(rows))
         recalls = BatchProducer(producer, settings.topic("recalls"))
         await recalls.send([KEYS[AWAY]], BatchEncoder("recall", LocalRegistry()).encode([(SUBJECTS[AWAY], 3)]))

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from streams.model.control import NOTHING_STORED
 from streams.stitch import fold
 from streams.stitch.changes import Changes
-from streams.stitch.eviction import NONE_STORED, evict
+from streams.stitch.eviction import evict
 from streams.stitch.fold import fold_messages
 from streams.stitch.journey import Event
 from streams.stitch.messages import Messages
@@ -114,7 +115,7 @@ class World:
         if again:
             items += [*again[:-1], (subject, again[-1][1], restored(again[-1][2], applied))]
         else:
-            self.parts.append((subject, subject, NONE_STORED, str(applied).encode()))
+            self.parts.append((subject, subject, NOTHING_STORED, str(applied).encode()))
 
     def exact(self) -> dict[str, dict[Any, tuple[Any, ...]]]:
         """What the views show: the last version, nothing withdrawn, floating-point figures to six digits."""

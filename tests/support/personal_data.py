@@ -1,4 +1,5 @@
-"""How well personal data is found in sentences of six languages: `python -m tests.support.personal_data` prints the table."""
+"""How well personal data is found in sentences of six languages: `python -m tests.support.personal_data` prints the
+table."""
 
 from __future__ import annotations
 

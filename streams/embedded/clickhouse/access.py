@@ -5,7 +5,8 @@ A user of the HTTP interface is a name and a token. What the user may do is held
 1. The engine. chDB has one login, `default`, which has no right of its own but only roles; a statement that came over
    HTTP runs after `SET ROLE`, with the grants of its user's role alone. No role has a grant on a source (FILE, URL,
    REMOTE, S3 ...), so ClickHouse itself refuses `file()`, `url()` and their kin wherever they stand.
-2. streams.embedded.clickhouse.statement_rules. What grants do not hold in chDB (INTO OUTFILE and INFILE, which its client part carries out;
+2. streams.embedded.clickhouse.statement_rules. What grants do not hold in chDB (INTO OUTFILE and INFILE, which its
+client part carries out;
    scalar file(); engines and dictionaries with a source; settings that name files) is refused by what ClickHouse's
    own parser says that a statement holds.
 3. The limits below, which neither URL nor SETTINGS clause can widen.

@@ -1,4 +1,5 @@
-"""Whether a statement that came over HTTP may run: asks ClickHouse's own parser what it is, then streams.embedded.clickhouse.statement_rules.
+"""Whether a statement that came over HTTP may run: asks ClickHouse's own parser what it is, then
+streams.embedded.clickhouse.statement_rules.
 
 The parser gets the statement as a value (`parseQueryToJSON(unhex({text:String}))`), never as part of a statement, and
 makes a tree of it only if it is one statement, to its end. A verdict is kept for statements that come again.

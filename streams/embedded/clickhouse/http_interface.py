@@ -1,8 +1,9 @@
 """ClickHouse's HTTP interface over the embedded engine, so that clickhouse-connect, curl and other clients of a
 server work with it unchanged (https://clickhouse.com/docs/interfaces/http).
 
-Whoever asks gives a user and its token (streams.embedded.clickhouse.access) in any of ClickHouse's ways, before anything of a body is read;
-what the user may do is held by the engine's grants and by streams.embedded.clickhouse.statement_rules. GET changes nothing whoever asks.
+Whoever asks gives a user and its token (streams.embedded.clickhouse.access) in any of ClickHouse's ways, before
+anything of a body is read; what the user may do is held by the engine's grants and by
+streams.embedded.clickhouse.statement_rules. GET changes nothing whoever asks.
 
 What it does not do, because nothing here needs it: sessions (session_id is accepted and ignored: every request
 stands alone), ClickHouse's block compression (compress=1, decompress=1: refused), external tables (refused).

@@ -1,9 +1,9 @@
 """What a statement that came over HTTP may hold, told from the tree that ClickHouse's own parser makes of it.
 
-Grants (streams.embedded.clickhouse.access) are the engine's own lock. This is the one before it, for what grants do not hold in chDB. It is a
-list of what is allowed: kinds of statements, table functions, engines, settings, system tables and functions; what is
-not on it is refused, and so is a construction that the tree has no place for. Names that ClickHouse knows nothing of
-(a lambda's, a misspelt one) pass: there is nothing to run behind them.
+Grants (streams.embedded.clickhouse.access) are the engine's own lock. This is the one before it, for what grants do not
+hold in chDB. It is a list of what is allowed: kinds of statements, table functions, engines, settings, system tables
+and functions; what is not on it is refused, and so is a construction that the tree has no place for. Names that
+ClickHouse knows nothing of (a lambda's, a misspelt one) pass: there is nothing to run behind them.
 
 No regular expression reads a statement: comments, Unicode, quoting and second statements are the parser's affair.
 """
