@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from streams.text.scrub import scrub_text
 
-FILE = Path(__file__).parent / "unit/data/personal_data.tsv"
+FILE = Path(__file__).parents[1] / "unit/data/personal_data.tsv"
 MARKER = re.compile(r"\[(card|cvv|iban|email|phone|id|passport)\]")
 LANGUAGES = {"en": "English", "ar": "Arabic", "id": "Indonesian, Malay", "tr": "Turkish", "ur": "Urdu", "fr": "French"}
 

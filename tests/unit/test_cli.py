@@ -29,7 +29,7 @@ def _with_debug(command: click.Command) -> click.Command:
 
 
 def test_help_lists_every_command_and_imports_none_of_them(capsys: pytest.CaptureFixture[str]) -> None:
-    code = "import sys; from streams import cli; cli.main(['--help']); print(sorted(m for m in sys.modules))"
+    code = "import sys; from streams.cli import main; main.main(['--help']); print(sorted(m for m in sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     for name in main.COMMANDS:
         assert f"  {name} " in out

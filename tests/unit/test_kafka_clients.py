@@ -34,7 +34,7 @@ def test_no_client_is_made_elsewhere() -> None:
 
 def test_the_app_of_a_worker_has_the_same_credentials() -> None:
     text = (ROOT / "streams/kafka/app.py").read_text("utf-8")
-    assert "broker_credentials=kafka_clients.credentials(settings)" in text
+    assert "broker_credentials=clients.credentials(settings)" in text
 
 
 def test_options() -> None:

@@ -10,7 +10,7 @@ import pytest
 from streams.variables import FILE, FOREIGN, known, misspelt, sentence
 
 ROOT = Path(__file__).parents[2]
-PLACEHOLDERS = {"RIHLA_X", "RIHLA_BROKER"}
+PLACEHOLDERS = {"RIHLA_X", "RIHLA_X_FILE", "RIHLA_SSL", "RIHLA_BROKER"}
 
 
 @pytest.mark.parametrize(
