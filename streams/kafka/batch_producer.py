@@ -113,7 +113,7 @@ class BatchProducer:
         if self.partitions is None:
             self.partitions = len(await producer.partitions_for(self.topic))
         limit = await self._largest_batch()
-        check_sizes(keys, values, limit)
+        check_sizes(keys, values, limit, self.topic)
         rows = _rows_by_partition(keys, self.partitions, partitions)
         times = None if timestamps_ms is None or isinstance(timestamps_ms, int) else timestamps_ms
         one_time = timestamps_ms if isinstance(timestamps_ms, int) else None
@@ -173,12 +173,14 @@ def _group(partitions: npt.NDArray[np.int64]) -> dict[int, list[int]]:
     return {int(value): part.tolist() for value, part in zip(values, parts, strict=True)}
 
 
-def check_sizes(keys: Collection[bytes | None], values: Collection[bytes | None], limit: int) -> None:
-    """Raise RecordTooLarge if some row, with its batch around it, is larger than `limit` bytes."""
+def check_sizes(
+    keys: Collection[bytes | None], values: Collection[bytes | None], limit: int, taker: str = "a request"
+) -> None:
+    """Raise RecordTooLarge if some row, with its batch around it, is larger than the `limit` that `taker` takes."""
     for row in larger_than(limit - RECORD_OVERHEAD, keys, values):
         key, value = list(keys)[row], list(values)[row]
         size = _size(key) + _size(value) + RECORD_OVERHEAD
-        raise RecordTooLarge(f"row {row} (key {key!r:.80}) takes {size} bytes; there may be {limit}")
+        raise RecordTooLarge(f"row {row} (key {key!r:.80}) takes {size} bytes; {taker} takes {limit}")
 
 
 def larger_than(room: int, keys: Collection[bytes | None], values: Collection[bytes | None]) -> list[int]:

@@ -47,8 +47,8 @@ async def explanation(consumer: Any, tp: Any, expected: int, got: int, embedded:
 
 async def _nothing_before(client: Any, tp: Any, offset: int, end: int) -> bool:
     """Whether the log itself, asked from `offset` on, goes on at `end` or later."""
-    batches = await _batches(client, tp, offset)
-    return bool(batches) and min(following for _, _, following in batches) > end
+    begins = [first for _, first, following in await _batches(client, tp, offset) if following > offset]
+    return bool(begins) and min(begins) >= end
 
 
 async def is_compacted(client: Any, topic: str) -> bool:

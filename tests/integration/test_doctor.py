@@ -26,7 +26,6 @@ from streams.doctor import clickhouse as doctor_clickhouse
 from streams.doctor import installation, probe, topics
 from streams.doctor.broker import session, session_limits
 from streams.doctor.finding import Finding
-from streams.doctor.topics import fits
 from streams.embedded.clickhouse.http_interface import Served
 from streams.kafka.topics import config_of, ensure_topics
 from streams.settings import Settings
@@ -314,21 +313,6 @@ def test_topics_on_the_embedded_broker_are_not_made(embedded_broker: Broker, top
     before = asyncio.run(_state(settings))
     examined(settings)
     assert asyncio.run(_state(settings)) == before
-
-
-@pytest.mark.parametrize(
-    ("key", "there", "wanted", "good"),
-    [
-        ("retention.ms", "-1", "2592000000", True),
-        ("retention.ms", "2592000001", "2592000000", True),
-        ("retention.ms", "3600000", "-1", False),
-        ("max.message.bytes", "33554432", "16777216", True),
-        ("cleanup.policy", "delete", "compact", False),
-        ("message.timestamp.type", None, "LogAppendTime", True),
-    ],
-)
-def test_more_is_as_good(key: str, there: str | None, wanted: str, good: bool) -> None:
-    assert fits(key, there, wanted) is good
 
 
 # -- registry --------------------------------------------------------------------------------------------------------

@@ -85,6 +85,8 @@ CALLS = {
     "doctor": ("doctor",),
     "migrate": ("migrate",),
     "worker": ("worker", "sink", "--metrics-port", "0"),
+    "repartition": ("repartition", "--to", "3"),
+    "restore": ("restore",),
 }
 IN_A_PIPELINE = {"run", "up"}
 WITHOUT_SECRETS = {"acls"}

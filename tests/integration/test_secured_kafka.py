@@ -15,15 +15,13 @@ from typing import Any
 import pytest
 
 from sinks.clickhouse.client import connect
-from sinks.clickhouse.migrate import migrate
-from streams.embedded.clickhouse.access import OWNER
-from streams.embedded.clickhouse.database import Database
 from streams.kafka import clients
 from streams.kafka.acl_check import AclError, missing, require
 from streams.kafka.acls import ACCESS, CREATE, DESCRIBE, PIPELINE, WORKERS, Acl, acls
 from streams.kafka.refusals import BrokerRefusedError
 from streams.kafka.topics import TopicDeniedError, ensure_topics
 from streams.settings import Settings, environment
+from tests.support.clickhouse import ClickHouse
 from tests.support.secured import Secured, password, secured, token
 from tests.support.waiting import wait_until
 
@@ -211,9 +209,10 @@ BY = {
 class Site:
     """Workers and commands, each as a user of its own with the rights that `rihla acls` prints, and no other."""
 
-    def __init__(self, secured: Secured, prefix: str, folder: Path, url: str) -> None:
+    def __init__(self, secured: Secured, prefix: str, folder: Path, clickhouse: ClickHouse) -> None:
         self.folder = folder
-        self.settings = {user: secured.who(user, way, prefix, clickhouse=url, partitions=2) for user, way in BY.items()}
+        where = {"clickhouse": clickhouse.url, "database": clickhouse.database}
+        self.settings = {user: secured.who(user, way, prefix, partitions=2, **where) for user, way in BY.items()}
         for user, settings in self.settings.items():
             secured.grant(user, acls(settings, user))
         self.stack = ExitStack()
@@ -241,14 +240,11 @@ class Site:
 
 
 @pytest.fixture
-def site(secured: Secured, topic_prefix: str, tmp_path: Path) -> Iterator[Site]:
+def site(secured: Secured, topic_prefix: str, tmp_path: Path, clickhouse: ClickHouse) -> Iterator[Site]:
     """The whole pipeline on the secured Kafka and the embedded engine."""
-    with Database(tmp_path / "clickhouse", tmp_path / "keys") as database:
-        with closing(connect(database.url_of(OWNER), None)) as client:
-            migrate(client, "cx")
-        made = Site(secured, topic_prefix, tmp_path, database.url_of(OWNER))
-        with made.stack:
-            yield made
+    made = Site(secured, topic_prefix, tmp_path, clickhouse.migrated())
+    with made.stack:
+        yield made
 
 
 def test_workers_and_commands_need_no_more_than_is_listed(site: Site, tmp_path: Path) -> None:
@@ -263,7 +259,7 @@ def test_workers_and_commands_need_no_more_than_is_listed(site: Site, tmp_path: 
             assert "Traceback" not in site.said(worker), site.said(worker)
             assert "worker stopped" not in site.said(worker), site.said(worker)
             assert "may not" not in site.said(worker), site.said(worker)
-        with closing(connect(site.settings["sink"].clickhouse, "cx")) as client:
+        with closing(connect(site.settings["sink"].clickhouse, site.settings["sink"].database)) as client:
             counts = [int(client.command(f"SELECT count() FROM {table}")) for table in ("interactions", "dead_letters")]
             customers = client.command("SELECT count() FROM journeys WHERE customer_id = 'C-1001'")
         return counts == [2, 1] and int(customers) > 0

@@ -23,9 +23,9 @@ from schemas.wire import CONFLUENT, WireHeader
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.errors import ClickHouseRefusedError
 from streams.embedded.clickhouse.access import OWNER
-from streams.embedded.clickhouse.database import Database
-from streams.embedded.keys import read_token
+from streams.embedded.clickhouse.http_interface import Served
 from streams.settings import Settings
+from tests.support.clickhouse import TOKENS
 
 SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "x", "type": "long"}]}
 
@@ -128,14 +128,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """The embedded engine's address, and its owner's token."""
-    folder = tmp_path_factory.mktemp("engine")
-    with Database(folder / "clickhouse", folder / "keys") as database:
-        yield database.url, read_token(folder / "keys" / OWNER.name)
-
-
 def ask_registry(url: str, **told: Any) -> None:
     """Look a schema up."""
     settings = Settings(registry=url, **{f"registry_{name}": value for name, value in told.items()})
@@ -159,7 +151,8 @@ def ask(request: pytest.FixtureRequest, site: Site, monkeypatch: pytest.MonkeyPa
     """Each of the two services in turn; servers made from now on are of this kind."""
     if request.param == "registry":
         return ask_registry
-    upstream: tuple[str, str] = request.getfixturevalue("engine")
+    served: Served = request.getfixturevalue("served")
+    upstream = served.url, TOKENS[OWNER.name]
     serve = site.serve
 
     def of_the_engine(*args: Any, **kwargs: Any) -> Server:
