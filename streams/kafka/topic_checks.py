@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAuthorizationFailedError
 
 from streams import topology
 from streams.kafka import clients, layout, retention
@@ -92,7 +92,10 @@ async def _standing(
         await consumer.stop()
     standing = {}
     for worker in topology.WORKERS_BY_NAME:
-        committed = await admin.list_consumer_group_offsets(settings.group(worker))
+        try:
+            committed = await admin.list_consumer_group_offsets(settings.group(worker))
+        except GroupCoordinatorNotAvailableError:  # a cluster that has had no group yet
+            committed = {}
         for name, full in names.items():
             if worker not in topology.readers(name):
                 continue

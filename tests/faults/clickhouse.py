@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sinks.clickhouse.tables import TABLES
 from streams.embedded.accounting import Account, Accounting
@@ -143,7 +144,8 @@ class BehindProxy(Pipeline):
         spec = super()._spec(kind, name)
         if kind != "sink":
             return spec
-        url = f"{self.proxy.url}/?send_receive_timeout={ANSWER_WITHIN}"
+        here, there = (urlsplit(url).netloc for url in (self.url, self.proxy.url))
+        url = f"{self.settings.clickhouse.replace(here, there)}&send_receive_timeout={ANSWER_WITHIN}"
         return replace(spec, environment={**spec.environment, "RIHLA_CLICKHOUSE": url})
 
     async def _start_workers(self) -> None:

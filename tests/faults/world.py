@@ -254,16 +254,16 @@ def sample(text: str, name: str, **labels: str) -> float:
 
 @asynccontextmanager
 async def world(
-    address: str, seed: int, *, extra: Mapping[str, str] | None = None, **settings: Any
+    address: str, seed: int, *, extra: Mapping[str, str] | None = None, clickhouse: str | None = None, **settings: Any
 ) -> AsyncIterator[World]:
-    """A world on a broker. extra: environment of every worker."""
+    """A world on a broker. extra: environment of every worker. clickhouse: its URL; else an engine of our own."""
     prefix = f"f{os.getpid()}-{next(_numbers)}"
     options = Options(customers=CUSTOMERS, seed=seed, duplicates=0.1, disorder=0.3, late=0.05)
     with tempfile.TemporaryDirectory(prefix="rihla-fault-", ignore_cleanup_errors=True) as folder:
         chosen = Settings(
             brokers=address,
             prefix=prefix,
-            clickhouse=database().url_of(OWNER),
+            clickhouse=clickhouse or database().url_of(OWNER),
             database=prefix.replace("-", "_"),
             metrics_port=0,
             session_timeout=SESSION,

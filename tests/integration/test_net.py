@@ -17,6 +17,8 @@ from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
 from streams.dead_letters.replay import Choice
 from streams.dead_letters.resend import replay
+from streams.embedded.clickhouse.access import OWNER
+from streams.embedded.clickhouse.http_interface import Served
 from streams.sources import jsonl
 from streams.verify.topics import read
 from streams.verify.verify import verify
@@ -25,6 +27,7 @@ from tests.faults import world as worlds
 from tests.faults.raising import STAGES
 from tests.faults.world import KINDS, PATIENCE, World, page, sample, world
 from tests.support.brokers import Broker, until
+from tests.support.clickhouse import url_as
 
 pytestmark = pytest.mark.slow
 
@@ -92,7 +95,7 @@ def verified(world: World, log: Any = None) -> list[Any]:
 
 
 def test_a_stage_that_raises_costs_its_record_and_nothing_else(
-    embedded_broker: Broker, monkeypatch: pytest.MonkeyPatch
+    embedded_broker: Broker, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worlds, "CUSTOMERS", 5)
     bad = poisoned()
@@ -103,7 +106,9 @@ def test_a_stage_that_raises_costs_its_record_and_nothing_else(
     ]
 
     async def scenario() -> None:
-        async with world(embedded_broker.address, 1, embedded=True, partitions=1) as here:
+        async with world(
+            embedded_broker.address, 1, clickhouse=url_as(OWNER, served.url), embedded=True, partitions=1
+        ) as here:
             for kind in KINDS:
                 await here.start(kind, **{raising.VARIABLE: kind})
             await here.reading()

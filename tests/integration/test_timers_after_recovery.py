@@ -16,6 +16,7 @@ from streams.alerts.match import Matcher
 from streams.alerts.rules import load
 from streams.kafka.app import build
 from streams.kafka.changelog_table import BatchTable
+from streams.kafka.partitioner import partitions_of
 from streams.kafka.topics import ensure_changelogs, ensure_topics
 from streams.settings import Settings
 from streams.stitch.agent import create
@@ -60,8 +61,9 @@ async def fill(settings: Settings, states: dict[bytes, bytes]) -> None:
     await ensure_changelogs(settings, {table.changelog_topic_name: PARTITIONS})
     async with running(app):
         await until(lambda: len(table.partitions_held) == PARTITIONS)
-        for number, (key, state) in enumerate(states.items()):
-            table.put(number % PARTITIONS, key, state)
+        places = partitions_of(list(states), PARTITIONS).tolist()
+        for number, (partition, (key, state)) in enumerate(zip(places, states.items(), strict=True)):
+            table.put(partition, key, state)
             if number % 20_000 == 0:
                 await table.flush()
         await table.flush()
