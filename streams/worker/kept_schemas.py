@@ -1,5 +1,5 @@
-"""What a registry has told, kept in a compacted topic: a worker that starts while the registry is away knows it all the
-same. Read by every worker whole; key: the registry's address and the id; value: the schema as JSON."""
+"""The schemas that a registry has given, stored in a compacted topic, so that a worker can start while the registry is
+away. Every worker reads the whole topic. Key: the registry's address and the id; value: the schema as JSON."""
 
 from __future__ import annotations
 
