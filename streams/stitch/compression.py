@@ -20,8 +20,8 @@ NUMBER: Final = 1
 """Of the dictionary with which states are written."""
 DICTIONARY: Final = Path(__file__).with_name(f"states-{NUMBER}.zdict")
 WORTH: Final = 100
-"""Bytes; a shorter one stays as it is: that of an identifier of which only the root is known has 60, and would lose 25
-of them."""
+"""Bytes; a shorter state is not compressed. The state of an identifier with nothing but a root has 60 bytes, and would
+save 25 of them."""
 _FIRST_OF_ARRAYS: Final = 0x90
 """Of msgpack's first bytes of an array (https://github.com/msgpack/msgpack/blob/master/spec.md)."""
 

@@ -22,7 +22,7 @@ from streams.stitch.summary import Summary
 def evict(encoded: bytes, before: int) -> bytes | None:
     """What stays of a state whose last event is before `before` (epoch ms); None: the state stays as it is.
 
-    encoded: a Subject; whoever calls knows that no message has been applied to it for a while. A state with a timer
+    encoded: a Subject. The caller has checked that no message was applied to it for a while. A state with a timer
     stays.
     """
     state = decode(encoded)

@@ -38,7 +38,7 @@ from streams.stitch.subject import AWAY, EVICTED, HERE, RECALLED, Part, Subject
 from streams.stitch.summary import Summary
 
 Load = Callable[[bytes], bytes | None]
-"""The encoded state of a subject (key: its name in UTF-8), or None."""
+"""Finds the encoded state of a subject by its key (its name in UTF-8); None: there is none."""
 
 
 def fold_messages(
@@ -298,7 +298,7 @@ class _Turn:
     def _finish(self, own_changed: bool) -> None:
         """Publish what follows from the state and is not published yet, and store the state.
 
-        own_changed: whether the root, if it is another subject, has to be told: of new events, or of itself.
+        own_changed: whether to send a part to the root, if that is another subject: events are new, or the root is.
         """
         state, changes = self.state, self.changes
         if not state.whole:

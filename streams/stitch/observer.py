@@ -42,7 +42,7 @@ class Watching:
 
 
 _MARGIN = 2 * 10.0**-DIGITS
-"""So near a bound, rounding may take a score to the other side."""
+"""Within this distance of a bound, rounding may put a score on either side."""
 
 
 def is_quiet(watching: Watching, state: Subject, event: Event) -> bool:
@@ -85,7 +85,7 @@ class Observer:
         self._customer = customer_id(name)
         self._moved: list[Move] = []
         self.news: list[News] = []
-        """What became of its alerts in this turn."""
+        """Alerts raised, acknowledged and closed in this turn."""
 
     def follow(self, event: Event) -> None:
         """Look at the score after an event of a root without parts was added."""
