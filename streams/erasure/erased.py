@@ -1,4 +1,4 @@
-"""Who was erased, as every worker knows it, and what has to be refused for that. Pure.
+"""The set of erased people, as every worker holds it, and the records that it refuses. Pure.
 
 An event is refused when the identifier that it would be stored under, its subject, was erased. Where another one of its
 identifiers was, that one is taken out and the event goes on: it is somebody else's. Nothing else is looked at while
@@ -44,7 +44,7 @@ class Erased:
         return len(self._until)
 
     def add(self, erasures: Iterable[Erasure]) -> None:
-        """Take in erasures; the last of an identifier holds."""
+        """Add erasures; the last one of an identifier counts."""
         for one in erasures:
             if self._key is None or one.key_id != key_id(self._key):
                 raise OtherKeyError(
@@ -65,7 +65,7 @@ class Erased:
         return any(self.until(identifier.decode()) is not None for identifier in identifiers)
 
     def for_ever(self, identifier: str) -> bool:
-        """Whether nothing of this identifier is ever taken again."""
+        """Whether every event of this identifier is refused, whatever its time."""
         return self.until(identifier) == FOR_EVER
 
     def customer_for_ever(self, customer_id: str) -> bool:
