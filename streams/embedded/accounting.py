@@ -1,4 +1,4 @@
-"""Where every fed event has gone: stored, stored before (a duplicate), or in the dead letters; and what is left over.
+"""Accounts for every fed event: stored, stored before (a duplicate), a dead letter, or lost.
 
 The keys of the fed events are kept in a scratch database beside the tables while they are fed, so that the question is
 answered by ClickHouse from what it holds, and not from what the workers believe.
@@ -77,7 +77,7 @@ class Accounting:
         self._events += keys.height
 
     def feed_erased(self, events: int) -> None:
-        """Note events that the broker has acknowledged, and that the workers refuse because of whom they are about."""
+        """Note acknowledged events of erased people, which the workers refuse."""
         self._erased += events
         self._events += events
 

@@ -94,7 +94,8 @@ def is_sole(plan: Plan, kind: str) -> bool:
 class Pipeline:
     """`async with Pipeline(plan, "run", say) as pipeline:` everything runs inside the block, nothing after it.
 
-    say: told what happens, a sentence for people. on_restored: told how many events state is being rebuilt from.
+    say: called with a sentence for people at each step. on_restored: called with the number of events sent so far to
+    rebuild state.
     """
 
     def __init__(
