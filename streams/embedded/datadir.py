@@ -1,11 +1,11 @@
-"""The folder of one embedded pipeline: who owns it, where its owner answers, and what its history was written through.
+"""The folder of one embedded pipeline: its owner, the owner's addresses, and the broker and epoch of its history.
 
 DIR/clickhouse/   the database          DIR/logs/     a log of each child process
 DIR/kafka/        Kafka's own log       DIR/owner     locked by the process that runs on DIR, and its addresses
 DIR/history.json  broker and epoch of the last start
 DIR/keys/         the tokens of the database's users
 
-The folder holds personal data and tokens: it is its owner's alone (0700), and so is what is made in it.
+The folder holds personal data and tokens, so it and everything in it are accessible to its owner alone (0700).
 """
 
 from __future__ import annotations
