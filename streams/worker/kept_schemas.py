@@ -16,9 +16,7 @@ from streams.settings import Settings
 from streams.topology import SCHEMAS
 
 WAIT_MS = 500
-CONFIRM_WITHIN = (
-    2.0  # seconds for the registry to confirm the stored schemas before the first record
-)
+CONFIRM_WITHIN = 2.0  # seconds for the registry to confirm the stored schemas before the first record
 CONFIRM_AGAIN = 60.0  # seconds
 
 log = logging.getLogger(__name__)
