@@ -14,7 +14,7 @@ def erase(
     identifiers: Set[str],
     unreadable: Callable[[BaseException], None] = lambda error: None,
 ) -> tuple[list[bytes], dict[bytes, bytes]]:
-    """What has to change so that no state is of these identifiers, nor names one.
+    """The changes after which no state belongs to these identifiers or names one.
 
     states: key and encoded state of every subject of the partition; most are only decompressed and searched.
     unreadable: called with the error of a state that cannot be read. Such a state may name anybody, so it is deleted.

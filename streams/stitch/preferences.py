@@ -63,7 +63,7 @@ class Preferences:
                 self._attributes.setdefault(rule.name, []).append((rank, rule))
 
     def stated(self, frame: pl.DataFrame) -> list[Stated]:
-        """Of each interaction the (key, value) pairs that it states, each key once.
+        """The (key, value) pairs that each interaction states, each key once.
 
         Args:
             frame: with touchpoint, attributes and the fields of the rules, in frame form.
