@@ -1,5 +1,5 @@
-"""Datums of one Avro schema to columns: the cheapest way there is where this module is compiled, and the dearest where
-it is not.
+"""Datums of one Avro schema to columns. Compiled, this is the cheapest of the decoders; as Python it is the slowest,
+and is not used.
 
 A value is read once, straight into its column's buffer as Arrow has it (Arrow columnar format, "Variable-size Binary
 View Layout"): texts are not copied, they stay where the datums were joined. Of a batch in which anything is not as it
@@ -82,7 +82,7 @@ class Columns:
         return pl.DataFrame(pa.table({name: arrays[name] for name in wanted}))
 
     def _record(self, wanted: tuple[str, ...]) -> _Record:
-        """The columns of these fields, which pass over the others."""
+        """The readers of these fields; all other fields are skipped."""
         record = self._records.get(wanted)
         if record is None:
             columns = [_column(kind) if name in wanted else _Skipped(_column(kind)) for name, kind in self._fields]
@@ -91,7 +91,7 @@ class Columns:
 
 
 class _Column(ABC):
-    """Reads values of one type, one after the other, and keeps them; of those that are null it hears nothing."""
+    """Reads values of one type, one after the other, into a buffer. A union calls it for values that are not null."""
 
     following: _Column | None = None
     """The column of the field behind this one: to follow it costs less than to take it from a list."""
@@ -102,11 +102,11 @@ class _Column(ABC):
 
     @abstractmethod
     def read(self, data: bytes, at: i64) -> i64:
-        """Read the value that begins there; where it ends. Raises UnfitError, IndexError."""
+        """Read the value at a place; returns where it ends. Raises UnfitError, IndexError."""
 
     @abstractmethod
     def skip(self, data: bytes, at: i64) -> i64:
-        """Where the value that begins there ends. Raises UnfitError, IndexError."""
+        """Skip the value at a place; returns where it ends. Raises UnfitError, IndexError."""
 
     @abstractmethod
     def array(self, count: int, joined: Any, there: Any) -> Any:
@@ -117,13 +117,13 @@ class _Column(ABC):
 
 
 class _Skipped(_Column):
-    """Passes over values that nobody wants."""
+    """Skips the values of a field that was not asked for."""
 
     def __init__(self, column: _Column) -> None:
         self._column = column
 
     def forget(self) -> None:
-        """Nothing was kept."""
+        """Nothing was read."""
 
     def read(self, data: bytes, at: i64) -> i64:
         return self._column.skip(data, at)

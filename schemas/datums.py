@@ -24,11 +24,11 @@ from schemas.records import inline
 Rows = npt.NDArray[np.int64]
 
 _PARTS: Final = 16
-"""Into how many parts an unreadable block is divided: a read costs as much by itself as some 200 records."""
+"""Parts into which an unreadable block is divided: the fixed cost of a read is that of some 200 records."""
 _FEW: Final = 32
-"""Up to this many records it is cheaper to find the bad ones by fastavro than by dividing on."""
+"""Up to this many records, reading each by fastavro is cheaper than dividing further."""
 _MANY: Final = 150
-"""From so many records on reading them column by column (schemas.columnwise) is cheaper than as a block."""
+"""From this many records on, reading column by column (schemas.columnwise) is cheaper than reading a block."""
 
 
 class DatumReader:
@@ -122,9 +122,9 @@ class DatumReader:
     def _divide(
         self, block: Block, datums: list[bytes], rows: Sequence[int], columns: list[str]
     ) -> tuple[list[tuple[pl.DataFrame, Rows]], list[int]]:
-        """Columns of those of `rows` that can be read by columns, and the rows that cannot.
+        """The columns of those `rows` that can be read in blocks, and the other rows.
 
-        The rows together are known to be unreadable.
+        The caller knows already that the rows cannot be read as one block.
         """
         if len(rows) > _FEW:
             step = -(-len(rows) // _PARTS)

@@ -16,20 +16,20 @@ from schemas.wire import WireError, parse, prefix
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a batch held."""
+    """A decoded batch."""
 
     frame: pl.DataFrame
     """The good records, in the order of the input, in the frame form of the reader's schema."""
     rows: Rows
-    """Position in the input of each row of `frame`."""
+    """The position in the input of each row of `frame`."""
     errors: list[tuple[int, str]]
     """(position in the input, sentence that says what is wrong) of every other value, by position."""
     lost: int = 0
-    """Values of fields that the record does not have and that could not be kept among its attributes."""
+    """Number of values of unknown fields that could not be kept as attributes."""
 
 
 def joined(name: str, columns: Sequence[str] | None, parts: Sequence[tuple[range, Decoded]]) -> Decoded:
-    """What parts of a batch held, as if they had been decoded together.
+    """Join decoded parts of a batch, as if they had been decoded together.
 
     name, columns: as of the BatchDecoder and its `decode`. parts: with their positions; there may be none.
     """
@@ -81,12 +81,12 @@ class BatchDecoder:
         return Decoded(frame, rows, sorted(errors.items()), self._lost_since())
 
     def _lost_since(self) -> int:
-        """Values lost since the last time."""
+        """Number of values lost since the last call."""
         before, self._lost = self._lost, sum(reader.lost for reader in self._readers.values())
         return self._lost - before
 
     def current(self, payload: bytes | None) -> bytes | None:
-        """The header of a value that says to be written with the reader's very schema; None of any other.
+        """The header of a value that was written with the reader's own schema; None for any other.
 
         RegistryError as from `decode`.
         """

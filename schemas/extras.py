@@ -21,7 +21,7 @@ _PLAIN = ("boolean", "int", "long", "float", "double", "string")
 
 
 class Extras(NamedTuple):
-    """What a reader does with the fields that are not its own."""
+    """How a reader handles the fields of a writer's record that it does not have."""
 
     reader: dict[str, Any]
     """The reader's schema, with the fields that are kept at its end."""

@@ -1,4 +1,4 @@
-"""Frames to Python values, as the encoder takes them."""
+"""Frames to Python values in the form that the encoders accept."""
 
 from __future__ import annotations
 

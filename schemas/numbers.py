@@ -9,7 +9,7 @@ from mypy_extensions import i64
 NOT_ASCII: Final[i64] = -0x7F7F7F7F7F7F7F80
 """The bits of eight octets of which none is set where all are ASCII."""
 PADDING: Final = 16
-"""Octets behind the data of several texts: a view takes so many of them, wherever a text ends."""
+"""Octets of padding behind joined texts: a view copies this many, wherever its text ends."""
 
 _SIGN: Final[i64] = -0x8000000000000000
 

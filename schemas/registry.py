@@ -155,7 +155,7 @@ class HttpRegistry:
         self._unknown: dict[int, tuple[float, str]] = {}
         self._vain, self._vain_at = 0.0, 0.0
         self.learned: dict[int, str] = {}
-        """Schemas by id, as JSON, that the service has told and nobody has taken from here yet."""
+        """New schemas from the service, as JSON by id. The caller that stores them removes them here."""
 
     @property
     def address(self) -> str:
@@ -173,11 +173,11 @@ class HttpRegistry:
         return max(self._schemas, default=0)
 
     def keep(self, id_: int, schema: str) -> None:
-        """Know a schema, as JSON, from elsewhere. Raises UnknownSchemaError where it is no Avro record."""
+        """Add a schema, as JSON, that comes from elsewhere. Raises UnknownSchemaError if it is no Avro record."""
         self._schemas[id_] = _parse({"schema": schema}, WireHeader(CONFLUENT, id_))
 
     def refuse(self, id_: int, why: str) -> None:
-        """Know for half a minute that there is no such schema. why: a sentence."""
+        """Answer for half a minute that this id has no schema. why: a sentence."""
         if len(self._unknown) >= _UNKNOWN_LIMIT:
             del self._unknown[next(iter(self._unknown))]
         self._unknown.pop(id_, None)

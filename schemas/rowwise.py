@@ -1,7 +1,7 @@
-"""Records to Avro row by row: the cheapest way there is where this module is compiled, and the dearest where it is not.
+"""Records to Avro, row by row. Compiled, this is the cheapest of the encoders; as Python it is the slowest.
 
-It takes values of the very types that a schema is meant for, and says of others no more than that it does not take
-them: schemas.values, which writes the same bytes, then does, or says what is wrong.
+It accepts values of exactly the schema's types and refuses all others without saying why. schemas.values, which writes
+the same bytes, then encodes them or says what is wrong.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ COMPILED: Final = not __file__.endswith(".py")
 """Whether what runs is the compiled form."""
 
 _LIMIT: Final = 1 << 60
-"""Numbers up to here take one word in compiled code as they are; no field has larger ones but by mistake."""
+"""Numbers up to here fit one machine word in compiled code. A larger one in a field is a mistake."""
 
 
 class UnfitError(Exception):
-    """A value is none that is encoded here."""
+    """A value that this encoder does not accept."""
 
 
 class Rows:
@@ -35,7 +35,7 @@ class Rows:
         self._fields = _encoders(fields)
 
     def write(self, rows: Iterable[object], header: bytes) -> list[bytes] | None:
-        """`header` and datum of each row, a tuple of all fields' values; None where some value is unfit."""
+        """`header` and datum of each row; a row is a tuple of all fields' values. None: some value is not accepted."""
         encoded: list[bytes] = []
         out = BytesWriter()
         out.write(header)
@@ -77,7 +77,7 @@ class _Union(_Encoder):
 
 class _Long(_Encoder):
     def __init__(self, bound: int) -> None:
-        """bound: numbers are below it, and not below its negative."""
+        """bound: numbers are in [-bound, bound)."""
         self._bound: i64 = bound
 
     def write(self, value: object, out: BytesWriter) -> None:

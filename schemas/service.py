@@ -29,7 +29,7 @@ def open_url(endpoint: Endpoint, request: urllib.request.Request, timeout: float
 
 
 def unreachable(endpoint: Endpoint, error: BaseException) -> str:
-    """Why a request failed, with what to do where that can be told."""
+    """Why a request failed, and what to do about it if that is known."""
     reason = refusal(endpoint, error, "RIHLA_REGISTRY", endpoint.port or (443 if endpoint.scheme == "https" else 80))
     return hidden(str(error)) if reason is None else f"{reason.sentence}; {reason.remedy}"
 

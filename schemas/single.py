@@ -18,7 +18,7 @@ from schemas.wire import SINGLE_OBJECT, Wire, WireError, split
 
 
 class UndecodableError(ValueError):
-    """The bytes are not the record that they are said to be."""
+    """The bytes are not a record of the schema that their header names."""
 
 
 _writers: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}

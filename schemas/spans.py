@@ -1,7 +1,7 @@
-"""Where the values of a datum lie, for who takes parts of it as they are: cheap where this module is compiled.
+"""Finds where the values of a datum lie, so that parts of it can be copied without decoding. Fast if compiled.
 
-A datum is taken only as this package writes it: numbers in as few bytes as they need, arrays in one block. What else
-Avro allows has to be read and written anew.
+It accepts a datum only as this package writes it: numbers in the fewest bytes, arrays in one block. Other forms that
+Avro allows are refused, and have to be decoded and encoded again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from schemas.records import Schema, frame_type
 
 
 class Span(ABC):
-    """A value of one type: where it began and ended when it was last found."""
+    """A value of one type: `begin` and `end` of the last one found."""
 
     def __init__(self) -> None:
         self.begin: i64 = 0
@@ -28,11 +28,11 @@ class Span(ABC):
 
     @abstractmethod
     def find(self, data: bytes, at: i64) -> i64:
-        """Find the value that begins there; where it ends. Raises UnfitError, IndexError, UnicodeDecodeError."""
+        """Find the value at a place; returns where it ends. Raises UnfitError, IndexError, UnicodeDecodeError."""
 
 
 class Long(Span):
-    """A long, and `value`, what it is."""
+    """A long; `value` is its number."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Long(Span):
 
 
 class Enum(Span):
-    """A symbol, and `index`, which one of `symbols` it is."""
+    """A symbol; `index` is its position among `symbols`."""
 
     def __init__(self, symbols: Sequence[str]) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Enum(Span):
 
 
 class Double(Span):
-    """A double, and `value`, what it is."""
+    """A double; `value` is its number."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Double(Span):
 
 
 class Text(Span):
-    """A text, and `start`, where its octets begin."""
+    """A text; `start` is where its octets begin."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Text(Span):
 
 
 class Nullable(Span):
-    """A value, `of`, or null; `there`: which of both."""
+    """A value (`of`) or null; `there` says which."""
 
     def __init__(self, of: Span, null: int) -> None:
         """null: its position in the union."""
@@ -126,7 +126,7 @@ class Nullable(Span):
 
 
 class Record(Span):
-    """Values of several types, `fields`, by their names."""
+    """A record; `fields` are the spans of its fields by name."""
 
     def __init__(self, names: Sequence[str], fields: Sequence[Span]) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class Record(Span):
 
 
 class Array(Span):
-    """So many values (`count`) of one type, from `start` on; `items` finds them."""
+    """An array of `count` values that begin at `start`; `items` finds each."""
 
     def __init__(self, items: Span) -> None:
         super().__init__()

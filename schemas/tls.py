@@ -30,7 +30,7 @@ class Tls:
 
     @property
     def given(self) -> bool:
-        """Whether anything was said."""
+        """Whether any setting was given."""
         return self != Tls()
 
     def context(self, setting: str = "ssl") -> ssl.SSLContext:
@@ -194,8 +194,8 @@ def speaks_tls(host: str, port: int, seconds: float) -> bool:
 
 
 def alert(host: str, port: int, context: ssl.SSLContext, seconds: float) -> ssl.SSLError | None:
-    """What the other end says after a handshake to whom it does not want: what TLS 1.3 refuses, it refuses only then,
-    and a request under way may hide it. None where nothing is said within so many seconds."""
+    """The refusal that the other end sends after a handshake. TLS 1.3 refuses a client only then, and a request under
+    way may hide it. None: nothing comes within the timeout, in seconds."""
     try:
         with (
             socket.create_connection((host, port), seconds) as plain,

@@ -1,7 +1,7 @@
-"""Where every fed event has gone: stored, stored before (a duplicate), or in the dead letters; and what is left over.
+"""Accounts for every fed event: stored, stored before (a duplicate), a dead letter, or lost.
 
-The keys of the fed events are kept in a scratch database beside the tables while they are fed, so that the question is
-answered by ClickHouse from what it holds, and not from what the workers believe.
+A scratch database beside the tables holds the keys of the events that are fed, so that ClickHouse answers from what it
+holds, and not from what the workers report.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ PAUSE = 1.0  # seconds before an insert is tried again
 
 _LEFT_OUT = "(subject, event_id, epoch) IN (SELECT subject, event_id, epoch FROM left_out)"
 _STORED = f"SELECT count() FROM interactions_store FINAL WHERE NOT {_LEFT_OUT}"
-"""Those that stitch could not process have been stored, but are in no table: they count as refused."""
+"""Counts stored events. Those that stitch could not process are stored but in no table, and count as refused."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Account:
-    """Of the events fed: how many are new in the tables, were there before, were refused (by reason), are lost; and how
-    many are about people who were erased, and so are kept nowhere."""
+    """The events fed, counted: new in the tables, there before, refused (by reason), lost, and those about erased
+    people, which are stored nowhere."""
 
     events: int
     stored: int
@@ -77,7 +77,7 @@ class Accounting:
         self._events += keys.height
 
     def feed_erased(self, events: int) -> None:
-        """Note events that the broker has acknowledged, and that the workers refuse because of whom they are about."""
+        """Note acknowledged events of erased people, which the workers refuse."""
         self._erased += events
         self._events += events
 

@@ -1,11 +1,11 @@
-"""The folder of one embedded pipeline: who owns it, where its owner answers, and what its history was written through.
+"""The folder of one embedded pipeline: its owner, the owner's addresses, and the broker and epoch of its history.
 
 DIR/clickhouse/   the database          DIR/logs/     a log of each child process
 DIR/kafka/        Kafka's own log       DIR/owner     locked by the process that runs on DIR, and its addresses
 DIR/history.json  broker and epoch of the last start
 DIR/keys/         the tokens of the database's users
 
-The folder holds personal data and tokens: it is its owner's alone (0700), and so is what is made in it.
+The folder holds personal data and tokens, so it and everything in it are accessible to its owner alone (0700).
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class DataDirectory:
         """Own the folder while the block runs. Raises DataInUse if another process does; RihlaError if it is missing
         and not to be created, or another user's.
 
-        What this process makes from then on, and its children, is nobody else's to read (umask 077).
+        Files that this process and its children make from then on are readable by this user alone (umask 077).
         """
         if not create and not self.path.is_dir():
             raise RihlaError(
@@ -122,7 +122,7 @@ class DataDirectory:
             )
 
     def _close_to_others(self) -> None:
-        """Make the folder, and let nobody else in, also where an earlier version has left it open."""
+        """Make the folder and close it to other users, even if an earlier version left it open."""
         os.umask(0o077)
         self.refuse_foreign()
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -203,7 +203,7 @@ class DataDirectory:
 
 
 def _lives(pid: int) -> bool:
-    """Whether there is a process of that id, of whomever; 0 is none."""
+    """Whether a process of this id runs, whatever its user; 0 is no process."""
     if pid <= 0:
         return False
     try:

@@ -1,7 +1,7 @@
 """The tokens of an embedded database's users: a file each (0600) in the folder `keys`, made when they are first needed.
 
-They stay from start to start, so that what was set up once in DBeaver or Grafana goes on working; who removes a file
-gives that user a new token at the next start. No token is on a command line, in the environment or in a log: processes
+They stay from start to start, so that a connection set up in DBeaver or Grafana goes on working. If a file is removed,
+its user gets a new token at the next start. No token is on a command line, in the environment or in a log: processes
 hand each other the URL of the database with the path of the file (see sinks.clickhouse.client.connect).
 """
 

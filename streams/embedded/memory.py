@@ -10,8 +10,8 @@ from types import TracebackType
 
 SAMPLE_SECONDS = 0.5
 NOTICED_GROWTH = 1.02
-"""PSS takes the kernel milliseconds a process to add up; it is asked for when the cheap figure is so much above its
-highest so far."""
+"""PSS is read again when the resident size is this many times its highest so far: the kernel takes milliseconds a
+process to add PSS up."""
 
 
 class TreeMemory:

@@ -72,21 +72,20 @@ class Plan:
 
 
 def partitions_for(plan: Plan, environment: Mapping[str, str]) -> int | None:
-    """Partitions of the topics that a plan's broker is to have; None: as the settings say.
+    """Number of partitions for the topics of a plan; None: that of the settings.
 
-    Of the embedded broker, whose topics are new with each start, so many as there are workers to share them, unless the
-    environment says otherwise: each takes a batch of its own of all that is sent, and that broker looks through all the
-    batches it has.
+    On the embedded broker, whose topics are new at each start, one for each worker of a kind, unless the environment
+    sets another number. More would cost: each partition gets batches of its own, and that broker searches all batches.
     """
     said = ENVIRONMENT_PREFIX + "PARTITIONS" in environment
     return None if said or plan.broker != TANSU else plan.workers
 
 
 def is_sole(plan: Plan, kind: str) -> bool:
-    """Whether a worker of a kind is the only one of its group at any moment.
+    """Whether a worker of a kind is always the only member of its group.
 
-    The supervisor starts one again only when its process has ended. Of the embedded broker nobody else has workers;
-    another one may have them from elsewhere.
+    The supervisor starts a worker again only after its process has ended. The embedded broker serves no other workers;
+    another broker may.
     """
     return plan.broker == TANSU and (kind not in SCALED or plan.workers == 1)
 
@@ -94,7 +93,8 @@ def is_sole(plan: Plan, kind: str) -> bool:
 class Pipeline:
     """`async with Pipeline(plan, "run", say) as pipeline:` everything runs inside the block, nothing after it.
 
-    say: told what happens, a sentence for people. on_restored: told how many events state is being rebuilt from.
+    say: called with a sentence for people at each step. on_restored: called with the number of events sent so far to
+    rebuild state.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Reach the database of a data folder, whoever owns it: over HTTP while a pipeline runs there, else by opening it."""
+"""Reaches the database of a data folder: over HTTP while a pipeline owns the folder, else by opening it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rihla run`: files through the whole pipeline, and the account of what became of every event in them."""
+"""`rihla run`: feeds files through the whole pipeline, and accounts for every event in them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from streams.sources.events import EventBatch
 from streams.sources.feeder import Feeder, registry_of
 
 MAX_RESTARTS = 5
-"""A worker that dies so often in a row is broken, and the run with it."""
+"""Deaths of a worker in a row after which the run fails: the worker is broken."""
 
 
 @dataclass
 class Progress:
-    """How far a run is, for whoever shows it; changed in place."""
+    """Progress of a run, for display. Changed in place."""
 
     stage: str = "starting"
     fed: int = 0
@@ -37,7 +37,7 @@ class Progress:
     """When the first record was seen to be processed (time.monotonic): the workers have joined their groups by then."""
 
     def restore(self, events: int) -> None:
-        """State is being rebuilt, from so many events so far."""
+        """Note that state is being rebuilt, and from how many events so far."""
         self.stage, self.restored = "restoring", events
 
 

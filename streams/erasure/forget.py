@@ -34,7 +34,7 @@ from streams.settings import Settings
 from streams.sources.feeder import producing, registry_of
 
 TELL_SECONDS = 3.0
-"""How long workers have to hear of a new erasure: they look all the time, and a batch of theirs takes less."""
+"""Seconds that workers get to read a new erasure: they follow the topic all the time, and a batch takes less."""
 STALL_SECONDS = 120.0
 LOOK_SECONDS = 0.3
 _ROUNDS = 5
@@ -44,7 +44,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of it."""
+    """The result of an erasure."""
 
     receipt: Receipt
     kept: list[Kept] = field(default_factory=list)

@@ -1,5 +1,8 @@
-"""What a worker has decoded, without what was erased: applied to every batch of every worker, so that neither an event
-that comes late nor a topic that is read again brings somebody back. Pure."""
+"""Drops the rows of erased people from decoded batches. Pure.
+
+Every worker applies it to every batch, so that neither a late event nor a topic that is read again brings an erased
+person back.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,19 @@ from streams.model.control import ERASE
 from streams.topology import TOPICS
 
 COMPACTED = frozenset(topic.record for topic in TOPICS if topic.record and topic.compacted)
-"""Records of compacted topics, where no value means that the key is gone."""
+"""Schemas of compacted topics: a record without a value there is a tombstone, and no decoding error."""
 
 _OWNED = ("journey", "customer", "case", "alert", "move")
-"""Records that belong to a customer_id. They have no time by which a new history could be told from the old one: they
-are refused only where all events are."""
+"""Schemas of records that belong to a customer_id. They have no time that tells the history before an erasure from the
+one after it, so they are refused only if the customer's events are refused for ever."""
 
 
 def guard(
     record: str, decoded: Decoded, keys: Sequence[bytes | None], values: Sequence[bytes | None], erased: Erased
 ) -> tuple[Decoded, int]:
-    """A decoded batch without what is to be refused, and how many rows that were.
+    """A decoded batch without the rows of erased people, and the number of rows dropped.
 
-    record: the schema of the rows. keys, values: of the batch's Kafka records, by position.
+    record: the schema of the rows. keys, values: those of the batch's Kafka records, by position.
     """
     if record in COMPACTED and decoded.errors:
         errors = [(at, detail) for at, detail in decoded.errors if values[at] is not None]
@@ -50,7 +53,7 @@ def guard(
 
 
 def _refused(record: str, decoded: Decoded, keys: Sequence[bytes | None], erased: Erased) -> pl.Series:
-    """Row by row, whether it is refused."""
+    """For each row whether it is refused."""
     frame = decoded.frame
     if record == "interaction":
         subjects = [(keys[at] or b"").decode("utf-8", "replace") for at in decoded.rows.tolist()]

@@ -53,12 +53,12 @@ def of_folder(folder: Path) -> str:
 
 
 def key_variables(text: str) -> dict[str, str]:
-    """What tells the key to a process of ours, whatever else is in its environment."""
+    """The variables that give the key to a child process, whatever else is in its environment."""
     return {VARIABLE: text, VARIABLE + SUFFIX: ""}
 
 
 def key_id(key: bytes) -> str:
-    """Tells keys apart without telling them."""
+    """A short hash that tells two keys apart without revealing either."""
     return hashlib.sha256(b"id of " + key).hexdigest()[:8]
 
 

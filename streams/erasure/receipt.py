@@ -15,7 +15,7 @@ from streams.erasure.person import Person
 
 REFUSE, ANEW = "refuse", "anew"
 LATER = (REFUSE, ANEW)
-"""What becomes of later events."""
+"""Whether later events are accepted."""
 
 _COLUMNS = (
     "erasure_id",
@@ -56,7 +56,7 @@ class Receipt:
 
     @property
     def erasures(self) -> list[Erasure]:
-        """What workers have to know."""
+        """The erasures as workers follow them."""
         until = None if self.refused_until is None else int(self.refused_until.timestamp() * 1000)
         return [Erasure(one, self.key_id, until) for one in self.fingerprints]
 

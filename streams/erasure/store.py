@@ -1,7 +1,7 @@
 """Erasing from ClickHouse, whatever tables there are: by the columns that say whose a row is.
 
-Statements that change data are kept by the server (in system.mutations and in its query log), so they hold no names:
-rows are told by salted hashes, the salt being another one for each erasure. Names are only ever sent as parameters.
+The server keeps statements that change data (in system.mutations and in its query log), so they hold no names: rows are
+matched by salted hashes, with a new salt for each erasure. Names are only ever sent as parameters.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Store:
     def links_around(self, person: Person) -> list[tuple[str, str, int]]:
         """All links that remain of those identifiers and bookings that the person shares with others.
 
-        Identity keeps neither every link of a shared identifier nor more than one candidate for a booking's lead, so it
-        has to be told what there is without the person. Links are as in `streams.identity.graph`.
+        Identity keeps neither every link of a shared identifier nor more than one candidate for a booking's lead, so
+        it must be sent the links that remain without the person. Links are as in `streams.identity.graph`.
         """
         names = {"names": sorted(person.names), "booking": BOOKING_PREFIX}
         rows = self._client.query(
@@ -150,7 +150,7 @@ class Store:
         return count
 
     def _delete_letters(self, person: Person) -> int:
-        """Delete dead letters that hold a name, which may be anywhere in any bytes: found by how it is written."""
+        """Delete dead letters that hold a name. It may be anywhere in any bytes, so its encoded forms are searched."""
         places = self._client.query(
             f"SELECT DISTINCT topic, partition, offset, epoch, payload_hash FROM {LETTERS} "
             "WHERE arrayExists(one -> position(payload, unhex(one)) > 0, {needles:Array(String)}) "
@@ -174,7 +174,7 @@ class Store:
         return count
 
     def _among(self, expression_: str, names: Iterable[str]) -> str:
-        """Whether an expression is one of the names, without naming them."""
+        """SQL: whether an expression equals one of the names, which are hashed."""
         salt = self._salt.hex()
         hashes = (hashlib.sha256(self._salt + name.encode()).hexdigest().upper() for name in names)
         listed = ", ".join(f"'{one}'" for one in sorted(hashes))

@@ -1,4 +1,4 @@
-"""Erasing from Kafka: what workers and compacted topics are told, what is deleted, and what retention keeps."""
+"""Erasing from Kafka: messages to workers, tombstones in compacted topics, records deleted, records kept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DELETABLE = tuple(topic.name for topic in topology.TOPICS if not topic.compacted
 KEPT_BY_KEY = tuple(
     name for name in topology.COMPACTED if name not in (topology.ERASURES, topology.SCHEMAS)
 )  # which name nobody
-"""Topics that keep the latest record of a key: they are told which keys are gone."""
+"""Topics that keep the latest record of a key: an erasure writes tombstones to them."""
 INTERNAL = ("links", "parts", "recalls")
 """Those that nobody but our own workers reads."""
 _HOUR = 3_600_000
@@ -50,7 +50,8 @@ async def announce(producer: Any, settings: Settings, registry: Registry, erasur
 
 
 class Topics:
-    """producer: a started AIOKafkaProducer. admin: a started AIOKafkaAdminClient. wrote: told of what was written."""
+    """producer: a started AIOKafkaProducer. admin: a started AIOKafkaAdminClient. wrote: called after each write, with
+    the end offsets acknowledged by topic and partition."""
 
     def __init__(
         self,
@@ -64,16 +65,16 @@ class Topics:
         self._wrote = wrote
 
     async def announce(self, erasures: Sequence[Erasure]) -> None:
-        """Tell every worker whom to refuse."""
+        """Write erasures to the topic that every worker follows."""
         await announce(self._producer, self._settings, self._registry, erasures)
 
     async def erase_links(self, names: Collection[str], around: Sequence[tuple[str, str, int]]) -> None:
-        """Tell identity to forget identifiers and all links of theirs, and which links there are around them."""
+        """Send identity an erase message for each identifier, then the links that remain around them."""
         rows = [*((name, name, ERASE) for name in sorted(names)), *around]
         await self._tell("link", "links", rows, 1)
 
     async def erase_states(self, names: Collection[str]) -> None:
-        """Tell every partition of stitch to forget subjects, and what it knows of them elsewhere."""
+        """Send an erase message for each subject to every partition of stitch, as other states may name it."""
         rows = [(name, name, ERASE, None) for name in sorted(names)]
         await self._tell("part", "parts", rows, await self._partitions("parts"))
 
@@ -88,7 +89,7 @@ class Topics:
         self._wrote({output.topic: output.acknowledged})
 
     async def bury(self, keys: Mapping[str, Sequence[str]]) -> None:
-        """Write that keys are gone to compacted topics, which then drop what they hold of them."""
+        """Write tombstones to compacted topics, which then drop the records of these keys."""
         for topic, gone in keys.items():
             output = BatchProducer(self._producer, self._settings.topic(topic))
             await output.send([key.encode() for key in gone], [None] * len(gone))
@@ -96,7 +97,7 @@ class Topics:
             self._wrote({output.topic: output.acknowledged})
 
     async def delete_records(self, topics: Iterable[str]) -> list[str]:
-        """Delete what all of our workers have done with; the topics in which that was refused.
+        """Delete the records that all of our workers have processed. Returns the topics whose broker refused.
 
         Partitions are cut at the smallest offset that their readers have committed.
         """

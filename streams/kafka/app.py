@@ -1,4 +1,4 @@
-"""A worker's Faust app, made from the settings, and the loop that runs it until it is told to stop."""
+"""A worker's Faust app, made from the settings, and the loop that runs it until a signal or an error ends it."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ async def _run(app: App, services: tuple[Any, ...]) -> tuple[int, bool]:
 async def _stop(app: App, starting: asyncio.Future[Any], services: tuple[Any, ...], within: float, told: bool) -> bool:
     """Stop everything, within a limit: a worker that cannot stop must still end. False: it did not stop.
 
-    told: a sentence says why the worker stops; what goes wrong in stopping would only hide it.
+    told: a sentence for people says why the worker stops. An error while stopping goes to the debug log.
     """
     stopped = False
     try:

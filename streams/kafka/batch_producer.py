@@ -23,7 +23,7 @@ from streams.kafka.partitioner import partitions_of
 RECORD_OVERHEAD = 90  # bytes of a record, with a short header, and of its batch's, besides key and value, at most
 
 REQUEST_BYTES = 16 << 20
-"""Of a request to the broker, so of a record, at most; topics that workers write take as much."""
+"""Most bytes of a request to the broker, and so of a record. Topics that workers write accept as much."""
 
 MANY = 300
 """Rows from which numpy groups them by partition in less time than a loop does."""
@@ -31,18 +31,18 @@ MANY = 300
 RESTORED = ("restored", b"1")
 """Header of an interaction that was stored before and is sent again to rebuild state: no move is logged for it anew."""
 RAISED = "raised"
-"""Header of such an interaction that open alerts tell of: JSON, {rule: [raised_at in epoch ms, reason]}."""
+"""Header of such an interaction if it caused open alerts: JSON, {rule: [raised_at in epoch ms, reason]}."""
 RECALLED = ("recalled", b"1")
 """Header of an interaction sent again because its subject had been evicted from the state."""
 
 
 def recalled_last(applied: int) -> tuple[str, bytes]:
-    """The header of the last of them: all have come that its subject's partition had before an offset."""
+    """The header of the last answer to a recall: everything before this offset of the partition has been sent."""
     return RECALLED[0], b"last %d" % applied
 
 
 def last_recalled(value: bytes) -> int | None:
-    """The offset that a value of this header tells; None for that of any but the last."""
+    """The offset in a value of this header; None for an answer that is not the last."""
     word, _, applied = value.partition(b" ")
     return int(applied) if word == b"last" and applied.isdigit() else None
 
@@ -82,7 +82,7 @@ class BatchProducer:
         return self._limit
 
     async def too_large(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> list[int]:
-        """Those rows of some that `send` would refuse."""
+        """Positions of the rows that `send` would refuse as too large."""
         return larger_than(await self.room(), keys, values)
 
     async def send(
@@ -157,7 +157,7 @@ class Output(BatchProducer):
 def _rows_by_partition(
     keys: Sequence[bytes | None], count: int, partitions: Sequence[int] | None
 ) -> dict[int, list[int]]:
-    """Partition -> positions of its rows, ascending; where it is not said, from the key, of so many partitions."""
+    """Partition -> positions of its rows, ascending. Without given partitions the key decides, as in Kafka."""
     if keyed.COMPILED:
         return keyed.rows_by_partition(keys, count) if partitions is None else keyed.group(partitions)
     return _group(partitions_of(keys, count) if partitions is None else np.asarray(partitions))

@@ -1,20 +1,20 @@
-"""State by key, in memory, with a changelog in Kafka that goes out a batch at a time and is read back exactly.
+"""State by key, in memory, with a changelog in Kafka that is written a batch at a time and read back exactly.
 
-A Faust table in name only: Faust assigns the changelog's partitions along with the input's and waits for the table
-before it lets the streams go on; everything else is done here, because Faust sends and recovers a record at a time,
-swallows errors while recovering, and believes end offsets that not every broker tells truly.
+A Faust table in name only. Faust assigns the changelog's partitions together with the input's, and holds the streams
+back until the table is recovered. Everything else is done here, because Faust sends and recovers a record at a time,
+swallows errors while recovering, and relies on end offsets, which not every broker reports correctly.
 
 Recovery of a partition. The new owner first appends a **mark** to the changelog: a record whose offset, known from the
 acknowledgement, is both the point up to which to read and the owner's **term**. Nothing written before the mark can be
-missed, whatever the broker says about end offsets. Every value is written with its owner's term in front, and
-recovery skips a record of a lower term than the highest seen: it is from a worker that was frozen, lost the partition
-without noticing, and wrote after its successor had begun. (flush() asks still_owner first; the term covers the moment
-between.) What it skips, it writes again, so that compaction, which keeps the last record of a key, keeps the right one;
-and a worker who sees from its acknowledgements that somebody else has written gives its batch up, before anything that
-follows from it is published, and recovers: it may be the one who was frozen, and nobody would withdraw what it says.
+missed, whatever the broker says about end offsets. Every value is written with its owner's term in front, and recovery
+skips a record of a lower term than the highest seen: it is from a worker that was frozen, lost the partition without
+noticing, and wrote after its successor had begun. (flush() asks still_owner first; the term covers the moment between.)
+Recovery writes skipped keys again, so that compaction, which keeps the last record of a key, keeps the right one. A
+worker that sees from its acknowledgements that somebody else has written gives its batch up before it publishes, and
+recovers: it may be the frozen one, and nobody would withdraw what it published.
 
-A partition that stays with its worker through a rebalance is not read again if nobody else wrote to it meanwhile: the
-mark's offset tells.
+A partition that stays with its worker through a rebalance is not read again if the mark's offset shows that nobody else
+has written to it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 
 
 class RecoveryError(Exception):
-    """A changelog cannot be read to its end: the worker must not go on from what it has."""
+    """A changelog cannot be read to its end. The worker must stop: what it has read is not its state."""
 
 
 class _Partition:
@@ -155,15 +155,14 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         return 0 if held is None else held.size
 
     def reading(self, partition: int) -> object | None:
-        """The same object while this worker alone writes to a partition, rebalances included; None where it is gone.
-
-        Whoever keeps an index of a partition makes it anew when this has changed.
+        """An object that stays the same while this worker alone writes to a partition, rebalances included; None: the
+        partition is gone. The owner of an index over a partition rebuilds the index when this object has changed.
         """
         held = self._held.get(partition) or self._read.get(partition)
         return None if held is None else held.read
 
     def written(self, partition: int) -> range:
-        """The changelog's offsets since this worker has held a partition, without break, up to the last flush()."""
+        """The changelog offsets written from the beginning of this worker's unbroken hold up to the last flush()."""
         held = self._owned(partition)
         return range(held.term + 1, held.position)
 
@@ -198,7 +197,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         aiokafka does when the broker does not take the changes; state here and in the changelog then differ, and the
         worker must stop.
         """
-        async with self._flushing:  # agents share a table: what one of them has sent, the next must wait for too
+        async with self._flushing:  # agents share a table, and each must wait for the changes that others have sent
             if self._failure is not None:
                 raise self._failure
             if handling.get() not in (None, self.app.consumer.generation):
@@ -388,8 +387,8 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
 
 
 def _apply(state: _Partition, records: Columns, mark: int, merge: Merge | None) -> set[bytes]:
-    """Apply changelog records below `mark` to a partition's state; the keys of those skipped, of a term gone by or of
-    no table at all."""
+    """Apply the changelog records below `mark` to a partition's state. Returns the keys of skipped records: those of a
+    lower term, and those that no table has written."""
     data, top, ignored = state.data, state.top, set()
     size, unpack = TERM.size, TERM.unpack_from
     pop, get = data.pop, data.get
@@ -402,7 +401,7 @@ def _apply(state: _Partition, records: Columns, mark: int, merge: Merge | None) 
             continue
         changed = True
         if key is None:
-            continue  # nothing of a table's; nor is what follows, which is written over
+            continue  # no table has written this; nor the next case, whose key is written again
         if value is not None and len(value) < size:
             log.warning("offset %d of a changelog is no record of a table, and skipped", offset)
             ignored.add(key)

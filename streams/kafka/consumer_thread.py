@@ -1,4 +1,4 @@
-"""The thread in which Faust keeps its aiokafka consumer: what reaches into aiokafka for streams.kafka.transport is
+"""The thread in which Faust keeps its aiokafka consumer. Code of streams.kafka.transport that reaches into aiokafka is
 here."""
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from streams.kafka.leader import join_at_once, replace_dead_leaders
 
 METADATA_PAUSE = 0.25  # seconds
 EMBEDDED_FETCH_WAIT_MS = 50
-"""The embedded broker looks for new records when it is asked, and not when they come; Faust's 1,500 would make each
-worker an event's way 0.4 s longer. With less it would not come to all partitions: it takes no more time than this."""
+"""The embedded broker looks for new records when it is asked, not when they arrive: with Faust's 1,500 ms each worker
+would delay an event by 0.4 s. The broker spends at most this time on a fetch, so with less it would not reach all
+partitions."""
 EMBEDDED_FETCH_EVERY = 0.075
-"""Seconds from a fetch that found something to the next one. The embedded broker goes through all the batches that a
-partition ever had, some microsecond each, whenever there are new ones."""
+"""Seconds from a fetch that found something to the next one. For each such fetch the embedded broker goes through all
+batches that a partition ever had, about a microsecond each."""
 
 log = logging.getLogger(__name__)
 faust_log = logging.getLogger("faust.transport")  # for what Faust's own code says in the name of our classes
@@ -34,7 +35,7 @@ def now() -> float:
 
 
 def be_patient(client: Any) -> None:
-    """Let an aiokafka client pause after it could not ask for metadata: without, it asks 10,000 times a second."""
+    """Make an aiokafka client pause after a failed metadata request: without a pause it sends 10,000 a second."""
     update = client._metadata_update
 
     async def update_or_pause(cluster: Any, topics: Any) -> bool:
@@ -47,7 +48,7 @@ def be_patient(client: Any) -> None:
 
 
 def space_out(fetcher: Any, seconds: float) -> None:
-    """Let a fetcher of aiokafka wait, after a fetch that found something, until so many seconds after it was sent."""
+    """Make a fetcher of aiokafka wait after a fetch that found something: `seconds` from when that one was sent."""
     fetch = fetcher._proc_fetch_request
     earliest = 0.0
 

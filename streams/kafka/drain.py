@@ -1,15 +1,15 @@
-"""When is all stored? When every consumer group has processed every record that its topics are known to hold.
+"""Decides when everything is stored: when every consumer group has processed every record known in its topics.
 
-A record is known from its writer: the feeder and each worker say up to which offset the broker has acknowledged their
-records (/progress of a worker), and the broker says its end offset. On Apache Kafka the end offset alone would do; the
-embedded broker's can fall short by all but one record of the last batch, so what the writers know counts too. Likewise
-for what is processed: what a worker says of itself, and what its group has committed at the broker, which is what
-remains when a worker has been killed. All of these only grow, so the largest value ever seen is kept.
+Known records: the feeder and each worker report the offset up to which the broker has acknowledged their records
+(/progress of a worker), and the broker reports its end offset. On Apache Kafka the end offset alone would do. The
+embedded broker's may lack all but one record of the last batch, so the writers' offsets count as well. Processed
+records: the offset that a worker reports, and the one that its group has committed, which remains when a worker is
+killed. All of these only grow, so the largest value ever seen is kept.
 
-A worker acknowledges input only after its output is durable. So if two looks find the same, and nobody behind, then all
-that was written before the second look had been processed before the first, and nothing is under way any more. What a
-killed worker wrote after the last look at it, nobody knows on the embedded broker until its reader has read it: then
-more looks than two must be equal.
+A worker acks input only after its output is durable. So if two looks find the same offsets and no group behind, all
+records written before the second look had been processed before the first, and nothing is under way. On the embedded
+broker nobody knows what a killed worker wrote after the last look at it until its reader has read it: then more than
+two equal looks are needed.
 """
 
 from __future__ import annotations

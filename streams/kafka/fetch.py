@@ -1,7 +1,7 @@
-"""Fetched records in columns (streams.kafka.record_batch), where aiokafka would make an object of each.
+"""Fetched records as columns (streams.kafka.record_batch) instead of one aiokafka object a record.
 
-With streams.kafka.consumer_thread the only module that reaches into aiokafka's consumer. All but the records of a batch
-stays aiokafka's: checksums, aborted transactions, control batches, and the position from which it fetches on.
+Only this module and streams.kafka.consumer_thread reach into aiokafka's consumer. aiokafka keeps everything but the
+reading of records: checksums, aborted transactions, control batches, and the position of the next fetch.
 """
 
 from __future__ import annotations
@@ -24,34 +24,35 @@ from streams.kafka.decompress import decompress
 from streams.kafka.record_batch import COMPILED, Columns, Reader, Unreadable
 
 LENGTH, ATTRIBUTES, COUNT, RECORDS = 8, 22, 57, 61
-"""Where a batch says how many bytes follow that number, how it is compressed, how many records are in it, and where."""
+"""Places in a record batch, in bytes from its start: its length (of what follows that number), its attributes (which
+codec), the number of records, the records."""
 NO_TIMESTAMP = -1
-"""Kafka's word for that of a record of magic 0."""
+"""Kafka's timestamp of a record of format 0, which has none."""
 FETCHES = 3
-"""Times that a batch whose checksum is wrong is fetched before it is given up: the fault may be of the way here."""
+"""How often a batch with a wrong checksum is fetched before it is given up: the fault may be the network's."""
 
 log = logging.getLogger(__name__)
 
 
 TRANSACTIONAL = ("rihla-transactional", b"1")
-"""Header given to records of a transaction where nobody can tell whether it was aborted."""
+"""Header added to a record of a transaction if the broker cannot say whether the transaction was aborted."""
 
 
 def hand_out_columns(consumer: AIOKafkaConsumer, mark_transactions: bool = False) -> None:
-    """Have `getmany` of a consumer that has started, and has no partitions yet, return Columns for each partition.
+    """Make `getmany` return Columns for each partition. The consumer must be started, and have no partitions yet.
 
-    mark_transactions: give the header TRANSACTIONAL to the records of transactions. The embedded broker keeps no
-    account of those that are aborted, and hands their records out like any others.
+    mark_transactions: add the header TRANSACTIONAL to the records of transactions. The embedded broker does not track
+    aborted transactions and returns their records like any others.
     """
     consumer._fetcher._records = _Fetched(mark_transactions)
 
 
 class _FetchAgainError(Exception):
-    """A batch is not what the broker has sent, or has on its disk."""
+    """A batch was damaged on the way here, or on the broker's disk."""
 
 
 class _Fetched(OrderedDict[Any, Any]):
-    """The fetcher's results by partition, each told to read columns before it reads anything."""
+    """The fetcher's results by partition. Each result that is put in is made to return columns."""
 
     def __init__(self, mark_transactions: bool) -> None:
         super().__init__()
@@ -67,7 +68,7 @@ class _Fetched(OrderedDict[Any, Any]):
 
 
 def _getall(result: Any, batches: _Batches, max_records: int | None = None) -> Columns:
-    """FetchResult.getall, but for columns; of a batch that is fetched again, what came before it is handed out."""
+    """FetchResult.getall for columns. Before a batch that must be fetched again it returns what was read so far."""
     columns = Columns()
     if not result.has_more() or not result.check_assignment(result._topic_partition):
         return columns
@@ -88,28 +89,28 @@ def _getall(result: Any, batches: _Batches, max_records: int | None = None) -> C
 
 
 def _let_go(result: Any, batches: _Batches) -> None:
-    """Give up the fetched bytes and columns, which refer to one another: the collector would take its time."""
+    """Break the references between fetched bytes and columns: a cycle would hold them until the collector runs."""
     result._partition_records = None
     result.getall = lambda max_records=None: Columns()
     vars(batches).clear()
 
 
 class _KeptRecords(MemoryRecords):  # type: ignore[misc]  # aiokafka is untyped
-    """aiokafka's, which keeps its bytes from Python."""
+    """aiokafka's MemoryRecords, with its bytes as an attribute: the original hides them in C."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
         self.data = data
 
 
-fetcher.MemoryRecords = _KeptRecords  # the fetcher makes them itself, and nothing tells it which class of them
+fetcher.MemoryRecords = _KeptRecords  # the fetcher makes them itself, and has no parameter for the class
 
 
 class _Batches:
-    """The batches of a PartitionRecords, for itself, in place of its MemoryRecords.
+    """The batches of a PartitionRecords, put in the place of its MemoryRecords.
 
-    columns: what their records are added to. limit: how many it may have.
-    rotten: how often a batch of a partition has come with a wrong checksum, by its first offset.
+    columns: receives the records. limit: most records that it may hold.
+    rotten: how often the batch at (partition, first offset) came with a wrong checksum.
     mark_transactions: see hand_out_columns.
     """
 
@@ -121,18 +122,18 @@ class _Batches:
         records._records, records._consumer_record = self, _as_it_is
 
     def has_next(self) -> bool:
-        """As of MemoryRecords."""
+        """See MemoryRecords."""
         return bool(self._kept.has_next())
 
     def next_batch(self) -> _Batch:
-        """As of MemoryRecords."""
+        """See MemoryRecords."""
         start, data = self._start, self._kept.data
         self._start = start + LENGTH + 4 + int.from_bytes(data[start + LENGTH : start + LENGTH + 4])
         return _Batch(self._kept.next_batch(), self, data, start, self._start)
 
 
 class _Batch:
-    """A batch of aiokafka's, from `start` to `end` of the fetched bytes, that adds its records to columns."""
+    """One of aiokafka's batches, at [start, end) of the fetched bytes. Iterating adds its records to columns."""
 
     def __init__(self, batch: Any, among: _Batches, data: bytes, start: int, end: int) -> None:
         self._batch, self._among, self._data, self._start, self._end = batch, among, data, start, end
@@ -145,7 +146,8 @@ class _Batch:
         return next(self._batch)
 
     def validate_crc(self) -> bool:
-        """Whether to go on with the batch: one whose checksum stays wrong is given up when it is read."""
+        """Whether to go on with the batch: always, or _FetchAgainError. After FETCHES wrong checksums the batch is read
+        as one unreadable record."""
         among = self._among
         offset = getattr(self._batch, "base_offset", among.records.next_fetch_offset)  # an old format has none
         place = among.partition, offset
@@ -159,9 +161,9 @@ class _Batch:
         return True
 
     def __iter__(self) -> Iterator[Any]:
-        """What has the offset of the last record added so far, each time that some were, as many as may be.
+        """Add records to the columns, up to their limit; after each addition yield an object with the last offset.
 
-        For records that cannot be read one is added, at the first of their offsets, that stands for all of them.
+        Records that cannot be read become one record, at the first of their offsets, that stands for all of them.
         """
         records, batch = self._among.records, self._batch
         try:
@@ -205,7 +207,7 @@ class _Batch:
             except CorruptRecordException:
                 if single:
                     raise
-                single = True  # up to the fault they are records
+                single = True  # the records before the fault are good: read them one at a time
                 continue
             if following == wanted:
                 return
@@ -213,7 +215,7 @@ class _Batch:
             yield SimpleNamespace(offset=following - 1)
 
     def _one_by_one(self, records: Any, batch: Any) -> Iterator[Any]:
-        """The same by aiokafka's own parser: of an old format, and where nothing is compiled."""
+        """The same by aiokafka's own parser: for old record formats, and where our reader is not compiled."""
         least = batch.base_offset if isinstance(batch, DefaultRecordBatch) else None
         for record in batch:
             if least is not None:
@@ -227,7 +229,7 @@ class _Batch:
                 yield record
 
     def _mark(self, begin: int) -> None:
-        """Mark the records from a position on, if they are of a transaction and that is wanted."""
+        """Add the header TRANSACTIONAL to the records from a position on, if they belong to a transaction."""
         columns = self._among.columns
         if self._among.mark_transactions and self._batch.is_transactional:
             for at in range(begin, len(columns)):

@@ -1,4 +1,4 @@
-"""Offsets that a partition skips: is it the broker's log that has none there, or were records lost on the way?"""
+"""Gaps in the offsets of a partition: does the broker's log have none there, or were records lost on the way?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLEANUP_POLICY = "cleanup.policy"
 
 
 class HoleError(Exception):
-    """Records of a partition are missing and nothing explains it: to read on would be to lose them."""
+    """Records of a partition are missing, and nothing explains the gap: reading on would lose them."""
 
     def __init__(self, topic: str, partition: int, expected: int, got: int) -> None:
         what = "records are missing" if got > expected else "the log was truncated, or the topic made anew"
@@ -29,11 +29,11 @@ class HoleError(Exception):
 
 
 async def explanation(consumer: Any, tp: Any, expected: int, got: int, embedded: bool = False) -> str | None:
-    """Why the log of `tp` has no record from `expected` up to (not with) `got`; None when it has, or ought to.
+    """Why the log of `tp` has no record at the offsets [expected, got); None if it has some, or should have.
 
-    consumer: a started AIOKafkaConsumer, whose connections are used. embedded: of the embedded broker.
+    consumer: a started AIOKafkaConsumer, whose connections are used. embedded: whether the broker is the embedded one.
     Reasons: "retention" (the log begins later), "compaction", "transaction" (markers and aborted records), "refused"
-    (the embedded broker gives offsets to a batch before it looks at it and refuses it).
+    (the embedded broker assigns offsets to a batch before it checks the batch and refuses it).
     """
     start = (await consumer.beginning_offsets([tp]))[tp]
     if start >= got:
@@ -46,13 +46,13 @@ async def explanation(consumer: Any, tp: Any, expected: int, got: int, embedded:
 
 
 async def _nothing_before(client: Any, tp: Any, offset: int, end: int) -> bool:
-    """Whether the log itself, asked from `offset` on, goes on at `end` or later."""
+    """Whether the log itself, read from `offset`, goes on at `end` or later."""
     begins = [first for _, first, following in await _batches(client, tp, offset) if following > offset]
     return bool(begins) and min(begins) >= end
 
 
 async def is_compacted(client: Any, topic: str) -> bool:
-    """Whether the broker says that it compacts a topic; False for one that does not tell (the embedded one)."""
+    """Whether the broker compacts a topic; False if the broker does not say (the embedded one)."""
     try:
         return "compact" in (await topic_setting(client, topic, CLEANUP_POLICY) or "")
     except NotAllowedError:
@@ -60,7 +60,7 @@ async def is_compacted(client: Any, topic: str) -> bool:
 
 
 async def _only_transactions(client: Any, tp: Any, offset: int, end: int) -> bool:
-    """Whether the log holds nothing but transactions' batches and markers from `offset` up to `end`, without a gap."""
+    """Whether batches of transactions and their markers fill the offsets [offset, end) of the log without a gap."""
     while offset < end:
         batches = await _batches(client, tp, offset)
         for transactional, first, following in batches:
@@ -77,7 +77,7 @@ async def _only_transactions(client: Any, tp: Any, offset: int, end: int) -> boo
 
 
 async def _batches(client: Any, tp: Any, offset: int) -> list[tuple[bool, int, int]]:
-    """What a fetch at `offset` returns: (of a transaction, first offset, offset after it) of each batch."""
+    """The batches that a fetch at `offset` returns, each as (of a transaction, first offset, offset after the last)."""
     node = client.cluster.leader_for_partition(tp)
     partitions = [(tp.topic, [(tp.partition, offset, FETCH_BYTES)])]
     request = FetchRequest(FETCH_WAIT_MS, 1, FETCH_BYTES, READ_UNCOMMITTED, partitions, rack_id="")

@@ -1,5 +1,5 @@
-"""Rows by the partition of their key, one after the other: cheaper than streams.kafka.partitioner where this is
-compiled."""
+"""Groups rows by the partition of their key, one row at a time. Compiled, this is cheaper than the columnar
+streams.kafka.partitioner."""
 
 from __future__ import annotations
 

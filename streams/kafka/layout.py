@@ -1,4 +1,4 @@
-"""Which topics must have the same number of partitions, and what stops workers when they have not.
+"""Which topics must have the same number of partitions, and the error that stops workers otherwise.
 
 Everything about a subject meets in one stitch worker: its interactions, the news of its root and its parts are in the
 partition of the same number, and so is its state in the changelog. A recall is answered by the sink worker that has

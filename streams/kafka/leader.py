@@ -1,4 +1,4 @@
-"""What a worker's group coordinator does differently at the embedded broker.
+"""Changes of aiokafka's group coordinator for the embedded broker.
 
 **Taking over from a leader who is gone.** When several members leave at once, or one was frozen past its session and
 comes back, Tansu 0.6 may keep somebody who has left as the group's leader: every other member is told to wait for the
@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 
 
 def replace_dead_leaders(coordinator: Any, session_timeout: float) -> None:
-    """Watch what an aiokafka group coordinator is answered, and step in. session_timeout: seconds."""
+    """Watch the answers that an aiokafka group coordinator gets, and take over from a dead leader. session_timeout:
+    seconds."""
     send = coordinator._send_req
     leader, waiting_for, since = "", "", 0.0
 
@@ -52,8 +53,8 @@ def replace_dead_leaders(coordinator: Any, session_timeout: float) -> None:
 
 
 def join_at_once(coordinator: Any) -> None:
-    """Have an aiokafka group coordinator ask for a short session where it joins; its own, by which it judges whether
-    the broker has forgotten it, stays as it is."""
+    """Make an aiokafka group coordinator ask for a short session when it joins. Its own session timeout, by which it
+    judges whether the broker has forgotten it, stays as it is."""
     send = coordinator._send_req
 
     async def send_with_short_session(request: Any) -> Any:

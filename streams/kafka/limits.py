@@ -1,4 +1,4 @@
-"""How large a record of a topic may be, as its broker says."""
+"""The largest record that a topic accepts, as its broker says."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Records that were deleted before a worker's group had read them: told in the log, by a metric and by a dead letter.
+"""Records that were deleted before a worker's group had read them: logged, counted, and sent to the dead letters.
 
-Retention does so to a group that was away for longer than its input is kept. To a group without a commit (a new one, or
-one whose commits the broker has dropped after seven days without a member) it looks the same when the log begins past
-offset 0. Of the channels' topics that is usual: they may be older than the pipeline. Of Rihla's own it is a loss.
+This happens when a group was away for longer than retention keeps its input. A group without a commit (a new one, or
+one whose commits the broker dropped after seven days without a member) sees the same when the log begins past offset 0.
+For the channels' topics that is usual: they may be older than the pipeline. For Rihla's own topics it is a loss.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Missed(NamedTuple):
 
 
 def tell(missed: Missed, worker: str, channels: Collection[str]) -> bool:
-    """Log and count records that were missed; whether they are a loss that a dead letter ought to keep.
+    """Log and count missed records. True: they are a loss, and a dead letter should record it.
 
     channels: full names of the topics of the channels.
     """
@@ -58,9 +58,9 @@ def tell(missed: Missed, worker: str, channels: Collection[str]) -> bool:
 
 
 def letters(missed: Iterable[Missed], worker: str) -> list[DeadLetter]:
-    """What keeps the news where `rihla query dead_letters` and `rihla verify` find it.
+    """Dead letters about missed records, where `rihla query dead_letters` and `rihla verify` find them.
 
-    There is no payload; the worker's name stands there, so that two of them may miss the same.
+    The payload is lost; the worker's name takes its place, so that two workers that missed the same have two letters.
     """
     name = worker.encode()
     return [DeadLetter(one.topic, one.partition, one.first, None, name, EXPIRED, one.detail(worker)) for one in missed]

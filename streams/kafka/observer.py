@@ -1,4 +1,4 @@
-"""Looks at a running pipeline, from outside: each worker's /progress, and the broker's offsets of topics and groups."""
+"""Observes a running pipeline from outside: each worker's /progress, and the broker's offsets of topics and groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far one partition has come: what was delivered, what is acked, what is committed."""
+"""The progress of a partition: offsets delivered, acked and committed. And the batches that are delivered."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from itertools import islice
 from streams.kafka.record_batch import Columns, Header, Unreadable
 
 SINCE = "since"
-"""Header of the first record that a worker writes of a group: when the oldest of the raw events that it follows from
-came (epoch ms, ASCII digits). The records' own stamps tell when they were appended: retention goes by those."""
+"""Header of the first record that a worker writes for a group: arrival of the oldest raw event that caused the group
+(epoch ms, ASCII digits). The records' own timestamps are those of their appending, by which retention counts."""
 HEADERS_LOOKED_AT = 16
 
 
@@ -58,14 +58,14 @@ class RecordBatch:
 
     @property
     def next_offset(self) -> int:
-        """Offset after the last record, and after all that it may stand for."""
+        """Offset after the last record, or after the unreadable batch for which that record stands."""
         last = self.unreadable.get(len(self.keys) - 1)
         return self.offsets[-1] + 1 if last is None else last.following
 
     @property
     def since(self) -> int:
-        """When the oldest of the raw events behind these records came, epoch ms: as their writer says (SINCE), else
-        when the first record was appended."""
+        """Arrival of the oldest raw event that caused these records, epoch ms: from the header SINCE, else the time at
+        which the first record was appended."""
         for headers in islice(self.headers.values(), HEADERS_LOOKED_AT):
             for name, value in headers:
                 if name == SINCE and value.isdigit():
@@ -77,10 +77,10 @@ class RecordBatch:
 
 
 class Records:
-    """The records of several batches of one topic in columns, those of a partition next to each other, in their order.
+    """The records of several batches of one topic as columns, sorted by partition, in offset order within each.
 
-    keys, values, offsets, timestamps, headers, unreadable: see Columns. partitions: of each.
-    shown: key and value of some, as they may be shown where the true ones may not (a dead letter).
+    keys, values, offsets, timestamps, headers, unreadable: see Columns. partitions: the partition of each record.
+    shown: by position, masked key and value for a dead letter, where the true ones may not be shown.
     """
 
     def __init__(self, batches: Iterable[RecordBatch]) -> None:
@@ -101,7 +101,7 @@ class Records:
         return len(self.keys)
 
     def between(self, begin: int, end: int) -> Records:
-        """Those at these positions; this very object where that is all of them."""
+        """The records at positions [begin, end); this object itself if that is all of them."""
         if begin <= 0 and end >= len(self):
             return self
         some = Records(())
@@ -113,7 +113,7 @@ class Records:
         return some
 
     @cached_property
-    def partitions(self) -> list[int]:  # this one and the next two are not what everybody needs
+    def partitions(self) -> list[int]:  # this and the next two are made when asked for: few callers need them
         return [partition for batch in self._batches for partition in [batch.partition] * len(batch)]
 
     @cached_property
@@ -126,7 +126,7 @@ class Records:
 
 
 class Progress:
-    """Accounts of one assigned partition, from the moment when its position was sought.
+    """The offsets of one assigned partition, from the moment when it was sought to its start.
 
     delivered: offset after the last record handed to the agents.
     acked: end of the longest prefix of delivered batches that are acked.
@@ -144,7 +144,7 @@ class Progress:
         self._rereads = 0
 
     def deliver(self, batch: RecordBatch) -> None:
-        """Note that a batch goes to the agents; it must come next (offsets missing before it are explained)."""
+        """Note that a batch goes to the agents. It must be the next one; any gap before it has been explained."""
         self.delivered = batch.next_offset
         self._waiting.append(batch)
         self._mismatch = None
@@ -157,7 +157,7 @@ class Progress:
         self._mismatch = None
 
     def ack(self, batch: RecordBatch) -> None:
-        """Note that a batch is done; one that was not delivered under these accounts counts for nothing."""
+        """Note that a batch is done. A batch that another Progress delivered changes nothing."""
         batch.done = True
         while self._waiting and self._waiting[0].done:
             self.acked = self._waiting.popleft().next_offset

@@ -81,7 +81,7 @@ class Columns:
         self.size += len(key or b"") + len(value or b"")
 
     def follow(self, offset: int, count: int) -> None:
-        """Note the offsets of so many records that are added: this one and those next to it."""
+        """Note the offsets of `count` records that are added: `offset` and those next to it."""
         if self._scattered is not None:
             self._scattered += range(offset, offset + count)
         elif self._first == self._next:
@@ -219,7 +219,7 @@ class Reader:
 
 
 def _headers(data: bytes, at: i64, count: i64, end: i64) -> tuple[list[Header], i64]:
-    """So many headers from a place on, and the place behind them."""
+    """The next `count` headers from a place on, and the place behind them."""
     headers: list[Header] = []
     for _ in range(count):
         length, at = _varint(data, at)

@@ -26,7 +26,7 @@ APPENDED = {"message.timestamp.type": "LogAppendTime"}
 the time of the event (Connect, MirrorMaker, a backfill) or of a clock that is wrong, a record could be deleted as soon
 as it is written, or refused as one of the future. No table depends on stamps."""
 HORIZON_DAYS = 30
-"""For so long any worker may be away and lose nothing."""
+"""Retention: a worker that is away for less loses nothing."""
 FOR_HORIZON = {
     "cleanup.policy": "delete",
     "retention.ms": str(HORIZON_DAYS * 24 * 3600 * 1000),

@@ -1,11 +1,10 @@
 """Kafka for Faust in batches: one Faust event is one chunk of a partition's records.
 
-With streams.kafka.consumer_thread and streams.kafka.producer the only module that knows the inside of Faust's
-transport. An app whose broker URL begins with `kafka-batch://` gets, as the value of every event, a RecordBatch: what
-one fetch brought of one partition, in offset order. Faust's own accounting of acks and gaps is made for single
-messages, so it is replaced, per partition, by a Progress (streams.kafka.progress): batches are delivered without
-overlap and without holes, and the offset committed is the end of the longest prefix of batches that the worker has
-acked.
+Only this module, streams.kafka.consumer_thread and streams.kafka.producer know the inside of Faust's transport. An app
+whose broker URL begins with `kafka-batch://` gets a RecordBatch as the value of every event: what one fetch brought of
+one partition, in offset order. Faust's own accounting of acks and gaps is made for single messages, so a Progress
+(streams.kafka.progress) replaces it in each partition: batches are delivered without overlap and without gaps, and the
+offset committed is the end of the longest prefix of batches that the worker has acked.
 
 Faust drops what was fetched but not delivered when a rebalance, a pause or a stop comes between. Here the delivered
 offset is the truth: a chunk that begins elsewhere is cut or refused, and the partition is read again from there.
@@ -61,13 +60,13 @@ CREATE_TIME = 0  # a record's timestamp_type, which Faust asks for and does not 
 REREADS = 2  # times that a partition is read again before a hole is believed
 
 handling: ContextVar[int | None] = ContextVar("handling", default=None)
-"""Generation of the batch that the current task handles: what it does to a table counts in that generation only."""
+"""Generation of the batch that the current task handles. A table refuses changes from an older generation."""
 
 log = logging.getLogger(__name__)
 
 
 class OwnershipLost(Exception):
-    """This worker may have lost the partition: what it was about to write must not be written."""
+    """This worker may have lost the partition. It must not write what it was about to write."""
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
@@ -84,17 +83,17 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self.revoking_since: float | None = None
         #: Partitions of the last assignment, changelogs included; None before the first one and while they are revoked.
         self.held: frozenset[TP] | None = None
-        #: When reading last went round (time.monotonic); None while it waits for the flow or for an agent's buffer.
+        #: When the reading loop last began a turn (time.monotonic); None while it waits for the flow or for an agent.
         self.polled_at: float | None = None
         self._undelivered: set[TP] = set()
-        # What perform_seek found; in `progress`, and so delivered, from resume_flow on.
+        # Positions that perform_seek found. resume_flow moves them to `progress`, and delivery begins.
         self._located: dict[TP, Progress] = {}
-        # Topics in which offsets are known to be missing for a good reason.
+        # Topics whose logs legitimately have gaps.
         self._compacted: set[str] = set(getattr(self.app, "compacted_topics", ()))
         self._transactional: set[str] = set()
-        #: Records that were deleted before the group had read them, and that nobody has been told of yet (Edge).
+        #: Ranges of records that were deleted before the group had read them, not yet reported by the worker's Edge.
         self.missed: list[Missed] = []
-        self._begun: set[TP] = set()  # partitions that were located before: what they lack has been told
+        self._begun: set[TP] = set()  # partitions located before: their missed records are reported already
         self._pace = Pace(self.commit_interval)
         self._to_commit = asyncio.Event()
 
@@ -137,7 +136,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 raise
 
     async def _deliver(self, tp: TP, chunk: Columns, generation: int) -> bool:
-        """Hand a chunk to the agents; False: it was not, or not whole, and the partition must be read again."""
+        """Hand a chunk to the agents. False: it was not handed over, and the partition must be read again."""
         progress = self.progress.get(tp)
         if (
             progress is None
@@ -163,9 +162,9 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return True
 
     async def _without_holes(self, tp: TP, progress: Progress, chunk: Columns) -> Columns | None:
-        """The part of a chunk that comes next, None when the partition is to be read again from where it should be.
+        """The part of a chunk that continues what was delivered; None: read the partition again from there.
 
-        Raises HoleError when records are missing for which there is no explanation.
+        Raises HoleError when records are missing without explanation.
         """
         expected, offsets = progress.delivered, chunk.offsets
         if offsets[0] < expected <= offsets[-1]:
@@ -173,7 +172,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             offsets = chunk.offsets
         first = offsets[0]
         if first != expected:
-            # Most often a chunk that was on its way while the partition was sought; the log itself is asked last.
+            # Most often the chunk was under way while the partition was sought, so reading again comes first, and the
+            # broker's log is asked last.
             if progress.rereads_of(first) < REREADS:
                 return None
             if first < expected:
@@ -187,7 +187,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return chunk
 
     async def _explain(self, tp: TP, expected: int, got: int) -> None:
-        """Return if offsets [expected, got) are missing for a good reason, else raise HoleError."""
+        """Return if the log explains why offsets [expected, got) are missing, else raise HoleError."""
         if tp.topic in self._compacted or (tp.topic in self._transactional and got == expected + 1):
             return
         reason = await self._thread.call_thread(self._thread.explain, tp, expected, got)
@@ -206,7 +206,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             self.missed.append(missed)
 
     async def _look_behind(self, generation: int) -> None:
-        """When nothing came: has aiokafka gone past what was delivered? Then that is read again, or accounted for."""
+        """After an empty fetch: where aiokafka's position is past what was delivered, read again or explain the gap."""
         for tp, progress in list(self.progress.items()):
             position = self._thread.position_of(tp)
             if position is None or position <= progress.delivered or self.generation != generation:
@@ -219,7 +219,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 self._note_progress()
 
     async def _rewind(self, tp: TP) -> None:
-        """Read on from the end of what was delivered."""
+        """Seek a partition to the end of what was delivered."""
         progress = self.progress.get(tp)
         if progress is None:
             self._undelivered.add(tp)  # the flow has not been resumed
@@ -228,10 +228,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             await self._thread.call_thread(self._thread.seek_to, tp, progress.delivered)
 
     async def perform_seek(self) -> None:
-        """Begin every assigned partition where its group left off; Faust calls this at the end of each rebalance.
+        """Seek every assigned partition to its group's offset. Faust calls this at the end of each rebalance.
 
-        Nothing is delivered before Faust then calls resume_flow: on the way there it empties the agents' queues
-        (`FlowControlEvent.resume`), and a batch delivered in between would be waited for, and never handled.
+        Delivery begins with resume_flow, not here: in between Faust empties the agents' queues
+        (`FlowControlEvent.resume`), and a batch delivered before that would be waited for and never handled.
         """
         generation = self.generation
         changelogs = set(self.app.tables.changelog_topics)
@@ -244,14 +244,14 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 self._begun.add(tp)
 
     def resume_flow(self) -> None:
-        """Deliver; in a rebalance Faust calls this before perform_seek, too, when there is nothing to deliver yet."""
+        """Begin to deliver. Faust also calls this earlier in a rebalance, before perform_seek: then nothing begins."""
         if self._located:
             self.progress, self._located = self._located, {}
-            self._note_progress()  # where a log begins later than at 0, that is to be committed
+            self._note_progress()  # a log that begins past 0 has a first offset to commit
         super().resume_flow()
 
     async def seek(self, partition: TP, offset: int) -> None:
-        """Read a partition from `offset`; what it had in progress is forgotten, and so never committed."""
+        """Read a partition from `offset`. Its batches in progress are forgotten, so their acks are never committed."""
         tp = driver_tp(partition)
         if await self._thread.call_thread(self._thread.seek_to, tp, offset) and tp in self.progress:
             self.progress[tp] = Progress(offset, self.progress[tp].committed)
@@ -259,7 +259,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     # -- acknowledging ----------------------------------------------------------------------------------------
 
     def ack(self, message: Any) -> bool:
-        """The agent is done with a message; counted for the commit unless it was abandoned or never begun."""
+        """Note that the agent is done with a message. An abandoned batch does not advance the offset to commit."""
         if message.acked:
             return False
         message.acked = True
@@ -273,19 +273,19 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return True
 
     async def abandon(self, batch: RecordBatch) -> None:
-        """Give a batch up, unacked: it is delivered again, after a rebalance, to whoever owns its partition then."""
+        """Give a batch up without ack. After a rebalance the owner of its partition gets it again."""
         batch.abandoned = True
         if batch.generation == self.generation:  # else the rebalance has been
             await self.rejoin()
 
     async def rejoin(self) -> None:
-        """Join the group again: every partition is then located, and every table recovered, anew."""
+        """Join the group again, which locates every partition and recovers every table anew."""
         await self._thread.call_thread(self._thread.request_rejoin)
 
     # -- committing -------------------------------------------------------------------------------------------
 
     def _note_progress(self) -> None:
-        """Have what is acked committed in time."""
+        """Tell the commit policy that the acked offset may have grown."""
         self._pace.acked(time.monotonic())
         self._to_commit.set()
 
@@ -335,10 +335,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return True
 
     async def wait_empty(self) -> None:
-        """Wait for the batches in progress, then commit; but not so long that the group goes on without this worker.
+        """Wait for the batches in progress, then commit. Waits at most half of the rebalance timeout: the group would
+        go on without a worker that takes all of it.
 
-        A batch that takes longer keeps running, with its partition lost: the table refuses its changes (still_owner),
-        and its ack is not counted.
+        A batch that takes longer keeps running after its partition is lost: the table refuses its changes
+        (still_owner), and its ack does not count.
         """
         deadline = now() + self.app.conf.broker_rebalance_timeout / 2
         while not self.should_stop and self._unacked_messages and now() < deadline:
@@ -375,7 +376,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._undelivered.clear()
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
-        """Nothing to recover, as Faust sees it: a table reads its changelog itself (streams.kafka.changelog_table)."""
+        """Report empty changelogs, so that Faust recovers nothing: streams.kafka.changelog_table reads them itself."""
         return dict.fromkeys(partitions, 0)
 
     async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
@@ -383,7 +384,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return dict.fromkeys(partitions, 0)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Faust's guess at what is stuck does not understand batches; lags() tells."""
+        """Do nothing: Faust's check for stuck partitions assumes single messages; see `lags`."""
 
 
 class Transport(driver.Transport):  # type: ignore[misc]
@@ -422,8 +423,8 @@ def lags(app: Any) -> dict[tuple[str, int], int]:
 def still_owner(app: Any, tp: tuple[str, int], generation: int) -> bool:
     """Whether this worker still owns a partition that it got in `generation` (of app.consumer, or of a batch).
 
-    False too when it cannot know: when the coordinator has not answered a heartbeat for the session timeout, or has
-    waited for this worker for the rebalance timeout, as after SIGSTOP or sleep, others may have the partition.
+    Also False when it cannot know, as after SIGSTOP or sleep: if no heartbeat was answered within the session timeout,
+    or if a revocation is older than the rebalance timeout, another worker may own the partition.
     """
     consumer = app.consumer
     try:

@@ -53,18 +53,19 @@ _BECAME = {
 log = logging.getLogger(__name__)
 
 POLLS_AT_ONCE = 6
-"""When it is behind: a subject that has several events in a group is folded, stored and published once."""
+"""Polls that one group takes while the worker is behind. A subject with several events in a group is folded, stored and
+published once, so large groups are cheaper."""
 BYTES_AT_ONCE = 16 << 20
 LINGER_SECONDS = 0.1
-"""Between two groups of batches at most: a group costs some 10 ms a topic, however few records it has."""
+"""Longest pause between two groups: a group costs some 10 ms a topic, however few records it has."""
 SPACING_SECONDS = 0.15
-"""From the beginning of a group to that of the next, while none is full: after a longer one there is no pause."""
+"""The pause after a group ends at the latest this many seconds after the group began; a longer group has no pause."""
 READ_AHEAD = 32
 """Batches: a poll brings one of each topic and partition."""
 
 SUBJECTS_AT_ONCE = 200
-"""What they publish is encoded while it is still in the processor's caches: less than half of what it costs once all of
-a group are folded."""
+"""Subjects that are folded and encoded at a time. What they publish is then still in the processor's caches: encoding
+it after the whole group was folded costs more than twice as much."""
 
 MEASURE_EVERY = 15.0
 """Seconds between looks at the size of the state."""
@@ -73,7 +74,7 @@ SWEEP_EVERY = 0.25
 
 
 class Turn(NamedTuple):
-    """What messages for some subjects of a partition, or its timers, bring about, but for what is published."""
+    """The effects of messages, or of timers, on some subjects of a partition; publications are in Outgoing."""
 
     partition: int
     states: Collection[bytes]
@@ -86,21 +87,21 @@ class Turn(NamedTuple):
 
 
 Encoded = tuple[str, list[bytes], list[bytes]]
-"""A topic, and keys and values of what is to be published there."""
+"""Records to publish: topic, keys, values."""
 
 
 class Outgoing:
-    """What is to be published, encoded: keys and values of each topic."""
+    """Encoded records to publish: keys and values by topic."""
 
     def __init__(self, encode: Callable[[str, list[Row]], list[bytes]]) -> None:
         """encode: as of Edge."""
         self._encode = encode
         self.topics: dict[str, tuple[list[bytes], list[bytes]]] = {}
         self.since: int | None = None
-        """When the oldest raw event came that some of it follows from, epoch ms."""
+        """Arrival of the oldest raw event that caused any of it, epoch ms."""
 
     def encoded(self, changes: Changes) -> list[Encoded]:
-        """What follows from changes, encoded. Raises what `encode` does, and RecordTooLarge."""
+        """The records to publish for some changes. Raises what `encode` does, and RecordTooLarge."""
         found: list[Encoded] = []
         for topic, record, rows_of, key_of in _PUBLISHED:
             if rows := rows_of(changes):
@@ -109,7 +110,7 @@ class Outgoing:
         return found
 
     def add(self, encoded: Sequence[Encoded], since: int) -> None:
-        """Add what is encoded. since: when the oldest raw event behind it came, or now, epoch ms."""
+        """Add encoded records. since: arrival of the oldest raw event that caused them (of a timer: now), epoch ms."""
         self.since = since if self.since is None else min(since, self.since)
         for topic, some_keys, some_values in encoded:
             keys, values = self.topics.setdefault(topic, ([], []))
@@ -146,9 +147,9 @@ def create(app: Any, settings: Settings) -> Edge:
         return turns
 
     def one_by_one(group: Group, partition: int, messages: Messages, turn: Callable[[Messages], Turn]) -> list[Turn]:
-        """The turns of messages of which some make the fold raise; they are refused.
+        """The turns of messages of which some make the fold raise; these are refused.
 
-        Nothing of them is in the table yet. Taken in parts, it is as if they had come in several groups.
+        None of the messages has changed the table yet. Halves are folded as if they had come in several groups.
         """
         each = messages.each()
         sifted = sift(len(each), lambda some: turn(Messages.of(each[some.start : some.stop])))
@@ -158,7 +159,7 @@ def create(app: Any, settings: Settings) -> Edge:
         return [done for _, done in sifted.done]
 
     def put(partition: int, changes: Changes, since: int, outgoing: Outgoing) -> Turn:
-        """Take changes over into table and outgoing: all of them, or, where it raises, none."""
+        """Put changes into the table and into `outgoing`. Where it raises, it has put none."""
         encoded, states = outgoing.encoded(changes), changes.states
         check_sizes(states.keys(), states.values(), REQUEST_BYTES - TERM.size)
         for key, state in states.items():
@@ -179,7 +180,7 @@ def create(app: Any, settings: Settings) -> Edge:
         turns: list[Turn] = []
         for partition in group.since:
             messages = group.of(partition)
-            if subjects := group.erased.get(partition):  # with what came of them; but parts may be of afterwards
+            if subjects := group.erased.get(partition):  # folded first, so they go, too; parts may be newer
                 before = Messages(messages.interactions, messages.identities)
                 turns += fold_in(group, partition, before, outgoing)
                 forget(partition, subjects)
@@ -198,7 +199,7 @@ def create(app: Any, settings: Settings) -> Edge:
 
     @contextlib.contextmanager
     def seen_again(turns: Sequence[Turn]) -> Iterator[None]:
-        """Where what follows from some turns is not published to its end, their timers are looked up anew."""
+        """If the block raises, the publications of these turns may be incomplete: look their timers up again."""
         try:
             yield
         except BaseException:
@@ -222,7 +223,7 @@ def create(app: Any, settings: Settings) -> Edge:
                 ticker.read(partition, at)
             outgoing = Outgoing(edge.encode)
             turns = fold(group, outgoing)
-            if group.refused:  # before the states, which may be past them then
+            if group.refused:  # before the states, whose applied offsets may be past these records
                 await edge.refuse(group.refused)
                 await edge.flush()
             with seen_again(turns):

@@ -1,7 +1,7 @@
-"""The commonest turn by far: new events of a customer whose root nobody else is a part of. Pure.
+"""The commonest turn by far: new events of a customer without parts who is their own root. Pure.
 
-What `streams.stitch.fold` does of every turn, at a lower cost, for what is known here: nothing is a replay, and nothing
-but the events at hand changes the state.
+Does what `streams.stitch.fold` does, at a lower cost. It may assume that no message is a replay, and that only the
+events at hand change the state.
 """
 
 from __future__ import annotations

@@ -17,12 +17,12 @@ def _order(first: First) -> tuple[int, bytes, str, str, str]:
 
 
 CaseFields = tuple[int, int, int, int, int, First | None]
-"""What a Case is made of, as states keep it."""
+"""The fields of a Case as states store them."""
 
 
 @mypyc_attr(acyclic=True)
 class Case(Content):
-    """What the events of one case add up to. Times are epoch ms, 0: none."""
+    """The summary of one case's events. Times are epoch ms; 0: none."""
 
     def __init__(
         self,

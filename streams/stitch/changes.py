@@ -1,4 +1,4 @@
-"""What a batch does to the world, as `fold` finds it."""
+"""The changes that a batch causes, as `fold` collects them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Changes:
     recalls: subjects whose events ClickHouse is to send again, as records of recall.avsc.
     due: state key -> when its next timer is due, epoch ms; 0: there is none (any more).
     opened: state key -> (rule, severity) of each of its alerts that are open.
-    news: what became of alerts; nothing of it is told again on a replay.
+    news: alerts raised, acknowledged and closed, for metrics; a replay adds none.
     replayed: messages read again that had been applied already.
     """
 

@@ -1,12 +1,12 @@
-"""The bytes of states as they rest in the table and its changelog: compressed to little more than half.
+"""The bytes of states in the table and its changelog, compressed to little more than half.
 
-A state is some hundred bytes, too few to repeat themselves, but all states are alike. So Zstandard (RFC 8878) has a
-dictionary of what states have in common, made by `python -m tests.benchmarks.dictionary` of simulated customers. What
-was written with a dictionary cannot be read without it: its file is never changed, and another one gets a number of its
-own.
+A state has a few hundred bytes, too few to compress by itself, but all states are alike. So Zstandard (RFC 8878) uses a
+dictionary of what states have in common, made by `python -m tests.benchmarks.dictionary` from simulated customers. A
+state that was written with a dictionary cannot be read without it, so the file of a dictionary is never changed; a new
+one gets the next number.
 
-What is compressed begins with the number of its dictionary, a byte below those with which a state begins that is not
-(msgpack's arrays). Behind it is one frame, without the magic number.
+A compressed state begins with the number of its dictionary, a byte smaller than any with which an uncompressed state
+(a msgpack array) begins. One frame without magic number follows.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ NUMBER: Final = 1
 """Of the dictionary with which states are written."""
 DICTIONARY: Final = Path(__file__).with_name(f"states-{NUMBER}.zdict")
 WORTH: Final = 100
-"""Bytes; a shorter one stays as it is: that of an identifier of which only the root is known has 60, and would lose 25
-of them."""
+"""Bytes; a shorter state is not compressed. The state of an identifier with nothing but a root has 60 bytes, and would
+save 25 of them."""
 _FIRST_OF_ARRAYS: Final = 0x90
 """Of msgpack's first bytes of an array (https://github.com/msgpack/msgpack/blob/master/spec.md)."""
 
@@ -44,15 +44,15 @@ _HEADER: Final = bytes([NUMBER])
 
 
 def compress(state: bytes) -> bytes:
-    """The bytes of a state, compressed where that is worth it. For one thread."""
+    """The bytes of a state, compressed if it is long enough. Not thread-safe."""
     # To put the header in front also copies them out of the larger block of memory that they were written in.
     return _HEADER + _compress(state) if len(state) >= WORTH else state
 
 
 def decompress(encoded: bytes) -> bytes:
-    """What `compress` was given. For one thread. Raises ValueError for bytes that it did not make.
+    """The bytes that `compress` was given. Not thread-safe. Raises ValueError for bytes that `compress` cannot make.
 
-    Of states that are not compressed, and of anything else that may be one, nothing is looked at.
+    Bytes that may be an uncompressed state are returned unchecked.
     """
     if not encoded or encoded[0] >= _FIRST_OF_ARRAYS:
         return encoded

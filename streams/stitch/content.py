@@ -1,4 +1,4 @@
-"""Objects that are equal where what they hold is: what msgspec's Structs are, for classes that mypyc compiles."""
+"""Equality by content, as msgspec's Structs have it, for classes that mypyc compiles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mypy_extensions import mypyc_attr
 
 @mypyc_attr(acyclic=True)
 class Content:
-    """Base of classes that are what their fields are; none refers to itself, so the collector need not know of them."""
+    """Base of classes compared by their fields. None refers to itself, so the cycle collector need not track them."""
 
     def fields(self) -> tuple[object, ...]:
         """All fields, in the order of the constructor."""

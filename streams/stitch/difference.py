@@ -1,8 +1,7 @@
-"""What a turn changed in what a customer publishes, without working out all of it before and after. Pure.
+"""Finds the publications of a customer that a turn changed, without computing all of them before and after. Pure.
 
-Only these can have changed: the bookings and cases to which events were added, or of which a part says something else
-than before; the journeys to which other loose events belong than before (a booking's span may have grown); the journeys
-that a case left, or came to. The rest is as it was published.
+Only these can have changed: bookings and cases that got events, or whose part changed; journeys whose set of loose
+events changed (a booking's span may have grown); journeys that a case left or joined. The rest is as it was published.
 """
 
 from __future__ import annotations
@@ -51,11 +50,11 @@ class Standing:
 
 _NONE: Set[str] = frozenset()
 NOWHERE = Standing({}, {}, {}, {}, _NONE, _NONE)
-"""Of a customer without loose events, cases and parts."""
+"""The Standing of a customer without loose events, cases and parts."""
 
 
 def standing(own: Summary, parts: Collection[Summary]) -> Standing:
-    """Where the loose events and cases of a customer belong: of its own events, and of its parts."""
+    """The journeys to which a customer's loose events and cases belong, its parts' included."""
     loose, cases, part_refs, part_cases = own.loose, own.cases, _NONE, _NONE
     if parts:
         part_refs = {ref for part in parts for ref in part.bookings} - own.bookings.keys()
@@ -119,18 +118,18 @@ def publish_difference(
     refs: set[str],
     case_ids: set[str],
 ) -> Summary:
-    """Publish what a turn changed, and note in the state what may have to be taken back.
+    """Publish what a turn changed, and note in the state what may have to be withdrawn.
 
     Args:
-        changes: what is published is added to it.
-        name, state: of a root, all of whose events are here (`Subject.whole`).
+        changes: gets the records to publish.
+        name, state: those of a root whose state is whole (`Subject.whole`).
         parts: its parts, decoded.
-        before: of before the turn; NOWHERE if nothing was published then.
-        refs, case_ids: bookings and cases to which events were added, or of which a part says something else; what else
-            has changed is added.
+        before: the Standing before the turn; NOWHERE if nothing was published then.
+        refs, case_ids: bookings and cases that got events, or whose part changed; this function adds the others that
+            have changed.
 
     Returns:
-        The summary of the customer. Of its bookings, where it has parts, only those that were published.
+        The summary of the customer. If it has parts, only with those bookings that were published.
     """
     own, version, customer = state.own, state.version, customer_id(name)
     now = standing(own, parts)

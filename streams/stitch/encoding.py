@@ -1,6 +1,6 @@
-"""States and summaries as bytes (msgpack, states compressed), as the table and the topic of parts have them.
+"""Encodes and decodes states (msgpack, compressed) for the table, and summaries (msgpack) for the topic of parts.
 
-And the summary of a state with its parts, which it holds as bytes.
+Also merges the summary of a state with those of its parts, which the state holds encoded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The states of a partition without some identifiers. Pure."""
+"""Removes identifiers from the states of a partition. Pure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def erase(
     identifiers: Set[str],
     unreadable: Callable[[BaseException], None] = lambda error: None,
 ) -> tuple[list[bytes], dict[bytes, bytes]]:
-    """What has to change so that no state is of these identifiers, nor names one.
+    """The changes after which no state belongs to these identifiers or names one.
 
     states: key and encoded state of every subject of the partition; most are only decompressed and searched.
-    unreadable: told what a state raises that cannot be read; it may name anybody, and is to be deleted.
+    unreadable: called with the error of a state that cannot be read. Such a state may name anybody, so it is deleted.
     Returns the keys of states to delete, and the states to put in place of others: those that are or were their root.
     """
     names = {identifier.encode() for identifier in identifiers}

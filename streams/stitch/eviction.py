@@ -1,15 +1,16 @@
-"""What is past its retention leaves the state, and comes back when it is needed again. Pure.
+"""Evicts states that are past their retention, and brings them back when they are needed. Pure.
 
-A customer of whom nothing has been heard for the retention is evicted: of their state a stub stays (offsets, root,
-which subjects have sent parts, what was published, what alerts remember), their events stay in ClickHouse. When
-anything of them is to change after all, be it years later, stitch asks for their events (cx.recalls), holds back what
-it would publish, and folds what comes as if it had never been away. So a table remains a function of the set of events:
-when, and whether, a state is evicted changes nothing in it.
+A customer without events for the retention is evicted. A stub of the state stays (offsets, root, which subjects have
+sent parts, what was published, what alerts remember); the events stay in ClickHouse. When the customer changes after
+all, perhaps years later, stitch asks for the events (cx.recalls), publishes nothing meanwhile, and folds the answer as
+if the state had never been evicted. So a table remains a function of the set of events: when, and whether, a state is
+evicted changes nothing in it.
 
-A root without its parts asks their subjects to send them again (version SEND_AGAIN in cx.parts), and these, where they
-are evicted themselves, ask ClickHouse. The sink answers a recall with the subject's events, of which the last says that
-it is the last, and up to which offset all have come; where there are none, with a part of version NOTHING_STORED. What
-answers a recall of before the last eviction (after a crash there may be two of one) does not end it.
+A root without its parts asks their subjects to send them again (version SEND_AGAIN in cx.parts); a subject that is
+evicted itself asks ClickHouse. The sink answers a recall with the subject's events. The last of them is marked, with
+the offset before which all have been sent; where there are no events, the answer is a part of version NOTHING_STORED.
+An answer to a recall from before the last eviction (after a crash there may be two recalls of one eviction) does not
+end the newer one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from streams.stitch.summary import Summary
 def evict(encoded: bytes, before: int) -> bytes | None:
     """What stays of a state whose last event is before `before` (epoch ms); None: the state stays as it is.
 
-    encoded: a Subject; whoever calls knows that no message has been applied to it for a while. A state with a timer
+    encoded: a Subject. The caller has checked that no message was applied to it for a while. A state with a timer
     stays.
     """
     state = decode(encoded)

@@ -1,19 +1,19 @@
-"""A group's messages through the states of their subjects: what changes in them, what has to be published. Pure.
+"""Folds a group's messages into the states of their subjects, and collects the records to publish. Pure.
 
-Three kinds of messages reach a subject: its interactions, news of its root (cx.identities) and parts of subjects whose
-root it is (cx.parts). Each is applied once: an offset below the one applied is a replay. All that a group holds for a
-subject is one turn of it: one state read, one written, and what is different afterwards published once.
+Three kinds of messages reach a subject: its interactions, changes of its root (cx.identities) and parts of subjects
+whose root it is (cx.parts). Each is applied once: an offset below the one applied is a replay. All messages of a group
+for one subject are one *turn*: the state is read once and written once, and what has changed is published once.
 
-What a turn publishes becomes durable after the states that it follows from, so a crash in between leaves states whose
+States become durable before the publications that follow from them, so a crash in between leaves states whose
 publications may be missing. Their records are then read again: a replay changes nothing and publishes everything of its
-subject anew. For withdrawals that is possible because the state remembers (`ledger`, `former`) what it may still have
-to take back, until a later turn finds that the one before was published. One that is no replay does not find that by
-itself: what will be read again may be of another topic, or belong to the same group of batches. The changelog tells:
-what was applied since this worker has held the state, and before the last flush, has been published (Subject.owes).
-Otherwise the turn publishes everything, as on a replay.
+subject anew. Withdrawals can be repeated because the state remembers what it may still have to withdraw (`ledger`,
+`former`), until a later turn finds that the turn before was published. A turn that is no replay cannot conclude that
+from its messages: the records that will be read again may be in another topic, or in the same group of batches. It
+concludes it from the changelog: what this worker applied since it began to hold the state, and before the last flush,
+was published (Subject.owes). Otherwise the turn publishes everything, as a replay does.
 
-A subject that was evicted (streams.stitch.eviction) holds its publications back until it is whole again, and then
-publishes everything anew, as on a replay.
+A subject that was evicted (streams.stitch.eviction) publishes nothing until its state is whole again; then it publishes
+everything anew, as a replay does.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ from streams.stitch.subject import AWAY, EVICTED, HERE, RECALLED, Part, Subject
 from streams.stitch.summary import Summary
 
 Load = Callable[[bytes], bytes | None]
-"""The encoded state of a subject (key: its name in UTF-8), or None."""
+"""Finds the encoded state of a subject by its key (its name in UTF-8); None: there is none."""
 
 
 def fold_messages(
     load: Load, messages: Messages, watching: Watching | None = None, published: range | None = None
 ) -> Changes:
-    """A turn of each subject that messages have come for.
+    """One turn of each subject that has messages.
 
     Args:
         load: finds a subject's state.
-        messages: what came.
-        watching: by what to observe alerts and moves; None: they are not.
-        published: offsets of the state's changelog: what was applied at one of them has been published, and the group
-            begins where they end. None: all has been.
+        messages: those of a group.
+        watching: the rules by which alerts and moves are observed; None: no observation.
+        published: range of changelog offsets; a turn applied at one of them was published, and this group begins where
+            the range ends. None: every turn was published.
     """
     changes = Changes()
     interactions, identities, sent = messages.interactions, messages.identities, messages.parts
@@ -87,7 +87,7 @@ def fold_messages(
 
 
 def fold_due(load: Load, names: Sequence[str], watching: Watching, until: int) -> Changes:
-    """A timer's turn: raise what is due by `until` (epoch ms) in roots, and publish what may not have been.
+    """A turn of timers: raise the alerts of roots that are due by `until` (epoch ms), and publish what may be missing.
 
     No message is applied, so versions stay as they are.
     """
@@ -105,7 +105,7 @@ def fold_due(load: Load, names: Sequence[str], watching: Watching, until: int) -
 
 
 def _says_nothing(name: str, news: Sequence[News], parts: Sequence[Sent]) -> bool:
-    """Whether messages leave a subject without state as it is: it is its own root, and has no part to drop."""
+    """Whether messages need no state: the subject has none, stays its own root, and has no part to drop."""
     return all(root == name for _, root, _ in news) and all(
         version < 0 or summary is None for _, _, version, summary in parts
     )
@@ -115,14 +115,14 @@ M = TypeVar("M", Record, News, Sent)
 
 
 def _from(applied: int, messages: Sequence[M]) -> Sequence[M]:
-    """Those that have not been applied, of messages in order of offsets."""
+    """The messages, in order of offsets, that have not been applied yet."""
     if not messages or messages[0][0] >= applied:
         return messages
     return [message for message in messages if message[0] >= applied]
 
 
 def _take_root(name: str, state: Subject, fresh: Sequence[News]) -> bool:
-    """Take the root that the latest news name; whether it is another one than before."""
+    """Set the root to that of the latest version. Returns whether it has changed."""
     changed = False
     for offset, root, version in fresh:
         state.identities_applied = offset + 1
@@ -139,7 +139,7 @@ def _take_root(name: str, state: Subject, fresh: Sequence[News]) -> bool:
 
 
 def _is_blank(state: Subject) -> bool:
-    """Whether nothing is known of a subject but its root: it has never had anything to publish, or to tell a root."""
+    """Whether a state holds nothing but a root: the subject never had anything to publish, or to send to a root."""
     return (
         not state.own.interactions
         and not state.parts
@@ -151,7 +151,7 @@ def _is_blank(state: Subject) -> bool:
 
 
 class _Turn:
-    """One subject's turn in a group: knows how it was, and publishes what is different afterwards."""
+    """One subject's turn in a group: remembers the state before it, and publishes what has changed."""
 
     def __init__(self, changes: Changes, name: str, key: bytes, state: Subject, watching: Watching | None) -> None:
         self.changes, self.name, self.key, self.state = changes, name, key, state
@@ -170,7 +170,7 @@ class _Turn:
     def take(
         self, events: Sequence[Record], news: Sequence[News], parts: Sequence[Sent], published: range | None
     ) -> None:
-        """Apply messages, of which there is one at least, to the state; note and publish what follows."""
+        """Apply one or more messages to the state, and publish what follows."""
         state = self.state
         fresh_events = _from(state.interactions_applied, events)
         fresh_news = _from(state.identities_applied, news)
@@ -202,7 +202,7 @@ class _Turn:
             self.store()
 
     def _begin(self, published: range | None, replayed: int, anew: bool) -> None:
-        """Before anything is applied: forget what is acknowledged, note where things stand now.
+        """Before anything is applied: forget what was published, and note the state as it is.
 
         Args:
             published: as for `fold_messages`.
@@ -229,7 +229,7 @@ class _Turn:
                 self.before = standing(state.own, self.sent.values())
 
     def _add(self, fresh: Sequence[Record]) -> None:
-        """Add events that are not among those seen."""
+        """Add the events whose ids have not been seen."""
         if not fresh:
             return
         state = self.state
@@ -256,7 +256,7 @@ class _Turn:
         self.changes.folded += added
 
     def _receive(self, fresh: Sequence[Sent]) -> None:
-        """Take in, replace or drop parts."""
+        """Add, replace or drop parts."""
         state = self.state
         for offset, sender, version, summary in fresh:
             state.parts_applied = offset + 1
@@ -289,7 +289,7 @@ class _Turn:
 
     @property
     def observer(self) -> Observer:
-        """Made when something is to be observed; only where there is something to observe by."""
+        """The observer of this turn, made when it is first needed. Only for a turn with rules (`watching`)."""
         if self._observer is None:
             assert self.watching is not None
             self._observer = Observer(self.watching, self.name, self.state)
@@ -298,7 +298,7 @@ class _Turn:
     def _finish(self, own_changed: bool) -> None:
         """Publish what follows from the state and is not published yet, and store the state.
 
-        own_changed: whether the root, if it is another subject, has to be told: of new events, or of itself.
+        own_changed: whether to send a part to the root, if that is another subject: events are new, or the root is.
         """
         state, changes = self.state, self.changes
         if not state.whole:
@@ -312,7 +312,7 @@ class _Turn:
                 changes.parts.append(
                     (state.root, self.name, state.version, encode_summary(own) if own.interactions else None)
                 )
-                own.cause = None  # what this turn was about has been said
+                own.cause = None  # the part that was sent carries it
         if state.is_root:
             self._publish()
         elif state.published or state.ledger:
@@ -323,7 +323,7 @@ class _Turn:
         self.store()
 
     def _hold(self) -> None:
-        """Publish nothing before what was evicted is back; ask for it, once, or again where that may have been lost."""
+        """Publish nothing until evicted events are back. Asks for them once, and again if the request may be lost."""
         state, changes = self.state, self.changes
         if state.presence == EVICTED or self.again:
             if state.presence != HERE:

@@ -22,7 +22,7 @@ MICRO: Final = 1_000_000
 
 @mypyc_attr(acyclic=True)
 class Event(Content):
-    """What the fold needs of one interaction."""
+    """The fields of one interaction that the fold uses."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ Lowest = tuple[int, int, bytes, str]
 Latest = tuple[int, bytes, float]
 """(occurred_at, event id, score) of the latest answer to a survey."""
 JourneyFields = tuple[int, int, list[int], dict[int, int], int, int, Lowest | None, dict[int, Latest], dict[str, int]]
-"""What a Journey is made of, as states keep it."""
+"""The fields of a Journey as states store them."""
 
 
 _CARRY: Final = "^"
@@ -280,7 +280,7 @@ class Journey(Content):
 
     @property
     def interactions(self) -> int:
-        """How many events."""
+        """Number of events."""
         booking, check_in, stay, post_travel = self.channels
         return booking + check_in + stay + post_travel
 

@@ -1,4 +1,4 @@
-"""What reaches subjects: the three kinds of messages, and those of a group."""
+"""The three kinds of messages that reach subjects, and the messages of a group."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streams.stitch.journey import Event
 Record = tuple[int, bytes, Event]
 """(offset, eight-byte hash of the event id, event) of an interaction."""
 News = tuple[int, str, int]
-"""(offset, root, version) of what is told of a subject."""
+"""(offset, root, version): the root of a subject from now on."""
 Sent = tuple[int, str, int, bytes | None]
 """(offset, sender, version, encoded summary or None to drop) of a part. Versions ASKED and NONE_STORED are no parts,
 but say something to the target (streams.stitch.eviction); the latter with the offset of a recall instead."""
@@ -22,7 +22,7 @@ Message = tuple[str, str, Any]
 
 @dataclass(slots=True)
 class Messages:
-    """What came for the subjects of a partition: by subject, each kind in order of its offsets."""
+    """The messages for the subjects of one partition: by subject, each kind in order of offsets."""
 
     interactions: dict[str, list[Record]] = field(default_factory=dict)
     identities: dict[str, list[News]] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Messages:
         self.parts = _extended(self.parts, other.parts)
 
     def each(self) -> list[Message]:
-        """All of it, subject by subject."""
+        """All messages, one at a time, subject by subject."""
         found: list[Message] = []
         for name in {**self.interactions, **self.identities, **self.parts}:
             found += [(name, INTERACTION, one) for one in self.interactions.get(name, ())]
@@ -54,7 +54,7 @@ class Messages:
         return made
 
     def taken(self, subjects: int) -> Iterator[Messages]:
-        """All of it, of so many subjects at a time, taken out: what has been folded need not stay in memory."""
+        """All messages, a number of subjects at a time. Each is removed here, so that folded ones free their memory."""
         interactions, identities, parts = self.interactions, self.identities, self.parts
         names = [*{**interactions, **identities, **parts}]
         for begin in range(0, len(names), subjects):

@@ -1,4 +1,4 @@
-"""What a subject's turn in a batch observes: moves between profiles, and alerts that open and close. Pure.
+"""Observes one turn of a subject: moves between profiles, and alerts that open and close. Pure.
 
 Nothing here touches what the tables of journeys, customers and cases hold.
 """
@@ -42,13 +42,13 @@ class Watching:
 
 
 _MARGIN = 2 * 10.0**-DIGITS
-"""So near a bound, rounding may take a score to the other side."""
+"""Within this distance of a bound, rounding may put a score on either side."""
 
 
 def is_quiet(watching: Watching, state: Subject, event: Event) -> bool:
-    """Whether a look at the score, after an event of a root without parts, would surely note nothing.
+    """Whether the score after an event of a root without parts surely shows neither move nor drop.
 
-    It may say no where nothing would be noted either, and costs a fraction of a look.
+    A cheap test before the full one: True is certain, False is not.
     """
     watch = state.watch
     profile = NON_COMMITTAL if watch is None else watch.profile
@@ -66,7 +66,7 @@ def is_quiet(watching: Watching, state: Subject, event: Event) -> bool:
     if index != profile:
         return False
     if event.restored or event.at < watching.now - watching.falls_age:
-        return True  # too long ago for a fall
+        return True  # too old for an alert about a drop
     return score < watching.worth - _MARGIN and (watch is None or not (watch.peak_at or watch.drops))
 
 
@@ -85,7 +85,7 @@ class Observer:
         self._customer = customer_id(name)
         self._moved: list[Move] = []
         self.news: list[News] = []
-        """What became of its alerts in this turn."""
+        """Alerts raised, acknowledged and closed in this turn."""
 
     def follow(self, event: Event) -> None:
         """Look at the score after an event of a root without parts was added."""

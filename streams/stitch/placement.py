@@ -1,9 +1,9 @@
-"""From a customer's summary to journeys and cases: the rules of docs/identity-and-journeys.md, pure.
+"""Places a customer's events in journeys and cases, by the rules of docs/identity-and-journeys.md. Pure.
 
-- Events with a booking reference form the journey (customer, reference); its span is theirs alone.
+- Events with a booking reference form the journey (customer, reference); only they determine its span.
 - A loose event belongs to the booking journey whose span, widened by 30 days on both sides, contains it; of several,
   to the one with the latest start not after the event, else to the one with the earliest start.
-- What is left forms visits: in order of time, events at most 30 days apart are one visit.
+- The other events form visits: in order of time, events at most 30 days apart are one visit.
 - A case belongs to the journey of its earliest event.
 """
 

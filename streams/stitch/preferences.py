@@ -1,6 +1,6 @@
-"""What interactions say of their customer's likes and needs: the rules of preferences.csv over the columns of a batch.
+"""Finds a customer's preferences in interactions: applies the rules of preferences.csv to the columns of a batch.
 
-A row of the file is a rule: where to look (source), for what, and what it means.
+A row of the file is a rule: where to look (source), what to look for, and what it means.
 
 - attribute: an attribute with this name; with `match`, only where its value is that (capitals do not count).
 - field: a field of the interaction that is not null.
@@ -63,7 +63,7 @@ class Preferences:
                 self._attributes.setdefault(rule.name, []).append((rank, rule))
 
     def stated(self, frame: pl.DataFrame) -> list[Stated]:
-        """Of each interaction the (key, value) pairs that it states, each key once.
+        """The (key, value) pairs that each interaction states, each key once.
 
         Args:
             frame: with touchpoint, attributes and the fields of the rules, in frame form.

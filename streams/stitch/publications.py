@@ -1,4 +1,4 @@
-"""What a customer's state says to the world: its journeys, cases and the customer itself, and how to take them back.
+"""The records that a customer's state publishes (journeys, cases, the customer), and their withdrawals.
 
 Keys name a record within its customer: `journey:KEY` (KEY as in Assembled) and `case:ID`.
 """
@@ -28,11 +28,11 @@ class Publications:
     records: Mapping[str, Row]
     customer: Row
     summary: Summary
-    """What they follow from."""
+    """The summary that the records follow from."""
 
 
 def publications(name: str, state: Subject) -> Publications:
-    """All that follows from a root's state.
+    """All records that follow from a root's state.
 
     name: the subject, `kind:value`. state: is not changed.
     """

@@ -1,4 +1,4 @@
-"""The records of a group of batches to what they say to the subjects of each partition."""
+"""Decodes the records of a group of batches into messages for the subjects of each partition."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ from streams.worker.sift import sift
 
 _READ = tuple(dict.fromkeys(("subject", *COLUMNS, *match.COLUMNS)))
 VERSION_LIMIT = 1 << 44
-"""Versions grow with offsets; a larger one, which only somebody else can have written, would stand for ever."""
+"""Largest version accepted. Versions grow with offsets; only a foreign writer makes a larger one, and it would win for
+ever."""
 _raised = msgspec.json.Decoder(dict[str, tuple[int, str]]).decode
 
 
 @dataclass(slots=True)
 class Group:
-    """What a group of batches says."""
+    """The messages of a group of batches, and what else it holds."""
 
     messages: dict[int, Messages] = field(default_factory=dict)
     """By partition."""
     since: dict[int, int] = field(default_factory=dict)
-    """By partition, epoch ms: when the oldest of the raw events behind its records came."""
+    """By partition: arrival of the oldest raw event that caused its records, epoch ms."""
     erased: dict[int, set[str]] = field(default_factory=dict)
     """By partition: subjects that are to be forgotten."""
     newest: dict[int, int] = field(default_factory=dict)
     """By partition: the time of the latest interaction, epoch ms."""
     restored: bool = False
-    """Whether there are interactions that come from what was stored, to rebuild state."""
+    """Whether some interactions were sent again from ClickHouse to rebuild state."""
     refused: list[Refusal] = field(default_factory=list)
     """What cannot be read."""
     records: dict[str, Records] = field(default_factory=dict)
@@ -85,7 +86,7 @@ class Reader:
         self._read = dict(zip(topics, kinds, strict=True))
 
     def read(self, batches: Iterable[RecordBatch]) -> Group:
-        """What batches of one assignment say; what is due is judged by the clock of Watching."""
+        """The messages of batches of one assignment. The clock of Watching decides what is due."""
         group, of_topic = Group(), dict[str, list[RecordBatch]]()
         for batch in batches:
             of_topic.setdefault(batch.topic, []).append(batch)
@@ -104,7 +105,7 @@ class Reader:
 
     @staticmethod
     def _part(read: Callable[[Records, Group], None], records: Records, some: range) -> Group:
-        """What some of the records of a topic say."""
+        """The messages of some records of a topic."""
         part = Group()
         read(records.between(some.start, some.stop), part)
         return part

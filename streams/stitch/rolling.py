@@ -27,9 +27,9 @@ Sums = tuple[float, float, float, float, float, float, float]
 RollingFields = tuple[
     int, float | None, float | None, float | None, float | None, float | None, float | None, float | None
 ]
-"""What a Rolling is made of, as states keep it: `at` and its sums. None is a sum that need not be kept: of no event at
-all, or, but for w7 and s7, of a single one, of which all three half-lives say the same. Most customers have one opinion
-or none, and a state has several summaries."""
+"""The fields of a Rolling as states store them: `at` and its sums. None replaces a sum that can be derived: all of them
+without events, and all but w7 and s7 with a single event, for which the three half-lives are equal. Most customers have
+one opinion or none, and a state has several summaries, so this saves memory."""
 
 
 @mypyc_attr(acyclic=True)

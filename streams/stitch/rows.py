@@ -18,7 +18,7 @@ NEGATIVE_AT, ADVOCATE_AT = -0.25, 0.25
 DIGITS = 6
 """Published scores are rounded to this many digits: beyond it, the order of additions shows."""
 LEAST, LARGEST = -(1 << 63), (1 << 63) - 1
-"""What a column of 64 bits takes."""
+"""The range of a 64-bit column. Published sums are cut to it."""
 _NO_SPAN = (None, None)
 _NO_ANSWER = (0, b"", None)
 _NOTHING: Sequence[Any] = ()

@@ -1,8 +1,8 @@
 """The bytes of a state and of a summary (msgpack), and the fields that they are made of.
 
-The types here are what is read and checked by msgspec; streams.stitch.encoding makes of them what the fold works with,
-classes that mypyc compiles. Fields may be added at the end of StoredSubject and StoredSummary: what was written
-before there were any is read as their default.
+msgspec reads and checks these types; streams.stitch.encoding converts them to the classes that the fold works with,
+which mypyc compiles. Fields may be added at the end of StoredSubject and StoredSummary: bytes written without them are
+read with their defaults.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The state that stitch keeps a subject.
+"""The state that stitch keeps for one subject.
 
-Three kinds of messages reach a subject, each on a topic of its own: interactions, news of its root, parts of others.
-How far each topic has been applied is part of the state, so that a message read again is known as such.
+Messages of three kinds reach a subject, each on its own topic: its interactions, changes of its root, and parts of
+other subjects. The state holds the next offset of each topic, so that a message that is read again is recognised.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from streams.stitch.summary import Summary
 HERE: Final = 0
 EVICTED: Final = 1
 RECALLED: Final = 2
-"""Where a subject's events are: in its state; in ClickHouse alone (streams.stitch.eviction); on their way back."""
+"""Where a subject's events are: HERE in its state; EVICTED, in ClickHouse alone (streams.stitch.eviction); RECALLED, on
+their way back."""
 
 AWAY: Final = b""
-"""In place of a part's summary: it was evicted."""
+"""Takes the place of a part's summary that was evicted."""
 
 
 @mypyc_attr(acyclic=True)
@@ -28,7 +29,8 @@ class Part(Content):
     """Another subject's summary, kept by its root."""
 
     def __init__(self, version: int, summary: bytes | None) -> None:
-        """summary: the encoded Summary, or AWAY; None: dropped, remembered so that an older version does not return."""
+        """summary: the encoded Summary, or AWAY. None: the part was dropped; its version stays, to refuse an older
+        one."""
         self.version = version
         self.summary = summary
 
@@ -38,7 +40,7 @@ class Part(Content):
 
 @mypyc_attr(acyclic=True)
 class Subject(Content):
-    """A subject's state. Offsets are the next ones: one more than the last applied."""
+    """A subject's state. `..._applied` are next offsets: one more than the last applied."""
 
     def __init__(
         self,
@@ -63,20 +65,20 @@ class Subject(Content):
 
         Args:
             own: the summary of its events.
-            seen: eight bytes of each event id applied (a hash): what deduplication looks up.
-            root: the root's subject; None: this subject itself.
-            former: roots that may still hold this subject's part: it was told them to drop it, perhaps in vain (see
-                `fold`).
-            published: whether this subject has published as a customer and perhaps not withdrawn since.
-            ledger: keys of records published, and perhaps not withdrawn since, that do not follow from `own` alone.
-            watch: what a root remembers to observe changes by: alerts and moves. None: nothing.
-            presence: HERE, EVICTED or RECALLED: whether `own` and `seen` are whole. Until they are, nothing is
-                published.
-            applied_at: offset that the state's changelog had come to when the last message was applied.
-            recall_from: `interactions_applied` of the last eviction: a recall that was answered with less was asked for
-                before it.
-            version_base: what makes the version of a state go on where it was when its topics, and with them the
-                offsets applied, began anew (streams.repartition).
+            seen: the eight-byte hashes of all event ids applied, one after the other; deduplication searches them.
+            root: the root's subject; None: this subject is its own root.
+            former: roots that may still hold this subject's part. Each was sent a drop, which a crash may have lost
+                (see `fold`).
+            published: whether this subject has published as a customer, and may not have withdrawn since.
+            ledger: keys of published records that do not follow from `own` alone, and may not be withdrawn yet.
+            watch: what a root remembers to detect changes: alerts and moves. None: nothing.
+            presence: HERE, EVICTED or RECALLED. Unless it is HERE, `own` and `seen` are incomplete, and the subject
+                publishes nothing.
+            applied_at: end of the state's changelog when the last message was applied.
+            recall_from: `interactions_applied` at the last eviction. An answer to a recall that goes less far belongs
+                to a recall from before that eviction.
+            version_base: added to the version. Keeps versions growing when the topics are made anew and offsets begin
+                at 0 again (streams.repartition).
         """
         self.interactions_applied = interactions_applied
         self.identities_applied = identities_applied
@@ -99,7 +101,7 @@ class Subject(Content):
         return self._fields() if not self.version_base else (*self._fields(), self.version_base)
 
     def _fields(self) -> tuple[object, ...]:
-        """All but the base of the version, which few states have."""
+        """All fields but `version_base`, which few states have."""
         return (
             self.interactions_applied,
             self.identities_applied,
@@ -120,26 +122,25 @@ class Subject(Content):
 
     @property
     def whole(self) -> bool:
-        """Whether all that the subject's publications follow from is in its state."""
+        """Whether the state holds everything that the subject's publications follow from."""
         return self.presence == HERE and all(part.summary != AWAY for part in self.parts.values())
 
     @property
     def version(self) -> int:
-        """Grows with every message applied: the version of all that this subject publishes."""
+        """The version of everything that this subject publishes. Grows with every message applied."""
         return self.version_base + self.interactions_applied + self.identities_applied + self.parts_applied
 
     @property
     def is_root(self) -> bool:
-        """Whether this subject is a customer: it is its own root, and has something to tell."""
+        """Whether this subject is a customer: it is its own root, and has events or parts."""
         return self.root is None and (
             self.own.interactions > 0 or any(part.summary is not None for part in self.parts.values())
         )
 
     def owes(self, published: range | None) -> bool:
-        """Whether what the last turn said may not have been published, and only the state remembers it: what it took
-        back, and what it observed.
+        """Whether withdrawals or observations of the last turn may be unpublished; only the state remembers these.
 
-        published: offsets of the changelog: what was applied at one of them has been published; None: all has.
+        published: range of changelog offsets; a turn applied at one of them was published. None: every turn was.
         """
         if published is None or self.applied_at in published:
             return False

@@ -16,8 +16,8 @@ from streams.stitch.rolling import Rolling
 
 @mypyc_attr(acyclic=True)
 class Loose(Content):
-    """An event without a booking reference. Which journey it belongs to depends on bookings that may still arrive,
-    so it is kept by itself, of all that it may say no more than it does."""
+    """An event without a booking reference. Its journey depends on bookings that may still arrive, so the event is kept
+    by itself, with those fields only that it has: most have few."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Loose(Content):
         """An event.
 
         Args:
-            channel: index into CHANNELS; in states from before there were the others: all that the event says.
+            channel: index into CHANNELS. States of earlier versions have a Journey here, which is the whole event.
             scored: (score, touchpoint). survey: (instrument, score). spent: (currency, amount).
         """
         self.at = at
@@ -42,7 +42,7 @@ class Loose(Content):
         self.scored = scored
         self.survey = survey
         self.spent = spent
-        self.visit = ""  # the key of the visit that begins with this event, once it has been asked for
+        self.visit = ""  # cache: the key of the visit that begins with this event
 
     def fields(self) -> tuple[object, ...]:
         if isinstance(self.channel, Journey):
@@ -51,7 +51,7 @@ class Loose(Content):
 
     @staticmethod
     def of(event: Event) -> Loose:
-        """What is kept of one event."""
+        """The fields of an event that a summary keeps."""
         return Loose(
             event.at,
             event.event_id,
@@ -81,12 +81,12 @@ class Loose(Content):
 
 
 PreferenceFields = tuple[int, bytes, str, int]
-"""What a Preference is made of, as states keep it."""
+"""The fields of a Preference as states store them."""
 
 
 @mypyc_attr(acyclic=True)
 class Preference(Content):
-    """What a customer asked for or chose, by key: the latest value and how often one was stated."""
+    """One thing that a customer asked for or chose: its latest value, and how many events stated any value of it."""
 
     def __init__(self, at: int, event_id: bytes, value: str, evidence: int) -> None:
         self.at = at
@@ -100,7 +100,7 @@ class Preference(Content):
 
 @mypyc_attr(acyclic=True)
 class Summary(Content):
-    """Commutative and mergeable over disjoint sets of events."""
+    """The summary of a set of events. Summaries of disjoint sets merge, in any order, to that of their union."""
 
     def __init__(
         self,
@@ -116,12 +116,12 @@ class Summary(Content):
         signals: Signals | None = None,
         cause: Cause | None = None,
     ) -> None:
-        """A summary of no event, but for what is given.
+        """An empty summary, except for the fields given.
 
         Args:
-            duplicates: records seen again: not part of any figure, but of the account of what was read.
-            signals: what the events say to the rules of alerts.
-            cause: of the event that this summary was last sent for: a part tells its root so. Not merged.
+            duplicates: records whose event was known already. In no figure; they balance records read and stored.
+            signals: the events as the rules of alerts see them.
+            cause: the event for which this summary was last sent to its root as a part. Not merged.
         """
         self.interactions = interactions
         self.first = first
@@ -151,7 +151,7 @@ class Summary(Content):
         )
 
     def add(self, event: Event) -> str | None:
-        """Add one event that is not in the set yet; the case that it is of, or None."""
+        """Add one event that is not in the set yet. Returns the id of its case, or None."""
         at = event.at
         self.interactions += 1
         if not self.first or at < self.first:
@@ -189,7 +189,7 @@ class Summary(Content):
         return case_id
 
     def _prefer(self, key: str, known: Preference, at: int, event_id: bytes, value: str, evidence: int) -> None:
-        """Join what is known of a key with another statement of it. Copies share what is known: it is not changed."""
+        """Merge another statement of a key. Makes a new Preference, because copies of the summary share `known`."""
         evidence += known.evidence
         if at < known.at or (at == known.at and (event_id, value) < (known.event_id, known.value)):
             at, event_id, value = known.at, known.event_id, known.value
@@ -205,7 +205,7 @@ class Summary(Content):
         if other.first and (not self.first or other.first < self.first):
             self.first = other.first
         self.last = max(self.last, other.last)
-        # Most of these are empty in most summaries, and a root with parts merges some at every turn.
+        # Most of these are empty in most summaries, and a root with parts merges summaries at every turn: test first.
         if other.bookings:
             for ref, journey in other.bookings.items():
                 if only is not None and ref not in only:

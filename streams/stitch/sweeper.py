@@ -1,4 +1,4 @@
-"""Goes over the states that a worker holds, little by little, and evicts those past their retention."""
+"""Searches a worker's states for those past their retention, a slice at a time, and evicts them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Sweeper:
     """The evictions of one worker.
 
     retention: days since a customer's last event; 0: nobody is evicted. idle: seconds without any message before that
-    (while old events are being loaded, everybody's last event is old). clock: monotonic seconds. unreadable: told what
-    a state raises that cannot be looked at; it stays.
+    (while old events are being loaded, everybody's last event is old). clock: monotonic seconds. unreadable: called
+    with the error of a state that cannot be read; the state stays.
     """
 
     def __init__(

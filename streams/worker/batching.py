@@ -1,8 +1,8 @@
-"""The bodies of agents: batches of a stream are handled, one by one or gathered into larger ones, and then acked.
+"""The bodies of agents: handle the batches of a stream, one at a time or in groups, then ack them.
 
-All that a batch causes must be durable when its handler returns. OwnershipLost gives it up: it is delivered again,
-after a rebalance, to whoever owns its partition then. Any other exception stops the worker, with nothing of the batch
-committed.
+The contract of a handler: when it returns, everything that its batches caused is durable, because they are acked then.
+Where it raises OwnershipLost, the group is given up, and after a rebalance the new owner of the partition gets it
+again. Any other exception stops the worker before anything of the group is committed.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any
 from streams.kafka.transport import OwnershipLost, RecordBatch, handling
 
 READ_AHEAD = 4
-"""Batches taken from the stream while others are handled; beyond that the stream, and Kafka, wait."""
+"""Batches taken from the stream while a group is handled. The limit is the back-pressure: the rest stays in Kafka."""
 PATIENCE = 4.0
-"""Between two groups there is a pause of so many times as long as the last one took, unless told otherwise."""
+"""Default length of the pause between two groups, as a multiple of the time that the last group took."""
 
 log = logging.getLogger(__name__)
 
 
 async def consume(stream: Any, handle: Callable[[RecordBatch], Awaitable[None]]) -> None:
-    """Run `handle` on each batch of an agent's stream, one after the other: the body of an agent."""
+    """Run `handle` on each batch of an agent's stream, one at a time. The body of an agent without grouping."""
 
     async def alone(batches: list[RecordBatch]) -> None:
         await handle(batches[0])
@@ -45,18 +45,18 @@ async def gather(
     patience: float = PATIENCE,
     spacing: float = math.inf,
 ) -> None:
-    """Run `handle` on gathered batches of an agent's stream: the body of an agent for whom large ones are cheaper.
+    """Run `handle` on groups of batches of an agent's stream. The body of an agent for which large groups are cheaper.
 
-    The batches of a group are of one assignment (`RecordBatch.generation`), in the order in which they came.
+    All batches of a group belong to one assignment (`RecordBatch.generation`) and are in the order in which they came.
 
     Args:
-        max_records: handle once so many records have come together. max_bytes: or so many bytes of keys and values. A
-            batch that was read is never split, so both are passed by less than one batch.
-        linger: seconds at most between two groups that are not full (see `pause`). What comes while `handle` runs is
-            in the next one anyway, and what comes after a longer pause is handled at once.
-        read_ahead: batches taken from the stream while others are handled.
-        patience: so many times as long as the last group took is the pause before the next one (see `pause`).
-        spacing: seconds; a group that took so long, or longer, is followed by the next at once (see `pause`).
+        max_records, max_bytes: a group is full when it has this many records, or this many bytes of keys and values. A
+            batch is never split, so a group may exceed each limit by less than one batch.
+        linger: longest pause between two groups, in seconds (see `pause`). Batches that arrive while `handle` runs are
+            in the next group anyway; a batch that arrives after the pause is handled at once.
+        read_ahead: batches taken from the stream while a group is handled.
+        patience: length of the pause as a multiple of the time that the last group took (see `pause`).
+        spacing: seconds; there is no pause after a group that took this long or longer (see `pause`).
     """
     ahead: asyncio.Queue[Any] = asyncio.Queue(read_ahead)
 
@@ -92,7 +92,7 @@ async def gather(
 
 
 async def _next(ahead: asyncio.Queue[Any], until: float) -> Any:
-    """What is next in a queue; None where there is nothing, and nothing comes until then (time.monotonic)."""
+    """The next event of a queue; None if none is there and none comes by `until` (a time of time.monotonic)."""
     if ahead.empty() and (left := until - time.monotonic()) > 0:
         try:
             return await asyncio.wait_for(ahead.get(), left)
@@ -102,13 +102,13 @@ async def _next(ahead: asyncio.Queue[Any], until: float) -> Any:
 
 
 async def _handled(app: Any, events: list[Any], handle: Callable[[list[RecordBatch]], Awaitable[None]]) -> bool:
-    """Handle the batches of events and ack them; False when the worker is to stop instead."""
+    """Handle the batches of events and ack them. False: they were not handled, and the worker stops."""
     batches = [event.value for event in events]
     handling.set(batches[0].generation)
     prepare = getattr(app, "prepare", None)
     try:
         if prepare is not None and not await prepare([batch.values for batch in batches]):
-            for event in events:  # the worker is to stop, and cannot handle them
+            for event in events:  # the worker is stopping, and does not know their schemas
                 event.value.abandoned = True
                 event.ack()
             return False
@@ -129,11 +129,12 @@ async def _handled(app: Any, events: list[Any], handle: Callable[[list[RecordBat
 
 
 def pause(took: float, linger: float, patience: float = PATIENCE, spacing: float = math.inf) -> float:
-    """Seconds between the end of a group that took so many to handle and the next one: so many times that, or `linger`.
+    """Seconds to pause after a group that took `took` seconds, before the next one that is not full is handled.
 
-    A lone record is handled at once. Where many come, and each group has a cost of its own, or a database is slow, or
-    far, or has much else to do, no more than one part in 1 + `patience` of the time goes into groups that are not full.
-    Whoever waits for nobody else, and takes long for the number of records alone, has large groups without a pause: of
-    such a one no more is left than makes `spacing` from the beginning of a group to that of the next.
+    The pause is `patience` times `took`, so that groups that are not full take at most 1 / (1 + `patience`) of the
+    time: each has a fixed cost, and a slow or busy database makes it a high one. The pause is never longer than
+    `linger`, which bounds the delay that it adds. It ends at the latest `spacing` seconds after the group began, so
+    there is none after a group that took longer: such a group took its time for its many records, and a pause would
+    only make the next one larger.
     """
     return min(linger, patience * took, max(spacing - took, 0.0))

@@ -1,8 +1,8 @@
-"""Whether a worker lives, as its own reading tells: the loop that fetches goes round, or waits for a good reason.
+"""Whether a worker is alive: its reading loop turns, or waits for a good reason.
 
-That loop lives in the worker's event loop and asks the consumer's thread for records, a second at most at a time: its
-last turn proves both. It stands still while the group rebalances, while tables recover, and while an agent is busy and
-its buffer full (ClickHouse away): then the thread alone is asked whether it answers.
+The reading loop runs in the worker's event loop and asks the consumer's thread for records, waiting a second at most:
+each turn proves that both are alive. It stands still while the group rebalances, while tables recover, and while an
+agent is busy and its buffer is full (ClickHouse is away). Then only the consumer's thread is asked to answer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Health:
-    """The life signs of one app. Call `look` every few seconds."""
+    """Health and readiness of one app. Call `look` every few seconds."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -25,14 +25,15 @@ class Health:
         self._answered = time.monotonic()
 
     def last_progress(self) -> float:
-        """`time.monotonic()` of the last sign: of the thread, and of the reading loop where that does not wait."""
+        """`time.monotonic()` of the last progress: the older of the thread's answer and, unless the reading loop is
+        waiting, the loop's last turn."""
         polled = self._app.consumer.polled_at if self._app.started else None
         return self._answered if polled is None else min(self._answered, polled)
 
     def ready(self) -> tuple[bool, str]:
-        """Whether the worker does what it is there for, and the reason in words.
+        """Whether the worker can process records, and the reason in words.
 
-        A worker that the group has left without partitions is ready: it stands by, and takes over when another goes.
+        A worker without partitions is ready: it stands by, and takes over when another one leaves.
         """
         held = self._app.consumer.held if self._app.started else None
         if held is None:

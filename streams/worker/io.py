@@ -1,6 +1,6 @@
-"""What every worker's agent needs at its edge to Kafka: decoders, outputs, dead letters, and the account of both.
+"""A worker's input and output: decoders, output topics, dead letters, and their metrics.
 
-The agents themselves stay thin: decode here, call the pure core, publish here, flush; `streams.worker.batching` acks.
+Agents stay thin: they decode here, call the pure core, publish here and flush; `streams.worker.batching` acks.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ log = logging.getLogger(__name__)
 
 
 def too_long(topic: str, value: bytes, room: int) -> str:
-    """What is wrong with a value that is larger than a topic takes."""
+    """A sentence for a value that is larger than its topic accepts."""
     return f"the record for the topic {topic} has {len(value)} bytes, and with its key it may have {room}"
 
 
 def letter_of(records: Records, at: int, reason: str, detail: str) -> DeadLetter:
-    """The letter of a Kafka record, at a position among some; of one that stands for an unreadable batch, that."""
+    """The dead letter of the record at position `at`. A record that stands for an unreadable batch gives the batch."""
     key, payload = records.shown.get(at, (records.keys[at], records.values[at] or b""))
     unreadable = records.unreadable.get(at)
     if unreadable is not None:
@@ -82,7 +82,7 @@ class Edge:
     def read(
         self, record: str, records: Records, columns: Sequence[str] | None = None
     ) -> tuple[Decoded, list[Refusal]]:
-        """What `decode` says of Kafka records, and those that cannot be decoded, or make that raise."""
+        """Decode Kafka records; the refusals are those that cannot be decoded, or at which the decoder raised."""
         sifted = sift(len(records), lambda some: self.decode(record, records.between(some.start, some.stop), columns))
         whole = len(sifted.done) == 1 and not sifted.faults  # as it usually is
         decoded = sifted.done[0][1] if whole else joined(record, columns, sifted.done)
@@ -90,14 +90,14 @@ class Edge:
         return decoded, refused + self.unprocessable("decode", records, sifted.faults)
 
     def unprocessable(self, stage: str, records: Records, faults: Iterable[Fault]) -> list[Refusal]:
-        """The refusals of records at which the worker's own code raised; told in metrics and log, without a quote.
+        """The refusals of records at which the worker's own code raised. Counted and logged, without quoting a record.
 
         stage: one of the worker's (streams.topology). faults: with positions among `records`.
         """
         return [(records, at, UNPROCESSABLE, self.note(stage, error)) for at, error in faults]
 
     def note(self, stage: str, error: BaseException) -> str:
-        """Tell in metrics and log that a record, or a key, made the worker's code raise; the sentence that says so."""
+        """Count and log that a record, or the state of a key, made the worker's code raise; returns the sentence."""
         detail = told(stage, error)
         log.error("a record, or the state of a key, cannot be processed and is left out: %s", detail)
         metrics.UNPROCESSABLE.labels(self.worker, stage).inc()
@@ -110,7 +110,7 @@ class Edge:
     def decode(self, record: str, records: Records, columns: Sequence[str] | None = None) -> Decoded:
         """The values of Kafka records in columns, without what was erased: see BatchDecoder, streams.erasure.guard.
 
-        For who finds out by itself which record makes it raise; others call `read`.
+        A caller that finds the record at fault by itself uses this; all others call `read`.
         """
         decoder = self._decoders.get(record)
         if decoder is None:
@@ -122,12 +122,12 @@ class Edge:
         return decoded
 
     def followers(self) -> list[Follower | KeptSchemas]:
-        """The services that read what every worker knows before its first record; to be started before the app."""
+        """Services that must have read their topics before the worker's first record: start them before the app."""
         follower = Follower(self.erased, self.settings, self.registry, self.app.crash)
         return [follower] if self._kept is None else [self._kept, follower]
 
     async def _keep_schemas(self, learned: Mapping[int, str]) -> None:
-        """Have the broker keep what the registry has told."""
+        """Store schemas that the registry has given in the topic of schemas."""
         assert isinstance(self.registry, HttpRegistry)
         output = Output(self.app, self.settings.topic(SCHEMAS))
         for id_, schema in learned.items():  # singly: see KeptSchemas.read
@@ -147,7 +147,7 @@ class Edge:
 
         Args:
             topic: without prefix. record: the schema of the rows. rows: a frame, or tuples (see BatchEncoder.encode).
-            keys: one a row. since: when the oldest raw event that they follow from came (epoch ms), see SINCE.
+            keys: one a row. since: arrival of the oldest raw event that caused the rows (epoch ms), see SINCE.
             marks: headers of every row.
         """
         if len(rows):
@@ -168,7 +168,7 @@ class Edge:
         since: int | None = None,
         marks: Sequence[tuple[str, bytes]] = (),
     ) -> None:
-        """Send what is encoded; the rest as for `publish`. What is larger than the topic takes is a dead letter."""
+        """Send encoded values; otherwise as `publish`. A value larger than its topic accepts becomes a dead letter."""
         output = self._output(topic)
         if large := await output.too_large(keys, values):
             room = await output.room()
@@ -184,11 +184,12 @@ class Edge:
         self._unflushed[topic] = self._unflushed.get(topic, 0) + len(values)
 
     def check_sizes(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> None:
-        """Raise RecordTooLarge, which is then of the record that it comes of, where `send` would, for good."""
+        """Raise RecordTooLarge if no request can hold one of the records: `send` would fail for good. Called inside
+        `sift`, so that the record at fault is found."""
         check_sizes(keys, values, REQUEST_BYTES)
 
     async def room(self, topic: str) -> int:
-        """Bytes that key and value of a record of a topic (without prefix) may have together."""
+        """Largest size of a record of a topic (name without prefix): bytes of key and value together."""
         return await self._output(topic).room()
 
     def _output(self, topic: str) -> Output:
@@ -198,8 +199,8 @@ class Edge:
         return output
 
     async def refuse(self, refused: Iterable[Refusal]) -> None:
-        """Send Kafka records to dead letters, whole. But a letter at which the code raises is only told of: whole, the
-        letter about it would make it raise again."""
+        """Send Kafka records to dead letters, whole. A dead letter at which the code raised is sent without key and
+        payload: with them, the letter about it would make the code raise again."""
         await self.refuse_letters(self._letter(*about) for about in refused)
 
     def _letter(self, records: Records, at: int, reason: str, detail: str) -> DeadLetter:
@@ -209,7 +210,7 @@ class Edge:
         return letter
 
     async def refuse_letters(self, letters: Iterable[DeadLetter]) -> None:
-        """Send dead letters; those that are larger than their topic takes are cut (see dead_letter.cut_to)."""
+        """Send dead letters. A letter larger than its topic accepts is cut (see dead_letter.cut_to)."""
         gathered = list(letters)
         if not gathered:
             return
@@ -222,7 +223,7 @@ class Edge:
             metrics.DEAD_LETTERS.labels(self.worker, letter.reason).inc()
 
     async def tell_missed(self) -> None:
-        """Keep the news of records that were missed as dead letters (see streams.kafka.missed)."""
+        """Send a dead letter for each range of offsets that this worker has missed (see streams.kafka.missed)."""
         missed = self.app.consumer.missed if self.app.started else []
         if not missed:
             return
@@ -245,7 +246,7 @@ class Edge:
         metrics.OUTPUT_FLUSH_SECONDS.labels(self.worker).observe(time.perf_counter() - began)
 
     def observe(self, batches: Sequence[RecordBatch], seconds: float) -> None:
-        """Count batches that are done, and were handled together in so many seconds."""
+        """Count the batches of a group, which took `seconds` to handle together."""
         for batch in batches:
             metrics.RECORDS_READ.labels(self.worker, batch.topic).inc(len(batch))
         metrics.BATCH_RECORDS.labels(self.worker).observe(sum(map(len, batches)))
@@ -257,8 +258,8 @@ class Edge:
         return positions(self.app) if self.app.started else {}
 
     def progress(self) -> dict[str, Any]:
-        """For /progress (see streams.worker.page): next offset acked of inputs, acknowledged of outputs; what was
-        counted."""
+        """The answer of /progress (see streams.worker.page): by topic and partition the next offset acked (inputs) or
+        acknowledged (outputs), and the counters."""
         inputs: dict[str, dict[int, int]] = {}
         for (topic, partition), offset in self.assigned.items():
             inputs.setdefault(topic, {})[partition] = offset

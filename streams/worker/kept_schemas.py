@@ -1,5 +1,5 @@
-"""What a registry has told, kept in a compacted topic: a worker that starts while the registry is away knows it all the
-same. Read by every worker whole; key: the registry's address and the id; value: the schema as JSON."""
+"""The schemas that a registry has given, stored in a compacted topic, so that a worker can start while the registry is
+away. Every worker reads the whole topic. Key: the registry's address and the id; value: the schema as JSON."""
 
 from __future__ import annotations
 
@@ -16,22 +16,20 @@ from streams.settings import Settings
 from streams.topology import SCHEMAS
 
 WAIT_MS = 500
-CONFIRM_WITHIN = (
-    2.0  # seconds in which a registry that is there says that what is kept is right, before the first record
-)
+CONFIRM_WITHIN = 2.0  # seconds for the registry to confirm the stored schemas before the first record
 CONFIRM_AGAIN = 60.0  # seconds
 
 log = logging.getLogger(__name__)
 
 
 class RegistryChangedError(Exception):
-    """The registry gives another schema for an id than it gave before: it is not the one it was."""
+    """The registry gives another schema for an id than before: it is another registry, or was made anew."""
 
 
 class KeptSchemas:
-    """Teaches a registry what is kept. A service beside a worker's app: `start` returns once all has been read.
+    """Adds the stored schemas to a registry. A service beside a worker's app: `start` returns once all have been read.
 
-    failed: told, once, when what was kept turns out wrong after records may have been read by it.
+    failed: called once, with the error, when a stored schema turns out wrong after records may have been read with it.
     """
 
     def __init__(
@@ -44,7 +42,7 @@ class KeptSchemas:
         self._confirming: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Read what is kept, and have it confirmed, now or, where the registry is away, in the background."""
+        """Read the stored schemas and compare them with the registry's: now, or in the background if it is away."""
         self._consumer = clients.consumer(self._settings, group_id=None, enable_auto_commit=False)
         await self._consumer.start()
         self._consumer.assign([self._partition])
@@ -73,7 +71,7 @@ class KeptSchemas:
             await self._consumer.stop()
 
     async def read(self) -> None:
-        """Take in what has been kept since the last time, by whatever worker."""
+        """Read the schemas that any worker has stored since the last call."""
         consumer = self._consumer
         assert consumer is not None, "not started"
         # Records come singly, so that the end is right with the embedded broker, too.

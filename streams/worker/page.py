@@ -2,16 +2,15 @@
 
 - /metrics: every metric of `streams.metrics` (and the process's own) in Prometheus's text format.
 - /healthz: 200 while the worker's loop makes progress (see streams.worker.health), 503 when its last progress is older
-  than
-  `stale_after` seconds. An orchestrator restarts what fails here, so waiting for ClickHouse or for partitions is no
-  reason to fail.
+  than `stale_after` seconds. An orchestrator restarts what fails here, so waiting for ClickHouse or for partitions is
+  no reason to fail.
 - /readyz: 200 once recovery is over and partitions are assigned, or the group has none left for this worker; else 503.
   Both answer {"worker", "ok", "reason"}.
 - /progress: {"worker", "inputs": {topic: {partition: next offset to read}}, "outputs": {topic: {partition: next offset
   after the last acknowledged record}}, "counters": {name: number since the worker's start}}: only what is durable.
 
-The page has no authentication and shows no personal data and no secret; it listens on 127.0.0.1 unless told otherwise,
-and lets in what streams.door lets in: no page of another site, and no connection that says nothing.
+The page has no authentication, and shows no personal data and no secret. It listens on 127.0.0.1 by default, and
+streams.door refuses requests from pages of other sites and closes connections that send nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from streams.door import Door, Limits
 
 STALE_AFTER_SECONDS = 120.0
 LIMITS = Limits(connections=64, line=8 << 10, header=8 << 10)
-"""Of a page whose answers are small, and which a few ask every few seconds."""
+"""Limits of a page with small answers, which a few clients ask for every few seconds."""
 
 
 class ListenError(OSError):

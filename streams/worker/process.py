@@ -32,8 +32,8 @@ LAYOUT_EVERY = 10.0
 """Seconds between looks at the numbers of partitions, which anybody may change while the worker runs."""
 
 GC_THRESHOLDS = (500_000, 50, 100)
-"""A batch makes some hundred thousand objects that die by reference count: with Python's own thresholds the cycle
-collector walks through them again and again, for a third of stitch's time."""
+"""A batch makes some hundred thousand objects, which reference counting frees. With Python's own thresholds the cycle
+collector walks through them again and again, which takes a third of stitch's time."""
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ async def _misfit(settings: Settings) -> layout.LayoutError | None:
 
 
 async def prepare(worker: str, settings: Settings) -> dict[str, int]:
-    """See that a worker may do what it has to, and that all topics are there: their partitions, by full name."""
+    """Check the worker's rights, and make the topics that are missing. Returns partitions by full topic name."""
     await require(settings, worker)
     partitions = await ensure_topics(settings)
     await require(settings, worker)  # of topics that were not there before, nobody could tell

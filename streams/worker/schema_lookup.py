@@ -1,9 +1,9 @@
-"""Writers' schemas are had before a batch is decoded: that a registry takes time, and may be away, is told here alone.
+"""Fetches the writers' schemas of a batch before it is decoded. Only this module waits for the registry.
 
-A known id never waits. An unknown one is asked for again for a short while, as a registry's follower may lag behind the
-producer; then its records are refused. While the registry is away a worker waits with what it cannot read, but not for
-ever, and not for ids so high that only garbage has them: neither an outage nor garbage may stop what can be read. What
-is refused so is in the dead letters, and can be replayed.
+A known id never waits. An unknown id is asked for again for a short while, because a follower of the registry may lag
+behind the producer; then its records are refused. While the registry is away, the worker waits with records that it
+cannot read, but not for ever, and not for ids so high that only garbage has them: neither an outage nor garbage may
+hold up records that can be read. Refused records are dead letters, and can be replayed.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from schemas.wire import CONFLUENT, WireHeader
 from streams import metrics
 
 AGAIN = (0.25, 0.5, 1.0)
-"""Seconds before each time that an id is asked for again that was unknown."""
+"""Seconds to wait before each further question for an unknown id."""
 AGAIN_EVERY = 30.0
-"""Seconds after asking again in vain in which no other id is asked for again."""
+"""Seconds after a vain series of questions in which no other id gets one: the registry is spared a burst of garbage."""
 AGAIN_AT_MOST = 10
 """Ids that are asked for again together."""
 PAUSES = (0.5, 1.0, 2.0, 4.0, 5.0)
 """Seconds between attempts while the registry is away; the last for ever."""
 PATIENCE = 300.0
-"""Seconds of an outage in which records wait for it to end; then those of unknown ids are refused until it has."""
+"""Seconds that records of unknown ids wait for an outage to end; then they are refused until it has ended."""
 NEAR = 100_000
-"""While the registry is away, an id so far above the highest known one is taken for garbage."""
+"""While the registry is away, an id that exceeds the highest known one by more than this is taken for garbage."""
 
 LOOK_EVERY = 0.25
 """Seconds between looks, in a pause, at whether the worker is to stop."""
@@ -37,9 +37,9 @@ log = logging.getLogger(__name__)
 
 
 class Lookup:
-    """Has a registry know the ids of batches.
+    """Makes a registry's cache know the schema ids of batches.
 
-    refresh: takes in what other workers have learned meanwhile. keep: keeps what was learned, by id, durably.
+    refresh: reads the schemas that other workers have stored meanwhile. keep: stores new schemas, by id, durably.
     stopping: whether the worker is about to stop.
     """
 
@@ -58,9 +58,9 @@ class Lookup:
         self._lock = asyncio.Lock()
 
     async def prepare(self, batches: Iterable[Iterable[bytes | None]]) -> bool:
-        """Have the registry know, of each value in some batches, which schema wrote it, or that there is none.
+        """Look up the schema id of every value of some batches, and wait for the answers; an id may have no schema.
 
-        Waits for that. False where the worker is to stop before it is so.
+        False: the worker is to stop, and some ids are still open.
         """
         new = {
             number

@@ -1,8 +1,8 @@
-"""Work on many records, some of which may make it raise: those are found by halving, and all others are done.
+"""Work on many records, some of which may make the code raise. Halving finds these; all others are processed.
 
-All are tried at once, which is all that it usually takes. Where that raises, each half is tried by itself, down to
-single records: the one that raises alone is at fault. So one in n costs about 2 log2(n) attempts. Where halves raise
-only together, they are done one after the other, and nothing is at fault.
+All records are tried at once, and usually that succeeds. Where it raises, each half is tried by itself, down to single
+records: a record that raises alone is at fault. One faulty record of n costs about 2 log2(n) attempts. Two halves that
+raise only together are processed one after the other, and no record is at fault.
 
 Not every exception says something of a record. `is_of_record` knows those that do not: they pass, and end as they
 would without this module.
@@ -36,22 +36,22 @@ class Fault(NamedTuple):
 
 
 class Sifted(NamedTuple, Generic[T]):
-    """What became of records."""
+    """The outcome of work on records."""
 
     done: list[tuple[range, T]]
-    """Positions, ascending, and what the work made of them; together all but the faulty ones."""
+    """Ranges of positions, ascending, each with the result of the work on it; together all but the faulty records."""
     faults: list[Fault]
     """By position."""
 
 
 class Sieve:
-    """Says which records to try next. For who has to wait for the work; anybody else calls `sift`.
+    """Says which records to try next. For work that is awaited; synchronous work calls `sift`.
 
     while (some := sieve.next()) is not None: try the records at these positions; where that raises, call `failed`.
     """
 
     def __init__(self, count: int) -> None:
-        """count: of the records; their positions are 0 and following."""
+        """count: number of records, whose positions are 0 to count - 1."""
         self._waiting = [range(count)] if count else []
         self.faults: list[Fault] = []
 
@@ -60,8 +60,8 @@ class Sieve:
         return self._waiting.pop() if self._waiting else None
 
     def failed(self, some: range, error: BaseException) -> None:
-        """Take note that the work on these has raised, and changed nothing. Raises the error where no record is at
-        fault."""
+        """Note that the work on these positions raised and changed nothing. Raises the error if no record is at fault
+        (`is_of_record`)."""
         if not is_of_record(error):
             raise error
         if len(some) == 1:
@@ -89,7 +89,7 @@ def sift(count: int, work: Callable[[range], T]) -> Sifted[T]:
 
 
 def is_of_record(error: BaseException) -> bool:
-    """Whether an exception of code that only computes is to be blamed on what it was given."""
+    """Whether a record is at fault for an exception; otherwise broker, database, disk, partition or memory is."""
     if isinstance(error, pl.exceptions.PanicException):
         return True
     return isinstance(error, Exception) and not isinstance(error, _OF_THE_WORLD)

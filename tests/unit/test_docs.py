@@ -1,4 +1,4 @@
-"""The Python examples of README and docs/ run, top to bottom, as one program a page."""
+"""The Python examples of README and docs/ run, top to bottom, as one program a page; links lead somewhere."""
 
 from __future__ import annotations
 
@@ -26,3 +26,18 @@ def test_examples_run(page: Path) -> None:
 
 def test_some_page_has_examples() -> None:
     assert any(page.name == "identity-and-journeys.md" for page in PAGES)
+
+
+def headings(page: Path) -> set[str]:
+    """What a link may name behind # on a page."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    for file, heading in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text("utf-8")):
+        if "://" not in file:
+            target = (page.parent / file).resolve() if file else page
+            assert target.exists(), file
+            assert not heading or heading in headings(target), f"{file}#{heading}"
