@@ -87,7 +87,7 @@ CALLS = {
     "worker": ("worker", "sink", "--metrics-port", "0"),
 }
 IN_A_PIPELINE = {"run", "up"}
-WITHOUT_SECRETS = {"acls"}
+WITHOUT_SECRETS = {"acls", "map"}
 
 
 def test_every_command_is_called_here() -> None:

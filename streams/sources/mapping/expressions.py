@@ -111,6 +111,8 @@ def probe(sql: str, *, condition: bool) -> None:
     try:
         empty = pl.DataFrame(schema=dict.fromkeys(names, pl.String)).select(expression(sql).alias("of"))
     except pl.exceptions.PolarsError as error:
-        raise MappingError(f"this fails for every row (columns are text): {sql!r}: {str(error).splitlines()[0]}") from None
+        raise MappingError(
+            f"this fails for every row (columns are text): {sql!r}: {str(error).splitlines()[0]}"
+        ) from None
     if condition and empty["of"].dtype not in (pl.Boolean, pl.Null):
         raise MappingError(f"this is no condition: {sql!r}")

@@ -240,7 +240,9 @@ def _check_event(event: Event) -> None:
     for name, value in values(event):
         given = [word for word in ("column", "value", "sql") if getattr(value, word) is not None]
         if len(given) != 1:
-            raise MappingError(f"{where}: {name} needs one of column, value and sql; it has {', '.join(given) or 'none'}")
+            raise MappingError(
+                f"{where}: {name} needs one of column, value and sql; it has {', '.join(given) or 'none'}"
+            )
     own = {name for channel in CHANNELS for name in polars_schema(channel)} - {*INTERACTION_FIELDS, "aspect_ratings"}
     if unknown := [name for name in event.fields if name not in own]:
         raise MappingError(f"{where}: no channel has the field {unknown[0]!r}; there are {', '.join(sorted(own))}")

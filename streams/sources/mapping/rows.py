@@ -189,9 +189,11 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr:
 def _columns(objects: list[dict[str, Any]]) -> pl.DataFrame:
     flat = [_flat(one) for one in objects]
     names = list(dict.fromkeys(name for one in flat for name in one))
-    return pl.DataFrame(
-        {name: [one.get(name) for one in flat] for name in names}, schema=dict.fromkeys(names, pl.String)
-    ) if names else pl.DataFrame({"": [None] * len(flat)}, schema={"": pl.String})
+    return (
+        pl.DataFrame({name: [one.get(name) for one in flat] for name in names}, schema=dict.fromkeys(names, pl.String))
+        if names
+        else pl.DataFrame({"": [None] * len(flat)}, schema={"": pl.String})
+    )
 
 
 def _flat(one: dict[str, Any], before: str = "") -> dict[str, str | None]:
