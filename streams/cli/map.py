@@ -51,8 +51,8 @@ def init(file: str, out: Path | None, source: str | None) -> None:
 
 
 @map_.command(
-    epilog="Exit status: 0 if every row becomes an event, or meets no condition; 3 if some would be dead letters; 1 on an "
-    "error; 2 for wrong usage."
+    epilog="Exit status: 0 if every row becomes an event, or meets no condition; 3 if some would be dead letters; 1 "
+    "on an error; 2 for wrong usage."
 )
 @click.argument("file", metavar="FILE")
 @click.option(

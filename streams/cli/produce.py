@@ -32,8 +32,8 @@ def produce(
 ) -> int:
     """Send events of files to the channels' topics, keyed by customer.
 
-    FILE is JSON Lines (plain or gzip; - is standard input) unless --mapping or --adapter says otherwise. Lines that are no
-    events at all go to the dead letters, with file and line number.
+    FILE is JSON Lines (plain or gzip; - is standard input) unless --mapping or --adapter says otherwise. Lines that are
+    no events at all go to the dead letters, with file and line number.
 
     \b
       rihla produce events.jsonl --brokers kafka:9092

@@ -29,8 +29,8 @@ NOT_ACCOUNTED_FOR = 1
 def run(files: tuple[str, ...], data: Path, adapter: str | None, mapping: str | None, broker: str, workers: int) -> int:
     """Run the whole pipeline over files of events: start it, feed them, wait until all is stored, say what came of it.
 
-    FILE is JSON Lines (plain or gzip; - is standard input) unless --mapping or --adapter says otherwise. What is stored stays
-    in --data, ready for `rihla query`. A file may be run again: nothing is stored twice.
+    FILE is JSON Lines (plain or gzip; - is standard input) unless --mapping or --adapter says otherwise. What is stored
+    stays in --data, ready for `rihla query`. A file may be run again: nothing is stored twice.
 
     \b
       rihla run events.jsonl.gz

@@ -52,8 +52,8 @@ def open_source(
     if adapter is None:
         if not _NOT_JSON_LINES.isdisjoint(suffix.lower() for suffix in Path(path).suffixes):
             raise SourceError(
-                f"{path}: this is no file of JSON Lines: it needs --mapping MAPPING.toml (rihla map init {path} proposes "
-                f"one), or --adapter, one of: {', '.join(_others())}"
+                f"{path}: this is no file of JSON Lines: it needs --mapping MAPPING.toml (rihla map init {path} "
+                f"proposes one), or --adapter, one of: {', '.join(_others())}"
             )
         adapter = DEFAULT
     if adapter not in ADAPTERS:

@@ -18,7 +18,7 @@ SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """raw: what the rows hold, before the table. text: what it means; null where it means nothing. label: for people."""
+    """raw: what the rows hold, before the table. text: what it means, null for nothing. label: its name for people."""
 
     raw: pl.Series
     text: pl.Series

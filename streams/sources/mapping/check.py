@@ -21,7 +21,7 @@ SUSPECT_SHARE = 1 / 3
 SUSPECT_LEAST = 5
 """Events that such a value has at least: of a handful of rows nothing can be said."""
 _COUNTED = 10_000
-"""Values of a kind of identifier that are counted at once. A rarer one is forgotten first; what looks wrong never is."""
+"""Values of a kind of identifier that are counted at once. The rarest are forgotten first: what looks wrong is not."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""CSV as systems write it (RFC 4180): quoted cells, with line ends in them; each record with its line and its octets."""
+"""CSV as systems write it (RFC 4180): quoted cells with line ends in them; each record with its line and octets."""
 
 from __future__ import annotations
 

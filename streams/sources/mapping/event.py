@@ -125,10 +125,7 @@ class _Maker:
         at = failed.arg_true()
         shown = [None] * len(at) if raw is None else raw.gather(at).to_list()
         for row, cell in zip(self._frame[ROW].gather(at).to_list(), shown, strict=True):
-            if raw is None:
-                said = what
-            else:
-                said = "is empty" if cell is None else f"{quoted(cell)} {what}"
+            said = what if raw is None else f"{quoted(cell)} {what}" if cell is not None else "is empty"
             self._done.problems.append(Problem(row, self._event.name, label, reason, said))
 
     def _keep(self, name: str, column: Cells, read: pl.Series) -> pl.Series:

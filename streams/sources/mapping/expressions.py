@@ -52,7 +52,10 @@ def columns_of(sql: str) -> list[str]:
 
 
 def _look(node: Any, sql: str) -> None:
-    kind, body = next(iter(node.items())) if isinstance(node, dict) and len(node) == 1 else (str(node), None)
+    kind: str = str(node)
+    body: Any = None
+    if isinstance(node, dict) and len(node) == 1:
+        [(kind, body)] = node.items()
     if kind == "Column":
         return
     if kind == "Literal":

@@ -1,7 +1,7 @@
 """What a mapping file may say. The published JSON Schema, mapping.schema.json, is made of these classes.
 
-A mapping is TOML. A plain string names a **column**; `{ value = "..." }` is a constant, `{ sql = "..." }` a condition or
-a calculation (streams.sources.mapping.expressions), and a `table` translates the values that come of either.
+A mapping is TOML. A plain string names a **column**; `{ value = "..." }` is a constant, `{ sql = "..." }` a calculation
+(streams.sources.mapping.expressions), and a `table` translates the values that come of either.
 """
 
 from __future__ import annotations

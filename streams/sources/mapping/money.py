@@ -21,7 +21,7 @@ def digits_of() -> dict[str, int]:
 
 
 def numbers(text: pl.Series, decimal: str = ".") -> pl.Series:
-    """Numbers of texts; null for what is none. The other mark may part thousands, in groups of three, and blanks may."""
+    """Numbers of texts; null for what is none. Blanks, or the other mark, may part thousands in groups of three."""
     mark, parts = (r"\.", ",") if decimal == "." else (",", r"\.")
     solid = text.str.replace_all(r"[\s\x{a0}\x{202f}]", "").str.replace("\u2212", "-", literal=True)
     plain = rf"^[+-]?(?:\d+|\d{{1,3}}(?:{parts}\d{{3}})+)?(?:{mark}\d+)?(?:[eE][+-]?\d{{1,3}})?$"

@@ -36,7 +36,8 @@ def email_hash(text: str) -> str | None:
 def phone_hash(text: str, country_code: str | None = None) -> str | None:
     """SHA-256 of a number in E.164 (+966501234567); of one hashed already, that. None for what is no number.
 
-    country_code: of numbers that begin neither with + nor with 00; their leading 0 is left out. Without it they are none.
+    country_code: of numbers that begin neither with + nor with 00; their leading 0 is left out. Without it they
+    are none.
     """
     value = normal(text)
     if _HASH.fullmatch(value):

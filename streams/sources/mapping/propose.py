@@ -1,4 +1,4 @@
-"""A mapping proposed from a sample of a file: `rihla map init`. A start to be read and mended, never a guess in silence."""
+"""A mapping proposed from a sample of a file, `rihla map init`: a start, to be read and mended."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ FITS: Final = 0.9
 FEW: Final = 30
 """Different cells that a column of words has at most."""
 
-_DATES = [f"{day}{clock}" for clock in (" %H:%M:%S", " %H:%M", "") for day in
-          ("%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%m/%d/%Y", "%m-%d-%Y", "%d %b %Y", "%d-%b-%Y", "%Y%m%d")]  # fmt: skip
+_DAYS = ("%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%m/%d/%Y", "%m-%d-%Y", "%d %b %Y", "%d-%b-%Y", "%Y%m%d")
+_DATES = [f"{day}{clock}" for clock in (" %H:%M:%S", " %H:%M", "") for day in _DAYS]
 _EARLIEST, _LATEST = 946_684_800_000, 4_102_444_800_000
 """2000 to 2100, in epoch milliseconds: what a number must be within to be a time."""
 
+_NUMBER = r"_?(no|nr|num|number|id|code|ref\w*)"
 _NAMES: Final = {
     "email": r"e?_?mail",
     "phone": r"phone|mobile|(^|_)tel(_|$)|msisdn|whatsapp",
     "loyalty": r"loyal|member|frequent",
-    "customer": r"(guest|customer|client|traveller|passenger|contact|profile|person|user)(_?(no|nr|num|number|id|code|ref))|^(guest|customer|client)$",
-    "booking_ref": r"(res|reserv\w*|book\w*|confirm\w*|trip|order)_?(no|nr|num|number|id|code|ref\w*)|^pnr$|record_locator",
+    "customer": rf"(guest|customer|client|traveller|passenger|contact|profile|person|user){_NUMBER}|^(guest|customer|client)$",
+    "booking_ref": rf"(res|reserv\w*|book\w*|confirm\w*|trip|order){_NUMBER}|^pnr$|record_locator",
     "status": r"status|state|event|touchpoint|action|^type$",
     "medium": r"medium|channel|source|origin",
     "amount": r"total|amount|price|revenue|paid|fare|cost",

@@ -1,7 +1,7 @@
 """Rows to the events that a mapping makes of them, in columns. Pure: no file, no clock.
 
-A required field that cannot be read refuses the row for that event: the row becomes one dead letter that names every such
-column. An optional one that cannot be read stays as an attribute under the name of its column, and is counted.
+A required field that cannot be read refuses the row for that event: the row becomes one dead letter that names every
+such column. An optional one that cannot be read stays as an attribute under the name of its column, and is counted.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from streams.sources.events import BadLine, SourceError, conform
 from streams.sources.mapping import cells, event, expressions, people, times
 from streams.sources.mapping.model import Event, Field, Mapping, MappingError, Value, values
 from streams.sources.mapping.rows import Rows
+from streams.sources.spelling import word
 from streams.text.scrub import scrub_text
 
 
@@ -166,5 +167,5 @@ def _check_constant(name: str, value: Value) -> None:
     given = [*([value.value] if value.value is not None and value.table is None else []), *(value.table or {}).values()]
     for said in [*given, *([value.otherwise] if value.otherwise is not None else [])]:
         what = name.rpartition(".")[2]
-        if what in event.CLOSED and event.word(what, said) is None:
+        if what in event.CLOSED and word(what, said) is None:
             raise MappingError(f"{name}: {said!r} is none of {', '.join(event.CLOSED[what])}")
