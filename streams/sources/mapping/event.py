@@ -9,7 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 from schemas.records import CHANNELS, polars_schema
-from streams.model.normal import normal
+from streams.model.normal import normal, normal_kind
 from streams.model.vocabulary import INSTRUMENTS
 from streams.sources.countries import alpha_2_of
 from streams.sources.event_ids import uuid5s
@@ -156,7 +156,7 @@ class _Maker:
             value = people.identified(column.text, each, code)
             if lost := int((column.text.is_not_null() & value.is_null()).sum()):
                 self._done.kept[f"{column.label} (no {each.kind})"] += lost
-            pairs.append((each.kind, value))
+            pairs.append((normal_kind(each.kind), value))
             labels.append(column.label)
             nobody = nobody & value.is_null()
         if event.booking_ref is not None:
@@ -165,7 +165,8 @@ class _Maker:
             self._out["booking_ref"] = reference
             labels.append(column.label)
             nobody = nobody & reference.is_null()
-        self._out["ids"] = _pairs(pairs, "ids")
+        if pairs:
+            self._out["ids"] = _pairs(pairs, "ids")
         names = ", ".join(dict.fromkeys(one.removeprefix("column ") for one in labels))
         self._refuse(nobody, f"column {names}", "no_identifier", None, "nobody and no booking is named")
 
@@ -280,8 +281,6 @@ def _netstring(value: pl.Expr) -> pl.Expr:
 def _pairs(pairs: list[tuple[str, pl.Series]], what: str) -> pl.Series:
     """A list of records of each row: those whose value is not null."""
     first, second = _PAIR[what]
-    if not pairs:
-        return pl.Series(what, [], dtype=pl.List(pl.Struct({first: pl.String, second: pl.String})))
     frame = pl.DataFrame({str(place): column for place, (_, column) in enumerate(pairs)})
     records = [
         pl.struct(pl.lit(name).alias(first), pl.col(str(place)).alias(second)) for place, (name, _) in enumerate(pairs)

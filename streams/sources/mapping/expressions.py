@@ -29,6 +29,7 @@ _FUNCTIONS = frozenset(
         *("StringExpr.Titlecase", "StringExpr.Uppercase"),
     }
 )
+_OF = "\0of"
 _PARTS = {"BinaryExpr": ("left", "right"), "Ternary": ("predicate", "truthy", "falsy")}
 
 
@@ -93,7 +94,7 @@ def evaluate(sql: str, frame: pl.DataFrame) -> pl.Series:
     lacking = [name for name in columns_of(sql) if name not in frame.columns]
     whole = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in lacking)
     try:
-        return whole.select(pl.lit(None).alias("").is_null(), expr.alias("of"))["of"]
+        return whole.with_columns(expr.alias(_OF))[_OF]  # as many as there are rows, of a constant, too
     except pl.exceptions.PolarsError:
         return _one_by_one(whole, expr)
 

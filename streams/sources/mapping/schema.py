@@ -1,4 +1,4 @@
-"""The published JSON Schema of mappings: `python -m streams.sources.mapping.schema` writes it from the classes again."""
+"""The published JSON Schema of mappings. `python -m streams.sources.mapping.schema` writes the file again."""
 
 from __future__ import annotations
 
