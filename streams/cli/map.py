@@ -89,13 +89,13 @@ def lines_of(report: Report) -> Iterator[str]:
         yield from ("", "Events")
         for (channel, name), count in sorted(report.events.items()):
             yield f"{count:>10,} {name}" + ("" if name.startswith(f"{channel}.") else f" (channel {channel})")
-    if report.unknown:
+    if report.unknown.counts:
         yield from (
             "",
             "Touchpoints that the catalogue does not know (they are stored, and mean nothing to the figures)",
         )
-        for name, (count, near) in report.unknown.items():
-            yield f"{count:>10,} {name}" + (f": did you mean {' or '.join(near)}?" if near else "")
+        for name, count, meant in report.unknown.lines(most=50):
+            yield f"{count:>10,} {name}" + (f": did you mean {meant}?" if meant else "")
     if report.refused:
         yield from ("", "Dead letters, by column")
         for (label, reason), refused in sorted(report.refused.items(), key=lambda item: -item[1].count):

@@ -49,6 +49,9 @@ def produce(
         click.echo(f"{number:>12,} {channel} events")
     for reason, number in fed.bad.items():
         click.echo(f"{number:>12,} dead letters: {reason}")
+    for name, number, meant in fed.unknown.lines():
+        about = f"; did you mean {meant}?" if meant else ""
+        click.echo(f"{number:>12,} events of the touchpoint {name}, which the catalogue does not know{about}")
     click.echo(f"{fed.total:>12,} lines acknowledged by {chosen.brokers}")
     if fed.interrupted:
         click.echo("interrupted: what was read is sent, up to the last whole line", err=True)

@@ -19,7 +19,8 @@ from streams.kafka.drain import Lag, wait_until_drained
 from streams.kafka.observer import Observer
 from streams.sources.adapters import open_source
 from streams.sources.events import EventBatch
-from streams.sources.feeder import Feeder, registry_of
+from streams.sources.feeder import Fed, Feeder, registry_of
+from streams.sources.spelling import Unknown
 
 MAX_RESTARTS = 5
 """A worker that dies so often in a row is broken, and the run with it."""
@@ -64,6 +65,8 @@ class Summary:
     peak_memory: int
     """Bytes (PSS) of all processes together, at their highest; 0 where that cannot be measured."""
     memory_at_peak: dict[str, int]
+    unknown: Unknown = field(default_factory=Unknown)
+    """Touchpoints that the catalogue does not know."""
 
     @property
     def records(self) -> int:
@@ -109,7 +112,7 @@ async def run_files(
             try:
                 batches = chain.from_iterable(sources)
                 feeding = time.monotonic()
-                bad_lines = await feed_and_wait(pipeline, batches, accounting, progress)
+                fed = await feed_and_wait(pipeline, batches, accounting, progress)
                 seconds = time.monotonic() - feeding
                 progress.stage = "counting"
                 account = await asyncio.to_thread(accounting.account)
@@ -120,7 +123,7 @@ async def run_files(
             progress.stage = "stopping"
     return Summary(
         account,
-        bad_lines,
+        fed.bad,
         pipeline.restored.events,
         customers,
         journeys,
@@ -130,13 +133,14 @@ async def run_files(
         time.monotonic() - began,
         memory.peak,
         memory.at_peak,
+        fed.unknown,
     )
 
 
 async def feed_and_wait(
     pipeline: Pipeline, batches: Iterator[EventBatch], accounting: Accounting, progress: Progress
-) -> dict[str, int]:
-    """Returns the bad lines by reason, once all is stored."""
+) -> Fed:
+    """What was fed, once all is stored."""
     feeder = Feeder(pipeline.producer, pipeline.settings, registry_of(pipeline.settings))
 
     def fed(events: pl.DataFrame | None, records: int) -> None:
@@ -170,7 +174,7 @@ async def feed_and_wait(
             await asyncio.gather(watching, return_exceptions=True)
         progress.stage = "storing"
         await wait_until_drained(observer.ledger, look, looks=pipeline.looks)
-    return feeder.fed.bad
+    return feeder.fed
 
 
 async def _watch(look: Callable[[], Any]) -> None:

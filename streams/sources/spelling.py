@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from difflib import get_close_matches
 from functools import cache
 
@@ -16,6 +17,8 @@ from streams.sources.event_ids import uuid5s
 SOURCE_ID = "source_event_id"
 """Attribute that keeps an event id that was no UUID."""
 
+_MOST = 10_000
+"""Unknown touchpoints that are counted at once."""
 _JOINED = re.compile(r"[^a-z0-9]+")
 
 
@@ -51,6 +54,53 @@ def near(text: str) -> list[str]:
     """Up to three touchpoints of the catalogue that an unknown one may mean."""
     names = _words("touchpoint")
     return [names[one] for one in get_close_matches(fold(text), names, 3, 0.6)]
+
+
+class Unknown:
+    """Touchpoints that the catalogue does not know, counted; the rarest are forgotten where there are very many."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def add(self, events: pl.DataFrame) -> None:
+        """Count those of a batch of events."""
+        for name, count in events["touchpoint"].value_counts().iter_rows():
+            if name not in load():
+                self.counts[name] += count
+        if len(self.counts) > _MOST:
+            self.counts = Counter(dict(self.counts.most_common(_MOST // 2)))
+
+    def lines(self, most: int = 5) -> list[tuple[str, int, str]]:
+        """(name, events, what it may mean) of the most frequent."""
+        return [(name, count, " or ".join(near(name))) for name, count in self.counts.most_common(most)]
+
+
+def respelled(frame: pl.DataFrame) -> pl.DataFrame:
+    """Events of a channel, in the frame form of its schema, with touchpoints, countries and currencies as they are
+    written here, and with nothing in optional fields that hold an empty text."""
+    optional = [name for name in frame.columns if frame.schema[name] == pl.String and name not in _NEEDED]
+    empty = [
+        pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in optional if (frame[name] == "").any()
+    ]
+    changed = [*empty]
+    names = frame["touchpoint"].unique()
+    others = {name: said for name in names if (said := touchpoint(name)) != name}
+    if others:
+        changed.append(pl.col("touchpoint").replace(others))
+    frame = frame.with_columns(changed) if changed else frame
+    if frame["country"].null_count() < frame.height:
+        frame = frame.with_columns(_upper(pl.col("country"), r"^[A-Za-z]{2}$"))
+    if frame["money"].null_count() < frame.height:
+        currency = _upper(pl.col("money").struct.field("currency"), r"^[A-Za-z]{3}$")
+        frame = frame.with_columns(pl.col("money").struct.with_fields(currency))
+    return frame
+
+
+_NEEDED = ("event_id", "touchpoint", "medium")
+
+
+def _upper(code: pl.Expr, form: str) -> pl.Expr:
+    return pl.when(code.str.contains(form)).then(code.str.to_uppercase()).otherwise(code)
 
 
 def source_ids(ids: pl.Series, source: str) -> tuple[pl.Series, pl.Series]:

@@ -18,6 +18,7 @@ from streams.sources.mapping.model import Mapping, load
 from streams.sources.mapping.money import digits_of, minor_units, numbers
 from streams.sources.mapping.people import email_hash, phone_hash
 from streams.sources.mapping.reader import read
+from streams.sources.mapping.times import milliseconds
 
 COLUMNS = ("id", "at", "status", "guest", "email", "total", "note")
 BODY = """source = "s"
@@ -48,7 +49,9 @@ attributes = { joined = { sql = "status || '-' || total" } }
 
 cells = st.one_of(
     st.text(st.characters(codec="utf-8"), max_size=8),
-    st.sampled_from(["", "2025-01-01", "2025-01-01T10:00:00Z", "1740823200000", "cxl", "a@b.example", "12.5", "7", '"', "null"]),
+    st.sampled_from(
+        ["", "2025-01-01", "2025-01-01T10:00:00Z", "1740823200000", "cxl", "a@b.example", "12.5", "7", '"', "null"]
+    ),
 )
 rows = st.lists(st.tuples(*[cells] * len(COLUMNS)), max_size=12)
 
@@ -116,3 +119,16 @@ def test_hashing_what_is_hashed_changes_nothing(text: str) -> None:
     for make in (email_hash, lambda each: phone_hash(each, "966")):
         if (once := make(text)) is not None:
             assert make(once) == once
+
+
+digits = st.text(st.sampled_from("0123456789٠١٢߀+-:/. TZeE,\u00a0"), max_size=26)
+
+
+@given(st.lists(digits | st.text(max_size=12)))
+def test_nothing_that_a_cell_holds_raises(texts: list[str]) -> None:
+    column = pl.Series(texts, dtype=pl.String)
+    for form in ("iso", "epoch_s", "epoch_ms", "epoch_us", "%d/%m/%Y", "%d/%m/%Y %H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"):
+        assert len(milliseconds(column, [form], "Asia/Riyadh")) == len(texts)
+    assert len(milliseconds(column, ["%d/%m/%Y"], "Asia/Riyadh", "hijri")) == len(texts)
+    for mark in (".", ","):
+        assert len(minor_units(numbers(column, mark), pl.Series(["SAR"] * len(texts), dtype=pl.String))) == len(texts)

@@ -52,7 +52,9 @@ def events(batches: Iterable[EventBatch]) -> tuple[list[dict[str, Any]], list[Ba
     return found, bad
 
 
-def of(folder: Path, body: str, content: str | bytes, name: str = "rows.csv") -> tuple[list[dict[str, Any]], list[BadLine]]:
+def of(
+    folder: Path, body: str, content: str | bytes, name: str = "rows.csv"
+) -> tuple[list[dict[str, Any]], list[BadLine]]:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return events(open_source(str(path), mapping=mapping(folder, body)))
@@ -92,6 +94,19 @@ def test_every_format_makes_the_same_events(tmp_path: Path, form: str, batch_siz
     assert [one["event_id"] for one in found] == uuid5s("s", ["1:e,1:1,", "1:e,1:2,"]).to_list()
     assert (bad.line, bad.reason) == (3 if form in ("jsonl", "json", "parquet") else 4, "bad_time")
     assert bad.detail == "column at: 'soon' is no time of the form iso"
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json"])
+def test_json_that_only_an_enemy_writes_costs_its_row(tmp_path: Path, form: str) -> None:
+    good = '{"id": "1", "at": "2025-01-01"}'
+    lines = [good, '{"id": "\\ud800", "at": "2025-01-01"}', '{"id": ' + "[" * 900 + "]" * 900 + "}", good]
+    lines += [
+        json.dumps({f"k{n}-{m}": m for m in range(500)} | {"id": str(n + 2), "at": "2025-01-01"}) for n in range(300)
+    ]
+    content = "\n".join(lines) if form == "jsonl" else f"[{','.join(lines)}]"
+    found, bad = of(tmp_path, HEAD, content, f"rows.{form}")
+    assert len(found) == 302
+    assert {one.line for one in bad} == {2, 3}
 
 
 def test_ids_are_what_anybody_computes() -> None:
@@ -144,8 +159,11 @@ def test_a_dead_letter_shows_no_cell_that_is_hashed(tmp_path: Path) -> None:
 
 
 def test_several_events_of_a_row_and_one_letter_for_it(tmp_path: Path) -> None:
-    second = HEAD.partition("[[events]]")[2].replace('"e"', '"f"').replace('"at"', '"left"').replace(
-        "booking.confirmed", "stay.checked_out"
+    second = (
+        HEAD.partition("[[events]]")[2]
+        .replace('"e"', '"f"')
+        .replace('"at"', '"left"')
+        .replace("booking.confirmed", "stay.checked_out")
     )
     body = f'{HEAD}\n[[events]]{second}when = "left IS NOT NULL"\n'
     rows = [{"id": str(n), "at": at, "left": left} for n, (at, left) in enumerate(
@@ -178,9 +196,18 @@ fields = { service = "service" }
 [read]
 currency = "SAR"
 """
-    one = {"id": "1", "at": "2025-01-01", "what": "Stay Checked-Out", "how": "In Person", "where": "hotel", "land": "sau",
-           "paid": "1", "cur": "kwd", "nps": "9", "room": "5", "service": "spa"}  # fmt: skip
-    two = one | {"id": "2", "what": "My.Own", "how": "", "where": "", "land": "Narnia", "paid": "much", "cur": "", "nps": "good"}
+    one = {"id": "1", "at": "2025-01-01", "what": "Stay Checked-Out", "how": "In Person", "where": "hotel",
+           "land": "sau", "paid": "1", "cur": "kwd", "nps": "9", "room": "5", "service": "spa"}  # fmt: skip
+    two = one | {
+        "id": "2",
+        "what": "My.Own",
+        "how": "",
+        "where": "",
+        "land": "Narnia",
+        "paid": "much",
+        "cur": "",
+        "nps": "good",
+    }
     three = one | {"id": "3", "how": "carrier pigeon"}
     found, [bad] = of(tmp_path, body, csv([one, two, three]))
     first, second = sorted(found, key=lambda each: str(each["booking_ref"]))
@@ -211,7 +238,11 @@ def test_members_of_members_and_typed_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("rows.csv", "ref,at\n1,2\n" * 1000, "there is no column 'id', which the mapping names; there are: 'ref', 'at'"),
+        (
+            "rows.csv",
+            "ref,at\n1,2\n" * 1000,
+            "there is no column 'id', which the mapping names; there are: 'ref', 'at'",
+        ),
         ("rows.csv", "", "is empty"),
         ("rows.csv", "id,id,at\n", "two columns have the name 'id'"),
         ("rows.csv", "id;at\n1;2\n", "there are: 'id;at'"),

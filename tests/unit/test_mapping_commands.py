@@ -20,10 +20,11 @@ FILE, MAPPING = str(EXAMPLE / "reservations.csv"), str(EXAMPLE / "mapping.toml")
 
 def test_the_example_makes_these_events() -> None:
     expected = [json.loads(line) for line in (EXAMPLE / "events.jsonl").read_text("utf-8").splitlines()]
-    found = []
-    for batch in open_source(FILE, mapping=MAPPING):
-        for row in batch.frame.to_dicts():
-            found.append({"channel": batch.channel, **{k: v for k, v in row.items() if v not in (None, [])}})
+    found = [
+        {"channel": batch.channel, **{name: value for name, value in row.items() if value not in (None, [])}}
+        for batch in open_source(FILE, mapping=MAPPING)
+        for row in batch.frame.to_dicts()
+    ]
     assert found == expected
 
 
@@ -89,7 +90,13 @@ def test_what_init_proposes_is_always_a_mapping(tmp_path: Path, name: str, conte
 
 def test_check_finds_what_looks_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [
-        {"id": str(n), "at": "2025-01-01", "what": "stay.arived", "guest": "KIOSK" if n % 2 else f"G{n}", "mail": "null"}
+        {
+            "id": str(n),
+            "at": "2025-01-01",
+            "what": "stay.arived",
+            "guest": "KIOSK" if n % 2 else f"G{n}",
+            "mail": "null",
+        }
         for n in range(1, 101)
     ]
     pl.DataFrame(rows).write_csv(tmp_path / "a.csv")

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from streams.model.catalogue import load
 from streams.sources.files import display_name
 from streams.sources.mapping.model import Mapping
 from streams.sources.mapping.reader import BATCH_ROWS, translated
 from streams.sources.mapping.translate import Translator
-from streams.sources.spelling import near
+from streams.sources.spelling import Unknown
 
 EXAMPLES = 3
 """Of dead letters, for each column and reason."""
@@ -55,8 +54,8 @@ class Report:
     """Rows that meet the condition of no event."""
     events: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(channel, touchpoint): events"""
-    unknown: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
-    """Touchpoint that the catalogue does not know: events, and names that it may mean."""
+    unknown: Unknown = field(default_factory=Unknown)
+    """Touchpoints that the catalogue does not know."""
     refused: dict[tuple[str, str], Refused] = field(default_factory=dict)
     """(column, reason): dead letters"""
     kept: Counter[str] = field(default_factory=Counter)
@@ -75,7 +74,7 @@ def check_file(path: str, mapping: Mapping, *, batch_size: int = BATCH_ROWS) -> 
     values: dict[str, Counter[str]] = {}
     seen: dict[str, None] = {}
     for rows, done in translated(path, translator, batch_size):
-        seen |= dict.fromkeys(rows.frame.columns)
+        seen |= dict.fromkeys(rows.columns)
         report.rows += rows.frame.height + len(rows.unreadable)
         report.letters += len(done.bad)
         report.silent += done.silent
@@ -87,11 +86,8 @@ def check_file(path: str, mapping: Mapping, *, batch_size: int = BATCH_ROWS) -> 
         for channel, frame in done.frames:
             for name, count in frame["touchpoint"].value_counts().iter_rows():
                 report.events[channel, name] += count
+            report.unknown.add(frame)
             _identifiers(frame, report.identifiers, values)
-    known = load()
-    for (_, name), count in report.events.most_common():
-        if name not in known:
-            report.unknown[name] = (report.unknown.get(name, (0, []))[0] + count, near(name))
     for kind, counted in values.items():
         most, events = counted.most_common(1)[0]
         of = report.identifiers[kind]

@@ -118,5 +118,7 @@ def probe(sql: str, *, condition: bool) -> None:
         raise MappingError(
             f"this fails for every row (columns are text): {sql!r}: {str(error).splitlines()[0]}"
         ) from None
+    if empty["of"].dtype.is_nested():
+        raise MappingError(f"this is a list, and no text: {sql!r}; SPLIT_PART takes one of it")
     if condition and empty["of"].dtype not in (pl.Boolean, pl.Null):
         raise MappingError(f"this is no condition: {sql!r}")

@@ -225,6 +225,8 @@ def _check_read(read: Read) -> None:
         plain = False
     if not plain:
         raise MappingError(f"read.encoding {read.encoding!r} is none in which a line end is one octet, as in utf-8")
+    if read.encoding != "utf-8" and read.format not in (None, "csv", "tsv"):
+        raise MappingError("read.encoding is for csv and tsv; the others say theirs themselves")
     if read.decimal == "," and read.format not in (None, "csv", "tsv"):
         raise MappingError("read.decimal is for csv and tsv; numbers of other formats are numbers")
 

@@ -35,7 +35,7 @@ _NAMES: Final = {
     "email": r"e?_?mail",
     "phone": r"phone|mobile|(^|_)tel(_|$)|msisdn|whatsapp",
     "loyalty": r"loyal|member|frequent",
-    "customer": rf"(guest|customer|client|travell?er|passenger|contact|profile|user){_NUMBER}|^(guest|customer|client)$",
+    "customer": rf"(guest|customer|client|travell?er|passenger|profile|user){_NUMBER}|^(guest|customer|client)$",
     "booking_ref": rf"(res|reserv\w*|book\w*|confirm\w*|trip|order){_NUMBER}|^pnr$|record_locator",
     "status": r"status|state|event|touchpoint|action|^type$",
     "medium": r"medium|channel|source|origin",

@@ -26,9 +26,9 @@ def translated(path: str, translator: Translator, batch_size: int) -> Iterator[t
     """Rows, and what came of them."""
     every = fixed_columns(format_of(path, translator.mapping.read))
     looked = False
-    for rows in read_rows(path, translator.mapping.read, batch_size):
+    for rows in read_rows(path, translator.mapping.read, batch_size, translator.columns):
         if not looked and (every or rows.frame.height):
-            translator.need(rows.frame.columns, every=every)
+            translator.need(rows.columns, every=every)
             looked = True
         yield rows, translator.translate(rows)
 

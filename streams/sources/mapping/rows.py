@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -32,6 +32,8 @@ ENDINGS = {
     ".ods": "excel",
 }
 """Format by the end of a file's name."""
+MAX_COLUMNS = 1_000
+"""Of JSON, where nobody says which are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,13 @@ class Rows:
     lines: Sequence[int]
     payloads: Sequence[bytes]
     unreadable: list[Unreadable] = field(default_factory=list)
+    names: Sequence[str] = ()
+    """Columns that the rows have, where the frame does not have them all, or more."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Names of the columns in the file."""
+        return self.names or self.frame.columns
 
 
 def format_of(path: str, read: Read) -> str:
@@ -63,8 +72,11 @@ def fixed_columns(form: str) -> bool:
     return form not in ("jsonl", "json")
 
 
-def read_rows(path: str, read: Read, batch_size: int) -> Iterator[Rows]:
-    """The rows of a file, batch_size at a time. Raises SourceError where it is not of its format."""
+def read_rows(path: str, read: Read, batch_size: int, wanted: Collection[str] | None = None) -> Iterator[Rows]:
+    """The rows of a file, batch_size at a time. Raises SourceError where it is not of its format.
+
+    wanted: columns that are needed; all without it. Of JSON no others are in the frames, and these always are.
+    """
     form = format_of(path, read)
     if path == STDIN and form in ("parquet", "excel"):
         raise SourceError(f"<stdin>: {form} is read from a file, not from standard input")
@@ -75,57 +87,83 @@ def read_rows(path: str, read: Read, batch_size: int) -> Iterator[Rows]:
             frame = pl.DataFrame(dict(zip(header, columns, strict=True)), schema=dict.fromkeys(header, pl.String))
             yield Rows(frame, [one.line for one in records], [one.payload for one in records], unreadable)
     elif form == "jsonl":
-        yield from _json_lines(path, batch_size)
+        yield from _json_lines(path, wanted, batch_size)
     elif form == "json":
-        yield from _json_array(path, batch_size)
+        yield from _json_array(path, wanted, batch_size)
     elif form == "parquet":
         yield from _parquet(path, batch_size)
     else:
         yield from _excel(path, read.sheet, batch_size)
 
 
-def _json_lines(path: str, batch_size: int) -> Iterator[Rows]:
+def _json_lines(path: str, wanted: Collection[str] | None, batch_size: int) -> Iterator[Rows]:
     seen = False
     for first, lines in read_lines(path, batch_size):
-        objects: list[dict[str, Any]] = []
-        places: list[int] = []
-        unreadable: list[Unreadable] = []
+        objects = _Objects(wanted)
         for place, line in enumerate(lines, first):
             if isinstance(line, LongLine):
-                unreadable.append(Unreadable(place, line, "too_long", f"the line has {line.total} bytes"))
-                continue
-            if not line.strip():
-                continue
-            try:
-                one = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                unreadable.append(Unreadable(place, line, "undecodable", f"not JSON: {error}"))
-                continue
-            if isinstance(one, dict):
-                objects.append(one)
-                places.append(place)
-            else:
-                unreadable.append(Unreadable(place, line, "undecodable", "not a JSON object"))
-        if not seen and not objects and unreadable:
+                objects.refuse(place, line, f"the line has {line.total} bytes", "too_long")
+            elif line.strip():
+                try:
+                    objects.take(place, line, orjson.loads(line))
+                except orjson.JSONDecodeError as error:
+                    objects.refuse(place, line, f"not JSON: {error}")
+        if not seen and not objects.lines and objects.unreadable:
             raise SourceError(
-                f"{display_name(path)}: these are no JSON Lines: none of the first {len(unreadable):,} lines is a JSON "
-                f"object ({unreadable[0].detail})"
+                f"{display_name(path)}: these are no JSON Lines: none of the first {len(objects.unreadable):,} lines "
+                f"is a JSON object ({objects.unreadable[0].detail})"
             )
         seen = True
-        yield Rows(_columns(objects), places, [lines[place - first] for place in places], unreadable)
+        yield objects.rows()
 
 
-def _json_array(path: str, batch_size: int) -> Iterator[Rows]:
+def _json_array(path: str, wanted: Collection[str] | None, batch_size: int) -> Iterator[Rows]:
     numbered = enumerate(items(path), 1)
     while chunk := list(islice(numbered, batch_size)):
-        objects = [(number, one) for number, one in chunk if isinstance(one, dict)]
-        unreadable = [
-            Unreadable(number, json.dumps(one).encode()[:MAX_LINE_BYTES], "undecodable", "not a JSON object")
-            for number, one in chunk
-            if not isinstance(one, dict)
-        ]
-        payloads = [json.dumps(one, ensure_ascii=False).encode() for _, one in objects]
-        yield Rows(_columns([one for _, one in objects]), [number for number, _ in objects], payloads, unreadable)
+        objects = _Objects(wanted)
+        for number, one in chunk:
+            try:
+                payload = json.dumps(one, ensure_ascii=False).encode()
+            except (UnicodeEncodeError, RecursionError) as error:  # half of a surrogate pair
+                objects.refuse(number, b"", f"cannot be kept: {type(error).__name__}")
+            else:
+                objects.take(number, payload, one)
+        yield objects.rows()
+
+
+class _Objects:
+    """JSON objects to columns: those that are wanted, or the first MAX_COLUMNS, so that no file makes millions."""
+
+    def __init__(self, wanted: Collection[str] | None) -> None:
+        self.lines: list[int] = []
+        self.unreadable: list[Unreadable] = []
+        self._wanted = wanted
+        self._payloads: list[bytes] = []
+        self._flat: list[dict[str, str | None]] = []
+        self._names: dict[str, None] = {}
+
+    def refuse(self, line: int, payload: bytes, detail: str, reason: str = "undecodable") -> None:
+        self.unreadable.append(Unreadable(line, payload[:MAX_LINE_BYTES], reason, detail))
+
+    def take(self, line: int, payload: bytes, one: Any) -> None:
+        if not isinstance(one, dict):
+            return self.refuse(line, payload, "not a JSON object")
+        try:
+            flat = _flat(one)
+        except RecursionError:
+            return self.refuse(line, payload, "nested too deeply")
+        if len(self._names) < MAX_COLUMNS:
+            self._names |= dict.fromkeys(flat)
+        self._flat.append(flat if self._wanted is None else {name: flat.get(name) for name in self._wanted})
+        self.lines.append(line)
+        self._payloads.append(payload)
+        return None
+
+    def rows(self) -> Rows:
+        names = list(self._names)[:MAX_COLUMNS] if self._wanted is None else [*self._wanted]
+        data = {name: [one.get(name) for one in self._flat] for name in names}
+        frame = pl.DataFrame(data or {"": [None] * len(self._flat)}, schema=dict.fromkeys(names or [""], pl.String))
+        return Rows(frame, self.lines, self._payloads, self.unreadable, list(self._names)[:MAX_COLUMNS])
 
 
 def _parquet(path: str, batch_size: int) -> Iterator[Rows]:
@@ -140,7 +178,7 @@ def _parquet(path: str, batch_size: int) -> Iterator[Rows]:
                 assert isinstance(frame, pl.DataFrame)
                 yield _typed(frame, first)
                 first += frame.height
-    except pa.ArrowException as error:
+    except (pa.ArrowException, pl.exceptions.PolarsError) as error:
         raise SourceError(f"{path}: this is no Parquet file: {str(error).splitlines()[0]}") from None
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}") from None
@@ -184,16 +222,6 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr:
     if dtype == pl.Binary:
         return column.bin.encode("hex")
     return column.cast(pl.String)
-
-
-def _columns(objects: list[dict[str, Any]]) -> pl.DataFrame:
-    flat = [_flat(one) for one in objects]
-    names = list(dict.fromkeys(name for one in flat for name in one))
-    return (
-        pl.DataFrame({name: [one.get(name) for one in flat] for name in names}, schema=dict.fromkeys(names, pl.String))
-        if names
-        else pl.DataFrame({"": [None] * len(flat)}, schema={"": pl.String})
-    )
 
 
 def _flat(one: dict[str, Any], before: str = "") -> dict[str, str | None]:

@@ -93,7 +93,7 @@ def _iso(text: pl.Series, zone: str) -> pl.Series:
     )
     local = clock.str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False, time_unit="ms")
     local = local + pl.duration(
-        milliseconds=pl.col("fraction").str.pad_end(3, "0").str.slice(0, 3).cast(pl.Int64).fill_null(0)
+        milliseconds=pl.col("fraction").str.pad_end(3, "0").str.slice(0, 3).cast(pl.Int64, strict=False).fill_null(0)
     )
     sign = pl.when(pl.col("offset").str.starts_with("-")).then(-1).otherwise(1)
     hours = pl.col("offset").str.slice(1, 2).cast(pl.Int64, strict=False)

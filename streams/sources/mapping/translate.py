@@ -14,7 +14,7 @@ import polars as pl
 
 from schemas.records import CHANNELS
 from streams.model.mask import masked
-from streams.model.normal import normal_kind, secrets
+from streams.model.normal import CLEAR_KINDS, normal_kind, secrets
 from streams.sources.events import BadLine, SourceError, conform
 from streams.sources.mapping import cells, event, expressions, people, times
 from streams.sources.mapping.model import Event, Field, Mapping, MappingError, Value, values
@@ -125,7 +125,10 @@ class Translator:
         for one in self.mapping.events:
             pairs = [(each.kind, at[each.column]) for each in one.ids if each.column is not None and at[each.column]]
             hidden += secrets(pairs, None, people.nobody())
-        return masked(payload, hidden) if hidden else payload
+        if not hidden:
+            return payload
+        encoding = self.mapping.read.encoding  # of JSON and what becomes JSON here it is UTF-8
+        return masked(payload.decode(encoding).encode(), hidden).decode().encode(encoding)
 
     def _scrubbed(self, payload: bytes) -> bytes:
         """What is no row, where rows have cells that may be shown to nobody."""
@@ -160,6 +163,8 @@ def _probe(one: Event) -> None:
     for each in one.ids:
         if normal_kind(each.kind) in ("", "booking_ref"):
             raise MappingError(f"ids: {each.kind!r} is no kind of identifier; a booking goes into booking_ref")
+        if normal_kind(each.kind) in CLEAR_KINDS:
+            raise MappingError(f"ids: {each.kind!r} would be in clear: use email_sha256 or phone_sha256, hashed here")
 
 
 def _check_constant(name: str, value: Value) -> None:
