@@ -53,7 +53,7 @@ def touchpoint(text: str) -> str:
 def near(text: str) -> list[str]:
     """Up to three touchpoints of the catalogue that an unknown one may mean."""
     names = _words("touchpoint")
-    return [names[one] for one in get_close_matches(fold(text), names, 3, 0.6)]
+    return [names[one] for one in get_close_matches(fold(text), names, 3, 0.75)]
 
 
 class Unknown:

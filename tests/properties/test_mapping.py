@@ -14,6 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from streams.sources.events import SourceError
 from streams.sources.mapping.model import Mapping, load
 from streams.sources.mapping.money import digits_of, minor_units, numbers
 from streams.sources.mapping.people import email_hash, phone_hash
@@ -77,7 +78,7 @@ def made(mapping: Mapping, table: list[tuple[str, ...]], batch_size: int) -> tup
         return sorted(events), sorted(bad)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(rows, st.integers(1, 13), st.randoms(use_true_random=False))
 @example([("1", "2025-01-01", "x\r\ny", "g", "e", "5", '"')], 1, None)
 def test_order_of_rows_and_batches_change_nothing(mapping: Mapping, table: Any, batch_size: int, random: Any) -> None:
@@ -132,3 +133,20 @@ def test_nothing_that_a_cell_holds_raises(texts: list[str]) -> None:
     assert len(milliseconds(column, ["%d/%m/%Y"], "Asia/Riyadh", "hijri")) == len(texts)
     for mark in (".", ","):
         assert len(minor_units(numbers(column, mark), pl.Series(["SAR"] * len(texts), dtype=pl.String))) == len(texts)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.binary(max_size=300), st.integers(1, 5), st.sampled_from(["csv", "tsv", "jsonl", "json", "parquet", "xlsx"]))
+@example(b'id,at,status,guest,email,total,note\n"\x00,\xff"\n\x00', 1, "csv")
+def test_any_octets_are_rows_letters_or_one_sentence(mapping: Mapping, data: bytes, batch: int, form: str) -> None:
+    head = {"csv": ",", "tsv": "\t"}.get(form)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"rows.{form}"
+        path.write_bytes((head.join(COLUMNS).encode() + b"\n" if head else b"") + data)
+        said = ""
+        try:
+            for _ in read(str(path), mapping, batch_size=batch):
+                pass
+        except SourceError as error:
+            said = str(error)
+        assert "\n" not in said
