@@ -109,6 +109,15 @@ def test_json_that_only_an_enemy_writes_costs_its_row(tmp_path: Path, form: str)
     assert {one.line for one in bad} == {2, 3}
 
 
+def test_dates_of_excel_are_times_of_the_zone(tmp_path: Path) -> None:
+    body = HEAD + '[read]\nzone = "Asia/Riyadh"\n'
+    found, bad = of(tmp_path, body, (ROOT / "tests/unit/data/mapping-dates.xlsx").read_bytes(), "rows.xlsx")
+    assert [(one["booking_ref"], one["occurred_at"]) for one in found] == [
+        *(("10001", 1740812400000), ("10002", 1740862800000))
+    ]
+    assert bad == []
+
+
 def test_ids_are_what_anybody_computes() -> None:
     names = ["", "1:e,1:1,", "فاطمة"]
     assert uuid5s("opera", names).to_list() == [str(uuid5(uuid5(NAMESPACE, "opera"), name)) for name in names]
