@@ -87,6 +87,9 @@ def show_summary(summary: run.Summary, data: Path, console: Console | None = Non
         table.add_row("erased", f"{account.erased:,}", "about people who were erased: refused, kept nowhere")
     if account.lost:
         table.add_row("[bold red]lost", f"[bold red]{account.lost:,}", "[bold red]events that are in no table")
+    for name, count, meant in summary.unknown.lines():
+        about = f"{name}: the catalogue does not know it" + (f"; did you mean {meant}?" if meant else "")
+        table.add_row("unknown", f"{count:,}", Text(about))
     table.add_row()
     table.add_row("customers", f"{summary.customers:,}", "in the tables now")
     table.add_row("journeys", f"{sum(summary.journeys.values()):,}", _counted(summary.journeys))

@@ -164,3 +164,11 @@ adapter = click.option(
     show_default="jsonl",
     help="Format of the files: jsonl, hotel-bookings.",
 )
+mapping = click.option(
+    "--mapping",
+    envvar="RIHLA_MAPPING",
+    show_envvar=True,
+    metavar="MAPPING.toml",
+    default=None,
+    help="What CSV, TSV, JSON, Parquet or Excel files mean; rihla map init FILE proposes one.",
+)

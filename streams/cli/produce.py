@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @options.adapter
+@options.mapping
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
     help="Send to the pipeline that `rihla up` runs on this folder, instead of --brokers.",
 )
 @options.kafka
-def produce(files: tuple[str, ...], adapter: str | None, data: Path | None, **settings: Any) -> int:
+def produce(
+    files: tuple[str, ...], adapter: str | None, mapping: str | None, data: Path | None, **settings: Any
+) -> int:
     """Send events of files to the channels' topics, keyed by customer.
 
-    FILE is JSON Lines (plain or gzip; - is standard input) unless --adapter names another format. Lines that are no
-    events at all go to the dead letters, with file and line number.
+    FILE is JSON Lines (plain or gzip; - is standard input) unless --mapping or --adapter says otherwise. Lines that are
+    no events at all go to the dead letters, with file and line number.
 
     \b
       rihla produce events.jsonl --brokers kafka:9092
@@ -41,11 +44,14 @@ def produce(files: tuple[str, ...], adapter: str | None, data: Path | None, **se
     from streams.sources.feeder import produce_files
 
     chosen = pipeline_settings(data, **settings)
-    fed = asyncio.run(produce_files(chosen, files, adapter))
+    fed = asyncio.run(produce_files(chosen, files, adapter, mapping))
     for channel, number in fed.events.items():
         click.echo(f"{number:>12,} {channel} events")
     for reason, number in fed.bad.items():
         click.echo(f"{number:>12,} dead letters: {reason}")
+    for name, number, meant in fed.unknown.lines():
+        about = f"; did you mean {meant}?" if meant else ""
+        click.echo(f"{number:>12,} events of the touchpoint {name}, which the catalogue does not know{about}")
     click.echo(f"{fed.total:>12,} lines acknowledged by {chosen.brokers}")
     if fed.interrupted:
         click.echo("interrupted: what was read is sent, up to the last whole line", err=True)

@@ -23,16 +23,18 @@ NOT_ACCOUNTED_FOR = 1
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @options.data
 @options.adapter
+@options.mapping
 @options.embedded_broker
 @options.workers
-def run(files: tuple[str, ...], data: Path, adapter: str | None, broker: str, workers: int) -> int:
+def run(files: tuple[str, ...], data: Path, adapter: str | None, mapping: str | None, broker: str, workers: int) -> int:
     """Run the whole pipeline over files of events: start it, feed them, wait until all is stored, say what came of it.
 
-    FILE is JSON Lines (plain or gzip; - is standard input) unless --adapter names another format. What is stored stays
-    in --data, ready for `rihla query`. A file may be run again: nothing is stored twice.
+    FILE is JSON Lines (plain or gzip; - is standard input) unless --mapping or --adapter says otherwise. What is stored
+    stays in --data, ready for `rihla query`. A file may be run again: nothing is stored twice.
 
     \b
       rihla run events.jsonl.gz
+      rihla run reservations.csv --mapping mapping.toml
       rihla run hotel_bookings.csv.gz --adapter hotel-bookings --data ./hotels
     """
     import uvloop
@@ -45,7 +47,7 @@ def run(files: tuple[str, ...], data: Path, adapter: str | None, broker: str, wo
     progress = Progress()
     try:
         with live(progress) as say:
-            summary = uvloop.run(run_files(plan, files, adapter, progress, say))
+            summary = uvloop.run(run_files(plan, files, adapter, progress, say, mapping))
     except KeyboardInterrupt:
         click.echo("stopped before the end: run the same files again, nothing is stored twice", err=True)
         raise

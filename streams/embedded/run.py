@@ -19,7 +19,8 @@ from streams.kafka.drain import Lag, wait_until_drained
 from streams.kafka.observer import Observer
 from streams.sources.adapters import open_source
 from streams.sources.events import EventBatch
-from streams.sources.feeder import Feeder, registry_of
+from streams.sources.feeder import Fed, Feeder, registry_of
+from streams.sources.spelling import Unknown
 
 MAX_RESTARTS = 5
 """Deaths of a worker in a row after which the run fails: the worker is broken."""
@@ -64,6 +65,8 @@ class Summary:
     peak_memory: int
     """Bytes (PSS) of all processes together, at their highest; 0 where that cannot be measured."""
     memory_at_peak: dict[str, int]
+    unknown: Unknown = field(default_factory=Unknown)
+    """Touchpoints that the catalogue does not know."""
 
     @property
     def records(self) -> int:
@@ -86,15 +89,22 @@ class Summary:
 
 
 async def run_files(
-    plan: Plan, files: Sequence[str], adapter: str | None, progress: Progress, say: Callable[[str], None]
+    plan: Plan,
+    files: Sequence[str],
+    adapter: str | None,
+    progress: Progress,
+    say: Callable[[str], None],
+    mapping: str | None = None,
 ) -> Summary:
     """Start the pipeline, feed the files, wait until all is stored, stop.
+
+    adapter, mapping: how the files are read, as for `open_source`.
 
     Raises SourceError for a file that cannot be read (before anything is started where it is missing), RihlaError and
     what the pipeline's parts raise.
     """
     began = time.monotonic()
-    sources = [open_source(file, adapter) for file in files]
+    sources = [open_source(file, adapter, mapping=mapping) for file in files]
     with TreeMemory() as memory:
         async with Pipeline(plan, "run", say, progress.restore) as pipeline:
             accounting = Accounting(pipeline.client, pipeline.settings, registry_of(pipeline.settings))
@@ -102,7 +112,7 @@ async def run_files(
             try:
                 batches = chain.from_iterable(sources)
                 feeding = time.monotonic()
-                bad_lines = await feed_and_wait(pipeline, batches, accounting, progress)
+                fed = await feed_and_wait(pipeline, batches, accounting, progress)
                 seconds = time.monotonic() - feeding
                 progress.stage = "counting"
                 account = await asyncio.to_thread(accounting.account)
@@ -113,7 +123,7 @@ async def run_files(
             progress.stage = "stopping"
     return Summary(
         account,
-        bad_lines,
+        fed.bad,
         pipeline.restored.events,
         customers,
         journeys,
@@ -123,13 +133,14 @@ async def run_files(
         time.monotonic() - began,
         memory.peak,
         memory.at_peak,
+        fed.unknown,
     )
 
 
 async def feed_and_wait(
     pipeline: Pipeline, batches: Iterator[EventBatch], accounting: Accounting, progress: Progress
-) -> dict[str, int]:
-    """Returns the bad lines by reason, once all is stored."""
+) -> Fed:
+    """What was fed, once all is stored."""
     feeder = Feeder(pipeline.producer, pipeline.settings, registry_of(pipeline.settings))
 
     def fed(events: pl.DataFrame | None, records: int) -> None:
@@ -163,7 +174,7 @@ async def feed_and_wait(
             await asyncio.gather(watching, return_exceptions=True)
         progress.stage = "storing"
         await wait_until_drained(observer.ledger, look, looks=pipeline.looks)
-    return feeder.fed.bad
+    return feeder.fed
 
 
 async def _watch(look: Callable[[], Any]) -> None:

@@ -11,6 +11,7 @@ from streams.sources.events import EventBatch, Source, SourceError
 from streams.sources.files import STDIN
 
 DEFAULT = "jsonl"
+_NOT_JSON_LINES = {".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xls", ".xlsb", ".ods"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +36,45 @@ ADAPTERS: dict[str, Adapter] = {
 }
 
 
-def open_source(path: str, adapter: str | None = None, *, batch_size: int | None = None) -> Iterator[EventBatch]:
-    """The events of a file (or "-", standard input) in the named format, JSON Lines by default.
+def open_source(
+    path: str, adapter: str | None = None, *, mapping: str | None = None, batch_size: int | None = None
+) -> Iterator[EventBatch]:
+    """The events of a file (or "-", standard input) in the named format, or by a mapping file; else of JSON Lines.
 
     Raises SourceError, before anything is read, for an unknown name, a file that is not there, or one whose name says
-    that it is not JSON Lines while no format was named; and while reading, what the format's reader raises.
+    that it is not JSON Lines while no format was named; MappingError for a mapping that is none; and while reading,
+    what the format's reader raises.
     """
+    if mapping is not None and adapter is not None:
+        raise SourceError("--mapping says how a file is read, and so does --adapter: give one of both")
+    if mapping is not None:
+        return _mapped(path, mapping, batch_size)
     if adapter is None:
-        if ".csv" in Path(path).suffixes:
-            raise SourceError(f"{path}: a CSV file needs --adapter, one of: {', '.join(_others())}")
+        if not _NOT_JSON_LINES.isdisjoint(suffix.lower() for suffix in Path(path).suffixes):
+            raise SourceError(
+                f"{path}: this is no file of JSON Lines: it needs --mapping MAPPING.toml (rihla map init {path} "
+                f"proposes one), or --adapter, one of: {', '.join(_others())}"
+            )
         adapter = DEFAULT
     if adapter not in ADAPTERS:
         raise SourceError(f"there is no adapter {adapter!r}; there are: {', '.join(ADAPTERS)}")
-    if path != STDIN and (not Path(path).exists() or Path(path).is_dir()):
-        raise SourceError(f"{path}: there is no such file")
+    require_file(path)
     chosen = ADAPTERS[adapter]
     return chosen.read(path, batch_size=batch_size or chosen.batch_size)
+
+
+def _mapped(path: str, mapping: str, batch_size: int | None) -> Iterator[EventBatch]:
+    from streams.sources.mapping.model import load
+    from streams.sources.mapping.reader import BATCH_ROWS, read
+
+    require_file(path)
+    return read(path, load(mapping), batch_size=batch_size or BATCH_ROWS)
+
+
+def require_file(path: str) -> None:
+    """Raises SourceError where there is no such file ("-" is standard input)."""
+    if path != STDIN and (not Path(path).exists() or Path(path).is_dir()):
+        raise SourceError(f"{path}: there is no such file")
 
 
 def _others() -> list[str]:

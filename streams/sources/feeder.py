@@ -31,6 +31,7 @@ from streams.settings import Settings
 from streams.sources.adapters import open_source
 from streams.sources.events import BadLine, EventBatch
 from streams.sources.files import STDIN, STOP, display_name
+from streams.sources.spelling import Unknown
 from streams.topology import DEAD_LETTERS, channel_topic
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -60,6 +61,8 @@ class Fed:
 
     events: dict[str, int] = field(default_factory=dict)
     bad: dict[str, int] = field(default_factory=dict)
+    unknown: Unknown = field(default_factory=Unknown)
+    """Touchpoints that the catalogue does not know, of the events that were read."""
     interrupted: bool = False
     """Whether somebody ended the reading before the end of the files."""
 
@@ -143,6 +146,7 @@ class Feeder:
             if batch.bad:
                 yield self._dead_letters(batch.bad, opened)
             if batch.frame.height:
+                self.fed.unknown.add(batch.frame)
                 yield Prepared(
                     channel_topic(batch.channel),
                     keys_of(subjects(batch.frame)),
@@ -167,15 +171,19 @@ def _identity(file: str, opened: str) -> str:
     return f"{file} of {opened}" if file == display_name(STDIN) else str(Path(file).resolve())
 
 
-async def produce_files(settings: Settings, files: Sequence[str], adapter: str | None) -> Fed:
+async def produce_files(
+    settings: Settings, files: Sequence[str], adapter: str | None, mapping: str | None = None
+) -> Fed:
     """Send files to the topics of `settings`, which are made where they are missing; what was sent.
+
+    adapter, mapping: how the files are read, as for `open_source`.
 
     The first SIGINT or SIGTERM ends the reading: what was read is sent. The second breaks off.
 
     Raises SourceError for a file that cannot be read (before anything is sent where it is missing), TopicError,
     RegistryError and KafkaError.
     """
-    sources = [open_source(file, adapter) for file in files]
+    sources = [open_source(file, adapter, mapping=mapping) for file in files]
     await require(settings, "produce")
     await ensure_topics(settings)
     async with producing(settings) as producer:

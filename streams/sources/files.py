@@ -74,6 +74,11 @@ def read_lines(path: str, batch_size: int) -> Iterator[tuple[int, list[bytes]]]:
         raise broken
 
 
+def read_blocks(path: str) -> Iterator[bytes]:
+    """What a file holds, unzipped, a block of about a megabyte at a time; STOP ends it. Raises SourceError."""
+    return (block for block in _blocks(path) if block)
+
+
 def _lines(path: str) -> Iterator[bytes | None]:
     """Lines; None where no more have come for a while."""
     rest, skipped = b"", 0

@@ -3,13 +3,15 @@
 Absent fields are null, absent arrays empty. `occurred_at` is ISO 8601 (without an offset: UTC) or epoch
 milliseconds. A field that the channel's schema does not know is kept as an attribute (its value as text, or as JSON
 where it is no string), so nothing is lost in silence; an attribute of that name that the event has by itself wins.
-Whole floats (2.0) are taken for integers, because that is how many tools write a nullable integer. Empty lines are
-skipped. All else that is not of the schema's form makes the line a `BadLine`; whether the values make sense is for
-enrich to judge.
+Whole floats (2.0) are taken for integers, because that is how many tools write a nullable integer, and so are numbers
+that are written as text. Case and separators of channel, medium, instrument and touchpoint say nothing (`Check-In`),
+nor does the case of country and currency, and an empty text in an optional field is null. Empty lines are skipped. All
+else that is not of the schema's form makes the line a `BadLine`; whether the values make sense is for enrich to judge.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -25,11 +27,14 @@ from streams.model.normal import Nobody, secrets
 from streams.sources.events import BadLine, EventBatch
 from streams.sources.files import LongLine, display_name, read_lines
 from streams.sources.rows import INT64_MAX, INT64_MIN, row_type, rows_to_frame
+from streams.sources.spelling import respelled, word
 
 BATCH_LINES = 20_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}(?:\.0*)?")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
 # A fault in one of these fields has a word of its own among the dead-letter reasons.
 _REASONS = {
@@ -84,7 +89,7 @@ def _batches(rows: dict[type, list[Any]], bad: list[BadLine]) -> Iterator[EventB
     """The rows of each channel that has some; the bad lines go with the first of them."""
     for channel in CHANNELS:
         if some := rows[row_type(channel)]:
-            yield EventBatch(channel, rows_to_frame(channel, some), bad)
+            yield EventBatch(channel, respelled(rows_to_frame(channel, some)), bad)
             bad = []
     if bad:
         yield EventBatch(CHANNELS[0], empty(CHANNELS[0]), bad)
@@ -129,12 +134,14 @@ def _careful(line: bytes) -> Any:
         raise _NotAnEvent("undecodable", f"not JSON: {error}") from None
     if not isinstance(event, dict):
         raise _NotAnEvent("undecodable", "not a JSON object")
-    channel = event.pop("channel", None)
-    if channel not in CHANNELS:
-        given = "missing" if channel is None else f"{str(channel)[:80]!r}"
+    written = event.pop("channel", None)
+    channel = word("channel", written) if isinstance(written, str) else None
+    if channel is None:
+        given = "missing" if written is None else f"{str(written)[:80]!r}"
         raise _NotAnEvent("undecodable", f"channel is {given}; it must be one of {', '.join(CHANNELS)}")
     known, integers = _known(channel)
     _whole_numbers(event, integers)
+    _words(event)
     _keep_unknown(event, known)
     event["channel"] = channel
     try:
@@ -182,8 +189,25 @@ def _whole_numbers(event: dict[str, Any], integers: tuple[str, ...]) -> None:
         if isinstance(holder, dict):
             for name in names:
                 value = holder.get(name)
-                if isinstance(value, float) and value.is_integer():
+                if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+                    holder[name] = int(value.strip().partition(".")[0])
+                elif isinstance(value, str) and not value.strip():
+                    holder[name] = None
+                elif isinstance(value, float) and value.is_integer():
                     holder[name] = int(value)
+
+
+def _words(event: dict[str, Any]) -> None:
+    """Words of closed lists in other spellings, and a score that is written as text."""
+    medium, survey = event.get("medium"), event.get("survey")
+    if isinstance(medium, str):
+        event["medium"] = word("medium", medium) or medium
+    if isinstance(survey, dict):
+        instrument, score = survey.get("instrument"), survey.get("score")
+        if isinstance(instrument, str):
+            survey["instrument"] = word("instrument", instrument) or instrument
+        if isinstance(score, str) and _NUMBER.fullmatch(score.strip()):
+            survey["score"] = float(score)
 
 
 def _keep_unknown(event: dict[str, Any], known: frozenset[str]) -> None:

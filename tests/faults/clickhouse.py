@@ -177,7 +177,7 @@ async def trial(data: Path, events: Path, trouble: Trouble, broker: str) -> tupl
                 yield batch
 
         try:
-            bad_lines = await feed_and_wait(pipeline, batches(), accounting, Progress())
+            bad_lines = (await feed_and_wait(pipeline, batches(), accounting, Progress())).bad
             account = await asyncio.to_thread(accounting.account)
         finally:
             await asyncio.to_thread(accounting.close)

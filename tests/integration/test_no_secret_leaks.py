@@ -89,7 +89,7 @@ CALLS = {
     "restore": ("restore",),
 }
 IN_A_PIPELINE = {"run", "up"}
-WITHOUT_SECRETS = {"acls"}
+WITHOUT_SECRETS = {"acls", "map"}
 
 
 def test_every_command_is_called_here() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
+import polars as pl
 import pytest
 from rich.console import Console
 
@@ -13,6 +14,7 @@ from streams.cli.display import show_summary
 from streams.cli.run import exit_status
 from streams.embedded.accounting import Account
 from streams.embedded.run import Summary
+from streams.sources.spelling import Unknown
 
 CLEAN = Summary(
     account=Account(events=1000, stored=990, duplicates=10, refused={}, lost=0),
@@ -72,3 +74,21 @@ def test_loss_is_not_hidden() -> None:
     assert "lost 93" in text
     assert "Not every event is accounted for" in text
     assert "do not add up" in shown(TOO_MANY)
+
+
+def test_touchpoints_that_the_catalogue_does_not_know_are_listed_with_what_they_may_mean() -> None:
+    unknown = Unknown()
+    unknown.add(pl.DataFrame({"touchpoint": ["stay.arived", "stay.arived", "stay.arrived", "zz.[bold]"]}))
+    text = shown(replace(CLEAN, unknown=unknown))
+    assert "unknown 2 stay.arived: the catalogue does not know it; did you mean stay.arrived" in text
+    assert "zz.[bold]: the catalogue does not know it" in text
+    assert "unknown" not in shown(CLEAN)
+
+
+def test_counting_touchpoints_takes_bounded_memory() -> None:
+    unknown = Unknown()
+    for first in range(0, 40_000, 5_000):
+        names = [f"t{n}" for n in range(first, first + 5_000)]
+        unknown.add(pl.DataFrame({"touchpoint": ["often"] * 10 + names}))
+    assert len(unknown.counts) <= 10_000
+    assert unknown.lines()[0][:2] == ("often", 80)

@@ -149,7 +149,7 @@ def test_what_enrich_judges_passes(tmp_path: Path) -> None:
         (b'{"a": NaN}', "undecodable", "not JSON"),
         (b"{} {}", "undecodable", "not JSON"),
         ({k: v for k, v in MINIMAL.items() if k != "channel"}, "undecodable", "channel is missing"),
-        (MINIMAL | {"channel": "check-in"}, "undecodable", "check_in"),
+        (MINIMAL | {"channel": "checkin"}, "undecodable", "check_in"),
         (MINIMAL | {"channel": ["stay"]}, "undecodable", "channel"),
         (MINIMAL | {"medium": "telepathy"}, "undecodable", "$.medium"),
         (MINIMAL | {"touchpoint": None}, "undecodable", "$.touchpoint"),
@@ -163,7 +163,7 @@ def test_what_enrich_judges_passes(tmp_path: Path) -> None:
         (MINIMAL | {"attributes": {"k": "v"}, "vip": 1}, "undecodable", "$.attributes"),
         (MINIMAL | {"survey": {"instrument": "gut", "score": 1}}, "bad_survey", "gut"),
         (MINIMAL | {"survey": {"instrument": "nps"}}, "bad_survey", "score"),
-        (MINIMAL | {"survey": {"instrument": "nps", "score": "9"}}, "bad_survey", "score"),
+        (MINIMAL | {"survey": {"instrument": "nps", "score": "nine"}}, "bad_survey", "score"),
         (MINIMAL | {"money": {"amount_minor": 1.5, "currency": "EUR"}}, "bad_money", "amount_minor"),
         (MINIMAL | {"country": 7}, "bad_country", "$.country"),
         ({k: v for k, v in MINIMAL.items() if k != "event_id"}, "bad_event_id", "event_id"),
@@ -241,3 +241,39 @@ def test_a_line_too_long_for_kafka_is_kept_in_part(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="No such file"):
         list(jsonl.read(str(tmp_path / "none.jsonl")))
+
+
+def test_words_and_numbers_in_other_spellings(tmp_path: Path) -> None:
+    """Case and separators say nothing; what would be a guess stays as it is."""
+    line = MINIMAL | {
+        "channel": "Check-In",
+        "touchpoint": "CHECK-IN.COMPLETED",
+        "medium": "In Person",
+        "country": "sa",
+        "money": {"amount_minor": " 4200 ", "currency": "sar"},
+        "survey": {"instrument": "NPS", "score": "9.5"},
+        "wait_seconds": "12.0",
+        "delay_minutes": "",
+        "unit": "",
+    }
+    rows, bad = read_one(tmp_path, line)
+    assert bad == []
+    [row] = rows["check_in"]
+    assert (row["touchpoint"], row["medium"], row["country"]) == ("check_in.completed", "in_person", "SA")
+    assert row["money"] == {"amount_minor": 4200, "currency": "SAR"}
+    assert row["survey"] == {"instrument": "nps", "score": 9.5}
+    assert (row["wait_seconds"], row["delay_minutes"], row["unit"]) == (12, None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"touchpoint": "My Own"}, ("touchpoint", "My Own")),
+        ({"country": "KSA"}, ("country", "KSA")),
+        ({"touchpoint": "Stay Arrived"}, ("touchpoint", "stay.arrived")),
+    ],
+)
+def test_what_no_spelling_explains_stays(tmp_path: Path, given: dict[str, str], kept: tuple[str, str]) -> None:
+    rows, _ = read_one(tmp_path, MINIMAL | given)
+    [[row]] = rows.values()
+    assert row[kept[0]] == kept[1]

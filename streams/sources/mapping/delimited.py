@@ -1,0 +1,155 @@
+"""CSV as systems write it (RFC 4180): quoted cells with line ends in them; each record with its line and octets."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from streams.sources.events import SourceError
+from streams.sources.files import LongLine, display_name, read_lines
+
+MAX_LINES = 1_000
+"""Lines that one record may have. One with more has a quote that nobody closed: its first line is then no record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What is no row: where it begins, its octets, the dead letter's reason and detail."""
+
+    line: int
+    payload: bytes
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row: the line on which it begins, its octets, its cells."""
+
+    line: int
+    payload: bytes
+    cells: list[str]
+
+
+Chunk = tuple[list[str], list[Record], list[Unreadable]]
+
+
+def delimited(path: str, separator: str, encoding: str, batch_size: int) -> Iterator[Chunk]:
+    """(header, records, what is none) of a file, about batch_size lines at a time. Raises SourceError."""
+    name = display_name(path)
+    splitter = _Splitter(separator, encoding)
+    header: list[str] | None = None
+    for first, lines in read_lines(path, batch_size):
+        records, unreadable = splitter.split(first, lines)
+        if header is None and (records or unreadable):
+            header = _header(name, separator, records, unreadable)
+            records = records[1:]
+        if header is not None:
+            yield header, *_whole(header, records, unreadable)
+    records, unreadable = splitter.rest()
+    if header is None and not records:
+        raise SourceError(f"{name}: the file is empty; a line with the names of its columns was expected")
+    if header is None:
+        header, records = _header(name, separator, records, unreadable), records[1:]
+    yield header, *_whole(header, records, unreadable)
+
+
+def _header(name: str, separator: str, records: list[Record], unreadable: list[Unreadable]) -> list[str]:
+    if unreadable and (not records or unreadable[0].line < records[0].line):
+        raise SourceError(f"{name}: its first line is no line of columns: {unreadable[0].detail}")
+    header = [cell.strip() for cell in records[0].cells]
+    if twice := sorted({cell for cell in header if cell and header.count(cell) > 1}):
+        raise SourceError(f"{name}: two columns have the name {twice[0]!r}")
+    return [cell or f"column_{place}" for place, cell in enumerate(header, 1)]
+
+
+def _whole(
+    header: list[str], records: list[Record], unreadable: list[Unreadable]
+) -> tuple[list[Record], list[Unreadable]]:
+    wide = len(header)
+    whole = [one for one in records if len(one.cells) == wide]
+    if len(whole) < len(records):
+        ragged = [
+            Unreadable(one.line, one.payload, "undecodable", f"{len(one.cells)} cells, where the header has {wide}")
+            for one in records
+            if len(one.cells) != wide
+        ]
+        unreadable = sorted([*unreadable, *ragged], key=lambda one: one.line)
+    return whole, unreadable
+
+
+class _Splitter:
+    """Lines to records. A record that is not closed at the end of a chunk waits for the next one."""
+
+    def __init__(self, separator: str, encoding: str) -> None:
+        self._separator, self._encoding = separator, encoding
+        self._first, self._open = 1, list[bytes]()
+
+    def split(self, first: int, lines: list[bytes], last: bool = False) -> tuple[list[Record], list[Unreadable]]:
+        if self._open:
+            first, lines = self._first, [*self._open, *lines]
+            self._open = []
+        records: list[Record] = []
+        unreadable: list[Unreadable] = []
+        texts = [self._decoded(place, line, unreadable) for place, line in enumerate(lines, first)]
+        at = 0
+        while at < len(texts):
+            at = self._some(at, first, lines, texts, records, unreadable, last)
+        return records, sorted(unreadable, key=lambda one: one.line)
+
+    def rest(self) -> tuple[list[Record], list[Unreadable]]:
+        """What was open at the end of the file."""
+        return self.split(self._first, [], last=True)
+
+    def _decoded(self, place: int, line: bytes, unreadable: list[Unreadable]) -> str | None:
+        if isinstance(line, LongLine):
+            unreadable.append(Unreadable(place, line, "too_long", f"the line has {line.total} bytes"))
+            return None
+        try:
+            return line.decode(self._encoding)
+        except UnicodeDecodeError:
+            unreadable.append(Unreadable(place, line, "undecodable", f"the line is not {self._encoding.upper()}"))
+            return None
+
+    def _some(
+        self,
+        at: int,
+        first: int,
+        lines: list[bytes],
+        texts: list[str | None],
+        records: list[Record],
+        unreadable: list[Unreadable],
+        last: bool,
+    ) -> int:
+        """Take records from line `at` on, to the first that is none; where to go on."""
+        began, taken, ran_out = at, at, False
+
+        def feed() -> Iterator[str]:
+            nonlocal taken, ran_out
+            while taken < len(texts) and (text := texts[taken]) is not None:  # what cannot be read ends a record
+                taken += 1
+                yield text + "\n"
+            ran_out = True
+
+        reader = csv.reader(feed(), delimiter=self._separator)
+        while True:
+            began = taken
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return taken + 1  # over the line that could not be read, or the end
+            except csv.Error as error:
+                unreadable.append(Unreadable(first + began, lines[began], "undecodable", f"no CSV: {error}"))
+                return began + 1
+            too_many = taken - began > MAX_LINES
+            if too_many or ran_out:
+                if ran_out and not last and not too_many and taken == len(texts):
+                    self._first, self._open = first + began, lines[began:]
+                    return len(texts)
+                detail = "a quoted cell that begins on this line is not closed"
+                unreadable.append(Unreadable(first + began, lines[began], "undecodable", detail))
+                return began + 1
+            if cells and (len(cells) > 1 or cells[0].strip()):
+                payload = lines[began] if taken == began + 1 else b"\n".join(lines[began:taken])
+                records.append(Record(first + began, payload, cells))

@@ -1,0 +1,47 @@
+"""Amounts as people write them, and the minor units of currencies. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+from functools import cache
+from importlib.resources import files
+
+import polars as pl
+
+_MOST = 2.0**62
+
+
+@cache
+def digits_of() -> dict[str, int]:
+    """Decimal places by currency, of those that do not have two (iso4217.csv)."""
+    table = files(__package__).joinpath("iso4217.csv").read_text("utf-8")
+    lines = [line for line in table.splitlines() if not line.startswith("#")]
+    return {row["currency"]: int(row["digits"]) for row in csv.DictReader(io.StringIO("\n".join(lines)))}
+
+
+def numbers(text: pl.Series, decimal: str = ".") -> pl.Series:
+    """Numbers of texts; null for what is none. Blanks, or the other mark, may part thousands in groups of three."""
+    mark, parts = (r"\.", ",") if decimal == "." else (",", r"\.")
+    solid = text.str.replace_all(r"[\s\x{a0}\x{202f}]", "").str.replace("\u2212", "-", literal=True)
+    plain = rf"^[+-]?(?:\d+|\d{{1,3}}(?:{parts}\d{{3}})+)?(?:{mark}\d+)?(?:[eE][+-]?\d{{1,3}})?$"
+    fits = solid.str.contains(plain) & solid.str.contains(r"\d")
+    bare = solid.str.replace_all(parts, "").str.replace(decimal, ".", literal=True)
+    found = bare.set(~fits.fill_null(True), None).cast(pl.Float64, strict=False)
+    return found.set((~found.is_finite()).fill_null(False), None)
+
+
+def whole(numbers: pl.Series) -> pl.Series:
+    """Those that are whole, as Int64; null for the others."""
+    fits = (numbers == numbers.floor()) & (numbers.abs() <= _MOST)
+    return numbers.set(~fits.fill_null(True), None).cast(pl.Int64, strict=False)
+
+
+def minor_units(amounts: pl.Series, currency: pl.Series) -> pl.Series:
+    """Amounts of currencies in their minor units, Int64: rounded half away from zero beyond the currency's places."""
+    known = digits_of()
+    places = currency.replace_strict(list(known), list(known.values()), default=2, return_dtype=pl.Int64)
+    frame = pl.DataFrame({"amount": amounts, "places": places})
+    exact = pl.col("amount") * pl.lit(10.0).pow(pl.col("places"))
+    frame = frame.select(exact.round(0, mode="half_away_from_zero").alias("minor"))
+    return whole(frame["minor"])

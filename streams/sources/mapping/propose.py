@@ -1,0 +1,277 @@
+"""A mapping proposed from a sample of a file, `rihla map init`: a start, to be read and mended."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from streams.sources.events import SourceError
+from streams.sources.files import STDIN, display_name, read_lines
+from streams.sources.mapping.cells import clean
+from streams.sources.mapping.model import NULLS, Read
+from streams.sources.mapping.money import numbers
+from streams.sources.mapping.rows import format_of, read_rows
+from streams.sources.mapping.times import EPOCHS, ISO, milliseconds
+from streams.sources.spelling import fold, near, word
+
+SAMPLE: Final = 1_000
+"""Rows that are looked at."""
+FITS: Final = 0.9
+"""Share of the cells of a column that must be of a form for the column to be of it."""
+FEW: Final = 30
+"""Different cells that a column of words has at most."""
+
+_DAYS = ("%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%m/%d/%Y", "%m-%d-%Y", "%d %b %Y", "%d-%b-%Y", "%Y%m%d")
+_DATES = [f"{day}{clock}" for clock in (" %H:%M:%S", " %H:%M", "") for day in _DAYS]
+_EARLIEST, _LATEST = 946_684_800_000, 4_102_444_800_000
+"""2000 to 2100, in epoch milliseconds: what a number must be within to be a time."""
+
+_NUMBER = r"_?(no|nr|num|number|id|code|ref\w*)"
+_NAMES: Final = {
+    "email": r"e?_?mail",
+    "phone": r"phone|mobile|(^|_)tel(_|$)|msisdn|whatsapp",
+    "loyalty": r"loyal|member|frequent",
+    "customer": rf"(guest|customer|client|travell?er|passenger|profile|user){_NUMBER}|^(guest|customer|client)$",
+    "booking_ref": rf"(res|reserv\w*|book\w*|confirm\w*|trip|order){_NUMBER}|^pnr$|record_locator",
+    "status": r"status|state|event|touchpoint|action|^type$",
+    "medium": r"medium|channel|source|origin",
+    "amount": r"total|amount|price|revenue|paid|fare|cost",
+    "currency": r"currency|^curr?$|^ccy$",
+    "country": r"country|nationality|^nation$",
+    "party_size": r"pax|party|guests$|persons|travell?ers|adults",
+    "nights": r"nights|length_of_stay|^los$",
+    "nps": r"nps",
+    "text": r"comment|review|text|feedback|message|body",
+    "unit": r"property|hotel|flight|outlet|branch|unit",
+}
+_WORDS: Final = (
+    (r"cancel|cxl|cncl", "booking.cancelled"),
+    (r"no_?show", "check_in.no_show"),
+    (r"check\w*_?out|depart|^out$", "stay.checked_out"),
+    (r"check\w*_?in|in_?house|arriv|^in$", "stay.arrived"),
+    (r"modif|amend|chang", "booking.modified"),
+    (r"wait_?list", "booking.waitlisted"),
+    (r"confirm|conf$|^conf|booked|reserv|guarant", "booking.confirmed"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Time:
+    column: str
+    form: str
+    doubtful: bool
+    """Whether day and month could be the other way round."""
+
+
+def propose(path: str, source: str) -> str:
+    """The text of a mapping for a file. Raises SourceError where the file cannot be read."""
+    read = _read(path)
+    rows = next(iter(read_rows(path, read, SAMPLE)), None)
+    if rows is None or not rows.frame.height or not rows.frame.columns:
+        raise SourceError(f"{display_name(path)}: there is no row from which a mapping could be proposed")
+    return _Proposal(clean(rows.frame, NULLS), read, source, format_of(path, read)).text()
+
+
+def _read(path: str) -> Read:
+    form = format_of(path, Read())
+    if form != "csv" or path == STDIN:
+        return Read(format=form)  # type: ignore[arg-type]
+    lines = next(iter(read_lines(path, SAMPLE)), (1, []))[1]
+    encoding = "utf-8"
+    try:
+        for line in lines:
+            line.decode()
+    except UnicodeDecodeError:
+        encoding = "cp1252"
+    first = lines[0].decode(encoding, "replace") if lines else ""
+    separator = max(",;\t|", key=first.count)
+    return Read(format="csv", separator=separator if separator in first else ",", encoding=encoding)
+
+
+class _Proposal:
+    def __init__(self, frame: pl.DataFrame, read: Read, source: str, form: str) -> None:
+        self._frame, self._read, self._source, self._form = frame, read, source, form
+        self._used: set[str] = set()
+        self._lines: list[str] = []
+
+    def text(self) -> str:
+        times = [time for name in self._frame.columns if (time := self._time(name)) is not None]
+        found = {what: self._named(what, {time.column for time in times}) for what in _NAMES}
+        decimal = self._decimal(found["amount"])
+        self._head(decimal)
+        self._event(found, times)
+        rest = [name for name in self._frame.columns if name not in self._used]
+        if rest:
+            self._say("", "# Columns that nothing above names. Keep those that are worth it, and no personal data:")
+            self._say("# [events.attributes]")
+            self._lines += [f"# {_key(name)} = {_quote(name)}" for name in rest]
+        return "\n".join(self._lines) + "\n"
+
+    def _say(self, *lines: str) -> None:
+        self._lines += lines
+
+    def _cells(self, name: str) -> pl.Series:
+        return self._frame[name].drop_nulls()
+
+    def _share(self, name: str, read: pl.Series) -> float:
+        cells = self._cells(name)
+        return (len(cells) - read.null_count()) / len(cells) if len(cells) else 0.0
+
+    def _named(self, what: str, but: set[str]) -> str | None:
+        for name in self._frame.columns:
+            if name not in but and self._cells(name).len() and re.search(_NAMES[what], fold(name)):
+                if what in ("amount", "party_size", "nights", "nps") and not self._is_number(name):
+                    continue
+                return name
+        return None
+
+    def _is_number(self, name: str) -> bool:
+        return any(self._share(name, numbers(self._cells(name), mark)) >= FITS for mark in (".", ","))
+
+    def _time(self, name: str) -> _Time | None:
+        cells = self._cells(name)
+        if not len(cells):
+            return None
+        for form in (ISO, *EPOCHS, *_DATES):
+            ms = milliseconds(cells, [form], "UTC")
+            ms = ms.set((~ms.is_between(_EARLIEST, _LATEST)).fill_null(False), None)
+            if self._share(name, ms) >= FITS:
+                other = form.replace("%d/%m", "%m/%d").replace("%d-%m", "%m-%d")
+                doubtful = other != form and self._share(name, milliseconds(cells, [other], "UTC")) >= FITS
+                return _Time(name, form, doubtful)
+        return None
+
+    def _decimal(self, amount: str | None) -> str:
+        if amount is None or self._form not in ("csv", "tsv"):
+            return "."
+        cells = self._cells(amount)
+        fits = {mark: self._share(amount, numbers(cells, mark)) for mark in (".", ",")}
+        return "," if fits[","] > fits["."] else "."
+
+    def _head(self, decimal: str) -> None:
+        self._say(
+            "# Proposed by `rihla map init` from the first rows: read every line, mend it, then `rihla map check`.",
+            "# A plain string is a column; docs/ways-in.md says what else a mapping can do.",
+            f"source = {_quote(self._source)}  # part of every event's id: do not change it later",
+            "",
+            "[read]",
+            f"format = {_quote(self._form)}",
+        )
+        if self._form == "csv" and self._read.separator not in (None, ","):
+            self._say(f"separator = {_quote(self._read.separator or ',')}")
+        if self._read.encoding != "utf-8":
+            self._say(f"encoding = {_quote(self._read.encoding)}  # it is not UTF-8: cp1256 where it is Arabic")
+        if decimal == ",":
+            self._say('decimal = ","')
+        self._say(
+            'zone = "UTC"  # of times without an offset: "Asia/Riyadh"',
+            '# currency = "SAR"       # of amounts that name none',
+            '# country_code = "966"   # of phone numbers without one',
+            "",
+        )
+
+    def _event(self, found: dict[str, str | None], times: list[_Time]) -> None:
+        status, reference = found["status"], found["booking_ref"]
+        key = [name for name in (reference or found["customer"], status) if name] or [self._frame.columns[0]]
+        self._used |= {*key, *filter(None, (found["currency"],))}
+        self._say("[[events]]", 'name = "event"')
+        self._say(
+            f"key = [{', '.join(map(_quote, key))}]  # columns that tell this event from every other of the source"
+        )
+        self._occurred_at(times)
+        for name in ("booking_ref", "unit", "country", "text"):
+            if (column := found[name]) is not None and (column not in self._used or name == "booking_ref"):
+                self._used.add(column)
+                self._say(f"{name} = {_quote(column)}")
+        if (amount := found["amount"]) is not None:
+            self._used.add(amount)
+            currency = f", currency = {_quote(found['currency'])}" if found["currency"] else ""
+            self._say(f"money = {{ amount = {_quote(amount)}{currency} }}")
+        if (score := found["nps"]) is not None:
+            self._used.add(score)
+            self._say(f'survey = {{ instrument = {{ value = "nps" }}, score = {_quote(score)} }}')
+        self._ids(found)
+        self._touchpoint(status)
+        self._medium(found["medium"])
+        typed = {name: found[name] for name in ("party_size", "nights") if found[name]}
+        if typed:
+            self._used |= set(filter(None, typed.values()))
+            self._say("", "[events.fields]", *(f"{name} = {_quote(column or '')}" for name, column in typed.items()))
+
+    def _occurred_at(self, times: list[_Time]) -> None:
+        if not times:
+            column = self._frame.columns[0]
+            self._say("# No column of the first rows is a time: say which one is, and its format.")
+            self._say(f'occurred_at = {{ column = {_quote(column)}, format = "iso" }}')
+            return
+        time, *others = times
+        self._used.add(time.column)
+        doubt = "  # or is the month first?" if time.doubtful else ""
+        self._say(f"occurred_at = {{ column = {_quote(time.column)}, format = {_quote(time.form)} }}{doubt}")
+        for other in others:
+            self._say(f"# {_quote(other.column)} is a time, {other.form}: of an event of its own, [[events]]?")
+
+    def _ids(self, found: dict[str, str | None]) -> None:
+        kinds = {"customer": "customer", "loyalty": "loyalty", "email": "email_sha256", "phone": "phone_sha256"}
+        taken = [(kinds[what], column) for what in kinds if (column := found[what]) is not None]
+        self._used |= {column for _, column in taken}
+        if not taken and found["booking_ref"] is None:
+            self._say("# No column looks like a person's name or number: say whose the rows are.")
+            taken = [("customer", self._frame.columns[0])]
+        if taken:
+            lines = (f"    {{ kind = {_quote(kind)}, column = {_quote(column)} }}," for kind, column in taken)
+            self._say("ids = [", *lines, "]")
+
+    def _touchpoint(self, status: str | None) -> None:
+        counted = [] if status is None else self._cells(status).value_counts(sort=True).rows()
+        self._say("", "[events.touchpoint]  # a name of rihla's catalogue (streams/model/touchpoints.csv), or your own")
+        if status is None:
+            self._say('value = "booking.confirmed"')
+            return
+        self._say(f"column = {_quote(status)}")
+        if len(counted) > FEW:
+            return
+        self._say("[events.touchpoint.table]")
+        for cell, count in counted:
+            meant = _meaning(cell)
+            line = f"{_quote(cell)} = {_quote(meant or '?')}"
+            self._say(
+                f"{line}  # {count} rows" if meant else f"# {line}  {count} rows are dead letters until this is said"
+            )
+
+    def _medium(self, medium: str | None) -> None:
+        counted = [] if medium is None else self._cells(medium).value_counts(sort=True).rows()
+        self._say(
+            "", "[events.medium]  # how customer and company met: web, app, call_centre, in_person, partner, system ..."
+        )
+        if medium is None or len(counted) > FEW:
+            self._say('value = "system"')
+            return
+        self._used.add(medium)
+        self._say(f"column = {_quote(medium)}", 'otherwise = "system"', "[events.medium.table]")
+        for cell, _ in counted:
+            said = word("medium", cell)
+            self._say(f"{_quote(cell)} = {_quote(said)}" if said else f'# {_quote(cell)} = "?"')
+
+
+def _meaning(cell: str) -> str | None:
+    """The touchpoint that a word of a status probably means."""
+    if said := word("touchpoint", cell):
+        return said
+    folded = fold(cell)
+    return next((meant for pattern, meant in _WORDS if re.search(pattern, folded)), None) or next(
+        iter(near(cell)), None
+    )
+
+
+def _quote(text: str | None) -> str:
+    """A basic string of TOML: that of JSON, but for the one octet that JSON leaves as it is."""
+    return json.dumps(text or "", ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quote(name)

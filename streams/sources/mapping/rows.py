@@ -1,0 +1,240 @@
+"""Rows of files as columns of text, whatever the format: CSV, JSON Lines, a JSON array, Parquet, Excel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+
+from streams.sources.events import SourceError
+from streams.sources.files import MAX_LINE_BYTES, STDIN, LongLine, display_name, read_lines
+from streams.sources.mapping.delimited import Unreadable, delimited
+from streams.sources.mapping.json_array import items
+from streams.sources.mapping.model import MappingError, Read
+
+ENDINGS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".xlsx": "excel",
+    ".xls": "excel",
+    ".xlsb": "excel",
+    ".ods": "excel",
+}
+"""Format by the end of a file's name."""
+MAX_COLUMNS = 1_000
+"""Of JSON, where nobody says which are wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows of a file.
+
+    frame: columns of text, nothing trimmed. lines: where each row begins, from 1: its line, or its number in formats
+    without lines. payloads: each row as it stands in the file, or as JSON. unreadable: what is no row.
+    """
+
+    frame: pl.DataFrame
+    lines: Sequence[int]
+    payloads: Sequence[bytes]
+    unreadable: list[Unreadable] = field(default_factory=list)
+    names: Sequence[str] = ()
+    """Columns that the rows have, where the frame does not have them all, or more."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Names of the columns in the file."""
+        return self.names or self.frame.columns
+
+
+def format_of(path: str, read: Read) -> str:
+    """The format of a file. Raises SourceError where nothing says it."""
+    if read.format is not None:
+        return read.format
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes if suffix.lower() not in (".gz", ".gzip")]
+    if suffixes and suffixes[-1] in ENDINGS:
+        return ENDINGS[suffixes[-1]]
+    raise SourceError(f"{display_name(path)}: its name does not say its format: say it in the mapping, read.format")
+
+
+def fixed_columns(form: str) -> bool:
+    """Whether every row of a format has the same columns, so that one that is not there is missing."""
+    return form not in ("jsonl", "json")
+
+
+def read_rows(path: str, read: Read, batch_size: int, wanted: Collection[str] | None = None) -> Iterator[Rows]:
+    """The rows of a file, batch_size at a time. Raises SourceError where it is not of its format.
+
+    wanted: columns that are needed; all without it. Of JSON no others are in the frames, and these always are.
+    """
+    form = format_of(path, read)
+    if path == STDIN and form in ("parquet", "excel"):
+        raise SourceError(f"<stdin>: {form} is read from a file, not from standard input")
+    if form in ("csv", "tsv"):
+        separator = "\t" if form == "tsv" else read.separator or ","
+        for header, records, unreadable in delimited(path, separator, read.encoding, batch_size):
+            columns = list(zip(*(record.cells for record in records), strict=True)) or [()] * len(header)
+            frame = pl.DataFrame(dict(zip(header, columns, strict=True)), schema=dict.fromkeys(header, pl.String))
+            yield Rows(frame, [one.line for one in records], [one.payload for one in records], unreadable)
+    elif form == "jsonl":
+        yield from _json_lines(path, wanted, batch_size)
+    elif form == "json":
+        yield from _json_array(path, wanted, batch_size)
+    elif form == "parquet":
+        yield from _parquet(path, batch_size)
+    else:
+        yield from _excel(path, read.sheet, batch_size)
+
+
+def _json_lines(path: str, wanted: Collection[str] | None, batch_size: int) -> Iterator[Rows]:
+    seen = False
+    for first, lines in read_lines(path, batch_size):
+        objects = _Objects(wanted)
+        for place, line in enumerate(lines, first):
+            if isinstance(line, LongLine):
+                objects.refuse(place, line, f"the line has {line.total} bytes", "too_long")
+            elif line.strip():
+                try:
+                    objects.take(place, line, orjson.loads(line))
+                except orjson.JSONDecodeError as error:
+                    objects.refuse(place, line, f"not JSON: {error}")
+        if not seen and not objects.lines and objects.unreadable:
+            raise SourceError(
+                f"{display_name(path)}: these are no JSON Lines: none of the first {len(objects.unreadable):,} lines "
+                f"is a JSON object ({objects.unreadable[0].detail})"
+            )
+        seen = True
+        yield objects.rows()
+
+
+def _json_array(path: str, wanted: Collection[str] | None, batch_size: int) -> Iterator[Rows]:
+    numbered = enumerate(items(path), 1)
+    while chunk := list(islice(numbered, batch_size)):
+        objects = _Objects(wanted)
+        for number, one in chunk:
+            try:
+                payload = json.dumps(one, ensure_ascii=False).encode()
+            except (UnicodeEncodeError, RecursionError) as error:  # half of a surrogate pair
+                objects.refuse(number, b"", f"cannot be kept: {type(error).__name__}")
+            else:
+                objects.take(number, payload, one)
+        yield objects.rows()
+
+
+class _Objects:
+    """JSON objects to columns: those that are wanted, or the first MAX_COLUMNS, so that no file makes millions."""
+
+    def __init__(self, wanted: Collection[str] | None) -> None:
+        self.lines: list[int] = []
+        self.unreadable: list[Unreadable] = []
+        self._wanted = wanted
+        self._payloads: list[bytes] = []
+        self._flat: list[dict[str, str | None]] = []
+        self._names: dict[str, None] = {}
+
+    def refuse(self, line: int, payload: bytes, detail: str, reason: str = "undecodable") -> None:
+        self.unreadable.append(Unreadable(line, payload[:MAX_LINE_BYTES], reason, detail))
+
+    def take(self, line: int, payload: bytes, one: Any) -> None:
+        if not isinstance(one, dict):
+            return self.refuse(line, payload, "not a JSON object")
+        try:
+            flat = _flat(one)
+        except RecursionError:
+            return self.refuse(line, payload, "nested too deeply")
+        if len(self._names) < MAX_COLUMNS:
+            self._names |= dict.fromkeys(flat)
+        self._flat.append(flat if self._wanted is None else {name: flat.get(name) for name in self._wanted})
+        self.lines.append(line)
+        self._payloads.append(payload)
+        return None
+
+    def rows(self) -> Rows:
+        names = list(self._names)[:MAX_COLUMNS] if self._wanted is None else [*self._wanted]
+        data = {name: [one.get(name) for one in self._flat] for name in names}
+        frame = pl.DataFrame(data or {"": [None] * len(self._flat)}, schema=dict.fromkeys(names or [""], pl.String))
+        return Rows(frame, self.lines, self._payloads, self.unreadable, list(self._names)[:MAX_COLUMNS])
+
+
+def _parquet(path: str, batch_size: int) -> Iterator[Rows]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    first = 1
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size):
+                frame = pl.from_arrow(pa.Table.from_batches([batch]))
+                assert isinstance(frame, pl.DataFrame)
+                yield _typed(frame, first)
+                first += frame.height
+    except (pa.ArrowException, pl.exceptions.PolarsError) as error:
+        raise SourceError(f"{path}: this is no Parquet file: {str(error).splitlines()[0]}") from None
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror or error}") from None
+
+
+def _excel(path: str, sheet: str | None, batch_size: int) -> Iterator[Rows]:
+    try:
+        import fastexcel
+    except ImportError:
+        raise MappingError("Excel files need the extra: pip install 'rihla[excel]'") from None
+    try:
+        book = fastexcel.read_excel(path)
+        if sheet is not None and sheet not in book.sheet_names:
+            raise SourceError(f"{path}: there is no sheet {sheet!r}; there are: {', '.join(book.sheet_names)}")
+        frame = book.load_sheet(0 if sheet is None else sheet, dtypes="string").to_polars()
+    except fastexcel.FastExcelError as error:
+        raise SourceError(f"{path}: this is no Excel file: {str(error).splitlines()[0]}") from None
+    for first in range(0, frame.height, batch_size):
+        yield _typed(frame[first : first + batch_size], first + 2)
+
+
+def _typed(frame: pl.DataFrame, first: int) -> Rows:
+    """Rows of typed columns. Times become ISO 8601, with Z where the column has a zone; lists become JSON."""
+    while structs := [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Struct)]:
+        for name in structs:
+            inner = [f"{name}.{one.name}" for one in frame.schema[name].fields]  # type: ignore[attr-defined]
+            frame = frame.with_columns(pl.col(name).struct.rename_fields(inner)).unnest(name)
+    texts = frame.select(_text(name, dtype) for name, dtype in frame.schema.items())
+    payloads = [orjson.dumps(row) for row in texts.iter_rows(named=True)]
+    return Rows(texts, range(first, first + frame.height), payloads)
+
+
+def _text(name: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if isinstance(dtype, pl.Datetime):
+        if dtype.time_zone is not None:
+            return column.dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+        return column.dt.strftime("%Y-%m-%dT%H:%M:%S%.3f")
+    if isinstance(dtype, pl.List | pl.Array):
+        return column.map_elements(lambda cell: json.dumps(cell.to_list(), default=str), pl.String)
+    if dtype == pl.Binary:
+        return column.bin.encode("hex")
+    return column.cast(pl.String)
+
+
+def _flat(one: dict[str, Any], before: str = "") -> dict[str, str | None]:
+    """Members as text, those of members by dots; arrays as JSON."""
+    found: dict[str, str | None] = {}
+    pending: list[tuple[str, Iterable[tuple[str, Any]]]] = [(before, one.items())]
+    while pending:
+        before, members = pending.pop()
+        for name, value in members:
+            if isinstance(value, dict):
+                pending.append((f"{before}{name}.", value.items()))
+            elif value is None or isinstance(value, str):
+                found[before + name] = value
+            else:
+                found[before + name] = json.dumps(value, ensure_ascii=False)
+    return found

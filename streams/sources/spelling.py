@@ -1,0 +1,116 @@
+"""Words of the closed lists in other spellings, and event ids of other forms. What would be a guess stays as it is."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from difflib import get_close_matches
+from functools import cache
+
+import polars as pl
+
+from schemas.records import CHANNELS, inlined
+from streams.model.catalogue import load
+from streams.model.vocabulary import INSTRUMENTS, UUID
+from streams.sources.event_ids import uuid5s
+
+SOURCE_ID = "source_event_id"
+"""Attribute that keeps an event id that was no UUID."""
+
+_MOST = 10_000
+"""Unknown touchpoints that are counted at once."""
+_JOINED = re.compile(r"[^a-z0-9]+")
+
+
+def fold(word: str) -> str:
+    """A word without case and separators: `Check-In`, `check in` and `CHECK_IN` are one."""
+    return _JOINED.sub("_", word.strip().lower()).strip("_")
+
+
+@cache
+def media() -> tuple[str, ...]:
+    """The words of the field medium."""
+    [field] = [field for field in inlined(CHANNELS[0])["fields"] if field["name"] == "medium"]
+    return tuple(field["type"]["symbols"])
+
+
+@cache
+def _words(what: str) -> dict[str, str]:
+    lists = {"channel": CHANNELS, "medium": media(), "instrument": INSTRUMENTS, "touchpoint": tuple(load())}
+    return {fold(word): word for word in lists[what]}
+
+
+def word(what: str, text: str) -> str | None:
+    """The word of a closed list (channel, medium, instrument, touchpoint) that a text spells; None if none."""
+    return _words(what).get(fold(text))
+
+
+def touchpoint(text: str) -> str:
+    """A touchpoint of the catalogue, in whatever spelling; one that it does not know, as it is written."""
+    return word("touchpoint", text) or text
+
+
+def near(text: str) -> list[str]:
+    """Up to three touchpoints of the catalogue that an unknown one may mean."""
+    names = _words("touchpoint")
+    return [names[one] for one in get_close_matches(fold(text), names, 3, 0.75)]
+
+
+class Unknown:
+    """Touchpoints that the catalogue does not know, counted; the rarest are forgotten where there are very many."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def add(self, events: pl.DataFrame) -> None:
+        """Count those of a batch of events."""
+        for name, count in events["touchpoint"].value_counts().iter_rows():
+            if name not in load():
+                self.counts[name] += count
+        if len(self.counts) > _MOST:
+            self.counts = Counter(dict(self.counts.most_common(_MOST // 2)))
+
+    def lines(self, most: int = 5) -> list[tuple[str, int, str]]:
+        """(name, events, what it may mean) of the most frequent."""
+        return [(name, count, " or ".join(near(name))) for name, count in self.counts.most_common(most)]
+
+
+def respelled(frame: pl.DataFrame) -> pl.DataFrame:
+    """Events of a channel, in the frame form of its schema, with touchpoints, countries and currencies as they are
+    written here, and with nothing in optional fields that hold an empty text."""
+    optional = [name for name in frame.columns if frame.schema[name] == pl.String and name not in _NEEDED]
+    empty = [
+        pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in optional if (frame[name] == "").any()
+    ]
+    changed = [*empty]
+    names = frame["touchpoint"].unique()
+    others = {name: said for name in names if (said := touchpoint(name)) != name}
+    if others:
+        changed.append(pl.col("touchpoint").replace(others))
+    frame = frame.with_columns(changed) if changed else frame
+    if frame["country"].null_count() < frame.height:
+        frame = frame.with_columns(_upper(pl.col("country"), r"^[A-Za-z]{2}$"))
+    if frame["money"].null_count() < frame.height:
+        currency = _upper(pl.col("money").struct.field("currency"), r"^[A-Za-z]{3}$")
+        frame = frame.with_columns(pl.col("money").struct.with_fields(currency))
+    return frame
+
+
+_NEEDED = ("event_id", "touchpoint", "medium")
+
+
+def _upper(code: pl.Expr, form: str) -> pl.Expr:
+    return pl.when(code.str.contains(form)).then(code.str.to_uppercase()).otherwise(code)
+
+
+def source_ids(ids: pl.Series, source: str) -> tuple[pl.Series, pl.Series]:
+    """Event ids as UUIDs, and what they were: (id, original, null where the id was a UUID already or there was none).
+
+    What is no UUID becomes one of version 5, of the source's name and the id.
+    """
+    other = (~ids.str.contains(UUID)).fill_null(False)
+    if not other.any():
+        return ids, pl.Series("original", [None] * len(ids), dtype=pl.String)
+    originals = ids.set(~other, None)
+    named = uuid5s(source, originals.fill_null("").to_list())
+    return ids.zip_with(~other, named), originals

@@ -1,0 +1,143 @@
+"""`rihla map`: what it proposes, what it finds, and the example of docs/ways-in.md."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from streams.cli.main import main
+from streams.sources.adapters import open_source
+from streams.sources.mapping.check import check_file
+from streams.sources.mapping.model import load
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "property-system"
+FILE, MAPPING = str(EXAMPLE / "reservations.csv"), str(EXAMPLE / "mapping.toml")
+
+
+def test_the_example_makes_these_events() -> None:
+    expected = [json.loads(line) for line in (EXAMPLE / "events.jsonl").read_text("utf-8").splitlines()]
+    found = [
+        {"channel": batch.channel, **{name: value for name, value in row.items() if value not in (None, [])}}
+        for batch in open_source(FILE, mapping=MAPPING)
+        for row in batch.frame.to_dicts()
+    ]
+    assert found == expected
+
+
+def test_the_example_is_events_of_json_lines_too(tmp_path: Path) -> None:
+    """What a mapping makes, the form of its own takes without a loss."""
+    mapped = {batch.channel: batch.frame for batch in open_source(FILE, mapping=MAPPING)}
+    for batch in open_source(str(EXAMPLE / "events.jsonl")):
+        assert batch.frame.equals(mapped[batch.channel])
+        assert batch.bad == []
+
+
+def test_check_of_the_example(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(EXAMPLE.iterdir())
+    assert main(["map", "check", FILE, "--mapping", MAPPING]) == 3
+    out = capsys.readouterr().out
+    for said in (
+        "20 rows make 44 events; 1 of them would be dead letters",
+        "1 rows meet the condition of no event",
+        "18 booking.confirmed",
+        "1 column booked_on (bad_time)",
+        "line 13: '31/02/2025 10:00' is no time of the form %d/%m/%Y %H:%M",
+        "1 column pax",
+        "42 of 44 events have customer",
+    ):
+        assert said in out
+    assert sorted(EXAMPLE.iterdir()) == before
+
+
+def test_init_proposes_a_mapping_that_check_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "m.toml"
+    assert main(["map", "init", FILE, "--out", str(out)]) == 0
+    proposed = load(str(out))
+    assert (proposed.source, proposed.read.separator, proposed.read.decimal) == ("reservations", ";", ",")
+    [event] = proposed.events
+    assert event.key == ["res_no", "status"]
+    assert {each.kind: each.column for each in event.ids} == {
+        "customer": "guest_no",
+        "email_sha256": "email",
+        "phone_sha256": "mobile",
+    }
+    report = check_file(FILE, proposed)
+    assert [(label, refused.count) for (label, _), refused in report.refused.items()] == [
+        *(("column booked_on", 1), ("column status", 1))
+    ]
+    assert main(["map", "init", FILE, "--out", str(out)]) == 1
+    assert "writes over nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", 'a"b,c\\d,"e\nf",\n1,2,3,4\n'),
+        ("a.tsv", "x\n1\n"),
+        ("a.jsonl", '{"a.b": {"c": "2025-01-01"}, "\\u007f": "\\u0001"}\n'),
+        ("a.json", '[{"id": 1}]'),
+    ],
+)
+def test_what_init_proposes_is_always_a_mapping(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    assert main(["map", "init", str(tmp_path / name), "--out", str(tmp_path / "m.toml")]) == 0
+    assert check_file(str(tmp_path / name), load(str(tmp_path / "m.toml"))).rows == 1
+
+
+def test_check_finds_what_looks_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        {
+            "id": str(n),
+            "at": "2025-01-01",
+            "what": "stay.arived",
+            "guest": "KIOSK" if n % 2 else f"G{n}",
+            "mail": "null",
+        }
+        for n in range(1, 101)
+    ]
+    pl.DataFrame(rows).write_csv(tmp_path / "a.csv")
+    (tmp_path / "m.toml").write_text(
+        """source = "s"
+[read]
+null = [""]
+[[events]]
+name = "e"
+key = ["id"]
+touchpoint = "what"
+medium = { value = "app" }
+occurred_at = "at"
+ids = [{ kind = "customer", column = "guest" }, { kind = "email_sha256", column = "mail" }]
+"""
+    )
+    assert main(["map", "check", str(tmp_path / "a.csv"), "--mapping", str(tmp_path / "m.toml")]) == 0
+    out = capsys.readouterr().out
+    assert "100 stay.arived: did you mean stay.arrived" in out
+    assert "looks wrong: 50 of the 100 events with customer have the same one, 'KIOSK'" in out
+    assert "100 column mail (no email_sha256)" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("map", "check", "nowhere.csv", "--mapping", MAPPING), "nowhere.csv: there is no such file"),
+        (("map", "check", FILE, "--mapping", "nowhere.toml"), "nowhere.toml"),
+        (("map", "check", FILE, "--mapping", FILE), "reservations.csv"),
+        (("map", "init", "nowhere.csv"), "nowhere.csv"),
+        (("run", FILE), "rihla map init"),
+        (("run", FILE, "--mapping", MAPPING, "--adapter", "jsonl"), "one of both"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 1
+    err = capsys.readouterr().err
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["map", "schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "Rihla mapping"
