@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 from schemas.records import CHANNELS
 from streams.embedded.pipeline import Pipeline, Plan
-from streams.enrich.agent import topic_of
 from streams.errors import RihlaError
 from streams.kafka.batch_producer import BatchProducer
 from streams.kafka.drain import wait_until_drained
 from streams.kafka.observer import Observer
+from streams.topology import channel_topic
 from streams.verify.topics import read
 from streams.verify.verify import verify
 from tests.faults.whole_events import NOW, encoded, events, mixed
@@ -67,7 +67,7 @@ async def fuzz(number: int, seconds: float, folder: Path, made: Callable[[int], 
     plan = Plan(folder, max_restarts=5)
     async with Pipeline(plan, "fuzz", deaths.append) as pipeline:
         outputs = {
-            channel: BatchProducer(pipeline.producer, pipeline.settings.topic(topic_of(channel)))
+            channel: BatchProducer(pipeline.producer, pipeline.settings.topic(channel_topic(channel)))
             for channel in CHANNELS
         }
         async with Observer(pipeline.settings, pipeline.addresses) as observer:
@@ -123,7 +123,7 @@ def _count(client: Any, figures: Figures) -> None:
 
 def _of_channels(pipeline: Pipeline) -> int:
     """Dead letters of the channels' topics."""
-    topics = [pipeline.settings.topic(topic_of(channel)) for channel in CHANNELS]
+    topics = [pipeline.settings.topic(channel_topic(channel)) for channel in CHANNELS]
     return int(pipeline.client.command(f"SELECT count() FROM dead_letters WHERE topic IN {tuple(topics)}"))
 
 
