@@ -117,22 +117,24 @@ def test_funnel(clickhouse: ClickHouse) -> None:
 
 
 def test_funnel_counts_nothing_after_an_ending(clickhouse: ClickHouse) -> None:
-    """a was cancelled, and asked why: booked, lost. b was never heard of between booking and review: booked. c did not show
-    up, and somebody checked it in a day later: booked. d cancelled, was confirmed again, and completed: completed. e has
-    nothing but a review: not booked. f was confirmed again, by the partner, after it had checked in: two days, not minus
-    three, to the arrival. g checked in before it was cancelled: checked_in, lost there."""
+    """a was cancelled, and asked why: booked, lost. b was never heard of between booking and review: booked. c did
+    not show up, and somebody checked it in a day later: booked. d cancelled, was confirmed again, and completed:
+    completed. e has nothing but a review: not booked. f was confirmed again, by the partner, after it had checked in:
+    two days, not minus three, to the arrival. g checked in before it was cancelled: checked_in, lost there."""
     clickhouse.migrated()
     heard = {"booked_at": NOON, "post_travel_interactions": 1}
     rows = [
         journey("a", "B1", NOON, NOON, **heard, cancelled_at=NOON + DAY, status="cancelled"),
         journey("b", "B1", NOON, NOON, **heard, status="booked"),
-        journey("c", "B1", NOON, NOON, **heard, no_show_at=NOON + DAY, checked_in_at=NOON + 2 * DAY, status="checked_in"),
+        journey("c", "B1", NOON, NOON, **heard, no_show_at=NOON + DAY, checked_in_at=NOON + 2 * DAY,
+                status="checked_in"),
         journey("d", "B1", NOON, NOON, **{**heard, "booked_at": NOON + 2 * DAY}, cancelled_at=NOON + DAY,
                 checked_out_at=NOON + 9 * DAY, status="completed"),
         journey("e", "B1", NOON, NOON, post_travel_interactions=1, status="exploring"),
         journey("f", "B1", NOON, NOON, booked_at=NOON + 8 * DAY, checked_in_at=NOON + 5 * DAY,
                 arrived_at=NOON + 7 * DAY, status="booked"),
-        journey("g", "B1", NOON, NOON, **heard, checked_in_at=NOON + DAY, cancelled_at=NOON + 2 * DAY, status="cancelled"),
+        journey("g", "B1", NOON, NOON, **heard, checked_in_at=NOON + DAY, cancelled_at=NOON + 2 * DAY,
+                status="cancelled"),
     ]  # fmt: skip
     clickhouse.write("journeys", frame("journey", *rows))
     assert ask(clickhouse, "funnel") == [
@@ -145,10 +147,10 @@ def test_funnel_counts_nothing_after_an_ending(clickhouse: ClickHouse) -> None:
 
 
 def test_pain_points(clickhouse: ClickHouse) -> None:
-    """payment_failed: 4 times in 3 journeys, scores -1, -1, -1, +1: 3/4 negative; lost after it: one of 3 (cancelled),
-    and one that booked nothing, whose last interaction it was: 2/3; pain 4 x 0.75 x 0.6667 = 2. breakfast: never negative,
-    no pain. Searched, 31 days later, was the last of an open booking, which is not lost. What was answered in a survey, and
-    that one ends a journey, is not where it hurts."""
+    """payment_failed: 4 times in 3 journeys, scores -1, -1, -1, +1: 3/4 negative; lost after it: one of 3
+    (cancelled), and one that booked nothing, whose last interaction it was: 2/3; pain 4 x 0.75 x 0.6667 = 2.
+    breakfast: never negative, no pain. Searched, 31 days later, was the last of an open booking, which is not lost.
+    What was answered in a survey, and that one ends a journey, is not where it hurts."""
     clickhouse.migrated()
     failed = "booking.payment_failed"
     rows = [

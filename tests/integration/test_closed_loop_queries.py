@@ -77,10 +77,10 @@ def test_transitions(filled: ClickHouse) -> None:
 
 
 def test_net_flow(filled: ClickHouse) -> None:
-    """1 January 2024 is a Monday: three moves in its week, three in the next. The three customers began in 1970, without
-    a time of their own here. a and c are negative and b is an advocate, as their moves say. d is no customer any more: what it
-    moved (to advocate) is taken back. e has two identifiers, one of which made it an advocate: merged. f is negative, and
-    nobody saw when."""
+    """1 January 2024 is a Monday: three moves in its week, three in the next. The three customers began in 1970,
+    without a time of their own here. a and c are negative and b is an advocate, as their moves say. d is no customer
+    any more: what it moved (to advocate) is taken back. e has two identifiers, one of which made it an advocate:
+    merged. f is negative, and nobody saw when."""
     window = {"since": "2024-01-01", "until": "2024-02-01"}
     found = [tuple(row.values())[1:] for row in ask(filled, "net_flow", **window)]
     assert found == [("observed", 3, 1, -3, 2), ("observed", 3, 1, 0, -1)]
@@ -109,8 +109,8 @@ def test_net_flow(filled: ClickHouse) -> None:
 
 
 def test_opinions_fade_until_now(filled: ClickHouse) -> None:
-    """a said -1 and c said -1, with weight 1, so both had (-1) / (1 + 1) = -0.5 at that moment. a said so just now, c 60
-    days ago, two half-lives: W = 1/4, -(1/4) / (5/4) = -0.2, which is non-committal. Of b nothing is stored."""
+    """a said -1 and c said -1, with weight 1, so both had (-1) / (1 + 1) = -0.5 at that moment. a said so just now, c
+    60 days ago, two half-lives: W = 1/4, -(1/4) / (5/4) = -0.2, which is non-committal. Of b nothing is stored."""
     now = int(time.time() * 1000)
     said = [
         interaction(f"customer:{name}", now - days * DAY, score=-1.0, score_weight=1.0)
@@ -171,8 +171,8 @@ def _about(aspect: str, score: float | None) -> dict[str, Any]:
 
 
 def test_cases(clickhouse: ClickHouse) -> None:
-    """Resolved at once; resolved, reopened and resolved; answered only; left alone. An improvement was told after 4 hours,
-    which names no case: it is of case 1, resolved after 2; case 2 was not resolved before 10."""
+    """Resolved at once; resolved, reopened and resolved; answered only; left alone. An improvement was told after 4
+    hours, which names no case: it is of case 1, resolved after 2; case 2 was not resolved before 10."""
     clickhouse.migrated()
     cases = [
         {"case_id": "1", "contacts": 1, "first_response_at": NOON + HOUR, "resolved_at": NOON + 2 * HOUR},
@@ -214,7 +214,7 @@ def test_cases(clickhouse: ClickHouse) -> None:
     # Of a unit whose only case nobody has answered, hours are unknown; they were nan.
     alone = ask(clickhouse, "cases", by="unit")[1]
     assert (alone["response_hours"], alone["resolve_hours"], alone["told"]) == (None, None, None)
-    # One that names case 2 is of no other, whenever it comes; and one that names none, of the case resolved last before it.
+    # One that names case 2 is of no other, whenever it comes; one that names none, of the case resolved last before it.
     named = {"touchpoint": "post_travel.improvement_told", "case_id": "2"}
     clickhouse.client.command("TRUNCATE TABLE interactions_store")
     clickhouse.write("interactions", frame("interaction", interaction("customer:a", NOON + 11 * HOUR, **named)))

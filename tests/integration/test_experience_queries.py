@@ -177,10 +177,10 @@ def test_channel_gaps(clickhouse: ClickHouse) -> None:
 
 
 def test_paths(clickhouse: ClickHouse) -> None:
-    """searched is followed by confirmed twice (after 1 and 3 hours) and by nothing once, and that journey was lost: it has
-    been quiet for 31 days. So has B4, which is booked: it is open, not lost. B5 was cancelled, and then asked about it: the
-    cancellation is followed by the survey, which ends the journey and is no drop-off. B6, which searched at last, is too
-    young to be lost."""
+    """searched is followed by confirmed twice (after 1 and 3 hours) and by nothing once, and that journey was lost:
+    it has been quiet for 31 days. So has B4, which is booked: it is open, not lost. B5 was cancelled, and then asked
+    about it: the cancellation is followed by the survey, which ends the journey and is no drop-off. B6, which
+    searched at last, is too young to be lost."""
     clickhouse.migrated()
     searched, confirmed, cancelled = "booking.searched", "booking.confirmed", "booking.cancelled"
     survey = "post_travel.nps_answered"
@@ -277,9 +277,9 @@ def test_repeat(clickhouse: ClickHouse) -> None:
 
 
 def test_repeat_is_not_who_cancels_and_books_again(clickhouse: ClickHouse) -> None:
-    """a cancelled and booked again ten minutes later, and b first booked anew, then cancelled: one booking each. c booked
-    two rooms within the hour: one. d cancelled all: none. e came back after 100 days: two, with a cancelled one between.
-    All but d are mature, of whom e repeated: 1 of 4, margin 196 sqrt(0.25 x 0.75 / 4) = 42.4."""
+    """a cancelled and booked again ten minutes later, and b first booked anew, then cancelled: one booking each. c
+    booked two rooms within the hour: one. d cancelled all: none. e came back after 100 days: two, with a cancelled
+    one between. All but d are mature, of whom e repeated: 1 of 4, margin 196 sqrt(0.25 x 0.75 / 4) = 42.4."""
     clickhouse.migrated()
     minute = HOUR // 60
 

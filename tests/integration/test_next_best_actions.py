@@ -84,7 +84,8 @@ def test_a_manager_calls_negative_customers_of_value(clickhouse: ClickHouse) -> 
 
 
 def test_an_opinion_of_long_ago_calls_for_no_manager(clickhouse: ClickHouse) -> None:
-    """-0.5 at the last event; three half-lives later W = 1 / 8 and S = -1 / 8: -(1/8) / (9/8) = -0.11, non-committal."""
+    """-0.5 at the last event; three half-lives later W = 1 / 8 and S = -1 / 8: -(1/8) / (9/8) = -0.11,
+    non-committal."""
     clickhouse.migrated()
     spend = [{"currency": "SAR", "amount_minor": 90_000}]
     person = customer("a", profile="negative", sentiment_30d=-0.5, evidence=1.0)
@@ -94,7 +95,8 @@ def test_an_opinion_of_long_ago_calls_for_no_manager(clickhouse: ClickHouse) -> 
 
 
 def test_open_critical_alerts_come_first(clickhouse: ClickHouse) -> None:
-    """a's first alert was raised when a was known by a device only; closed ones, and others of less gravity, do not count."""
+    """a's first alert was raised when a was known by a device only; closed ones, and others of less gravity, do not
+    count."""
     clickhouse.migrated()
     at = {"occurred_at": NOW - DAY, "raised_at": NOW - DAY, "severity": "critical", "rule": "halal_breach"}
     alerts = [
