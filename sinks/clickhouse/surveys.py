@@ -1,9 +1,10 @@
 """Which touchpoints ask or tell how it was, rather than being what it was: surveys and reviews, by their names.
 
-Their scores are of the journey, so no query may take them for places where it hurts or where customers are lost. A
-query may hold
+Their scores are of the journey, so no query may take them for places where it hurts or where customers are lost. The text
+of a query may hold
 
-{is_survey} whether the column `touchpoint` is one of them, as a condition"""
+    {is_survey}   whether the column `touchpoint` is one of them, as a condition
+"""
 
 from __future__ import annotations
 

@@ -270,10 +270,19 @@ def test_a_customer_is_found_by_any_identifier(clickhouse: ClickHouse, by: str) 
     }
     clickhouse.write("cases", frame("case", case))
     alert = {"alert_id": "1", "rule": "halal_breach", "customer_id": "a", "occurred_at": NOON, "raised_at": NOON}
-    clickhouse.write("alerts", frame("alert", alert, {**alert, "alert_id": "2", "closed_at": NOON}))
-    clickhouse.write("moves", frame("move", move(1, "a", "non_committal", "negative", unit="H1")))
+    # The third was raised, and the second move seen, while the device named nobody else.
+    early = {
+        **alert,
+        "alert_id": "3",
+        "rule": "repeated_failure",
+        "customer_id": "device:d",
+        "occurred_at": NOON - HOUR,
+    }
+    clickhouse.write("alerts", frame("alert", alert, {**alert, "alert_id": "2", "closed_at": NOON}, early))
+    moves = [move(1, "a", "non_committal", "negative"), move(2, "device:d", "non_committal", "negative", 1, unit="H1")]
+    clickhouse.write("moves", frame("move", *moves))
     said = [
-        interaction("customer:a", NOON, touchpoint="stay.complaint_made", unit="H1", score=-0.5),
+        interaction("customer:a", NOON, touchpoint="stay.complaint_made", unit="H1", score=-0.5, score_weight=1.0),
         interaction("device:d", NOON + HOUR, touchpoint="booking.page_viewed"),
         interaction("customer:b", NOON),
     ]
@@ -283,7 +292,8 @@ def test_a_customer_is_found_by_any_identifier(clickhouse: ClickHouse, by: str) 
     assert row["identifiers"] == ["customer:a", "device:d"]
     assert [open_journey[:2] for open_journey in row["open_journeys"]] == [("a/R1", "booked")]
     assert [open_case[0] for open_case in row["open_cases"]] == ["K1"]
-    assert [open_alert[1] for open_alert in row["open_alerts"]] == ["halal_breach"]
+    assert [open_alert[1] for open_alert in row["open_alerts"]] == ["halal_breach", "repeated_failure"]
+    assert (row["profile_now"], round(row["sentiment_now"], 3)) == ("non_committal", 0.0)  # -0.5, years ago
     assert [contact[1] for contact in row["last_contacts"]] == ["booking.page_viewed", "stay.complaint_made"]
     assert row["last_move"][0][1:] == ("non_committal", "negative", "booking.confirmed", "H1")
     assert row["preferences"][0][:3] == ("diet", "halal", 3)
@@ -300,18 +310,27 @@ def test_nobody_is_no_row_and_no_identifier_is_refused(filled: ClickHouse) -> No
 
 
 def test_service_recovery(clickhouse: ClickHouse) -> None:
-    """Two cases resolved: one after 10 hours with one contact, from -0.5 to 0.7; the other has no score after."""
+    """Three cases resolved: one after 10 hours with one contact, from -0.5 to 0.7; one has no score after; one had been
+    reopened, so one contact was not enough, and its customer was told of an improvement before it was resolved."""
     clickhouse.migrated()
     cases = [
         {"case_id": "1", "customer_id": "a", "contacts": 1, "resolved_at": NOON + 10 * HOUR},
+        {
+            "case_id": "5",
+            "customer_id": "c",
+            "contacts": 1,
+            "reopened_at": NOON + HOUR,
+            "resolved_at": NOON + 15 * HOUR,
+        },
         {"case_id": "2", "customer_id": "b", "contacts": 2, "resolved_at": NOON + 20 * HOUR},
         {"case_id": "3", "customer_id": "b", "contacts": 2, "status": "open"},
         {"case_id": "4", "customer_id": "b", "contacts": 0, "opened_at": None, "resolved_at": NOON},
     ]
     what = {"touchpoint": "stay.complaint_made", "status": "resolved", "opened_at": NOON}
     clickhouse.write("cases", frame("case", *({**what, **case} for case in cases)))
-    clickhouse.write("customers", frame("customer", *({"customer_id": name, "value": name} for name in "ab")))
+    clickhouse.write("customers", frame("customer", *({"customer_id": name, "value": name} for name in "abc")))
     said = [
+        interaction("customer:c", NOON + 2 * HOUR, touchpoint="post_travel.improvement_told"),
         interaction("customer:a", NOON - HOUR, score=-0.5),
         interaction("customer:a", NOON - 40 * DAY, score=0.9),
         interaction("customer:a", NOON + 11 * HOUR, score=0.7, touchpoint="post_travel.improvement_told"),
@@ -321,15 +340,15 @@ def test_service_recovery(clickhouse: ClickHouse) -> None:
     assert ask(clickhouse, "service_recovery") == [
         {
             "touchpoint": "stay.complaint_made",
-            "cases": 2,
-            "first_contact": 50.0,
+            "cases": 3,
+            "first_contact": 33.3,
             "hours": 15.0,
             "compared": 1,
             "before": -0.5,
             "after": 0.7,
             "change": 1.2,
             "recovered": 100.0,
-            "told": 50.0,
+            "told": 33.3,
         }
     ]
 

@@ -1,4 +1,4 @@
-"""Named queries of the loop, of profiles and of sentiment against a second reading, in plain Python, on simulated people.
+"""Named queries of the loop, profiles and sentiment against a second reading, in plain Python, on simulated people.
 
 The queries read the views of the real engine; the second reading is of the log of events itself, with customers and
 journeys as `streams.verify` recomputes them. Neither shares a line with the other.

@@ -86,7 +86,7 @@ FROM
             SELECT
                 t.*,
                 greatest(ifNull(t.opened_at, t.reopened_at), ifNull(t.reopened_at, t.opened_at)) AS since,
-                m.told_at AS told_at
+                ifNull(m.told_at, toDateTime64(0, 3, 'UTC')) AS told_at
             FROM {database}.cases_store AS t FINAL
             LEFT ANY JOIN {database}.improvements_told AS m ON m.customer_id = t.customer_id AND m.case_id = t.case_id
         )
