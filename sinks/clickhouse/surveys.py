@@ -1,7 +1,7 @@
 """Which touchpoints ask or tell how it was, rather than being what it was: surveys and reviews, by their names.
 
-Their scores are of the journey, so no query may take them for places where it hurts or where customers are lost. The text
-of a query may hold
+Their scores are of the journey, so no query may take them for places where it hurts or customers are lost. The text of
+a query may hold
 
     {is_survey}   whether the column `touchpoint` is one of them, as a condition
 """

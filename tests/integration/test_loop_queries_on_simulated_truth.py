@@ -134,6 +134,19 @@ def test_sentiment_now_is_that_of_the_last_event_faded(world: World) -> None:
         assert found == (pytest.approx(total / (sum(weights) + 1), rel=1e-6, abs=1e-12) if weights else None), who
 
 
+def test_one_customer_now_is_as_in_the_view(world: World) -> None:
+    who = max(world.truth.customers.to_dicts(), key=lambda person: person["interactions"])["customer_id"]
+    (row,) = world.ask("customer", id=who)
+    ((sentiment, profile),) = world.clickhouse.rows(
+        f"SELECT sentiment_now, profile_now FROM customers_now WHERE customer_id = '{who}'"
+    )
+    assert row["sentiment_now"] == pytest.approx(sentiment, rel=1e-4)
+    assert (row["profile_now"], row["interactions"]) == (
+        profile,
+        len([e for e in world.events if e["customer_id"] == who]),
+    )
+
+
 def test_channels_and_staff(world: World) -> None:
     overall = mean(event["score"] for event in world.events if event["score"] is not None)
     expected: dict[Any, Row] = {}

@@ -46,8 +46,9 @@ SELECT
     c.profile AS profile,
     c.sentiment_30d AS sentiment_30d,
     c.evidence AS evidence,
-    f.sentiment_now AS sentiment_now,
-    f.profile_now AS profile_now,
+    -- As in the view customers_now, from the interactions that are read here anyway.
+    if(i.scores = 0, NULL, i.felt / (i.weight + 1)) AS sentiment_now,
+    multiIf(ifNull(sentiment_now, 0) <= -0.25, 'negative', ifNull(sentiment_now, 0) >= 0.25, 'advocate', 'non_committal') AS profile_now,
     m.moves AS last_move,
     c.interactions AS interactions,
     c.first_event_at AS first_event_at,
@@ -62,8 +63,6 @@ SELECT
     n.action AS next_action,
     n.reason AS reason
 FROM customers AS c
-LEFT ANY JOIN (SELECT customer_id, sentiment_now, profile_now FROM customers_now WHERE customer_id IN who) AS f
-    ON f.customer_id = c.customer_id
 LEFT ANY JOIN
 (
     SELECT customer_id, sumMap(spend) AS spend,
@@ -88,8 +87,14 @@ LEFT ANY JOIN
 LEFT ANY JOIN
 (
     SELECT customer_id, arraySlice(arrayReverseSort(x -> x.1, groupArray((occurred_at, toString(touchpoint),
-        ifNull(toString(unit), ''), score, ifNull(text, '')))), 1, 10) AS contacts
-    FROM interactions WHERE customer_id IN who GROUP BY customer_id
+        ifNull(toString(unit), ''), score, ifNull(text, '')))), 1, 10) AS contacts,
+        count(score) AS scores, sumIf(a, score IS NOT NULL) AS weight, sumIf(a * ifNull(score, 0), score IS NOT NULL) AS felt
+    FROM
+    (
+        SELECT *, ifNull(score_weight, 0) * exp2(-dateDiff('millisecond', occurred_at, now64(3)) / 86400000 / 30) AS a
+        FROM interactions WHERE customer_id IN who
+    )
+    GROUP BY customer_id
 ) AS i ON i.customer_id = c.customer_id
 LEFT ANY JOIN
 (
