@@ -116,9 +116,41 @@ def test_funnel(clickhouse: ClickHouse) -> None:
     assert ask(clickhouse, "funnel", since="2025-01-01") == []
 
 
+def test_funnel_counts_nothing_after_an_ending(clickhouse: ClickHouse) -> None:
+    """a was cancelled, and asked why: booked, lost. b was never heard of between booking and review: booked. c did
+    not show up, and somebody checked it in a day later: booked. d cancelled, was confirmed again, and completed:
+    completed. e has nothing but a review: not booked. f was confirmed again, by the partner, after it had checked in:
+    two days, not minus three, to the arrival. g checked in before it was cancelled: checked_in, lost there."""
+    clickhouse.migrated()
+    heard = {"booked_at": NOON, "post_travel_interactions": 1}
+    rows = [
+        journey("a", "B1", NOON, NOON, **heard, cancelled_at=NOON + DAY, status="cancelled"),
+        journey("b", "B1", NOON, NOON, **heard, status="booked"),
+        journey("c", "B1", NOON, NOON, **heard, no_show_at=NOON + DAY, checked_in_at=NOON + 2 * DAY,
+                status="checked_in"),
+        journey("d", "B1", NOON, NOON, **{**heard, "booked_at": NOON + 2 * DAY}, cancelled_at=NOON + DAY,
+                checked_out_at=NOON + 9 * DAY, status="completed"),
+        journey("e", "B1", NOON, NOON, post_travel_interactions=1, status="exploring"),
+        journey("f", "B1", NOON, NOON, booked_at=NOON + 8 * DAY, checked_in_at=NOON + 5 * DAY,
+                arrived_at=NOON + 7 * DAY, status="booked"),
+        journey("g", "B1", NOON, NOON, **heard, checked_in_at=NOON + DAY, cancelled_at=NOON + 2 * DAY,
+                status="cancelled"),
+    ]  # fmt: skip
+    clickhouse.write("journeys", frame("journey", *rows))
+    assert ask(clickhouse, "funnel") == [
+        (1, "booked", 6, 100.0, None, 1, None),
+        (2, "checked_in", 3, 50.0, 50.0, 1, 1.0),
+        (3, "in_stay", 2, 33.3, 66.7, 0, 2.0),
+        (4, "completed", 1, 16.7, 50.0, 0, None),
+        (5, "post_travel", 1, 16.7, 100.0, 0, None),
+    ]
+
+
 def test_pain_points(clickhouse: ClickHouse) -> None:
-    """payment_failed: 4 times in 3 journeys, scores -1, -1, -1, +1: 3/4 negative; lost after it: one of 3 (cancelled),
-    and one whose last interaction it was: 2/3; pain 4 x 0.75 x 0.6667 = 2. breakfast: never negative, no pain."""
+    """payment_failed: 4 times in 3 journeys, scores -1, -1, -1, +1: 3/4 negative; lost after it: one of 3
+    (cancelled), and one that booked nothing, whose last interaction it was: 2/3; pain 4 x 0.75 x 0.6667 = 2.
+    breakfast: never negative, no pain. Searched, 31 days later, was the last of an open booking, which is not lost.
+    What was answered in a survey, and that one ends a journey, is not where it hurts."""
     clickhouse.migrated()
     failed = "booking.payment_failed"
     rows = [
@@ -129,6 +161,8 @@ def test_pain_points(clickhouse: ClickHouse) -> None:
         interaction("customer:c", NOON + 2, booking_ref="B1", touchpoint="stay.breakfast_served", score=0.5),
         interaction("customer:c", NOON + 3, booking_ref="B1", touchpoint="stay.checked_out"),
         interaction("customer:z", NOON, touchpoint="booking.searched"),
+        interaction("customer:d", NOON + 31 * DAY, booking_ref="B1", touchpoint="booking.searched", score=-1.0),
+        interaction("customer:a", NOON + 5, booking_ref="B1", touchpoint="post_travel.nps_answered", score=-1.0),
     ]
     clickhouse.write("interactions", frame("interaction", *rows))
     clickhouse.write(
@@ -136,13 +170,14 @@ def test_pain_points(clickhouse: ClickHouse) -> None:
         frame(
             "journey",
             journey("a", "B1", NOON, NOON + 5, status="cancelled", cancelled_at=NOON + 5),
-            journey("b", "B1", NOON, NOON, status="booked"),
+            journey("b", "B1", NOON, NOON, status="exploring", booking_interactions=1),
             journey("c", "B1", NOON, NOON + 3, status="completed", checked_out_at=NOON + 3),
+            journey("d", "B1", NOON, NOON + 31 * DAY, status="booked", booked_at=NOON, booking_interactions=1),
         ),
     )
     assert ask(clickhouse, "pain_points") == [
         (failed, 4, 0.75, 0.6667, 2.0, -0.5, 3),
-        ("booking.searched", 1, 0.0, 0.0, 0.0, None, 0),
+        ("booking.searched", 2, 1.0, 0.0, 0.0, -1.0, 1),
         ("stay.breakfast_served", 1, 0.0, 0.0, 0.0, 0.5, 1),
         ("stay.checked_out", 1, 0.0, 0.0, 0.0, None, 1),
     ]

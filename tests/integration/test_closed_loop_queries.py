@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import Any
 
@@ -76,10 +77,68 @@ def test_transitions(filled: ClickHouse) -> None:
 
 
 def test_net_flow(filled: ClickHouse) -> None:
-    """1 January 2024 is a Monday: three moves in its week, three in the next."""
-    found = [tuple(row.values())[1:] for row in ask(filled, "net_flow")]
-    assert found == [(3, 1, -3, 2), (3, 1, 0, -1)]
-    assert str(ask(filled, "net_flow")[0]["week"]) == "2024-01-01"
+    """1 January 2024 is a Monday: three moves in its week, three in the next. The three customers began in 1970,
+    without a time of their own here. a and c are negative and b is an advocate, as their moves say. d is no customer
+    any more: what it moved (to advocate) is taken back. e has two identifiers, one of which made it an advocate:
+    merged. f is negative, and nobody saw when."""
+    window = {"since": "2024-01-01", "until": "2024-02-01"}
+    found = [tuple(row.values())[1:] for row in ask(filled, "net_flow", **window)]
+    assert found == [("observed", 3, 1, -3, 2), ("observed", 3, 1, 0, -1)]
+    assert str(ask(filled, "net_flow", **window)[0]["week"]) == "2024-01-01"
+    filled.write("moves", frame("move", move(8, "d", "non_committal", "advocate", 15)))
+    more = [{"customer_id": "e", "profile": "advocate"}, {"customer_id": "f", "profile": "negative"}]
+    filled.write("customers", frame("customer", *({**person, "first_event_at": NOON} for person in more)))
+    names = [{"kind": kind, "value": "e", "root": "customer:e", "customer_id": "e"} for kind in ("customer", "device")]
+    filled.write("identities", frame("identity", *names))
+    rows = ask(filled, "net_flow")
+    assert [(str(row.pop("week")), *row.values()) for row in rows] == [
+        ("1970-01-01", "began", 3, 0, 3, 0),
+        ("2024-01-01", "began", 2, 0, 2, 0),
+        ("2024-01-01", "observed", 3, 1, -3, 2),
+        ("2024-01-08", "observed", 3, 1, 0, -1),
+        ("2024-01-15", "observed", 1, 0, -1, 1),
+        ("None", "merged", 2, 0, 0, 0),
+        ("None", "unobserved", 1, 1, -1, 0),
+    ]
+    by_profile = {row["profile"]: row["customers"] for row in ask(filled, "profiles")}
+    assert by_profile == {"negative": 3, "advocate": 2}
+    assert {name: sum(row[name] for row in rows) for name in by_profile} == by_profile
+    assert sum(row["non_committal"] for row in rows) == 0
+    each = filled.rows("SELECT customer_id, sum(customers) FROM profile_flow GROUP BY customer_id ORDER BY customer_id")
+    assert each == [("a", 1), ("b", 1), ("c", 1), ("d", 0), ("e", 1), ("f", 1)]
+
+
+def test_opinions_fade_until_now(filled: ClickHouse) -> None:
+    """a said -1 and c said -1, with weight 1, so both had (-1) / (1 + 1) = -0.5 at that moment. a said so just now, c
+    60 days ago, two half-lives: W = 1/4, -(1/4) / (5/4) = -0.2, which is non-committal. Of b nothing is stored."""
+    now = int(time.time() * 1000)
+    said = [
+        interaction(f"customer:{name}", now - days * DAY, score=-1.0, score_weight=1.0)
+        for name, days in (("a", 0), ("c", 60))
+    ]
+    filled.write("interactions", frame("interaction", *said))
+    felt = "SELECT customer_id, profile, profile_now, round(sentiment_now, 3) FROM customers_now ORDER BY customer_id"
+    assert filled.rows(felt) == [
+        ("a", "negative", "negative", -0.5),
+        ("b", "advocate", "non_committal", None),
+        ("c", "negative", "non_committal", -0.2),
+    ]
+    assert [(r["profile"], r["customers"]) for r in ask(filled, "profiles")] == [("negative", 2), ("advocate", 1)]
+    faded = [(r["profile"], r["customers"], r["sentiment_30d"]) for r in ask(filled, "profiles", as_of="now")]
+    assert faded == [("negative", 1, -0.5), ("non_committal", 2, -0.2)]
+    rows = ask(filled, "net_flow", as_of="now")
+    assert [sum(row[name] for row in rows) for name in ("negative", "non_committal", "advocate")] == [1, 2, 0]
+    assert tuple(rows[-1].values()) == (None, "faded", 2, -1, 2, -1)
+    # Only a, who has spent 300 of 400 SAR, is negative now; so it is at the last events, as c has spent nothing.
+    assert [tuple(r.values())[:3] for r in ask(filled, "value_at_risk", as_of="now")] == [
+        ("SAR", 1, 30000),
+        ("USD", 1, 500),
+    ]
+    filled.client.command("TRUNCATE TABLE interactions_store")
+    assert ask(filled, "value_at_risk", as_of="now") == []
+    for name in ("profiles", "value_at_risk", "net_flow"):
+        with pytest.raises(Exception, match="as_of is one of"):
+            ask(filled, name, as_of="yesterday")
 
 
 def test_value_at_risk(filled: ClickHouse) -> None:
@@ -112,7 +171,8 @@ def _about(aspect: str, score: float | None) -> dict[str, Any]:
 
 
 def test_cases(clickhouse: ClickHouse) -> None:
-    """Resolved at once; resolved, reopened and resolved; answered only; left alone."""
+    """Resolved at once; resolved, reopened and resolved; answered only; left alone. An improvement was told after 4
+    hours, which names no case: it is of case 1, resolved after 2; case 2 was not resolved before 10."""
     clickhouse.migrated()
     cases = [
         {"case_id": "1", "contacts": 1, "first_response_at": NOON + HOUR, "resolved_at": NOON + 2 * HOUR},
@@ -151,6 +211,20 @@ def test_cases(clickhouse: ClickHouse) -> None:
         "contacts": 1.5,
         "told": 50.0,
     }
+    # Of a unit whose only case nobody has answered, hours are unknown; they were nan.
+    alone = ask(clickhouse, "cases", by="unit")[1]
+    assert (alone["response_hours"], alone["resolve_hours"], alone["told"]) == (None, None, None)
+    # One that names case 2 is of no other, whenever it comes; one that names none, of the case resolved last before it.
+    named = {"touchpoint": "post_travel.improvement_told", "case_id": "2"}
+    clickhouse.client.command("TRUNCATE TABLE interactions_store")
+    clickhouse.write("interactions", frame("interaction", interaction("customer:a", NOON + 11 * HOUR, **named)))
+    told = "SELECT customer_id, case_id FROM improvements_told"
+    assert (ask(clickhouse, "cases")[0]["told"], clickhouse.rows(told)) == (50.0, [("a", "2")])
+    unnamed = interaction("customer:a", NOON + 12 * HOUR, touchpoint="post_travel.improvement_told")
+    early = interaction("customer:a", NOON + HOUR, touchpoint="post_travel.improvement_told")
+    clickhouse.client.command("TRUNCATE TABLE interactions_store")
+    clickhouse.write("interactions", frame("interaction", unnamed, early))
+    assert clickhouse.rows(told) == [("a", "2")]
     assert [(r["segment"], r["cases"]) for r in ask(clickhouse, "cases", by="unit")] == [("H1", 3), ("H2", 1)]
     assert ask(clickhouse, "cases", by="month", since="2024-01-02") == []
     with pytest.raises(Exception, match="by is one of"):
@@ -169,8 +243,7 @@ def test_alert_response(clickhouse: ClickHouse) -> None:
     clickhouse.write("alerts", frame("alert", *({**given, **row} for row in rows)))
     first, second = (tuple(row.values())[:-1] for row in ask(clickhouse, "alert_response"))
     assert first == ("detractor", 3, 2, 1, 66.7, 1.5, 4.0)
-    assert second[:5] == ("halal_breach", 1, 0, 0, 100.0)
-    assert second[6] == 1.0
+    assert second == ("halal_breach", 1, 0, 0, 100.0, None, 1.0)  # closed without a reaction: its hours are unknown
     assert [row["segment"] for row in ask(clickhouse, "alert_response", by="unit")] == ["", "H1"]
 
 
@@ -197,10 +270,19 @@ def test_a_customer_is_found_by_any_identifier(clickhouse: ClickHouse, by: str) 
     }
     clickhouse.write("cases", frame("case", case))
     alert = {"alert_id": "1", "rule": "halal_breach", "customer_id": "a", "occurred_at": NOON, "raised_at": NOON}
-    clickhouse.write("alerts", frame("alert", alert, {**alert, "alert_id": "2", "closed_at": NOON}))
-    clickhouse.write("moves", frame("move", move(1, "a", "non_committal", "negative", unit="H1")))
+    # The third was raised, and the second move seen, while the device named nobody else.
+    early = {
+        **alert,
+        "alert_id": "3",
+        "rule": "repeated_failure",
+        "customer_id": "device:d",
+        "occurred_at": NOON - HOUR,
+    }
+    clickhouse.write("alerts", frame("alert", alert, {**alert, "alert_id": "2", "closed_at": NOON}, early))
+    moves = [move(1, "a", "non_committal", "negative"), move(2, "device:d", "non_committal", "negative", 1, unit="H1")]
+    clickhouse.write("moves", frame("move", *moves))
     said = [
-        interaction("customer:a", NOON, touchpoint="stay.complaint_made", unit="H1", score=-0.5),
+        interaction("customer:a", NOON, touchpoint="stay.complaint_made", unit="H1", score=-0.5, score_weight=1.0),
         interaction("device:d", NOON + HOUR, touchpoint="booking.page_viewed"),
         interaction("customer:b", NOON),
     ]
@@ -210,7 +292,8 @@ def test_a_customer_is_found_by_any_identifier(clickhouse: ClickHouse, by: str) 
     assert row["identifiers"] == ["customer:a", "device:d"]
     assert [open_journey[:2] for open_journey in row["open_journeys"]] == [("a/R1", "booked")]
     assert [open_case[0] for open_case in row["open_cases"]] == ["K1"]
-    assert [open_alert[1] for open_alert in row["open_alerts"]] == ["halal_breach"]
+    assert [open_alert[1] for open_alert in row["open_alerts"]] == ["halal_breach", "repeated_failure"]
+    assert (row["profile_now"], round(row["sentiment_now"], 3)) == ("non_committal", 0.0)  # -0.5, years ago
     assert [contact[1] for contact in row["last_contacts"]] == ["booking.page_viewed", "stay.complaint_made"]
     assert row["last_move"][0][1:] == ("non_committal", "negative", "booking.confirmed", "H1")
     assert row["preferences"][0][:3] == ("diet", "halal", 3)
@@ -227,18 +310,27 @@ def test_nobody_is_no_row_and_no_identifier_is_refused(filled: ClickHouse) -> No
 
 
 def test_service_recovery(clickhouse: ClickHouse) -> None:
-    """Two cases resolved: one after 10 hours with one contact, from -0.5 to 0.7; the other has no score after."""
+    """Three cases resolved: one after 10 hours with one contact, from -0.5 to 0.7; one has no score after; one had been
+    reopened, so one contact was not enough, and its customer was told of an improvement before it was resolved."""
     clickhouse.migrated()
     cases = [
         {"case_id": "1", "customer_id": "a", "contacts": 1, "resolved_at": NOON + 10 * HOUR},
+        {
+            "case_id": "5",
+            "customer_id": "c",
+            "contacts": 1,
+            "reopened_at": NOON + HOUR,
+            "resolved_at": NOON + 15 * HOUR,
+        },
         {"case_id": "2", "customer_id": "b", "contacts": 2, "resolved_at": NOON + 20 * HOUR},
         {"case_id": "3", "customer_id": "b", "contacts": 2, "status": "open"},
         {"case_id": "4", "customer_id": "b", "contacts": 0, "opened_at": None, "resolved_at": NOON},
     ]
     what = {"touchpoint": "stay.complaint_made", "status": "resolved", "opened_at": NOON}
     clickhouse.write("cases", frame("case", *({**what, **case} for case in cases)))
-    clickhouse.write("customers", frame("customer", *({"customer_id": name, "value": name} for name in "ab")))
+    clickhouse.write("customers", frame("customer", *({"customer_id": name, "value": name} for name in "abc")))
     said = [
+        interaction("customer:c", NOON + 2 * HOUR, touchpoint="post_travel.improvement_told"),
         interaction("customer:a", NOON - HOUR, score=-0.5),
         interaction("customer:a", NOON - 40 * DAY, score=0.9),
         interaction("customer:a", NOON + 11 * HOUR, score=0.7, touchpoint="post_travel.improvement_told"),
@@ -248,15 +340,15 @@ def test_service_recovery(clickhouse: ClickHouse) -> None:
     assert ask(clickhouse, "service_recovery") == [
         {
             "touchpoint": "stay.complaint_made",
-            "cases": 2,
-            "first_contact": 50.0,
+            "cases": 3,
+            "first_contact": 33.3,
             "hours": 15.0,
             "compared": 1,
             "before": -0.5,
             "after": 0.7,
             "change": 1.2,
             "recovered": 100.0,
-            "told": 50.0,
+            "told": 33.3,
         }
     ]
 

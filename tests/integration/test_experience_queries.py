@@ -177,9 +177,13 @@ def test_channel_gaps(clickhouse: ClickHouse) -> None:
 
 
 def test_paths(clickhouse: ClickHouse) -> None:
-    """searched is followed by confirmed twice (after 1 and 3 hours) and by nothing once, and that journey was lost."""
+    """searched is followed by confirmed twice (after 1 and 3 hours) and by nothing once, and that journey was lost:
+    it has been quiet for 31 days. So has B4, which is booked: it is open, not lost. B5 was cancelled, and then asked
+    about it: the cancellation is followed by the survey, which ends the journey and is no drop-off. B6, which
+    searched at last, is too young to be lost."""
     clickhouse.migrated()
-    searched, confirmed = "booking.searched", "booking.confirmed"
+    searched, confirmed, cancelled = "booking.searched", "booking.confirmed", "booking.cancelled"
+    survey = "post_travel.nps_answered"
     write(
         clickhouse,
         "interactions",
@@ -191,6 +195,10 @@ def test_paths(clickhouse: ClickHouse) -> None:
                 ("B2", 0, searched),
                 ("B2", 3, confirmed),
                 ("B3", 0, searched),
+                ("B4", 2, confirmed),
+                ("B5", 0, cancelled),
+                ("B5", 24, survey),
+                ("B6", 31 * 24, searched),
             )
         ),
     )
@@ -198,16 +206,37 @@ def test_paths(clickhouse: ClickHouse) -> None:
         clickhouse,
         "journeys",
         *(
-            journey(f"B{n}", f"B{n}", NOON, NOON, status=status)
-            for n, status in enumerate(("completed", "completed", "exploring"), 1)
+            journey(f"B{n}", f"B{n}", NOON, NOON + hours * HOUR, status=status, booking_interactions=1)
+            for n, (status, hours) in enumerate(
+                (("completed", 1), ("completed", 3), ("exploring", 0), ("booked", 2), ("cancelled", 24),
+                 ("exploring", 31 * 24)), 1)
         ),
-    )
+    )  # fmt: skip
     assert ask(clickhouse, "paths") == [
-        (searched, confirmed, 2, 0.6667, 2.0, 0.3333),
-        (searched, "(end)", 1, 0.3333, None, 0.3333),
-        (confirmed, "(end)", 2, 1.0, None, 0.0),
+        (searched, "(end)", 2, 0.5, None, 0.25),
+        (searched, confirmed, 2, 0.5, 2.0, 0.25),
+        (confirmed, "(end)", 3, 1.0, None, 0.0),
+        (cancelled, survey, 1, 1.0, 24.0, 0.0),
+        (survey, "(end)", 1, 1.0, None, 0.0),
     ]
-    assert ask(clickhouse, "paths", touchpoint=searched, next="1") == [(searched, confirmed, 2, 0.6667, 2.0, 0.3333)]
+    assert ask(clickhouse, "paths", touchpoint=searched, next="1") == [(searched, "(end)", 2, 0.5, None, 0.25)]
+
+
+def test_paths_are_not_cut_at_the_edge_of_the_window(clickhouse: ClickHouse) -> None:
+    """Of a journey that searched at noon and confirmed at one, the first half hour holds the search: what came next is
+    known all the same, and the confirmation is not counted itself."""
+    clickhouse.migrated()
+    write(
+        clickhouse,
+        "interactions",
+        interaction("customer:a", NOON, booking_ref="B1", touchpoint="booking.searched"),
+        interaction("customer:a", NOON + HOUR, booking_ref="B1", touchpoint="booking.confirmed"),
+    )
+    write(clickhouse, "journeys", journey("a", "B1", NOON, NOON + HOUR, status="booked", booking_interactions=2))
+    window = {"since": "2024-01-01 12:00:00", "until": "2024-01-01 12:30:00"}
+    assert ask(clickhouse, "paths", **window) == [("booking.searched", "booking.confirmed", 1, 1.0, 1.0, 0.0)]
+    later = {"since": "2024-01-01 12:30:00"}
+    assert ask(clickhouse, "paths", **later) == [("booking.confirmed", "(end)", 1, 1.0, None, 0.0)]
 
 
 def test_time_between_stages(clickhouse: ClickHouse) -> None:
@@ -247,6 +276,37 @@ def test_repeat(clickhouse: ClickHouse) -> None:
     assert ask(clickhouse, "repeat", within_days="99")[0][3:6] == (3, 0, 0.0)
 
 
+def test_repeat_is_not_who_cancels_and_books_again(clickhouse: ClickHouse) -> None:
+    """a cancelled and booked again ten minutes later, and b first booked anew, then cancelled: one booking each. c
+    booked two rooms within the hour: one. d cancelled all: none. e came back after 100 days: two, with a cancelled
+    one between. All but d are mature, of whom e repeated: 1 of 4, margin 196 sqrt(0.25 x 0.75 / 4) = 42.4."""
+    clickhouse.migrated()
+    minute = HOUR // 60
+
+    def booked(name: str, ref: str, at: int, **given: Any) -> dict[str, Any]:
+        return journey(name, ref, at, at, **{"booked_at": at, "status": "booked", **given})
+
+    gone = {"status": "cancelled"}
+    write(
+        clickhouse,
+        "journeys",
+        booked("a", "B1", NOON, cancelled_at=NOON + minute, **gone),
+        booked("a", "B2", NOON + 10 * minute),
+        booked("b", "B1", NOON, cancelled_at=NOON + 20 * minute, **gone),
+        booked("b", "B2", NOON + 10 * minute),
+        booked("c", "B1", NOON),
+        booked("c", "B2", NOON + HOUR),
+        booked("d", "B1", NOON, **gone),
+        booked("d", "B2", NOON + 100 * DAY, **gone),
+        booked("e", "B1", NOON),
+        booked("e", "B2", NOON + 50 * DAY, **gone),
+        booked("e", "B3", NOON + 100 * DAY),
+        booked("e", "B4", NOON + 181 * DAY, **gone),
+    )
+    assert ask(clickhouse, "repeat") == [("all", 4, 5, 4, 1, 25.0, 42.4, 100.0)]
+    assert ask(clickhouse, "repeat", apart_hours="1")[0][2] == 6  # c's rooms are an hour apart
+
+
 def test_referral(clickhouse: ClickHouse) -> None:
     clickhouse.migrated()
     write(
@@ -281,7 +341,7 @@ def test_staff(clickhouse: ClickHouse) -> None:
     assert ask(clickhouse, "staff", prior="2", minimum="2") == [
         ("ali", 2, 2, 2, 0.75, 0.49, 0.312, 0.0, 1, 0, "recognise"),
         ("omar", 1, 1, 0, None, None, -0.125, None, 0, 0, "too_few"),
-        ("zain", 2, 1, 2, -1.0, 0.0, -0.562, 1.0, 0, 1, "train"),
+        ("zain", 2, 1, 2, -1.0, None, -0.562, 1.0, 0, 1, "train"),
     ]
     assert {row[-1] for row in ask(clickhouse, "staff")} == {"too_few"}
     assert ask(clickhouse, "staff", by="unit") == []

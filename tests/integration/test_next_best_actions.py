@@ -29,6 +29,11 @@ def case(name: str, case_id: str, opened: int, **given: Any) -> dict[str, Any]:
     return {"case_id": case_id, "customer_id": name, "status": "open", "opened_at": opened_at, **given}
 
 
+def felt_now(name: str, score: float) -> dict[str, Any]:
+    """An interaction of weight 1, a moment ago."""
+    return interaction(f"customer:{name}", NOW, score=score, score_weight=1.0)
+
+
 def write(clickhouse: ClickHouse, **tables: list[dict[str, Any]]) -> None:
     for topic, rows in tables.items():
         clickhouse.write(topic, frame(topic.removesuffix("s"), *rows))
@@ -50,17 +55,15 @@ def test_overdue_cases(clickhouse: ClickHouse) -> None:
         case("b", "K5", 9, reopened_at=NOW - DAY, **answered),
     ]
     write(clickhouse, customers=[customer("a"), customer("b")], cases=cases)
-    # The view counts midnights, and there may have been one since NOW.
-    more = (dt.datetime.now(dt.UTC).date() - dt.date.fromisoformat(day(0))).days
     assert actions(clickhouse) == [
         (
             "a",
-            1,
+            2,
             "call_about_case",
-            f"Case K1 of desk has been open for {3 + more} days, without any answer",
+            "Case K1 of desk has been open for 3 days, without any answer",
             "case K1",
         ),
-        ("a", 1, "call_about_case", f"Case K2 has been open for {6 + more} days, answered but not resolved", "case K2"),
+        ("a", 2, "call_about_case", "Case K2 has been open for 6 days, answered but not resolved", "case K2"),
     ]
     assert len(ask(clickhouse, "next_best_actions")) == 1
 
@@ -68,14 +71,55 @@ def test_overdue_cases(clickhouse: ClickHouse) -> None:
 def test_a_manager_calls_negative_customers_of_value(clickhouse: ClickHouse) -> None:
     clickhouse.migrated()
     negative = {"profile": "negative", "sentiment_30d": -0.5, "evidence": 2.0}
+    felt = [felt_now(name, -1.0) for name in "ab"]
     spend = [{"currency": "SAR", "amount_minor": 90_000}, {"currency": "EUR", "amount_minor": -100}]
     trips = [
         journey("a", "B1", NOW, NOW, spend=spend),
         journey("c", "B1", NOW, NOW, spend=spend),
     ]
-    write(clickhouse, customers=[customer("a", **negative), customer("b", **negative), customer("c")], journeys=trips)
-    reason = "Feels badly about us (30-day sentiment -0.5) and has spent 90000 SAR (minor units)"
-    assert actions(clickhouse) == [("a", 2, "manager_call", reason, "profile negative, evidence 2")]
+    write(clickhouse, customers=[customer("a", **negative), customer("b", **negative), customer("c")],
+          journeys=trips, interactions=felt)  # fmt: skip
+    reason = "Feels badly about us (30-day sentiment -0.5 now) and has spent 90000 SAR (minor units)"
+    assert actions(clickhouse) == [("a", 3, "manager_call", reason, "profile negative, evidence 1")]
+
+
+def test_an_opinion_of_long_ago_calls_for_no_manager(clickhouse: ClickHouse) -> None:
+    """-0.5 at the last event; three half-lives later W = 1 / 8 and S = -1 / 8: -(1/8) / (9/8) = -0.11,
+    non-committal."""
+    clickhouse.migrated()
+    spend = [{"currency": "SAR", "amount_minor": 90_000}]
+    person = customer("a", profile="negative", sentiment_30d=-0.5, evidence=1.0)
+    angry = interaction("customer:a", NOW - 90 * DAY, score=-1.0, score_weight=1.0)
+    write(clickhouse, customers=[person], journeys=[journey("a", "B1", NOW, NOW, spend=spend)], interactions=[angry])
+    assert actions(clickhouse) == []
+
+
+def test_open_critical_alerts_come_first(clickhouse: ClickHouse) -> None:
+    """a's first alert was raised when a was known by a device only; closed ones, and others of less gravity, do not
+    count."""
+    clickhouse.migrated()
+    at = {"occurred_at": NOW - DAY, "raised_at": NOW - DAY, "severity": "critical", "rule": "halal_breach"}
+    alerts = [
+        {**at, "alert_id": "1", "customer_id": "device:d", "unit": "hotel", "reason": "pork was served"},
+        {**at, "alert_id": "2", "customer_id": "a", "closed_at": NOW},
+        {**at, "alert_id": "3", "customer_id": "a", "severity": "high"},
+        {**at, "alert_id": "4", "customer_id": "b", "severity": "medium"},
+    ]
+    names = [{"kind": kind, "value": value, "root": "customer:a", "customer_id": "a"}
+             for kind, value in (("customer", "a"), ("device", "d"))]  # fmt: skip
+    clickhouse.write("identities", frame("identity", *names))
+    write(clickhouse, customers=[customer("a"), customer("b")], alerts=alerts, cases=[case("a", "K1", 3)])
+    reason = f"A critical alert (halal_breach, hotel) is open since {day(-1)}: pork was served"
+    assert actions(clickhouse, "a")[0] == ("a", 1, "answer_alert", reason, "alert 1")
+    assert [row[1:3] for row in actions(clickhouse)] == [(1, "answer_alert"), (2, "call_about_case")]
+
+
+def test_days_are_of_24_hours(clickhouse: ClickHouse) -> None:
+    """Two days and 23 hours: two days, however many midnights lie between."""
+    clickhouse.migrated()
+    late = {**case("a", "K1", 0), "opened_at": NOW - 3 * DAY + DAY // 24}
+    write(clickhouse, customers=[customer("a")], cases=[late])
+    assert actions(clickhouse)[0][3] == "Case K1 has been open for 2 days, without any answer"
 
 
 @pytest.mark.parametrize(
@@ -103,18 +147,28 @@ def test_detractors(
         rows.append(interaction("customer:a", at + DAY, touchpoint=touchpoint, **better))
     write(clickhouse, customers=[customer("a")], interactions=rows)
     reason = f"Answered {instrument} with {score:g} on {day(-age)} about hotel, and nobody has answered since"
-    assert actions(clickhouse) == ([("a", 3, "follow_up_detractor", reason, "event e1")] if follow else [])
+    assert actions(clickhouse) == ([("a", 4, "follow_up_detractor", reason, "event e1")] if follow else [])
 
 
 def test_improvements_to_tell(clickhouse: ClickHouse) -> None:
     clickhouse.migrated()
     resolved = {"status": "resolved", "resolved_at": NOW - 10 * DAY}
-    told = interaction("customer:b", NOW - DAY, touchpoint="post_travel.improvement_told")
+    told = [
+        interaction("customer:b", NOW - DAY, touchpoint="post_travel.improvement_told"),
+        interaction("customer:d", NOW - DAY, touchpoint="post_travel.improvement_told", case_id="K4"),
+    ]
     cases = [case("a", "K1", 20, **resolved), case("b", "K2", 20, **resolved)]
+    # d was told of K4, which was resolved last, and not of K5.
+    cases += [case("d", "K4", 20, **resolved), case("d", "K5", 20, **{**resolved, "resolved_at": NOW - 11 * DAY})]
     cases.append(case("c", "K3", 200, status="resolved", resolved_at=NOW - 100 * DAY))
-    write(clickhouse, customers=[customer(name) for name in "abc"], cases=cases, interactions=[told])
+    write(clickhouse, customers=[customer(name) for name in "abcd"], cases=cases, interactions=told)
     reason = f"Case K1 was resolved on {day(-10)}, and the customer was not told what was improved"
-    assert actions(clickhouse) == [("a", 4, "tell_improvement", reason, "case K1")]
+    assert actions(clickhouse) == [
+        ("a", 5, "tell_improvement", reason, "case K1"),
+        ("d", 5, "tell_improvement", reason.replace("K1", "K5").replace(day(-10), day(-11)), "case K5"),
+    ]
+    settings = {"join_use_nulls": 1}  # as some readers have it
+    assert len(clickhouse.client.query("SELECT * FROM next_best_actions", settings=settings).result_rows) == 2
 
 
 def test_preferences_of_who_arrives_soon(clickhouse: ClickHouse) -> None:
@@ -134,11 +188,13 @@ def test_preferences_of_who_arrives_soon(clickhouse: ClickHouse) -> None:
     trips = [journey(name, f"R{name}", booked, booked, booked_at=booked) for name in arrivals]
     write(clickhouse, customers=people, journeys=trips, interactions=rows)
     reason = f"Arrives on {day(9)} and has asked for or used before: prayer_mat (2x, last {day(-35)})"
-    assert actions(clickhouse) == [("a", 5, "prepare_stay", reason, "journey a/Ra")]
+    assert actions(clickhouse) == [("a", 6, "prepare_stay", reason, "journey a/Ra")]
 
 
 def test_advocates_to_ask(clickhouse: ClickHouse) -> None:
-    """b recommended us already, c wants no messages, d has an open case, e completed nothing."""
+    """b recommended us already, c wants no messages, d has an open case, e completed nothing, f an open alert.
+
+    Of two scores of 1 just now, of weight 1: 2 / (2 + 1) = 0.67, evidence 2."""
     clickhouse.migrated()
     advocate = {"profile": "advocate", "sentiment_30d": 0.456, "evidence": 3.14}
     silent = [{"key": "messages", "value": "no", "evidence": 1, "last_at": NOW}]
@@ -146,11 +202,16 @@ def test_advocates_to_ask(clickhouse: ClickHouse) -> None:
         *(customer(name, **advocate) for name in "abe"),
         customer("c", preferences=silent, **advocate),
         customer("d", open_cases=1, **advocate),
+        customer("f", **advocate),
     ]
-    trips = [journey(name, "B1", NOW - 9 * DAY, NOW - DAY, status="completed") for name in "abcd"]
+    trips = [journey(name, "B1", NOW - 9 * DAY, NOW - DAY, status="completed") for name in "abcdf"]
     told = [interaction("customer:b", NOW - DAY, touchpoint="post_travel.referral_made")]
-    write(clickhouse, customers=people, journeys=trips, interactions=told)
-    reason = "An advocate (30-day sentiment 0.46) with 1 completed journey who has not recommended or reviewed us yet"
-    assert actions(clickhouse) == [("a", 6, "ask_for_review", reason, "profile advocate, evidence 3.1")]
+    told += [felt_now(name, 1.0) for name in "abcdef" for _ in range(2)]
+    alert = {"alert_id": "1", "customer_id": "f", "occurred_at": NOW, "raised_at": NOW, "severity": "high"}
+    write(clickhouse, customers=people, journeys=trips, interactions=told, alerts=[alert])
+    reason = (
+        "An advocate (30-day sentiment 0.67 now) with 1 completed journey who has not recommended or reviewed us yet"
+    )
+    assert actions(clickhouse) == [("a", 7, "ask_for_review", reason, "profile advocate, evidence 2")]
     settings = {"join_use_nulls": 1}
     assert len(clickhouse.client.query("SELECT * FROM next_best_actions", settings=settings).result_rows) == 1

@@ -8,8 +8,8 @@
 --   open             Of these, not closed
 --   unacknowledged   Of the open ones, without any reaction
 --   acknowledged     Of all, with a reaction or closed, per cent
---   reaction_hours   Median hours from the cause to the first reaction, of those with one
---   closing_hours    Median hours from the cause to the closing, of those closed
+--   reaction_hours   Median hours from the cause to the first reaction, of those with one; null: none has
+--   closing_hours    Median hours from the cause to the closing, of those closed; null: none is
 --   oldest_open      The oldest cause of an open one; null: none is open
 -- parameters:
 --   by String = rule                                      What to group by: all, rule, severity, unit, month
@@ -27,8 +27,8 @@ SELECT
     countIf(a.closed_at IS NULL) AS open,
     countIf(a.closed_at IS NULL AND a.acknowledged_at IS NULL) AS unacknowledged,
     round(100 * countIf(a.acknowledged_at IS NOT NULL OR a.closed_at IS NOT NULL) / alerts, 1) AS acknowledged,
-    round(quantileExactInclusiveIf(0.5)(dateDiff('second', a.occurred_at, assumeNotNull(a.acknowledged_at)), a.acknowledged_at IS NOT NULL) / 3600, 1) AS reaction_hours,
-    round(quantileExactInclusiveIf(0.5)(dateDiff('second', a.occurred_at, assumeNotNull(a.closed_at)), a.closed_at IS NOT NULL) / 3600, 1) AS closing_hours,
+    round(quantileExactInclusiveOrNullIf(0.5)(dateDiff('second', a.occurred_at, assumeNotNull(a.acknowledged_at)), a.acknowledged_at IS NOT NULL) / 3600, 1) AS reaction_hours,
+    round(quantileExactInclusiveOrNullIf(0.5)(dateDiff('second', a.occurred_at, assumeNotNull(a.closed_at)), a.closed_at IS NOT NULL) / 3600, 1) AS closing_hours,
     minIfOrNull(a.occurred_at, a.closed_at IS NULL) AS oldest_open
 FROM alerts AS a
 WHERE a.occurred_at >= {since:DateTime64(3,'UTC')} AND a.occurred_at < {until:DateTime64(3,'UTC')}

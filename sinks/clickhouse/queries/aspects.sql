@@ -10,7 +10,7 @@
 --   customers        Customers who made them
 --   scored           Mentions with a score
 --   score            Mean score, -1 to 1
---   margin           Margin of error of the mean at 95 %: 1.96 x s / sqrt(scored); null for a single one
+--   margin           Margin of error of the mean at 95 %: 1.96 x s / sqrt(scored); null where all are alike
 --   negative_share   Share of the scored mentions whose score is below 0
 -- parameters:
 --   by String = all                                       What to group by as well: {segments}
@@ -24,7 +24,7 @@ SELECT
     uniqExact(i.customer_id) AS customers,
     count(mention.score) AS scored,
     round(avg(mention.score), 3) AS score,
-    if(scored > 1, round(1.96 * stddevSamp(mention.score) / sqrt(scored), 3), NULL) AS margin,
+    if(min(mention.score) < max(mention.score), round(1.96 * stddevSamp(mention.score) / sqrt(scored), 3), NULL) AS margin,
     round(countIf(mention.score < 0) / nullIf(scored, 0), 4) AS negative_share
 FROM (SELECT *, arrayJoin(aspects) AS mention FROM interactions WHERE notEmpty(aspects)) AS i
 {segment_joins}

@@ -8,13 +8,14 @@
 --   cases            Cases opened
 --   open             Of these, not resolved
 --   answered         Of these, answered or resolved, per cent
---   response_hours   Median hours from opening to the first response, of those with one
---   resolve_hours    Median hours from opening to the latest resolution, of those resolved
+--   response_hours   Median hours from opening to the first response, of those with one; null: none has
+--   resolve_hours    Median hours from opening to the latest resolution, of those resolved; null: none is
 --   first_contact    Of those resolved, with one contact of the customer and never reopened, per cent
 --   margin           Margin of error of that at 95 %; null where all went alike
 --   reopened         Of all, reopened, per cent
 --   contacts         Mean contacts of the customer in a case
---   told             Of those resolved, with an improvement told after the resolution, per cent
+--   told             Of those resolved, with an improvement told after the resolution, per cent: of the case that the message
+--                    names or, where it names none, of the customer's case resolved last before it
 -- parameters:
 --   by String = touchpoint                                What to group by: all, touchpoint (that opened it), unit, month
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First opening counted
@@ -29,8 +30,8 @@ SELECT
     count() AS cases,
     countIf(k.status = 'open') AS open,
     round(100 * countIf(k.first_response_at IS NOT NULL OR k.resolved_at IS NOT NULL) / cases, 1) AS answered,
-    round(quantileExactInclusiveIf(0.5)(dateDiff('second', k.opened, assumeNotNull(k.first_response_at)), k.first_response_at IS NOT NULL) / 3600, 1) AS response_hours,
-    round(quantileExactInclusiveIf(0.5)(dateDiff('second', k.opened, assumeNotNull(k.resolved_at)), k.status = 'resolved') / 3600, 1) AS resolve_hours,
+    round(quantileExactInclusiveOrNullIf(0.5)(dateDiff('second', k.opened, assumeNotNull(k.first_response_at)), k.first_response_at IS NOT NULL) / 3600, 1) AS response_hours,
+    round(quantileExactInclusiveOrNullIf(0.5)(dateDiff('second', k.opened, assumeNotNull(k.resolved_at)), k.status = 'resolved') / 3600, 1) AS resolve_hours,
     round(100 * countIf(k.status = 'resolved' AND k.contacts <= 1 AND k.reopened_at IS NULL) / nullIf(cases - open, 0), 1) AS first_contact,
     round(1.96 * sqrt(nullIf(first_contact * (100 - first_contact), 0) / nullIf(cases - open, 0)), 1) AS margin,
     round(100 * countIf(k.reopened_at IS NOT NULL) / cases, 1) AS reopened,
@@ -42,10 +43,6 @@ FROM
     FROM cases
     WHERE opened_at IS NOT NULL AND opened_at >= {since:DateTime64(3,'UTC')} AND opened_at < {until:DateTime64(3,'UTC')}
 ) AS k
-LEFT ANY JOIN
-(
-    SELECT customer_id, max(occurred_at) AS told_at
-    FROM interactions WHERE touchpoint = 'post_travel.improvement_told' GROUP BY customer_id
-) AS t ON t.customer_id = k.customer_id
+LEFT ANY JOIN improvements_told AS t ON t.customer_id = k.customer_id AND t.case_id = k.case_id
 GROUP BY segment
 ORDER BY cases DESC, segment

@@ -2,7 +2,8 @@
 --
 -- How easy it was, 1 to 7, high is easy: the mean of all answers.
 --
--- Margin of error at 95 %: 1.96 x s / sqrt(n), s being the sample's standard deviation; null for a single answer.
+-- Margin of error at 95 %: 1.96 x s / sqrt(n), s being the sample's standard deviation; null where all answers are alike: the
+-- formula would claim certainty.
 --
 -- columns:
 --   segment          Value of what is grouped by; 'all' without grouping; empty where it is not known
@@ -18,7 +19,7 @@ SELECT
     {segment} AS segment,
     count() AS n,
     round(avg(i.survey.score), 2) AS ces,
-    if(n > 1, round(1.96 * stddevSamp(i.survey.score) / sqrt(n), 2), NULL) AS margin,
+    if(min(i.survey.score) < max(i.survey.score), round(1.96 * stddevSamp(i.survey.score) / sqrt(n), 2), NULL) AS margin,
     round(100 * countIf(i.survey.score >= 5) / n, 1) AS easy
 FROM interactions AS i
 {segment_joins}

@@ -4,7 +4,8 @@
 -- with itself, so that who uses a channel does not matter. A gap is the second's mean less the first's, averaged over the
 -- journeys where both are known; null where there is none, as effort is where nobody said how easy it was.
 --
--- Margin of error at 95 %: 1.96 x s / sqrt(n), s being the standard deviation of the gaps of the n journeys.
+-- Margin of error at 95 %: 1.96 x s / sqrt(n), s being the standard deviation of the gaps of the n journeys; null where all
+-- gaps are alike.
 --
 -- columns:
 --   channel          The first channel
@@ -30,10 +31,10 @@ SELECT
     count() AS journeys,
     round(avg(pair.2.3 - pair.1.3), 3) AS sentiment_gap,
     count(pair.2.3 - pair.1.3) AS sentiment_n,
-    if(sentiment_n > 1, round(1.96 * stddevSamp(pair.2.3 - pair.1.3) / sqrt(sentiment_n), 3), NULL) AS sentiment_margin,
+    if(min(pair.2.3 - pair.1.3) < max(pair.2.3 - pair.1.3), round(1.96 * stddevSamp(pair.2.3 - pair.1.3) / sqrt(sentiment_n), 3), NULL) AS sentiment_margin,
     round(avg(pair.2.4 - pair.1.4), 2) AS effort_gap,
     count(pair.2.4 - pair.1.4) AS effort_n,
-    if(effort_n > 1, round(1.96 * stddevSamp(pair.2.4 - pair.1.4) / sqrt(effort_n), 2), NULL) AS effort_margin,
+    if(min(pair.2.4 - pair.1.4) < max(pair.2.4 - pair.1.4), round(1.96 * stddevSamp(pair.2.4 - pair.1.4) / sqrt(effort_n), 2), NULL) AS effort_margin,
     round(avg(pair.2.5 - pair.1.5), 1) AS wait_gap,
     count(pair.2.5 - pair.1.5) AS wait_n,
     round(avg(pair.2.6 - pair.1.6), 1) AS response_gap,

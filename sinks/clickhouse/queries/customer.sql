@@ -7,9 +7,11 @@
 -- columns:
 --   customer_id      Whom the identifier belongs to
 --   identifiers      Every identifier that is this customer, kind:value
---   profile          negative, non_committal or advocate
---   sentiment_30d    Rolling sentiment, half-life 30 days; null: nothing was expressed
+--   profile          negative, non_committal or advocate, at the last event
+--   sentiment_30d    Rolling sentiment, half-life 30 days, at the last event; null: nothing was expressed
 --   evidence         Effective sample size of it
+--   sentiment_now    The same sentiment, faded since by the server's clock
+--   profile_now      The profile by that
 --   last_move        The last move between profiles: when, from, to, at which touchpoint and unit; empty: none
 --   interactions     Interactions
 --   first_event_at   The first of them
@@ -19,7 +21,7 @@
 --   open_cases       Cases not resolved: id, touchpoint, unit, since when
 --   open_alerts      Alerts not closed: severity, rule, reason, when
 --   last_contacts    The ten latest interactions: when, touchpoint, unit, score, text
---   preferences      key, value, how often it was said or shown, days since the last time
+--   preferences      key, value, how often it was said or shown, whole days since the last time
 --   churn            Risk, the share of such customers that churned in the back-test, AUC of it; empty: not judged
 --   next_action      The next best action; empty: none
 --   reason           Why
@@ -32,6 +34,11 @@ WITH who AS
     SELECT customer_id FROM customers WHERE customer_id = {id:String}
     UNION DISTINCT
     SELECT customer_id FROM journeys WHERE booking_ref = {id:String}
+),
+names AS
+(
+    -- What each was called when its alerts were raised and its moves were seen: any of its identifiers.
+    SELECT customer_id, if(kind = 'customer', value, concat(kind, ':', value)) AS name FROM identities WHERE customer_id IN who
 )
 SELECT
     c.customer_id AS customer_id,
@@ -39,6 +46,9 @@ SELECT
     c.profile AS profile,
     c.sentiment_30d AS sentiment_30d,
     c.evidence AS evidence,
+    -- As in the view customers_now, from the interactions that are read here anyway.
+    if(i.scores = 0, NULL, i.felt / (i.weight + 1)) AS sentiment_now,
+    multiIf(ifNull(sentiment_now, 0) <= -0.25, 'negative', ifNull(sentiment_now, 0) >= 0.25, 'advocate', 'non_committal') AS profile_now,
     m.moves AS last_move,
     c.interactions AS interactions,
     c.first_event_at AS first_event_at,
@@ -48,7 +58,7 @@ SELECT
     k.cases AS open_cases,
     a.alerts AS open_alerts,
     i.contacts AS last_contacts,
-    arrayMap(p -> (p.key, p.value, p.evidence, dateDiff('day', p.last_at, now64(3))), c.preferences) AS preferences,
+    arrayMap(p -> (p.key, p.value, p.evidence, intDiv(dateDiff('second', p.last_at, now64(3)), 86400)), c.preferences) AS preferences,
     r.risks AS churn,
     n.action AS next_action,
     n.reason AS reason
@@ -70,19 +80,29 @@ LEFT ANY JOIN
 (
     SELECT customer_id, arrayReverseSort(x -> (indexOf(['low', 'medium', 'high', 'critical'], x.1), x.4),
         groupArray((toString(severity), toString(rule), reason, occurred_at))) AS alerts
-    FROM alerts WHERE closed_at IS NULL AND customer_id IN who GROUP BY customer_id
+    FROM (SELECT * EXCEPT customer_id, customer_id AS raised_for FROM alerts WHERE closed_at IS NULL) AS raised
+    INNER JOIN names ON names.name = raised.raised_for
+    GROUP BY customer_id
 ) AS a ON a.customer_id = c.customer_id
 LEFT ANY JOIN
 (
     SELECT customer_id, arraySlice(arrayReverseSort(x -> x.1, groupArray((occurred_at, toString(touchpoint),
-        ifNull(toString(unit), ''), score, ifNull(text, '')))), 1, 10) AS contacts
-    FROM interactions WHERE customer_id IN who GROUP BY customer_id
+        ifNull(toString(unit), ''), score, ifNull(text, '')))), 1, 10) AS contacts,
+        count(score) AS scores, sumIf(a, score IS NOT NULL) AS weight, sumIf(a * ifNull(score, 0), score IS NOT NULL) AS felt
+    FROM
+    (
+        SELECT *, ifNull(score_weight, 0) * exp2(-dateDiff('millisecond', occurred_at, now64(3)) / 86400000 / 30) AS a
+        FROM interactions WHERE customer_id IN who
+    )
+    GROUP BY customer_id
 ) AS i ON i.customer_id = c.customer_id
 LEFT ANY JOIN
 (
     SELECT customer_id, arraySlice(arrayReverseSort(x -> x.1, groupArray((occurred_at, toString(from_profile),
         toString(to_profile), toString(touchpoint), ifNull(toString(unit), '')))), 1, 1) AS moves
-    FROM moves WHERE customer_id IN who GROUP BY customer_id
+    FROM (SELECT * EXCEPT customer_id, customer_id AS seen_as FROM moves) AS seen
+    INNER JOIN names ON names.name = seen.seen_as
+    GROUP BY customer_id
 ) AS m ON m.customer_id = c.customer_id
 LEFT ANY JOIN
 (

@@ -1,8 +1,10 @@
 -- Next best actions
 --
--- What to do for customers now, the most urgent first, with the reason: overdue cases, valuable customers who feel badly,
--- detractors whom nobody has answered, improvements to tell, preferences to prepare for, advocates to ask for a review.
--- The rules are those of the view next_best_actions, in this order; days count to the server's clock.
+-- What to do for customers now, the most urgent first, with the reason: critical alerts, overdue cases, valuable
+-- customers who feel badly, detractors whom nobody has answered, improvements to tell, preferences to prepare for, advocates
+-- to ask for a review.
+-- The rules are those of the view next_best_actions, in this order; days of 24 hours count to the server's clock, and so do
+-- feelings, which fade.
 --
 -- columns:
 --   customer_id      Whom it concerns

@@ -1,14 +1,20 @@
 -- Pain points
 --
 -- Where it hurts most: touchpoints by volume x negative share x drop-off. A touchpoint weighs much when it happens often,
--- feels bad, and customers are lost at it or after it.
+-- feels bad, and customers are lost at it or after it. Surveys and reviews are left out: they ask or tell how it was, and are
+-- not where it hurt.
+--
+-- A journey was lost when it stands cancelled or not shown up for, or when nothing was ever booked although the customer had
+-- been on the channel booking, and it has been quiet for 30 days before the latest event stored. One that is booked or under
+-- way is open, not lost. After arrival hardly any journey is lost, so there pain is 0: where it is alike, volume x negative
+-- share decides the order.
 --
 -- columns:
 --   touchpoint       What happened
 --   volume           Interactions
 --   negative_share   Share of the interactions with a score whose score is below 0
---   drop_off         Share of the journeys with this touchpoint that were lost at it or later: cancelled, not shown up for,
---                    or the touchpoint was their last interaction and they were never completed
+--   drop_off         Share of the journeys with this touchpoint that were lost: cancelled or not shown up for at it or later,
+--                    or never booked, and the touchpoint was their last interaction
 --   pain             volume x negative_share x drop_off
 --   sentiment        Mean score, -1 to 1
 --   journeys         Journeys with this touchpoint
@@ -29,6 +35,7 @@ WITH
             max(occurred_at) AS last_at
         FROM interactions
         WHERE occurred_at >= {since:DateTime64(3,'UTC')} AND occurred_at < {until:DateTime64(3,'UTC')}
+            AND NOT {is_survey}
         GROUP BY journey_id, touchpoint
     )
 SELECT
@@ -38,14 +45,15 @@ SELECT
     round(if(journeys = 0, 0, countIf(
         (j.status = 'cancelled' AND j.cancelled_at >= b.last_at)
         OR (j.status = 'no_show' AND j.no_show_at >= b.last_at)
-        OR (j.journey_id != '' AND j.last_event_at = b.last_at AND j.status NOT IN ('completed', 'cancelled', 'no_show'))
+        OR (j.status = 'exploring' AND j.booking_interactions > 0 AND j.last_event_at = b.last_at
+            AND j.last_event_at < (SELECT max(last_event_at) FROM journeys) - INTERVAL 30 DAY)
     ) / journeys), 4) AS drop_off,
     round(volume * negative_share * drop_off, 2) AS pain,
     round(if(sum(b.scored) = 0, NULL, sum(b.score_sum) / sum(b.scored)), 3) AS sentiment,
     countIf(b.journey_id IS NOT NULL) AS journeys
 FROM by_journey AS b
-LEFT ANY JOIN (SELECT journey_id, status, cancelled_at, no_show_at, last_event_at FROM journeys) AS j
+LEFT ANY JOIN (SELECT journey_id, status, cancelled_at, no_show_at, last_event_at, booking_interactions FROM journeys) AS j
     ON j.journey_id = b.journey_id
 GROUP BY touchpoint
-ORDER BY pain DESC, volume DESC, touchpoint
+ORDER BY pain DESC, volume * negative_share DESC, volume DESC, touchpoint
 LIMIT {limit:UInt32}

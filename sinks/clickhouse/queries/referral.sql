@@ -5,7 +5,7 @@
 -- Margin of error at 95 %: 1.96 x 100 x sqrt(s (1 - s) / customers) for the share s.
 --
 -- columns:
---   profile          negative, non_committal or advocate, as of now
+--   profile          negative, non_committal or advocate, at the customer's last event
 --   customers        Customers
 --   referrers        Customers who recommended us at least once
 --   referrals        Recommendations (touchpoint post_travel.referral_made)

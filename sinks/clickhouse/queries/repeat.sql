@@ -1,16 +1,18 @@
 -- Retention and repeat bookings
 --
--- Who comes back. A customer's first booking journey opens the time in which to book again; the next booking counts by when
--- its journey started. Only customers whose time is over by the latest event stored can be judged (mature): the others may
+-- Who comes back. A customer's first booking opens the time in which to book again; the next booking counts by when its
+-- journey started. Journeys that stand cancelled do not count, neither as the first nor as the next one, and journeys that
+-- start within some hours of the one before are one booking with it: who cancels and books again, or books two rooms, has
+-- not come back. Only customers whose time is over by the latest event stored can be judged (mature): the others may
 -- still come back, and would make the rate look worse than it is.
 --
 -- Margin of error at 95 %: 1.96 x 100 x sqrt(r (1 - r) / mature) for the share r.
 --
 -- columns:
 --   cohort           Month of the first booking, or 'all'
---   customers        Customers with a booking
---   bookings         Their bookings so far
---   mature           Customers who have had the whole time since the last event of their first booking
+--   customers        Customers with a booking that is not cancelled
+--   bookings         Their bookings so far that are not cancelled; what was booked at once is one
+--   mature           Customers who have had the whole time since the last event of their first booking (of all its journeys)
 --   repeated         Of these, those who booked again within it
 --   repeat_rate      Share of the mature ones, per cent
 --   margin           Margin of error at 95 %, in points; null where all did alike
@@ -18,6 +20,7 @@
 -- parameters:
 --   by String = all                     all, or month for the month of the first booking
 --   within_days UInt32 = 180            The time in which to book again, from the last event of the first booking
+--   apart_hours UInt32 = 24             Starts less than this after the start before belong to one booking
 WITH
     (SELECT max(last_event_at) FROM journeys) AS now_at,
     first_end + toIntervalDay({within_days:UInt32}) AS due_at
@@ -35,10 +38,14 @@ FROM
 (
     SELECT
         customer_id,
-        arraySort(groupArray((started_at, journey_id, last_event_at))) AS trips,
-        trips[1].3 AS first_end
+        arraySort(groupArray((started_at, journey_id, last_event_at))) AS journeys_all,
+        -- A booking begins with each journey that starts long enough after the one before.
+        arraySplit((trip, before) -> trip.1 >= before.1 + toIntervalHour({apart_hours:UInt32}),
+            journeys_all, arrayPushFront(arrayPopBack(journeys_all), journeys_all[1])) AS bookings_all,
+        arrayMap(booking -> (booking[1].1, arrayMax(arrayMap(trip -> trip.3, booking))), bookings_all) AS trips,
+        trips[1].2 AS first_end
     FROM journeys
-    WHERE kind = 'booking' AND (booked_at IS NOT NULL OR arrived_at IS NOT NULL)
+    WHERE kind = 'booking' AND (booked_at IS NOT NULL OR arrived_at IS NOT NULL) AND status != 'cancelled'
     GROUP BY customer_id
 )
 GROUP BY cohort

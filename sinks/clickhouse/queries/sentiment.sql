@@ -9,7 +9,7 @@
 -- express nothing do not count.
 --
 -- Margin of error at 95 %, of the weighted mean: 1.96 x sqrt(sum(a^2 (score - mean)^2)) / sum(a), mean = sum(a x score) /
--- sum(a); null where there is but one score.
+-- sum(a); null where all scores are alike.
 --
 -- columns:
 --   segment          Value of what is grouped by; empty where it is not known
@@ -36,7 +36,7 @@ SELECT
     round(sum(a * x) / (sum(a) + 1), 3) AS sentiment,
     round(pow(sum(a), 2) / nullIf(sum(a * a), 0), 2) AS evidence,
     round(sum(a * x) / nullIf(sum(a), 0), 3) AS mean,
-    if(scores > 1, round(1.96 * sqrt(greatest(0,
+    if(min(x) < max(x), round(1.96 * sqrt(greatest(0,
         sum(a * a * x * x) - 2 * (sum(a * x) / sum(a)) * sum(a * a * x) + pow(sum(a * x) / sum(a), 2) * sum(a * a)
     )) / nullIf(sum(a), 0), 3), NULL) AS margin,
     max(i.occurred_at) AS last_at

@@ -18,7 +18,7 @@
 --   slope            Change of the score in 30 days, likewise
 --   judged           Customers with scores in as many days after the moment
 --   change           Their mean score then, less that before: the trend went on if it has the sign of the slope
---   margin           Margin of error of the change at 95 %: 1.96 x s / sqrt(judged); null for a single customer
+--   margin           Margin of error of the change at 95 %: 1.96 x s / sqrt(judged); null where all changes are alike
 -- parameters:
 --   by String = direction         direction, or customer
 --   at String =                   The moment, ISO 8601, UTC; empty: that of the latest interaction, after which there is nothing
@@ -39,7 +39,7 @@ SELECT
     round(30 * avg(line), 3) AS slope,
     count(later) AS judged,
     round(avg(later - mean_x), 3) AS change,
-    if(judged > 1, round(1.96 * stddevSamp(later - mean_x) / sqrt(judged), 3), NULL) AS margin
+    if(min(later - mean_x) < max(later - mean_x), round(1.96 * stddevSamp(later - mean_x) / sqrt(judged), 3), NULL) AS margin
 FROM
 (
     SELECT

@@ -13,7 +13,7 @@
 --   customers        Customers met
 --   scores           Interactions with a score: the sample
 --   sentiment        Mean score, -1 to 1
---   margin           Margin of error of it at 95 %: 1.96 x s / sqrt(scores); null for a single one
+--   margin           Margin of error of it at 95 %: 1.96 x s / sqrt(scores); null where all are alike
 --   adjusted         (sum of scores + prior x mean of everybody) / (scores + prior)
 --   negative_share   Share of the scores below 0
 --   compliments      Compliments
@@ -37,7 +37,7 @@ SELECT
     uniqExact(i.customer_id) AS customers,
     count(i.score) AS scores,
     round(avg(i.score), 3) AS sentiment,
-    if(scores > 1, round(1.96 * stddevSamp(i.score) / sqrt(scores), 3), NULL) AS margin,
+    if(min(i.score) < max(i.score), round(1.96 * stddevSamp(i.score) / sqrt(scores), 3), NULL) AS margin,
     round((ifNull(sum(i.score), 0) + {prior:Float64} * everybody) / (scores + {prior:Float64}), 3) AS adjusted,
     round(countIf(i.score < 0) / nullIf(scores, 0), 4) AS negative_share,
     countIf(endsWith(i.touchpoint, '.compliment_made') OR i.touchpoint = 'stay.crew_helped') AS compliments,

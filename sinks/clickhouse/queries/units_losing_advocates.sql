@@ -3,13 +3,13 @@
 -- Which unit loses most advocates, why, and what it costs: the moves away from advocate, by the unit of the event that
 -- moved the customer. Lost counts those in which that event was felt to be bad or indifferent (a score of 0 or less); where
 -- it expressed nothing, or something good, the old opinion had faded with time, which is counted apart and is no unit's
--- doing. A customer who is an advocate again counts as lost here, but not as cost.
+-- doing. A customer who is an advocate again, at the last event, counts as lost here, but not as cost.
 --
 -- columns:
 --   unit             Property, flight or desk; empty where it is not known
 --   lost             Moves away from advocate, by what was felt there
 --   customers        Customers who made them
---   still_lost       Of these, customers who are no advocates now
+--   still_lost       Of these, customers who are no advocates at their last event
 --   faded            Moves away from advocate at an event of the unit that is not their cause
 --   causes           The most frequent touchpoints that did it, at most three, each with its count
 --   aspects          What these were about, where it was felt to be bad, at most three, each with its count

@@ -1,7 +1,8 @@
 -- Value at risk
 --
--- What the customers who are negative now have spent, by currency: the business that goes when they go. Refunds count
--- negative; customers without any money on record in a currency are not among its customers.
+-- What the customers who are negative have spent, by currency: the business that goes when they go. Refunds count
+-- negative; customers without any money on record in a currency are not among its customers. Who is negative is as of each
+-- customer's last event; as_of=now lets opinions fade from there to the server's clock (view customers_now).
 --
 -- columns:
 --   currency         ISO 4217
@@ -9,12 +10,14 @@
 --   spend_minor      What they have spent, in minor units (cents)
 --   of_all           Of what all customers have spent in that currency, per cent; null where that is nothing
 --   open_cases       Cases of theirs that are not resolved
+-- parameters:
+--   as_of String = last_event        last_event, or now by the server's clock
 SELECT
     s.currency AS currency,
-    countIf(c.profile = 'negative') AS customers,
-    sumIf(s.amount, c.profile = 'negative') AS spend_minor,
+    countIf(c.negative) AS customers,
+    sumIf(s.amount, c.negative) AS spend_minor,
     round(100 * spend_minor / nullIf(sum(s.amount), 0), 1) AS of_all,
-    sumIf(c.open_cases, c.profile = 'negative') AS open_cases
+    sumIf(c.open_cases, c.negative) AS open_cases
 FROM
 (
     SELECT customer_id, toString(money.1) AS currency, sum(money.2) AS amount
@@ -22,7 +25,19 @@ FROM
     ARRAY JOIN CAST(spend, 'Array(Tuple(String, Int64))') AS money
     GROUP BY customer_id, currency
 ) AS s
-INNER JOIN (SELECT customer_id, profile, open_cases FROM customers) AS c ON c.customer_id = s.customer_id
+INNER JOIN
+(
+    SELECT
+        c.customer_id AS customer_id,
+        c.open_cases AS open_cases,
+        multiIf(
+            {as_of:String} = 'last_event', toString(c.profile),
+            {as_of:String} = 'now', toString(n.profile_now),
+            toString(throwIf(1, 'as_of is one of: last_event, now'))) = 'negative' AS negative
+    FROM (SELECT customer_id, open_cases, profile FROM customers) AS c
+    LEFT ANY JOIN (SELECT customer_id, profile_now FROM customers_now WHERE {as_of:String} = 'now') AS n
+        ON n.customer_id = c.customer_id
+) AS c ON c.customer_id = s.customer_id
 GROUP BY currency
 HAVING customers > 0
 ORDER BY currency
