@@ -21,7 +21,7 @@ LONG = 1_000
 def masked(data: bytes, values: Iterable[str]) -> bytes:
     """The bytes with these values masked wherever they stand, in whatever case, in Avro, JSON or plain."""
     wholes: set[bytes] = set()
-    parts: set[bytes] = set()
+    parts: list[bytes] = []
     for value in values:
         text = value.strip()
         if not text:
@@ -30,7 +30,7 @@ def masked(data: bytes, values: Iterable[str]) -> bytes:
         if len(octets) > SHORT:
             plain = {octets, json.dumps(text)[1:-1].encode(), json.dumps(text, ensure_ascii=False)[1:-1].encode()}
             escaped = b"\\" in data and len(octets) <= LONG
-            parts |= {_escapable(text)} if escaped else set(map(re.escape, plain))
+            parts += [_escapable(text)] if escaped else map(re.escape, plain)
         else:
             for one in (text, value):
                 wholes |= {avro(one), json.dumps(one).encode(), json.dumps(one, ensure_ascii=False).encode()}
