@@ -39,8 +39,7 @@ def test_every_character_may_be_escaped(value: str) -> None:
 
 @given(st.text(min_size=1).filter(str.strip), st.booleans())
 def test_json_stays_json_and_loses_the_value(value: str, escaped: bool) -> None:
-    line = json.dumps({"a key of its own": value, "n": 1}, ensure_ascii=escaped).encode()
-    shown = json.loads(masked(line, [value]))
-    assert shown["n"] == 1
-    (text,) = (text for text in shown.values() if text != 1)
+    line = json.dumps([value, 1], ensure_ascii=escaped).encode()
+    text, number = json.loads(masked(line, [value]))
+    assert number == 1
     assert {*text.strip()} == {"*"}

@@ -10,7 +10,6 @@ from schemas import records
 from sinks.clickhouse.migrate import fill, migrations
 from sinks.clickhouse.tables import TABLES
 
-
 APPLIED = {
     "0001_interactions_store": "7a6855bc55e2f092",
     "0002_identities_store": "b777508f8b8ab747",
@@ -50,7 +49,7 @@ def test_names_are_numbered_without_gaps() -> None:
 
 
 def test_what_was_applied_is_never_edited() -> None:
-    """A database refuses a version whose file of an applied migration differs in one byte. Add a line for a new file."""
+    """A database refuses a version whose file of an applied migration differs in a byte. Add a line for a new file."""
     assert {migration.name: migration.checksum[:16] for migration in migrations()} == APPLIED
 
 
