@@ -46,7 +46,7 @@ def masked(data: bytes, values: Iterable[str]) -> bytes:
 
 def _escapable(text: str) -> bytes:
     """A pattern of a text in UTF-8 and in JSON, where any character may be escaped: some writers escape + and @."""
-    return b"".join(b"(?:%b|%b)" % (re.escape(c.encode()), b"|".join(map(re.escape, _escapes(c)))) for c in text)
+    return b"".join(b"(?:%b)" % b"|".join(map(re.escape, [*_escapes(c), c.encode()])) for c in text)
 
 
 def _escapes(character: str) -> list[bytes]:
