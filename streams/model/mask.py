@@ -30,7 +30,7 @@ def masked(data: bytes, values: Iterable[str]) -> bytes:
         if len(octets) > SHORT:
             plain = {octets, json.dumps(text)[1:-1].encode(), json.dumps(text, ensure_ascii=False)[1:-1].encode()}
             escaped = b"\\" in data and len(octets) <= LONG
-            parts += [_escapable(text)] if escaped else map(re.escape, plain)
+            parts += [_escapable(text)] if escaped else [re.escape(one) for one in plain]
         else:
             for one in (text, value):
                 wholes |= {avro(one), json.dumps(one).encode(), json.dumps(one, ensure_ascii=False).encode()}
