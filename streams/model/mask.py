@@ -35,8 +35,8 @@ def masked(data: bytes, values: Iterable[str]) -> bytes:
             for one in (text, value):
                 wholes |= {avro(one), json.dumps(one).encode(), json.dumps(one, ensure_ascii=False).encode()}
     if parts:
-        found = b"|".join(sorted(parts, key=len, reverse=True))
-        data = re.sub(found, lambda match: b"*" * len(match[0]), data, flags=re.IGNORECASE)
+        parts.sort(key=len, reverse=True)
+        data = re.sub(b"|".join(parts), lambda match: b"*" * len(match[0]), data, flags=re.IGNORECASE)
     for whole in wholes:
         quoted = whole[:1] == b'"'
         kept = whole[:1] + b"*" * (len(whole) - 1 - quoted) + whole[-1:] * quoted
