@@ -10,6 +10,8 @@ from schemas.masking import learn
 from streams.errors import RihlaError
 
 SUFFIX = "_FILE"
+LONGEST = 64 << 10
+"""Bytes that a file of a secret may have: any other file, or a device without an end, is a mistake."""
 
 
 class SecretError(RihlaError):
@@ -28,11 +30,15 @@ def secret(variable: str, environment: Mapping[str, str] | None = None) -> str |
     if value:
         raise SecretError(f"{variable} and {variable}{SUFFIX} are both set", "set one of them")
     try:
-        content = Path(file).read_text("utf-8").strip()
+        with Path(file).open("rb") as opened:
+            octets = opened.read(LONGEST + 1)
+        content = octets.decode("utf-8").strip()
     except OSError as error:
         raise SecretError(f"{variable}{SUFFIX}: {file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SecretError(f"{variable}{SUFFIX}: {file} is no text in UTF-8") from error
+    if len(octets) > LONGEST:
+        raise SecretError(f"{variable}{SUFFIX}: {file} holds more than {LONGEST // 1024} KiB: it is no secret")
     if not content:
         raise SecretError(f"{variable}{SUFFIX}: {file} is empty")
     if "://" not in content:  # of an address, only the password is secret

@@ -40,19 +40,23 @@ def doctor(data: Path | None, form: str, **settings: Any) -> int:
     there is then a note and not a problem. Nothing is changed: no topic is made, no schema registered.
     """
     import asyncio
+    from dataclasses import replace
 
     from click.core import ParameterSource
 
     from streams.cli.produce import pipeline_settings
     from streams.doctor import checks, unusable
+    from streams.embedded.clickhouse.access import OWNER
     from streams.embedded.datadir import DataDirectory
+    from streams.embedded.reach import database_url
     from streams.settings import Settings, SettingsError
 
     source = click.get_current_context().get_parameter_source
     given = {name for name in settings if source(name) not in (ParameterSource.DEFAULT, None)}
     try:
         if data is not None and DataDirectory(data).owner() is not None:
-            chosen, given = pipeline_settings(data), set(settings)
+            with database_url(DataDirectory(data), "doctor", OWNER) as url:
+                chosen, given = replace(pipeline_settings(data), clickhouse=url), set(settings)
         else:
             chosen = Settings.from_env(**settings)
             if data is not None:

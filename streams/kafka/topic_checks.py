@@ -92,17 +92,18 @@ async def _standing(
         await consumer.stop()
     standing = {}
     for worker in topology.WORKERS_BY_NAME:
+        read = {full: name for name, full in names.items() if worker in topology.readers(name)}
+        theirs = [tp for tp in every if tp.topic in read]
+        if not theirs:
+            continue
         try:
-            committed = await admin.list_consumer_group_offsets(settings.group(worker))
+            # each by name: the embedded broker does not answer who asks for all that a group has
+            committed = await admin.list_consumer_group_offsets(settings.group(worker), partitions=theirs)
         except GroupCoordinatorNotAvailableError:  # a cluster that has had no group yet
             committed = {}
-        for name, full in names.items():
-            if worker not in topology.readers(name):
-                continue
-            for tp in every:
-                if tp.topic == full:
-                    offset = committed[tp].offset if tp in committed else -1
-                    standing[worker, name, tp.partition] = retention.Standing(
-                        offset if offset >= 0 else None, begins[tp]
-                    )
+        for tp in theirs:
+            offset = committed[tp].offset if tp in committed else -1
+            standing[worker, read[tp.topic], tp.partition] = retention.Standing(
+                offset if offset >= 0 else None, begins[tp]
+            )
     return standing

@@ -75,7 +75,7 @@ def parse(chunks: Iterable[tuple[int, Sequence[bytes]]], name: str) -> Iterator[
                         raise _too_long(line)
                     row = decode(line)
                     row.occurred_at = epoch_milliseconds(row.occurred_at)
-                except (msgspec.MsgspecError, UnicodeDecodeError):
+                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # the last: nested too deep
                     if not line.strip():
                         continue
                     row = _careful(line)
@@ -137,7 +137,7 @@ def _careful(line: bytes) -> Any:
     written = event.pop("channel", None)
     channel = word("channel", written) if isinstance(written, str) else None
     if channel is None:
-        given = "missing" if written is None else f"{str(written)[:80]!r}"
+        given = "missing" if written is None else f"{written[:80]!r}" if isinstance(written, str) else "no text"
         raise _NotAnEvent("undecodable", f"channel is {given}; it must be one of {', '.join(CHANNELS)}")
     known, integers = _known(channel)
     _whole_numbers(event, integers)
@@ -160,11 +160,34 @@ def _shown(line: bytes) -> bytes:
         return bytes(line)
     if not isinstance(event, dict):
         return bytes(line)
-    ids, reference = event.get("ids"), event.get("booking_ref")
-    ones = [one for one in ids if isinstance(one, dict)] if isinstance(ids, list) else []
-    pairs = [(str(one.get("kind", "")), str(one.get("value", ""))) for one in ones]
+    reference = event.get("booking_ref")
+    pairs = _pairs(event.get("ids"))
     hidden = secrets(pairs, reference if isinstance(reference, str) else None, _nobody())
     return masked(bytes(line), hidden) if hidden else bytes(line)
+
+
+def _pairs(ids: Any) -> list[tuple[str, str]]:
+    """Kind and value of what stands where identifiers belong, whatever its form: one where many belong, a list ..."""
+    pairs = []
+    for one in ids if isinstance(ids, list) else [ids]:
+        said = one if isinstance(one, dict) else {"value": one}
+        kind = said.get("kind")
+        pairs += [(kind if isinstance(kind, str) else "", value) for value in _texts(said.get("value"))]
+    return pairs
+
+
+def _texts(value: Any) -> list[str]:
+    """All texts and numbers in a value of JSON, as text."""
+    found, rest = [], [value]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict):
+            rest += value.values()
+        elif isinstance(value, list):
+            rest += value
+        elif value is not None:
+            found.append(str(value))
+    return found
 
 
 @cache

@@ -34,9 +34,18 @@ def test_every_secret_may_stand_in_a_file(tmp_path: Path, name: str) -> None:
 def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    for file, said in (("missing", "No such file"), ("empty", "is empty"), ("binary", "no text"), ("", "directory")):
+    (tmp_path / "long").write_bytes(b"x" * 70_000)
+    for file, said in (
+        ("long", "more than 64 KiB"),
+        ("missing", "No such file"),
+        ("empty", "is empty"),
+        ("binary", "no text"),
+        ("", "directory"),
+    ):
         with pytest.raises(SecretError, match=said):
             secret("RIHLA_X", {"RIHLA_X_FILE": str(tmp_path / file)})
+    with pytest.raises(SecretError, match="more than 64 KiB"):
+        secret("RIHLA_X", {"RIHLA_X_FILE": "/dev/zero"})
     assert secret("RIHLA_X", {"RIHLA_X_FILE": "", "RIHLA_X": "y"}) == "y"
     assert secret("RIHLA_X", {}) is None
 

@@ -148,6 +148,9 @@ def test_what_enrich_judges_passes(tmp_path: Path) -> None:
         (b"\xff\xfe", "undecodable", "not JSON"),
         (b'{"a": NaN}', "undecodable", "not JSON"),
         (b"{} {}", "undecodable", "not JSON"),
+        (b"[" * 100_000, "undecodable", "not JSON"),
+        (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "undecodable", "not JSON"),
+        (b'{"channel":' + b"[" * 1_000 + b"]" * 1_000 + b"}", "undecodable", "channel"),
         ({k: v for k, v in MINIMAL.items() if k != "channel"}, "undecodable", "channel is missing"),
         (MINIMAL | {"channel": "checkin"}, "undecodable", "check_in"),
         (MINIMAL | {"channel": ["stay"]}, "undecodable", "channel"),
@@ -182,6 +185,29 @@ def test_bad_lines(tmp_path: Path, line: bytes | dict[str, Any], reason: str, sa
     assert said in bad.detail
     assert bad.line == 1
     assert bad.file.endswith("events.jsonl")
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        '{"kind": "email", "value": "Amina@Example.com"}',
+        '["Amina@Example.com"]',
+        '"Amina@Example.com"',
+        '[{"kind": "email_sha256", "value": ["Amina@Example.com"]}]',
+        '[{"kind": "phone", "value": 966501234567}]',
+        r'[{"kind": "phone", "value": "\u002B966501234567"}]',
+        r'[{"kind": "email", "value": "amina\u0040example.com"}]',
+        '[{"kind": "email", "value": ' + "[" * 900 + '"Amina@Example.com"' + "]" * 900 + "}]",
+    ],
+)
+def test_what_is_in_clear_is_not_shown_whatever_its_form(tmp_path: Path, ids: str) -> None:
+    rest = {name: value for name, value in MINIMAL.items() if name != "ids"} | {"occurred_at": "yesterday"}
+    path = tmp_path / "events.jsonl"
+    path.write_text(json.dumps(rest)[:-1] + f', "ids": {ids}}}\n')
+    rows, [bad] = read(path)
+    assert not rows
+    assert b"amina" not in bad.payload.lower()
+    assert b"966501234567" not in bad.payload
 
 
 def test_lone_surrogates_are_refused(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@
 -- Seasons are Rihla's definition (docs/metrics.md). Where Ramadan is begun by sighting the moon, it may begin a day before or
 -- after this calendar's.
 --
--- The values are hijridate's (MIT), printed by `python -m sinks.clickhouse.calendars`: Hijri year, its first day, its months' lengths.
+-- The values are hijridate's (MIT), printed by `python -m sinks.calendars`: Hijri year, its first day, its months' lengths.
 CREATE OR REPLACE VIEW {database}.hijri {on_cluster}
 (
     date Date COMMENT 'Day, Gregorian',

@@ -3,7 +3,7 @@
 -- Join it by the country:  LEFT ANY JOIN weekends AS w ON w.country = i.country, then has(w.days, toDayOfWeek(i.occurred_at))
 -- (the day in UTC).
 --
--- The values are those of Unicode CLDR 47 by way of Babel, with three corrections, printed by `python -m sinks.clickhouse.calendars`.
+-- The values are those of Unicode CLDR 47 by way of Babel, with three corrections, printed by `python -m sinks.calendars`.
 CREATE OR REPLACE VIEW {database}.weekends {on_cluster}
 (
     country String COMMENT 'ISO 3166-1 alpha-2',
