@@ -40,6 +40,10 @@ APPLIED = {
     "0027_dead_letter_reasons": "8e42268b0e3a06d3",
     "0028_churn_risk": "c1457f8a59d5f26b",
     "0029_left_out": "cd254dc40f2329c5",
+    "0030_customers_now": "c5595d216a0cbf60",
+    "0031_improvements_told": "e56cf53ac64674f9",
+    "0032_next_best_actions": "4e5f6597c26b249c",
+    "0033_profile_flow": "2526774684abe3ff",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 
