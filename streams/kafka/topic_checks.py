@@ -18,6 +18,8 @@ from streams.topology import TOPICS
 
 LOOKED_AT_BYTES = 256 << 10
 """Of each partition of the changelog."""
+OFFSETS = "__consumer_offsets"
+"""Kafka's own topic of commits, made when the first group asks for it."""
 LOOK_MS = 10_000
 """Milliseconds at most for each: what does not come in time is looked at when it is recovered."""
 
@@ -32,7 +34,7 @@ async def faults(admin: AIOKafkaAdminClient, settings: Settings, there: Collecti
     names = {topic.name: name for topic in TOPICS if (name := settings.topic(topic.name)) in there}
     if not settings.embedded:  # which has no settings, and deletes nothing
         found += retention.faults(settings, await _configs(admin, list(names.values())))
-    return found + retention.missed(settings, await _standing(admin, settings, names))
+    return found + retention.missed(settings, await _standing(admin, settings, names, there))
 
 
 async def strays(settings: Settings, partitions: Mapping[str, int]) -> layout.LayoutError | None:
@@ -80,7 +82,7 @@ async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, di
 
 
 async def _standing(
-    admin: AIOKafkaAdminClient, settings: Settings, names: dict[str, str]
+    admin: AIOKafkaAdminClient, settings: Settings, names: dict[str, str], there: Collection[str]
 ) -> dict[tuple[str, str, int], retention.Standing]:
     described = await admin.describe_topics(list(names.values())) if names else []
     every = [TopicPartition(topic["topic"], p["partition"]) for topic in described for p in topic["partitions"]]
@@ -96,11 +98,13 @@ async def _standing(
         theirs = [tp for tp in every if tp.topic in read]
         if not theirs:
             continue
+        # each by name: the embedded broker does not answer who asks for all that a group has
         try:
-            # each by name: the embedded broker does not answer who asks for all that a group has
             committed = await admin.list_consumer_group_offsets(settings.group(worker), partitions=theirs)
-        except GroupCoordinatorNotAvailableError:  # a cluster that has had no group yet
-            committed = {}
+        except GroupCoordinatorNotAvailableError:
+            if OFFSETS in there:
+                raise
+            committed = {}  # a new cluster: no group has committed anything yet
         for tp in theirs:
             offset = committed[tp].offset if tp in committed else -1
             standing[worker, read[tp.topic], tp.partition] = retention.Standing(
