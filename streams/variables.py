@@ -13,7 +13,8 @@ FURTHER = frozenset(
     f"{ENVIRONMENT_PREFIX}{name}"
     for name in (
         "ADAPTER", "BROKER_PORT", "CLUSTER", "COMPILE", "DATA", "DEBUG", "EMBEDDED_BROKER", "ERASED", "ERASURE_KEY",
-        "HTTP_PORT", "KAFKA_LIB", "MAPPING", "METRICS_HOST", "REQUIRE_KAFKA", "REQUIRE_PROMTOOL", "TAG", "WORKERS",
+        "HTTP_PORT", "KAFKA_LIB", "MAPPING", "METRICS_HOST", "PLAIN", "REQUIRE_CHROMIUM", "REQUIRE_KAFKA",
+        "REQUIRE_PROMTOOL", "TAG", "WORKERS",
     )
 )  # fmt: skip
 """Those that are no field of Settings: options of single commands, of the embedded pipeline, deployment, tests."""

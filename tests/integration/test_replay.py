@@ -15,6 +15,8 @@ from schemas.registry import LocalRegistry
 from sinks.clickhouse.client import connect
 from streams.dead_letters.replay import events_of
 from streams.dead_letters.resend import NAME
+from streams.embedded.clickhouse.access import OWNER
+from streams.embedded.keys import url_for
 from tests.integration.test_run import rihla, rows, said
 from tests.integration.test_up import PATIENCE, owner_of, up
 from tests.support.brokers import wait_until
@@ -67,7 +69,7 @@ def test_what_is_cured_gets_in_and_what_is_not_comes_back_until_it_is_given_up(t
         wait_until(lambda: counted(data, "dead_letters") == 3, PATIENCE, "the dead letters")
         (cured,) = BatchEncoder("stay", LocalRegistry()).encode(events_of([event(4)])[0].frame)
         letters = [("cx.stay", b"customer:C4", cured, "undecodable"), ("file:/gone.jsonl", None, event(5), "bad_time")]
-        write_letters(owner_of(data).clickhouse or "", *letters)
+        write_letters(url_for(owner_of(data).clickhouse or "", data / "keys", OWNER.name), *letters)
 
         dry = replayed("--dry-run")
         assert "4 letters would be sent 1 lines of files still unreadable" in dry
