@@ -285,7 +285,7 @@ def test_an_event_that_only_one_way_refuses_is_a_dead_letter(monkeypatch: pytest
     schema = polars_schema("stay")
     event |= {name: event.get(name, [] if isinstance(dtype, pl.List) else None) for name, dtype in schema.items()}
     payloads = encoded("stay", [event, event | {"event_id": "no UUID"}, event])
-    monkeypatch.setattr(transform, "refusals", lambda _frame, _now_ms: [])
+    monkeypatch.setattr(transform, "refusals", lambda *_: [])
     found = ENRICHER.enrich({"stay": payloads}, NOW)
     assert found.refused == [(1, "undecodable", transform.DIFFERENT)]
     assert found.rows == [0, 2]
