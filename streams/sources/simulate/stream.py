@@ -105,7 +105,7 @@ class Stream:
                 instrument, score = random.choice((("nps", 11), ("csat", 0), ("ces", 7.5)))
                 wrong = {"survey": {"instrument": instrument, "score": score}}
             case "bad_money":
-                wrong = {"money": {"amount_minor": 100, "currency": random.choice(("eur", "EURO", "€"))}}
+                wrong = {"money": {"amount_minor": 100, "currency": random.choice(("EU", "EURO", "€"))}}
             case "bad_country":
                 wrong = {"country": random.choice(("SAU", "x", "Türkiye"))}
             case _:
