@@ -39,7 +39,7 @@ journeys = st.builds(
     numbers,
     st.tuples(numbers, times, ids, texts) | st.none(),
     st.dictionaries(st.integers(0, 3), st.tuples(times, ids, floats)),
-    st.dictionaries(texts, numbers, max_size=20),
+    st.dictionaries(texts.filter(lambda name: not name.startswith("^")), numbers, max_size=20),  # which is ours
 )
 loose = st.builds(
     Loose,
