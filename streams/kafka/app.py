@@ -211,7 +211,7 @@ async def _run(app: App, services: tuple[Any, ...]) -> tuple[int, bool]:
 
         reason = await explained(app.settings, app.worker, reason)
         if isinstance(reason, RihlaError):
-            log.critical("worker stopped: %s: %s", type(reason).__name__, reason)
+            log.critical("worker stopped: %s", reason)
             log.critical("what to do: %s", reason.hint or "see the log above")
         else:
             log.critical("worker stopped: %s: %s", type(reason).__name__, reason)

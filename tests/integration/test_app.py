@@ -23,7 +23,9 @@ from tests.support.workers import administering, committed, create_topic, produc
 
 FAILING = """
 import sys
-from streams import app, gather, settings, transport
+from streams import settings
+from streams.kafka import app
+from streams.worker import batching
 app.configure_logging()
 chosen = settings.Settings.from_env()
 made = app.build(chosen, "w")
@@ -31,7 +33,7 @@ made = app.build(chosen, "w")
 async def agent(stream):
     async def fail(batch):
         raise ArithmeticError("of no use")
-    await gather.consume(stream, fail)
+    await batching.consume(stream, fail)
 sys.exit(app.run_worker(made))
 """
 
