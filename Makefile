@@ -70,7 +70,7 @@ test: compile kafka ## Run every test, JOBS=3 processes (those on Apache Kafka n
 
 plain: setup ## Run some of the tests on the tree as `make run` has it: nothing compiled
 	@rm -rf $(PLAIN) && mkdir -p $(PLAIN)
-	@tar -cf - --exclude='*.so' --exclude=__pycache__ $(PACKAGES) tests pyproject.toml | tar -xf - -C $(PLAIN)
+	@tar -cf - --exclude='*.so' --exclude=__pycache__ $(PACKAGES) tests examples README.md pyproject.toml | tar -xf - -C $(PLAIN)
 	cd $(PLAIN) && RIHLA_PLAIN=1 PYTHONPATH=$(CURDIR)/$(PLAIN) $(abspath $(BIN))/python -m pytest -n $(JOBS) \
 		--dist worksteal -m "not kafka" $(PLAIN_TESTS)
 
