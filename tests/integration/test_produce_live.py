@@ -89,7 +89,10 @@ def test_a_line_of_a_pipe_is_sent_when_it_has_come(embedded_broker: Broker, topi
                 await until(lambda: sent(9), what="the line in two parts")
                 # Ctrl-C ends the reading, though the pipe goes on: what was read has been sent, and is told.
                 process.send_signal(signal.SIGINT)
-                out, err = await asyncio.to_thread(process.communicate)
+                await asyncio.to_thread(process.wait)  # the pipe stays open
+                assert process.stdout is not None
+                assert process.stderr is not None
+                out, err = process.stdout.read(), process.stderr.read()
                 assert process.returncode == 130
                 assert b"9 lines acknowledged" in out
                 assert b"interrupted" in err
