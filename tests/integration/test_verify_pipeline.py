@@ -61,7 +61,8 @@ def test_a_pipeline_in_motion_and_at_rest(pipeline: Path, tmp_path: Path) -> Non
     assert verified("--data", pipeline, "--source", "topics")["tables"]["interactions (topic)"]["rows"] == len(ids)
 
     rihla("query", "INSERT INTO journeys_store SELECT * REPLACE ('booked' AS status, version + 1 AS version) FROM "
-          "(SELECT * FROM journeys_store FINAL WHERE status = 'completed' LIMIT 1)", "--user", "owner", "--data", pipeline)  # fmt: skip
+          "(SELECT * FROM journeys_store FINAL WHERE status = 'completed' LIMIT 1)",
+          "--user", "owner", "--data", pipeline)  # fmt: skip
     out = rihla("verify", "--data", pipeline, "--settle", 1, statuses=(1,))
     assert "status: expected completed, found booked" in out
     assert "1 value is not as it should be" in out
