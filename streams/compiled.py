@@ -1,6 +1,6 @@
 """Which modules run compiled (setup.py), and which sources have been changed since.
 
-Python takes a compiled module for its source without a look at the source. So whoever starts something asks here:
+Python loads a compiled module without comparing it with its source. So every entry point asks here:
 `rihla` refuses to run in a checkout that has changed, tests refuse too, `make run` throws away what is out of date.
 
     python -m streams.compiled           says what runs compiled; deletes all of it where a source has changed since

@@ -38,7 +38,7 @@ class Index:
             self._told.update(opened)
 
     def look_again(self, keys: Iterable[bytes]) -> None:
-        """Look at some states (once more), whatever was told of them."""
+        """Read some states again, even if a batch has set their timers since."""
         keys = list(keys)
         self._told.difference_update(keys)
         self._unread += keys

@@ -76,7 +76,7 @@ class Ticker:
         self._index(partition).tell(due, opened)
 
     def look_again(self, partition: int, keys: Iterable[bytes]) -> None:
-        """Look up the timers of some states anew: it is not known whether what follows from them was published."""
+        """Look up the timers of some states again: their last turn may not have been published."""
         if partition in self._indexes:
             self._indexes[partition][1].look_again(keys)
 

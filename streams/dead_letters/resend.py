@@ -21,8 +21,9 @@ from streams.kafka.acl_check import require
 from streams.kafka.batch_producer import RECORD_OVERHEAD, REQUEST_BYTES, BatchProducer
 from streams.kafka.topics import ensure_topics
 from streams.model.dead_letter import ATTEMPTS_HEADER, FILE
+from streams.registries import registry_of
 from streams.settings import Settings
-from streams.sources.feeder import Feeder, producing, registry_of
+from streams.sources.feeder import Feeder, producing
 from streams.topology import COMPACTED, TOPICS
 
 CHUNK = 500

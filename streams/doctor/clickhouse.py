@@ -143,7 +143,7 @@ def _migrations(client: Any, settings: Settings) -> Finding:
 
 
 def clock(ahead: float) -> Finding:
-    """What to say of a clock that is so many seconds ahead of ClickHouse's."""
+    """The finding for a clock that is `ahead` seconds ahead of ClickHouse's (negative: behind)."""
     if abs(ahead) > CLOCK_SECONDS:
         detail = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} ClickHouse's"
         return Finding("problem", "clock", detail, "synchronise both machines (NTP): timedatectl set-ntp true")

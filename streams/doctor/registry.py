@@ -30,7 +30,7 @@ class _Wrong(Exception):
 def findings(settings: Settings) -> list[Finding]:
     """All about the registry of the settings."""
     endpoint = settings.registry_endpoint
-    assert endpoint is not None, "whoever has no registry does not ask"
+    assert endpoint is not None, "only called when a registry is set"
     about = f"registry {endpoint.address}"
     try:
         subjects = _get(endpoint, "/subjects")

@@ -39,9 +39,10 @@ from streams.erasure.topics import announce
 from streams.errors import RihlaError
 from streams.kafka import clients
 from streams.kafka.topics import ensure_topics
+from streams.registries import registry_of
 from streams.restore import events as restore
 from streams.settings import ENVIRONMENT_PREFIX, Settings, environment, own_services, published
-from streams.sources.feeder import producing, registry_of
+from streams.sources.feeder import producing
 
 SCALED = tuple(worker.name for worker in topology.WORKERS if not worker.single)
 """Workers of which there may be several; identity's input has one partition."""

@@ -17,9 +17,10 @@ from streams.embedded.pipeline import Pipeline, Plan
 from streams.enrich.clean import as_stored
 from streams.kafka.drain import Lag, wait_until_drained
 from streams.kafka.observer import Observer
+from streams.registries import registry_of
 from streams.sources.adapters import open_source
 from streams.sources.events import EventBatch
-from streams.sources.feeder import Fed, Feeder, registry_of
+from streams.sources.feeder import Fed, Feeder
 from streams.sources.spelling import Unknown
 
 MAX_RESTARTS = 5

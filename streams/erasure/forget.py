@@ -30,8 +30,9 @@ from streams.errors import RihlaError
 from streams.kafka import clients
 from streams.kafka.acl_check import require
 from streams.kafka.observer import Observer
+from streams.registries import registry_of
 from streams.settings import Settings
-from streams.sources.feeder import producing, registry_of
+from streams.sources.feeder import producing
 
 TELL_SECONDS = 3.0
 """Seconds that workers get to read a new erasure: they follow the topic all the time, and a batch takes less."""

@@ -27,13 +27,14 @@ from streams.errors import RihlaError
 from streams.kafka import clients
 from streams.kafka.layout import JOURNAL, TOGETHER, changelog, strays_of
 from streams.kafka.topics import CHANGELOG, FOREVER, ROOMY, config_of
+from streams.registries import registry_of
 from streams.repartition import groups
 from streams.repartition.copying import MOVED, Copied, Copier, Limits
 from streams.repartition.journal import Journal
 from streams.repartition.reading import Reader
 from streams.repartition.writing import Row, Topic, Writer, delete, describe, make
 from streams.settings import Settings
-from streams.sources.feeder import producing, registry_of
+from streams.sources.feeder import producing
 from streams.topology import TOPICS
 
 CONFIG = {topic.name: config_of(topic) for topic in TOPICS}

@@ -12,10 +12,11 @@ from streams.errors import RihlaError
 from streams.kafka import clients
 from streams.kafka.acl_check import require
 from streams.kafka.topics import ensure_topics
+from streams.registries import registry_of
 from streams.repartition.groups import refuse_members
 from streams.restore.events import largest_epoch, restore
 from streams.settings import Settings
-from streams.sources.feeder import producing, registry_of
+from streams.sources.feeder import producing
 
 Progress = Callable[[int], None]
 

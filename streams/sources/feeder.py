@@ -26,7 +26,7 @@ from streams.kafka.batch_producer import REQUEST_BYTES, BatchProducer
 from streams.kafka.topics import ensure_topics
 from streams.model.dead_letter import FILE, DeadLetter, letters_frame
 from streams.model.subjects import keys_of, subjects
-from streams.registries import registry_of as registry_of  # for those who have it from here
+from streams.registries import registry_of
 from streams.settings import Settings
 from streams.sources.adapters import open_source
 from streams.sources.events import BadLine, EventBatch

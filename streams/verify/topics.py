@@ -16,8 +16,8 @@ from schemas.registry import Registry
 from streams.errors import RihlaError
 from streams.kafka import clients
 from streams.kafka.acl_check import require
+from streams.registries import registry_of
 from streams.settings import Settings
-from streams.sources.feeder import registry_of
 from streams.verify.compare import DIFFERENCE, WHOLE_ROW
 from streams.verify.recompute import COLUMNS
 

@@ -22,8 +22,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.decode import BatchDecoder
 from schemas.registry import LocalRegistry
 from streams.embedded.pipeline import Pipeline, Plan
+from streams.registries import registry_of
 from streams.sources import jsonl
-from streams.sources.feeder import Feeder, registry_of
+from streams.sources.feeder import Feeder
 from tests.benchmarks import calibration
 from tests.benchmarks.pipeline import WITHIN
 from tests.benchmarks.report import Outcome, say, tabulate

@@ -26,8 +26,9 @@ import orjson
 import uvloop
 
 from streams.embedded.pipeline import Pipeline, Plan
+from streams.registries import registry_of
 from streams.sources import jsonl
-from streams.sources.feeder import Feeder, Prepared, registry_of
+from streams.sources.feeder import Feeder, Prepared
 from tests.benchmarks import calibration, sample
 from tests.benchmarks.pipeline import WITHIN, verified
 from tests.benchmarks.processes import Tree

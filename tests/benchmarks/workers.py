@@ -20,8 +20,9 @@ import aiohttp
 
 from streams.embedded.broker import HOST, free_ports
 from streams.embedded.pipeline import Pipeline, Plan
+from streams.registries import registry_of
 from streams.sources.adapters import open_source
-from streams.sources.feeder import Feeder, registry_of
+from streams.sources.feeder import Feeder
 from streams.topology import WORKERS_BY_NAME
 from tests.benchmarks import sample
 from tests.benchmarks.pipeline import FEW, RIHLA, matches, verified

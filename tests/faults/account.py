@@ -12,8 +12,8 @@ from clickhouse_connect.driver.client import Client
 from schemas.decode import BatchDecoder
 from schemas.records import CHANNELS
 from streams.embedded.accounting import event_keys
+from streams.registries import registry_of
 from streams.settings import Settings
-from streams.sources.feeder import registry_of
 from streams.topology import channel_topic
 from streams.verify import topics
 from streams.verify.verify import KEYS, verify

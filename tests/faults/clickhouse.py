@@ -33,9 +33,9 @@ from streams.embedded.accounting import Account, Accounting
 from streams.embedded.pipeline import TANSU, Pipeline, Plan
 from streams.embedded.run import Progress, feed_and_wait
 from streams.embedded.supervisor import ChildSpec
+from streams.registries import registry_of
 from streams.sources import jsonl
 from streams.sources.events import EventBatch
-from streams.sources.feeder import registry_of
 from streams.sources.simulate import Options, write
 from tests.faults.clickhouse_proxy import ERRORS, KINDS, REFUSED, Proxy, Trouble
 from tests.faults.suite import Outcome

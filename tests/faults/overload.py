@@ -32,8 +32,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from streams.embedded.pipeline import KAFKA, Pipeline, Plan
 from streams.kafka.drain import wait_until_drained
 from streams.kafka.observer import Observer
+from streams.registries import registry_of
 from streams.sources.events import EventBatch
-from streams.sources.feeder import Feeder, registry_of
+from streams.sources.feeder import Feeder
 from streams.sources.simulate import Options
 from tests.faults.travellers import Travellers
 

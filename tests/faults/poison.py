@@ -11,7 +11,7 @@ import polars as pl
 
 from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
-from streams.sources.feeder import registry_of
+from streams.registries import registry_of
 from tests.faults.world import World
 
 RULES: dict[str, tuple[dict[str, Any], ...]] = {

@@ -34,10 +34,11 @@ from streams.kafka.drain import wait_until_drained
 from streams.kafka.observer import Observer
 from streams.kafka.topics import ensure_topics
 from streams.model.subjects import keys_of, subjects
+from streams.registries import registry_of
 from streams.settings import Settings, environment
 from streams.sources.adapters import open_source
 from streams.sources.events import EventBatch
-from streams.sources.feeder import producing, registry_of
+from streams.sources.feeder import producing
 from streams.sources.simulate import Options, write
 from streams.topology import WORKERS_BY_NAME, channel_topic
 from tests.faults import broken, failpoints

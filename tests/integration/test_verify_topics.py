@@ -16,8 +16,9 @@ from streams.errors import RihlaError
 from streams.kafka.batch_producer import BatchProducer
 from streams.kafka.topics import ensure_topics
 from streams.model.subjects import keys_of, subjects_and_links
+from streams.registries import registry_of
 from streams.settings import Settings
-from streams.sources.feeder import producing, registry_of
+from streams.sources.feeder import producing
 from streams.verify.topics import Log, read
 from streams.verify.verify import CONTENT, LINKS, verify
 from tests.integration.test_verify_store import EVENTS, changed, copied, fill
