@@ -65,6 +65,9 @@ class Settings:
     nobody: values, separated by commas, that name nobody as identifier or booking reference, beside those of
         streams/model/nobody.txt.
     alert_rules: path of a file of alert rules (docs/alerts.md); None takes those of streams/alerts/rules.toml.
+    serve_host, serve_port: where `rihla worker serve` answers; port 0 takes any free one.
+    serve_folder: folder of its view, for one process alone; it may be removed while that is stopped.
+    serve_tokens: path of the file that says who may ask it what (docs/serve.md).
 
     security_protocol, sasl_*, ssl_*: how to be let in by Kafka, named as Kafka names them; files are PEM.
     sasl_token_file, sasl_token_command: where OAUTHBEARER's token is read from, again for each connection.
@@ -88,6 +91,10 @@ class Settings:
     compression: str = "none"
     session_timeout: float = 30.0
     alert_rules: str | None = None
+    serve_host: str = "127.0.0.1"
+    serve_port: int = 8360
+    serve_folder: str = "rihla-serve"
+    serve_tokens: str | None = None
     nobody: str | None = None
     state_retention: float = 400.0
     state_idle: float = 3600.0
@@ -141,6 +148,7 @@ class Settings:
         _within("state_idle", self.state_idle, 0, 1_000_000_000)
         if self.metrics_port is not None:
             _within("metrics_port", self.metrics_port, 0, 65535)
+        _within("serve_port", self.serve_port, 0, 65535)
         _one_of("wire", self.wire, WIRE_FORMATS)
         _one_of("compression", self.compression, COMPRESSIONS)
         if self.compression != "none":
