@@ -13,14 +13,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import orjson
 from aiohttp import web
 
 from streams import metrics
-from streams.serve import tokens
+from streams.serve import openapi, tokens
 from streams.serve.customer import alert, document, find, open_alerts, search, unit_day
 from streams.serve.lookups import Lookup, Lookups
 from streams.serve.masking import masked
@@ -40,6 +39,19 @@ REASON = 200
 WAITING = 1000
 """Events that wait for a reader of a stream; one that is slower is cut off."""
 HEARTBEAT = 15.0
+
+
+ROUTES = (
+    "/v1/customers/{identifier}",
+    "/v1/customers/{identifier}/events",
+    "/v1/lookup",
+    "/v1/search",
+    "/v1/units/{unit}/arrivals",
+    "/v1/alerts/events",
+    "/v1/alerts",
+    "/openapi.json",
+)
+STATUSES = ("200", "300", "304", "400", "401", "403", "404", "413", "422", "429", "500", "503")
 
 
 class Problem(Exception):
@@ -63,19 +75,19 @@ class Api:
     def __init__(self, store: Store, allowed: Tokens, lookups: Lookups, age: Callable[[], float]) -> None:
         self._store, self._tokens, self._lookups, self._age = store, allowed, lookups, age
         self._streams: set[asyncio.Queue[tuple[str, Mapping[str, Any]]]] = set()
-        routes = (
-            ("/v1/customers/{identifier:[^/]+}/events", self._customer_events, "GET"),
-            ("/v1/customers/{identifier:[^/]+}", self._customer, "GET"),
-            ("/v1/lookup", self._batch, "POST"),
-            ("/v1/search", self._search, "GET"),
-            ("/v1/units/{unit:[^/]+}/arrivals", self._day, "GET"),
-            ("/v1/alerts/events", self._alert_events, "GET"),
-            ("/v1/alerts", self._alerts, "GET"),
-            ("/openapi.json", self._openapi, "GET"),
+        works = (
+            self._customer,
+            self._customer_events,
+            self._batch,
+            self._search,
+            self._day,
+            self._alert_events,
+            self._alerts,
+            self._openapi,
         )
         self.app = web.Application(client_max_size=BODY)
-        for path, work, method in routes:
-            self.app.router.add_route(method, path, self._counted(path.replace(":[^/]+", ""), work))
+        for path, work in zip(ROUTES, works, strict=True):
+            self.app.router.add_route("POST" if path == "/v1/lookup" else "GET", path, self._counted(path, work))
 
     def changed(self, applied: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
         """Tell the streams of rows that are in the store now."""
@@ -262,12 +274,12 @@ class Api:
         return web.Response(body=whole, status=status, headers=headers, content_type="application/json")
 
     async def _openapi(self, request: web.Request) -> web.StreamResponse:
-        return web.Response(body=_document(), content_type="application/json")
+        return web.Response(body=_described(), content_type="application/json")
 
 
 @cache
-def _document() -> bytes:
-    return files(__package__).joinpath("openapi.json").read_bytes()
+def _described() -> bytes:
+    return orjson.dumps(openapi.document())
 
 
 def _identifier(text: str) -> str:

@@ -22,24 +22,27 @@ from streams.erasure import key
 from streams.erasure.erased import Erased
 from streams.errors import RihlaError
 from streams.kafka import clients
-from streams.kafka.acl_check import require
 from streams.kafka.app import configure_logging
 from streams.kafka.batch_producer import BatchProducer
-from streams.kafka.topics import ensure_topics
 from streams.registries import registry_of
-from streams.serve.api import Api
+from streams.serve.api import ROUTES, STATUSES, Api
 from streams.serve.follow import Follower
 from streams.serve.lookups import Lookups, Row
 from streams.serve.store import Store
 from streams.serve.tokens import load
+from streams.series import begin
 from streams.settings import Settings, SettingsError
+from streams.topology import SERVICES_BY_NAME
 from streams.worker import page
 from streams.worker.kept_schemas import KeptSchemas
+from streams.worker.process import prepare
 
 WORKER = "serve"
 LOOKUPS = "lookups"
 LIMITS = Limits(connections=1000, line=16 << 10, header=8 << 10)
 EXPORT_EVERY = 1.0
+
+KNOWN = {"route": ROUTES, "status": STATUSES}
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +77,8 @@ class _Process:
             loop.add_signal_handler(number, self._stop.set)
         settings = self._settings
         allowed = load(Path(settings.serve_tokens or ""))
-        await require(settings, WORKER)
-        await ensure_topics(settings)
+        begin(settings, SERVICES_BY_NAME[WORKER], KNOWN)
+        await prepare(WORKER, settings)
         async with contextlib.AsyncExitStack() as stack:
             store = Store(Path(settings.serve_folder))
             stack.callback(store.close)
