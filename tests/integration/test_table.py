@@ -50,8 +50,8 @@ def contents(table: BatchTable) -> dict[int, dict[bytes, bytes]]:
     return {partition: dict(table.items(partition)) for partition in sorted(table.partitions_held)}
 
 
-async def test_what_is_flushed_is_recovered_and_what_is_not_is_not(broker: Broker, topic_prefix: str) -> None:
-    settings = broker.settings(topic_prefix)
+async def test_what_is_flushed_is_recovered_and_what_is_not_is_not(any_broker: Broker, topic_prefix: str) -> None:
+    settings = any_broker.settings(topic_prefix)
     await create_topic(settings, "in", PARTITIONS)
     app, table = await table_of(settings)
     async with running(app):
@@ -78,8 +78,8 @@ async def test_what_is_flushed_is_recovered_and_what_is_not_is_not(broker: Broke
         assert table.count(0) == len(wanted[0])
 
 
-async def test_a_partition_not_held_is_not_answered_for(embedded_broker: Broker, topic_prefix: str) -> None:
-    settings = embedded_broker.settings(topic_prefix)
+async def test_a_partition_not_held_is_not_answered_for(memory_broker: Broker, topic_prefix: str) -> None:
+    settings = memory_broker.settings(topic_prefix)
     await create_topic(settings, "in", PARTITIONS)
     app, table = await table_of(settings)
     uses = (
@@ -100,9 +100,9 @@ async def test_a_partition_not_held_is_not_answered_for(embedded_broker: Broker,
 
 
 async def test_an_owner_who_may_have_lost_a_partition_writes_nothing_and_recovers(
-    broker: Broker, topic_prefix: str
+    any_broker: Broker, topic_prefix: str
 ) -> None:
-    settings = broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix)
     topic = await create_topic(settings, "in", PARTITIONS)
     handled: list[transport.RecordBatch] = []
 
@@ -127,9 +127,9 @@ async def test_an_owner_who_may_have_lost_a_partition_writes_nothing_and_recover
 
 
 async def test_nothing_is_delivered_before_faust_has_emptied_its_queues(
-    broker: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+    any_broker: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix)
     topic = await create_topic(settings, "in", PARTITIONS)
     sought = asyncio.Event()
     ends: dict[int, int] = {}
@@ -156,8 +156,8 @@ async def test_nothing_is_delivered_before_faust_has_emptied_its_queues(
         await until(lambda: transport.positions(app) == {(topic, p): end for p, end in ends.items()})
 
 
-async def test_a_batch_that_outlasts_a_rebalance_changes_nothing(broker: Broker, topic_prefix: str) -> None:
-    settings = broker.settings(topic_prefix)
+async def test_a_batch_that_outlasts_a_rebalance_changes_nothing(any_broker: Broker, topic_prefix: str) -> None:
+    settings = any_broker.settings(topic_prefix)
     topic = await create_topic(settings, "in", PARTITIONS)
     begun, go_on = asyncio.Event(), asyncio.Event()
 
@@ -196,8 +196,8 @@ async def test_a_batch_that_outlasts_a_rebalance_changes_nothing(broker: Broker,
         assert {p: int(state[b"count"].split()[1]) for p, state in contents(one).items()} == ends
 
 
-async def test_what_a_former_owner_writes_late_is_not_recovered(broker: Broker, topic_prefix: str) -> None:
-    settings = broker.settings(topic_prefix)
+async def test_what_a_former_owner_writes_late_is_not_recovered(any_broker: Broker, topic_prefix: str) -> None:
+    settings = any_broker.settings(topic_prefix)
     await create_topic(settings, "in", PARTITIONS)
     app, table = await table_of(settings)
     async with running(app):
@@ -226,8 +226,8 @@ async def test_what_a_former_owner_writes_late_is_not_recovered(broker: Broker, 
     assert latest[b"b"][TERM.size :] == b"1"
 
 
-async def test_what_a_former_owner_writes_late_is_written_over(broker: Broker, topic_prefix: str) -> None:
-    settings = broker.settings(topic_prefix)
+async def test_what_a_former_owner_writes_late_is_written_over(any_broker: Broker, topic_prefix: str) -> None:
+    settings = any_broker.settings(topic_prefix)
     await create_topic(settings, "in", PARTITIONS)
     app, table = await table_of(settings)
     async with running(app):
@@ -255,9 +255,9 @@ async def test_what_a_former_owner_writes_late_is_written_over(broker: Broker, t
 
 
 async def test_a_former_owner_who_writes_late_learns_of_it_before_it_publishes(
-    broker: Broker, topic_prefix: str
+    any_broker: Broker, topic_prefix: str
 ) -> None:
-    settings = broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix)
     await create_topic(settings, "in", PARTITIONS)
     app, table = await table_of(settings)
     async with running(app):
@@ -278,11 +278,11 @@ async def test_a_former_owner_who_writes_late_learns_of_it_before_it_publishes(
         assert not app.crashed
 
 
-async def test_a_key_written_twice_is_merged_on_recovery(broker: Broker, topic_prefix: str) -> None:
+async def test_a_key_written_twice_is_merged_on_recovery(any_broker: Broker, topic_prefix: str) -> None:
     def larger(old: bytes, new: bytes) -> bytes:
         return max(old, new)
 
-    settings = broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix)
     await create_topic(settings, "in", PARTITIONS)
     app, table = await table_of(settings, merge=larger)
     async with running(app):
@@ -298,9 +298,9 @@ async def test_a_key_written_twice_is_merged_on_recovery(broker: Broker, topic_p
 
 
 async def test_a_partition_that_stays_is_not_read_again_and_one_that_goes_is_dropped(
-    broker: Broker, topic_prefix: str
+    any_broker: Broker, topic_prefix: str
 ) -> None:
-    settings = broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix)
     await create_topic(settings, "in", PARTITIONS)
     one_app, one = await table_of(settings)
     async with running(one_app):
@@ -322,8 +322,8 @@ async def test_a_partition_that_stays_is_not_read_again_and_one_that_goes_is_dro
         assert contents(one) == before
 
 
-async def test_a_changelog_of_other_partitions_stops_the_worker(broker: Broker, topic_prefix: str) -> None:
-    settings = broker.settings(topic_prefix)
+async def test_a_changelog_of_other_partitions_stops_the_worker(any_broker: Broker, topic_prefix: str) -> None:
+    settings = any_broker.settings(topic_prefix)
     await create_topic(settings, "in", PARTITIONS)
     app, table = await table_of(settings)
     async with running(app):
@@ -335,8 +335,8 @@ async def test_a_changelog_of_other_partitions_stops_the_worker(broker: Broker, 
     assert "has 2 partitions, its input 3" in str(app.crash_reason)
 
 
-async def test_large_values_and_many_records_come_back(broker: Broker, topic_prefix: str) -> None:
-    settings = broker.settings(topic_prefix)
+async def test_large_values_and_many_records_come_back(any_broker: Broker, topic_prefix: str) -> None:
+    settings = any_broker.settings(topic_prefix)
     await create_topic(settings, "in", PARTITIONS)
     app, table = await table_of(settings)
     async with running(app):

@@ -40,8 +40,8 @@ def numbered(count: int, first: int = 0) -> collections.Counter[bytes]:
     return collections.Counter(b"%d" % n for n in range(first, first + count))
 
 
-async def test_batches_are_whole_in_order_and_committed_when_acked(broker: Broker, topic_prefix: str) -> None:
-    settings = broker.settings(topic_prefix, max_poll_records=700)
+async def test_batches_are_whole_in_order_and_committed_when_acked(any_broker: Broker, topic_prefix: str) -> None:
+    settings = any_broker.settings(topic_prefix, max_poll_records=700)
     topic = await create_topic(settings, "in")
     ends = await produce(settings, topic, EVENTS)
     seen = Seen()
@@ -63,9 +63,9 @@ async def test_batches_are_whole_in_order_and_committed_when_acked(broker: Broke
 
 
 async def test_what_is_acked_last_is_committed_without_waiting_for_the_interval(
-    broker: Broker, topic_prefix: str
+    any_broker: Broker, topic_prefix: str
 ) -> None:
-    settings = broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix)
     topic = await create_topic(settings, "in", 1)
     seen = Seen()
     finish = asyncio.Event()
@@ -100,8 +100,8 @@ async def test_what_is_acked_last_is_committed_without_waiting_for_the_interval(
         assert not app.crashed
 
 
-async def test_a_batch_that_fails_stops_the_worker_and_stays_uncommitted(broker: Broker, topic_prefix: str) -> None:
-    settings = broker.settings(topic_prefix, max_poll_records=500)
+async def test_a_batch_that_fails_stops_the_worker_and_stays_uncommitted(any_broker: Broker, topic_prefix: str) -> None:
+    settings = any_broker.settings(topic_prefix, max_poll_records=500)
     topic = await create_topic(settings, "in", 1)
     await produce(settings, topic, EVENTS)
     seen = Seen()
@@ -125,8 +125,8 @@ async def test_a_batch_that_fails_stops_the_worker_and_stays_uncommitted(broker:
     assert again.batches[0].first_offset <= done
 
 
-async def test_workers_that_join_and_leave_share_every_record_once(broker: Broker, topic_prefix: str) -> None:
-    settings = broker.settings(topic_prefix, max_poll_records=100)
+async def test_workers_that_join_and_leave_share_every_record_once(any_broker: Broker, topic_prefix: str) -> None:
+    settings = any_broker.settings(topic_prefix, max_poll_records=100)
     topic = await create_topic(settings, "in", 4)
     await produce(settings, topic, EVENTS)
     one, two = Seen(), Seen()
@@ -147,8 +147,8 @@ async def test_workers_that_join_and_leave_share_every_record_once(broker: Broke
     assert one.values + two.values == numbered(2 * EVENTS)
 
 
-async def test_what_is_lost_between_fetch_and_delivery_is_read_again(broker: Broker, topic_prefix: str) -> None:
-    settings = broker.settings(topic_prefix, max_poll_records=300)
+async def test_what_is_lost_between_fetch_and_delivery_is_read_again(any_broker: Broker, topic_prefix: str) -> None:
+    settings = any_broker.settings(topic_prefix, max_poll_records=300)
     topic = await create_topic(settings, "in")
     await produce(settings, topic, EVENTS)
     seen = Seen()
@@ -173,8 +173,10 @@ async def test_what_is_lost_between_fetch_and_delivery_is_read_again(broker: Bro
 
 
 @pytest.mark.parametrize("position", ["inside", "before"])
-async def test_a_hole_that_nothing_explains_stops_the_worker(broker: Broker, topic_prefix: str, position: str) -> None:
-    settings = broker.settings(topic_prefix, max_poll_records=300)
+async def test_a_hole_that_nothing_explains_stops_the_worker(
+    any_broker: Broker, topic_prefix: str, position: str
+) -> None:
+    settings = any_broker.settings(topic_prefix, max_poll_records=300)
     topic = await create_topic(settings, "in", 1)
     await produce(settings, topic, EVENTS)
     seen = Seen()
@@ -200,8 +202,10 @@ async def test_a_hole_that_nothing_explains_stops_the_worker(broker: Broker, top
     assert (await committed(settings, f"{topic_prefix}-w", topic, 1)).get(0, 0) <= error.expected
 
 
-async def test_a_worker_that_has_not_been_heard_for_a_session_is_no_owner(broker: Broker, topic_prefix: str) -> None:
-    settings = broker.settings(topic_prefix)
+async def test_a_worker_that_has_not_been_heard_for_a_session_is_no_owner(
+    any_broker: Broker, topic_prefix: str
+) -> None:
+    settings = any_broker.settings(topic_prefix)
     topic = await create_topic(settings, "in", 1)
     app = worker(settings, [topic], Seen().handle)
     async with running(app):
@@ -220,8 +224,8 @@ async def test_a_worker_that_has_not_been_heard_for_a_session_is_no_owner(broker
     assert not still_owner(app, (topic, 0), generation)
 
 
-async def test_a_slow_handler_holds_the_reading_back(broker: Broker, topic_prefix: str) -> None:
-    settings = broker.settings(topic_prefix, max_poll_records=100)
+async def test_a_slow_handler_holds_the_reading_back(any_broker: Broker, topic_prefix: str) -> None:
+    settings = any_broker.settings(topic_prefix, max_poll_records=100)
     topic = await create_topic(settings, "in", 4)
     await produce(settings, topic, 20_000)
     seen, go_on = Seen(), asyncio.Event()
