@@ -217,7 +217,7 @@ def _schemas() -> dict[str, Any]:
     identifier = _object({"kind": _TEXT, "value": _TEXT})
     contact = _object(
         {"event_id": _TEXT, "occurred_at": _TEXT, "channel": _TEXT, "touchpoint": _TEXT, "medium": _TEXT}
-        | {name: _TEXT for name in ("unit", "agent_id", "booking_ref", "case_id", "score_source", "language", "text")}
+        | dict.fromkeys(("unit", "agent_id", "booking_ref", "case_id", "score_source", "language", "text"), _TEXT)
         | {"score": {"type": "number"}, "survey": {"type": "object"}},
         ["event_id", "occurred_at", "channel", "touchpoint", "medium"],
     )

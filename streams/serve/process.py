@@ -25,12 +25,12 @@ from streams.kafka import clients
 from streams.kafka.app import configure_logging
 from streams.kafka.batch_producer import BatchProducer
 from streams.registries import registry_of
+from streams.series import begin
 from streams.serve.api import ROUTES, STATUSES, Api
 from streams.serve.follow import Follower
 from streams.serve.lookups import Lookups, Row
 from streams.serve.store import Store
 from streams.serve.tokens import load
-from streams.series import begin
 from streams.settings import Settings, SettingsError
 from streams.topology import SERVICES_BY_NAME
 from streams.worker import page

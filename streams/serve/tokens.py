@@ -3,7 +3,7 @@
 [[token]]
 name = "front desk Makkah"        # who is written down in cx.lookups
 role = "agent"                    # agent, manager, operations, analyst or engineer
-sha256 = "..."                    # of the token: rihla serve-token makes both
+sha256 = "..."                    # of the token: `rihla token` makes both
 units = ["Makkah Towers"]         # optional: those that the bearer works for; none: all
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
 import time
 import tomllib
@@ -97,6 +98,14 @@ def digest_of(token: str) -> str:
 def new_token() -> str:
     """A token that nobody can guess."""
     return secrets.token_urlsafe(32)
+
+
+def entry(name: str, role: str, token: str, units: Sequence[str] = ()) -> str:
+    """What the file of tokens says of a bearer, as TOML."""
+    lines = ["[[token]]", f"name = {json.dumps(name)}", f'role = "{role}"', f'sha256 = "{digest_of(token)}"']
+    if units:
+        lines.append(f"units = {json.dumps(list(units))}")
+    return "\n".join(lines) + "\n"
 
 
 def load(path: Path) -> Tokens:
