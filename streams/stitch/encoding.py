@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas.numbers import COMPILED
 from streams.alerts.moves import Cause
 from streams.stitch import compression, packed
 from streams.stitch.case import Case
@@ -21,7 +22,7 @@ from streams.stitch.summary import Loose, Preference, Summary
 
 def encode(state: Subject) -> bytes:
     """The bytes of a Subject: the table's value."""
-    if packed.COMPILED:
+    if COMPILED:
         try:
             return compression.compress(packed.pack(state))
         except OverflowError:
@@ -31,7 +32,7 @@ def encode(state: Subject) -> bytes:
 
 def encode_summary(summary: Summary) -> bytes:
     """The bytes of a Summary: what a part carries."""
-    if packed.COMPILED:
+    if COMPILED:
         try:
             return packed.pack_summary(summary)
         except OverflowError:
@@ -42,7 +43,7 @@ def encode_summary(summary: Summary) -> bytes:
 def decode(encoded: bytes) -> Subject:
     """The Subject of its bytes, or of those of before they were compressed; ValueError for any others."""
     encoded = compression.decompress(encoded)
-    if packed.COMPILED and (state := packed.unpack(encoded)) is not None:
+    if COMPILED and (state := packed.unpack(encoded)) is not None:
         return state
     stored = read_subject(encoded)
     return Subject(
@@ -67,7 +68,7 @@ def decode(encoded: bytes) -> Subject:
 
 def decode_summary(encoded: bytes) -> Summary:
     """The Summary of its bytes; ValueError for any others."""
-    if packed.COMPILED and (summary := packed.unpack_summary(encoded)) is not None:
+    if COMPILED and (summary := packed.unpack_summary(encoded)) is not None:
         return summary
     return _summary(read_summary(encoded))
 

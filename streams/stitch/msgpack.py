@@ -21,16 +21,14 @@ from librt.strings import (
 )
 from mypy_extensions import i16, i32, i64, u8
 
+from schemas.numbers import UnfitError
+
 NIL: Final = 0xC0
 FALSE: Final = 0xC2
 TRUE: Final = 0xC3
 _DOUBLE: Final = 0xCB
 _DEPTH: Final = 32
 """Arrays and maps in each other; what we write has five."""
-
-
-class UnfitError(Exception):
-    """Bytes are not what is read here."""
 
 
 def put_flag(out: BytesWriter, value: bool) -> None:

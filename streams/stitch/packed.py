@@ -7,14 +7,12 @@ were all of the fields, and of whatever is not as it should be.
 
 from __future__ import annotations
 
-from typing import Final
-
 from librt.strings import BytesWriter
 
+from schemas.numbers import UnfitError
 from streams.stitch.msgpack import (
     NIL,
     Source,
-    UnfitError,
     put_array,
     put_flag,
     put_int,
@@ -27,9 +25,6 @@ from streams.stitch.packed_summary import put_summary, take_summary
 from streams.stitch.stored import read_watch, write
 from streams.stitch.subject import Part, Subject
 from streams.stitch.summary import Summary
-
-COMPILED: Final = not __file__.endswith(".py")
-"""Whether what runs is the compiled form."""
 
 
 def pack(state: Subject) -> bytes:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from librt.strings import BytesWriter
 
+from schemas.numbers import UnfitError
 from streams.alerts.moves import Cause
 from streams.stitch.case import Case
 from streams.stitch.journey import Journey, Latest, Lowest, from_longs, in_longs
 from streams.stitch.msgpack import (
     NIL,
     Source,
-    UnfitError,
     put_array,
     put_float,
     put_int,
