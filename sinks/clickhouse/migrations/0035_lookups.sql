@@ -7,7 +7,8 @@ CREATE TABLE IF NOT EXISTS {database}.lookups_store {on_cluster}
     role LowCardinality(String) COMMENT 'The role of the token',
     asked LowCardinality(String) COMMENT 'What was asked for: customer, batch or arrivals',
     customer_id String COMMENT 'Who was shown' CODEC(ZSTD(1)),
-    reason Nullable(String) COMMENT 'Why, as the bearer said; null: not said' CODEC(ZSTD(1))
+    reason Nullable(String) COMMENT 'Why, as the bearer said; null: not said' CODEC(ZSTD(1)),
+    epoch UInt32 COMMENT 'Number of the history that this row was written in'
 )
 ENGINE = {replicated}ReplacingMergeTree
 ORDER BY lookup_id
