@@ -1,4 +1,4 @@
-"""A table whose changelog goes out in batches: what is flushed is recovered exactly, on real brokers."""
+"""A table whose changelog goes out in batches: what is flushed is recovered exactly. On every broker."""
 
 from __future__ import annotations
 

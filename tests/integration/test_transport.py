@@ -1,4 +1,4 @@
-"""Batches through Faust, on real brokers: order, commits that follow acks, rebalances, nothing lost on the way."""
+"""Batches through Faust: order, commits that follow acks, rebalances, nothing lost on the way. On every broker."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streams.kafka.app import QUEUED_BATCHES
+from streams.kafka.app import QUEUED_BATCHES, build
 from streams.kafka.record_batch import Columns
-from streams.kafka.transport import HoleError, RecordBatch, lags, positions, still_owner
+from streams.kafka.transport import HoleError, OwnershipLost, RecordBatch, lags, positions, still_owner
+from streams.worker import batching
 from tests.support.brokers import Broker, until
 from tests.support.workers import committed, create_topic, produce, running, worker
 
@@ -244,3 +245,42 @@ async def test_a_slow_handler_holds_the_reading_back(any_broker: Broker, topic_p
         go_on.set()
         await until(lambda: sum(seen.values.values()) >= 20_000)
     assert seen.values == numbered(20_000)
+
+
+async def test_groups_of_batches_are_acked_together_and_given_up_together(
+    any_broker: Broker, topic_prefix: str
+) -> None:
+    settings = any_broker.settings(topic_prefix, max_poll_records=100)
+    topic = await create_topic(settings, "in")
+    ends = await produce(settings, topic, EVENTS)
+    groups: list[list[RecordBatch]] = []
+    seen = Seen()
+    app = build(settings, "w")
+
+    async def handle(batches: list[RecordBatch]) -> None:
+        groups.append(batches)
+        if len(groups) == 1:  # meanwhile others come, which are then handled together
+            await until(lambda: sum(found.outstanding for found in app.consumer.progress.values()) >= 4)
+        if len(groups) == 3:
+            raise OwnershipLost("for a test")
+        for batch in batches:
+            await seen.handle(batch)
+
+    @app.agent(app.topic(topic))
+    async def agent(stream: Any) -> None:
+        await batching.gather(stream, handle, max_records=300, max_bytes=1 << 20, linger=0.0)
+
+    async with running(app):
+        await until(lambda: positions(app) == {(topic, p): end for p, end in ends.items()})
+        assert not app.crashed
+    assert seen.values.keys() == numbered(EVENTS).keys()
+    assert max(map(len, groups)) > 1
+    assert max(sum(map(len, group)) for group in groups) < 300 + 100
+    assert all(len({batch.generation for batch in group}) == 1 for group in groups)
+    # What was given up comes again, in the next generation; with it what had been read behind it.
+    for lost in groups[2]:
+        again = [offset for batch in seen.batches if batch.generation > lost.generation
+                 and batch.partition == lost.partition for offset in batch.offsets]  # fmt: skip
+        assert again == list(range(again[0], ends[lost.partition]))
+        assert again[0] <= lost.first_offset
+    assert await committed(settings, f"{topic_prefix}-w", topic) == ends
