@@ -42,7 +42,7 @@ def numbered(count: int, first: int = 0) -> collections.Counter[bytes]:
 
 
 async def test_batches_are_whole_in_order_and_committed_when_acked(any_broker: Broker, topic_prefix: str) -> None:
-    settings = any_broker.settings(topic_prefix, max_poll_records=700)
+    settings = any_broker.settings(topic_prefix, sole=True, max_poll_records=700)
     topic = await create_topic(settings, "in")
     ends = await produce(settings, topic, EVENTS)
     seen = Seen()
@@ -66,7 +66,7 @@ async def test_batches_are_whole_in_order_and_committed_when_acked(any_broker: B
 async def test_what_is_acked_last_is_committed_without_waiting_for_the_interval(
     any_broker: Broker, topic_prefix: str
 ) -> None:
-    settings = any_broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix, sole=True)
     topic = await create_topic(settings, "in", 1)
     seen = Seen()
     finish = asyncio.Event()
@@ -102,7 +102,7 @@ async def test_what_is_acked_last_is_committed_without_waiting_for_the_interval(
 
 
 async def test_a_batch_that_fails_stops_the_worker_and_stays_uncommitted(any_broker: Broker, topic_prefix: str) -> None:
-    settings = any_broker.settings(topic_prefix, max_poll_records=500)
+    settings = any_broker.settings(topic_prefix, sole=True, max_poll_records=500)
     topic = await create_topic(settings, "in", 1)
     await produce(settings, topic, EVENTS)
     seen = Seen()
@@ -149,7 +149,7 @@ async def test_workers_that_join_and_leave_share_every_record_once(any_broker: B
 
 
 async def test_what_is_lost_between_fetch_and_delivery_is_read_again(any_broker: Broker, topic_prefix: str) -> None:
-    settings = any_broker.settings(topic_prefix, max_poll_records=300)
+    settings = any_broker.settings(topic_prefix, sole=True, max_poll_records=300)
     topic = await create_topic(settings, "in")
     await produce(settings, topic, EVENTS)
     seen = Seen()
@@ -177,7 +177,7 @@ async def test_what_is_lost_between_fetch_and_delivery_is_read_again(any_broker:
 async def test_a_hole_that_nothing_explains_stops_the_worker(
     any_broker: Broker, topic_prefix: str, position: str
 ) -> None:
-    settings = any_broker.settings(topic_prefix, max_poll_records=300)
+    settings = any_broker.settings(topic_prefix, sole=True, max_poll_records=300)
     topic = await create_topic(settings, "in", 1)
     await produce(settings, topic, EVENTS)
     seen = Seen()
@@ -226,7 +226,7 @@ async def test_a_worker_that_has_not_been_heard_for_a_session_is_no_owner(
 
 
 async def test_a_slow_handler_holds_the_reading_back(any_broker: Broker, topic_prefix: str) -> None:
-    settings = any_broker.settings(topic_prefix, max_poll_records=100)
+    settings = any_broker.settings(topic_prefix, sole=True, max_poll_records=100)
     topic = await create_topic(settings, "in", 4)
     await produce(settings, topic, 20_000)
     seen, go_on = Seen(), asyncio.Event()
@@ -250,7 +250,7 @@ async def test_a_slow_handler_holds_the_reading_back(any_broker: Broker, topic_p
 async def test_groups_of_batches_are_acked_together_and_given_up_together(
     any_broker: Broker, topic_prefix: str
 ) -> None:
-    settings = any_broker.settings(topic_prefix, max_poll_records=100)
+    settings = any_broker.settings(topic_prefix, sole=True, max_poll_records=100)
     topic = await create_topic(settings, "in")
     ends = await produce(settings, topic, EVENTS)
     groups: list[list[RecordBatch]] = []
