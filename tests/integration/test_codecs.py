@@ -88,13 +88,11 @@ async def enriching(settings: Settings) -> AsyncIterator[Any]:
         yield app
 
 
-def java_producer(address: str, topic: str, codec: str, values: list[bytes]) -> None:
-    """Send values with Apache Kafka's own client."""
-    lines = b"".join(base64.b64encode(value) + b"\n" for value in values)
+def java_producer(address: str, topic: str, values: list[tuple[str, bytes]]) -> None:
+    """Send values, each with a codec, with Apache Kafka's own client."""
+    lines = b"".join(codec.encode() + b" " + base64.b64encode(value) + b"\n" for codec, value in values)
     jars = f"{ensure_jars()}/*"
-    subprocess.run(
-        ["java", "-cp", jars, str(JAVA), address, topic, codec], input=lines, check=True, capture_output=True
-    )
+    subprocess.run(["java", "-cp", jars, str(JAVA), address, topic], input=lines, check=True, capture_output=True)
 
 
 async def test_batches_of_every_codec_are_read(broker: Broker, topic_prefix: str) -> None:
@@ -120,12 +118,10 @@ async def test_batches_of_every_codec_are_read(broker: Broker, topic_prefix: str
 async def test_batches_of_javas_producer_are_read(kafka_broker: Broker, topic_prefix: str) -> None:
     settings = kafka_broker.settings(topic_prefix, partitions=2)
     async with enriching(settings), Written(settings, "interactions") as interactions:
-        wanted: set[int] = set()
-        for at, codec in enumerate(CODECS):
-            mine = range(1000 * at, 1000 * at + 200)
-            values = [event(number) for number in mine]
-            await asyncio.to_thread(java_producer, settings.brokers, settings.topic("stay"), codec, values)
-            wanted |= {*mine}
+        coded = [(1000 * at + number, codec) for at, codec in enumerate(CODECS) for number in range(200)]
+        values = [(codec, event(number)) for number, codec in coded]
+        await asyncio.to_thread(java_producer, settings.brokers, settings.topic("stay"), values)
+        wanted = {number for number, _ in coded}
 
         async def all_there() -> bool:
             return numbers(await interactions.read()) == wanted
