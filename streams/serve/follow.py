@@ -130,6 +130,8 @@ class Follower:
             self._store.empty()
             with self._store.writing() as view:
                 view.put(b"t", pack(LAYOUT))
+                for one in partitions:
+                    view.put(_offset_key(one), pack(begins[one]))
             return dict(begins)
         return {one: max(at, begins[one]) for one, at in found.items()}
 

@@ -1,6 +1,6 @@
 """An ordered key-value store on local disk (LMDB), and the interface by which the view uses it.
 
-LMDB was chosen by measurement (docs/serve.md): it reads a value in a seventh of the time that RocksDB takes, several
+LMDB was chosen by measurement (docs/serve.md): it reads a value in a sixth of the time that RocksDB takes, several
 processes and threads may read while one writes, and a transaction holds rows and offsets together. It needs more disk.
 Nothing here is the only copy of anything: a store that is damaged is thrown away and filled from the topics again.
 """
