@@ -1,4 +1,4 @@
-"""The records of dead letters that were cut, whole, from where they were refused."""
+"""The records of dead letters that were cut or masked, whole, from where they were refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from streams.kafka import clients
-from streams.model.dead_letter import FILE, is_cut
+from streams.model.dead_letter import FILE, is_cut, is_masked, shows
 from streams.settings import Settings
 
 PATIENCE = 60.0
@@ -24,18 +24,21 @@ def batches_of(details: list[str]) -> list[bool]:
 
 
 async def originals(settings: Settings, letters: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Letters of one topic, those that were cut with the key and payload that they were cut from.
+    """Letters of one topic, those that were cut or masked with the key and payload of their record.
 
     letters: with topic, partition, offset, key, payload and detail. Returns those that can be sent, and how many
-    cannot, by why. Raises aiokafka's errors where the broker does not answer.
+    cannot, by why. One that was masked and not cut can be sent as it is, where the topic does not hold its record any
+    more. Raises aiokafka's errors where the broker does not answer.
     """
     left: dict[str, int] = {}
     unreadable = pl.Series(batches_of(letters["detail"].to_list()), dtype=pl.Boolean)
     if count := int(unreadable.sum()):
         left[UNREADABLE] = count
         letters = letters.filter(~unreadable)
-    cut = [row for row, detail in enumerate(letters["detail"].to_list()) if is_cut(detail)]
-    if not cut:
+    details = letters["detail"].to_list()
+    cut = [row for row, detail in enumerate(details) if is_cut(detail)]
+    wanted = [row for row, detail in enumerate(details) if is_cut(detail) or is_masked(detail)]
+    if not wanted:
         return letters, left
     keys, payloads = letters["key"].to_list(), letters["payload"].to_list()
     lost = set[int]()
@@ -45,13 +48,13 @@ async def originals(settings: Settings, letters: pl.DataFrame) -> tuple[pl.DataF
         consumer = clients.consumer(settings, group_id=None, auto_offset_reset="none", enable_auto_commit=False)
         await consumer.start()
         try:
-            for row in cut:
+            for row in wanted:
                 place = TopicPartition(letters["topic"][row], letters["partition"][row])
-                found = await _record(consumer, place, letters["offset"][row])
-                if found is None or not _begins_so(found, (keys[row], payloads[row])):
-                    lost.add(row)
-                else:
+                found = None if place.partition < 0 else await _record(consumer, place, letters["offset"][row])
+                if found is not None and shows(details[row], (keys[row], payloads[row]), found):
                     keys[row], payloads[row] = found
+                elif is_cut(details[row]):
+                    lost.add(row)
         finally:
             await consumer.stop()
     if lost:
@@ -71,8 +74,3 @@ async def _record(consumer: AIOKafkaConsumer, place: TopicPartition, offset: int
     except (OffsetOutOfRangeError, TimeoutError):
         return None
     return (record.key, record.value or b"") if record.offset == offset else None
-
-
-def _begins_so(whole: tuple[bytes | None, bytes], cut: tuple[bytes | None, bytes]) -> bool:
-    """Whether a letter was cut from this record, and not from one that stood there before a topic was made anew."""
-    return (whole[0] or b"").startswith(cut[0] or b"") and whole[1].startswith(cut[1])

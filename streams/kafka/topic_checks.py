@@ -33,7 +33,8 @@ async def faults(admin: AIOKafkaAdminClient, settings: Settings, there: Collecti
         found.append(retention.Fault("topics", str(wrong), wrong.hint or "", grave=True))
     names = {topic.name: name for topic in TOPICS if (name := settings.topic(topic.name)) in there}
     if not settings.embedded:  # which has no settings, and deletes nothing
-        found += retention.faults(settings, await _configs(admin, list(names.values())))
+        changelogs = sorted({*layout.changelogs(settings)} & {*there})
+        found += retention.faults(settings, await _configs(admin, [*names.values(), *changelogs]))
     return found + retention.missed(settings, await _standing(admin, settings, names, there))
 
 

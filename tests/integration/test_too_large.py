@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.decode import BatchDecoder
 from schemas.registry import LocalRegistry
 from schemas.single import decode_one, encode_one
 from streams.dead_letters.originals import GONE, UNREADABLE, originals
+from streams.kafka import topic_checks
 from streams.kafka.app import REQUEST_BYTES
 from streams.kafka.batch_producer import RECORD_OVERHEAD
+from streams.kafka.layout import changelog
+from streams.kafka.topics import CHANGELOG, TopicError, ensure_changelogs
 from streams.model.dead_letter import is_cut
 from streams.settings import Settings
+from streams.sources.feeder import produce_files
 from tests.integration.test_codecs import Written, enriching, event, numbers
 from tests.support.brokers import Broker, until
 from tests.support.workers import administering, producing
@@ -53,8 +60,8 @@ def test_the_letter_of_a_record_as_large_as_can_be_is_cut_and_says_where_the_who
             await make_topics(settings, {"stay": largest, "dead-letters": largest})
         topic = settings.topic("stay")
         sizes = [largest - RECORD_OVERHEAD - less for less in (0, 75, 150)]
-        records: list[tuple[bytes | None, bytes]] = [(None, b"\xff" * size) for size in sizes]
-        records += [(b"\xfe" * (sizes[0] - 700), b"\xff" * 600), (None, b"\xff" * 1000)]
+        records: list[tuple[bytes | None, bytes]] = [(None, b"x" * size) for size in sizes]
+        records += [(b"k" * (sizes[0] - 700), b"x" * 600), (None, b"x" * 1000)]
         async with enriching(settings), producing(settings, max_request_size=2 * REQUEST_BYTES) as producer:
             for key, value in records:
                 await producer.send_and_wait(topic, value, key=key, partition=0)
@@ -111,6 +118,58 @@ def test_an_event_whose_interaction_is_too_large_is_a_letter_and_its_neighbours_
             assert (letter["topic"], letter["offset"], letter["reason"]) == (topic, 299, "too_long")
             assert letter["payload"] == large
             assert "the record for the topic interactions has" in letter["detail"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.kafka
+def test_a_line_larger_than_its_topic_takes_is_a_letter_cut_to_fit_and_the_others_go_on(
+    kafka_broker: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        settings = kafka_broker.settings(topic_prefix, partitions=1)
+        await make_topics(settings, {"stay": 4000, "dead-letters": 3000})
+        large = {"text": "my card is 4111 1111 1111 1111 " + "and so on " * 400}
+        lines = []
+        for number in range(6):
+            stay = {"channel": "stay", **decode_one(event(number), "stay"), **(large if number in (2, 4) else {})}
+            lines.append(json.dumps(stay).encode())
+        path = tmp_path / "stays.jsonl"
+        path.write_bytes(b"\n".join([*lines, b"not JSON " * 1000]))
+        fed = await produce_files(settings, [str(path)], None)
+        assert (fed.events, fed.bad) == ({"stay": 4}, {"too_long": 2, "undecodable": 1})
+        async with Written(settings, "stay") as stays, Written(settings, "dead-letters") as written:
+            found = (await letters(written, 3)).sort("offset")
+            assert numbers(await stays.read()) == {0, 1, 3, 5}
+        assert found["topic"].unique().to_list() == [f"file:{path}"]
+        assert found["offset"].to_list() == [3, 5, 7]
+        assert all(is_cut(detail) for detail in found["detail"])
+        assert "the record for the topic stay has" in found["detail"][0]
+        assert b"my card is ****" in found["payload"][0]
+        assert found["payload"][2].startswith(b"not JSON ")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.kafka
+def test_a_changelog_that_does_not_take_the_largest_state_is_refused_with_the_command_that_mends_it(
+    kafka_broker: Broker, topic_prefix: str
+) -> None:
+    async def scenario() -> None:
+        settings = kafka_broker.settings(topic_prefix, partitions=1)
+        name = changelog(settings)
+        async with administering(settings) as admin:
+            await admin.create_topics([NewTopic(name, 1, 1, topic_configs={**CHANGELOG, "max.message.bytes": "5000"})])
+            with pytest.raises(TopicError, match=f"{name} takes records of 5000 bytes, and a state may") as refused:
+                await ensure_changelogs(settings, {name: 1})
+            command = f"--entity-name {name} --add-config max.message.bytes={REQUEST_BYTES}"
+            assert (refused.value.hint or "").endswith(command)
+            (fault,) = await topic_checks.faults(admin, settings, {name})
+            assert (fault.topic, fault.grave) == (name, True)
+            assert fault.remedy.endswith(command)
+            (resource,) = [ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": str(REQUEST_BYTES)})]
+            await admin.alter_configs([resource])
+            await ensure_changelogs(settings, {name: 1})
 
     asyncio.run(scenario())
 
