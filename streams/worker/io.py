@@ -90,6 +90,8 @@ class Edge:
         self._channels = {settings.topic(name) for name in CHANNEL_TOPICS}
         self._exported: set[tuple[str, int]] = set()
         self._kept: KeptSchemas | None = None
+        self.services: list[Any] = []
+        """Further services beside the app, each with `start` and `stop`."""
         if isinstance(self.registry, HttpRegistry):
             self._kept = KeptSchemas(self.registry, settings, app.crash)
             lookup = Lookup(self.registry, self._kept.read, self._keep_schemas, lambda: bool(app.should_stop))
@@ -137,10 +139,11 @@ class Edge:
             metrics.ERASED_REFUSED.labels(self.worker).inc(refused)
         return decoded
 
-    def followers(self) -> list[Follower | KeptSchemas]:
-        """Services that must have read their topics before the worker's first record: start them before the app."""
+    def followers(self) -> list[Any]:
+        """Services that must have read their topics before the worker's first record, and `services`: start them before
+        the app."""
         follower = Follower(self.erased, self.settings, self.registry, self.app.crash)
-        return [follower] if self._kept is None else [self._kept, follower]
+        return [*([] if self._kept is None else [self._kept]), follower, *self.services]
 
     async def _keep_schemas(self, learned: Mapping[int, str]) -> None:
         """Store schemas that the registry has given in the topic of schemas."""
