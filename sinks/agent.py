@@ -42,8 +42,6 @@ LATENCIES_PER_INSERT = 20
 spread."""
 
 HINT = "mend it in ClickHouse: rihla doctor looks, rihla migrate makes what is missing; until then Kafka keeps the rest"
-    "mend it in ClickHouse (rihla doctor looks, rihla migrate makes what is missing); until then Kafka keeps the rest"
-)
 
 log = logging.getLogger(__name__)
 
