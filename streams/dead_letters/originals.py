@@ -6,7 +6,7 @@ import asyncio
 
 import polars as pl
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError, UnsupportedCodecError
 
 from streams.kafka import clients
 from streams.model.dead_letter import FILE, is_cut, is_masked, shows
@@ -71,6 +71,6 @@ async def _record(consumer: AIOKafkaConsumer, place: TopicPartition, offset: int
     try:
         consumer.seek(place, offset)
         record = await asyncio.wait_for(consumer.getone(place), PATIENCE)
-    except (OffsetOutOfRangeError, TimeoutError):
+    except (OffsetOutOfRangeError, CorruptRecordException, UnsupportedCodecError, TimeoutError):
         return None
     return (record.key, record.value or b"") if record.offset == offset else None

@@ -12,6 +12,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAuthorizatio
 from streams import topology
 from streams.kafka import clients, layout, retention
 from streams.kafka.changelog_table import MARK
+from streams.kafka.fetch import hand_out_columns
 from streams.kafka.topics import layout_of
 from streams.settings import Settings
 from streams.topology import TOPICS
@@ -52,6 +53,7 @@ async def strays(settings: Settings, partitions: Mapping[str, int]) -> layout.La
     consumer = clients.consumer(settings, enable_auto_commit=False, max_partition_fetch_bytes=LOOKED_AT_BYTES)
     await consumer.start()
     try:
+        hand_out_columns(consumer)
         every = [TopicPartition(changelog, number) for number in range(count)]
         begins, ends = await consumer.beginning_offsets(every), await consumer.end_offsets(every)
         for tp in every:
@@ -60,7 +62,7 @@ async def strays(settings: Settings, partitions: Mapping[str, int]) -> layout.La
             consumer.assign([tp])
             consumer.seek(tp, begins[tp])
             found = await consumer.getmany(tp, timeout_ms=LOOK_MS, max_records=layout.SAMPLE)
-            keys = {record.key for records in found.values() for record in records if record.key and record.key != MARK}
+            keys = {key for records in found.values() for key in records.keys if key and key != MARK}
             try:
                 layout.check_places(tp.partition, count, keys)
             except layout.LayoutError as error:
