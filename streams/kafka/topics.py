@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     KafkaConnectionError,
@@ -18,7 +19,7 @@ from aiokafka.errors import (
 
 from streams.errors import RihlaError
 from streams.kafka import clients, layout
-from streams.kafka.limits import MAX_MESSAGE_BYTES, NotAllowedError, topic_setting
+from streams.kafka.limits import MAX_MESSAGE_BYTES
 from streams.settings import Settings
 from streams.topology import CHANNEL_TOPICS, TOPICS, Retention, Topic
 
@@ -128,10 +129,13 @@ async def ensure_changelogs(settings: Settings, changelogs: Mapping[str, int]) -
 
 async def _check_room(admin: AIOKafkaAdminClient, settings: Settings, changelog: str) -> None:
     """Raise TopicError where a changelog that others have made does not take the largest state."""
-    try:
-        taken = await topic_setting(admin._client, changelog, MAX_MESSAGE_BYTES)
-    except NotAllowedError:
-        return  # a state that turns out too large costs the record that makes it so
+    if settings.embedded:  # which has no settings
+        return
+    # Where the broker does not tell, a state that turns out too large costs the record that makes it so.
+    taken = None
+    for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, changelog)]):
+        for _error, _message, _kind, _name, entries in response.resources:
+            taken = next((entry[1] for entry in entries or () if entry[0] == MAX_MESSAGE_BYTES), taken)
     if taken is not None and taken.isdigit() and int(taken) < int(ROOMY[MAX_MESSAGE_BYTES]):
         raise TopicError(
             f"{changelog} takes records of {taken} bytes, and a state may have {ROOMY[MAX_MESSAGE_BYTES]}: it could "

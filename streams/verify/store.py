@@ -11,6 +11,7 @@ import polars as pl
 from schemas.decode import BatchDecoder
 from schemas.records import fields, polars_schema
 from schemas.registry import Registry, RegistryError
+from sinks.clickhouse.migrate import pending
 from streams.errors import RihlaError
 from streams.model.dead_letter import EXPIRED, UNDECODABLE, UNPROCESSABLE
 from streams.verify.recompute import COLUMNS
@@ -47,7 +48,7 @@ _SELECTED = {
 
 
 def check(client: Any, database: str) -> None:
-    """Raise RihlaError unless the database has the tables."""
+    """Raise RihlaError unless the database has the tables, as this version has them."""
     answer = client.query(
         "SELECT name FROM system.tables WHERE database = {database:String}", parameters={"database": database}
     )
@@ -56,6 +57,11 @@ def check(client: Any, database: str) -> None:
         raise RihlaError(
             f"there is no {database}.{missing[0]} in that ClickHouse",
             "is --database right? rihla migrate makes what is missing on a server, rihla run or rihla up in a folder",
+        )
+    if older := pending(client, database):
+        raise RihlaError(
+            f"the tables in {database} are of an older version of Rihla, which lacks {older[0].name}",
+            "rihla migrate brings those of a server up to date, rihla up those of a folder",
         )
 
 

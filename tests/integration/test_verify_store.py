@@ -371,7 +371,7 @@ def test_letters_of_records_behind_a_registry_are_read_with_it(stored: ClickHous
     stored.write("dead-letters", letter("cx.interactions", "x", b"\0" + (70_000).to_bytes(4, "big") + value[10:]))
     said: list[str] = []
     verify(stored.client, say=said.append)
-    assert any("1 dead letters of interactions cannot be read: schema id 70000" in line for line in said)
+    assert any("1 dead letters of interactions cannot be read: " in line for line in said)
     said.clear()
     verify(stored.client, registry=Registry(), say=said.append)
     assert any("1 interactions could not be stored" in line for line in said)
