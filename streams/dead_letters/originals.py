@@ -36,33 +36,54 @@ async def originals(settings: Settings, letters: pl.DataFrame) -> tuple[pl.DataF
         left[UNREADABLE] = count
         letters = letters.filter(~unreadable)
     details = letters["detail"].to_list()
-    cut = [row for row, detail in enumerate(details) if is_cut(detail)]
     wanted = [row for row, detail in enumerate(details) if is_cut(detail) or is_masked(detail)]
     if not wanted:
         return letters, left
     keys, payloads = letters["key"].to_list(), letters["payload"].to_list()
+    found = await _records(settings, letters, wanted)
     lost = set[int]()
-    if letters["topic"][0].startswith(FILE):
-        lost = set(cut)  # of lines only the beginning was ever kept
-    else:
-        consumer = clients.consumer(settings, group_id=None, auto_offset_reset="none", enable_auto_commit=False)
-        await consumer.start()
-        try:
-            for row in wanted:
-                place = TopicPartition(letters["topic"][row], letters["partition"][row])
-                found = None if place.partition < 0 else await _record(consumer, place, letters["offset"][row])
-                if found is not None and shows(details[row], (keys[row], payloads[row]), found):
-                    keys[row], payloads[row] = found
-                elif is_cut(details[row]):
-                    lost.add(row)
-        finally:
-            await consumer.stop()
+    for row in wanted:
+        record = found.get(row)
+        if record is not None and shows(details[row], (keys[row], payloads[row]), record):
+            keys[row], payloads[row] = record
+        elif is_cut(details[row]):
+            lost.add(row)
     if lost:
         left[GONE] = len(lost)
     whole = letters.with_columns(
         pl.Series("key", keys, dtype=pl.Binary), pl.Series("payload", payloads, dtype=pl.Binary)
     )
     return whole[[row for row in range(letters.height) if row not in lost]], left
+
+
+async def _records(settings: Settings, letters: pl.DataFrame, rows: list[int]) -> dict[int, tuple[bytes | None, bytes]]:
+    """Key and value of what stands at the places of letters, by row; nothing where there is none, or none any more.
+
+    Of lines only the letters are kept, and of records that no topic took; the embedded broker has lost, with its start,
+    those of an earlier epoch.
+    """
+    if letters["topic"][0].startswith(FILE):
+        return {}
+    epochs = letters["epoch"].to_list() if "epoch" in letters.columns else [settings.epoch] * letters.height
+    here = [
+        row
+        for row in rows
+        if letters["partition"][row] >= 0 and (epochs[row] == settings.epoch or not settings.embedded)
+    ]
+    found: dict[int, tuple[bytes | None, bytes]] = {}
+    if not here:
+        return found
+    consumer = clients.consumer(settings, group_id=None, auto_offset_reset="none", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        for row in here:
+            place = TopicPartition(letters["topic"][row], letters["partition"][row])
+            record = await _record(consumer, place, letters["offset"][row])
+            if record is not None:
+                found[row] = record
+    finally:
+        await consumer.stop()
+    return found
 
 
 async def _record(consumer: AIOKafkaConsumer, place: TopicPartition, offset: int) -> tuple[bytes | None, bytes] | None:

@@ -22,7 +22,7 @@ from streams.kafka.app import REQUEST_BYTES
 from streams.kafka.batch_producer import RECORD_OVERHEAD
 from streams.kafka.layout import changelog
 from streams.kafka.topics import CHANGELOG, TopicError, ensure_changelogs
-from streams.model.dead_letter import is_cut
+from streams.model.dead_letter import MASKED, is_cut
 from streams.settings import Settings
 from streams.sources.feeder import produce_files
 from tests.integration.test_codecs import Written, enriching, event, numbers
@@ -62,8 +62,9 @@ def test_the_letter_of_a_record_as_large_as_can_be_is_cut_and_says_where_the_who
         sizes = [largest - RECORD_OVERHEAD - less for less in (0, 75, 150)]
         records: list[tuple[bytes | None, bytes]] = [(None, b"x" * size) for size in sizes]
         records += [(b"k" * (sizes[0] - 700), b"x" * 600), (None, b"x" * 1000)]
+        secret = b"amina@example.com", b"my card is 4111 1111 1111 1111"
         async with enriching(settings), producing(settings, max_request_size=2 * REQUEST_BYTES) as producer:
-            for key, value in records:
+            for key, value in (*records, secret):
                 await producer.send_and_wait(topic, value, key=key, partition=0)
             await producer.send_and_wait(topic, event(1), partition=0)
             async with Written(settings, "interactions") as interactions, Written(settings, "dead-letters") as written:
@@ -72,7 +73,13 @@ def test_the_letter_of_a_record_as_large_as_can_be_is_cut_and_says_where_the_who
                     return numbers(await interactions.read()) == {1}
 
                 await until(there, what="the neighbour")
-                found = await letters(written, len(records))
+                found = await letters(written, len(records) + 1)
+            masked, found = found[-1], found[:-1]
+            assert masked["key"].to_list() == [b"*" * 17]
+            assert masked["payload"].to_list() == [b"my card is " + b"*" * 19]
+            place = ["topic", "partition", "offset", "key", "payload", "detail"]
+            whole, left = await originals(settings, masked.select(place))
+            assert (whole.select("key", "payload").rows(), left) == ([secret], {})
             assert found["offset"].to_list() == [*range(len(records))]
             assert [is_cut(detail) for detail in found["detail"]] == [True, True, True, True, False]
             assert found["reason"].unique().to_list() == ["undecodable"]
@@ -80,9 +87,7 @@ def test_the_letter_of_a_record_as_large_as_can_be_is_cut_and_says_where_the_who
                 assert value.startswith(cut)
                 assert (key or b"").startswith(cut_key or b"")
             assert len(found["payload"][0]) > largest - 1000
-            whole, left = await originals(
-                settings, found.select("topic", "partition", "offset", "key", "payload", "detail")
-            )
+            whole, left = await originals(settings, found.select(place))
             assert not left
             assert whole.select("key", "payload").rows() == records
             # What does not stand there is not sent in its place.
@@ -190,3 +195,17 @@ def test_letters_of_lines_and_of_batches_are_not_sent_as_records() -> None:
     whole, left = asyncio.run(originals(Settings(), found))
     assert whole["offset"].to_list() == [5]
     assert left == {UNREADABLE: 1, GONE: 1}
+
+
+def test_where_a_broker_has_started_anew_a_masked_letter_is_sent_as_it_is_and_one_that_shows_nothing_stays() -> None:
+    nothing = f"x{MASKED} (cut: 0 of 9 bytes of the payload and 0 of 0 of the key are here)"
+    rows = [
+        ("cx.stay", 0, 3, 1, None, b"card ****", f"no JSON{MASKED}"),
+        ("cx.stay", 0, 4, 1, None, b"", nothing),
+        ("cx.stay", -1, 5, 2, None, b"", nothing),
+    ]
+    names = ["topic", "partition", "offset", "epoch", "key", "payload", "detail"]
+    found = pl.DataFrame(rows, schema=names, orient="row", schema_overrides={"key": pl.Binary()})
+    whole, left = asyncio.run(originals(Settings(embedded=True, epoch=2, brokers="127.0.0.1:9"), found))
+    assert whole["payload"].to_list() == [b"card ****"]
+    assert left == {GONE: 2}
