@@ -89,6 +89,8 @@ async def _standing(
 ) -> dict[tuple[str, str, int], retention.Standing]:
     described = await admin.describe_topics(list(names.values())) if names else []
     every = [TopicPartition(topic["topic"], p["partition"]) for topic in described for p in topic["partitions"]]
+    if not every:
+        return {}
     consumer = clients.consumer(settings, enable_auto_commit=False)
     await consumer.start()
     try:
