@@ -14,6 +14,7 @@ from schemas.registry import Registry, RegistryError
 from sinks.clickhouse.migrate import pending
 from streams.errors import RihlaError
 from streams.model.dead_letter import EXPIRED, UNDECODABLE, UNPROCESSABLE
+from streams.verify import units
 from streams.verify.recompute import COLUMNS
 
 BLOCK_ROWS = 200_000
@@ -40,6 +41,12 @@ VIEWS: dict[str, dict[str, pl.DataType]] = {
 """The exact views and what is read of them; in the frame form of their records."""
 VIEWS["customers"]["identifiers"] = _IDENTIFIERS
 
+_UNITS = {
+    "units": {name: polars_schema("unit")[name] for name in fields("unit") if name not in _NOT_SHOWN},
+    "unit_levels": {**units.SHOWN, "valid_from": pl.Int64(), "valid_until": pl.Int64()},
+}
+"""The views of units: what is said of them, and what holds."""
+
 _SELECTED = {
     "spend": "CAST(spend, 'Array(Tuple(currency String, amount_minor Int64))')",
     "attributes": "CAST(attributes, 'Array(Tuple(key String, value String))')",
@@ -52,7 +59,7 @@ def check(client: Any, database: str) -> None:
     answer = client.query(
         "SELECT name FROM system.tables WHERE database = {database:String}", parameters={"database": database}
     )
-    missing = sorted({STORE, LEFT_OUT, *VIEWS} - {name for (name,) in answer.result_rows})
+    missing = sorted({STORE, LEFT_OUT, *VIEWS, *_UNITS} - {name for (name,) in answer.result_rows})
     if missing:
         raise RihlaError(
             f"there is no {database}.{missing[0]} in that ClickHouse",
@@ -127,6 +134,11 @@ class Letters:
         """The subjects of news and parts that stitch could not process."""
         of_both = (self._letters(topic, [UNPROCESSABLE, UNDECODABLE]) for topic in ("identities", "parts"))
         return {key for letters in of_both for key, _ in letters if key}
+
+
+def of_units(client: Any, name: str) -> pl.DataFrame:
+    """The rows of a view of units: `units` or `unit_levels`."""
+    return _read(client, name, _UNITS[name])
 
 
 def view(client: Any, name: str) -> pl.DataFrame:

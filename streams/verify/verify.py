@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from schemas.registry import LocalRegistry, Registry
-from streams.verify import store
+from streams.verify import store, units
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
@@ -141,8 +141,8 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, s
         log = log if read_log else pl.concat([log, missing.select(log.columns)])
     expected = recompute(log, without, letters.links())
     expected = expected._replace(interactions=_without(expected.interactions, missing))
-    for said in letters.unread.values():
-        say(f"{said} (--registry names who knows)")
+    for unread in letters.unread.values():
+        say(f"{unread} (--registry names who knows)")
     subjects = letters.unheard()
     customers = concerned(subjects, Names(log).links(), expected.identities) if subjects else set[str]()
     unheard = 0
@@ -155,6 +155,9 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, s
             unheard += comparison.differences["key"].n_unique() - judged.differences["key"].n_unique()
             comparison = Comparison(table, comparison.rows, judged.differences)
         comparisons.append(comparison)
+    say("comparing units")
+    said, holds = store.of_units(client, "units"), store.of_units(client, "unit_levels")
+    comparisons.append(compare("unit_levels", *units.unit_levels(said, holds), units.KEY))
     return _Look(
         expected.interactions.height,
         {comparison.table: comparison.rows for comparison in comparisons},
