@@ -1,4 +1,4 @@
-"""Dead letters: what could not be used, whole, with the reason. One envelope for every worker and tool."""
+"""Dead letters: what could not be used, with the reason. One envelope for every worker and tool."""
 
 from __future__ import annotations
 

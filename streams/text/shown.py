@@ -28,6 +28,7 @@ from schemas.wire import WireError, prefix
 from streams.model.mask import masked
 from streams.model.normal import Nobody, secrets
 from streams.model.patterns import avro
+from streams.model.vocabulary import UUID
 from streams.text.scrub import cover_text
 
 LOOKED_AT = 64 * 1024
@@ -44,6 +45,7 @@ _NAMES = ("event_id", "booking_ref", "ids")
 """Fields of an event that say who and which it is."""
 _NUMBERS = ("", "amount_minor", "score", "rating")
 """Where numbers stand that are nobody's; the empty one stands for all fields that events have."""
+_UUID = re.compile(UUID)
 _WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -154,7 +156,7 @@ def _texts(event: Any) -> Iterator[tuple[str, str | float]]:
     """(what says what it is, or nothing; text) of all texts and unknown numbers in an event but for its names."""
     rest: list[tuple[str, Any]] = [("", event)]
     if isinstance(event, dict):
-        rest = [("" if name in _KNOWN else name, value) for name, value in event.items() if name not in _NAMES]
+        rest = [("" if name in _KNOWN else name, value) for name, value in event.items() if not _tells(name, value)]
         yield from (("", name) for name in event if name not in _KNOWN)
     while rest:
         key, value = rest.pop()
@@ -169,6 +171,11 @@ def _texts(event: Any) -> Iterator[tuple[str, str | float]]:
             isinstance(value, (int, float)) and key and key not in ("amount_minor", "score", "rating")
         ):
             yield key, value
+
+
+def _tells(name: str, value: Any) -> bool:
+    """Whether a field says who, or which, an event is, and is shown as it is."""
+    return name in _NAMES and (name != "event_id" or (isinstance(value, str) and _UUID.search(value) is not None))
 
 
 def _secrets(event: dict[str, Any]) -> list[str]:

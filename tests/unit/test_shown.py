@@ -45,6 +45,9 @@ def test_an_event_shows_everything_but_what_its_texts_hold_and_still_decodes() -
     assert {name: event[name] for name in ("event_id", "ids", "booking_ref", "touchpoint")} == {
         name: EVENT[name] for name in ("event_id", "ids", "booking_ref", "touchpoint")
     }, "what events are known by stays: a letter is counted by it"
+    odd = shown_record(encode_one("stay", {**EVENT, "event_id": MAIL}), FILES)
+    assert odd is not None
+    assert decode_one(odd, "stay")["event_id"] == "*" * len(MAIL)
     clean = encode_one("stay", {**EVENT, "text": "lovely", "attributes": []})
     assert shown_record(clean, FILES) == clean
 
