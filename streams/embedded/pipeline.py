@@ -201,7 +201,8 @@ class Pipeline:
         partitions = await ensure_topics(self.settings)
         there = partitions[self.settings.topic("interactions")]
         if there != self.settings.partitions:
-            self._say(f"the topics have {there} partitions, whatever RIHLA_PARTITIONS={self.settings.partitions} says")
+            if ENVIRONMENT_PREFIX + "PARTITIONS" in os.environ:
+                self._say(f"topics have {there} partitions, whatever RIHLA_PARTITIONS={self.settings.partitions} says")
             self.settings = replace(self.settings, partitions=there)
         self.producer = await self._stack.enter_async_context(producing(self.settings))
         fresh = await _hold_nothing(self.settings, partitions)
