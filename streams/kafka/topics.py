@@ -121,7 +121,7 @@ async def ensure_changelogs(settings: Settings, changelogs: Mapping[str, int]) -
         if missing:
             await _request(admin, missing)
         await shown(admin, list(changelogs))
-        for name in there & changelogs.keys():
+        for name in changelogs:
             await _check_room(admin, settings, name)
     finally:
         await admin.close()
