@@ -208,7 +208,7 @@ def test_what_is_in_clear_is_not_shown_whatever_its_form(tmp_path: Path, ids: st
     rows, [bad] = read(path)
     assert not rows
     assert b"amina" not in shown_line(bad.payload).lower()
-    assert b"966501234567" not in bad.payload
+    assert b"966501234567" not in shown_line(bad.payload)
 
 
 def test_lone_surrogates_are_refused(tmp_path: Path) -> None:
