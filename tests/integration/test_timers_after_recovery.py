@@ -61,7 +61,7 @@ async def fill(settings: Settings, states: dict[bytes, bytes]) -> None:
     await ensure_changelogs(settings, {table.changelog_topic_name: PARTITIONS})
     async with running(app):
         await until(lambda: len(table.partitions_held) == PARTITIONS)
-        places = partitions_of(list(states), PARTITIONS).tolist()
+        places = partitions_of(list(states), PARTITIONS)
         for number, (partition, (key, state)) in enumerate(zip(places, states.items(), strict=True)):
             table.put(partition, key, state)
             if number % 20_000 == 0:
