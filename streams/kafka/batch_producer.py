@@ -166,6 +166,11 @@ def larger_than(room: int, keys: Collection[bytes | None], values: Collection[by
     return [row for row, (key, value) in enumerate(pairs) if _size(key) + _size(value) > room]
 
 
+def too_long(topic: str, value: bytes, room: int) -> str:
+    """A sentence for a value that is larger than its topic accepts."""
+    return f"the record for the topic {topic} has {len(value)} bytes, and with its key it may have {room}"
+
+
 def _largest(some: Collection[bytes | None]) -> int:
     try:
         return max(map(len, some), default=0)  # type: ignore[arg-type]  # no step of Python a row
