@@ -267,4 +267,4 @@ SERVE_SECONDS = Histogram(
 
 # Answers are as old as this; beyond a minute there are none.
 SERVE_AGE_SECONDS = Gauge("rihla_serve_age_seconds", "Seconds since the view held all that the topics did.")
-SERVE_APPLIED = Counter("rihla_serve_records_total", "Records that the view has taken in.")
+SERVE_RECORDS = Counter("rihla_serve_records_total", "Records that the view has taken in.")

@@ -58,6 +58,7 @@ class Follower:
         self._changed, self._failed = changed, failed
         self._records = {settings.topic(name): str(BY_NAME[name].record) for name in READS}
         self._decoders = {record: BatchDecoder(record, registry) for record in self._records.values()}
+        self._layout = pack([LAYOUT, settings.prefix])
         self._positions: dict[TopicPartition, int] = {}
         self._fresh: dict[TopicPartition, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -124,12 +125,12 @@ class Follower:
         found = {one: begins[one] if value is None else unpack(value) for one, value in stored.items()}
         others = [one for one, at in found.items() if at > ends[one] or stored[one] is None]
         known = any(value is not None for value in stored.values())
-        if layout != pack(LAYOUT) or (known and others):
+        if layout != self._layout or (known and others):
             if known:
                 log.warning("the store is not of these topics as they are now: it is filled anew")
             self._store.empty()
             with self._store.writing() as view:
-                view.put(b"t", pack(LAYOUT))
+                view.put(b"t", self._layout)
                 for one in partitions:
                     view.put(_offset_key(one), pack(begins[one]))
             return dict(begins)

@@ -152,6 +152,6 @@ async def _export(follower: Follower) -> None:
     said = 0
     while True:
         metrics.SERVE_AGE_SECONDS.set(follower.age())
-        metrics.SERVE_APPLIED.inc(follower.records - said)
+        metrics.SERVE_RECORDS.inc(follower.records - said)
         said = follower.records
         await asyncio.sleep(EXPORT_EVERY)

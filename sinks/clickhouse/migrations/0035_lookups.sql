@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS {database}.lookups_store {on_cluster}
     reason Nullable(String) COMMENT 'Why, as the bearer said; null: not said' CODEC(ZSTD(1)),
     epoch UInt32 COMMENT 'Number of the history that this row was written in'
 )
-ENGINE = {replicated}ReplacingMergeTree
+ENGINE = {replicated}ReplacingMergeTree(epoch)
 ORDER BY lookup_id
 COMMENT 'Look-ups of customers, copies included; read them through the view lookups';
 
