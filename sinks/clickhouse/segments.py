@@ -9,6 +9,11 @@ A query whose table is `interactions AS i` may hold
 
 from __future__ import annotations
 
+from sinks.clickhouse.attribution import served, whose
+
+_WHOSE = whose("i.unit", "i.channel", "i.occurred_at", "p")
+_SERVED = served("i.agent_id", f"({_WHOSE}).1", "i.occurred_at", "p")
+
 LEVELS = ("brand", "region", "parent", "unit_kind")
 """What can be grouped by of a unit, as the master of units has it at the time of the event."""
 
@@ -17,7 +22,8 @@ SEGMENTS: dict[str, str] = {
     "day": "toString(toDate(i.occurred_at))",
     "month": "formatDateTime(i.occurred_at, '%Y-%m')",
     "channel": "toString(i.channel)",
-    "unit": "ifNull(toString(i.unit), '')",
+    "unit": f"({_WHOSE}).1",
+    "unit_basis": f"({_WHOSE}).2",
     "brand": "ifNull(u.brand, '')",
     "region": "ifNull(u.region, '')",
     "parent": "ifNull(u.parent, '')",
@@ -28,7 +34,8 @@ SEGMENTS: dict[str, str] = {
     "language": "ifNull(toString(i.language), '')",
     "customer": "i.customer_id",
     "journey": "ifNull(i.journey_id, '')",
-    "agent": "ifNull(toString(i.agent_id), '')",
+    "agent": f"arrayJoin(if({{by:String}} = 'agent' AND notEmpty(({_SERVED}).1), ({_SERVED}).1, ['']))",
+    "agents_basis": f"({_SERVED}).2",
     "stage": "if(ifNull(i.journey_id, '') = '', '', "
     "ifNull(nullIf(arrayLast(reached -> reached.1 <= i.occurred_at, m.milestones).2, ''), 'exploring'))",
     "season": "ifNull(h.season, '')",
@@ -37,9 +44,14 @@ SEGMENTS: dict[str, str] = {
     "weekend": "multiIf(empty(w.days), '', has(w.days, toDayOfWeek(i.occurred_at)), 'weekend', 'weekday')",
 }
 """Name: its value as a String, empty where it is not known. `stage` is the journey's status as it was at that moment;
-`season` and `hijri_month` are of the view hijri; `weekend` is that of the customer's country, in UTC."""
+`season` and `hijri_month` are of the view hijri; `weekend` is that of the customer's country, in UTC. `unit` and `agent`
+are whose doing it was (sinks.clickhouse.attribution), so that an interaction counts once for each of its agents, and
+`unit_basis`, `agents_basis` what that rests on."""
 
 NAMES = ", ".join(SEGMENTS)
+
+_PLACED = ("unit", "unit_basis", "agent", "agents_basis", *LEVELS)
+"""For what it takes to know whose doing an interaction was."""
 
 _JOINS = """LEFT ANY JOIN (SELECT journey_id, milestones FROM milestones WHERE {by:String} = 'stage') AS m
     ON m.journey_id = i.journey_id
@@ -48,11 +60,20 @@ LEFT ANY JOIN
     ON h.date = toDate(i.occurred_at)
 LEFT ANY JOIN (SELECT country, days FROM weekends WHERE {by:String} = 'weekend') AS w
     ON w.country = i.country
+LEFT ANY JOIN (SELECT * FROM stays WHERE {by:String} IN ({placed})) AS p ON p.journey_id = i.journey_id
 LEFT ASOF JOIN
     (SELECT unit, valid_from, brand, region, parent, kind FROM unit_levels WHERE {by:String} IN ({levels})) AS u
-    ON u.unit = ifNull(toString(i.unit), '') AND u.valid_from <= i.occurred_at""".replace(
-    "{levels}", ", ".join(f"'{name}'" for name in LEVELS)
+    ON u.unit = {whose}.1 AND u.valid_from <= i.occurred_at"""
+_JOINS = (
+    _JOINS.replace("{levels}", ", ".join(f"'{name}'" for name in LEVELS))
+    .replace("{placed}", ", ".join(f"'{name}'" for name in _PLACED))
+    .replace("{whose}", f"({_WHOSE})")
 )
+
+
+def basis_of(by: str) -> str | None:
+    """What shows on what the values of a segment rest; None for one that rests on no attribution."""
+    return "agents_basis" if by == "agent" else "unit_basis" if by in ("unit", *LEVELS) else None
 
 
 def fill(text: str) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FOR_PEOPLE = "PrettyCompactMonoBlock"
 _CHUNK = 1 << 20
+_SETTINGS = {"output_format_pretty_max_rows": 100_000, "output_format_pretty_row_numbers": 0}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
@@ -84,6 +85,20 @@ def query(
     sql, values = _statement(sql_or_name, parameters)
     with _client(data, clickhouse, user, database) as client:
         _ask(client, sql, values, output_format)
+        if output_format == FOR_PEOPLE and (basis := _basis_of(sql_or_name, values)):
+            click.echo("What that rests on (docs/units.md):", err=True)
+            click.echo(_answer(client, sql, {**values, "by": basis}), nl=False, err=True)
+
+
+def _basis_of(name: str, parameters: dict[str, str]) -> str | None:
+    """What the answer of a named query that is grouped by units or agents can be grouped by to show its coverage."""
+    from sinks.clickhouse import named
+    from sinks.clickhouse.segments import basis_of
+
+    found = named.load().get(name)
+    basis = basis_of(parameters.get("by", ""))
+    grouped = found is not None and any(one.name == "by" and basis and basis in one.doc for one in found.parameters)
+    return basis if grouped else None
 
 
 def _list() -> None:
@@ -163,9 +178,8 @@ def _ask(client: Any, sql: str, parameters: dict[str, str], output_format: str) 
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
     out = click.get_binary_stream("stdout")
-    settings = {"output_format_pretty_max_rows": 100_000, "output_format_pretty_row_numbers": 0}
     try:
-        with client.raw_stream(sql, parameters or None, settings, fmt=output_format) as answer:
+        with client.raw_stream(sql, parameters or None, _SETTINGS, fmt=output_format) as answer:
             written = 0
             while block := answer.read(_CHUNK):
                 written += out.write(block)
@@ -176,6 +190,12 @@ def _ask(client: Any, sql: str, parameters: dict[str, str], output_format: str) 
     out.flush()
     if not written and output_format == FOR_PEOPLE:
         click.echo("no rows", err=True)
+
+
+def _answer(client: Any, sql: str, parameters: dict[str, str]) -> bytes:
+    """A small answer, for people."""
+    answer: bytes = client.raw_query(sql, parameters, _SETTINGS, fmt=FOR_PEOPLE)
+    return answer
 
 
 def _reason(message: str) -> str:

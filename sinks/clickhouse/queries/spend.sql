@@ -1,0 +1,46 @@
+-- Money: booked, kept, lost
+--
+-- What was agreed or paid, what of it is kept, and what was lost by cancellations, no-shows and refunds (view journey_spend),
+-- each currency for itself, in major units.
+--
+-- columns:
+--   segment          Value of what is grouped by; empty where it is not known
+--   currency         ISO 4217
+--   journeys         Journeys with money in that currency
+--   booked           What was agreed or paid
+--   kept             Of this, what is kept
+--   lost             Of this, what is not
+--   cancelled        Of what was lost, by cancellations
+--   no_show          Of what was lost, by no-shows
+--   kept_share       kept of booked, per cent; null where nothing was booked
+-- parameters:
+--   by String = all                                       What to group by: all, status, unit, brand, region, month, customer
+--   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First amount of a journey counted
+--   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First amount of a journey no longer counted
+SELECT
+    multiIf(
+        {by:String} = 'all', 'all',
+        {by:String} = 'status', toString(s.status),
+        {by:String} = 'unit', ifNull(toString(w.attributed_unit), ''),
+        {by:String} = 'brand', ifNull(u.brand, ''),
+        {by:String} = 'region', ifNull(u.region, ''),
+        {by:String} = 'month', formatDateTime(s.first_at, '%Y-%m'),
+        {by:String} = 'customer', s.customer_id,
+        toString(throwIf(1, 'by is one of: all, status, unit, brand, region, month, customer'))) AS segment,
+    toString(s.currency) AS currency,
+    count() AS journeys,
+    sum(s.spend_booked) AS booked,
+    sum(s.spend_kept) AS kept,
+    sum(s.spend_lost) AS lost,
+    sumIf(s.spend_lost, s.status = 'cancelled') AS cancelled,
+    sumIf(s.spend_lost, s.status = 'no_show') AS no_show,
+    round(100 * toFloat64(kept) / nullIf(toFloat64(booked), 0), 1) AS kept_share
+FROM journey_spend AS s
+LEFT ANY JOIN
+    (SELECT journey_id, attributed_unit FROM journeys_attributed WHERE {by:String} IN ('unit', 'brand', 'region')) AS w
+    ON w.journey_id = s.journey_id
+LEFT ASOF JOIN (SELECT unit, valid_from, brand, region FROM unit_levels WHERE {by:String} IN ('brand', 'region')) AS u
+    ON u.unit = ifNull(toString(w.attributed_unit), '') AND u.valid_from <= s.first_at
+WHERE s.first_at >= {since:DateTime64(3,'UTC')} AND s.first_at < {until:DateTime64(3,'UTC')}
+GROUP BY segment, currency
+ORDER BY currency, booked DESC, segment
