@@ -29,6 +29,14 @@ def _assignments(ctx: click.Context, parameter: click.Parameter, values: tuple[s
     return dict(value.split("=", 1) for value in values)
 
 
+def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+    from zoneinfo import available_timezones
+
+    if value not in available_timezones():
+        raise click.BadParameter(f"{value!r} is no time zone of the IANA database, like Asia/Riyadh")
+    return value
+
+
 @click.command(epilog="Exit status: 0; 1 if ClickHouse refuses the query or does not answer; 2 for wrong usage.")
 @click.argument("sql_or_name", required=False)
 @options.data
@@ -55,6 +63,15 @@ def _assignments(ctx: click.Context, parameter: click.Parameter, values: tuple[s
     callback=_assignments,
     help="A parameter of the query, {NAME:Type} in SQL; may be repeated.",
 )
+@click.option(
+    "--timezone",
+    envvar="RIHLA_TIMEZONE",
+    show_envvar=True,
+    default="UTC",
+    metavar="ZONE",
+    callback=_zone,
+    help="Named queries: the clock of events whose unit and brand have none, an IANA time zone.",
+)
 @click.option("--list", "list_names", is_flag=True, help="List the named queries.")
 def query(
     sql_or_name: str | None,
@@ -64,6 +81,7 @@ def query(
     database: str,
     output_format: str,
     parameters: dict[str, str],
+    timezone: str,
     list_names: bool,
 ) -> None:
     """Ask the tables: SQL_OR_NAME is any SQL, or the name of a query that comes with Rihla (--list; with a name, all
@@ -82,7 +100,7 @@ def query(
         return
     if not sql_or_name:
         raise click.UsageError("name a query or give SQL; --list lists the named queries")
-    sql, values = _statement(sql_or_name, parameters)
+    sql, values = _statement(sql_or_name, parameters, timezone)
     with _client(data, clickhouse, user, database) as client:
         _ask(client, sql, values, output_format)
         if output_format == FOR_PEOPLE and (basis := _basis_of(sql_or_name, values)):
@@ -137,7 +155,7 @@ def _named(name: str) -> NamedQuery:
     return known[name]
 
 
-def _statement(sql_or_name: str, parameters: dict[str, str]) -> tuple[str, dict[str, str]]:
+def _statement(sql_or_name: str, parameters: dict[str, str], timezone: str) -> tuple[str, dict[str, str]]:
     """The SQL and the values of its parameters; a named query has defaults for those that are not given."""
     if not _NAME.fullmatch(sql_or_name):
         return sql_or_name, parameters
@@ -146,6 +164,8 @@ def _statement(sql_or_name: str, parameters: dict[str, str]) -> tuple[str, dict[
         from streams.model.normal import normal_identifier
 
         parameters = parameters | {"id": normal_identifier(parameters["id"])}
+    if any(parameter.name == "elsewhere" for parameter in found.parameters):
+        parameters = {"elsewhere": timezone, **parameters}
     try:
         return found.sql, found.bind(parameters)
     except ValueError as error:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+from streams.master import files
+from streams.master import store as store_of_master
+from streams.master.rates import Rate, faults
 from streams.verify import money, store
 from streams.verify.compare import compare
 from tests.integration.test_attribution import event, stored
@@ -54,3 +58,32 @@ def test_booked_kept_and_lost(clickhouse: ClickHouse) -> None:
     assert clickhouse.rows("SELECT spend FROM customer_spend") == [(spent,)]
     comparison = compare("s", expected.journey_spend, store.journey_spend(clickhouse.client), money.KEY)
     assert (comparison.rows, comparison.differences.to_dicts()) == (5, [])
+
+
+def test_one_currency_for_all(clickhouse: ClickHouse, tmp_path: Path) -> None:
+    """At the rate of the day of a journey's first amount, the other way around where that is what is said."""
+    clickhouse.migrated()
+    stored(clickhouse, *TRIPS)
+    path = tmp_path / "rates.csv"
+    path.write_text(
+        "currency,base,valid_from,rate\nKWD,SAR,2023-12-01,12\nKWD,SAR,2024-01-02,99\nSAR,JPY,2023-01-01,40\n"
+        "EUR,SAR,2024-06-01,4\n"  # too late for what was booked in January
+    )
+    found = files.read(path, "rate", Rate)
+    assert list(faults(found)) == []
+    store_of_master.insert(clickhouse.client, "rates", [store_of_master.row_of(rate) for _, rate in found], 1)
+    rows = {row[1]: row[2:6] for row in ask(clickhouse, "spend", currency="SAR")}
+    assert rows == {
+        "SAR": (3, Decimal("430.5") + 150 + 250, Decimal("380.5") + 30 + 125, 50 + 120 + 125),
+        "EUR": (1, 100, 0, 100),
+        "IDR": (1, 16, 16, 0),
+    }
+    wrong = [Rate("SAR", "SAR", "2024-01-01", 1.0), Rate("SAR", "XQX", "soon", 1.0), Rate("SAR", "XQX", "soon", 2.0)]
+    assert list(faults([*enumerate(wrong, 1)])) == [
+        "line 1: SAR is worth one of itself",
+        "line 2: there is no currency XQX in ISO 4217",
+        "line 2: valid_from 'soon' is no time from 1970 to 2199",
+        "line 3: there is no currency XQX in ISO 4217",
+        "line 3: valid_from 'soon' is no time from 1970 to 2199",
+        "line 3: is on line 2 already: SAR in XQX from soon",
+    ]

@@ -1,7 +1,8 @@
 -- Money: booked, kept, lost
 --
 -- What was agreed or paid, what of it is kept, and what was lost by cancellations, no-shows and refunds (view journey_spend),
--- each currency for itself, in major units.
+-- each currency for itself, in major units. With a reporting currency, all in that one, at the rate (rihla rates load) of the
+-- day of a journey's first amount; journeys for which there is none are in rows of their own currency.
 --
 -- columns:
 --   segment          Value of what is grouped by; empty where it is not known
@@ -15,6 +16,7 @@
 --   kept_share       kept of booked, per cent; null where nothing was booked
 -- parameters:
 --   by String = all                                       What to group by: all, status, unit, brand, region, month, customer
+--   currency String =                                     Reporting currency, ISO 4217; empty: each for itself
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First amount of a journey counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First amount of a journey no longer counted
 SELECT
@@ -27,15 +29,26 @@ SELECT
         {by:String} = 'month', formatDateTime(s.first_at, '%Y-%m'),
         {by:String} = 'customer', s.customer_id,
         toString(throwIf(1, 'by is one of: all, status, unit, brand, region, month, customer'))) AS segment,
-    toString(s.currency) AS currency,
+    s.told_in AS currency,
     count() AS journeys,
-    sum(s.spend_booked) AS booked,
-    sum(s.spend_kept) AS kept,
-    sum(s.spend_lost) AS lost,
-    sumIf(s.spend_lost, s.status = 'cancelled') AS cancelled,
-    sumIf(s.spend_lost, s.status = 'no_show') AS no_show,
+    sum(s.booked_) AS booked,
+    sum(s.kept_) AS kept,
+    sum(s.lost_) AS lost,
+    sumIf(s.lost_, s.status = 'cancelled') AS cancelled,
+    sumIf(s.lost_, s.status = 'no_show') AS no_show,
     round(100 * toFloat64(kept) / nullIf(toFloat64(booked), 0), 1) AS kept_share
-FROM journey_spend AS s
+FROM
+(
+    SELECT
+        j.*,
+        if(x.rate > 0, {currency:String}, toString(j.currency)) AS told_in,
+        if(x.rate > 0, toDecimal128(toFloat64(j.spend_booked) * x.rate, 4), j.spend_booked) AS booked_,
+        if(x.rate > 0, toDecimal128(toFloat64(j.spend_kept) * x.rate, 4), j.spend_kept) AS kept_,
+        if(x.rate > 0, toDecimal128(toFloat64(j.spend_lost) * x.rate, 4), j.spend_lost) AS lost_
+    FROM (SELECT *, toString(currency) AS code FROM journey_spend) AS j
+    LEFT ASOF JOIN (SELECT currency, valid_from, rate FROM exchange WHERE into = {currency:String}) AS x
+        ON x.currency = j.code AND x.valid_from <= j.first_at
+) AS s
 LEFT ANY JOIN
     (SELECT journey_id, attributed_unit FROM journeys_attributed WHERE {by:String} IN ('unit', 'brand', 'region')) AS w
     ON w.journey_id = s.journey_id
