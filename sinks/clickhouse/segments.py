@@ -14,7 +14,9 @@ from collections.abc import Sequence
 
 from sinks.clickhouse.attribution import served, whose
 
-ZONE = "multiIf({timezone:String} != '', {timezone:String}, ifNull(u.timezone, '') != '', u.timezone, {elsewhere:String})"
+ZONE = (
+    "multiIf({timezone:String} != '', {timezone:String}, ifNull(u.timezone, '') != '', u.timezone, {elsewhere:String})"
+)
 """The clock of a row, where `u` is joined as in {segment_joins}: the one asked for, that of its unit (own, inherited or
 its brand's), else the setting's."""
 _DAY = f"formatDateTime(i.occurred_at, '%Y-%m-%d', {ZONE})"

@@ -13,7 +13,6 @@ from sinks.clickhouse.tables import TABLES, to_arrow
 from streams.master.units import Placed
 
 
-
 class Stored(NamedTuple):
     """What loading a file has done: rows written, and rows taken back."""
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from streams.verify import money, store, units
+from streams.verify import derived, store
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
@@ -129,25 +129,15 @@ def _look(client: Any, read_log: Callable[[], Log] | None, say: Say) -> _Look:
         say(f"{missing.height:,} interactions could not be stored, and are in all tables but one (see dead letters)")
         log = log if read_log else pl.concat([log, missing.select(log.columns)])
     expected = recompute(log, without, store.left_out_links(client))
+    beyond = expected.interactions.join(missing, on=["subject", "event_id"], how="semi").select("journey_id")
     expected = expected._replace(interactions=_without(expected.interactions, missing))
     tables = {}
     for table, key in KEYS.items():
         say(f"comparing {table}")
         tables[table] = found = store.view(client, table)
         comparisons.append(compare(table, getattr(expected, table), found, key))
-    for name, key in store.ATTRIBUTED.items():
-        say(f"comparing {name}")
-        whose, shown = expected.attributed[name], store.attributed(client, name)
-        # A row that is missing, or too many, is told of the table itself.
-        both = whose.join(shown, on=list(key), how="semi"), shown.join(whose, on=list(key), how="semi")
-        comparisons.append(compare(name, *both, key))
-    say("comparing journey_spend")
-    paid = expected.journey_spend.join(tables["journeys"], on="journey_id", how="semi")
-    spent = store.journey_spend(client).join(expected.journeys, on="journey_id", how="semi")
-    comparisons.append(compare("journey_spend", paid, spent, money.KEY))
-    say("comparing units")
-    said, holds = store.of_units(client, "units"), store.of_units(client, "unit_levels")
-    comparisons.append(compare("unit_levels", *units.unit_levels(said, holds), units.KEY))
+    say("comparing what follows from these")
+    comparisons += derived.compared(client, expected, tables, comparisons, beyond)
     return _Look(
         expected.interactions.height,
         {comparison.table: comparison.rows for comparison in comparisons},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import jsonschema
 import polars as pl
 import pytest
 
-from streams.master import units
+from streams.master import rates, units
 from streams.master.files import MasterError, read
 from streams.master.units import Unit, faults
 from streams.sources.simulate import Options, batches
@@ -163,7 +164,9 @@ def test_simulated_answers_belong_to_the_hotel_that_they_were_about() -> None:
     truth: list[dict[str, Any]] = []
     enricher = Enricher()
     options = Options(customers=400, seed=3, duplicates=0, languages=("en",))
-    pieces = [enricher.enrich({b.channel: b.frame}, 1_900_000_000_000).interactions for b in batches(options, truth.append)]
+    pieces = [
+        enricher.enrich({b.channel: b.frame}, 1_900_000_000_000).interactions for b in batches(options, truth.append)
+    ]
     log = pl.concat(pieces).unique(["subject", "event_id"], keep="first", maintain_order=True)
     tables = recompute(log)
     key = ["subject", "event_id"]
@@ -180,3 +183,14 @@ def test_simulated_answers_belong_to_the_hotel_that_they_were_about() -> None:
                           schema=["event_id", "place"], orient="row")  # fmt: skip
     known = answers.join(places, on="event_id")
     assert (known["attributed_unit"] == known["place"]).sum() >= 0.95 * known.height
+
+
+def test_the_examples_of_the_page_can_be_loaded(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/units.md").read_text("utf-8")
+    of_units, of_rates = re.findall(r"^```csv\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    described = read(written(tmp_path / "u.csv", of_units), "unit", Unit)
+    assert list(faults(described)) == []
+    assert f"{len(described)} units stored" in page
+    told = read(written(tmp_path / "r.csv", of_rates), "rate", rates.Rate)
+    assert list(rates.faults(told)) == []
+    assert f"{len(told)} rates stored" in page

@@ -47,6 +47,7 @@ APPLIED = {
     "0034_units": "0a564eecfa27e548",
     "0035_attribution": "fa606f1662d5a0a1",
     "0036_spend": "90e8724b5653f321",
+    "0037_rates": "13818de1a9b47b0b",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 

@@ -34,6 +34,6 @@ CREATE OR REPLACE VIEW {database}.exchange {on_cluster}
 AS
 SELECT currency, base AS into, valid_from, rate FROM {database}.rates
 UNION ALL
-SELECT base AS currency, currency AS into, valid_from, 1 / rate AS rate FROM {database}.rates
-WHERE (base, currency) NOT IN (SELECT currency, base FROM {database}.rates)
+SELECT r.base AS currency, r.currency AS into, r.valid_from AS valid_from, 1 / r.rate AS rate FROM {database}.rates AS r
+WHERE (r.base, r.currency) NOT IN (SELECT o.currency, o.base FROM {database}.rates AS o)
 COMMENT 'What a currency is worth in another, and that one in it';

@@ -1,5 +1,5 @@
-"""The units of the simulated world, as a master of units: hotels of two brands in seven time zones, a camp, airports, an
-airline. `rihla simulate --units FILE` writes them as `rihla units load` takes them."""
+"""The units of the simulated world, as a master of units: hotels of two brands in seven time zones, a camp, airports.
+`rihla simulate --units FILE` writes them as `rihla units load` takes them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ _BRANDS = (
 )
 _HOTELS = (
     Unit("Makkah Ajyad Hotel", kind="property", brand=NOOR, currency="SAR", latitude="21.4187", longitude="39.8283"),
-    Unit("Makkah Jabal Omar Suites", kind="property", brand=NOOR, currency="SAR", latitude="21.4205", longitude="39.82"),
+    Unit(
+        "Makkah Jabal Omar Suites", kind="property", brand=NOOR, currency="SAR", latitude="21.4205", longitude="39.82"
+    ),
     Unit("Mina Camp 14", kind="tent", brand=NOOR, currency="SAR", latitude="21.4133", longitude="39.8933"),
     Unit("Madinah Quba Hotel", kind="property", brand=NOOR, currency="SAR", latitude="24.4393", longitude="39.6173"),
     Unit("Dubai Creek Hotel", kind="property", brand=NOOR, timezone="Asia/Dubai", latitude="25.26", longitude="55.32"),
