@@ -38,6 +38,7 @@ NAMES: Final = (
     "erasure",
     "recall",
     "unit",
+    "rate",
 )
 """Names of all record schemas: one file `avro/NAME.avsc` each."""
 

@@ -119,7 +119,7 @@ class Service:
 CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")
 """The topics into which any producer writes, by any key, with any number of partitions."""
 
-MASTER_TOPICS = ("units",)
+MASTER_TOPICS = ("units", "rates")
 """The topics in which the company's other systems say what does not follow from events."""
 
 DEAD_LETTERS, ERASURES, SCHEMAS = "dead-letters", "erasures", "schemas"
@@ -182,6 +182,14 @@ TOPICS: tuple[Topic, ...] = (
         "latest by key",
         partitions=1,
         stored=Stored("units", ("unit", "valid_from"), derived=False),
+    ),
+    Topic(
+        "rates",
+        "rate",
+        "currency/base/valid_from",
+        "latest by key",
+        partitions=1,
+        stored=Stored("rates", ("currency", "base", "valid_from"), derived=False),
     ),
     Topic(
         DEAD_LETTERS,

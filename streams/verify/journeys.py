@@ -12,6 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from streams.model import catalogue
+from streams.verify import attribution, money
 from streams.verify.customers import customers
 
 DAY_MS = 86_400_000
@@ -44,6 +45,10 @@ class Tables(NamedTuple):
     """Key customer_id; without `identifiers`, which do not follow from the interactions alone."""
     cases: pl.DataFrame
     """Key (case_id, customer_id)."""
+    attributed: dict[str, pl.DataFrame]
+    """View: whose doing its rows were (streams.verify.attribution)."""
+    journey_spend: pl.DataFrame
+    """Key (journey_id, currency): what was booked, kept and lost (streams.verify.money)."""
 
 
 def tables(interactions: pl.DataFrame, roots: pl.DataFrame) -> Tables:
@@ -73,6 +78,12 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame) -> Tables:
         journeys,
         customers(events, journeys, cases),
         cases,
+        {
+            "interactions_attributed": attribution.interactions(events),
+            "journeys_attributed": attribution.journeys(journeys, events),
+            "cases_attributed": attribution.cases(cases, events),
+        },
+        money.journey_spend(events, journeys),
     )
 
 

@@ -20,6 +20,7 @@ COLUMNS = (
     "touchpoint",
     "channel",
     "unit",
+    "agent_id",
     "locale",
     "survey",
     "money",
@@ -43,6 +44,10 @@ class Expected(NamedTuple):
     cases: pl.DataFrame
     identities: pl.DataFrame
     """Key (kind, value): `customer_id` and `shared`."""
+    attributed: dict[str, pl.DataFrame]
+    """View: whose doing its rows were (streams.verify.attribution)."""
+    journey_spend: pl.DataFrame
+    """Key (journey_id, currency): what was booked, kept and lost (streams.verify.money)."""
 
 
 def recompute(
@@ -73,6 +78,8 @@ def recompute(
         tables.customers.join(_identifiers(identities), on="customer_id", how="left"),
         tables.cases,
         identities,
+        tables.attributed,
+        tables.journey_spend,
     )
 
 

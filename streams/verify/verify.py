@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from schemas.registry import LocalRegistry, Registry
-from streams.verify import store, units
+from streams.verify import derived, store
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
@@ -140,24 +140,27 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, s
         say(f"{missing.height:,} interactions could not be stored, and are in all tables but one (see dead letters)")
         log = log if read_log else pl.concat([log, missing.select(log.columns)])
     expected = recompute(log, without, letters.links())
+    beyond = expected.interactions.join(missing, on=["subject", "event_id"], how="semi").select("journey_id")
     expected = expected._replace(interactions=_without(expected.interactions, missing))
     for unread in letters.unread.values():
         say(f"{unread} (--registry names who knows)")
     subjects = letters.unheard()
     customers = concerned(subjects, Names(log).links(), expected.identities) if subjects else set[str]()
     unheard = 0
+    tables: dict[str, pl.DataFrame] = {}
     for table, key in KEYS.items():
         say(f"comparing {table}")
         wanted, found = getattr(expected, table), store.view(client, table)
+        tables[table] = found
         comparison = compare(table, wanted, found, key)
         if customers and comparison.differences.height:
             judged = compare(table, *unheard_of(customers, wanted, found, key), key)
             unheard += comparison.differences["key"].n_unique() - judged.differences["key"].n_unique()
             comparison = Comparison(table, comparison.rows, judged.differences)
         comparisons.append(comparison)
-    say("comparing units")
-    said, holds = store.of_units(client, "units"), store.of_units(client, "unit_levels")
-    comparisons.append(compare("unit_levels", *units.unit_levels(said, holds), units.KEY))
+    say("comparing what follows from these")
+    not_judged = expected.journeys.filter(pl.col("customer_id").is_in(list(customers))).select("journey_id")
+    comparisons += derived.compared(client, expected, tables, comparisons, pl.concat([beyond, not_judged]))
     return _Look(
         expected.interactions.height,
         {comparison.table: comparison.rows for comparison in comparisons},

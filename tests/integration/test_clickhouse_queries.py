@@ -211,7 +211,7 @@ def test_profiles(clickhouse: ClickHouse) -> None:
         ),
     )
     assert ask(clickhouse, "profiles") == [
-        ("negative", 2, 50.0, -0.4, 1.5, 4, 1, {"EUR": 2000, "SAR": 1000}),
+        ("negative", 2, 50.0, -0.4, 1.5, 4, 1, {"EUR": 20, "SAR": 10}),
         ("non_committal", 1, 25.0, None, 0.0, 1, 0, {}),
         ("advocate", 1, 25.0, 0.5, 4.0, 5, 0, {}),
     ]
