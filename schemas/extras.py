@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import orjson
 import polars as pl
 
+from schemas.plan import sources
 from schemas.records import Schema, frame_type
-from schemas.resolve import sources
 
 ATTRIBUTES = "attributes"
 """The field that extras are kept in: an array of {key, value}."""
@@ -34,7 +34,7 @@ class Extras(NamedTuple):
 def extras(writer: dict[str, Any], reader: dict[str, Any]) -> Extras:
     """What is kept of the fields of a writer's record; both are record schemas without references."""
     own = {field["name"] for field in reader["fields"]}
-    read = sources(writer, reader)
+    read = {*sources(writer, reader).values()}
     named = _names(reader)
     kept, lost = [], 0
     for field in writer["fields"]:
