@@ -100,7 +100,7 @@ class Whole(_Plain):
     """Whole numbers within bounds, kept as such or as floats."""
 
     def __init__(self, least: int, largest: int, floating: bool) -> None:
-        super().__init__(*((pa.float64(), "f8") if floating else (pa.int64(), "i8")))
+        super().__init__(pa.float64() if floating else pa.int64(), "f8" if floating else "i8")
         self._least: i64 = least
         self._largest: i64 = largest
         self._floating = floating
