@@ -23,12 +23,14 @@ from streams.settings import Settings
 
 DELETABLE = tuple(topic.name for topic in topology.TOPICS if not topic.compacted)
 """Topics whose records can be deleted."""
-KEPT_BY_KEY = tuple(
-    name for name in topology.COMPACTED if name not in (topology.ERASURES, topology.SCHEMAS)
-)  # which name nobody
-"""Topics that keep the latest record of a key: an erasure writes tombstones to them."""
-INTERNAL = ("links", "parts", "recalls")
-"""Those that nobody but our own workers reads."""
+KEPT_BY_KEY = tuple(name for name in topology.COMPACTED if name not in (topology.ERASURES, topology.SCHEMAS))
+"""Topics that keep the latest record of a key: an erasure writes tombstones to them. The two others name nobody."""
+INTERNAL = tuple(
+    topic.name
+    for topic in topology.TOPICS
+    if topic.name in DELETABLE and topic.name not in topology.CHANNEL_TOPICS and not topic.stored
+)
+"""Those of the deletable topics that nobody but our own workers reads."""
 _HOUR = 3_600_000
 
 

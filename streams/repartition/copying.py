@@ -28,10 +28,8 @@ from streams.repartition.reading import Reader, Record
 from streams.repartition.shift import INPUTS, Applied, applied_of, moved
 from streams.repartition.writing import Row, Writer
 from streams.settings import Settings
-from streams.topology import COMPACTED
+from streams.topology import COMPACTED, PLACED_BY_KEY
 
-MOVED = ("interactions", "identities", "parts", "recalls", "journeys", "customers", "cases", "alerts", "moves")
-"""Topics, without prefix, whose records are where their key says. (Dead letters may be anywhere.)"""
 FILLER = b"\0repartitioned"
 """Key of a record that stands for those that old partitions had lost: the new ones then begin behind it."""
 FIRST_TERM = TERM.pack(0)
@@ -90,7 +88,7 @@ class Copier:
         """Fill the temporary topics, which are empty. limits: of all topics. Raises RihlaError, KafkaError."""
         if self._states in self._partitions:
             await self._look_at_states(limits, commits)
-        for name in MOVED:
+        for name in PLACED_BY_KEY:
             topic = self._settings.topic(name)
             if topic in self._partitions and name != "recalls":
                 await self._copy(name, limits[topic], commits)

@@ -25,17 +25,17 @@ from aiokafka.errors import KafkaError
 
 from streams.errors import RihlaError
 from streams.kafka import clients
-from streams.kafka.layout import JOURNAL, TOGETHER, changelog, strays_of
+from streams.kafka.layout import JOURNAL, changelog, strays_of
 from streams.kafka.topics import CHANGELOG, FOREVER, ROOMY, config_of
 from streams.registries import registry_of
 from streams.repartition import groups
-from streams.repartition.copying import MOVED, Copied, Copier, Limits
+from streams.repartition.copying import Copied, Copier, Limits
 from streams.repartition.journal import Journal
 from streams.repartition.reading import Reader
 from streams.repartition.writing import Row, Topic, Writer, delete, describe, make
 from streams.settings import Settings
 from streams.sources.feeder import producing
-from streams.topology import TOPICS
+from streams.topology import PLACED_BY_KEY, TOPICS, WITH_STATE
 
 CONFIG = {topic.name: config_of(topic) for topic in TOPICS}
 TEMPORARY = {**FOREVER, **ROOMY}
@@ -94,7 +94,7 @@ class _Move:
         self._settings, self._admin, self._producer, self._reader = settings, admin, producer, reader
         self._say, self._reached = say, reached
         self._journal = Journal(admin, producer, reader, settings)
-        self._names = {settings.topic(name): name for name in MOVED}
+        self._names = {settings.topic(name): name for name in PLACED_BY_KEY}
         self._states = changelog(settings)
         self._entries: dict[str, Any] = {}
 
@@ -142,7 +142,7 @@ class _Move:
     async def _there(self) -> dict[str, int]:
         """Partitions of what is to be moved, by full name. Raises RihlaError when what must be there is not."""
         there = set(await self._admin.list_topics())
-        missing = [topic for name in TOGETHER if (topic := self._settings.topic(name)) not in there]
+        missing = [topic for name in WITH_STATE if (topic := self._settings.topic(name)) not in there]
         if missing:
             raise RihlaError(f"there is no topic {missing[0]}", "is --prefix right? A worker makes what is missing")
         names = [topic for topic in (*self._names, self._states) if topic in there]

@@ -19,7 +19,7 @@ from schemas.registry import LocalRegistry
 from streams.errors import RihlaError
 from streams.kafka.batch_producer import BatchProducer, recalled_last
 from streams.kafka.changelog_table import MARK, TERM
-from streams.kafka.layout import TOGETHER, changelog, misfit
+from streams.kafka.layout import changelog, misfit
 from streams.kafka.partitioner import partitions_of
 from streams.kafka.topic_checks import strays
 from streams.kafka.topics import ensure_changelogs, ensure_topics, layout_of
@@ -32,6 +32,7 @@ from streams.settings import Settings
 from streams.stitch.encoding import decode, encode
 from streams.stitch.subject import RECALLED, Subject
 from streams.stitch.summary import Summary
+from streams.topology import WITH_STATE
 from tests.support.brokers import Broker, until
 from tests.support.workers import administering, producing
 
@@ -286,7 +287,7 @@ def test_a_state_that_is_not_where_its_topics_say_stops_every_worker_and_is_move
     async def scenario() -> None:
         await fill(settings, 4)
         assert await strays(settings, await layout_of(settings)) is None
-        names = [*map(settings.topic, TOGETHER), changelog(settings)]
+        names = [*map(settings.topic, WITH_STATE), changelog(settings)]
         async with administering(settings) as admin:
             await admin.create_partitions({name: NewPartitions(6) for name in names})
 
