@@ -15,7 +15,7 @@ from sinks.clickhouse.errors import is_retriable
 from streams.kafka.batch_producer import RECALLED, recalled_last
 from streams.kafka.progress import Records
 from streams.kafka.transport import OwnershipLost, RecordBatch, positions, still_owner
-from streams.model.control import NOTHING_STORED
+from streams.model.control import nothing_stored
 from streams.worker.batching import consume
 from streams.worker.io import Edge
 
@@ -78,8 +78,8 @@ def register(app: Any, edge: Edge, publishing: asyncio.Lock) -> None:
                     keys = [subject.encode() for subject in frame["subject"].to_list()]
                     await edge.publish("interactions", "interaction", frame, keys, marks=[mark])
                 without = sorted({*subjects} - {*events["subject"].to_list()})
-                told = [(subject, subject, NOTHING_STORED, str(applied).encode()) for subject in without]
-                await edge.publish("parts", "part", told, [subject.encode() for subject in without])
+                answers = [nothing_stored(subject, applied) for subject in without]
+                await edge.publish("parts", "part", answers, [subject.encode() for subject in without])
                 await edge.flush()
         async with publishing:
             await edge.refuse(refused)

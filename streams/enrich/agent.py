@@ -19,6 +19,7 @@ from streams.kafka.fetch import TRANSACTIONAL
 from streams.kafka.progress import Records
 from streams.kafka.transport import RecordBatch
 from streams.model import dead_letter
+from streams.model.control import LINK
 from streams.model.mask import masked
 from streams.model.normal import Nobody
 from streams.settings import Settings
@@ -81,7 +82,7 @@ def create(app: Any, settings: Settings) -> Edge:
             ]
         links = sent.new(enriched.links)
         try:
-            rows = [(subject.decode(), identifier.decode(), at) for (subject, identifier), at in links]
+            rows = [(subject.decode(), identifier.decode(), at, LINK) for (subject, identifier), at in links]
             return Work(enriched, read, links, edge.encode("link", rows) if rows else [])
         except BaseException:
             sent.forget(links)

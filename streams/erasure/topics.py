@@ -18,7 +18,7 @@ from streams import topology
 from streams.erasure.erased import Erasure
 from streams.erasure.follow import TOPIC
 from streams.kafka.batch_producer import BatchProducer
-from streams.model.control import ERASE
+from streams.model.control import LINK, erase_link, erase_part
 from streams.settings import Settings
 
 DELETABLE = tuple(topic.name for topic in topology.TOPICS if not topic.compacted)
@@ -72,12 +72,12 @@ class Topics:
 
     async def erase_links(self, names: Collection[str], around: Sequence[tuple[str, str, int]]) -> None:
         """Send identity an erase message for each identifier, then the links that remain around them."""
-        rows = [*((name, name, ERASE) for name in sorted(names)), *around]
+        rows = [*map(erase_link, sorted(names)), *((*link, LINK) for link in around)]
         await self._tell("link", "links", rows, 1)
 
     async def erase_states(self, names: Collection[str]) -> None:
         """Send an erase message for each subject to every partition of stitch, as other states may name it."""
-        rows = [(name, name, ERASE, None) for name in sorted(names)]
+        rows = [*map(erase_part, sorted(names))]
         await self._tell("part", "parts", rows, await self._partitions("parts"))
 
     async def _tell(self, record: str, topic: str, rows: Sequence[tuple[Any, ...]], partitions: int) -> None:

@@ -15,7 +15,7 @@ from streams.identity.graph import Change, Link
 from streams.identity.resolver import Resolver, records
 from streams.kafka.progress import Records
 from streams.kafka.transport import RecordBatch
-from streams.model.control import ERASE
+from streams.model.control import erasures
 from streams.model.identifiers import BOOKING_PREFIX
 from streams.settings import Settings
 from streams.worker.batching import gather
@@ -54,7 +54,7 @@ def create(app: Any, settings: Settings) -> Edge:
         batch = Records(batches)
         decoded, refused = edge.read("link", batch)
         frame, offsets = decoded.frame, [batch.offsets[at] for at in decoded.rows.tolist()]
-        erased = frame["occurred_at"] == ERASE
+        erased = erasures(frame)
         senseless = frame.select(_SENSELESS).to_series() & ~erased
         where = decoded.rows[senseless.to_numpy()].tolist()
         refused += [(batch, at, "undecodable", "no event makes such a link") for at in where]
@@ -70,7 +70,8 @@ def create(app: Any, settings: Settings) -> Edge:
                     continue  # what follows takes the place of what is erased: both are published as one
             good = ~senseless[some] & ~erased[some]
             kept = [offset for offset, is_good in zip(offsets[some], good, strict=True) if is_good]
-            await link(batch, frame[some].filter(good).rows(), kept, version, identifiers, since)
+            links = frame[some].filter(good).select("subject", "identifier", "occurred_at").rows()
+            await link(batch, links, kept, version, identifiers, since)
             identifiers = set()
         graph = table.resolver().graph
         metrics.IDENTITY_LINKS.set(graph.link_count)

@@ -22,7 +22,7 @@ from streams.kafka.batch_producer import RECALLED, last_recalled
 from streams.kafka.changelog_table import TERM
 from streams.kafka.layout import changelog
 from streams.kafka.partitioner import partitions_of
-from streams.model.control import ERASE, NOTHING_STORED
+from streams.model.control import ERASE, NOTHING_STORED, part_kind
 from streams.repartition.groups import Commits
 from streams.repartition.reading import Reader, Record
 from streams.repartition.shift import INPUTS, Applied, applied_of, moved
@@ -242,14 +242,14 @@ class Copier:
 
     def _parts(self, records: list[Record]) -> list[Record]:
         """Without answers to recalls, which are asked for anew; and erasures once for every new partition."""
-        decoded = BatchDecoder("part", self._registry).decode([record.value for record in records], None)
-        versions = dict(zip(decoded.rows.tolist(), decoded.frame["version"].to_list(), strict=True))
+        decoded = BatchDecoder("part", self._registry).decode([record.value for record in records], ["kind", "version"])
+        kinds = {at: part_kind(*one) for at, one in zip(decoded.rows.tolist(), decoded.frame.iter_rows(), strict=True)}
         kept = []
         for at, record in enumerate(records):
-            version = versions.get(at)
-            if version == ERASE:
+            kind = kinds.get(at)
+            if kind == ERASE:
                 kept += [record._replace(key=_Placed(record.key or b"", to)) for to in range(self._to)]
-            elif version != NOTHING_STORED:
+            elif kind != NOTHING_STORED:
                 kept.append(record)
         return kept
 

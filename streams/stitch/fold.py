@@ -24,7 +24,7 @@ from typing import TypeVar
 from streams.alerts.moves import Cause
 from streams.alerts.tally import open_of
 from streams.alerts.watch import NON_COMMITTAL
-from streams.model.control import NOTHING_STORED, SEND_AGAIN
+from streams.model.control import NOTHING_STORED, SUMMARY, send_again
 from streams.stitch.alone import fold_alone, is_alone, is_among
 from streams.stitch.changes import Changes
 from streams.stitch.difference import Standing, publish_difference, standing
@@ -107,7 +107,7 @@ def fold_due(load: Load, names: Sequence[str], watching: Watching, until: int) -
 def _says_nothing(name: str, news: Sequence[News], parts: Sequence[Sent]) -> bool:
     """Whether messages need no state: the subject has none, stays its own root, and has no part to drop."""
     return all(root == name for _, root, _ in news) and all(
-        version < 0 or summary is None for _, _, version, summary in parts
+        kind != SUMMARY or summary is None for _, _, _, summary, kind in parts
     )
 
 
@@ -177,7 +177,7 @@ class _Turn:
         fresh_parts = _from(state.parts_applied, parts)
         replayed = len(events) + len(news) + len(parts) - len(fresh_events) - len(fresh_news) - len(fresh_parts)
         ended = any(event.ends_recall >= state.recall_from for _, _, event in fresh_events)
-        asked = any(version < 0 for _, _, version, _ in fresh_parts)
+        asked = any(kind != SUMMARY for _, _, _, _, kind in fresh_parts)
         self._begin(published, replayed, ended or asked)
         # An event changes the score of a root without parts by itself: each is looked at, else the turn as a whole.
         self.alone = (
@@ -258,10 +258,10 @@ class _Turn:
     def _receive(self, fresh: Sequence[Sent]) -> None:
         """Add, replace or drop parts."""
         state = self.state
-        for offset, sender, version, summary in fresh:
+        for offset, sender, version, summary, kind in fresh:
             state.parts_applied = offset + 1
-            if version < 0:
-                if version == NOTHING_STORED and state.presence == RECALLED and int(summary or 0) >= state.recall_from:
+            if kind != SUMMARY:
+                if kind == NOTHING_STORED and state.presence == RECALLED and int(summary or 0) >= state.recall_from:
                     state.presence = HERE
                 continue
             known = state.parts.get(sender)
@@ -306,11 +306,11 @@ class _Turn:
             return
         own = state.own
         if self.replay or (own_changed and own.interactions):
-            changes.parts += [(former, self.name, state.version, None) for former in state.former]
+            changes.parts += [(former, self.name, state.version, None, SUMMARY) for former in state.former]
             if state.root is not None:
                 own.cause = self._cause()
                 changes.parts.append(
-                    (state.root, self.name, state.version, encode_summary(own) if own.interactions else None)
+                    (state.root, self.name, state.version, encode_summary(own) if own.interactions else None, SUMMARY)
                 )
                 own.cause = None  # the part that was sent carries it
         if state.is_root:
@@ -330,7 +330,7 @@ class _Turn:
                 changes.recalls.append((self.name, state.interactions_applied))
                 state.presence = RECALLED
             away = [sender for sender, part in state.parts.items() if part.summary == AWAY]
-            changes.parts += [(sender, self.name, SEND_AGAIN, None) for sender in away]
+            changes.parts += [send_again(sender, self.name) for sender in away]
         state.own.cause = self._cause()
         self.store()
 

@@ -13,7 +13,7 @@ import numpy as np
 from streams.alerts import match
 from streams.kafka.batch_producer import RAISED, RECALLED, RESTORED, last_recalled
 from streams.kafka.progress import RecordBatch, Records
-from streams.model.control import ERASE
+from streams.model.control import ERASE, part_kind
 from streams.model.vocabulary import UUID
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.messages import IDENTITY, INTERACTION, PART, Message, Messages, News, Sent
@@ -159,14 +159,14 @@ class Reader:
     def _parts(self, records: Records, group: Group) -> None:
         decoded = self._decode("part", records, None)
         _refuse(group, records, decoded.errors)
-        for at, (target, part, version, summary) in zip(decoded.rows.tolist(), decoded.frame.rows(), strict=True):
-            partition = records.partitions[at]
-            if version == ERASE:
+        for at, (target, part, version, summary, said) in zip(decoded.rows.tolist(), decoded.frame.rows(), strict=True):
+            partition, kind = records.partitions[at], part_kind(said, version)
+            if kind == ERASE:
                 group.erased.setdefault(partition, set()).add(target)
-            elif version >= VERSION_LIMIT:
+            elif kind is None or version >= VERSION_LIMIT:
                 group.refused.append((records, at, "undecodable", f"version {version} is none"))
             else:
-                sent: Sent = (records.offsets[at], part, version, summary)
+                sent: Sent = (records.offsets[at], part, version, summary, kind)
                 group.of(partition).parts.setdefault(target, []).append(sent)
 
 

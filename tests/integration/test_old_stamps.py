@@ -20,6 +20,7 @@ from streams.kafka.batch_producer import BatchProducer
 from streams.kafka.progress import SINCE
 from streams.kafka.topic_checks import faults
 from streams.kafka.topics import ensure_topics
+from streams.model.control import LINK
 from streams.settings import Settings
 from streams.sources.adapters import open_source
 from streams.sources.simulate import Options, write
@@ -107,7 +108,7 @@ def test_a_worker_whose_input_begins_late_leaves_a_letter_and_doctor_knows(
     kafka_broker: Broker, topic_prefix: str
 ) -> None:
     settings = kafka_broker.settings(topic_prefix, partitions=1)
-    links = [(f"customer:C{n}", f"device:d{n}", 1000 + n) for n in range(10)]
+    links = [(f"customer:C{n}", f"device:d{n}", 1000 + n, LINK) for n in range(10)]
 
     async def scenario() -> None:
         await ensure_topics(settings)

@@ -23,7 +23,7 @@ from streams.kafka.layout import changelog, misfit
 from streams.kafka.partitioner import partitions_of
 from streams.kafka.topic_checks import strays
 from streams.kafka.topics import ensure_changelogs, ensure_topics, layout_of
-from streams.model.control import NOTHING_STORED
+from streams.model.control import SUMMARY, nothing_stored
 from streams.repartition import groups
 from streams.repartition.reading import Reader
 from streams.repartition.run import give_up, repartition
@@ -114,7 +114,7 @@ async def fill(settings: Settings, partitions: int) -> None:
         await log.flush()
         encoder = BatchEncoder("part", LocalRegistry())
         parts = BatchProducer(producer, settings.topic("parts"))
-        rows = [(SUBJECTS[0], SUBJECTS[1], 5, b"x"), (SUBJECTS[AWAY], SUBJECTS[AWAY], NOTHING_STORED, b"3")]
+        rows = [(SUBJECTS[0], SUBJECTS[1], 5, b"x", SUMMARY), nothing_stored(SUBJECTS[AWAY], 3)]
         await parts.send([row[0].encode() for row in rows], encoder.encode(rows))
         recalls = BatchProducer(producer, settings.topic("recalls"))
         await recalls.send([KEYS[AWAY]], BatchEncoder("recall", LocalRegistry()).encode([(SUBJECTS[AWAY], 3)]))

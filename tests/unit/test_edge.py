@@ -29,7 +29,9 @@ def edge() -> Edge:
 
 
 def links(count: int) -> list[bytes]:
-    return BatchEncoder("link", LocalRegistry()).encode([(f"customer:{n}", "device:1", n) for n in range(count)])
+    return BatchEncoder("link", LocalRegistry()).encode(
+        [(f"customer:{n}", "device:1", n, "link") for n in range(count)]
+    )
 
 
 def test_a_decoder_that_raises_costs_the_record(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
