@@ -19,7 +19,7 @@ from schemas.encode import BatchEncoder
 from schemas.registry import Registry
 from streams.errors import RihlaError
 from streams.kafka.batch_producer import RECALLED, last_recalled
-from streams.kafka.changelog_table import TERM
+from streams.kafka.changelog import TERM
 from streams.kafka.layout import changelog
 from streams.kafka.partitioner import partitions_of
 from streams.model.control import ERASE, NOTHING_STORED, part_kind

@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 
 from streams.errors import RihlaError
 from streams.kafka import clients
-from streams.kafka.changelog_table import STALLED, _apply, _Partition
+from streams.kafka.changelog import STALLED, PartitionState, apply
 from streams.kafka.fetch import hand_out_columns
 from streams.kafka.record_batch import Columns, Header
 from streams.settings import Settings
@@ -118,9 +118,9 @@ class Reader:
                 raise RihlaError(f"no record of {next(iter(waiting)).topic} for {STALLED:.0f} s", "is the broker well?")
 
     async def table(self, topic: str, partition: int, begin: int, end: int) -> dict[bytes, bytes]:
-        """The keys and values of a changelog's partition (streams.kafka.changelog_table), without what a former owner
+        """The keys and values of a changelog's partition (streams.kafka.changelog), without what a former owner
         wrote late."""
-        state, tp = _Partition(), TopicPartition(topic, partition)
+        state, tp = PartitionState(), TopicPartition(topic, partition)
         if begin >= end:
             return state.data
         self._consumer.assign([tp])
@@ -129,5 +129,5 @@ class Reader:
             chunk = (await self._next({tp}, {tp: end}))[tp]
             if chunk is None:
                 break
-            _apply(state, chunk, end, None)
+            apply(state, chunk, end, None)
         return state.data

@@ -18,8 +18,9 @@ from streams.model.vocabulary import UUID
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.messages import IDENTITY, INTERACTION, PART, Message, Messages, News, Sent
 from streams.stitch.observer import Watching
-from streams.worker.io import Edge, Refusal
+from streams.worker.io import Edge
 from streams.worker.sift import sift
+from streams.worker.verdict import Refusal
 
 _READ = tuple(dict.fromkeys(("subject", *COLUMNS, *match.COLUMNS)))
 VERSION_LIMIT = 1 << 44
@@ -43,7 +44,9 @@ class Group:
     restored: bool = False
     """Whether some interactions were sent again from ClickHouse to rebuild state."""
     refused: list[Refusal] = field(default_factory=list)
-    """What cannot be read."""
+    """Records that cannot be read."""
+    dropped: int = 0
+    """Number of records about erased people, and of tombstones."""
     records: dict[str, Records] = field(default_factory=dict)
     """By kind (streams.stitch.messages): where the messages come from."""
 
@@ -71,6 +74,7 @@ class Group:
             self.newest[partition] = max(at, self.newest.get(partition, at))
         self.restored |= part.restored
         self.refused += part.refused
+        self.dropped += part.dropped
 
 
 class Reader:
@@ -113,6 +117,7 @@ class Reader:
     def _interactions(self, records: Records, group: Group) -> None:
         decoded = self._decode("interaction", records, _READ)
         frame, positions, errors = decoded.frame, decoded.rows.tolist(), decoded.errors
+        group.dropped += len(records) - frame.height - len(errors)
         named = frame["event_id"].str.contains(UUID)
         if not named.all():  # enrich writes none such; whatever else may write here must not stop the worker
             keep = named.to_list()
@@ -145,6 +150,7 @@ class Reader:
 
     def _identities(self, records: Records, group: Group) -> None:
         decoded = self._decode("identity", records, ("kind", "value", "root", "version"))
+        group.dropped += len(records) - decoded.frame.height - len(decoded.errors)
         _refuse(group, records, decoded.errors)
         partition, news = -1, dict[str, list[News]]()
         for at, (kind, value, root, version) in zip(decoded.rows.tolist(), decoded.frame.rows(), strict=True):
@@ -152,23 +158,24 @@ class Reader:
                 partition = records.partitions[at]
                 news = group.of(partition).identities
             if not 0 <= version < VERSION_LIMIT:
-                group.refused.append((records, at, "undecodable", f"version {version} is none"))
+                group.refused.append(Refusal(records, at, "undecodable", f"version {version} is none"))
                 continue
             news.setdefault(f"{kind}:{value}", []).append((records.offsets[at], root, version))
 
     def _parts(self, records: Records, group: Group) -> None:
         decoded = self._decode("part", records, None)
+        group.dropped += len(records) - decoded.frame.height - len(decoded.errors)
         _refuse(group, records, decoded.errors)
         for at, (target, part, version, summary, said) in zip(decoded.rows.tolist(), decoded.frame.rows(), strict=True):
             partition, kind = records.partitions[at], part_kind(said, version)
             if kind == ERASE:
                 group.erased.setdefault(partition, set()).add(target)
             elif kind is None or version >= VERSION_LIMIT:
-                group.refused.append((records, at, "undecodable", f"version {version} is none"))
+                group.refused.append(Refusal(records, at, "undecodable", f"version {version} is none"))
             else:
                 sent: Sent = (records.offsets[at], part, version, summary, kind)
                 group.of(partition).parts.setdefault(target, []).append(sent)
 
 
 def _refuse(group: Group, records: Records, errors: Iterable[tuple[int, str]]) -> None:
-    group.refused += [(records, at, "undecodable", detail) for at, detail in errors]
+    group.refused += [Refusal(records, at, "undecodable", detail) for at, detail in errors]

@@ -18,7 +18,7 @@ from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
 from streams.errors import RihlaError
 from streams.kafka.batch_producer import BatchProducer, recalled_last
-from streams.kafka.changelog_table import MARK, TERM
+from streams.kafka.changelog import MARK, TERM
 from streams.kafka.layout import changelog, misfit
 from streams.kafka.partitioner import partitions_of
 from streams.kafka.topic_checks import strays
