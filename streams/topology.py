@@ -30,6 +30,8 @@ class Stored:
     view: what analysts read, exact: `cx.<view>`; the table that is written is `cx.<view>_store`.
     key: the columns that tell rows apart.
     versioned: the record carries a version, and the highest of a key is current; otherwise rows of a key are copies.
+    derived: the records follow from the events, so a rebuild writes them anew, in a later epoch that wins over all of
+        an earlier one. Those that are not have versions of their own, of whoever says them.
     maps: fields of the form array<{key, value}> that are a Map in ClickHouse.
     words: columns of few different texts (LowCardinality in ClickHouse), which are sent as dictionaries.
     linger: longest time, in seconds, between two inserts that are not full.
@@ -39,6 +41,7 @@ class Stored:
     view: str
     key: tuple[str, ...]
     versioned: bool = True
+    derived: bool = True
     maps: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     linger: float = 1.0
@@ -98,6 +101,9 @@ class Worker:
 
 CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")
 """The topics into which any producer writes, by any key, with any number of partitions."""
+
+MASTER_TOPICS = ("units",)
+"""The topics in which the company's other systems say what does not follow from events."""
 
 DEAD_LETTERS, ERASURES, SCHEMAS = "dead-letters", "erasures", "schemas"
 """Every worker writes the first, follows the second, and keeps in the third what a schema registry has told."""
@@ -161,6 +167,14 @@ TOPICS: tuple[Topic, ...] = (
     Topic("alerts", "alert", "alert_id", "30 days", stored=Stored("alerts", ("alert_id",), linger=SOON, patience=4.0)),
     Topic("moves", "move", "customer_id", "30 days", stored=Stored("moves", ("move_id",))),
     Topic(
+        "units",
+        "unit",
+        "unit/valid_from",
+        "latest by key",
+        partitions=1,
+        stored=Stored("units", ("unit", "valid_from"), derived=False),
+    ),
+    Topic(
         DEAD_LETTERS,
         "dead_letter",
         "that of the record refused",
@@ -217,8 +231,10 @@ WORKERS: tuple[Worker, ...] = (
 BY_NAME = {topic.name: topic for topic in TOPICS}
 COMPACTED = tuple(topic.name for topic in TOPICS if topic.compacted)
 WITH_STATE = tuple(topic.name for topic in TOPICS if topic.with_state)
-ORDERED = tuple(topic.name for topic in TOPICS if topic.partitions == 1 and topic.name != SCHEMAS)
-"""Topics of one partition because the order of their records counts. That of schemas does not: each has an id."""
+ABOUT_PEOPLE = tuple(name for name in COMPACTED if name not in (ERASURES, SCHEMAS, *MASTER_TOPICS))
+"""Compacted topics whose records are about somebody: an erasure writes tombstones to them."""
+ORDERED = tuple(topic.name for topic in TOPICS if topic.partitions == 1 and topic.name not in (SCHEMAS, *MASTER_TOPICS))
+"""Topics of one partition because the order of their records counts, and not only that of records of one key."""
 PLACED_BY_KEY = tuple(
     topic.name for topic in TOPICS if topic.partitions is None and topic.name not in (*CHANNEL_TOPICS, DEAD_LETTERS)
 )
@@ -261,7 +277,7 @@ def topics_table() -> Iterator[str]:
     for topic in TOPICS:
         writers = [worker.name for worker in WORKERS if topic.name in worker.writes]
         written = {DEAD_LETTERS: "every worker", SCHEMAS: "every worker", ERASURES: "`rihla forget`"}.get(
-            topic.name, "producers" if topic.name in CHANNEL_TOPICS else ", ".join(writers)
+            topic.name, "producers" if topic.name in (*CHANNEL_TOPICS, *MASTER_TOPICS) else ", ".join(writers)
         )
         read = "every worker" if topic.name in (ERASURES, SCHEMAS) else ", ".join(readers(topic.name))
         partitions = topic.partitions or "`RIHLA_PARTITIONS`"

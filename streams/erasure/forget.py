@@ -25,7 +25,7 @@ from streams import topology
 from streams.erasure.person import Person, find, widened
 from streams.erasure.receipt import ANEW, Receipt
 from streams.erasure.store import Store
-from streams.erasure.topics import DELETABLE, INTERNAL, KEPT_BY_KEY, Kept, Topics
+from streams.erasure.topics import DELETABLE, INTERNAL, Kept, Topics
 from streams.errors import RihlaError
 from streams.kafka import clients
 from streams.kafka.acl_check import require
@@ -33,6 +33,7 @@ from streams.kafka.observer import Observer
 from streams.registries import registry_of
 from streams.settings import Settings
 from streams.sources.feeder import producing
+from streams.topology import ABOUT_PEOPLE
 
 TELL_SECONDS = 3.0
 """Seconds that workers get to read a new erasure: they follow the topic all the time, and a batch takes less."""
@@ -122,7 +123,7 @@ async def forget(
             left = [
                 topic for topic in DELETABLE if topic not in trimmed or settings.topic(topic) in _names(not_deleted)
             ]
-            return Outcome(receipt, await topics.kept([*left, *KEPT_BY_KEY]), not_deleted)
+            return Outcome(receipt, await topics.kept([*left, *ABOUT_PEOPLE]), not_deleted)
         finally:
             await admin.close()
 

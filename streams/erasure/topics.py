@@ -23,8 +23,6 @@ from streams.settings import Settings
 
 DELETABLE = tuple(topic.name for topic in topology.TOPICS if not topic.compacted)
 """Topics whose records can be deleted."""
-KEPT_BY_KEY = tuple(name for name in topology.COMPACTED if name not in (topology.ERASURES, topology.SCHEMAS))
-"""Topics that keep the latest record of a key: an erasure writes tombstones to them. The two others name nobody."""
 INTERNAL = tuple(
     topic.name
     for topic in topology.TOPICS

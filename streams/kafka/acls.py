@@ -14,7 +14,16 @@ from dataclasses import dataclass
 
 from streams import topology
 from streams.settings import Settings
-from streams.topology import CHANNEL_TOPICS, COMPACTED, DEAD_LETTERS, ERASURES, SCHEMAS, TOPICS, WORKERS_BY_NAME
+from streams.topology import (
+    ABOUT_PEOPLE,
+    CHANNEL_TOPICS,
+    COMPACTED,
+    DEAD_LETTERS,
+    ERASURES,
+    SCHEMAS,
+    TOPICS,
+    WORKERS_BY_NAME,
+)
 
 READ, WRITE, CREATE, DELETE, DESCRIBE = "Read", "Write", "Create", "Delete", "Describe"
 DESCRIBE_CONFIGS, ALTER_CONFIGS = "DescribeConfigs", "AlterConfigs"
@@ -59,7 +68,7 @@ ACCESS: dict[str, Access] = {
     "restore": Access(writes=("interactions", "links"), looks_at=tuple(WORKERS_BY_NAME), configs=True),
     "verify": Access(reads=("interactions", "links"), makes=False),
     "forget": Access(
-        writes=(ERASURES, "links", "parts", *(name for name in COMPACTED if name not in (ERASURES, SCHEMAS))),
+        writes=(ERASURES, "links", "parts", *ABOUT_PEOPLE),
         looks_at=tuple(WORKERS_BY_NAME),
         deletes=_REMOVABLE,
         configs=True,
