@@ -29,7 +29,7 @@ from streams.kafka.transport import RecordBatch
 from streams.settings import Settings
 from streams.topology import DEAD_LETTERS
 from streams.worker.agent import Agent, Grouping
-from streams.worker.io import Edge
+from streams.worker.io import WorkerIO
 from streams.worker.sift import Fault
 from streams.worker.verdict import Refusal, Verdict
 
@@ -44,9 +44,9 @@ spread."""
 log = logging.getLogger(__name__)
 
 
-def create(app: Any, settings: Settings) -> Edge:
+def create(app: Any, settings: Settings) -> WorkerIO:
     """Register an agent for each table's topic, and the one that answers recalls."""
-    io = Edge(app, settings, "sink")
+    io = WorkerIO(app, settings, "sink")
     views = [table.view for table in TABLES.values()]
     io.count_from_zero({"table": views, "code": RETRY_CODES})
     publishing = asyncio.Lock()
@@ -59,7 +59,7 @@ def create(app: Any, settings: Settings) -> Edge:
 class TableAgent(Agent):
     """The records of a topic into their table in ClickHouse. It keeps no state."""
 
-    def __init__(self, io: Edge, table: Table, publishing: asyncio.Lock) -> None:
+    def __init__(self, io: WorkerIO, table: Table, publishing: asyncio.Lock) -> None:
         """publishing: held while the io's outputs are used, which all agents of the sink share."""
         super().__init__(io, Grouping(ROWS_PER_INSERT, BYTES_PER_INSERT, linger=table.linger, patience=table.patience))
         settings = io.settings

@@ -16,7 +16,7 @@ from streams.kafka.progress import Records
 from streams.kafka.transport import OwnershipLost, RecordBatch, positions, still_owner
 from streams.model.control import nothing_stored
 from streams.worker.agent import Agent
-from streams.worker.io import Edge
+from streams.worker.io import WorkerIO
 from streams.worker.verdict import Verdict
 
 TOPIC = "recalls"
@@ -36,7 +36,7 @@ class RecallAgent(Agent):
     what ClickHouse refuses for good stops the worker.
     """
 
-    def __init__(self, io: Edge, publishing: asyncio.Lock) -> None:
+    def __init__(self, io: WorkerIO, publishing: asyncio.Lock) -> None:
         """publishing: held while the io's outputs are used, which all agents of the sink share."""
         super().__init__(io, grouping=None)
         self._publishing = publishing

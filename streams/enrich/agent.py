@@ -24,7 +24,7 @@ from streams.model.normal import Nobody
 from streams.settings import Settings
 from streams.text.language import SCORED
 from streams.worker.agent import Agent, Grouping
-from streams.worker.io import Edge, too_long
+from streams.worker.io import WorkerIO, too_long
 from streams.worker.sift import Fault, sift
 from streams.worker.verdict import Refusal, Verdict
 
@@ -57,9 +57,9 @@ class Work(NamedTuple):
     """Their records."""
 
 
-def create(app: Any, settings: Settings) -> Edge:
+def create(app: Any, settings: Settings) -> WorkerIO:
     """Register the agent with the app."""
-    io = Edge(app, settings, "enrich")
+    io = WorkerIO(app, settings, "enrich")
     agent = EnrichAgent(io)
     agent.register("enrich", list(agent.channels))
     return io
@@ -68,7 +68,7 @@ def create(app: Any, settings: Settings) -> Edge:
 class EnrichAgent(Agent):
     """Events of the channels into interactions and links. Its only state is a cache of the links that it has sent."""
 
-    def __init__(self, io: Edge) -> None:
+    def __init__(self, io: WorkerIO) -> None:
         settings = io.settings
         super().__init__(io, Grouping(settings.max_poll_records, BYTES_AT_ONCE, LINGER_SECONDS, READ_AHEAD))
         io.count_from_zero(

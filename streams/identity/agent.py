@@ -18,7 +18,7 @@ from streams.model.control import erasures
 from streams.model.identifiers import BOOKING_PREFIX
 from streams.settings import Settings
 from streams.worker.agent import Agent, Grouping
-from streams.worker.io import Edge
+from streams.worker.io import WorkerIO
 from streams.worker.sift import Fault, is_of_record
 from streams.worker.verdict import Refusal, Verdict
 
@@ -43,9 +43,9 @@ def runs(marks: pl.Series) -> Iterator[tuple[int, bool]]:
         yield end, value
 
 
-def create(app: Any, settings: Settings) -> Edge:
+def create(app: Any, settings: Settings) -> WorkerIO:
     """Register the agent and its table with the app."""
-    io = Edge(app, settings, "identity")
+    io = WorkerIO(app, settings, "identity")
     IdentityAgent(io, LinkTable(app)).register("identity", [settings.topic("links")])
     return io
 
@@ -56,7 +56,7 @@ class IdentityAgent(Agent):
     streams.identity.resolver explains in which order what becomes durable, and why.
     """
 
-    def __init__(self, io: Edge, table: LinkTable) -> None:
+    def __init__(self, io: WorkerIO, table: LinkTable) -> None:
         # Batches that are there are taken together; none is waited for, as journeys wait for who is who.
         super().__init__(io, Grouping(io.settings.max_poll_records, BYTES_AT_ONCE, linger=0))
         self._table = table

@@ -91,7 +91,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         # Topics whose logs legitimately have gaps.
         self._compacted: set[str] = set(getattr(self.app, "compacted_topics", ()))
         self._transactional: set[str] = set()
-        #: Ranges of records that were deleted before the group had read them, not yet reported by the worker's Edge.
+        #: Ranges of records that were deleted before the group had read them, and are still to be reported by WorkerIO.
         self.missed: list[Missed] = []
         self._begun: set[TP] = set()  # partitions located before: their missed records are reported already
         self._pace = Pace(self.commit_interval)

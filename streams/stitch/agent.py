@@ -30,7 +30,7 @@ from streams.stitch.reading import Group, Reader
 from streams.stitch.sweeper import Sweeper
 from streams.topology import WORKERS_BY_NAME
 from streams.worker.agent import Agent, Grouping
-from streams.worker.io import Edge
+from streams.worker.io import WorkerIO
 from streams.worker.sift import Fault, is_of_record, sift
 from streams.worker.verdict import Verdict
 
@@ -79,9 +79,9 @@ class Turn(NamedTuple):
     recalls: int
 
 
-def create(app: Any, settings: Settings) -> Edge:
+def create(app: Any, settings: Settings) -> WorkerIO:
     """Register the agent, its timers and its table with the app. Raises RuleError for rules that cannot be used."""
-    io = Edge(app, settings, "stitch")
+    io = WorkerIO(app, settings, "stitch")
     table = BatchTable(app, "state", partitions=settings.partitions, check=check_places)
     agent = StitchAgent(io, table)
     agent.register("stitch", agent.topics)
@@ -98,7 +98,7 @@ class StitchAgent(Agent):
     are. Messages, timers and evictions write the same states and outputs, so one of them works at a time.
     """
 
-    def __init__(self, io: Edge, table: BatchTable) -> None:
+    def __init__(self, io: WorkerIO, table: BatchTable) -> None:
         """table: keys are subjects, values their encoded states."""
         settings = io.settings
         most = POLLS_AT_ONCE * settings.max_poll_records

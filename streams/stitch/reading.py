@@ -18,7 +18,7 @@ from streams.model.vocabulary import UUID
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.messages import IDENTITY, INTERACTION, PART, Message, Messages, News, Sent
 from streams.stitch.observer import Watching
-from streams.worker.io import Edge
+from streams.worker.io import WorkerIO
 from streams.worker.sift import sift
 from streams.worker.verdict import Refusal
 
@@ -80,11 +80,11 @@ class Group:
 class Reader:
     """Reads groups.
 
-    edge: of the worker. topics: full names of those of interactions, identities and parts, in this order.
+    io: of the worker. topics: full names of those of interactions, identities and parts, in this order.
     """
 
-    def __init__(self, edge: Edge, topics: Sequence[str], watching: Watching) -> None:
-        self._edge, self._decode, self._watching = edge, edge.decode, watching
+    def __init__(self, io: WorkerIO, topics: Sequence[str], watching: Watching) -> None:
+        self._io, self._decode, self._watching = io, io.decode, watching
         self._events, self._matcher = Events(), match.Matcher(watching.rules)
         kinds = (INTERACTION, self._interactions), (IDENTITY, self._identities), (PART, self._parts)
         self._read = dict(zip(topics, kinds, strict=True))
@@ -101,7 +101,7 @@ class Reader:
             sifted = sift(len(records), partial(self._part, read, records))
             for _, part in sifted.done:
                 group.add(part)
-            group.refused += self._edge.unprocessable("decode", records, sifted.faults)
+            group.refused += self._io.unprocessable("decode", records, sifted.faults)
             for batch in some:
                 at = batch.since
                 group.since[batch.partition] = min(at, group.since.get(batch.partition, at))

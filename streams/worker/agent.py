@@ -15,7 +15,7 @@ from typing import Any
 
 from streams.kafka.transport import RecordBatch
 from streams.worker.batching import PATIENCE, READ_AHEAD, consume, gather
-from streams.worker.io import Edge
+from streams.worker.io import WorkerIO
 from streams.worker.verdict import Verdict
 
 
@@ -58,7 +58,7 @@ class Agent(ABC):
     share the io, whose outputs are for one task at a time, so they take turns by a lock.
     """
 
-    def __init__(self, io: Edge, grouping: Grouping | None) -> None:
+    def __init__(self, io: WorkerIO, grouping: Grouping | None) -> None:
         """grouping: None handles each batch by itself."""
         self.io, self.settings, self.grouping = io, io.settings, grouping
 

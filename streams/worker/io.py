@@ -54,7 +54,7 @@ def letter_of(records: Records, at: int, reason: str, detail: str) -> DeadLetter
     return DeadLetter(*place, key, payload, reason, detail, tried)
 
 
-class Edge:
+class WorkerIO:
     """One worker's topics.
 
     Args:

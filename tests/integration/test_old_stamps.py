@@ -123,11 +123,11 @@ def test_a_worker_whose_input_begins_late_leaves_a_letter_and_doctor_knows(
             assert [(fault.topic, fault.grave) for fault in found] == [(settings.topic("links"), True)]
             assert "begins 6 records late, and identity has no commit" in found[0].what
         app = build(settings, "identity")
-        edge = identity.create(app, settings)
+        io = identity.create(app, settings)
         async with running(app):
 
             async def told() -> bool:
-                await edge.tell_missed()
+                await io.tell_missed()
                 return bool(await records(settings, "dead-letters"))
 
             await until(told, what="a dead letter")

@@ -23,7 +23,7 @@ from streams.settings import Settings
 from streams.stitch.messages import Sent
 from streams.stitch.observer import Watching
 from streams.stitch.reading import Group, Reader
-from streams.worker.io import Edge
+from streams.worker.io import WorkerIO
 from tests.support.columns import columns
 
 BEFORE = {
@@ -58,7 +58,9 @@ def grouped(values: list[bytes]) -> Group:
     settings = Settings()
     topics = [settings.topic(name) for name in ("interactions", "identities", "parts")]
     made = columns((at, A.encode(), value) for at, value in enumerate(values))
-    return Reader(Edge(None, settings, "stitch"), topics, Watching({}, 0)).read([RecordBatch(made, topics[2], 0, 1)])
+    return Reader(WorkerIO(None, settings, "stitch"), topics, Watching({}, 0)).read(
+        [RecordBatch(made, topics[2], 0, 1)]
+    )
 
 
 @pytest.mark.parametrize("old", [False, True])
