@@ -18,7 +18,7 @@ from aiokafka import TopicPartition
 
 from streams.kafka import clients
 from streams.kafka.fetch import hand_out_columns
-from streams.kafka.record_batch import Columns
+from streams.kafka.record_batch import RecordColumns
 from streams.settings import Settings
 
 MARK = b"\0mark"
@@ -119,7 +119,7 @@ async def read(
         await consumer.stop()
 
 
-def apply(state: PartitionState, records: Columns, mark: int, merge: Merge | None) -> set[bytes]:
+def apply(state: PartitionState, records: RecordColumns, mark: int, merge: Merge | None) -> set[bytes]:
     """Apply the records below the offset `mark` to a partition's state.
 
     Returns the keys of records that do not count: those of a lower term, and those that no table has written.

@@ -36,7 +36,7 @@ from streams.kafka.gaps import HoleError
 from streams.kafka.missed import Missed, tell
 from streams.kafka.producer import Producer
 from streams.kafka.progress import Progress, RecordBatch
-from streams.kafka.record_batch import Columns
+from streams.kafka.record_batch import RecordColumns
 from streams.topology import CHANNEL_TOPICS
 
 __all__ = [
@@ -135,7 +135,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             if not self.app.should_stop:
                 raise
 
-    async def _deliver(self, tp: TP, chunk: Columns, generation: int) -> bool:
+    async def _deliver(self, tp: TP, chunk: RecordColumns, generation: int) -> bool:
         """Hand a chunk to the agents. False: it was not handed over, and the partition must be read again."""
         progress = self.progress.get(tp)
         if (
@@ -161,7 +161,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self.polled_at = time.monotonic()
         return True
 
-    async def _without_holes(self, tp: TP, progress: Progress, chunk: Columns) -> Columns | None:
+    async def _without_holes(self, tp: TP, progress: Progress, chunk: RecordColumns) -> RecordColumns | None:
         """The part of a chunk that continues what was delivered; None: read the partition again from there.
 
         Raises HoleError when records are missing without explanation.

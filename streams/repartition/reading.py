@@ -14,7 +14,7 @@ from streams.errors import RihlaError
 from streams.kafka import clients
 from streams.kafka.changelog import STALLED, PartitionState, apply
 from streams.kafka.fetch import hand_out_columns
-from streams.kafka.record_batch import Columns, Header
+from streams.kafka.record_batch import Header, RecordColumns
 from streams.settings import Settings
 
 AT_ONCE = 5_000
@@ -76,7 +76,7 @@ class Reader:
         for tp in ends:
             self._consumer.seek(tp, ranges[tp.partition][0])
         heads: list[tuple[int, int, int]] = []  # (time stamp, partition, position in its chunk)
-        chunks: dict[int, Columns] = {}
+        chunks: dict[int, RecordColumns] = {}
         waiting, some = {*ends}, list[Record]()
         while waiting or heads:
             if waiting:
@@ -102,11 +102,11 @@ class Reader:
 
     async def _next(
         self, waiting: set[TopicPartition], ends: Mapping[TopicPartition, int]
-    ) -> dict[TopicPartition, Columns | None]:
+    ) -> dict[TopicPartition, RecordColumns | None]:
         """The next chunk of at least one of some partitions; None for one that has come to its end."""
         since = time.monotonic()
         while True:
-            found: dict[Any, Columns | None] = dict(
+            found: dict[Any, RecordColumns | None] = dict(
                 await self._consumer.getmany(*waiting, timeout_ms=POLL_MS if since else 0)
             )
             for tp in waiting - found.keys():

@@ -71,7 +71,7 @@ class Turn(NamedTuple):
     """Keys of the states that were put."""
     due: Mapping[bytes, int]
     opened: Mapping[bytes, tuple[tuple[str, str], ...]]
-    news: Sequence[tally.News]
+    transitions: Sequence[tally.Transition]
     duplicates: int
     """Events whose id the subject had seen."""
     replayed: int
@@ -141,7 +141,7 @@ class StitchAgent(Agent):
             for turn in turns:
                 metrics.DUPLICATES.inc(turn.duplicates)
                 metrics.STATE_RECALLS.inc(turn.recalls)
-                _count(turn.news)
+                _count(turn.transitions)
             duplicates = sum(turn.duplicates + turn.replayed for turn in turns)
             return Verdict.of(sum(map(len, batches)), group.refused, duplicates, group.dropped)
 
@@ -202,7 +202,7 @@ class StitchAgent(Agent):
             states.keys(),
             changes.due,
             changes.opened,
-            changes.news,
+            changes.transitions,
             changes.duplicates,
             changes.replayed,
             len(changes.recalls),
@@ -263,8 +263,8 @@ class StitchAgent(Agent):
             turns = [turn for _, turn in sifted.done]
             await self._settle(turns, outgoing)
             for turn in turns:
-                _count(turn.news)
-                for one in turn.news:
+                _count(turn.transitions)
+                for one in turn.transitions:
                     if one.what == tally.RAISED:
                         late = now_ms() - one.latest - self._watching.rules[one.rule].after
                         metrics.TIMER_DELAY_SECONDS.observe(max(late, 0) / 1000)
@@ -294,6 +294,6 @@ class StitchAgent(Agent):
         metrics.STATE_BYTES.set(sum(map(self._table.size, self._table.partitions_held)))
 
 
-def _count(news: Sequence[tally.News]) -> None:
-    for what, rule, severity, _ in news:
+def _count(transitions: Sequence[tally.Transition]) -> None:
+    for what, rule, severity, _ in transitions:
         _BECAME[what].labels(rule, severity).inc()

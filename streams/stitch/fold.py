@@ -158,7 +158,7 @@ class _Turn:
         self.watched = self.state.watch is not None
         self.refs: set[str] = set()
         self.case_ids: set[str] = set()
-        self.again = self.replay = self.alone = False
+        self.again = self.replay = self.per_event = False
         self.held_cause: Cause | None = None
         self.events: list[Event] = []
         self.sent: dict[str, Summary] = {}
@@ -180,7 +180,7 @@ class _Turn:
         asked = any(kind != SUMMARY for _, _, _, _, kind in fresh_parts)
         self._begin(published, replayed, ended or asked)
         # An event changes the score of a root without parts by itself: each is looked at, else the turn as a whole.
-        self.alone = (
+        self.per_event = (
             self.watching is not None
             and bool(events)
             and not parts
@@ -247,7 +247,7 @@ class _Turn:
                 self.refs.add(event.booking_ref)
             if (case_id := own.add(event)) is not None:
                 self.case_ids.add(case_id)
-            if self.alone and (
+            if self.per_event and (
                 event.score is not None or (state.watch is not None and state.watch.profile != NON_COMMITTAL)
             ):  # without a score of its own an event only brings the customer's closer to 0
                 self.observer.follow(event)
@@ -341,7 +341,7 @@ class _Turn:
             self.changes.due[self.key] = 0 if watch is None else watch.due
             self.changes.opened[self.key] = open_of(watch)
         if self._observer is not None:
-            self.changes.news += self._observer.news
+            self.changes.transitions += self._observer.transitions
         self.changes.states[self.key] = encode(self.state)
 
     def _publish(self) -> None:
@@ -361,7 +361,7 @@ class _Turn:
             summary = now.summary
         if self.watching is None:
             return
-        if not self.alone and (summary.rolling.at or state.watch is not None):
+        if not self.per_event and (summary.rolling.at or state.watch is not None):
             self.observer.look(summary.rolling, summary.last, self._cause())
         if state.watch is not None or summary.signals is not None:
             alerts, moves = self.observer.finish(summary.signals, self.replay)

@@ -12,7 +12,7 @@ from typing import Any
 from streams.alerts.moves import Cause, Move, drops, move, move_row
 from streams.alerts.rules import Drop, Rule
 from streams.alerts.signals import Signals
-from streams.alerts.tally import News, before, news
+from streams.alerts.tally import Transition, before, transitions
 from streams.alerts.watch import ADVOCATE, NEGATIVE, NON_COMMITTAL, Alert, Watch, alert_row, release, settle
 from streams.model.identifiers import customer_id
 from streams.stitch.encoding import merged
@@ -84,7 +84,7 @@ class Observer:
         self._watching, self._state = watching, state
         self._customer = customer_id(name)
         self._moved: list[Move] = []
-        self.news: list[News] = []
+        self.transitions: list[Transition] = []
         """Alerts raised, acknowledged and closed in this turn."""
 
     def follow(self, event: Event) -> None:
@@ -160,7 +160,7 @@ class Observer:
         assert watch is not None
         known = before(watch)
         closed = release(watch, self._watching.now)
-        self.news += news(known, closed)
+        self.transitions += transitions(known, closed)
         if replay or watch.fired:
             closed = watch.alerts
         watch.fired = False
@@ -169,7 +169,7 @@ class Observer:
     def _settle(self, told: Signals | None, watch: Watch, due_until: int = 0) -> Sequence[Alert]:
         known = before(watch)
         changed = settle(self._watching.rules, self._customer, told, watch, self._watching.now, due_until)
-        self.news += news(known, changed)
+        self.transitions += transitions(known, changed)
         return changed
 
     def _rows(self, alerts: Iterable[Alert]) -> list[Row]:

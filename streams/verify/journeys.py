@@ -102,10 +102,12 @@ def _homes(events: pl.DataFrame) -> pl.DataFrame:
         .unique(["subject", "event_id"], keep="first", maintain_order=True)
         .select(*named, "home")
     )
-    alone = loose.join(attached, on=["subject", "event_id"], how="anti").sort("customer_id", "occurred_at", "event_id")
+    unattached = loose.join(attached, on=["subject", "event_id"], how="anti").sort(
+        "customer_id", "occurred_at", "event_id"
+    )
     same = pl.col("customer_id") == pl.col("customer_id").shift(1)
     goes_on = (same & (at - at.shift(1) <= WIDENING_MS)).fill_null(False)
-    visits = alone.with_columns(number=(~goes_on).cum_sum())
+    visits = unattached.with_columns(number=(~goes_on).cum_sum())
     firsts = visits.group_by("number").agg(pl.col("occurred_at", "event_id").first().name.prefix("first_"))
     start = pl.from_epoch("first_occurred_at", time_unit="ms").dt.strftime("%Y%m%dT%H%M%S%.3f")
     visits = visits.join(firsts, on="number").select(

@@ -78,11 +78,11 @@ def recompute(
 
 def _identities(roots: pl.DataFrame, customers: pl.DataFrame) -> pl.DataFrame:
     """What the view `identities` shows: identifiers that were ever linked, and names of customers that never were."""
-    alone = customers.select(
+    unlinked = customers.select(
         pl.format("{}:{}", "kind", "value").alias("subject"), "customer_id", shared=pl.lit(False)
     ).join(roots, on="subject", how="anti")
     linked = roots.select("subject", customer_id(pl.col("root")).alias("customer_id"), "shared")
-    return pl.concat([linked, alone]).select(
+    return pl.concat([linked, unlinked]).select(
         kind=pl.col("subject").str.extract(r"^([^:]*)"),
         value=pl.col("subject").str.extract(r"^[^:]*:((?s).*)$"),
         customer_id="customer_id",

@@ -10,7 +10,7 @@ import pytest
 from faust.types import TP
 
 from streams.kafka.app import QUEUED_BATCHES
-from streams.kafka.record_batch import Columns
+from streams.kafka.record_batch import RecordColumns
 from streams.kafka.transport import HoleError, RecordBatch, lags, positions, still_owner
 from tests.support.brokers import Broker, until
 from tests.support.workers import committed, create_topic, produce, running, worker
@@ -197,7 +197,7 @@ def test_a_hole_that_nothing_explains_stops_the_worker(broker: Broker, topic_pre
 
         missed = range(1000, 1001) if position == "inside" else range(900, 1000)
 
-        def without(chunk: Columns) -> Columns:
+        def without(chunk: RecordColumns) -> RecordColumns:
             return chunk.take([at for at, offset in enumerate(chunk.offsets) if offset not in missed])
 
         async def missing(*args: Any) -> Any:

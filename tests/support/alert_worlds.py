@@ -12,7 +12,7 @@ import polars as pl
 from schemas.records import polars_schema
 from streams.alerts.match import Matcher, Raised
 from streams.alerts.rules import load
-from streams.alerts.tally import News, OpenAlerts, open_of
+from streams.alerts.tally import OpenAlerts, Transition, open_of
 from streams.alerts.timers import Timers, due_of
 from streams.stitch.changes import Changes
 from streams.stitch.events import Events
@@ -69,7 +69,7 @@ class World:
     moves: dict[str, dict[str, Any]] = field(default_factory=dict)
     timers: Timers = field(default_factory=Timers)
     opened: OpenAlerts = field(default_factory=OpenAlerts)
-    news: list[News] = field(default_factory=list)
+    transitions: list[Transition] = field(default_factory=list)
     published: int = 0
     epoch: int = 0
 
@@ -165,7 +165,7 @@ class World:
         self.states.update(changes.states)
         self.timers.update(changes.due)
         self.opened.update(changes.opened)
-        self.news += changes.news
+        self.transitions += changes.transitions
 
     def _publish(self, changes: Changes) -> None:
         self.parts += changes.parts
