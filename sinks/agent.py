@@ -1,10 +1,11 @@
 """The sink worker: every output topic into its ClickHouse table.
 
-One agent a topic, so that a table that is slow or refused holds up no other. Batches are gathered (more rows an insert,
-fewer parts for ClickHouse to merge) and acked when the insert is acknowledged. While ClickHouse is away the writer
-tries again without end: nothing is acked, the stream's buffer fills, and Kafka keeps the rest. A row that ClickHouse
-refuses for good becomes a dead letter, as does a record that cannot be decoded. A letter that is refused gets a letter
-of its own, once; refused again, it stops the worker: there is no place left for it.
+Each topic has an agent, so that a table that is slow or refused holds up no other. Batches are joined (more rows an
+insert, fewer parts for ClickHouse to merge) and acked when the insert is acknowledged. While ClickHouse is away the
+writer tries again without end: nothing is acked, the stream's buffer fills, and Kafka keeps the rest. A row that
+ClickHouse refuses for good becomes a dead letter, as does a record that cannot be decoded. A dead letter that is
+refused gets a letter of its own, once. If that is refused too, the worker stops, because there is no other place for
+it.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ ROWS_PER_INSERT = 60_000
 BYTES_PER_INSERT = 16 << 20
 """Of keys and values, as Kafka has them: bounds the memory of an insert whose rows are long."""
 LATENCIES_PER_INSERT = 20
-"""How many of the records of an insert that say since when they are under way the latency metric looks at, evenly
-spread."""
+"""Number of records of an insert, evenly spread, from which the latency metric is taken, among those that carry the
+arrival time of their event."""
 
 log = logging.getLogger(__name__)
 

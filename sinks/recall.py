@@ -22,9 +22,9 @@ from streams.worker.verdict import Verdict
 TOPIC = "recalls"
 """The topic of recalls, without prefix."""
 POLL = 0.1
-"""Seconds between looks at whether the sink has stored what a recall has to contain."""
+"""Seconds between checks whether the sink has stored the events that a recall must return."""
 RETRY = 2.0
-"""Seconds before ClickHouse is asked again, which did not answer."""
+"""Seconds before ClickHouse is asked again after it gave no answer."""
 
 log = logging.getLogger(__name__)
 

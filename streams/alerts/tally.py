@@ -63,7 +63,7 @@ class OpenAlerts:
         self.count: Counter[tuple[str, str]] = Counter()
 
     def update(self, opened: Mapping[bytes, tuple[tuple[str, str], ...]]) -> None:
-        """Take in what is open of each state (see `open_of`), instead of what was."""
+        """Replace the open alerts of states (see `open_of`)."""
         for key, now in opened.items():
             self.count.subtract(self._by_key.pop(key, ()))
             if now:

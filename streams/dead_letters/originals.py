@@ -1,4 +1,4 @@
-"""The records of dead letters that were cut, whole, from where they were refused."""
+"""The whole records behind dead letters that were cut, read from the topics where they were refused."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from streams.model.dead_letter import FILE, is_cut
 from streams.settings import Settings
 
 PATIENCE = 60.0
-"""Seconds that one record is waited for; a broker that has it gives it in milliseconds."""
+"""Seconds to wait for a record; a broker that has it answers in milliseconds."""
 UNREADABLE = "a batch that cannot be read"
 GONE = "cut, and not to be had any more from its topic"
 
 
 def batches_of(details: list[str]) -> list[bool]:
-    """Which letters, by their details, are of whole batches (streams.kafka.fetch)."""
+    """Matches the details of letters that stand for a whole batch (streams.kafka.fetch)."""
     return [detail.startswith("the records at offsets ") and " cannot be read: " in detail for detail in details]
 
 
 async def originals(settings: Settings, letters: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Letters of one topic, those that were cut with the key and payload that they were cut from.
+    """Letters of one topic; those that were cut get their whole key and payload back.
 
-    letters: with topic, partition, offset, key, payload and detail. Returns those that can be sent, and how many
-    cannot, by why. Raises aiokafka's errors where the broker does not answer.
+    letters: with topic, partition, offset, key, payload and detail. Returns those that can be sent, and the number of
+    the others by reason. Raises aiokafka's errors where the broker does not answer.
     """
     left: dict[str, int] = {}
     unreadable = pl.Series(batches_of(letters["detail"].to_list()), dtype=pl.Boolean)
@@ -40,7 +40,7 @@ async def originals(settings: Settings, letters: pl.DataFrame) -> tuple[pl.DataF
     keys, payloads = letters["key"].to_list(), letters["payload"].to_list()
     lost = set[int]()
     if letters["topic"][0].startswith(FILE):
-        lost = set(cut)  # of lines only the beginning was ever kept
+        lost = set(cut)  # of a line of a file, only the beginning was kept
     else:
         consumer = clients.consumer(settings, group_id=None, auto_offset_reset="none", enable_auto_commit=False)
         await consumer.start()
@@ -74,5 +74,5 @@ async def _record(consumer: AIOKafkaConsumer, place: TopicPartition, offset: int
 
 
 def _begins_so(whole: tuple[bytes | None, bytes], cut: tuple[bytes | None, bytes]) -> bool:
-    """Whether a letter was cut from this record, and not from one that stood there before a topic was made anew."""
+    """Whether a letter was cut from this record, and not from one at the same offset before the topic was made anew."""
     return (whole[0] or b"").startswith(cut[0] or b"") and whole[1].startswith(cut[1])

@@ -44,7 +44,8 @@ async def announce(producer: Any, settings: Settings, registry: Registry, erasur
     keys = [one.fingerprint.encode() for one in erasures]
     values = _encoded(settings, registry, "erasure", erasures)
     output = BatchProducer(producer, settings.topic(TOPIC))
-    for key, value in zip(keys, values, strict=True):  # one by one, so that the embedded broker tells the end rightly
+    # One by one, because the embedded broker reports a wrong end offset after larger batches.
+    for key, value in zip(keys, values, strict=True):
         await output.send([key], [value], None, [0])
         await output.flush()
 
@@ -116,7 +117,7 @@ class Topics:
         return refused
 
     async def kept(self, topics: Iterable[str]) -> list[Kept]:
-        """How long topics keep what is in them."""
+        """How long topics keep their records."""
         found = []
         for topic in topics:
             name = self._settings.topic(topic)

@@ -57,7 +57,8 @@ class IdentityAgent(Agent):
     """
 
     def __init__(self, io: WorkerIO, table: LinkTable) -> None:
-        # Batches that are there are taken together; none is waited for, as journeys wait for who is who.
+        # Batches that have arrived are handled together, without waiting for more: stitch's journeys depend on
+        # identities.
         super().__init__(io, Grouping(io.settings.max_poll_records, BYTES_AT_ONCE, linger=0))
         self._table = table
         io.count_from_zero()
@@ -75,13 +76,13 @@ class IdentityAgent(Agent):
         await self.io.refuse(refused)
         await self.io.flush()
         begin, identifiers = 0, set[str]()
-        for end, erasing in runs(erased):  # in their order: what comes of each has the version of its last link
+        for end, erasing in runs(erased):  # in order; what a run publishes has the version of its last link
             some, version = slice(begin, end), offsets[end - 1] + 1 if end < frame.height else batches[-1].next_offset
             begin = end
             if erasing:
                 identifiers = set(frame["subject"][some].to_list())
                 if end < frame.height:
-                    continue  # what follows takes the place of what is erased: both are published as one
+                    continue  # what follows replaces what is erased, so both are published together
             good = ~senseless[some] & ~erased[some]
             kept = [offset for offset, is_good in zip(offsets[some], good, strict=True) if is_good]
             links = frame[some].filter(good).select("subject", "identifier", "occurred_at").rows()

@@ -1,4 +1,4 @@
-"""The identity graph as a table: its changelog holds the links, its state is the graph and nothing beside it.
+"""The identity graph as a state table: the changelog holds the links, and the state is the graph itself.
 
 A link's key is `LENGTH:SUBJECTIDENTIFIER`, LENGTH being that of the subject in characters; its value is the earliest
 time in epoch milliseconds, eight bytes, big-endian. One more key holds the offset announced (see
@@ -38,9 +38,9 @@ def link_of(key: bytes) -> tuple[str, str]:
 
 
 class GraphState(dict[bytes, bytes]):
-    """A resolver in the place of the dict in which a table keeps what its changelog says.
+    """A resolver that takes the place of the dict in which a table keeps its state.
 
-    Nothing is kept as keys and values: the graph takes a fifth of the memory, and answers what the table asks.
+    It keeps no keys and values: the graph takes a fifth of their memory, and can give the value of any key.
     """
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class GraphState(dict[bytes, bytes]):
             return _LONG.pack(self._resolver.announced)
         try:
             link = link_of(key)
-        except ValueError:  # a record that is none, see above
+        except ValueError:  # no link, as in __setitem__
             return default
         time = self.resolver.graph.time(*link)
         return default if time is None else _LONG.pack(time)

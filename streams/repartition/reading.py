@@ -1,4 +1,4 @@
-"""Records of several partitions in the order of their time stamps, and what a changelog says."""
+"""Reads records of several partitions in the order of their time stamps, and the states in a changelog."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class Reader:
     async def merged(self, topic: str, ranges: Mapping[int, tuple[int, int]]) -> AsyncIterator[list[Record]]:
         """The records of partitions of a topic from (first, up to and without the second) offsets.
 
-        Those of a partition come in their order; of the next ones of all partitions the earliest comes first: where a
-        key is in two of them, because partitions were added, what was written last comes last.
+        Records of one partition keep their order; between partitions, the earliest comes first. If a key is in two
+        partitions, because partitions were added, its last record comes last.
         """
         ends = {TopicPartition(topic, p): end for p, (begin, end) in ranges.items() if begin < end}
         if not ends:

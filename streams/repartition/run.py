@@ -1,15 +1,15 @@
-"""The steps of a repartitioning, and going on with one that was broken off.
+"""The steps of a repartitioning, and how one that was interrupted goes on.
 
-Written down in the journal, each when it is done:
+Each is noted in the journal when it is done:
 
 1. `to`: the number of partitions wanted. From here on no worker starts.
-2. `copied`: the temporary topics hold everything (`copying`). Up to here all can be given up: nothing was changed.
-3. `switch`: it was looked once more, and nobody has written or committed meanwhile. From here on it must be finished.
-4. `made`, a topic at a time: the old one is deleted, and an empty one of the new number is there under its name.
-5. `filled`, a topic at a time: it has what the temporary one has, at the same offsets.
-6. `committed`: all groups stand where they stood. Then the temporary topics are deleted, and the journal at last.
+2. `copied`: the temporary topics hold everything (`copying`). Until then it can be abandoned: nothing was changed.
+3. `switch`: a last check found that nobody has written or committed meanwhile. From here on it must be finished. 4.
+`made`, a topic at a time: the old one is deleted, and an empty one of the new number is there under its name. 5.
+`filled`, a topic at a time: it has the records of the temporary one, at the same offsets. 6. `committed`: all groups
+stand where they stood. Then the temporary topics are deleted, and the journal at last.
 
-A step that was broken off is done again: 2 from the beginning, 5 from where the topic ends, the others at once.
+A step that was interrupted is done again: 2 from the beginning, 5 from where the topic ends, the others as a whole.
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ async def repartition(
 ) -> Repartitioned | None:
     """Move all to `to` partitions, or go on with what was broken off (`to` may then be None).
 
-    say: told what happens. reached: told each step when it is done, for tests that break it off there.
-    None: nothing is to be done. Raises RihlaError, with what to do, and aiokafka's KafkaError.
+    say: called with sentences on the progress. reached: called with each step when it is done, for tests that interrupt
+    it there. None: nothing is to be done. Raises RihlaError, with what to do, and aiokafka's KafkaError.
     """
     async with AsyncExitStack() as stack:
         return await (await _move(stack, settings, say, reached)).run(to)
 
 
 async def give_up(settings: Settings, say: Say) -> None:
-    """Give up what was begun, as long as nothing has been changed. Raises as `repartition`."""
+    """Abandon a repartitioning that has not changed anything yet. Raises as `repartition`."""
     async with AsyncExitStack() as stack:
         await (await _move(stack, settings, say, lambda step: None)).give_up()
 
@@ -159,7 +159,8 @@ class _Move:
     # -- copying ----------------------------------------------------------------------------------------------
 
     async def _copy(self, partitions: Mapping[str, int], to: int) -> None:
-        """Fill the temporary topics, unless that is done and holds; then there is no way back."""
+        """Fill the temporary topics, unless they are filled and still valid. After that it can no longer be
+        abandoned."""
         limits, commits = await self._standing(partitions)
         seen = {"limits": _plain(limits), "commits": _plain(commits)}
         if self._entries.get("copied", {}).get("seen") != seen:
@@ -190,7 +191,7 @@ class _Move:
         return limits, await groups.commits(self._admin, partitions.keys())
 
     async def _check_copies(self, copied: Copied) -> None:
-        """The broker has as many records as were copied: of what follows, this is what everything rests on."""
+        """Check that the broker has as many records as were copied: all further steps rely on it."""
         for topic, counts in copied.counts.items():
             found = await self._reader.limits(self._temporary(topic), len(counts))
             if {p: end for p, (_, end) in found.items()} != counts:
@@ -199,7 +200,7 @@ class _Move:
     # -- replacing --------------------------------------------------------------------------------------------
 
     async def _replace(self) -> None:
-        """Put what is in the temporary topics in the place of the old ones, and clean up."""
+        """Replace the old topics by the temporary ones, and clean up."""
         # Another one, which has not seen the topics that are deleted.
         reader = Reader(self._settings)
         await reader.start()
@@ -232,7 +233,7 @@ class _Move:
             await self._note("committed", True)
 
     async def _fill(self, reader: Reader, topic: str, counts: Mapping[int, int]) -> None:
-        """Copy from the temporary topic, as it is, what is not there yet."""
+        """Copy from the temporary topic the records that are missing, unchanged."""
         self._say(f"filling {topic}: {sum(counts.values()):,} records in {len(counts)} partitions")
         there = {p: end for p, (_, end) in (await reader.limits(topic, len(counts))).items()}
         writer = Writer(self._producer, topic, len(counts), there)
@@ -257,7 +258,7 @@ class _Move:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: keys are texts, and tuples lists."""
+    """In the form that JSON gives back: keys are strings, and tuples are lists."""
     if isinstance(value, Mapping):
         return {str(key): _plain(some) for key, some in value.items()}
     return [_plain(some) for some in value] if isinstance(value, list | tuple) else value

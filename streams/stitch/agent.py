@@ -150,7 +150,7 @@ class StitchAgent(Agent):
         turns: list[Turn] = []
         for partition in group.since:
             messages = group.of(partition)
-            if subjects := group.erased.get(partition):  # folded first, so they go, too; parts may be newer
+            if subjects := group.erased.get(partition):  # folded first, then erased with them; parts may be newer
                 before = Messages(messages.interactions, messages.identities)
                 turns += self._fold_in(group, partition, before, outgoing)
                 self._forget(partition, subjects)
@@ -259,7 +259,7 @@ class StitchAgent(Agent):
 
             sifted = sift(len(keys), work)
             for _, error in sifted.faults:
-                self.io.note("timer", error)  # its timer is out until its state is read, or changed, again
+                self.io.note("timer", error)  # it has no timer until its state is read or changed again
             turns = [turn for _, turn in sifted.done]
             await self._settle(turns, outgoing)
             for turn in turns:

@@ -1,4 +1,4 @@
-"""The changes that a batch causes, as `fold` collects them."""
+"""The changes that a batch causes, collected by `fold`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from streams.stitch.rows import Row
 
 
 class Changes:
-    """What a batch does: states to store, records to publish, and the counts of its account.
+    """States to store, records to publish, and counts for metrics.
 
     states: by key. journeys, customers, cases, parts, alerts, moves: records of these schemas.
     recalls: subjects whose events ClickHouse is to send again, as records of recall.avsc.
-    due: state key -> when its next timer is due, epoch ms; 0: there is none (any more).
+    due: state key -> when its next timer is due, epoch ms; 0: it has none.
     opened: state key -> (rule, severity) of each of its alerts that are open.
     transitions: of alerts, for metrics; a replay adds none.
     replayed: messages read again that had been applied already.

@@ -25,7 +25,7 @@ def encode(state: Subject) -> bytes:
         try:
             return compression.compress(packed.pack(state))
         except OverflowError:
-            pass  # one that msgspec may still write
+            pass  # msgspec may still write it
     return compression.compress(write(state.fields()))
 
 
@@ -40,7 +40,7 @@ def encode_summary(summary: Summary) -> bytes:
 
 
 def decode(encoded: bytes) -> Subject:
-    """The Subject of its bytes, or of those of before they were compressed; ValueError for any others."""
+    """The Subject of its bytes, compressed or, as states were written before, not. Raises ValueError for any others."""
     encoded = compression.decompress(encoded)
     if packed.COMPILED and (state := packed.unpack(encoded)) is not None:
         return state
@@ -66,7 +66,7 @@ def decode(encoded: bytes) -> Subject:
 
 
 def decode_summary(encoded: bytes) -> Summary:
-    """The Summary of its bytes; ValueError for any others."""
+    """The Summary of its bytes. Raises ValueError for any others."""
     if packed.COMPILED and (summary := packed.unpack_summary(encoded)) is not None:
         return summary
     return _summary(read_summary(encoded))
@@ -89,7 +89,7 @@ def _summary(stored: StoredSummary) -> Summary:
 
 
 def _loose(fields: list[Any]) -> Loose:
-    """The loose event of these fields: the three of states from before, or all."""
+    """The loose event of these fields: all of them, or the three that states of earlier versions have."""
     try:
         at, event_id, channel = fields[:3]
         if len(fields) == 3:
@@ -105,7 +105,7 @@ _NIL: Final = b"\xc0"
 
 
 def without_cause(summary: bytes, cause: Cause) -> bytes:
-    """The bytes of a Summary as a root keeps them: without its cause, which is of use where it arrives only."""
+    """The bytes of a Summary as a root keeps them: without its cause, which is used once, when the part arrives."""
     # The cause is the last field, so that what is before it need not be encoded anew.
     return summary[: -len(write(cause))] + _NIL
 

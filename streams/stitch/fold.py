@@ -7,10 +7,10 @@ for one subject are one *turn*: the state is read once and written once, and wha
 States become durable before the publications that follow from them, so a crash in between leaves states whose
 publications may be missing. Their records are then read again: a replay changes nothing and publishes everything of its
 subject anew. Withdrawals can be repeated because the state remembers what it may still have to withdraw (`ledger`,
-`former`), until a later turn finds that the turn before was published. A turn that is no replay cannot conclude that
-from its messages: the records that will be read again may be in another topic, or in the same group of batches. It
-concludes it from the changelog: what this worker applied since it began to hold the state, and before the last flush,
-was published (Subject.owes). Otherwise the turn publishes everything, as a replay does.
+`former`), until a later turn finds that the turn before was published. A turn that is no replay cannot tell that from
+its messages, because the records that will be read again may be in another topic, or in the same group of batches. It
+can tell from the changelog: what this worker applied after it began to hold the state, and before the last flush, was
+published (Subject.owes). Otherwise the turn publishes everything, as a replay does.
 
 A subject that was evicted (streams.stitch.eviction) publishes nothing until its state is whole again; then it publishes
 everything anew, as a replay does.
@@ -97,7 +97,7 @@ def fold_due(load: Load, names: Sequence[str], watching: Watching, until: int) -
         encoded = load(key)
         state = None if encoded is None else decode(encoded)
         if state is None or not state.whole:
-            continue  # erased meanwhile, or evicted: then it has no timer
+            continue  # erased or evicted meanwhile, so it has no timer
         turn = _Turn(changes, name, key, state, watching)
         changes.alerts += turn.observer.due(until)
         turn.store()
@@ -207,7 +207,8 @@ class _Turn:
         Args:
             published: as for `fold_messages`.
             replayed: how many of the messages have been applied already.
-            anew: whether to publish everything, as a replay does. So does what was away and is whole again.
+            anew: whether to publish everything, as a replay does. A subject that was evicted and is whole again does
+                the same.
         """
         state = self.state
         self.again = replayed > 0

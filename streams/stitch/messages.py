@@ -17,7 +17,7 @@ Sent = tuple[int, str, int, bytes | None, str]
 NOTHING_STORED (streams.model.control) are no parts; the latter has the offset of a recall instead of a summary."""
 INTERACTION, IDENTITY, PART = "interactions", "identities", "parts"
 Message = tuple[str, str, Any]
-"""(subject, one of these three kinds, what of that kind came)."""
+"""(subject, one of these three kinds, the Record, News or Sent)."""
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ _MARGIN = 2 * 10.0**-DIGITS
 
 
 def is_quiet(watching: Watching, state: Subject, event: Event) -> bool:
-    """Whether the score after an event of a root without parts surely shows neither move nor drop.
+    """Whether the score after an event of a root without parts certainly shows neither a move nor a drop.
 
     A cheap test before the full one: True is certain, False is not.
     """
@@ -85,7 +85,7 @@ class Observer:
         self._customer = customer_id(name)
         self._moved: list[Move] = []
         self.transitions: list[Transition] = []
-        """Alerts raised, acknowledged and closed in this turn."""
+        """Of alerts, in this turn."""
 
     def follow(self, event: Event) -> None:
         """Look at the score after an event of a root without parts was added."""
@@ -117,7 +117,8 @@ class Observer:
             drops(watching.falls, watch, score, cause, watching.now)
 
     def finish(self, told: Signals | None, replay: bool) -> tuple[list[Row], list[Row]]:
-        """Settle a root's alerts; the rows of its alerts and moves to publish, on a replay all that are remembered.
+        """Bring a root's alerts up to date. Returns the rows of alerts and moves to publish; on a replay all that are
+        remembered.
 
         told: signals and answers of the whole customer.
         """
@@ -143,7 +144,8 @@ class Observer:
         return self._rows(alerts), [move_row(self._customer, told) for told in moved]
 
     def due(self, until: int) -> list[Row]:
-        """A timer's turn: the rows of alerts that are due by `until`, and of what may not have been published."""
+        """A timer's turn. Returns the rows of alerts that are due by `until`, and of those that may not have been
+        published."""
         state = self._state
         watch = state.watch
         if watch is None or not state.is_root:
@@ -155,7 +157,7 @@ class Observer:
         return self._rows(alerts)
 
     def leave(self, replay: bool) -> list[Row]:
-        """The subject is not a customer (any more): the rows that close what was open."""
+        """Close the open alerts of a subject that is no customer, or no longer one. Returns their rows."""
         watch = self._state.watch
         assert watch is not None
         known = before(watch)

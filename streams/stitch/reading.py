@@ -58,14 +58,14 @@ class Group:
         return found
 
     def record_of(self, partition: int, message: Message) -> tuple[Records, int]:
-        """The record that a message of a partition was, and its position there. Looks through all of them."""
+        """The records that a message of a partition came with, and its position among them. Searches all of them."""
         _, kind, (offset, *_) = message
         records = self.records[kind]
         both = zip(records.partitions, records.offsets, strict=True)
         return records, next(at for at, one in enumerate(both) if one == (partition, offset))
 
     def add(self, part: Group) -> None:
-        """Add what records say that follow those of before, or are of another topic."""
+        """Add the messages of records that follow the earlier ones, or are of another topic."""
         for partition, messages in part.messages.items():
             self.of(partition).add(messages)
         for partition, subjects in part.erased.items():
@@ -119,7 +119,7 @@ class Reader:
         frame, positions, errors = decoded.frame, decoded.rows.tolist(), decoded.errors
         group.dropped += len(records) - frame.height - len(errors)
         named = frame["event_id"].str.contains(UUID)
-        if not named.all():  # enrich writes none such; whatever else may write here must not stop the worker
+        if not named.all():  # enrich writes no such record; one from another producer must not stop the worker
             keep = named.to_list()
             errors += [(at, "event_id is not a UUID") for at, good in zip(positions, keep, strict=True) if not good]
             frame, positions = frame.filter(named), [at for at, good in zip(positions, keep, strict=True) if good]

@@ -1,4 +1,4 @@
-"""Journeys and cases computed the plain way, from all interactions at once: the oracle of `rihla verify`.
+"""Journeys and cases, computed in a plain way from all interactions at once: the oracle of `rihla verify`.
 
 Each rule of docs/identity-and-journeys.md is one query over columns. Nothing is incremental, nothing is merged, and no
 code is shared with the workers' fold: where the two agree, both are probably right; where they do not, one of them is
@@ -17,7 +17,7 @@ from streams.verify.customers import customers
 DAY_MS = 86_400_000
 WIDENING_MS = 30 * DAY_MS
 DIGITS = 6
-"""Scores count to so many digits."""
+"""Digits to which scores are rounded before they are added."""
 MILESTONE_COLUMNS = {
     "booked": "booked_at",
     "cancelled": "cancelled_at",
@@ -29,7 +29,7 @@ MILESTONE_COLUMNS = {
 """Status -> column of its latest milestone, lowest rank first."""
 INSTRUMENTS = ("nps", "csat", "ces", "stars")
 LEAST, LARGEST = pl.lit(-(1 << 63), pl.Int128), pl.lit((1 << 63) - 1, pl.Int128)
-"""A sum beyond these is told as one of them."""
+"""Published sums are cut to this range."""
 CHANNELS = ("booking", "check_in", "stay", "post_travel")
 
 

@@ -1,4 +1,4 @@
-"""All tables from the log of interactions alone, the plain way."""
+"""All tables, computed in a plain way from nothing but the log of interactions."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def recompute(
     """Compute all tables.
 
     log: interactions in the frame form of interaction.avsc, at least COLUMNS. Of several rows with one subject and
-        event_id the first counts. A column `subject` is not believed but made anew from the identifiers.
-    left_out: `subject` and `event_id` of interactions that are in no table; what they say of who is who counts.
-    left_out_links: (subject, identifier) of links that do not.
+        event_id the first counts. A column `subject` is ignored and derived from the identifiers. left_out: `subject`
+    and `event_id` of interactions that are in no table; their links count nevertheless. left_out_links: (subject,
+    identifier) of links that do not.
     """
     names = Names(log)
     who = who_is_who(link for link in names.links() if link[:2] not in left_out_links)

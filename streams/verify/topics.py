@@ -23,7 +23,8 @@ from streams.verify.recompute import COLUMNS
 
 QUIET_POLLS = 3
 POLL_MS = 300
-"""At the end offset, so many polls without a record: the embedded broker's end offset can fall short."""
+"""Polls without a record, at the end offset, after which reading ends: the embedded broker's end offset can be too
+low."""
 RECORDS_PER_POLL = 20_000
 
 
@@ -36,7 +37,7 @@ class Log:
     links: pl.DataFrame
     """subject, identifier, occurred_at."""
     unreadable: pl.DataFrame
-    """Records that are none, as differences (compare.DIFFERENCE)."""
+    """Records that cannot be decoded, as differences (compare.DIFFERENCE)."""
 
 
 async def read(settings: Settings) -> Log:

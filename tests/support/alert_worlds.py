@@ -17,7 +17,7 @@ from streams.alerts.timers import Timers, due_of
 from streams.stitch.changes import Changes
 from streams.stitch.events import Events
 from streams.stitch.fold import fold_due, fold_messages
-from streams.stitch.messages import Messages
+from streams.stitch.messages import Messages, Sent
 from streams.stitch.observer import Watching
 from streams.stitch.peek import watch_of
 
@@ -110,9 +110,9 @@ class World:
     def deliver(self, most: int = 1_000_000, crash: bool = False) -> None:
         """Parts that were sent."""
         chunk = self.parts[self.parts_read : self.parts_read + most]
-        grouped: dict[str, list[tuple[int, str, int, bytes | None]]] = {}
-        for offset, (target, sender, version, summary) in enumerate(chunk, start=self.parts_read):
-            grouped.setdefault(target, []).append((offset, sender, version, summary))
+        grouped: dict[str, list[Sent]] = {}
+        for offset, (target, *sent) in enumerate(chunk, start=self.parts_read):
+            grouped.setdefault(target, []).append((offset, *sent))
         self.parts_read += len(chunk)
         if grouped:
             self._run(lambda: fold_messages(self.states.get, Messages(parts=grouped), self.watching), crash)
