@@ -12,8 +12,8 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from schemas.records import CHANNELS, INTERACTION_FIELDS
+from streams.model import currencies
 from streams.sources.jsonl import NotAnEvent
-from streams.sources.mapping.money import digits_of
 from streams.sources.spelling import touchpoint, word
 
 IDENTIFIED: Final = "booking.identified"
@@ -161,7 +161,7 @@ def _money(properties: dict[str, Any]) -> dict[str, Any]:
             return {}
     except InvalidOperation:
         return {}
-    places = digits_of().get(currency.upper(), 2)
+    places = currencies.digits().get(currency.upper(), currencies.USUAL)
     minor = int(number.scaleb(places).quantize(Decimal(1), ROUND_HALF_UP))
     del properties[name], properties["currency"]
     return {"money": {"amount_minor": minor, "currency": currency.upper()}}

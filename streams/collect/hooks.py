@@ -30,6 +30,9 @@ from streams.topology import DEAD_LETTERS, channel_topic
 PREFIX = "webhook:"
 """Topic of a letter that was in a webhook's request begins with it; the webhook's name follows."""
 
+LETTER_BYTES = 64 << 10
+"""Of what a letter is about, at most."""
+
 
 @dataclass
 class Came:
@@ -58,10 +61,10 @@ class Hooks:
         try:
             items = objects_of(_inner(body, hook.items))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            came.letters.append(_letter(topic, 1, scrubbed(body), "undecodable", f"the body is not JSON: {error}"))
+            came.letters.append(_letter(topic, 1, body, "undecodable", f"the body is not JSON: {error}"))
             return came
         except KeyError:
-            came.letters.append(_letter(topic, 1, scrubbed(body), "undecodable", f"no {'.'.join(hook.items)} in it"))
+            came.letters.append(_letter(topic, 1, body, "undecodable", f"no {'.'.join(hook.items)} in it"))
             return came
         done = hook.translator.translate(rows_of_objects(items, hook.translator.columns))
         came.ignored = done.silent
@@ -86,11 +89,6 @@ class Hooks:
         return [Part(DEAD_LETTERS, [None] * len(cut), values)]
 
 
-def scrubbed(body: bytes) -> bytes:
-    """A body that nobody could read, without what may not be kept."""
-    return scrub_text(body[: 64 << 10].decode(errors="replace")).encode()
-
-
 def _inner(body: bytes, path: Sequence[str]) -> bytes:
     """The member of a body that a path names. Raises msgspec.MsgspecError, KeyError."""
     if not path:
@@ -104,4 +102,6 @@ def _inner(body: bytes, path: Sequence[str]) -> bytes:
 
 
 def _letter(topic: str, line: int, payload: bytes, reason: str, detail: str) -> DeadLetter:
-    return DeadLetter(topic, 0, line, None, payload, reason, detail)
+    """The letter on an item. What addresses and numbers are in it is not kept, and of a long one only the beginning."""
+    kept = scrub_text(payload[:LETTER_BYTES].decode(errors="replace")).encode()
+    return DeadLetter(topic, 0, line, None, kept, reason, detail)
