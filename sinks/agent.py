@@ -23,8 +23,10 @@ from sinks.clickhouse.client import connect
 from sinks.clickhouse.errors import RETRY_CODES, retry_code
 from sinks.clickhouse.tables import TABLES, Table
 from sinks.clickhouse.writer import FinalInsertError, Retry, Writer
+from sinks.reach import Reach
 from streams import metrics
 from streams.clock import now_ms
+from streams.errors import RihlaError
 from streams.kafka.progress import SINCE, Records
 from streams.kafka.transport import RecordBatch
 from streams.settings import Settings
@@ -42,6 +44,8 @@ LATENCIES_PER_INSERT = 20
 """Number of records of an insert, evenly spread, from which the latency metric is taken, among those that carry the
 arrival time of their event."""
 
+HINT = "mend it in ClickHouse: rihla doctor looks, rihla migrate makes what is missing; until then Kafka keeps the rest"
+
 log = logging.getLogger(__name__)
 
 
@@ -54,6 +58,7 @@ def create(app: Any, settings: Settings) -> WorkerIO:
     for table in TABLES.values():
         TableAgent(io, table, publishing).register(f"sink-{table.topic}", [settings.topic(table.topic)])
     recall.RecallAgent(io, publishing).register("sink-recalls", [settings.topic(recall.TOPIC)])
+    io.services.append(Reach(lambda: connect(settings.clickhouse_endpoint, settings.database)))
     return io
 
 
@@ -76,12 +81,15 @@ class TableAgent(Agent):
     async def handle(self, batches: list[RecordBatch]) -> Verdict:
         """The rows are in ClickHouse when it returns; while ClickHouse is away, it waits.
 
-        Raises FinalInsertError for what is wrong with the table, and not with a row.
+        Raises RihlaError for what is wrong with the table, and not with a row.
         """
         records = Records(batches)
         decoded, refused = self.io.read(self._table.schema, records)
         erased = len(records) - decoded.frame.height - len(refused)
-        refused += await self._store(records, decoded)
+        try:
+            refused += await self._store(records, decoded)
+        except FinalInsertError as error:
+            raise RihlaError(str(error), HINT) from error
         async with self._publishing:
             await self.io.refuse(refused)
             await self.io.flush()

@@ -10,7 +10,7 @@ import polars as pl
 
 from sinks.clickhouse import stored
 from sinks.clickhouse.client import connect
-from sinks.clickhouse.errors import is_retriable
+from sinks.clickhouse.errors import in_short, is_for_a_person, is_retriable
 from streams.kafka.batch_producer import RECALLED, recalled_last
 from streams.kafka.progress import Records
 from streams.kafka.transport import OwnershipLost, RecordBatch, positions, still_owner
@@ -71,9 +71,9 @@ class RecallAgent(Agent):
             try:
                 return await asyncio.to_thread(self._read, subjects)
             except Exception as error:
-                if not is_retriable(error):
+                if not is_retriable(error) and not is_for_a_person(error):
                     raise
-                log.warning("recalls wait for ClickHouse: %s", error)
+                log.warning("recalls wait for ClickHouse: %s", in_short(error))
             await asyncio.sleep(RETRY)
 
     def _read(self, subjects: Sequence[str]) -> pl.DataFrame:

@@ -34,8 +34,18 @@ def _setting(name: str, help: str, *, variable: str | None = None, **how: Any) -
     )
 
 
+def _folder(ctx: click.Context, parameter: click.Parameter, value: Path) -> Path:
+    if value.exists() and not value.is_dir():  # click itself refuses plain files, but not a device or a pipe
+        raise click.BadParameter(f"{value} is no folder")
+    return value
+
+
 data = _setting(
-    "data", "Folder of the embedded pipeline.", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_DATA
+    "data",
+    "Folder of the embedded pipeline.",
+    type=click.Path(file_okay=False, path_type=Path),
+    callback=_folder,
+    default=DEFAULT_DATA,
 )
 clickhouse = _setting(
     "clickhouse",

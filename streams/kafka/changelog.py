@@ -128,6 +128,12 @@ def apply(state: PartitionState, records: RecordColumns, mark: int, merge: Merge
     size, unpack = TERM.size, TERM.unpack_from
     pop, get = data.pop, data.get
     changed = False
+    for unreadable in records.unreadable.values():
+        log.error(
+            "a changelog: %s; the keys in it are as they were before (rihla verify tells what differs, rihla restore "
+            "--anew builds all state again)",
+            unreadable.detail,
+        )
     for at, (offset, key, value) in enumerate(zip(records.offsets, records.keys, records.values, strict=True)):
         if offset >= mark:
             break

@@ -159,6 +159,10 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         held = self._held.get(partition) or self._read.get(partition)
         return None if held is None else held.read
 
+    async def room(self) -> int:
+        """Bytes that a key and its value may have together: the changelog takes no larger ones."""
+        return await self._writer().room() - TERM.size
+
     def written(self, partition: int) -> range:
         """The changelog offsets written from the beginning of this worker's unbroken hold up to the last flush()."""
         held = self._owned(partition)

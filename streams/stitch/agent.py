@@ -13,8 +13,7 @@ from streams import metrics
 from streams.alerts import rules, tally
 from streams.alerts.ticker import EVERY, Ticker
 from streams.clock import now_ms
-from streams.kafka.batch_producer import REQUEST_BYTES, check_sizes
-from streams.kafka.changelog import TERM
+from streams.kafka.batch_producer import RECORD_OVERHEAD, REQUEST_BYTES, check_sizes
 from streams.kafka.changelog_table import BatchTable
 from streams.kafka.layout import check_places
 from streams.kafka.transport import OwnershipLost, RecordBatch
@@ -106,6 +105,7 @@ class StitchAgent(Agent):
         self.topics = [settings.topic(name) for name in WORKERS_BY_NAME["stitch"].reads]
         """Full names of those that it reads."""
         self._table, self._working = table, asyncio.Lock()
+        self._limit = REQUEST_BYTES
         self._watching = Watching(rules.load(settings.alert_rules), now_ms())
         self._reader = Reader(io, self.topics, self._watching)
         self._ticker = Ticker(
@@ -127,6 +127,7 @@ class StitchAgent(Agent):
         """States, then what follows from them, are acknowledged when it returns."""
         async with self._working:
             self._watching.now = now_ms()
+            await self._look_at_room()
             group = self._reader.read(batches)
             if group.restored:
                 self._ticker.restoring()
@@ -190,10 +191,14 @@ class StitchAgent(Agent):
             group.refused += self.io.unprocessable("fold", records, [Fault(position, error)])
         return [done for _, done in sifted.done]
 
+    async def _look_at_room(self) -> None:
+        """Note how large a state may be. The table asks the broker once."""
+        self._limit = await self._table.room() + RECORD_OVERHEAD
+
     def _put(self, partition: int, changes: Changes, since: int, outgoing: Outgoing) -> Turn:
         """Put changes into the table and into `outgoing`. Where it raises, it has put none."""
         encoded, states = outgoing.encoded(changes), changes.states
-        check_sizes(states.keys(), states.values(), REQUEST_BYTES - TERM.size)
+        check_sizes(states.keys(), states.values(), self._limit)
         for key, state in states.items():
             self._table.put(partition, key, state)
         outgoing.add(encoded, since)
@@ -250,6 +255,7 @@ class StitchAgent(Agent):
         """Raise the alerts of subjects that are due by `until` (epoch ms), and publish them."""
         async with self._working:
             self._watching.now = now_ms()
+            await self._look_at_room()
             outgoing = Outgoing(self.io.encode)
 
             def work(some: range) -> Turn:
