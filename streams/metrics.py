@@ -32,6 +32,10 @@ READY = Gauge(
 # Records handed to the worker, replays included: compare with records_written to see loss or fan-out.
 RECORDS_READ = Counter("rihla_records_read_total", "Records read from a topic, replays included.", ["worker", "topic"])
 
+# Each record read is one of accepted, duplicate (had taken effect before), erased (of an erased person, or a tombstone)
+# and dead_letter; together they follow records_read. A rising share of dead letters is a source that changed.
+VERDICTS = Counter("rihla_verdicts_total", "Records handled, by what became of each.", ["worker", "verdict"])
+
 # Counted when the broker has acknowledged, so it never runs ahead of what is durable.
 RECORDS_WRITTEN = Counter(
     "rihla_records_written_total", "Records that the broker has acknowledged in a topic.", ["worker", "topic"]

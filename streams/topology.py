@@ -56,6 +56,8 @@ class Topic:
     key: what the key of a record is.
     retention: how long it keeps a record.
     partitions: None means as many as the setting `partitions` says.
+    with_state: a record about a subject is in the partition of the same number as the subject's state, so the topic has
+        as many partitions as the changelog of that state.
     stored: where the sink stores its records; None where it does not.
     """
 
@@ -64,6 +66,7 @@ class Topic:
     key: str
     retention: Retention
     partitions: int | None = None
+    with_state: bool = False
     stored: Stored | None = None
 
     @property
@@ -135,6 +138,7 @@ TOPICS: tuple[Topic, ...] = (
         "interaction",
         "subject",
         "30 days",
+        with_state=True,
         stored=Stored(
             "interactions",
             ("subject", "event_id"),
@@ -149,9 +153,16 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         "links", "link", "subject", "for ever", partitions=1
     ),  # who is who is a function of all of them, in one order
-    Topic("identities", "identity", "identifier", "latest by key", stored=Stored("identities", ("kind", "value"))),
-    Topic("parts", "part", "root, the subject that the part is sent to", "30 days"),
-    Topic("recalls", "recall", "subject", "30 days"),
+    Topic(
+        "identities",
+        "identity",
+        "identifier",
+        "latest by key",
+        with_state=True,
+        stored=Stored("identities", ("kind", "value")),
+    ),
+    Topic("parts", "part", "root, the subject that the part is sent to", "30 days", with_state=True),
+    Topic("recalls", "recall", "subject", "30 days", with_state=True),
     Topic(
         "journeys",
         "journey",
@@ -260,6 +271,15 @@ SERVICES: tuple[Service, ...] = (
 
 BY_NAME = {topic.name: topic for topic in TOPICS}
 COMPACTED = tuple(topic.name for topic in TOPICS if topic.compacted)
+WITH_STATE = tuple(topic.name for topic in TOPICS if topic.with_state)
+ABOUT_PEOPLE = tuple(name for name in COMPACTED if name not in (ERASURES, SCHEMAS, *MASTER_TOPICS))
+"""Compacted topics whose records are about somebody: an erasure writes tombstones to them."""
+ORDERED = tuple(topic.name for topic in TOPICS if topic.partitions == 1 and topic.name not in (SCHEMAS, *MASTER_TOPICS))
+"""Topics of one partition because the order of their records counts, and not only that of records of one key."""
+PLACED_BY_KEY = tuple(
+    topic.name for topic in TOPICS if topic.partitions is None and topic.name not in (*CHANNEL_TOPICS, DEAD_LETTERS)
+)
+"""Topics in which the partition of a record follows from its key."""
 WORKERS_BY_NAME = {worker.name: worker for worker in WORKERS}
 SERVICES_BY_NAME = {service.name: service for service in SERVICES}
 PROCESSES = (*WORKERS_BY_NAME, *SERVICES_BY_NAME)

@@ -1,4 +1,4 @@
-"""The named queries: questions that everybody asks, kept as SQL files with their documentation in front.
+"""The named queries: common questions, kept as SQL files that begin with their documentation.
 
 A file begins with comment lines: a title; an empty one; what it answers; then, each behind its own heading,
 

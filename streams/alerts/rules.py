@@ -1,4 +1,4 @@
-"""The rules of alerts: a TOML file, checked word by word when it is read. Pure but for `load`, which reads the file.
+"""The rules of alerts: a TOML file, every key of which is checked when it is read. Pure except for `load`.
 
 A rule names the events that it watches for, or a drop of sentiment, and the events that close and acknowledge its
 alerts. Case roles and milestones are written for the touchpoints that have them in the catalogue.
@@ -38,7 +38,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class RuleError(RihlaError):
-    """The file of rules cannot be used; the message names the rule and the key, and says what would do."""
+    """The file of rules cannot be used; the message names the rule and the key, and says what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Condition:
 
     touchpoints: frozenset[str] | None = None
     aspects: frozenset[str] | None = None
-    """One of these is spoken of, with a score as below (the aspect's own, else the event's)."""
+    """One of these is mentioned, with a score as low as given (the aspect's own, else the event's)."""
     instrument: str | None = None
     answer_at_most: float | None = None
     score_at_most: float | None = None
@@ -56,7 +56,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A fall of the 30-day score by at least `by`, to at most `to`, within so many ms."""
+    """A fall of the 30-day score by at least `by`, to at most `to`, within a time in ms."""
 
     by: float
     to: float

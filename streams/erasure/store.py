@@ -1,4 +1,4 @@
-"""Erasing from ClickHouse, whatever tables there are: by the columns that say whose a row is.
+"""Erasing from ClickHouse, in every table that there is: by the columns that say whose a row is.
 
 The server keeps statements that change data (in system.mutations and in its query log), so they hold no names: rows are
 matched by salted hashes, with a new salt for each erasure. Names are only ever sent as parameters.

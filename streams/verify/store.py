@@ -1,4 +1,4 @@
-"""What ClickHouse holds, in the columns in which `recompute` takes and gives it."""
+"""Reads what ClickHouse holds, in the columns that `recompute` takes and returns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from streams.verify import attribution, money, units
 from streams.verify.recompute import COLUMNS
 
 BLOCK_ROWS = 200_000
-"""Rows that ClickHouse sends at a time: bounds what is held twice while a table is read."""
+"""Rows that ClickHouse sends at a time: bounds the memory that is used twice while a table is read."""
 
 STORE = "interactions_store"
 """Where the interactions are, every copy."""
@@ -168,7 +168,7 @@ def view(client: Any, name: str) -> pl.DataFrame:
 
 
 def missed(client: Any) -> list[str]:
-    """What workers have said that was deleted before they had read it (streams.kafka.missed), a sentence each."""
+    """Records that were deleted before a worker had read them (streams.kafka.missed): a sentence for each range."""
     rows = client.query(
         "SELECT topic, partition, detail, failed_at FROM dead_letters WHERE reason = {reason:String} "
         "ORDER BY failed_at DESC LIMIT 20",

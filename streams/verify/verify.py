@@ -1,8 +1,9 @@
-"""`rihla verify`: recompute, compare, and look again before anything is called a difference.
+"""`rihla verify`: recomputes, compares, and compares again before it reports a difference.
 
-While events flow, a row can be ahead of the log or behind it. So differences are looked at again, and one counts when
-it has lasted, unchanged, for the time to settle: the same is expected, so the row's inputs have not changed meanwhile,
-and the same is found. What has not when PATIENCE times that time is over is **moving**: told apart and not judged.
+While events flow, a row can be ahead of the log or behind it. So a difference counts only when it has lasted,
+unchanged, for the settling time: the same value is expected, so the row's inputs have not changed, and the same value
+is found. One that has not lasted that long after PATIENCE times the settling time is **moving**: it is reported
+separately and not judged.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Report:
     """What verify found."""
 
     source: str
-    """What the tables were recomputed from: "table" or "topics"."""
+    """Source of the recomputation: "table" or "topics"."""
     events: int
     """Distinct interactions that they were recomputed from."""
     rows: dict[str, int]
@@ -54,13 +55,13 @@ class Report:
     differences: pl.DataFrame
     """Columns as in compare.DIFFERENCE, one row a value that is not as expected."""
     moving: pl.DataFrame
-    """Those that have not lasted long enough to be judged."""
+    """Differences that have not lasted long enough to be judged."""
     looks: int
     seconds: float
     unheard: int = 0
     """Rows that differ and are not judged, of customers that stitch has not heard all about (verify.unheard)."""
     missed: list[str] = field(default_factory=list)
-    """What workers have said that was deleted before they read it (streams.kafka.missed), a sentence each."""
+    """Records that were deleted before a worker had read them (streams.kafka.missed): a sentence for each range."""
 
     @property
     def differing_rows(self) -> dict[str, int]:
@@ -91,7 +92,7 @@ def verify(
         read_log: reads the topics; None recomputes from the stored interactions.
         registry: knows the schemas of records in dead letters; the files of schemas/ by default.
         settle: seconds that a difference must last to count; 0 for data at rest, where one look decides.
-        say: is told what is being done.
+        say: called with sentences on the progress.
 
     Raises clickhouse_connect's errors, what read_log raises, and RihlaError where the registry does not answer.
     """
@@ -170,7 +171,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, s
 
 
 def _links(topics: Log) -> Comparison:
-    """The links that the events make are those of the topic: each pair at its earliest time."""
+    """Compare the links that the events make with those of the topic: each pair at its earliest time."""
     pair = ("subject", "identifier")
     made = pl.DataFrame(list(Names(topics.interactions).links(bookings=True)), schema=topics.links.schema, orient="row")
     earliest = pl.col("occurred_at").min()
@@ -178,7 +179,7 @@ def _links(topics: Log) -> Comparison:
 
 
 def _content(client: Any, topics: Log, letters: store.Letters) -> Comparison:
-    """What is stored of each interaction is what the topic has; of several copies in it, the first."""
+    """Compare the stored interactions with those of the topic; of several copies there, the first counts."""
     key = KEYS["interactions"]
     stored = store.interactions(client)
     sent = topics.interactions.unique(key, keep="first")

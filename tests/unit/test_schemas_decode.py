@@ -213,7 +213,12 @@ def test_a_registry_that_cannot_be_asked_stops_the_batch() -> None:
 
 def test_many_bad_records_in_a_large_batch_leave_the_rest_in_order() -> None:
     frame = pl.DataFrame(
-        {"subject": [f"customer:{i}" for i in range(3000)], "identifier": "device:d", "occurred_at": range(3000)},
+        {
+            "subject": [f"customer:{i}" for i in range(3000)],
+            "identifier": "device:d",
+            "occurred_at": range(3000),
+            "kind": "link",
+        },
         schema=records.polars_schema("link"),
     )
     payloads: list[bytes | None] = list(BatchEncoder("link", REGISTRY).encode(frame))
@@ -230,7 +235,7 @@ def test_many_bad_records_in_a_large_batch_leave_the_rest_in_order() -> None:
 def test_a_doubtful_record_is_judged_alike_in_any_company(neighbours: int) -> None:
     header = REGISTRY.header_for("part")
     # a union's branch 2 of two
-    doubtful = header + b"\x02a" + b"\x02b" + varint(7) + varint(2) + b"\x02s"
+    doubtful = header + b"\x02a" + b"\x02b" + varint(7) + varint(2) + b"\x02s" + varint(0)
     with pytest.raises(single.UndecodableError):
         single.decode_one(doubtful, "part")
     decoded = BatchDecoder("part", REGISTRY).decode([header] * neighbours + [doubtful] + [header] * neighbours)

@@ -16,7 +16,7 @@ from schemas.numbers import read_long, varint
 from schemas.registry import LocalRegistry
 
 REGISTRY = LocalRegistry()
-LINK = {"subject": "customer:1", "identifier": "device:2", "occurred_at": 1_700_000_000_000}
+LINK = {"subject": "customer:1", "identifier": "device:2", "occurred_at": 1_700_000_000_000, "kind": "link"}
 BOOKING: dict[str, Any] = {
     "event_id": "6f1c1d0e-0000-4000-8000-000000000001",
     "occurred_at": 1_772_323_200_000,

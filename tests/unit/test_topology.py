@@ -70,3 +70,12 @@ def test_prometheus_scrapes_every_worker() -> None:
     jobs = yaml.safe_load(text)["scrape_configs"]
     (names,) = [found["names"] for job in jobs for found in job.get("dns_sd_configs", ())]
     assert names == list(topology.PROCESSES)
+
+
+def test_the_topics_that_stitch_reads_are_partitioned_as_its_state_is() -> None:
+    assert {*topology.WORKERS_BY_NAME["stitch"].reads} <= {*topology.WITH_STATE} <= {*topology.PLACED_BY_KEY}
+
+
+def test_each_topic_that_a_worker_writes_is_placed_by_key_or_has_one_partition() -> None:
+    for worker in topology.WORKERS:
+        assert {*worker.writes} <= {*topology.PLACED_BY_KEY, *topology.ORDERED}
