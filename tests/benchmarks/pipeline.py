@@ -24,7 +24,7 @@ from tests.benchmarks import sample
 from tests.benchmarks.processes import Tree
 from tests.benchmarks.report import Outcome, say, tabulate
 
-RIHLA = [sys.executable, "-c", "import sys; sys.argv[0] = 'rihla'; from streams.cli import main; sys.exit(main())"]
+RIHLA = [sys.executable, "-m", "streams.cli"]
 WORKERS = tuple(WORKERS_BY_NAME)
 """Roles of the processes that are Rihla's own: all but the broker, and the parent, which is the engine and feeds."""
 FEW = 500

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,11 @@ def test_cpu_of_a_process() -> None:
 )
 def test_roles_of_processes(command: str, role: str) -> None:
     assert processes.role(command) == role
+
+
+def test_the_command_that_benchmarks_run_is_rihla() -> None:
+    printed = subprocess.run([*pipeline.RIHLA, "run", "--help"], capture_output=True, check=True, timeout=600).stdout
+    assert b"--data" in printed
 
 
 def test_what_run_and_verify_print() -> None:
