@@ -30,6 +30,8 @@ class Stored:
     view: what analysts read, exact: `cx.<view>`; the table that is written is `cx.<view>_store`.
     key: the columns that tell rows apart.
     versioned: the record carries a version, and the highest of a key is current; otherwise rows of a key are copies.
+    derived: the records follow from the events, so a rebuild writes them anew, in a later epoch that wins over all of
+        an earlier one. Those that are not have versions of their own, of whoever says them.
     maps: fields of the form array<{key, value}> that are a Map in ClickHouse.
     words: columns of few different texts (LowCardinality in ClickHouse), which are sent as dictionaries.
     linger: longest time, in seconds, between two inserts that are not full.
@@ -39,6 +41,7 @@ class Stored:
     view: str
     key: tuple[str, ...]
     versioned: bool = True
+    derived: bool = True
     maps: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     linger: float = 1.0
@@ -93,8 +96,31 @@ class Worker:
     single: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A process at the edge: `rihla worker <name>`, without a consumer group.
+
+    module: its `run(settings, metrics_host, metrics_port)` is the process. extra: of the package, that it needs.
+    reads, writes: names of topics. holds, scales_to: as of a Worker.
+    port: the setting that names the port on which it answers others.
+    """
+
+    name: str
+    module: str
+    extra: str
+    writes: tuple[str, ...]
+    holds: str
+    scales_to: str
+    port: str
+    reads: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+
+
 CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")
 """The topics into which any producer writes, by any key, with any number of partitions."""
+
+MASTER_TOPICS = ("units",)
+"""The topics in which the company's other systems say what does not follow from events."""
 
 DEAD_LETTERS, ERASURES, SCHEMAS = "dead-letters", "erasures", "schemas"
 """Every worker writes the first, follows the second, and keeps in the third what a schema registry has told."""
@@ -150,6 +176,14 @@ TOPICS: tuple[Topic, ...] = (
     Topic("alerts", "alert", "alert_id", "30 days", stored=Stored("alerts", ("alert_id",), linger=SOON, patience=4.0)),
     Topic("moves", "move", "customer_id", "30 days", stored=Stored("moves", ("move_id",))),
     Topic(
+        "units",
+        "unit",
+        "unit/valid_from",
+        "latest by key",
+        partitions=1,
+        stored=Stored("units", ("unit", "valid_from"), derived=False),
+    ),
+    Topic(
         DEAD_LETTERS,
         "dead_letter",
         "that of the record refused",
@@ -203,9 +237,25 @@ WORKERS: tuple[Worker, ...] = (
 )
 """In the order in which records pass them."""
 
+SERVICES: tuple[Service, ...] = (
+    Service(
+        "collect",
+        "streams.collect.process",
+        extra="collect",
+        writes=CHANNEL_TOPICS,
+        holds="what Kafka has not acknowledged yet, 64 MiB at most",
+        scales_to="any number, behind a load balancer",
+        port="collect_port",
+    ),
+)
+"""At the edges of the pipeline."""
+
 BY_NAME = {topic.name: topic for topic in TOPICS}
 COMPACTED = tuple(topic.name for topic in TOPICS if topic.compacted)
 WORKERS_BY_NAME = {worker.name: worker for worker in WORKERS}
+SERVICES_BY_NAME = {service.name: service for service in SERVICES}
+PROCESSES = (*WORKERS_BY_NAME, *SERVICES_BY_NAME)
+"""Names of all that `rihla worker` runs."""
 
 
 def channel_topic(channel: str) -> str:
@@ -231,7 +281,8 @@ def workers_table() -> Iterator[str]:
     """The workers, as lines of a Markdown table."""
     yield "| worker | reads | writes | holds | scales to |"
     yield "| --- | --- | --- | --- | --- |"
-    for worker in WORKERS:
+    every: tuple[Worker | Service, ...] = (*WORKERS, *SERVICES)
+    for worker in every:
         reads, writes = _names(worker.reads), _names(worker.writes)
         yield f"| {worker.name} | {reads} | {writes} | {worker.holds} | {worker.scales_to} |"
 
@@ -242,8 +293,10 @@ def topics_table() -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for topic in TOPICS:
         writers = [worker.name for worker in WORKERS if topic.name in worker.writes]
+        edges = [service.name for service in SERVICES if topic.name in service.writes]
         written = {DEAD_LETTERS: "every worker", SCHEMAS: "every worker", ERASURES: "`rihla forget`"}.get(
-            topic.name, "producers" if topic.name in CHANNEL_TOPICS else ", ".join(writers)
+            topic.name,
+            ", ".join(["producers", *edges] if topic.name in (*CHANNEL_TOPICS, *MASTER_TOPICS) else writers),
         )
         read = "every worker" if topic.name in (ERASURES, SCHEMAS) else ", ".join(readers(topic.name))
         partitions = topic.partitions or "`RIHLA_PARTITIONS`"

@@ -36,7 +36,7 @@ def test_every_topic_has_a_schema_a_reader_and_a_writer() -> None:
     for topic in topology.TOPICS:
         if topic.name not in (topology.ERASURES, topology.SCHEMAS):  # which every worker follows
             assert topology.readers(topic.name)
-            assert topic.name in {*written, *topology.CHANNEL_TOPICS, topology.DEAD_LETTERS}
+            assert topic.name in {*written, *topology.CHANNEL_TOPICS, *topology.MASTER_TOPICS, topology.DEAD_LETTERS}
 
 
 def test_every_stored_topic_has_its_table_and_its_view() -> None:
@@ -69,4 +69,4 @@ def test_prometheus_scrapes_every_worker() -> None:
     text = (ROOT / "deploy/prometheus/prometheus.yml").read_text("utf-8")
     jobs = yaml.safe_load(text)["scrape_configs"]
     (names,) = [found["names"] for job in jobs for found in job.get("dns_sd_configs", ())]
-    assert names == list(topology.WORKERS_BY_NAME)
+    assert names == list(topology.PROCESSES)
