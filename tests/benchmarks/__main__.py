@@ -34,7 +34,7 @@ BENCHMARKS: dict[str, Callable[[int, argparse.Namespace], Outcome]] = {
     # First: where files are made on ext4, what others have just deleted nearby makes each insert dearer for minutes.
     "latency": lambda events, options: latency.measure(events, options.rate),
     "stages": lambda events, options: stages.measure(events, options.hotel),
-    "start": lambda events, _: start.measure(events),
+    "start": lambda events, options: start.measure(events, fresh=not options.quick),
     "transport": lambda records, _: transport.measure(records),
     "pipeline": lambda events, _: pipeline.measure(events),
     "workers": lambda events, _: workers.measure(events),

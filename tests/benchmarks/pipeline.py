@@ -162,5 +162,5 @@ def watched(command: list[str], out: Path) -> tuple[Tree, float, str]:
             process.terminate()
             process.wait()
     if process.returncode:
-        raise RuntimeError(f"rihla run ended with status {process.returncode}: {out.read_text()}")
+        raise RuntimeError(f"{' '.join(command[:5])} ended with status {process.returncode}: {out.read_text()}")
     return tree, usage.ru_utime + usage.ru_stime, out.read_text()

@@ -162,9 +162,8 @@ def test_joining_is_judged_by_the_speed_of_the_machine() -> None:
     assert start.joined("time  9.6 s  4.4 s until workers had joined, 11.0 s all in all\n") == (4.4, 11.0)
     with pytest.raises(ValueError, match="nothing of joining"):
         start.joined("time  9.6 s")
-    assert start.outgrown(9.9, 1.0) == []
-    assert "joining takes 10.1 s" in start.outgrown(10.1, 1.0)[0]
-    assert start.outgrown(29.0, 3.0) == []
+    assert start.outgrown("joining", 9.9, 5.0) == []
+    assert "joining takes 10.1 s" in start.outgrown("joining", 10.1, 5.0)[0]
 
 
 def test_latency_is_judged_by_the_speed_of_the_machine_and_never_harder() -> None:
