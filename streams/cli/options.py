@@ -172,3 +172,9 @@ mapping = click.option(
     default=None,
     help="What CSV, TSV, JSON, Parquet or Excel files mean; rihla map init FILE proposes one.",
 )
+source = click.option(
+    "--source",
+    metavar="NAME",
+    default=None,
+    help="System whose events the JSON Lines are: event ids of any form then become UUIDs, of it and the id.",
+)
