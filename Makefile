@@ -18,6 +18,8 @@ KAFKA_JARS := $(KAFKA)/lib/.resolved
 # Where the tests run that are run both ways: the tree without what is compiled.
 PLAIN := build/plain
 PLAIN_TESTS := tests/properties tests/integration/test_run.py
+# What these test is never compiled.
+SAME_BOTH_WAYS := $(foreach name,mapping simulate_stream simulate_truth,--ignore=tests/properties/test_$(name).py)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup compile run test suite plain faults lint format bench kafka bytecode clean
@@ -77,7 +79,7 @@ plain: setup bytecode ## Run some of the tests on the tree as `make run` has it:
 	@rm -rf $(PLAIN) && mkdir -p $(PLAIN)
 	@tar -cf - --exclude='*.so' --exclude=__pycache__ $(PACKAGES) tests examples README.md pyproject.toml | tar -xf - -C $(PLAIN)
 	cd $(PLAIN) && RIHLA_PLAIN=1 PYTHONPATH=$(CURDIR)/$(PLAIN) $(abspath $(BIN))/python -m pytest -n $(JOBS) \
-		--dist worksteal -m "not kafka" $(PLAIN_TESTS)
+		--dist worksteal -m "not kafka" $(PLAIN_TESTS) $(SAME_BOTH_WAYS)
 
 faults: compile kafka ## Kill, freeze, cut and fill up everything, and look for differences (takes long; needs Java and Maven)
 	$(BIN)/python -m tests.faults

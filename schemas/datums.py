@@ -17,8 +17,9 @@ import polars as pl
 
 from schemas import columnwise, resolve, single
 from schemas.block import Block, BlockError, silent_panics
-from schemas.extras import ATTRIBUTES, Extras, extras, fold, types
+from schemas.extras import ATTRIBUTES, Extras, extras, fold, lost_within, types
 from schemas.fingerprint import crc64
+from schemas.numbers import COMPILED
 from schemas.records import inline
 
 Rows = npt.NDArray[np.int64]
@@ -61,7 +62,7 @@ class DatumReader:
             self._block = Block(inlined)
         except (TypeError, ValueError):
             return  # not by columns: fastavro reads record by record
-        if columnwise.COMPILED:
+        if COMPILED:
             with contextlib.suppress(TypeError):
                 self._columns = columnwise.Columns(inlined["fields"])
                 self._alike = resolve.alike(inlined, inline(reader))
@@ -93,6 +94,7 @@ class DatumReader:
     def _folded(self, frame: pl.DataFrame) -> pl.DataFrame:
         """A frame that was read, with its extras in the attributes."""
         self.lost += self._extras.lost * frame.height
+        self.lost += sum(lost_within(frame[name], one) for name, one in self._extras.within if name in frame.columns)
         if not self._extras.kept or self._extras.kept[0] not in frame.columns:
             return frame
         folded, clashing = fold(frame, self._extras.kept)

@@ -25,7 +25,7 @@ class Decoded:
     errors: list[tuple[int, str]]
     """(position in the input, sentence that says what is wrong) of every other value, by position."""
     lost: int = 0
-    """Number of values of unknown fields that could not be kept as attributes."""
+    """Number of values of unknown fields, those inside records and arrays too, that could not be kept as attributes."""
 
 
 def joined(name: str, columns: Sequence[str] | None, parts: Sequence[tuple[range, Decoded]]) -> Decoded:
@@ -36,7 +36,8 @@ def joined(name: str, columns: Sequence[str] | None, parts: Sequence[tuple[range
     frame = pl.concat([_nothing(name, columns), *(decoded.frame for _, decoded in parts)])
     rows = [decoded.rows + some.start for some, decoded in parts]
     errors = [(some.start + at, detail) for some, decoded in parts for at, detail in decoded.errors]
-    return Decoded(frame, np.concatenate([np.empty(0, dtype=np.int64), *rows]), errors)
+    lost = sum(decoded.lost for _, decoded in parts)
+    return Decoded(frame, np.concatenate([np.empty(0, dtype=np.int64), *rows]), errors, lost)
 
 
 def _nothing(name: str, columns: Sequence[str] | None) -> pl.DataFrame:

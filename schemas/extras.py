@@ -13,11 +13,20 @@ import orjson
 import polars as pl
 
 from schemas.records import Schema, frame_type
-from schemas.resolve import sources
+from schemas.resolve import pairs, sources
 
 ATTRIBUTES = "attributes"
 """The field that extras are kept in: an array of {key, value}."""
 _PLAIN = ("boolean", "int", "long", "float", "double", "string")
+
+
+class Within(NamedTuple):
+    """What is lost inside a value: a record, or the records of an array."""
+
+    own: int
+    """How many fields of each record cannot be kept."""
+    parts: tuple[tuple[str, Within], ...]
+    """The same of the record's fields that are read."""
 
 
 class Extras(NamedTuple):
@@ -29,6 +38,8 @@ class Extras(NamedTuple):
     """Their names, in the writer's order."""
     lost: int
     """How many fields cannot be kept."""
+    within: tuple[tuple[str, Within], ...] = ()
+    """Which of the reader's fields have records in them with fields that cannot be kept."""
 
 
 def extras(writer: dict[str, Any], reader: dict[str, Any]) -> Extras:
@@ -46,7 +57,45 @@ def extras(writer: dict[str, Any], reader: dict[str, Any]) -> Extras:
         else:
             kept.append({"name": field["name"], "type": kind})
     extended = {**reader, "fields": [*reader["fields"], *kept]} if kept else reader
-    return Extras(extended, tuple(field["name"] for field in kept), lost)
+    return Extras(extended, tuple(field["name"] for field in kept), lost, _parts(writer, reader))
+
+
+def _parts(writer: dict[str, Any], reader: dict[str, Any]) -> tuple[tuple[str, Within], ...]:
+    """Of the reader's fields that are read, those in which something is lost."""
+    both = [(field, source) for field, source in pairs(writer, reader) if source is not None]
+    found = [(field["name"], _within(source["type"], field["type"])) for field, source in both]
+    return tuple((name, within) for name, within in found if within is not None)
+
+
+def _within(writer: Schema, reader: Schema) -> Within | None:
+    """What is lost of a value of the writer's type; None: nothing, or it is read record by record, by fastavro."""
+    writer, reader = _one(writer), _one(reader)
+    if not (isinstance(writer, dict) and isinstance(reader, dict)) or writer["type"] != reader["type"]:
+        return None
+    if writer["type"] == "array":
+        return _within(writer["items"], reader["items"])
+    if writer["type"] != "record":
+        return None
+    own, parts = len(writer["fields"]) - len(sources(writer, reader)), _parts(writer, reader)
+    return Within(own, parts) if own or parts else None
+
+
+def _one(type_: Schema) -> Schema:
+    """The one branch of a union that is not null."""
+    if not isinstance(type_, list):
+        return type_
+    others = [branch for branch in type_ if branch != "null"]
+    return others[0] if len(others) == 1 else None
+
+
+def lost_within(column: pl.Series, within: Within) -> int:
+    """How many values were lost inside those of a column that was read."""
+    while isinstance(column.dtype, pl.List):
+        column = column.drop_nulls().explode()
+    column = column.drop_nulls()
+    if not len(column):
+        return 0
+    return within.own * len(column) + sum(lost_within(column.struct.field(name), one) for name, one in within.parts)
 
 
 def fold(frame: pl.DataFrame, kept: tuple[str, ...]) -> tuple[pl.DataFrame, int]:

@@ -60,7 +60,7 @@ def record_fields(writer: dict[str, Any], reader: dict[str, Any]) -> list[Field]
     if writer["name"].rpartition(".")[2] != reader["name"].rpartition(".")[2]:
         raise NotColumnarError(f"written as {writer['name']}, read as {reader['name']}")
     result = []
-    for field, source in _pairs(writer, reader):
+    for field, source in pairs(writer, reader):
         if source is None:
             result.append(Field(field["name"], None, _default(field), None))
         else:
@@ -73,7 +73,7 @@ def record_fields(writer: dict[str, Any], reader: dict[str, Any]) -> list[Field]
     return result
 
 
-def _pairs(writer: dict[str, Any], reader: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
+def pairs(writer: dict[str, Any], reader: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
     """Each field of the reader with the writer's field of its name, or else of one of its aliases, or None."""
     written = {field["name"]: field for field in writer["fields"]}
     return [
@@ -84,7 +84,7 @@ def _pairs(writer: dict[str, Any], reader: dict[str, Any]) -> list[tuple[dict[st
 
 def sources(writer: dict[str, Any], reader: dict[str, Any]) -> set[str]:
     """Names of the fields of the writer's record that some field of the reader's is read from."""
-    return {source["name"] for _, source in _pairs(writer, reader) if source is not None}
+    return {source["name"] for _, source in pairs(writer, reader) if source is not None}
 
 
 def _resolve(expr: pl.Expr, writer: Schema, reader: Schema) -> Resolved:
@@ -142,7 +142,7 @@ def _record(expr: pl.Expr, writer: dict[str, Any], reader: dict[str, Any]) -> Re
     if _same(writer, reader):
         return Resolved(expr, None)
     values, bad = [], None
-    for field, source in _pairs(writer, reader):
+    for field, source in pairs(writer, reader):
         if source is None:
             values.append(_default(field).alias(field["name"]))
             continue
@@ -220,9 +220,9 @@ def _same(writer: Schema, reader: Schema) -> bool:
     if written != read:
         return False
     if written == "record":
-        pairs = _pairs(writer, reader)
+        both = pairs(writer, reader)
         return [f["name"] for f in writer["fields"]] == [f["name"] for f in reader["fields"]] and all(
-            source is not None and _same(source["type"], field["type"]) for field, source in pairs
+            source is not None and _same(source["type"], field["type"]) for field, source in both
         )
     if written == "array":
         return _same(writer["items"], reader["items"])

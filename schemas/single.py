@@ -59,6 +59,18 @@ def decode_one(payload: bytes, name: str, registry: Registry | None = None) -> d
 
     Raises UndecodableError for anything else, RegistryError where the schema cannot be fetched now.
     """
+    datum, writer = _written(payload, registry)
+    return read_datum(datum, writer, plain(name))
+
+
+def decode_as_written(payload: bytes, registry: Registry | None = None) -> dict[str, Any]:
+    """The record that a value with its header holds, in the writer's schema. Raises as `decode_one`."""
+    datum, writer = _written(payload, registry)
+    return read_datum(datum, writer, writer)
+
+
+def _written(payload: bytes, registry: Registry | None) -> tuple[bytes, dict[str, Any]]:
+    """The datum of a value, and its writer's schema without logical types."""
     try:
         header, datum = split(payload)
         writer = (registry or _files()).writer_schema(header)
@@ -66,7 +78,7 @@ def decode_one(payload: bytes, name: str, registry: Registry | None = None) -> d
         raise UndecodableError(str(error)) from error
     if id(writer) not in _writers:
         _writers[id(writer)] = (writer, without_logical_types(writer))
-    return read_datum(datum, _writers[id(writer)][1], plain(name))
+    return datum, _writers[id(writer)][1]
 
 
 def read_datum(datum: bytes, writer: dict[str, Any], reader: dict[str, Any]) -> dict[str, Any]:

@@ -21,8 +21,10 @@ from sinks.clickhouse.client import connect
 from sinks.clickhouse.errors import RETRY_CODES, retry_code
 from sinks.clickhouse.tables import TABLES, Table
 from sinks.clickhouse.writer import FinalInsertError, Retry, Writer
+from sinks.reach import Reach
 from streams import metrics
 from streams.clock import now_ms
+from streams.errors import RihlaError
 from streams.kafka.progress import SINCE, Records
 from streams.kafka.transport import RecordBatch
 from streams.settings import Settings
@@ -39,6 +41,8 @@ LATENCIES_PER_INSERT = 20
 """How many of the records of an insert that say since when they are under way the latency metric looks at, evenly
 spread."""
 
+HINT = "mend it in ClickHouse: rihla doctor looks, rihla migrate makes what is missing; until then Kafka keeps the rest"
+
 log = logging.getLogger(__name__)
 
 
@@ -51,6 +55,7 @@ def create(app: Any, settings: Settings) -> Edge:
     for table in TABLES.values():
         _register(app, edge, table, publishing)
     recall.register(app, edge, publishing)
+    edge.services.append(Reach(lambda: connect(settings.clickhouse_endpoint, settings.database)))
     return edge
 
 
@@ -64,6 +69,12 @@ def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> N
     pending = metrics.SINK_PENDING_ROWS.labels(table.view)
 
     async def handle(batches: list[RecordBatch]) -> None:
+        try:
+            await store_all(batches)
+        except FinalInsertError as error:
+            raise RihlaError(str(error), HINT) from error
+
+    async def store_all(batches: list[RecordBatch]) -> None:
         began = time.perf_counter()
         records = Records(batches)
         decoded, refused = edge.read(table.schema, records)

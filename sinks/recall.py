@@ -11,7 +11,7 @@ import polars as pl
 
 from sinks.clickhouse import stored
 from sinks.clickhouse.client import connect
-from sinks.clickhouse.errors import is_retriable
+from sinks.clickhouse.errors import in_short, is_for_a_person, is_retriable
 from streams.kafka.batch_producer import RECALLED, recalled_last
 from streams.kafka.progress import Records
 from streams.kafka.transport import OwnershipLost, RecordBatch, positions, still_owner
@@ -50,9 +50,9 @@ def register(app: Any, edge: Edge, publishing: asyncio.Lock) -> None:
             try:
                 return await asyncio.to_thread(read, subjects)
             except Exception as error:
-                if not is_retriable(error):
+                if not is_retriable(error) and not is_for_a_person(error):
                     raise
-                log.warning("recalls wait for ClickHouse: %s", error)
+                log.warning("recalls wait for ClickHouse: %s", in_short(error))
             await asyncio.sleep(RETRY)
 
     async def wait_until_stored(batch: RecordBatch, applied: int) -> None:

@@ -15,6 +15,10 @@ from streams import compiled
 settings.register_profile("any-load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-load")
 
+# For every JVM that a test starts. They live for seconds: the second compiler takes half of the CPU of a start, and
+# pays for none of it.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+
 pytest_plugins = ["tests.support.brokers", "tests.support.clickhouse"]
 
 

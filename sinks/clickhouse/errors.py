@@ -108,6 +108,12 @@ def is_retriable(error: BaseException) -> bool:
     return isinstance(error, OperationalError)  # the request itself failed
 
 
+def is_for_a_person(error: BaseException) -> bool:
+    """Whether ClickHouse may answer once somebody has mended user, password, certificate or database: the same call is
+    tried again until then, as nothing is known against its rows."""
+    return isinstance(error, ClickHouseRefusedError)
+
+
 def is_data_error(error: BaseException) -> bool:
     """Whether the rows of the insert are at fault, so that it may succeed without some of them."""
     return isinstance(error, DatabaseError) and error.code in DATA

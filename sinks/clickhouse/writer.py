@@ -8,6 +8,7 @@ ClickHouse has acknowledged it. Failure by failure:
   stored after all, the rows are there twice, with the same key and version; the exact views show them once.
 - The task is cancelled: an insert under way may still be stored; whoever writes the batch again does no harm.
 - ClickHouse refuses the rows: FinalInsertError; `write_splitting` finds the rows at fault and stores the others.
+- ClickHouse refuses us (user, password, certificate, database): tried again, too, until a person has acted.
 - ClickHouse refuses for another reason (no such table, access denied): FinalInsertError; a person must act.
 """
 
@@ -26,7 +27,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from sinks.clickhouse.arrow_body import ArrowBody
-from sinks.clickhouse.errors import in_short, is_data_error, is_retriable
+from sinks.clickhouse.errors import in_short, is_data_error, is_for_a_person, is_retriable
 from sinks.clickhouse.quoting import identifier
 from sinks.clickhouse.tables import Table, to_arrow
 from streams.worker.sift import Sieve, is_of_record, told
@@ -119,7 +120,7 @@ class Writer:
             except FinalInsertError:
                 raise
             except Exception as error:
-                if not is_retriable(error):
+                if not is_retriable(error) and not is_for_a_person(error):
                     at_fault = is_data_error(error)
                     raise FinalInsertError(f"{self.table.store}: {in_short(error)}", rows_at_fault=at_fault) from error
                 attempt += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 import threading
 import traceback
@@ -56,6 +57,11 @@ EXPECTED: dict[str, str | None] = {
     "aiokafka.errors.KafkaError": "is the broker up? rihla doctor checks every connection",
     "clickhouse_connect.driver.exceptions.Error": "rihla doctor checks every connection",
 }
+
+
+PANIC = "PanicException"
+"""How libraries written in Rust call what they raise where they meet what they did not expect: no Exception."""
+PANICKED = "is the file whole, and of the format that it is said to be? --debug shows where it stopped"
 
 
 class LazyGroup(click.Group):
@@ -150,6 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     its traceback. With --debug (or RIHLA_DEBUG=1) every error shows its traceback.
     """
     state: dict[str, Any] = {}
+    os.environ["RUST_BACKTRACE"] = "0"  # a panic of Polars is caught; its stack takes a tenth of a second to write
     leave_out_pandas()
     _quieten()
     _mask()
@@ -165,7 +172,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output is gone (`| head`): nobody is left to be told
         return 1
-    except Exception as error:
+    except BaseException as error:
+        if type(error).__name__ == PANIC and not state.get("rihla.debug"):
+            return _complain(
+                RihlaError(f"a library stopped at what it was given: {str(error).splitlines()[0]}", PANICKED)
+            )
+        if not isinstance(error, Exception):
+            raise
         if state.get("rihla.debug") or not _is_expected(error):
             sys.stderr.write(hidden(traceback.format_exc()))
             return 1

@@ -37,8 +37,10 @@ def init(file: str, out: Path | None, source: str | None) -> None:
     What cannot be guessed is a comment that says so. --out never writes over a file.
     """
     from streams.errors import RihlaError
+    from streams.sources.files import require_file
     from streams.sources.mapping.propose import propose
 
+    require_file(file)
     if out is not None and out.exists():
         raise RihlaError(f"{out} is there already, and init writes over nothing")
     text = propose(file, source or Path(file).name.partition(".")[0] or "source")
@@ -60,7 +62,7 @@ def init(file: str, out: Path | None, source: str | None) -> None:
 )
 def check(file: str, mapping: str) -> int:
     """Read all of FILE and say what --mapping makes of it. Nothing is sent, nothing is written."""
-    from streams.sources.adapters import require_file
+    from streams.sources.files import require_file
     from streams.sources.mapping.check import check_file
     from streams.sources.mapping.model import load
 

@@ -24,9 +24,16 @@ class Secret(click.Option):
         return secret(str(self.envvar)) or None
 
 
+def _folder(ctx: click.Context, parameter: click.Parameter, value: Path) -> Path:
+    if value.exists() and not value.is_dir():  # a device, a pipe: click looks for plain files alone
+        raise click.BadParameter(f"{value} is no folder")
+    return value
+
+
 data = click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
+    callback=_folder,
     default=DEFAULT_DATA,
     envvar="RIHLA_DATA",
     show_envvar=True,

@@ -83,6 +83,7 @@ def verify(
     from contextlib import closing
 
     from sinks.clickhouse.client import connect
+    from streams.registries import registry_of
     from streams.verify import store
     from streams.verify import verify as verification
 
@@ -91,6 +92,7 @@ def verify(
         report = verification.verify(
             client,
             _reader(settings(kafka)) if source == "topics" else None,
+            registry=registry_of(settings(kafka)),
             settle=0.0 if at_rest else settle,
             say=lambda text: click.echo(f"{text} ...", err=True),
         )
@@ -152,6 +154,12 @@ def _show(report: Report, limit: int) -> None:
     console.print(f"\nrecomputed from {report.events:,} interactions in {report.seconds:.1f} s")
     if report.moving.height:
         console.print(f"{report.moving['key'].n_unique():,} rows were still changing, and are not judged")
+    if report.unheard:
+        console.print(
+            f"{report.unheard:,} rows differ and are not judged: news of who is who, or parts, of their customers "
+            "could not be processed (dead letters of identities and parts); rihla restore sends them again",
+            soft_wrap=True,
+        )
     number = report.differences.height
     if not number:
         console.print(Text("No differences.", style="green"))
@@ -183,6 +191,7 @@ def _as_json(report: Report, limit: int) -> str:
             },
             "differences": report.differences.height,
             "missed": report.missed,
+            "unheard": report.unheard,
             "moving": report.moving.height,
             "shown": report.differences.head(limit).to_dicts(),
             "looks": report.looks,

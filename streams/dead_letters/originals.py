@@ -1,4 +1,4 @@
-"""The records of dead letters that were cut, whole, from where they were refused."""
+"""The records of dead letters that were cut or masked, whole, from where they were refused."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 
 import polars as pl
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError, UnsupportedCodecError
 
 from streams.kafka import clients
-from streams.model.dead_letter import FILE, is_cut
+from streams.model.dead_letter import FILE, is_cut, is_masked, shows
 from streams.settings import Settings
 
 PATIENCE = 60.0
@@ -24,36 +24,30 @@ def batches_of(details: list[str]) -> list[bool]:
 
 
 async def originals(settings: Settings, letters: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Letters of one topic, those that were cut with the key and payload that they were cut from.
+    """Letters of one topic, those that were cut or masked with the key and payload of their record.
 
     letters: with topic, partition, offset, key, payload and detail. Returns those that can be sent, and how many
-    cannot, by why. Raises aiokafka's errors where the broker does not answer.
+    cannot, by why. One that was masked and not cut can be sent as it is, where the topic does not hold its record any
+    more. Raises aiokafka's errors where the broker does not answer.
     """
     left: dict[str, int] = {}
     unreadable = pl.Series(batches_of(letters["detail"].to_list()), dtype=pl.Boolean)
     if count := int(unreadable.sum()):
         left[UNREADABLE] = count
         letters = letters.filter(~unreadable)
-    cut = [row for row, detail in enumerate(letters["detail"].to_list()) if is_cut(detail)]
-    if not cut:
+    details = letters["detail"].to_list()
+    wanted = [row for row, detail in enumerate(details) if is_cut(detail) or is_masked(detail)]
+    if not wanted:
         return letters, left
     keys, payloads = letters["key"].to_list(), letters["payload"].to_list()
+    found = await _records(settings, letters, wanted)
     lost = set[int]()
-    if letters["topic"][0].startswith(FILE):
-        lost = set(cut)  # of lines only the beginning was ever kept
-    else:
-        consumer = clients.consumer(settings, group_id=None, auto_offset_reset="none", enable_auto_commit=False)
-        await consumer.start()
-        try:
-            for row in cut:
-                place = TopicPartition(letters["topic"][row], letters["partition"][row])
-                found = await _record(consumer, place, letters["offset"][row])
-                if found is None or not _begins_so(found, (keys[row], payloads[row])):
-                    lost.add(row)
-                else:
-                    keys[row], payloads[row] = found
-        finally:
-            await consumer.stop()
+    for row in wanted:
+        record = found.get(row)
+        if record is not None and shows(details[row], (keys[row], payloads[row]), record):
+            keys[row], payloads[row] = record
+        elif is_cut(details[row]):
+            lost.add(row)
     if lost:
         left[GONE] = len(lost)
     whole = letters.with_columns(
@@ -62,17 +56,42 @@ async def originals(settings: Settings, letters: pl.DataFrame) -> tuple[pl.DataF
     return whole[[row for row in range(letters.height) if row not in lost]], left
 
 
+async def _records(settings: Settings, letters: pl.DataFrame, rows: list[int]) -> dict[int, tuple[bytes | None, bytes]]:
+    """Key and value of what stands at the places of letters, by row; nothing where there is none, or none any more.
+
+    Of lines only the letters are kept, and of records that no topic took; the embedded broker has lost, with its start,
+    those of an earlier epoch.
+    """
+    if letters["topic"][0].startswith(FILE):
+        return {}
+    epochs = letters["epoch"].to_list() if "epoch" in letters.columns else [settings.epoch] * letters.height
+    here = [
+        row
+        for row in rows
+        if letters["partition"][row] >= 0 and (epochs[row] == settings.epoch or not settings.embedded)
+    ]
+    found: dict[int, tuple[bytes | None, bytes]] = {}
+    if not here:
+        return found
+    consumer = clients.consumer(settings, group_id=None, auto_offset_reset="none", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        for row in here:
+            place = TopicPartition(letters["topic"][row], letters["partition"][row])
+            record = await _record(consumer, place, letters["offset"][row])
+            if record is not None:
+                found[row] = record
+    finally:
+        await consumer.stop()
+    return found
+
+
 async def _record(consumer: AIOKafkaConsumer, place: TopicPartition, offset: int) -> tuple[bytes | None, bytes] | None:
     """Key and value of a record; None where the topic does not have it any more."""
     consumer.assign([place])
     try:
         consumer.seek(place, offset)
         record = await asyncio.wait_for(consumer.getone(place), PATIENCE)
-    except (OffsetOutOfRangeError, TimeoutError):
+    except (OffsetOutOfRangeError, CorruptRecordException, UnsupportedCodecError, TimeoutError):
         return None
     return (record.key, record.value or b"") if record.offset == offset else None
-
-
-def _begins_so(whole: tuple[bytes | None, bytes], cut: tuple[bytes | None, bytes]) -> bool:
-    """Whether a letter was cut from this record, and not from one that stood there before a topic was made anew."""
-    return (whole[0] or b"").startswith(cut[0] or b"") and whole[1].startswith(cut[1])

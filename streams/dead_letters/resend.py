@@ -53,7 +53,10 @@ class Letters:
             f"""
             SELECT
                 toString(topic) AS topic, partition, offset, epoch, cityHash64(payload) AS payload_hash,
-                hex(sipHash128(isNull(key), ifNull(key, ''), payload)) AS content, toString(reason) AS reason, attempts,
+                if(
+                    empty(payload), concat(toString(partition), ':', toString(offset), ':', toString(epoch)),
+                    hex(sipHash128(isNull(key), ifNull(key, ''), payload))
+                ) AS content, toString(reason) AS reason, attempts,
                 toUnixTimestamp64Milli(failed_at) AS failed_at,
                 toInt64(length(payload) + length(ifNull(key, ''))) AS bytes,
                 ({", ".join(NAME)}) IN (SELECT {", ".join(NAME)} FROM replays_store) AS replayed
@@ -115,7 +118,7 @@ class Sender:
         self._feeder = Feeder(producer, settings, registry_of(settings))
 
     async def original(self, letters: pl.DataFrame, done: Replayed) -> pl.DataFrame:
-        """Letters of one topic, those that were cut as they were before; what cannot be had so is left, and counted."""
+        """Letters of one topic, those that were cut or masked as their records are; what cannot be had is counted."""
         whole, left = await originals(self._settings, letters)
         done.kept.update(left)
         large = (pl.col("payload").bin.size() + pl.col("key").bin.size().fill_null(0)) > MAX_BYTES

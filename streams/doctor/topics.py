@@ -11,8 +11,7 @@ from aiokafka.errors import for_code
 
 from streams.doctor.finding import Finding, Verdict
 from streams.kafka import topic_checks
-from streams.kafka.retention import alter
-from streams.kafka.topics import config_of
+from streams.kafka.topics import alter, config_of
 from streams.settings import Settings
 from streams.topology import TOPICS, Topic
 

@@ -111,7 +111,7 @@ class Kafka(BrokerProcess):
             raise BrokerError(f"{self.name} needs Java 17 or later (no `java` on the PATH)")
         jars = ensure_jars() if self._jars is None else self._jars
         logging = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
-        return [java, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=4", logging, "-cp", f"{jars}/*"]
+        return [java, "-XX:+UseSerialGC", logging, "-cp", f"{jars}/*"]
 
 
 def ensure_jars() -> Path:

@@ -207,6 +207,11 @@ class Pipeline:
         self.client = await asyncio.to_thread(connect, self.settings.clickhouse, self.settings.database)
         self._stack.callback(self.client.close)
         partitions = await ensure_topics(self.settings)
+        there = partitions[self.settings.topic("interactions")]
+        if there != self.settings.partitions:
+            if ENVIRONMENT_PREFIX + "PARTITIONS" in os.environ:
+                self._say(f"topics have {there} partitions, whatever RIHLA_PARTITIONS={self.settings.partitions} says")
+            self.settings = replace(self.settings, partitions=there)
         self.producer = await self._stack.enter_async_context(producing(self.settings))
         fresh = await _hold_nothing(self.settings, partitions)
         to_restore = await self._continue_history(fresh)

@@ -14,7 +14,7 @@ from streams.clock import now_ms
 from streams.enrich.enriched import Enriched
 from streams.enrich.link_cache import Pair, SentLinks
 from streams.enrich.transform import Enricher
-from streams.kafka.batch_producer import larger_than
+from streams.kafka.batch_producer import larger_than, too_long
 from streams.kafka.fetch import TRANSACTIONAL
 from streams.kafka.progress import Records
 from streams.kafka.transport import RecordBatch
@@ -24,7 +24,7 @@ from streams.model.normal import Nobody
 from streams.settings import Settings
 from streams.text.language import SCORED
 from streams.worker.batching import gather
-from streams.worker.io import Edge, too_long
+from streams.worker.io import Edge
 from streams.worker.sift import Fault, sift
 
 BYTES_AT_ONCE = 16 << 20
@@ -76,7 +76,7 @@ def create(app: Any, settings: Settings) -> Edge:
             details = {enriched.rows[row]: too_long("interactions", enriched.values[row], room) for row in large}
             enriched = enricher.enrich(_without(values, details), now)
             enriched.refused = [
-                (at, "too_long", details[at]) if at in details else (at, reason, detail)
+                (at, dead_letter.TOO_LONG, details[at]) if at in details else (at, reason, detail)
                 for at, reason, detail in enriched.refused
             ]
         links = sent.new(enriched.links)

@@ -11,8 +11,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.decode import BatchDecoder
 from schemas.registry import Registry
+from streams import metrics
 from streams.erasure.erased import Erased, Erasure
 from streams.kafka import clients
+from streams.kafka.fetch import hand_out_columns
+from streams.kafka.record_batch import Columns
 from streams.settings import Settings
 
 TOPIC = "erasures"
@@ -44,6 +47,7 @@ class Follower:
         partition = TopicPartition(self._settings.topic(TOPIC), 0)
         self._consumer = clients.consumer(self._settings, group_id=None, enable_auto_commit=False)
         await self._consumer.start()
+        hand_out_columns(self._consumer)
         # Records come singly, so that the end is right with the embedded broker, too. It is asked for before there is
         # a fetch that waits for records: that broker answers what comes on one connection in turn.
         end = (await self._consumer.end_offsets([partition]))[partition]
@@ -71,8 +75,15 @@ class Follower:
             await self._failed(exc)
 
     async def _take(self, consumer: AIOKafkaConsumer) -> None:
-        for records in (await consumer.getmany(timeout_ms=WAIT_MS)).values():
-            decoded = self._decoder.decode([record.value for record in records])
+        found: dict[TopicPartition, Columns] = await consumer.getmany(timeout_ms=WAIT_MS)
+        for tp, records in found.items():
+            decoded = self._decoder.decode(records.values)
             for position, detail in decoded.errors:
-                log.error("erasures, offset %d: %s", records[position].offset, detail)
+                if position in records.unreadable:
+                    detail = records.unreadable[position].detail
+                    metrics.BATCHES_UNREADABLE.labels(tp.topic).inc()
+                log.error(
+                    "%s, offset %d: %s; who was erased by it is not refused: rihla forget has to be called again",
+                    tp.topic, records.offsets[position], detail,
+                )  # fmt: skip
             self._erased.add(Erasure(*row) for row in decoded.frame.iter_rows())

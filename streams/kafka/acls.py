@@ -113,11 +113,12 @@ def acls(settings: Settings, who: str, *, create: bool = True) -> list[Acl]:
         found.add(Acl(GROUP, group, READ))
         for table in access.changelogs:
             changelog = f"{group}-{table}-changelog"
-            found |= {Acl(TOPIC, changelog, operation) for operation in (READ, WRITE, *([CREATE] if create else []))}
+            operations = (READ, WRITE, DESCRIBE_CONFIGS, *([CREATE] if create else []))
+            found |= {Acl(TOPIC, changelog, operation) for operation in operations}
     if access.whole:
         both = (prefix, f"{settings.prefix}-")
-        operations = (READ, WRITE, CREATE, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS)
-        found |= {Acl(TOPIC, start, operation, True) for start in both for operation in operations}
+        all_of_them = (READ, WRITE, CREATE, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS)
+        found |= {Acl(TOPIC, start, operation, True) for start in both for operation in all_of_them}
         found |= {Acl(GROUP, f"{settings.prefix}-", operation, True) for operation in (READ, DESCRIBE, DELETE)}
     return sorted(found)
 

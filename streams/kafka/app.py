@@ -27,6 +27,7 @@ __all__ = ["App", "build", "configure_logging", "ensure_topics", "run_worker"]
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 LOUD = ("faust", "mode", "aiokafka")  # libraries whose news are warnings and above
+QUIET = ("urllib3", "clickhouse_connect")  # libraries that warn of what we say in a sentence
 SAID_AGAIN_AFTER = 10.0  # seconds; while a broker is away aiokafka says so many times a second
 
 QUEUED_BATCHES = 8  # per agent: enough to decode one while the next is fetched
@@ -156,6 +157,8 @@ def configure_logging(level: int = logging.INFO) -> None:
     mask_handlers()
     for name in LOUD:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(level, logging.ERROR))
 
 
 def run_worker(app: App, *services: Any) -> int:

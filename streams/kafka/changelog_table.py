@@ -161,6 +161,10 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         held = self._held.get(partition) or self._read.get(partition)
         return None if held is None else held.read
 
+    async def room(self) -> int:
+        """Bytes that a key and its value may have together: the changelog takes no larger ones."""
+        return await self._writer().room() - TERM.size
+
     def written(self, partition: int) -> range:
         """The changelog offsets written from the beginning of this worker's unbroken hold up to the last flush()."""
         held = self._owned(partition)
@@ -393,6 +397,12 @@ def _apply(state: _Partition, records: Columns, mark: int, merge: Merge | None) 
     size, unpack = TERM.size, TERM.unpack_from
     pop, get = data.pop, data.get
     changed = False
+    for unreadable in records.unreadable.values():
+        log.error(
+            "a changelog: %s; the keys in it are as they were before (rihla verify tells what differs, rihla restore "
+            "--anew builds all state again)",
+            unreadable.detail,
+        )
     for at, (offset, key, value) in enumerate(zip(records.offsets, records.keys, records.values, strict=True)):
         if offset >= mark:
             break

@@ -15,6 +15,7 @@ from itertools import islice
 from streams.errors import RihlaError
 from streams.kafka.partitioner import partitions_of
 from streams.settings import Settings
+from streams.topology import WORKERS
 
 TOGETHER = ("interactions", "identities", "parts", "recalls")
 """Topics, without prefix, of as many partitions as the changelog of stitch's state."""
@@ -37,6 +38,11 @@ class LayoutError(RihlaError):
 def changelog(settings: Settings) -> str:
     """Full name of the changelog of stitch's state."""
     return f"{settings.group('stitch')}-state-changelog"
+
+
+def changelogs(settings: Settings) -> list[str]:
+    """Full names of the changelogs of all workers' states."""
+    return [f"{settings.group(worker.name)}-{table}-changelog" for worker in WORKERS for table in worker.state]
 
 
 def misfit(partitions: Mapping[str, int], settings: Settings) -> LayoutError | None:
@@ -98,4 +104,4 @@ def check_places(partition: int, count: int, keys: Iterable[bytes]) -> None:
 
 def strays_of(partition: int, count: int, keys: Sequence[bytes]) -> int:
     """How many keys belong to another partition than this one, of `count`."""
-    return int((partitions_of(keys, count) != partition).sum()) if keys else 0
+    return sum(place != partition for place in partitions_of(keys, count))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from streams.kafka.topics import config_of
+from streams.kafka import layout
+from streams.kafka.topics import CHANGELOG, alter, config_of
 from streams.settings import Settings
 from streams.topology import CHANNEL_TOPICS, TOPICS
 
@@ -32,25 +33,19 @@ def faults(settings: Settings, configs: Mapping[str, Mapping[str, str]]) -> list
     Topics and settings that are not among them are taken for right.
     """
     found = []
-    for topic in TOPICS:
-        name = settings.topic(topic.name)
-        wanted, actual = config_of(topic), configs.get(name, {})
+    changelogs = layout.changelogs(settings)
+    every = {settings.topic(topic.name): config_of(topic) for topic in TOPICS} | dict.fromkeys(changelogs, CHANGELOG)
+    for name, wanted in every.items():
+        actual = configs.get(name, {})
         wrong = {key: value for key, value in wanted.items() if key in actual and _worse(key, value, actual[key])}
         if not wrong:
             continue
         what = ", ".join(f"{key} is {actual[key]}, and should be {value}" for key, value in sorted(wrong.items()))
         remedy = alter(settings, name, dict(sorted(wrong.items())))
-        found.append(Fault(name, what + _because(wrong), remedy, grave=bool(wrong.keys() - {_TYPE, _SIZE})))
+        refused = name in changelogs and _SIZE in wrong
+        why = ": a state may be larger, so its worker does not start" if refused else _because(wrong)
+        found.append(Fault(name, what + why, remedy, grave=refused or bool(wrong.keys() - {_TYPE, _SIZE})))
     return found
-
-
-def alter(settings: Settings, name: str, config: Mapping[str, str]) -> str:
-    """The command that sets a topic's settings."""
-    added = ",".join(f"{key}={value}" for key, value in config.items())
-    return (
-        f"kafka-configs.sh --bootstrap-server {settings.broker_list[0]} --alter --entity-type topics "
-        f"--entity-name {name} --add-config {added}"
-    )
 
 
 _TYPE, _SIZE = "message.timestamp.type", "max.message.bytes"

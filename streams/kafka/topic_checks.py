@@ -12,6 +12,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAuthorizatio
 from streams import topology
 from streams.kafka import clients, layout, retention
 from streams.kafka.changelog_table import MARK
+from streams.kafka.fetch import hand_out_columns
 from streams.kafka.topics import layout_of
 from streams.settings import Settings
 from streams.topology import TOPICS
@@ -33,7 +34,8 @@ async def faults(admin: AIOKafkaAdminClient, settings: Settings, there: Collecti
         found.append(retention.Fault("topics", str(wrong), wrong.hint or "", grave=True))
     names = {topic.name: name for topic in TOPICS if (name := settings.topic(topic.name)) in there}
     if not settings.embedded:  # which has no settings, and deletes nothing
-        found += retention.faults(settings, await _configs(admin, list(names.values())))
+        changelogs = sorted({*layout.changelogs(settings)} & {*there})
+        found += retention.faults(settings, await _configs(admin, [*names.values(), *changelogs]))
     return found + retention.missed(settings, await _standing(admin, settings, names, there))
 
 
@@ -51,6 +53,7 @@ async def strays(settings: Settings, partitions: Mapping[str, int]) -> layout.La
     consumer = clients.consumer(settings, enable_auto_commit=False, max_partition_fetch_bytes=LOOKED_AT_BYTES)
     await consumer.start()
     try:
+        hand_out_columns(consumer)
         every = [TopicPartition(changelog, number) for number in range(count)]
         begins, ends = await consumer.beginning_offsets(every), await consumer.end_offsets(every)
         for tp in every:
@@ -59,7 +62,7 @@ async def strays(settings: Settings, partitions: Mapping[str, int]) -> layout.La
             consumer.assign([tp])
             consumer.seek(tp, begins[tp])
             found = await consumer.getmany(tp, timeout_ms=LOOK_MS, max_records=layout.SAMPLE)
-            keys = {record.key for records in found.values() for record in records if record.key and record.key != MARK}
+            keys = {key for records in found.values() for key in records.keys if key and key != MARK}
             try:
                 layout.check_places(tp.partition, count, keys)
             except layout.LayoutError as error:
@@ -86,6 +89,8 @@ async def _standing(
 ) -> dict[tuple[str, str, int], retention.Standing]:
     described = await admin.describe_topics(list(names.values())) if names else []
     every = [TopicPartition(topic["topic"], p["partition"]) for topic in described for p in topic["partitions"]]
+    if not every:
+        return {}
     consumer = clients.consumer(settings, enable_auto_commit=False)
     await consumer.start()
     try:

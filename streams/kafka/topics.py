@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     KafkaConnectionError,
@@ -18,6 +19,7 @@ from aiokafka.errors import (
 
 from streams.errors import RihlaError
 from streams.kafka import clients, layout
+from streams.kafka.limits import MAX_MESSAGE_BYTES
 from streams.settings import Settings
 from streams.topology import CHANNEL_TOPICS, TOPICS, Retention, Topic
 
@@ -40,7 +42,7 @@ _KEPT: dict[Retention, dict[str, str]] = {
     "for ever": FOREVER,
     "latest by key": LATEST_BY_KEY,
 }
-ROOMY = {"max.message.bytes": str(16 << 20)}
+ROOMY = {MAX_MESSAGE_BYTES: str(16 << 20)}
 """Of what workers write: an interaction, and a dead letter, is somewhat larger than the record that it is made of."""
 AS_PRODUCED = {"compression.type": "producer"}
 """Whatever a broker's own default is: what it compresses anew costs it time, and everybody reads every codec."""
@@ -102,7 +104,7 @@ async def ensure_changelogs(settings: Settings, changelogs: Mapping[str, int]) -
 
     Faust would create them, too, but does not wait until they are seen: a group's first assignment then goes without
     the table, and the worker stands still until the broker is asked again, five minutes later. Raises like
-    ensure_topics.
+    ensure_topics, and TopicError for a changelog that does not take the largest state.
     """
     if not changelogs:
         return
@@ -119,8 +121,27 @@ async def ensure_changelogs(settings: Settings, changelogs: Mapping[str, int]) -
         if missing:
             await _request(admin, missing)
         await shown(admin, list(changelogs))
+        for name in changelogs:
+            await _check_room(admin, settings, name)
     finally:
         await admin.close()
+
+
+async def _check_room(admin: AIOKafkaAdminClient, settings: Settings, changelog: str) -> None:
+    """Raise TopicError where a changelog that others have made does not take the largest state."""
+    if settings.embedded:  # which has no settings
+        return
+    # Where the broker does not tell, a state that turns out too large costs the record that makes it so.
+    taken = None
+    for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, changelog)]):
+        for _error, _message, _kind, _name, entries in response.resources:
+            taken = next((entry[1] for entry in entries or () if entry[0] == MAX_MESSAGE_BYTES), taken)
+    if taken is not None and taken.isdigit() and int(taken) < int(ROOMY[MAX_MESSAGE_BYTES]):
+        raise TopicError(
+            f"{changelog} takes records of {taken} bytes, and a state may have {ROOMY[MAX_MESSAGE_BYTES]}: it could "
+            "not be kept",
+            alter(settings, changelog, ROOMY),
+        )
 
 
 async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic], partitions: int) -> None:
@@ -156,6 +177,15 @@ async def _request(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:
                 )
             why = " ".join([for_code(code).__name__, *map(str, message)])
             raise TopicError(f"topic {name} could not be created: {why}")
+
+
+def alter(settings: Settings, name: str, config: Mapping[str, str]) -> str:
+    """The command that sets a topic's settings."""
+    added = ",".join(f"{key}={value}" for key, value in config.items())
+    return (
+        f"kafka-configs.sh --bootstrap-server {settings.broker_list[0]} --alter --entity-type topics "
+        f"--entity-name {name} --add-config {added}"
+    )
 
 
 async def shown(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Dead letters: what could not be used, whole, with the reason. One envelope for every worker and tool."""
+"""Dead letters: what could not be used, with the reason. One envelope for every worker and tool."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ import polars as pl
 from schemas.records import polars_schema
 from streams.metrics import package_version
 
+UNDECODABLE = "undecodable"
+"""The reason of what no known schema decodes, and of lines that are no events."""
+
 UNPROCESSABLE = "unprocessable"
 """The reason of what makes a worker's own code raise (streams.worker.sift)."""
+
+TOO_LONG = "too_long"
+"""The reason of what is larger than it may be, or than its topic takes."""
 
 EXPIRED = "expired"
 """Reason of a letter about records that were deleted before they were read (streams.kafka.missed)."""
@@ -21,7 +27,7 @@ TRANSACTIONAL = "transactional"
 """Reason of a letter about a record of a transaction on the embedded broker, which cannot say whether that held."""
 
 REASONS = (
-    "undecodable",
+    UNDECODABLE,
     "bad_event_id",
     "no_identifier",
     "clear_identifier",
@@ -29,7 +35,7 @@ REASONS = (
     "bad_survey",
     "bad_money",
     "bad_country",
-    "too_long",
+    TOO_LONG,
     "unstorable",
     UNPROCESSABLE,
     EXPIRED,
@@ -67,10 +73,15 @@ def attempts(headers: Iterable[tuple[str, bytes]]) -> int:
     return 1
 
 
+_MASKS = b'*"'
+KEY_BYTES = 1000
+"""Of the key that a letter without payload shows."""
 ENVELOPE = 200
 """Bytes of a letter besides topic, key, payload and detail, at most."""
 CUT = re.compile(r" \(cut: (\d+) of (\d+) bytes of the payload and (\d+) of (\d+) of the key are here\)$")
 """How the detail of a letter ends that is too large to be kept whole."""
+MASKED = " (personal data in it is masked here)"
+"""In the detail of a letter in which something was masked that the record has in clear: a replay sends the record."""
 DETAIL_BYTES = 2000
 """Of the detail of a letter that is cut."""
 
@@ -94,9 +105,40 @@ def cut_to(letter: DeadLetter, room: int) -> DeadLetter:
     return letter._replace(key=key, payload=payload, detail=f"{detail}{said}", described=True)
 
 
+def showing(letter: DeadLetter, key: bytes | None, payload: bytes | None) -> DeadLetter:
+    """A letter that shows no more than this of its record's key and payload (None: none of it), and says so."""
+    if (key, payload) == (letter.key, letter.payload):
+        return letter
+    if payload is None or (key is None and letter.key is not None):
+        key, shown = (key or b"")[:KEY_BYTES] or None, payload or b""
+        said = _cut(len(shown), len(letter.payload), len(key or b""), len(letter.key or b""))
+        return letter._replace(key=key, payload=shown, detail=f"{_detail(letter)}{MASKED}{said}", described=True)
+    return letter._replace(key=key, payload=payload, detail=letter.detail + MASKED)
+
+
 def is_cut(detail: str) -> bool:
     """Whether a letter of this detail was cut."""
     return CUT.search(detail) is not None
+
+
+def is_masked(detail: str) -> bool:
+    """Whether the record of a letter has in clear what is masked in the letter."""
+    return MASKED in detail
+
+
+def shows(detail: str, letter: tuple[bytes | None, bytes], record: tuple[bytes | None, bytes]) -> bool:
+    """Whether a letter that was cut or masked is of this record, and not of one that stood there before a topic was
+    made anew. letter, record: key and payload; detail: the letter's."""
+    cut = CUT.search(detail)
+    sizes = (len(letter[1]), len(letter[0] or b"")) if cut is None else (int(cut[2]), int(cut[4]))
+    if sizes != (len(record[1]), len(record[0] or b"")):
+        return False
+    return all(_masks(some or b"", whole or b"") for some, whole in zip(letter, record, strict=True))
+
+
+def _masks(some: bytes, whole: bytes) -> bool:
+    """Whether bytes are the first of others, but for asterisks (in quotes, where a number of JSON was)."""
+    return len(some) <= len(whole) and all(a == b or a in _MASKS for a, b in zip(some, whole, strict=False))
 
 
 def _cut(payload: int, of_payload: int, key: int, of_key: int) -> str:

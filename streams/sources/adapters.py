@@ -8,7 +8,7 @@ from pathlib import Path
 
 from streams.sources import hotel_bookings, jsonl
 from streams.sources.events import EventBatch, Source, SourceError
-from streams.sources.files import STDIN
+from streams.sources.files import require_file
 
 DEFAULT = "jsonl"
 _NOT_JSON_LINES = {".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xls", ".xlsb", ".ods"}
@@ -82,12 +82,6 @@ def _mapped(path: str, mapping: str, batch_size: int | None) -> Iterator[EventBa
 
     require_file(path)
     return read(path, load(mapping), batch_size=batch_size or BATCH_ROWS)
-
-
-def require_file(path: str) -> None:
-    """Raises SourceError where there is no such file ("-" is standard input)."""
-    if path != STDIN and (not Path(path).exists() or Path(path).is_dir()):
-        raise SourceError(f"{path}: there is no such file")
 
 
 def _others() -> list[str]:

@@ -7,7 +7,7 @@ said to be. Every line of the input is in exactly one place: a row (or several r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,7 +25,8 @@ class BadLine:
     """One line that cannot be an event; it becomes a dead letter.
 
     file: the path as given, or "<stdin>". line: 1-based. payload: the line's bytes without its line end.
-    reason: one word of the closed list of dead-letter reasons. detail: a sentence that says what is wrong.
+    reason: one word of the closed list of dead-letter reasons. detail: a sentence that says what is wrong. Whoever
+    makes a letter of it masks the personal data in it (streams.text.shown).
     """
 
     file: str
@@ -40,12 +41,15 @@ class EventBatch:
     """Events of one channel in the frame form of its schema, and bad lines met since the batch before.
 
     channel: one of schemas.records.CHANNELS. frame: may be empty where there were bad lines only (the channel then
-    says nothing). bad: in the order of the file.
+    says nothing). bad: in the order of the file. file: as of BadLine; lines: of each row, 1-based, none where the
+    format does not tell them: they name an event that turns out to be larger than its topic takes.
     """
 
     channel: str
     frame: pl.DataFrame
     bad: list[BadLine] = field(default_factory=list)
+    file: str = ""
+    lines: Sequence[int] = ()
 
 
 class Source(Protocol):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
+import orjson
 import polars as pl
 from aiokafka import AIOKafkaProducer
 
@@ -22,16 +22,18 @@ from streams.clock import now_ms
 from streams.kafka import clients
 from streams.kafka.acl_check import require
 from streams.kafka.app import BATCH_BYTES
-from streams.kafka.batch_producer import REQUEST_BYTES, BatchProducer
+from streams.kafka.batch_producer import REQUEST_BYTES, BatchProducer, RecordTooLarge, too_long
 from streams.kafka.topics import ensure_topics
-from streams.model.dead_letter import FILE, DeadLetter, letters_frame
+from streams.model.dead_letter import FILE, TOO_LONG, DeadLetter, cut_to, letters_frame
 from streams.model.subjects import keys_of, subjects
 from streams.registries import registry_of
 from streams.settings import Settings
 from streams.sources.adapters import open_source
-from streams.sources.events import BadLine, EventBatch
+from streams.sources.events import EventBatch
 from streams.sources.files import STDIN, STOP, display_name
 from streams.sources.spelling import Unknown
+from streams.text.scrub import scrub_text
+from streams.text.shown import shown_line
 from streams.topology import DEAD_LETTERS, channel_topic
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -74,14 +76,33 @@ class Fed:
 
 @dataclass(frozen=True)
 class Prepared:
-    """One batch ready to send: topic (without prefix), keys, values; and what it is counted as."""
+    """Events of one channel, encoded, ready to send."""
 
-    topic: str
+    channel: str
+    frame: pl.DataFrame
     keys: Sequence[bytes | None]
     values: list[bytes]
-    counted: dict[str, int]
-    events: pl.DataFrame | None
-    """The events themselves; None for dead letters."""
+    file: str
+    """What its letters call the file, see _identity."""
+    lines: Sequence[int]
+    """Of each event, where the source tells them."""
+
+    def only(self, rows: list[int]) -> Prepared:
+        """Those of the events at these rows."""
+        return replace(
+            self,
+            frame=self.frame[rows],
+            keys=[self.keys[row] for row in rows],
+            values=[self.values[row] for row in rows],
+        )
+
+    def letter(self, row: int, room: int) -> DeadLetter:
+        """The letter of an event that its topic does not take. room: bytes of key and value that it takes."""
+        event = {name: value for name, value in self.frame.row(row, named=True).items() if value not in (None, [])}
+        line = orjson.dumps({"channel": self.channel, **event})
+        detail = too_long(channel_topic(self.channel), self.values[row], room)
+        place = self.lines[row] if self.lines else 0
+        return DeadLetter(f"{FILE}{self.file}", 0, place, None, shown_line(line), TOO_LONG, detail)
 
 
 class Feeder:
@@ -115,55 +136,83 @@ class Feeder:
         check: called before each batch; what it raises ends the feeding.
         Raises what the source raises (SourceError), and aiokafka's errors.
         """
-        prepared = self.prepare(batches)
+        prepared = self._prepare(batches)
         ahead = asyncio.create_task(asyncio.to_thread(next, prepared, None))
         try:
             while (batch := await ahead) is not None:
                 ahead = asyncio.create_task(asyncio.to_thread(next, prepared, None))
                 check()
-                await self.send([batch])
-                if fed is not None:
-                    await asyncio.to_thread(fed, batch.events, len(batch.values))
+                for events, records in await self._send(batch):
+                    if fed is not None:
+                        await asyncio.to_thread(fed, events, records)
         finally:
             STOP.set()  # what is broken off may be waiting for a line
             await asyncio.gather(ahead, return_exceptions=True)
             STOP.clear()
 
-    async def send(self, batches: Sequence[Prepared]) -> None:
-        """Send batches, in order; returns when the broker has acknowledged all. Raises aiokafka's errors."""
-        for batch in batches:
-            await self._outputs[batch.topic].send(batch.keys, batch.values)
-        for batch in batches:
-            await self._outputs[batch.topic].flush()
-            counts = self.fed.bad if batch.events is None else self.fed.events
-            for name, number in batch.counted.items():
-                counts[name] = counts.get(name, 0) + number
+    async def _send(self, batch: Prepared | list[DeadLetter]) -> list[tuple[pl.DataFrame | None, int]]:
+        """Send a batch; returns when the broker has acknowledged all: the events (None: letters), and how many records.
 
-    def prepare(self, batches: Iterator[EventBatch]) -> Iterator[Prepared]:
-        """Encode batches, each when it is asked for, to be sent by `send`. Raises what the source raises."""
+        An event that is larger than its topic takes becomes a letter. Raises aiokafka's errors.
+        """
+        if isinstance(batch, list):
+            return [await self._send_letters(batch)]
+        sent: list[tuple[pl.DataFrame | None, int]] = []
+        output = self._outputs[channel_topic(batch.channel)]
+        large: list[int] = []
+        while len(large) < len(batch.values):
+            fitting = batch.only([row for row in range(len(batch.values)) if row not in large]) if large else batch
+            try:
+                await output.send(fitting.keys, fitting.values)
+                await output.flush()
+            except RecordTooLarge:
+                large = await output.too_large(batch.keys, batch.values)
+                continue
+            self.fed.events[batch.channel] = self.fed.events.get(batch.channel, 0) + len(fitting.values)
+            sent.append((fitting.frame, len(fitting.values)))
+            break
+        if large:
+            room = await output.room()
+            sent.append(await self._send_letters([batch.letter(row, room) for row in large]))
+        return sent
+
+    async def _send_letters(self, letters: list[DeadLetter]) -> tuple[None, int]:
+        output = self._outputs[DEAD_LETTERS]
+        room = await output.room()
+        cut = [cut_to(letter, room) for letter in letters]
+        await output.send([None] * len(cut), self._encoders["dead_letter"].encode(letters_frame(cut, now_ms())))
+        await output.flush()
+        for letter in letters:
+            self.fed.bad[letter.reason] = self.fed.bad.get(letter.reason, 0) + 1
+        return None, len(letters)
+
+    def _prepare(self, batches: Iterator[EventBatch]) -> Iterator[Prepared | list[DeadLetter]]:
+        """Encode batches, each when it is asked for, to be sent by `_send`. Raises what the source raises."""
         opened = datetime.now(UTC).isoformat(timespec="seconds")
         for batch in batches:
             if batch.bad:
-                yield self._dead_letters(batch.bad, opened)
+                yield [
+                    DeadLetter(
+                        f"{FILE}{_identity(line.file, opened)}",
+                        0,
+                        line.line,
+                        None,
+                        shown_line(line.payload),
+                        line.reason,
+                        scrub_text(line.detail),
+                    )
+                    for line in batch.bad
+                ]
             if batch.frame.height:
                 self.fed.unknown.add(batch.frame)
                 yield Prepared(
-                    channel_topic(batch.channel),
+                    batch.channel,
+                    batch.frame,
                     keys_of(subjects(batch.frame)),
                     self._encoders[batch.channel].encode(batch.frame),
-                    {batch.channel: batch.frame.height},
-                    batch.frame,
+                    _identity(batch.file, opened),
+                    batch.lines,
                 )
-
-    def _dead_letters(self, bad: list[BadLine], opened: str) -> Prepared:
-        letters = (
-            DeadLetter(
-                f"{FILE}{_identity(line.file, opened)}", 0, line.line, None, line.payload, line.reason, line.detail
-            )
-            for line in bad
-        )
-        values = self._encoders["dead_letter"].encode(letters_frame(letters, now_ms()))
-        return Prepared(DEAD_LETTERS, [None] * len(bad), values, dict(Counter(line.reason for line in bad)), None)
 
 
 def _identity(file: str, opened: str) -> str:

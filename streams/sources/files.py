@@ -16,6 +16,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import IO, Final
 
 from streams.sources.events import SourceError
@@ -46,6 +47,16 @@ class LongLine(bytes):
 def display_name(path: str) -> str:
     """How a file is called in messages and dead letters."""
     return "<stdin>" if path == STDIN else path
+
+
+def require_file(path: str) -> None:
+    """Raises SourceError where there is no such file ("-" is standard input), or it is a folder."""
+    if path == STDIN:
+        return
+    if Path(path).is_dir():
+        raise SourceError(f"{path}: this is a folder; name the files in it, {Path(path) / '*'} for all of them")
+    if not Path(path).exists():
+        raise SourceError(f"{path}: there is no such file")
 
 
 def read_lines(path: str, batch_size: int) -> Iterator[tuple[int, list[bytes]]]:

@@ -112,7 +112,7 @@ def _batches(name: str, header: list[str], first: int, lines: list[bytes], by_co
     if good.height:
         contents = (b"%d\n%s" % (n, lines[at]) for at, n in good.select("offset", "number").iter_rows())
         for channel, frame in booking_events(good, row_keys(contents), by_company):
-            yield EventBatch(channel, frame, bad)
+            yield EventBatch(channel, frame, bad, name)
             bad = []
     if bad:
         yield EventBatch("booking", empty("booking"), bad)

@@ -24,8 +24,6 @@ import orjson
 import polars as pl
 
 from schemas.records import CHANNELS, empty, fields, polars_schema
-from streams.model.mask import masked
-from streams.model.normal import Nobody, secrets
 from streams.sources.events import BadLine, EventBatch
 from streams.sources.files import LongLine, display_name, read_lines
 from streams.sources.rows import INT64_MAX, INT64_MIN, row_type, rows_to_frame
@@ -75,18 +73,21 @@ def parse(chunks: Iterable[tuple[int, Sequence[bytes]]], name: str, source: str 
     """
     for first, lines in chunks:
         rows: dict[type, list[Any]] = {row_type(channel): [] for channel in CHANNELS}
+        places: dict[type, list[int]] = {of: [] for of in rows}
         bad: list[BadLine] = []
         for offset, line in enumerate(lines):
             try:
                 if isinstance(line, LongLine):
                     raise _too_long(line)
                 if (row := row_of(line, any_id=source is not None)) is not None:
-                    rows[type(row)].append(row)
+                    of = type(row)
+                    rows[of].append(row)
+                    places[of].append(first + offset)
             except NotAnEvent as error:
-                bad.append(BadLine(name, first + offset, _shown(line), error.reason, error.detail))
+                bad.append(BadLine(name, first + offset, bytes(line), error.reason, error.detail))
         if source is not None:
             give_uuids(chain.from_iterable(rows.values()), source)
-        yield from _batches(rows, bad)
+        yield from _batches(name, rows, places, bad)
 
 
 def row_of(line: bytes, *, any_id: bool = False) -> Any:
@@ -108,11 +109,14 @@ def row_of(line: bytes, *, any_id: bool = False) -> Any:
     return row
 
 
-def _batches(rows: dict[type, list[Any]], bad: list[BadLine]) -> Iterator[EventBatch]:
+def _batches(
+    name: str, rows: dict[type, list[Any]], places: dict[type, list[int]], bad: list[BadLine]
+) -> Iterator[EventBatch]:
     """The rows of each channel that has some; the bad lines go with the first of them."""
     for channel in CHANNELS:
         if some := rows[row_type(channel)]:
-            yield EventBatch(channel, respelled(rows_to_frame(channel, some)), bad)
+            frame = respelled(rows_to_frame(channel, some))
+            yield EventBatch(channel, frame, bad, name, places[row_type(channel)])
             bad = []
     if bad:
         yield EventBatch(CHANNELS[0], empty(CHANNELS[0]), bad)
@@ -174,49 +178,6 @@ def row_of_object(event: Any, *, any_id: bool = False) -> Any:
         raise NotAnEvent(_reason(str(error)), f"not a {channel} event: {error}") from None
     row.occurred_at = epoch_milliseconds(row.occurred_at)
     return row
-
-
-def _shown(line: bytes) -> bytes:
-    """A line as it may be shown: without what its identifiers, or its booking reference, say in clear of a person."""
-    try:
-        event = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return bytes(line)
-    if not isinstance(event, dict):
-        return bytes(line)
-    reference = event.get("booking_ref")
-    pairs = _pairs(event.get("ids"))
-    hidden = secrets(pairs, reference if isinstance(reference, str) else None, _nobody())
-    return masked(bytes(line), hidden) if hidden else bytes(line)
-
-
-def _pairs(ids: Any) -> list[tuple[str, str]]:
-    """Kind and value of what stands where identifiers belong, whatever its form: one where many belong, a list ..."""
-    pairs = []
-    for one in ids if isinstance(ids, list) else [ids]:
-        said = one if isinstance(one, dict) else {"value": one}
-        kind = said.get("kind")
-        pairs += [(kind if isinstance(kind, str) else "", value) for value in _texts(said.get("value"))]
-    return pairs
-
-
-def _texts(value: Any) -> list[str]:
-    """All texts and numbers in a value of JSON, as text."""
-    found, rest = [], [value]
-    while rest:
-        value = rest.pop()
-        if isinstance(value, dict):
-            rest += value.values()
-        elif isinstance(value, list):
-            rest += value
-        elif value is not None:
-            found.append(str(value))
-    return found
-
-
-@cache
-def _nobody() -> Nobody:
-    return Nobody()
 
 
 def _too_long(line: LongLine) -> NotAnEvent:

@@ -14,8 +14,8 @@ from streams import metrics
 from streams.alerts import rules, tally
 from streams.alerts.ticker import EVERY, Ticker
 from streams.clock import now_ms
-from streams.kafka.batch_producer import REQUEST_BYTES, check_sizes
-from streams.kafka.changelog_table import TERM, BatchTable
+from streams.kafka.batch_producer import RECORD_OVERHEAD, REQUEST_BYTES, check_sizes
+from streams.kafka.changelog_table import BatchTable
 from streams.kafka.layout import check_places
 from streams.kafka.transport import OwnershipLost, RecordBatch
 from streams.settings import Settings
@@ -129,6 +129,13 @@ def create(app: Any, settings: Settings) -> Edge:
     reader = Reader(edge, topics, watching)
     working = asyncio.Lock()  # a batch or a turn of timers at a time: both write the same states and outputs
 
+    limit = REQUEST_BYTES
+
+    async def look_at_room() -> None:
+        """Note how large a state may be; the broker is asked once."""
+        nonlocal limit
+        limit = await table.room() + RECORD_OVERHEAD
+
     def fold_in(group: Group, partition: int, messages: Messages, outgoing: Outgoing) -> list[Turn]:
         load, published = partial(table.get, partition), table.written(partition)
         since = group.since[partition]
@@ -161,7 +168,7 @@ def create(app: Any, settings: Settings) -> Edge:
     def put(partition: int, changes: Changes, since: int, outgoing: Outgoing) -> Turn:
         """Put changes into the table and into `outgoing`. Where it raises, it has put none."""
         encoded, states = outgoing.encoded(changes), changes.states
-        check_sizes(states.keys(), states.values(), REQUEST_BYTES - TERM.size)
+        check_sizes(states.keys(), states.values(), limit)
         for key, state in states.items():
             table.put(partition, key, state)
         outgoing.add(encoded, since)
@@ -216,6 +223,7 @@ def create(app: Any, settings: Settings) -> Edge:
         async with working:
             began = time.perf_counter()
             watching.now = now_ms()
+            await look_at_room()
             group = reader.read(batches)
             if group.restored:
                 ticker.restoring()
@@ -239,6 +247,7 @@ def create(app: Any, settings: Settings) -> Edge:
     async def fire(partition: int, keys: list[bytes], until: int) -> None:
         async with working:
             watching.now = now_ms()
+            await look_at_room()
             outgoing = Outgoing(edge.encode)
 
             def work(some: range) -> Turn:

@@ -268,23 +268,45 @@ def scrub_text(text: str) -> str:
         and (text.isascii() or not (" دوت " in text or " نقطة " in text or " ڈاٹ " in text))
     ):
         return text
-    while True:
-        look, digits = _may_hold(text)
-        if not look:
-            return text
-        shown, places = plain(text)
-        spans = sorted(_found(shown, digits))
-        if not spans:
-            return text
+    while spans := _spans(text):
         pieces, at = [], 0
         for start, end, marker in spans:
-            if places is not None:
-                start, end = places[start], places[end - 1] + 1
-            while end < len(text) and _goes_with(text[end]):
-                end += 1
             pieces += [text[at:start], marker]
             at = end
         text = "".join(pieces) + text[at:]
+    return text
+
+
+def cover_text(text: str) -> str:
+    """The text with asterisks in the place of personal data, as many as it has octets there in UTF-8.
+
+    For what must keep its length: a payload that a dead letter shows.
+    """
+    while spans := _spans(text):
+        before, at, pieces = text, 0, list[str]()
+        for start, end, _ in spans:
+            pieces += [text[at:start], "*" * len(text[start:end].encode("utf-8", "surrogatepass"))]
+            at = end
+        text = "".join(pieces) + text[at:]
+        if text == before:  # asterisks are nothing that is looked for
+            break
+    return text
+
+
+def _spans(text: str) -> list[Span]:
+    """Where personal data stands in a text, in order, and the marker of each."""
+    look, digits = _may_hold(text)
+    if not look:
+        return []
+    shown, places = plain(text)
+    found = []
+    for start, end, marker in sorted(_found(shown, digits)):
+        if places is not None:
+            start, end = places[start], places[end - 1] + 1
+        while end < len(text) and _goes_with(text[end]):
+            end += 1
+        found.append((start, end, marker))
+    return found
 
 
 def _goes_with(character: str) -> bool:

@@ -10,9 +10,10 @@ import polars as pl
 
 from schemas.decode import BatchDecoder
 from schemas.records import fields, polars_schema
-from schemas.registry import LocalRegistry
+from schemas.registry import Registry, RegistryError
+from sinks.clickhouse.migrate import pending
 from streams.errors import RihlaError
-from streams.model.dead_letter import EXPIRED, UNPROCESSABLE
+from streams.model.dead_letter import EXPIRED, UNDECODABLE, UNPROCESSABLE
 from streams.verify import units
 from streams.verify.recompute import COLUMNS
 
@@ -54,7 +55,7 @@ _SELECTED = {
 
 
 def check(client: Any, database: str) -> None:
-    """Raise RihlaError unless the database has the tables."""
+    """Raise RihlaError unless the database has the tables, as this version has them."""
     answer = client.query(
         "SELECT name FROM system.tables WHERE database = {database:String}", parameters={"database": database}
     )
@@ -63,6 +64,11 @@ def check(client: Any, database: str) -> None:
         raise RihlaError(
             f"there is no {database}.{missing[0]} in that ClickHouse",
             "is --database right? rihla migrate makes what is missing on a server, rihla run or rihla up in a folder",
+        )
+    if older := pending(client, database):
+        raise RihlaError(
+            f"the tables in {database} are of an older version of Rihla, which lacks {older[0].name}",
+            "rihla migrate brings those of a server up to date, rihla up those of a folder",
         )
 
 
@@ -78,31 +84,56 @@ def left_out(client: Any) -> pl.DataFrame:
     return _read(client, table, dict.fromkeys(("subject", "event_id"), pl.String()))
 
 
-def refused(client: Any, record: str, topic: str, reasons: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
-    """What records of this history say that became dead letters and were not replayed.
+class Letters:
+    """The dead letters of this history that were not replayed.
 
-    record: their schema. topic: its name without prefix. reasons: of these. columns: of the record, in frame form.
+    registry: knows the schemas of the records in them. unread: how many could not be read, as it does not.
     """
-    rows = client.query(
-        "SELECT base64Encode(payload) FROM dead_letters_store FINAL "
-        "WHERE endsWith(topic, {topic:String}) AND reason IN {reasons:Array(String)} "
-        f"AND epoch = (SELECT max(epoch) FROM {STORE}) AND (topic, partition, offset, epoch, payload_hash) NOT IN "
-        "(SELECT topic, partition, offset, epoch, payload_hash FROM replays_store)",
-        {"topic": f".{topic}", "reasons": list(reasons)},
-    ).result_rows
-    payloads = [b64decode(payload) for (payload,) in rows]
-    return BatchDecoder(record, LocalRegistry()).decode(payloads, columns).frame
 
+    def __init__(self, client: Any, registry: Registry) -> None:
+        self._client, self._registry = client, registry
+        self.unread: dict[str, str] = {}
+        """Topic: why letters of it cannot be read."""
 
-def left_out_links(client: Any) -> set[tuple[str, str]]:
-    """The links (subject, identifier) that identity could not process."""
-    return set(refused(client, "link", "links", [UNPROCESSABLE], ["subject", "identifier"]).iter_rows())
+    def _letters(self, topic: str, reasons: Sequence[str]) -> list[tuple[str, bytes]]:
+        """Key and payload of each letter of a topic (its name without prefix)."""
+        rows = self._client.query(
+            "SELECT base64Encode(ifNull(key, '')), base64Encode(payload) FROM dead_letters_store FINAL "
+            "WHERE endsWith(topic, {topic:String}) AND reason IN {reasons:Array(String)} "
+            f"AND epoch = (SELECT max(epoch) FROM {STORE}) AND (topic, partition, offset, epoch, payload_hash) NOT IN "
+            "(SELECT topic, partition, offset, epoch, payload_hash FROM replays_store)",
+            {"topic": f".{topic}", "reasons": list(reasons)},
+        ).result_rows
+        return [(b64decode(key).decode("utf-8", "replace"), b64decode(payload)) for key, payload in rows]
 
+    def refused(self, record: str, topic: str, reasons: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
+        """What the records say, `columns` in frame form. record: their schema. Raises RihlaError where the registry
+        does not answer."""
+        payloads = [payload for _, payload in self._letters(topic, reasons)]
+        try:
+            decoded = BatchDecoder(record, self._registry).decode(payloads, columns)
+        except RegistryError as error:
+            raise RihlaError(
+                f"dead letters of {topic} cannot be read, and are part of what is verified: {error}",
+                "is --registry right, and does it answer?",
+            ) from error
+        if decoded.errors:
+            self.unread[topic] = f"{len(decoded.errors)} dead letters of {topic} cannot be read: {decoded.errors[0][1]}"
+        return decoded.frame
 
-def not_stored(client: Any, stored: pl.DataFrame) -> pl.DataFrame:
-    """The interactions that the sink could not store, as `interactions` has the others (`stored`)."""
-    found = refused(client, "interaction", "interactions", [UNPROCESSABLE, "unstorable"], _LOG)
-    return found.join(stored, on=["subject", "event_id"], how="anti").unique(["subject", "event_id"], keep="first")
+    def links(self) -> set[tuple[str, str]]:
+        """The links (subject, identifier) that identity could not process."""
+        return set(self.refused("link", "links", [UNPROCESSABLE], ["subject", "identifier"]).iter_rows())
+
+    def not_stored(self, stored: pl.DataFrame) -> pl.DataFrame:
+        """The interactions that the sink could not store, as `interactions` has the others (`stored`)."""
+        found = self.refused("interaction", "interactions", [UNPROCESSABLE, "unstorable"], _LOG)
+        return found.join(stored, on=["subject", "event_id"], how="anti").unique(["subject", "event_id"], keep="first")
+
+    def unheard(self) -> set[str]:
+        """The subjects of news and parts that stitch could not process."""
+        of_both = (self._letters(topic, [UNPROCESSABLE, UNDECODABLE]) for topic in ("identities", "parts"))
+        return {key for letters in of_both for key, _ in letters if key}
 
 
 def of_units(client: Any, name: str) -> pl.DataFrame:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,6 +15,8 @@ from schemas.registry import Registry
 from streams.errors import RihlaError
 from streams.kafka import clients
 from streams.kafka.acl_check import require
+from streams.kafka.fetch import hand_out_columns
+from streams.kafka.record_batch import Columns
 from streams.registries import registry_of
 from streams.settings import Settings
 from streams.verify.compare import DIFFERENCE, WHOLE_ROW
@@ -55,6 +56,7 @@ async def read(settings: Settings) -> Log:
     )
     await consumer.start()
     try:
+        hand_out_columns(consumer)
         registry = registry_of(settings)
         interactions = _Reader("interaction", ("subject", *COLUMNS), registry)
         links = _Reader("link", ("subject", "identifier", "occurred_at"), registry)
@@ -79,15 +81,15 @@ class _Reader:
     def __post_init__(self) -> None:
         self._decoder = BatchDecoder(self.record, self.registry)
 
-    def take(self, records: list[Any]) -> None:
+    def take(self, place: TopicPartition, records: Columns) -> None:
         """Take in records of one partition, in order."""
-        decoded = self._decoder.decode([record.value for record in records], self.columns)
+        decoded = self._decoder.decode(records.values, self.columns)
         self.parts.append(decoded.frame)
         for at, detail in decoded.errors:
-            where = f"partition {records[at].partition}, offset {records[at].offset}"
-            self.unreadable.append(
-                (f"{records[at].topic} (topic)", where, WHOLE_ROW, f"a record {self.record}", detail)
-            )
+            if at in records.unreadable:
+                detail = records.unreadable[at].detail
+            where = f"partition {place.partition}, offset {records.offsets[at]}"
+            self.unreadable.append((f"{place.topic} (topic)", where, WHOLE_ROW, f"a record {self.record}", detail))
 
     def frame(self) -> pl.DataFrame:
         """Everything taken in."""
@@ -115,7 +117,7 @@ async def _partitions(settings: Settings, names: Sequence[str]) -> dict[str, lis
 
 
 async def _read(
-    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], take: Callable[[list[Any]], None]
+    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], take: Callable[[TopicPartition, Columns], None]
 ) -> None:
     """Give all records of a topic to `take`, those of one partition in order."""
     for partition, offset in (await consumer.beginning_offsets(partitions)).items():
@@ -132,7 +134,7 @@ async def _read(
     quiet = 0
     while quiet < QUIET_POLLS:
         found = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_PER_POLL)
-        for records in found.values():
-            await asyncio.to_thread(take, records)
+        for place, records in found.items():
+            await asyncio.to_thread(take, place, records)
         behind = [partition for partition in partitions if await consumer.position(partition) < ends[partition]]
         quiet = 0 if found or behind else quiet + 1

@@ -14,11 +14,14 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from schemas.registry import LocalRegistry, Registry
 from streams.verify import store, units
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
 from streams.verify.topics import Log
+from streams.verify.unheard import concerned
+from streams.verify.unheard import without as unheard_of
 
 KEYS = {
     "interactions": ("subject", "event_id"),
@@ -54,6 +57,8 @@ class Report:
     """Those that have not lasted long enough to be judged."""
     looks: int
     seconds: float
+    unheard: int = 0
+    """Rows that differ and are not judged, of customers that stitch has not heard all about (verify.unheard)."""
     missed: list[str] = field(default_factory=list)
     """What workers have said that was deleted before they read it (streams.kafka.missed), a sentence each."""
 
@@ -68,12 +73,14 @@ class _Look(NamedTuple):
     events: int
     rows: dict[str, int]
     differences: pl.DataFrame
+    unheard: int
 
 
 def verify(
     client: Any,
     read_log: Callable[[], Log] | None = None,
     *,
+    registry: Registry | None = None,
     settle: float = 0.0,
     say: Say = lambda text: None,
 ) -> Report:
@@ -82,14 +89,16 @@ def verify(
     Args:
         client: of clickhouse-connect, on the database of the tables (see store.check).
         read_log: reads the topics; None recomputes from the stored interactions.
+        registry: knows the schemas of records in dead letters; the files of schemas/ by default.
         settle: seconds that a difference must last to count; 0 for data at rest, where one look decides.
         say: is told what is being done.
 
-    Raises clickhouse_connect's errors, and what read_log raises.
+    Raises clickhouse_connect's errors, what read_log raises, and RihlaError where the registry does not answer.
     """
     source = "table" if read_log is None else "topics"
     began = time.monotonic()
-    look, looks, started = _look(client, read_log, say), 1, began
+    registry = registry or LocalRegistry()
+    look, looks, started = _look(client, read_log, registry, say), 1, began
     first = time.monotonic()
     seen = look.differences.with_columns(pl.lit(first).alias(_SINCE))
     while True:
@@ -100,14 +109,16 @@ def verify(
         say(f"{moving.height:,} values differ; they may be under way, so they are looked at again")
         time.sleep(min(LOOK_AGAIN_SECONDS, settle))
         started = time.monotonic()
-        look, looks = _look(client, read_log, say), looks + 1
+        look, looks = _look(client, read_log, registry, say), looks + 1
         seen = look.differences.join(seen, on=list(DIFFERENCE), how="left", nulls_equal=True, maintain_order="left")
         seen = seen.with_columns(pl.col(_SINCE).fill_null(time.monotonic()))
     missed = store.missed(client) if lasting.height else []
-    return Report(source, look.events, look.rows, lasting, moving, looks, time.monotonic() - began, missed)
+    took = time.monotonic() - began
+    return Report(source, look.events, look.rows, lasting, moving, looks, took, look.unheard, missed)
 
 
-def _look(client: Any, read_log: Callable[[], Log] | None, say: Say) -> _Look:
+def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, say: Say) -> _Look:
+    letters = store.Letters(client, registry)
     comparisons: list[Comparison] = []
     unreadable = nothing()
     if read_log is None:
@@ -117,23 +128,33 @@ def _look(client: Any, read_log: Callable[[], Log] | None, say: Say) -> _Look:
         say("reading the topics")
         topics = read_log()
         log, unreadable = topics.interactions, topics.unreadable
-        comparisons += [_links(topics), _content(client, topics)]
+        comparisons += [_links(topics), _content(client, topics, letters)]
     say(f"recomputing the tables from {log.height:,} interactions")
     without = store.left_out(client)
     if without.height:
         say(
             f"{without.height:,} interactions could not be processed, and are in no table (dead letters: unprocessable)"
         )
-    missing = store.not_stored(client, log if read_log is None else store.interactions(client))
+    missing = letters.not_stored(log if read_log is None else store.interactions(client))
     if missing.height:
         say(f"{missing.height:,} interactions could not be stored, and are in all tables but one (see dead letters)")
         log = log if read_log else pl.concat([log, missing.select(log.columns)])
-    expected = recompute(log, without, store.left_out_links(client))
+    expected = recompute(log, without, letters.links())
     expected = expected._replace(interactions=_without(expected.interactions, missing))
+    for unread in letters.unread.values():
+        say(f"{unread} (--registry names who knows)")
+    subjects = letters.unheard()
+    customers = concerned(subjects, Names(log).links(), expected.identities) if subjects else set[str]()
+    unheard = 0
     for table, key in KEYS.items():
         say(f"comparing {table}")
-        found = store.view(client, table)
-        comparisons.append(compare(table, getattr(expected, table), found, key))
+        wanted, found = getattr(expected, table), store.view(client, table)
+        comparison = compare(table, wanted, found, key)
+        if customers and comparison.differences.height:
+            judged = compare(table, *unheard_of(customers, wanted, found, key), key)
+            unheard += comparison.differences["key"].n_unique() - judged.differences["key"].n_unique()
+            comparison = Comparison(table, comparison.rows, judged.differences)
+        comparisons.append(comparison)
     say("comparing units")
     said, holds = store.of_units(client, "units"), store.of_units(client, "unit_levels")
     comparisons.append(compare("unit_levels", *units.unit_levels(said, holds), units.KEY))
@@ -141,6 +162,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, say: Say) -> _Look:
         expected.interactions.height,
         {comparison.table: comparison.rows for comparison in comparisons},
         pl.concat([*(comparison.differences for comparison in comparisons), unreadable]),
+        unheard,
     )
 
 
@@ -152,12 +174,12 @@ def _links(topics: Log) -> Comparison:
     return compare(LINKS, made.group_by(pair).agg(earliest), topics.links.group_by(pair).agg(earliest), pair)
 
 
-def _content(client: Any, topics: Log) -> Comparison:
+def _content(client: Any, topics: Log, letters: store.Letters) -> Comparison:
     """What is stored of each interaction is what the topic has; of several copies in it, the first."""
     key = KEYS["interactions"]
     stored = store.interactions(client)
     sent = topics.interactions.unique(key, keep="first")
-    return compare(CONTENT, _without(sent, store.not_stored(client, stored)), stored, key)
+    return compare(CONTENT, _without(sent, letters.not_stored(stored)), stored, key)
 
 
 def _without(interactions: pl.DataFrame, some: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from streams.errors import RihlaError
 from streams.kafka.transport import OwnershipLost, RecordBatch, handling
 
 READ_AHEAD = 4
@@ -121,7 +122,10 @@ async def _handled(app: Any, events: list[Any], handle: Callable[[list[RecordBat
         for event in events:
             event.value.abandoned = True
             event.ack()
-        await app.crash(exc)
+        if isinstance(exc, RihlaError):
+            app.give_up(exc)
+        else:
+            await app.crash(exc)
         return False
     for event in events:
         event.ack()

@@ -21,15 +21,26 @@ from streams.erasure import key
 from streams.erasure.erased import Erased
 from streams.erasure.follow import Follower
 from streams.erasure.guard import guard
-from streams.kafka.batch_producer import REQUEST_BYTES, Output, check_sizes
+from streams.kafka.batch_producer import REQUEST_BYTES, Output, check_sizes, too_long
 from streams.kafka.missed import letters
 from streams.kafka.progress import SINCE, Records
 from streams.kafka.transport import RecordBatch, lags, positions
-from streams.model.dead_letter import EXPIRED, UNPROCESSABLE, DeadLetter, attempts, cut_to, letters_frame
+from streams.model.dead_letter import (
+    EXPIRED,
+    TOO_LONG,
+    UNDECODABLE,
+    UNPROCESSABLE,
+    DeadLetter,
+    attempts,
+    cut_to,
+    letters_frame,
+    showing,
+)
 from streams.registries import registry_of
 from streams.series import Known, begin
 from streams.settings import Settings
-from streams.topology import DEAD_LETTERS, SCHEMAS, WORKERS_BY_NAME
+from streams.text.shown import shown_key, shown_record
+from streams.topology import CHANNEL_TOPICS, DEAD_LETTERS, SCHEMAS, WORKERS_BY_NAME
 from streams.worker.kept_schemas import KeptSchemas, key_of
 from streams.worker.schema_lookup import Lookup
 from streams.worker.sift import Fault, sift, told
@@ -40,20 +51,24 @@ Refusal = tuple[Records, int, str, str]
 log = logging.getLogger(__name__)
 
 
-def too_long(topic: str, value: bytes, room: int) -> str:
-    """A sentence for a value that is larger than its topic accepts."""
-    return f"the record for the topic {topic} has {len(value)} bytes, and with its key it may have {room}"
+def letter_of(records: Records, at: int, reason: str, detail: str, registry: Registry, foreign: bool) -> DeadLetter:
+    """The dead letter of the record at position `at`. Of one that stands for an unreadable batch it has the place.
 
-
-def letter_of(records: Records, at: int, reason: str, detail: str) -> DeadLetter:
-    """The dead letter of the record at position `at`. A record that stands for an unreadable batch gives the batch."""
-    key, payload = records.shown.get(at, (records.keys[at], records.values[at] or b""))
-    unreadable = records.unreadable.get(at)
-    if unreadable is not None:
-        payload, detail = unreadable.batch, unreadable.detail
+    foreign: others wrote the record, so that it may hold personal data in clear, which is masked.
+    """
     tried = attempts(records.headers.get(at, ()))
     place = records.topic, records.partitions[at], records.offsets[at]
-    return DeadLetter(*place, key, payload, reason, detail, tried)
+    unreadable = records.unreadable.get(at)
+    if unreadable is not None:
+        whole = DeadLetter(*place, None, unreadable.batch, reason, unreadable.detail, tried)
+        return showing(whole, None, None)
+    letter = DeadLetter(*place, records.keys[at], records.values[at] or b"", reason, detail, tried)
+    if at in records.shown:  # an identifier in clear, which a replay must not bring back
+        key, payload = records.shown[at]
+        return letter._replace(key=shown_key(key, registry), payload=shown_record(payload, registry) or b"")
+    if not foreign:
+        return letter
+    return showing(letter, shown_key(letter.key, registry), shown_record(letter.payload, registry))
 
 
 class Edge:
@@ -72,8 +87,11 @@ class Edge:
         self._encoders: dict[str, BatchEncoder] = {}
         self._outputs: dict[str, Output] = {}
         self._unflushed: dict[str, int] = {}
+        self._channels = {settings.topic(name) for name in CHANNEL_TOPICS}
         self._exported: set[tuple[str, int]] = set()
         self._kept: KeptSchemas | None = None
+        self.services: list[Any] = []
+        """Further services beside the app, each with `start` and `stop`."""
         if isinstance(self.registry, HttpRegistry):
             self._kept = KeptSchemas(self.registry, settings, app.crash)
             lookup = Lookup(self.registry, self._kept.read, self._keep_schemas, lambda: bool(app.should_stop))
@@ -86,7 +104,7 @@ class Edge:
         sifted = sift(len(records), lambda some: self.decode(record, records.between(some.start, some.stop), columns))
         whole = len(sifted.done) == 1 and not sifted.faults  # as it usually is
         decoded = sifted.done[0][1] if whole else joined(record, columns, sifted.done)
-        refused = [(records, at, "undecodable", detail) for at, detail in decoded.errors]
+        refused = [(records, at, UNDECODABLE, detail) for at, detail in decoded.errors]
         return decoded, refused + self.unprocessable("decode", records, sifted.faults)
 
     def unprocessable(self, stage: str, records: Records, faults: Iterable[Fault]) -> list[Refusal]:
@@ -121,10 +139,11 @@ class Edge:
             metrics.ERASED_REFUSED.labels(self.worker).inc(refused)
         return decoded
 
-    def followers(self) -> list[Follower | KeptSchemas]:
-        """Services that must have read their topics before the worker's first record: start them before the app."""
+    def followers(self) -> list[Any]:
+        """Services that must have read their topics before the worker's first record, and `services`: start them before
+        the app."""
         follower = Follower(self.erased, self.settings, self.registry, self.app.crash)
-        return [follower] if self._kept is None else [self._kept, follower]
+        return [*([] if self._kept is None else [self._kept]), follower, *self.services]
 
     async def _keep_schemas(self, learned: Mapping[int, str]) -> None:
         """Store schemas that the registry has given in the topic of schemas."""
@@ -173,7 +192,7 @@ class Edge:
         if large := await output.too_large(keys, values):
             room = await output.room()
             await self.refuse_letters(
-                DeadLetter(output.topic, -1, -1, keys[row], values[row], "too_long", too_long(topic, values[row], room))
+                DeadLetter(output.topic, -1, -1, keys[row], values[row], TOO_LONG, too_long(topic, values[row], room))
                 for row in large
             )
             log.error("%s: %d records are larger than it takes, and are not in it", output.topic, len(large))
@@ -199,12 +218,13 @@ class Edge:
         return output
 
     async def refuse(self, refused: Iterable[Refusal]) -> None:
-        """Send Kafka records to dead letters, whole. A dead letter at which the code raised is sent without key and
-        payload: with them, the letter about it would make the code raise again."""
+        """Send Kafka records to dead letters, whole but for personal data. A dead letter at which the code raised is
+        sent without key and payload: with them, the letter about it would make the code raise again."""
         await self.refuse_letters(self._letter(*about) for about in refused)
 
     def _letter(self, records: Records, at: int, reason: str, detail: str) -> DeadLetter:
-        letter = letter_of(records, at, reason, detail)
+        foreign = reason == UNDECODABLE or records.topic in self._channels
+        letter = letter_of(records, at, reason, detail, self.registry, foreign)
         if reason == UNPROCESSABLE and records.topic == self.settings.topic(DEAD_LETTERS):
             return letter._replace(key=None, payload=b"")
         return letter

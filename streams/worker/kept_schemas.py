@@ -11,7 +11,10 @@ from collections.abc import Awaitable, Callable
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.registry import HttpRegistry, RegistryError, UnknownSchemaError
+from streams import metrics
 from streams.kafka import clients
+from streams.kafka.fetch import hand_out_columns
+from streams.kafka.record_batch import Columns
 from streams.settings import Settings
 from streams.topology import SCHEMAS
 
@@ -45,6 +48,7 @@ class KeptSchemas:
         """Read the stored schemas and compare them with the registry's: now, or in the background if it is away."""
         self._consumer = clients.consumer(self._settings, group_id=None, enable_auto_commit=False)
         await self._consumer.start()
+        hand_out_columns(self._consumer)
         self._consumer.assign([self._partition])
         await self._consumer.seek_to_beginning(self._partition)
         await self.read()
@@ -77,9 +81,13 @@ class KeptSchemas:
         # Records come singly, so that the end is right with the embedded broker, too.
         end = (await consumer.end_offsets([self._partition]))[self._partition]
         while await consumer.position(self._partition) < end:
-            for records in (await consumer.getmany(timeout_ms=WAIT_MS)).values():
-                for record in records:
-                    self._take(record.key, record.value)
+            found: dict[TopicPartition, Columns] = await consumer.getmany(timeout_ms=WAIT_MS)
+            for records in found.values():
+                for unreadable in records.unreadable.values():
+                    log.error("%s: %s; the registry is asked for the schemas", self._partition.topic, unreadable.detail)
+                    metrics.BATCHES_UNREADABLE.labels(self._partition.topic).inc()
+                for key, value in zip(records.keys, records.values, strict=True):
+                    self._take(key, value)
 
     def _take(self, key: bytes | None, value: bytes | None) -> None:
         address, _, number = (key or b"").decode("utf-8", "replace").rpartition("#")

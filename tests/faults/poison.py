@@ -12,7 +12,9 @@ import polars as pl
 
 from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
+from schemas.registry import LocalRegistry
 from streams.registries import registry_of
+from streams.text.shown import shown_record
 from tests.faults.world import World
 
 RULES: dict[str, tuple[dict[str, Any], ...]] = {
@@ -55,7 +57,9 @@ GARBAGE: tuple[Callable[[bytes, random.Random], bytes | None], ...] = (
 
 def shown(value: bytes, reason: str) -> bytes:
     """What a dead letter keeps of a value that was refused for this."""
-    return IN_CLEAR.sub(lambda found: b"*" * len(found[0]), value) if reason == "clear_identifier" else value
+    if reason == "clear_identifier":
+        value = IN_CLEAR.sub(lambda found: b"*" * len(found[0]), value)
+    return shown_record(value, LocalRegistry()) or b""
 
 
 class Poison:

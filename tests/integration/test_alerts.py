@@ -1,4 +1,4 @@
-"""Alerts of real workers on the embedded broker: an Arabic complaint raises one, and what resolves it closes it."""
+"""Alerts of real workers: an Arabic complaint raises one, and what resolves it closes it."""
 
 from __future__ import annotations
 
@@ -123,9 +123,9 @@ async def reading(settings: Settings) -> AsyncIterator[Alerts]:
 
 
 async def test_an_arabic_halal_complaint_raises_an_alert_in_time_and_its_resolution_closes_it(
-    embedded_broker: Broker, topic_prefix: str, tmp_path: Path
+    memory_broker: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
-    settings = embedded_broker.settings(topic_prefix, partitions=PARTITIONS, session_timeout=6.0)
+    settings = memory_broker.settings(topic_prefix, partitions=PARTITIONS, session_timeout=6.0)
 
     await ensure_topics(settings)
     with worker("enrich", settings, tmp_path), worker("stitch", settings, tmp_path) as stitch:
@@ -156,16 +156,14 @@ async def test_an_arabic_halal_complaint_raises_an_alert_in_time_and_its_resolut
 
 
 async def test_a_case_that_nobody_answers_raises_an_alert_also_after_its_worker_was_killed(
-    embedded_broker: Broker, topic_prefix: str, tmp_path: Path
+    memory_broker: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text(
         '[quick]\nseverity = "low"\nreason = "nobody answered {touchpoint}"\nscope = "case"\nafter = "8s"\n'
         'when = [{ case_roles = ["open"] }]\nclose.case_roles = ["response", "resolve"]\n'
     )
-    settings = embedded_broker.settings(
-        topic_prefix, partitions=PARTITIONS, session_timeout=6.0, alert_rules=str(rules)
-    )
+    settings = memory_broker.settings(topic_prefix, partitions=PARTITIONS, session_timeout=6.0, alert_rules=str(rules))
 
     await ensure_topics(settings)
     with worker("enrich", settings, tmp_path):

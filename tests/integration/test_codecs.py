@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import shutil
 import struct
 import subprocess
@@ -21,13 +22,17 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
 from schemas.decode import BatchDecoder
-from schemas.registry import LocalRegistry
+from schemas.registry import HttpRegistry, LocalRegistry
 from schemas.single import encode_one
 from streams.embedded.kafka import ensure_jars
 from streams.enrich.agent import create
+from streams.erasure.erased import Erased
+from streams.erasure.follow import Follower
 from streams.kafka.app import build
 from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
+from streams.verify.topics import read as read_log
+from streams.worker.kept_schemas import KeptSchemas
 from tests.support.brokers import Broker, until
 from tests.support.workers import administering, producing, running
 
@@ -88,13 +93,11 @@ async def enriching(settings: Settings) -> AsyncIterator[Any]:
         yield app
 
 
-def java_producer(address: str, topic: str, codec: str, values: list[bytes]) -> None:
-    """Send values with Apache Kafka's own client."""
-    lines = b"".join(base64.b64encode(value) + b"\n" for value in values)
+def java_producer(address: str, topic: str, values: list[tuple[str, bytes]]) -> None:
+    """Send values, each with a codec, with Apache Kafka's own client."""
+    lines = b"".join(codec.encode() + b" " + base64.b64encode(value) + b"\n" for codec, value in values)
     jars = f"{ensure_jars()}/*"
-    subprocess.run(
-        ["java", "-cp", jars, str(JAVA), address, topic, codec], input=lines, check=True, capture_output=True
-    )
+    subprocess.run(["java", "-cp", jars, str(JAVA), address, topic], input=lines, check=True, capture_output=True)
 
 
 async def test_batches_of_every_codec_are_read(broker: Broker, topic_prefix: str) -> None:
@@ -120,12 +123,10 @@ async def test_batches_of_every_codec_are_read(broker: Broker, topic_prefix: str
 async def test_batches_of_javas_producer_are_read(kafka_broker: Broker, topic_prefix: str) -> None:
     settings = kafka_broker.settings(topic_prefix, partitions=2)
     async with enriching(settings), Written(settings, "interactions") as interactions:
-        wanted: set[int] = set()
-        for at, codec in enumerate(CODECS):
-            mine = range(1000 * at, 1000 * at + 200)
-            values = [event(number) for number in mine]
-            await asyncio.to_thread(java_producer, settings.brokers, settings.topic("stay"), codec, values)
-            wanted |= {*mine}
+        coded = [(1000 * at + number, codec) for at, codec in enumerate(CODECS) for number in range(200)]
+        values = [(codec, event(number)) for number, codec in coded]
+        await asyncio.to_thread(java_producer, settings.brokers, settings.topic("stay"), values)
+        wanted = {number for number, _ in coded}
 
         async def all_there() -> bool:
             return numbers(await interactions.read()) == wanted
@@ -185,10 +186,37 @@ async def test_a_batch_that_nobody_can_read_is_one_letter_and_its_neighbours_go_
             assert frame["offset"].to_list() == places
             assert frame["reason"].to_list() == ["undecodable"] * len(places)
             assert all(f"{at} to {at + 2}" in said for at, said in zip(places, frame["detail"], strict=True))
-            assert all(payload[61:] == GARBAGE for payload in frame["payload"])
+            assert frame["payload"].to_list() == [b""] * len(places), "nobody can say what is in it"
             end = 11 if broker.embedded else 2
 
             def committed() -> bool:
                 return end in {progress.committed for progress in app.consumer.progress.values()}
 
             await until(committed, what="everything committed")
+
+
+async def test_such_a_batch_in_topics_of_rihlas_own_stops_no_follower_and_verify_tells_it(
+    embedded_broker: Broker, topic_prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def failed(error: BaseException) -> None:
+        raise error
+
+    settings = embedded_broker.settings(topic_prefix, partitions=1)
+    await ensure_topics(settings)
+    async with producing(settings) as producer:
+        for name in ("erasures", "schemas", "links", "interactions"):
+            assert await send_raw(producer, settings.topic(name), unreadable(1, 3)) == 0
+    registry = HttpRegistry("http://127.0.0.1:9")
+    for service in (
+        Follower(Erased(), settings, LocalRegistry(), failed),
+        KeptSchemas(registry, settings, failed),
+    ):
+        await service.start()
+        await service.stop()
+    said = "\n".join(record.getMessage() for record in caplog.records)
+    for name in ("erasures", "schemas"):
+        assert re.search(rf"{settings.topic(name)}.*: the records at offsets 0 to 2 cannot be read: ", said)
+    log = await read_log(settings)
+    assert log.interactions.height == log.links.height == 0
+    assert log.unreadable["table"].to_list() == [f"{settings.topic(n)} (topic)" for n in ("interactions", "links")]
+    assert all("the records at offsets 0 to 2 cannot be read" in said for said in log.unreadable["found"])

@@ -1,4 +1,4 @@
-"""What a worker says of its health, on a real broker: reading, waiting, standing by."""
+"""What a worker says of its health: reading, waiting, standing by."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from tests.support.brokers import Broker, until
 from tests.support.workers import create_topic, produce, running, worker
 
 
-async def test_a_worker_that_reads_makes_progress_and_one_too_many_stands_by(broker: Broker, topic_prefix: str) -> None:
-    settings = broker.settings(topic_prefix)
+async def test_a_worker_that_reads_makes_progress_and_one_too_many_stands_by(
+    memory_broker: Broker, topic_prefix: str
+) -> None:
+    settings = memory_broker.settings(topic_prefix)
     topic = await create_topic(settings, "in", 1)
 
     async def nothing(batch: RecordBatch) -> None: ...
@@ -38,9 +40,9 @@ async def test_a_worker_that_reads_makes_progress_and_one_too_many_stands_by(bro
 
 
 async def test_only_a_reading_loop_that_stands_still_without_a_reason_is_no_progress(
-    embedded_broker: Broker, topic_prefix: str
+    memory_broker: Broker, topic_prefix: str
 ) -> None:
-    settings = embedded_broker.settings(topic_prefix, max_poll_records=10)
+    settings = memory_broker.settings(topic_prefix, max_poll_records=10)
     topic = await create_topic(settings, "in", 1)
     go_on = asyncio.Event()
 

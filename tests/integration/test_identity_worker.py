@@ -1,4 +1,4 @@
-"""The identity worker on real brokers: in whatever order links come and wherever it dies, cx.identities ends exact."""
+"""The identity worker: in whatever order links come and wherever it dies, cx.identities ends exact."""
 
 from __future__ import annotations
 
@@ -138,10 +138,10 @@ def population(seed: int, size: int) -> list[Link]:
 
 
 async def test_identities_are_exact_whatever_happens_to_the_worker(
-    broker: Broker, topic_prefix: str, tmp_path: Path
+    memory_broker: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
     """Killed once it has begun to publish, stopped, started again: the last word on everybody is that of all links."""
-    settings = broker.settings(topic_prefix, partitions=PARTITIONS, max_poll_records=40, session_timeout=6.0)
+    settings = memory_broker.settings(topic_prefix, partitions=PARTITIONS, max_poll_records=40, session_timeout=6.0)
     log = tmp_path / "worker.log"
     links = population(1, 600)
     parts = [links[:200], links[200:450], links[450:]]
@@ -164,9 +164,9 @@ async def test_identities_are_exact_whatever_happens_to_the_worker(
 
 
 async def test_what_is_no_link_goes_to_dead_letters_and_the_rest_is_taken(
-    broker: Broker, topic_prefix: str, tmp_path: Path
+    memory_broker: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
-    settings = broker.settings(topic_prefix, partitions=PARTITIONS, session_timeout=6.0)
+    settings = memory_broker.settings(topic_prefix, partitions=PARTITIONS, session_timeout=6.0)
     links: list[Link] = [("customer:1", "device:d", 1), ("booking_ref:R", "device:d", 1), ("customer:1", "nothing", 1)]
 
     await ensure_topics(settings)

@@ -1,4 +1,4 @@
-"""Rows to a topic in batches, on real brokers: all of them, in order, where any Kafka client would have put them."""
+"""Rows to a topic in batches: all of them, in order, where any Kafka client would have put them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.support.brokers import Broker, until
 from tests.support.workers import administering, create_topic, producing
 
 
-async def test_rows_arrive_whole_in_order_and_acknowledged(broker: Broker, topic_prefix: str) -> None:
-    settings = broker.settings(topic_prefix)
+async def test_rows_arrive_whole_in_order_and_acknowledged(any_broker: Broker, topic_prefix: str) -> None:
+    settings = any_broker.settings(topic_prefix)
     topic = await create_topic(settings, "out", 5)
     rng = random.Random(7)
     keys = [None if rng.random() < 0.1 else b"key-%d" % rng.randrange(300) for _ in range(20_000)]
@@ -52,8 +52,8 @@ async def test_rows_arrive_whole_in_order_and_acknowledged(broker: Broker, topic
     assert keyless == sorted((value, time) for key, value, time in sent if key is None)
 
 
-async def test_one_timestamp_and_given_partitions_and_headers(broker: Broker, topic_prefix: str) -> None:
-    settings = broker.settings(topic_prefix)
+async def test_one_timestamp_and_given_partitions_and_headers(any_broker: Broker, topic_prefix: str) -> None:
+    settings = any_broker.settings(topic_prefix)
     topic = await create_topic(settings, "out", 3)
     async with producing(settings) as producer:
         output = BatchProducer(lambda: producer, topic, 3)
@@ -70,9 +70,9 @@ async def test_one_timestamp_and_given_partitions_and_headers(broker: Broker, to
 
 
 async def test_a_record_that_no_request_can_hold_is_refused_before_anything_is_sent(
-    embedded_broker: Broker, topic_prefix: str
+    memory_broker: Broker, topic_prefix: str
 ) -> None:
-    settings = embedded_broker.settings(topic_prefix)
+    settings = memory_broker.settings(topic_prefix)
     topic = await create_topic(settings, "out", 1)
     async with producing(settings, max_request_size=100_000) as producer:
         output = BatchProducer(producer, topic)

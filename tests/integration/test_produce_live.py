@@ -61,8 +61,8 @@ def write(pipe: IO[bytes] | None, data: bytes) -> None:
     pipe.flush()
 
 
-async def test_a_line_of_a_pipe_is_sent_when_it_has_come(embedded_broker: Broker, topic_prefix: str) -> None:
-    settings = embedded_broker.settings(topic_prefix, partitions=1)
+async def test_a_line_of_a_pipe_is_sent_when_it_has_come(memory_broker: Broker, topic_prefix: str) -> None:
+    settings = memory_broker.settings(topic_prefix, partitions=1)
     with produce(settings, "-") as process:
         write(process.stdin, line(0))
 
@@ -101,8 +101,8 @@ async def test_a_line_of_a_pipe_is_sent_when_it_has_come(embedded_broker: Broker
     assert sorted(took)[len(took) // 2] < AT_ONCE + 0.25
 
 
-async def test_many_lines_of_a_pipe_go_in_few_batches(embedded_broker: Broker, topic_prefix: str) -> None:
-    settings = embedded_broker.settings(topic_prefix, partitions=1)
+async def test_many_lines_of_a_pipe_go_in_few_batches(memory_broker: Broker, topic_prefix: str) -> None:
+    settings = memory_broker.settings(topic_prefix, partitions=1)
     with produce(settings, "-") as process:
         data = b"".join(line(number) for number in range(30_000))
         out, err = await asyncio.to_thread(process.communicate, data)
@@ -110,8 +110,8 @@ async def test_many_lines_of_a_pipe_go_in_few_batches(embedded_broker: Broker, t
         assert b"30,000 lines acknowledged" in out
 
 
-async def test_a_pipe_may_be_named_as_a_file(embedded_broker: Broker, topic_prefix: str, tmp_path: Any) -> None:
-    settings = embedded_broker.settings(topic_prefix, partitions=1)
+async def test_a_pipe_may_be_named_as_a_file(memory_broker: Broker, topic_prefix: str, tmp_path: Any) -> None:
+    settings = memory_broker.settings(topic_prefix, partitions=1)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with produce(settings, str(pipe)) as process:

@@ -1,4 +1,4 @@
-"""A worker and its schema registry, which lies, breaks, goes away and comes back, on real brokers."""
+"""A worker and its schema registry, which lies, breaks, goes away and comes back."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ async def send(producer: AIOKafkaProducer, settings: Settings, *values: bytes) -
 
 
 @pytest.mark.slow
-async def test_what_a_registry_can_do_to_a_worker(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
+async def test_what_a_registry_can_do_to_a_worker(memory_broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
     async with AsyncExitStack() as several:
-        settings = broker.settings(topic_prefix, partitions=1)
+        settings = memory_broker.settings(topic_prefix, partitions=1)
         await ensure_topics(settings)
         known = {7: STAY}
         log = tmp_path / "worker.log"
@@ -154,10 +154,12 @@ async def test_what_a_registry_can_do_to_a_worker(broker: Broker, topic_prefix: 
                 await come(interactions, {1, 2, 3, 4, 5})
 
 
-async def test_a_schema_that_the_registry_has_a_moment_later(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
+async def test_a_schema_that_the_registry_has_a_moment_later(
+    memory_broker: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
     """A registry's follower may lag behind the producer, which has registered before it wrote."""
 
-    settings = broker.settings(topic_prefix, partitions=1)
+    settings = memory_broker.settings(topic_prefix, partitions=1)
     await ensure_topics(settings)
     known: dict[int, Any] = {}
     async with producing(settings) as producer, Written(settings, "interactions") as interactions:

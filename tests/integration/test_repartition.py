@@ -82,7 +82,7 @@ async def fill(settings: Settings, partitions: int) -> None:
     """What workers leave behind that were killed: see ROUNDS; states, a recall, and its answers on their way."""
     await ensure_topics(settings)
     await ensure_changelogs(settings, {changelog(settings): partitions})
-    place = dict(zip(KEYS, partitions_of(KEYS, partitions).tolist(), strict=True))
+    place = dict(zip(KEYS, partitions_of(KEYS, partitions), strict=True))
     ends: dict[int, int] = defaultdict(int)
     committed: dict[str, dict[int, int]] = {}
     applied = dict.fromkeys(KEYS, 0)
@@ -129,7 +129,7 @@ async def fill(settings: Settings, partitions: int) -> None:
 async def check(settings: Settings, to: int) -> None:
     """Everything is there, in its place, and means what it meant."""
     topic = settings.topic("interactions")
-    place = dict(zip(KEYS, partitions_of(KEYS, to).tolist(), strict=True))
+    place = dict(zip(KEYS, partitions_of(KEYS, to), strict=True))
     found = await read(settings, topic)
     assert {(r.key, r.value) for r in found} == {
         (key, b"%s %d" % (key, n)) for key in KEYS for n in range(1, ROUNDS + 1)

@@ -1,4 +1,4 @@
-"""The sink worker on a real broker and the real engine, with faults between it and ClickHouse."""
+"""The sink worker on the real engine, with faults between it and ClickHouse."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from schemas.records import polars_schema
 from schemas.registry import LocalRegistry
 from sinks import agent
 from sinks.clickhouse import writer
-from sinks.clickhouse.writer import FinalInsertError
 from streams.embedded.clickhouse.http_interface import Served
 from streams.kafka.app import QUEUED_BATCHES, App, build
 from streams.kafka.batch_producer import BatchProducer
@@ -65,7 +64,7 @@ def letter(topic: str, payload: bytes) -> pl.DataFrame:
 
 
 async def test_while_clickhouse_is_away_kafka_keeps_the_rest(
-    embedded_broker: Broker,
+    memory_broker: Broker,
     topic_prefix: str,
     clickhouse: ClickHouse,
     faulty: Served,
@@ -78,7 +77,7 @@ async def test_while_clickhouse_is_away_kafka_keeps_the_rest(
     monkeypatch.setattr(agent, "ROWS_PER_INSERT", ROWS)
     monkeypatch.setattr(writer, "LONGEST_PAUSE", 0.5)
     faults.plan = ["252", "lost after", "lost before", "bad gateway", "241"] * 2 + ["252"] * 1000
-    settings = embedded_broker.settings(
+    settings = memory_broker.settings(
         topic_prefix, clickhouse=faulty.url, database=clickhouse.database, max_poll_records=BATCH
     )
 
@@ -109,11 +108,11 @@ async def test_while_clickhouse_is_away_kafka_keeps_the_rest(
 
 
 def test_a_worker_told_to_stop_stops_though_clickhouse_does_not_answer(
-    embedded_broker: Broker, topic_prefix: str, clickhouse: ClickHouse, faulty: Served, faults: Faults, tmp_path: Path
+    memory_broker: Broker, topic_prefix: str, clickhouse: ClickHouse, faulty: Served, faults: Faults, tmp_path: Path
 ) -> None:
     clickhouse.migrated()
     faults.plan = ["hang"]
-    settings = embedded_broker.settings(topic_prefix, clickhouse=faulty.url, database=clickhouse.database)
+    settings = memory_broker.settings(topic_prefix, clickhouse=faulty.url, database=clickhouse.database)
     asyncio.run(ensure_topics(settings))
     asyncio.run(send(settings, "journeys", journeys(10), "journey"))
     command = [sys.executable, "-m", "streams.cli", "worker", "sink", "--metrics-port", "0"]
@@ -129,12 +128,35 @@ def test_a_worker_told_to_stop_stops_though_clickhouse_does_not_answer(
     assert process.returncode == 0, (tmp_path / "sink.log").read_text()[-2000:]
 
 
+def test_a_sink_without_tables_says_so_in_sentences_and_ends_at_the_first_row(
+    embedded_broker: Broker, topic_prefix: str, clickhouse: ClickHouse, tmp_path: Path
+) -> None:
+    settings = embedded_broker.settings(topic_prefix, clickhouse=clickhouse.url, database=clickhouse.database)
+    asyncio.run(ensure_topics(settings))
+    asyncio.run(send(settings, "journeys", journeys(10), "journey"))
+    command = [sys.executable, "-m", "streams.cli", "worker", "sink", "--metrics-port", "0"]
+    with (tmp_path / "sink.log").open("wb") as log:
+        process = subprocess.Popen(command, env={**os.environ, **environment(settings)}, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: process.poll() is not None, what="the worker to stop")
+    finally:
+        process.kill()
+        process.wait()
+    said = (tmp_path / "sink.log").read_text()
+    assert process.returncode == 1, said
+    assert "ClickHouse has no table interactions_store: rihla migrate makes what is missing" in said
+    assert "worker stopped: journeys_store: " in said
+    assert "what to do: mend it in ClickHouse: rihla doctor looks, rihla migrate makes what is missing" in said
+    assert "Traceback" not in said
+    assert "Event loop is closed" not in said
+
+
 async def test_a_row_that_clickhouse_refuses_becomes_a_letter_and_its_neighbours_are_stored(
-    embedded_broker: Broker, topic_prefix: str, clickhouse: ClickHouse, faulty: Served
+    memory_broker: Broker, topic_prefix: str, clickhouse: ClickHouse, faulty: Served
 ) -> None:
     clickhouse.migrated()
     clickhouse.client.command("ALTER TABLE journeys_store ADD CONSTRAINT c CHECK journey_id NOT IN ('c/B7', 'c/B900')")
-    settings = embedded_broker.settings(topic_prefix, clickhouse=faulty.url, database=clickhouse.database)
+    settings = memory_broker.settings(topic_prefix, clickhouse=faulty.url, database=clickhouse.database)
     counts = "SELECT count() FROM journeys UNION ALL SELECT count() FROM dead_letters"
     told = "SELECT topic, reason, position(detail, 'VIOLATED_CONSTRAINT') > 0, attempts, key FROM dead_letters"
 
@@ -151,17 +173,16 @@ async def test_a_row_that_clickhouse_refuses_becomes_a_letter_and_its_neighbours
 
 
 async def test_a_letter_that_is_refused_is_told_once_and_then_a_person_must_act(
-    embedded_broker: Broker, topic_prefix: str, clickhouse: ClickHouse, faulty: Served
+    memory_broker: Broker, topic_prefix: str, clickhouse: ClickHouse, faulty: Served
 ) -> None:
     """Without an end to it, each refusal would make a larger letter, for ever."""
     clickhouse.migrated()
     clickhouse.client.command("ALTER TABLE dead_letters_store ADD CONSTRAINT c CHECK position(payload, 'ugly') = 0")
-    settings = embedded_broker.settings(topic_prefix, clickhouse=faulty.url, database=clickhouse.database)
+    settings = memory_broker.settings(topic_prefix, clickhouse=faulty.url, database=clickhouse.database)
 
     async with sink(settings) as app:
         await send(settings, "dead-letters", letter("cx.stay", b"good"), "dead_letter")
         await send(settings, "dead-letters", letter("cx.stay", b"ugly"), "dead_letter")
-        await until(lambda: app.crash_reason is not None, what="the worker to give up")
-        assert isinstance(app.crash_reason, FinalInsertError)
-        assert "a letter about a letter" in str(app.crash_reason)
+        await until(lambda: app.given_up is not None, what="the worker to give up")
+        assert "a letter about a letter" in str(app.given_up)
     assert clickhouse.rows("SELECT payload FROM dead_letters") == [("good",)]

@@ -1,4 +1,4 @@
-"""A table whose changelog goes out in batches: what is flushed is recovered exactly, on real brokers."""
+"""A table whose changelog goes out in batches: what is flushed is recovered exactly. On every broker."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def contents(table: BatchTable) -> dict[int, dict[bytes, bytes]]:
 
 
 async def test_what_is_flushed_is_recovered_and_what_is_not_is_not(any_broker: Broker, topic_prefix: str) -> None:
-    settings = any_broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix, sole=True)
     await create_topic(settings, "in", PARTITIONS)
     app, table = await table_of(settings)
     async with running(app):
@@ -102,7 +102,7 @@ async def test_a_partition_not_held_is_not_answered_for(memory_broker: Broker, t
 async def test_an_owner_who_may_have_lost_a_partition_writes_nothing_and_recovers(
     any_broker: Broker, topic_prefix: str
 ) -> None:
-    settings = any_broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix, sole=True)
     topic = await create_topic(settings, "in", PARTITIONS)
     handled: list[transport.RecordBatch] = []
 
@@ -129,7 +129,7 @@ async def test_an_owner_who_may_have_lost_a_partition_writes_nothing_and_recover
 async def test_nothing_is_delivered_before_faust_has_emptied_its_queues(
     any_broker: Broker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = any_broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix, sole=True)
     topic = await create_topic(settings, "in", PARTITIONS)
     sought = asyncio.Event()
     ends: dict[int, int] = {}
@@ -197,7 +197,7 @@ async def test_a_batch_that_outlasts_a_rebalance_changes_nothing(any_broker: Bro
 
 
 async def test_what_a_former_owner_writes_late_is_not_recovered(any_broker: Broker, topic_prefix: str) -> None:
-    settings = any_broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix, sole=True)
     await create_topic(settings, "in", PARTITIONS)
     app, table = await table_of(settings)
     async with running(app):
@@ -227,7 +227,7 @@ async def test_what_a_former_owner_writes_late_is_not_recovered(any_broker: Brok
 
 
 async def test_what_a_former_owner_writes_late_is_written_over(any_broker: Broker, topic_prefix: str) -> None:
-    settings = any_broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix, sole=True)
     await create_topic(settings, "in", PARTITIONS)
     app, table = await table_of(settings)
     async with running(app):
@@ -257,7 +257,7 @@ async def test_what_a_former_owner_writes_late_is_written_over(any_broker: Broke
 async def test_a_former_owner_who_writes_late_learns_of_it_before_it_publishes(
     any_broker: Broker, topic_prefix: str
 ) -> None:
-    settings = any_broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix, sole=True)
     await create_topic(settings, "in", PARTITIONS)
     app, table = await table_of(settings)
     async with running(app):
@@ -282,7 +282,7 @@ async def test_a_key_written_twice_is_merged_on_recovery(any_broker: Broker, top
     def larger(old: bytes, new: bytes) -> bytes:
         return max(old, new)
 
-    settings = any_broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix, sole=True)
     await create_topic(settings, "in", PARTITIONS)
     app, table = await table_of(settings, merge=larger)
     async with running(app):
@@ -323,7 +323,7 @@ async def test_a_partition_that_stays_is_not_read_again_and_one_that_goes_is_dro
 
 
 async def test_a_changelog_of_other_partitions_stops_the_worker(any_broker: Broker, topic_prefix: str) -> None:
-    settings = any_broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix, sole=True)
     await create_topic(settings, "in", PARTITIONS)
     app, table = await table_of(settings)
     async with running(app):
@@ -336,7 +336,7 @@ async def test_a_changelog_of_other_partitions_stops_the_worker(any_broker: Brok
 
 
 async def test_large_values_and_many_records_come_back(any_broker: Broker, topic_prefix: str) -> None:
-    settings = any_broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix, sole=True)
     await create_topic(settings, "in", PARTITIONS)
     app, table = await table_of(settings)
     async with running(app):

@@ -84,11 +84,11 @@ def stitch(settings: Settings, folder: Path, name: str) -> Iterator[Worker]:
 
 
 async def test_pending_timers_survive_a_join_and_a_kill_and_go_off_once(
-    broker: Broker, topic_prefix: str, tmp_path: Path
+    memory_broker: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text(RULES)
-    settings = broker.settings(topic_prefix, partitions=4, session_timeout=6.0, alert_rules=str(rules))
+    settings = memory_broker.settings(topic_prefix, partitions=4, session_timeout=6.0, alert_rules=str(rules))
     due_at: dict[str, int] = {}
 
     await ensure_topics(settings)

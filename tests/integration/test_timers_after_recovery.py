@@ -61,7 +61,7 @@ async def fill(settings: Settings, states: dict[bytes, bytes]) -> None:
     await ensure_changelogs(settings, {table.changelog_topic_name: PARTITIONS})
     async with running(app):
         await until(lambda: len(table.partitions_held) == PARTITIONS)
-        places = partitions_of(list(states), PARTITIONS).tolist()
+        places = partitions_of(list(states), PARTITIONS)
         for number, (partition, (key, state)) in enumerate(zip(places, states.items(), strict=True)):
             table.put(partition, key, state)
             if number % 20_000 == 0:
@@ -79,11 +79,11 @@ async def longest_pause(stop: asyncio.Event) -> float:
 
 
 async def test_messages_are_handled_at_once_and_what_is_due_is_raised_once(
-    embedded_broker: Broker, topic_prefix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    memory_broker: Broker, topic_prefix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text(RULES)
-    settings = embedded_broker.settings(topic_prefix, partitions=PARTITIONS, alert_rules=str(rules))
+    settings = memory_broker.settings(topic_prefix, partitions=PARTITIONS, alert_rules=str(rules))
     caplog.set_level(logging.INFO, "streams")
 
     await ensure_topics(settings)

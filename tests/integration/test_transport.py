@@ -1,4 +1,4 @@
-"""Batches through Faust, on real brokers: order, commits that follow acks, rebalances, nothing lost on the way."""
+"""Batches through Faust: order, commits that follow acks, rebalances, nothing lost on the way. On every broker."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streams.kafka.app import QUEUED_BATCHES
+from streams.kafka.app import QUEUED_BATCHES, build
 from streams.kafka.record_batch import Columns
-from streams.kafka.transport import HoleError, RecordBatch, lags, positions, still_owner
+from streams.kafka.transport import HoleError, OwnershipLost, RecordBatch, lags, positions, still_owner
+from streams.worker import batching
 from tests.support.brokers import Broker, until
 from tests.support.workers import committed, create_topic, produce, running, worker
 
@@ -41,7 +42,7 @@ def numbered(count: int, first: int = 0) -> collections.Counter[bytes]:
 
 
 async def test_batches_are_whole_in_order_and_committed_when_acked(any_broker: Broker, topic_prefix: str) -> None:
-    settings = any_broker.settings(topic_prefix, max_poll_records=700)
+    settings = any_broker.settings(topic_prefix, sole=True, max_poll_records=700)
     topic = await create_topic(settings, "in")
     ends = await produce(settings, topic, EVENTS)
     seen = Seen()
@@ -65,7 +66,7 @@ async def test_batches_are_whole_in_order_and_committed_when_acked(any_broker: B
 async def test_what_is_acked_last_is_committed_without_waiting_for_the_interval(
     any_broker: Broker, topic_prefix: str
 ) -> None:
-    settings = any_broker.settings(topic_prefix)
+    settings = any_broker.settings(topic_prefix, sole=True)
     topic = await create_topic(settings, "in", 1)
     seen = Seen()
     finish = asyncio.Event()
@@ -101,7 +102,7 @@ async def test_what_is_acked_last_is_committed_without_waiting_for_the_interval(
 
 
 async def test_a_batch_that_fails_stops_the_worker_and_stays_uncommitted(any_broker: Broker, topic_prefix: str) -> None:
-    settings = any_broker.settings(topic_prefix, max_poll_records=500)
+    settings = any_broker.settings(topic_prefix, sole=True, max_poll_records=500)
     topic = await create_topic(settings, "in", 1)
     await produce(settings, topic, EVENTS)
     seen = Seen()
@@ -148,7 +149,7 @@ async def test_workers_that_join_and_leave_share_every_record_once(any_broker: B
 
 
 async def test_what_is_lost_between_fetch_and_delivery_is_read_again(any_broker: Broker, topic_prefix: str) -> None:
-    settings = any_broker.settings(topic_prefix, max_poll_records=300)
+    settings = any_broker.settings(topic_prefix, sole=True, max_poll_records=300)
     topic = await create_topic(settings, "in")
     await produce(settings, topic, EVENTS)
     seen = Seen()
@@ -176,7 +177,7 @@ async def test_what_is_lost_between_fetch_and_delivery_is_read_again(any_broker:
 async def test_a_hole_that_nothing_explains_stops_the_worker(
     any_broker: Broker, topic_prefix: str, position: str
 ) -> None:
-    settings = any_broker.settings(topic_prefix, max_poll_records=300)
+    settings = any_broker.settings(topic_prefix, sole=True, max_poll_records=300)
     topic = await create_topic(settings, "in", 1)
     await produce(settings, topic, EVENTS)
     seen = Seen()
@@ -225,7 +226,7 @@ async def test_a_worker_that_has_not_been_heard_for_a_session_is_no_owner(
 
 
 async def test_a_slow_handler_holds_the_reading_back(any_broker: Broker, topic_prefix: str) -> None:
-    settings = any_broker.settings(topic_prefix, max_poll_records=100)
+    settings = any_broker.settings(topic_prefix, sole=True, max_poll_records=100)
     topic = await create_topic(settings, "in", 4)
     await produce(settings, topic, 20_000)
     seen, go_on = Seen(), asyncio.Event()
@@ -244,3 +245,42 @@ async def test_a_slow_handler_holds_the_reading_back(any_broker: Broker, topic_p
         go_on.set()
         await until(lambda: sum(seen.values.values()) >= 20_000)
     assert seen.values == numbered(20_000)
+
+
+async def test_groups_of_batches_are_acked_together_and_given_up_together(
+    any_broker: Broker, topic_prefix: str
+) -> None:
+    settings = any_broker.settings(topic_prefix, sole=True, max_poll_records=100)
+    topic = await create_topic(settings, "in")
+    ends = await produce(settings, topic, EVENTS)
+    groups: list[list[RecordBatch]] = []
+    seen = Seen()
+    app = build(settings, "w")
+
+    async def handle(batches: list[RecordBatch]) -> None:
+        groups.append(batches)
+        if len(groups) == 1:  # meanwhile others come, which are then handled together
+            await until(lambda: sum(found.outstanding for found in app.consumer.progress.values()) >= 4)
+        if len(groups) == 3:
+            raise OwnershipLost("for a test")
+        for batch in batches:
+            await seen.handle(batch)
+
+    @app.agent(app.topic(topic))
+    async def agent(stream: Any) -> None:
+        await batching.gather(stream, handle, max_records=300, max_bytes=1 << 20, linger=0.0)
+
+    async with running(app):
+        await until(lambda: positions(app) == {(topic, p): end for p, end in ends.items()})
+        assert not app.crashed
+    assert seen.values.keys() == numbered(EVENTS).keys()
+    assert max(map(len, groups)) > 1
+    assert max(sum(map(len, group)) for group in groups) < 300 + 100
+    assert all(len({batch.generation for batch in group}) == 1 for group in groups)
+    # What was given up comes again, in the next generation; with it what had been read behind it.
+    for lost in groups[2]:
+        again = [offset for batch in seen.batches if batch.generation > lost.generation
+                 and batch.partition == lost.partition for offset in batch.offsets]  # fmt: skip
+        assert again == list(range(again[0], ends[lost.partition]))
+        assert again[0] <= lost.first_offset
+    assert await committed(settings, f"{topic_prefix}-w", topic) == ends

@@ -10,6 +10,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from schemas.encode import BatchEncoder
+from schemas.records import polars_schema, schema
+from schemas.registry import LocalRegistry, UnknownSchemaError
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.tables import TABLES
 from streams.cli import main
@@ -345,3 +348,44 @@ def test_a_database_without_tables_is_told_as_such(clickhouse: ClickHouse, capsy
 
 def test_wrong_usage_has_an_exit_status_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["verify", "--source", "memory"]) == 2
+
+
+def letter(topic: str, key: str, payload: bytes) -> pl.DataFrame:
+    """A dead letter of a record at which a worker's code raised."""
+    row: dict[str, Any] = {"topic": topic, "partition": 0, "offset": 7, "key": key.encode(), "payload": payload}
+    row |= {"reason": "unprocessable", "detail": "", "failed_at": 0, "attempts": 1, "version": "0"}
+    return pl.DataFrame([row], schema=polars_schema("dead_letter"))
+
+
+@pytest.mark.parametrize(("topic", "name"), [("cx.identities", "email_sha256:e"), ("cx.parts", "customer:1")])
+def test_customers_of_whom_stitch_has_not_heard_all_are_told_and_not_judged(
+    stored: ClickHouse, topic: str, name: str
+) -> None:
+    for table, where in (("journeys", "journey_id = '1/R1'"), ("customers", "customer_id = '1'")):
+        stored.client.command(changed(table, where, interactions="99"))
+    assert len(found(verify(stored.client))) == 2
+    stored.write("dead-letters", letter(topic, name, b"poison"))
+    report = verify(stored.client)
+    assert (found(report), report.unheard) == ([], 2)
+    stored.client.command(changed("customers", "customer_id = '2'", interactions="99"))
+    report = verify(stored.client)
+    assert [row[1] for row in found(report)] == ["2"], "of others everything is judged"
+    assert report.unheard == 2
+
+
+def test_letters_of_records_behind_a_registry_are_read_with_it(stored: ClickHouse) -> None:
+    class Registry(LocalRegistry):
+        def writer_schema(self, header: Any) -> Any:
+            if (header.wire, header.id) != ("confluent", 70_000):
+                raise UnknownSchemaError(f"{header} is unknown")
+            return schema("interaction")
+
+    more = log_of([interaction(7, ids=[TWO], after=4 * DAY_MS)])
+    (value,) = BatchEncoder("interaction", LocalRegistry()).encode(more)
+    stored.write("dead-letters", letter("cx.interactions", "x", b"\0" + (70_000).to_bytes(4, "big") + value[10:]))
+    said: list[str] = []
+    verify(stored.client, say=said.append)
+    assert any("1 dead letters of interactions cannot be read: " in line for line in said)
+    said.clear()
+    verify(stored.client, registry=Registry(), say=said.append)
+    assert any("1 interactions could not be stored" in line for line in said)

@@ -179,3 +179,27 @@ def test_a_symbol_that_there_is_not_is_no_event_in_any_way(octet: int) -> None:
     for others in (0, 1, 200):
         decoded = BatchDecoder("stay", One(parsed)).decode([*[good] * others, bad])
         assert len(decoded.errors) == (octet > 1)
+
+
+def test_fields_inside_records_and_arrays_are_counted_where_they_are_lost() -> None:
+    schema = copy.deepcopy(records.raw("stay"))
+    types = {field["name"]: field["type"] for field in schema["fields"]}
+    types["ids"]["items"]["fields"].append({"name": "issuer", "type": "string"})
+    (money,) = [branch for branch in types["money"] if branch != "null"]
+    money["fields"] += [{"name": "tax", "type": "long"}, {"name": "fee", "type": ["null", "long"]}]
+    rows = [
+        {"ids": [{"kind": "customer", "value": "c", "issuer": "x"}] * 2, "money": None},
+        {"ids": [], "money": {"amount_minor": 1, "currency": "SAR", "tax": 1, "fee": None}},
+        {"ids": [], "money": None},
+    ]
+    plain = {"event_id": "e", "occurred_at": 0, "touchpoint": "t", "medium": "web", "attributes": []}
+    parsed, payloads = parse_schema(schema), []
+    for row in rows:
+        out = io.BytesIO()
+        schemaless_writer(out, parsed, {**plain, **row})
+        payloads.append(b"\0\0\0\0\1" + out.getvalue())
+    for copies in (1, 200):  # by blocks, and by columns
+        decoder = BatchDecoder("stay", One(parsed))
+        assert decoder.decode(payloads * copies).lost == copies * (2 + 2)
+    assert BatchDecoder("stay", One(parsed)).decode(payloads, ["ids"]).lost == 2
+    assert BatchDecoder("stay", One(parsed)).decode(payloads, ["event_id"]).lost == 0

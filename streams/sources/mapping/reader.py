@@ -19,7 +19,7 @@ def read(path: str, mapping: Mapping, *, batch_size: int = BATCH_ROWS) -> Iterat
     file that is not of its format, or lacks a column that the mapping names."""
     translator = Translator(mapping, display_name(path))
     format_of(path, mapping.read)
-    return _batches(translated(path, translator, batch_size))
+    return _batches(display_name(path), translated(path, translator, batch_size))
 
 
 def translated(path: str, translator: Translator, batch_size: int) -> Iterator[tuple[Rows, Translated]]:
@@ -33,11 +33,11 @@ def translated(path: str, translator: Translator, batch_size: int) -> Iterator[t
         yield rows, translator.translate(rows)
 
 
-def _batches(parts: Iterator[tuple[Rows, Translated]]) -> Iterator[EventBatch]:
+def _batches(name: str, parts: Iterator[tuple[Rows, Translated]]) -> Iterator[EventBatch]:
     for _, done in parts:
         bad = done.bad
         for channel, frame in done.frames:
-            yield EventBatch(channel, frame, bad)
+            yield EventBatch(channel, frame, bad, name)
             bad = []
         if bad:
             yield EventBatch(CHANNELS[0], empty(CHANNELS[0]), bad)

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from schemas.block import silent_panics
 from streams.sources.events import SourceError
 from streams.sources.files import MAX_LINE_BYTES, STDIN, LongLine, display_name, read_lines
 from streams.sources.mapping.delimited import Unreadable, delimited
@@ -185,11 +186,13 @@ def _parquet(path: str, batch_size: int) -> Iterator[Rows]:
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size):
-                frame = pl.from_arrow(pa.Table.from_batches([batch]))
-                assert isinstance(frame, pl.DataFrame)
-                yield _typed(frame, first)
+                with silent_panics():
+                    frame = pl.from_arrow(pa.Table.from_batches([batch]))
+                    assert isinstance(frame, pl.DataFrame)
+                    rows = _typed(frame, first)
+                yield rows
                 first += frame.height
-    except (pa.ArrowException, pl.exceptions.PolarsError) as error:
+    except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise SourceError(f"{path}: this is no Parquet file: {str(error).splitlines()[0]}") from None
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}") from None

@@ -1,0 +1,62 @@
+"""Whether ClickHouse can be reached, said when a sink starts: else a wrong address would be told by the first row."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+from clickhouse_connect.driver.client import Client
+
+from sinks.clickhouse.errors import in_short
+from sinks.clickhouse.tables import TABLES
+from sinks.clickhouse.writer import FIRST_PAUSE, LONGEST_PAUSE
+
+log = logging.getLogger(__name__)
+
+
+class Reach:
+    """Looks for ClickHouse and its tables until it finds them. A service beside the sink's app, which need not wait:
+    what cannot be stored yet stays in Kafka.
+
+    connect: makes a client whose database has the tables; called in a thread.
+    pause: how it waits, asyncio.sleep; tests pass another.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Client], pause: Callable[[float], Awaitable[object]] = asyncio.sleep
+    ) -> None:
+        self._connect, self._pause = connect, pause
+        self._looking: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to look."""
+        self._looking = asyncio.ensure_future(self.look())
+
+    async def stop(self) -> None:
+        """Look no more."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def look(self) -> None:
+        """Return once ClickHouse and all tables are there. Says why not each time that the reason is another one."""
+        said, seconds = "", FIRST_PAUSE
+        while (wrong := await asyncio.to_thread(self._wrong)) is not None:
+            if wrong != said:
+                log.error("nothing can be stored until this is mended, and Kafka keeps it: %s", wrong)
+                said = wrong
+            await self._pause(seconds)
+            seconds = min(2 * seconds, LONGEST_PAUSE)
+        if said:
+            log.info("ClickHouse is there, with all tables")
+
+    def _wrong(self) -> str | None:
+        """A sentence on why nothing can be stored; None: it can."""
+        try:
+            with contextlib.closing(self._connect()) as client:
+                missing = [table.store for table in TABLES.values() if not client.command(f"EXISTS {table.store}")]
+        except Exception as error:  # whatever it is, the sink goes on, and tells the same of its first rows
+            return in_short(error)
+        return f"ClickHouse has no table {missing[0]}: rihla migrate makes what is missing" if missing else None

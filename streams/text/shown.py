@@ -1,0 +1,254 @@
+"""What a dead letter may show of a record, or of a line of a file: all but personal data. Pure.
+
+Asterisks stand in the place of what `streams.text.scrub` looks for, as many as it had octets: nothing else changes, so
+an Avro datum still decodes, and JSON can still be read. Names of people that are hashed, and other identifiers, stay:
+the tables have them, too. What is in clear among identifiers is masked (streams.model.normal.secrets).
+
+- An event that a schema reads: its texts, attributes and other fields, each by itself.
+- Another payload with the header of a schema (of one that nobody knows, or garbled): what looks like strings of Avro,
+  then all that is readable.
+- JSON, and any other text in UTF-8.
+- Anything else (compressed, encrypted, an encoding that is not UTF-8) may hold what nobody can find: none of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+import orjson
+
+from schemas.records import CHANNELS, fields
+from schemas.registry import Registry, RegistryError
+from schemas.single import UndecodableError, decode_as_written
+from schemas.wire import WireError, prefix
+from streams.model.mask import masked
+from streams.model.normal import Nobody, secrets
+from streams.model.patterns import avro
+from streams.model.vocabulary import UUID
+from streams.text.scrub import cover_text
+
+LOOKED_AT = 64 * 1024
+"""Characters of the longest string that is looked at: no event may have a longer text. A longer one is masked whole."""
+SHORTEST = 4
+"""Octets of the shortest string that is looked for without a schema."""
+NUMBER = 16
+"""Octets of the longest key that is taken for a number, or a UUID, where it is no text."""
+LONGEST_KEY = 64
+"""Characters of what may say, in front of a value, what that is."""
+
+_KNOWN = frozenset(name for channel in CHANNELS for name in fields(channel))
+_NAMES = ("event_id", "booking_ref", "ids")
+"""Fields of an event that say who and which it is."""
+_NUMBERS = ("", "amount_minor", "score", "rating")
+"""Where numbers stand that are nobody's; the empty one stands for all fields that events have."""
+_UUID = re.compile(UUID)
+_WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*', re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_READABLE = re.compile(
+    rb"(?:[\t\n\r\x20-\x7e]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
+    rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
+    rb"){%d,}" % SHORTEST
+)
+
+
+def cover_value(key: str, value: str) -> str:
+    """A value with its personal data masked; its key says what it is (`mobile`: 91234567)."""
+    said = _WORDS.sub(" ", key)[:LONGEST_KEY] + ": "
+    covered = cover_text(said + value)
+    return covered[len(said) :] if covered.startswith(said) else cover_text(value)
+
+
+def shown_record(payload: bytes, registry: Registry) -> bytes | None:
+    """What may be shown of a record's value; None: nothing can be masked safely."""
+    try:
+        header = prefix(payload)
+    except WireError:
+        return shown_text(payload)
+    try:
+        event = decode_as_written(payload, registry)
+    except (UndecodableError, RegistryError):
+        body = shown_text(payload[len(header) :])  # JSON may stand behind a header, too
+        return _cover_binary(payload, len(header)) if body is None else header + body
+    shown = masked(payload, _secrets(event))
+    for text, covered in _hits(event).items():
+        if isinstance(text, str):
+            shown = shown.replace(avro(text), avro(covered))
+    return shown
+
+
+def shown_key(key: bytes | None, registry: Registry) -> bytes | None:
+    """What may be shown of a record's key; None, too, where nothing can be masked safely."""
+    if key is None:
+        return None
+    shown = shown_record(key, registry)
+    return key if shown is None and len(key) <= NUMBER else shown
+
+
+def shown_line(line: bytes) -> bytes:
+    """What may be shown of a line of a file."""
+    shown = shown_text(line)
+    return _cover_long(line.decode("latin-1")).encode("latin-1") if shown is None else shown
+
+
+def shown_text(data: bytes) -> bytes | None:
+    """What may be shown of text in UTF-8, JSON or any other; None: it is none."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    if _CONTROL.search(text):
+        return None
+    try:
+        said = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _cover_long(text).encode()
+    if not isinstance(said, (dict, list)):
+        return _cover_long(text).encode()
+    if isinstance(said, dict):
+        text = masked(data, _secrets(said)).decode()
+    hits = _hits(said)
+    return _TOKEN.sub(lambda token: _covered_token(token[0], hits), text).encode() if hits else text.encode()
+
+
+def _covered_token(token: str, hits: dict[str | float, str]) -> str:
+    """A string or number of JSON, masked where it is one of `hits`."""
+    if not token.startswith('"'):
+        return f'"{"*" * (len(token) - 2)}"' if _number(token) in hits else token
+    text = json.loads(token, strict=False)
+    covered = hits.get(text)
+    if covered is None:
+        return token
+    return f'"{covered}"' if len(text) + 2 == len(token) else f'"{"*" * (len(token.encode()) - 2)}"'
+
+
+def _number(token: str) -> float | None:
+    try:
+        number: float = json.loads(token)
+    except ValueError:  # a part of something else
+        return None
+    return number
+
+
+def _cover_long(text: str) -> str:
+    return "".join(cover_text(text[at : at + LOOKED_AT]) for at in range(0, len(text), LOOKED_AT))
+
+
+def _hits(event: Any) -> dict[str | float, str]:
+    """Every text, and number, in an event that holds personal data: what it is, masked."""
+    hits: dict[str | float, str] = {}
+    for key, said in _texts(event):
+        text = str(said)
+        if len(text) > LOOKED_AT:
+            hits[said] = "*" * len(text.encode("utf-8", "surrogatepass"))
+            continue
+        covered = cover_value(key, text) if key else cover_text(text)
+        if covered != text:
+            hits[said] = covered
+    return hits
+
+
+def _texts(event: Any) -> Iterator[tuple[str, str | float]]:
+    """(what says what it is, or nothing; text) of all texts and unknown numbers in an event but for its names."""
+    rest: list[tuple[str, Any]] = [("", event)]
+    if isinstance(event, dict):
+        rest = [("" if name in _KNOWN else name, value) for name, value in event.items() if not _tells(name, value)]
+        yield from (("", name) for name in event if name not in _KNOWN)
+    while rest:
+        key, value = rest.pop()
+        if isinstance(value, dict):
+            if {*value} == {"key", "value"} and isinstance(value["key"], str):
+                rest += [("", value["key"]), (value["key"], value["value"])]
+            else:
+                rest += [(name, each) for name, each in value.items()]
+        elif isinstance(value, list):
+            rest += [(key, each) for each in value]
+        elif isinstance(value, str) or (
+            isinstance(value, (int, float)) and key and key not in ("amount_minor", "score", "rating")
+        ):
+            yield key, value
+
+
+def _tells(name: str, value: Any) -> bool:
+    """Whether a field says who, or which, an event is, and is shown as it is."""
+    return name in _NAMES and (name != "event_id" or (isinstance(value, str) and _UUID.search(value) is not None))
+
+
+def _secrets(event: dict[str, Any]) -> list[str]:
+    """What identifiers, or the booking reference, say in clear of a person."""
+    reference = event.get("booking_ref")
+    return secrets(_pairs(event.get("ids")), reference if isinstance(reference, str) else None, _nobody())
+
+
+def _pairs(ids: Any) -> list[tuple[str, str]]:
+    """Kind and value of what stands where identifiers belong, whatever its form: one where many belong, a list ..."""
+    pairs = []
+    for one in ids if isinstance(ids, list) else [ids]:
+        said = one if isinstance(one, dict) else {"value": one}
+        kind = said.get("kind")
+        pairs += [(kind if isinstance(kind, str) else "", value) for value in _leaves(said.get("value"))]
+    return pairs
+
+
+def _leaves(value: Any) -> Iterable[str]:
+    """All texts and numbers in a value of JSON, as text."""
+    found, rest = [], [value]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict):
+            rest += value.values()
+        elif isinstance(value, list):
+            rest += value
+        elif value is not None:
+            found.append(str(value))
+    return found
+
+
+@cache
+def _nobody() -> Nobody:
+    return Nobody()
+
+
+def _cover_binary(data: bytes, at: int) -> bytes:
+    """A payload of a schema that cannot be had, masked from `at` on: what looks like strings of Avro, each by itself or
+    as the value of the one in front of it, and whatever is readable."""
+    out, lengths, key = bytearray(data), list[int](), ""
+    while at < len(data):
+        size, begin = _length(data, at)
+        text = _string(data, begin, size) if size >= SHORTEST else None
+        if text is None:
+            at, key = at + 1, ""
+            continue
+        lengths += range(at, begin)
+        covered = cover_value(key, text) if 0 < len(key) <= LONGEST_KEY else _cover_long(text)
+        octets = covered.encode()
+        out[begin : begin + len(octets)] = octets
+        at, key = begin + len(octets), text
+    whole = bytearray(_READABLE.sub(lambda run: _cover_long(run[0].decode()).encode(), bytes(out)))
+    for place in lengths:  # what tells strings apart is none of their text
+        whole[place] = data[place]
+    return bytes(whole)
+
+
+def _length(data: bytes, at: int) -> tuple[int, int]:
+    """The length that a varint at a place says, and where it ends; (0, _) for none."""
+    number = shift = 0
+    for place in range(at, min(at + 4, len(data))):
+        number |= (data[place] & 0x7F) << shift
+        if data[place] < 0x80:
+            return (number >> 1 if not number & 1 else 0), place + 1
+        shift += 7
+    return 0, at
+
+
+def _string(data: bytes, begin: int, size: int) -> str | None:
+    """The readable text of so many octets; of one that is cut off by the end, what is there. None: it is no text."""
+    try:
+        text = data[begin : begin + size].decode()
+    except UnicodeDecodeError:
+        return None
+    return text if text and not _CONTROL.search(text) else None
