@@ -105,7 +105,7 @@ class Service:
 
     module: its `run(settings, metrics_host, metrics_port)` is the process. extra: of the package, that it needs.
     reads, writes: names of topics. holds, scales_to: as of a Worker.
-    port: the setting that names the port on which it answers others.
+    port: the setting that names the port on which it answers others. stages: as of a Worker.
     """
 
     name: str
@@ -265,6 +265,7 @@ SERVICES: tuple[Service, ...] = (
         holds="what Kafka has not acknowledged yet, 64 MiB at most",
         scales_to="any number, behind a load balancer",
         port="collect_port",
+        stages=("collect",),
     ),
 )
 """At the edges of the pipeline."""

@@ -139,3 +139,9 @@ mapping = _setting(
     metavar="MAPPING.toml",
     default=None,
 )
+source = click.option(
+    "--source",
+    metavar="NAME",
+    default=None,
+    help="System whose events the JSON Lines are: event ids of any form then become UUIDs, of it and the id.",
+)

@@ -47,6 +47,20 @@ def test_nps(clickhouse: ClickHouse) -> None:
     assert ask(clickhouse, "nps", since="2024-01-02") == []
 
 
+def test_unknown_touchpoints(clickhouse: ClickHouse) -> None:
+    """One is a letter away from a name of the catalogue; of the other none is near; a third is in the catalogue."""
+    clickhouse.migrated()
+    names = ["booking.confirmd", "booking.confirmd", "Spa Visited", "booking.confirmed"]
+    rows = [interaction(f"customer:{at}", NOON + at, touchpoint=name) for at, name in enumerate(names)]
+    clickhouse.write("interactions", frame("interaction", *rows))
+    found = ask(clickhouse, "unknown_touchpoints")
+    assert [(row[0], row[2], row[5]) for row in found] == [
+        ("booking.confirmd", 2, ["booking.confirmed"]),
+        ("Spa Visited", 1, []),
+    ]
+    assert ask(clickhouse, "unknown_touchpoints", since="2024-01-01 12:00:00.002")[0][0] == "Spa Visited"
+
+
 def test_unknown_grouping_is_refused(clickhouse: ClickHouse) -> None:
     clickhouse.migrated()
     clickhouse.write("interactions", frame("interaction", *answers("nps", 10)))
