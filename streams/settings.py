@@ -65,6 +65,7 @@ class Settings:
     nobody: values, separated by commas, that name nobody as identifier or booking reference, beside those of
         streams/model/nobody.txt.
     alert_rules: path of a file of alert rules (docs/alerts.md); None takes those of streams/alerts/rules.toml.
+    routes: path of a file of routes (docs/deliver.md), by which deliver tells people and systems; None: nobody is told.
 
     security_protocol, sasl_*, ssl_*: how to be let in by Kafka, named as Kafka names them; files are PEM.
     sasl_token_file, sasl_token_command: where OAUTHBEARER's token is read from, again for each connection.
@@ -88,6 +89,7 @@ class Settings:
     compression: str = "none"
     session_timeout: float = 30.0
     alert_rules: str | None = None
+    routes: str | None = None
     nobody: str | None = None
     state_retention: float = 400.0
     state_idle: float = 3600.0

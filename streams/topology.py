@@ -6,6 +6,8 @@ the compose file, the Kubernetes manifests and the monitoring to this one.
 
     channels ─▶ enrich ─▶ interactions ─▶ stitch ─▶ journeys, customers, cases, alerts, moves ─▶ sink ─▶ ClickHouse
                   └─▶ links ─▶ identity ─▶ identities ─┘ └─▶ parts (to stitch itself), recalls (to the sink)
+
+    alerts, cases, moves ─▶ deliver ─▶ people and systems; deliveries ─▶ sink
 """
 
 from __future__ import annotations
@@ -77,6 +79,7 @@ class Worker:
     reads, writes: names of topics; every worker writes dead letters and follows erasures besides.
     state: names of its state tables; the changelog of each is `<prefix>-<worker>-<table>-changelog`.
     single: one process holds all of its state; a second one is a stand-by.
+    optional: a pipeline does without it: it runs where somebody wants it, and nobody waits for it.
     stages: those at which a record, or the state of a key, may make its code raise (streams.worker.sift).
     scales_to: what limits the number of its processes, for people.
     holds: what it keeps in memory, for people.
@@ -91,6 +94,7 @@ class Worker:
     stages: tuple[str, ...]
     state: tuple[str, ...] = ()
     single: bool = False
+    optional: bool = False
 
 
 CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")
@@ -150,6 +154,18 @@ TOPICS: tuple[Topic, ...] = (
     Topic("alerts", "alert", "alert_id", "30 days", stored=Stored("alerts", ("alert_id",), linger=SOON, patience=4.0)),
     Topic("moves", "move", "customer_id", "30 days", stored=Stored("moves", ("move_id",))),
     Topic(
+        "deliveries",
+        "delivery",
+        "target/kind/thing_id/thing_version",
+        "latest by key",
+        stored=Stored(
+            "deliveries",
+            ("target", "kind", "thing_id", "thing_version"),
+            words=("target", "kind", "rule", "severity", "unit", "status"),
+        ),
+    ),
+    Topic("redeliveries", "redelivery", "that of the thing in its own topic", "30 days"),
+    Topic(
         DEAD_LETTERS,
         "dead_letter",
         "that of the record refused",
@@ -192,6 +208,17 @@ WORKERS: tuple[Worker, ...] = (
         stages=("decode", "fold", "timer", "state"),
     ),
     Worker(
+        "deliver",
+        "streams.deliver.agent",
+        reads=("alerts", "cases", "moves", "redeliveries"),
+        writes=("deliveries",),
+        state=("things",),
+        holds="what it has told of 35 days, and to whom, and its changelog in Kafka",
+        scales_to="`RIHLA_PARTITIONS`",
+        stages=("decode", "route"),
+        optional=True,
+    ),
+    Worker(
         "sink",
         "sinks.agent",
         reads=(*(topic.name for topic in TOPICS if topic.stored), "recalls"),
@@ -205,6 +232,8 @@ WORKERS: tuple[Worker, ...] = (
 
 BY_NAME = {topic.name: topic for topic in TOPICS}
 COMPACTED = tuple(topic.name for topic in TOPICS if topic.compacted)
+REQUIRED = tuple(worker.name for worker in WORKERS if not worker.optional)
+"""Workers that every pipeline has."""
 WORKERS_BY_NAME = {worker.name: worker for worker in WORKERS}
 
 
@@ -219,10 +248,12 @@ def readers(topic: str) -> tuple[str, ...]:
 
 
 def flow() -> tuple[str, ...]:
-    """Workers in the order in which a record passes them; twice a worker that folds what it has written itself."""
+    """Workers that every pipeline has, in the order in which a record passes them; twice one that folds what it has
+    written itself."""
     return tuple(
         worker.name
         for worker in WORKERS
+        if not worker.optional
         for _ in range(2 if worker.state and {*worker.reads} & {*worker.writes} else 1)
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,8 @@ def up(data: Path, broker: str, workers: int, http_port: int | None, broker_port
     """Run the embedded pipeline until interrupted: send it events, ask its tables.
 
     Everything listens on 127.0.0.1 only. Workers that die are started again. With the default broker, which keeps
-    nothing on disk, what it has taken and not yet stored is lost if the machine stops; --broker kafka keeps it.
+    nothing on disk, what it has taken and not yet stored is lost if the machine stops; --broker kafka keeps it. With a
+    file of routes (RIHLA_ROUTES) people are told of alerts, too.
 
     \b
       rihla up                                   then, in another terminal:
@@ -50,8 +52,12 @@ def up(data: Path, broker: str, workers: int, http_port: int | None, broker_port
 
     from streams.embedded.pipeline import Plan
     from streams.embedded.up import serve
+    from streams.settings import ENVIRONMENT_PREFIX
+    from streams.topology import WORKERS
 
-    plan = Plan(data=data, broker=broker, workers=workers, http_port=http_port, broker_port=broker_port)
+    routed = bool(os.environ.get(f"{ENVIRONMENT_PREFIX}ROUTES"))
+    kinds = tuple(one.name for one in WORKERS if not one.optional or (one.name == "deliver" and routed))
+    plan = Plan(data, broker, workers, http_port, broker_port, kinds=kinds)
     click.echo(f"starting on {data} ...", err=True)
     uvloop.run(serve(plan, lambda text: click.echo(text, err=True), lambda pipeline: click.echo(addresses(pipeline))))
     return 0

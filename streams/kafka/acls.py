@@ -60,9 +60,10 @@ ACCESS: dict[str, Access] = {
     "restore": Access(writes=("interactions", "links"), looks_at=WORKERS, configs=True),
     "verify": Access(reads=("interactions", "links"), makes=False),
     "forget": Access(
-        writes=("erasures", "links", "parts", "identities", "journeys", "customers", "cases"),
+        writes=("erasures", "links", "parts", "identities", "journeys", "customers", "cases", "deliveries"),
         looks_at=WORKERS,
-        deletes=(*CHANNEL_TOPICS, "links", "parts", "recalls", "interactions", "alerts", "moves", "dead-letters"),
+        deletes=(*CHANNEL_TOPICS, "links", "parts", "recalls", "interactions", "alerts", "moves", "redeliveries",
+                 "dead-letters"),
         configs=True,
         makes=False,
     ),

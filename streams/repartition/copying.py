@@ -30,7 +30,19 @@ from streams.repartition.writing import Row, Writer
 from streams.settings import Settings
 from streams.topology import COMPACTED
 
-MOVED = ("interactions", "identities", "parts", "recalls", "journeys", "customers", "cases", "alerts", "moves")
+MOVED = (
+    "interactions",
+    "identities",
+    "parts",
+    "recalls",
+    "journeys",
+    "customers",
+    "cases",
+    "alerts",
+    "moves",
+    "deliveries",
+    "redeliveries",
+)
 """Topics, without prefix, whose records are where their key says. (Dead letters may be anywhere.)"""
 FILLER = b"\0repartitioned"
 """Key of a record that stands for those that old partitions had lost: the new ones then begin behind it."""
