@@ -273,9 +273,7 @@ def topics_table() -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for topic in TOPICS:
         writers = [worker.name for worker in WORKERS if topic.name in worker.writes]
-        written = {DEAD_LETTERS: "every worker", SCHEMAS: "every worker", ERASURES: "`rihla forget`"}.get(
-            topic.name, "producers" if topic.name in CHANNEL_TOPICS else ", ".join(writers)
-        )
+        written = _WRITTEN_BY.get(topic.name, "producers" if topic.name in CHANNEL_TOPICS else ", ".join(writers))
         read = "every worker" if topic.name in (ERASURES, SCHEMAS) else ", ".join(readers(topic.name))
         partitions = topic.partitions or "`RIHLA_PARTITIONS`"
         stored = f"`{topic.stored.view}`" if topic.stored else ""
@@ -283,6 +281,14 @@ def topics_table() -> Iterator[str]:
             f"| `{topic.name}` | {topic.record or 'JSON'} | {topic.key} | {topic.retention} | {partitions} "
             f"| {written} | {read} | {stored} |"
         )
+
+
+_WRITTEN_BY = {
+    DEAD_LETTERS: "every worker",
+    SCHEMAS: "every worker",
+    ERASURES: "`rihla forget`",
+    "redeliveries": "`rihla replay deliveries`",
+}
 
 
 def _names(topics: tuple[str, ...]) -> str:

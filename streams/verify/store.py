@@ -51,7 +51,7 @@ def check(client: Any, database: str) -> None:
     answer = client.query(
         "SELECT name FROM system.tables WHERE database = {database:String}", parameters={"database": database}
     )
-    missing = sorted({STORE, LEFT_OUT, *VIEWS} - {name for (name,) in answer.result_rows})
+    missing = sorted({STORE, LEFT_OUT, *VIEWS, "deliveries"} - {name for (name,) in answer.result_rows})
     if missing:
         raise RihlaError(
             f"there is no {database}.{missing[0]} in that ClickHouse",

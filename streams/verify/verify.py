@@ -16,6 +16,7 @@ import polars as pl
 
 from streams.verify import store
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
+from streams.verify.deliveries import deliveries
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
 from streams.verify.topics import Log
@@ -134,6 +135,8 @@ def _look(client: Any, read_log: Callable[[], Log] | None, say: Say) -> _Look:
         say(f"comparing {table}")
         found = store.view(client, table)
         comparisons.append(compare(table, getattr(expected, table), found, key))
+    say("looking at deliveries")
+    comparisons.append(deliveries(client))
     return _Look(
         expected.interactions.height,
         {comparison.table: comparison.rows for comparison in comparisons},

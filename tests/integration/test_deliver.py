@@ -146,7 +146,10 @@ def test_a_receiver_that_fails_twice_and_a_dead_one_beside_it(
     async def trial() -> None:
         await ensure_topics(settings)
         failing = {0: (500, {}), 1: (429, {"Retry-After": "1"})}
-        async with receiving(lambda number: failing.get(number, (200, {}))) as receiver, producing(settings) as producer:
+        async with (
+            receiving(lambda number: failing.get(number, (200, {}))) as receiver,
+            producing(settings) as producer,
+        ):
             write_routes(tmp_path, receiver.url, 'retry = { first = "1s", longest = "1s", give_up_after = "2s" }')
             async with deliveries(settings) as told:
                 await publish(producer, settings, "alerts", "alert", ["a1"] * 3, [alert(1, n) for n in (1, 2, 3)])

@@ -4,7 +4,7 @@ CREATE TABLE IF NOT EXISTS {database}.deliveries_store {on_cluster}
     target LowCardinality(String) COMMENT 'Name of the target in the routes',
     kind LowCardinality(String) COMMENT 'What is told: alert, case or move',
     thing_id String COMMENT 'alert_id, customer_id/case_id or move_id' CODEC(ZSTD(1)),
-    thing_version UInt64 COMMENT 'Version of the thing: epoch * 2^44 + that of its record' CODEC(ZSTD(1)),
+    thing_version Int64 COMMENT 'Version of the thing: epoch * 2^44 + that of its record' CODEC(ZSTD(1)),
     customer_id String COMMENT 'Whom it concerns' CODEC(ZSTD(1)),
     rule LowCardinality(Nullable(String)) COMMENT 'Rule of an alert',
     severity LowCardinality(Nullable(String)) COMMENT 'Severity of an alert',

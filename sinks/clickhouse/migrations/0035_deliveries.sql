@@ -4,7 +4,7 @@ CREATE OR REPLACE VIEW {database}.deliveries {on_cluster}
     target LowCardinality(String) COMMENT 'Name of the target in the routes',
     kind LowCardinality(String) COMMENT 'What is told: alert, case or move',
     thing_id String COMMENT 'alert_id, customer_id/case_id or move_id',
-    thing_version UInt64 COMMENT 'Version of the thing: epoch * 2^44 + that of its record',
+    thing_version Int64 COMMENT 'Version of the thing: epoch * 2^44 + that of its record',
     customer_id String COMMENT 'Whom it concerns',
     rule LowCardinality(Nullable(String)) COMMENT 'Rule of an alert',
     severity LowCardinality(Nullable(String)) COMMENT 'Severity of an alert',
