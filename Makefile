@@ -20,7 +20,7 @@ PLAIN := build/plain
 PLAIN_TESTS := tests/properties tests/integration/test_run.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compile run test plain faults lint format bench kafka bytecode clean
+.PHONY: help setup compile run test suite plain faults lint format bench kafka bytecode clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,9 +46,10 @@ bytecode: $(INSTALLED)
 	@$(BIN)/python -m compileall -q -j 0 -x '/(pandas|tests|pip|setuptools)/' $(VENV)/lib $(PACKAGES)
 
 # Beside their sources, which Python then leaves unread; streams/compiled.py sees to it that none is out of date.
+# With a cache of its own: `make lint` may run at the same time, as it does in .ci/run.
 compile: setup ## Compile the modules that cost most, for production, tests and figures (minutes; needs a C compiler)
 	@$(BIN)/python -m streams.compiled --check || { find $(PACKAGES) -name '*.so' -delete; \
-		$(BIN)/python setup.py --quiet build_ext --inplace || { find $(PACKAGES) -name '*.so' -delete; \
+		MYPY_CACHE_DIR=build/mypyc-cache $(BIN)/python setup.py --quiet build_ext --inplace || { find $(PACKAGES) -name '*.so' -delete; \
 		echo "Compiling failed, as is said above: these modules stay Python; it all works, at more CPU an event"; }; \
 		find $(PACKAGES) -name '*.so' -exec touch {} +; }
 
@@ -64,11 +65,15 @@ run: bytecode ## Simulate some travellers and run the whole pipeline over them (
 	@echo "For production:      make compile, then docs/deploying-a-worker.md"
 	@echo "All else:            README.md, make help, $(BIN)/rihla doctor"
 
-test: compile kafka ## Run every test, JOBS=3 processes (those on Apache Kafka need Java and Maven)
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
-	@$(MAKE) --no-print-directory plain
+test: suite plain ## Run every test, JOBS=3 processes (those on Apache Kafka need Java and Maven)
 
-plain: setup ## Run some of the tests on the tree as `make run` has it: nothing compiled
+# Tests start hundreds of processes. Without bytecode each would spend 5 s of CPU on compiling what it imports.
+suite plain: export PYTHONDONTWRITEBYTECODE :=
+
+suite: compile bytecode kafka ## The tests of `make test` that run on the compiled tree: all of them
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+plain: setup bytecode ## Run some of the tests on the tree as `make run` has it: nothing compiled
 	@rm -rf $(PLAIN) && mkdir -p $(PLAIN)
 	@tar -cf - --exclude='*.so' --exclude=__pycache__ $(PACKAGES) tests examples README.md pyproject.toml | tar -xf - -C $(PLAIN)
 	cd $(PLAIN) && RIHLA_PLAIN=1 PYTHONPATH=$(CURDIR)/$(PLAIN) $(abspath $(BIN))/python -m pytest -n $(JOBS) \

@@ -39,6 +39,7 @@ NAMES: Final = (
     "dead_letter",
     "erasure",
     "recall",
+    "unit",
 )
 """Names of all record schemas: one file `avro/NAME.avsc` each."""
 

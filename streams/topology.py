@@ -32,6 +32,8 @@ class Stored:
     view: what analysts read, exact: `cx.<view>`; the table that is written is `cx.<view>_store`.
     key: the columns that tell rows apart.
     versioned: the record carries a version, and the highest of a key is current; otherwise rows of a key are copies.
+    derived: the records follow from the events, so a rebuild writes them anew, in a later epoch that wins over all of
+        an earlier one. Those that are not have versions of their own, of whoever says them.
     maps: fields of the form array<{key, value}> that are a Map in ClickHouse.
     words: columns of few different texts (LowCardinality in ClickHouse), which are sent as dictionaries.
     linger: longest time, in seconds, between two inserts that are not full.
@@ -41,6 +43,7 @@ class Stored:
     view: str
     key: tuple[str, ...]
     versioned: bool = True
+    derived: bool = True
     maps: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     linger: float = 1.0
@@ -99,6 +102,9 @@ class Worker:
 
 CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")
 """The topics into which any producer writes, by any key, with any number of partitions."""
+
+MASTER_TOPICS = ("units",)
+"""The topics in which the company's other systems say what does not follow from events."""
 
 DEAD_LETTERS, ERASURES, SCHEMAS = "dead-letters", "erasures", "schemas"
 """Every worker writes the first, follows the second, and keeps in the third what a schema registry has told."""
@@ -165,6 +171,14 @@ TOPICS: tuple[Topic, ...] = (
         ),
     ),
     Topic("redeliveries", "redelivery", "that of the thing in its own topic", "30 days"),
+    Topic(
+        "units",
+        "unit",
+        "unit/valid_from",
+        "latest by key",
+        partitions=1,
+        stored=Stored("units", ("unit", "valid_from"), derived=False),
+    ),
     Topic(
         DEAD_LETTERS,
         "dead_letter",
@@ -273,7 +287,9 @@ def topics_table() -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for topic in TOPICS:
         writers = [worker.name for worker in WORKERS if topic.name in worker.writes]
-        written = _WRITTEN_BY.get(topic.name, "producers" if topic.name in CHANNEL_TOPICS else ", ".join(writers))
+        written = _WRITTEN_BY.get(
+            topic.name, "producers" if topic.name in (*CHANNEL_TOPICS, *MASTER_TOPICS) else ", ".join(writers)
+        )
         read = "every worker" if topic.name in (ERASURES, SCHEMAS) else ", ".join(readers(topic.name))
         partitions = topic.partitions or "`RIHLA_PARTITIONS`"
         stored = f"`{topic.stored.view}`" if topic.stored else ""

@@ -9,12 +9,19 @@ A query whose table is `interactions AS i` may hold
 
 from __future__ import annotations
 
+LEVELS = ("brand", "region", "parent", "unit_kind")
+"""What can be grouped by of a unit, as the master of units has it at the time of the event."""
+
 SEGMENTS: dict[str, str] = {
     "all": "'all'",
     "day": "toString(toDate(i.occurred_at))",
     "month": "formatDateTime(i.occurred_at, '%Y-%m')",
     "channel": "toString(i.channel)",
     "unit": "ifNull(toString(i.unit), '')",
+    "brand": "ifNull(u.brand, '')",
+    "region": "ifNull(u.region, '')",
+    "parent": "ifNull(u.parent, '')",
+    "unit_kind": "ifNull(u.kind, '')",
     "country": "ifNull(toString(i.country), '')",
     "medium": "toString(i.medium)",
     "touchpoint": "toString(i.touchpoint)",
@@ -40,7 +47,12 @@ LEFT ANY JOIN
     (SELECT date, season, hijri_year, hijri_month FROM hijri WHERE {by:String} IN ('season', 'hijri_month')) AS h
     ON h.date = toDate(i.occurred_at)
 LEFT ANY JOIN (SELECT country, days FROM weekends WHERE {by:String} = 'weekend') AS w
-    ON w.country = i.country"""
+    ON w.country = i.country
+LEFT ASOF JOIN
+    (SELECT unit, valid_from, brand, region, parent, kind FROM unit_levels WHERE {by:String} IN ({levels})) AS u
+    ON u.unit = ifNull(toString(i.unit), '') AND u.valid_from <= i.occurred_at""".replace(
+    "{levels}", ", ".join(f"'{name}'" for name in LEVELS)
+)
 
 
 def fill(text: str) -> str:

@@ -39,6 +39,7 @@ class Table:
     view: str
     key: tuple[str, ...]
     versioned: bool
+    derived: bool
     maps: tuple[str, ...]
     words: tuple[str, ...]
     linger: float
@@ -91,7 +92,8 @@ def to_arrow(frame: pl.DataFrame, table: Table, epoch: int) -> pa.Table:
     if table.versioned:
         if (pc.max(columns["version"]).as_py() or 0) >> VERSION_BITS:
             raise pa.ArrowInvalid(f"a version of more than {VERSION_BITS} bits, which would win over every later epoch")
-        columns["version"] = pc.add(columns["version"], pa.scalar(epoch << VERSION_BITS, pa.uint64()))
+        if table.derived:
+            columns["version"] = pc.add(columns["version"], pa.scalar(epoch << VERSION_BITS, pa.uint64()))
     else:
         columns["epoch"] = _epochs(columns, table, epoch, frame.height)
     if "event_id" in columns:

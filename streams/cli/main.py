@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "churn": ("streams.cli.churn:churn", "Who will not come back: fit, back-test, store the risks."),
     "simulate": ("streams.cli.simulate:simulate", "Make synthetic events, with the truth beside them."),
     "produce": ("streams.cli.produce:produce", "Send files of events to Kafka."),
+    "units": ("streams.cli.units:units", "Say what the company's units are: places, brands, clocks."),
     "map": ("streams.cli.map:map_", "Say what a file means: propose a mapping, check it."),
     "score": ("streams.cli.score:score", "Score texts: JSON lines in, JSON lines out."),
     "replay": ("streams.cli.replay:replay", "Send dead letters, or dead deliveries, again."),

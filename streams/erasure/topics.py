@@ -24,8 +24,10 @@ from streams.settings import Settings
 DELETABLE = tuple(topic.name for topic in topology.TOPICS if not topic.compacted)
 """Topics whose records can be deleted."""
 KEPT_BY_KEY = tuple(
-    name for name in topology.COMPACTED if name not in (topology.ERASURES, topology.SCHEMAS)
-)  # which name nobody
+    name
+    for name in topology.COMPACTED
+    if name not in (topology.ERASURES, topology.SCHEMAS, *topology.MASTER_TOPICS)  # which name nobody
+)
 """Topics that keep the latest record of a key: an erasure writes tombstones to them."""
 INTERNAL = ("links", "parts", "recalls")
 """Those that nobody but our own workers reads."""

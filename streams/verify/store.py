@@ -13,6 +13,7 @@ from schemas.records import fields, polars_schema
 from schemas.registry import LocalRegistry
 from streams.errors import RihlaError
 from streams.model.dead_letter import EXPIRED, UNPROCESSABLE
+from streams.verify import units
 from streams.verify.recompute import COLUMNS
 
 BLOCK_ROWS = 200_000
@@ -39,6 +40,12 @@ VIEWS: dict[str, dict[str, pl.DataType]] = {
 """The exact views and what is read of them; in the frame form of their records."""
 VIEWS["customers"]["identifiers"] = _IDENTIFIERS
 
+_UNITS = {
+    "units": {name: polars_schema("unit")[name] for name in fields("unit") if name not in _NOT_SHOWN},
+    "unit_levels": {**units.SHOWN, "valid_from": pl.Int64(), "valid_until": pl.Int64()},
+}
+"""The views of units: what is said of them, and what holds."""
+
 _SELECTED = {
     "spend": "CAST(spend, 'Array(Tuple(currency String, amount_minor Int64))')",
     "attributes": "CAST(attributes, 'Array(Tuple(key String, value String))')",
@@ -51,7 +58,7 @@ def check(client: Any, database: str) -> None:
     answer = client.query(
         "SELECT name FROM system.tables WHERE database = {database:String}", parameters={"database": database}
     )
-    missing = sorted({STORE, LEFT_OUT, *VIEWS, "deliveries"} - {name for (name,) in answer.result_rows})
+    missing = sorted({STORE, LEFT_OUT, *VIEWS, *_UNITS, "deliveries"} - {name for (name,) in answer.result_rows})
     if missing:
         raise RihlaError(
             f"there is no {database}.{missing[0]} in that ClickHouse",
@@ -96,6 +103,11 @@ def not_stored(client: Any, stored: pl.DataFrame) -> pl.DataFrame:
     """The interactions that the sink could not store, as `interactions` has the others (`stored`)."""
     found = refused(client, "interaction", "interactions", [UNPROCESSABLE, "unstorable"], _LOG)
     return found.join(stored, on=["subject", "event_id"], how="anti").unique(["subject", "event_id"], keep="first")
+
+
+def of_units(client: Any, name: str) -> pl.DataFrame:
+    """The rows of a view of units: `units` or `unit_levels`."""
+    return _read(client, name, _UNITS[name])
 
 
 def view(client: Any, name: str) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from streams.verify import store
+from streams.verify import store, units
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.deliveries import deliveries
 from streams.verify.names import Names
@@ -135,6 +135,9 @@ def _look(client: Any, read_log: Callable[[], Log] | None, say: Say) -> _Look:
         say(f"comparing {table}")
         found = store.view(client, table)
         comparisons.append(compare(table, getattr(expected, table), found, key))
+    say("comparing units")
+    said, holds = store.of_units(client, "units"), store.of_units(client, "unit_levels")
+    comparisons.append(compare("unit_levels", *units.unit_levels(said, holds), units.KEY))
     say("looking at deliveries")
     comparisons.append(deliveries(client))
     return _Look(

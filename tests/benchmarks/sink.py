@@ -33,6 +33,7 @@ from sinks.clickhouse.tables import TABLES, to_arrow
 from sinks.clickhouse.writer import INSERT_SETTINGS, Writer
 from streams.embedded.clickhouse.access import OWNER
 from streams.embedded.clickhouse.database import Database
+from streams.embedded.clickhouse.engine import Engine
 from tests.benchmarks.peers.records import Reader
 from tests.benchmarks.processes import collecting_as_a_worker
 from tests.benchmarks.report import Outcome, say, tabulate
@@ -63,7 +64,7 @@ def measure(events: int) -> Outcome:
     with collecting_as_a_worker(), tempfile.TemporaryDirectory(prefix="rihla-benchmark-") as name:
         folder = Path(name)
         with Database(folder / "engine", folder / "keys") as database:
-            costs, hashes = _measured(database.url_of(OWNER), payloads, folder)
+            costs, hashes = _measured(database, payloads, folder)
     ratio = costs["sink"] / costs["arrow"]
     rows = [[title, costs[way], costs[way] / costs["arrow"]] for way, title in TITLES.items()]
     problems = []
@@ -83,8 +84,11 @@ def measure(events: int) -> Outcome:
     return Outcome(tabulate(["way", "us CPU a row", "x arrow"], rows), figures, problems)
 
 
-def _measured(url: str, payloads: list[bytes], folder: Path) -> tuple[dict[str, float], dict[str, tuple[Any, ...]]]:
+def _measured(
+    database: Database, payloads: list[bytes], folder: Path
+) -> tuple[dict[str, float], dict[str, tuple[Any, ...]]]:
     """Microseconds a row of each way, the least of the rounds; count and hash of what each stored last."""
+    url = database.url_of(OWNER)
     costs: dict[str, float] = {}
 
     def timed(way: str, work: Callable[[], Any]) -> Any:
@@ -96,7 +100,7 @@ def _measured(url: str, payloads: list[bytes], folder: Path) -> tuple[dict[str, 
 
     file, hashes = folder / "interactions.arrow", dict[str, tuple[Any, ...]]()
     with contextlib.ExitStack() as kept:  # connections, and what the writer has: as in a worker
-        clients = {way: kept.enter_context(_fresh(url, f"bench_{way}")) for way in ("sink", "arrow", "rows")}
+        clients = {way: kept.enter_context(_fresh(database, f"bench_{way}")) for way in ("sink", "arrow", "rows")}
         loop = kept.enter_context(asyncio.Runner())
         writer = kept.enter_context(contextlib.closing(Writer(lambda: connect(url, clients["sink"].database), TABLE)))
         for number in range(ROUNDS):
@@ -107,7 +111,7 @@ def _measured(url: str, payloads: list[bytes], folder: Path) -> tuple[dict[str, 
                 arrow_file.write_table(arrow)
             ways: dict[str, Callable[[], Any]] = {
                 "sink": partial(loop.run, _write(writer, frames)),
-                "arrow": partial(_load, clients["arrow"], file),
+                "arrow": partial(_load, database.engine, "bench_arrow", file),
             }
             if number < ROUNDS_OF_ROWS:
                 records = timed("decode_rows", lambda: _records(payloads))
@@ -128,14 +132,15 @@ def _measured(url: str, payloads: list[bytes], folder: Path) -> tuple[dict[str, 
 
 
 @contextlib.contextmanager
-def _fresh(url: str, database: str) -> Iterator[Client]:
-    """A client of a database with empty tables, without merges; gone afterwards."""
+def _fresh(database: Database, name: str) -> Iterator[Client]:
+    """A client of an engine's database with empty tables, without merges; gone afterwards."""
+    url = database.url_of(OWNER)
     with contextlib.closing(connect(url, None)) as client:
-        migrate(client, database)
-        client.command(f"SYSTEM STOP MERGES {database}.{TABLE.store}")
-        with contextlib.closing(connect(url, database)) as own:
+        migrate(client, name)
+        database.engine.query(f"SYSTEM STOP MERGES {name}.{TABLE.store}")  # which nobody may over HTTP
+        with contextlib.closing(connect(url, name)) as own:
             yield own
-        client.command(f"DROP DATABASE {database}")
+        client.command(f"DROP DATABASE {name}")
 
 
 def _decoded(payloads: list[bytes]) -> list[pl.DataFrame]:
@@ -172,5 +177,7 @@ def _insert_rows(client: Client, records: list[list[Any]]) -> None:
         client.insert(TABLE.store, records[start : start + BATCH], columns)
 
 
-def _load(client: Client, file: Path) -> None:
-    client.command(f"INSERT INTO {TABLE.store} SELECT * FROM file('{file}', Arrow)", settings=INSERT_SETTINGS)
+def _load(engine: Engine, database: str, file: Path) -> None:
+    # Over HTTP nobody may read files.
+    settings = {name: value for name, value in INSERT_SETTINGS.items() if name != "wait_end_of_query"}
+    engine.query(f"INSERT INTO {TABLE.store} SELECT * FROM file('{file}', Arrow)", database=database, settings=settings)

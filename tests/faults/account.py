@@ -17,6 +17,7 @@ from streams.settings import Settings
 from streams.topology import channel_topic
 from streams.verify import topics
 from streams.verify.verify import KEYS, verify
+from tests.faults.poison import shown
 from tests.faults.world import World, page, sample
 from tests.support.exactness import VIEWS, Row, against_truth, line, plain
 
@@ -50,7 +51,8 @@ async def _counts(world: World, settings: Settings) -> list[str]:
         for record in await read_topic(world, topic):
             value = record.value or b""
             if value in world.poison:
-                bad[topic, record.partition, record.offset] = value, world.poison[value]
+                reason = world.poison[value]
+                bad[topic, record.partition, record.offset] = shown(value, reason), reason
             else:
                 good.append(value)
         decoded = BatchDecoder(channel, registry).decode(good, ["event_id", "ids", "booking_ref"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,8 @@ RULES: dict[str, tuple[dict[str, Any], ...]] = {
     "too_long": ({"text": "long " * 14_000},),
 }
 """Reason: what to change in a good event so that it is refused for that."""
+IN_CLEAR = re.compile(rb"amina@example\.com|\+966 50 123 4567", re.IGNORECASE)
+"""What those of `clear_identifier` give away."""
 
 GARBAGE: tuple[Callable[[bytes, random.Random], bytes | None], ...] = (
     lambda value, rng: None,
@@ -48,6 +51,11 @@ GARBAGE: tuple[Callable[[bytes, random.Random], bytes | None], ...] = (
     lambda value, rng: value[:10] + value,
 )
 """Each makes of an encoded event something that no schema decodes."""
+
+
+def shown(value: bytes, reason: str) -> bytes:
+    """What a dead letter keeps of a value that was refused for this."""
+    return IN_CLEAR.sub(lambda found: b"*" * len(found[0]), value) if reason == "clear_identifier" else value
 
 
 class Poison:

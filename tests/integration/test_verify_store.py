@@ -95,7 +95,14 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
     report = verify(stored.client)
     assert found(report) == []
     assert report.events == 6
-    assert report.rows == {"interactions": 6, "journeys": 3, "customers": 3, "cases": 1, "identities": 5}
+    assert report.rows == {
+        "interactions": 6,
+        "journeys": 3,
+        "customers": 3,
+        "cases": 1,
+        "identities": 5,
+        "unit_levels": 0,
+    }
     assert report.differing_rows == dict.fromkeys(report.rows, 0)
     assert (report.looks, report.source) == (1, "table")
 
@@ -231,7 +238,14 @@ def test_every_row_that_differs_is_counted_once(stored: ClickHouse) -> None:
     stored.client.command(changed("journeys", "1", status="'no_show'", score_count="score_count + 1"))
     report = verify(stored.client)
     assert report.differences.height == 6
-    assert report.differing_rows == {"interactions": 0, "journeys": 3, "customers": 0, "cases": 0, "identities": 0}
+    assert report.differing_rows == {
+        "interactions": 0,
+        "journeys": 3,
+        "customers": 0,
+        "cases": 0,
+        "identities": 0,
+        "unit_levels": 0,
+    }
 
 
 def test_every_column_that_analysts_see_is_compared(stored: ClickHouse) -> None:

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from streams.model import currencies
 from streams.sources.events import SourceError
 from streams.sources.mapping.model import Mapping, load
-from streams.sources.mapping.money import digits_of, minor_units, numbers
+from streams.sources.mapping.money import minor_units, numbers
 from streams.sources.mapping.people import email_hash, phone_hash
 from streams.sources.mapping.reader import read
 from streams.sources.mapping.times import milliseconds
@@ -100,9 +101,9 @@ def test_every_row_is_an_event_or_a_letter(mapping: Mapping, table: Any) -> None
     assert len(first) <= len(table)
 
 
-@given(st.integers(-(10**14), 10**14), st.sampled_from([*digits_of(), "SAR", "USD"]), st.integers(0, 3))
+@given(st.integers(-(10**14), 10**14), st.sampled_from([*currencies.digits(), "SAR", "USD"]), st.integers(0, 3))
 def test_money_is_exact(minor: int, currency: str, extra: int) -> None:
-    digits = digits_of().get(currency, 2)
+    digits = currencies.digits().get(currency, 2)
     text = f"{Decimal(minor).scaleb(-digits):f}" + (("." if digits == 0 else "") + "0" * extra if extra else "")
     assert minor_units(numbers(pl.Series([text])), pl.Series([currency])).to_list() == [minor]
 

@@ -97,6 +97,7 @@ def test_these_tests_run_what_is_written() -> None:
         ("plain", False, "RIHLA_PLAIN=1"),
         ("lint", False, "mypy"),
         ("compile", True, "build_ext --inplace"),
+        ("suite", True, "pytest -n"),
         ("test", True, "RIHLA_PLAIN=1"),  # what is compiled, and then some of it that is not
         ("bench", True, "tests.benchmarks"),
         ("faults", True, "tests.faults"),

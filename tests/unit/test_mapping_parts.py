@@ -10,12 +10,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from streams.model import currencies
 from streams.sources.events import SourceError
 from streams.sources.mapping.delimited import MAX_LINES, delimited
 from streams.sources.mapping.expressions import columns_of, evaluate, expression, probe
 from streams.sources.mapping.json_array import items
 from streams.sources.mapping.model import MappingError
-from streams.sources.mapping.money import digits_of, minor_units, numbers
+from streams.sources.mapping.money import minor_units, numbers
 from streams.sources.mapping.people import email_hash, phone_hash
 from streams.sources.mapping.times import check_format, check_zone, dates, milliseconds
 
@@ -140,8 +141,8 @@ def test_the_table_of_minor_units_is_that_of_cldr_where_the_two_agree() -> None:
     from babel.numbers import get_currency_precision, list_currencies
 
     more = {code: get_currency_precision(code) for code in list_currencies() if get_currency_precision(code) > 2}
-    assert {code: digits for code, digits in digits_of().items() if digits > 2} == more | {"IQD": 3}
-    assert {code for code, digits in digits_of().items() if digits == 0} <= {
+    assert {code: digits for code, digits in currencies.digits().items() if digits > 2} == more | {"IQD": 3}
+    assert {code for code, digits in currencies.digits().items() if digits == 0} <= {
         code for code in list_currencies() if get_currency_precision(code) == 0
     }
 

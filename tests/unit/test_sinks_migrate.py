@@ -44,6 +44,9 @@ APPLIED = {
     "0031_improvements_told": "e56cf53ac64674f9",
     "0032_next_best_actions": "4e5f6597c26b249c",
     "0033_profile_flow": "2526774684abe3ff",
+    "0034_units": "0a564eecfa27e548",
+    "0035_deliveries_store": "e7104e1b38ff2308",
+    "0036_deliveries": "28791b468975cf52",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 

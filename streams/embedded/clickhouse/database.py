@@ -23,7 +23,8 @@ class Database:
     """The engine in `path`, answering on `url` while the `with` block runs, to the users whose tokens are in `keys`.
 
     port: a port, 0 for a free one, or None for ClickHouse's usual one where that is free. The HTTP interface has its
-    own event loop in its own thread, so a busy parent does not keep questions waiting.
+    own event loop in its own thread, so a busy parent does not keep questions waiting. `engine` is for this process's
+    own calls, which have every right.
     """
 
     def __init__(self, path: Path, keys: Path, port: int | None = 0) -> None:
@@ -35,7 +36,7 @@ class Database:
     def __enter__(self) -> Database:
         """Raises streams.embedded.clickhouse.engine.EngineBusyError, EngineError; RihlaError when the port is taken."""
         self._tokens = tokens_of(self._keys)
-        self._engine = Engine(self._path)
+        self.engine = Engine(self._path)
         self._thread.start()
         try:
             self._served = self._serve()
@@ -53,7 +54,7 @@ class Database:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        self._engine.close()
+        self.engine.close()
 
     def url_of(self, role: Role) -> str:
         """The URL with which a client asks as a user of ours; it names the file of the token, not the token."""
@@ -70,5 +71,5 @@ class Database:
             ) from error
 
     def _listen(self, port: int) -> Served:
-        serving = serve(self._engine, self._tokens, "127.0.0.1", port)
+        serving = serve(self.engine, self._tokens, "127.0.0.1", port)
         return asyncio.run_coroutine_threadsafe(serving, self._loop).result()

@@ -88,7 +88,7 @@ async def insert_ahead(request: web.Request, role: Role, limits: Limits) -> tupl
         return split_insert(query), query
     request.content.set_read_chunk_size(_AHEAD)
     text = b""
-    async for chunk in _pieces(request, _STATEMENT * 2, limits):
+    async for chunk in _pieces(request, BODY_LIMIT, limits):  # one piece may be as long as all that has come
         text += chunk
         insert = split_insert(text)
         if insert is not None and insert.data_from < len(text):  # else what comes may belong to it

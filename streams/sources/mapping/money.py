@@ -1,23 +1,12 @@
-"""Amounts as people write them, and the minor units of currencies. Pure."""
+"""Amounts as people write them, in the minor units of their currencies. Pure."""
 
 from __future__ import annotations
 
-import csv
-import io
-from functools import cache
-from importlib.resources import files
-
 import polars as pl
 
+from streams.model import currencies
+
 _MOST = 2.0**62
-
-
-@cache
-def digits_of() -> dict[str, int]:
-    """Decimal places by currency, of those that do not have two (iso4217.csv)."""
-    table = files(__package__).joinpath("iso4217.csv").read_text("utf-8")
-    lines = [line for line in table.splitlines() if not line.startswith("#")]
-    return {row["currency"]: int(row["digits"]) for row in csv.DictReader(io.StringIO("\n".join(lines)))}
 
 
 def numbers(text: pl.Series, decimal: str = ".") -> pl.Series:
@@ -39,7 +28,7 @@ def whole(numbers: pl.Series) -> pl.Series:
 
 def minor_units(amounts: pl.Series, currency: pl.Series) -> pl.Series:
     """Amounts of currencies in their minor units, Int64: rounded half away from zero beyond the currency's places."""
-    known = digits_of()
+    known = currencies.digits()
     places = currency.replace_strict(list(known), list(known.values()), default=2, return_dtype=pl.Int64)
     frame = pl.DataFrame({"amount": amounts, "places": places})
     exact = pl.col("amount") * pl.lit(10.0).pow(pl.col("places"))
