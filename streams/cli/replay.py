@@ -98,6 +98,7 @@ def _reasons(ctx: click.Context, parameter: click.Parameter, value: tuple[str, .
 @click.pass_context
 def replay(
     context: click.Context,
+    /,
     reasons: tuple[str, ...],
     topics: tuple[str, ...],
     since: int | None,

@@ -191,7 +191,7 @@ class _Desk:
             or self._edge.erased.customer_for_ever(entry.customer_id)
         ):
             return None
-        return message(entry.kind, entry.id, one.version, entry.things[one.version], one.clear, {})
+        return message(entry.kind, entry.id, one.version, entry.things[one.version], one.clear)
 
     def _done(self, item: Item, target: str, status: str, code: int | None, error: str | None) -> None:
         self._outcomes.append((item, target, status, code, error))

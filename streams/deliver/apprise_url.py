@@ -14,7 +14,6 @@ try:
 except ImportError:
     apprise = None
 
-from streams.deliver.chat import WORDS
 from streams.deliver.lane import Failure
 from streams.deliver.message import Message
 from streams.deliver.senders import Undelivered
@@ -39,8 +38,7 @@ def notifier(name: str, url: str, timeout: float) -> Callable[[Message], Awaitab
     service.socket_connect_timeout = service.socket_read_timeout = timeout
 
     def notify(message: Message) -> bool:
-        links = "".join(f"\n{WORDS[word]}: {url}" for word, url in message.links.items())
-        return bool(service.notify(body=message.text + links, title=message.subject))
+        return bool(service.notify(body=message.text, title=message.subject))
 
     async def send(message: Message) -> int | None:
         try:

@@ -6,9 +6,6 @@ from typing import Any
 
 from streams.deliver.message import Message
 
-WORDS = {"take": "I take it", "answer": "Answered", "resolve": "Resolved", "not_mine": "Not mine", "snooze": "Later"}
-"""What a button says."""
-
 
 def _escaped(text: str) -> str:
     """Text that Slack takes for nothing but text."""
@@ -17,14 +14,8 @@ def _escaped(text: str) -> str:
 
 def slack(message: Message) -> dict[str, Any]:
     """The payload of an incoming webhook."""
-    blocks: list[dict[str, Any]] = [{"type": "section", "text": {"type": "mrkdwn", "text": _escaped(message.text)}}]
-    if message.links:
-        buttons = [
-            {"type": "button", "text": {"type": "plain_text", "text": WORDS[word]}, "url": url}
-            for word, url in message.links.items()
-        ]
-        blocks.append({"type": "actions", "elements": buttons})
-    return {"text": _escaped(message.subject), "blocks": blocks}
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": _escaped(message.text)}}
+    return {"text": _escaped(message.subject), "blocks": [section]}
 
 
 def teams(message: Message) -> dict[str, Any]:
@@ -37,9 +28,6 @@ def teams(message: Message) -> dict[str, Any]:
         "body": [
             {"type": "TextBlock", "text": first, "weight": "bolder", "wrap": True},
             *({"type": "TextBlock", "text": line, "wrap": True} for line in others),
-        ],
-        "actions": [
-            {"type": "Action.OpenUrl", "title": WORDS[word], "url": url} for word, url in message.links.items()
         ],
     }
     content = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}

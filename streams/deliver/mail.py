@@ -12,7 +12,6 @@ try:
 except ImportError:
     aiosmtplib = None  # type: ignore[assignment]
 
-from streams.deliver.chat import WORDS
 from streams.deliver.egress import Network, addresses_of, judged
 from streams.deliver.lane import Failure
 from streams.deliver.message import Message
@@ -94,6 +93,5 @@ def written(target: Email, message: Message) -> EmailMessage:
     mail["From"], mail["To"] = target.sender, ", ".join(target.to)
     mail["Message-ID"] = f"<{message.key}@{target.sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
-    links = "".join(f"\n{WORDS[word]}: {url}" for word, url in message.links.items())
-    mail.set_content(message.text + ("\n" + links if links else "") + "\n")
+    mail.set_content(message.text + "\n")
     return mail

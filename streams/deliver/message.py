@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,14 +33,11 @@ class Message:
     """One line for people."""
     text: str
     """Some lines for people."""
-    links: Mapping[str, str] = field(default_factory=dict)
-    """What they can do about it: a word, and the address that does it."""
 
     @property
     def body(self) -> dict[str, Any]:
         """Rihla's own JSON, in the shape that Standard Webhooks recommends."""
-        data = {**self.fields, **({"links": dict(self.links)} if self.links else {})}
-        return {"type": self.fields["type"], "timestamp": self.fields["at"], "data": data}
+        return {"type": self.fields["type"], "timestamp": self.fields["at"], "data": dict(self.fields)}
 
 
 def opaque(kind: str, id_: str) -> str:
@@ -48,9 +45,7 @@ def opaque(kind: str, id_: str) -> str:
     return hashlib.blake2b(id_.encode(), digest_size=_SIZE).hexdigest() if kind == "case" else id_
 
 
-def message(
-    kind: str, id_: str, version: int, thing: Mapping[str, Any], clear: bool, links: Mapping[str, str]
-) -> Message:
+def message(kind: str, id_: str, version: int, thing: Mapping[str, Any], clear: bool) -> Message:
     """The message about a version of a thing (a record's fields).
 
     clear: whether it may name the customer, the journey and the event.
@@ -73,7 +68,7 @@ def message(
     }
     subject = _subject(kind, state, thing)
     text = "\n".join([subject, *_lines(kind, thing, clear)])
-    return Message(key, {**fields, "subject": subject, "text": text}, subject, text, links)
+    return Message(key, {**fields, "subject": subject, "text": text}, subject, text)
 
 
 def _when(kind: str, thing: Mapping[str, Any]) -> int | None:

@@ -23,7 +23,7 @@ from tests.support.deliveries import ALERT
 from tests.support.receiver import Receiver, receiving
 
 KEY = base64.b64encode(b"k" * 32).decode()
-MESSAGE = message("alert", "a1", 7, ALERT, False, {})
+MESSAGE = message("alert", "a1", 7, ALERT, False)
 
 
 def book(folder: Path, targets: str, private: str = '"127.0.0.1"') -> routes.Book:
