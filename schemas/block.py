@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 from polars.exceptions import PanicException
 
+from schemas.numbers import varint
 from schemas.records import Schema
 
 _LEAD: Final = "__lead"
@@ -84,17 +85,6 @@ class Block:
         ):
             raise BlockError("a datum ends before or after its place")
         return frame
-
-
-def varint(number: int) -> bytes:
-    """A long in Avro's encoding: zigzag, then seven bits a byte, the lowest first."""
-    rest = (number << 1) ^ (number >> 63)
-    out = bytearray()
-    while rest & ~0x7F:
-        out.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    out.append(rest)
-    return bytes(out)
 
 
 def _guards_for(count: int) -> list[bytes]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas import pieces
-from schemas.block import varint
+from schemas.numbers import varint
 from schemas.pieces import Array, Piece
 from schemas.records import Schema, frame_type
 from schemas.together import Numbers

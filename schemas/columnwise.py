@@ -23,9 +23,6 @@ from mypy_extensions import i64, u8
 from schemas.numbers import NOT_ASCII, PADDING, UnfitError, read_items, read_long, read_size, read_within
 from schemas.records import Schema, frame_type
 
-COMPILED: Final = not __file__.endswith(".py")
-"""Whether what runs is the compiled form."""
-
 _PADDING: Final = b"\0" * PADDING
 """Behind the last datum: a short text is read with what follows it."""
 _LARGEST: Final = (1 << 31) - 1 - PADDING

@@ -19,6 +19,7 @@ from schemas import columnwise, resolve, single
 from schemas.block import Block, BlockError, silent_panics
 from schemas.extras import ATTRIBUTES, Extras, extras, fold, types
 from schemas.fingerprint import crc64
+from schemas.numbers import COMPILED
 from schemas.records import inline
 
 Rows = npt.NDArray[np.int64]
@@ -61,7 +62,7 @@ class DatumReader:
             self._block = Block(inlined)
         except (TypeError, ValueError):
             return  # not by columns: fastavro reads record by record
-        if columnwise.COMPILED:
+        if COMPILED:
             with contextlib.suppress(TypeError):
                 self._columns = columnwise.Columns(inlined["fields"])
                 self._alike = resolve.alike(inlined, inline(reader))

@@ -15,9 +15,10 @@ from fastavro import parse_schema, schemaless_writer
 
 from schemas import frames, records
 from schemas.columnar import Columns
+from schemas.numbers import COMPILED
 from schemas.records import frame_type, inline
 from schemas.registry import Registry
-from schemas.rowwise import COMPILED, Rows
+from schemas.rowwise import Rows
 from schemas.values import Values
 from schemas.wire import SINGLE_OBJECT, Wire
 

@@ -13,18 +13,11 @@ from typing import Any, Final
 from librt.strings import BytesWriter, write_f64_le
 from mypy_extensions import i64, u8
 
-from schemas.block import varint
+from schemas.numbers import UnfitError, varint, write_long
 from schemas.records import Schema, frame_type
-
-COMPILED: Final = not __file__.endswith(".py")
-"""Whether what runs is the compiled form."""
 
 _LIMIT: Final = 1 << 60
 """Numbers up to here fit one machine word in compiled code. A larger one in a field is a mistake."""
-
-
-class UnfitError(Exception):
-    """A value that this encoder does not accept."""
 
 
 class Rows:
@@ -86,7 +79,7 @@ class _Long(_Encoder):
         number: i64 = value
         if not -self._bound <= number < self._bound:
             raise UnfitError
-        _write_long(number, out)
+        write_long(number, out)
 
 
 class _Double(_Encoder):
@@ -108,7 +101,7 @@ class _String(_Encoder):
         if not isinstance(value, str):
             raise UnfitError
         octets = value.encode()
-        _write_long(len(octets), out)
+        write_long(len(octets), out)
         out.write(octets)
 
 
@@ -116,7 +109,7 @@ class _Bytes(_Encoder):
     def write(self, value: object, out: BytesWriter) -> None:
         if not isinstance(value, bytes):
             raise UnfitError
-        _write_long(len(value), out)
+        write_long(len(value), out)
         out.write(value)
 
 
@@ -149,7 +142,7 @@ class _Array(_Encoder):
         if not isinstance(value, list):
             raise UnfitError
         if value:  # one block of all items, and an empty one to end with, which is all there is of an empty array
-            _write_long(len(value), out)
+            write_long(len(value), out)
             for item in value:
                 self._items.write(item, out)
         out.append(0)
@@ -160,15 +153,6 @@ def _write_fields(encoders: list[_Encoder], values: object, out: BytesWriter) ->
         raise UnfitError
     for at, encoder in enumerate(encoders):
         encoder.write(values[at], out)
-
-
-def _write_long(number: i64, out: BytesWriter) -> None:
-    """A long as `schemas.block.varint` has it."""
-    rest = (number << 1) ^ (number >> 63)
-    while rest > 127:
-        out.append(u8(rest & 127 | 128))
-        rest >>= 7
-    out.append(u8(rest))
 
 
 def _encoders(fields: Sequence[dict[str, Any]]) -> list[_Encoder]:

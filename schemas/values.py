@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from schemas.block import varint
+from schemas.numbers import varint
 from schemas.records import Schema, frame_type
 from schemas.varints import varints_of
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from schemas.block import varint
+from schemas.numbers import varint
 from schemas.pieces import TYPE, Array, Ints, fixed, from_sizes
 
 Words = npt.NDArray[np.uint64]

@@ -108,6 +108,24 @@ ERASED_REFUSED = Counter(
     "rihla_erased_refused_total", "Records refused because the person they are about was erased.", ["worker"]
 )
 
+# --- collect --------------------------------------------------------------------------------------------------------
+
+# By what was asked for and what was answered. 401: a wrong token or signature; 429: beyond a sender's rate; 503: Kafka
+# is slow or away, or too much is held at once. Requests that are none (408, 431 of the head) are not counted.
+COLLECT_REQUESTS = Counter("rihla_collect_requests_total", "Requests to the collector.", ["route", "status"])
+
+# accepted: acknowledged by Kafka. refused: the sender was told why; of a webhook, a dead letter was written.
+# ignored: a webhook's items that meet the condition of no event in its mapping.
+COLLECT_EVENTS = Counter("rihla_collect_events_total", "Events that were sent to the collector.", ["route", "result"])
+
+# From the head of a request to its answer: the body's way here, the judgement, and Kafka's acknowledgement.
+COLLECT_REQUEST_SECONDS = Histogram(
+    "rihla_collect_request_seconds", "Time to answer a request.", ["route"], buckets=_BATCH_SECONDS
+)
+
+# At its bound (64 MiB) requests are told to come again.
+COLLECT_HELD = Gauge("rihla_collect_held_bytes", "Bytes of requests that are held until Kafka has acknowledged them.")
+
 # --- enrich ---------------------------------------------------------------------------------------------------------
 
 # Valid events written on to interactions.

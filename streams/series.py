@@ -16,7 +16,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from streams import metrics
 from streams.model.dead_letter import REASONS
 from streams.settings import Settings
-from streams.topology import DEAD_LETTERS, Worker
+from streams.topology import DEAD_LETTERS, Service, Worker
 
 Known = Mapping[str, Iterable[str | tuple[str, ...]]]
 """Values by label; of labels that belong together (names separated by a space), tuples."""
@@ -28,8 +28,8 @@ EVERYWHERE: Known = {
 """Closed lists that are the same for every worker."""
 
 
-def begin(settings: Settings, worker: Worker, known: Known) -> None:
-    """Bring a worker's counters and histograms into being.
+def begin(settings: Settings, worker: Worker | Service, known: Known) -> None:
+    """Bring a worker's, or a service's, counters and histograms into being.
 
     known: values of labels that the topology does not know.
     """

@@ -64,6 +64,10 @@ class Settings:
     state_idle: seconds without any message about a customer before they may leave it.
     nobody: values, separated by commas, that name nobody as identifier or booking reference, beside those of
         streams/model/nobody.txt.
+    collect_host, collect_port: where the collector listens; port 0 takes any free one.
+    collect_token: token with which events of any source may be sent to it.
+    collect_config: path of a file of its tokens and webhooks (docs/collector.md).
+    collect_country: ISO 3166-1 alpha-2 of the phone numbers without a calling code that it hashes.
     alert_rules: path of a file of alert rules (docs/alerts.md); None takes those of streams/alerts/rules.toml.
     routes: path of a file of routes (docs/deliver.md), by which deliver tells people and systems; None: nobody is told.
 
@@ -88,6 +92,11 @@ class Settings:
     max_poll_records: int = 8000
     compression: str = "none"
     session_timeout: float = 30.0
+    collect_host: str = "127.0.0.1"
+    collect_port: int = 8080
+    collect_token: str | None = _secret()
+    collect_config: str | None = None
+    collect_country: str | None = None
     alert_rules: str | None = None
     routes: str | None = None
     nobody: str | None = None
@@ -141,6 +150,9 @@ class Settings:
         _within("session_timeout", self.session_timeout, 1, MAX_SESSION)
         _within("state_retention", self.state_retention, 0, 1_000_000)
         _within("state_idle", self.state_idle, 0, 1_000_000_000)
+        _within("collect_port", self.collect_port, 0, 65535)
+        if self.collect_country is not None and not re.fullmatch(r"[A-Z]{2}", self.collect_country):
+            raise SettingsError(f"collect_country: {self.collect_country!r} is not two capital letters of ISO 3166-1")
         if self.metrics_port is not None:
             _within("metrics_port", self.metrics_port, 0, 65535)
         _one_of("wire", self.wire, WIRE_FORMATS)

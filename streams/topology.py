@@ -100,6 +100,26 @@ class Worker:
     optional: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A process at the edge: `rihla worker <name>`, without a consumer group.
+
+    module: its `run(settings, metrics_host, metrics_port)` is the process. extra: of the package, that it needs.
+    reads, writes: names of topics. holds, scales_to: as of a Worker.
+    port: the setting that names the port on which it answers others.
+    """
+
+    name: str
+    module: str
+    extra: str
+    writes: tuple[str, ...]
+    holds: str
+    scales_to: str
+    port: str
+    reads: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+
+
 CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")
 """The topics into which any producer writes, by any key, with any number of partitions."""
 
@@ -244,11 +264,27 @@ WORKERS: tuple[Worker, ...] = (
 )
 """In the order in which records pass them."""
 
+SERVICES: tuple[Service, ...] = (
+    Service(
+        "collect",
+        "streams.collect.process",
+        extra="collect",
+        writes=CHANNEL_TOPICS,
+        holds="what Kafka has not acknowledged yet, 64 MiB at most",
+        scales_to="any number, behind a load balancer",
+        port="collect_port",
+    ),
+)
+"""At the edges of the pipeline."""
+
 BY_NAME = {topic.name: topic for topic in TOPICS}
 COMPACTED = tuple(topic.name for topic in TOPICS if topic.compacted)
 REQUIRED = tuple(worker.name for worker in WORKERS if not worker.optional)
 """Workers that every pipeline has."""
 WORKERS_BY_NAME = {worker.name: worker for worker in WORKERS}
+SERVICES_BY_NAME = {service.name: service for service in SERVICES}
+PROCESSES = (*WORKERS_BY_NAME, *SERVICES_BY_NAME)
+"""Names of all that `rihla worker` runs."""
 
 
 def channel_topic(channel: str) -> str:
@@ -276,7 +312,8 @@ def workers_table() -> Iterator[str]:
     """The workers, as lines of a Markdown table."""
     yield "| worker | reads | writes | holds | scales to |"
     yield "| --- | --- | --- | --- | --- |"
-    for worker in WORKERS:
+    every: tuple[Worker | Service, ...] = (*WORKERS, *SERVICES)
+    for worker in every:
         reads, writes = _names(worker.reads), _names(worker.writes)
         yield f"| {worker.name} | {reads} | {writes} | {worker.holds} | {worker.scales_to} |"
 
@@ -287,8 +324,10 @@ def topics_table() -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for topic in TOPICS:
         writers = [worker.name for worker in WORKERS if topic.name in worker.writes]
+        edges = [service.name for service in SERVICES if topic.name in service.writes]
         written = _WRITTEN_BY.get(
-            topic.name, "producers" if topic.name in (*CHANNEL_TOPICS, *MASTER_TOPICS) else ", ".join(writers)
+            topic.name,
+            ", ".join(["producers", *edges] if topic.name in (*CHANNEL_TOPICS, *MASTER_TOPICS) else writers),
         )
         read = "every worker" if topic.name in (ERASURES, SCHEMAS) else ", ".join(readers(topic.name))
         partitions = topic.partitions or "`RIHLA_PARTITIONS`"

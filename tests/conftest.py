@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import os
 
 import pytest
@@ -22,3 +24,15 @@ def pytest_sessionstart() -> None:
         raise pytest.UsageError(f"changed since they were compiled: {', '.join(map(str, changed))}; run `make compile`")
     if os.environ.get("RIHLA_PLAIN") == "1" and (modules := compiled.modules()):
         raise pytest.UsageError(f"these tests are to run without compiled modules, and there are {len(modules)}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A test that is a coroutine runs in an event loop of its own.
+
+    Fixtures do not: they are set up before the loop and torn down after it. So a fixture may call asyncio.run.
+    """
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}))
+    return True

@@ -36,7 +36,23 @@ if TYPE_CHECKING:
     show_default="9092 if free, else any",
     help="Port of the broker that is started; 0 takes any free one.",
 )
-def up(data: Path, broker: str, workers: int, http_port: int | None, broker_port: int | None) -> int:
+@click.option(
+    "--collect-port",
+    envvar="RIHLA_COLLECT_PORT",
+    show_envvar=True,
+    type=click.IntRange(0, 65535),
+    default=None,
+    show_default="8080 if free, else any",
+    help="Port of the collector, which takes events over HTTP; 0 takes any free one.",
+)
+def up(
+    data: Path,
+    broker: str,
+    workers: int,
+    http_port: int | None,
+    broker_port: int | None,
+    collect_port: int | None,
+) -> int:
     """Run the embedded pipeline until interrupted: send it events, ask its tables.
 
     Everything listens on 127.0.0.1 only. Workers that die are started again. With the default broker, which keeps
@@ -48,6 +64,8 @@ def up(data: Path, broker: str, workers: int, http_port: int | None, broker_port
       rihla produce events.jsonl --data rihla-data
       rihla query nps
     """
+    import importlib.util
+
     import uvloop
 
     from streams.embedded.pipeline import Plan
@@ -56,8 +74,17 @@ def up(data: Path, broker: str, workers: int, http_port: int | None, broker_port
     from streams.topology import WORKERS
 
     routed = bool(os.environ.get(f"{ENVIRONMENT_PREFIX}ROUTES"))
-    kinds = tuple(one.name for one in WORKERS if not one.optional or (one.name == "deliver" and routed))
-    plan = Plan(data, broker, workers, http_port, broker_port, kinds=kinds)
+    collects = all(importlib.util.find_spec(name) for name in ("starlette", "uvicorn", "phonenumbers"))
+    plan = Plan(
+        data=data,
+        broker=broker,
+        workers=workers,
+        http_port=http_port,
+        broker_port=broker_port,
+        kinds=tuple(one.name for one in WORKERS if not one.optional or (one.name == "deliver" and routed)),
+        collects=collects,
+        collect_port=collect_port,
+    )
     click.echo(f"starting on {data} ...", err=True)
     uvloop.run(serve(plan, lambda text: click.echo(text, err=True), lambda pipeline: click.echo(addresses(pipeline))))
     return 0
@@ -73,6 +100,7 @@ def addresses(pipeline: Pipeline) -> str:
         f"ClickHouse  {pipeline.url}",
         *(f"metrics     {url}/metrics  ({kind})" for kind, urls in pipeline.addresses().items() for url in urls),
         "",
+        *_collector(pipeline),
         f"send events   rihla produce FILE --data {pipeline.directory.path}",
         f"ask           rihla query nps --data {pipeline.directory.path}",
         f"              curl -u reader:$(cat {pipeline.directory.keys / READER.name}) "
@@ -83,3 +111,16 @@ def addresses(pipeline: Pipeline) -> str:
         "stop          Ctrl-C",
     ]
     return "\n".join(lines)
+
+
+def _collector(pipeline: Pipeline) -> list[str]:
+    """Where events are taken over HTTP, and how."""
+    if pipeline.collector is None:
+        return ["collector     needs its extra: pip install 'rihla[collect]'"]
+    token = "RIHLA_COLLECT_TOKEN" if pipeline.collect_token is None else str(pipeline.collect_token)
+    shown = "$RIHLA_COLLECT_TOKEN" if pipeline.collect_token is None else f"$(cat {token})"
+    return [
+        f"collector     {pipeline.collector}/v1/events  (token: {token})",
+        f"              curl -H \"Authorization: Bearer {shown}\" -H 'Content-Type: application/x-ndjson' "
+        f"--data-binary @events.jsonl {pipeline.collector}/v1/events",
+    ]

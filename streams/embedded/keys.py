@@ -1,8 +1,9 @@
-"""The tokens of an embedded database's users: a file each (0600) in the folder `keys`, made when they are first needed.
+"""The tokens of an embedded database's users, and of the collector: a file each (0600) in the folder `keys`.
 
-They stay from start to start, so that a connection set up in DBeaver or Grafana goes on working. If a file is removed,
-its user gets a new token at the next start. No token is on a command line, in the environment or in a log: processes
-hand each other the URL of the database with the path of the file (see sinks.clickhouse.client.connect).
+They are made when they are first needed and stay from start to start, so that a connection set up in DBeaver or Grafana
+goes on working. If a file is removed, its user gets a new token at the next start. No token is on a command line, in
+the environment or in a log: processes hand each other the URL of the database with the path of the file (see
+sinks.clickhouse.client.connect), and the path of the collector's.
 """
 
 from __future__ import annotations
@@ -47,6 +48,13 @@ def address_of(url: str) -> str:
     """The address in a URL of url_for, for people and for other clients."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def token_file(keys: Path, name: str) -> Path:
+    """The file of a token that is no user's of the database, made where it is missing. Raises RihlaError."""
+    keys.mkdir(mode=0o700, exist_ok=True)
+    _token(keys / name)
+    return keys / name
 
 
 def _token(path: Path) -> str:

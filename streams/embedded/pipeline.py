@@ -24,12 +24,12 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import migrate
 from streams import topology
-from streams.embedded.broker import HOST, BrokerProcess
+from streams.embedded.broker import HOST, BrokerProcess, free_ports
 from streams.embedded.clickhouse.access import OWNER
 from streams.embedded.clickhouse.database import Database
 from streams.embedded.datadir import DataDirectory, History
 from streams.embedded.kafka import Kafka
-from streams.embedded.keys import address_of
+from streams.embedded.keys import address_of, token_file
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
 from streams.embedded.tansu import Tansu
 from streams.erasure import receipt
@@ -49,6 +49,8 @@ SCALED = tuple(worker.name for worker in topology.WORKERS if not worker.single)
 
 TANSU, KAFKA = "tansu", "kafka"
 
+COLLECTOR = "collect"
+
 USUAL_PORT = 9092
 """Kafka's own port, which clients try first."""
 
@@ -60,7 +62,8 @@ class Plan:
     data: the data folder. broker: "tansu", "kafka" or host:port. workers: processes of each of SCALED.
     http_port, broker_port: None takes the usual one where it is free, 0 any free one.
     max_restarts: how often in a row a worker may die before all is given up; None: no limit.
-    kinds: of the workers; in the order of streams.topology.
+    kinds: of the workers, in the order of streams.topology.
+    collects: whether the collector runs, too; collect_port: as the other ports.
     """
 
     data: Path
@@ -70,6 +73,8 @@ class Plan:
     broker_port: int | None = 0
     max_restarts: int | None = None
     kinds: Sequence[str] = topology.REQUIRED
+    collect_port: int | None = 0
+    collects: bool = False
 
 
 def partitions_for(plan: Plan, environment: Mapping[str, str]) -> int | None:
@@ -120,6 +125,10 @@ class Pipeline:
         self.erased: Erased
         """Who had been erased when the pipeline started."""
         self._erasure_key = ""
+        self.collector: str | None = None
+        """Where the collector answers; None where it does not run."""
+        self.collect_token: Path | None = None
+        """File of its token; None where the settings say it."""
 
     async def __aenter__(self) -> Pipeline:
         """Start everything. The workers may still be joining their groups, and what was restored may be under way.
@@ -206,6 +215,8 @@ class Pipeline:
         await self._start_workers()
         if to_restore:
             await self._restore()
+        if plan.collects:
+            await self._start_collector()
 
     async def _start_broker(self) -> str:
         plan = self._plan
@@ -270,6 +281,20 @@ class Pipeline:
         for kind in self._plan.kinds:
             names = [kind] if kind not in SCALED else [f"{kind}-{n + 1}" for n in range(self._plan.workers)]
             self._workers[kind] = [await self.supervisor.start(self._spec(kind, name)) for name in names]
+
+    async def _start_collector(self) -> None:
+        """Start it once what was stored is in the topics again. Its port stays the same when it is started again."""
+        wanted = self._plan.collect_port
+        port = (_usual_or_free(self.settings.collect_port) if wanted is None else wanted) or free_ports(1)[0]
+        self.settings = replace(self.settings, collect_host=HOST, collect_port=port)
+        spec = self._spec(COLLECTOR, COLLECTOR)
+        told = {}
+        if self.settings.collect_token is None:
+            self.collect_token = token_file(self.directory.keys, COLLECTOR)
+            told = {f"{ENVIRONMENT_PREFIX}COLLECT_TOKEN_FILE": str(self.collect_token)}
+        spec = replace(spec, environment={**spec.environment, **told})
+        self._workers[COLLECTOR] = [await self.supervisor.start(spec)]
+        self.collector = f"http://{HOST}:{port}"
 
     def _spec(self, kind: str, name: str) -> ChildSpec:
         command = [sys.executable, "-m", "streams.cli", "worker", kind, "--metrics-port", "0"]

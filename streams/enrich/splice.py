@@ -14,8 +14,7 @@ from typing import Any, Final, cast
 from mypy_extensions import i64
 
 from schemas import records
-from schemas.block import varint
-from schemas.numbers import UnfitError
+from schemas.numbers import UnfitError, varint
 from schemas.spans import Array, Double, Enum, Long, Nullable, Record, Span, Text, record
 from streams.enrich.clean import FORMED, scrub_attribute
 from streams.enrich.enriched import Enriched

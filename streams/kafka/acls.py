@@ -55,6 +55,10 @@ ACCESS: dict[str, Access] = {
         )
         for worker in topology.WORKERS
     },
+    **{
+        service.name: Access(service.reads, (*service.writes, DEAD_LETTERS), configs=True)
+        for service in topology.SERVICES
+    },
     "produce": Access(writes=(*CHANNEL_TOPICS, "dead-letters"), configs=True),
     "replay": Access(reads=_REMOVABLE, writes=_REMOVABLE, configs=True),
     "restore": Access(writes=("interactions", "links"), looks_at=WORKERS, configs=True),

@@ -11,22 +11,16 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from streams.kafka import keyed
 from streams.kafka.limits import largest_batch
-from streams.kafka.partitioner import partitions_of
+from streams.kafka.partitioner import partitions_of, rows_by
 
 RECORD_OVERHEAD = 90  # bytes of a record, with a short header, and of its batch's, besides key and value, at most
 
 REQUEST_BYTES = 16 << 20
 """Most bytes of a request to the broker, and so of a record. Topics that workers write accept as much."""
-
-MANY = 300
-"""Rows from which numpy groups them by partition in less time than a loop does."""
 
 RESTORED = ("restored", b"1")
 """Header of an interaction that was stored before and is sent again to rebuild state: no move is logged for it anew."""
@@ -114,7 +108,7 @@ class BatchProducer:
             self.partitions = len(await producer.partitions_for(self.topic))
         limit = await self._largest_batch()
         check_sizes(keys, values, limit, self.topic)
-        rows = _rows_by_partition(keys, self.partitions, partitions)
+        rows = rows_by(partitions_of(keys, self.partitions) if partitions is None else partitions)
         times = None if timestamps_ms is None or isinstance(timestamps_ms, int) else timestamps_ms
         one_time = timestamps_ms if isinstance(timestamps_ms, int) else None
         # Round by round over the partitions, so that all of them have a batch on its way while the next are built.
@@ -152,25 +146,6 @@ class Output(BatchProducer):
 
     def __init__(self, app: Any, topic: str, partitions: int | None = None) -> None:
         super().__init__(lambda: app.producer._ensure_producer(), topic, partitions)
-
-
-def _rows_by_partition(
-    keys: Sequence[bytes | None], count: int, partitions: Sequence[int] | None
-) -> dict[int, list[int]]:
-    """Partition -> positions of its rows, ascending. Without given partitions the key decides, as in Kafka."""
-    if keyed.COMPILED:
-        return keyed.rows_by_partition(keys, count) if partitions is None else keyed.group(partitions)
-    return _group(partitions_of(keys, count) if partitions is None else np.asarray(partitions))
-
-
-def _group(partitions: npt.NDArray[np.int64]) -> dict[int, list[int]]:
-    """Distinct values of an array -> positions where each stands, ascending."""
-    if len(partitions) < MANY:
-        return keyed.group(partitions.tolist())
-    order = np.argsort(partitions, kind="stable")
-    values, starts = np.unique(partitions[order], return_index=True)
-    parts = np.split(order, starts[1:])
-    return {int(value): part.tolist() for value, part in zip(values, parts, strict=True)}
 
 
 def check_sizes(

@@ -20,8 +20,9 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
+from schemas.numbers import COMPILED
 from streams.kafka.decompress import decompress
-from streams.kafka.record_batch import COMPILED, Columns, Reader, Unreadable
+from streams.kafka.record_batch import Columns, Reader, Unreadable
 
 LENGTH, ATTRIBUTES, COUNT, RECORDS = 8, 22, 57, 61
 """Places in a record batch, in bytes from its start: its length (of what follows that number), its attributes (which

@@ -12,10 +12,7 @@ from typing import Final, NamedTuple
 from aiokafka.errors import CorruptRecordException
 from mypy_extensions import i64
 
-COMPILED: Final = not __file__.endswith(".py")
-"""Whether what runs is the compiled form."""
-
-_POSITIVE: Final = (1 << 63) - 1
+from schemas.numbers import UnfitError, read_long
 
 Header = tuple[str, bytes]
 """Name and value; one that has none is taken as empty."""
@@ -157,7 +154,7 @@ class Reader:
         before = columns.mark()
         try:
             return int(self._read(columns, wanted, room))
-        except (IndexError, UnicodeDecodeError):
+        except (UnfitError, IndexError, UnicodeDecodeError):
             columns.back_to(before)
             raise CorruptRecordException("a record that is longer than it says, or than its batch") from None
 
@@ -168,12 +165,12 @@ class Reader:
         run: i64 = 0  # records so far without a gap
         while left > 0 and room > 0:
             left -= 1
-            length, at = _varint(data, at)
+            length, at = read_long(data, at)
             end = at + length
             if end > self._end:
                 raise IndexError
-            timestamp, at = _varint(data, at + 1)  # behind attributes, of which none is in use
-            offset, at = _varint(data, at)
+            timestamp, at = read_long(data, at + 1)  # behind attributes, of which none is in use
+            offset, at = read_long(data, at)
             offset += self._offset
             if offset < lowest or offset >= self._following:
                 raise IndexError
@@ -188,14 +185,14 @@ class Reader:
             run += 1
             wanted = offset + 1
             room -= 1
-            length, at = _varint(data, at)
+            length, at = read_long(data, at)
             if length < 0:
                 keys.append(None)
             else:
                 keys.append(_slice(data, at, length, end))
                 at += length
                 size += length
-            length, at = _varint(data, at)
+            length, at = read_long(data, at)
             if length < 0:
                 values.append(None)
             else:
@@ -203,7 +200,7 @@ class Reader:
                 at += length
                 size += length
             timestamps.append(self._timestamp + timestamp if self._appended is None else self._appended)
-            count, at = _varint(data, at)
+            count, at = read_long(data, at)
             if count > 0:
                 headers, at = _headers(data, at, count, end)
                 columns.headers[len(keys) - 1] = headers
@@ -222,10 +219,10 @@ def _headers(data: bytes, at: i64, count: i64, end: i64) -> tuple[list[Header], 
     """The next `count` headers from a place on, and the place behind them."""
     headers: list[Header] = []
     for _ in range(count):
-        length, at = _varint(data, at)
+        length, at = read_long(data, at)
         name = _slice(data, at, length, end).decode("utf-8")
         at += length
-        length, at = _varint(data, at)
+        length, at = read_long(data, at)
         if length < 0:
             headers.append((name, b""))
         else:
@@ -239,24 +236,3 @@ def _slice(data: bytes, at: i64, length: i64, end: i64) -> bytes:
     if length < 0 or length > end - at:
         raise IndexError
     return data[at : at + length]
-
-
-def _varint(data: bytes, at: i64) -> tuple[i64, i64]:
-    """The number at a place, and the place behind it."""
-    byte: i64 = data[at]
-    at += 1
-    if byte < 0x80:
-        return byte >> 1 ^ -(byte & 1), at
-    number: i64 = byte & 0x7F
-    shift: i64 = 7
-    while byte > 0x7F:
-        if shift > 63:
-            raise IndexError
-        byte = data[at]
-        at += 1
-        number |= (byte & 0x7F) << shift
-        shift += 7
-    half = number >> 1
-    if number < 0:  # its 64th bit is one of the number's, not its sign
-        half &= _POSITIVE
-    return half ^ -(number & 1), at

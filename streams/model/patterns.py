@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 
-from schemas.block import varint
+from schemas.numbers import varint
 
 DISTINCT = 6
 """Characters from which a value is taken for a name wherever it stands; a shorter one only together with its kind."""

@@ -148,7 +148,7 @@ class Copier:
             for at in range(0, len(keys), STATES_AT_ONCE):
                 some = keys[at : at + STATES_AT_ONCE]
                 rows, asked = list[Row](), list[tuple[int, bytes, tuple[str, int]]]()
-                for key, to in zip(some, partitions_of(some, self._to).tolist(), strict=True):
+                for key, to in zip(some, partitions_of(some, self._to), strict=True):
                     committed = {name: self._committed.get(name, {}).get(to, 0) for name in INPUTS}
                     further = {name: found[key] for name, found in self._further.items() if key in found}
                     state = moved(states[key], committed, further)
@@ -298,13 +298,13 @@ class Copier:
 
     def _places(self, records: Sequence[Record]) -> list[int]:
         """The new partition of each."""
-        places = partitions_of([record.key or b"" for record in records], self._to).tolist() if records else []
+        places = partitions_of([record.key or b"" for record in records], self._to)
         for at, record in enumerate(records):
             if record.key is None:
                 places[at] = record.partition % self._to
             elif isinstance(record.key, _Placed):
                 places[at] = record.key.number
-        return [int(place) for place in places]
+        return places
 
 
 class _Placed(bytes):

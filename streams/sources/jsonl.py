@@ -46,7 +46,9 @@ _REASONS = {
 }
 
 
-class _NotAnEvent(Exception):
+class NotAnEvent(Exception):
+    """A line, or an object, that is no event. reason: of dead letters; detail: a sentence."""
+
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
@@ -64,25 +66,37 @@ def read(path: str, *, batch_size: int = BATCH_LINES) -> Iterator[EventBatch]:
 
 def parse(chunks: Iterable[tuple[int, Sequence[bytes]]], name: str) -> Iterator[EventBatch]:
     """Turn chunks of lines, each with its first line's number, into batches; name: what bad lines call the file."""
-    decode = _decoder().decode
     for first, lines in chunks:
         rows: dict[type, list[Any]] = {row_type(channel): [] for channel in CHANNELS}
         bad: list[BadLine] = []
         for offset, line in enumerate(lines):
             try:
-                try:
-                    if isinstance(line, LongLine):
-                        raise _too_long(line)
-                    row = decode(line)
-                    row.occurred_at = epoch_milliseconds(row.occurred_at)
-                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # the last: nested too deep
-                    if not line.strip():
-                        continue
-                    row = _careful(line)
-                rows[type(row)].append(row)
-            except _NotAnEvent as error:
+                if isinstance(line, LongLine):
+                    raise _too_long(line)
+                if (row := row_of(line)) is not None:
+                    rows[type(row)].append(row)
+            except NotAnEvent as error:
                 bad.append(BadLine(name, first + offset, _shown(line), error.reason, error.detail))
         yield from _batches(rows, bad)
+
+
+def row_of(line: bytes, *, any_id: bool = False) -> Any:
+    """The event in a line, a `row_type` with occurred_at in epoch milliseconds; None for an empty line.
+
+    any_id: an event id may be a number. Raises NotAnEvent.
+    """
+    try:
+        row = _decoder().decode(line)
+        row.occurred_at = epoch_milliseconds(row.occurred_at)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # the last: nested too deep
+        if not line.strip():
+            return None
+        try:
+            event = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise NotAnEvent("undecodable", f"not JSON: {error}") from None
+        return row_of_object(event, any_id=any_id)
+    return row
 
 
 def _batches(rows: dict[type, list[Any]], bad: list[BadLine]) -> Iterator[EventBatch]:
@@ -101,13 +115,13 @@ def epoch_milliseconds(value: int | float | str) -> int:
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            raise _NotAnEvent("bad_time", f"occurred_at is {value[:80]!r}, which is not an ISO 8601 time") from None
+            raise NotAnEvent("bad_time", f"occurred_at is {value[:80]!r}, which is not an ISO 8601 time") from None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         return (moment - _EPOCH) // _MILLISECOND
     whole = int(value // 1)
     if not INT64_MIN <= whole <= INT64_MAX:
-        raise _NotAnEvent("bad_time", f"occurred_at is {value}, which is no epoch time in milliseconds")
+        raise NotAnEvent("bad_time", f"occurred_at is {value}, which is no epoch time in milliseconds")
     return whole
 
 
@@ -126,28 +140,29 @@ def _known(channel: str) -> tuple[frozenset[str], tuple[str, ...]]:
     return frozenset(fields(channel)), tuple(integers)
 
 
-def _careful(line: bytes) -> Any:
-    """A row of a line that the fast path refused, or _NotAnEvent with what exactly is wrong with it."""
-    try:
-        event = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise _NotAnEvent("undecodable", f"not JSON: {error}") from None
+def row_of_object(event: Any, *, any_id: bool = False) -> Any:
+    """The event in a value of JSON, as `row_of`, with care for other spellings. It may be changed by that.
+
+    Raises NotAnEvent, with what exactly is wrong with it.
+    """
     if not isinstance(event, dict):
-        raise _NotAnEvent("undecodable", "not a JSON object")
+        raise NotAnEvent("undecodable", "not a JSON object")
     written = event.pop("channel", None)
     channel = word("channel", written) if isinstance(written, str) else None
     if channel is None:
         given = "missing" if written is None else f"{written[:80]!r}" if isinstance(written, str) else "no text"
-        raise _NotAnEvent("undecodable", f"channel is {given}; it must be one of {', '.join(CHANNELS)}")
+        raise NotAnEvent("undecodable", f"channel is {given}; it must be one of {', '.join(CHANNELS)}")
     known, integers = _known(channel)
     _whole_numbers(event, integers)
     _words(event)
+    if any_id and type(event.get("event_id")) is int:
+        event["event_id"] = str(event["event_id"])
     _keep_unknown(event, known)
     event["channel"] = channel
     try:
         row: Any = msgspec.convert(event, row_type(channel))
     except msgspec.ValidationError as error:
-        raise _NotAnEvent(_reason(str(error)), f"not a {channel} event: {error}") from None
+        raise NotAnEvent(_reason(str(error)), f"not a {channel} event: {error}") from None
     row.occurred_at = epoch_milliseconds(row.occurred_at)
     return row
 
@@ -195,8 +210,8 @@ def _nobody() -> Nobody:
     return Nobody()
 
 
-def _too_long(line: LongLine) -> _NotAnEvent:
-    return _NotAnEvent("too_long", f"the line has {line.total} bytes; the first {len(line)} of them are kept here")
+def _too_long(line: LongLine) -> NotAnEvent:
+    return NotAnEvent("too_long", f"the line has {line.total} bytes; the first {len(line)} of them are kept here")
 
 
 def _reason(message: str) -> str:
@@ -254,4 +269,4 @@ def _as_json(name: str, value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError as error:  # orjson reads deeper nesting than it writes
-        raise _NotAnEvent("undecodable", f"{name[:80]} cannot be kept as an attribute: {error}") from None
+        raise NotAnEvent("undecodable", f"{name[:80]} cannot be kept as an attribute: {error}") from None

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.alerts.moves import Cause
-from streams.stitch import compression, packed
+from streams.stitch import compression
 from streams.stitch.case import Case
 from streams.stitch.journey import Journey
 from streams.stitch.rolling import Rolling
@@ -21,30 +21,17 @@ from streams.stitch.summary import Loose, Preference, Summary
 
 def encode(state: Subject) -> bytes:
     """The bytes of a Subject: the table's value."""
-    if packed.COMPILED:
-        try:
-            return compression.compress(packed.pack(state))
-        except OverflowError:
-            pass  # one that msgspec may still write
     return compression.compress(write(state.fields()))
 
 
 def encode_summary(summary: Summary) -> bytes:
     """The bytes of a Summary: what a part carries."""
-    if packed.COMPILED:
-        try:
-            return packed.pack_summary(summary)
-        except OverflowError:
-            pass  # as above
     return write(summary.fields())
 
 
 def decode(encoded: bytes) -> Subject:
     """The Subject of its bytes, or of those of before they were compressed; ValueError for any others."""
-    encoded = compression.decompress(encoded)
-    if packed.COMPILED and (state := packed.unpack(encoded)) is not None:
-        return state
-    stored = read_subject(encoded)
+    stored = read_subject(compression.decompress(encoded))
     return Subject(
         stored.interactions_applied,
         stored.identities_applied,
@@ -67,8 +54,6 @@ def decode(encoded: bytes) -> Subject:
 
 def decode_summary(encoded: bytes) -> Summary:
     """The Summary of its bytes; ValueError for any others."""
-    if packed.COMPILED and (summary := packed.unpack_summary(encoded)) is not None:
-        return summary
     return _summary(read_summary(encoded))
 
 

@@ -62,9 +62,6 @@ read_subject = msgspec.msgpack.Decoder(StoredSubject).decode
 """The fields in bytes; raises msgspec.ValidationError or DecodeError, both ValueErrors, for other bytes."""
 read_summary = msgspec.msgpack.Decoder(StoredSummary).decode
 """The fields in bytes; raises like `read_subject`."""
-read_signals = msgspec.msgpack.Decoder(Signals).decode
-read_watch = msgspec.msgpack.Decoder(Watch).decode
-"""What `write` writes of these two; raise like `read_subject`."""
 
 _encoder = msgspec.msgpack.Encoder()
 _encoded = bytearray()

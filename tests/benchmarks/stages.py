@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
@@ -24,7 +22,7 @@ from streams.alerts import match, rules
 from streams.clock import now_ms
 from streams.enrich.transform import Enricher
 from streams.identity.resolver import Resolver
-from streams.kafka.partitioner import partitions_of
+from streams.kafka.partitioner import partitions_of, rows_by
 from streams.sources.events import EventBatch
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import fold_messages
@@ -140,9 +138,9 @@ def _enrich(stages: Stages, sample: list[EventBatch]) -> list[tuple[int, list[by
             resolver.take(said, range(links, links + len(said)))
             resolver.settled()
         links += len(said)
-        partitions = partitions_of(enriched.subjects, PARTITIONS)
+        places = rows_by(partitions_of(enriched.subjects, PARTITIONS))
         for partition in range(PARTITIONS):
-            rows = np.flatnonzero(partitions == partition).tolist()
+            rows = places.get(partition, [])
             chosen = [enriched.subjects[row].decode() for row in rows]
             waiting.setdefault(partition, []).append(([enriched.values[row] for row in rows], chosen))
     return [part for partition, parts in waiting.items() for part in _batched(partition, parts)]

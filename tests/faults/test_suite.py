@@ -88,24 +88,21 @@ def test_a_bent_clock_follows_its_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert 86_000 < time.time() - plain() < 87_000
 
 
-def test_a_cut_connection_ends_on_both_sides() -> None:
-    async def scenario() -> None:
-        async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with contextlib.suppress(ConnectionResetError):
-                while block := await reader.read(100):
-                    writer.write(block)
-            ended.set()
-            writer.close()
+async def test_a_cut_connection_ends_on_both_sides() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionResetError):
+            while block := await reader.read(100):
+                writer.write(block)
+        ended.set()
+        writer.close()
 
-        ended = asyncio.Event()
-        server = await asyncio.start_server(echo, "127.0.0.1", 0)
-        async with server, proxy(server.sockets[0].getsockname()[1]) as way:
-            reader, writer = await asyncio.open_connection("127.0.0.1", way.port)
-            writer.write(b"hello")
-            assert await reader.readexactly(5) == b"hello"
-            assert (way.cut(), way.cut()) == (2, 0)
-            with pytest.raises(ConnectionResetError):
-                await reader.readexactly(1)
-            await asyncio.wait_for(ended.wait(), HUNG)
-
-    asyncio.run(scenario())
+    ended = asyncio.Event()
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    async with server, proxy(server.sockets[0].getsockname()[1]) as way:
+        reader, writer = await asyncio.open_connection("127.0.0.1", way.port)
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+        assert (way.cut(), way.cut()) == (2, 0)
+        with pytest.raises(ConnectionResetError):
+            await reader.readexactly(1)
+        await asyncio.wait_for(ended.wait(), HUNG)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -123,43 +122,40 @@ async def reading(settings: Settings) -> AsyncIterator[Alerts]:
         await consumer.stop()
 
 
-def test_an_arabic_halal_complaint_raises_an_alert_in_time_and_its_resolution_closes_it(
+async def test_an_arabic_halal_complaint_raises_an_alert_in_time_and_its_resolution_closes_it(
     embedded_broker: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
     settings = embedded_broker.settings(topic_prefix, partitions=PARTITIONS, session_timeout=6.0)
 
-    async def trial() -> None:
-        await ensure_topics(settings)
-        with worker("enrich", settings, tmp_path), worker("stitch", settings, tmp_path) as stitch:
-            async with producing(settings) as producer, reading(settings) as alerts:
-                # The workers are up when a first customer's alert is there.
-                first = stay(1, "stay.halal_breach", ids=[{"kind": "customer", "value": "warm-up"}])
-                await send(producer, settings, first)
-                await until(lambda: alerts.of("halal_breach"), PATIENCE, "the workers")
+    await ensure_topics(settings)
+    with worker("enrich", settings, tmp_path), worker("stitch", settings, tmp_path) as stitch:
+        async with producing(settings) as producer, reading(settings) as alerts:
+            # The workers are up when a first customer's alert is there.
+            first = stay(1, "stay.halal_breach", ids=[{"kind": "customer", "value": "warm-up"}])
+            await send(producer, settings, first)
+            await until(lambda: alerts.of("halal_breach"), PATIENCE, "the workers")
 
-                text = "الطعام لم يكن حلالا، قدموا لنا لحم خنزير. تجربة سيئة جدا"
-                await send(producer, settings, stay(2, "stay.complaint_made", text=text, case_id="C1"))
+            text = "الطعام لم يكن حلالا، قدموا لنا لحم خنزير. تجربة سيئة جدا"
+            await send(producer, settings, stay(2, "stay.complaint_made", text=text, case_id="C1"))
 
-                async def raised() -> list[dict[str, Any]]:
-                    return [row for row in await alerts.of("halal_breach") if row["customer_id"] == "amina"]
+            async def raised() -> list[dict[str, Any]]:
+                return [row for row in await alerts.of("halal_breach") if row["customer_id"] == "amina"]
 
-                (alert,) = await until(raised, PATIENCE, "the alert")
-                assert (alert["severity"], alert["unit"], alert["journey_id"]) == ("critical", "HTL-MAKKAH", "amina/R1")
-                assert alert["closed_at"] is None
+            (alert,) = await until(raised, PATIENCE, "the alert")
+            assert (alert["severity"], alert["unit"], alert["journey_id"]) == ("critical", "HTL-MAKKAH", "amina/R1")
+            assert alert["closed_at"] is None
 
-                await send(producer, settings, stay(3, "stay.complaint_answered", case_id="C1"))
-                await until(lambda: alerts.of("halal_breach", acknowledged=True), PATIENCE, "the acknowledgement")
-                await send(producer, settings, stay(4, "stay.complaint_resolved", case_id="C1"))
-                (closed,) = await until(lambda: alerts.of("halal_breach", closed=True), PATIENCE, "the closing")
-                assert closed["alert_id"] == alert["alert_id"]
-                assert closed["raised_at"] == alert["raised_at"]
-                stitch.send_signal(signal.SIGTERM)
-                assert stitch.wait(HUNG) == 0
-
-    asyncio.run(trial())
+            await send(producer, settings, stay(3, "stay.complaint_answered", case_id="C1"))
+            await until(lambda: alerts.of("halal_breach", acknowledged=True), PATIENCE, "the acknowledgement")
+            await send(producer, settings, stay(4, "stay.complaint_resolved", case_id="C1"))
+            (closed,) = await until(lambda: alerts.of("halal_breach", closed=True), PATIENCE, "the closing")
+            assert closed["alert_id"] == alert["alert_id"]
+            assert closed["raised_at"] == alert["raised_at"]
+            stitch.send_signal(signal.SIGTERM)
+            assert stitch.wait(HUNG) == 0
 
 
-def test_a_case_that_nobody_answers_raises_an_alert_also_after_its_worker_was_killed(
+async def test_a_case_that_nobody_answers_raises_an_alert_also_after_its_worker_was_killed(
     embedded_broker: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
     rules = tmp_path / "rules.toml"
@@ -171,37 +167,34 @@ def test_a_case_that_nobody_answers_raises_an_alert_also_after_its_worker_was_ki
         topic_prefix, partitions=PARTITIONS, session_timeout=6.0, alert_rules=str(rules)
     )
 
-    async def trial() -> None:
-        await ensure_topics(settings)
-        with worker("enrich", settings, tmp_path):
-            async with producing(settings) as producer, reading(settings) as alerts:
-                with worker("stitch", settings, tmp_path) as stitch:
-                    await send(producer, settings, stay(1, "stay.complaint_made", case_id="C0", booking_ref="R0"))
-                    await until(lambda: alerts.of("quick"), PATIENCE, "the worker")
-                    await send(
-                        producer,
-                        settings,
-                        stay(2, "stay.complaint_made", case_id="C1"),
-                        stay(3, "stay.complaint_made", case_id="C2"),
-                        stay(4, "stay.complaint_answered", case_id="C2"),
-                    )
-                    async with Reader(settings, "cases", "case") as cases:
+    await ensure_topics(settings)
+    with worker("enrich", settings, tmp_path):
+        async with producing(settings) as producer, reading(settings) as alerts:
+            with worker("stitch", settings, tmp_path) as stitch:
+                await send(producer, settings, stay(1, "stay.complaint_made", case_id="C0", booking_ref="R0"))
+                await until(lambda: alerts.of("quick"), PATIENCE, "the worker")
+                await send(
+                    producer,
+                    settings,
+                    stay(2, "stay.complaint_made", case_id="C1"),
+                    stay(3, "stay.complaint_made", case_id="C2"),
+                    stay(4, "stay.complaint_answered", case_id="C2"),
+                )
+                async with Reader(settings, "cases", "case") as cases:
 
-                        async def stored() -> bool:
-                            await cases.read()
-                            return {"C0", "C1", "C2"} <= {row["case_id"] for _, row in cases.records}
+                    async def stored() -> bool:
+                        await cases.read()
+                        return {"C0", "C1", "C2"} <= {row["case_id"] for _, row in cases.records}
 
-                        await until(stored, PATIENCE, "the cases")
-                    stitch.kill()
-                    stitch.wait()
-                assert len(alerts.current) == 1
-                with worker("stitch", settings, tmp_path):
+                    await until(stored, PATIENCE, "the cases")
+                stitch.kill()
+                stitch.wait()
+            assert len(alerts.current) == 1
+            with worker("stitch", settings, tmp_path):
 
-                    async def both() -> bool:
-                        return len(await alerts.of("quick")) == 2
+                async def both() -> bool:
+                    return len(await alerts.of("quick")) == 2
 
-                    await until(both, PATIENCE, "the alert of the case that was left alone")
-                    found = {row["reason"]: row for row in await alerts.of("quick", closed=False)}
-                    assert {*found} == {"nobody answered stay.complaint_made"}
-
-    asyncio.run(trial())
+                await until(both, PATIENCE, "the alert of the case that was left alone")
+                found = {row["reason"]: row for row in await alerts.of("quick", closed=False)}
+                assert {*found} == {"nobody answered stay.complaint_made"}

@@ -67,70 +67,60 @@ def test_a_worker_without_a_broker_says_so_and_ends_with_1() -> None:
     assert f"CRITICAL streams.kafka.app: worker stopped: nothing listens at {address}" in ended.stderr
 
 
-def test_a_worker_told_to_stop_commits_what_it_has_done(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        settings = broker.settings(topic_prefix, max_poll_records=BATCH)
-        await ensure_topics(settings)
-        topic = settings.topic("booking")
-        await produce(settings, topic, 20_000)
-        worker = Worker("A", tmp_path, settings)
-        try:
-            await until(lambda: worker.report().get("batches", 0) >= 3)
-            final = await worker.stop()
-        finally:
-            worker.kill()
-        assert worker.process.returncode == 0
-        done = {int(partition): offset for partition, offset in final["positions"].items()}
-        assert 0 < sum(done.values()) < 20_000
-        found = await committed(settings, f"{topic_prefix}-count", topic, 4)
-        assert found == {partition: offset for partition, offset in done.items() if offset}
+async def test_a_worker_told_to_stop_commits_what_it_has_done(
+    broker: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    settings = broker.settings(topic_prefix, max_poll_records=BATCH)
+    await ensure_topics(settings)
+    topic = settings.topic("booking")
+    await produce(settings, topic, 20_000)
+    worker = Worker("A", tmp_path, settings)
+    try:
+        await until(lambda: worker.report().get("batches", 0) >= 3)
+        final = await worker.stop()
+    finally:
+        worker.kill()
+    assert worker.process.returncode == 0
+    done = {int(partition): offset for partition, offset in final["positions"].items()}
+    assert 0 < sum(done.values()) < 20_000
+    found = await committed(settings, f"{topic_prefix}-count", topic, 4)
+    assert found == {partition: offset for partition, offset in done.items() if offset}
 
-    asyncio.run(scenario())
 
-
-def test_a_worker_told_to_stop_while_it_joins_stops(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        settings = broker.settings(topic_prefix)
-        await ensure_topics(settings)
-        worker = Worker("A", tmp_path, settings)
-        try:
-            await until(worker.report)
-            worker.hit(signal.SIGTERM)
-            await until(lambda: worker.process.poll() is not None)
-        finally:
-            worker.kill()
-        assert worker.process.returncode == 0, worker.log()
-
-    asyncio.run(scenario())
+async def test_a_worker_told_to_stop_while_it_joins_stops(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
+    settings = broker.settings(topic_prefix)
+    await ensure_topics(settings)
+    worker = Worker("A", tmp_path, settings)
+    try:
+        await until(worker.report)
+        worker.hit(signal.SIGTERM)
+        await until(lambda: worker.process.poll() is not None)
+    finally:
+        worker.kill()
+    assert worker.process.returncode == 0, worker.log()
 
 
 @pytest.mark.kafka
-def test_a_record_that_fits_into_its_topic_fits_as_a_dead_letter_and_as_an_interaction(
+async def test_a_record_that_fits_into_its_topic_fits_as_a_dead_letter_and_as_an_interaction(
     kafka_broker: Broker, topic_prefix: str
 ) -> None:
     """By Kafka's own default a topic takes a megabyte, envelope and all: a poison record of nearly so much would stop
     the worker again and again."""
 
-    async def scenario() -> None:
-        settings = kafka_broker.settings(topic_prefix)
-        await ensure_topics(settings)
-        async with administering(settings) as admin:
-            names = [settings.topic(name) for name in ("dead-letters", "interactions", "journeys")]
-            asked = [ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": None}) for name in names]
-            (answer,) = await admin.describe_configs(asked)
-        limits = {resource[3]: resource[4][0][1] for resource in answer.resources}
-        assert limits == dict.fromkeys(names, str(16 << 20))
-
-    asyncio.run(scenario())
+    settings = kafka_broker.settings(topic_prefix)
+    await ensure_topics(settings)
+    async with administering(settings) as admin:
+        names = [settings.topic(name) for name in ("dead-letters", "interactions", "journeys")]
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": None}) for name in names]
+        (answer,) = await admin.describe_configs(asked)
+    limits = {resource[3]: resource[4][0][1] for resource in answer.resources}
+    assert limits == dict.fromkeys(names, str(16 << 20))
 
 
-def test_every_topic_is_there_once_asked_for(broker: Broker, topic_prefix: str) -> None:
-    async def scenario() -> None:
-        settings = broker.settings(topic_prefix, partitions=3)
-        first, second = await asyncio.gather(ensure_topics(settings), ensure_topics(settings))
-        assert first == second == {settings.topic(topic.name): topic.partitions or 3 for topic in TOPICS}
-        assert await ensure_topics(broker.settings(topic_prefix, partitions=5)) == first
-        assert first[settings.topic("links")] == 1
-        assert "identities" in COMPACTED
-
-    asyncio.run(scenario())
+async def test_every_topic_is_there_once_asked_for(broker: Broker, topic_prefix: str) -> None:
+    settings = broker.settings(topic_prefix, partitions=3)
+    first, second = await asyncio.gather(ensure_topics(settings), ensure_topics(settings))
+    assert first == second == {settings.topic(topic.name): topic.partitions or 3 for topic in TOPICS}
+    assert await ensure_topics(broker.settings(topic_prefix, partitions=5)) == first
+    assert first[settings.topic("links")] == 1
+    assert "identities" in COMPACTED

@@ -39,47 +39,41 @@ class Failing(Sleeper):
         return [sys.executable, "-c", "import sys; sys.exit('no such thing')"]
 
 
-def test_the_embedded_broker_starts_empty_each_time(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        broker = Tansu(tmp_path / "broker.log")
-        for _ in range(2):
+async def test_the_embedded_broker_starts_empty_each_time(tmp_path: Path) -> None:
+    broker = Tansu(tmp_path / "broker.log")
+    for _ in range(2):
+        await broker.start()
+        pid = broker.pid
+        assert pid is not None
+        broker.check()
+        settings = Settings(brokers=broker.address, embedded=True)
+        topic = await create_topic(settings, "in", 1)
+        assert await produce(settings, topic, 10) == {0: 10}
+        with pytest.raises(BrokerError, match="runs already"):
             await broker.start()
-            pid = broker.pid
-            assert pid is not None
-            broker.check()
-            settings = Settings(brokers=broker.address, embedded=True)
-            topic = await create_topic(settings, "in", 1)
-            assert await produce(settings, topic, 10) == {0: 10}
-            with pytest.raises(BrokerError, match="runs already"):
-                await broker.start()
-            await broker.stop()
-            assert broker.pid is None
-            assert not Path(f"/proc/{pid}").exists()
-        assert "ready" in broker.log.read_text()
-
-    asyncio.run(scenario())
+        await broker.stop()
+        assert broker.pid is None
+        assert not Path(f"/proc/{pid}").exists()
+    assert "ready" in broker.log.read_text()
 
 
 @pytest.mark.kafka
-def test_the_managed_kafka_keeps_its_log(kafka_broker: Broker, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        broker = Kafka(tmp_path / "kafka")
-        await broker.start()
-        try:
-            settings = Settings(brokers=broker.address)
-            topic = await create_topic(settings, "in", 1)
-            await produce(settings, topic, 1000)
-        finally:
-            await broker.stop()
-        again = Kafka(tmp_path / "kafka")
-        await again.start()
-        try:
-            found = await read_all(Settings(brokers=again.address), topic)
-        finally:
-            await again.stop()
-        assert [record.value for record in found] == [b"%d" % n for n in range(1000)]
-
-    asyncio.run(scenario())
+async def test_the_managed_kafka_keeps_its_log(kafka_broker: Broker, tmp_path: Path) -> None:
+    broker = Kafka(tmp_path / "kafka")
+    await broker.start()
+    try:
+        settings = Settings(brokers=broker.address)
+        topic = await create_topic(settings, "in", 1)
+        await produce(settings, topic, 1000)
+    finally:
+        await broker.stop()
+    again = Kafka(tmp_path / "kafka")
+    await again.start()
+    try:
+        found = await read_all(Settings(brokers=again.address), topic)
+    finally:
+        await again.stop()
+    assert [record.value for record in found] == [b"%d" % n for n in range(1000)]
 
 
 @pytest.mark.parametrize(

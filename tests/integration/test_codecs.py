@@ -97,50 +97,44 @@ def java_producer(address: str, topic: str, codec: str, values: list[bytes]) -> 
     )
 
 
-def test_batches_of_every_codec_are_read(broker: Broker, topic_prefix: str) -> None:
-    async def scenario() -> None:
-        settings = broker.settings(topic_prefix, partitions=2, compression="zstd")
-        async with enriching(settings), Written(settings, "interactions") as interactions:
-            wanted: set[int] = set()
-            for at, codec in enumerate(CODECS):
-                compression = None if codec == "none" else codec
-                async with producing(settings, compression_type=compression, linger_ms=100) as producer:
-                    mine = range(1000 * at, 1000 * at + 200)
-                    sent = [await producer.send(settings.topic("stay"), event(number)) for number in mine]
-                    await asyncio.gather(*sent)
-                    wanted |= {*mine}
+async def test_batches_of_every_codec_are_read(broker: Broker, topic_prefix: str) -> None:
+    settings = broker.settings(topic_prefix, partitions=2, compression="zstd")
+    async with enriching(settings), Written(settings, "interactions") as interactions:
+        wanted: set[int] = set()
+        for at, codec in enumerate(CODECS):
+            compression = None if codec == "none" else codec
+            async with producing(settings, compression_type=compression, linger_ms=100) as producer:
+                mine = range(1000 * at, 1000 * at + 200)
+                sent = [await producer.send(settings.topic("stay"), event(number)) for number in mine]
+                await asyncio.gather(*sent)
+                wanted |= {*mine}
 
-            async def all_there() -> bool:
-                return numbers(await interactions.read()) == wanted
+        async def all_there() -> bool:
+            return numbers(await interactions.read()) == wanted
 
-            await until(all_there, what="an interaction of every event")
-
-    asyncio.run(scenario())
+        await until(all_there, what="an interaction of every event")
 
 
 @pytest.mark.kafka
 @pytest.mark.skipif(shutil.which("javac") is None, reason="only a JDK runs a Java file")
-def test_batches_of_javas_producer_are_read(kafka_broker: Broker, topic_prefix: str) -> None:
-    async def scenario() -> None:
-        settings = kafka_broker.settings(topic_prefix, partitions=2)
-        async with enriching(settings), Written(settings, "interactions") as interactions:
-            wanted: set[int] = set()
-            for at, codec in enumerate(CODECS):
-                mine = range(1000 * at, 1000 * at + 200)
-                values = [event(number) for number in mine]
-                await asyncio.to_thread(java_producer, settings.brokers, settings.topic("stay"), codec, values)
-                wanted |= {*mine}
+async def test_batches_of_javas_producer_are_read(kafka_broker: Broker, topic_prefix: str) -> None:
+    settings = kafka_broker.settings(topic_prefix, partitions=2)
+    async with enriching(settings), Written(settings, "interactions") as interactions:
+        wanted: set[int] = set()
+        for at, codec in enumerate(CODECS):
+            mine = range(1000 * at, 1000 * at + 200)
+            values = [event(number) for number in mine]
+            await asyncio.to_thread(java_producer, settings.brokers, settings.topic("stay"), codec, values)
+            wanted |= {*mine}
 
-            async def all_there() -> bool:
-                return numbers(await interactions.read()) == wanted
+        async def all_there() -> bool:
+            return numbers(await interactions.read()) == wanted
 
-            await until(all_there, what="an interaction of every event")
-            async with administering(settings) as admin:
-                asked = [ConfigResource(ConfigResourceType.TOPIC, settings.topic("stay"), {"compression.type": None})]
-                (answer,) = await admin.describe_configs(asked)
-                assert answer.resources[0][4][0][1] == "producer"
-
-    asyncio.run(scenario())
+        await until(all_there, what="an interaction of every event")
+        async with administering(settings) as admin:
+            asked = [ConfigResource(ConfigResourceType.TOPIC, settings.topic("stay"), {"compression.type": None})]
+            (answer,) = await admin.describe_configs(asked)
+            assert answer.resources[0][4][0][1] == "producer"
 
 
 def unreadable(codec: int, count: int) -> bytes:
@@ -163,39 +157,38 @@ async def send_raw(producer: Any, topic: str, batch: bytes) -> int:
     return int(answer.topics[0][1][0][1])
 
 
-def test_a_batch_that_nobody_can_read_is_one_letter_and_its_neighbours_go_on(broker: Broker, topic_prefix: str) -> None:
-    async def scenario() -> None:
-        settings = broker.settings(topic_prefix, partitions=1)
-        topic = settings.topic("stay")
-        async with enriching(settings) as app, producing(settings) as producer:
-            await producer.send_and_wait(topic, event(1), partition=0)
-            refused = [await send_raw(producer, topic, unreadable(codec, 3)) for codec in (1, 4, 5)]
-            await producer.send_and_wait(topic, event(2), partition=0)
-            async with Written(settings, "interactions") as interactions, Written(settings, "dead-letters") as letters:
+async def test_a_batch_that_nobody_can_read_is_one_letter_and_its_neighbours_go_on(
+    broker: Broker, topic_prefix: str
+) -> None:
+    settings = broker.settings(topic_prefix, partitions=1)
+    topic = settings.topic("stay")
+    async with enriching(settings) as app, producing(settings) as producer:
+        await producer.send_and_wait(topic, event(1), partition=0)
+        refused = [await send_raw(producer, topic, unreadable(codec, 3)) for codec in (1, 4, 5)]
+        await producer.send_and_wait(topic, event(2), partition=0)
+        async with Written(settings, "interactions") as interactions, Written(settings, "dead-letters") as letters:
 
-                async def both() -> bool:
-                    return numbers(await interactions.read()) == {1, 2}
+            async def both() -> bool:
+                return numbers(await interactions.read()) == {1, 2}
 
-                await until(both, what="the neighbours")
-                # The embedded broker does not look into batches; Apache Kafka does, and takes none. Neither takes a
-                # codec that it does not know, but the embedded one has given its offsets away by then.
-                assert [code != 0 for code in refused] == ([False, False, True] if broker.embedded else [True] * 3)
-                places = [1, 4] if broker.embedded else []
+            await until(both, what="the neighbours")
+            # The embedded broker does not look into batches; Apache Kafka does, and takes none. Neither takes a
+            # codec that it does not know, but the embedded one has given its offsets away by then.
+            assert [code != 0 for code in refused] == ([False, False, True] if broker.embedded else [True] * 3)
+            places = [1, 4] if broker.embedded else []
 
-                async def all_there() -> bool:
-                    return len(await letters.read()) == len(places)
+            async def all_there() -> bool:
+                return len(await letters.read()) == len(places)
 
-                await until(all_there, what="a letter of each batch")
-                frame = BatchDecoder("dead_letter", LocalRegistry()).decode(letters.values).frame
-                assert frame["offset"].to_list() == places
-                assert frame["reason"].to_list() == ["undecodable"] * len(places)
-                assert all(f"{at} to {at + 2}" in said for at, said in zip(places, frame["detail"], strict=True))
-                assert all(payload[61:] == GARBAGE for payload in frame["payload"])
-                end = 11 if broker.embedded else 2
+            await until(all_there, what="a letter of each batch")
+            frame = BatchDecoder("dead_letter", LocalRegistry()).decode(letters.values).frame
+            assert frame["offset"].to_list() == places
+            assert frame["reason"].to_list() == ["undecodable"] * len(places)
+            assert all(f"{at} to {at + 2}" in said for at, said in zip(places, frame["detail"], strict=True))
+            assert all(payload[61:] == GARBAGE for payload in frame["payload"])
+            end = 11 if broker.embedded else 2
 
-                def committed() -> bool:
-                    return end in {progress.committed for progress in app.consumer.progress.values()}
+            def committed() -> bool:
+                return end in {progress.committed for progress in app.consumer.progress.values()}
 
-                await until(committed, what="everything committed")
-
-    asyncio.run(scenario())
+            await until(committed, what="everything committed")

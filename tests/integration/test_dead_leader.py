@@ -72,14 +72,11 @@ async def leave_at_once_and_join(settings: Settings, topic: str, group: str) -> 
         await last.stop()
 
 
-def test_a_group_that_everybody_left_at_once_can_be_joined(embedded_broker: Broker, topic_prefix: str) -> None:
-    async def scenario() -> None:
-        settings = embedded_broker.settings(topic_prefix)
-        topic = await create_topic(settings, "in", 4)
-        for number in range(ROUNDS):
-            await leave_at_once_and_join(settings, topic, f"{topic_prefix}-{number}")
-
-    asyncio.run(scenario())
+async def test_a_group_that_everybody_left_at_once_can_be_joined(embedded_broker: Broker, topic_prefix: str) -> None:
+    settings = embedded_broker.settings(topic_prefix)
+    topic = await create_topic(settings, "in", 4)
+    for number in range(ROUNDS):
+        await leave_at_once_and_join(settings, topic, f"{topic_prefix}-{number}")
 
 
 class Coordinator:
@@ -101,42 +98,38 @@ class Coordinator:
             await self._send_req(kind.__new__(kind))
 
 
-def test_only_a_leader_who_is_silent_for_sessions_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_a_leader_who_is_silent_for_sessions_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = 0.0
     monkeypatch.setattr(leader.time, "monotonic", lambda: clock)
 
-    async def scenario() -> None:
-        nonlocal clock
-        coordinator = Coordinator()
-        replace_dead_leaders(coordinator, SESSION)
-        await coordinator.round()
-        clock = 2.9 * SESSION
-        await coordinator.round()
-        assert coordinator.member_id == "me"
-        coordinator.leader_id = "other"  # somebody else leads: the wait begins anew
-        clock = 3.1 * SESSION
-        await coordinator.round()
-        coordinator.error_code = 0  # and now it has worked
-        clock = 10 * SESSION
-        await coordinator.round()
-        coordinator.error_code = RebalanceInProgressError.errno
-        await coordinator.round()
-        assert coordinator.member_id == "me"
-        assert not any(isinstance(request, LeaveGroupRequest) for request in coordinator.sent)
-        clock = 13.1 * SESSION
-        await coordinator.round()
-        assert coordinator.member_id == "other"
-        assert isinstance(coordinator.sent[-1], LeaveGroupRequest)
-        clock = 20 * SESSION  # as the leader itself it waits for nobody
-        await coordinator.round()
-        clock = 30 * SESSION
-        await coordinator.round()
-        assert sum(isinstance(request, LeaveGroupRequest) for request in coordinator.sent) == 1
-
-    asyncio.run(scenario())
+    coordinator = Coordinator()
+    replace_dead_leaders(coordinator, SESSION)
+    await coordinator.round()
+    clock = 2.9 * SESSION
+    await coordinator.round()
+    assert coordinator.member_id == "me"
+    coordinator.leader_id = "other"  # somebody else leads: the wait begins anew
+    clock = 3.1 * SESSION
+    await coordinator.round()
+    coordinator.error_code = 0  # and now it has worked
+    clock = 10 * SESSION
+    await coordinator.round()
+    coordinator.error_code = RebalanceInProgressError.errno
+    await coordinator.round()
+    assert coordinator.member_id == "me"
+    assert not any(isinstance(request, LeaveGroupRequest) for request in coordinator.sent)
+    clock = 13.1 * SESSION
+    await coordinator.round()
+    assert coordinator.member_id == "other"
+    assert isinstance(coordinator.sent[-1], LeaveGroupRequest)
+    clock = 20 * SESSION  # as the leader itself it waits for nobody
+    await coordinator.round()
+    clock = 30 * SESSION
+    await coordinator.round()
+    assert sum(isinstance(request, LeaveGroupRequest) for request in coordinator.sent) == 1
 
 
-def test_the_only_member_asks_for_a_short_session_and_keeps_its_own() -> None:
+async def test_the_only_member_asks_for_a_short_session_and_keeps_its_own() -> None:
     sent: list[Any] = []
 
     async def send(request: Any) -> str:
@@ -146,54 +139,49 @@ def test_the_only_member_asks_for_a_short_session_and_keeps_its_own() -> None:
     coordinator = SimpleNamespace(_send_req=send, _session_timeout_ms=10_000)
     join_at_once(coordinator)
     others = LeaveGroupRequest("group", "me")
-
-    async def scenario() -> None:
-        for session in (10_000, SOLE_SESSION_MS // 2):
-            join = JoinGroupRequest("group", session, 6000, "me", None, "consumer", [("range", b"")])
-            assert await coordinator._send_req(join) == "answer"
-        assert await coordinator._send_req(others) == "answer"
-
-    asyncio.run(scenario())
+    for session in (10_000, SOLE_SESSION_MS // 2):
+        join = JoinGroupRequest("group", session, 6000, "me", None, "consumer", [("range", b"")])
+        assert await coordinator._send_req(join) == "answer"
+    assert await coordinator._send_req(others) == "answer"
     assert [request._session_timeout for request in sent[:2]] == [SOLE_SESSION_MS, SOLE_SESSION_MS // 2]
     assert sent[2] is others
     assert coordinator._session_timeout_ms == 10_000
 
 
-def test_the_only_member_stays_one_though_its_heartbeats_come_late(embedded_broker: Broker, topic_prefix: str) -> None:
+async def test_the_only_member_stays_one_though_its_heartbeats_come_late(
+    embedded_broker: Broker, topic_prefix: str
+) -> None:
     """The broker looks for silent members when one of them asks for something, and does not take that one for silent:
     a machine that is busy for longer than the short session costs nothing."""
 
-    async def scenario() -> None:
-        settings = embedded_broker.settings(topic_prefix)
-        topic = await create_topic(settings, "in", 1)
-        alone = AIOKafkaConsumer(
-            bootstrap_servers=settings.brokers,
-            group_id=topic_prefix,
-            session_timeout_ms=60_000,
-            rebalance_timeout_ms=60_000,
-            heartbeat_interval_ms=2 * SOLE_SESSION_MS,
-        )
-        await alone.start()
-        alone.subscribe([topic])
-        await until(lambda: alone._coordinator is not None)
-        join_at_once(alone._coordinator)
-        try:
-            with polled(alone):
-                await until(alone.assignment)
-                generation = alone._coordinator.generation
-                beats = 0
-                heartbeat = alone._coordinator._do_heartbeat
+    settings = embedded_broker.settings(topic_prefix)
+    topic = await create_topic(settings, "in", 1)
+    alone = AIOKafkaConsumer(
+        bootstrap_servers=settings.brokers,
+        group_id=topic_prefix,
+        session_timeout_ms=60_000,
+        rebalance_timeout_ms=60_000,
+        heartbeat_interval_ms=2 * SOLE_SESSION_MS,
+    )
+    await alone.start()
+    alone.subscribe([topic])
+    await until(lambda: alone._coordinator is not None)
+    join_at_once(alone._coordinator)
+    try:
+        with polled(alone):
+            await until(alone.assignment)
+            generation = alone._coordinator.generation
+            beats = 0
+            heartbeat = alone._coordinator._do_heartbeat
 
-                async def counted() -> bool:
-                    nonlocal beats
-                    known = bool(await heartbeat())
-                    beats += known
-                    return known
+            async def counted() -> bool:
+                nonlocal beats
+                known = bool(await heartbeat())
+                beats += known
+                return known
 
-                alone._coordinator._do_heartbeat = counted
-                await until(lambda: beats >= 2)
-                assert (alone._coordinator.generation, len(alone.assignment())) == (generation, 1)
-        finally:
-            await alone.stop()
-
-    asyncio.run(scenario())
+            alone._coordinator._do_heartbeat = counted
+            await until(lambda: beats >= 2)
+            assert (alone._coordinator.generation, len(alone.assignment())) == (generation, 1)
+    finally:
+        await alone.stop()

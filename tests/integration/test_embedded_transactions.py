@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -44,36 +43,32 @@ async def values(settings: Settings, topic: str) -> list[bytes]:
         await consumer.stop()
 
 
-def test_a_record_of_a_transaction_becomes_a_dead_letter(
+async def test_a_record_of_a_transaction_becomes_a_dead_letter(
     embedded_broker: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
     settings = embedded_broker.settings(topic_prefix, partitions=1)
     plain, aborted, *_ = events(tmp_path)
     registry = LocalRegistry()
+    await ensure_topics(settings)
+    async with producing(settings) as producer:
+        booking = settings.topic("booking")
+        await producer.send_and_wait(booking, plain, partition=0)
+        batch: Any = BatchBuilder(1 << 16, 0, is_transactional=1)
+        batch.append(key=None, value=aborted, timestamp=None)
+        batch.close()
+        await (await producer.send_batch(batch, booking, partition=0))
+        await producer.send_and_wait(booking, plain, partition=0)
+    app = build(settings, "enrich")
+    agent.create(app, settings)
+    async with running(app):
 
-    async def scenario() -> tuple[list[bytes], list[bytes]]:
-        await ensure_topics(settings)
-        async with producing(settings) as producer:
-            booking = settings.topic("booking")
-            await producer.send_and_wait(booking, plain, partition=0)
-            batch: Any = BatchBuilder(1 << 16, 0, is_transactional=1)
-            batch.append(key=None, value=aborted, timestamp=None)
-            batch.close()
-            await (await producer.send_batch(batch, booking, partition=0))
-            await producer.send_and_wait(booking, plain, partition=0)
-        app = build(settings, "enrich")
-        agent.create(app, settings)
-        async with running(app):
+        async def all_read() -> bool:
+            taken = len(await values(settings, "interactions")) + len(await values(settings, "dead-letters"))
+            return taken >= 3
 
-            async def all_read() -> bool:
-                taken = len(await values(settings, "interactions")) + len(await values(settings, "dead-letters"))
-                return taken >= 3
-
-            await until(all_read, what="three records to be read")
-            assert not app.crashed
-        return await values(settings, "interactions"), await values(settings, "dead-letters")
-
-    interactions, letters = asyncio.run(scenario())
+        await until(all_read, what="three records to be read")
+        assert not app.crashed
+    interactions, letters = await values(settings, "interactions"), await values(settings, "dead-letters")
     assert len(interactions) == 2
     told = BatchDecoder("dead_letter", registry).decode(letters, None).frame
     assert told.select("reason", "payload", "offset").rows() == [("transactional", aborted, 1)]

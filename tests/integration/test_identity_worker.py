@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 import signal
@@ -138,51 +137,47 @@ def population(seed: int, size: int) -> list[Link]:
     return rng.sample(links, len(links)) + rng.sample(links, len(links) // 4)
 
 
-def test_identities_are_exact_whatever_happens_to_the_worker(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
+async def test_identities_are_exact_whatever_happens_to_the_worker(
+    broker: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
     """Killed once it has begun to publish, stopped, started again: the last word on everybody is that of all links."""
     settings = broker.settings(topic_prefix, partitions=PARTITIONS, max_poll_records=40, session_timeout=6.0)
     log = tmp_path / "worker.log"
     links = population(1, 600)
     parts = [links[:200], links[200:450], links[450:]]
 
-    async def trial() -> None:
-        await ensure_topics(settings)
-        async with producing(settings) as producer, Reader(settings, "identities", "identity") as reader:
-            await send(producer, settings, parts[0])
-            with identity_worker(settings, log) as worker:
-                await until(reader.found, PATIENCE, "the first identities")
-                worker.kill()
-            await send(producer, settings, parts[1])
-            with identity_worker(settings, log) as worker:
-                await until(lambda: reader.says(who_is_who(parts[0] + parts[1])), PATIENCE, "the first two parts")
-                worker.send_signal(signal.SIGTERM)
-                assert worker.wait(HUNG) == 0
-            with identity_worker(settings, log):
-                await send(producer, settings, parts[2])
-                await until(lambda: reader.says(who_is_who(links)), PATIENCE, "all of it")
-            assert max(row["version"] for _, row in reader.records) <= len(links)
-
-    asyncio.run(trial())
+    await ensure_topics(settings)
+    async with producing(settings) as producer, Reader(settings, "identities", "identity") as reader:
+        await send(producer, settings, parts[0])
+        with identity_worker(settings, log) as worker:
+            await until(reader.found, PATIENCE, "the first identities")
+            worker.kill()
+        await send(producer, settings, parts[1])
+        with identity_worker(settings, log) as worker:
+            await until(lambda: reader.says(who_is_who(parts[0] + parts[1])), PATIENCE, "the first two parts")
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(HUNG) == 0
+        with identity_worker(settings, log):
+            await send(producer, settings, parts[2])
+            await until(lambda: reader.says(who_is_who(links)), PATIENCE, "all of it")
+        assert max(row["version"] for _, row in reader.records) <= len(links)
 
 
-def test_what_is_no_link_goes_to_dead_letters_and_the_rest_is_taken(
+async def test_what_is_no_link_goes_to_dead_letters_and_the_rest_is_taken(
     broker: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
     settings = broker.settings(topic_prefix, partitions=PARTITIONS, session_timeout=6.0)
     links: list[Link] = [("customer:1", "device:d", 1), ("booking_ref:R", "device:d", 1), ("customer:1", "nothing", 1)]
 
-    async def trial() -> None:
-        await ensure_topics(settings)
-        async with producing(settings) as producer, Reader(settings, "dead-letters", "dead_letter") as letters:
-            await producer.send(settings.topic("links"), b"\xc3\x01 no such schema", partition=0)
-            await producer.send(settings.topic("links"), None, key=b"customer:1", partition=0)
-            await send(producer, settings, links)
-            async with Reader(settings, "identities", "identity") as reader:
-                with identity_worker(settings, tmp_path / "worker.log"):
-                    await until(lambda: reader.says(who_is_who(links[:1])), PATIENCE, "the good link")
-                    await until(lambda: letters.found(4), PATIENCE, "dead letters")
-            found = {row["offset"]: (row["reason"], row["topic"], row["payload"][:2]) for _, row in letters.records}
-            bad = "undecodable", settings.topic("links")
-            assert found == {0: (*bad, b"\xc3\x01"), 1: (*bad, b""), 3: (*bad, b"\xc3\x01"), 4: (*bad, b"\xc3\x01")}
-
-    asyncio.run(trial())
+    await ensure_topics(settings)
+    async with producing(settings) as producer, Reader(settings, "dead-letters", "dead_letter") as letters:
+        await producer.send(settings.topic("links"), b"\xc3\x01 no such schema", partition=0)
+        await producer.send(settings.topic("links"), None, key=b"customer:1", partition=0)
+        await send(producer, settings, links)
+        async with Reader(settings, "identities", "identity") as reader:
+            with identity_worker(settings, tmp_path / "worker.log"):
+                await until(lambda: reader.says(who_is_who(links[:1])), PATIENCE, "the good link")
+                await until(lambda: letters.found(4), PATIENCE, "dead letters")
+        found = {row["offset"]: (row["reason"], row["topic"], row["payload"][:2]) for _, row in letters.records}
+        bad = "undecodable", settings.topic("links")
+        assert found == {0: (*bad, b"\xc3\x01"), 1: (*bad, b""), 3: (*bad, b"\xc3\x01"), 4: (*bad, b"\xc3\x01")}

@@ -3,7 +3,6 @@ on; what is left out is left out of all tables, and verify knows it; a replay af
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 import time
@@ -94,7 +93,7 @@ def verified(world: World, log: Any = None) -> list[Any]:
     return verify(world.client, log).differences.rows()
 
 
-def test_a_stage_that_raises_costs_its_record_and_nothing_else(
+async def test_a_stage_that_raises_costs_its_record_and_nothing_else(
     embedded_broker: Broker, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worlds, "CUSTOMERS", 5)
@@ -105,61 +104,58 @@ def test_a_stage_that_raises_costs_its_record_and_nothing_else(
         for _, event in (made(100 + 10 * at + n, name_of(stage), 700 - n) for n in range(NEIGHBOURS))
     ]
 
-    async def scenario() -> None:
-        async with world(
-            embedded_broker.address, 1, clickhouse=url_as(OWNER, served.url), embedded=True, partitions=1
-        ) as here:
-            for kind in KINDS:
-                await here.start(kind, **{raising.VARIABLE: kind})
-            await here.reading()
-            good.append(made(1, "of-today", 0.1)[1])  # by which the clock of timers goes
-            await send(here, [*good[::2], *bad.values(), *good[1::2]])
+    async with world(
+        embedded_broker.address, 1, clickhouse=url_as(OWNER, served.url), embedded=True, partitions=1
+    ) as here:
+        for kind in KINDS:
+            await here.start(kind, **{raising.VARIABLE: kind})
+        await here.reading()
+        good.append(made(1, "of-today", 0.1)[1])  # by which the clock of timers goes
+        await send(here, [*good[::2], *bad.values(), *good[1::2]])
 
-            async def timed() -> bool:
-                return "timer" in await unprocessable(here, "stitch")
+        async def timed() -> bool:
+            return "timer" in await unprocessable(here, "stitch")
 
-            await until(timed, PATIENCE, "a timer to raise")
-            await here.settled()
-            assert here.deaths == []
+        await until(timed, PATIENCE, "a timer to raise")
+        await here.settled()
+        assert here.deaths == []
 
-            letters = here.client.query(
-                "SELECT topic, reason, detail, count() FROM dead_letters GROUP BY 1, 2, 3 ORDER BY 1, 3"
-            ).result_rows
-            assert {reason for _, reason, *_ in letters} == {"unprocessable"}
-            assert all("raised RaisedError (" in detail and "raise-" not in detail for _, _, detail, _ in letters)
-            by_topic: dict[str, int] = {}
-            for topic, _, _, count in letters:
-                by_topic[topic.partition(".")[2]] = by_topic.get(topic.partition(".")[2], 0) + count
-            # enrich refuses four events; stitch four interactions, and the sink two others; identity two links
-            assert by_topic == {"stay": 4, "interactions": 6, "links": 2}
-            assert await unprocessable(here, "enrich") == {"enrich": 4}
-            assert await unprocessable(here, "identity") == {"link": 2}
-            assert await unprocessable(here, "stitch") == {"decode": 1, "fold": 3, "timer": 1}
-            assert await unprocessable(here, "sink") == {"decode": 1, "insert": 1}
+        letters = here.client.query(
+            "SELECT topic, reason, detail, count() FROM dead_letters GROUP BY 1, 2, 3 ORDER BY 1, 3"
+        ).result_rows
+        assert {reason for _, reason, *_ in letters} == {"unprocessable"}
+        assert all("raised RaisedError (" in detail and "raise-" not in detail for _, _, detail, _ in letters)
+        by_topic: dict[str, int] = {}
+        for topic, _, _, count in letters:
+            by_topic[topic.partition(".")[2]] = by_topic.get(topic.partition(".")[2], 0) + count
+        # enrich refuses four events; stitch four interactions, and the sink two others; identity two links
+        assert by_topic == {"stay": 4, "interactions": 6, "links": 2}
+        assert await unprocessable(here, "enrich") == {"enrich": 4}
+        assert await unprocessable(here, "identity") == {"link": 2}
+        assert await unprocessable(here, "stitch") == {"decode": 1, "fold": 3, "timer": 1}
+        assert await unprocessable(here, "sink") == {"decode": 1, "insert": 1}
 
-            rows = here.client.query("SELECT customer_id, interactions FROM journeys ORDER BY 1").result_rows
-            folded = {"raise-at-timer", "raise-at-row", "raise-at-insert"}
-            for stage in bad:
-                if stage != "raise-at-timer" and "link" not in stage and stage != "raise-at-identity":
-                    assert (name_of(stage), NEIGHBOURS + (stage in folded)) in rows, stage
-            stored = {row[0] for row in here.client.query("SELECT DISTINCT unit FROM interactions").result_rows}
-            assert not stored & {*bad}, "in no table"
-            assert verified(here) == []
-            log = await read(here.settings)
-            assert verified(here, lambda: log) == []
+        rows = here.client.query("SELECT customer_id, interactions FROM journeys ORDER BY 1").result_rows
+        folded = {"raise-at-timer", "raise-at-row", "raise-at-insert"}
+        for stage in bad:
+            if stage != "raise-at-timer" and "link" not in stage and stage != "raise-at-identity":
+                assert (name_of(stage), NEIGHBOURS + (stage in folded)) in rows, stage
+        stored = {row[0] for row in here.client.query("SELECT DISTINCT unit FROM interactions").result_rows}
+        assert not stored & {*bad}, "in no table"
+        assert verified(here) == []
+        log = await read(here.settings)
+        assert verified(here, lambda: log) == []
 
-            # The defects are mended: workers are started anew, and the letters are sent again.
-            for child in here.children():
-                del child.spec.environment[raising.VARIABLE]  # type: ignore[attr-defined]
-                here.kill(child, signal.SIGTERM)
-            sent = await replay(here.client, here.settings, Choice())
-            assert sent.total == 12
-            await here.stored(len(good) + len(bad))
-            await here.reading()
-            await here.settled(looks=6)
-            assert here.client.command("SELECT count() FROM interactions") == len(good) + len(bad)
-            assert here.client.command("SELECT count() FROM left_out") == 0
-            assert here.client.command("SELECT count() FROM dead_letters") == 12
-            assert verified(here) == []
-
-    asyncio.run(scenario())
+        # The defects are mended: workers are started anew, and the letters are sent again.
+        for child in here.children():
+            del child.spec.environment[raising.VARIABLE]  # type: ignore[attr-defined]
+            here.kill(child, signal.SIGTERM)
+        sent = await replay(here.client, here.settings, Choice())
+        assert sent.total == 12
+        await here.stored(len(good) + len(bad))
+        await here.reading()
+        await here.settled(looks=6)
+        assert here.client.command("SELECT count() FROM interactions") == len(good) + len(bad)
+        assert here.client.command("SELECT count() FROM left_out") == 0
+        assert here.client.command("SELECT count() FROM dead_letters") == 12
+        assert verified(here) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 
@@ -55,7 +54,7 @@ def bookings(folder: Path) -> list[bytes]:
     return BatchEncoder("booking", LocalRegistry()).encode(frame)
 
 
-def test_what_enrich_writes_is_as_old_as_it_is_in_the_topic_whatever_the_source_stamps(
+async def test_what_enrich_writes_is_as_old_as_it_is_in_the_topic_whatever_the_source_stamps(
     kafka_broker: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
     """On topics of the broker's defaults, which others have made: there the producer's stamp counts."""
@@ -63,102 +62,92 @@ def test_what_enrich_writes_is_as_old_as_it_is_in_the_topic_whatever_the_source_
     values = bookings(tmp_path)
     began = time.time_ns() // 1_000_000
 
-    async def scenario() -> None:
-        await create_topic(settings, "interactions", 1)
-        await create_topic(settings, "booking", 1, {"retention.ms": "-1"})
-        await ensure_topics(settings)
-        async with producing(settings) as producer:
-            output = BatchProducer(producer, settings.topic("booking"))
-            await output.send([None] * len(values), values, began - DAYS_40)
-            await output.flush()
-        app = build(settings, "enrich")
-        enrich.create(app, settings)
-        async with running(app):
+    await create_topic(settings, "interactions", 1)
+    await create_topic(settings, "booking", 1, {"retention.ms": "-1"})
+    await ensure_topics(settings)
+    async with producing(settings) as producer:
+        output = BatchProducer(producer, settings.topic("booking"))
+        await output.send([None] * len(values), values, began - DAYS_40)
+        await output.flush()
+    app = build(settings, "enrich")
+    enrich.create(app, settings)
+    async with running(app):
 
-            async def written() -> bool:
-                return len(await records(settings, "interactions")) >= len(values)
+        async def written() -> bool:
+            return len(await records(settings, "interactions")) >= len(values)
 
-            await until(written, what="interactions to be written")
-        found = await records(settings, "interactions")
-        assert all(record.timestamp >= began for record in found)
-        assert dict(found[0].headers)[SINCE] == b"%d" % (began - DAYS_40)  # for the latency of the pipeline
-
-    asyncio.run(scenario())
+        await until(written, what="interactions to be written")
+    found = await records(settings, "interactions")
+    assert all(record.timestamp >= began for record in found)
+    assert dict(found[0].headers)[SINCE] == b"%d" % (began - DAYS_40)  # for the latency of the pipeline
 
 
-def test_the_broker_stamps_what_comes_to_topics_that_workers_make(kafka_broker: Broker, topic_prefix: str) -> None:
+async def test_the_broker_stamps_what_comes_to_topics_that_workers_make(
+    kafka_broker: Broker, topic_prefix: str
+) -> None:
     settings = kafka_broker.settings(topic_prefix, partitions=1)
     began = time.time_ns() // 1_000_000
 
-    async def scenario() -> None:
-        await ensure_topics(settings)
-        async with producing(settings) as producer:
-            for topic in ("booking", "interactions", "links", "journeys", "dead-letters"):
-                for stamp in (began - DAYS_40, began + DAYS_40):
-                    await producer.send_and_wait(settings.topic(topic), b"x", key=b"k", partition=0, timestamp_ms=stamp)
-                found = await records(settings, topic)
-                assert [record.timestamp_type for record in found] == [LOG_APPEND_TIME] * 2
-                assert all(began <= record.timestamp < began + DAYS_40 / 2 for record in found)
-
-    asyncio.run(scenario())
+    await ensure_topics(settings)
+    async with producing(settings) as producer:
+        for topic in ("booking", "interactions", "links", "journeys", "dead-letters"):
+            for stamp in (began - DAYS_40, began + DAYS_40):
+                await producer.send_and_wait(settings.topic(topic), b"x", key=b"k", partition=0, timestamp_ms=stamp)
+            found = await records(settings, topic)
+            assert [record.timestamp_type for record in found] == [LOG_APPEND_TIME] * 2
+            assert all(began <= record.timestamp < began + DAYS_40 / 2 for record in found)
 
 
-def test_a_worker_whose_input_begins_late_leaves_a_letter_and_doctor_knows(
+async def test_a_worker_whose_input_begins_late_leaves_a_letter_and_doctor_knows(
     kafka_broker: Broker, topic_prefix: str
 ) -> None:
     settings = kafka_broker.settings(topic_prefix, partitions=1)
     links = [(f"customer:C{n}", f"device:d{n}", 1000 + n) for n in range(10)]
 
-    async def scenario() -> None:
-        await ensure_topics(settings)
-        async with producing(settings) as producer:
-            output = BatchProducer(producer, settings.topic("links"))
-            await output.send([row[0].encode() for row in links], BatchEncoder("link", LocalRegistry()).encode(links))
-            await output.flush()
-        topic = TopicPartition(settings.topic("links"), 0)
-        async with administering(settings) as admin:
-            await admin.delete_records({topic: RecordsToDelete(before_offset=6)})
-            found = await faults(admin, settings, await admin.list_topics())
-            assert [(fault.topic, fault.grave) for fault in found] == [(settings.topic("links"), True)]
-            assert "begins 6 records late, and identity has no commit" in found[0].what
-        app = build(settings, "identity")
-        edge = identity.create(app, settings)
-        async with running(app):
+    await ensure_topics(settings)
+    async with producing(settings) as producer:
+        output = BatchProducer(producer, settings.topic("links"))
+        await output.send([row[0].encode() for row in links], BatchEncoder("link", LocalRegistry()).encode(links))
+        await output.flush()
+    topic = TopicPartition(settings.topic("links"), 0)
+    async with administering(settings) as admin:
+        await admin.delete_records({topic: RecordsToDelete(before_offset=6)})
+        found = await faults(admin, settings, await admin.list_topics())
+        assert [(fault.topic, fault.grave) for fault in found] == [(settings.topic("links"), True)]
+        assert "begins 6 records late, and identity has no commit" in found[0].what
+    app = build(settings, "identity")
+    edge = identity.create(app, settings)
+    async with running(app):
 
-            async def told() -> bool:
-                await edge.tell_missed()
-                return bool(await records(settings, "dead-letters"))
+        async def told() -> bool:
+            await edge.tell_missed()
+            return bool(await records(settings, "dead-letters"))
 
-            await until(told, what="a dead letter")
-        (letter,) = await records(settings, "dead-letters")
-        row = BatchDecoder("dead_letter", LocalRegistry()).decode([letter.value], None).frame.row(0, named=True)
-        assert (row["topic"], row["offset"], row["reason"]) == (settings.topic("links"), 0, "expired")
-        assert "offsets 0 to 5 were deleted, and identity has no commit" in row["detail"]
-
-    asyncio.run(scenario())
+        await until(told, what="a dead letter")
+    (letter,) = await records(settings, "dead-letters")
+    row = BatchDecoder("dead_letter", LocalRegistry()).decode([letter.value], None).frame.row(0, named=True)
+    assert (row["topic"], row["offset"], row["reason"]) == (settings.topic("links"), 0, "expired")
+    assert "offsets 0 to 5 were deleted, and identity has no commit" in row["detail"]
 
 
-def test_doctor_tells_topics_that_others_made_with_the_command_that_mends_them(
+async def test_doctor_tells_topics_that_others_made_with_the_command_that_mends_them(
     kafka_broker: Broker, topic_prefix: str
 ) -> None:
     settings = kafka_broker.settings(topic_prefix)
 
-    async def scenario() -> None:
-        async with administering(settings) as admin:
-            await admin.create_topics(
-                [
-                    NewTopic(settings.topic("interactions"), 6, 1, topic_configs={"retention.ms": "3600000"}),
-                    NewTopic(settings.topic("parts"), 4, 1),
-                    NewTopic(settings.topic("journeys"), 4, 1),
-                ]
-            )
-            await ensure_topics(settings)
-            found = {fault.topic: fault for fault in await faults(admin, settings, await admin.list_topics())}
-        assert found["topics"].remedy.endswith("rihla repartition --to 6")
-        assert "retention.ms is 3600000" in found[settings.topic("interactions")].what
-        assert found[settings.topic("journeys")].remedy.endswith(
-            "--add-config cleanup.policy=compact,message.timestamp.type=LogAppendTime"
+    async with administering(settings) as admin:
+        await admin.create_topics(
+            [
+                NewTopic(settings.topic("interactions"), 6, 1, topic_configs={"retention.ms": "3600000"}),
+                NewTopic(settings.topic("parts"), 4, 1),
+                NewTopic(settings.topic("journeys"), 4, 1),
+            ]
         )
-        assert found[settings.topic("parts")].grave
-
-    asyncio.run(scenario())
+        await ensure_topics(settings)
+        found = {fault.topic: fault for fault in await faults(admin, settings, await admin.list_topics())}
+    assert found["topics"].remedy.endswith("rihla repartition --to 6")
+    assert "retention.ms is 3600000" in found[settings.topic("interactions")].what
+    assert found[settings.topic("journeys")].remedy.endswith(
+        "--add-config cleanup.policy=compact,message.timestamp.type=LogAppendTime"
+    )
+    assert found[settings.topic("parts")].grave

@@ -61,70 +61,61 @@ def write(pipe: IO[bytes] | None, data: bytes) -> None:
     pipe.flush()
 
 
-def test_a_line_of_a_pipe_is_sent_when_it_has_come(embedded_broker: Broker, topic_prefix: str) -> None:
-    async def scenario() -> None:
-        settings = embedded_broker.settings(topic_prefix, partitions=1)
-        with produce(settings, "-") as process:
-            write(process.stdin, line(0))
+async def test_a_line_of_a_pipe_is_sent_when_it_has_come(embedded_broker: Broker, topic_prefix: str) -> None:
+    settings = embedded_broker.settings(topic_prefix, partitions=1)
+    with produce(settings, "-") as process:
+        write(process.stdin, line(0))
 
-            async def sent(count: int) -> bool:
-                return len(await stays.read()) >= count
+        async def sent(count: int) -> bool:
+            return len(await stays.read()) >= count
 
-            from streams.kafka.topics import ensure_topics
+        from streams.kafka.topics import ensure_topics
 
-            await ensure_topics(settings)
-            async with Written(settings, "stay") as stays:
-                await until(lambda: sent(1), what="the first line")
-                took = []
-                for number in range(1, 8):
-                    began = time.monotonic()
-                    write(process.stdin, line(number))
-                    await until(lambda number=number: sent(number + 1), what="a line")
-                    took.append(time.monotonic() - began)
-                # A line waits for its end.
-                write(process.stdin, line(8)[:40])
-                await asyncio.sleep(2 * AT_ONCE)
-                assert not await sent(9)
-                write(process.stdin, line(8)[40:] + line(9)[:40])
-                await until(lambda: sent(9), what="the line in two parts")
-                # Ctrl-C ends the reading, though the pipe goes on: what was read has been sent, and is told.
-                process.send_signal(signal.SIGINT)
-                await asyncio.to_thread(process.wait)  # the pipe stays open
-                assert process.stdout is not None
-                assert process.stderr is not None
-                out, err = process.stdout.read(), process.stderr.read()
-                assert process.returncode == 130
-                assert b"9 lines acknowledged" in out
-                assert b"interrupted" in err
-                assert b"Traceback" not in err
-                assert not await sent(10)
-        # The middle one, as another process may have had the machine meanwhile; with it goes a poll of this consumer's.
-        assert sorted(took)[len(took) // 2] < AT_ONCE + 0.25
-
-    asyncio.run(scenario())
+        await ensure_topics(settings)
+        async with Written(settings, "stay") as stays:
+            await until(lambda: sent(1), what="the first line")
+            took = []
+            for number in range(1, 8):
+                began = time.monotonic()
+                write(process.stdin, line(number))
+                await until(lambda number=number: sent(number + 1), what="a line")
+                took.append(time.monotonic() - began)
+            # A line waits for its end.
+            write(process.stdin, line(8)[:40])
+            await asyncio.sleep(2 * AT_ONCE)
+            assert not await sent(9)
+            write(process.stdin, line(8)[40:] + line(9)[:40])
+            await until(lambda: sent(9), what="the line in two parts")
+            # Ctrl-C ends the reading, though the pipe goes on: what was read has been sent, and is told.
+            process.send_signal(signal.SIGINT)
+            await asyncio.to_thread(process.wait)  # the pipe stays open
+            assert process.stdout is not None
+            assert process.stderr is not None
+            out, err = process.stdout.read(), process.stderr.read()
+            assert process.returncode == 130
+            assert b"9 lines acknowledged" in out
+            assert b"interrupted" in err
+            assert b"Traceback" not in err
+            assert not await sent(10)
+    # The middle one, as another process may have had the machine meanwhile; with it goes a poll of this consumer's.
+    assert sorted(took)[len(took) // 2] < AT_ONCE + 0.25
 
 
-def test_many_lines_of_a_pipe_go_in_few_batches(embedded_broker: Broker, topic_prefix: str) -> None:
-    async def scenario() -> None:
-        settings = embedded_broker.settings(topic_prefix, partitions=1)
-        with produce(settings, "-") as process:
-            data = b"".join(line(number) for number in range(30_000))
-            out, err = await asyncio.to_thread(process.communicate, data)
-            assert (process.returncode, err) == (0, b"")
-            assert b"30,000 lines acknowledged" in out
-
-    asyncio.run(scenario())
+async def test_many_lines_of_a_pipe_go_in_few_batches(embedded_broker: Broker, topic_prefix: str) -> None:
+    settings = embedded_broker.settings(topic_prefix, partitions=1)
+    with produce(settings, "-") as process:
+        data = b"".join(line(number) for number in range(30_000))
+        out, err = await asyncio.to_thread(process.communicate, data)
+        assert (process.returncode, err) == (0, b"")
+        assert b"30,000 lines acknowledged" in out
 
 
-def test_a_pipe_may_be_named_as_a_file(embedded_broker: Broker, topic_prefix: str, tmp_path: Any) -> None:
-    async def scenario() -> None:
-        settings = embedded_broker.settings(topic_prefix, partitions=1)
-        pipe = tmp_path / "pipe"
-        os.mkfifo(pipe)
-        with produce(settings, str(pipe)) as process:
-            await asyncio.to_thread(pipe.write_bytes, line(1) + line(2)[:-1])
-            out, _ = await asyncio.to_thread(process.communicate)
-            assert process.returncode == 0
-            assert b"2 lines acknowledged" in out
-
-    asyncio.run(scenario())
+async def test_a_pipe_may_be_named_as_a_file(embedded_broker: Broker, topic_prefix: str, tmp_path: Any) -> None:
+    settings = embedded_broker.settings(topic_prefix, partitions=1)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with produce(settings, str(pipe)) as process:
+        await asyncio.to_thread(pipe.write_bytes, line(1) + line(2)[:-1])
+        out, _ = await asyncio.to_thread(process.communicate)
+        assert process.returncode == 0
+        assert b"2 lines acknowledged" in out

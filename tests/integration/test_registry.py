@@ -88,8 +88,8 @@ async def send(producer: AIOKafkaProducer, settings: Settings, *values: bytes) -
 
 
 @pytest.mark.slow
-def test_what_a_registry_can_do_to_a_worker(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
-    async def scenario(several: AsyncExitStack) -> None:
+async def test_what_a_registry_can_do_to_a_worker(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
+    async with AsyncExitStack() as several:
         settings = broker.settings(topic_prefix, partitions=1)
         await ensure_topics(settings)
         known = {7: STAY}
@@ -153,25 +153,16 @@ def test_what_a_registry_can_do_to_a_worker(broker: Broker, topic_prefix: str, t
             with serving(port, by_id=known), enrich(settings, url, log):
                 await come(interactions, {1, 2, 3, 4, 5})
 
-    async def whole() -> None:
-        async with AsyncExitStack() as several:
-            await scenario(several)
 
-    asyncio.run(whole())
-
-
-def test_a_schema_that_the_registry_has_a_moment_later(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
+async def test_a_schema_that_the_registry_has_a_moment_later(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
     """A registry's follower may lag behind the producer, which has registered before it wrote."""
 
-    async def scenario() -> None:
-        settings = broker.settings(topic_prefix, partitions=1)
-        await ensure_topics(settings)
-        known: dict[int, Any] = {}
-        async with producing(settings) as producer, Written(settings, "interactions") as interactions:
-            with serving(by_id=known) as service, enrich(settings, service.url, tmp_path / "worker.log"):
-                await send(producer, settings, confluent(1, 7))
-                await until(lambda: service.requests, what="the first answer")
-                known[7] = STAY
-                await come(interactions, {1})
-
-    asyncio.run(scenario())
+    settings = broker.settings(topic_prefix, partitions=1)
+    await ensure_topics(settings)
+    known: dict[int, Any] = {}
+    async with producing(settings) as producer, Written(settings, "interactions") as interactions:
+        with serving(by_id=known) as service, enrich(settings, service.url, tmp_path / "worker.log"):
+            await send(producer, settings, confluent(1, 7))
+            await until(lambda: service.requests, what="the first answer")
+            known[7] = STAY
+            await come(interactions, {1})

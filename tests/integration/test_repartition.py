@@ -5,7 +5,6 @@ Without workers: what they would have left behind is made by hand, so that every
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -83,7 +82,7 @@ async def fill(settings: Settings, partitions: int) -> None:
     """What workers leave behind that were killed: see ROUNDS; states, a recall, and its answers on their way."""
     await ensure_topics(settings)
     await ensure_changelogs(settings, {changelog(settings): partitions})
-    place = dict(zip(KEYS, partitions_of(KEYS, partitions).tolist(), strict=True))
+    place = dict(zip(KEYS, partitions_of(KEYS, partitions), strict=True))
     ends: dict[int, int] = defaultdict(int)
     committed: dict[str, dict[int, int]] = {}
     applied = dict.fromkeys(KEYS, 0)
@@ -130,7 +129,7 @@ async def fill(settings: Settings, partitions: int) -> None:
 async def check(settings: Settings, to: int) -> None:
     """Everything is there, in its place, and means what it meant."""
     topic = settings.topic("interactions")
-    place = dict(zip(KEYS, partitions_of(KEYS, to).tolist(), strict=True))
+    place = dict(zip(KEYS, partitions_of(KEYS, to), strict=True))
     found = await read(settings, topic)
     assert {(r.key, r.value) for r in found} == {
         (key, b"%s %d" % (key, n)) for key in KEYS for n in range(1, ROUNDS + 1)
@@ -199,38 +198,35 @@ async def versions(settings: Settings, partitions: int) -> Mapping[bytes, int]:
     return {key: decode(value).version for table in tables for key, value in table.items()}
 
 
-def test_more_partitions_and_fewer_broken_off_after_every_step(kafka_broker: Broker, topic_prefix: str) -> None:
+async def test_more_partitions_and_fewer_broken_off_after_every_step(kafka_broker: Broker, topic_prefix: str) -> None:
     settings = kafka_broker.settings(topic_prefix, partitions=4)
 
-    async def scenario() -> None:
-        await fill(settings, 4)
-        before = await versions(settings, 4)
-        steps: set[str] = set()
+    await fill(settings, 4)
+    before = await versions(settings, 4)
+    steps: set[str] = set()
 
-        def reached(step: str) -> None:
-            if step not in steps:
-                steps.add(step)
-                raise BrokenOffError(step)
+    def reached(step: str) -> None:
+        if step not in steps:
+            steps.add(step)
+            raise BrokenOffError(step)
 
-        while True:
-            try:
-                done = await repartition(settings, 6, lambda text: None, reached)
-            except BrokenOffError:
-                with pytest.raises(RihlaError, match="not finished"):
-                    await ensure_topics(settings)
-                continue
-            break
-        assert done is not None
-        assert {"to", "copied", "switch", "committed"} < steps
-        assert len([step for step in steps if step.startswith(("made ", "filled "))]) == 20
-        await check(settings, 6)
-        assert await repartition(settings, 6, lambda text: None) is None
-        assert await versions(settings, 6) == before
-
-    asyncio.run(scenario())
+    while True:
+        try:
+            done = await repartition(settings, 6, lambda text: None, reached)
+        except BrokenOffError:
+            with pytest.raises(RihlaError, match="not finished"):
+                await ensure_topics(settings)
+            continue
+        break
+    assert done is not None
+    assert {"to", "copied", "switch", "committed"} < steps
+    assert len([step for step in steps if step.startswith(("made ", "filled "))]) == 20
+    await check(settings, 6)
+    assert await repartition(settings, 6, lambda text: None) is None
+    assert await versions(settings, 6) == before
 
 
-def test_what_was_begun_can_be_given_up_until_a_topic_is_deleted(kafka_broker: Broker, topic_prefix: str) -> None:
+async def test_what_was_begun_can_be_given_up_until_a_topic_is_deleted(kafka_broker: Broker, topic_prefix: str) -> None:
     settings = kafka_broker.settings(topic_prefix, partitions=4)
 
     def stop_at(wanted: str) -> object:
@@ -240,86 +236,74 @@ def test_what_was_begun_can_be_given_up_until_a_topic_is_deleted(kafka_broker: B
 
         return reached
 
-    async def scenario() -> None:
-        await fill(settings, 4)
-        before = await read(settings, settings.topic("interactions"))
-        with pytest.raises(BrokenOffError):
-            await repartition(settings, 3, lambda text: None, stop_at("copied"))
-        with pytest.raises(RihlaError, match="a change to 3 partitions is under way"):
-            await repartition(settings, 5, lambda text: None)
+    await fill(settings, 4)
+    before = await read(settings, settings.topic("interactions"))
+    with pytest.raises(BrokenOffError):
+        await repartition(settings, 3, lambda text: None, stop_at("copied"))
+    with pytest.raises(RihlaError, match="a change to 3 partitions is under way"):
+        await repartition(settings, 5, lambda text: None)
+    await give_up(settings, lambda text: None)
+    assert await read(settings, settings.topic("interactions")) == before
+    assert (await ensure_topics(settings))[settings.topic("interactions")] == 4
+    with pytest.raises(BrokenOffError):
+        await repartition(settings, 3, lambda text: None, stop_at("switch"))
+    with pytest.raises(RihlaError, match="can only be finished"):
         await give_up(settings, lambda text: None)
-        assert await read(settings, settings.topic("interactions")) == before
-        assert (await ensure_topics(settings))[settings.topic("interactions")] == 4
-        with pytest.raises(BrokenOffError):
-            await repartition(settings, 3, lambda text: None, stop_at("switch"))
-        with pytest.raises(RihlaError, match="can only be finished"):
-            await give_up(settings, lambda text: None)
-        await repartition(settings, None, lambda text: None)
-        assert (await ensure_topics(settings))[settings.topic("interactions")] == 3
-
-    asyncio.run(scenario())
+    await repartition(settings, None, lambda text: None)
+    assert (await ensure_topics(settings))[settings.topic("interactions")] == 3
 
 
-def test_a_log_whose_beginning_is_gone_says_so_afterwards_too(kafka_broker: Broker, topic_prefix: str) -> None:
+async def test_a_log_whose_beginning_is_gone_says_so_afterwards_too(kafka_broker: Broker, topic_prefix: str) -> None:
     settings = kafka_broker.settings(topic_prefix, partitions=4)
 
-    async def scenario() -> None:
-        await fill(settings, 4)
-        topic = settings.topic("interactions")
-        async with administering(settings) as admin:
-            await admin.delete_records({TopicPartition(topic, 2): RecordsToDelete(5)})
-        left = {(record.key, record.value) for record in await read(settings, topic)}
-        await repartition(settings, 3, lambda text: None)
-        found = await read(settings, topic)
-        assert {(record.key, record.value) for record in found} == left
-        assert min(record.offset for record in found) == 1
-
-    asyncio.run(scenario())
+    await fill(settings, 4)
+    topic = settings.topic("interactions")
+    async with administering(settings) as admin:
+        await admin.delete_records({TopicPartition(topic, 2): RecordsToDelete(5)})
+    left = {(record.key, record.value) for record in await read(settings, topic)}
+    await repartition(settings, 3, lambda text: None)
+    found = await read(settings, topic)
+    assert {(record.key, record.value) for record in found} == left
+    assert min(record.offset for record in found) == 1
 
 
-def test_a_state_that_is_not_where_its_topics_say_stops_every_worker_and_is_moved(
+async def test_a_state_that_is_not_where_its_topics_say_stops_every_worker_and_is_moved(
     kafka_broker: Broker, topic_prefix: str
 ) -> None:
     """Partitions were added to all topics and to the changelog: the numbers fit each other."""
     settings = kafka_broker.settings(topic_prefix, partitions=4)
 
-    async def scenario() -> None:
-        await fill(settings, 4)
-        assert await strays(settings, await layout_of(settings)) is None
-        names = [*map(settings.topic, TOGETHER), changelog(settings)]
-        async with administering(settings) as admin:
-            await admin.create_partitions({name: NewPartitions(6) for name in names})
+    await fill(settings, 4)
+    assert await strays(settings, await layout_of(settings)) is None
+    names = [*map(settings.topic, TOGETHER), changelog(settings)]
+    async with administering(settings) as admin:
+        await admin.create_partitions({name: NewPartitions(6) for name in names})
 
-        async def added() -> bool:
-            return set((await layout_of(settings)).values()) == {1, 6}
+    async def added() -> bool:
+        return set((await layout_of(settings)).values()) == {1, 6}
 
-        await until(added, what="partitions to be added")
-        partitions = await layout_of(settings)
-        assert misfit(partitions, settings) is None
-        wrong = await strays(settings, partitions)
-        assert "written for another number of partitions than 6" in str(wrong)
-        await repartition(settings, 6, lambda text: None)
-        await check(settings, 6)
-        assert await strays(settings, await layout_of(settings)) is None
-
-    asyncio.run(scenario())
+    await until(added, what="partitions to be added")
+    partitions = await layout_of(settings)
+    assert misfit(partitions, settings) is None
+    wrong = await strays(settings, partitions)
+    assert "written for another number of partitions than 6" in str(wrong)
+    await repartition(settings, 6, lambda text: None)
+    await check(settings, 6)
+    assert await strays(settings, await layout_of(settings)) is None
 
 
-def test_nobody_may_be_in_the_groups(kafka_broker: Broker, topic_prefix: str) -> None:
+async def test_nobody_may_be_in_the_groups(kafka_broker: Broker, topic_prefix: str) -> None:
     settings = kafka_broker.settings(topic_prefix, partitions=2)
 
-    async def scenario() -> None:
-        await ensure_topics(settings)
-        member = AIOKafkaConsumer(
-            settings.topic("moves"), bootstrap_servers=settings.broker_list, group_id=settings.group("sink")
-        )
-        await member.start()
-        try:
-            with pytest.raises(RihlaError, match=rf"{settings.group('sink')} \(1: aiokafka"):
-                await repartition(settings, 3, lambda text: None)
-        finally:
-            await member.stop()
-        async with administering(settings) as admin:
-            assert settings.topic("repartition") not in await admin.list_topics()
-
-    asyncio.run(scenario())
+    await ensure_topics(settings)
+    member = AIOKafkaConsumer(
+        settings.topic("moves"), bootstrap_servers=settings.broker_list, group_id=settings.group("sink")
+    )
+    await member.start()
+    try:
+        with pytest.raises(RihlaError, match=rf"{settings.group('sink')} \(1: aiokafka"):
+            await repartition(settings, 3, lambda text: None)
+    finally:
+        await member.stop()
+    async with administering(settings) as admin:
+        assert settings.topic("repartition") not in await admin.list_topics()

@@ -64,7 +64,7 @@ def letter(topic: str, payload: bytes) -> pl.DataFrame:
     return pl.DataFrame([row], schema=polars_schema("dead_letter"))
 
 
-def test_while_clickhouse_is_away_kafka_keeps_the_rest(
+async def test_while_clickhouse_is_away_kafka_keeps_the_rest(
     embedded_broker: Broker,
     topic_prefix: str,
     clickhouse: ClickHouse,
@@ -82,33 +82,30 @@ def test_while_clickhouse_is_away_kafka_keeps_the_rest(
         topic_prefix, clickhouse=faulty.url, database=clickhouse.database, max_poll_records=BATCH
     )
 
-    async def scenario() -> None:
-        async with sink(settings) as app:
-            await send(settings, "journeys", journeys(count), "journey")
-            topic = settings.topic("journeys")
+    async with sink(settings) as app:
+        await send(settings, "journeys", journeys(count), "journey")
+        topic = settings.topic("journeys")
 
-            def delivered() -> int:
-                return sum(one.delivered for tp, one in app.consumer.progress.items() if tp.topic == topic)
+        def delivered() -> int:
+            return sum(one.delivered for tp, one in app.consumer.progress.items() if tp.topic == topic)
 
-            await until(lambda: faults.inserts >= 8, what="some attempts")
-            seen = -1
-            while seen != delivered():
-                seen = delivered()
-                await asyncio.sleep(1.0)
-            # The insert at work, what was read ahead of it, the stream's buffer, a batch of each partition on its way.
-            batches = ROWS // BATCH + 1 + READ_AHEAD + 1 + QUEUED_BATCHES + settings.partitions + 1
-            assert 0 < seen <= batches * BATCH
-            assert seen < count / 2, "reading must wait, too"
-            assert not any(one.acked for tp, one in app.consumer.progress.items() if tp.topic == topic)
-            faults.plan = []
+        await until(lambda: faults.inserts >= 8, what="some attempts")
+        seen = -1
+        while seen != delivered():
+            seen = delivered()
+            await asyncio.sleep(1.0)
+        # The insert at work, what was read ahead of it, the stream's buffer, a batch of each partition on its way.
+        batches = ROWS // BATCH + 1 + READ_AHEAD + 1 + QUEUED_BATCHES + settings.partitions + 1
+        assert 0 < seen <= batches * BATCH
+        assert seen < count / 2, "reading must wait, too"
+        assert not any(one.acked for tp, one in app.consumer.progress.items() if tp.topic == topic)
+        faults.plan = []
 
-            async def stored() -> bool:
-                rows = await asyncio.to_thread(clickhouse.rows, "SELECT count(), uniqExact(journey_id) FROM journeys")
-                return rows == [(count, count)]
+        async def stored() -> bool:
+            rows = await asyncio.to_thread(clickhouse.rows, "SELECT count(), uniqExact(journey_id) FROM journeys")
+            return rows == [(count, count)]
 
-            await until(stored, what="every row, once")
-
-    asyncio.run(scenario())
+        await until(stored, what="every row, once")
 
 
 def test_a_worker_told_to_stop_stops_though_clickhouse_does_not_answer(
@@ -132,7 +129,7 @@ def test_a_worker_told_to_stop_stops_though_clickhouse_does_not_answer(
     assert process.returncode == 0, (tmp_path / "sink.log").read_text()[-2000:]
 
 
-def test_a_row_that_clickhouse_refuses_becomes_a_letter_and_its_neighbours_are_stored(
+async def test_a_row_that_clickhouse_refuses_becomes_a_letter_and_its_neighbours_are_stored(
     embedded_broker: Broker, topic_prefix: str, clickhouse: ClickHouse, faulty: Served
 ) -> None:
     clickhouse.migrated()
@@ -141,22 +138,19 @@ def test_a_row_that_clickhouse_refuses_becomes_a_letter_and_its_neighbours_are_s
     counts = "SELECT count() FROM journeys UNION ALL SELECT count() FROM dead_letters"
     told = "SELECT topic, reason, position(detail, 'VIOLATED_CONSTRAINT') > 0, attempts, key FROM dead_letters"
 
-    async def scenario() -> None:
-        async with sink(settings):
-            await send(settings, "journeys", journeys(1000), "journey")
+    async with sink(settings):
+        await send(settings, "journeys", journeys(1000), "journey")
 
-            async def all_is_stored() -> bool:
-                found = await asyncio.to_thread(clickhouse.rows, counts)
-                return sorted(found) == [(2,), (998,)]
+        async def all_is_stored() -> bool:
+            found = await asyncio.to_thread(clickhouse.rows, counts)
+            return sorted(found) == [(2,), (998,)]
 
-            await until(all_is_stored, what="998 rows and 2 letters")
-        topic = settings.topic("journeys")
-        assert sorted(clickhouse.rows(told)) == [(topic, "unstorable", 1, 1, "k7"), (topic, "unstorable", 1, 1, "k900")]
-
-    asyncio.run(scenario())
+        await until(all_is_stored, what="998 rows and 2 letters")
+    topic = settings.topic("journeys")
+    assert sorted(clickhouse.rows(told)) == [(topic, "unstorable", 1, 1, "k7"), (topic, "unstorable", 1, 1, "k900")]
 
 
-def test_a_letter_that_is_refused_is_told_once_and_then_a_person_must_act(
+async def test_a_letter_that_is_refused_is_told_once_and_then_a_person_must_act(
     embedded_broker: Broker, topic_prefix: str, clickhouse: ClickHouse, faulty: Served
 ) -> None:
     """Without an end to it, each refusal would make a larger letter, for ever."""
@@ -164,13 +158,10 @@ def test_a_letter_that_is_refused_is_told_once_and_then_a_person_must_act(
     clickhouse.client.command("ALTER TABLE dead_letters_store ADD CONSTRAINT c CHECK position(payload, 'ugly') = 0")
     settings = embedded_broker.settings(topic_prefix, clickhouse=faulty.url, database=clickhouse.database)
 
-    async def scenario() -> None:
-        async with sink(settings) as app:
-            await send(settings, "dead-letters", letter("cx.stay", b"good"), "dead_letter")
-            await send(settings, "dead-letters", letter("cx.stay", b"ugly"), "dead_letter")
-            await until(lambda: app.crash_reason is not None, what="the worker to give up")
-            assert isinstance(app.crash_reason, FinalInsertError)
-            assert "a letter about a letter" in str(app.crash_reason)
-        assert clickhouse.rows("SELECT payload FROM dead_letters") == [("good",)]
-
-    asyncio.run(scenario())
+    async with sink(settings) as app:
+        await send(settings, "dead-letters", letter("cx.stay", b"good"), "dead_letter")
+        await send(settings, "dead-letters", letter("cx.stay", b"ugly"), "dead_letter")
+        await until(lambda: app.crash_reason is not None, what="the worker to give up")
+        assert isinstance(app.crash_reason, FinalInsertError)
+        assert "a letter about a letter" in str(app.crash_reason)
+    assert clickhouse.rows("SELECT payload FROM dead_letters") == [("good",)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import urllib.request
@@ -84,7 +83,7 @@ def stitch(settings: Settings, folder: Path, name: str) -> Iterator[Worker]:
         yield Worker(process, port)
 
 
-def test_pending_timers_survive_a_join_and_a_kill_and_go_off_once(
+async def test_pending_timers_survive_a_join_and_a_kill_and_go_off_once(
     broker: Broker, topic_prefix: str, tmp_path: Path
 ) -> None:
     rules = tmp_path / "rules.toml"
@@ -92,58 +91,53 @@ def test_pending_timers_survive_a_join_and_a_kill_and_go_off_once(
     settings = broker.settings(topic_prefix, partitions=4, session_timeout=6.0, alert_rules=str(rules))
     due_at: dict[str, int] = {}
 
-    async def trial() -> None:
-        await ensure_topics(settings)
-        async with producing(settings) as producer, reading(settings) as alerts:
+    await ensure_topics(settings)
+    async with producing(settings) as producer, reading(settings) as alerts:
 
-            async def round_of(first: int, workers: list[Worker], everyone_busy: bool) -> None:
-                """Complaints, a third of them answered; returns while the timers of the others are pending."""
-                due = now_ms() + DUE_IN
-                numbers = range(first, first + CASES)
-                await send(producer, settings, [complaint(number, due) for number in numbers])
-                answered = [
-                    complaint(1000 + number, due, "stay.complaint_answered") for number in numbers if number % 3 == 0
+        async def round_of(first: int, workers: list[Worker], everyone_busy: bool) -> None:
+            """Complaints, a third of them answered; returns while the timers of the others are pending."""
+            due = now_ms() + DUE_IN
+            numbers = range(first, first + CASES)
+            await send(producer, settings, [complaint(number, due) for number in numbers])
+            answered = [
+                complaint(1000 + number, due, "stay.complaint_answered") for number in numbers if number % 3 == 0
+            ]
+            await send(producer, settings, answered)
+            due_at.update({f"c{number}": due for number in numbers if number % 3})
+
+            def pending() -> bool:
+                each = [one.metric("rihla_timers_pending") for one in workers]
+                return sum(each) == CASES * 2 // 3 and (all(each) or not everyone_busy)
+
+            async def seen() -> bool:  # on a machine so slow that they have gone off, what follows comes later
+                return pending() or await raised(alerts) >= due_at.keys()
+
+            await until(seen, PATIENCE, "the timers")
+
+        with stitch(settings, tmp_path, "a") as a:
+            await round_of(0, [a], everyone_busy=True)
+            with stitch(settings, tmp_path, "b") as b:  # joins while timers are pending
+                await until(lambda: raised_all(alerts, due_at), PATIENCE, "the alerts of the first round")
+                await until(lambda: b.metric("rihla_alerts_open") > 0, PATIENCE, "partitions of the second worker")
+                await round_of(100, [a, b], everyone_busy=True)
+                a.process.kill()
+                a.process.wait()
+                await until(lambda: raised_all(alerts, due_at), PATIENCE, "the alerts of the second round")
+                count = len(due_at)
+                await until(lambda: b.metric("rihla_alerts_open") == count, PATIENCE, "all of them where they are now")
+                closing = [
+                    complaint(2000 + n, due_at[f"c{n}"], "stay.complaint_resolved") for n in range(CASES) if n % 3
                 ]
-                await send(producer, settings, answered)
-                due_at.update({f"c{number}": due for number in numbers if number % 3})
-
-                def pending() -> bool:
-                    each = [one.metric("rihla_timers_pending") for one in workers]
-                    return sum(each) == CASES * 2 // 3 and (all(each) or not everyone_busy)
-
-                async def seen() -> bool:  # on a machine so slow that they have gone off, what follows comes later
-                    return pending() or await raised(alerts) >= due_at.keys()
-
-                await until(seen, PATIENCE, "the timers")
-
-            with stitch(settings, tmp_path, "a") as a:
-                await round_of(0, [a], everyone_busy=True)
-                with stitch(settings, tmp_path, "b") as b:  # joins while timers are pending
-                    await until(lambda: raised_all(alerts, due_at), PATIENCE, "the alerts of the first round")
-                    await until(lambda: b.metric("rihla_alerts_open") > 0, PATIENCE, "partitions of the second worker")
-                    await round_of(100, [a, b], everyone_busy=True)
-                    a.process.kill()
-                    a.process.wait()
-                    await until(lambda: raised_all(alerts, due_at), PATIENCE, "the alerts of the second round")
-                    count = len(due_at)
-                    await until(
-                        lambda: b.metric("rihla_alerts_open") == count, PATIENCE, "all of them where they are now"
-                    )
-                    closing = [
-                        complaint(2000 + n, due_at[f"c{n}"], "stay.complaint_resolved") for n in range(CASES) if n % 3
-                    ]
-                    await send(producer, settings, closing)
-                    left = count - len(closing)
-                    await until(lambda: b.metric("rihla_alerts_open") == left, PATIENCE, "the closing")
-                    await until(lambda: b.metric("rihla_alerts_closed_total") == len(closing), PATIENCE, "its count")
-                    assert b.metric("rihla_timer_delay_seconds_count") > 0
-            per_customer = Counter(row["customer_id"] for row in alerts.current.values())
-            assert per_customer == dict.fromkeys(due_at, 1)
-            assert all(row["raised_at"] >= due_at[row["customer_id"]] for row in alerts.current.values())
-            late = sorted(row["raised_at"] - due_at[row["customer_id"]] for row in alerts.current.values())
-            print(f"{len(late)} timers, late by {late[0]} to {late[-1]} ms, median {late[len(late) // 2]} ms")
-
-    asyncio.run(trial())
+                await send(producer, settings, closing)
+                left = count - len(closing)
+                await until(lambda: b.metric("rihla_alerts_open") == left, PATIENCE, "the closing")
+                await until(lambda: b.metric("rihla_alerts_closed_total") == len(closing), PATIENCE, "its count")
+                assert b.metric("rihla_timer_delay_seconds_count") > 0
+        per_customer = Counter(row["customer_id"] for row in alerts.current.values())
+        assert per_customer == dict.fromkeys(due_at, 1)
+        assert all(row["raised_at"] >= due_at[row["customer_id"]] for row in alerts.current.values())
+        late = sorted(row["raised_at"] - due_at[row["customer_id"]] for row in alerts.current.values())
+        print(f"{len(late)} timers, late by {late[0]} to {late[-1]} ms, median {late[len(late) // 2]} ms")
 
 
 async def raised(alerts: Alerts) -> set[str]:

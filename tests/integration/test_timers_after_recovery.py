@@ -61,7 +61,7 @@ async def fill(settings: Settings, states: dict[bytes, bytes]) -> None:
     await ensure_changelogs(settings, {table.changelog_topic_name: PARTITIONS})
     async with running(app):
         await until(lambda: len(table.partitions_held) == PARTITIONS)
-        places = partitions_of(list(states), PARTITIONS).tolist()
+        places = partitions_of(list(states), PARTITIONS)
         for number, (partition, (key, state)) in enumerate(zip(places, states.items(), strict=True)):
             table.put(partition, key, state)
             if number % 20_000 == 0:
@@ -78,7 +78,7 @@ async def longest_pause(stop: asyncio.Event) -> float:
     return longest
 
 
-def test_messages_are_handled_at_once_and_what_is_due_is_raised_once(
+async def test_messages_are_handled_at_once_and_what_is_due_is_raised_once(
     embedded_broker: Broker, topic_prefix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rules = tmp_path / "rules.toml"
@@ -86,42 +86,39 @@ def test_messages_are_handled_at_once_and_what_is_due_is_raised_once(
     settings = embedded_broker.settings(topic_prefix, partitions=PARTITIONS, alert_rules=str(rules))
     caplog.set_level(logging.INFO, "streams")
 
-    async def trial() -> None:
-        await ensure_topics(settings)
-        await fill(settings, states(rules))
-        app = build(settings, "stitch")
-        edge = create(app, settings)
-        (table,) = app.tables.values()
-        handled: list[float] = []
-        observe = edge.observe
-        edge.observe = lambda *about: (handled.append(time.time()), observe(*about))[1]  # type: ignore[method-assign]
-        async with producing(settings) as producer, reading(settings) as alerts:
-            waiting = event(9000, now_ms() - NOW, "stay.checked_out", subject="customer:q1")
-            await send(producer, settings, [waiting])
-            async with running(app):
-                await until(lambda: len(table.partitions_held) == PARTITIONS)
-                recovered, stop = time.time(), asyncio.Event()
-                pausing = asyncio.ensure_future(longest_pause(stop))
-                known = await until(lambda: [one for one in caplog.records if one.msg == KNOWN], what="all timers")
-                await until(lambda: handled, what="the record that was waiting")
-                stop.set()
-                count, seconds = known[0].args
-                assert count == STATES
-                began, pause, ended = handled[0] - recovered, await pausing, known[0].created - recovered
-                print(f"handled after {began:.2f} s, timers after {ended:.1f} s, longest pause {pause * 1000:.0f} ms")
-                assert began < max(1.0, ended), "messages wait until all timers are known"
-                assert pause < seconds / 4
-                due = {f"d{number}" for number in range(DUE)}
+    await ensure_topics(settings)
+    await fill(settings, states(rules))
+    app = build(settings, "stitch")
+    edge = create(app, settings)
+    (table,) = app.tables.values()
+    handled: list[float] = []
+    observe = edge.observe
+    edge.observe = lambda *about: (handled.append(time.time()), observe(*about))[1]  # type: ignore[method-assign]
+    async with producing(settings) as producer, reading(settings) as alerts:
+        waiting = event(9000, now_ms() - NOW, "stay.checked_out", subject="customer:q1")
+        await send(producer, settings, [waiting])
+        async with running(app):
+            await until(lambda: len(table.partitions_held) == PARTITIONS)
+            recovered, stop = time.time(), asyncio.Event()
+            pausing = asyncio.ensure_future(longest_pause(stop))
+            known = await until(lambda: [one for one in caplog.records if one.msg == KNOWN], what="all timers")
+            await until(lambda: handled, what="the record that was waiting")
+            stop.set()
+            count, seconds = known[0].args
+            assert count == STATES
+            began, pause, ended = handled[0] - recovered, await pausing, known[0].created - recovered
+            print(f"handled after {began:.2f} s, timers after {ended:.1f} s, longest pause {pause * 1000:.0f} ms")
+            assert began < max(1.0, ended), "messages wait until all timers are known"
+            assert pause < seconds / 4
+            due = {f"d{number}" for number in range(DUE)}
 
-                async def all_raised() -> bool:
-                    return await raised(alerts) >= due
+            async def all_raised() -> bool:
+                return await raised(alerts) >= due
 
-                await until(all_raised, what="the alerts that were due")
-            seen = Counter(await everything(settings, "alerts"))
-            assert seen == dict.fromkeys(seen, 1), "an alert was published twice"
-            assert len(seen) == DUE
-
-    asyncio.run(trial())
+            await until(all_raised, what="the alerts that were due")
+        seen = Counter(await everything(settings, "alerts"))
+        assert seen == dict.fromkeys(seen, 1), "an alert was published twice"
+        assert len(seen) == DUE
 
 
 async def everything(settings: Settings, topic: str) -> list[bytes | None]:

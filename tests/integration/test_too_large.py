@@ -43,76 +43,70 @@ async def letters(written: Written, count: int) -> pl.DataFrame:
     return BatchDecoder("dead_letter", LocalRegistry()).decode(written.values).frame
 
 
-def test_the_letter_of_a_record_as_large_as_can_be_is_cut_and_says_where_the_whole_is(
+async def test_the_letter_of_a_record_as_large_as_can_be_is_cut_and_says_where_the_whole_is(
     broker: Broker, topic_prefix: str
 ) -> None:
-    async def scenario() -> None:
-        settings = broker.settings(topic_prefix, partitions=1)
-        largest = REQUEST_BYTES if broker.embedded else 100_000
-        if not broker.embedded:
-            await make_topics(settings, {"stay": largest, "dead-letters": largest})
-        topic = settings.topic("stay")
-        sizes = [largest - RECORD_OVERHEAD - less for less in (0, 75, 150)]
-        records: list[tuple[bytes | None, bytes]] = [(None, b"\xff" * size) for size in sizes]
-        records += [(b"\xfe" * (sizes[0] - 700), b"\xff" * 600), (None, b"\xff" * 1000)]
-        async with enriching(settings), producing(settings, max_request_size=2 * REQUEST_BYTES) as producer:
-            for key, value in records:
-                await producer.send_and_wait(topic, value, key=key, partition=0)
-            await producer.send_and_wait(topic, event(1), partition=0)
-            async with Written(settings, "interactions") as interactions, Written(settings, "dead-letters") as written:
+    settings = broker.settings(topic_prefix, partitions=1)
+    largest = REQUEST_BYTES if broker.embedded else 100_000
+    if not broker.embedded:
+        await make_topics(settings, {"stay": largest, "dead-letters": largest})
+    topic = settings.topic("stay")
+    sizes = [largest - RECORD_OVERHEAD - less for less in (0, 75, 150)]
+    records: list[tuple[bytes | None, bytes]] = [(None, b"\xff" * size) for size in sizes]
+    records += [(b"\xfe" * (sizes[0] - 700), b"\xff" * 600), (None, b"\xff" * 1000)]
+    async with enriching(settings), producing(settings, max_request_size=2 * REQUEST_BYTES) as producer:
+        for key, value in records:
+            await producer.send_and_wait(topic, value, key=key, partition=0)
+        await producer.send_and_wait(topic, event(1), partition=0)
+        async with Written(settings, "interactions") as interactions, Written(settings, "dead-letters") as written:
 
-                async def there() -> bool:
-                    return numbers(await interactions.read()) == {1}
+            async def there() -> bool:
+                return numbers(await interactions.read()) == {1}
 
-                await until(there, what="the neighbour")
-                found = await letters(written, len(records))
-            assert found["offset"].to_list() == [*range(len(records))]
-            assert [is_cut(detail) for detail in found["detail"]] == [True, True, True, True, False]
-            assert found["reason"].unique().to_list() == ["undecodable"]
-            for (key, value), cut_key, cut in zip(records, found["key"], found["payload"], strict=True):
-                assert value.startswith(cut)
-                assert (key or b"").startswith(cut_key or b"")
-            assert len(found["payload"][0]) > largest - 1000
-            whole, left = await originals(
-                settings, found.select("topic", "partition", "offset", "key", "payload", "detail")
-            )
-            assert not left
-            assert whole.select("key", "payload").rows() == records
-            # What does not stand there is not sent in its place.
-            changed = found.with_columns(payload=pl.lit(b"other"), offset=pl.col("offset") + 1)
-            whole, left = await originals(settings, changed)
-            assert (whole.height, left) == (1, {GONE: 4})
-
-    asyncio.run(scenario())
+            await until(there, what="the neighbour")
+            found = await letters(written, len(records))
+        assert found["offset"].to_list() == [*range(len(records))]
+        assert [is_cut(detail) for detail in found["detail"]] == [True, True, True, True, False]
+        assert found["reason"].unique().to_list() == ["undecodable"]
+        for (key, value), cut_key, cut in zip(records, found["key"], found["payload"], strict=True):
+            assert value.startswith(cut)
+            assert (key or b"").startswith(cut_key or b"")
+        assert len(found["payload"][0]) > largest - 1000
+        whole, left = await originals(
+            settings, found.select("topic", "partition", "offset", "key", "payload", "detail")
+        )
+        assert not left
+        assert whole.select("key", "payload").rows() == records
+        # What does not stand there is not sent in its place.
+        changed = found.with_columns(payload=pl.lit(b"other"), offset=pl.col("offset") + 1)
+        whole, left = await originals(settings, changed)
+        assert (whole.height, left) == (1, {GONE: 4})
 
 
 @pytest.mark.kafka
-def test_an_event_whose_interaction_is_too_large_is_a_letter_and_its_neighbours_go_on(
+async def test_an_event_whose_interaction_is_too_large_is_a_letter_and_its_neighbours_go_on(
     kafka_broker: Broker, topic_prefix: str
 ) -> None:
-    async def scenario() -> None:
-        settings = kafka_broker.settings(topic_prefix, partitions=1)
-        await make_topics(settings, {"interactions": 3000})
-        stay = decode_one(event(0), "stay")
-        large = encode_one("stay", {**stay, "ids": [{"kind": "device", "value": "d" * 2900}]})
-        topic = settings.topic("stay")
-        async with enriching(settings), producing(settings, linger_ms=50) as producer:
-            sent: list[Any] = [await producer.send(topic, event(number), partition=0) for number in range(1, 300)]
-            sent.append(await producer.send(topic, large, partition=0))
-            sent += [await producer.send(topic, event(number), partition=0) for number in range(300, 600)]
-            await asyncio.gather(*sent)
-            async with Written(settings, "interactions") as interactions, Written(settings, "dead-letters") as written:
+    settings = kafka_broker.settings(topic_prefix, partitions=1)
+    await make_topics(settings, {"interactions": 3000})
+    stay = decode_one(event(0), "stay")
+    large = encode_one("stay", {**stay, "ids": [{"kind": "device", "value": "d" * 2900}]})
+    topic = settings.topic("stay")
+    async with enriching(settings), producing(settings, linger_ms=50) as producer:
+        sent: list[Any] = [await producer.send(topic, event(number), partition=0) for number in range(1, 300)]
+        sent.append(await producer.send(topic, large, partition=0))
+        sent += [await producer.send(topic, event(number), partition=0) for number in range(300, 600)]
+        await asyncio.gather(*sent)
+        async with Written(settings, "interactions") as interactions, Written(settings, "dead-letters") as written:
 
-                async def there() -> bool:
-                    return numbers(await interactions.read()) == {*range(1, 600)}
+            async def there() -> bool:
+                return numbers(await interactions.read()) == {*range(1, 600)}
 
-                await until(there, what="the neighbours")
-                (letter,) = (await letters(written, 1)).to_dicts()
-            assert (letter["topic"], letter["offset"], letter["reason"]) == (topic, 299, "too_long")
-            assert letter["payload"] == large
-            assert "the record for the topic interactions has" in letter["detail"]
-
-    asyncio.run(scenario())
+            await until(there, what="the neighbours")
+            (letter,) = (await letters(written, 1)).to_dicts()
+        assert (letter["topic"], letter["offset"], letter["reason"]) == (topic, 299, "too_long")
+        assert letter["payload"] == large
+        assert "the record for the topic interactions has" in letter["detail"]
 
 
 def test_letters_of_lines_and_of_batches_are_not_sent_as_records() -> None:

@@ -19,7 +19,7 @@ import pytest
 from streams.embedded.datadir import DataDirectory, Owner
 from streams.embedded.memory import tree_memory
 from streams.sources.simulate import Options, write
-from streams.topology import DEAD_LETTERS, WORKERS_BY_NAME
+from streams.topology import DEAD_LETTERS, SERVICES_BY_NAME, WORKERS_BY_NAME
 from tests.integration.test_run import rihla, rows
 from tests.support.brokers import wait_until
 from tests.support.waiting import HUNG, PATIENCE
@@ -30,7 +30,20 @@ def up(data: Path) -> Iterator[subprocess.Popen[str]]:
     """`rihla up` on a folder, from the moment when it says that it is ready."""
     with (data.parent / "up.out").open("a+") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "streams.cli", "up", "--data", str(data), "--http-port", "0", "--broker-port", "0"],
+            [
+                sys.executable,
+                "-m",
+                "streams.cli",
+                "up",
+                "--data",
+                str(data),
+                "--http-port",
+                "0",
+                "--broker-port",
+                "0",
+                "--collect-port",
+                "0",
+            ],
             stdout=subprocess.PIPE,
             stderr=out,
             text=True,
@@ -59,6 +72,17 @@ def asked(url: str) -> Any:
     """The JSON that a page answers."""
     with urllib.request.urlopen(url, timeout=HUNG) as answer:
         return json.load(answer)
+
+
+def collected(data: Path, file: Path) -> int:
+    """Send a file to the collector; how many events it says that it took."""
+    port = owner_of(data).settings["RIHLA_COLLECT_PORT"]
+    token = (data / "keys" / "collect").read_text().strip()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/x-ndjson"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/events", file.read_bytes(), headers)
+    with urllib.request.urlopen(request, timeout=HUNG) as answer:
+        assert answer.status == 202
+        return int(json.load(answer)["accepted"])
 
 
 def children(process: subprocess.Popen[str]) -> dict[str, int]:
@@ -94,10 +118,11 @@ def test_a_service_is_fed_asked_and_restarted_and_stays_exact(tmp_path: Path) ->
         wait_until(lambda: sums(data) == (events,) * 3, PATIENCE, "all events in the tables")
         for name, url in owner.workers.items():
             assert asked(f"{url}/readyz")["ok"], name
-            topics = {f"cx.{topic}" for topic in WORKERS_BY_NAME[name.partition("-")[0]].reads}
+            declared = {**WORKERS_BY_NAME, **SERVICES_BY_NAME}[name.partition("-")[0]]
+            topics = {f"cx.{topic}" for topic in declared.reads}
             progress = asked(f"{url}/progress")
             assert progress["inputs"].keys() == topics, "drain waits for other topics than are read"
-            written = {f"cx.{topic}" for topic in (*WORKERS_BY_NAME[name.partition("-")[0]].writes, DEAD_LETTERS)}
+            written = {f"cx.{topic}" for topic in (*declared.writes, DEAD_LETTERS)}
             assert progress["outputs"].keys() <= written
         body = b"SELECT count() FROM interactions"
         token = (data / "keys" / "reader").read_text().strip()
@@ -113,7 +138,7 @@ def test_a_service_is_fed_asked_and_restarted_and_stays_exact(tmp_path: Path) ->
             if "worker stitch" in command or "worker enrich" in command:
                 os.kill(pid, signal.SIGKILL)
         more = write(Options(customers=80, seed=22), tmp_path / "more.jsonl")
-        assert rihla("produce", str(tmp_path / "more.jsonl"), "--data", str(data)).returncode == 0
+        assert collected(data, tmp_path / "more.jsonl") == more["events"]
         events += more["interactions"]
         wait_until(lambda: sums(data) == (events,) * 3, PATIENCE, "all events in the tables after a kill")
         wait_until(lambda: set(owner_of(data).workers.values()) != set(owner.workers.values()), PATIENCE)
@@ -136,7 +161,7 @@ def test_a_service_is_fed_asked_and_restarted_and_stays_exact(tmp_path: Path) ->
 def assert_private(data: Path, process: subprocess.Popen[str]) -> None:
     """The folder is its owner's alone, no token is in a command line, environment or log; to write, one says so."""
     assert data.stat().st_mode & 0o777 == 0o700
-    secrets = [(data / "keys" / user).read_bytes().strip() for user in ("reader", "owner")]
+    secrets = [(data / "keys" / user).read_bytes().strip() for user in ("reader", "owner", "collect")]
     told = [path.read_bytes() for path in (data / "owner", *(data / "logs").iterdir())]
     for pid in (process.pid, *children(process).values()):
         told += [Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")]

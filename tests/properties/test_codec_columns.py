@@ -14,16 +14,17 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from schemas import columnwise, datums, records
-from schemas.block import Block, varint
+from schemas.block import Block
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
+from schemas.numbers import COMPILED, varint
 from schemas.records import inline
 from schemas.registry import LocalRegistry
 from schemas.wire import SINGLE_OBJECT
 from tests.properties.test_codec_corruption import CORRUPTIONS
 from tests.properties.test_codec_roundtrip import batches, datum, frame_of, values
 
-pytestmark = pytest.mark.skipif(not columnwise.COMPILED, reason="nothing is read so where it is not compiled")
+pytestmark = pytest.mark.skipif(not COMPILED, reason="nothing is read so where it is not compiled")
 
 Batch = tuple[dict[str, Any], list[dict[str, Any]]]
 

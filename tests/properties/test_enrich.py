@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import records
-from schemas.block import varint
 from schemas.decode import BatchDecoder, Decoded
 from schemas.encode import BatchEncoder
+from schemas.numbers import varint
 from schemas.records import CHANNELS, polars_schema
 from schemas.registry import LocalRegistry
 from schemas.wire import CONFLUENT, prefix

@@ -1,4 +1,8 @@
-"""Real brokers for tests: the embedded one and Apache Kafka, one of each a run; topics of its own for each test."""
+"""Brokers for tests: one in memory, the embedded one and Apache Kafka, one of each a run; each test has its own topics.
+
+A test of a worker, or of what is built on the transport, asks for `memory_broker`: nobody waits there. One that holds
+the transport to its contract asks for `any_broker`, and one about what only a real broker does for `broker`.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,10 @@ from streams.embedded.broker import BrokerError, BrokerProcess
 from streams.embedded.kafka import Kafka
 from streams.embedded.tansu import Tansu
 from streams.settings import Settings
+from tests.support.memory_broker import MemoryBroker
 from tests.support.waiting import until, wait_until
 
-__all__ = ["Broker", "embedded_broker", "kafka_broker", "until", "wait_until"]
+__all__ = ["Broker", "embedded_broker", "kafka_broker", "memory_broker", "until", "wait_until"]
 
 REQUIRE_KAFKA = "RIHLA_REQUIRE_KAFKA"
 
@@ -27,23 +32,29 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Broker:
-    """A running broker: its address, whether it is the embedded one, and the process."""
+    """A running broker: its address, whether it is the embedded one, and the process (or what stands for it)."""
 
     address: str
     embedded: bool
-    process: BrokerProcess
+    process: BrokerProcess | MemoryBroker
 
     def settings(self, prefix: str, **changes: Any) -> Settings:
         """Settings of a worker against this broker."""
         return Settings(brokers=self.address, embedded=self.embedded, prefix=prefix, **changes)
 
 
-def _running(process: BrokerProcess, embedded: bool) -> Iterator[Broker]:
+def _running(process: BrokerProcess | MemoryBroker, embedded: bool) -> Iterator[Broker]:
     asyncio.run(process.start())
     try:
         yield Broker(process.address, embedded, process)
     finally:
         asyncio.run(process.stop())
+
+
+@pytest.fixture(scope="session")
+def memory_broker() -> Iterator[Broker]:
+    """The broker in memory of this run. For workers it is an Apache Kafka, not the embedded broker."""
+    yield from _running(MemoryBroker(), False)
 
 
 @pytest.fixture(scope="session")
@@ -65,12 +76,25 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     yield from _running(process, False)
 
 
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
-def broker(request: pytest.FixtureRequest) -> Broker:
-    """Each of the two brokers in turn."""
+REAL = ("embedded", pytest.param("kafka", marks=pytest.mark.kafka))
+
+
+def _named(request: pytest.FixtureRequest) -> Broker:
     found: Broker = request.getfixturevalue(f"{request.param}_broker")
     found.process.check()
     return found
+
+
+@pytest.fixture(params=REAL)
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Each of the two real brokers in turn."""
+    return _named(request)
+
+
+@pytest.fixture(params=["memory", *REAL])
+def any_broker(request: pytest.FixtureRequest) -> Broker:
+    """Each of the three brokers in turn: for what all of them must do alike."""
+    return _named(request)
 
 
 @pytest.fixture

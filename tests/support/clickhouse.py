@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import polars as pl
 import pytest
@@ -26,9 +24,7 @@ from sinks.clickhouse.writer import Writer
 from streams.embedded.clickhouse.access import OWNER, READER, Role, Tokens
 from streams.embedded.clickhouse.engine import Engine
 from streams.embedded.clickhouse.http_interface import Served, serve
-from tests.support.waiting import HUNG
-
-T = TypeVar("T")
+from tests.support.loop_thread import LoopThread
 
 TOKENS = {READER.name: "the-token-of-tests-that-read", OWNER.name: "the-token-of-tests-that-write"}
 """Of every interface that tests serve; the corpus of tests.faults has the owner's."""
@@ -72,25 +68,6 @@ class ClickHouse:
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         """The rows that `sql` gives."""
         return [tuple(row) for row in self.client.query(sql).result_rows]
-
-
-class LoopThread:
-    """An event loop in a thread, for servers that a blocking test talks to."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self._thread.start()
-
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """The result of a coroutine that runs in the thread's loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(HUNG)
-
-    def close(self) -> None:
-        """Stop the loop and wait for its thread."""
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(HUNG)
-        self.loop.close()
 
 
 @dataclass

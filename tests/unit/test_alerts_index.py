@@ -139,65 +139,49 @@ def ticker_of(table: Table, fires: list[bytes], **options: Any) -> Ticker:
     return Ticker(app, table, (), fire, unreadable, watch_of, anything=options.get("anything", True))  # type: ignore[arg-type]
 
 
-def run(coroutine: Any) -> None:
-    asyncio.run(coroutine)
+async def test_states_are_looked_at_once_a_recovery_and_not_once_a_rebalance(fired: bytes, quiet: bytes) -> None:
+    table, fires = Table({b"a": fired, b"b": quiet}), list[bytes]()
+    ticker = ticker_of(table, fires)
+    await ticked(ticker, 3)
+    assert fires == [b"a"]
+    assert table.looked == 2
+    table.partitions_held = frozenset()  # a rebalance, through which the partition stays
+    await ticked(ticker)
+    assert ticker.pending == 0
+    table.partitions_held = frozenset({0})
+    await ticked(ticker, 2)
+    assert table.looked == 2
+    table.read = object()  # it was elsewhere meanwhile
+    await ticked(ticker, 2)
+    assert table.looked == 4
+    assert fires == [b"a", b"a"]
 
 
-def test_states_are_looked_at_once_a_recovery_and_not_once_a_rebalance(fired: bytes, quiet: bytes) -> None:
-    async def scenario() -> None:
-        table, fires = Table({b"a": fired, b"b": quiet}), list[bytes]()
-        ticker = ticker_of(table, fires)
-        await ticked(ticker, 3)
-        assert fires == [b"a"]
-        assert table.looked == 2
-        table.partitions_held = frozenset()  # a rebalance, through which the partition stays
-        await ticked(ticker)
-        assert ticker.pending == 0
-        table.partitions_held = frozenset({0})
-        await ticked(ticker, 2)
-        assert table.looked == 2
-        table.read = object()  # it was elsewhere meanwhile
-        await ticked(ticker, 2)
-        assert table.looked == 4
-        assert fires == [b"a", b"a"]
-
-    run(scenario())
+async def test_a_turn_of_timers_that_was_given_up_comes_again(fired: bytes) -> None:
+    table, fires = Table({b"a": fired}), list[bytes]()
+    ticker = ticker_of(table, fires, fails=[False, True])
+    await ticked(ticker, 4)
+    assert fires == [b"a"]
 
 
-def test_a_turn_of_timers_that_was_given_up_comes_again(fired: bytes) -> None:
-    async def scenario() -> None:
-        table, fires = Table({b"a": fired}), list[bytes]()
-        ticker = ticker_of(table, fires, fails=[False, True])
-        await ticked(ticker, 4)
-        assert fires == [b"a"]
-
-    run(scenario())
+async def test_without_rules_no_state_is_looked_at(fired: bytes) -> None:
+    table = Table({b"a": fired})
+    await ticked(ticker_of(table, [], anything=False), 2)
+    assert table.looked == 0
 
 
-def test_without_rules_no_state_is_looked_at(fired: bytes) -> None:
-    async def scenario() -> None:
-        table = Table({b"a": fired})
-        await ticked(ticker_of(table, [], anything=False), 2)
-        assert table.looked == 0
+async def test_a_partition_given_up_in_the_middle_is_left_alone(fired: bytes) -> None:
+    table, fires = Table({b"%d" % number: fired for number in range(500)}), list[bytes]()
+    ticker = ticker_of(table, fires)
 
-    run(scenario())
+    def lost(partition: int, key: bytes) -> bytes:
+        table.partitions_held, table.read = frozenset(), None
+        raise OwnershipLost("p")
 
-
-def test_a_partition_given_up_in_the_middle_is_left_alone(fired: bytes) -> None:
-    async def scenario() -> None:
-        table, fires = Table({b"%d" % number: fired for number in range(500)}), list[bytes]()
-        ticker = ticker_of(table, fires)
-
-        def lost(partition: int, key: bytes) -> bytes:
-            table.partitions_held, table.read = frozenset(), None
-            raise OwnershipLost("p")
-
-        table.get, get = lost, table.get  # type: ignore[method-assign, assignment]
-        await ticked(ticker, 2)
-        assert ticker.pending == 0
-        assert not ticker._indexes
-        table.get, table.partitions_held, table.read = get, frozenset({0}), object()  # type: ignore[method-assign]
-        await ticked(ticker, 2)
-        assert len(fires) == 500
-
-    run(scenario())
+    table.get, get = lost, table.get  # type: ignore[method-assign, assignment]
+    await ticked(ticker, 2)
+    assert ticker.pending == 0
+    assert not ticker._indexes
+    table.get, table.partitions_held, table.read = get, frozenset({0}), object()  # type: ignore[method-assign]
+    await ticked(ticker, 2)
+    assert len(fires) == 500

@@ -15,7 +15,7 @@ import yaml
 
 from streams.kafka.app import STOP_WITHIN
 from streams.settings import Settings
-from streams.topology import WORKERS_BY_NAME
+from streams.topology import PROCESSES
 
 ROOT = Path(__file__).parents[2]
 # The schema that the development package check-jsonschema carries; only the file is used, not the package's code.
@@ -23,7 +23,7 @@ SCHEMA_FILE = distribution("check-jsonschema").locate_file("check_jsonschema/bui
 SCHEMA = json.loads(Path(str(SCHEMA_FILE)).read_text(encoding="utf-8"))
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
-WORKERS = tuple(WORKERS_BY_NAME)
+WORKERS = PROCESSES
 
 
 def schema_errors(document: dict[str, Any]) -> list[str]:

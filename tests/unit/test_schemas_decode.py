@@ -12,9 +12,10 @@ import pytest
 from fastavro import parse_schema, schemaless_writer
 
 from schemas import records, single
-from schemas.block import Block, BlockError, silent_panics, varint
+from schemas.block import Block, BlockError, silent_panics
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
+from schemas.numbers import varint
 from schemas.registry import LocalRegistry, RegistryError, UnknownSchemaError
 from schemas.wire import CONFLUENT, SINGLE_OBJECT, WireHeader, join
 

@@ -11,8 +11,8 @@ import pytest
 from fastavro import parse_schema
 
 from schemas import records, single
-from schemas.block import varint
 from schemas.encode import FEW, BatchEncoder, DatumWriter
+from schemas.numbers import varint
 from schemas.registry import LocalRegistry
 from schemas.varints import varints, varints_of
 

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from streams.model.dead_letter import REASONS
 from streams.series import labelled
-from streams.topology import WORKERS_BY_NAME
+from streams.topology import PROCESSES, SERVICES_BY_NAME
 
 STARTED = """
 import importlib, sys
@@ -23,6 +23,17 @@ importlib.import_module(WORKERS_BY_NAME[worker].module).create(build(settings, w
 sys.stdout.write(generate_latest().decode())
 """
 """A process of its own: here others have counted."""
+SERVED = """
+import importlib, sys
+from prometheus_client import generate_latest
+from streams.series import begin
+from streams.settings import Settings
+from streams.topology import SERVICES_BY_NAME
+service = SERVICES_BY_NAME[sys.argv[1]]
+begin(Settings(), service, importlib.import_module(service.module).KNOWN)
+sys.stdout.write(generate_latest().decode())
+"""
+"""The same of a service."""
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +41,12 @@ def pages() -> dict[str, str]:
     """Worker: what it tells Prometheus before anything has happened."""
     return {
         worker: subprocess.run(
-            [sys.executable, "-c", STARTED, worker], capture_output=True, text=True, check=True
+            [sys.executable, "-c", SERVED if worker in SERVICES_BY_NAME else STARTED, worker],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
-        for worker in WORKERS_BY_NAME
+        for worker in PROCESSES
     }
 
 
@@ -52,7 +66,7 @@ def test_every_one_is_born_in_some_worker(pages: dict[str, str]) -> None:
         )
 
 
-@pytest.mark.parametrize("worker", WORKERS_BY_NAME)
+@pytest.mark.parametrize("worker", PROCESSES)
 def test_every_reason_of_every_worker_is_there(worker: str, pages: dict[str, str]) -> None:
     series = samples(pages[worker])["rihla_dead_letters"]
     assert {labels["reason"] for labels in series} == {*REASONS}

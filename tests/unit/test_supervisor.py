@@ -38,64 +38,52 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "FIRST_BACKOFF_SECONDS", 0.01)
 
 
-def test_a_child_says_where_it_listens_and_stops_when_told(tmp_path: Path) -> None:
-    async def main() -> None:
-        keeper = Supervisor(tmp_path, print)
-        child = await keeper.start(python("enrich", SLEEPS))
-        await until(child.find_address)
-        assert child.address == "http://127.0.0.1:4711"
-        pid = child.pid
-        assert pid is not None
-        await keeper.stop()
-        assert gone(pid)
-        assert keeper.restarts == {}
-
-    asyncio.run(main())
+async def test_a_child_says_where_it_listens_and_stops_when_told(tmp_path: Path) -> None:
+    keeper = Supervisor(tmp_path, print)
+    child = await keeper.start(python("enrich", SLEEPS))
+    await until(child.find_address)
+    assert child.address == "http://127.0.0.1:4711"
+    pid = child.pid
+    assert pid is not None
+    await keeper.stop()
+    assert gone(pid)
+    assert keeper.restarts == {}
 
 
-def test_a_child_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
-    async def main() -> None:
-        keeper = Supervisor(tmp_path, print)
-        child = await keeper.start(python("enrich", DEAF))
-        await until(child.find_address)
-        pid = child.pid
-        assert pid is not None
-        await keeper.stop(seconds=0.1)
-        assert gone(pid)
-
-    asyncio.run(main())
+async def test_a_child_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
+    keeper = Supervisor(tmp_path, print)
+    child = await keeper.start(python("enrich", DEAF))
+    await until(child.find_address)
+    pid = child.pid
+    assert pid is not None
+    await keeper.stop(seconds=0.1)
+    assert gone(pid)
 
 
-def test_a_child_that_was_killed_is_started_again_and_found_at_its_new_address(tmp_path: Path) -> None:
-    async def main() -> None:
-        said: list[str] = []
-        keeper = Supervisor(tmp_path, said.append)
-        child = await keeper.start(python("stitch", SLEEPS))
-        await until(child.find_address)
-        first = child.pid
-        assert first is not None
-        os.kill(first, signal.SIGKILL)
-        await until(lambda: child.pid not in (None, first))
-        assert keeper.restarts == {"stitch": 1}
-        assert said[0].startswith("stitch was ended by SIGKILL; starting it again in")
-        assert child.address is None or child.pid != first
-        await until(child.find_address)
-        keeper.check()
-        await keeper.stop()
-
-    asyncio.run(main())
+async def test_a_child_that_was_killed_is_started_again_and_found_at_its_new_address(tmp_path: Path) -> None:
+    said: list[str] = []
+    keeper = Supervisor(tmp_path, said.append)
+    child = await keeper.start(python("stitch", SLEEPS))
+    await until(child.find_address)
+    first = child.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: child.pid not in (None, first))
+    assert keeper.restarts == {"stitch": 1}
+    assert said[0].startswith("stitch was ended by SIGKILL; starting it again in")
+    assert child.address is None or child.pid != first
+    await until(child.find_address)
+    keeper.check()
+    await keeper.stop()
 
 
-def test_a_child_that_keeps_dying_fails_with_the_end_of_its_log(tmp_path: Path) -> None:
-    async def main() -> None:
-        keeper = Supervisor(tmp_path, lambda text: None, max_restarts=2)
-        await keeper.start(python("sink", DIES))
-        with pytest.raises(ChildFailed, match="sink ended with status 3, 3 times in a row") as failure:
-            await until(lambda: keeper.check())
-        assert "the reason" in str(failure.value.hint)
-        await keeper.stop()
-
-    asyncio.run(main())
+async def test_a_child_that_keeps_dying_fails_with_the_end_of_its_log(tmp_path: Path) -> None:
+    keeper = Supervisor(tmp_path, lambda text: None, max_restarts=2)
+    await keeper.start(python("sink", DIES))
+    with pytest.raises(ChildFailed, match="sink ended with status 3, 3 times in a row") as failure:
+        await until(lambda: keeper.check())
+    assert "the reason" in str(failure.value.hint)
+    await keeper.stop()
 
 
 def test_the_log_of_the_start_before_is_kept(tmp_path: Path) -> None:

@@ -70,4 +70,4 @@ def test_prometheus_scrapes_every_worker() -> None:
     text = (ROOT / "deploy/prometheus/prometheus.yml").read_text("utf-8")
     jobs = yaml.safe_load(text)["scrape_configs"]
     (names,) = [found["names"] for job in jobs for found in job.get("dns_sd_configs", ())]
-    assert names == list(topology.WORKERS_BY_NAME)
+    assert names == list(topology.PROCESSES)

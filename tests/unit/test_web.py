@@ -128,16 +128,13 @@ def test_impossible_address_is_a_clear_error(host: str, port: int) -> None:
         asyncio.run(serve("sink", port, nothing, ready, host=host))
 
 
-def test_stopped_page_frees_its_port() -> None:
-    async def scenario() -> None:
-        page = await serve("enrich", 0, nothing, ready)
-        port = page.port
-        await page.stop()
-        await page.stop()
-        assert await page.start(port) == port
-        assert (await get(page, "/readyz"))[0] == 200
-        await page.stop()
-        with pytest.raises(aiohttp.ClientConnectionError):
-            await get(page, "/readyz")
-
-    asyncio.run(scenario())
+async def test_stopped_page_frees_its_port() -> None:
+    page = await serve("enrich", 0, nothing, ready)
+    port = page.port
+    await page.stop()
+    await page.stop()
+    assert await page.start(port) == port
+    assert (await get(page, "/readyz"))[0] == 200
+    await page.stop()
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await get(page, "/readyz")

@@ -1,0 +1,273 @@
+"""The collector's routes: who asks, what is asked, and the answer, which comes once Kafka has what was taken."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from streams import metrics
+from streams.clock import now_ms
+from streams.collect import bodies, openapi, signatures
+from streams.collect.bodies import BadBody, Held
+from streams.collect.configuration import Access, Client, Hook
+from streams.collect.forms import CALLS, cloudevent_of_headers
+from streams.collect.hooks import Hooks
+from streams.collect.intake import CLOUDEVENT, OWN, SEGMENT, Intake, Refused, Sender, calls_of, objects_of
+from streams.collect.throttle import Full, Room
+from streams.collect.writer import NotWritten, Part, Writer
+from streams.kafka.batch_producer import larger_than
+from streams.topology import channel_topic
+
+EVENTS, CLOUDEVENTS, CALLED, WEBHOOKS, OTHER = "events", "cloudevents", "segment", "webhooks", "other"
+ROUTES: Final = (EVENTS, CLOUDEVENTS, CALLED, WEBHOOKS, OTHER)
+STATUSES: Final = ("200", "202", "400", "401", "403", "404", "405", "408", "413", "415", "429", "500", "503")
+RESULTS: Final = ("accepted", "refused", "ignored")
+
+HELD_BYTES: Final = 64 << 20
+"""Of all requests together."""
+MOST_EVENTS: Final = 10_000
+"""Of one request."""
+MOST_ERRORS: Final = 100
+"""That one answer lists."""
+SLICE: Final = 250
+"""Events after which others have their turn."""
+AGAIN_SECONDS: Final = 5
+"""After which a request is worth another try that came while Kafka was slow."""
+
+JSON = ("application/json", "text/json")
+LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/jsonlines",
+         "application/x-jsonlines", "application/json-lines")  # fmt: skip
+STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
+
+
+class Problem(Exception):
+    """A request that gets no more than this answer (RFC 9457)."""
+
+    def __init__(self, status: int, detail: str, **headers: str) -> None:
+        super().__init__(detail)
+        self.status, self.detail = status, detail
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+class Collector:
+    """The ASGI application. writer: started."""
+
+    def __init__(self, access: Access, intake: Intake, hooks: Hooks, writer: Writer) -> None:
+        self._access, self._intake, self._hooks, self._writer = access, intake, hooks, writer
+        self._held = Room(HELD_BYTES)
+        self._document = orjson.dumps(openapi.document())
+        routes = [
+            Route("/openapi.json", self._openapi, methods=["GET"]),
+            Route("/v1/events", self._counted(EVENTS, self._events), methods=["POST"]),
+            Route("/v1/webhooks/{name}", self._counted(WEBHOOKS, self._webhook), methods=["POST"]),
+            Route("/v1/batch", self._counted(CALLED, self._batch), methods=["POST"]),
+            *(Route(f"/v1/{call}", self._counted(CALLED, self._call), methods=["POST"]) for call in CALLS),
+        ]
+        self.app = Starlette(routes=routes, exception_handlers={HTTPException: self._unknown})
+
+    def _counted(
+        self, route: str, handler: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """A handler with its metrics, whose problems are answers."""
+
+        async def answer(request: Request) -> Response:
+            began = time.perf_counter()
+            request.state.route = route
+            try:
+                response = await handler(request)
+            except Problem as error:
+                response = _problem(error.status, error.detail, error.headers)
+            except BadBody as error:
+                response = _problem(error.status, error.detail, {"Connection": "close"})
+            except Full:
+                response = _problem(503, "too much is held at the moment", {"Retry-After": "1", "Connection": "close"})
+            except NotWritten:
+                detail = "Kafka has not acknowledged it: send all of it again; events that it has by now count once"
+                response = _problem(503, detail, {"Retry-After": str(AGAIN_SECONDS)})
+            said = request.state.route
+            metrics.COLLECT_REQUESTS.labels(said, str(response.status_code)).inc()
+            metrics.COLLECT_REQUEST_SECONDS.labels(said).observe(time.perf_counter() - began)
+            metrics.COLLECT_HELD.set(self._held.held)
+            return response
+
+        return answer
+
+    async def _unknown(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        metrics.COLLECT_REQUESTS.labels(OTHER, str(error.status_code)).inc()
+        return _problem(error.status_code, error.detail, dict(error.headers or {}))
+
+    async def _openapi(self, request: Request) -> Response:
+        return Response(self._document, media_type="application/json")
+
+    async def _events(self, request: Request) -> Response:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        binary = "ce-specversion" in request.headers
+        if binary or kind in (STRUCTURED, BATCH):
+            request.state.route = CLOUDEVENTS
+        client = self._client(request)
+        source = request.headers.get("rihla-source") or request.query_params.get("source")
+        sender = client.as_source(source)
+        if sender is None:
+            raise Problem(403, "this token may not send events of this source")
+        if kind not in (*JSON, *LINES, STRUCTURED, BATCH):
+            raise Problem(415, f"Content-Type is none of {', '.join((JSON[0], LINES[0], STRUCTURED, BATCH))}")
+        with Held(self._held) as held:
+            body = await bodies.read(request, held)
+            items: Sequence[bytes | dict[str, Any]]
+            if binary and kind in JSON:
+                items = [cloudevent_of_headers(request.headers, _json(body))]
+                return await self._take(request, client, sender, CLOUDEVENT, [*enumerate(items)], held)
+            if kind in LINES:
+                lines = [(at, line) for at, line in enumerate(body.splitlines()) if line.strip()]
+                return await self._take(request, client, sender, OWN, lines, held)
+            items = _split(objects_of, body)
+            if kind in JSON:
+                return await self._take(request, client, sender, OWN, [*enumerate(items)], held)
+            if (kind == BATCH) != (body.lstrip()[:1] == b"["):
+                raise Problem(400, f"{BATCH} is an array, and {STRUCTURED} one object")
+            return await self._take(request, client, sender, CLOUDEVENT, [*enumerate(items)], held)
+
+    async def _batch(self, request: Request) -> Response:
+        return await self._segment(request, None)
+
+    async def _call(self, request: Request) -> Response:
+        return await self._segment(request, request.url.path.rpartition("/")[2])
+
+    async def _segment(self, request: Request, kind: str | None) -> Response:
+        client = self._client(request)
+        with Held(self._held) as held:
+            body = await bodies.read(request, held)
+            items = _split(calls_of, body) if kind is None else [body]
+            return await self._take(request, client, client.sender, SEGMENT, [*enumerate(items)], held, kind)
+
+    async def _webhook(self, request: Request) -> Response:
+        hook = self._access.hooks.get(request.path_params["name"])
+        if hook is None:
+            raise Problem(404, "there is no webhook of this name")
+        if wait := hook.throttle.wait():
+            raise Problem(429, "more requests than this webhook may send", Retry_After=str(wait))
+        with Held(self._held) as held:
+            body = await bodies.read(request, held)
+            self._check(hook, request, body)
+            hook.throttle.take(1)
+            came = await asyncio.to_thread(self._hooks.take, hook, body, now_ms())
+            await self._write([*came.parts, *await self._letters(came.letters)], held)
+        for letter in came.letters:
+            metrics.DEAD_LETTERS.labels("collect", letter.reason).inc()
+        told = {"accepted": came.events, "dead_letters": len(came.letters), "ignored": came.ignored}
+        for result, number in zip(RESULTS, told.values(), strict=True):
+            metrics.COLLECT_EVENTS.labels(WEBHOOKS, result).inc(number)
+        return _answer(202, told)
+
+    def _check(self, hook: Hook, request: Request, body: bytes) -> None:
+        about = signatures.Request(request.headers, request.query_params, body)
+        try:
+            signatures.SCHEMES[hook.scheme](about, hook.secret, time.time(), hook.tolerance)
+        except signatures.BadSignature as error:
+            raise Problem(401, str(error)) from None
+
+    async def _letters(self, letters: Sequence[Any]) -> list[Part]:
+        return self._hooks.encoded(letters, await self._writer.room("dead-letters")) if letters else []
+
+    def _client(self, request: Request) -> Client:
+        """Who sends. Raises Problem for nobody, and for who has sent too much."""
+        client = self._access.client(_token(request.headers.get("authorization", "")))
+        if client is None:
+            raise Problem(401, "the token is wrong or missing", WWW_Authenticate='Bearer realm="rihla"')
+        if wait := client.throttle.wait():
+            raise Problem(429, "more events than this token may send", Retry_After=str(wait))
+        return client
+
+    async def _take(
+        self,
+        request: Request,
+        client: Client,
+        sender: Sender,
+        form: str,
+        items: Sequence[tuple[int, bytes | dict[str, Any]]],
+        held: Held,
+        kind: str | None = None,
+    ) -> Response:
+        if len(items) > MOST_EVENTS:
+            raise Problem(413, f"there are {len(items)} events in one request; {MOST_EVENTS} are taken")
+        client.throttle.take(len(items))
+        parts: list[Part] = []
+        refused: list[Refused] = []
+        for first in range(0, len(items), SLICE):
+            taken = self._intake.take(form, items[first : first + SLICE], sender, now_ms(), kind)
+            refused += taken.refused
+            for ready in taken.ready:
+                topic = channel_topic(ready.channel)
+                room = await self._writer.room(topic)
+                if large := larger_than(room, ready.keys, ready.values):
+                    detail = f"the event is larger than its topic takes: {room} bytes"
+                    refused += [Refused(ready.indices[row], "too_long", detail) for row in large]
+                left = [row for row in range(len(ready.values)) if row not in large]
+                if left:
+                    parts.append(Part(topic, [ready.keys[at] for at in left], [ready.values[at] for at in left]))
+            await asyncio.sleep(0)
+        accepted = len(items) - len(refused)
+        await self._write(parts, held)
+        route = request.state.route
+        metrics.COLLECT_EVENTS.labels(route, "accepted").inc(accepted)
+        metrics.COLLECT_EVENTS.labels(route, "refused").inc(len(refused))
+        told: dict[str, Any] = {"accepted": accepted, "refused": len(refused)}
+        if form == SEGMENT:
+            told["success"] = accepted > 0 or not refused
+        told["errors"] = sorted(refused)[:MOST_ERRORS]  # orjson writes dataclasses
+        good = 200 if form == SEGMENT else 202  # Segment's library for Python takes no other for a success
+        return _answer(good if accepted or not refused else 400, told)
+
+    async def _write(self, parts: Sequence[Part], held: Held) -> None:
+        if parts:
+            held.take(sum(len(value) for part in parts for value in part.values))
+            await self._writer.write(parts)
+
+
+def _token(authorization: str) -> str:
+    """The token in a header: as a bearer's, or as the user of basic authentication, which is Segment's way."""
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(given, validate=True).decode().partition(":")[0]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+    return ""
+
+
+def _split(how: Callable[[bytes], list[bytes]], body: bytes) -> list[bytes]:
+    try:
+        return how(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(400, f"the body is not the JSON that is expected: {error}") from None
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, f"the body is not JSON: {error}") from None
+
+
+def _answer(status: int, told: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(told), status, media_type="application/json")
+
+
+def _problem(status: int, detail: str, headers: dict[str, str]) -> Response:
+    told = {"status": status, "detail": detail}
+    return Response(orjson.dumps(told), status, headers, media_type="application/problem+json")

@@ -1,0 +1,265 @@
+"""What was sent, judged at once, so that the sender hears of it: events ready for Kafka, and why others are none. Pure.
+
+The rules are enrich's own (streams.enrich). E-mail addresses and phone numbers are hashed here, and every other text is
+scrubbed of them here, so that Kafka never has them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+import orjson
+import polars as pl
+
+from schemas.encode import BatchEncoder
+from schemas.records import CHANNELS, polars_schema
+from schemas.registry import Registry
+from schemas.wire import Wire, prefix
+from streams.collect.contact import hashed
+from streams.collect.forms import Words, of_call, of_cloudevent
+from streams.enrich.clean import clean
+from streams.enrich.enriched import Enriched
+from streams.enrich.names import Names
+from streams.enrich.splice import Direct, Touchpoints
+from streams.enrich.validate import TEXT_LIMIT_BYTES, refusals
+from streams.model.normal import Nobody
+from streams.model.subjects import keys_of, subjects
+from streams.model.vocabulary import UUID
+from streams.sources.event_ids import uuid5s
+from streams.sources.jsonl import NotAnEvent, row_of, row_of_object
+from streams.sources.rows import rows_to_frame
+from streams.sources.spelling import SOURCE_ID, respelled, touchpoint
+from streams.text.scorer import Scorer
+from streams.text.scrub import scrub_text
+
+OWN, CLOUDEVENT, SEGMENT = "own", "cloudevent", "segment"
+_IS_UUID = re.compile(UUID)
+_FIELD = re.compile(r"at `\$\.([a-z_]+)")
+_KEPT = frozenset({"event_id", "occurred_at", "ids", "booking_ref", "touchpoint", "medium", "attributes"})
+"""Fields without which an event would be another one."""
+_touchpoint = lru_cache(10_000)(touchpoint)
+UNREADABLE = "an address or a number that cannot be read, and is not kept in clear: phone numbers need their country"
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Refused:
+    """Why one of the things that were sent is no event. index: its place among them, from 0."""
+
+    index: int
+    reason: str
+    detail: str
+
+
+class Pair(NamedTuple):
+    """An identifier of an event (kind, value), or an attribute of it (key, value)."""
+
+    kind: str
+    value: str
+
+    @property
+    def key(self) -> str:
+        """The first of the two, as attributes call it."""
+        return self.kind
+
+
+class Ready(NamedTuple):
+    """Events of a channel, ready for its topic. indices: the place of each among what was sent."""
+
+    channel: str
+    keys: list[bytes]
+    values: list[bytes]
+    indices: list[int]
+
+
+@dataclass
+class Taken:
+    """What came of some of what was sent."""
+
+    ready: list[Ready] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Sender:
+    """On whose behalf something is read. source: names the system, for event ids. allowed: sources of CloudEvents;
+    None for any. country: of phone numbers without one."""
+
+    source: str
+    words: Words = field(default_factory=Words)
+    allowed: frozenset[str] | None = None
+    country: str | None = None
+
+
+class Intake:
+    """Judges events, and encodes them.
+
+    Enrich's own compiled code says of each whether it may go as it is; those of which it does not are looked at in
+    columns, as enrich does, which mends what can be mended and says what is wrong with the others.
+    """
+
+    def __init__(self, registry: Registry, wire: Wire, nobody: Nobody) -> None:
+        """wire: the form of the events' headers. nobody: what names nobody. May ask the registry."""
+        self._nobody = nobody
+        self._encoders = {channel: BatchEncoder(channel, registry, wire) for channel in CHANNELS}
+        touchpoints, scorer, names = Touchpoints(), Scorer(), Names(nobody)
+        self._direct = {channel: Direct(channel, b"", touchpoints, scorer, names) for channel in CHANNELS}
+        self._tuples = {channel: _Tuples(channel) for channel in CHANNELS}
+
+    def take(
+        self,
+        form: str,
+        items: Iterable[tuple[int, bytes | dict[str, Any]]],
+        sender: Sender,
+        now_ms: int,
+        kind: str | None,
+    ) -> Taken:
+        """The events in items of a request, each with its index.
+
+        form: OWN, CLOUDEVENT or SEGMENT. kind: of call, where the route says it.
+        """
+        taken = Taken()
+        rows: dict[str, list[Any]] = {channel: [] for channel in CHANNELS}
+        places: dict[str, list[int]] = {channel: [] for channel in CHANNELS}
+        names: dict[str, list[tuple[Any, str]]] = {}
+        for index, item in items:
+            try:
+                source, row = _read(form, item, sender, kind)
+                row.ids = list(self._hashed(row.ids or (), sender.country, strict=form == OWN))
+                row.touchpoint = _touchpoint(row.touchpoint)
+                if row.text is not None and len(row.text) <= TEXT_LIMIT_BYTES:
+                    row.text = scrub_text(row.text)
+                if not _IS_UUID.match(row.event_id):
+                    if not row.event_id.strip():
+                        raise NotAnEvent("bad_event_id", "event_id is empty")
+                    names.setdefault(source, []).append((row, row.event_id))
+                channel = row.__struct_config__.tag
+                rows[channel].append(row)
+                places[channel].append(index)
+            except NotAnEvent as error:
+                taken.refused.append(Refused(index, error.reason, error.detail))
+        for source, some in names.items():
+            for (row, original), made in zip(some, uuid5s(source, [name for _, name in some]), strict=True):
+                row.event_id = made
+                row.attributes = [*(row.attributes or ()), Pair(SOURCE_ID, original)]
+        for channel in CHANNELS:
+            if rows[channel]:
+                self._judge(channel, rows[channel], places[channel], now_ms, taken)
+        taken.refused.sort()
+        return taken
+
+    def _judge(self, channel: str, rows: list[Any], places: list[int], now_ms: int, taken: Taken) -> None:
+        values = self._encoders[channel].encode([self._tuples[channel].of(row) for row in rows])
+        found = Enriched()
+        left = self._direct[channel].take(values, prefix(values[0]), now_ms, found)
+        if not left:
+            taken.ready.append(Ready(channel, found.subjects, values, places))
+            return
+        out = set(left)
+        good = [row for row in range(len(rows)) if row not in out]
+        if good:
+            some = [values[row] for row in good]
+            taken.ready.append(Ready(channel, found.subjects, some, [places[row] for row in good]))
+        self._look(channel, [rows[row] for row in left], [places[row] for row in left], now_ms, taken)
+
+    def _look(self, channel: str, rows: list[Any], places: list[int], now_ms: int, taken: Taken) -> None:
+        """Judge events by columns."""
+        found = clean(respelled(rows_to_frame(channel, rows)), self._nobody)
+        refused = refusals(found.frame, now_ms, found.clear)
+        taken.refused += [Refused(places[row], reason, detail) for row, reason, detail in refused]
+        out = {row for row, _, _ in refused}
+        good = [row for row in range(len(rows)) if row not in out]
+        if good:
+            frame = found.frame[good]
+            values = self._encoders[channel].encode(frame)
+            taken.ready.append(Ready(channel, keys_of(subjects(frame)), values, [places[row] for row in good]))
+
+    def _hashed(self, ids: Iterable[Any], country: str | None, *, strict: bool) -> Iterator[Pair]:
+        """Identifiers without addresses and numbers in clear. Of those that cannot be read, a strict reader is told."""
+        for one in ids:
+            found = hashed(one.kind, one.value, country, self._nobody)
+            if found is not None:
+                yield Pair(*found)
+            elif strict:
+                raise NotAnEvent("clear_identifier", f"an identifier of the kind {one.kind[:40]} is {UNREADABLE}")
+
+
+def _read(form: str, item: bytes | dict[str, Any], sender: Sender, kind: str | None) -> tuple[str, Any]:
+    """(its source, the row) of an item. Raises NotAnEvent."""
+    if form == OWN and isinstance(item, bytes):
+        row = row_of(item, any_id=True)
+        if row is None:
+            raise NotAnEvent("undecodable", "nothing is here")
+        return sender.source, row
+    if isinstance(item, bytes):
+        try:
+            item = orjson.loads(item)
+        except orjson.JSONDecodeError as error:
+            raise NotAnEvent("undecodable", f"not JSON: {error}") from None
+    if form == SEGMENT:
+        return sender.source, _lenient(of_call(item, kind, sender.words))
+    source, event = of_cloudevent(item, sender.words)
+    if sender.allowed is not None and source not in sender.allowed:
+        raise NotAnEvent("undecodable", "this token may not send events of this source")
+    return source, _lenient(event)
+
+
+def _lenient(event: dict[str, Any]) -> Any:
+    """The row of an event; an optional field that cannot be read becomes an attribute under its name."""
+    aside: dict[str, Any] = {}
+    while True:
+        try:
+            return row_of_object({**event, **{f"{name}.unread": value for name, value in aside.items()}}, any_id=True)
+        except NotAnEvent as error:
+            found = _FIELD.search(error.detail)
+            name = found[1] if found else ""
+            if name in _KEPT or name not in event or name in aside:
+                raise
+            aside[name] = event[name]
+            event = {key: value for key, value in event.items() if key != name}
+
+
+def objects_of(body: bytes) -> list[bytes]:
+    """The items of a JSON array, or the one object, unread. Raises msgspec.MsgspecError."""
+    if body.lstrip()[:1] == b"[":
+        return [bytes(one) for one in msgspec.json.decode(body, type=list[msgspec.Raw])]
+    return [body]
+
+
+class _Batch(msgspec.Struct):
+    """Segment's batch, as its libraries send it."""
+
+    batch: list[msgspec.Raw]
+
+
+def calls_of(body: bytes) -> list[bytes]:
+    """The calls of a batch, unread. Raises msgspec.MsgspecError."""
+    return [bytes(one) for one in msgspec.json.decode(body, type=_Batch).batch]
+
+
+class _Tuples:
+    """Rows of a channel as the encoder takes them: tuples, those of records in them, too; no empty optional text."""
+
+    def __init__(self, channel: str) -> None:
+        schema = polars_schema(channel)
+        self._lists = [place for place, dtype in enumerate(schema.values()) if isinstance(dtype, pl.List)]
+        self._records = [place for place, dtype in enumerate(schema.values()) if isinstance(dtype, pl.Struct)]
+        texts = [(place, name) for place, (name, dtype) in enumerate(schema.items()) if dtype == pl.String]
+        self._texts = [place for place, name in texts if name not in ("event_id", "touchpoint", "medium")]
+
+    def of(self, row: Any) -> tuple[Any, ...]:
+        values = list(msgspec.structs.astuple(row))
+        for place in self._lists:
+            some = values[place] or ()
+            values[place] = [one if isinstance(one, tuple) else msgspec.structs.astuple(one) for one in some]
+        for place in self._records:
+            if values[place] is not None:
+                values[place] = msgspec.structs.astuple(values[place])
+        for place in self._texts:
+            if values[place] == "":
+                values[place] = None
+        return tuple(values)

@@ -1,0 +1,146 @@
+"""The collector's listening socket: uvicorn, with the bounds that it has not by itself.
+
+A head that does not come, or has no end, and connections beyond so many are closed (as streams.door does for pages).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from streams.errors import RihlaError
+
+CONNECTIONS = 1024
+"""Beyond, a connection is told 503 and closed."""
+HEAD_SECONDS = 10.0
+"""From the first byte of a request, or a connection's begin, to the end of the request's head."""
+HEAD_BYTES = 32 << 10
+IDLE_SECONDS = 75
+"""Between requests on one connection: longer than the 60 s of most load balancers, which must be the first to close."""
+STOP_SECONDS = 45
+"""For requests under way, after SIGTERM."""
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's connection, with bounds on heads and on the number of connections."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._head: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._in_head = True
+        if len(self.connections) > CONNECTIONS:
+            self._end(b"503 Service Unavailable", b"Retry-After: 1\r\n")
+        else:
+            self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            if self._head is None:
+                self._watch()
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > HEAD_BYTES:
+            self._end(b"431 Request Header Fields Too Large")
+
+    def on_headers_complete(self) -> None:
+        self._unwatch()
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        self._head = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._end, b"408 Request Timeout")
+
+    def _unwatch(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def _end(self, status: bytes, header: bytes = b"") -> None:
+        self._unwatch()
+        if not self.transport.is_closing():
+            self.transport.write(
+                b"HTTP/1.1 " + status + b"\r\n" + header + b"Connection: close\r\nContent-Length: 0\r\n\r\n"
+            )
+            self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server in an event loop of ours, which takes the signals."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=Connection,
+                ws="none",
+                loop="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=IDLE_SECONDS,
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+        self.port = 0
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are not uvicorn's business."""
+        yield
+
+    async def listen(self, host: str, port: int) -> int:
+        """Listen, and return the port. Raises RihlaError where that fails."""
+        loop = asyncio.get_running_loop()
+        try:
+            listener = await loop.run_in_executor(None, _bound, host, port)
+        except (OSError, OverflowError) as error:
+            raise RihlaError(
+                f"the collector cannot listen on {host}:{port}: {error}",
+                "choose another address: RIHLA_COLLECT_HOST and RIHLA_COLLECT_PORT (port 0 takes a free one)",
+            ) from error
+        self.port = int(listener.getsockname()[1])
+        self._serving = asyncio.create_task(self.serve(sockets=[listener]), name="serve")
+        while not self.started:
+            if self._serving.done():
+                self._serving.result()
+            await asyncio.sleep(0.01)
+        return self.port
+
+    async def close(self) -> None:
+        """Stop listening; return when the requests under way have their answers."""
+        self.should_exit = True
+        if self._serving is not None:
+            await self._serving
+
+
+def _bound(host: str, port: int) -> Any:
+    """A socket that is bound to an address."""
+    import socket
+
+    *_, (family, kind, protocol, _, address) = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.set_inheritable(False)
+    except BaseException:
+        bound.close()
+        raise
+    return bound

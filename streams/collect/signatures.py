@@ -1,0 +1,134 @@
+"""Whether a webhook's request comes from who knows the secret: the schemes of those who sign. Pure.
+
+Every comparison takes the same time whatever differs. A scheme that signs a time refuses requests that are older, or
+newer, than the tolerance, so that one that was overheard cannot be sent again later.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+TOLERANCE: Final = 300.0
+"""Seconds between the time that was signed and now."""
+
+
+class BadSignature(Exception):
+    """The request is not let in; the message says why, and nothing of the secret."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is checked. headers: names in lower case. query: first value of each name."""
+
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class _Digest:
+    """HMAC-SHA256 of the body alone. header: that holds it, after `prefix`. hexadecimal: else base64."""
+
+    header: str
+    prefix: str = ""
+    hexadecimal: bool = True
+
+    def check(self, request: Request, secret: bytes, now: float, tolerance: float) -> None:
+        given = _header(request, self.header)
+        if not given.startswith(self.prefix):
+            raise BadSignature(f"{self.header} does not begin with {self.prefix}")
+        _equal([given.removeprefix(self.prefix)], _mac(secret, request.body), self.hexadecimal)
+
+
+def _stripe(request: Request, secret: bytes, now: float, tolerance: float) -> None:
+    """Stripe-Signature: t=seconds,v1=hex[,v1=hex]; of "seconds.body"."""
+    parts = [part.strip().partition("=") for part in _header(request, "stripe-signature").split(",")]
+    times = [value for name, _, value in parts if name == "t"]
+    if len(times) != 1 or not times[0].isdigit() or len(times[0]) > 12:
+        raise BadSignature("stripe-signature has no time")
+    _timely(float(times[0]), now, tolerance)
+    _equal([v for name, _, v in parts if name == "v1"], _mac(secret, times[0].encode() + b"." + request.body), True)
+
+
+def _zendesk(request: Request, secret: bytes, now: float, tolerance: float) -> None:
+    """X-Zendesk-Webhook-Signature: base64; of the time in X-Zendesk-Webhook-Signature-Timestamp and the body."""
+    time = _header(request, "x-zendesk-webhook-signature-timestamp")
+    try:
+        moment = datetime.fromisoformat(time).timestamp()
+    except (ValueError, OverflowError):
+        raise BadSignature("x-zendesk-webhook-signature-timestamp is no time") from None
+    _timely(moment, now, tolerance)
+    given = _header(request, "x-zendesk-webhook-signature")
+    _equal([given], _mac(secret, time.encode() + request.body), False)
+
+
+def _standard(request: Request, secret: bytes, now: float, tolerance: float) -> None:
+    """Standard Webhooks (Svix and others): webhook-id, webhook-timestamp, webhook-signature: v1,base64 v1,base64."""
+    if secret.startswith(b"whsec_"):
+        try:
+            secret = base64.b64decode(secret.removeprefix(b"whsec_"), validate=True)
+        except binascii.Error:
+            raise BadSignature("the secret is not base64 after whsec_") from None
+    name, time = _header(request, "webhook-id"), _header(request, "webhook-timestamp")
+    if not time.isdigit() or len(time) > 12:
+        raise BadSignature("webhook-timestamp is no time")
+    _timely(float(time), now, tolerance)
+    signed = b".".join((name.encode(), time.encode(), request.body))
+    given = [one.removeprefix("v1,") for one in _header(request, "webhook-signature").split() if one.startswith("v1,")]
+    _equal(given, _mac(secret, signed), False)
+
+
+def _url_token(request: Request, secret: bytes, now: float, tolerance: float) -> None:
+    """Mews: no signature, but a secret in the URL: ?token=..."""
+    if not hmac.compare_digest(request.query.get("token", "").encode(), secret):
+        raise BadSignature("the token in the URL is wrong or missing")
+
+
+Scheme = Callable[[Request, bytes, float, float], None]
+SCHEMES: Final[Mapping[str, Scheme]] = {
+    "stripe": _stripe,
+    "zendesk": _zendesk,
+    "mews": _url_token,
+    "standard-webhooks": _standard,
+    "github": _Digest("x-hub-signature-256", "sha256=").check,  # and Meta's: WhatsApp Business
+    "typeform": _Digest("typeform-signature", "sha256=", hexadecimal=False).check,
+    "shopify": _Digest("x-shopify-hmac-sha256", hexadecimal=False).check,
+    "hmac-sha256": _Digest("x-signature").check,
+}
+"""Name in the configuration: raises BadSignature, given the request, the secret, the clock (seconds since 1970) and the
+tolerance (seconds)."""
+
+
+def _header(request: Request, name: str) -> str:
+    found = request.headers.get(name)
+    if not found:
+        raise BadSignature(f"{name} is missing")
+    return found
+
+
+def _mac(secret: bytes, signed: bytes) -> bytes:
+    return hmac.digest(secret, signed, "sha256")
+
+
+def _timely(moment: float, now: float, tolerance: float) -> None:
+    if not abs(now - moment) <= tolerance:
+        raise BadSignature(f"it was signed more than {tolerance:g} s ago, or the clocks differ by that")
+
+
+def _equal(given: Iterable[str], expected: bytes, hexadecimal: bool) -> None:
+    """Raises BadSignature unless one of some signatures is the expected one."""
+    fits = False
+    for one in given:
+        try:
+            octets = bytes.fromhex(one) if hexadecimal else base64.b64decode(one, validate=True)
+        except (ValueError, binascii.Error):
+            continue
+        fits |= hmac.compare_digest(octets, expected)
+    if not fits:
+        raise BadSignature("the signature is wrong")

@@ -1,0 +1,148 @@
+"""Events of many requests to Kafka, together: each request waits until the brokers have acknowledged all of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from schemas.records import CHANNELS
+from streams import metrics
+from streams.kafka.batch_producer import BatchProducer
+from streams.settings import Settings
+from streams.topology import DEAD_LETTERS, channel_topic
+
+WORKER = "collect"
+PATIENCE = 30.0
+"""Seconds that a request waits for Kafka, at most. What is under way then may still arrive."""
+
+log = logging.getLogger(__name__)
+
+
+class NotWritten(Exception):
+    """Kafka has not acknowledged all of it: it may be there, in part, or not."""
+
+
+class Part(NamedTuple):
+    """Rows for one topic (name without prefix)."""
+
+    topic: str
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes]
+
+
+class Writer:
+    """One task sends what has gathered while it waited for the acknowledgements of what it had sent before."""
+
+    def __init__(self, producer: AIOKafkaProducer, settings: Settings) -> None:
+        """producer: started; the topics must exist."""
+        names = (*map(channel_topic, CHANNELS), DEAD_LETTERS)
+        self._outputs = {name: BatchProducer(producer, settings.topic(name)) for name in names}
+        self._waiting: list[tuple[Sequence[Part], asyncio.Future[None]]] = []
+        self._awake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._acknowledged = time.monotonic()
+        self._busy = self._ending = False
+        self.failing: str | None = None
+        """What Kafka said last, where that was no acknowledgement."""
+
+    @property
+    def acknowledged(self) -> dict[str, dict[int, int]]:
+        """Full topic name: {partition: next offset after our last record}."""
+        return {output.topic: dict(output.acknowledged) for output in self._outputs.values()}
+
+    def last_progress(self) -> float:
+        """`time.monotonic()` of when Kafka last acknowledged, or of now where nothing waits for it."""
+        return self._acknowledged if self._busy else time.monotonic()
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether requests are answered with success, and the reason in words."""
+        if self.failing is not None:
+            return False, f"Kafka does not acknowledge: {self.failing}"
+        return True, "Kafka acknowledges"
+
+    async def room(self, topic: str) -> int:
+        """Largest size of a record of a topic: bytes of key and value together."""
+        return await self._outputs[topic].room()
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._task = asyncio.create_task(self._run(), name="write")
+
+    async def stop(self) -> None:
+        """Send what waits, and end."""
+        if self._task is not None:
+            self._ending = True
+            self._awake.set()
+            await self._task
+
+    async def write(self, parts: Sequence[Part]) -> None:
+        """Return when Kafka has acknowledged all rows. Raises NotWritten."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((parts, done))
+        self._awake.set()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.shield(done)
+        except TimeoutError:
+            done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody waits for it
+            raise NotWritten(f"no acknowledgement within {PATIENCE:.0f} s") from None
+
+    async def _run(self) -> None:
+        while self._waiting or not self._ending:
+            await self._awake.wait()
+            self._awake.clear()
+            if not self._waiting:
+                continue
+            group, self._waiting = self._waiting, []
+            if not self._busy:
+                self._acknowledged = time.monotonic()
+            self._busy = True
+            began = time.perf_counter()
+            try:
+                await self._send([part for parts, _ in group for part in parts])
+            except KafkaError as error:
+                if self.failing is None:
+                    log.warning("Kafka does not acknowledge: %r", error)
+                self.failing = type(error).__name__
+                for _, done in group:
+                    if not done.done():
+                        done.set_exception(NotWritten(self.failing))
+            else:
+                if self.failing is not None:
+                    log.info("Kafka acknowledges again")
+                self.failing, self._acknowledged = None, time.monotonic()
+                metrics.OUTPUT_FLUSH_SECONDS.labels(WORKER).observe(time.perf_counter() - began)
+                for _, done in group:
+                    if not done.done():
+                        done.set_result(None)
+            finally:
+                self._busy = bool(self._waiting)
+
+    async def _send(self, parts: Sequence[Part]) -> None:
+        """Send rows, and return when all are acknowledged. Raises the first error once nothing is under way."""
+        by_topic: dict[str, tuple[list[bytes | None], list[bytes]]] = {}
+        for part in parts:
+            keys, values = by_topic.setdefault(part.topic, ([], []))
+            keys += part.keys
+            values += part.values
+        errors: list[KafkaError] = []
+        for topic, (keys, values) in by_topic.items():
+            try:
+                await self._outputs[topic].send(keys, values)
+            except KafkaError as error:
+                errors.append(error)
+        for topic, (_, values) in by_topic.items():
+            output = self._outputs[topic]
+            try:
+                await output.flush()
+                metrics.RECORDS_WRITTEN.labels(WORKER, output.topic).inc(len(values))
+            except KafkaError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
