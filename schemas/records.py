@@ -34,6 +34,8 @@ NAMES: Final = (
     "case",
     "alert",
     "move",
+    "delivery",
+    "redelivery",
     "dead_letter",
     "erasure",
     "recall",

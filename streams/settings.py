@@ -69,6 +69,7 @@ class Settings:
     collect_config: path of a file of its tokens and webhooks (docs/collector.md).
     collect_country: ISO 3166-1 alpha-2 of the phone numbers without a calling code that it hashes.
     alert_rules: path of a file of alert rules (docs/alerts.md); None takes those of streams/alerts/rules.toml.
+    routes: path of a file of routes (docs/deliver.md), by which deliver tells people and systems; None: nobody is told.
 
     security_protocol, sasl_*, ssl_*: how to be let in by Kafka, named as Kafka names them; files are PEM.
     sasl_token_file, sasl_token_command: where OAUTHBEARER's token is read from, again for each connection.
@@ -97,6 +98,7 @@ class Settings:
     collect_config: str | None = None
     collect_country: str | None = None
     alert_rules: str | None = None
+    routes: str | None = None
     nobody: str | None = None
     state_retention: float = 400.0
     state_idle: float = 3600.0

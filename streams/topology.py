@@ -6,6 +6,8 @@ the compose file, the Kubernetes manifests and the monitoring to this one.
 
     channels ─▶ enrich ─▶ interactions ─▶ stitch ─▶ journeys, customers, cases, alerts, moves ─▶ sink ─▶ ClickHouse
                   └─▶ links ─▶ identity ─▶ identities ─┘ └─▶ parts (to stitch itself), recalls (to the sink)
+
+    alerts, cases, moves ─▶ deliver ─▶ people and systems; deliveries ─▶ sink
 """
 
 from __future__ import annotations
@@ -83,6 +85,7 @@ class Worker:
     reads, writes: names of topics; every worker writes dead letters and follows erasures besides.
     state: names of its state tables; the changelog of each is `<prefix>-<worker>-<table>-changelog`.
     single: one process holds all of its state; a second one is a stand-by.
+    optional: a pipeline does without it: it runs where somebody wants it, and nobody waits for it.
     stages: those at which a record, or the state of a key, may make its code raise (streams.worker.sift).
     scales_to: what limits the number of its processes, for people.
     holds: what it keeps in memory, for people.
@@ -97,6 +100,7 @@ class Worker:
     stages: tuple[str, ...]
     state: tuple[str, ...] = ()
     single: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,18 @@ TOPICS: tuple[Topic, ...] = (
     Topic("alerts", "alert", "alert_id", "30 days", stored=Stored("alerts", ("alert_id",), linger=SOON, patience=4.0)),
     Topic("moves", "move", "customer_id", "30 days", stored=Stored("moves", ("move_id",))),
     Topic(
+        "deliveries",
+        "delivery",
+        "target/kind/thing_id/thing_version",
+        "latest by key",
+        stored=Stored(
+            "deliveries",
+            ("target", "kind", "thing_id", "thing_version"),
+            words=("target", "kind", "rule", "severity", "unit", "status"),
+        ),
+    ),
+    Topic("redeliveries", "redelivery", "that of the thing in its own topic", "30 days"),
+    Topic(
         "units",
         "unit",
         "unit/valid_from",
@@ -245,6 +261,17 @@ WORKERS: tuple[Worker, ...] = (
         stages=("decode", "fold", "timer", "state"),
     ),
     Worker(
+        "deliver",
+        "streams.deliver.agent",
+        reads=("alerts", "cases", "moves", "redeliveries"),
+        writes=("deliveries",),
+        state=("things",),
+        holds="what it has told of 35 days, and to whom, and its changelog in Kafka",
+        scales_to="`RIHLA_PARTITIONS`",
+        stages=("decode", "route"),
+        optional=True,
+    ),
+    Worker(
         "sink",
         "sinks.agent",
         reads=(*(topic.name for topic in TOPICS if topic.stored), "recalls"),
@@ -281,6 +308,8 @@ PLACED_BY_KEY = tuple(
     topic.name for topic in TOPICS if topic.partitions is None and topic.name not in (*CHANNEL_TOPICS, DEAD_LETTERS)
 )
 """Topics in which the partition of a record follows from its key."""
+REQUIRED = tuple(worker.name for worker in WORKERS if not worker.optional)
+"""Workers that every pipeline has."""
 WORKERS_BY_NAME = {worker.name: worker for worker in WORKERS}
 SERVICES_BY_NAME = {service.name: service for service in SERVICES}
 PROCESSES = (*WORKERS_BY_NAME, *SERVICES_BY_NAME)
@@ -298,10 +327,12 @@ def readers(topic: str) -> tuple[str, ...]:
 
 
 def flow() -> tuple[str, ...]:
-    """Workers in the order in which a record passes them; twice a worker that folds what it has written itself."""
+    """Workers that every pipeline has, in the order in which a record passes them; twice one that folds what it has
+    written itself."""
     return tuple(
         worker.name
         for worker in WORKERS
+        if not worker.optional
         for _ in range(2 if worker.state and {*worker.reads} & {*worker.writes} else 1)
     )
 
@@ -323,7 +354,7 @@ def topics_table() -> Iterator[str]:
     for topic in TOPICS:
         writers = [worker.name for worker in WORKERS if topic.name in worker.writes]
         edges = [service.name for service in SERVICES if topic.name in service.writes]
-        written = {DEAD_LETTERS: "every worker", SCHEMAS: "every worker", ERASURES: "`rihla forget`"}.get(
+        written = _WRITTEN_BY.get(
             topic.name,
             ", ".join(["producers", *edges] if topic.name in (*CHANNEL_TOPICS, *MASTER_TOPICS) else writers),
         )
@@ -334,6 +365,14 @@ def topics_table() -> Iterator[str]:
             f"| `{topic.name}` | {topic.record or 'JSON'} | {topic.key} | {topic.retention} | {partitions} "
             f"| {written} | {read} | {stored} |"
         )
+
+
+_WRITTEN_BY = {
+    DEAD_LETTERS: "every worker",
+    SCHEMAS: "every worker",
+    ERASURES: "`rihla forget`",
+    "redeliveries": "`rihla replay deliveries`",
+}
 
 
 def _names(topics: tuple[str, ...]) -> str:

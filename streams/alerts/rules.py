@@ -17,6 +17,7 @@ from typing import Any
 
 from streams.errors import RihlaError
 from streams.model import catalogue
+from streams.model.durations import EXAMPLES, UNITS_MS, milliseconds
 from streams.model.vocabulary import CASE_ROLES, INSTRUMENTS, MILESTONES
 
 SEVERITIES = ("low", "medium", "high", "critical")
@@ -32,8 +33,6 @@ PLACEHOLDERS = {
 }
 """What a reason may name in braces, with a value to try it with."""
 
-_UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_DURATION = re.compile(r"(\d+)([smhd])")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -93,7 +92,7 @@ class Rule:
     @property
     def after_text(self) -> str:
         """The delay in the largest unit that divides it: "24h" is "1d"."""
-        unit, size = next((u, s) for u, s in reversed(_UNITS_MS.items()) if self.after % s == 0)
+        unit, size = next((u, s) for u, s in reversed(UNITS_MS.items()) if self.after % s == 0)
         return f"{self.after // size}{unit}"
 
 
@@ -165,10 +164,10 @@ class _Reader:
 
     def duration(self, key: str, default: str) -> int:
         value = self.left.pop(key, default)
-        match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-        if match is None:
-            raise self.fail(key, f'must be a duration such as "90s", "15m", "24h" or "7d", not {value!r}')
-        return int(match[1]) * _UNITS_MS[match[2]]
+        length = milliseconds(value)
+        if length is None:
+            raise self.fail(key, f"must be a duration such as {EXAMPLES}, not {value!r}")
+        return length
 
     def rule(self, name: str) -> Rule:
         if not _NAME.fullmatch(name):

@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rates": ("streams.cli.rates:rates", "Say what currencies are worth in each other, by day."),
     "map": ("streams.cli.map:map_", "Say what a file means: propose a mapping, check it."),
     "score": ("streams.cli.score:score", "Score texts: JSON lines in, JSON lines out."),
-    "replay": ("streams.cli.replay:replay", "Send dead letters again."),
+    "replay": ("streams.cli.replay:replay", "Send dead letters, or dead deliveries, again."),
     "verify": ("streams.cli.verify:verify", "Recompute all tables from the log, and compare."),
     "forget": ("streams.cli.forget:forget", "Erase a person from state, topics and tables."),
     "restore": ("streams.cli.restore:restore", "Send what ClickHouse has stored to the topics again."),

@@ -46,6 +46,11 @@ class Store:
             "cases": self._strings(
                 f"SELECT DISTINCT concat(customer_id, '/', case_id) FROM cases_store {where}", customers
             ),
+            "deliveries": self._strings(
+                "SELECT DISTINCT concat(target, '/', kind, '/', thing_id, '/', toString(thing_version)) "
+                f"FROM deliveries_store {where}",
+                customers,
+            ),
             "customers": sorted(person.customer_ids),
             "identities": sorted(person.names),
         }

@@ -145,6 +145,12 @@ class _Move:
         missing = [topic for name in WITH_STATE if (topic := self._settings.topic(name)) not in there]
         if missing:
             raise RihlaError(f"there is no topic {missing[0]}", "is --prefix right? A worker makes what is missing")
+        told = f"{self._settings.group('deliver')}-things-changelog"
+        if told in there:
+            raise RihlaError(
+                f"{told} holds what deliver has told, and cannot be moved",
+                "once nothing waits (rihla query deliveries), delete that topic: docs/repartitioning.md",
+            )
         names = [topic for topic in (*self._names, self._states) if topic in there]
         return {name: topic.partitions for name, topic in (await describe(self._admin, names)).items()}
 

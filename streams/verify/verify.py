@@ -18,6 +18,7 @@ import polars as pl
 from schemas.registry import LocalRegistry, Registry
 from streams.verify import derived, store
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
+from streams.verify.deliveries import deliveries
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
 from streams.verify.topics import Log
@@ -162,6 +163,8 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, s
     say("comparing what follows from these")
     not_judged = expected.journeys.filter(pl.col("customer_id").is_in(list(customers))).select("journey_id")
     comparisons += derived.compared(client, expected, tables, comparisons, pl.concat([beyond, not_judged]))
+    say("looking at deliveries")
+    comparisons.append(deliveries(client))
     return _Look(
         expected.interactions.height,
         {comparison.table: comparison.rows for comparison in comparisons},

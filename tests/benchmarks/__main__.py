@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.benchmarks import (
     alerts,
+    deliver,
     latency,
     pipeline,
     plot,
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Callable[[int, argparse.Namespace], Outcome]] = {
     "wire": lambda events, _: wire.measure(events),
     "state": lambda customers, _: state.measure(customers),
     "alerts": lambda complaints, _: alerts.measure(complaints),
+    "deliver": lambda told, _: deliver.measure(told),
 }
 EVENTS = {
     "latency": 20_000,
@@ -58,6 +60,7 @@ EVENTS = {
     "wire": 20_000,
     "state": 1_000_000,
     "alerts": 50,
+    "deliver": 2_000,
 }
 """How many events each takes by default; state: how many customers; alerts: how many complaints."""
 QUICK = {
@@ -73,6 +76,7 @@ QUICK = {
     "wire": 2_000,
     "state": 50_000,
     "alerts": 3,
+    "deliver": 100,
 }
 """The same with --quick: enough to see that it works, too few for figures to quote."""
 

@@ -83,5 +83,5 @@ def test_the_command() -> None:
     assert "User:rihla-enrich" in done.output
     assert "--topic x.booking" in done.output
     assert "Create" not in done.output
-    assert CliRunner().invoke(cli, ["acls"]).output.count("# ") == 5
+    assert CliRunner().invoke(cli, ["acls"]).output.count("# ") == 6
     assert CliRunner().invoke(cli, ["acls", "nobody"]).exit_code == 2

@@ -48,6 +48,8 @@ APPLIED = {
     "0035_attribution": "fa606f1662d5a0a1",
     "0036_spend": "90e8724b5653f321",
     "0037_rates": "13818de1a9b47b0b",
+    "0038_deliveries_store": "e7104e1b38ff2308",
+    "0039_deliveries": "28791b468975cf52",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 
