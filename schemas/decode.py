@@ -67,19 +67,42 @@ class BatchDecoder:
         types = records.polars_schema(self._name)
         schema = {column: types[column] for column in (types if columns is None else columns)}
         errors: dict[int, str] = {}
-        whole = self._at_once(payloads, list(schema))
-        if whole is not None:
-            return Decoded(whole, np.arange(len(payloads)), [], self._lost_since())
-        parts: list[tuple[pl.DataFrame, Rows]] = []
-        for header, (positions, datums) in _by_header(payloads, errors).items():
-            try:
-                reader = self._reader(header)
-            except UnknownSchemaError as error:
-                errors.update(dict.fromkeys(positions, str(error)))
-                continue
-            parts += reader.read(datums, np.asarray(positions, dtype=np.int64), schema, errors)
+        parts = self._of_one_header(payloads, schema, errors)
+        if parts is None:
+            parts = []
+            for header, positions in _by_header(payloads, errors).items():
+                parts += self._of(header, payloads, positions, schema, errors)
         frame, rows = _assemble(parts, schema)
         return Decoded(frame, rows, sorted(errors.items()), self._lost_since())
+
+    def _of_one_header(
+        self, payloads: Sequence[bytes | None], schema: dict[str, pl.DataType], errors: dict[int, str]
+    ) -> list[tuple[pl.DataFrame, Rows]] | None:
+        """What is read of payloads that all have the header of the first, as they usually have; else None."""
+        try:
+            header = prefix(payloads[0] or b"") if payloads else b""
+            return self._reader(header).read(payloads, header, schema, errors) if header else None
+        except (WireError, UnknownSchemaError):
+            return None
+
+    def _of(
+        self,
+        header: bytes,
+        payloads: Sequence[bytes | None],
+        positions: list[int],
+        schema: dict[str, pl.DataType],
+        errors: dict[int, str],
+    ) -> list[tuple[pl.DataFrame, Rows]]:
+        """What is read of the payloads at these positions, which have this header."""
+        bad: dict[int, str] = {}
+        try:
+            found = self._reader(header).read([payloads[at] for at in positions], header, schema, bad)
+        except UnknownSchemaError as error:
+            errors.update(dict.fromkeys(positions, str(error)))
+            return []
+        errors.update((positions[at], detail) for at, detail in bad.items())
+        where = np.asarray(positions, dtype=np.int64)
+        return [(frame, where[rows]) for frame, rows in found or ()]
 
     def _lost_since(self) -> int:
         """Number of values lost since the last call."""
@@ -97,14 +120,6 @@ class BatchDecoder:
         except (WireError, UnknownSchemaError):
             return None
 
-    def _at_once(self, payloads: Sequence[bytes | None], names: list[str]) -> pl.DataFrame | None:
-        """All of them, where they are many, of one header, and nothing is wrong with any; else None."""
-        try:
-            header = prefix(payloads[0] or b"") if payloads else b""
-            return self._reader(header).at_once(payloads, header, names) if header else None
-        except (WireError, UnknownSchemaError):
-            return None
-
     def _reader(self, header: bytes) -> DatumReader:
         reader = self._readers.get(header)
         if reader is None:
@@ -115,41 +130,24 @@ class BatchDecoder:
         return reader
 
 
-def _by_header(payloads: Sequence[bytes | None], errors: dict[int, str]) -> dict[bytes, tuple[list[int], list[bytes]]]:
-    """Positions and datums of the values by their raw header; what is wrong with those without one goes to `errors`."""
-    alike = _of_one_header(payloads)
-    if alike is not None:
-        return alike
-    groups: dict[bytes, tuple[list[int], list[bytes]]] = {}
-    header, size = b"", 0
-    positions, datums = list[int](), list[bytes]()
+def _by_header(payloads: Sequence[bytes | None], errors: dict[int, str]) -> dict[bytes, list[int]]:
+    """Positions of the payloads by their raw header; what is wrong with those without one goes to `errors`."""
+    groups: dict[bytes, list[int]] = {}
+    header, positions = b"", list[int]()
     for position, payload in enumerate(payloads):
         if payload is None:
             errors[position] = "no value"
             continue
-        if not size or not payload.startswith(header):
+        if not header or not payload.startswith(header):
             try:
                 header = prefix(payload)
             except WireError as error:
                 errors[position] = str(error)
-                size = 0
+                header = b""
                 continue
-            size = len(header)
-            positions, datums = groups.setdefault(header, ([], []))
+            positions = groups.setdefault(header, [])
         positions.append(position)
-        datums.append(payload[size:])
     return groups
-
-
-def _of_one_header(payloads: Sequence[bytes | None]) -> dict[bytes, tuple[list[int], list[bytes]]] | None:
-    """The same where all values have one header, as they mostly have; else None."""
-    try:
-        header = prefix(payloads[0] or b"") if payloads else b""
-    except WireError:
-        return None
-    size = len(header)
-    datums = [payload[size:] for payload in payloads if payload is not None and payload.startswith(header)]
-    return {header: ([*range(len(datums))], datums)} if header and len(datums) == len(payloads) else None
 
 
 def _assemble(parts: list[tuple[pl.DataFrame, Rows]], schema: dict[str, pl.DataType]) -> tuple[pl.DataFrame, Rows]:

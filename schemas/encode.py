@@ -1,29 +1,18 @@
-"""A batch of records to Avro values, from the columns of a frame or from rows.
-
-The bytes are those that fastavro.schemaless_writer writes. Large frames are encoded by columns (schemas.columnar), rows
-and small frames row by row where that is compiled (schemas.rowwise), else by columns of values (schemas.values).
-"""
+"""A batch of records to Avro values, from the columns of a frame or from rows: the bytes that fastavro would write."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from typing import Any, Final
+from itertools import repeat
+from typing import Any
 
 import polars as pl
-from fastavro import parse_schema, schemaless_writer
 
-from schemas import frames, records
-from schemas.columnar import Columns
-from schemas.numbers import COMPILED
+from schemas import frames, plan, records
 from schemas.records import frame_type, inline
 from schemas.registry import Registry
-from schemas.rowwise import Rows
-from schemas.values import Values
+from schemas.row_writer import RowWriter
 from schemas.wire import SINGLE_OBJECT, Wire
-
-FEW: Final = 600 if COMPILED else 300
-"""Rows of a frame up to which others are cheaper than columns, of a record of some forty fields."""
 
 
 class BatchEncoder:
@@ -49,44 +38,29 @@ class BatchEncoder:
 class DatumWriter:
     """Encodes records of any schema that has a frame form."""
 
-    def __init__(self, schema: dict[str, Any], few: int = FEW, rowwise: bool = COMPILED) -> None:
-        """`schema` is a record parsed by fastavro, `few` how many rows of a frame are not encoded by columns, `rowwise`
-        whether these, and rows, go one by one if they can.
-
-        Raises TypeError where the schema has no frame form.
-        """
-        self._few = few
+    def __init__(self, schema: dict[str, Any]) -> None:
+        """`schema` is a record parsed by fastavro. Raises TypeError where it has no frame form."""
         self._name = schema["name"].rpartition(".")[2]
         fields = inline(schema)["fields"]
         self._types = {field["name"]: frame_type(field["type"]) for field in fields}
-        self._values, self._columns = Values(fields), Columns(fields)
-        self._rows = Rows(fields) if rowwise else None
-        self._defaults = {field["name"]: _default(field) for field in fields if "default" in field}
+        self._rows = RowWriter(fields)
+        self._defaults = {
+            field["name"]: frames.values(
+                pl.DataFrame({"": pl.Series([plan.default(field)], dtype=self._types[field["name"]])})
+            )[""][0]
+            for field in fields
+            if "default" in field
+        }
 
     def write(self, batch: pl.DataFrame | Sequence[Sequence[Any]], header: bytes = b"") -> list[bytes]:
         """`header` and datum for each row; errors as BatchEncoder.encode."""
         try:
             if not isinstance(batch, pl.DataFrame):
-                if self._rows and (encoded := self._rows.write(batch, header)) is not None:
-                    return encoded
-                columns = dict(zip(self._types, zip(*batch, strict=True), strict=True)) if batch else {}
-            else:
-                batch = frames.conform(batch, self._types, self._defaults)
-                if batch.height > self._few:
-                    return self._columns.write(batch, header, self._defaults)
-                columns = frames.values(batch)
-                if self._rows and [*columns] == [*self._types]:
-                    encoded = self._rows.write(zip(*columns.values(), strict=True), header)
-                    if encoded is not None:
-                        return encoded
-            return self._values.write(columns, len(batch), header, self._defaults) if len(batch) else []
+                return self._rows.write(batch, header)
+            columns = frames.values(frames.conform(batch, self._types, self._defaults))
+            ordered = [
+                columns[name] if name in columns else repeat(self._defaults[name], batch.height) for name in self._types
+            ]
+            return self._rows.write(zip(*ordered, strict=True), header) if batch.height else []
         except ValueError as error:
             raise ValueError(f"{self._name}: {error}") from None
-
-
-def _default(field: dict[str, Any]) -> bytes:
-    """The encoded default of a field."""
-    out = io.BytesIO()
-    alone = parse_schema({"type": "record", "name": "Alone", "fields": [{**field, "name": "value"}]})
-    schemaless_writer(out, alone, {})
-    return out.getvalue()

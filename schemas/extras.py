@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import orjson
 import polars as pl
 
+from schemas.plan import sources
 from schemas.records import Schema, frame_type
-from schemas.resolve import pairs, sources
 
 ATTRIBUTES = "attributes"
 """The field that extras are kept in: an array of {key, value}."""
@@ -45,7 +45,7 @@ class Extras(NamedTuple):
 def extras(writer: dict[str, Any], reader: dict[str, Any]) -> Extras:
     """What is kept of the fields of a writer's record; both are record schemas without references."""
     own = {field["name"] for field in reader["fields"]}
-    read = sources(writer, reader)
+    read = {*sources(writer, reader).values()}
     named = _names(reader)
     kept, lost = [], 0
     for field in writer["fields"]:
@@ -62,8 +62,9 @@ def extras(writer: dict[str, Any], reader: dict[str, Any]) -> Extras:
 
 def _parts(writer: dict[str, Any], reader: dict[str, Any]) -> tuple[tuple[str, Within], ...]:
     """Of the reader's fields that are read, those in which something is lost."""
-    both = [(field, source) for field, source in pairs(writer, reader) if source is not None]
-    found = [(field["name"], _within(source["type"], field["type"])) for field, source in both]
+    written, read = ({field["name"]: field["type"] for field in record["fields"]} for record in (writer, reader))
+    both = sources(writer, reader).items()
+    found = [(name, _within(written[source], read[name])) for name, source in both]
     return tuple((name, within) for name, within in found if within is not None)
 
 
@@ -76,7 +77,7 @@ def _within(writer: Schema, reader: Schema) -> Within | None:
         return _within(writer["items"], reader["items"])
     if writer["type"] != "record":
         return None
-    own, parts = len(writer["fields"]) - len(sources(writer, reader)), _parts(writer, reader)
+    own, parts = len(writer["fields"]) - len({*sources(writer, reader).values()}), _parts(writer, reader)
     return Within(own, parts) if own or parts else None
 
 

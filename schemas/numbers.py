@@ -79,9 +79,14 @@ def read_within(data: bytes, at: i64, least: i64, largest: i64) -> tuple[i64, i6
 def read_size(data: bytes, at: i64) -> tuple[i64, i64]:
     """How many octets a text has that begins there, and where they begin: all are in the data, and PADDING behind."""
     size, start = read_long(data, at)
+    check_size(data, start, size)
+    return size, start
+
+
+def check_size(data: bytes, start: i64, size: i64) -> None:
+    """Raise UnfitError unless so many octets are in the data, and PADDING behind."""
     if not 0 <= size <= len(data) or start + size > len(data) - PADDING:
         raise UnfitError
-    return size, start
 
 
 def read_items(data: bytes, at: i64) -> tuple[i64, i64]:

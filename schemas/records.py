@@ -34,10 +34,13 @@ NAMES: Final = (
     "case",
     "alert",
     "move",
+    "delivery",
+    "redelivery",
     "dead_letter",
     "erasure",
     "recall",
     "unit",
+    "rate",
     "lookup",
 )
 """Names of all record schemas: one file `avro/NAME.avsc` each."""

@@ -1,10 +1,11 @@
 """The sink worker: every output topic into its ClickHouse table.
 
-One agent a topic, so that a table that is slow or refused holds up no other. Batches are gathered (more rows an insert,
-fewer parts for ClickHouse to merge) and acked when the insert is acknowledged. While ClickHouse is away the writer
-tries again without end: nothing is acked, the stream's buffer fills, and Kafka keeps the rest. A row that ClickHouse
-refuses for good becomes a dead letter, as does a record that cannot be decoded. A letter that is refused gets a letter
-of its own, once; refused again, it stops the worker: there is no place left for it.
+Each topic has an agent, so that a table that is slow or refused holds up no other. Batches are joined (more rows an
+insert, fewer parts for ClickHouse to merge) and acked when the insert is acknowledged. While ClickHouse is away the
+writer tries again without end: nothing is acked, the stream's buffer fills, and Kafka keeps the rest. A row that
+ClickHouse refuses for good becomes a dead letter, as does a record that cannot be decoded. A dead letter that is
+refused gets a letter of its own, once. If that is refused too, the worker stops, because there is no other place for
+it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from schemas.decode import Decoded
 from sinks import recall
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.errors import RETRY_CODES, retry_code
@@ -29,89 +31,95 @@ from streams.kafka.progress import SINCE, Records
 from streams.kafka.transport import RecordBatch
 from streams.settings import Settings
 from streams.topology import DEAD_LETTERS
-from streams.worker.batching import gather
-from streams.worker.io import Edge
+from streams.worker.agent import Agent, Grouping
+from streams.worker.io import WorkerIO
 from streams.worker.sift import Fault
+from streams.worker.verdict import Refusal, Verdict
 
 ROWS_PER_INSERT = 60_000
 """With 20,000 a row costs some 8 % more CPU, and an insert takes 80 MB at its peak, with decoding, instead of 180."""
 BYTES_PER_INSERT = 16 << 20
 """Of keys and values, as Kafka has them: bounds the memory of an insert whose rows are long."""
 LATENCIES_PER_INSERT = 20
-"""How many of the records of an insert that say since when they are under way the latency metric looks at, evenly
-spread."""
+"""Number of records of an insert, evenly spread, from which the latency metric is taken, among those that carry the
+arrival time of their event."""
 
 HINT = "mend it in ClickHouse: rihla doctor looks, rihla migrate makes what is missing; until then Kafka keeps the rest"
 
 log = logging.getLogger(__name__)
 
 
-def create(app: Any, settings: Settings) -> Edge:
-    """Register an agent for each output topic, and the one that answers recalls."""
-    edge = Edge(app, settings, "sink")
+def create(app: Any, settings: Settings) -> WorkerIO:
+    """Register an agent for each table's topic, and the one that answers recalls."""
+    io = WorkerIO(app, settings, "sink")
     views = [table.view for table in TABLES.values()]
-    edge.count_from_zero({"table": views, "code": RETRY_CODES})
-    publishing = asyncio.Lock()  # the edge's outputs are for one task at a time
+    io.count_from_zero({"table": views, "code": RETRY_CODES})
+    publishing = asyncio.Lock()
     for table in TABLES.values():
-        _register(app, edge, table, publishing)
-    recall.register(app, edge, publishing)
-    edge.services.append(Reach(lambda: connect(settings.clickhouse_endpoint, settings.database)))
-    return edge
+        TableAgent(io, table, publishing).register(f"sink-{table.topic}", [settings.topic(table.topic)])
+    recall.RecallAgent(io, publishing).register("sink-recalls", [settings.topic(recall.TOPIC)])
+    io.services.append(Reach(lambda: connect(settings.clickhouse_endpoint, settings.database)))
+    return io
 
 
-def _register(app: Any, edge: Edge, table: Table, publishing: asyncio.Lock) -> None:
-    settings = edge.settings
+class TableAgent(Agent):
+    """The records of a topic into their table in ClickHouse. It keeps no state."""
 
-    def retried(retry: Retry) -> None:
-        metrics.SINK_RETRIES.labels(table.view, retry_code(retry.error)).inc()
+    def __init__(self, io: WorkerIO, table: Table, publishing: asyncio.Lock) -> None:
+        """publishing: held while the io's outputs are used, which all agents of the sink share."""
+        super().__init__(io, Grouping(ROWS_PER_INSERT, BYTES_PER_INSERT, linger=table.linger, patience=table.patience))
+        settings = io.settings
+        self._table, self._publishing = table, publishing
+        self._writer = Writer(
+            lambda: connect(settings.clickhouse_endpoint, settings.database), table, on_retry=self._retried
+        )
+        self._pending = metrics.SINK_PENDING_ROWS.labels(table.view)
 
-    writer = Writer(lambda: connect(settings.clickhouse_endpoint, settings.database), table, on_retry=retried)
-    pending = metrics.SINK_PENDING_ROWS.labels(table.view)
+    def _retried(self, retry: Retry) -> None:
+        metrics.SINK_RETRIES.labels(self._table.view, retry_code(retry.error)).inc()
 
-    async def handle(batches: list[RecordBatch]) -> None:
+    async def handle(self, batches: list[RecordBatch]) -> Verdict:
+        """The rows are in ClickHouse when it returns; while ClickHouse is away, it waits.
+
+        Raises RihlaError for what is wrong with the table, and not with a row.
+        """
+        records = Records(batches)
+        decoded, refused = self.io.read(self._table.schema, records)
+        erased = len(records) - decoded.frame.height - len(refused)
         try:
-            await store_all(batches)
+            refused += await self._store(records, decoded)
         except FinalInsertError as error:
             raise RihlaError(str(error), HINT) from error
+        async with self._publishing:
+            await self.io.refuse(refused)
+            await self.io.flush()
+        _observe_latency(self._table, records)
+        return Verdict.of(len(records), refused, erased=erased)
 
-    async def store_all(batches: list[RecordBatch]) -> None:
-        began = time.perf_counter()
-        records = Records(batches)
-        decoded, refused = edge.read(table.schema, records)
-        frame, stored = decoded.frame, 0
-        pending.set(frame.height)
+    async def _store(self, records: Records, decoded: Decoded) -> list[Refusal]:
+        """Insert rows. Returns the refusals of those that ClickHouse does not take."""
+        table, frame, epoch = self._table, decoded.frame, self.settings.epoch
+        refused: list[Refusal] = []
+        self._pending.set(frame.height)
         inserting = time.perf_counter()
         try:
-            await writer.write(frame, settings.epoch)
-            stored = frame.height
+            await self._writer.write(frame, epoch)
         except FinalInsertError as error:
             if not error.rows_at_fault:
                 raise
             log.warning("%s refuses a batch, which is split to find the rows at fault: %s", table.store, error)
-            rejected = await writer.write_splitting(frame, settings.epoch)
-            for row in rejected:
-                if table.topic == DEAD_LETTERS and frame["topic"][row.row] == settings.topic(DEAD_LETTERS):
+            for row in await self._writer.write_splitting(frame, epoch):
+                if table.topic == DEAD_LETTERS and frame["topic"][row.row] == self.settings.topic(DEAD_LETTERS):
                     raise FinalInsertError(f"a letter about a letter: {row.error}", rows_at_fault=False) from error
                 at = int(decoded.rows[row.row])
                 if row.raised is None:
-                    refused.append((records, at, "unstorable", row.error))
+                    refused.append(Refusal(records, at, "unstorable", row.error))
                 else:
-                    refused += edge.unprocessable("insert", records, [Fault(at, row.raised)])
-            stored = frame.height - len(rejected)
+                    refused += self.io.unprocessable("insert", records, [Fault(at, row.raised)])
         metrics.SINK_INSERT_SECONDS.labels(table.view).observe(time.perf_counter() - inserting)
-        metrics.SINK_ROWS_INSERTED.labels(table.view).inc(stored)
-        pending.set(0)
-        async with publishing:
-            await edge.refuse(refused)
-            await edge.flush()
-        _observe_latency(table, records)
-        edge.observe(batches, time.perf_counter() - began)
-
-    async def store(stream: Any) -> None:
-        await gather(stream, handle, ROWS_PER_INSERT, BYTES_PER_INSERT, table.linger, patience=table.patience)
-
-    topic = app.topic(settings.topic(table.topic), key_serializer="raw", value_serializer="raw")
-    app.agent(topic, name=f"sink-{table.topic}")(store)
+        metrics.SINK_ROWS_INSERTED.labels(table.view).inc(frame.height - len(refused))
+        self._pending.set(0)
+        return refused
 
 
 def _observe_latency(table: Table, records: Records) -> None:

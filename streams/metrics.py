@@ -32,6 +32,10 @@ READY = Gauge(
 # Records handed to the worker, replays included: compare with records_written to see loss or fan-out.
 RECORDS_READ = Counter("rihla_records_read_total", "Records read from a topic, replays included.", ["worker", "topic"])
 
+# Each record read is one of accepted, duplicate (had taken effect before), erased (of an erased person, or a tombstone)
+# and dead_letter; together they follow records_read. A rising share of dead letters is a source that changed.
+VERDICTS = Counter("rihla_verdicts_total", "Records handled, by what became of each.", ["worker", "verdict"])
+
 # Counted when the broker has acknowledged, so it never runs ahead of what is durable.
 RECORDS_WRITTEN = Counter(
     "rihla_records_written_total", "Records that the broker has acknowledged in a topic.", ["worker", "topic"]
@@ -199,7 +203,33 @@ TIMER_DELAY_SECONDS = Histogram(
     buckets=_LATENCY_SECONDS,
 )
 
-# --- recovery (identity, stitch) ------------------------------------------------------------------------------------
+# --- deliver --------------------------------------------------------------------------------------------------------
+
+# delivered and dead end a delivery; retrying is a failure after which it is tried again.
+DELIVERIES = Counter("rihla_deliveries_total", "Attempts to deliver, by their outcome.", ["target", "outcome"])
+
+# From the record's time stamp in its topic: with what routes, state and the target took. Retries are in it.
+DELIVERY_SECONDS = Histogram(
+    "rihla_delivery_seconds",
+    "From when a version was in its topic until a target had taken it.",
+    ["target"],
+    buckets=_LATENCY_SECONDS,
+)
+
+# Waits for its turn, for a retry, or for the target to be back.
+DELIVERIES_WAITING = Gauge("rihla_deliveries_waiting", "Deliveries that are still to be sent.", ["target"])
+
+# While it is open, one attempt now and then looks whether the target is back.
+DELIVERY_CIRCUIT_OPEN = Gauge(
+    "rihla_delivery_circuit_open", "1 while a target has failed several times in a row, else 0.", ["target"]
+)
+
+# Nobody hears of these: a route that matches everything, at all hours, leaves none.
+DELIVERIES_UNROUTED = Counter(
+    "rihla_deliveries_unrouted_total", "Versions that no route matches at the time.", ["thing"]
+)
+
+# --- recovery (identity, stitch, deliver) -----------------------------------------------------------------------------
 
 # Grows during recovery only: watch it to see a long recovery move.
 RECOVERY_KEYS = Counter("rihla_recovery_keys_total", "Keys read back from a changelog during recovery.")

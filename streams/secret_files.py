@@ -29,18 +29,27 @@ def secret(variable: str, environment: Mapping[str, str] | None = None) -> str |
         return value
     if value:
         raise SecretError(f"{variable} and {variable}{SUFFIX} are both set", "set one of them")
+    content = content_of(Path(file), f"{variable}{SUFFIX}")
+    if "://" not in content:  # of an address, only the password is secret
+        learn(content)
+    return content
+
+
+def content_of(file: Path, what: str) -> str:
+    """The stripped text of a file that holds a secret. what: names it in messages.
+
+    Raises SecretError where it cannot be read, is empty, or is too long to be one.
+    """
     try:
-        with Path(file).open("rb") as opened:
+        with file.open("rb") as opened:
             octets = opened.read(LONGEST + 1)
         content = octets.decode("utf-8").strip()
     except OSError as error:
-        raise SecretError(f"{variable}{SUFFIX}: {file} cannot be read: {error.strerror}") from error
+        raise SecretError(f"{what}: {file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise SecretError(f"{variable}{SUFFIX}: {file} is no text in UTF-8") from error
+        raise SecretError(f"{what}: {file} is no text in UTF-8") from error
     if len(octets) > LONGEST:
-        raise SecretError(f"{variable}{SUFFIX}: {file} holds more than {LONGEST // 1024} KiB: it is no secret")
+        raise SecretError(f"{what}: {file} holds more than {LONGEST // 1024} KiB: it is no secret")
     if not content:
-        raise SecretError(f"{variable}{SUFFIX}: {file} is empty")
-    if "://" not in content:  # of an address, only the password is secret
-        learn(content)
+        raise SecretError(f"{what}: {file} is empty")
     return content

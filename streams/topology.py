@@ -6,6 +6,8 @@ the compose file, the Kubernetes manifests and the monitoring to this one.
 
     channels ─▶ enrich ─▶ interactions ─▶ stitch ─▶ journeys, customers, cases, alerts, moves ─▶ sink ─▶ ClickHouse
                   └─▶ links ─▶ identity ─▶ identities ─┘ └─▶ parts (to stitch itself), recalls (to the sink)
+
+    alerts, cases, moves ─▶ deliver ─▶ people and systems; deliveries ─▶ sink
 """
 
 from __future__ import annotations
@@ -56,6 +58,8 @@ class Topic:
     key: what the key of a record is.
     retention: how long it keeps a record.
     partitions: None means as many as the setting `partitions` says.
+    with_state: a record about a subject is in the partition of the same number as the subject's state, so the topic has
+        as many partitions as the changelog of that state.
     stored: where the sink stores its records; None where it does not.
     """
 
@@ -64,6 +68,7 @@ class Topic:
     key: str
     retention: Retention
     partitions: int | None = None
+    with_state: bool = False
     stored: Stored | None = None
 
     @property
@@ -80,6 +85,7 @@ class Worker:
     reads, writes: names of topics; every worker writes dead letters and follows erasures besides.
     state: names of its state tables; the changelog of each is `<prefix>-<worker>-<table>-changelog`.
     single: one process holds all of its state; a second one is a stand-by.
+    optional: a pipeline does without it: it runs where somebody wants it, and nobody waits for it.
     stages: those at which a record, or the state of a key, may make its code raise (streams.worker.sift).
     scales_to: what limits the number of its processes, for people.
     holds: what it keeps in memory, for people.
@@ -94,6 +100,7 @@ class Worker:
     stages: tuple[str, ...]
     state: tuple[str, ...] = ()
     single: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,7 @@ class Service:
 
     module: its `run(settings, metrics_host, metrics_port)` is the process. extra: of the package, that it needs.
     reads, writes: names of topics. holds, scales_to: as of a Worker.
-    port: the setting that names the port on which it answers others.
+    port: the setting that names the port on which it answers others. stages: as of a Worker.
     """
 
     name: str
@@ -119,7 +126,7 @@ class Service:
 CHANNEL_TOPICS = ("booking", "check-in", "stay", "post-travel")
 """The topics into which any producer writes, by any key, with any number of partitions."""
 
-MASTER_TOPICS = ("units",)
+MASTER_TOPICS = ("units", "rates")
 """The topics in which the company's other systems say what does not follow from events."""
 
 DEAD_LETTERS, ERASURES, SCHEMAS = "dead-letters", "erasures", "schemas"
@@ -135,6 +142,7 @@ TOPICS: tuple[Topic, ...] = (
         "interaction",
         "subject",
         "30 days",
+        with_state=True,
         stored=Stored(
             "interactions",
             ("subject", "event_id"),
@@ -149,9 +157,16 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         "links", "link", "subject", "for ever", partitions=1
     ),  # who is who is a function of all of them, in one order
-    Topic("identities", "identity", "identifier", "latest by key", stored=Stored("identities", ("kind", "value"))),
-    Topic("parts", "part", "root, the subject that the part is sent to", "30 days"),
-    Topic("recalls", "recall", "subject", "30 days"),
+    Topic(
+        "identities",
+        "identity",
+        "identifier",
+        "latest by key",
+        with_state=True,
+        stored=Stored("identities", ("kind", "value")),
+    ),
+    Topic("parts", "part", "root, the subject that the part is sent to", "30 days", with_state=True),
+    Topic("recalls", "recall", "subject", "30 days", with_state=True),
     Topic(
         "journeys",
         "journey",
@@ -176,6 +191,18 @@ TOPICS: tuple[Topic, ...] = (
     Topic("alerts", "alert", "alert_id", "30 days", stored=Stored("alerts", ("alert_id",), linger=SOON, patience=4.0)),
     Topic("moves", "move", "customer_id", "30 days", stored=Stored("moves", ("move_id",))),
     Topic(
+        "deliveries",
+        "delivery",
+        "target/kind/thing_id/thing_version",
+        "latest by key",
+        stored=Stored(
+            "deliveries",
+            ("target", "kind", "thing_id", "thing_version"),
+            words=("target", "kind", "rule", "severity", "unit", "status"),
+        ),
+    ),
+    Topic("redeliveries", "redelivery", "that of the thing in its own topic", "30 days"),
+    Topic(
         "units",
         "unit",
         "unit/valid_from",
@@ -184,11 +211,19 @@ TOPICS: tuple[Topic, ...] = (
         stored=Stored("units", ("unit", "valid_from"), derived=False),
     ),
     Topic(
+        "rates",
+        "rate",
+        "currency/base/valid_from",
+        "latest by key",
+        partitions=1,
+        stored=Stored("rates", ("currency", "base", "valid_from"), derived=False),
+    ),
+    Topic(
         "lookups",
         "lookup",
         "customer_id",
         "30 days",
-        stored=Stored("lookups", ("lookup_id",), versioned=False, words=("bearer", "role", "asked")),
+        stored=Stored("lookups", ("lookup_id",), versioned=False, derived=False, words=("bearer", "role", "asked")),
     ),
     Topic(
         DEAD_LETTERS,
@@ -233,6 +268,17 @@ WORKERS: tuple[Worker, ...] = (
         stages=("decode", "fold", "timer", "state"),
     ),
     Worker(
+        "deliver",
+        "streams.deliver.agent",
+        reads=("alerts", "cases", "moves", "redeliveries"),
+        writes=("deliveries",),
+        state=("things",),
+        holds="what it has told of 35 days, and to whom, and its changelog in Kafka",
+        scales_to="`RIHLA_PARTITIONS`",
+        stages=("decode", "route"),
+        optional=True,
+    ),
+    Worker(
         "sink",
         "sinks.agent",
         reads=(*(topic.name for topic in TOPICS if topic.stored), "recalls"),
@@ -253,6 +299,7 @@ SERVICES: tuple[Service, ...] = (
         holds="what Kafka has not acknowledged yet, 64 MiB at most",
         scales_to="any number, behind a load balancer",
         port="collect_port",
+        stages=("collect",),
     ),
     Service(
         "serve",
@@ -269,6 +316,17 @@ SERVICES: tuple[Service, ...] = (
 
 BY_NAME = {topic.name: topic for topic in TOPICS}
 COMPACTED = tuple(topic.name for topic in TOPICS if topic.compacted)
+WITH_STATE = tuple(topic.name for topic in TOPICS if topic.with_state)
+ABOUT_PEOPLE = tuple(name for name in COMPACTED if name not in (ERASURES, SCHEMAS, *MASTER_TOPICS))
+"""Compacted topics whose records are about somebody: an erasure writes tombstones to them."""
+ORDERED = tuple(topic.name for topic in TOPICS if topic.partitions == 1 and topic.name not in (SCHEMAS, *MASTER_TOPICS))
+"""Topics of one partition because the order of their records counts, and not only that of records of one key."""
+PLACED_BY_KEY = tuple(
+    topic.name for topic in TOPICS if topic.partitions is None and topic.name not in (*CHANNEL_TOPICS, DEAD_LETTERS)
+)
+"""Topics in which the partition of a record follows from its key."""
+REQUIRED = tuple(worker.name for worker in WORKERS if not worker.optional)
+"""Workers that every pipeline has."""
 WORKERS_BY_NAME = {worker.name: worker for worker in WORKERS}
 SERVICES_BY_NAME = {service.name: service for service in SERVICES}
 PROCESSES = (*WORKERS_BY_NAME, *SERVICES_BY_NAME)
@@ -286,10 +344,12 @@ def readers(topic: str) -> tuple[str, ...]:
 
 
 def flow() -> tuple[str, ...]:
-    """Workers in the order in which a record passes them; twice a worker that folds what it has written itself."""
+    """Workers that every pipeline has, in the order in which a record passes them; twice one that folds what it has
+    written itself."""
     return tuple(
         worker.name
         for worker in WORKERS
+        if not worker.optional
         for _ in range(2 if worker.state and {*worker.reads} & {*worker.writes} else 1)
     )
 
@@ -311,7 +371,7 @@ def topics_table() -> Iterator[str]:
     for topic in TOPICS:
         writers = [worker.name for worker in WORKERS if topic.name in worker.writes]
         edges = [service.name for service in SERVICES if topic.name in service.writes]
-        written = {DEAD_LETTERS: "every worker", SCHEMAS: "every worker", ERASURES: "`rihla forget`"}.get(
+        written = _WRITTEN_BY.get(
             topic.name,
             ", ".join([*(["producers"] if topic.name in (*CHANNEL_TOPICS, *MASTER_TOPICS) else writers), *edges]),
         )
@@ -323,6 +383,14 @@ def topics_table() -> Iterator[str]:
             f"| `{topic.name}` | {topic.record or 'JSON'} | {topic.key} | {topic.retention} | {partitions} "
             f"| {written} | {read} | {stored} |"
         )
+
+
+_WRITTEN_BY = {
+    DEAD_LETTERS: "every worker",
+    SCHEMAS: "every worker",
+    ERASURES: "`rihla forget`",
+    "redeliveries": "`rihla replay deliveries`",
+}
 
 
 def _names(topics: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What a ClickHouse error means for the rows to be written: try again, these rows are wrong, or the set-up is.
+"""Which ClickHouse errors may pass, which mean that a row cannot be stored, and which that the set-up is wrong.
 
 Codes and names are those of ClickHouse's src/Common/ErrorCodes.cpp.
 """
@@ -79,11 +79,11 @@ DATA: dict[int, str] = {
 _STATUS = re.compile(r"HTTP status (\d{3})")
 _STD_EXCEPTION = 1001
 _FULL = re.compile(r"No space left on device|Disk quota exceeded")
-"""What a disk without room or inodes is called in a STD_EXCEPTION, which may be anything: when a folder is made."""
+"""Text of a STD_EXCEPTION, which may mean anything, when a folder cannot be made on a disk without space or inodes."""
 
 
 class ClickHouseUnavailableError(ConnectionError):
-    """ClickHouse does not answer at its address, or is not ready to; it may later."""
+    """ClickHouse does not answer at its address, or is not ready yet; it may be later."""
 
 
 class ClickHouseRefusedError(RuntimeError):
@@ -120,7 +120,7 @@ def is_data_error(error: BaseException) -> bool:
 
 
 def in_short(error: BaseException) -> str:
-    """ClickHouse's own words, or where it said nothing what failed underneath ("Connection refused"): one line.
+    """One line: ClickHouse's own message, or, if it sent none, that of the cause ("Connection refused").
 
     The HTTP client's messages hold the whole story of its attempts, and the URL with it.
     """
@@ -134,7 +134,7 @@ def in_short(error: BaseException) -> str:
 
 
 RETRY_CODES = ("connection", *map(str, RETRIABLE), str(_STD_EXCEPTION))
-"""What `retry_code` may say of an error that is retriable."""
+"""The labels that `retry_code` gives to errors that are retriable."""
 
 
 def retry_code(error: BaseException) -> str:

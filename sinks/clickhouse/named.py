@@ -1,4 +1,4 @@
-"""The named queries: questions that everybody asks, kept as SQL files with their documentation in front.
+"""The named queries: common questions, kept as SQL files that begin with their documentation.
 
 A file begins with comment lines: a title; an empty one; what it answers; then, each behind its own heading,
 
@@ -9,7 +9,8 @@ A file begins with comment lines: a title; an empty one; what it answers; then, 
 
 Two blanks or more end a name or default; a line without a name goes on with the one before. Parameters are ClickHouse's
 own, {NAME:TYPE} in the text, and go to the server beside the query, never into it. What can be grouped by is the same
-for all: see sinks.clickhouse.segments; what is a survey, too: see sinks.clickhouse.surveys.
+for all: see sinks.clickhouse.segments; what is a survey, too: see sinks.clickhouse.surveys; and which touchpoints are
+known: see sinks.clickhouse.touchpoints.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from sinks.clickhouse import segments, surveys
+from sinks.clickhouse import segments, surveys, touchpoints
 
 _PARAMETER = re.compile(r"(\w+) ([\w(),']+) =(.*)")
 
@@ -72,7 +73,7 @@ def load() -> Mapping[str, NamedQuery]:
 
 def parse(name: str, text: str) -> NamedQuery:
     """A query from the text of its file. Raises ValueError when the comment in front is not as it must be."""
-    lines = surveys.fill(segments.fill(text)).splitlines()
+    lines = touchpoints.fill(surveys.fill(segments.fill(text))).splitlines()
     length = next((at for at, line in enumerate(lines) if not line.startswith("--")), len(lines))
     header = [line[2:] for line in lines[:length]]
     sections: dict[str, list[str]] = {"doc": [], "columns": [], "parameters": []}

@@ -5,19 +5,36 @@ A query whose table is `interactions AS i` may hold
     {segments}        in its comment: the names, for the parameter `by`
     {segment}         the value that an interaction has of what {by:String} names; refuses a name that is not here
     {segment_joins}   the joins that this needs; each is empty, and costs nothing, unless it is asked for
+    {clocks}          in its comment, alone on a line: the parameters that say whose days they are
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sinks.clickhouse.attribution import served, whose
+
+ZONE = (
+    "multiIf({timezone:String} != '', {timezone:String}, ifNull(u.timezone, '') != '', u.timezone, {elsewhere:String})"
+)
+"""The clock of a row, where `u` is joined as in {segment_joins}: the one asked for, that of its unit (own, inherited or
+its brand's), else the setting's."""
+_DAY = f"formatDateTime(i.occurred_at, '%Y-%m-%d', {ZONE})"
+
+_WHOSE = whose("i.unit", "i.channel", "i.occurred_at", "p")
+_SERVED = served("i.agent_id", f"({_WHOSE}).1", "i.occurred_at", "p")
 
 LEVELS = ("brand", "region", "parent", "unit_kind")
 """What can be grouped by of a unit, as the master of units has it at the time of the event."""
 
 SEGMENTS: dict[str, str] = {
     "all": "'all'",
-    "day": "toString(toDate(i.occurred_at))",
-    "month": "formatDateTime(i.occurred_at, '%Y-%m')",
+    "day": _DAY,
+    "month": f"formatDateTime(i.occurred_at, '%Y-%m', {ZONE})",
+    "hour": f"formatDateTime(i.occurred_at, '%H', {ZONE})",
     "channel": "toString(i.channel)",
-    "unit": "ifNull(toString(i.unit), '')",
+    "unit": f"({_WHOSE}).1",
+    "unit_basis": f"({_WHOSE}).2",
     "brand": "ifNull(u.brand, '')",
     "region": "ifNull(u.region, '')",
     "parent": "ifNull(u.parent, '')",
@@ -28,31 +45,61 @@ SEGMENTS: dict[str, str] = {
     "language": "ifNull(toString(i.language), '')",
     "customer": "i.customer_id",
     "journey": "ifNull(i.journey_id, '')",
-    "agent": "ifNull(toString(i.agent_id), '')",
+    "agent": f"arrayJoin(if({{by:String}} = 'agent' AND notEmpty(({_SERVED}).1), ({_SERVED}).1, ['']))",
+    "agents_basis": f"({_SERVED}).2",
     "stage": "if(ifNull(i.journey_id, '') = '', '', "
     "ifNull(nullIf(arrayLast(reached -> reached.1 <= i.occurred_at, m.milestones).2, ''), 'exploring'))",
     "season": "ifNull(h.season, '')",
     "hijri_month": "if(ifNull(h.hijri_year, 0) = 0, '', "
     "concat(toString(h.hijri_year), '-', leftPad(toString(h.hijri_month), 2, '0')))",
-    "weekend": "multiIf(empty(w.days), '', has(w.days, toDayOfWeek(i.occurred_at)), 'weekend', 'weekday')",
+    "hijri_day": "if(ifNull(h.hijri_year, 0) = 0, '', concat(toString(h.hijri_year), '-', "
+    "leftPad(toString(h.hijri_month), 2, '0'), '-', leftPad(toString(h.hijri_day), 2, '0')))",
+    "weekend": f"multiIf(empty(w.days), '', has(w.days, toDayOfWeek(toDate({_DAY}))), 'weekend', 'weekday')",
 }
 """Name: its value as a String, empty where it is not known. `stage` is the journey's status as it was at that moment;
-`season` and `hijri_month` are of the view hijri; `weekend` is that of the customer's country, in UTC."""
+`season`, `hijri_month` and `hijri_day` are of the view hijri; `weekend` is that of the customer's country. Days, hours
+and months are those of the row's own clock (ZONE). `unit` and `agent` are whose doing it was
+(sinks.clickhouse.attribution), so that an interaction counts once for each of its agents, and `unit_basis`,
+`agents_basis` what that rests on."""
 
 NAMES = ", ".join(SEGMENTS)
 
-_JOINS = """LEFT ANY JOIN (SELECT journey_id, milestones FROM milestones WHERE {by:String} = 'stage') AS m
+HIJRI = ("season", "hijri_month", "hijri_day")
+TIMED = ("day", "month", "hour", "weekend", *HIJRI)
+"""What depends on a clock, and so on the unit, where the master of units has any."""
+
+
+def _some(names: Sequence[str]) -> str:
+    return "{by:String} IN (" + ", ".join(f"'{name}'" for name in names) + ")"
+
+
+_TIMED = f"({_some(TIMED)} AND {{timezone:String}} = '' AND (SELECT count() FROM units_store) > 0)"
+_JOINS = f"""LEFT ANY JOIN (SELECT journey_id, milestones FROM milestones WHERE {_some(["stage"])}) AS m
     ON m.journey_id = i.journey_id
 LEFT ANY JOIN
-    (SELECT date, season, hijri_year, hijri_month FROM hijri WHERE {by:String} IN ('season', 'hijri_month')) AS h
-    ON h.date = toDate(i.occurred_at)
-LEFT ANY JOIN (SELECT country, days FROM weekends WHERE {by:String} = 'weekend') AS w
-    ON w.country = i.country
+    (SELECT * FROM stays WHERE {_some(["unit", "unit_basis", "agent", "agents_basis", *LEVELS])} OR {_TIMED}) AS p
+    ON p.journey_id = i.journey_id
 LEFT ASOF JOIN
-    (SELECT unit, valid_from, brand, region, parent, kind FROM unit_levels WHERE {by:String} IN ({levels})) AS u
-    ON u.unit = ifNull(toString(i.unit), '') AND u.valid_from <= i.occurred_at""".replace(
-    "{levels}", ", ".join(f"'{name}'" for name in LEVELS)
-)
+(
+    SELECT unit, valid_from, brand, region, parent, kind,
+        if(timezone IN (SELECT time_zone FROM system.time_zones), timezone, '') AS timezone
+    FROM unit_levels
+    WHERE {_some(LEVELS)} OR {_TIMED}
+) AS u ON u.unit = ({_WHOSE}).1 AND u.valid_from <= i.occurred_at
+LEFT ANY JOIN
+    (SELECT date, season, hijri_year, hijri_month, hijri_day FROM hijri WHERE {_some(HIJRI)}) AS h
+    ON h.date = toDate({_DAY})
+LEFT ANY JOIN (SELECT country, days FROM weekends WHERE {_some(["weekend"])}) AS w
+    ON w.country = i.country"""
+
+
+def basis_of(by: str) -> str | None:
+    """What shows on what the values of a segment rest; None for one that rests on no attribution."""
+    return "agents_basis" if by == "agent" else "unit_basis" if by in ("unit", *LEVELS) else None
+
+
+CLOCKS = """timezone String =        Whose days, hours and months: an IANA time zone for all; empty: each event's own
+--   elsewhere String = UTC   The time zone of events whose unit and brand have none (rihla query --timezone)"""
 
 
 def fill(text: str) -> str:
@@ -60,7 +107,8 @@ def fill(text: str) -> str:
     branches = ", ".join(f"{{by:String}} = '{name}', {value}" for name, value in SEGMENTS.items())
     refusal = f"toString(throwIf(1, 'by is one of: {NAMES}'))"
     return (
-        text.replace("{segments}", NAMES)
+        text.replace("{clocks}", CLOCKS)
+        .replace("{segments}", NAMES)
         .replace("{segment}", f"multiIf({branches}, {refusal})")
         .replace("{segment_joins}", _JOINS)
     )

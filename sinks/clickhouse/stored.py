@@ -1,4 +1,4 @@
-"""The stored interactions, each event once, in the frame form of an interaction: what state is rebuilt from."""
+"""Reads the stored interactions, each event once, in the frame form of an interaction. State is rebuilt from them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which touchpoints ask or tell how it was, rather than being what it was: surveys and reviews, by their names.
+"""Which touchpoints are surveys or reviews, and no part of the journey itself: by their names.
 
-Their scores are of the journey, so no query may take them for places where it hurts or customers are lost. The text of
-a query may hold
+Their scores rate the journey, so no query may count them as places where customers suffer or are lost. The text of a
+query may hold
 
     {is_survey}   whether the column `touchpoint` is one of them, as a condition
 """
@@ -15,7 +15,7 @@ PATTERN = r"[.](survey|nps|csat|ces)_(answered|declined|sent|requested)$|[.]revi
 
 
 def is_survey(touchpoint: str) -> bool:
-    """Whether a touchpoint asks or tells how it was."""
+    """Whether a touchpoint is a survey or a review."""
     return re.search(PATTERN, touchpoint) is not None
 
 

@@ -1,8 +1,8 @@
 """Which topic goes into which table, by what key and version, and the Arrow form in which ClickHouse takes the rows.
 
 Every table is a ReplacingMergeTree, and every row has an identity that is decided before it is written: its key and its
-version (`migrations/`). To write a row twice is therefore the same as to write it once: the exact views show one of the
-copies, whichever. That is what makes a retried insert of unknown outcome, and any replay of a topic, harmless.
+version (`migrations/`). So to write a row twice has the same result as to write it once: the exact views show one of
+the copies. This makes a repeated insert whose outcome is unknown, and any replay of a topic, harmless.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from streams.topology import TOPICS
 VERSION_BITS = 44
 """The version written is epoch * 2^44 + version of the record: a later epoch wins over all of an earlier one."""
 WORDS_FROM = 3_000
-"""Rows from which on words go out as dictionaries: making one costs as much as it saves for so many."""
+"""Number of rows from which on words are sent as dictionaries; below, making one costs more than it saves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ ClickHouse has acknowledged it. Failure by failure:
 - No connection, ClickHouse restarts or is overloaded: tried again, with growing pauses, for as long as it takes.
 - The connection breaks after the rows were sent (unknown outcome): tried again. Should the first one have been
   stored after all, the rows are there twice, with the same key and version; the exact views show them once.
-- The task is cancelled: an insert under way may still be stored; whoever writes the batch again does no harm.
+- The task is cancelled: an insert under way may still be stored; to write the batch again is harmless.
 - ClickHouse refuses the rows: FinalInsertError; `write_splitting` finds the rows at fault and stores the others.
 - ClickHouse refuses us (user, password, certificate, database): tried again, too, until a person has acted.
 - ClickHouse refuses for another reason (no such table, access denied): FinalInsertError; a person must act.
@@ -43,7 +43,7 @@ INSERT_SETTINGS = {
     # Acknowledged means stored, whatever the user's profile says.
     "async_insert": "0",
     "wait_end_of_query": "1",
-    # A batch has hardly a key twice, and FINAL sees to those that it has: a third less CPU an insert.
+    # A batch has hardly any key twice, and FINAL removes those duplicates. This saves a third of an insert's CPU.
     "optimize_on_insert": "0",
 }
 
@@ -132,7 +132,8 @@ class Writer:
             await self._pause(retry.pause)
 
     async def write_splitting(self, frame: pl.DataFrame, epoch: int) -> list[Rejected]:
-        """Store a batch as far as it can be: where ClickHouse refuses rows, halve until those at fault stand alone.
+        """Store as much of a batch as possible: where ClickHouse refuses rows, halve the batch until the faulty ones
+        are found.
 
         One bad row in n costs about 2 log2(n) inserts. Returns the rows that were left out, in order.
         Raises FinalInsertError when the rows are not at fault.

@@ -1,4 +1,4 @@
-"""What is known of the timers and open alerts of one partition's states, and which states are still to be looked at."""
+"""The timers and open alerts of one partition's states, as far as these have been read."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _BETWEEN_LOOKS = 32
 
 
 class Index:
-    """Made from the states that are there, slice by slice, and kept up to date by what batches tell meanwhile.
+    """Filled from the states, slice by slice; batches that are handled meanwhile keep it up to date.
 
-    unread: keys of the states to look at; a key that a batch tells of first is left out.
+    unread: keys of the states to read. A key that a batch brings up to date first is skipped.
     """
 
     def __init__(self, unread: list[bytes]) -> None:
@@ -49,7 +49,7 @@ class Index:
         seconds: float,
         watch_of: Callable[[bytes], Watch | None],
     ) -> None:
-        """Look at states for so long.
+        """Read states for a limited time.
 
         get: the state of a key; what it raises ends the slice, and nothing is lost. watch_of: what a state remembers of
         its alerts.

@@ -30,7 +30,7 @@ COLUMNS = (
 """Fields of interaction.avsc that the rules look at."""
 
 Raised = Mapping[str, tuple[int, str]]
-"""Of an event that is restored: rule -> (raised_at in epoch ms, reason) of the open alerts that it is the cause of."""
+"""Of a restored event: rule -> (raised_at in epoch ms, reason) of the open alerts that it caused."""
 
 
 class Matcher:
@@ -59,8 +59,8 @@ class Matcher:
         Args:
             frame: interactions in frame form, at least COLUMNS.
             now: the worker's clock, epoch ms: what is older than a rule's `after` and `max_age` is history.
-            restored: rows that come from what was stored: a worker that had read them when they were new would still
-                know them, so they are looked at as far back as a state remembers.
+            restored: rows that were sent again from ClickHouse. A worker that had read them when they were new would
+                still remember them, so they are matched as far back as a state remembers.
             raised: of these rows, the open alerts.
         """
         raised = raised or {}
@@ -138,7 +138,8 @@ def _condition(condition: Condition) -> pl.Expr:
 
 
 def _aspects(condition: Condition) -> pl.Expr:
-    """Whether one of the aspects is spoken of and, with a bound, its own score (else the event's) is low enough."""
+    """Whether one of the aspects is mentioned and, where the rule has a bound, its own score (else the event's) is low
+    enough."""
     assert condition.aspects is not None
     element = pl.element()
     spoken = element.struct.field("aspect").is_in(sorted(condition.aspects))

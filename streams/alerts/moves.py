@@ -1,8 +1,8 @@
-"""How a customer's 30-day score goes: moves between profiles, and drops that a rule watches for. Pure.
+"""Changes of a customer's 30-day score: moves between profiles, and drops that a rule watches for. Pure.
 
-Everybody begins as non_committal, so a first opinion strong enough is a move. What changes because identifiers were
-joined or parted, or because state is rebuilt from what is stored, is no move: nobody changed their mind. It is adopted
-in silence.
+Everybody begins as non_committal, so a first opinion strong enough is a move. A score that changes because identifiers
+were joined or parted, or because state is rebuilt from ClickHouse, is no move: nobody changed their mind. It becomes
+the new reference, and nothing is published.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Move = tuple[str, str, int, bytes, str, str | None, str | None, float, float]
 
 
 def move(watch: Watch, profile: int, score: float, evidence: float, cause: Cause | None) -> Move | None:
-    """Note the profile; what is to be told of it, or None where it is no move.
+    """Note the profile. Returns the move to publish, or None if it is no move.
 
-    profile: index into PROFILES. score: the 30-day score. cause: None for a change that is to be adopted in silence.
+    profile: index into PROFILES. score: the 30-day score. cause: None for a change that is no move.
     """
     before, watch.profile = watch.profile, profile
     if profile == before or before == UNKNOWN or cause is None:
@@ -53,7 +53,7 @@ def move_row(customer_id: str, told: tuple[Any, ...]) -> tuple[Any, ...]:
 def drops(falls: Iterable[tuple[Rule, Drop]], watch: Watch, score: float, cause: Cause, now: int) -> None:
     """Note the score after `cause`, and a signal for each rule of which it is a drop; end drops that are over.
 
-    Falls are measured from the highest score of late, within the longest time that a rule looks back.
+    Falls are measured from the highest score within the longest time that a rule looks back.
     """
     at = cause[0]
     watching = [(rule, drop) for rule, drop in falls if at >= now - rule.max_age]

@@ -1,4 +1,4 @@
-"""The rules of alerts: a TOML file, checked word by word when it is read. Pure but for `load`, which reads the file.
+"""The rules of alerts: a TOML file, every key of which is checked when it is read. Pure except for `load`.
 
 A rule names the events that it watches for, or a drop of sentiment, and the events that close and acknowledge its
 alerts. Case roles and milestones are written for the touchpoints that have them in the catalogue.
@@ -17,6 +17,7 @@ from typing import Any
 
 from streams.errors import RihlaError
 from streams.model import catalogue
+from streams.model.durations import EXAMPLES, UNITS_MS, milliseconds
 from streams.model.vocabulary import CASE_ROLES, INSTRUMENTS, MILESTONES
 
 SEVERITIES = ("low", "medium", "high", "critical")
@@ -32,13 +33,11 @@ PLACEHOLDERS = {
 }
 """What a reason may name in braces, with a value to try it with."""
 
-_UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_DURATION = re.compile(r"(\d+)([smhd])")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class RuleError(RihlaError):
-    """The file of rules cannot be used; the message names the rule and the key, and says what would do."""
+    """The file of rules cannot be used; the message names the rule and the key, and says what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Condition:
 
     touchpoints: frozenset[str] | None = None
     aspects: frozenset[str] | None = None
-    """One of these is spoken of, with a score as below (the aspect's own, else the event's)."""
+    """One of these is mentioned, with a score as low as given (the aspect's own, else the event's)."""
     instrument: str | None = None
     answer_at_most: float | None = None
     score_at_most: float | None = None
@@ -56,7 +55,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A fall of the 30-day score by at least `by`, to at most `to`, within so many ms."""
+    """A fall of the 30-day score by at least `by`, to at most `to`, within a time in ms."""
 
     by: float
     to: float
@@ -93,7 +92,7 @@ class Rule:
     @property
     def after_text(self) -> str:
         """The delay in the largest unit that divides it: "24h" is "1d"."""
-        unit, size = next((u, s) for u, s in reversed(_UNITS_MS.items()) if self.after % s == 0)
+        unit, size = next((u, s) for u, s in reversed(UNITS_MS.items()) if self.after % s == 0)
         return f"{self.after // size}{unit}"
 
 
@@ -165,10 +164,10 @@ class _Reader:
 
     def duration(self, key: str, default: str) -> int:
         value = self.left.pop(key, default)
-        match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-        if match is None:
-            raise self.fail(key, f'must be a duration such as "90s", "15m", "24h" or "7d", not {value!r}')
-        return int(match[1]) * _UNITS_MS[match[2]]
+        length = milliseconds(value)
+        if length is None:
+            raise self.fail(key, f"must be a duration such as {EXAMPLES}, not {value!r}")
+        return length
 
     def rule(self, name: str) -> Rule:
         if not _NAME.fullmatch(name):

@@ -1,7 +1,7 @@
 """What a customer's events say about the rules: signals, which may raise an alert, and answers, which may close one.
 
-A mergeable set like the rest of a summary: signals and answers of one customer come together at its root, whichever of
-its identifiers they came in under, and in whatever order. No table row depends on them.
+A mergeable set like the rest of a summary: the signals and answers of all identifiers of a customer meet at the root,
+in any order. No table but alerts and moves depends on them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import msgspec
 from streams.model.vocabulary import DAY_MS
 
 KEPT_MS = 90 * DAY_MS
-"""What is so much older than the newest of its kind is forgotten."""
+"""Signals and answers that are this much older than the newest of their kind are forgotten."""
 KEPT = 64
-"""Of each kind, the newest so many are kept: bounds what one customer's state can take."""
+"""The number of signals, and of answers, that are kept, the newest: bounds the size of a customer's state."""
 
 
 class Signal(msgspec.Struct, array_like=True, frozen=True):
@@ -30,9 +30,9 @@ class Signal(msgspec.Struct, array_like=True, frozen=True):
     booking_ref: str | None = None
     case_id: str | None = None
     ended: int = 0
-    """When the condition itself was over (a sentiment that recovered); 0: it is not."""
+    """When the condition itself ended (a sentiment that recovered); 0: it has not."""
     raised: int = 0
-    """When it raised an alert that was open when the state was rebuilt from ClickHouse; 0: not known to have."""
+    """When it raised an alert, if that was open when the state was rebuilt from ClickHouse; else 0."""
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True):
@@ -74,6 +74,6 @@ class Signals(msgspec.Struct, array_like=True):
 
 
 def _newest(kept: list[T]) -> list[T]:
-    """What is kept of items in order of time."""
+    """The items, in order of time, that are kept."""
     oldest = kept[-1].at - KEPT_MS
     return kept[-KEPT:] if kept[0].at >= oldest else [item for item in kept if item.at >= oldest][-KEPT:]

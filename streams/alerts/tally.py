@@ -1,4 +1,4 @@
-"""What becomes of alerts, counted: for metrics. Pure."""
+"""Transitions of alerts (raised, acknowledged, closed), and how many alerts are open: for metrics. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from streams.alerts.watch import Alert, Watch
 RAISED, ACKNOWLEDGED, CLOSED = "raised", "acknowledged", "closed"
 
 
-class News(NamedTuple):
-    """Something that became of an alert."""
+class Transition(NamedTuple):
+    """An alert that was raised, acknowledged or closed."""
 
     what: str
     """RAISED (for the first time, or opened again), ACKNOWLEDGED or CLOSED."""
@@ -27,23 +27,23 @@ Before = Mapping[str, tuple[int | None, int | None]]
 
 
 def before(watch: Watch) -> Before:
-    """How a watch's alerts are, to compare with later."""
+    """The alerts of a watch as they are now, for `transitions` to compare with."""
     return {alert.alert_id: (alert.acknowledged_at, alert.closed_at) for alert in watch.alerts}
 
 
-def news(known: Before, changed: Iterable[Alert]) -> list[News]:
-    """What became of alerts that have changed."""
+def transitions(known: Before, changed: Iterable[Alert]) -> list[Transition]:
+    """The transitions of alerts that have changed. known: how they were before."""
     found = []
     for alert in changed:
         acknowledged, closed = known.get(alert.alert_id, (None, None))
-        said = []
+        steps = []
         if alert.alert_id not in known or (closed is not None and alert.closed_at is None):
-            said.append(RAISED)
+            steps.append(RAISED)
         if acknowledged is None and alert.acknowledged_at is not None:
-            said.append(ACKNOWLEDGED)
+            steps.append(ACKNOWLEDGED)
         if closed is None and alert.closed_at is not None:
-            said.append(CLOSED)
-        found += [News(what, alert.rule, alert.severity, alert.latest) for what in said]
+            steps.append(CLOSED)
+        found += [Transition(what, alert.rule, alert.severity, alert.latest) for what in steps]
     return found
 
 
@@ -63,7 +63,7 @@ class OpenAlerts:
         self.count: Counter[tuple[str, str]] = Counter()
 
     def update(self, opened: Mapping[bytes, tuple[tuple[str, str], ...]]) -> None:
-        """Take in what is open of each state (see `open_of`), instead of what was."""
+        """Replace the open alerts of states (see `open_of`)."""
         for key, now in opened.items():
             self.count.subtract(self._by_key.pop(key, ()))
             if now:

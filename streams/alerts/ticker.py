@@ -1,7 +1,7 @@
-"""Looks at the timers of the partitions that a worker holds, every second, and has those fire that are due.
+"""Fires the timers of the partitions that a worker holds; looks every second which are due.
 
-Which state has a timer stands in the states alone. After a recovery they are looked at in slices beside the messages,
-which have priority: until a state's turn has come, or a message has, its alert is late.
+Only the states say which of them has a timer. After a recovery they are read in slices between messages, which have
+priority. Until a state is read, or a message reaches it, its alert is late.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ EVERY = 1.0
 AT_ONCE = 200
 """Customers in one turn of timers: bounds how long it holds up the messages."""
 REBUILT_AFTER = 5.0
-"""Seconds without a restored event after which state counts as rebuilt: they come in no order of time, so that until
-then what stops a timer may be among those to come."""
+"""Seconds without a restored event after which state counts as rebuilt. Restored events come in no order of time, so
+until then one that stops a timer may still follow."""
 SLICE = 0.003
-"""Seconds of a slice of the look at all states: so long may a message wait for it."""
+"""Seconds that a slice takes: a message may have to wait for as long."""
 PAUSE, PAUSE_WHEN_BUSY = 0.003, 0.027
-"""Seconds between slices: half of the time while nothing is being handled, a tenth of it while something is."""
+"""Seconds between slices: they take half of the time while no messages are handled, a tenth of it otherwise."""
 
 Fire = Callable[[int, list[bytes], int], Awaitable[None]]
 """Given a partition, keys that are due, and the time until which: raises, stores and publishes their alerts."""
@@ -45,8 +45,8 @@ class Ticker:
     """The timers of a worker.
 
     topics: full names of what the worker reads; a partition is caught up when it has read all of them to their end.
-    anything: False where there is no rule, and so no alert: states are then not looked at. busy: whether messages are
-    being handled. unreadable: told what a state raises that cannot be read; it has no timer.
+    anything: False where there is no rule, and so no alert: states are then not read. busy: whether messages are being
+    handled. unreadable: called with the error of a state that cannot be read; it has no timer.
     watch_of: what an encoded state remembers of its alerts.
     """
 
@@ -76,17 +76,17 @@ class Ticker:
         self._index(partition).tell(due, opened)
 
     def look_again(self, partition: int, keys: Iterable[bytes]) -> None:
-        """Look up the timers of some states again: their last turn may not have been published."""
+        """Read the timers of some states again: their last turn may not have been published."""
         if partition in self._indexes:
             self._indexes[partition][1].look_again(keys)
 
     def read(self, partition: int, newest: int) -> None:
-        """Take note of the time of the newest event (epoch ms) of a batch."""
+        """Note the time of the newest event (epoch ms) of a batch."""
         if newest > self._newest.get(partition, 0):
             self._newest[partition] = newest
 
     def restoring(self) -> None:
-        """Take note that restored events have come: no timer goes off for a while."""
+        """Note that restored events have come: for a while no timer fires."""
         self._restored_at = time.monotonic()
 
     async def tick(self) -> None:
@@ -111,7 +111,7 @@ class Ticker:
             await self._app.crash(exc)
 
     def _index(self, partition: int) -> Index:
-        """The index of a partition: a new one where states have come that it does not know."""
+        """The index of a partition; a new one if states have come that the old one does not know."""
         read = self._table.reading(partition)
         known = self._indexes.get(partition)
         if known is None or known[0] is not read:
@@ -119,7 +119,7 @@ class Ticker:
         return known[1]
 
     async def _look(self) -> None:
-        """Look at the states of the partitions held until all are known, a slice at a time."""
+        """Read the states of the partitions held, a slice at a time, until all have been read."""
         began, count = time.monotonic(), 0
         try:
             while (partition := self._incomplete()) is not None:
@@ -164,7 +164,7 @@ class Ticker:
         return [index for partition, (_, index) in self._indexes.items() if partition in held]
 
     def _clock(self, partition: int) -> int:
-        """The time by which timers of a partition go (see streams.alerts.timers)."""
+        """The clock of a partition's timers, epoch ms (see streams.alerts.timers)."""
         if self._restored_at is not None and time.monotonic() - self._restored_at < REBUILT_AFTER:
             return 0
         behind = lags(self._app)

@@ -1,9 +1,9 @@
-"""When which customer's next alert is due: an index beside the table, made anew from the states after a rebalance.
+"""When each customer's next alert is due: an index beside the table, built from the states after a rebalance.
 
-A timer goes off by the **clock**: the worker's own, as long as it has read all that is there to be read of the
-partition. While it catches up (after a pause, or on a history that is being loaded), the clock stands at the newest
-event that it has read: what would have stopped a timer in time may be among the records still to come. While state is
-rebuilt from what was stored, none goes off.
+A timer fires by the **clock** of its partition. That is the worker's own clock while it has read all records of the
+partition. While it catches up (after a pause, or while a history is loaded), it is the time of the newest event read,
+because an event that would have stopped a timer in time may still follow. While state is rebuilt from ClickHouse, no
+timer fires.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Timers:
         taken: list[bytes] = []
         while self._queue and self._queue[0][0] <= until and len(taken) < most:
             at, key = heapq.heappop(self._queue)
-            if self._due.get(key) == at:  # else it was put off or taken out since
+            if self._due.get(key) == at:  # otherwise it was set to another time, or taken out, since
                 del self._due[key]
                 taken.append(key)
         return taken

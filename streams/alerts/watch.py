@@ -1,4 +1,4 @@
-"""What a customer's state remembers of its alerts, and how signals and answers make alerts open and close. Pure.
+"""The alerts in a customer's state, and how signals and answers open and close them. Pure.
 
 Signals of one rule, customer, scope and cooldown window are one alert. It says:
 
@@ -6,10 +6,10 @@ Signals of one rule, customer, scope and cooldown window are one alert. It says:
 - acknowledged_at: the first answer after that which the rule names as acknowledging or closing;
 - closed_at: the first closing answer after the latest of its signals. A new signal in the same window opens it again.
 
-All of that is a function of the sets of signals and answers; only that and when an alert was raised is an observation.
-A rule with a delay (`after`) raises, and opens again, only in a turn of its timer, and a signal that was closed in time
-counts for nothing. What was too old when the alert was raised (`max_age`) counts for nothing either, unless it is known
-to have raised it: the state may have been rebuilt since.
+All of that is a function of the sets of signals and answers. Whether an alert was raised, and when, is an observation.
+A rule with a delay (`after`) raises, and opens again, only in a turn of its timer, and ignores a signal that was closed
+in time. It also ignores signals that were too old (`max_age`) when the alert was raised, except one that is known to
+have raised it: the state may have been rebuilt since.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ class Alert(msgspec.Struct, array_like=True):
 
 
 class Watch(msgspec.Struct, array_like=True):
-    """What a root remembers to observe changes by. No table row but those of alerts and moves depends on it."""
+    """What a root remembers in order to notice changes. Only alerts and moves depend on it."""
 
     due: int = 0
     """When the next timer is due, epoch ms; 0: none."""
     fired: bool = False
-    """Whether a timer has raised an alert since the last message: it may not be published."""
+    """Whether a timer has raised an alert since the last message; it may be unpublished."""
     profile: int = NON_COMMITTAL
-    """Index into PROFILES of what was last observed; UNKNOWN: whatever comes next is no move."""
+    """Index into PROFILES of the last observed profile; UNKNOWN: the next one is no move."""
     peak: float = 0.0
     peak_at: int = 0
-    """The highest 30-day score of late, and when; 0: none. What a drop is measured from."""
+    """The highest recent 30-day score, from which drops are measured, and its time; 0: none."""
     drops: list[Signal] = []
     alerts: list[Alert] = []
     moves: list[tuple[Any, ...]] = []
@@ -119,10 +119,10 @@ def settle(
         kept.append(current)
         if current != alert:
             changed.append(current)
-    for alert in known.values():  # nothing speaks for it any more
+    for alert in known.values():  # it has no signals any more
         if now - alert.latest > KEPT_MS:
             continue
-        if alert.closed_at is None:  # its events turned out to be somebody else's
+        if alert.closed_at is None:  # its events belong to another customer, as it turned out
             alert.closed_at = now
             changed.append(alert)
         kept.append(alert)
@@ -132,7 +132,7 @@ def settle(
 
 
 def release(watch: Watch, now: int) -> list[Alert]:
-    """Close what is open, because the customer turned out to be a part of another; returns what was closed."""
+    """Close the open alerts of a customer that became part of another one. Returns them."""
     closed = []
     for alert in watch.alerts:
         if alert.closed_at is None:
@@ -143,7 +143,7 @@ def release(watch: Watch, now: int) -> list[Alert]:
 
 
 def _matched(rules: Mapping[str, Rule], told: Signals | None, watch: Watch, now: int) -> list[Signal]:
-    """The signals of events; drops among them, which a rebuild has told of, are taken in where drops are followed."""
+    """The signals of events. Drops among them, which a rebuild brings, are added to the drops that the watch keeps."""
     if told is None:
         return []
     signals = []
@@ -158,7 +158,7 @@ def _matched(rules: Mapping[str, Rule], told: Signals | None, watch: Watch, now:
 def _standing(
     rule: Rule, signals: Iterable[Signal], answers: Sequence[Answer], raised_at: int, until: int
 ) -> tuple[list[Signal], int]:
-    """The signals that speak for an alert, and when the next of the others is due (0: none).
+    """The signals that count for an alert, and when the next of the others is due (0: none).
 
     Args:
         raised_at: when it was raised, or would be, now.
@@ -203,7 +203,8 @@ def _alert(
 
 
 def _answers(named: Answers, rule: Rule, signal: Signal, answer: Answer) -> bool:
-    """Whether an event is one of those named, comes no earlier than the signal, and is about the same thing."""
+    """Whether an answer is one of those that the rule names, is no earlier than the signal, and is about the same
+    thing."""
     if answer.at < signal.at or answer.event_id == signal.event_id:
         return False
     if answer.touchpoint in named.in_case and answer.case_id is not None and answer.case_id == signal.case_id:

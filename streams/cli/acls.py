@@ -38,16 +38,17 @@ def acls(
       rihla acls enrich --principal User:CN=enrich   for mutual TLS
       rihla acls --format strimzi | kubectl apply -f -
     """
-    from streams.kafka.acls import ACCESS, PIPELINE, WORKERS, as_commands, as_json, as_strimzi
+    from streams.kafka.acls import ACCESS, PIPELINE, as_commands, as_json, as_strimzi
     from streams.kafka.acls import acls as rights_of
     from streams.settings import Settings
+    from streams.topology import WORKERS_BY_NAME
 
     known = (*ACCESS, PIPELINE)
     unknown = [name for name in who if name not in known]
     if unknown:
         raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(known)}", param_hint="WHO")
     chosen = Settings.from_env({}, **settings)
-    for name in who or (*WORKERS, "produce"):
+    for name in who or (*WORKERS_BY_NAME, "produce"):
         rights = rights_of(chosen, name, create=create)
         user = principal or f"{principal_prefix}{name}"
         if output_format == "json":

@@ -24,101 +24,72 @@ class Secret(click.Option):
         return secret(str(self.envvar)) or None
 
 
+def _setting(name: str, help: str, *, variable: str | None = None, **how: Any) -> Decorator[Any]:
+    """The option `--name`, which the variable RIHLA_NAME (or `variable`) sets as well.
+
+    help: what it is, for people. how: further arguments of click.option.
+    """
+    return click.option(
+        f"--{name}", envvar=variable or f"RIHLA_{name.upper().replace('-', '_')}", show_envvar=True, help=help, **how
+    )
+
+
 def _folder(ctx: click.Context, parameter: click.Parameter, value: Path) -> Path:
-    if value.exists() and not value.is_dir():  # a device, a pipe: click looks for plain files alone
+    if value.exists() and not value.is_dir():  # click itself refuses plain files, but not a device or a pipe
         raise click.BadParameter(f"{value} is no folder")
     return value
 
 
-data = click.option(
-    "--data",
+data = _setting(
+    "data",
+    "Folder of the embedded pipeline.",
     type=click.Path(file_okay=False, path_type=Path),
     callback=_folder,
     default=DEFAULT_DATA,
-    envvar="RIHLA_DATA",
-    show_envvar=True,
-    help="Folder of the embedded pipeline.",
 )
-clickhouse = click.option(
-    "--clickhouse",
+clickhouse = _setting(
+    "clickhouse",
+    "ClickHouse over HTTP: http://user:password@host:8123.",
     cls=Secret,
-    envvar="RIHLA_CLICKHOUSE",
-    show_envvar=True,
     metavar="URL",
     default="http://127.0.0.1:8123",
-    help="ClickHouse over HTTP: http://user:password@host:8123.",
 )
-server = click.option(
-    "--clickhouse",
+server = _setting(
+    "clickhouse",
+    "A server, instead of --data: http://user:password@host:8123.",
     cls=Secret,
-    envvar="RIHLA_CLICKHOUSE",
-    show_envvar=True,
     metavar="URL",
     default=None,
-    help="A server, instead of --data: http://user:password@host:8123.",
 )
-database = click.option(
-    "--database", envvar="RIHLA_DATABASE", show_envvar=True, default="cx", help="Database in ClickHouse."
+database = _setting("database", "Database in ClickHouse.", default="cx")
+brokers = _setting("brokers", "Kafka brokers.", default="127.0.0.1:9092", metavar="HOST:PORT,...")
+prefix = _setting("prefix", "First part of all topic and group names.", default="cx")
+partitions = _setting(
+    "partitions", "Partitions of topics that are missing and so are made.", default=4, type=click.IntRange(1)
 )
-brokers = click.option(
-    "--brokers",
-    envvar="RIHLA_BROKERS",
-    show_envvar=True,
-    default="127.0.0.1:9092",
-    metavar="HOST:PORT,...",
-    help="Kafka brokers.",
+replication = _setting(
+    "replication", "Replicas of topics that are missing and so are made.", default=1, type=click.IntRange(1)
 )
-prefix = click.option(
-    "--prefix", envvar="RIHLA_PREFIX", show_envvar=True, default="cx", help="First part of all topic and group names."
-)
-partitions = click.option(
-    "--partitions",
-    envvar="RIHLA_PARTITIONS",
-    show_envvar=True,
-    default=4,
-    type=click.IntRange(1),
-    help="Partitions of topics that are missing and so are made.",
-)
-replication = click.option(
-    "--replication",
-    envvar="RIHLA_REPLICATION",
-    show_envvar=True,
-    default=1,
-    type=click.IntRange(1),
-    help="Replicas of topics that are missing and so are made.",
-)
-registry = click.option(
-    "--registry",
+registry = _setting(
+    "registry",
+    "Schema registry (Confluent's HTTP API).",
     cls=Secret,
-    envvar="RIHLA_REGISTRY",
-    show_envvar=True,
     metavar="URL",
     default=None,
     show_default="the files of schemas/",
-    help="Schema registry (Confluent's HTTP API).",
 )
-wire = click.option(
-    "--wire",
-    envvar="RIHLA_WIRE",
-    show_envvar=True,
+wire = _setting(
+    "wire",
+    "Wire format of what is written; both are read.",
     default="single-object",
     type=click.Choice(["single-object", "confluent"]),
-    help="Wire format of what is written; both are read.",
 )
-metrics_host = click.option(
-    "--metrics-host",
-    envvar="RIHLA_METRICS_HOST",
-    show_envvar=True,
-    default="127.0.0.1",
-    help="Address of /metrics, /healthz, /readyz and /progress.",
-)
-metrics_port = click.option(
-    "--metrics-port",
-    envvar="RIHLA_METRICS_PORT",
-    show_envvar=True,
+metrics_host = _setting("metrics-host", "Address of /metrics, /healthz, /readyz and /progress.", default="127.0.0.1")
+metrics_port = _setting(
+    "metrics-port",
+    "Port of /metrics and its neighbours; 0 takes a free one and logs it.",
     default=9100,
     type=click.IntRange(0, 65535),
-    help="Port of /metrics and its neighbours; 0 takes a free one and logs it.",
 )
 
 
@@ -128,23 +99,20 @@ def _broker(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     return value
 
 
-embedded_broker = click.option(
-    "--broker",
-    envvar="RIHLA_EMBEDDED_BROKER",
-    show_envvar=True,
+embedded_broker = _setting(
+    "broker",
+    "tansu: in memory, needs nothing. kafka: a managed Apache Kafka that keeps its log in --data, needs Java "
+    "and its jars (make kafka). Or one that runs already.",
+    variable="RIHLA_EMBEDDED_BROKER",
     default="tansu",
     metavar="tansu|kafka|HOST:PORT",
     callback=_broker,
-    help="tansu: in memory, needs nothing. kafka: a managed Apache Kafka that keeps its log in --data, needs Java and "
-    "its jars (make kafka). Or one that runs already.",
 )
-workers = click.option(
-    "--workers",
-    envvar="RIHLA_WORKERS",
-    show_envvar=True,
+workers = _setting(
+    "workers",
+    "Processes of each of enrich, stitch and sink; the embedded broker's topics have as many partitions.",
     default=1,
     type=click.IntRange(1, 16),
-    help="Processes of each of enrich, stitch and sink; the embedded broker's topics have as many partitions.",
 )
 
 
@@ -162,20 +130,18 @@ def together(*options: Decorator[Any]) -> Decorator[Any]:
 kafka = together(brokers, prefix, partitions, replication, registry, wire)
 """How to reach Kafka and how to write to it; the names are those of Settings."""
 
-adapter = click.option(
-    "--adapter",
-    envvar="RIHLA_ADAPTER",
-    show_envvar=True,
-    metavar="NAME",
-    default=None,
-    show_default="jsonl",
-    help="Format of the files: jsonl, hotel-bookings.",
+adapter = _setting(
+    "adapter", "Format of the files: jsonl, hotel-bookings.", metavar="NAME", default=None, show_default="jsonl"
 )
-mapping = click.option(
-    "--mapping",
-    envvar="RIHLA_MAPPING",
-    show_envvar=True,
+mapping = _setting(
+    "mapping",
+    "What CSV, TSV, JSON, Parquet or Excel files mean; rihla map init FILE proposes one.",
     metavar="MAPPING.toml",
     default=None,
-    help="What CSV, TSV, JSON, Parquet or Excel files mean; rihla map init FILE proposes one.",
+)
+source = click.option(
+    "--source",
+    metavar="NAME",
+    default=None,
+    help="System whose events the JSON Lines are: event ids of any form then become UUIDs, of it and the id.",
 )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @options.adapter
 @options.mapping
+@options.source
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
@@ -28,7 +29,12 @@ if TYPE_CHECKING:
 )
 @options.kafka
 def produce(
-    files: tuple[str, ...], adapter: str | None, mapping: str | None, data: Path | None, **settings: Any
+    files: tuple[str, ...],
+    adapter: str | None,
+    mapping: str | None,
+    source: str | None,
+    data: Path | None,
+    **settings: Any,
 ) -> int:
     """Send events of files to the channels' topics, keyed by customer.
 
@@ -44,7 +50,7 @@ def produce(
     from streams.sources.feeder import produce_files
 
     chosen = pipeline_settings(data, **settings)
-    fed = asyncio.run(produce_files(chosen, files, adapter, mapping))
+    fed = asyncio.run(produce_files(chosen, files, adapter, mapping, source))
     for channel, number in fed.events.items():
         click.echo(f"{number:>12,} {channel} events")
     for reason, number in fed.bad.items():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FOR_PEOPLE = "PrettyCompactMonoBlock"
 _CHUNK = 1 << 20
+_SETTINGS = {"output_format_pretty_max_rows": 100_000, "output_format_pretty_row_numbers": 0}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
@@ -26,6 +27,14 @@ def _assignments(ctx: click.Context, parameter: click.Parameter, values: tuple[s
     if wrong:
         raise click.BadParameter(f"{wrong[0]!r} is not NAME=VALUE")
     return dict(value.split("=", 1) for value in values)
+
+
+def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+    from zoneinfo import available_timezones
+
+    if value not in available_timezones():
+        raise click.BadParameter(f"{value!r} is no time zone of the IANA database, like Asia/Riyadh")
+    return value
 
 
 @click.command(epilog="Exit status: 0; 1 if ClickHouse refuses the query or does not answer; 2 for wrong usage.")
@@ -54,6 +63,15 @@ def _assignments(ctx: click.Context, parameter: click.Parameter, values: tuple[s
     callback=_assignments,
     help="A parameter of the query, {NAME:Type} in SQL; may be repeated.",
 )
+@click.option(
+    "--timezone",
+    envvar="RIHLA_TIMEZONE",
+    show_envvar=True,
+    default="UTC",
+    metavar="ZONE",
+    callback=_zone,
+    help="Named queries: the clock of events whose unit and brand have none, an IANA time zone.",
+)
 @click.option("--list", "list_names", is_flag=True, help="List the named queries.")
 def query(
     sql_or_name: str | None,
@@ -63,6 +81,7 @@ def query(
     database: str,
     output_format: str,
     parameters: dict[str, str],
+    timezone: str,
     list_names: bool,
 ) -> None:
     """Ask the tables: SQL_OR_NAME is any SQL, or the name of a query that comes with Rihla (--list; with a name, all
@@ -81,9 +100,23 @@ def query(
         return
     if not sql_or_name:
         raise click.UsageError("name a query or give SQL; --list lists the named queries")
-    sql, values = _statement(sql_or_name, parameters)
+    sql, values = _statement(sql_or_name, parameters, timezone)
     with _client(data, clickhouse, user, database) as client:
         _ask(client, sql, values, output_format)
+        if output_format == FOR_PEOPLE and (basis := _basis_of(sql_or_name, values)):
+            click.echo("What that rests on (docs/units.md):", err=True)
+            click.echo(_answer(client, sql, {**values, "by": basis}), nl=False, err=True)
+
+
+def _basis_of(name: str, parameters: dict[str, str]) -> str | None:
+    """What the answer of a named query that is grouped by units or agents can be grouped by to show its coverage."""
+    from sinks.clickhouse import named
+    from sinks.clickhouse.segments import basis_of
+
+    found = named.load().get(name)
+    basis = basis_of(parameters.get("by", ""))
+    grouped = found is not None and any(one.name == "by" and basis and basis in one.doc for one in found.parameters)
+    return basis if grouped else None
 
 
 def _list() -> None:
@@ -122,7 +155,7 @@ def _named(name: str) -> NamedQuery:
     return known[name]
 
 
-def _statement(sql_or_name: str, parameters: dict[str, str]) -> tuple[str, dict[str, str]]:
+def _statement(sql_or_name: str, parameters: dict[str, str], timezone: str) -> tuple[str, dict[str, str]]:
     """The SQL and the values of its parameters; a named query has defaults for those that are not given."""
     if not _NAME.fullmatch(sql_or_name):
         return sql_or_name, parameters
@@ -131,6 +164,8 @@ def _statement(sql_or_name: str, parameters: dict[str, str]) -> tuple[str, dict[
         from streams.model.normal import normal_identifier
 
         parameters = parameters | {"id": normal_identifier(parameters["id"])}
+    if any(parameter.name == "elsewhere" for parameter in found.parameters):
+        parameters = {"elsewhere": timezone, **parameters}
     try:
         return found.sql, found.bind(parameters)
     except ValueError as error:
@@ -163,9 +198,8 @@ def _ask(client: Any, sql: str, parameters: dict[str, str], output_format: str) 
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
     out = click.get_binary_stream("stdout")
-    settings = {"output_format_pretty_max_rows": 100_000, "output_format_pretty_row_numbers": 0}
     try:
-        with client.raw_stream(sql, parameters or None, settings, fmt=output_format) as answer:
+        with client.raw_stream(sql, parameters or None, _SETTINGS, fmt=output_format) as answer:
             written = 0
             while block := answer.read(_CHUNK):
                 written += out.write(block)
@@ -176,6 +210,12 @@ def _ask(client: Any, sql: str, parameters: dict[str, str], output_format: str) 
     out.flush()
     if not written and output_format == FOR_PEOPLE:
         click.echo("no rows", err=True)
+
+
+def _answer(client: Any, sql: str, parameters: dict[str, str]) -> bytes:
+    """A small answer, for people."""
+    answer: bytes = client.raw_query(sql, parameters, _SETTINGS, fmt=FOR_PEOPLE)
+    return answer
 
 
 def _reason(message: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streams.cli import options
+from streams.cli.replay_deliveries import deliveries
 
 if TYPE_CHECKING:
     from streams.dead_letters.resend import Replayed
@@ -49,9 +50,10 @@ def _reasons(ctx: click.Context, parameter: click.Parameter, value: tuple[str, .
     return value
 
 
-@click.command(
+@click.group(
+    invoke_without_command=True,
     epilog="Exit status: 0 if the broker has acknowledged all that was to be sent (perhaps nothing); 1 on an error; 2 "
-    "for wrong usage."
+    "for wrong usage.",
 )
 @click.option(
     "--reason",
@@ -93,7 +95,10 @@ def _reasons(ctx: click.Context, parameter: click.Parameter, value: tuple[str, .
 @options.clickhouse
 @options.database
 @options.kafka
+@click.pass_context
 def replay(
+    context: click.Context,
+    /,
     reasons: tuple[str, ...],
     topics: tuple[str, ...],
     since: int | None,
@@ -116,6 +121,8 @@ def replay(
       rihla replay --dry-run --data rihla-data
       rihla replay --reason undecodable --since 2026-03-01 --rate 500/s --clickhouse http://ch:8123 --brokers kafka:9092
     """
+    if context.invoked_subcommand is not None:
+        return 0
     import asyncio
     from contextlib import closing
 
@@ -124,7 +131,7 @@ def replay(
     from streams.dead_letters.resend import replay as resend
 
     with (
-        _reached(data, dry_run, settings) as chosen,
+        reached(data, dry_run, settings) as chosen,
         closing(connect(chosen.clickhouse_endpoint, chosen.database)) as client,
     ):
         names = {name for topic in topics for name in (topic, chosen.topic(topic))}
@@ -134,12 +141,15 @@ def replay(
     return 0
 
 
+replay.add_command(deliveries)
+
+
 def _say(text: str) -> None:
     click.echo(text, err=True)
 
 
 @contextmanager
-def _reached(data: Path | None, dry_run: bool, flags: dict[str, Any]) -> Iterator[Settings]:
+def reached(data: Path | None, dry_run: bool, flags: dict[str, Any]) -> Iterator[Settings]:
     """The settings of the pipeline that is meant. A dry run opens the database of a folder where none runs."""
     from dataclasses import replace
 

@@ -24,9 +24,18 @@ NOT_ACCOUNTED_FOR = 1
 @options.data
 @options.adapter
 @options.mapping
+@options.source
 @options.embedded_broker
 @options.workers
-def run(files: tuple[str, ...], data: Path, adapter: str | None, mapping: str | None, broker: str, workers: int) -> int:
+def run(
+    files: tuple[str, ...],
+    data: Path,
+    adapter: str | None,
+    mapping: str | None,
+    source: str | None,
+    broker: str,
+    workers: int,
+) -> int:
     """Run the whole pipeline over files of events: start it, feed them, wait until all is stored, say what came of it.
 
     FILE is JSON Lines (plain or gzip; - is standard input) unless --mapping or --adapter says otherwise. What is stored
@@ -47,7 +56,7 @@ def run(files: tuple[str, ...], data: Path, adapter: str | None, mapping: str | 
     progress = Progress()
     try:
         with live(progress) as say:
-            summary = uvloop.run(run_files(plan, files, adapter, progress, say, mapping))
+            summary = uvloop.run(run_files(plan, files, adapter, progress, say, mapping, source))
     except KeyboardInterrupt:
         click.echo("stopped before the end: run the same files again, nothing is stored twice", err=True)
         raise

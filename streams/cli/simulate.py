@@ -35,6 +35,12 @@ def _words(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     help="What the tables must hold, beside.",
 )
 @click.option(
+    "--units",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.csv",
+    help="The units of their world, for rihla units load.",
+)
+@click.option(
     "--to-kafka", is_flag=True, help="Send the events to --brokers (or to the pipeline on --data) instead of --out."
 )
 @click.option("--customers", default=1000, type=click.IntRange(1), help="How many people there are.")
@@ -60,6 +66,7 @@ def _words(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 def simulate(
     out: str,
     truth: Path | None,
+    units: Path | None,
     to_kafka: bool,
     data: Path | None,
     bad_kinds: tuple[str, ...] | None,
@@ -88,6 +95,10 @@ def simulate(
         plan = Options(**chosen)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    if units is not None:
+        from streams.sources.simulate.units import write_units
+
+        write_units(units)
     if to_kafka:
         import asyncio
 

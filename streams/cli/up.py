@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,8 @@ def up(
     """Run the embedded pipeline until interrupted: send it events, ask its tables.
 
     Everything listens on 127.0.0.1 only. Workers that die are started again. With the default broker, which keeps
-    nothing on disk, what it has taken and not yet stored is lost if the machine stops; --broker kafka keeps it.
+    nothing on disk, what it has taken and not yet stored is lost if the machine stops; --broker kafka keeps it. With a
+    file of routes (RIHLA_ROUTES) people are told of alerts, too.
 
     \b
       rihla up                                   then, in another terminal:
@@ -78,7 +80,10 @@ def up(
 
     from streams.embedded.pipeline import Plan
     from streams.embedded.up import serve
+    from streams.settings import ENVIRONMENT_PREFIX
+    from streams.topology import WORKERS
 
+    routed = bool(os.environ.get(f"{ENVIRONMENT_PREFIX}ROUTES"))
     collects = all(importlib.util.find_spec(name) for name in ("starlette", "uvicorn", "phonenumbers"))
     plan = Plan(
         data=data,
@@ -86,6 +91,7 @@ def up(
         workers=workers,
         http_port=http_port,
         broker_port=broker_port,
+        kinds=tuple(one.name for one in WORKERS if not one.optional or (one.name == "deliver" and routed)),
         collects=collects,
         collect_port=collect_port,
         serves=importlib.util.find_spec("lmdb") is not None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -24,11 +25,13 @@ from streams.collect.bodies import BadBody, Held
 from streams.collect.configuration import Access, Client, Hook
 from streams.collect.forms import CALLS, cloudevent_of_headers
 from streams.collect.hooks import Hooks
-from streams.collect.intake import CLOUDEVENT, OWN, SEGMENT, Intake, Refused, Sender, calls_of, objects_of
+from streams.collect.intake import CLOUDEVENT, OWN, SEGMENT, Intake, Refused, Sender, Taken, calls_of, objects_of
 from streams.collect.throttle import Full, Room
-from streams.collect.writer import NotWritten, Part, Writer
+from streams.collect.writer import WORKER, NotWritten, Part, Writer
 from streams.kafka.batch_producer import larger_than
+from streams.model.dead_letter import UNPROCESSABLE
 from streams.topology import channel_topic
+from streams.worker.sift import sift, told
 
 EVENTS, CLOUDEVENTS, CALLED, WEBHOOKS, OTHER = "events", "cloudevents", "segment", "webhooks", "other"
 ROUTES: Final = (EVENTS, CLOUDEVENTS, CALLED, WEBHOOKS, OTHER)
@@ -50,6 +53,9 @@ JSON = ("application/json", "text/json")
 LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/jsonlines",
          "application/x-jsonlines", "application/json-lines")  # fmt: skip
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
+
+
+log = logging.getLogger(__name__)
 
 
 class Problem(Exception):
@@ -96,6 +102,8 @@ class Collector:
             except NotWritten:
                 detail = "Kafka has not acknowledged it: send all of it again; events that it has by now count once"
                 response = _problem(503, detail, {"Retry-After": str(AGAIN_SECONDS)})
+            except Exception as error:
+                response = _problem(500, _noted(error), {})
             said = request.state.route
             metrics.COLLECT_REQUESTS.labels(said, str(response.status_code)).inc()
             metrics.COLLECT_REQUEST_SECONDS.labels(said).observe(time.perf_counter() - began)
@@ -166,11 +174,11 @@ class Collector:
             came = await asyncio.to_thread(self._hooks.take, hook, body, now_ms())
             await self._write([*came.parts, *await self._letters(came.letters)], held)
         for letter in came.letters:
-            metrics.DEAD_LETTERS.labels("collect", letter.reason).inc()
-        told = {"accepted": came.events, "dead_letters": len(came.letters), "ignored": came.ignored}
-        for result, number in zip(RESULTS, told.values(), strict=True):
+            metrics.DEAD_LETTERS.labels(WORKER, letter.reason).inc()
+        answer = {"accepted": came.events, "dead_letters": len(came.letters), "ignored": came.ignored}
+        for result, number in zip(RESULTS, answer.values(), strict=True):
             metrics.COLLECT_EVENTS.labels(WEBHOOKS, result).inc(number)
-        return _answer(202, told)
+        return _answer(202, answer)
 
     def _check(self, hook: Hook, request: Request, body: bytes) -> None:
         about = signatures.Request(request.headers, request.query_params, body)
@@ -207,7 +215,7 @@ class Collector:
         parts: list[Part] = []
         refused: list[Refused] = []
         for first in range(0, len(items), SLICE):
-            taken = self._intake.take(form, items[first : first + SLICE], sender, now_ms(), kind)
+            taken = self._sifted(form, items[first : first + SLICE], sender, kind)
             refused += taken.refused
             for ready in taken.ready:
                 topic = channel_topic(ready.channel)
@@ -224,17 +232,41 @@ class Collector:
         route = request.state.route
         metrics.COLLECT_EVENTS.labels(route, "accepted").inc(accepted)
         metrics.COLLECT_EVENTS.labels(route, "refused").inc(len(refused))
-        told: dict[str, Any] = {"accepted": accepted, "refused": len(refused)}
+        answer: dict[str, Any] = {"accepted": accepted, "refused": len(refused)}
         if form == SEGMENT:
-            told["success"] = accepted > 0 or not refused
-        told["errors"] = sorted(refused)[:MOST_ERRORS]  # orjson writes dataclasses
+            answer["success"] = accepted > 0 or not refused
+        answer["errors"] = sorted(refused)[:MOST_ERRORS]  # orjson writes dataclasses
         good = 200 if form == SEGMENT else 202  # Segment's library for Python takes no other for a success
-        return _answer(good if accepted or not refused else 400, told)
+        return _answer(good if accepted or not refused else 400, answer)
+
+    def _sifted(
+        self, form: str, items: Sequence[tuple[int, bytes | dict[str, Any]]], sender: Sender, kind: str | None
+    ) -> Taken:
+        """What comes of some items; one at which our own code raises is refused, and its neighbours go on."""
+        now = now_ms()
+        sifted = sift(
+            len(items), lambda some: self._intake.take(form, items[some.start : some.stop], sender, now, kind)
+        )
+        taken = Taken()
+        for _, part in sifted.done:
+            taken.ready += part.ready
+            taken.refused += part.refused
+        for at, error in sifted.faults:
+            taken.refused.append(Refused(items[at][0], UNPROCESSABLE, _noted(error)))
+        return taken
 
     async def _write(self, parts: Sequence[Part], held: Held) -> None:
         if parts:
             held.take(sum(len(value) for part in parts for value in part.values))
             await self._writer.write(parts)
+
+
+def _noted(error: BaseException) -> str:
+    """Count and log that our own code raised; returns the sentence, which quotes nothing that was sent."""
+    detail = told("collect", error)
+    log.error("what was sent cannot be processed: %s", detail)
+    metrics.UNPROCESSABLE.labels(WORKER, "collect").inc()
+    return detail
 
 
 def _token(authorization: str) -> str:
@@ -264,10 +296,10 @@ def _json(body: bytes) -> Any:
         raise Problem(400, f"the body is not JSON: {error}") from None
 
 
-def _answer(status: int, told: dict[str, Any]) -> Response:
-    return Response(orjson.dumps(told), status, media_type="application/json")
+def _answer(status: int, answer: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(answer), status, media_type="application/json")
 
 
 def _problem(status: int, detail: str, headers: dict[str, str]) -> Response:
-    told = {"status": status, "detail": detail}
-    return Response(orjson.dumps(told), status, headers, media_type="application/problem+json")
+    body = orjson.dumps({"status": status, "detail": detail})
+    return Response(body, status, headers, media_type="application/problem+json")

@@ -5,6 +5,7 @@ CloudEvents 1.0 (structured, binary, batch) and the calls of Segment's libraries
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -22,6 +23,7 @@ PAGE: Final = "booking.page_viewed"
 CALLS: Final = ("track", "page", "screen", "identify", "group", "alias")
 _CE = "ce-"
 _MOST = Decimal(10**18)
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
 _CONTEXT: Final = ("specversion", "id", "source", "type", "time", "datacontenttype", "data", "data_base64")
 _WEB: Final = ("analytics.js", "web", "browser")
 _APP: Final = ("ios", "android", "kotlin", "swift", "react", "flutter", "mobile", "app")
@@ -152,17 +154,17 @@ def _money(properties: dict[str, Any]) -> dict[str, Any]:
     """Segment's revenue (or total, or value) and currency, as money, and then no longer among the properties."""
     name = next((name for name in ("revenue", "total", "value") if name in properties), None)
     currency = properties.get("currency")
-    if name is None or not isinstance(currency, str) or "money" in properties:
+    if name is None or not isinstance(currency, str) or not _CURRENCY.fullmatch(currency) or "money" in properties:
         return {}
     amount = properties[name]
     try:
         number = Decimal(str(amount)) if isinstance(amount, int | float | str) else None
         if number is None or isinstance(amount, bool) or not number.is_finite() or abs(number) > _MOST:
             return {}
+        places = currencies.digits().get(currency.upper(), currencies.USUAL)
+        minor = int(number.scaleb(places).quantize(Decimal(1), ROUND_HALF_UP))
     except InvalidOperation:
         return {}
-    places = currencies.digits().get(currency.upper(), currencies.USUAL)
-    minor = int(number.scaleb(places).quantize(Decimal(1), ROUND_HALF_UP))
     del properties[name], properties["currency"]
     return {"money": {"amount_minor": minor, "currency": currency.upper()}}
 

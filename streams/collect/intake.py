@@ -29,16 +29,13 @@ from streams.enrich.splice import Direct, Touchpoints
 from streams.enrich.validate import TEXT_LIMIT_BYTES, refusals
 from streams.model.normal import Nobody
 from streams.model.subjects import keys_of, subjects
-from streams.model.vocabulary import UUID
-from streams.sources.event_ids import uuid5s
 from streams.sources.jsonl import NotAnEvent, row_of, row_of_object
 from streams.sources.rows import rows_to_frame
-from streams.sources.spelling import SOURCE_ID, respelled, touchpoint
+from streams.sources.spelling import give_uuids, respelled, touchpoint
 from streams.text.scorer import Scorer
 from streams.text.scrub import scrub_text
 
 OWN, CLOUDEVENT, SEGMENT = "own", "cloudevent", "segment"
-_IS_UUID = re.compile(UUID)
 _FIELD = re.compile(r"at `\$\.([a-z_]+)")
 _KEPT = frozenset({"event_id", "occurred_at", "ids", "booking_ref", "touchpoint", "medium", "attributes"})
 """Fields without which an event would be another one."""
@@ -55,16 +52,11 @@ class Refused:
     detail: str
 
 
-class Pair(NamedTuple):
-    """An identifier of an event (kind, value), or an attribute of it (key, value)."""
+class Identifier(NamedTuple):
+    """An identifier of an event."""
 
     kind: str
     value: str
-
-    @property
-    def key(self) -> str:
-        """The first of the two, as attributes call it."""
-        return self.kind
 
 
 class Ready(NamedTuple):
@@ -125,7 +117,7 @@ class Intake:
         taken = Taken()
         rows: dict[str, list[Any]] = {channel: [] for channel in CHANNELS}
         places: dict[str, list[int]] = {channel: [] for channel in CHANNELS}
-        names: dict[str, list[tuple[Any, str]]] = {}
+        by_source: dict[str, list[Any]] = {}
         for index, item in items:
             try:
                 source, row = _read(form, item, sender, kind)
@@ -133,19 +125,14 @@ class Intake:
                 row.touchpoint = _touchpoint(row.touchpoint)
                 if row.text is not None and len(row.text) <= TEXT_LIMIT_BYTES:
                     row.text = scrub_text(row.text)
-                if not _IS_UUID.match(row.event_id):
-                    if not row.event_id.strip():
-                        raise NotAnEvent("bad_event_id", "event_id is empty")
-                    names.setdefault(source, []).append((row, row.event_id))
+                by_source.setdefault(source, []).append(row)
                 channel = row.__struct_config__.tag
                 rows[channel].append(row)
                 places[channel].append(index)
             except NotAnEvent as error:
                 taken.refused.append(Refused(index, error.reason, error.detail))
-        for source, some in names.items():
-            for (row, original), made in zip(some, uuid5s(source, [name for _, name in some]), strict=True):
-                row.event_id = made
-                row.attributes = [*(row.attributes or ()), Pair(SOURCE_ID, original)]
+        for source, some in by_source.items():
+            give_uuids(some, source)
         for channel in CHANNELS:
             if rows[channel]:
                 self._judge(channel, rows[channel], places[channel], now_ms, taken)
@@ -178,12 +165,12 @@ class Intake:
             values = self._encoders[channel].encode(frame)
             taken.ready.append(Ready(channel, keys_of(subjects(frame)), values, [places[row] for row in good]))
 
-    def _hashed(self, ids: Iterable[Any], country: str | None, *, strict: bool) -> Iterator[Pair]:
+    def _hashed(self, ids: Iterable[Any], country: str | None, *, strict: bool) -> Iterator[Identifier]:
         """Identifiers without addresses and numbers in clear. Of those that cannot be read, a strict reader is told."""
         for one in ids:
             found = hashed(one.kind, one.value, country, self._nobody)
             if found is not None:
-                yield Pair(*found)
+                yield Identifier(*found)
             elif strict:
                 raise NotAnEvent("clear_identifier", f"an identifier of the kind {one.kind[:40]} is {UNREADABLE}")
 

@@ -94,7 +94,7 @@ async def collecting(settings: Settings, access: Access) -> AsyncIterator[tuple[
         writer = Writer(producer, settings)
         intake, hooks = Intake(registry, settings.wire, nobody), Hooks(registry, settings.wire, nobody)
         server = Server(Collector(access, intake, hooks, writer).app)
-        writer.start()
+        await writer.start()
         try:
             yield await server.listen(settings.collect_host, settings.collect_port), writer
         finally:

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.records import CHANNELS
 from streams import metrics
-from streams.kafka.batch_producer import BatchProducer
+from streams.kafka.batch_producer import BatchProducer, RecordTooLarge
 from streams.settings import Settings
 from streams.topology import DEAD_LETTERS, channel_topic
 
@@ -70,8 +70,10 @@ class Writer:
         """Largest size of a record of a topic: bytes of key and value together."""
         return await self._outputs[topic].room()
 
-    def start(self) -> None:
-        """Begin to send."""
+    async def start(self) -> None:
+        """Learn how large records may be, and begin to send. Raises KafkaError."""
+        for output in self._outputs.values():
+            await output.room()
         self._task = asyncio.create_task(self._run(), name="write")
 
     async def stop(self) -> None:
@@ -106,9 +108,9 @@ class Writer:
             began = time.perf_counter()
             try:
                 await self._send([part for parts, _ in group for part in parts])
-            except KafkaError as error:
+            except Exception as error:  # whatever it is, those that wait hear of it, and the next ones have their turn
                 if self.failing is None:
-                    log.warning("Kafka does not acknowledge: %r", error)
+                    log.warning("Kafka does not acknowledge: %s", type(error).__name__)
                 self.failing = type(error).__name__
                 for _, done in group:
                     if not done.done():
@@ -131,11 +133,11 @@ class Writer:
             keys, values = by_topic.setdefault(part.topic, ([], []))
             keys += part.keys
             values += part.values
-        errors: list[KafkaError] = []
+        errors: list[Exception] = []
         for topic, (keys, values) in by_topic.items():
             try:
                 await self._outputs[topic].send(keys, values)
-            except KafkaError as error:
+            except (KafkaError, RecordTooLarge) as error:
                 errors.append(error)
         for topic, (_, values) in by_topic.items():
             output = self._outputs[topic]

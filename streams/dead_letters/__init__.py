@@ -1,1 +1,1 @@
-"""Dead letters sent again: which, from where, and the memory of what was sent."""
+"""Replaying dead letters: which ones, their original records, and the record of what was replayed."""

@@ -1,4 +1,4 @@
-"""The records of dead letters that were cut or masked, whole, from where they were refused."""
+"""The whole records behind dead letters that were cut or masked, read from the topics where they were refused."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from streams.model.dead_letter import FILE, is_cut, is_masked, shows
 from streams.settings import Settings
 
 PATIENCE = 60.0
-"""Seconds that one record is waited for; a broker that has it gives it in milliseconds."""
+"""Seconds to wait for a record; a broker that has it answers in milliseconds."""
 UNREADABLE = "a batch that cannot be read"
 GONE = "cut, and not to be had any more from its topic"
 
 
 def batches_of(details: list[str]) -> list[bool]:
-    """Which letters, by their details, are of whole batches (streams.kafka.fetch)."""
+    """Matches the details of letters that stand for a whole batch (streams.kafka.fetch)."""
     return [detail.startswith("the records at offsets ") and " cannot be read: " in detail for detail in details]
 
 
 async def originals(settings: Settings, letters: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Letters of one topic, those that were cut or masked with the key and payload of their record.
+    """Letters of one topic; those that were cut or masked get their record's key and payload back.
 
-    letters: with topic, partition, offset, key, payload and detail. Returns those that can be sent, and how many
-    cannot, by why. One that was masked and not cut can be sent as it is, where the topic does not hold its record any
-    more. Raises aiokafka's errors where the broker does not answer.
+    letters: with topic, partition, offset, key, payload and detail. Returns those that can be sent, and the number of
+    the others by reason. One that was masked and not cut can be sent as it is if the topic no longer holds its record.
+    Raises aiokafka's errors where the broker does not answer.
     """
     left: dict[str, int] = {}
     unreadable = pl.Series(batches_of(letters["detail"].to_list()), dtype=pl.Boolean)

@@ -1,8 +1,8 @@
 """Which dead letters to send again. Pure: no Kafka, no ClickHouse, no clock.
 
 A record that is refused again becomes a new letter, with one attempt more, beside the old one. So of the letters with
-the same topic, key and payload only the one with most attempts counts, and what was sent once is not sent again: a
-record that succeeded leaves no other trace than that, and one that failed has a newer letter.
+the same topic, key and payload only the one with the most attempts counts. A letter that was replayed is not replayed
+again: either its record succeeded, or there is a newer letter.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ LETTERS: dict[str, pl.DataType] = {
     "bytes": pl.Int64(),
     "replayed": pl.Boolean(),
 }
-"""What is known of a letter without its payload. topic, partition, offset, epoch and payload_hash tell letters apart;
-content is a hash of key and payload; failed_at is in epoch milliseconds; bytes: of key and payload."""
+"""The columns of a letter, without its payload. topic, partition, offset, epoch and payload_hash identify a letter;
+content is a hash of key and payload; failed_at is in epoch milliseconds; bytes is the size of key and payload."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which letters are meant.
+    """A choice of letters.
 
     reasons, topics: of these only, or of any when empty. since_ms, until_ms: refused then or later, before then.
-    max_attempts: letters that were tried so often are given up. again: letters that were replayed before, too.
+    max_attempts: letters with this many attempts are left. again: includes letters that were replayed before.
     """
 
     reasons: Collection[str] = ()
@@ -57,7 +57,7 @@ class Choice:
 
 
 def judge(letters: pl.DataFrame, choice: Choice, inputs: Collection[str], max_bytes: int) -> pl.DataFrame:
-    """The letters that are meant, each record once, with what becomes of each in the column `fate`.
+    """The chosen letters, each record once; the column `fate` says whether a letter is to be sent, and if not, why.
 
     letters: as LETTERS. inputs: full names of the topics that records may be sent to. max_bytes: of key and payload
     of what can be sent. Ordered by topic, then by when they were refused.
@@ -92,7 +92,7 @@ def judge(letters: pl.DataFrame, choice: Choice, inputs: Collection[str], max_by
 
 
 def readable(lines: Sequence[bytes]) -> list[int]:
-    """Positions of those lines, once refused, that are events by now."""
+    """Positions of the refused lines that can be read as events now."""
     bad = {line.line for batch in parse([(0, lines)], FILE) for line in batch.bad}
     return [at for at, line in enumerate(lines) if at not in bad and line.strip()]
 
@@ -103,5 +103,5 @@ def events_of(lines: Sequence[bytes]) -> list[EventBatch]:
 
 
 def wait_for(sent: int, seconds: float, rate: float | None) -> float:
-    """Seconds to wait, after so many letters in so many seconds, to keep to a rate in letters a second."""
+    """Seconds to wait to keep to a rate (letters a second), after a number of letters in a number of seconds."""
     return 0.0 if rate is None else max(0.0, sent / rate - seconds)

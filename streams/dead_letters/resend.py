@@ -1,4 +1,4 @@
-"""Dead letters out of ClickHouse, back to where they came from, and the memory of which were sent."""
+"""Sends dead letters from ClickHouse back to the topics that they came from, and records which were sent."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from streams.sources.feeder import Feeder, producing
 from streams.topology import COMPACTED, TOPICS
 
 CHUNK = 500
-"""Letters that are fetched, sent and remembered at a time: broken off, a replay repeats so many at most."""
+"""Letters that are fetched, sent and recorded at a time: after an interruption at most this many are sent twice."""
 MAX_BYTES = REQUEST_BYTES - RECORD_OVERHEAD - 1024
-"""Of key and payload; what is left is for the header."""
+"""Largest size of key and payload, in bytes; the rest of a request is for headers."""
 NAME = ("topic", "partition", "offset", "epoch", "payload_hash")
-"""What tells letters apart, as in dead_letters_store."""
+"""The columns that identify a letter, as in dead_letters_store."""
 
 
 class Letters:
@@ -92,14 +92,14 @@ class Letters:
 
 @dataclass
 class Replayed:
-    """What became of the letters that were meant."""
+    """The result of a replay."""
 
     sent: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(topic, reason): letters sent, all acknowledged by the broker; of a dry run, that would be."""
     kept: Counter[str] = field(default_factory=Counter)
-    """Fate (see streams.dead_letters.replay): letters that were left where they are."""
+    """Fate (see streams.dead_letters.replay) -> number of letters that were not sent."""
     unreadable: int = 0
-    """Lines of files that still are no events."""
+    """Lines of files that still cannot be read as events."""
     beyond: int = 0
     """Letters beyond the limit; they were not looked at."""
 
@@ -118,7 +118,8 @@ class Sender:
         self._feeder = Feeder(producer, settings, registry_of(settings))
 
     async def original(self, letters: pl.DataFrame, done: Replayed) -> pl.DataFrame:
-        """Letters of one topic, those that were cut or masked as their records are; what cannot be had is counted."""
+        """Letters of one topic; those that were cut or masked are whole again. Those that cannot be are left out,
+        and counted."""
         whole, left = await originals(self._settings, letters)
         done.kept.update(left)
         large = (pl.col("payload").bin.size() + pl.col("key").bin.size().fill_null(0)) > MAX_BYTES
@@ -128,7 +129,8 @@ class Sender:
         return fitting
 
     async def send(self, letters: pl.DataFrame) -> None:
-        """Letters of one topic, with key and payload: records as they were, lines as the events that they are."""
+        """Letters of one topic, with key and payload: of records their own, of lines those of the event that the line
+        holds."""
         topic = letters["topic"][0]
         if topic.startswith(FILE):
             await self._feeder.feed(iter(events_of(letters["payload"].to_list())))
@@ -150,12 +152,12 @@ async def replay(
     dry_run: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> Replayed:
-    """Send the letters that are meant again.
+    """Send the chosen letters again.
 
     client: of clickhouse-connect, on the database. limit: letters to send at most. rate: letters a second, at most.
-    dry_run: only find out what would be sent; needs no broker. say: told how far it is.
-    Raises RihlaError, aiokafka's and clickhouse_connect's errors; what was sent by then is remembered but for the last
-    CHUNK, and sending a record twice is harmless.
+    dry_run: only find out what would be sent; needs no broker. say: called with sentences on the progress.
+    Raises RihlaError, aiokafka's and clickhouse_connect's errors; what was sent by then is recorded except for the last
+    CHUNK, and to send a record twice is harmless.
     """
     store = await asyncio.to_thread(Letters, client)
     inputs = {settings.topic(topic.name) for topic in TOPICS if topic.name not in COMPACTED}

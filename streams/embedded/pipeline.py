@@ -64,8 +64,9 @@ class Plan:
     data: the data folder. broker: "tansu", "kafka" or host:port. workers: processes of each of SCALED.
     http_port, broker_port: None takes the usual one where it is free, 0 any free one.
     max_restarts: how often in a row a worker may die before all is given up; None: no limit.
-    kinds: of the workers. collects: whether the collector runs, too; collect_port: as the other ports. serves,
-    serve_port: the same of Customer 360.
+    kinds: of the workers, in the order of streams.topology.
+    collects: whether the collector runs, too; collect_port: as the other ports.
+    serves, serve_port: the same of Customer 360.
     """
 
     data: Path
@@ -74,7 +75,7 @@ class Plan:
     http_port: int | None = 0
     broker_port: int | None = 0
     max_restarts: int | None = None
-    kinds: Sequence[str] = tuple(topology.WORKERS_BY_NAME)
+    kinds: Sequence[str] = topology.REQUIRED
     collect_port: int | None = 0
     collects: bool = False
     serve_port: int | None = 0

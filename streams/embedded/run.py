@@ -96,16 +96,17 @@ async def run_files(
     progress: Progress,
     say: Callable[[str], None],
     mapping: str | None = None,
+    source: str | None = None,
 ) -> Summary:
     """Start the pipeline, feed the files, wait until all is stored, stop.
 
-    adapter, mapping: how the files are read, as for `open_source`.
+    adapter, mapping, source: how the files are read, as for `open_source`.
 
     Raises SourceError for a file that cannot be read (before anything is started where it is missing), RihlaError and
     what the pipeline's parts raise.
     """
     began = time.monotonic()
-    sources = [open_source(file, adapter, mapping=mapping) for file in files]
+    sources = [open_source(file, adapter, mapping=mapping, source=source) for file in files]
     with TreeMemory() as memory:
         async with Pipeline(plan, "run", say, progress.restore) as pipeline:
             accounting = Accounting(pipeline.client, pipeline.settings, registry_of(pipeline.settings))

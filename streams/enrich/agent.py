@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -19,13 +18,15 @@ from streams.kafka.fetch import TRANSACTIONAL
 from streams.kafka.progress import Records
 from streams.kafka.transport import RecordBatch
 from streams.model import dead_letter
+from streams.model.control import LINK
 from streams.model.mask import masked
 from streams.model.normal import Nobody
 from streams.settings import Settings
 from streams.text.language import SCORED
-from streams.worker.batching import gather
-from streams.worker.io import Edge
+from streams.worker.agent import Agent, Grouping
+from streams.worker.io import WorkerIO
 from streams.worker.sift import Fault, sift
+from streams.worker.verdict import Refusal, Verdict
 
 BYTES_AT_ONCE = 16 << 20
 LINGER_SECONDS = 0.1
@@ -33,7 +34,7 @@ LINGER_SECONDS = 0.1
 READ_AHEAD = 16
 """Batches: a poll brings one of each channel and partition."""
 UNKNOWN = "unknown"
-"""Label of a text's language that could not be told, or that nobody scores."""
+"""Label of a text whose language was not recognised or has no scorer."""
 NO_TRANSACTIONS = (
     "a record of a transaction: the embedded broker cannot tell whether it was aborted. Use a producer without "
     "transactional.id, or --broker kafka"
@@ -45,82 +46,89 @@ log = logging.getLogger(__name__)
 
 
 class Work(NamedTuple):
-    """What became of some records."""
+    """Some records, enriched, and what is to be sent of them."""
 
     enriched: Enriched
     read: Mapping[str, Records]
     """The records, by channel."""
     links: list[tuple[Pair, int]]
-    """Those that have to be sent."""
+    """Links that were not sent before, each with the time of its earliest event."""
     encoded: list[bytes]
-    """They, encoded."""
+    """Their records."""
 
 
-def create(app: Any, settings: Settings) -> Edge:
+def create(app: Any, settings: Settings) -> WorkerIO:
     """Register the agent with the app."""
-    edge = Edge(app, settings, "enrich")
-    results = {"language": (*SCORED, UNKNOWN), "result": ("scored", "null")}
-    edge.count_from_zero({"channel": CHANNELS, **results})
-    enricher = Enricher(edge.registry, settings.wire, edge.erased, Nobody(settings.nobody_values))
-    sent = SentLinks(LINKS_REMEMBERED)
-    channels = {settings.topic(topology.channel_topic(channel)): channel for channel in CHANNELS}
+    io = WorkerIO(app, settings, "enrich")
+    agent = EnrichAgent(io)
+    agent.register("enrich", list(agent.channels))
+    return io
 
-    def work(read: Mapping[str, Records], now: int, room: int) -> Work:
-        """What becomes of some records, encoded; where it raises, nothing has been changed by it.
 
-        room: bytes that key and value of an interaction may have together.
+class EnrichAgent(Agent):
+    """Events of the channels into interactions and links. Its only state is a cache of the links that it has sent."""
+
+    def __init__(self, io: WorkerIO) -> None:
+        settings = io.settings
+        super().__init__(io, Grouping(settings.max_poll_records, BYTES_AT_ONCE, LINGER_SECONDS, READ_AHEAD))
+        io.count_from_zero(
+            {"channel": CHANNELS, "language": (*SCORED, UNKNOWN), "result": ("scored", "null")},
+        )
+        self.channels = {settings.topic(topology.channel_topic(channel)): channel for channel in CHANNELS}
+        """By full name of the topic."""
+        self._enricher = Enricher(io.registry, settings.wire, io.erased, Nobody(settings.nobody_values))
+        self._sent = SentLinks(LINKS_REMEMBERED)
+
+    async def handle(self, batches: list[RecordBatch]) -> Verdict:
+        """Interactions and links are acknowledged when it returns."""
+        io, now, read = self.io, now_ms(), dict[str, Records]()
+        for topic, channel in self.channels.items():
+            records = Records(batch for batch in batches if batch.topic == topic)
+            if records:
+                read[channel] = records
+        room = await io.room("interactions")
+        sifted = sift(sum(map(len, read.values())), lambda some: self._work(_between(read, some), now, room))
+        verdict = Verdict()
+        for at, error in sifted.faults:
+            for one in _between(read, range(at, at + 1)).values():
+                verdict.refused += io.unprocessable("enrich", one, [Fault(0, error)])
+        for _, (enriched, some, _, _) in sifted.done:
+            verdict.refused += _refused(enriched, some)
+            verdict.accepted += len(enriched.values)
+            verdict.erased += enriched.erased
+        await io.refuse(verdict.refused)
+        since = min(batch.since for batch in batches)
+        for _, (enriched, _, links, encoded) in sifted.done:
+            if enriched.values:
+                await io.send("interactions", enriched.subjects, enriched.values, since)
+            if links:
+                await io.send("links", [subject for (subject, _), _ in links], encoded, since)
+        await io.flush()
+        for _, (enriched, *_) in sifted.done:
+            _count(enriched)
+        return verdict
+
+    def _work(self, read: Mapping[str, Records], now: int, room: int) -> Work:
+        """Enrich some records and encode their links. Where it raises, it has changed nothing.
+
+        now: the worker's clock, epoch ms. room: bytes that key and value of an interaction may have together.
         """
         values = {channel: _plain(records) for channel, records in read.items()}
-        enriched = enricher.enrich(values, now)
+        enriched = self._enricher.enrich(values, now)
         if large := larger_than(room, enriched.subjects, enriched.values):
             details = {enriched.rows[row]: too_long("interactions", enriched.values[row], room) for row in large}
-            enriched = enricher.enrich(_without(values, details), now)
+            enriched = self._enricher.enrich(_without(values, details), now)
             enriched.refused = [
                 (at, dead_letter.TOO_LONG, details[at]) if at in details else (at, reason, detail)
                 for at, reason, detail in enriched.refused
             ]
-        links = sent.new(enriched.links)
+        links = self._sent.new(enriched.links)
         try:
-            rows = [(subject.decode(), identifier.decode(), at) for (subject, identifier), at in links]
-            return Work(enriched, read, links, edge.encode("link", rows) if rows else [])
+            rows = [(subject.decode(), identifier.decode(), at, LINK) for (subject, identifier), at in links]
+            return Work(enriched, read, links, self.io.encode("link", rows) if rows else [])
         except BaseException:
-            sent.forget(links)
+            self._sent.forget(links)
             raise
-
-    async def handle(batches: list[RecordBatch]) -> None:
-        began, now = time.perf_counter(), now_ms()
-        read: dict[str, Records] = {}
-        for topic, channel in channels.items():
-            records = Records(batch for batch in batches if batch.topic == topic)
-            if records:
-                read[channel] = records
-        room = await edge.room("interactions")
-        sifted = sift(sum(map(len, read.values())), lambda some: work(_between(read, some), now, room))
-        await edge.refuse(
-            refusal
-            for at, error in sifted.faults
-            for one in _between(read, range(at, at + 1)).values()
-            for refusal in edge.unprocessable("enrich", one, [Fault(0, error)])
-        )
-        since = min(batch.since for batch in batches)
-        for _, (enriched, some, links, encoded) in sifted.done:
-            await edge.refuse(_refused(enriched, some))
-            if enriched.values:
-                await edge.send("interactions", enriched.subjects, enriched.values, since)
-            if links:
-                await edge.send("links", [subject for (subject, _), _ in links], encoded, since)
-        await edge.flush()
-        for _, (enriched, *_) in sifted.done:
-            _count(enriched)
-        edge.observe(batches, time.perf_counter() - began)
-
-    topic = app.topic(*channels, key_serializer="raw", value_serializer="raw")
-
-    @app.agent(topic)  # type: ignore[untyped-decorator]  # Faust is untyped
-    async def enrich(stream: Any) -> None:
-        await gather(stream, handle, settings.max_poll_records, BYTES_AT_ONCE, LINGER_SECONDS, READ_AHEAD)
-
-    return edge
 
 
 def _between(read: Mapping[str, Records], some: range) -> dict[str, Records]:
@@ -155,8 +163,8 @@ def _plain(records: Records) -> list[bytes | None]:
     return [None if _is_transactional(records, at) else value for at, value in enumerate(records.values)]
 
 
-def _refused(enriched: Enriched, read: Mapping[str, Records]) -> Iterator[tuple[Records, int, str, str]]:
-    """The record of each event that was refused, with its position among those of its channel, reason and detail."""
+def _refused(enriched: Enriched, read: Mapping[str, Records]) -> Iterator[Refusal]:
+    """The refusals of events, each with the record of its channel's topic."""
     for position, reason, detail in enriched.refused:
         at = position
         for records in read.values():
@@ -167,7 +175,7 @@ def _refused(enriched: Enriched, read: Mapping[str, Records]) -> Iterator[tuple[
                     records.shown[at] = None if key is None else masked(key, secrets), payload
                 if _is_transactional(records, at):
                     reason, detail = dead_letter.TRANSACTIONAL, NO_TRANSACTIONS
-                yield records, at, reason, detail
+                yield Refusal(records, at, reason, detail)
                 break
             at -= len(records)
 

@@ -1,6 +1,9 @@
 """Whether identifiers and short fields may stay as they are written: from their octets, cheap where compiled.
 
 Nearly all may. Of the others nothing is said here but that they have to be looked at (streams.enrich.clean).
+
+What a short field says, it mostly says again: hotels, agents, dates. Those that scrubbing left as they are once are
+remembered by their very octets, since to scrub a text takes ten times as long as to look it up.
 """
 
 from __future__ import annotations
@@ -9,6 +12,8 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from schemas.spans import Text
+from streams.enrich.clean import scrub_attribute
 from streams.model.identifiers import kind_of
 from streams.model.normal import CLEAR_KINDS, HASHED, Nobody, in_clear, normal, normal_pair, shows
 from streams.text.scrub import scrub_text
@@ -17,8 +22,13 @@ _PLAIN: Final = 0
 _HASH: Final = 1
 _STRANGE: Final = 2
 _KINDS_REMEMBERED: Final = 1000
+_TEXTS_REMEMBERED: Final = 20_000
+_LONGEST_REMEMBERED: Final = 64
+"""Octets. With what Python keeps for each, all that is remembered is below 4 MB."""
 _HASH_SIZE: Final = 64
 _UUID_SIZE: Final = 36
+_DIGITS_OF_A_CODE: Final = 3
+"""Fewer are not even the code of a card."""
 _FEW_DIGITS: Final = 5
 """So many digits in a field of few letters are no number of a person's."""
 
@@ -34,6 +44,8 @@ class Names:
         self._digits_in_words = any(any(48 <= octet <= 57 for octet in word) for word in spelt)
         self._hashes = frozenset(one.encode() for one in nobody.hashes)
         self._kinds: dict[bytes, int] = {}
+        self._texts: set[bytes] = set()
+        self._attributes: set[bytes] = set()
 
     def fits(self, data: bytes, kind_start: i64, kind_end: i64, start: i64, end: i64) -> bool:
         """Whether an identifier is normal, somebody's, and not in clear. Raises UnicodeDecodeError."""
@@ -53,6 +65,48 @@ class Names:
             return True
         reference = data[start:end].decode()
         return normal(reference) == reference and reference not in self.nobody and not shows(reference)
+
+    def is_harmless(self, data: bytes, start: i64, end: i64) -> bool:
+        """Whether a short field has nothing that scrubbing would change. Raises UnicodeDecodeError."""
+        digits: i64 = 0
+        letters: i64 = 0
+        place = start
+        while place < end:
+            octet: i64 = data[place]
+            place += 1
+            if 97 <= octet <= 122 or 65 <= octet <= 90:
+                letters += 1
+            elif 48 <= octet <= 57:
+                digits += 1
+            elif octet != 45 and octet != 46 and octet != 95:  # - . _
+                break
+        else:
+            if digits < _DIGITS_OF_A_CODE or (digits <= _FEW_DIGITS and letters < 3):
+                return True
+        octets = data[start:end]
+        if octets in self._texts:
+            return True
+        text = octets.decode()
+        if scrub_text(text) != text:
+            return False
+        _remember(self._texts, octets)
+        return True
+
+    def is_harmless_attribute(self, data: bytes, key: Text, content: Text) -> bool:
+        """Whether scrubbing would leave an attribute as it is; its key stands right before its content.
+
+        Raises UnicodeDecodeError.
+        """
+        if _is_wordy(data, content.start, content.end) and self.is_harmless(data, key.start, key.end):
+            return True
+        octets = data[key.begin : content.end]  # with the length of either: of no other pair
+        if octets in self._attributes:
+            return True
+        pair = data[key.start : key.end].decode(), data[content.start : content.end].decode()
+        if scrub_attribute(*pair) != pair:
+            return False
+        _remember(self._attributes, octets)
+        return True
 
     def _learn(self, kind: bytes) -> int:
         text = kind.decode()
@@ -105,28 +159,15 @@ class Names:
         return True
 
 
-def is_harmless(data: bytes, start: i64, end: i64) -> bool:
-    """Whether a short field has nothing that scrubbing would change. Raises UnicodeDecodeError."""
-    digits: i64 = 0
-    letters: i64 = 0
-    place = start
-    while place < end:
-        octet: i64 = data[place]
-        place += 1
-        if 48 <= octet <= 57:
-            digits += 1
-        elif 97 <= octet <= 122 or 65 <= octet <= 90:
-            letters += 1
-        elif octet != 45 and octet != 46 and octet != 95:  # - . _
-            break
-    else:
-        if not digits or (digits <= _FEW_DIGITS and letters < 3):
-            return True
-    text = data[start:end].decode()
-    return scrub_text(text) == text
+def _remember(harmless: set[bytes], octets: bytes) -> None:
+    if len(octets) > _LONGEST_REMEMBERED:
+        return
+    if len(harmless) >= _TEXTS_REMEMBERED:
+        harmless.clear()  # what comes again is soon back
+    harmless.add(octets)
 
 
-def is_wordy(data: bytes, start: i64, end: i64) -> bool:
+def _is_wordy(data: bytes, start: i64, end: i64) -> bool:
     """Whether there are only letters, - and _, and at most two digits: no number, whatever is said of it."""
     digits: i64 = 0
     place = start

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from schemas.rowwise import Rows
+from schemas.row_writer import RowWriter
 
 SURVEY_WEIGHT: Final = 1.0
 TEXT_WEIGHT: Final = 0.6
@@ -29,7 +29,7 @@ class Opinions:
 
     def __init__(self, fields: Sequence[dict[str, Any]]) -> None:
         """`fields` are those of the schema of interactions, without references."""
-        self._rows = Rows([field for field in fields if field["name"] in FIELDS])
+        self._rows = RowWriter([field for field in fields if field["name"] in FIELDS])
 
     def write(
         self,
@@ -53,10 +53,7 @@ class Opinions:
         return self._encoded((language, rounded(score), source, weight, conflict, aspects))
 
     def _encoded(self, row: tuple[Any, ...]) -> bytes:
-        encoded = self._rows.write([row], b"")
-        if encoded is None:
-            raise ValueError(f"no opinion: {row}")
-        return encoded[0]
+        return self._rows.write([row])[0]
 
 
 def survey_score(instrument: str, x: float) -> float | None:

@@ -16,9 +16,9 @@ from mypy_extensions import i64
 from schemas import records
 from schemas.numbers import UnfitError, varint
 from schemas.spans import Array, Double, Enum, Long, Nullable, Record, Span, Text, record
-from streams.enrich.clean import FORMED, scrub_attribute
+from streams.enrich.clean import FORMED
 from streams.enrich.enriched import Enriched
-from streams.enrich.names import Names, is_harmless, is_wordy
+from streams.enrich.names import Names
 from streams.enrich.score import FIELDS, Aspects, Opinions, survey_score
 from streams.enrich.validate import (
     DAY_MS,
@@ -45,6 +45,7 @@ class Touchpoints:
         self.opinions = Opinions(records.inlined("interaction")["fields"])
         self._places: dict[bytes, int] = {touchpoint.name.encode(): place for place, touchpoint in enumerate(known)}
         self.unknown = len(known)
+        self.harmless: list[bool] = [scrub_text(touchpoint.name) == touchpoint.name for touchpoint in known] + [False]
         # all unknown touchpoints share the last place
         self.priors: list[float | None] = [touchpoint.prior for touchpoint in known] + [None]
         self.about: list[Aspects] = [[(t.aspect, t.prior)] if t.aspect else [] for t in known] + [[]]
@@ -93,7 +94,9 @@ class Direct:
         self._text = cast(Nullable, fields["text"])
         self._words = cast(Text, self._text.of)
         self._money = cast(Nullable, fields["money"])
-        self._free = [span for name, span in fields.items() if name not in FORMED and _is_text(span)]
+        free = [span for name, span in fields.items() if name not in FORMED and _is_text(span)]
+        self._free = [span for span in free if isinstance(span, Text) and span is not self._touchpoint]
+        self._free_or_null = [(span, cast(Text, span.of)) for span in free if isinstance(span, Nullable)]
         self._attributes = cast(Array, fields["attributes"])
         attribute = cast(Record, self._attributes.items)
         self._key = cast(Text, attribute.fields["key"])
@@ -137,7 +140,11 @@ class Direct:
 
     def _take(self, data: bytes, at: i64, latest: i64, enriched: Enriched) -> bool:
         """Splice the event at a place. False: it is left to others."""
-        if self._event.find(data, at) != len(data) or not self._is_fit(data, latest) or not self._is_harmless(data):
+        if self._event.find(data, at) != len(data) or not self._is_fit(data, latest):
+            return False
+        touchpoints = self._touchpoints
+        place = touchpoints.place(data[self._touchpoint.start : self._touchpoint.end])
+        if not self._is_harmless(data, place):
             return False
         survey: float | None = None
         if self._survey.there:
@@ -157,8 +164,6 @@ class Direct:
         if not subject:
             return False
 
-        touchpoints = self._touchpoints
-        place = touchpoints.place(data[self._touchpoint.start : self._touchpoint.end])
         if place == touchpoints.unknown:
             enriched.unknown += 1
         event_id = self._event_id
@@ -202,25 +207,31 @@ class Direct:
             and not (self._is_rated and self._ratings.count and not self._are_ratings(data))
         )
 
-    def _is_harmless(self, data: bytes) -> bool:
+    def _is_harmless(self, data: bytes, place: int) -> bool:
         """Whether no text holds personal data to scrub; the customer's own words, which are scrubbed anyway, aside."""
-        for span in self._free:
-            text = cast(Text, span.of if isinstance(span, Nullable) else span)
-            if (text is span or cast(Nullable, span).there) and not is_harmless(data, text.start, text.end):
+        known = self._known
+        touchpoint = self._touchpoint
+        if not self._touchpoints.harmless[place] and not known.is_harmless(data, touchpoint.start, touchpoint.end):
+            return False
+        for text in self._free:
+            if not known.is_harmless(data, text.start, text.end):
+                return False
+        for nullable, text in self._free_or_null:
+            if nullable.there and not known.is_harmless(data, text.start, text.end):
                 return False
         if self._attributes.count:
             at = self._attributes.start
             key, content = self._key, self._content
             for _ in range(self._attributes.count):
                 at = self._attributes.items.find(data, at)
-                if not _is_harmless_attribute(data, key, content):
+                if not known.is_harmless_attribute(data, key, content):
                     return False
         for listed, texts in self._lists:
             at = listed.start
             for _ in range(listed.count):
                 at = listed.items.find(data, at)
                 for text in texts:
-                    if not is_harmless(data, text.start, text.end):
+                    if not known.is_harmless(data, text.start, text.end):
                         return False
         return True
 
@@ -336,14 +347,6 @@ def _texts(listed: Array) -> list[Text]:
     """The texts of an array's records."""
     record = listed.items
     return [span for span in record.fields.values() if isinstance(span, Text)] if isinstance(record, Record) else []
-
-
-def _is_harmless_attribute(data: bytes, key: Text, content: Text) -> bool:
-    """Whether scrubbing would leave an attribute as it is."""
-    if is_harmless(data, key.start, key.end) and is_wordy(data, content.start, content.end):
-        return True
-    pair = data[key.start : key.end].decode(), data[content.start : content.end].decode()
-    return scrub_attribute(*pair) == pair
 
 
 def _note(links: dict[tuple[bytes, bytes], int], subject: bytes, identifier: bytes, at: i64) -> None:

@@ -1,8 +1,7 @@
-"""The set of erased people, as every worker holds it, and the records that it refuses. Pure.
+"""The erasures that a worker knows, and which events they make it refuse. Pure.
 
-An event is refused when the identifier that it would be stored under, its subject, was erased. Where another one of its
-identifiers was, that one is taken out and the event goes on: it is somebody else's. Nothing else is looked at while
-nobody was erased.
+An event is refused when the identifier that it would be stored under, its subject, was erased. If another of its
+identifiers was erased, that one is removed and the event goes on, because it is somebody else's.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class Erasure(NamedTuple):
 
 
 class OtherKeyError(RihlaError):
-    """Erasures were made with a key that this worker does not have: it cannot tell whom to refuse."""
+    """Erasures were made with a key that this worker does not have, so it cannot recognise erased people."""
 
 
 class Erased:
@@ -92,8 +91,8 @@ class Erased:
         """The events of a batch that are not refused.
 
         frame: events with ids, booking_ref and occurred_at, of any channel.
-        Returns the events that may, without the identifiers that may not, and row by row which they are; None when all
-        of it may go on as it is.
+        Returns the events that are accepted, without erased identifiers, and row by row whether it is one of them; None
+        if all are accepted as they are.
         """
         if not self._until or frame.height == 0:
             return None

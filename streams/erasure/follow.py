@@ -1,5 +1,5 @@
-"""Every worker reads all erasures before its first record, and each new one within moments. No group shares this topic:
-each worker reads the whole of it."""
+"""Follows the topic of erasures: a worker reads all of them before its first record, and each new one within moments.
+Every process reads the whole topic, without a consumer group."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streams import metrics
 from streams.erasure.erased import Erased, Erasure
 from streams.kafka import clients
 from streams.kafka.fetch import hand_out_columns
-from streams.kafka.record_batch import Columns
+from streams.kafka.record_batch import RecordColumns
 from streams.settings import Settings
 
 TOPIC = "erasures"
@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 
 
 class Follower:
-    """Keeps `erased` up to date. A service beside a worker's app: `start` returns once all there is has been read.
+    """Keeps `erased` up to date. A service beside a worker's app: `start` returns once all erasures have been read.
 
-    failed: called once, with the error, when it cannot go on: a worker that does not know whom to refuse must stop.
+    failed: called once, with the error, when it cannot go on: a worker that does not know the erasures must stop.
     """
 
     def __init__(
@@ -43,7 +43,8 @@ class Follower:
         self._following: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Read what is there, then go on in the background. Raises OtherKeyError, KafkaError."""
+        """Read all erasures that are there, then follow new ones in the background. Raises OtherKeyError,
+        KafkaError."""
         partition = TopicPartition(self._settings.topic(TOPIC), 0)
         self._consumer = clients.consumer(self._settings, group_id=None, enable_auto_commit=False)
         await self._consumer.start()
@@ -75,7 +76,7 @@ class Follower:
             await self._failed(exc)
 
     async def _take(self, consumer: AIOKafkaConsumer) -> None:
-        found: dict[TopicPartition, Columns] = await consumer.getmany(timeout_ms=WAIT_MS)
+        found: dict[TopicPartition, RecordColumns] = await consumer.getmany(timeout_ms=WAIT_MS)
         for tp, records in found.items():
             decoded = self._decoder.decode(records.values)
             for position, detail in decoded.errors:

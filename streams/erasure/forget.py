@@ -1,15 +1,15 @@
-"""Erasing one person, step by step, from a pipeline that goes on working.
+"""Erasing one person, step by step, while the pipeline goes on working.
 
 1. **refuse**: fingerprints of all names go to the receipt and to the topic that every worker follows.
-2. **settle**: every worker has passed what was on its way by then. Now ClickHouse knows all there is of the person; a
-   name that came to light only now is taken in, and the two steps are done again.
-3. **forget**: identity forgets the names and publishes what that changes for others; when that has arrived everywhere,
-   stitch forgets the states.
-4. **bury**: compacted topics are told that the keys are gone.
-5. **delete** in ClickHouse, then search every table for what may remain.
-6. **trim** the topics that only our own workers read, and say what is kept elsewhere, and for how long.
+2. **settle**: wait until every worker has handled what was written before. Then ClickHouse knows everything about the
+   person. If that shows another name of theirs, both steps are done again with it.
+3. **forget**: identity forgets the names and publishes what that changes for others; when every worker has handled
+   that, stitch forgets the states.
+4. **bury**: write tombstones for the person's keys to compacted topics. 5. **delete** the rows in ClickHouse, then
+search every table for what may remain. 6. **trim** the topics that only our own workers read, and report what other
+topics keep, and for how long.
 
-Broken off anywhere, it can be done again: every step does no harm when repeated.
+It may be interrupted anywhere and run again: every step is harmless when repeated.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from streams import topology
 from streams.erasure.person import Person, find, widened
 from streams.erasure.receipt import ANEW, Receipt
 from streams.erasure.store import Store
-from streams.erasure.topics import DELETABLE, INTERNAL, KEPT_BY_KEY, Kept, Topics
+from streams.erasure.topics import DELETABLE, INTERNAL, Kept, Topics
 from streams.errors import RihlaError
 from streams.kafka import clients
 from streams.kafka.acl_check import require
@@ -33,9 +33,11 @@ from streams.kafka.observer import Observer
 from streams.registries import registry_of
 from streams.settings import Settings
 from streams.sources.feeder import producing
+from streams.topology import ABOUT_PEOPLE
 
 TELL_SECONDS = 3.0
-"""Seconds that workers get to read a new erasure: they follow the topic all the time, and a batch takes less."""
+"""Seconds that workers are given to read a new erasure. They follow its topic, and a batch takes less time than
+this."""
 STALL_SECONDS = 120.0
 LOOK_SECONDS = 0.3
 _ROUNDS = 5
@@ -55,7 +57,7 @@ class Outcome:
 
 
 def forget_stored(client: Any, identifier: str, receipt: Receipt, key: bytes, say: Say) -> Outcome:
-    """Erase from ClickHouse alone: for an embedded pipeline that is not running, whose only memory that is.
+    """Erase from ClickHouse only: for an embedded pipeline that is not running, which keeps nothing elsewhere.
 
     client: of clickhouse-connect, on the database. Raises RihlaError when nobody is known by the identifier.
     """
@@ -115,20 +117,20 @@ async def forget(
             await asyncio.to_thread(_conclude, client, receipt)
             if receipt.later_events == ANEW:
                 await topics.announce(receipt.erasures)
-            if settings.embedded:  # a broker that forgets everything when it stops, and nothing before
+            if settings.embedded:  # the embedded broker keeps records until it stops, and deletes none
                 return Outcome(receipt, [Kept("every topic", "until the embedded broker stops")])
             trimmed = DELETABLE if delete_records else INTERNAL
             not_deleted = await topics.delete_records(trimmed)
             left = [
                 topic for topic in DELETABLE if topic not in trimmed or settings.topic(topic) in _names(not_deleted)
             ]
-            return Outcome(receipt, await topics.kept([*left, *KEPT_BY_KEY]), not_deleted)
+            return Outcome(receipt, await topics.kept([*left, *ABOUT_PEOPLE]), not_deleted)
         finally:
             await admin.close()
 
 
 async def settle(observer: Observer, settings: Settings, say: Say) -> None:
-    """Return once every worker has passed all that had been written when its turn came. Raises RihlaError."""
+    """Return once every worker has handled everything written before this call. Raises RihlaError."""
     for worker in topology.flow():
         await observer.look()
         topics = map(settings.topic, topology.WORKERS_BY_NAME[worker].reads)
@@ -147,7 +149,7 @@ async def settle(observer: Observer, settings: Settings, say: Say) -> None:
 
 
 def _behind(observer: Observer, worker: str, ends: Mapping[str, Mapping[int, int]]) -> int:
-    """How many records a worker has to go to these offsets."""
+    """How many records a worker still has to handle to reach these offsets."""
     return sum(
         max(
             end - max(observer.ledger.done(worker, topic).get(partition, 0), observer.ledger.begin(topic, partition)), 0

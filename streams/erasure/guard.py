@@ -14,13 +14,13 @@ import polars as pl
 from schemas.decode import Decoded
 from schemas.records import CHANNELS
 from streams.erasure.erased import Erased
-from streams.model.control import ERASE
+from streams.model.control import ERASE, erasures, part_kind
 from streams.topology import TOPICS
 
 COMPACTED = frozenset(topic.record for topic in TOPICS if topic.record and topic.compacted)
 """Schemas of compacted topics: a record without a value there is a tombstone, and no decoding error."""
 
-_OWNED = ("journey", "customer", "case", "alert", "move")
+_OWNED = ("journey", "customer", "case", "alert", "move", "delivery", "redelivery")
 """Schemas of records that belong to a customer_id. They have no time that tells the history before an erasure from the
 one after it, so they are refused only if the customer's events are refused for ever."""
 
@@ -61,12 +61,13 @@ def _refused(record: str, decoded: Decoded, keys: Sequence[bytes | None], erased
     if record == "link":
         at = frame["occurred_at"]
         named = erased.refused(frame["subject"], at) | erased.refused(frame["identifier"], at)
-        return named & (at != ERASE)
+        return named & ~erasures(frame)
     if record == "identity":
         return _each(frame.select(pl.format("{}:{}", "kind", "value")).to_series(), erased.for_ever)
     if record == "part":
         named = _each(frame["target"], erased.for_ever) | _each(frame["part"], erased.for_ever)
-        return named & (frame["version"] != ERASE)
+        asked = [part_kind(*one) == ERASE for one in frame.select("kind", "version").iter_rows()]
+        return named & ~pl.Series(asked, dtype=pl.Boolean)
     if record in _OWNED:
         return _each(frame["customer_id"], erased.customer_for_ever)
     return pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)

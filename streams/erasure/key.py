@@ -1,4 +1,4 @@
-"""The secret key of fingerprints: without it, nobody can tell from a fingerprint whose it is, not even by trying names.
+"""The secret key of fingerprints. Without it, nobody can match a fingerprint with a name, not even by trying names.
 
 It is no field of Settings, since those are logged and published for other commands. Where there is no variable, an
 embedded pipeline keeps a key of its own in its data folder.
@@ -26,7 +26,7 @@ _SIZE = 16
 def from_environment(environment: Mapping[str, str] | None = None) -> bytes | None:
     """The key of RIHLA_ERASURE_KEY, or of the file that RIHLA_ERASURE_KEY_FILE names; None where neither is set.
 
-    Raises RihlaError when it is too short to be one, or the file cannot be read.
+    Raises RihlaError when it is too short, or the file cannot be read.
     """
     text = secret(VARIABLE, environment)
     if not text:

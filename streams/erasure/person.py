@@ -20,20 +20,20 @@ class Person:
 
     @property
     def customer_ids(self) -> frozenset[str]:
-        """Under which the person is stored, or was before identifiers were joined."""
+        """The customer_ids under which the person is stored, or was before identifiers were joined."""
         return frozenset(customer_id(name) for name in self.names)
 
     @property
     def kinds(self) -> dict[str, int]:
-        """How many names of each kind."""
+        """Number of names by kind."""
         return dict(sorted(Counter(map(kind_of, self.names)).items()))
 
 
 def find(client: Any, identifier: str) -> Person:
     """The person of a customer_id or of `kind:value`.
 
-    client: of clickhouse-connect, on the database of the tables. Shared identifiers are nobody's; one that is named
-    itself is taken alone. Raises RihlaError when nothing is stored under the name.
+    client: of clickhouse-connect, on the database of the tables. Shared identifiers belong to nobody; if one is given
+    itself, it is erased without any others. Raises RihlaError when nothing is stored under the name.
     """
     candidates = []
     for spelt in dict.fromkeys((identifier, normal_identifier(identifier))):  # old events may have the first
@@ -52,7 +52,8 @@ def find(client: Any, identifier: str) -> Person:
 
 
 def widened(client: Any, names: Iterable[str]) -> Person:
-    """The person of some of their names: all that identity joins to them, and the bookings that are theirs alone."""
+    """The person of some of their names: all that identity joins to them, and the bookings in which nobody else has a
+    part."""
     known = {name for name in names if kind_of(name) != BOOKING_REF or _is_own_root(client, name)}
     joined = _strings(
         client,
@@ -84,7 +85,7 @@ def widened(client: Any, names: Iterable[str]) -> Person:
 
 
 def _is_own_root(client: Any, booking: str) -> bool:
-    """Whether a booking that nobody named belongs to nobody, and so is a customer of its own."""
+    """Whether a booking belongs to no identifier, and so is a customer of its own."""
     return booking in _strings(
         client,
         "SELECT root FROM identities_store FINAL WHERE identifier = {name:String} AND root = identifier",

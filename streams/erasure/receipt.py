@@ -1,4 +1,4 @@
-"""The receipt of an erasure: what ClickHouse keeps of it, and from which the set of those erased can be made again."""
+"""The receipt of an erasure: what ClickHouse keeps of it, and from which the set of erasures can be rebuilt."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Receipt:
     refused_until: datetime | None = None
 
     def name(self, person: Person, key: bytes) -> None:
-        """Take in whom it is about, as fingerprints."""
+        """Add the fingerprints of the person's names."""
         self.kinds, self.key_id = person.kinds, key_id(key)
         self.fingerprints = sorted(fingerprint(name, key) for name in person.names)
 
@@ -61,7 +61,7 @@ class Receipt:
         return [Erasure(one, self.key_id, until) for one in self.fingerprints]
 
     def write(self, client: Any) -> None:
-        """Store it as it is now, over what was written of it before."""
+        """Store it as it is now; it replaces what was written of it before."""
         row = [getattr(self, name) for name in _COLUMNS[:-1]] + [time.time_ns() // 1_000_000]
         client.insert("erasures_store", [row], column_names=list(_COLUMNS))
 

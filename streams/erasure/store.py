@@ -1,4 +1,4 @@
-"""Erasing from ClickHouse, whatever tables there are: by the columns that say whose a row is.
+"""Erasing from ClickHouse, in every table that there is: by the columns that say whose a row is.
 
 The server keeps statements that change data (in system.mutations and in its query log), so they hold no names: rows are
 matched by salted hashes, with a new salt for each erasure. Names are only ever sent as parameters.
@@ -45,6 +45,11 @@ class Store:
             "journeys": self._strings(f"SELECT DISTINCT journey_id FROM journeys_store {where}", customers),
             "cases": self._strings(
                 f"SELECT DISTINCT concat(customer_id, '/', case_id) FROM cases_store {where}", customers
+            ),
+            "deliveries": self._strings(
+                "SELECT DISTINCT concat(target, '/', kind, '/', thing_id, '/', toString(thing_version)) "
+                f"FROM deliveries_store {where}",
+                customers,
             ),
             "customers": sorted(person.customer_ids),
             "identities": sorted(person.names),

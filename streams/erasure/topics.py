@@ -18,19 +18,17 @@ from streams import topology
 from streams.erasure.erased import Erasure
 from streams.erasure.follow import TOPIC
 from streams.kafka.batch_producer import BatchProducer
-from streams.model.control import ERASE
+from streams.model.control import LINK, erase_link, erase_part
 from streams.settings import Settings
 
 DELETABLE = tuple(topic.name for topic in topology.TOPICS if not topic.compacted)
 """Topics whose records can be deleted."""
-KEPT_BY_KEY = tuple(
-    name
-    for name in topology.COMPACTED
-    if name not in (topology.ERASURES, topology.SCHEMAS, *topology.MASTER_TOPICS)  # which name nobody
+INTERNAL = tuple(
+    topic.name
+    for topic in topology.TOPICS
+    if topic.name in DELETABLE and topic.name not in topology.CHANNEL_TOPICS and not topic.stored
 )
-"""Topics that keep the latest record of a key: an erasure writes tombstones to them."""
-INTERNAL = ("links", "parts", "recalls")
-"""Those that nobody but our own workers reads."""
+"""Those of the deletable topics that nobody but our own workers reads."""
 _HOUR = 3_600_000
 
 
@@ -46,7 +44,8 @@ async def announce(producer: Any, settings: Settings, registry: Registry, erasur
     keys = [one.fingerprint.encode() for one in erasures]
     values = _encoded(settings, registry, "erasure", erasures)
     output = BatchProducer(producer, settings.topic(TOPIC))
-    for key, value in zip(keys, values, strict=True):  # one by one, so that the embedded broker tells the end rightly
+    # One by one, because the embedded broker reports a wrong end offset after larger batches.
+    for key, value in zip(keys, values, strict=True):
         await output.send([key], [value], None, [0])
         await output.flush()
 
@@ -72,12 +71,12 @@ class Topics:
 
     async def erase_links(self, names: Collection[str], around: Sequence[tuple[str, str, int]]) -> None:
         """Send identity an erase message for each identifier, then the links that remain around them."""
-        rows = [*((name, name, ERASE) for name in sorted(names)), *around]
+        rows = [*map(erase_link, sorted(names)), *((*link, LINK) for link in around)]
         await self._tell("link", "links", rows, 1)
 
     async def erase_states(self, names: Collection[str]) -> None:
         """Send an erase message for each subject to every partition of stitch, as other states may name it."""
-        rows = [(name, name, ERASE, None) for name in sorted(names)]
+        rows = [*map(erase_part, sorted(names))]
         await self._tell("part", "parts", rows, await self._partitions("parts"))
 
     async def _tell(self, record: str, topic: str, rows: Sequence[tuple[Any, ...]], partitions: int) -> None:
@@ -118,7 +117,7 @@ class Topics:
         return refused
 
     async def kept(self, topics: Iterable[str]) -> list[Kept]:
-        """How long topics keep what is in them."""
+        """How long topics keep their records."""
         found = []
         for topic in topics:
             name = self._settings.topic(topic)

@@ -1,7 +1,7 @@
 """The links of an identifier with stronger ones, and of a booking with its lead: linked lists in columns.
 
-Every link is kept once, with its weaker side. That is all that is ever walked: an identifier that has too many of them
-is shared and loses them, so none has more than a few dozen, and the links of a kiosk are not kept at all.
+Every link is kept once, with its weaker side, and only from that side are links walked. An identifier with too many of
+them is shared and loses them. So none has more than a few dozen, and the links of a kiosk are not kept at all.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class StrongerLinks:
         return len(self.stronger) - self._freed
 
     def add_node(self) -> None:
-        """A place for one more node, without links."""
+        """Add a node without links."""
         self.head.add(NONE)
 
     def add(self, weaker: i64, stronger: i64, time: i64) -> None:
-        """One more link."""
+        """Add a link."""
         link = self._free
         if link == NONE:
             link = len(self.stronger)
@@ -80,7 +80,7 @@ class StrongerLinks:
         return False
 
     def drop(self, weaker: i64) -> None:
-        """Forget the links of a node; their places are used again."""
+        """Forget the links of a node; their slots are reused."""
         link = self.head.get(weaker)
         while link != NONE:
             after = self.following.get(link)

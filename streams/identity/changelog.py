@@ -1,4 +1,4 @@
-"""The identity graph as a table: its changelog holds the links, its state is the graph and nothing beside it.
+"""The identity graph as a state table: the changelog holds the links, and the state is the graph itself.
 
 A link's key is `LENGTH:SUBJECTIDENTIFIER`, LENGTH being that of the subject in characters; its value is the earliest
 time in epoch milliseconds, eight bytes, big-endian. One more key holds the offset announced (see
@@ -9,19 +9,12 @@ from __future__ import annotations
 
 import logging
 import struct
-import time
 from collections.abc import Awaitable, Callable, Iterable, Set
 from typing import Any
 
-from aiokafka import TopicPartition
-from faust.types import TP
-
 from streams.identity.graph import Link
 from streams.identity.resolver import Resolver
-from streams.kafka import clients
-from streams.kafka.changelog_table import FETCH_BYTES, STALLED, BatchTable, RecoveryError, _apply, _Partition
-from streams.kafka.fetch import hand_out_columns
-from streams.kafka.transport import OwnershipLost
+from streams.kafka.changelog_table import BatchTable
 
 LINKS_PARTITION = 0
 """The only partition of the topic of links."""
@@ -45,9 +38,9 @@ def link_of(key: bytes) -> tuple[str, str]:
 
 
 class GraphState(dict[bytes, bytes]):
-    """A resolver in the place of the dict in which a table keeps what its changelog says.
+    """A resolver that takes the place of the dict in which a table keeps its state.
 
-    Nothing is kept as keys and values: the graph takes a fifth of the memory, and answers what the table asks.
+    It keeps no keys and values: the graph takes a fifth of their memory, and can give the value of any key.
     """
 
     def __init__(self) -> None:
@@ -71,7 +64,7 @@ class GraphState(dict[bytes, bytes]):
             number = int(_LONG.unpack(value)[0])
             link = _ANNOUNCED if key == _ANNOUNCED else link_of(key)
         except (struct.error, ValueError):
-            log.warning("a record of the changelog of links is none, and skipped")
+            log.warning("a record in the changelog of links is not a link, and is skipped")
             return
         if isinstance(link, bytes):
             self._resolver.announced = number
@@ -86,7 +79,7 @@ class GraphState(dict[bytes, bytes]):
             return _LONG.pack(self._resolver.announced)
         try:
             link = link_of(key)
-        except ValueError:  # a record that is none, see above
+        except ValueError:  # no link, as in __setitem__
             return default
         time = self.resolver.graph.time(*link)
         return default if time is None else _LONG.pack(time)
@@ -128,11 +121,11 @@ class LinkTable(BatchTable):
     """The graph, recovered whenever the partition of links is assigned."""
 
     def __init__(self, app: Any) -> None:
-        super().__init__(app, "links", partitions=1)
+        super().__init__(app, "links", partitions=1, make=GraphState)
 
     def resolver(self) -> Resolver:
         """The graph's resolver; raises OwnershipLost when this worker does not hold the partition."""
-        state = self._owned(LINKS_PARTITION).data
+        state = self.state(LINKS_PARTITION)
         assert isinstance(state, GraphState)
         return state.resolver
 
@@ -142,61 +135,23 @@ class LinkTable(BatchTable):
 
     def record(self, links: Iterable[Link]) -> None:
         """Note links that the graph has taken; durable after flush()."""
-        changed = self._owned(LINKS_PARTITION).changed
-        for subject, identifier, at in links:
-            changed[link_key(subject, identifier)] = _LONG.pack(at)
+        self.note(LINKS_PARTITION, {link_key(subject, identifier): _LONG.pack(at) for subject, identifier, at in links})
 
     async def erase(self, identifiers: Set[str]) -> tuple[Resolver, Callable[[], Awaitable[None]]]:
         """Read the changelog again, without the links that name any of the identifiers.
 
         The graph does not keep the links of shared identifiers, so it cannot say which there are, nor who is no longer
-        shared once they are gone; the changelog can. Returns the resolver of what remains, and what makes it the
-        table's own and deletes the links from the changelog: a coroutine to run once all is published that follows.
-        Nothing may be waiting for flush(). Raises RecoveryError, OwnershipLost and KafkaError.
+        shared once they are gone; the changelog can. Returns the resolver of what remains, and a coroutine function to
+        call once everything that follows from it is published: it makes the resolver the table's own, and deletes the
+        links from the changelog. Nothing may be waiting for flush(). Raises OwnershipLost, RecoveryError, KafkaError.
         """
-        held = self._owned(LINKS_PARTITION)
+        state = self.state(LINKS_PARTITION)
         remaining = _Remaining(identifiers)
-        await self._read_into(remaining, held.position)
+        await self.read_into(LINKS_PARTITION, remaining)
 
         async def settle() -> None:
-            if self._owned(LINKS_PARTITION) is not held:
-                raise OwnershipLost(f"{self.name}: the partition was given up while links were being erased")
-            held.data = remaining
-            held.changed.update(dict.fromkeys(remaining.gone))
+            self.replace(LINKS_PARTITION, state, remaining)
+            self.note(LINKS_PARTITION, dict.fromkeys(remaining.gone))
             await self.flush()
 
         return remaining.resolver, settle
-
-    async def _read_into(self, state: GraphState, end: int) -> None:
-        """Apply the changelog up to offset `end`, the first not read; its last record is never compacted away."""
-        reading = _Partition()
-        reading.data = state
-        tp = TopicPartition(self.changelog_topic_name, LINKS_PARTITION)
-        consumer = clients.consumer(
-            self.app.settings,
-            group_id=None,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=FETCH_BYTES,
-        )
-        await consumer.start()
-        try:
-            hand_out_columns(consumer)
-            consumer.assign([tp])
-            await consumer.seek_to_beginning(tp)
-            seen_at = time.monotonic()
-            while reading.position < end:
-                for records in (await consumer.getmany(timeout_ms=1000)).values():
-                    _apply(reading, records, end, None)
-                    seen_at = time.monotonic()
-                if time.monotonic() - seen_at > STALLED:
-                    raise RecoveryError(f"{tp.topic}: no record for {STALLED:.0f} s, still to read up to {end}")
-        finally:
-            await consumer.stop()
-
-    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
-        """Recover into a graph, not into a dict."""
-        for tp in active_tps:
-            recovering = self._read.setdefault(tp.partition, _Partition())
-            if not isinstance(recovering.data, GraphState):
-                recovering.data = GraphState()
-        await super().on_recovery_completed(active_tps, standby_tps)

@@ -13,7 +13,7 @@ from streams.identity.columns import Ints
 
 
 class Clusters:
-    """Nodes in rings, 12 bytes a node. A new node is alone and its own root."""
+    """Nodes in rings, 12 bytes a node. A new node is a ring of its own, and its own root."""
 
     def __init__(self) -> None:
         self.root = Ints()
@@ -22,7 +22,7 @@ class Clusters:
         self._previous = Ints()
 
     def add_node(self) -> None:
-        """A place for one more node."""
+        """Add a node."""
         node: i64 = len(self.root)
         self.root.add(node)
         self._next.add(node)
@@ -38,7 +38,8 @@ class Clusters:
         return nodes
 
     def absorb(self, winner: i64, loser: i64, before: dict[int, int]) -> None:
-        """Put the cluster of root `loser` under root `winner`; of each node relabelled note the root it had before."""
+        """Merge the cluster of root `loser` into that of `winner`, and note in `before` the former root of each
+        relabelled node."""
         root, following = self.root, self._next
         at = loser
         while True:
@@ -52,7 +53,7 @@ class Clusters:
         self._splice(winner, loser)
 
     def form(self, members: Sequence[int], root: i64) -> int:
-        """Make `members` one ring under `root`, and return that; whatever rings they stood in must be formed anew."""
+        """Make `members` one ring under `root`, and return `root`. The rings that they were in must be formed anew."""
         previous: i64 = members[-1]
         for member in members:
             node: i64 = member
@@ -63,7 +64,7 @@ class Clusters:
         return root
 
     def detach(self, node: i64) -> None:
-        """Take a node out of its ring: alone, and its own root."""
+        """Take a node out of its ring; it is then its own root."""
         before, after = self._previous.get(node), self._next.get(node)
         self._next.put(before, after)
         self._previous.put(after, before)
@@ -72,7 +73,7 @@ class Clusters:
         self.root.put(node, node)
 
     def attach(self, node: i64, to: i64) -> None:
-        """Put a node that is alone into the ring of `to`, under the same root."""
+        """Put a node that is in no other ring into the ring of `to`, under the same root."""
         self._splice(to, node)
         self.root.put(node, self.root.get(to))
 

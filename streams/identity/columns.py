@@ -1,7 +1,7 @@
-"""Numbers by position, as many bytes each as they need: what the graph keeps of its nodes and links.
+"""Columns of numbers of 32 or 64 bits, in which the graph keeps its nodes and links.
 
 Compiled, reading one is a few machine instructions, where an array of the standard library makes an object of each.
-Columns grow by a chunk at a time, so nothing is ever copied, and memory has no more than a chunk to spare.
+Columns grow by a chunk at a time, so nothing is copied, and at most a chunk of memory is unused.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The identity graph, kept up to date link by link: after every batch it says what one pass over all links would say.
+"""The identity graph, kept up to date link by link: after every batch it equals the result of one pass over all links.
 
-The rules are those of DESIGN (identity); `streams.verify.identity` is the same in one plain pass. What makes it
-incremental:
+The rules are those of docs/identity-and-journeys.md; `streams.verify.identity` applies them in one plain pass. What
+makes this one incremental:
 
 - Whether an identifier is shared depends on its own links with stronger ones, and once it is, it remains so.
 - A **component** is what the counting links connect. With at most one customer in it, it is one cluster, in whatever
@@ -42,7 +42,7 @@ _LIMITS = [limit(kind) for kind in KINDS] + [DEFAULT_LIMIT]
 
 
 class Change(NamedTuple):
-    """What an identifier now belongs to."""
+    """An identifier, the root that it belongs to now, and whether it is shared."""
 
     identifier: str
     root: str
@@ -50,14 +50,14 @@ class Change(NamedTuple):
 
 
 _make = tuple.__new__
-"""Makes a NamedTuple of its values in a third of the time of its own, which is Python."""
+"""Makes a NamedTuple of its values in a third of the time of its own constructor, which is written in Python."""
 
 
 class Applied(NamedTuple):
     """What a batch of links did."""
 
     news: list[Link]
-    """The links that told something new, in order: with them alone the graph can be built again."""
+    """The links that were new, in order; from these the graph can be built again."""
     changes: list[Change]
     """Every identifier whose root or sharedness differs from before the batch, or that is new, once each."""
 
@@ -73,7 +73,7 @@ class _Component:
 
 
 class Graph:
-    """Who is who among all identifiers seen. A function of the set of links applied, however they were batched."""
+    """Who is who among all identifiers seen: a function of the set of links applied, whatever the batches."""
 
     def __init__(self) -> None:
         self._names = Interner()
@@ -98,7 +98,7 @@ class Graph:
         return len(self._links)
 
     def resolve(self, identifier: str) -> Change:
-        """What an identifier belongs to; one that no link names belongs to itself."""
+        """The root of an identifier, and whether it is shared. One that no link names is its own root."""
         node = self._names.number(identifier)
         return Change(identifier, identifier, False) if node < 0 else self._change(node)
 
@@ -110,16 +110,17 @@ class Graph:
                 yield self._change(node)
 
     def apply(self, links: Iterable[Link]) -> Applied:
-        """Take in links; a link that makes no sense (a booking as the subject of another) is no news."""
+        """Take in links. One that makes no sense (a booking as the subject of another) changes nothing."""
         news = [link for link in links if self._note(link)]
         self._join()
         return Applied(news, self._changes())
 
     def remove(self, pairs: Iterable[tuple[str, str]]) -> list[Change]:
-        """Forget links, given by (subject, identifier), as if they had never been, as far as the graph can tell.
+        """Forget links, given by (subject, identifier), as far as the graph knows them.
 
-        What it does not keep it cannot tell: an identifier that is shared remains so, and a booking that loses its
-        lead has none until another one is heard of. To be exact, build the graph again from the links that remain.
+        An identifier that is shared remains shared, and a booking that loses its lead has none until another candidate
+        arrives, because the graph does not keep the links that would decide it. To be exact, build the graph again from
+        the links that remain.
         """
         for subject, identifier in pairs:
             sides = self._sides(subject, identifier)
@@ -161,7 +162,7 @@ class Graph:
             self._flags[weaker] = u8(i64(self._flags[weaker]) & ~_MENTIONED)
 
     def _changes(self) -> list[Change]:
-        """Bring stale components up to date; what differs from the last time that this was asked."""
+        """Bring stale components up to date. Returns the changes since the last call."""
         for component in self._touched:
             if component.stale:
                 self._rebuild(component)
@@ -190,7 +191,7 @@ class Graph:
     # --- what a link says of its two sides ---------------------------------------------------------------------
 
     def _note(self, link: Link) -> bool:
-        """Keep a link; whether it is news."""
+        """Keep a link. Returns whether it was new."""
         subject, identifier, time = link
         if subject == identifier:
             return names_booking(subject) and self._mention(self._intern(subject))
@@ -238,7 +239,7 @@ class Graph:
         return True
 
     def _first_linked(self, node: i64) -> bool:
-        """Mark a node as linked; whether it was not."""
+        """Mark a node as linked. Returns whether it was not before."""
         if self._is_marked(node, _LINKED):
             return False
         self._mark(node, _LINKED)
@@ -329,7 +330,7 @@ class Graph:
             del self._components[loser]
 
     def _absorb(self, one: i64, other: i64) -> i64:
-        """Join two clusters, given by their roots; the root that is one no more."""
+        """Join two clusters, given by their roots. Returns the one that is no longer a root."""
         if not self._is_stronger(one, other):
             one, other = other, one
         self._clusters.absorb(one, other, self._before)
@@ -343,7 +344,7 @@ class Graph:
         return component
 
     def _merge(self, one: _Component, other: _Component) -> _Component:
-        """Two components, now one: the larger with the smaller's roots."""
+        """Merge two components: the larger one takes the smaller one's roots. Returns the larger one."""
         if one.stale or other.stale:
             one.stale = other.stale = True
         else:

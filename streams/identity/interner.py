@@ -18,7 +18,7 @@ from streams.identity.columns import Ints, Longs
 from streams.model.identifiers import BOOKING_PREFIX, BOOKING_REF, KINDS, UNKNOWN_RANK
 
 BOOKING_RANK: Final = 8
-"""What `Interner.rank` says of `booking_ref:REF`, which has no strength."""
+"""The rank of `booking_ref:REF`, which has no strength."""
 
 _CODES = {kind: rank for rank, kind in enumerate(KINDS)} | {BOOKING_REF: BOOKING_RANK}
 _HEADS = [bytes((head,)) for head in range((BOOKING_RANK + 1) << 2)]
@@ -33,7 +33,7 @@ _TABLES: Final = 256
 _TABLE_SIZE: Final = 8
 _HASH: Final = 0x7FFFFFFF
 _RECENT: Final = 1 << 14
-"""How many of the last identifiers are kept as they were spelled, some 2 MB: about as many as a large batch names."""
+"""Number of recent identifiers that are also kept unpacked, some 2 MB: about as many as a large batch names."""
 
 
 def pack(identifier: str) -> bytes:
@@ -71,7 +71,7 @@ def _uuid(raw: bytes) -> str:
 
 
 class Interner:
-    """Numbers for identifiers, 0, 1, 2 ... in order of arrival. Nothing is ever taken out."""
+    """Numbers for identifiers, 0, 1, 2 ... in order of arrival. None is ever removed."""
 
     def __init__(self) -> None:
         self._arena = BytesWriter()
@@ -79,7 +79,7 @@ class Interner:
         self._starts.add(0)
         self._hashes = Ints()
         self._tables: list[_Table] = [_Table(_TABLE_SIZE) for _ in range(_TABLES)]
-        # The last ones, by number: an identifier is heard of several times in a batch, then said what it belongs to.
+        # The recent ones, by number: a batch names an identifier several times, and its result once more.
         self._spelled: list[str] = [""] * _RECENT
         self._spelled_of: vec[i32] = vec[i32]([-1] * _RECENT)
         self._heard: vec[i32] = vec[i32]([0] * _RECENT)
@@ -165,7 +165,7 @@ class Interner:
                 at = 0
 
     def _is(self, number: i64, packed: bytes) -> bool:
-        """Whether this is what is kept under a number."""
+        """Whether this is the identifier with a certain number."""
         arena, start = self._arena, self._starts.get(number)
         length: i64 = len(packed)
         if self._starts.get(number + 1) - start != length:
@@ -193,6 +193,6 @@ class _Table:
 
     def __init__(self, size: int) -> None:
         self.slots: vec[i32] = vec[i32]([0] * size)
-        """A number plus 1 each, 0 where there is none."""
+        """Per slot a number plus 1, or 0 for an empty one."""
         self.size: i64 = size
         self.count: i64 = 0

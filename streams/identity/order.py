@@ -1,6 +1,6 @@
 """The order in which links are taken: by time, then by the stronger, then by the weaker side.
 
-Names are compared only where times are equal: to spell an identifier out costs more than everything else here.
+Names are compared only where times are equal: unpacking an identifier costs more than everything else here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Edge = tuple[int, int, int]
 """A link between two nodes: (epoch milliseconds, stronger node, weaker node)."""
 
 FIRST: Edge = (-(1 << 64), -1, -1)
-"""Before every link: its time is no 64-bit number."""
+"""Comes before every link: its time is below every 64-bit number."""
 
 _time = itemgetter(0)
 

@@ -1,4 +1,4 @@
-"""Joining links from nothing: Kruskal's algorithm, with the rule that no two customers are put together."""
+"""Joining links from scratch: Kruskal's algorithm, with the rule that no two customers are joined."""
 
 from __future__ import annotations
 

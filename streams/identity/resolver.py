@@ -1,17 +1,17 @@
-"""What of the graph is published, and what has to be published again after a crash: the identity worker without Kafka.
+"""Decides what of the graph to publish, also after a crash. The identity worker without Kafka.
 
 A batch of links goes through these steps, each durable before the next begins:
 
 1. **announce**: the changelog notes the offset up to which identities are about to be published.
 2. **publish**: every identifier that the batch changed, with the batch's next offset as version.
-3. **record**: the changelog takes the links that told something new. (Then the batch is acked.)
+3. **record**: the changelog takes the links that were new. (Then the batch is acked.)
 
-So whatever the changelog holds of a batch, its identities are published; and a batch that broke off is read again and
-changes the graph again, for the graph is rebuilt from recorded links. One thing could hide a change: links read again
-in other batches, so that a later one takes back within the batch what an earlier one did, which was published already.
-That is why links before the announced offset are taken one by one: then every state that was published is passed
-through, and every identifier that differed in it is published anew: perhaps twice, never too seldom. Of an identifier's
-records the one with the highest version holds, and of equal ones the last.
+So the identities of every link in the changelog are published. A batch that was interrupted is read again and changes
+the graph again, since the graph is rebuilt from recorded links. One thing could hide a change: when links are read
+again in larger batches, a later link may undo, within the batch, what an earlier one did and what was published then.
+That is why links before the announced offset are taken one by one: the graph then passes through every state that was
+published, and every identifier that differed in one is published again, perhaps more often than needed. Of an
+identifier's records the one with the highest version holds, and of equal versions the last.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def records(changes: Sequence[Change], version: int) -> list[tuple[str, str, str
 
 
 class Resolver:
-    """A graph with what is still to be published and recorded of it."""
+    """A graph, and the changes of it that are still to be published and recorded."""
 
     def __init__(self) -> None:
         self.graph = Graph()
@@ -59,7 +59,7 @@ class Resolver:
         self._changes.update((change.identifier, change) for change in changes)
 
     def without(self, remaining: Resolver, erased: Set[str]) -> list[Change]:
-        """What a graph of fewer links says otherwise than this one, of each identifier but the erased ones."""
+        """The identities that differ in a graph of fewer links, those of erased identifiers left out."""
         resolve = remaining.graph.resolve
         return [
             now
@@ -78,6 +78,6 @@ class Resolver:
         return self._news
 
     def settled(self) -> None:
-        """All of it is published and recorded. Without this it remains to be done with the next batch."""
+        """Note that all changes are published and recorded. Otherwise they are published again with the next batch."""
         self._changes = {}
         self._news = []

@@ -14,7 +14,16 @@ from dataclasses import dataclass
 
 from streams import topology
 from streams.settings import Settings
-from streams.topology import CHANNEL_TOPICS, COMPACTED, DEAD_LETTERS, ERASURES, SCHEMAS, TOPICS, WORKERS_BY_NAME
+from streams.topology import (
+    ABOUT_PEOPLE,
+    CHANNEL_TOPICS,
+    COMPACTED,
+    DEAD_LETTERS,
+    ERASURES,
+    SCHEMAS,
+    TOPICS,
+    WORKERS_BY_NAME,
+)
 
 READ, WRITE, CREATE, DELETE, DESCRIBE = "Read", "Write", "Create", "Delete", "Describe"
 DESCRIBE_CONFIGS, ALTER_CONFIGS = "DescribeConfigs", "AlterConfigs"
@@ -43,7 +52,6 @@ class Access:
     whole: bool = False
 
 
-WORKERS = tuple(WORKERS_BY_NAME)
 ACCESS: dict[str, Access] = {
     **{
         worker.name: Access(
@@ -61,18 +69,18 @@ ACCESS: dict[str, Access] = {
         )
         for service in topology.SERVICES
     },
-    "produce": Access(writes=(*CHANNEL_TOPICS, "dead-letters"), configs=True),
+    "produce": Access(writes=(*CHANNEL_TOPICS, DEAD_LETTERS), configs=True),
     "replay": Access(reads=_REMOVABLE, writes=_REMOVABLE, configs=True),
-    "restore": Access(writes=("interactions", "links"), looks_at=WORKERS, configs=True),
+    "restore": Access(writes=("interactions", "links"), looks_at=tuple(WORKERS_BY_NAME), configs=True),
     "verify": Access(reads=("interactions", "links"), makes=False),
     "forget": Access(
-        writes=("erasures", "links", "parts", "identities", "journeys", "customers", "cases"),
-        looks_at=WORKERS,
-        deletes=(*CHANNEL_TOPICS, "links", "parts", "recalls", "interactions", "alerts", "moves", "dead-letters"),
+        writes=(ERASURES, "links", "parts", *ABOUT_PEOPLE),
+        looks_at=tuple(WORKERS_BY_NAME),
+        deletes=_REMOVABLE,
         configs=True,
         makes=False,
     ),
-    "doctor": Access(looks_at=WORKERS, configs=True, makes=False),
+    "doctor": Access(looks_at=tuple(WORKERS_BY_NAME), configs=True, makes=False),
     "repartition": Access(whole=True, makes=False),
 }  # fmt: skip
 """Who: what."""
@@ -97,9 +105,9 @@ class Acl:
 def acls(settings: Settings, who: str, *, create: bool = True) -> list[Acl]:
     """Every right that somebody of ACCESS, or PIPELINE, needs; without Create where topics are made by others."""
     if who == PIPELINE:
-        every = [acl for one in (*WORKERS, "produce") for acl in acls(settings, one, create=create)]
-        looks = [Acl(GROUP, settings.group(worker), DESCRIBE) for worker in WORKERS]
-        return sorted({*every, *looks, Acl(TOPIC, settings.topic("erasures"), WRITE)})
+        every = [acl for one in (*WORKERS_BY_NAME, "produce") for acl in acls(settings, one, create=create)]
+        looks = [Acl(GROUP, settings.group(worker), DESCRIBE) for worker in WORKERS_BY_NAME]
+        return sorted({*every, *looks, Acl(TOPIC, settings.topic(ERASURES), WRITE)})
     access, prefix = ACCESS[who], f"{settings.prefix}."
     found = {Acl(TOPIC, prefix, DESCRIBE, True)}
     found |= {Acl(TOPIC, settings.topic(name), READ) for name in access.reads}

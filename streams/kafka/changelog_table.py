@@ -23,56 +23,24 @@ import asyncio
 import logging
 import os
 import socket
-import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import aiokafka
 from faust.tables.table import Table
 from faust.types import TP
 
 from streams.errors import RihlaError
-from streams.kafka import clients
+from streams.kafka import changelog
 from streams.kafka.batch_producer import Output
-from streams.kafka.fetch import hand_out_columns
-from streams.kafka.record_batch import Columns
+from streams.kafka.changelog import MARK, TERM, TERM_HEADER, Merge, PartitionState, RecoveryError
 from streams.kafka.topics import CHANGELOG
 from streams.kafka.transport import OwnershipLost, handling, still_owner
 
-__all__ = ["BatchTable", "RecoveryError"]
-
-MARK = b"\0mark"  # key of the marks; keys of the table's own never begin with a zero byte
-TERM = struct.Struct(">q")
-TERM_HEADER = "term"  # where a tombstone, which can have no value, carries its term
-STALLED = 60.0  # seconds without a record after which recovery gives up
-FETCH_BYTES = 4 << 20
-
-Merge = Callable[[bytes, bytes], bytes]
 Check = Callable[[int, int, Iterable[bytes]], None]
 """Given a partition, their number and the keys recovered: raises when they should not be there."""
 
 log = logging.getLogger(__name__)
-
-
-class RecoveryError(Exception):
-    """A changelog cannot be read to its end. The worker must stop: what it has read is not its state."""
-
-
-class _Partition:
-    """One partition's state, as of the changelog offset `position`."""
-
-    __slots__ = ("changed", "data", "generation", "position", "read", "size", "term", "top")
-
-    def __init__(self) -> None:
-        self.data: dict[bytes, bytes] = {}
-        self.size = 0  # bytes of the values
-        self.read = object()  # another one whenever a recovery has read what others wrote
-        self.changed: dict[bytes, bytes | None] = {}  # not yet acknowledged; None: deleted
-        self.position = 0
-        self.term = -1  # ours: offset of our mark
-        self.top = -1  # highest term read
-        self.generation = -1
 
 
 class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
@@ -80,9 +48,11 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
 
     app: a Faust app of streams.kafka.app. name: the changelog is `<group>-<name>-changelog`. partitions: those of the
     topics that the app reads. merge: joins two values of one key found during recovery (older, newer); without it the
-    newer one holds. check: looks at what was recovered of a partition; what it raises stops the worker.
+    newer one holds. check: looks at what was recovered of a partition; what it raises stops the worker. make: makes the
+    empty state of a partition: a dict, or what takes the same calls.
 
-    get, put, delete, items and written raise OwnershipLost for a partition that this worker does not hold.
+    get, put, delete, items, written, state, note and replace raise OwnershipLost for a partition that this worker does
+    not hold.
     """
 
     logger = logging.getLogger("faust.tables")  # for what Faust's own code says in the name of this class
@@ -94,6 +64,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         partitions: int,
         merge: Merge | None = None,
         check: Check | None = None,
+        make: Callable[[], dict[bytes, bytes]] = dict,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -107,11 +78,12 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         )
         self.merge = merge
         self.check = check
+        self._make = make
         self.recovered_keys = 0
         self.recovered_records = 0
         self.recovery_seconds = 0.0
-        self._held: dict[int, _Partition] = {}
-        self._read: dict[int, _Partition] = {}
+        self._held: dict[int, PartitionState] = {}
+        self._read: dict[int, PartitionState] = {}
         self._lost: set[int] = set()  # given up by flush(), until the rebalance that it asks for
         self._failure: BaseException | None = None
         self._flushing = asyncio.Lock()
@@ -140,6 +112,32 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
             held.size -= len(gone)
         if gone is not None or key in held.changed:
             held.changed[key] = None
+
+    def state(self, partition: int) -> dict[bytes, bytes]:
+        """A partition's state: what `make` made. Change it by put and delete, or together with `note`."""
+        return self._owned(partition).data
+
+    def note(self, partition: int, changes: Mapping[bytes, bytes | None]) -> None:
+        """Record changes of keys that the state has taken already (None: deleted); durable after the next flush()."""
+        self._owned(partition).changed.update(changes)
+
+    async def read_into(self, partition: int, state: dict[bytes, bytes]) -> None:
+        """Fill an empty state with what the changelog says up to the last flush(); the partition's own stays as it is.
+
+        Nothing may be waiting for flush(). Raises OwnershipLost, RecoveryError and aiokafka's KafkaError.
+        """
+        wanted = {partition: (PartitionState(state), self._owned(partition).position)}
+        await changelog.read(self.app.settings, self.changelog_topic_name, wanted)
+
+    def replace(self, partition: int, state: dict[bytes, bytes], by: dict[bytes, bytes]) -> None:
+        """Put another state into the place of a partition's own. Its keys and values are not recorded: see `note`.
+
+        state: what the caller took for the partition's own. Raises OwnershipLost if it is no longer that.
+        """
+        held = self._owned(partition)
+        if held.data is not state:
+            raise OwnershipLost(f"{self.name}[{partition}] was given up while another state was made")
+        held.data = by
 
     def items(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
         """All keys and values of a partition; do not change it meanwhile."""
@@ -180,7 +178,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         """Partitions whose state is here and up to date."""
         return frozenset(self._held)
 
-    def _owned(self, partition: int) -> _Partition:
+    def _owned(self, partition: int) -> PartitionState:
         held = self._held.get(partition)
         if held is None:
             raise OwnershipLost(f"{self.name}[{partition}] is not held by this worker")
@@ -219,7 +217,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
             if lost := self._lost | overtaken:
                 raise OwnershipLost(f"{self.name}{sorted(lost)} may belong to another worker by now")
 
-    async def _write(self, changed: dict[int, _Partition]) -> set[int]:
+    async def _write(self, changed: dict[int, PartitionState]) -> set[int]:
         """Send changes and wait; the partitions into which somebody else has written since we last did."""
         output, counts, overtaken = self._writer(), {}, set[int]()
         for partition, held in changed.items():
@@ -302,7 +300,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         marks = await self._mark(partitions)
         behind: dict[int, int] = {}
         for partition in partitions:
-            held = self._read.setdefault(partition, _Partition())
+            held = self._read.setdefault(partition, PartitionState(self._make()))
             held.term, held.generation = marks[partition], generation
             if held.position < marks[partition]:
                 behind[partition] = marks[partition]
@@ -340,43 +338,18 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
 
     async def _catch_up(self, marks: dict[int, int]) -> dict[int, set[bytes]]:
         """Read partitions from where they are up to their marks; partition -> keys of records that were skipped."""
-        topic, conf = self.changelog_topic_name, self.app.conf
-        consumer = clients.consumer(
+
+        def count(records: int) -> None:
+            self.recovered_records += records
+
+        return await changelog.read(
             self.app.settings,
-            group_id=None,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=FETCH_BYTES,
-            fetch_max_wait_ms=100,
-            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            self.changelog_topic_name,
+            {partition: (self._read[partition], mark) for partition, mark in marks.items()},
+            self.merge,
+            count,
+            self.app.conf.broker_request_timeout,
         )
-        await consumer.start()
-        try:
-            hand_out_columns(consumer)
-            left = {aiokafka.TopicPartition(topic, partition): mark for partition, mark in marks.items()}
-            consumer.assign(list(left))
-            for tp in left:
-                consumer.seek(tp, self._read[tp.partition].position)
-            skipped: dict[int, set[bytes]] = {}
-            seen_at = time.monotonic()
-            while left:
-                chunks = await consumer.getmany(timeout_ms=1000)
-                if chunks:
-                    seen_at = time.monotonic()
-                elif time.monotonic() - seen_at > STALLED:
-                    raise RecoveryError(f"{topic}: no record for {STALLED:.0f} s, still to read: {_describe(left)}")
-                for tp, records in chunks.items():
-                    if tp not in left:
-                        continue
-                    self.recovered_records += len(records)
-                    ignored = _apply(self._read[tp.partition], records, left[tp], self.merge)
-                    if ignored:
-                        skipped.setdefault(tp.partition, set()).update(ignored)
-                    if records.offsets[-1] >= left[tp]:
-                        del left[tp]
-                        consumer.pause(tp)
-            return skipped
-        finally:
-            await consumer.stop()
 
     # -- what Faust would do ----------------------------------------------------------------------------------
 
@@ -388,57 +361,3 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         """Faust's recovery has nothing to apply: its consumer reports empty changelogs (streams.kafka.transport)."""
         if list(batch):
             raise RecoveryError(f"{self.name}: Faust read the changelog, which the table reads itself")
-
-
-def _apply(state: _Partition, records: Columns, mark: int, merge: Merge | None) -> set[bytes]:
-    """Apply the changelog records below `mark` to a partition's state. Returns the keys of skipped records: those of a
-    lower term, and those that no table has written."""
-    data, top, ignored = state.data, state.top, set()
-    size, unpack = TERM.size, TERM.unpack_from
-    pop, get = data.pop, data.get
-    changed = False
-    for unreadable in records.unreadable.values():
-        log.error(
-            "a changelog: %s; the keys in it are as they were before (rihla verify tells what differs, rihla restore "
-            "--anew builds all state again)",
-            unreadable.detail,
-        )
-    for at, (offset, key, value) in enumerate(zip(records.offsets, records.keys, records.values, strict=True)):
-        if offset >= mark:
-            break
-        if key == MARK:
-            top = max(top, offset)
-            continue
-        changed = True
-        if key is None:
-            continue  # no table has written this; nor the next case, whose key is written again
-        if value is not None and len(value) < size:
-            log.warning("offset %d of a changelog is no record of a table, and skipped", offset)
-            ignored.add(key)
-            continue
-        if value is None:
-            headers = records.headers.get(at, ())
-            term = next(
-                (unpack(header)[0] for name, header in headers if name == TERM_HEADER and len(header) == size), top
-            )
-        else:
-            term = unpack(value)[0]
-        if term < top:
-            ignored.add(key)
-            continue
-        top = term
-        if value is None:
-            pop(key, None)
-        elif merge is None or (old := get(key)) is None:
-            data[key] = value[size:]
-        else:
-            data[key] = merge(old, value[size:])
-    state.top = top
-    if changed:
-        state.read = object()
-    state.position = min(records.offsets[-1] + 1, mark)  # what is behind the mark, another recovery may have to read
-    return ignored
-
-
-def _describe(marks: dict[Any, int]) -> str:
-    return ", ".join(f"partition {tp.partition} to offset {mark}" for tp, mark in sorted(marks.items()))

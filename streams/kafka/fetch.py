@@ -22,7 +22,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from schemas.numbers import COMPILED
 from streams.kafka.decompress import decompress
-from streams.kafka.record_batch import Columns, Reader, Unreadable
+from streams.kafka.record_batch import Reader, RecordColumns, Unreadable
 
 LENGTH, ATTRIBUTES, COUNT, RECORDS = 8, 22, 57, 61
 """Places in a record batch, in bytes from its start: its length (of what follows that number), its attributes (which
@@ -40,7 +40,7 @@ TRANSACTIONAL = ("rihla-transactional", b"1")
 
 
 def hand_out_columns(consumer: AIOKafkaConsumer, mark_transactions: bool = False) -> None:
-    """Make `getmany` return Columns for each partition. The consumer must be started, and have no partitions yet.
+    """Make `getmany` return RecordColumns for each partition. The consumer must be started, and have no partitions yet.
 
     mark_transactions: add the header TRANSACTIONAL to the records of transactions. The embedded broker does not track
     aborted transactions and returns their records like any others.
@@ -68,9 +68,9 @@ class _Fetched(OrderedDict[Any, Any]):
         super().__setitem__(partition, result)
 
 
-def _getall(result: Any, batches: _Batches, max_records: int | None = None) -> Columns:
+def _getall(result: Any, batches: _Batches, max_records: int | None = None) -> RecordColumns:
     """FetchResult.getall for columns. Before a batch that must be fetched again it returns what was read so far."""
-    columns = Columns()
+    columns = RecordColumns()
     if not result.has_more() or not result.check_assignment(result._topic_partition):
         return columns
     batches.columns, batches.limit = columns, sys.maxsize if max_records is None else max_records
@@ -92,7 +92,7 @@ def _getall(result: Any, batches: _Batches, max_records: int | None = None) -> C
 def _let_go(result: Any, batches: _Batches) -> None:
     """Break the references between fetched bytes and columns: a cycle would hold them until the collector runs."""
     result._partition_records = None
-    result.getall = lambda max_records=None: Columns()
+    result.getall = lambda max_records=None: RecordColumns()
     vars(batches).clear()
 
 
@@ -117,7 +117,7 @@ class _Batches:
 
     def __init__(self, records: Any, partition: Any, rotten: Counter[tuple[Any, int]], mark_transactions: bool) -> None:
         self.mark_transactions = mark_transactions
-        self.columns, self.limit = Columns(), 0
+        self.columns, self.limit = RecordColumns(), 0
         self.partition, self.rotten = partition, rotten
         self.records, self._kept, self._start = records, records._records, 0
         records._records, records._consumer_record = self, _as_it_is

@@ -15,12 +15,8 @@ from itertools import islice
 from streams.errors import RihlaError
 from streams.kafka.partitioner import partitions_of
 from streams.settings import Settings
-from streams.topology import WORKERS
+from streams.topology import ORDERED, WITH_STATE, WORKERS
 
-TOGETHER = ("interactions", "identities", "parts", "recalls")
-"""Topics, without prefix, of as many partitions as the changelog of stitch's state."""
-SINGLE = ("links", "erasures")
-"""Topics of one partition: their order counts."""
 JOURNAL = "repartition"
 """Topic that is there while a repartitioning is under way, or was broken off."""
 COMMAND = "stop all workers, then: rihla repartition --to"
@@ -52,14 +48,14 @@ def misfit(partitions: Mapping[str, int], settings: Settings) -> LayoutError | N
             "a change of the number of partitions was begun and is not finished",
             "rihla repartition goes on where it stopped; until then no worker starts",
         )
-    for name in SINGLE:
+    for name in ORDERED:
         topic = settings.topic(name)
         if partitions.get(topic, 1) != 1:
             return LayoutError(
                 f"{topic} has {partitions[topic]} partitions and must have one, since the order of its records counts",
                 "stop all workers and rebuild: docs/repartitioning.md, 'When there is no state to move'",
             )
-    names = [*map(settings.topic, TOGETHER), changelog(settings)]
+    names = [*map(settings.topic, WITH_STATE), changelog(settings)]
     there = {name: partitions[name] for name in names if name in partitions}
     if len(set(there.values())) <= 1:
         return None
@@ -85,8 +81,8 @@ def changed(partitions: Mapping[str, int], settings: Settings) -> LayoutError | 
 
 
 def sibling(partitions: Mapping[str, int], settings: Settings) -> int | None:
-    """The number of partitions that topics of TOGETHER have which are there already; None where none is."""
-    found = [partitions[topic] for topic in map(settings.topic, TOGETHER) if topic in partitions]
+    """The number of partitions that topics of WITH_STATE have which are there already; None where none is."""
+    found = [partitions[topic] for topic in map(settings.topic, WITH_STATE) if topic in partitions]
     return max(found) if found else None
 
 

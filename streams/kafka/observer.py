@@ -31,7 +31,7 @@ class Observer:
     """
 
     def __init__(self, settings: Settings, addresses: Callable[[], Mapping[str, Iterable[str]]]) -> None:
-        workers = topology.WORKERS
+        workers = [worker for worker in topology.WORKERS if not worker.optional]
         self.ledger = Ledger({worker.name: [settings.topic(name) for name in worker.reads] for worker in workers})
         self.counters: dict[str, dict[str, float]] = {}
         """URL of a worker's page: its counters, as last seen."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import islice
 
-from streams.kafka.record_batch import Columns, Header, Unreadable
+from streams.kafka.record_batch import Header, RecordColumns, Unreadable
 
 SINCE = "since"
 """Header of the first record that a worker writes for a group: arrival of the oldest raw event that caused the group
@@ -18,7 +18,7 @@ HEADERS_LOOKED_AT = 16
 class RecordBatch:
     """The records of one partition chunk, in offset order; never empty.
 
-    keys, values, offsets, timestamps, headers, unreadable, size: see Columns.
+    keys, values, offsets, timestamps, headers, unreadable, size: see RecordColumns.
     generation: of the consumer (streams.kafka.transport) when this worker read them.
     """
 
@@ -37,7 +37,7 @@ class RecordBatch:
         "values",
     )
 
-    def __init__(self, columns: Columns, topic: str, partition: int, generation: int) -> None:
+    def __init__(self, columns: RecordColumns, topic: str, partition: int, generation: int) -> None:
         self.keys, self.values, self.headers, self.size = columns.keys, columns.values, columns.headers, columns.size
         self.unreadable = columns.unreadable
         self.offsets: Sequence[int] = columns.offsets
@@ -79,7 +79,7 @@ class RecordBatch:
 class Records:
     """The records of several batches of one topic as columns, sorted by partition, in offset order within each.
 
-    keys, values, offsets, timestamps, headers, unreadable: see Columns. partitions: the partition of each record.
+    keys, values, offsets, timestamps, headers, unreadable: see RecordColumns. partitions: the partition of each record.
     shown: by position, masked key and value for a dead letter, where the true ones may not be shown.
     """
 

@@ -32,7 +32,7 @@ class Unreadable(NamedTuple):
     """A sentence that says why."""
 
 
-class Columns:
+class RecordColumns:
     """Records of one partition in offset order: keys, values and timestamps (epoch ms) have an entry for each.
 
     headers: by position, of those records that have some. unreadable: by position, of those that stand for others.
@@ -87,9 +87,9 @@ class Columns:
             self._scattered = [*range(self._first, self._next), *range(offset, offset + count)]
         self._next = offset + count
 
-    def take(self, positions: Iterable[int]) -> Columns:
+    def take(self, positions: Iterable[int]) -> RecordColumns:
         """The records at some ascending positions."""
-        taken, offsets = Columns(), self.offsets
+        taken, offsets = RecordColumns(), self.offsets
         for at in positions:
             if at in self.unreadable:
                 taken.unreadable[len(taken)] = self.unreadable[at]
@@ -145,7 +145,7 @@ class Reader:
         self._lowest: i64 = offset
         self._following: i64 = following
 
-    def read(self, columns: Columns, wanted: int, room: int) -> int:
+    def read(self, columns: RecordColumns, wanted: int, room: int) -> int:
         """Add the next records, `room` at most, of offsets from `wanted` on; returns the offset after the last read.
 
         Once none are left, it is `wanted`. Raises aiokafka's CorruptRecordException for what is not such records; then
@@ -158,7 +158,7 @@ class Reader:
             columns.back_to(before)
             raise CorruptRecordException("a record that is longer than it says, or than its batch") from None
 
-    def _read(self, columns: Columns, wanted: i64, room: i64) -> i64:
+    def _read(self, columns: RecordColumns, wanted: i64, room: i64) -> i64:
         data, at, left, lowest = self._data, self._at, self._left, self._lowest
         keys, values, timestamps = columns.keys, columns.values, columns.timestamps
         size: i64 = 0

@@ -11,7 +11,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAuthorizatio
 
 from streams import topology
 from streams.kafka import clients, layout, retention
-from streams.kafka.changelog_table import MARK
+from streams.kafka.changelog import MARK
 from streams.kafka.fetch import hand_out_columns
 from streams.kafka.topics import layout_of
 from streams.settings import Settings

@@ -21,7 +21,7 @@ from streams.errors import RihlaError
 from streams.kafka import clients, layout
 from streams.kafka.limits import MAX_MESSAGE_BYTES
 from streams.settings import Settings
-from streams.topology import CHANNEL_TOPICS, TOPICS, Retention, Topic
+from streams.topology import CHANNEL_TOPICS, ORDERED, TOPICS, WITH_STATE, Retention, Topic
 
 APPENDED = {"message.timestamp.type": "LogAppendTime"}
 """The broker stamps records when it appends them, and retention counts from then. By a producer's stamp, which may be
@@ -93,7 +93,7 @@ async def layout_of(settings: Settings) -> dict[str, int]:
     try:
         await admin.start()
         there = set(await admin.list_topics())  # to ask about one that is missing may make it
-        names = [*map(settings.topic, (*layout.TOGETHER, *layout.SINGLE, layout.JOURNAL)), layout.changelog(settings)]
+        names = [*map(settings.topic, (*WITH_STATE, *ORDERED, layout.JOURNAL)), layout.changelog(settings)]
         return await shown(admin, [name for name in names if name in there])
     finally:
         await admin.close()

@@ -36,7 +36,7 @@ from streams.kafka.gaps import HoleError
 from streams.kafka.missed import Missed, tell
 from streams.kafka.producer import Producer
 from streams.kafka.progress import Progress, RecordBatch
-from streams.kafka.record_batch import Columns
+from streams.kafka.record_batch import RecordColumns
 from streams.topology import CHANNEL_TOPICS
 
 __all__ = [
@@ -91,7 +91,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         # Topics whose logs legitimately have gaps.
         self._compacted: set[str] = set(getattr(self.app, "compacted_topics", ()))
         self._transactional: set[str] = set()
-        #: Ranges of records that were deleted before the group had read them, not yet reported by the worker's Edge.
+        #: Ranges of records that were deleted before the group had read them, and are still to be reported by WorkerIO.
         self.missed: list[Missed] = []
         self._begun: set[TP] = set()  # partitions located before: their missed records are reported already
         self._pace = Pace(self.commit_interval)
@@ -135,7 +135,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             if not self.app.should_stop:
                 raise
 
-    async def _deliver(self, tp: TP, chunk: Columns, generation: int) -> bool:
+    async def _deliver(self, tp: TP, chunk: RecordColumns, generation: int) -> bool:
         """Hand a chunk to the agents. False: it was not handed over, and the partition must be read again."""
         progress = self.progress.get(tp)
         if (
@@ -161,7 +161,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self.polled_at = time.monotonic()
         return True
 
-    async def _without_holes(self, tp: TP, progress: Progress, chunk: Columns) -> Columns | None:
+    async def _without_holes(self, tp: TP, progress: Progress, chunk: RecordColumns) -> RecordColumns | None:
         """The part of a chunk that continues what was delivered; None: read the partition again from there.
 
         Raises HoleError when records are missing without explanation.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,8 +11,6 @@ import polars as pl
 from schemas.records import polars_schema
 from sinks.clickhouse.tables import TABLES, to_arrow
 from streams.master.units import Placed
-
-UNITS = TABLES["units"]
 
 
 class Stored(NamedTuple):
@@ -32,13 +30,11 @@ def histories(client: Any) -> dict[str, dict[int, str | None]]:
 
 
 def write(client: Any, units: Sequence[Placed], now: int, *, replace: bool = False) -> Stored:
-    """Store the units of a file.
+    """Store the units of a file, as `insert` does.
 
-    client: of clickhouse-connect, as the owner. now: epoch ms, the version of what is written; never less than what is
-    stored already, so that the file counts, whatever the clocks of those who write to the topic say.
     replace: takes back what is stored and not in the file.
     """
-    rows = [_row(unit) for _, unit in units]
+    rows = [row_of(unit) for _, unit in units]
     gone = []
     if replace:
         here = {(row["unit"], row["valid_from"]) for row in rows}
@@ -48,15 +44,25 @@ def write(client: Any, units: Sequence[Placed], now: int, *, replace: bool = Fal
             for unit, since in stored
             if (unit, since) not in here
         ]
-    (latest,) = client.query("SELECT max(version) FROM units_store").result_rows[0]
-    schema = polars_schema("unit")
-    frame = pl.DataFrame([*rows, *gone], schema=schema).with_columns(
-        pl.col("withdrawn").fill_null(False), version=pl.lit(max(now, latest + 1), dtype=pl.Int64)
-    )
-    client.insert_arrow(UNITS.store, to_arrow(frame, UNITS, 0))
+    insert(client, "units", [*rows, *gone], now)
     return Stored(len(rows), len(gone))
 
 
-def _row(unit: Any) -> dict[str, Any]:
-    said: dict[str, Any] = msgspec.to_builtins(unit)
-    return {**said, "valid_from": unit.since}
+def insert(client: Any, topic: str, rows: Sequence[Mapping[str, Any]], now: int) -> None:
+    """Store rows of a topic of master data, by the names of its record's fields.
+
+    client: of clickhouse-connect, as the owner. now: epoch ms, the version of what is written; never less than what is
+    stored already, so that a file counts, whatever the clocks of those who write to the topic say.
+    """
+    table = TABLES[topic]
+    (latest,) = client.query(f"SELECT max(version) FROM {table.store}").result_rows[0]
+    frame = pl.DataFrame(list(rows), schema=polars_schema(table.schema)).with_columns(
+        pl.col("withdrawn").fill_null(False), version=pl.lit(max(now, latest + 1), dtype=pl.Int64)
+    )
+    client.insert_arrow(table.store, to_arrow(frame, table, 0))
+
+
+def row_of(record: Any) -> dict[str, Any]:
+    """The row of a record of a file."""
+    said: dict[str, Any] = msgspec.to_builtins(record)
+    return {**said, "valid_from": record.since}

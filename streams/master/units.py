@@ -11,7 +11,6 @@ import inspect
 import json
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cache
 from itertools import pairwise
@@ -21,6 +20,7 @@ from zoneinfo import available_timezones
 
 import msgspec
 
+from streams.master.times import EVER, since_of
 from streams.model import currencies
 
 FILE = Path(__file__).parent / "unit.schema.json"
@@ -79,22 +79,9 @@ class Unit(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_default
 
     @property
     def since(self) -> int:
-        """`valid_from` as epoch ms, 0 where it is not said. Raises ValueError where it is no time."""
-        if self.valid_from is None:
-            return 0
-        at = datetime.fromisoformat(self.valid_from)
-        return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+        """`valid_from` as epoch ms: 0 where it is not said, times.NEVER where it is no time."""
+        return since_of(self.valid_from)
 
-    @property
-    def is_untimely(self) -> bool:
-        """Whether `valid_from` is no time, or one before 1970 or after 2199, where nothing is asked."""
-        try:
-            return not 0 <= self.since < _EVER
-        except (ValueError, OverflowError):
-            return True
-
-
-_EVER = 7_258_118_400_000
 
 Placed = tuple[int, Unit]
 """The line of a file on which a unit begins, and the unit."""
@@ -111,7 +98,7 @@ def faults(units: Sequence[Placed], known: Mapping[str, Mapping[int, str | None]
     known: what is stored already: unit: {since: parent}. What the file says of the same unit and time replaces it.
     """
     parents = {unit: {**history} for unit, history in (known or {}).items()}
-    untimely = {line for line, unit in units if unit.is_untimely}
+    untimely = {line for line, unit in units if not 0 <= unit.since < EVER}
     for line, unit in units:
         if line not in untimely:
             parents.setdefault(unit.unit, {})[unit.since] = unit.parent

@@ -1,10 +1,10 @@
 """The first half of a repartitioning: all topics, and the state, into temporary topics of the new number of partitions.
 
-Nothing that is there is changed. In each new partition come first the records that stitch's group has committed, then
-those that it has applied to their subject without committing them, then the rest; so every state can be given offsets
-(`shift`), and every group a commit, that mean what they meant before. A record that stitch had committed is read by it
-no more; one that another group had committed may be read by that group once more, where one that it had not comes
-before it: they all take a record again without harm.
+The existing topics are not changed. In each new partition come first the records that stitch's group has committed,
+then those that it has applied to their subject without committing them, then the rest. So every state can be given
+offsets (`shift`), and every group a commit, that mean what they meant before. Stitch does not read again what it had
+committed. Another group may read a committed record again, if one that it had not committed comes before it; all
+workers take a record twice without harm.
 """
 
 from __future__ import annotations
@@ -19,21 +19,19 @@ from schemas.encode import BatchEncoder
 from schemas.registry import Registry
 from streams.errors import RihlaError
 from streams.kafka.batch_producer import RECALLED, last_recalled
-from streams.kafka.changelog_table import TERM
+from streams.kafka.changelog import TERM
 from streams.kafka.layout import changelog
 from streams.kafka.partitioner import partitions_of
-from streams.model.control import ERASE, NOTHING_STORED
+from streams.model.control import ERASE, NOTHING_STORED, part_kind
 from streams.repartition.groups import Commits
 from streams.repartition.reading import Reader, Record
 from streams.repartition.shift import INPUTS, Applied, applied_of, moved
 from streams.repartition.writing import Row, Writer
 from streams.settings import Settings
-from streams.topology import COMPACTED
+from streams.topology import COMPACTED, PLACED_BY_KEY
 
-MOVED = ("interactions", "identities", "parts", "recalls", "journeys", "customers", "cases", "alerts", "moves")
-"""Topics, without prefix, whose records are where their key says. (Dead letters may be anywhere.)"""
 FILLER = b"\0repartitioned"
-"""Key of a record that stands for those that old partitions had lost: the new ones then begin behind it."""
+"""Key of a record that stands for the deleted records of old partitions: the new partitions begin behind it."""
 FIRST_TERM = TERM.pack(0)
 """The term of the states in a new changelog: below that of every owner to come."""
 STATES_AT_ONCE = 2_000
@@ -49,13 +47,13 @@ class Copied(NamedTuple):
     counts: dict[str, dict[int, int]]
     """By partition: records in the temporary topic."""
     commits: Commits
-    """What groups are to commit of the new topics."""
+    """The offsets that groups are to commit in the new topics."""
     cut: list[str]
     """Topics whose first record of each partition is a filler, to be deleted at the end."""
 
 
 class _State(NamedTuple):
-    """What is known of a subject of whom more was applied than is committed."""
+    """A subject of which more was applied than is committed."""
 
     partition: int
     applied: Applied
@@ -90,7 +88,7 @@ class Copier:
         """Fill the temporary topics, which are empty. limits: of all topics. Raises RihlaError, KafkaError."""
         if self._states in self._partitions:
             await self._look_at_states(limits, commits)
-        for name in MOVED:
+        for name in PLACED_BY_KEY:
             topic = self._settings.topic(name)
             if topic in self._partitions and name != "recalls":
                 await self._copy(name, limits[topic], commits)
@@ -104,7 +102,8 @@ class Copier:
     # -- states -----------------------------------------------------------------------------------------------
 
     async def _look_at_states(self, limits: Mapping[str, Limits], commits: Commits) -> None:
-        """Find the subjects of whom more was applied than committed; refuse a state that is in two places."""
+        """Find the subjects of which more was applied than committed. Raises RihlaError for a state that is in two
+        partitions."""
         topics = {name: self._settings.topic(name) for name in INPUTS}
         committed = commits.get(self._stitch, {})
         done = {name: _clamped(limits[topic], committed, topic) for name, topic in topics.items()}
@@ -126,7 +125,8 @@ class Copier:
             )
 
     async def _copy_states(self, limits: Limits, recalls: Writer) -> None:
-        """The states with the offsets of their new partitions; and what asks for events that were on their way back."""
+        """Copy the states, with the offsets of their new partitions, and ask again for events that were on their way
+        back."""
         writer = Writer(self._producer, self._temporary(self._states), self._to)
         encoder = BatchEncoder("recall", self._registry, self._settings.wire)
         for partition, (begin, end) in limits.items():
@@ -154,7 +154,8 @@ class Copier:
     # -- topics -----------------------------------------------------------------------------------------------
 
     async def _copy(self, name: str, limits: Limits, commits: Commits) -> Writer:
-        """One topic, in the order that the module's docstring says; of recalls only what has been answered."""
+        """Copy one topic, in the order that the module's docstring gives; of recalls only those that have been
+        answered."""
         topic = self._settings.topic(name)
         self._say(f"copying {topic}: {sum(end - begin for begin, end in limits.values()):,} offsets")
         writer = Writer(self._producer, self._temporary(topic), self._to)
@@ -166,7 +167,7 @@ class Copier:
         low = {p: min([done[p] for done in groups.values()], default=begin) for p, (begin, _) in limits.items()}
         if name in INPUTS and self._stitch not in groups:
             low = {p: begin for p, (begin, _) in limits.items()}
-        if name == "recalls":  # what has not been answered is asked for anew, once the states are moved
+        if name == "recalls":  # the others are asked for again, once the states are moved
             answered = groups.get(self._settings.group("sink"), low)
             await self._pass(writer, topic, {p: (limits[p][0], answered[p]) for p in limits}, groups, first)
             self._first(topic, first)
@@ -189,7 +190,7 @@ class Copier:
             self._new_commits.setdefault(group, {})[topic] = offsets
 
     def _finish(self, name: str, writer: Writer, read: Mapping[int, int]) -> None:
-        """Note how much is in the copy. read: where a group stands that had committed all of it."""
+        """Note how many records are in the copy. read: the offsets of a group that had committed all of them."""
         topic = self._settings.topic(name)
         self._counts[topic] = dict(writer.ends)
         for topics in self._new_commits.values():
@@ -206,7 +207,8 @@ class Copier:
         groups: Mapping[str, Mapping[int, int]],
         first: Mapping[str, dict[int, int]],
     ) -> None:
-        """The records that are applied to their subject and not committed, before all others that are not committed."""
+        """Copy the records that are applied to their subject but not committed, before the others that are not
+        committed."""
         farthest = dict(middle)
         for state in self._ahead.values():
             if state.partition in farthest:
@@ -230,7 +232,7 @@ class Copier:
         )
 
     def _untaken(self, name: str) -> Callable[[list[Record]], list[Record]] | None:
-        """What becomes of the records of a topic of stitch that are not applied; None: they are copied as they are."""
+        """What to make of the records of a topic of stitch that are not applied; None: they are copied as they are."""
         if name not in INPUTS:
             return None
 
@@ -243,15 +245,15 @@ class Copier:
         return rest
 
     def _parts(self, records: list[Record]) -> list[Record]:
-        """Without answers to recalls, which are asked for anew; and erasures once for every new partition."""
-        decoded = BatchDecoder("part", self._registry).decode([record.value for record in records], None)
-        versions = dict(zip(decoded.rows.tolist(), decoded.frame["version"].to_list(), strict=True))
+        """Leave out answers to recalls, which are asked for again, and repeat erasures for every new partition."""
+        decoded = BatchDecoder("part", self._registry).decode([record.value for record in records], ["kind", "version"])
+        kinds = {at: part_kind(*one) for at, one in zip(decoded.rows.tolist(), decoded.frame.iter_rows(), strict=True)}
         kept = []
         for at, record in enumerate(records):
-            version = versions.get(at)
-            if version == ERASE:
+            kind = kinds.get(at)
+            if kind == ERASE:
                 kept += [record._replace(key=_Placed(record.key or b"", to)) for to in range(self._to)]
-            elif version != NOTHING_STORED:
+            elif kind != NOTHING_STORED:
                 kept.append(record)
         return kept
 

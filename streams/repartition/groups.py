@@ -1,4 +1,4 @@
-"""Consumer groups: that nobody is in them, what they have committed, and committing for them."""
+"""Consumer groups: checks that they are empty, reads what they have committed, and commits for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streams.kafka import clients
 from streams.settings import Settings
 
 WORKERS = ("enrich", "identity", "stitch", "sink")
-"""All of these write to topics that are moved, or read them."""
+"""All of these read or write topics that are moved."""
 NO_MEMBERS = ("Empty", "Dead")
 """States of a group without a member; Dead is also that of one which has never been."""
 
@@ -31,7 +31,7 @@ class _Describe(Request[_Versions]):  # type: ignore[misc]  # aiokafka is untype
         self._groups = list(groups)
 
     def build(self, request_struct_class: Any) -> Any:
-        """As aiokafka wants it."""
+        """In the form that aiokafka takes."""
         return request_struct_class(self._groups)
 
 
@@ -40,7 +40,7 @@ Commits = dict[str, dict[str, dict[int, int]]]
 
 
 async def commits(admin: AIOKafkaAdminClient, topics: Collection[str]) -> Commits:
-    """What every group of the cluster has committed of some topics."""
+    """The offsets that all groups of the cluster have committed in some topics."""
     found: Commits = {}
     for group, _ in await admin.list_consumer_groups():
         for tp, committed in (await admin.list_consumer_group_offsets(group)).items():

@@ -1,4 +1,4 @@
-"""What has been done of a repartitioning, in a topic that is there for as long as it is under way.
+"""The steps of a repartitioning that are done, in a topic that exists while it is under way.
 
 Workers that find the topic do not start (streams.kafka.layout).
 """
@@ -49,5 +49,5 @@ class Journal:
         await self._producer.send_and_wait(self.topic, json.dumps(entry).encode(), partition=0)
 
     async def end(self) -> None:
-        """Delete the topic: all is done."""
+        """Delete the topic, when all steps are done."""
         await delete(self._admin, self.topic)

@@ -1,4 +1,4 @@
-"""Records of several partitions in the order of their time stamps, and what a changelog says."""
+"""Reads records of several partitions in the order of their time stamps, and the states in a changelog."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from aiokafka import TopicPartition
 
 from streams.errors import RihlaError
 from streams.kafka import clients
-from streams.kafka.changelog_table import STALLED, _apply, _Partition
+from streams.kafka.changelog import STALLED, PartitionState, apply
 from streams.kafka.fetch import hand_out_columns
-from streams.kafka.record_batch import Columns, Header
+from streams.kafka.record_batch import Header, RecordColumns
 from streams.settings import Settings
 
 AT_ONCE = 5_000
@@ -66,8 +66,8 @@ class Reader:
     async def merged(self, topic: str, ranges: Mapping[int, tuple[int, int]]) -> AsyncIterator[list[Record]]:
         """The records of partitions of a topic from (first, up to and without the second) offsets.
 
-        Those of a partition come in their order; of the next ones of all partitions the earliest comes first: where a
-        key is in two of them, because partitions were added, what was written last comes last.
+        Records of one partition keep their order; between partitions, the earliest comes first. If a key is in two
+        partitions, because partitions were added, its last record comes last.
         """
         ends = {TopicPartition(topic, p): end for p, (begin, end) in ranges.items() if begin < end}
         if not ends:
@@ -76,7 +76,7 @@ class Reader:
         for tp in ends:
             self._consumer.seek(tp, ranges[tp.partition][0])
         heads: list[tuple[int, int, int]] = []  # (time stamp, partition, position in its chunk)
-        chunks: dict[int, Columns] = {}
+        chunks: dict[int, RecordColumns] = {}
         waiting, some = {*ends}, list[Record]()
         while waiting or heads:
             if waiting:
@@ -102,11 +102,11 @@ class Reader:
 
     async def _next(
         self, waiting: set[TopicPartition], ends: Mapping[TopicPartition, int]
-    ) -> dict[TopicPartition, Columns | None]:
+    ) -> dict[TopicPartition, RecordColumns | None]:
         """The next chunk of at least one of some partitions; None for one that has come to its end."""
         since = time.monotonic()
         while True:
-            found: dict[Any, Columns | None] = dict(
+            found: dict[Any, RecordColumns | None] = dict(
                 await self._consumer.getmany(*waiting, timeout_ms=POLL_MS if since else 0)
             )
             for tp in waiting - found.keys():
@@ -118,9 +118,9 @@ class Reader:
                 raise RihlaError(f"no record of {next(iter(waiting)).topic} for {STALLED:.0f} s", "is the broker well?")
 
     async def table(self, topic: str, partition: int, begin: int, end: int) -> dict[bytes, bytes]:
-        """The keys and values of a changelog's partition (streams.kafka.changelog_table), without what a former owner
+        """The keys and values of a changelog's partition (streams.kafka.changelog), without what a former owner
         wrote late."""
-        state, tp = _Partition(), TopicPartition(topic, partition)
+        state, tp = PartitionState(), TopicPartition(topic, partition)
         if begin >= end:
             return state.data
         self._consumer.assign([tp])
@@ -129,5 +129,5 @@ class Reader:
             chunk = (await self._next({tp}, {tp: end}))[tp]
             if chunk is None:
                 break
-            _apply(state, chunk, end, None)
+            apply(state, chunk, end, None)
         return state.data

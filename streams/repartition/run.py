@@ -1,15 +1,15 @@
-"""The steps of a repartitioning, and going on with one that was broken off.
+"""The steps of a repartitioning, and how one that was interrupted goes on.
 
-Written down in the journal, each when it is done:
+Each is noted in the journal when it is done:
 
 1. `to`: the number of partitions wanted. From here on no worker starts.
-2. `copied`: the temporary topics hold everything (`copying`). Up to here all can be given up: nothing was changed.
-3. `switch`: it was looked once more, and nobody has written or committed meanwhile. From here on it must be finished.
-4. `made`, a topic at a time: the old one is deleted, and an empty one of the new number is there under its name.
-5. `filled`, a topic at a time: it has what the temporary one has, at the same offsets.
-6. `committed`: all groups stand where they stood. Then the temporary topics are deleted, and the journal at last.
+2. `copied`: the temporary topics hold everything (`copying`). Until then it can be abandoned: nothing was changed.
+3. `switch`: a last check found that nobody has written or committed meanwhile. From here on it must be finished. 4.
+`made`, a topic at a time: the old one is deleted, and an empty one of the new number is there under its name. 5.
+`filled`, a topic at a time: it has the records of the temporary one, at the same offsets. 6. `committed`: all groups
+stand where they stood. Then the temporary topics are deleted, and the journal at last.
 
-A step that was broken off is done again: 2 from the beginning, 5 from where the topic ends, the others at once.
+A step that was interrupted is done again: 2 from the beginning, 5 from where the topic ends, the others as a whole.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from aiokafka.errors import KafkaError
 
 from streams.errors import RihlaError
 from streams.kafka import clients
-from streams.kafka.layout import JOURNAL, TOGETHER, changelog, strays_of
+from streams.kafka.layout import JOURNAL, changelog, strays_of
 from streams.kafka.topics import CHANGELOG, FOREVER, ROOMY, config_of
 from streams.registries import registry_of
 from streams.repartition import groups
-from streams.repartition.copying import MOVED, Copied, Copier, Limits
+from streams.repartition.copying import Copied, Copier, Limits
 from streams.repartition.journal import Journal
 from streams.repartition.reading import Reader
 from streams.repartition.writing import Row, Topic, Writer, delete, describe, make
 from streams.settings import Settings
 from streams.sources.feeder import producing
-from streams.topology import TOPICS
+from streams.topology import PLACED_BY_KEY, TOPICS, WITH_STATE
 
 CONFIG = {topic.name: config_of(topic) for topic in TOPICS}
 TEMPORARY = {**FOREVER, **ROOMY}
@@ -57,15 +57,15 @@ async def repartition(
 ) -> Repartitioned | None:
     """Move all to `to` partitions, or go on with what was broken off (`to` may then be None).
 
-    say: told what happens. reached: told each step when it is done, for tests that break it off there.
-    None: nothing is to be done. Raises RihlaError, with what to do, and aiokafka's KafkaError.
+    say: called with sentences on the progress. reached: called with each step when it is done, for tests that interrupt
+    it there. None: nothing is to be done. Raises RihlaError, with what to do, and aiokafka's KafkaError.
     """
     async with AsyncExitStack() as stack:
         return await (await _move(stack, settings, say, reached)).run(to)
 
 
 async def give_up(settings: Settings, say: Say) -> None:
-    """Give up what was begun, as long as nothing has been changed. Raises as `repartition`."""
+    """Abandon a repartitioning that has not changed anything yet. Raises as `repartition`."""
     async with AsyncExitStack() as stack:
         await (await _move(stack, settings, say, lambda step: None)).give_up()
 
@@ -94,7 +94,7 @@ class _Move:
         self._settings, self._admin, self._producer, self._reader = settings, admin, producer, reader
         self._say, self._reached = say, reached
         self._journal = Journal(admin, producer, reader, settings)
-        self._names = {settings.topic(name): name for name in MOVED}
+        self._names = {settings.topic(name): name for name in PLACED_BY_KEY}
         self._states = changelog(settings)
         self._entries: dict[str, Any] = {}
 
@@ -142,9 +142,15 @@ class _Move:
     async def _there(self) -> dict[str, int]:
         """Partitions of what is to be moved, by full name. Raises RihlaError when what must be there is not."""
         there = set(await self._admin.list_topics())
-        missing = [topic for name in TOGETHER if (topic := self._settings.topic(name)) not in there]
+        missing = [topic for name in WITH_STATE if (topic := self._settings.topic(name)) not in there]
         if missing:
             raise RihlaError(f"there is no topic {missing[0]}", "is --prefix right? A worker makes what is missing")
+        told = f"{self._settings.group('deliver')}-things-changelog"
+        if told in there:
+            raise RihlaError(
+                f"{told} holds what deliver has told, and cannot be moved",
+                "once nothing waits (rihla query deliveries), delete that topic: docs/repartitioning.md",
+            )
         names = [topic for topic in (*self._names, self._states) if topic in there]
         return {name: topic.partitions for name, topic in (await describe(self._admin, names)).items()}
 
@@ -159,7 +165,8 @@ class _Move:
     # -- copying ----------------------------------------------------------------------------------------------
 
     async def _copy(self, partitions: Mapping[str, int], to: int) -> None:
-        """Fill the temporary topics, unless that is done and holds; then there is no way back."""
+        """Fill the temporary topics, unless they are filled and still valid. After that it can no longer be
+        abandoned."""
         limits, commits = await self._standing(partitions)
         seen = {"limits": _plain(limits), "commits": _plain(commits)}
         if self._entries.get("copied", {}).get("seen") != seen:
@@ -190,7 +197,7 @@ class _Move:
         return limits, await groups.commits(self._admin, partitions.keys())
 
     async def _check_copies(self, copied: Copied) -> None:
-        """The broker has as many records as were copied: of what follows, this is what everything rests on."""
+        """Check that the broker has as many records as were copied: all further steps rely on it."""
         for topic, counts in copied.counts.items():
             found = await self._reader.limits(self._temporary(topic), len(counts))
             if {p: end for p, (_, end) in found.items()} != counts:
@@ -199,7 +206,7 @@ class _Move:
     # -- replacing --------------------------------------------------------------------------------------------
 
     async def _replace(self) -> None:
-        """Put what is in the temporary topics in the place of the old ones, and clean up."""
+        """Replace the old topics by the temporary ones, and clean up."""
         # Another one, which has not seen the topics that are deleted.
         reader = Reader(self._settings)
         await reader.start()
@@ -232,7 +239,7 @@ class _Move:
             await self._note("committed", True)
 
     async def _fill(self, reader: Reader, topic: str, counts: Mapping[int, int]) -> None:
-        """Copy from the temporary topic, as it is, what is not there yet."""
+        """Copy from the temporary topic the records that are missing, unchanged."""
         self._say(f"filling {topic}: {sum(counts.values()):,} records in {len(counts)} partitions")
         there = {p: end for p, (_, end) in (await reader.limits(topic, len(counts))).items()}
         writer = Writer(self._producer, topic, len(counts), there)
@@ -257,7 +264,7 @@ class _Move:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: keys are texts, and tuples lists."""
+    """In the form that JSON gives back: keys are strings, and tuples are lists."""
     if isinstance(value, Mapping):
         return {str(key): _plain(some) for key, some in value.items()}
     return [_plain(some) for some in value] if isinstance(value, list | tuple) else value

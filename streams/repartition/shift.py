@@ -1,8 +1,8 @@
 """A subject's state, moved to a partition in which its topics begin anew. Pure.
 
-A state knows how far each of its topics has been applied, by offsets of the partition that it was in. In the new
-partition come first the copies of all that had been committed, then of what had been applied and not yet committed,
-then the rest (streams.repartition.copying). So what was applied is again what is below an offset.
+A state says by offsets of its old partition how far each of its topics has been applied. A new partition holds first
+the records that had been committed, then those that had been applied but not committed, then the rest
+(streams.repartition.copying). So there is again an offset below which everything has been applied.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from streams.stitch.encoding import decode, encode
 from streams.stitch.subject import HERE, RECALLED
 
 NOWHERE = -1
-"""Offset of the changelog that is in none: whatever the state may owe is published again."""
+"""An offset that no changelog has: everything that may be unpublished is published again."""
 
 
 class Applied(NamedTuple):
@@ -44,7 +44,7 @@ _head = msgspec.msgpack.Decoder(_Head).decode
 
 
 def applied_of(encoded: bytes) -> Applied:
-    """How far a state's topics have been applied. Raises ValueError for what is no state."""
+    """How far a state's topics have been applied. Raises ValueError for bytes that are no state."""
     head = _head(decompress(encoded))
     return Applied(head.interactions, head.identities, head.parts)
 
@@ -54,7 +54,7 @@ class Moved(NamedTuple):
 
     encoded: bytes
     recall: int | None
-    """Of a subject whose stored events were on their way back: what to ask for them again with, else None."""
+    """If the subject's stored events were on their way back: the offset with which to ask for them again; else None."""
 
 
 def moved(encoded: bytes, committed: Mapping[str, int], further: Mapping[str, int]) -> Moved:
@@ -74,7 +74,7 @@ def moved(encoded: bytes, committed: Mapping[str, int], further: Mapping[str, in
     state.version_base = 0
     state.version_base = version - state.version
     state.applied_at = NOWHERE
-    # Answers to what was asked before the move tell offsets of the old partitions, and are not taken along.
+    # Answers to earlier recalls name offsets of the old partitions, and are not copied.
     state.recall_from = state.interactions_applied if state.presence != HERE else 0
     recall = state.interactions_applied if state.presence == RECALLED else None
     return Moved(encode(state), recall)

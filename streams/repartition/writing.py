@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 
 class Writer:
-    """Fills a topic that is empty and that nobody else writes to: the offset of every record is known beforehand.
+    """Fills an empty topic that nobody else writes to, so that the offset of every record is known beforehand.
 
     ends: by partition, the offset of the next record.
     """
@@ -76,7 +76,7 @@ class Topic(NamedTuple):
     partitions: int
     replication: int
     config: dict[str, str]
-    """What was set for it, and is not the broker's."""
+    """Settings of the topic itself, without the broker's defaults."""
 
 
 async def describe(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, Topic]:

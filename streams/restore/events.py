@@ -33,7 +33,7 @@ _EPOCHS = (
     "SELECT max(epoch), count() FROM dead_letters_store",
     *(
         f"SELECT toUInt32(bitShiftRight(max(version), 44)), count() FROM {table}_store"
-        for table in ("identities", "journeys", "customers", "cases", "alerts", "moves")
+        for table in ("identities", "journeys", "customers", "cases", "alerts", "moves", "deliveries")
     ),
 )
 

@@ -37,9 +37,16 @@ ADAPTERS: dict[str, Adapter] = {
 
 
 def open_source(
-    path: str, adapter: str | None = None, *, mapping: str | None = None, batch_size: int | None = None
+    path: str,
+    adapter: str | None = None,
+    *,
+    mapping: str | None = None,
+    source: str | None = None,
+    batch_size: int | None = None,
 ) -> Iterator[EventBatch]:
     """The events of a file (or "-", standard input) in the named format, or by a mapping file; else of JSON Lines.
+
+    source: name of the system whose events these JSON Lines are; their ids may then be of any form.
 
     Raises SourceError, before anything is read, for an unknown name, a file that is not there, or one whose name says
     that it is not JSON Lines while no format was named; MappingError for a mapping that is none; and while reading,
@@ -47,6 +54,10 @@ def open_source(
     """
     if mapping is not None and adapter is not None:
         raise SourceError("--mapping says how a file is read, and so does --adapter: give one of both")
+    if source is not None and (mapping is not None or adapter not in (None, DEFAULT)):
+        raise SourceError("--source is for JSON Lines: a mapping and the other formats name theirs themselves")
+    if source is not None and not source.strip():
+        raise SourceError("--source is empty: it is the name of the system, and part of every event's id")
     if mapping is not None:
         return _mapped(path, mapping, batch_size)
     if adapter is None:
@@ -59,6 +70,8 @@ def open_source(
     if adapter not in ADAPTERS:
         raise SourceError(f"there is no adapter {adapter!r}; there are: {', '.join(ADAPTERS)}")
     require_file(path)
+    if source is not None:
+        return jsonl.read(path, batch_size=batch_size or jsonl.BATCH_LINES, source=source)
     chosen = ADAPTERS[adapter]
     return chosen.read(path, batch_size=batch_size or chosen.batch_size)
 

@@ -221,18 +221,22 @@ def _identity(file: str, opened: str) -> str:
 
 
 async def produce_files(
-    settings: Settings, files: Sequence[str], adapter: str | None, mapping: str | None = None
+    settings: Settings,
+    files: Sequence[str],
+    adapter: str | None,
+    mapping: str | None = None,
+    source: str | None = None,
 ) -> Fed:
     """Send files to the topics of `settings`, which are made where they are missing; what was sent.
 
-    adapter, mapping: how the files are read, as for `open_source`.
+    adapter, mapping, source: how the files are read, as for `open_source`.
 
     The first SIGINT or SIGTERM ends the reading: what was read is sent. The second breaks off.
 
     Raises SourceError for a file that cannot be read (before anything is sent where it is missing), TopicError,
     RegistryError and KafkaError.
     """
-    sources = [open_source(file, adapter, mapping=mapping) for file in files]
+    sources = [open_source(file, adapter, mapping=mapping, source=source) for file in files]
     await require(settings, "produce")
     await ensure_topics(settings)
     async with producing(settings) as producer:

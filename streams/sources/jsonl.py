@@ -4,9 +4,10 @@ Absent fields are null, absent arrays empty. `occurred_at` is ISO 8601 (without 
 milliseconds. A field that the channel's schema does not know is kept as an attribute (its value as text, or as JSON
 where it is no string), so nothing is lost in silence; an attribute of that name that the event has by itself wins.
 Whole floats (2.0) are taken for integers, because that is how many tools write a nullable integer, and so are numbers
-that are written as text. Case and separators of channel, medium, instrument and touchpoint say nothing (`Check-In`),
-nor does the case of country and currency, and an empty text in an optional field is null. Empty lines are skipped. All
-else that is not of the schema's form makes the line a `BadLine`; whether the values make sense is for enrich to judge.
+that are written as text. With the name of a source, event ids may be of any form. Case and separators of channel,
+medium, instrument and touchpoint say nothing (`Check-In`), nor does the case of country and currency, and an empty text
+in an optional field is null. Empty lines are skipped. All else that is not of the schema's form makes the line a
+`BadLine`; whether the values make sense is for enrich to judge.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -25,7 +27,7 @@ from schemas.records import CHANNELS, empty, fields, polars_schema
 from streams.sources.events import BadLine, EventBatch
 from streams.sources.files import LongLine, display_name, read_lines
 from streams.sources.rows import INT64_MAX, INT64_MIN, row_type, rows_to_frame
-from streams.sources.spelling import respelled, word
+from streams.sources.spelling import give_uuids, respelled, word
 
 BATCH_LINES = 20_000
 
@@ -53,17 +55,22 @@ class NotAnEvent(Exception):
         self.detail = detail
 
 
-def read(path: str, *, batch_size: int = BATCH_LINES) -> Iterator[EventBatch]:
+def read(path: str, *, batch_size: int = BATCH_LINES, source: str | None = None) -> Iterator[EventBatch]:
     """Read a JSON Lines file (plain or gzip, "-" for standard input) as batches of each channel's events.
 
-    batch_size: lines held in memory at once. Order within a channel is the file's. Raises SourceError where the file
-    cannot be opened or is broken gzip.
+    batch_size: lines held in memory at once. source: name of the system whose events they are: their ids may then be of
+    any form, and become UUIDs of version 5 of it and the id. Order within a channel is the file's.
+
+    Raises SourceError where the file cannot be opened or is broken gzip.
     """
-    return parse(read_lines(path, batch_size), display_name(path))
+    return parse(read_lines(path, batch_size), display_name(path), source)
 
 
-def parse(chunks: Iterable[tuple[int, Sequence[bytes]]], name: str) -> Iterator[EventBatch]:
-    """Turn chunks of lines, each with its first line's number, into batches; name: what bad lines call the file."""
+def parse(chunks: Iterable[tuple[int, Sequence[bytes]]], name: str, source: str | None = None) -> Iterator[EventBatch]:
+    """Turn chunks of lines, each with its first line's number, into batches.
+
+    name: what bad lines call the file. source: as for `read`.
+    """
     for first, lines in chunks:
         rows: dict[type, list[Any]] = {row_type(channel): [] for channel in CHANNELS}
         places: dict[type, list[int]] = {of: [] for of in rows}
@@ -72,12 +79,14 @@ def parse(chunks: Iterable[tuple[int, Sequence[bytes]]], name: str) -> Iterator[
             try:
                 if isinstance(line, LongLine):
                     raise _too_long(line)
-                if (row := row_of(line)) is not None:
+                if (row := row_of(line, any_id=source is not None)) is not None:
                     of = type(row)
                     rows[of].append(row)
                     places[of].append(first + offset)
             except NotAnEvent as error:
                 bad.append(BadLine(name, first + offset, bytes(line), error.reason, error.detail))
+        if source is not None:
+            give_uuids(chain.from_iterable(rows.values()), source)
         yield from _batches(name, rows, places, bad)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -19,6 +21,7 @@ SOURCE_ID = "source_event_id"
 
 _MOST = 10_000
 """Unknown touchpoints that are counted at once."""
+_IS_UUID = re.compile(UUID)
 _JOINED = re.compile(r"[^a-z0-9]+")
 
 
@@ -101,6 +104,22 @@ _NEEDED = ("event_id", "touchpoint", "medium")
 
 def _upper(code: pl.Expr, form: str) -> pl.Expr:
     return pl.when(code.str.contains(form)).then(code.str.to_uppercase()).otherwise(code)
+
+
+class Attribute(NamedTuple):
+    """An attribute of an event."""
+
+    key: str
+    value: str
+
+
+def give_uuids(rows: Iterable[Any], source: str) -> None:
+    """Give those rows of events a UUID (of version 5, of the source's name and their id) whose id is none; what it was
+    becomes an attribute. An empty id stays."""
+    named = [row for row in rows if not _IS_UUID.match(row.event_id) and row.event_id.strip()]
+    for row, made in zip(named, uuid5s(source, [row.event_id for row in named]), strict=True):
+        row.attributes = [*(row.attributes or ()), Attribute(SOURCE_ID, row.event_id)]
+        row.event_id = made
 
 
 def source_ids(ids: pl.Series, source: str) -> tuple[pl.Series, pl.Series]:

@@ -104,7 +104,7 @@ def fold_alone(
         alerts, moves = observer.finish(own.signals, replay=False)
         changes.alerts += alerts
         changes.moves += moves
-        changes.news += observer.news
+        changes.transitions += observer.transitions
     if watched or state.watch is not None:
         changes.due[key] = 0 if state.watch is None else state.watch.due
         changes.opened[key] = open_of(state.watch)

@@ -1,19 +1,19 @@
-"""The changes that a batch causes, as `fold` collects them."""
+"""The changes that a batch causes, collected by `fold`."""
 
 from __future__ import annotations
 
-from streams.alerts.tally import News
+from streams.alerts.tally import Transition
 from streams.stitch.rows import Row
 
 
 class Changes:
-    """What a batch does: states to store, records to publish, and the counts of its account.
+    """States to store, records to publish, and counts for metrics.
 
     states: by key. journeys, customers, cases, parts, alerts, moves: records of these schemas.
     recalls: subjects whose events ClickHouse is to send again, as records of recall.avsc.
-    due: state key -> when its next timer is due, epoch ms; 0: there is none (any more).
+    due: state key -> when its next timer is due, epoch ms; 0: it has none.
     opened: state key -> (rule, severity) of each of its alerts that are open.
-    news: alerts raised, acknowledged and closed, for metrics; a replay adds none.
+    transitions: of alerts, for metrics; a replay adds none.
     replayed: messages read again that had been applied already.
     """
 
@@ -28,7 +28,7 @@ class Changes:
         self.recalls: list[Row] = []
         self.due: dict[bytes, int] = {}
         self.opened: dict[bytes, tuple[tuple[str, str], ...]] = {}
-        self.news: list[News] = []
+        self.transitions: list[Transition] = []
         self.folded = 0
         self.duplicates = 0
         self.replayed = 0

@@ -17,7 +17,7 @@ from typing import Final
 import zstandard
 
 NUMBER: Final = 1
-"""Of the dictionary with which states are written."""
+"""Number of the dictionary with which states are written."""
 DICTIONARY: Final = Path(__file__).with_name(f"states-{NUMBER}.zdict")
 WORTH: Final = 100
 """Bytes; a shorter state is not compressed. The state of an identifier with nothing but a root has 60 bytes, and would
@@ -60,5 +60,5 @@ def decompress(encoded: bytes) -> bytes:
         raise ValueError(f"a state of dictionary {encoded[0]}, which is not known here: of a later version of Rihla?")
     try:
         return _decompress(encoded[1:])
-    except (zstandard.ZstdError, MemoryError) as error:  # memory: for the size that a spoilt frame says it has
+    except (zstandard.ZstdError, MemoryError) as error:  # memory: a damaged frame may claim any size
         raise ValueError(f"no state: {error}") from error

@@ -22,7 +22,7 @@ from streams.stitch.summary import Loose, Summary
 
 @mypyc_attr(acyclic=True)
 class Standing:
-    """Where a customer's loose events and cases belong, and what only its parts have.
+    """Where a customer's loose events and cases belong, and which bookings and cases only its parts have.
 
     guests: booking reference -> its loose events, in order of time.
     visits: key of a visit -> its events, in order of time.
@@ -180,7 +180,8 @@ def publish_difference(
 
 
 def _ledger(changes: Changes, name: str, state: Subject, before: Standing, now: Standing) -> list[str]:
-    """Withdraw what is gone; the keys of that, and of all that does not follow from the own bookings and cases."""
+    """Withdraw the records that are gone. Returns their keys, and those of all records that do not follow from the
+    subject's own bookings and cases."""
     keys = [JOURNEY + key for key in now.visits]
     gone = [JOURNEY + key for key in before.visits if key not in now.visits]
     if before.part_refs or now.part_refs or before.part_cases or now.part_cases:

@@ -30,7 +30,7 @@ def encode_summary(summary: Summary) -> bytes:
 
 
 def decode(encoded: bytes) -> Subject:
-    """The Subject of its bytes, or of those of before they were compressed; ValueError for any others."""
+    """The Subject of its bytes, compressed or, as states were written before, not. Raises ValueError for any others."""
     stored = read_subject(compression.decompress(encoded))
     return Subject(
         stored.interactions_applied,
@@ -53,7 +53,7 @@ def decode(encoded: bytes) -> Subject:
 
 
 def decode_summary(encoded: bytes) -> Summary:
-    """The Summary of its bytes; ValueError for any others."""
+    """The Summary of its bytes. Raises ValueError for any others."""
     return _summary(read_summary(encoded))
 
 
@@ -74,7 +74,7 @@ def _summary(stored: StoredSummary) -> Summary:
 
 
 def _loose(fields: list[Any]) -> Loose:
-    """The loose event of these fields: the three of states from before, or all."""
+    """The loose event of these fields: all of them, or the three that states of earlier versions have."""
     try:
         at, event_id, channel = fields[:3]
         if len(fields) == 3:
@@ -90,7 +90,7 @@ _NIL: Final = b"\xc0"
 
 
 def without_cause(summary: bytes, cause: Cause) -> bytes:
-    """The bytes of a Summary as a root keeps them: without its cause, which is of use where it arrives only."""
+    """The bytes of a Summary as a root keeps them: without its cause, which is used once, when the part arrives."""
     # The cause is the last field, so that what is before it need not be encoded anew.
     return summary[: -len(write(cause))] + _NIL
 

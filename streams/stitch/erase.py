@@ -17,7 +17,8 @@ def erase(
     """The changes after which no state belongs to these identifiers or names one.
 
     states: key and encoded state of every subject of the partition; most are only decompressed and searched.
-    unreadable: called with the error of a state that cannot be read. Such a state may name anybody, so it is deleted.
+    unreadable: called with the error of a state that cannot be read. Such a state may name an erased person, so it is
+        deleted.
     Returns the keys of states to delete, and the states to put in place of others: those that are or were their root.
     """
     names = {identifier.encode() for identifier in identifiers}

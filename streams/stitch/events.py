@@ -66,7 +66,7 @@ def _mix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 
 class Events:
-    """Makes events of interactions; holds what the catalogue says of touchpoints."""
+    """Makes events of interactions; holds the catalogue's data on touchpoints."""
 
     def __init__(self) -> None:
         self._preferences = Preferences()
@@ -93,7 +93,8 @@ class Events:
             offsets: the offset of each row, those of a subject ascending.
             watched: what rows say to the rules of alerts.
             restored: rows that come from what was stored.
-            last: those of them that end the recall of their subject, and before which offset all have come with it.
+            last: row -> offset, of those that end the recall of their subject: all events applied before that offset
+                have come back with it.
 
         Returns:
             Per subject its (offset, eight-byte hash of the event id, event), in order of offsets.

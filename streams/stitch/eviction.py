@@ -6,9 +6,9 @@ all, perhaps years later, stitch asks for the events (cx.recalls), publishes not
 if the state had never been evicted. So a table remains a function of the set of events: when, and whether, a state is
 evicted changes nothing in it.
 
-A root without its parts asks their subjects to send them again (version SEND_AGAIN in cx.parts); a subject that is
+A root without its parts asks their subjects to send them again (kind `send_again` in cx.parts); a subject that is
 evicted itself asks ClickHouse. The sink answers a recall with the subject's events. The last of them is marked, with
-the offset before which all have been sent; where there are no events, the answer is a part of version NOTHING_STORED.
+the offset before which all have been sent; where there are no events, the answer is a part of kind `nothing_stored`.
 An answer to a recall from before the last eviction (after a crash there may be two recalls of one eviction) does not
 end the newer one.
 """

@@ -7,10 +7,10 @@ for one subject are one *turn*: the state is read once and written once, and wha
 States become durable before the publications that follow from them, so a crash in between leaves states whose
 publications may be missing. Their records are then read again: a replay changes nothing and publishes everything of its
 subject anew. Withdrawals can be repeated because the state remembers what it may still have to withdraw (`ledger`,
-`former`), until a later turn finds that the turn before was published. A turn that is no replay cannot conclude that
-from its messages: the records that will be read again may be in another topic, or in the same group of batches. It
-concludes it from the changelog: what this worker applied since it began to hold the state, and before the last flush,
-was published (Subject.owes). Otherwise the turn publishes everything, as a replay does.
+`former`), until a later turn finds that the turn before was published. A turn that is no replay cannot tell that from
+its messages, because the records that will be read again may be in another topic, or in the same group of batches. It
+can tell from the changelog: what this worker applied after it began to hold the state, and before the last flush, was
+published (Subject.owes). Otherwise the turn publishes everything, as a replay does.
 
 A subject that was evicted (streams.stitch.eviction) publishes nothing until its state is whole again; then it publishes
 everything anew, as a replay does.
@@ -24,7 +24,7 @@ from typing import TypeVar
 from streams.alerts.moves import Cause
 from streams.alerts.tally import open_of
 from streams.alerts.watch import NON_COMMITTAL
-from streams.model.control import NOTHING_STORED, SEND_AGAIN
+from streams.model.control import NOTHING_STORED, SUMMARY, send_again
 from streams.stitch.alone import fold_alone, is_alone, is_among
 from streams.stitch.changes import Changes
 from streams.stitch.difference import Standing, publish_difference, standing
@@ -97,7 +97,7 @@ def fold_due(load: Load, names: Sequence[str], watching: Watching, until: int) -
         encoded = load(key)
         state = None if encoded is None else decode(encoded)
         if state is None or not state.whole:
-            continue  # erased meanwhile, or evicted: then it has no timer
+            continue  # erased or evicted meanwhile, so it has no timer
         turn = _Turn(changes, name, key, state, watching)
         changes.alerts += turn.observer.due(until)
         turn.store()
@@ -107,7 +107,7 @@ def fold_due(load: Load, names: Sequence[str], watching: Watching, until: int) -
 def _says_nothing(name: str, news: Sequence[News], parts: Sequence[Sent]) -> bool:
     """Whether messages need no state: the subject has none, stays its own root, and has no part to drop."""
     return all(root == name for _, root, _ in news) and all(
-        version < 0 or summary is None for _, _, version, summary in parts
+        kind != SUMMARY or summary is None for _, _, _, summary, kind in parts
     )
 
 
@@ -158,7 +158,7 @@ class _Turn:
         self.watched = self.state.watch is not None
         self.refs: set[str] = set()
         self.case_ids: set[str] = set()
-        self.again = self.replay = self.alone = False
+        self.again = self.replay = self.per_event = False
         self.held_cause: Cause | None = None
         self.events: list[Event] = []
         self.sent: dict[str, Summary] = {}
@@ -177,10 +177,10 @@ class _Turn:
         fresh_parts = _from(state.parts_applied, parts)
         replayed = len(events) + len(news) + len(parts) - len(fresh_events) - len(fresh_news) - len(fresh_parts)
         ended = any(event.ends_recall >= state.recall_from for _, _, event in fresh_events)
-        asked = any(version < 0 for _, _, version, _ in fresh_parts)
+        asked = any(kind != SUMMARY for _, _, _, _, kind in fresh_parts)
         self._begin(published, replayed, ended or asked)
         # An event changes the score of a root without parts by itself: each is looked at, else the turn as a whole.
-        self.alone = (
+        self.per_event = (
             self.watching is not None
             and bool(events)
             and not parts
@@ -207,7 +207,8 @@ class _Turn:
         Args:
             published: as for `fold_messages`.
             replayed: how many of the messages have been applied already.
-            anew: whether to publish everything, as a replay does. So does what was away and is whole again.
+            anew: whether to publish everything, as a replay does. A subject that was evicted and is whole again does
+                the same.
         """
         state = self.state
         self.again = replayed > 0
@@ -247,7 +248,7 @@ class _Turn:
                 self.refs.add(event.booking_ref)
             if (case_id := own.add(event)) is not None:
                 self.case_ids.add(case_id)
-            if self.alone and (
+            if self.per_event and (
                 event.score is not None or (state.watch is not None and state.watch.profile != NON_COMMITTAL)
             ):  # without a score of its own an event only brings the customer's closer to 0
                 self.observer.follow(event)
@@ -258,10 +259,10 @@ class _Turn:
     def _receive(self, fresh: Sequence[Sent]) -> None:
         """Add, replace or drop parts."""
         state = self.state
-        for offset, sender, version, summary in fresh:
+        for offset, sender, version, summary, kind in fresh:
             state.parts_applied = offset + 1
-            if version < 0:
-                if version == NOTHING_STORED and state.presence == RECALLED and int(summary or 0) >= state.recall_from:
+            if kind != SUMMARY:
+                if kind == NOTHING_STORED and state.presence == RECALLED and int(summary or 0) >= state.recall_from:
                     state.presence = HERE
                 continue
             known = state.parts.get(sender)
@@ -306,11 +307,11 @@ class _Turn:
             return
         own = state.own
         if self.replay or (own_changed and own.interactions):
-            changes.parts += [(former, self.name, state.version, None) for former in state.former]
+            changes.parts += [(former, self.name, state.version, None, SUMMARY) for former in state.former]
             if state.root is not None:
                 own.cause = self._cause()
                 changes.parts.append(
-                    (state.root, self.name, state.version, encode_summary(own) if own.interactions else None)
+                    (state.root, self.name, state.version, encode_summary(own) if own.interactions else None, SUMMARY)
                 )
                 own.cause = None  # the part that was sent carries it
         if state.is_root:
@@ -330,7 +331,7 @@ class _Turn:
                 changes.recalls.append((self.name, state.interactions_applied))
                 state.presence = RECALLED
             away = [sender for sender, part in state.parts.items() if part.summary == AWAY]
-            changes.parts += [(sender, self.name, SEND_AGAIN, None) for sender in away]
+            changes.parts += [send_again(sender, self.name) for sender in away]
         state.own.cause = self._cause()
         self.store()
 
@@ -341,7 +342,7 @@ class _Turn:
             self.changes.due[self.key] = 0 if watch is None else watch.due
             self.changes.opened[self.key] = open_of(watch)
         if self._observer is not None:
-            self.changes.news += self._observer.news
+            self.changes.transitions += self._observer.transitions
         self.changes.states[self.key] = encode(self.state)
 
     def _publish(self) -> None:
@@ -361,7 +362,7 @@ class _Turn:
             summary = now.summary
         if self.watching is None:
             return
-        if not self.alone and (summary.rolling.at or state.watch is not None):
+        if not self.per_event and (summary.rolling.at or state.watch is not None):
             self.observer.look(summary.rolling, summary.last, self._cause())
         if state.watch is not None or summary.signals is not None:
             alerts, moves = self.observer.finish(summary.signals, self.replay)

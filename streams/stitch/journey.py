@@ -53,9 +53,10 @@ class Event(Content):
             score: in millionths.
             preferences: (key, value) of what it states.
             watched: what it says to the rules of alerts.
-            restored: whether it comes from what was stored, to rebuild state: what follows is not observed anew.
-            ends_recall: of the last of its subject's events that come back after an eviction: all have that were
-                applied before this offset.
+            restored: whether it was sent again from ClickHouse to rebuild state; alerts and moves are then not observed
+                anew.
+            ends_recall: set on the last of the events that come back after an eviction: an offset; all events of the
+                subject that were applied before it have come back.
         """
         self.at = at
         self.event_id = event_id
@@ -110,16 +111,16 @@ JourneyFields = tuple[int, int, list[int], dict[int, int], int, int, Lowest | No
 
 
 _CARRY: Final = "^"
-"""In front of a currency, in states: how often 2^62 its sum has, where that takes more than 64 bits."""
+"""Prefix of a currency in states: its value counts multiples of 2^62, for sums of more than 64 bits."""
 _CARRY_BITS: Final = 62
 
 
 def in_longs(spend: dict[str, int]) -> dict[str, int]:
-    """Sums by currency in numbers of 64 bits, as states have them: usually as they are.
+    """Sums by currency in numbers of 64 bits, as states hold them; usually the sums themselves.
 
-    Amounts are bounded (streams.enrich.validate), and those of events that were stored before they were are longs; but
-    nothing bounds how many there are of one journey. A sum is exact whatever it comes to, so that order cannot matter;
-    only what is published of it is cut (streams.stitch.rows).
+    A single amount is bounded (streams.enrich.validate; events stored before that check hold any 64-bit number), but
+    the number of amounts in a journey is not. Sums are exact at any size, so that order cannot matter; they are cut to
+    64 bits when they are published (streams.stitch.rows).
     """
     for amount in spend.values():
         if not -(1 << _CARRY_BITS) <= amount <= 1 << _CARRY_BITS:
@@ -135,7 +136,7 @@ def in_longs(spend: dict[str, int]) -> dict[str, int]:
 
 
 def from_longs(longs: dict[str, int]) -> dict[str, int]:
-    """The sums of which `in_longs` has made these."""
+    """The sums that `in_longs` turned into these."""
     for currency in longs:
         if currency.startswith(_CARRY):
             break

@@ -12,12 +12,12 @@ Record = tuple[int, bytes, Event]
 """(offset, eight-byte hash of the event id, event) of an interaction."""
 News = tuple[int, str, int]
 """(offset, root, version): the root of a subject from now on."""
-Sent = tuple[int, str, int, bytes | None]
-"""(offset, sender, version, encoded summary or None to drop) of a part. Versions ASKED and NONE_STORED are no parts,
-but say something to the target (streams.stitch.eviction); the latter with the offset of a recall instead."""
+Sent = tuple[int, str, int, bytes | None, str]
+"""(offset, sender, version, encoded summary or None to drop, kind) of a part. Those of the kinds SEND_AGAIN and
+NOTHING_STORED (streams.model.control) are no parts; the latter has the offset of a recall instead of a summary."""
 INTERACTION, IDENTITY, PART = "interactions", "identities", "parts"
 Message = tuple[str, str, Any]
-"""(subject, one of these three kinds, what of that kind came)."""
+"""(subject, one of these three kinds, the Record, News or Sent)."""
 
 
 @dataclass(slots=True)

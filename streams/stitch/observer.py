@@ -12,7 +12,7 @@ from typing import Any
 from streams.alerts.moves import Cause, Move, drops, move, move_row
 from streams.alerts.rules import Drop, Rule
 from streams.alerts.signals import Signals
-from streams.alerts.tally import News, before, news
+from streams.alerts.tally import Transition, before, transitions
 from streams.alerts.watch import ADVOCATE, NEGATIVE, NON_COMMITTAL, Alert, Watch, alert_row, release, settle
 from streams.model.identifiers import customer_id
 from streams.stitch.encoding import merged
@@ -46,7 +46,7 @@ _MARGIN = 2 * 10.0**-DIGITS
 
 
 def is_quiet(watching: Watching, state: Subject, event: Event) -> bool:
-    """Whether the score after an event of a root without parts surely shows neither move nor drop.
+    """Whether the score after an event of a root without parts certainly shows neither a move nor a drop.
 
     A cheap test before the full one: True is certain, False is not.
     """
@@ -84,8 +84,8 @@ class Observer:
         self._watching, self._state = watching, state
         self._customer = customer_id(name)
         self._moved: list[Move] = []
-        self.news: list[News] = []
-        """Alerts raised, acknowledged and closed in this turn."""
+        self.transitions: list[Transition] = []
+        """Of alerts, in this turn."""
 
     def follow(self, event: Event) -> None:
         """Look at the score after an event of a root without parts was added."""
@@ -117,7 +117,8 @@ class Observer:
             drops(watching.falls, watch, score, cause, watching.now)
 
     def finish(self, told: Signals | None, replay: bool) -> tuple[list[Row], list[Row]]:
-        """Settle a root's alerts; the rows of its alerts and moves to publish, on a replay all that are remembered.
+        """Bring a root's alerts up to date. Returns the rows of alerts and moves to publish; on a replay all that are
+        remembered.
 
         told: signals and answers of the whole customer.
         """
@@ -143,7 +144,8 @@ class Observer:
         return self._rows(alerts), [move_row(self._customer, told) for told in moved]
 
     def due(self, until: int) -> list[Row]:
-        """A timer's turn: the rows of alerts that are due by `until`, and of what may not have been published."""
+        """A timer's turn. Returns the rows of alerts that are due by `until`, and of those that may not have been
+        published."""
         state = self._state
         watch = state.watch
         if watch is None or not state.is_root:
@@ -155,12 +157,12 @@ class Observer:
         return self._rows(alerts)
 
     def leave(self, replay: bool) -> list[Row]:
-        """The subject is not a customer (any more): the rows that close what was open."""
+        """Close the open alerts of a subject that is no customer, or no longer one. Returns their rows."""
         watch = self._state.watch
         assert watch is not None
         known = before(watch)
         closed = release(watch, self._watching.now)
-        self.news += news(known, closed)
+        self.transitions += transitions(known, closed)
         if replay or watch.fired:
             closed = watch.alerts
         watch.fired = False
@@ -169,7 +171,7 @@ class Observer:
     def _settle(self, told: Signals | None, watch: Watch, due_until: int = 0) -> Sequence[Alert]:
         known = before(watch)
         changed = settle(self._watching.rules, self._customer, told, watch, self._watching.now, due_until)
-        self.news += news(known, changed)
+        self.transitions += transitions(known, changed)
         return changed
 
     def _rows(self, alerts: Iterable[Alert]) -> list[Row]:

@@ -8,7 +8,7 @@ A row of the file is a rule: where to look (source), what to look for, and what 
 
 `value` is what is then known under `key`; `*` is the attribute's or field's own value (attributes in small letters),
 and `language` is the language of a locale. An interaction says one thing at most under each key: the first rule that
-holds wins, so that what was said stands before what was done.
+holds wins, so that what somebody said counts more than what they did.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Preferences:
         return found
 
     def _said(self, frame: pl.DataFrame) -> dict[tuple[int, str], tuple[int, str]]:
-        """(row, key): (rank of the rule, value) of what attributes say."""
+        """(row, key) -> (rank of the rule, value), from attributes."""
         said: dict[tuple[int, str], tuple[int, str]] = {}
         attributes = frame["attributes"].to_arrow()
         sizes = attributes.value_lengths().to_numpy()

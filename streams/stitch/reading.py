@@ -13,13 +13,14 @@ import numpy as np
 from streams.alerts import match
 from streams.kafka.batch_producer import RAISED, RECALLED, RESTORED, last_recalled
 from streams.kafka.progress import RecordBatch, Records
-from streams.model.control import ERASE
+from streams.model.control import ERASE, part_kind
 from streams.model.vocabulary import UUID
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.messages import IDENTITY, INTERACTION, PART, Message, Messages, News, Sent
 from streams.stitch.observer import Watching
-from streams.worker.io import Edge, Refusal
+from streams.worker.io import WorkerIO
 from streams.worker.sift import sift
+from streams.worker.verdict import Refusal
 
 _READ = tuple(dict.fromkeys(("subject", *COLUMNS, *match.COLUMNS)))
 VERSION_LIMIT = 1 << 44
@@ -43,7 +44,9 @@ class Group:
     restored: bool = False
     """Whether some interactions were sent again from ClickHouse to rebuild state."""
     refused: list[Refusal] = field(default_factory=list)
-    """What cannot be read."""
+    """Records that cannot be read."""
+    dropped: int = 0
+    """Number of records about erased people, and of tombstones."""
     records: dict[str, Records] = field(default_factory=dict)
     """By kind (streams.stitch.messages): where the messages come from."""
 
@@ -55,14 +58,14 @@ class Group:
         return found
 
     def record_of(self, partition: int, message: Message) -> tuple[Records, int]:
-        """The record that a message of a partition was, and its position there. Looks through all of them."""
+        """The records that a message of a partition came with, and its position among them. Searches all of them."""
         _, kind, (offset, *_) = message
         records = self.records[kind]
         both = zip(records.partitions, records.offsets, strict=True)
         return records, next(at for at, one in enumerate(both) if one == (partition, offset))
 
     def add(self, part: Group) -> None:
-        """Add what records say that follow those of before, or are of another topic."""
+        """Add the messages of records that follow the earlier ones, or are of another topic."""
         for partition, messages in part.messages.items():
             self.of(partition).add(messages)
         for partition, subjects in part.erased.items():
@@ -71,16 +74,17 @@ class Group:
             self.newest[partition] = max(at, self.newest.get(partition, at))
         self.restored |= part.restored
         self.refused += part.refused
+        self.dropped += part.dropped
 
 
 class Reader:
     """Reads groups.
 
-    edge: of the worker. topics: full names of those of interactions, identities and parts, in this order.
+    io: of the worker. topics: full names of those of interactions, identities and parts, in this order.
     """
 
-    def __init__(self, edge: Edge, topics: Sequence[str], watching: Watching) -> None:
-        self._edge, self._decode, self._watching = edge, edge.decode, watching
+    def __init__(self, io: WorkerIO, topics: Sequence[str], watching: Watching) -> None:
+        self._io, self._decode, self._watching = io, io.decode, watching
         self._events, self._matcher = Events(), match.Matcher(watching.rules)
         kinds = (INTERACTION, self._interactions), (IDENTITY, self._identities), (PART, self._parts)
         self._read = dict(zip(topics, kinds, strict=True))
@@ -97,7 +101,7 @@ class Reader:
             sifted = sift(len(records), partial(self._part, read, records))
             for _, part in sifted.done:
                 group.add(part)
-            group.refused += self._edge.unprocessable("decode", records, sifted.faults)
+            group.refused += self._io.unprocessable("decode", records, sifted.faults)
             for batch in some:
                 at = batch.since
                 group.since[batch.partition] = min(at, group.since.get(batch.partition, at))
@@ -113,8 +117,9 @@ class Reader:
     def _interactions(self, records: Records, group: Group) -> None:
         decoded = self._decode("interaction", records, _READ)
         frame, positions, errors = decoded.frame, decoded.rows.tolist(), decoded.errors
+        group.dropped += len(records) - frame.height - len(errors)
         named = frame["event_id"].str.contains(UUID)
-        if not named.all():  # enrich writes none such; whatever else may write here must not stop the worker
+        if not named.all():  # enrich writes no such record; one from another producer must not stop the worker
             keep = named.to_list()
             errors += [(at, "event_id is not a UUID") for at, good in zip(positions, keep, strict=True) if not good]
             frame, positions = frame.filter(named), [at for at, good in zip(positions, keep, strict=True) if good]
@@ -145,6 +150,7 @@ class Reader:
 
     def _identities(self, records: Records, group: Group) -> None:
         decoded = self._decode("identity", records, ("kind", "value", "root", "version"))
+        group.dropped += len(records) - decoded.frame.height - len(decoded.errors)
         _refuse(group, records, decoded.errors)
         partition, news = -1, dict[str, list[News]]()
         for at, (kind, value, root, version) in zip(decoded.rows.tolist(), decoded.frame.rows(), strict=True):
@@ -152,23 +158,24 @@ class Reader:
                 partition = records.partitions[at]
                 news = group.of(partition).identities
             if not 0 <= version < VERSION_LIMIT:
-                group.refused.append((records, at, "undecodable", f"version {version} is none"))
+                group.refused.append(Refusal(records, at, "undecodable", f"version {version} is none"))
                 continue
             news.setdefault(f"{kind}:{value}", []).append((records.offsets[at], root, version))
 
     def _parts(self, records: Records, group: Group) -> None:
         decoded = self._decode("part", records, None)
+        group.dropped += len(records) - decoded.frame.height - len(decoded.errors)
         _refuse(group, records, decoded.errors)
-        for at, (target, part, version, summary) in zip(decoded.rows.tolist(), decoded.frame.rows(), strict=True):
-            partition = records.partitions[at]
-            if version == ERASE:
+        for at, (target, part, version, summary, said) in zip(decoded.rows.tolist(), decoded.frame.rows(), strict=True):
+            partition, kind = records.partitions[at], part_kind(said, version)
+            if kind == ERASE:
                 group.erased.setdefault(partition, set()).add(target)
-            elif version >= VERSION_LIMIT:
-                group.refused.append((records, at, "undecodable", f"version {version} is none"))
+            elif kind is None or version >= VERSION_LIMIT:
+                group.refused.append(Refusal(records, at, "undecodable", f"version {version} is none"))
             else:
-                sent: Sent = (records.offsets[at], part, version, summary)
+                sent: Sent = (records.offsets[at], part, version, summary, kind)
                 group.of(partition).parts.setdefault(target, []).append(sent)
 
 
 def _refuse(group: Group, records: Records, errors: Iterable[tuple[int, str]]) -> None:
-    group.refused += [(records, at, "undecodable", detail) for at, detail in errors]
+    group.refused += [Refusal(records, at, "undecodable", detail) for at, detail in errors]

@@ -39,7 +39,7 @@ class Rolling(Content):
     def __init__(self) -> None:
         """Of no event."""
         self.at = 0
-        self.single = False  # whether they are those of one event, which says the same of all half-lives
+        self.single = False  # whether they are of a single event, for which all half-lives give the same score
         self.w7 = self.s7 = self.w30 = self.s30 = self.q30 = self.w90 = self.s90 = 0.0
 
     def fields(self) -> RollingFields:
@@ -63,12 +63,12 @@ class Rolling(Content):
         return made
 
     def of_one(self, at: int, w: float, s: float) -> None:
-        """Make them those of one event."""
+        """Set the sums to those of one event."""
         self.set(at, (w, s, w, s, w * w, w, s))
         self.single = True
 
     def set(self, at: int, sums: Sums) -> None:
-        """Make them these, of several events."""
+        """Set the sums to these, of several events."""
         self.at, self.single = at, False
         self.w7, self.s7, self.w30, self.s30, self.q30, self.w90, self.s90 = sums
 
@@ -124,7 +124,7 @@ class Rolling(Content):
         return s7 / (w7 + 1.0), s30 / (w30 + 1.0), s90 / (w90 + 1.0)
 
     def score_30(self, at: int) -> float:
-        """The 30-day score alone, as of `at`; 0 without any event."""
+        """The 30-day score as of `at`; 0 without any event."""
         w30, s30 = self.w30, self.s30
         if at == self.at:
             return s30 / (w30 + 1.0)

@@ -35,7 +35,8 @@ def rounded(value: float) -> float:
     """The value to DIGITS digits, as `round` gives it, in half its time; only of -0.0 it makes 0.0."""
     scaled = value * MICRO
     whole = floor(scaled + 0.5)
-    if -1e9 < scaled < 1e9 and -0.4999 < scaled - whole < 0.4999:  # else two roundings might not be as good as one
+    # Nearer to a half, or of a large number, rounding twice might differ from rounding once.
+    if -1e9 < scaled < 1e9 and -0.4999 < scaled - whole < 0.4999:
         return whole / MICRO
     return round(value, DIGITS)
 
@@ -57,7 +58,7 @@ def row_of_journey(
     cases: Sequence[Case],
     version: int,
 ) -> Row:
-    """A record of journey.avsc, of what an Assembled holds."""
+    """A record of journey.avsc, from the fields of an Assembled."""
     # Written out, as the publications are half of what an event costs: no generators, nothing for what is not there.
     low, spend = journey.lowest, journey.spend
     booking, check_in, stay, post_travel = journey.channels
@@ -107,7 +108,7 @@ def row_of_journey(
 
 
 def _spent(spend: dict[str, int]) -> Sequence[tuple[str, int]]:
-    """Sums by currency as a column of 64 bits takes them: one beyond is the largest, or least, that there is."""
+    """Sums by currency, cut to what a column of 64 bits can hold."""
     items = sorted(spend.items()) if len(spend) > 1 else [*spend.items()]
     for _, amount in items:
         if not LEAST <= amount <= LARGEST:

@@ -75,8 +75,8 @@ class Subject(Content):
             presence: HERE, EVICTED or RECALLED. Unless it is HERE, `own` and `seen` are incomplete, and the subject
                 publishes nothing.
             applied_at: end of the state's changelog when the last message was applied.
-            recall_from: `interactions_applied` at the last eviction. An answer to a recall that goes less far belongs
-                to a recall from before that eviction.
+            recall_from: `interactions_applied` at the last eviction. An answer with a smaller offset belongs to a
+                recall from before that eviction.
             version_base: added to the version. Keeps versions growing when the topics are made anew and offsets begin
                 at 0 again (streams.repartition).
         """

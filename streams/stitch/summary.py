@@ -17,7 +17,7 @@ from streams.stitch.rolling import Rolling
 @mypyc_attr(acyclic=True)
 class Loose(Content):
     """An event without a booking reference. Its journey depends on bookings that may still arrive, so the event is kept
-    by itself, with those fields only that it has: most have few."""
+    by itself, with only the fields that it has."""
 
     def __init__(
         self,
@@ -119,7 +119,8 @@ class Summary(Content):
         """An empty summary, except for the fields given.
 
         Args:
-            duplicates: records whose event was known already. In no figure; they balance records read and stored.
+            duplicates: records whose event was known already. No figure uses them; they balance records read and
+                stored.
             signals: the events as the rules of alerts see them.
             cause: the event for which this summary was last sent to its root as a part. Not merged.
         """

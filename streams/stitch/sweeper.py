@@ -12,11 +12,12 @@ from streams.stitch.eviction import evict
 from streams.worker.sift import is_of_record
 
 SLICE_SECONDS = 0.004
-"""Of one turn: messages wait for it."""
+"""Length of a slice; messages wait meanwhile."""
 _BETWEEN_LOOKS = 16
 """States between looks at the clock."""
 SLOTS = 1 << 22
-"""Of the note of who was touched, a byte each. Two keys in one slot only mean that one stays a while longer."""
+"""Bytes of the table of subjects touched lately, one a slot. Two keys that share a slot cost nothing but a later
+eviction."""
 
 
 class Sweeper:
@@ -38,11 +39,11 @@ class Sweeper:
         self._unreadable = unreadable
         self._table, self._retention, self._idle, self._clock = table, int(retention * DAY_MS), idle, clock
         self._generation = -1
-        self._partition, self._waiting = -1, list[bytes]()  # keys of that partition still to be looked at
+        self._partition, self._waiting = -1, list[bytes]()  # keys of that partition that are still to be examined
         self._begin()
 
     def _begin(self) -> None:
-        """Know nothing of who was touched before now."""
+        """Start without knowing which subjects were touched before."""
         self._touched, self._earlier = bytearray(SLOTS), bytearray(SLOTS)
         self._turned, self._known = self._clock(), False
         self._waiting.clear()

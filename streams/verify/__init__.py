@@ -1,4 +1,4 @@
-"""Recomputing everything plainly from the log, to compare with what the workers made of it.
+"""Recomputes every table from the log in a plain way, and compares the result with what the workers stored.
 
-Nothing here is shared with the workers' folds: two ways to the same answer are what makes the comparison a proof.
+No code is shared with the workers' folds, so that the same mistake is not made twice.
 """

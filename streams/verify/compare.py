@@ -1,4 +1,4 @@
-"""Two accounts of one table, row by row and column by column: where they differ, and what each says."""
+"""Compares two versions of one table, row by row and column by column."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import NamedTuple
 import polars as pl
 
 DIFFERENCE = dict.fromkeys(("table", "key", "column", "expected", "found"), pl.String)
-"""Columns of a frame of differences: one value that is not as expected. A null value is null."""
+"""Columns of a frame of differences; a row is one value that is not as expected."""
 
 WHOLE_ROW = "(row)"
-"""The column of a row that is missing, that should not be, or that is there several times."""
+"""Stands in `column` for a row that is missing, should not be there, or is there several times."""
 
 TOLERANCE = 1e-6
 """Floating-point figures are published to six digits; the order of additions shows beyond."""
 RELATIVE_TOLERANCE = 1e-9
-"""For large figures, of which fewer digits after the point are good."""
+"""Relative tolerance, for large figures."""
 
 TIMES = ("_at", "span_start", "span_end")
 """Ends of the names of columns that hold epoch milliseconds."""
 
 DIGITS = 6
-"""Of floating-point figures, shown."""
+"""Digits that are shown of floating-point figures."""
 
 _EXPECTED, _FOUND, _SUFFIX = "_is_expected", "_is_found", "_found"
 
 
 class Comparison(NamedTuple):
-    """What became of comparing one table."""
+    """The result of comparing one table."""
 
     table: str
     rows: int
@@ -122,7 +122,7 @@ def _differs(name: str, dtype: pl.DataType) -> pl.Expr:
     if not dtype.is_float():
         return one.ne_missing(other)
     near = (one - other).abs() <= TOLERANCE + RELATIVE_TOLERANCE * one.abs()
-    finite = one.is_finite() & other.is_finite()  # a published figure that is not is wrong, whatever is expected
+    finite = one.is_finite() & other.is_finite()  # a published figure that is not finite is wrong in any case
     return ~((near & finite).fill_null(False) | (one.is_null() & other.is_null()))
 
 

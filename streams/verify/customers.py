@@ -1,4 +1,4 @@
-"""Customers computed the plain way: rolling sentiment straight from its definition, preferences, counts."""
+"""Customers, computed in a plain way: rolling sentiment from its definition, preferences, counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DECIDES = 30
 """The half-life that decides the profile and gives the evidence."""
 DIGITS = 6
 _SAYS = ("touchpoint", "locale", "meal_plan", "room_type", "attributes")
-"""Fields that say something of preferences."""
+"""Fields in which preferences are looked for."""
 
 
 def customers(events: pl.DataFrame, journeys: pl.DataFrame, cases: pl.DataFrame) -> pl.DataFrame:
@@ -55,7 +55,7 @@ def customers(events: pl.DataFrame, journeys: pl.DataFrame, cases: pl.DataFrame)
 
 
 def _sentiment(events: pl.DataFrame, whole: pl.DataFrame) -> pl.DataFrame:
-    """Of each customer of whom anything scored was heard: the rolling scores as of the last event, and the evidence.
+    """Rolling scores as of the last event, and their evidence, of each customer with a scored event.
 
     Evidence is taken as of the last scored event: decay leaves it unchanged, but over decades nothing would be left to
     divide by.
@@ -74,7 +74,7 @@ def _sentiment(events: pl.DataFrame, whole: pl.DataFrame) -> pl.DataFrame:
 
 
 def _preferences(events: pl.DataFrame) -> pl.DataFrame:
-    """Of each customer that stated any: per key the latest value, how often one was stated, and when last.
+    """Preferences of each customer that has any: per key the latest value, how often a value was stated, and when last.
 
     Each rule of preferences.csv is a filter; of one event and key the first rule of the file counts.
     """

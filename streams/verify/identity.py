@@ -1,11 +1,11 @@
-"""Who is who, the plain way: one pass over the whole set of links, as DESIGN words the rules.
+"""Who is who, computed in a plain way: one pass over the whole set of links.
 
 A link is (subject, identifier, occurred_at). Only the earliest time of a pair counts. Then:
 
 1. Of two linked identifiers one is the stronger (`identifiers.strength`, a total order).
-2. An identifier linked with more distinct stronger ones of a kind than that kind's limit is shared. All links that it
-   has count for nothing when identifiers are joined, on whichever side it stands; they still count when it is asked
-   with how many identifiers another one is linked. So whether an identifier is shared depends on its own links alone.
+2. An identifier linked with more distinct stronger ones of a kind than that kind's limit is shared. None of its links
+   joins identifiers, on whichever side it stands. They still count towards the limits of other identifiers. So whether
+   an identifier is shared depends on its own links alone.
 3. The other links join their two sides in order of (time, stronger, weaker), except where two customers would be put
    together. The root of what is joined is its strongest identifier.
 4. A booking belongs to the root of its lead: the subject of the earliest link between somebody and it, of several at
@@ -25,7 +25,7 @@ Link = tuple[str, str, int]
 
 
 class Identity(NamedTuple):
-    """What an identifier belongs to."""
+    """The root of an identifier, and whether the identifier is shared."""
 
     root: str
     shared: bool

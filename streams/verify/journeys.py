@@ -1,4 +1,4 @@
-"""Journeys and cases computed the plain way, from all interactions at once: the oracle of `rihla verify`.
+"""Journeys and cases, computed in a plain way from all interactions at once: the oracle of `rihla verify`.
 
 Each rule of docs/identity-and-journeys.md is one query over columns. Nothing is incremental, nothing is merged, and no
 code is shared with the workers' fold: where the two agree, both are probably right; where they do not, one of them is
@@ -12,12 +12,13 @@ from typing import NamedTuple
 import polars as pl
 
 from streams.model import catalogue
+from streams.verify import attribution, money
 from streams.verify.customers import customers
 
 DAY_MS = 86_400_000
 WIDENING_MS = 30 * DAY_MS
 DIGITS = 6
-"""Scores count to so many digits."""
+"""Digits to which scores are rounded before they are added."""
 MILESTONE_COLUMNS = {
     "booked": "booked_at",
     "cancelled": "cancelled_at",
@@ -29,7 +30,7 @@ MILESTONE_COLUMNS = {
 """Status -> column of its latest milestone, lowest rank first."""
 INSTRUMENTS = ("nps", "csat", "ces", "stars")
 LEAST, LARGEST = pl.lit(-(1 << 63), pl.Int128), pl.lit((1 << 63) - 1, pl.Int128)
-"""A sum beyond these is told as one of them."""
+"""Published sums are cut to this range."""
 CHANNELS = ("booking", "check_in", "stay", "post_travel")
 
 
@@ -44,6 +45,10 @@ class Tables(NamedTuple):
     """Key customer_id; without `identifiers`, which do not follow from the interactions alone."""
     cases: pl.DataFrame
     """Key (case_id, customer_id)."""
+    attributed: dict[str, pl.DataFrame]
+    """View: whose doing its rows were (streams.verify.attribution)."""
+    journey_spend: pl.DataFrame
+    """Key (journey_id, currency): what was booked, kept and lost (streams.verify.money)."""
 
 
 def tables(interactions: pl.DataFrame, roots: pl.DataFrame) -> Tables:
@@ -73,6 +78,12 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame) -> Tables:
         journeys,
         customers(events, journeys, cases),
         cases,
+        {
+            "interactions_attributed": attribution.interactions(events),
+            "journeys_attributed": attribution.journeys(journeys, events),
+            "cases_attributed": attribution.cases(cases, events),
+        },
+        money.journey_spend(events, journeys),
     )
 
 
@@ -102,10 +113,12 @@ def _homes(events: pl.DataFrame) -> pl.DataFrame:
         .unique(["subject", "event_id"], keep="first", maintain_order=True)
         .select(*named, "home")
     )
-    alone = loose.join(attached, on=["subject", "event_id"], how="anti").sort("customer_id", "occurred_at", "event_id")
+    unattached = loose.join(attached, on=["subject", "event_id"], how="anti").sort(
+        "customer_id", "occurred_at", "event_id"
+    )
     same = pl.col("customer_id") == pl.col("customer_id").shift(1)
     goes_on = (same & (at - at.shift(1) <= WIDENING_MS)).fill_null(False)
-    visits = alone.with_columns(number=(~goes_on).cum_sum())
+    visits = unattached.with_columns(number=(~goes_on).cum_sum())
     firsts = visits.group_by("number").agg(pl.col("occurred_at", "event_id").first().name.prefix("first_"))
     start = pl.from_epoch("first_occurred_at", time_unit="ms").dt.strftime("%Y%m%dT%H%M%S%.3f")
     visits = visits.join(firsts, on="number").select(

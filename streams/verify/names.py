@@ -1,7 +1,7 @@
 """Subjects and links of a log of interactions, from the identifiers that its events carry, one event after another.
 
-Events that name the same identifiers and the same booking say the same of who is who, so they are taken together at
-their earliest time: a customer has few ways to be named and many events.
+Events that name the same identifiers and the same booking make the same links, so one of them is enough, at the
+earliest time: a customer has many events and few combinations of names.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Names:
     def links(self, bookings: bool = False) -> Iterator[Link]:
         """The links that the events make.
 
-        bookings: also those to bookings that no event without a name mentions; they tell nothing of who is who.
+        bookings: also those to bookings that no event without a name mentions; they join no identifiers.
         """
         mentioned = {booking_ref for ids, booking_ref, _ in self._rows() if not named(ids)}
         for ids, booking_ref, occurred_at in self._rows():

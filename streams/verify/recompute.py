@@ -1,4 +1,4 @@
-"""All tables from the log of interactions alone, the plain way."""
+"""All tables, computed in a plain way from nothing but the log of interactions."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ COLUMNS = (
     "touchpoint",
     "channel",
     "unit",
+    "agent_id",
     "locale",
     "survey",
     "money",
@@ -43,6 +44,10 @@ class Expected(NamedTuple):
     cases: pl.DataFrame
     identities: pl.DataFrame
     """Key (kind, value): `customer_id` and `shared`."""
+    attributed: dict[str, pl.DataFrame]
+    """View: whose doing its rows were (streams.verify.attribution)."""
+    journey_spend: pl.DataFrame
+    """Key (journey_id, currency): what was booked, kept and lost (streams.verify.money)."""
 
 
 def recompute(
@@ -51,9 +56,9 @@ def recompute(
     """Compute all tables.
 
     log: interactions in the frame form of interaction.avsc, at least COLUMNS. Of several rows with one subject and
-        event_id the first counts. A column `subject` is not believed but made anew from the identifiers.
-    left_out: `subject` and `event_id` of interactions that are in no table; what they say of who is who counts.
-    left_out_links: (subject, identifier) of links that do not.
+        event_id the first counts. A column `subject` is ignored and derived from the identifiers. left_out: `subject`
+    and `event_id` of interactions that are in no table; their links count nevertheless. left_out_links: (subject,
+    identifier) of links that do not.
     """
     names = Names(log)
     who = who_is_who(link for link in names.links() if link[:2] not in left_out_links)
@@ -73,16 +78,18 @@ def recompute(
         tables.customers.join(_identifiers(identities), on="customer_id", how="left"),
         tables.cases,
         identities,
+        tables.attributed,
+        tables.journey_spend,
     )
 
 
 def _identities(roots: pl.DataFrame, customers: pl.DataFrame) -> pl.DataFrame:
     """What the view `identities` shows: identifiers that were ever linked, and names of customers that never were."""
-    alone = customers.select(
+    unlinked = customers.select(
         pl.format("{}:{}", "kind", "value").alias("subject"), "customer_id", shared=pl.lit(False)
     ).join(roots, on="subject", how="anti")
     linked = roots.select("subject", customer_id(pl.col("root")).alias("customer_id"), "shared")
-    return pl.concat([linked, alone]).select(
+    return pl.concat([linked, unlinked]).select(
         kind=pl.col("subject").str.extract(r"^([^:]*)"),
         value=pl.col("subject").str.extract(r"^[^:]*:((?s).*)$"),
         customer_id="customer_id",

@@ -1,4 +1,4 @@
-"""What ClickHouse holds, in the columns in which `recompute` takes and gives it."""
+"""Reads what ClickHouse holds, in the columns that `recompute` takes and returns."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from schemas.registry import Registry, RegistryError
 from sinks.clickhouse.migrate import pending
 from streams.errors import RihlaError
 from streams.model.dead_letter import EXPIRED, UNDECODABLE, UNPROCESSABLE
-from streams.verify import units
+from streams.verify import attribution, money, units
 from streams.verify.recompute import COLUMNS
 
 BLOCK_ROWS = 200_000
-"""Rows that ClickHouse sends at a time: bounds what is held twice while a table is read."""
+"""Rows that ClickHouse sends at a time: bounds the memory that is used twice while a table is read."""
 
 STORE = "interactions_store"
 """Where the interactions are, every copy."""
@@ -47,8 +47,17 @@ _UNITS = {
 }
 """The views of units: what is said of them, and what holds."""
 
+ATTRIBUTED = {
+    "interactions_attributed": ("subject", "event_id"),
+    "journeys_attributed": ("journey_id",),
+    "cases_attributed": ("case_id", "customer_id"),
+}
+"""The views that say whose doing it was, and what tells their rows apart. Alerts and moves are observations; what their
+views add to them is what interactions_attributed says of their events."""
+
 _SELECTED = {
     "spend": "CAST(spend, 'Array(Tuple(currency String, amount_minor Int64))')",
+    **{name: f"toInt64({name} * 10000)" for name in ("spend_booked", "spend_kept", "spend_lost")},
     "attributes": "CAST(attributes, 'Array(Tuple(key String, value String))')",
 }
 """Columns that are not, as they stand, in the frame form."""
@@ -59,7 +68,10 @@ def check(client: Any, database: str) -> None:
     answer = client.query(
         "SELECT name FROM system.tables WHERE database = {database:String}", parameters={"database": database}
     )
-    missing = sorted({STORE, LEFT_OUT, *VIEWS, *_UNITS} - {name for (name,) in answer.result_rows})
+    missing = sorted(
+        {STORE, LEFT_OUT, *VIEWS, *_UNITS, *ATTRIBUTED, "journey_spend", "deliveries"}
+        - {name for (name,) in answer.result_rows}
+    )
     if missing:
         raise RihlaError(
             f"there is no {database}.{missing[0]} in that ClickHouse",
@@ -141,13 +153,23 @@ def of_units(client: Any, name: str) -> pl.DataFrame:
     return _read(client, name, _UNITS[name])
 
 
+def attributed(client: Any, name: str) -> pl.DataFrame:
+    """The key of each row of one of ATTRIBUTED, and whose doing it was."""
+    return _read(client, name, {**dict.fromkeys(ATTRIBUTED[name], pl.String()), **attribution.SHOWN})
+
+
+def journey_spend(client: Any) -> pl.DataFrame:
+    """The view journey_spend, amounts in ten-thousandths."""
+    return _read(client, "journey_spend", {**dict.fromkeys(money.KEY, pl.String()), **money.SHOWN})
+
+
 def view(client: Any, name: str) -> pl.DataFrame:
     """The rows of one of VIEWS."""
     return _read(client, name, VIEWS[name])
 
 
 def missed(client: Any) -> list[str]:
-    """What workers have said that was deleted before they had read it (streams.kafka.missed), a sentence each."""
+    """Records that were deleted before a worker had read them (streams.kafka.missed): a sentence for each range."""
     rows = client.query(
         "SELECT topic, partition, detail, failed_at FROM dead_letters WHERE reason = {reason:String} "
         "ORDER BY failed_at DESC LIMIT 20",

@@ -16,7 +16,7 @@ from streams.errors import RihlaError
 from streams.kafka import clients
 from streams.kafka.acl_check import require
 from streams.kafka.fetch import hand_out_columns
-from streams.kafka.record_batch import Columns
+from streams.kafka.record_batch import RecordColumns
 from streams.registries import registry_of
 from streams.settings import Settings
 from streams.verify.compare import DIFFERENCE, WHOLE_ROW
@@ -24,7 +24,8 @@ from streams.verify.recompute import COLUMNS
 
 QUIET_POLLS = 3
 POLL_MS = 300
-"""At the end offset, so many polls without a record: the embedded broker's end offset can fall short."""
+"""Polls without a record, at the end offset, after which reading ends: the embedded broker's end offset can be too
+low."""
 RECORDS_PER_POLL = 20_000
 
 
@@ -37,7 +38,7 @@ class Log:
     links: pl.DataFrame
     """subject, identifier, occurred_at."""
     unreadable: pl.DataFrame
-    """Records that are none, as differences (compare.DIFFERENCE)."""
+    """Records that cannot be decoded, as differences (compare.DIFFERENCE)."""
 
 
 async def read(settings: Settings) -> Log:
@@ -81,7 +82,7 @@ class _Reader:
     def __post_init__(self) -> None:
         self._decoder = BatchDecoder(self.record, self.registry)
 
-    def take(self, place: TopicPartition, records: Columns) -> None:
+    def take(self, place: TopicPartition, records: RecordColumns) -> None:
         """Take in records of one partition, in order."""
         decoded = self._decoder.decode(records.values, self.columns)
         self.parts.append(decoded.frame)
@@ -117,7 +118,7 @@ async def _partitions(settings: Settings, names: Sequence[str]) -> dict[str, lis
 
 
 async def _read(
-    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], take: Callable[[TopicPartition, Columns], None]
+    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], take: Callable[[TopicPartition, RecordColumns], None]
 ) -> None:
     """Give all records of a topic to `take`, those of one partition in order."""
     for partition, offset in (await consumer.beginning_offsets(partitions)).items():

@@ -1,8 +1,9 @@
-"""`rihla verify`: recompute, compare, and look again before anything is called a difference.
+"""`rihla verify`: recomputes, compares, and compares again before it reports a difference.
 
-While events flow, a row can be ahead of the log or behind it. So differences are looked at again, and one counts when
-it has lasted, unchanged, for the time to settle: the same is expected, so the row's inputs have not changed meanwhile,
-and the same is found. What has not when PATIENCE times that time is over is **moving**: told apart and not judged.
+While events flow, a row can be ahead of the log or behind it. So a difference counts only when it has lasted,
+unchanged, for the settling time: the same value is expected, so the row's inputs have not changed, and the same value
+is found. One that has not lasted that long after PATIENCE times the settling time is **moving**: it is reported
+separately and not judged.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from schemas.registry import LocalRegistry, Registry
-from streams.verify import store, units
+from streams.verify import derived, store
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
+from streams.verify.deliveries import deliveries
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
 from streams.verify.topics import Log
@@ -46,7 +48,7 @@ class Report:
     """What verify found."""
 
     source: str
-    """What the tables were recomputed from: "table" or "topics"."""
+    """Source of the recomputation: "table" or "topics"."""
     events: int
     """Distinct interactions that they were recomputed from."""
     rows: dict[str, int]
@@ -54,13 +56,13 @@ class Report:
     differences: pl.DataFrame
     """Columns as in compare.DIFFERENCE, one row a value that is not as expected."""
     moving: pl.DataFrame
-    """Those that have not lasted long enough to be judged."""
+    """Differences that have not lasted long enough to be judged."""
     looks: int
     seconds: float
     unheard: int = 0
     """Rows that differ and are not judged, of customers that stitch has not heard all about (verify.unheard)."""
     missed: list[str] = field(default_factory=list)
-    """What workers have said that was deleted before they read it (streams.kafka.missed), a sentence each."""
+    """Records that were deleted before a worker had read them (streams.kafka.missed): a sentence for each range."""
 
     @property
     def differing_rows(self) -> dict[str, int]:
@@ -91,7 +93,7 @@ def verify(
         read_log: reads the topics; None recomputes from the stored interactions.
         registry: knows the schemas of records in dead letters; the files of schemas/ by default.
         settle: seconds that a difference must last to count; 0 for data at rest, where one look decides.
-        say: is told what is being done.
+        say: called with sentences on the progress.
 
     Raises clickhouse_connect's errors, what read_log raises, and RihlaError where the registry does not answer.
     """
@@ -140,24 +142,29 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, s
         say(f"{missing.height:,} interactions could not be stored, and are in all tables but one (see dead letters)")
         log = log if read_log else pl.concat([log, missing.select(log.columns)])
     expected = recompute(log, without, letters.links())
+    beyond = expected.interactions.join(missing, on=["subject", "event_id"], how="semi").select("journey_id")
     expected = expected._replace(interactions=_without(expected.interactions, missing))
     for unread in letters.unread.values():
         say(f"{unread} (--registry names who knows)")
     subjects = letters.unheard()
     customers = concerned(subjects, Names(log).links(), expected.identities) if subjects else set[str]()
     unheard = 0
+    tables: dict[str, pl.DataFrame] = {}
     for table, key in KEYS.items():
         say(f"comparing {table}")
         wanted, found = getattr(expected, table), store.view(client, table)
+        tables[table] = found
         comparison = compare(table, wanted, found, key)
         if customers and comparison.differences.height:
             judged = compare(table, *unheard_of(customers, wanted, found, key), key)
             unheard += comparison.differences["key"].n_unique() - judged.differences["key"].n_unique()
             comparison = Comparison(table, comparison.rows, judged.differences)
         comparisons.append(comparison)
-    say("comparing units")
-    said, holds = store.of_units(client, "units"), store.of_units(client, "unit_levels")
-    comparisons.append(compare("unit_levels", *units.unit_levels(said, holds), units.KEY))
+    say("comparing what follows from these")
+    not_judged = expected.journeys.filter(pl.col("customer_id").is_in(list(customers))).select("journey_id")
+    comparisons += derived.compared(client, expected, tables, comparisons, pl.concat([beyond, not_judged]))
+    say("looking at deliveries")
+    comparisons.append(deliveries(client))
     return _Look(
         expected.interactions.height,
         {comparison.table: comparison.rows for comparison in comparisons},
@@ -167,7 +174,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, s
 
 
 def _links(topics: Log) -> Comparison:
-    """The links that the events make are those of the topic: each pair at its earliest time."""
+    """Compare the links that the events make with those of the topic: each pair at its earliest time."""
     pair = ("subject", "identifier")
     made = pl.DataFrame(list(Names(topics.interactions).links(bookings=True)), schema=topics.links.schema, orient="row")
     earliest = pl.col("occurred_at").min()
@@ -175,7 +182,7 @@ def _links(topics: Log) -> Comparison:
 
 
 def _content(client: Any, topics: Log, letters: store.Letters) -> Comparison:
-    """What is stored of each interaction is what the topic has; of several copies in it, the first."""
+    """Compare the stored interactions with those of the topic; of several copies there, the first counts."""
     key = KEYS["interactions"]
     stored = store.interactions(client)
     sent = topics.interactions.unique(key, keep="first")

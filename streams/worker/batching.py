@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 async def consume(stream: Any, handle: Callable[[RecordBatch], Awaitable[None]]) -> None:
     """Run `handle` on each batch of an agent's stream, one at a time. The body of an agent without grouping."""
 
-    async def alone(batches: list[RecordBatch]) -> None:
+    async def one(batches: list[RecordBatch]) -> None:
         await handle(batches[0])
 
     async for event in stream.noack().events():
-        if not await _handled(stream.app, [event], alone):
+        if not await _handled(stream.app, [event], one):
             return
 
 

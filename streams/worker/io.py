@@ -44,9 +44,7 @@ from streams.topology import CHANNEL_TOPICS, DEAD_LETTERS, SCHEMAS, WORKERS_BY_N
 from streams.worker.kept_schemas import KeptSchemas, key_of
 from streams.worker.schema_lookup import Lookup
 from streams.worker.sift import Fault, sift, told
-
-Refusal = tuple[Records, int, str, str]
-"""A Kafka record that is refused: (records, position among them, reason, detail)."""
+from streams.worker.verdict import VERDICTS, Refusal, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +69,7 @@ def letter_of(records: Records, at: int, reason: str, detail: str, registry: Reg
     return showing(letter, shown_key(letter.key, registry), shown_record(letter.payload, registry))
 
 
-class Edge:
+class WorkerIO:
     """One worker's topics.
 
     Args:
@@ -104,7 +102,7 @@ class Edge:
         sifted = sift(len(records), lambda some: self.decode(record, records.between(some.start, some.stop), columns))
         whole = len(sifted.done) == 1 and not sifted.faults  # as it usually is
         decoded = sifted.done[0][1] if whole else joined(record, columns, sifted.done)
-        refused = [(records, at, UNDECODABLE, detail) for at, detail in decoded.errors]
+        refused = [Refusal(records, at, UNDECODABLE, detail) for at, detail in decoded.errors]
         return decoded, refused + self.unprocessable("decode", records, sifted.faults)
 
     def unprocessable(self, stage: str, records: Records, faults: Iterable[Fault]) -> list[Refusal]:
@@ -112,7 +110,7 @@ class Edge:
 
         stage: one of the worker's (streams.topology). faults: with positions among `records`.
         """
-        return [(records, at, UNPROCESSABLE, self.note(stage, error)) for at, error in faults]
+        return [Refusal(records, at, UNPROCESSABLE, self.note(stage, error)) for at, error in faults]
 
     def note(self, stage: str, error: BaseException) -> str:
         """Count and log that a record, or the state of a key, made the worker's code raise; returns the sentence."""
@@ -123,7 +121,7 @@ class Edge:
 
     def count_from_zero(self, known: Known | None = None) -> None:
         """Bring the worker's series into being (see streams.series): to be called once, by its agent."""
-        begin(self.settings, WORKERS_BY_NAME[self.worker], known or {})
+        begin(self.settings, WORKERS_BY_NAME[self.worker], {"verdict": VERDICTS, **(known or {})})
 
     def decode(self, record: str, records: Records, columns: Sequence[str] | None = None) -> Decoded:
         """The values of Kafka records in columns, without what was erased: see BatchDecoder, streams.erasure.guard.
@@ -264,6 +262,11 @@ class Edge:
             metrics.RECORDS_WRITTEN.labels(self.worker, self.settings.topic(topic)).inc(count)
         self._unflushed.clear()
         metrics.OUTPUT_FLUSH_SECONDS.labels(self.worker).observe(time.perf_counter() - began)
+
+    def count(self, verdict: Verdict) -> None:
+        """Count what became of the records of a group."""
+        for name, count in verdict.counts.items():
+            metrics.VERDICTS.labels(self.worker, name).inc(count)
 
     def observe(self, batches: Sequence[RecordBatch], seconds: float) -> None:
         """Count the batches of a group, which took `seconds` to handle together."""

@@ -14,7 +14,7 @@ from schemas.registry import HttpRegistry, RegistryError, UnknownSchemaError
 from streams import metrics
 from streams.kafka import clients
 from streams.kafka.fetch import hand_out_columns
-from streams.kafka.record_batch import Columns
+from streams.kafka.record_batch import RecordColumns
 from streams.settings import Settings
 from streams.topology import SCHEMAS
 
@@ -81,7 +81,7 @@ class KeptSchemas:
         # Records come singly, so that the end is right with the embedded broker, too.
         end = (await consumer.end_offsets([self._partition]))[self._partition]
         while await consumer.position(self._partition) < end:
-            found: dict[TopicPartition, Columns] = await consumer.getmany(timeout_ms=WAIT_MS)
+            found: dict[TopicPartition, RecordColumns] = await consumer.getmany(timeout_ms=WAIT_MS)
             for records in found.values():
                 for unreadable in records.unreadable.values():
                     log.error("%s: %s; the registry is asked for the schemas", self._partition.topic, unreadable.detail)

@@ -24,7 +24,7 @@ from streams.settings import Settings
 from streams.variables import misspelt, sentence
 from streams.worker import page
 from streams.worker.health import Health
-from streams.worker.io import Edge
+from streams.worker.io import WorkerIO
 
 EXPORT_EVERY = 2.0
 """Seconds between looks at positions and lags."""
@@ -41,8 +41,8 @@ log = logging.getLogger(__name__)
 class Page:
     """The worker's HTTP page as a service beside the app (see streams.worker.page)."""
 
-    def __init__(self, app: Any, edge: Edge, host: str, port: int) -> None:
-        self._app, self._edge, self._host, self._port = app, edge, host, port
+    def __init__(self, app: Any, io: WorkerIO, host: str, port: int) -> None:
+        self._app, self._io, self._host, self._port = app, io, host, port
         self._page: page.WorkerPage | None = None
         self._exporting: asyncio.Task[None] | None = None
         self._health = Health(app)
@@ -52,9 +52,9 @@ class Page:
     async def start(self) -> None:
         """Listen, say where, and begin to export positions."""
         self._page = await page.serve(
-            self._edge.worker,
+            self._io.worker,
             self._port,
-            self._edge.progress,
+            self._io.progress,
             self._health.ready,
             host=self._host,
             last_progress=self._health.last_progress,
@@ -72,8 +72,8 @@ class Page:
     async def _export(self) -> None:
         while True:
             await self._health.look()
-            self._edge.export_offsets()
-            await self._edge.tell_missed()
+            self._io.export_offsets()
+            await self._io.tell_missed()
             for table in self._app.tables.values():
                 metrics.RECOVERY_SECONDS.set(table.recovery_seconds)
                 metrics.RECOVERY_KEYS.inc(table.recovered_records - self._recovered)
@@ -89,7 +89,7 @@ class Page:
         # All topics, since to ask about one that is missing may make it.
         cluster = await self._app.producer._ensure_producer().client.fetch_all_metadata()
         partitions = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
-        wrong = layout.misfit(partitions, self._edge.settings) or layout.changed(partitions, self._edge.settings)
+        wrong = layout.misfit(partitions, self._io.settings) or layout.changed(partitions, self._io.settings)
         if wrong is not None:
             self._app.give_up(wrong)
 
@@ -134,7 +134,7 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
         log.info("topics have %d partitions, whatever RIHLA_PARTITIONS=%d says", there, settings.partitions)
         settings = replace(settings, partitions=there)
     app = build(settings, worker, declare=False)
-    edge: Edge = importlib.import_module(topology.WORKERS_BY_NAME[worker].module).create(app, settings)
+    io: WorkerIO = importlib.import_module(topology.WORKERS_BY_NAME[worker].module).create(app, settings)
 
     @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]  # Faust is untyped
     async def assigned(app: Any, assigned: Any, **kwargs: Any) -> None:
@@ -146,4 +146,4 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    return run_worker(app, *edge.followers(), Page(app, edge, metrics_host, metrics_port))
+    return run_worker(app, *io.followers(), Page(app, io, metrics_host, metrics_port))

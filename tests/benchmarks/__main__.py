@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.benchmarks import (
     alerts,
+    deliver,
     latency,
     pipeline,
     plot,
@@ -34,7 +35,7 @@ BENCHMARKS: dict[str, Callable[[int, argparse.Namespace], Outcome]] = {
     # First: where files are made on ext4, what others have just deleted nearby makes each insert dearer for minutes.
     "latency": lambda events, options: latency.measure(events, options.rate),
     "stages": lambda events, options: stages.measure(events, options.hotel),
-    "start": lambda events, _: start.measure(events),
+    "start": lambda events, options: start.measure(events, fresh=not options.quick),
     "transport": lambda records, _: transport.measure(records),
     "pipeline": lambda events, _: pipeline.measure(events),
     "workers": lambda events, _: workers.measure(events),
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Callable[[int, argparse.Namespace], Outcome]] = {
     "wire": lambda events, _: wire.measure(events),
     "state": lambda customers, _: state.measure(customers),
     "alerts": lambda complaints, _: alerts.measure(complaints),
+    "deliver": lambda told, _: deliver.measure(told),
 }
 EVENTS = {
     "latency": 20_000,
@@ -58,6 +60,7 @@ EVENTS = {
     "wire": 20_000,
     "state": 1_000_000,
     "alerts": 50,
+    "deliver": 2_000,
 }
 """How many events each takes by default; state: how many customers; alerts: how many complaints."""
 QUICK = {
@@ -73,6 +76,7 @@ QUICK = {
     "wire": 2_000,
     "state": 50_000,
     "alerts": 3,
+    "deliver": 100,
 }
 """The same with --quick: enough to see that it works, too few for figures to quote."""
 
@@ -126,16 +130,18 @@ def overall(figures: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     rivals = figures.get("stitch_cpu_us_per_event", {})
     processes = figures.get("marginal_cpu_us_per_event_by_process", {})
-    peers = [rivals[name] for name in stitch.RATIOS["stitch_vs_best_peer"] if name in rivals]
+    peers = [rivals[name] for name in stitch.RATIOS["stitch_vs_best_python_peer"] if name in rivals]
     if peers and all(name in processes for name in pipeline.WORKERS):
-        found["pipeline_vs_best_peer_stitch"] = round(min(peers) / sum(processes[name] for name in pipeline.WORKERS), 2)
+        found["pipeline_vs_best_python_peer_stitch"] = round(
+            min(peers) / sum(processes[name] for name in pipeline.WORKERS), 2
+        )
     if peers and "alone_cpu_us_per_event" in figures:
-        found["workers_alone_vs_best_peer_stitch"] = round(min(peers) / figures["alone_cpu_us_per_event"], 2)
+        found["workers_alone_vs_best_python_peer_stitch"] = round(min(peers) / figures["alone_cpu_us_per_event"], 2)
     clocks = figures.get("stitch_events_per_s", {})
-    fastest = [clocks[name] for name in stitch.RATIOS["stitch_vs_best_peer"] if name in clocks]
+    fastest = [clocks[name] for name in stitch.RATIOS["stitch_vs_best_python_peer"] if name in clocks]
     if fastest and "marginal_events_per_s" in figures:
         ratio = figures["marginal_events_per_s"] / max(fastest)
-        found["pipeline_vs_best_peer_stitch_by_clock"] = round(ratio, 2)
+        found["pipeline_vs_best_python_peer_stitch_by_clock"] = round(ratio, 2)
     matches = [value for name, value in figures.items() if name.endswith("results_match")]
     if matches:
         found["results_match"] = all(matches)

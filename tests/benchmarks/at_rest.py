@@ -119,8 +119,8 @@ def fold(groups: list[Group]) -> dict[bytes, bytes]:
             messages.interactions = events.by_subject(frame, group.subjects, offsets)
         for offset, (subject, root, version) in enumerate(group.news, told):
             messages.identities.setdefault(subject, []).append((offset, root, version))
-        for offset, (target, sender, version, summary) in enumerate(waiting, sent):
-            messages.parts.setdefault(target, []).append((offset, sender, version, summary))
+        for offset, (target, *sent_part) in enumerate(waiting, sent):
+            messages.parts.setdefault(target, []).append((offset, *sent_part))
         interactions, told, sent = interactions + len(group.payloads), told + len(group.news), sent + len(waiting)
         changes = fold_messages(states.get, messages, watching)
         states.update(changes.states)

@@ -31,7 +31,8 @@ from streams.sources import jsonl
 from streams.sources.feeder import Feeder, Prepared
 from tests.benchmarks import calibration, sample
 from tests.benchmarks.pipeline import WITHIN, verified
-from tests.benchmarks.processes import Tree
+from tests.benchmarks.places import places
+from tests.benchmarks.processes import Tree, afresh
 from tests.benchmarks.report import Outcome, say, tabulate
 from tests.support.waiting import until
 
@@ -71,33 +72,61 @@ class Seen:
 
 
 def measure(events: int, rates: Sequence[int] | None = None) -> Outcome:
-    """Take so many events at once for the capacity, then the four loads; or loads of so many events a second."""
-    capacity, found, different, report = uvloop.run(_all(events, rates))
-    matches = report["differences"] == 0 and report["interactions"] == different
-    named = [f"p{p:g}" for p in PERCENTILES]
-    figures: dict[str, Any] = {
-        "capacity_events_per_s": round(capacity),
-        "latency_s": {load: dict(zip(named, seen.percentiles(), strict=True)) for load, seen in found.items()},
-        "latency_cores_busy": {load: round(sum(seen.cores.values()), 2) for load, seen in found.items()},
-        "latency_results_match": matches,
-    }
-    problems = [] if matches else ["latency: the tables are not as verified"]
-    if rates is None:
-        p99 = figures["p99_latency_s_at_half_load"] = figures["latency_s"][HALF]["p99"]
-        limit = LIMIT * max(1.0, calibration.slower(time.perf_counter))  # part of it is waiting: never shorter
-        if p99 > TOLERATED * limit:
-            problems.append(
-                f"latency: p99 at half load is {p99:.1f} s, more than {TOLERATED:g} times its limit of {limit:.1f} s"
-            )
-    head = ["load", "events a second", "probes", *(f"{name} s" for name in named)]
+    """Take so many events at once for the capacity, then the four loads; or loads of so many events a second.
+
+    On a disk and in memory.
+    """
+    tables: list[str] = []
+    figures: dict[str, Any] = {"latency_results_match": True}
+    problems: list[str] = []
+    for place, folder in places().items():
+        say(f"latency: {place}, {folder}")
+        # In a process of its own: there is one engine a process.
+        capacity, found, matches = afresh(_measured_in, events, rates, folder)
+        tables.append(f"{place}, capacity: {capacity:,.0f} events a second\n\n{_shown(found)}")
+        if not matches:
+            problems.append(f"latency: the tables are not as verified ({place})")
+        named = [f"p{p:g}" for p in PERCENTILES]
+        own: dict[str, Any] = {
+            "capacity_events_per_s": round(capacity),
+            "latency_s": {load: dict(zip(named, seen.percentiles(), strict=True)) for load, seen in found.items()},
+            "latency_cores_busy": {load: round(sum(seen.cores.values()), 2) for load, seen in found.items()},
+        }
+        if rates is None:
+            p99 = own["p99_latency_s_at_half_load"] = own["latency_s"][HALF]["p99"]
+            problems += slow(p99, calibration.slower(time.perf_counter), place)
+        figures |= own  # of the last place, memory where there is any
+        figures |= {f"{name}_{place}": figure for name, figure in own.items() if isinstance(figure, (int, float))}
+        figures["latency_results_match"] &= matches
+    return Outcome("\n\n".join(tables), figures, problems)
+
+
+def slow(p99: float, slower: float, place: str) -> list[str]:
+    """A sentence if the latency at half load is more than it may be; slower: see calibration."""
+    limit = LIMIT * max(1.0, slower)  # part of it is waiting: never shorter
+    if p99 <= TOLERATED * limit:
+        return []
+    return [
+        f"latency: p99 at half load is {p99:.1f} s ({place}), more than {TOLERATED:g} times its limit of {limit:.1f} s"
+    ]
+
+
+def _shown(found: dict[str, Seen]) -> str:
+    """Tables of what was seen at each load."""
+    head = ["load", "events a second", "probes", *(f"p{p:g} s" for p in PERCENTILES)]
     table = [[load, round(seen.rate), len(seen.seconds), *map(str, seen.percentiles())] for load, seen in found.items()]
     roles = sorted({role for seen in found.values() for role in seen.cores})
     busy = [
         [load, f"{sum(seen.cores.values()):.2f}", *(f"{seen.cores.get(role, 0.0):.2f}" for role in roles)]
         for load, seen in found.items()
     ]
-    tables = [tabulate(head, table), tabulate(["cores busy", "all", *roles], busy)]
-    return Outcome("\n\n".join([*tables, f"capacity: {capacity:,.0f} events a second"]), figures, problems)
+    return "\n\n".join([tabulate(head, table), tabulate(["cores busy", "all", *roles], busy)])
+
+
+def _measured_in(events: int, rates: Sequence[int] | None, place: Path) -> tuple[float, dict[str, Seen], bool]:
+    """The capacity, what was seen at each load, and whether verify finds the tables as they should be."""
+    capacity, found, different, report = uvloop.run(_all(events, rates, place))
+    return capacity, found, bool(report["differences"] == 0 and report["interactions"] == different)
 
 
 @dataclass(frozen=True)
@@ -170,8 +199,10 @@ def _probe(customer: str, ref: str) -> bytes:
     )
 
 
-async def _all(events: int, rates: Sequence[int] | None) -> tuple[float, dict[str, Seen], int, dict[str, Any]]:
-    with tempfile.TemporaryDirectory(prefix="rihla-benchmark-") as folder:
+async def _all(
+    events: int, rates: Sequence[int] | None, place: Path
+) -> tuple[float, dict[str, Seen], int, dict[str, Any]]:
+    with tempfile.TemporaryDirectory(prefix="rihla-benchmark-", dir=place) as folder:
         data = Path(folder) / "data"
         async with Pipeline(Plan(data), "bench", lambda _: None) as pipeline:
             steady = SECONDS * sum(rates or ())

@@ -24,7 +24,7 @@ from tests.benchmarks import sample
 from tests.benchmarks.processes import Tree
 from tests.benchmarks.report import Outcome, say, tabulate
 
-RIHLA = [sys.executable, "-c", "import sys; sys.argv[0] = 'rihla'; from streams.cli import main; sys.exit(main())"]
+RIHLA = [sys.executable, "-m", "streams.cli"]
 WORKERS = tuple(WORKERS_BY_NAME)
 """Roles of the processes that are Rihla's own: all but the broker, and the parent, which is the engine and feeds."""
 FEW = 500
@@ -162,5 +162,5 @@ def watched(command: list[str], out: Path) -> tuple[Tree, float, str]:
             process.terminate()
             process.wait()
     if process.returncode:
-        raise RuntimeError(f"rihla run ended with status {process.returncode}: {out.read_text()}")
+        raise RuntimeError(f"{' '.join(command[:5])} ended with status {process.returncode}: {out.read_text()}")
     return tree, usage.ru_utime + usage.ru_stime, out.read_text()

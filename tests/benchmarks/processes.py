@@ -63,7 +63,8 @@ def role(command: str) -> str:
             return following
     if "broker" in words:
         return "broker"
-    return "parent: engine, feeding" if {"run", "tests.benchmarks"} & set(words) else "others"
+    # The third: a process that `afresh` has made.
+    return "parent: engine, feeding" if {"run", "tests.benchmarks", "multiprocessing.spawn"} & set(words) else "others"
 
 
 @dataclass

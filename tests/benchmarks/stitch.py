@@ -84,7 +84,7 @@ WORKERS = {
 }
 """By name, which is its topics' prefix."""
 RATIOS = {
-    "stitch_vs_best_peer": ("quix", "bytewax"),
+    "stitch_vs_best_python_peer": ("quix", "bytewax"),
     "stitch_vs_faust": ("faust",),
     "stitch_vs_plain_loop": ("confluent",),
 }

@@ -17,7 +17,7 @@ VARIABLE = "RIHLA_BROKEN"
 
 def ack_before_insert() -> None:
     """The sink acks its batches, and lets their offsets be committed, before it inserts them."""
-    import sinks.agent
+    import streams.worker.agent
     from streams.kafka.app import COMMIT_EVERY
 
     async def gather(
@@ -28,7 +28,7 @@ def ack_before_insert() -> None:
             await asyncio.sleep(1.5 * COMMIT_EVERY)
             await handle([event.value])
 
-    sinks.agent.gather = gather
+    streams.worker.agent.gather = gather
 
 
 def no_dedup() -> None:
@@ -49,20 +49,21 @@ def no_dedup() -> None:
 
 def no_fence() -> None:
     """A worker never doubts that it owns its partitions, and recovery does not look at terms."""
+    import streams.kafka.changelog as changelog
     import streams.kafka.changelog_table as table
 
-    apply = table._apply
+    apply = changelog.apply
 
     def believing(state: Any, records: Any, mark: int, merge: Any) -> set[bytes]:
         ignored: set[bytes] = set()
         for at, key in enumerate(records.keys):
             state.top = -1
-            if key != table.MARK:
+            if key != changelog.MARK:
                 ignored |= apply(state, records.take([at]), mark, merge)
         state.position = records.offsets[-1] + 1
         return ignored
 
-    table._apply = believing
+    changelog.apply = believing
     table.still_owner = lambda app, tp, generation: True
     table.handling = _Nothing()  # type: ignore[assignment]
 

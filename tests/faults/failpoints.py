@@ -74,9 +74,9 @@ def _hook(failpoint: Failpoint) -> None:
     from streams.kafka.batch_producer import BatchProducer
     from streams.kafka.changelog_table import BatchTable
     from streams.kafka.transport import Consumer
-    from streams.worker.io import Edge
+    from streams.worker.io import WorkerIO
 
-    _around(Edge, "flush", "produce", failpoint, lambda edge: bool(edge._unflushed))
+    _around(WorkerIO, "flush", "produce", failpoint, lambda io: bool(io._unflushed))
     _around(BatchTable, "flush", "fence", failpoint, lambda table: any(held.changed for held in table._held.values()))
     _around(BatchTable, "_write", "changelog", failpoint, lambda table, changed: bool(changed))
     _around(Consumer, "_commit_offsets", "commit", failpoint, lambda consumer, offsets, **named: bool(offsets))

@@ -32,32 +32,32 @@ def hook(worker: str) -> None:
 def _enrich() -> None:
     from streams.enrich import splice
     from streams.enrich.transform import Enricher
-    from streams.worker.io import Edge
+    from streams.worker.io import WorkerIO
 
     _before(Enricher, "enrich", "raise-at-decode")
     _after(Enricher, "enrich", "raise-at-rule")
     _before(splice, "scrub_text", "raise-at-score")
-    _before(Edge, "encode", "raise-at-sending")
+    _before(WorkerIO, "encode", "raise-at-sending")
 
 
 def _identity() -> None:
     from schemas.decode import BatchDecoder
     from streams.identity.resolver import Resolver
-    from streams.worker.io import Edge
+    from streams.worker.io import WorkerIO
 
     _after(Resolver, "take", "raise-at-link")
-    _after(Edge, "encode", "raise-at-identity")
+    _after(WorkerIO, "encode", "raise-at-identity")
     _before(BatchDecoder, "decode", "raise-at-decode")
 
 
 def _stitch() -> None:
     from streams.stitch import agent, reading
-    from streams.worker.io import Edge
+    from streams.worker.io import WorkerIO
 
     _after(reading.Reader, "_interactions", "raise-at-reading")
     _before(agent, "fold_messages", "raise-at-fold")
     _after(agent, "fold_messages", "raise-after-fold")
-    _after(Edge, "encode", "raise-at-journey")
+    _after(WorkerIO, "encode", "raise-at-journey")
     _after(agent, "fold_due", "raise-at-timer")
 
 

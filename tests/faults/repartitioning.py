@@ -15,8 +15,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from streams.embedded.supervisor import Child
 from streams.errors import RihlaError
-from streams.kafka.layout import TOGETHER, changelog
+from streams.kafka.layout import changelog
 from streams.repartition.run import repartition
+from streams.topology import WITH_STATE
 from tests.faults.processes import ProcessFault
 from tests.faults.world import KINDS, PATIENCE, World
 from tests.support.brokers import until
@@ -96,7 +97,7 @@ async def partitions_added(tried: World, rng: random.Random) -> None:
     await tried.feed(0.4)
     await tried.stored(rng.randint(50, 400))
     every = rng.random() < 0.5
-    names = (*TOGETHER, "journeys") if every else ("interactions",)
+    names = (*WITH_STATE, "journeys") if every else ("interactions",)
     topics = [tried.settings.topic(name) for name in names]
     await add_partitions(tried, dict.fromkeys([*topics, changelog(tried.settings)] if every else topics, 6))
     feeding = asyncio.create_task(tried.feed(0.6))

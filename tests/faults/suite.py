@@ -22,6 +22,7 @@ MODULES = (
     "tests.faults.surroundings",
     "tests.faults.clickhouse",
     "tests.faults.fuzz",
+    "tests.faults.collecting",
 )
 """Modules with FAULTS, in the order in which they run."""
 

@@ -90,11 +90,11 @@ async def broker_stops(tried: Surroundings, rng: random.Random) -> None:
     for upto in (0.35, 0.7):
         await tried.world.feed(upto, pause=0.2)
         await asyncio.sleep(rng.uniform(0.0, 1.0))
-        await _restart(tried.broker, rng.choice((signal.SIGTERM, signal.SIGKILL)), rng.uniform(0.0, 8.0))
+        await restart(tried.broker, rng.choice((signal.SIGTERM, signal.SIGKILL)), rng.uniform(0.0, 8.0))
     await tried.world.feed(pause=0.2)
 
 
-async def _restart(kafka: Kafka, signum: int, pause: float) -> None:
+async def restart(kafka: Kafka, signum: int, pause: float) -> None:
     assert kafka.pid is not None
     _signal(kafka, signum)
     await until(lambda: kafka.pid is None, PATIENCE, "the broker to end")

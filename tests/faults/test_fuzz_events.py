@@ -17,7 +17,7 @@ from tests.faults.whole_events import SURROGATE, encoded, mixed
 
 @pytest.mark.slow
 def test_no_event_stops_a_worker_and_verify_finds_nothing() -> None:
-    command = [sys.executable, "-m", "tests.faults.fuzz", "events", "--seed", "7", "--seconds", "20"]
+    command = [sys.executable, "-m", "tests.faults.fuzz", "events", "--seed", "7", "--seconds", "8"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])

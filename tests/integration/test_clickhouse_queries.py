@@ -47,6 +47,20 @@ def test_nps(clickhouse: ClickHouse) -> None:
     assert ask(clickhouse, "nps", since="2024-01-02") == []
 
 
+def test_unknown_touchpoints(clickhouse: ClickHouse) -> None:
+    """One is a letter away from a name of the catalogue; of the other none is near; a third is in the catalogue."""
+    clickhouse.migrated()
+    names = ["booking.confirmd", "booking.confirmd", "Spa Visited", "booking.confirmed"]
+    rows = [interaction(f"customer:{at}", NOON + at, touchpoint=name) for at, name in enumerate(names)]
+    clickhouse.write("interactions", frame("interaction", *rows))
+    found = ask(clickhouse, "unknown_touchpoints")
+    assert [(row[0], row[2], row[5]) for row in found] == [
+        ("booking.confirmd", 2, ["booking.confirmed"]),
+        ("Spa Visited", 1, []),
+    ]
+    assert ask(clickhouse, "unknown_touchpoints", since="2024-01-01 12:00:00.002")[0][0] == "Spa Visited"
+
+
 def test_unknown_grouping_is_refused(clickhouse: ClickHouse) -> None:
     clickhouse.migrated()
     clickhouse.write("interactions", frame("interaction", *answers("nps", 10)))
@@ -211,7 +225,7 @@ def test_profiles(clickhouse: ClickHouse) -> None:
         ),
     )
     assert ask(clickhouse, "profiles") == [
-        ("negative", 2, 50.0, -0.4, 1.5, 4, 1, {"EUR": 2000, "SAR": 1000}),
+        ("negative", 2, 50.0, -0.4, 1.5, 4, 1, {"EUR": 20, "SAR": 10}),
         ("non_committal", 1, 25.0, None, 0.0, 1, 0, {}),
         ("advocate", 1, 25.0, 0.5, 4.0, 5, 0, {}),
     ]

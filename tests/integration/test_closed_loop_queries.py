@@ -131,8 +131,8 @@ def test_opinions_fade_until_now(filled: ClickHouse) -> None:
     assert tuple(rows[-1].values()) == (None, "faded", 2, -1, 2, -1)
     # Only a, who has spent 300 of 400 SAR, is negative now; so it is at the last events, as c has spent nothing.
     assert [tuple(r.values())[:3] for r in ask(filled, "value_at_risk", as_of="now")] == [
-        ("SAR", 1, 30000),
-        ("USD", 1, 500),
+        ("SAR", 1, 300),
+        ("USD", 1, 5),
     ]
     filled.client.command("TRUNCATE TABLE interactions_store")
     assert ask(filled, "value_at_risk", as_of="now") == []
@@ -143,7 +143,7 @@ def test_opinions_fade_until_now(filled: ClickHouse) -> None:
 
 def test_value_at_risk(filled: ClickHouse) -> None:
     found = [tuple(row.values()) for row in ask(filled, "value_at_risk")]
-    assert found == [("SAR", 1, 30000, 75.0, 1), ("USD", 1, 500, 100.0, 1)]
+    assert found == [("SAR", 1, 300, 75.0, 1), ("USD", 1, 5, 100.0, 1)]
 
 
 def test_units_losing_advocates(filled: ClickHouse) -> None:
@@ -162,8 +162,8 @@ def test_units_losing_advocates(filled: ClickHouse) -> None:
     assert (row["unit"], row["lost"], row["customers"], row["still_lost"], row["faded"]) == ("H1", 2, 2, 1, 0)
     assert row["causes"] == [("stay.halal_breach", 1), ("stay.room_dirty", 1)]
     assert row["aspects"] == [("halal_food", 1), ("wifi", 1)]
-    assert row["cost_minor"] == {"SAR": 30000, "USD": 500}
-    assert other == {**other, "unit": "H2", "lost": 0, "customers": 0, "faded": 1, "causes": [], "cost_minor": {}}
+    assert row["cost"] == {"SAR": 300, "USD": 5}
+    assert other == {**other, "unit": "H2", "lost": 0, "customers": 0, "faded": 1, "causes": [], "cost": {}}
 
 
 def _about(aspect: str, score: float | None) -> dict[str, Any]:
@@ -288,7 +288,7 @@ def test_a_customer_is_found_by_any_identifier(clickhouse: ClickHouse, by: str) 
     ]
     clickhouse.write("interactions", frame("interaction", *said))
     (row,) = ask(clickhouse, "customer", id=by)
-    assert (row["customer_id"], row["profile"], row["spend_minor"]) == ("a", "negative", {"SAR": 700})
+    assert (row["customer_id"], row["profile"], row["spend"]) == ("a", "negative", {"SAR": 7})
     assert row["identifiers"] == ["customer:a", "device:d"]
     assert [open_journey[:2] for open_journey in row["open_journeys"]] == [("a/R1", "booked")]
     assert [open_case[0] for open_case in row["open_cases"]] == ["K1"]

@@ -23,9 +23,10 @@ import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
 from sinks.clickhouse.quoting import literal
-from streams.embedded.clickhouse.access import OWNER, Tokens
-from streams.embedded.clickhouse.engine import MERGE_TREE, Engine, EngineBusyError, EngineError
+from streams.embedded.clickhouse.access import OWNER, READER, Role, Tokens
+from streams.embedded.clickhouse.engine import KEPT_CONNECTIONS, MERGE_TREE, Engine, EngineBusyError, EngineError
 from streams.embedded.clickhouse.http_interface import serve
+from streams.embedded.clickhouse.spool import Spool
 from tests.support.clickhouse import TOKENS, ClickHouse, LoopThread
 from tests.support.waiting import HUNG
 
@@ -246,6 +247,47 @@ def test_data_are_never_taken_for_statements(clickhouse: ClickHouse) -> None:
         client.command("TRUNCATE TABLE t")
         write()
         assert clickhouse.rows("SELECT n, s FROM t ORDER BY n") == expected
+
+
+def test_inserts_alike_share_a_connection_and_nothing_else(clickhouse: ClickHouse) -> None:
+    """Neither a role, a database nor a setting of one insert reaches another, though connections are kept."""
+    engine, database = clickhouse.engine, clickhouse.database
+    clickhouse.client.command(
+        "CREATE TABLE marks (n UInt64, mark String DEFAULT getSetting('log_comment'),"
+        " roles String DEFAULT arrayStringConcat(currentRoles(), ' ')) ENGINE = MergeTree ORDER BY n"
+    )
+
+    def insert(number: int, role: Role | None, mark: str, clause: str = "") -> None:
+        with Spool() as spool:
+            spool.write(b'{"n": %d}' % number)
+            settings = {"log_comment": mark} if mark else {}
+            engine.insert_spool(
+                "INSERT INTO marks (n)",
+                "JSONEachRow",
+                spool,
+                clause=clause,
+                database=database,
+                settings=settings,
+                role=role,
+            )
+
+    insert(1, OWNER, "a")
+    insert(2, OWNER, "")
+    insert(3, OWNER, "a", "SETTINGS log_comment = 'b'")
+    insert(4, OWNER, "a")
+    for _ in range(2):
+        with pytest.raises(EngineError, match="privileges"):
+            insert(5, READER, "a")
+    for number in range(6, 6 + KEPT_CONNECTIONS + 2):
+        insert(number, OWNER, f"mark {number}")
+    insert(20, OWNER, "a")
+    with pytest.raises(EngineError) as error:
+        engine.insert("INSERT INTO marks (n)", "JSONEachRow", [b'{"n": 9}'], settings={"log_comment": "a"})
+    assert error.value.code == 60  # without a database
+    assert len(engine._kept) <= KEPT_CONNECTIONS
+    rows = clickhouse.rows("SELECT n, mark, roles FROM marks ORDER BY n")
+    marks = {1: "a", 2: "", 3: "b", 4: "a", **{n: f"mark {n}" for n in range(6, 6 + KEPT_CONNECTIONS + 2)}, 20: "a"}
+    assert rows == [(n, mark, "owner") for n, mark in marks.items()]
 
 
 def json_lines(rows: list[tuple[int, str]]) -> bytes:

@@ -72,9 +72,10 @@ def test_cases_and_service_recovery(world: World) -> None:
 
 def test_profiles_and_value(world: World) -> None:
     people = world.truth.customers.to_dicts()
-    spend: dict[str, Counter[str]] = defaultdict(Counter)
-    for journey in world.journeys.values():
-        spend[journey["customer_id"]].update({m["currency"]: m["amount_minor"] for m in journey["spend"]})
+    spend: dict[str, Counter[str]] = defaultdict(Counter)  # in cents: all of the simulated currencies have them
+    for row in world.truth.journey_spend.to_dicts():
+        customer = world.journeys[row["journey_id"]]["customer_id"]
+        spend[customer][row["currency"]] += row["spend_kept"] // 100
     expected: dict[Any, Row] = {}
     for profile, some in grouped(people, "profile").items():
         felt = [person["sentiment_30d"] for person in some if person["sentiment_30d"] is not None]
@@ -87,14 +88,15 @@ def test_profiles_and_value(world: World) -> None:
             "sentiment_30d": mean(felt),
         }
         found = next(row for row in world.ask("profiles") if row["profile"] == profile)
-        assert found["spend"] == dict(total)
+        kept = {currency: int(amount * 100) for currency, amount in found["spend"].items() if amount}
+        assert kept == {currency: amount for currency, amount in total.items() if amount}
     same(world.ask("profiles"), expected, "profile")
     bad = {person["customer_id"] for person in people if person["profile"] == "negative"}
     at_risk: dict[Any, Row] = {}
     for currency in {currency for money in spend.values() for currency in money}:
-        losers = [who for who in bad if currency in spend[who]]
+        losers = [who for who in bad if spend[who][currency]]
         if losers:
-            at_risk[currency] = {"customers": len(losers), "spend_minor": sum(spend[who][currency] for who in losers)}
+            at_risk[currency] = {"customers": len(losers), "spend": sum(spend[who][currency] for who in losers) / 100}
     same(world.ask("value_at_risk"), at_risk, "currency")
     rows = world.ask("net_flow")  # nothing is told of moves here: all that is not as it began was seen by nobody
     for profile, row in expected.items():
@@ -161,7 +163,10 @@ def test_channels_and_staff(world: World) -> None:
             "wait_seconds": float(median(waits)) if waits else None,
         }
     same(world.ask("channels"), expected, "channel", digits=3)
-    met = {who: some for who, some in grouped(world.events, "agent_id").items() if who}
+    met: dict[str, list[Row]] = defaultdict(list)
+    for event in world.events:
+        for who in event["attributed_agents"]:
+            met[who].append(event)
     pool = [event["score"] for some in met.values() for event in some if event["score"] is not None]
     staff: dict[Any, Row] = {}
     for who, some in met.items():

@@ -19,6 +19,7 @@ from streams.kafka.batch_producer import BatchProducer
 from streams.kafka.progress import SINCE
 from streams.kafka.topic_checks import faults
 from streams.kafka.topics import ensure_topics
+from streams.model.control import LINK
 from streams.settings import Settings
 from streams.sources.adapters import open_source
 from streams.sources.simulate import Options, write
@@ -102,7 +103,7 @@ async def test_a_worker_whose_input_begins_late_leaves_a_letter_and_doctor_knows
     kafka_broker: Broker, topic_prefix: str
 ) -> None:
     settings = kafka_broker.settings(topic_prefix, partitions=1)
-    links = [(f"customer:C{n}", f"device:d{n}", 1000 + n) for n in range(10)]
+    links = [(f"customer:C{n}", f"device:d{n}", 1000 + n, LINK) for n in range(10)]
 
     await ensure_topics(settings)
     async with producing(settings) as producer:
@@ -116,11 +117,11 @@ async def test_a_worker_whose_input_begins_late_leaves_a_letter_and_doctor_knows
         assert [(fault.topic, fault.grave) for fault in found] == [(settings.topic("links"), True)]
         assert "begins 6 records late, and identity has no commit" in found[0].what
     app = build(settings, "identity")
-    edge = identity.create(app, settings)
+    io = identity.create(app, settings)
     async with running(app):
 
         async def told() -> bool:
-            await edge.tell_missed()
+            await io.tell_missed()
             return bool(await records(settings, "dead-letters"))
 
         await until(told, what="a dead letter")

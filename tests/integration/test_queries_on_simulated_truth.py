@@ -21,7 +21,7 @@ __all__ = ["world"]
 
 @pytest.mark.parametrize("by", ["all", "channel", "unit", "country", "customer", "journey", "touchpoint", "language"])
 def test_surveys(world: World, by: str) -> None:
-    field = {"customer": "customer_id", "journey": "journey_id"}.get(by, by)
+    field = {"customer": "customer_id", "journey": "journey_id", "unit": "attributed_unit"}.get(by, by)
 
     def scores(instrument: str) -> dict[Any, list[float]]:
         rows = world.answers(instrument)

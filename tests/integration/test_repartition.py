@@ -17,12 +17,12 @@ from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
 from streams.errors import RihlaError
 from streams.kafka.batch_producer import BatchProducer, recalled_last
-from streams.kafka.changelog_table import MARK, TERM
-from streams.kafka.layout import TOGETHER, changelog, misfit
+from streams.kafka.changelog import MARK, TERM
+from streams.kafka.layout import changelog, misfit
 from streams.kafka.partitioner import partitions_of
 from streams.kafka.topic_checks import strays
 from streams.kafka.topics import ensure_changelogs, ensure_topics, layout_of
-from streams.model.control import NOTHING_STORED
+from streams.model.control import SUMMARY, nothing_stored
 from streams.repartition import groups
 from streams.repartition.reading import Reader
 from streams.repartition.run import give_up, repartition
@@ -31,6 +31,7 @@ from streams.settings import Settings
 from streams.stitch.encoding import decode, encode
 from streams.stitch.subject import RECALLED, Subject
 from streams.stitch.summary import Summary
+from streams.topology import WITH_STATE
 from tests.support.brokers import Broker, until
 from tests.support.workers import administering, producing
 
@@ -112,7 +113,7 @@ async def fill(settings: Settings, partitions: int) -> None:
         await log.flush()
         encoder = BatchEncoder("part", LocalRegistry())
         parts = BatchProducer(producer, settings.topic("parts"))
-        rows = [(SUBJECTS[0], SUBJECTS[1], 5, b"x"), (SUBJECTS[AWAY], SUBJECTS[AWAY], NOTHING_STORED, b"3")]
+        rows = [(SUBJECTS[0], SUBJECTS[1], 5, b"x", SUMMARY), nothing_stored(SUBJECTS[AWAY], 3)]
         await parts.send([row[0].encode() for row in rows], encoder.encode(rows))
         recalls = BatchProducer(producer, settings.topic("recalls"))
         await recalls.send([KEYS[AWAY]], BatchEncoder("recall", LocalRegistry()).encode([(SUBJECTS[AWAY], 3)]))
@@ -275,7 +276,7 @@ async def test_a_state_that_is_not_where_its_topics_say_stops_every_worker_and_i
 
     await fill(settings, 4)
     assert await strays(settings, await layout_of(settings)) is None
-    names = [*map(settings.topic, TOGETHER), changelog(settings)]
+    names = [*map(settings.topic, WITH_STATE), changelog(settings)]
     async with administering(settings) as admin:
         await admin.create_partitions({name: NewPartitions(6) for name in names})
 

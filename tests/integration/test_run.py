@@ -161,29 +161,3 @@ def test_the_example_of_the_readme(tmp_path: Path) -> None:
     assert len(shown) == 3
     for line in shown:
         assert line in readme, "the README shows another answer"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "message"),
-    [
-        (("run", "nowhere.jsonl"), 1, "nowhere.jsonl"),
-        (("run", "table.csv"), 1, "--adapter"),
-        (("run", "nowhere.jsonl", "--adapter", "nothing"), 1, "there is no adapter 'nothing'"),
-        (("run", "nowhere.jsonl", "--broker", "nonsense"), 2, "neither tansu, kafka nor HOST:PORT"),
-        (("run",), 2, "Missing argument"),
-        (("query", "SELECT 1"), 1, "there is no database in"),
-        (("produce", "-", "--brokers", "127.0.0.1:1"), 1, "127.0.0.1"),
-        (("migrate", "--clickhouse", "http://127.0.0.1:1"), 1, "127.0.0.1:1"),
-        (("worker", "enrich", "--brokers", "127.0.0.1:1", "--metrics-port", "0"), 1, "127.0.0.1:1"),
-    ],
-)
-def test_mistakes_are_told_without_a_traceback(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], status: int, message: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "table.csv").write_text("a,b\n")
-    done = rihla(*arguments)
-    assert done.returncode == status
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "rihla-data").exists()

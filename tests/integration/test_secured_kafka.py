@@ -17,10 +17,11 @@ import pytest
 from sinks.clickhouse.client import connect
 from streams.kafka import clients
 from streams.kafka.acl_check import AclError, missing, require
-from streams.kafka.acls import ACCESS, CREATE, DESCRIBE, PIPELINE, WORKERS, Acl, acls
+from streams.kafka.acls import ACCESS, CREATE, DESCRIBE, PIPELINE, Acl, acls
 from streams.kafka.refusals import BrokerRefusedError
 from streams.kafka.topics import TopicDeniedError, ensure_topics
 from streams.settings import Settings, environment
+from streams.topology import WORKERS_BY_NAME
 from tests.support.clickhouse import ClickHouse
 from tests.support.secured import Secured, password, secured, token
 from tests.support.waiting import wait_until
@@ -251,11 +252,11 @@ def test_workers_and_commands_need_no_more_than_is_listed(site: Site, tmp_path: 
     (tmp_path / "events.jsonl").write_text(EVENTS)
     produced = site.rihla("produce", "produce", str(tmp_path / "events.jsonl"))
     assert produced.returncode == 0, produced.stderr
-    for worker in WORKERS:
+    for worker in WORKERS_BY_NAME:
         site.start(worker)
 
     def stored() -> bool:
-        for worker in WORKERS:
+        for worker in WORKERS_BY_NAME:
             assert "Traceback" not in site.said(worker), site.said(worker)
             assert "worker stopped" not in site.said(worker), site.said(worker)
             assert "may not" not in site.said(worker), site.said(worker)
@@ -310,7 +311,7 @@ def test_a_worker_without_its_rights_says_so_and_ends_with_1(secured: Secured, t
 
 def test_a_pipeline_needs_what_its_parts_need() -> None:
     rights = set(acls(Settings(), PIPELINE))
-    for one in (*WORKERS, "produce"):
+    for one in (*WORKERS_BY_NAME, "produce"):
         assert rights >= set(acls(Settings(), one))
     assert not {right for right in rights if right.operation in ("Delete", "AlterConfigs")}
     assert not any(right.operation == CREATE for right in acls(Settings(prefix="p"), "enrich", create=False))

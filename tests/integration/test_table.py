@@ -11,7 +11,8 @@ import pytest
 from streams.kafka import transport
 from streams.kafka.app import App, build
 from streams.kafka.batch_producer import Output
-from streams.kafka.changelog_table import MARK, TERM, BatchTable, RecoveryError
+from streams.kafka.changelog import MARK, TERM, RecoveryError
+from streams.kafka.changelog_table import BatchTable
 from streams.kafka.transport import OwnershipLost
 from streams.settings import Settings
 from streams.worker import batching

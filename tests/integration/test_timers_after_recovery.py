@@ -89,11 +89,11 @@ async def test_messages_are_handled_at_once_and_what_is_due_is_raised_once(
     await ensure_topics(settings)
     await fill(settings, states(rules))
     app = build(settings, "stitch")
-    edge = create(app, settings)
+    io = create(app, settings)
     (table,) = app.tables.values()
     handled: list[float] = []
-    observe = edge.observe
-    edge.observe = lambda *about: (handled.append(time.time()), observe(*about))[1]  # type: ignore[method-assign]
+    observe = io.observe
+    io.observe = lambda *about: (handled.append(time.time()), observe(*about))[1]  # type: ignore[method-assign]
     async with producing(settings) as producer, reading(settings) as alerts:
         waiting = event(9000, now_ms() - NOW, "stay.checked_out", subject="customer:q1")
         await send(producer, settings, [waiting])

@@ -10,7 +10,7 @@ import pytest
 from faust.types import TP
 
 from streams.kafka.app import QUEUED_BATCHES, build
-from streams.kafka.record_batch import Columns
+from streams.kafka.record_batch import RecordColumns
 from streams.kafka.transport import HoleError, OwnershipLost, RecordBatch, lags, positions, still_owner
 from streams.worker import batching
 from tests.support.brokers import Broker, until
@@ -186,7 +186,7 @@ async def test_a_hole_that_nothing_explains_stops_the_worker(
 
     missed = range(1000, 1001) if position == "inside" else range(900, 1000)
 
-    def without(chunk: Columns) -> Columns:
+    def without(chunk: RecordColumns) -> RecordColumns:
         return chunk.take([at for at, offset in enumerate(chunk.offsets) if offset not in missed])
 
     async def missing(*args: Any) -> Any:

@@ -115,3 +115,25 @@ def test_the_view_is_what_the_plain_way_gives(clickhouse: ClickHouse, seed: int)
         .str.starts_with("U9")
         .all()
     )
+
+
+def test_days_are_those_of_the_unit(clickhouse: ClickHouse, tmp_path: Path) -> None:
+    """22:45 on 28 February 2025 in UTC is 01:45 on 1 March in Riyadh, and the first of Ramadan; in London it is not."""
+    clickhouse.migrated()
+    (answer,) = answers("ces", 5, unit="DESK-3")
+    at = 1_740_782_700_000
+    clickhouse.write("interactions", frame("interaction", answer | {"occurred_at": at, "country": "SA"}))
+    dimensions = ("day", "month", "hour", "season", "hijri_day", "weekend")
+
+    def found(**given: str) -> tuple[object, ...]:
+        return tuple(ask(clickhouse, "ces", by=name, **given)[0][0] for name in dimensions)
+
+    utc = ("2025-02-28", "2025-02", "22", "umrah_peak", "1446-08-29", "weekend")
+    riyadh = ("2025-03-01", "2025-03", "01", "ramadan", "1446-09-01", "weekend")
+    assert found() == found(timezone="Europe/London") == utc
+    assert found(elsewhere="Asia/Riyadh") == found(timezone="Asia/Riyadh") == riyadh
+    load(clickhouse, tmp_path / "u.csv", "unit,brand,timezone\nnoor,,Asia/Riyadh\nDESK-3,noor,\n", now=1)
+    assert found() == riyadh
+    assert found(timezone="UTC") == utc
+    clickhouse.write("units", frame("unit", {"unit": "DESK-3", "timezone": "Nowhere/Else", "version": 9}))
+    assert found() == utc

@@ -104,7 +104,7 @@ def test_order_batches_duplicates_and_crashes_change_no_alert(given_specs: Any, 
         assert told(other) == told(plain)
         for world in (plain, other):
             assert +world.opened.count == open_alerts(world)
-            became = Counter(one.what for one in world.news)
+            became = Counter(one.what for one in world.transitions)
             assert became[RAISED] - became[CLOSED] == open_alerts(world).total()
 
 

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streams.model.control import NOTHING_STORED
+from streams.model.control import PartRow, nothing_stored
 from streams.stitch import fold
 from streams.stitch.changes import Changes
 from streams.stitch.eviction import evict
 from streams.stitch.fold import fold_messages
 from streams.stitch.journey import Event
-from streams.stitch.messages import Messages
+from streams.stitch.messages import Messages, Sent
 
 DAY = 86_400_000
 START = 1_700_000_000_000
@@ -33,7 +33,7 @@ class World:
     """States, topics and what is published, of one partition."""
 
     states: dict[bytes, bytes] = field(default_factory=dict)
-    parts: list[tuple[str, str, int, bytes | None]] = field(default_factory=list)
+    parts: list[PartRow] = field(default_factory=list)
     parts_read: int = 0
     recalls: list[tuple[str, int]] = field(default_factory=list)
     tables: dict[str, dict[Any, tuple[Any, ...]]] = field(default_factory=dict)
@@ -93,9 +93,9 @@ class World:
     def next_parts(self, most: int) -> Messages:
         """The next so many parts that were sent."""
         chunk = self.parts[self.parts_read : self.parts_read + most]
-        grouped: dict[str, list[tuple[int, str, int, bytes | None]]] = {}
-        for offset, (target, sender, version, summary) in enumerate(chunk, start=self.parts_read):
-            grouped.setdefault(target, []).append((offset, sender, version, summary))
+        grouped: dict[str, list[Sent]] = {}
+        for offset, (target, *sent) in enumerate(chunk, start=self.parts_read):
+            grouped.setdefault(target, []).append((offset, *sent))
         self.parts_read += len(chunk)
         return Messages(parts=grouped)
 
@@ -115,7 +115,7 @@ class World:
         if again:
             items += [*again[:-1], (subject, again[-1][1], restored(again[-1][2], applied))]
         else:
-            self.parts.append((subject, subject, NOTHING_STORED, str(applied).encode()))
+            self.parts.append(nothing_stored(subject, applied))
 
     def exact(self) -> dict[str, dict[Any, tuple[Any, ...]]]:
         """What the views show: the last version, nothing withdrawn, floating-point figures to six digits."""

@@ -12,12 +12,12 @@ import polars as pl
 from schemas.records import polars_schema
 from streams.alerts.match import Matcher, Raised
 from streams.alerts.rules import load
-from streams.alerts.tally import News, OpenAlerts, open_of
+from streams.alerts.tally import OpenAlerts, Transition, open_of
 from streams.alerts.timers import Timers, due_of
 from streams.stitch.changes import Changes
 from streams.stitch.events import Events
 from streams.stitch.fold import fold_due, fold_messages
-from streams.stitch.messages import Messages
+from streams.stitch.messages import Messages, Sent
 from streams.stitch.observer import Watching
 from streams.stitch.peek import watch_of
 
@@ -69,7 +69,7 @@ class World:
     moves: dict[str, dict[str, Any]] = field(default_factory=dict)
     timers: Timers = field(default_factory=Timers)
     opened: OpenAlerts = field(default_factory=OpenAlerts)
-    news: list[News] = field(default_factory=list)
+    transitions: list[Transition] = field(default_factory=list)
     published: int = 0
     epoch: int = 0
 
@@ -110,9 +110,9 @@ class World:
     def deliver(self, most: int = 1_000_000, crash: bool = False) -> None:
         """Parts that were sent."""
         chunk = self.parts[self.parts_read : self.parts_read + most]
-        grouped: dict[str, list[tuple[int, str, int, bytes | None]]] = {}
-        for offset, (target, sender, version, summary) in enumerate(chunk, start=self.parts_read):
-            grouped.setdefault(target, []).append((offset, sender, version, summary))
+        grouped: dict[str, list[Sent]] = {}
+        for offset, (target, *sent) in enumerate(chunk, start=self.parts_read):
+            grouped.setdefault(target, []).append((offset, *sent))
         self.parts_read += len(chunk)
         if grouped:
             self._run(lambda: fold_messages(self.states.get, Messages(parts=grouped), self.watching), crash)
@@ -165,7 +165,7 @@ class World:
         self.states.update(changes.states)
         self.timers.update(changes.due)
         self.opened.update(changes.opened)
-        self.news += changes.news
+        self.transitions += changes.transitions
 
     def _publish(self, changes: Changes) -> None:
         self.parts += changes.parts

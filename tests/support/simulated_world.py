@@ -38,8 +38,9 @@ class World:
         fill(clickhouse, log)
         self.clickhouse = clickhouse
         self.truth: Expected = recompute(log)
-        whose = self.truth.interactions
-        self.events: list[Row] = log.join(whose, on=["subject", "event_id"]).sort("occurred_at", "event_id").to_dicts()
+        key = ["subject", "event_id"]
+        whose = self.truth.interactions.join(self.truth.attributed["interactions_attributed"], on=key)
+        self.events: list[Row] = log.join(whose, on=key).sort("occurred_at", "event_id").to_dicts()
         self.journeys: dict[str, Row] = {row["journey_id"]: row for row in self.truth.journeys.to_dicts()}
         self.by_journey: dict[str, list[Row]] = defaultdict(list)
         for event in self.events:

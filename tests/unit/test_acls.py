@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from streams.cli.main import cli
-from streams.kafka.acls import ACCESS, PIPELINE, WORKERS, Acl, acls, as_commands, as_json, as_strimzi
+from streams.kafka.acls import ACCESS, PIPELINE, Acl, acls, as_commands, as_json, as_strimzi
 from streams.settings import Settings
 from streams.topology import TOPICS, WORKERS_BY_NAME
 
@@ -42,7 +42,7 @@ def test_the_page_lists_every_right() -> None:
 
 
 def test_workers_read_what_their_groups_read() -> None:
-    for worker in WORKERS:
+    for worker in WORKERS_BY_NAME:
         assert set(ACCESS[worker].reads) == {*WORKERS_BY_NAME[worker].reads, "erasures", "schemas"}
     names = {topic.name for topic in TOPICS}
     for access in ACCESS.values():
@@ -83,5 +83,5 @@ def test_the_command() -> None:
     assert "User:rihla-enrich" in done.output
     assert "--topic x.booking" in done.output
     assert "Create" not in done.output
-    assert CliRunner().invoke(cli, ["acls"]).output.count("# ") == 5
+    assert CliRunner().invoke(cli, ["acls"]).output.count("# ") == 6
     assert CliRunner().invoke(cli, ["acls", "nobody"]).exit_code == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from streams.stitch.events import Events
 from streams.stitch.fold import fold_messages
 from streams.stitch.messages import Messages
 from tests.benchmarks import __main__ as harness
-from tests.benchmarks import calibration, pipeline, processes, sample, stages, start
+from tests.benchmarks import calibration, latency, pipeline, places, processes, sample, stages, start
 from tests.benchmarks.peers.records import PUBLISHED, Folder, Maker, Reader, Writer
 from tests.benchmarks.report import Outcome, tabulate
 from tests.benchmarks.stitch import COMPARED, difference, enriched, expected
@@ -78,10 +79,16 @@ def test_cpu_of_a_process() -> None:
         ("python -m streams.cli worker stitch", "stitch"),
         ("/bin/tansu broker --listener-url tcp://127.0.0.1:1", "broker"),
         ("python -c code run events.jsonl", "parent: engine, feeding"),
+        ("python -c from multiprocessing.spawn import spawn_main; spawn_main()", "parent: engine, feeding"),
     ],
 )
 def test_roles_of_processes(command: str, role: str) -> None:
     assert processes.role(command) == role
+
+
+def test_the_command_that_benchmarks_run_is_rihla() -> None:
+    printed = subprocess.run([*pipeline.RIHLA, "run", "--help"], capture_output=True, check=True, timeout=600).stdout
+    assert b"--data" in printed
 
 
 def test_what_run_and_verify_print() -> None:
@@ -155,6 +162,19 @@ def test_joining_is_judged_by_the_speed_of_the_machine() -> None:
     assert start.joined("time  9.6 s  4.4 s until workers had joined, 11.0 s all in all\n") == (4.4, 11.0)
     with pytest.raises(ValueError, match="nothing of joining"):
         start.joined("time  9.6 s")
-    assert start.outgrown(9.9, 1.0) == []
-    assert "joining takes 10.1 s" in start.outgrown(10.1, 1.0)[0]
-    assert start.outgrown(29.0, 3.0) == []
+    assert start.outgrown("joining", 9.9, 5.0) == []
+    assert "joining takes 10.1 s" in start.outgrown("joining", 10.1, 5.0)[0]
+
+
+def test_latency_is_judged_by_the_speed_of_the_machine_and_never_harder() -> None:
+    assert latency.slow(2.9, 0.5, "disk") == []
+    assert "3.1 s (disk)" in latency.slow(3.1, 1.0, "disk")[0]
+    assert latency.slow(8.9, 3.0, "memory") == []
+
+
+def test_places_are_told_by_their_file_systems() -> None:
+    mounts = places.mounted(["/dev/vda / ext4 rw 0 0", "tmpfs /dev/shm tmpfs rw 0 0", "x /a\\040b xfs rw 0 0"])
+    assert places.file_system(Path("/dev/shm/deep/down"), mounts) == "tmpfs"
+    assert places.file_system(Path("/a b/c"), mounts) == "xfs"
+    assert places.file_system(Path("/home"), mounts) == "ext4"
+    assert all(folder.is_dir() for folder in places.places().values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from pathlib import Path
 
@@ -93,3 +94,35 @@ def test_query_says_what_is_wrong_before_it_asks(
 ) -> None:
     assert main.main(arguments) == status
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("run", "nowhere.jsonl"), 1, "nowhere.jsonl"),
+        (("run", "table.csv"), 1, "--adapter"),
+        (("run", "nowhere.jsonl", "--adapter", "nothing"), 1, "there is no adapter 'nothing'"),
+        (("run", "nowhere.jsonl", "--broker", "nonsense"), 2, "neither tansu, kafka nor HOST:PORT"),
+        (("run",), 2, "Missing argument"),
+        (("query", "SELECT 1"), 1, "there is no database in"),
+        (("produce", "-", "--brokers", "127.0.0.1:1"), 1, "127.0.0.1"),
+        (("migrate", "--clickhouse", "http://127.0.0.1:1"), 1, "127.0.0.1:1"),
+        (("worker", "enrich", "--brokers", "127.0.0.1:1", "--metrics-port", "0"), 1, "127.0.0.1:1"),
+    ],
+)
+def test_mistakes_are_told_without_a_traceback(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    status: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # a worker puts its own there
+    (tmp_path / "table.csv").write_text("a,b\n")
+    assert main.main(arguments) == status
+    told = capfd.readouterr().err
+    assert message in told
+    assert "Traceback" not in told
+    assert not (tmp_path / "rihla-data").exists()

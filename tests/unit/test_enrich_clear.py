@@ -16,7 +16,7 @@ from streams.enrich.agent import _refused
 from streams.enrich.enriched import Enriched
 from streams.enrich.transform import Enricher
 from streams.kafka.progress import RecordBatch, Records
-from streams.kafka.record_batch import Columns
+from streams.kafka.record_batch import RecordColumns
 from streams.model.normal import Nobody
 
 NOW = 1_750_000_000_000
@@ -55,7 +55,7 @@ def test_a_letter_shows_nothing_in_clear_and_is_still_an_event(changes: dict[str
     value = payload(**changes)
     found = enriched(value)
     assert [reason for _, reason, _ in found.refused] == ["clear_identifier"]
-    columns = Columns()
+    columns = RecordColumns()
     columns.append(7, NOW, f"email_sha256:{ADDRESS}".encode(), value, ())
     records = Records([RecordBatch(columns, "cx.stay", 0, 1)])
     ((_, at, _, detail),) = _refused(found, {"stay": records})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -25,8 +24,9 @@ def opinion(*said: Any) -> dict[str, Any]:
     fields = [field for field in INTERACTION["fields"] if field["name"] in FIELDS]
     schema = {"type": "record", "name": "Opinion", "fields": fields}
     types = {field["name"]: frame_type(field["type"]) for field in fields}
-    ((frame, _),) = DatumReader(schema, schema).read([OPINIONS.write(*said)], np.arange(1), types, {})
-    return frame.row(0, named=True)
+    found = DatumReader(schema, schema).read([OPINIONS.write(*said)], b"", types, {})
+    assert found is not None
+    return found[0][0].row(0, named=True)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from streams.erasure.erased import Erased, Erasure, OtherKeyError
 from streams.erasure.guard import guard
 from streams.erasure.key import fingerprint, from_environment, key_id
 from streams.errors import RihlaError
-from streams.model.control import ERASE
+from streams.model.control import LINK, SUMMARY, erase_link, erase_part
 from streams.model.patterns import avro, expression, needles
 from streams.stitch.encoding import decode, encode
 from streams.stitch.erase import erase
@@ -100,10 +100,13 @@ def test_another_key_is_refused_instead_of_nobody() -> None:
 @pytest.mark.parametrize(
     ("record", "rows", "kept"),
     [
-        ("link", [("customer:1", "device:d", AT), ("customer:2", "customer:1", AT), ("customer:1", "customer:1", ERASE),
-                  ("customer:2", "device:e", AT)], [2, 3]),
-        ("part", [("customer:1", "device:d", 3, b""), ("customer:2", "customer:1", 3, None),
-                  ("customer:1", "customer:1", ERASE, None), ("customer:2", "device:d", 3, b"")], [2, 3]),
+        ("link", [("customer:1", "device:d", AT, LINK), ("customer:2", "customer:1", AT, LINK),
+                  erase_link("customer:1"), ("customer:2", "device:e", AT, LINK)], [2, 3]),
+        ("link", [("customer:1", "customer:1", AT, LINK), ("customer:1", "customer:1", -1, LINK)], [1]),
+        ("part", [("customer:1", "device:d", 3, b"", SUMMARY), ("customer:2", "customer:1", 3, None, SUMMARY),
+                  erase_part("customer:1"), ("customer:2", "device:d", 3, b"", SUMMARY)], [2, 3]),
+        ("part", [("customer:1", "customer:1", 1, None, SUMMARY), ("customer:1", "customer:1", -1, None, SUMMARY)],
+         [1]),
     ],
 )  # fmt: skip
 def test_what_is_read_again_brings_nobody_back(record: str, rows: list[tuple[object, ...]], kept: list[int]) -> None:

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.kafka.layout import TOGETHER, LayoutError, changed, changelog, check_places, misfit, sibling
+from streams.kafka.layout import LayoutError, changed, changelog, check_places, misfit, sibling
 from streams.kafka.partitioner import partitions_of
 from streams.settings import Settings
+from streams.topology import WITH_STATE
 
 SETTINGS = Settings(prefix="cx")
-WHOLE = {SETTINGS.topic(name): 4 for name in TOGETHER} | {
+WHOLE = {SETTINGS.topic(name): 4 for name in WITH_STATE} | {
     "cx.links": 1,
     "cx.erasures": 1,
     "cx-stitch-state-changelog": 4,
@@ -26,7 +27,7 @@ def test_topics_that_fit_are_right_and_so_are_some_that_are_missing() -> None:
     assert misfit({**WHOLE, "cx.journeys": 7, "cx.booking": 1, "other.interactions": 2}, SETTINGS) is None
 
 
-@pytest.mark.parametrize("topic", [*(SETTINGS.topic(name) for name in TOGETHER), changelog(SETTINGS)])
+@pytest.mark.parametrize("topic", [*(SETTINGS.topic(name) for name in WITH_STATE), changelog(SETTINGS)])
 def test_one_that_has_more_than_the_others_is_told_with_the_command_that_mends_it(topic: str) -> None:
     wrong = misfit({**WHOLE, topic: 6}, SETTINGS)
     assert isinstance(wrong, LayoutError)

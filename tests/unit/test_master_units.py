@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import jsonschema
+import polars as pl
 import pytest
 
-from streams.master import units
+from streams.master import rates, units
 from streams.master.files import MasterError, read
 from streams.master.units import Unit, faults
+from streams.sources.simulate import Options, batches
+from streams.sources.simulate.units import write_units
+from streams.sources.simulate.world import KINDS
+from streams.verify.recompute import recompute
+from tests.support.by_columns import Enricher
 
 CSV = """unit,valid_from,name,kind,parent,brand,timezone,currency,latitude,longitude,prayer_method,capacity
 noor,,Noor Hotels,brand,,,Asia/Riyadh,SAR,,,umm_al_qura,
@@ -136,3 +144,53 @@ def test_the_published_schema_is_that_of_the_class() -> None:
     for wrong in ({"unit": [{"name": "A"}]}, {"unit": [{"unit": "A", "zone": "UTC"}]}, {"hotel": []}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, schema)
+
+
+def test_the_units_of_the_simulated_world(tmp_path: Path) -> None:
+    """Of two brands in seven zones, usable as they are; every hotel in which anybody stays is one of them."""
+    write_units(tmp_path / "units.csv")
+    found = read(tmp_path / "units.csv", "unit", Unit)
+    assert list(faults(found)) == []
+    hotels = {hotel for kind in KINDS for hotel in kind.hotels}
+    master = [unit for _, unit in found if unit.unit in hotels]
+    assert {unit.unit for unit in master} == hotels
+    assert {unit.brand for unit in master} == {"noor", "safa"}
+    assert len({unit.timezone for _, unit in found if unit.timezone}) >= 7
+
+
+def test_simulated_answers_belong_to_the_hotel_that_they_were_about() -> None:
+    """At least 95 in 100 answers after travel have a unit where the journey has a stay, and where the truth is known it
+    is the right one."""
+    truth: list[dict[str, Any]] = []
+    enricher = Enricher()
+    options = Options(customers=400, seed=3, duplicates=0, languages=("en",))
+    pieces = [
+        enricher.enrich({b.channel: b.frame}, 1_900_000_000_000).interactions for b in batches(options, truth.append)
+    ]
+    log = pl.concat(pieces).unique(["subject", "event_id"], keep="first", maintain_order=True)
+    tables = recompute(log)
+    key = ["subject", "event_id"]
+    whose = tables.interactions.join(tables.attributed["interactions_attributed"], on=key).join(
+        log.select(*key, "channel", "survey", "unit"), on=key
+    )
+    stayed = tables.journeys.filter(pl.col("stay_interactions") > 0).select("journey_id")
+    asked = pl.col("survey").is_not_null() & (pl.col("channel") == "post_travel")
+    answers = whose.join(stayed, on="journey_id").filter(asked)
+    assert answers.height > 100
+    assert answers["unit"].null_count() > 50
+    assert answers["attributed_unit"].null_count() <= 0.05 * answers.height
+    places = pl.DataFrame([(one["event_id"], one["unit"]) for one in truth if one["record"] == "place"],
+                          schema=["event_id", "place"], orient="row")  # fmt: skip
+    known = answers.join(places, on="event_id")
+    assert (known["attributed_unit"] == known["place"]).sum() >= 0.95 * known.height
+
+
+def test_the_examples_of_the_page_can_be_loaded(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/units.md").read_text("utf-8")
+    of_units, of_rates = re.findall(r"^```csv\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    described = read(written(tmp_path / "u.csv", of_units), "unit", Unit)
+    assert list(faults(described)) == []
+    assert f"{len(described)} units stored" in page
+    told = read(written(tmp_path / "r.csv", of_rates), "rate", rates.Rate)
+    assert list(rates.faults(told)) == []
+    assert f"{len(told)} rates stored" in page

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from streams.kafka import fetch
 from streams.kafka.decompress import LIMIT
-from streams.kafka.record_batch import UNREADABLE, Columns, Reader, Unreadable
+from streams.kafka.record_batch import UNREADABLE, Reader, RecordColumns, Unreadable
 
 INPUT = TopicPartition("input", 0)
 AT = 1_700_000_000_000
@@ -93,7 +93,7 @@ def drained(result: Any, limit: int | None) -> list[tuple[int, list[Any]]]:
     found = []
     while result.has_more():
         some = result.getall(limit)
-        if isinstance(some, Columns):
+        if isinstance(some, RecordColumns):
             assert some.size == sum(len(part or b"") for part in (*some.keys, *some.values))
             headers = [tuple(some.headers.get(at, ())) for at in range(len(some))]
             rows = list(zip(some.offsets, some.timestamps, some.keys, some.values, headers, strict=True))
@@ -217,7 +217,7 @@ def test_records_that_cannot_be_read_stand_as_one_among_their_neighbours(name: s
     bad, good, why = UNREADABLE_BATCHES[name]
     following = struct.unpack_from(">i", bad, 23)[0] + 1
     data = bad + batch(following, RECORDS)
-    offset, got = 0, Columns()
+    offset, got = 0, RecordColumns()
     result = handed_out(fetched(data))
     while result.has_more():
         some = result.getall(limit)
@@ -262,7 +262,7 @@ def test_no_bytes_stop_the_reading(codec: int, garbage: bytes, at: int) -> None:
 def test_a_record_that_does_not_end_where_it_says_is_corrupt(at: int, byte: int) -> None:
     data = bytearray(batch(0, RECORDS[:3])[61:])
     data[at % len(data)] = byte
-    columns = Columns()
+    columns = RecordColumns()
     try:
         Reader(bytes(data), 0, len(data), 3, 0, AT, None, 3).read(columns, 0, 100)
     except CorruptRecordException:

@@ -130,28 +130,30 @@ def test_the_command_passes_what_is_unchanged_and_releases_nothing(directory: Pa
 
 
 def test_the_command_refuses_what_cannot_be_read_and_does_not_release_it(directory: Path) -> None:
-    change(directory, "link", lambda schema: schema["fields"].append(field("string", "source")))
+    change(directory, "identity", lambda schema: schema["fields"].append(field("string", "source")))
     for arguments in ((), ("--release",)):
         code, output = run(directory, *arguments)
         assert code == 1
-        assert output == "link.avsc cannot read link-1: source is new and has no default\n"
-    assert not (directory / "released" / "link-2.avsc").exists()
+        assert output == "identity.avsc cannot read identity-1: source is new and has no default\n"
+    assert not (directory / "released" / "identity-2.avsc").exists()
 
 
 def test_a_schema_must_not_vanish(directory: Path) -> None:
-    (directory / "link.avsc").unlink()
-    assert run(directory) == (1, "link.avsc is gone, but released/link-1.avsc is there\n")
+    (directory / "identity.avsc").unlink()
+    assert run(directory) == (1, "identity.avsc is gone, but released/identity-1.avsc is there\n")
 
 
 def test_a_release_has_an_id_of_its_own_unless_only_words_changed(directory: Path) -> None:
     ids = json.loads((directory / "ids.json").read_text())
-    change(directory, "link", lambda schema: schema["fields"].append(field(["null", "long"], "count", default=None)))
-    assert run(directory, "--release") == (0, "released link-2\n")
-    change(directory, "link", lambda schema: schema.update(doc="Other words."))
-    assert run(directory, "--release") == (0, "released link-3\n")
+    change(
+        directory, "identity", lambda schema: schema["fields"].append(field(["null", "long"], "count", default=None))
+    )
+    assert run(directory, "--release") == (0, "released identity-2\n")
+    change(directory, "identity", lambda schema: schema.update(doc="Other words."))
+    assert run(directory, "--release") == (0, "released identity-3\n")
 
     new = json.loads((directory / "ids.json").read_text())
-    assert new == ids | {"link-2": max(ids.values()) + 1, "link-3": max(ids.values()) + 1}
+    assert new == ids | {"identity-2": max(ids.values()) + 1, "identity-3": max(ids.values()) + 1}
     registry = LocalRegistry(directory)
-    assert parse(registry.header_for("link", CONFLUENT)).id == new["link-3"]
-    assert len(registry.writer_schema(parse(b"\0" + ids["link-1"].to_bytes(4, "big")))["fields"]) == 3
+    assert parse(registry.header_for("identity", CONFLUENT)).id == new["identity-3"]
+    assert len(registry.writer_schema(parse(b"\0" + ids["identity-1"].to_bytes(4, "big")))["fields"]) == 6

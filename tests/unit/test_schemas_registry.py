@@ -19,7 +19,7 @@ from schemas.registry import HttpRegistry, LocalRegistry, RegistryError, Registr
 from schemas.wire import CONFLUENT, SINGLE_OBJECT, Wire, WireHeader, parse
 from tests.support.registries import ConfluentService, serving
 
-LINK = {"subject": "customer:1", "identifier": "device:2", "occurred_at": 1_700_000_000_000}
+LINK = {"subject": "customer:1", "identifier": "device:2", "occurred_at": 1_700_000_000_000, "kind": "link"}
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def test_a_changed_schema_has_no_id_before_its_release_and_the_old_one_is_still_
 
     registry = LocalRegistry(directory)
     assert registry.header_for("link") != before
-    assert len(registry.writer_schema(parse(before))["fields"]) == 3
-    assert len(registry.writer_schema(parse(registry.header_for("link")))["fields"]) == 4
+    assert len(registry.writer_schema(parse(before))["fields"]) == 4
+    assert len(registry.writer_schema(parse(registry.header_for("link")))["fields"]) == 5
     with pytest.raises(RegistryError, match=r"--release"):
         registry.header_for("link", CONFLUENT)
 

@@ -45,6 +45,12 @@ APPLIED = {
     "0032_next_best_actions": "4e5f6597c26b249c",
     "0033_profile_flow": "2526774684abe3ff",
     "0034_units": "0a564eecfa27e548",
+    "0035_attribution": "fa606f1662d5a0a1",
+    "0036_spend": "90e8724b5653f321",
+    "0037_rates": "13818de1a9b47b0b",
+    "0038_deliveries_store": "e7104e1b38ff2308",
+    "0039_deliveries": "28791b468975cf52",
+    "0040_lookups": "e49718471f22d3af",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 

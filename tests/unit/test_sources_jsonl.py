@@ -7,12 +7,14 @@ import io
 import json
 from pathlib import Path
 from typing import Any
+from uuid import uuid5
 
 import polars as pl
 import pytest
 
 from schemas.records import CHANNELS, polars_schema
 from streams.sources import files, jsonl
+from streams.sources.event_ids import NAMESPACE
 from streams.sources.events import BadLine, SourceError
 from streams.text.shown import shown_line
 
@@ -304,3 +306,19 @@ def test_what_no_spelling_explains_stays(tmp_path: Path, given: dict[str, str], 
     rows, _ = read_one(tmp_path, MINIMAL | given)
     [[row]] = rows.values()
     assert row[kept[0]] == kept[1]
+
+
+def test_with_a_source_ids_may_be_of_any_form(tmp_path: Path) -> None:
+    event = {"channel": "stay", "occurred_at": 1_700_000_000_000, "ids": [{"kind": "customer", "value": "C"}],
+             "touchpoint": "stay.arrived", "medium": "web"}  # fmt: skip
+    named = [17, "ajs-next-5f", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "6f3c2a52-3d0e-4f6c-9a0f-1d1f0f7f0a01"]
+    file = tmp_path / "events.jsonl"
+    file.write_text("\n".join(json.dumps({**event, "event_id": name}) for name in named))
+    (batch,) = jsonl.read(str(file), source="erp")
+    assert batch.bad == []
+    made = [str(uuid5(uuid5(NAMESPACE, "erp"), str(name))) for name in named[:3]]
+    assert batch.frame["event_id"].to_list() == [*made, named[3]]
+    kept = [[(one["key"], one["value"]) for one in some] for some in batch.frame["attributes"].to_list()]
+    assert kept == [*([("source_event_id", str(name))] for name in named[:3]), []]
+    (without,) = jsonl.read(str(file))
+    assert [one.line for one in without.bad] == [1], "without a source a number is no id"

@@ -11,7 +11,10 @@ def test_each_subject_is_taken_out_once_with_all_that_came_for_it() -> None:
     messages = Messages(
         interactions={f"guest_profile:{number}": [record] for number in range(5)},
         identities={f"guest_profile:{number}": [(2, "customer:1", 3)] for number in range(3, 8)},
-        parts={"guest_profile:4": [(4, "device:d", 5, None)], "customer:1": [(5, "device:d", 6, None)]},
+        parts={
+            "guest_profile:4": [(4, "device:d", 5, None, "summary")],
+            "customer:1": [(5, "device:d", 6, None, "summary")],
+        },
     )
     whole = Messages({**messages.interactions}, {**messages.identities}, {**messages.parts})
     taken = [*messages.taken(2)]

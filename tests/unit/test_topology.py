@@ -36,7 +36,8 @@ def test_every_topic_has_a_schema_a_reader_and_a_writer() -> None:
     for topic in topology.TOPICS:
         if topic.name not in (topology.ERASURES, topology.SCHEMAS):  # which every worker follows
             assert topology.readers(topic.name)
-            assert topic.name in {*written, *topology.CHANNEL_TOPICS, *topology.MASTER_TOPICS, topology.DEAD_LETTERS}
+            given = {*topology.CHANNEL_TOPICS, *topology.MASTER_TOPICS, topology.DEAD_LETTERS, "redeliveries"}
+            assert topic.name in written | given
 
 
 def test_every_stored_topic_has_its_table_and_its_view() -> None:
@@ -70,3 +71,12 @@ def test_prometheus_scrapes_every_worker() -> None:
     jobs = yaml.safe_load(text)["scrape_configs"]
     (names,) = [found["names"] for job in jobs for found in job.get("dns_sd_configs", ())]
     assert names == list(topology.PROCESSES)
+
+
+def test_the_topics_that_stitch_reads_are_partitioned_as_its_state_is() -> None:
+    assert {*topology.WORKERS_BY_NAME["stitch"].reads} <= {*topology.WITH_STATE} <= {*topology.PLACED_BY_KEY}
+
+
+def test_each_topic_that_a_worker_writes_is_placed_by_key_or_has_one_partition() -> None:
+    for worker in topology.WORKERS:
+        assert {*worker.writes} <= {*topology.PLACED_BY_KEY, *topology.ORDERED}

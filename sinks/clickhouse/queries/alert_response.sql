@@ -20,7 +20,7 @@ SELECT
         {by:String} = 'all', 'all',
         {by:String} = 'rule', toString(a.rule),
         {by:String} = 'severity', toString(a.severity),
-        {by:String} = 'unit', ifNull(toString(a.unit), ''),
+        {by:String} = 'unit', ifNull(toString(w.attributed_unit), ''),
         {by:String} = 'month', formatDateTime(a.occurred_at, '%Y-%m'),
         toString(throwIf(1, 'by is one of: all, rule, severity, unit, month'))) AS segment,
     count() AS alerts,
@@ -31,6 +31,7 @@ SELECT
     round(quantileExactInclusiveOrNullIf(0.5)(dateDiff('second', a.occurred_at, assumeNotNull(a.closed_at)), a.closed_at IS NOT NULL) / 3600, 1) AS closing_hours,
     minIfOrNull(a.occurred_at, a.closed_at IS NULL) AS oldest_open
 FROM alerts AS a
+LEFT ANY JOIN (SELECT alert_id, attributed_unit FROM alerts_attributed WHERE {by:String} = 'unit') AS w ON w.alert_id = a.alert_id
 WHERE a.occurred_at >= {since:DateTime64(3,'UTC')} AND a.occurred_at < {until:DateTime64(3,'UTC')}
 GROUP BY segment
 ORDER BY open DESC, alerts DESC, segment

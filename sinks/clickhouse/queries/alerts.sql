@@ -5,7 +5,7 @@
 -- columns:
 --   severity         low, medium, high or critical
 --   rule             Rule that raised it
---   unit             Unit that has to act
+--   unit             Unit that has to act: the event's own or, where it names none, that of the stay
 --   customer_id      Whom it concerns
 --   journey_id       Journey that it concerns
 --   reason           Why
@@ -19,15 +19,15 @@
 --   unit String =                Only this unit's; all without
 --   limit UInt32 = 100           Most rows
 SELECT
-    a.severity AS severity, a.rule AS rule, a.unit AS unit, a.customer_id AS customer_id, a.journey_id AS journey_id,
+    a.severity AS severity, a.rule AS rule, a.attributed_unit AS unit, a.customer_id AS customer_id, a.journey_id AS journey_id,
     a.reason AS reason, a.occurred_at AS occurred_at, a.raised_at AS raised_at, a.acknowledged_at AS acknowledged_at,
     a.closed_at AS closed_at, a.alert_id AS alert_id
-FROM alerts AS a
+FROM alerts_attributed AS a
 WHERE multiIf(
         {state:String} = 'open', isNull(a.closed_at),
         {state:String} = 'closed', isNotNull(a.closed_at),
         {state:String} = 'all', 1,
         throwIf(1, 'state is one of: open, closed, all'))
-    AND ({unit:String} = '' OR a.unit = {unit:String})
+    AND ({unit:String} = '' OR a.attributed_unit = {unit:String})
 ORDER BY indexOf(['low', 'medium', 'high', 'critical'], severity) DESC, occurred_at, alert_id
 LIMIT {limit:UInt32}

@@ -14,6 +14,7 @@
 --   negative_share   Share of the scored mentions whose score is below 0
 -- parameters:
 --   by String = all                                       What to group by as well: {segments}
+--   {clocks}
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
 --   minimum UInt32 = 1                                    Fewest mentions

@@ -24,7 +24,7 @@ SELECT
     multiIf(
         {by:String} = 'all', 'all',
         {by:String} = 'touchpoint', toString(k.touchpoint),
-        {by:String} = 'unit', ifNull(toString(k.unit), ''),
+        {by:String} = 'unit', ifNull(toString(k.attributed_unit), ''),
         {by:String} = 'month', formatDateTime(k.opened, '%Y-%m'),
         toString(throwIf(1, 'by is one of: all, touchpoint, unit, month'))) AS segment,
     count() AS cases,
@@ -39,8 +39,10 @@ SELECT
     round(100 * countIf(k.status = 'resolved' AND t.told_at >= k.resolved_at) / nullIf(cases - open, 0), 1) AS told
 FROM
 (
-    SELECT *, assumeNotNull(opened_at) AS opened
-    FROM cases
+    SELECT c.*, assumeNotNull(c.opened_at) AS opened, w.attributed_unit AS attributed_unit
+    FROM cases AS c
+    LEFT ANY JOIN (SELECT case_id, customer_id, attributed_unit FROM cases_attributed WHERE {by:String} = 'unit') AS w
+        ON w.case_id = c.case_id AND w.customer_id = c.customer_id
     WHERE opened_at IS NOT NULL AND opened_at >= {since:DateTime64(3,'UTC')} AND opened_at < {until:DateTime64(3,'UTC')}
 ) AS k
 LEFT ANY JOIN improvements_told AS t ON t.customer_id = k.customer_id AND t.case_id = k.case_id

@@ -13,6 +13,7 @@
 --   easy             Share of answers of 5 and more, per cent
 -- parameters:
 --   by String = all                                       What to group by: {segments}
+--   {clocks}
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
 SELECT

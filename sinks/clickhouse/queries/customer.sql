@@ -16,7 +16,7 @@
 --   interactions     Interactions
 --   first_event_at   The first of them
 --   last_event_at    The last of them
---   spend_minor      What was spent so far, by currency, in minor units (cents)
+--   spend            What was kept of their money so far, by currency, in major units
 --   open_journeys    Journeys neither completed, cancelled nor missed: id, status, last event
 --   open_cases       Cases not resolved: id, touchpoint, unit, since when
 --   open_alerts      Alerts not closed: severity, rule, reason, when
@@ -53,7 +53,7 @@ SELECT
     c.interactions AS interactions,
     c.first_event_at AS first_event_at,
     c.last_event_at AS last_event_at,
-    j.spend AS spend_minor,
+    s.spend AS spend,
     j.going AS open_journeys,
     k.cases AS open_cases,
     a.alerts AS open_alerts,
@@ -65,11 +65,12 @@ SELECT
 FROM customers AS c
 LEFT ANY JOIN
 (
-    SELECT customer_id, sumMap(spend) AS spend,
+    SELECT customer_id,
         arrayReverseSort(x -> x.3, groupArrayIf((journey_id, toString(status), last_event_at),
             status NOT IN ('completed', 'cancelled', 'no_show'))) AS going
     FROM journeys WHERE customer_id IN who GROUP BY customer_id
 ) AS j ON j.customer_id = c.customer_id
+LEFT ANY JOIN (SELECT customer_id, spend FROM customer_spend WHERE customer_id IN who) AS s ON s.customer_id = c.customer_id
 LEFT ANY JOIN
 (
     SELECT customer_id, arraySort(x -> x.4, groupArray((case_id, toString(touchpoint), ifNull(toString(unit), ''),

@@ -17,6 +17,7 @@
 --   high             Upper bound of it at 95 %
 -- parameters:
 --   by String = all                                       What to group by (unit, agent ...): {segments}
+--   {clocks}
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
 --   minimum UInt32 = 1                                    Fewest journeys

@@ -17,6 +17,7 @@
 --   margin           Margin of error at 95 %, in points: the true value lies within nps - margin and nps + margin; null where all answers are alike: the formula would claim certainty
 -- parameters:
 --   by String = all                                       What to group by: {segments}
+--   {clocks}
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
 SELECT

@@ -1,6 +1,6 @@
 -- The three profiles
 --
--- How many customers are negative, non-committal and advocates, and what they spend: the money of the negative ones is
+-- How many customers are negative, non-committal and advocates, and what was kept of their money: the money of the negative ones is
 -- what is at risk. Profiles are those at each customer's last event; as_of=now lets opinions fade from there to the server's
 -- clock (view customers_now), so that who was angry two years ago and never heard of again is not negative now.
 --
@@ -12,7 +12,7 @@
 --   evidence         Mean effective sample size of the 30-day sentiment at the last event
 --   interactions     Interactions of all of them
 --   open_cases       Cases not resolved
---   spend            Sum of their journeys' money, by currency, in minor units (cents)
+--   spend            What was kept of their money (view customer_spend), by currency, in major units
 -- parameters:
 --   as_of String = last_event        last_event, or now by the server's clock
 SELECT
@@ -28,7 +28,7 @@ SELECT
     sum(c.open_cases) AS open_cases,
     sumMap(s.spend) AS spend
 FROM customers AS c
-LEFT ANY JOIN (SELECT customer_id, sumMap(spend) AS spend FROM journeys GROUP BY customer_id) AS s
+LEFT ANY JOIN customer_spend AS s
     ON s.customer_id = c.customer_id
 LEFT ANY JOIN (SELECT customer_id, profile_now, sentiment_now FROM customers_now WHERE {as_of:String} = 'now') AS n
     ON n.customer_id = c.customer_id

@@ -21,6 +21,7 @@
 --   last_at          Latest score
 -- parameters:
 --   by String = touchpoint             What to group by: {segments}
+--   {clocks}
 --   at String =                        The moment, ISO 8601, UTC; empty: that of the latest interaction
 --   half_life_days Float64 = 30        Half-life, days
 --   minimum UInt32 = 1                 Fewest scores

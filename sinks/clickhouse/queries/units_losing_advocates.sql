@@ -13,7 +13,7 @@
 --   faded            Moves away from advocate at an event of the unit that is not their cause
 --   causes           The most frequent touchpoints that did it, at most three, each with its count
 --   aspects          What these were about, where it was felt to be bad, at most three, each with its count
---   cost_minor       What those still lost have spent so far, by currency, in minor units (cents): the business at stake
+--   cost             What was kept of the money of those still lost, by currency, in major units: the business at stake
 -- parameters:
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
@@ -22,9 +22,9 @@ WITH
     moved AS
     (
         SELECT
-            m.customer_id AS customer_id, ifNull(toString(m.unit), '') AS unit, toString(m.touchpoint) AS touchpoint,
+            m.customer_id AS customer_id, ifNull(toString(m.attributed_unit), '') AS unit, toString(m.touchpoint) AS touchpoint,
             ifNull(e.score <= 0, 0) AS felt, e.bad AS bad
-        FROM moves AS m
+        FROM moves_attributed AS m
         LEFT ANY JOIN
         (
             SELECT event_id, score, arrayDistinct(arrayMap(a -> toString(a.aspect), arrayFilter(a -> ifNull(a.score < 0, 0), aspects))) AS bad
@@ -57,7 +57,7 @@ WITH
             GROUP BY unit, customer_id
         ) AS l
         LEFT ANY JOIN (SELECT customer_id, profile FROM customers) AS c ON c.customer_id = l.customer_id
-        LEFT ANY JOIN (SELECT customer_id, sumMap(spend) AS spend FROM journeys GROUP BY customer_id) AS s
+        LEFT ANY JOIN customer_spend AS s
             ON s.customer_id = l.customer_id
     )
 SELECT
@@ -68,7 +68,7 @@ SELECT
     sum(p.faded) AS faded,
     any(r.found) AS causes,
     any(t.found) AS aspects,
-    sumMapIf(p.spend, p.gone) AS cost_minor
+    sumMapIf(p.spend, p.gone) AS cost
 FROM people AS p
 LEFT ANY JOIN causes AS r ON r.unit = p.unit
 LEFT ANY JOIN themes AS t ON t.unit = p.unit

@@ -1,29 +1,29 @@
 -- Value at risk
 --
--- What the customers who are negative have spent, by currency: the business that goes when they go. Refunds count
--- negative; customers without any money on record in a currency are not among its customers. Who is negative is as of each
+-- What was kept of the money of the customers who are negative, by currency: the business that goes when they go. Customers
+-- without any money kept, or charged, in a currency are not among its customers. Who is negative is as of each
 -- customer's last event; as_of=now lets opinions fade from there to the server's clock (view customers_now).
 --
 -- columns:
 --   currency         ISO 4217
---   customers        Customers who are negative and have spent in that currency
---   spend_minor      What they have spent, in minor units (cents)
---   of_all           Of what all customers have spent in that currency, per cent; null where that is nothing
+--   customers        Customers who are negative and whose money in that currency is kept
+--   spend            What was kept of their money, in major units
+--   of_all           Of what was kept of all customers' money in that currency, per cent; null where that is nothing
 --   open_cases       Cases of theirs that are not resolved
 -- parameters:
 --   as_of String = last_event        last_event, or now by the server's clock
 SELECT
     s.currency AS currency,
     countIf(c.negative) AS customers,
-    sumIf(s.amount, c.negative) AS spend_minor,
-    round(100 * spend_minor / nullIf(sum(s.amount), 0), 1) AS of_all,
+    sumIf(s.amount, c.negative) AS spend,
+    round(100 * toFloat64(spend) / nullIf(toFloat64(sum(s.amount)), 0), 1) AS of_all,
     sumIf(c.open_cases, c.negative) AS open_cases
 FROM
 (
-    SELECT customer_id, toString(money.1) AS currency, sum(money.2) AS amount
-    FROM journeys
-    ARRAY JOIN CAST(spend, 'Array(Tuple(String, Int64))') AS money
-    GROUP BY customer_id, currency
+    SELECT customer_id, money.1 AS currency, money.2 AS amount
+    FROM customer_spend
+    ARRAY JOIN CAST(spend, 'Array(Tuple(String, Decimal(38, 4)))') AS money
+    WHERE money.2 != 0
 ) AS s
 INNER JOIN
 (

@@ -88,29 +88,44 @@ class Admission:
 
     def admit_insert(self, insert: Insert, role: Role, settings: Mapping[str, str]) -> None:
         """The same for an INSERT whose rows are in the request's body."""
+        params = self._insert_params(settings, role)
+        self._once(_insert_text(insert), role, params, _SPOOL)
+
+    def has_admitted(self, insert: Insert, role: Role, settings: Mapping[str, str]) -> bool:
+        """Whether `admit_insert` would find the verdict kept, and admit: does not block. Raises EngineError as it does,
+        for settings."""
+        if self._known is None:
+            return False
+        params = self._insert_params(settings, role)
+        return self._is_kept(_key(_insert_text(insert), role, params, _SPOOL))
+
+    def _insert_params(self, settings: Mapping[str, str], role: Role) -> dict[str, str]:
+        """The parameters among an insert's settings, of which the others are judged here."""
         self._settings({name: value for name, value in settings.items() if name[:6] != "param_"}, role)
-        params = {name[6:]: value for name, value in settings.items() if name[:6] == "param_"}
-        text = insert_statement(insert.target, insert.format, _SPOOL, insert.clause)
-        self._once(text.encode(errors="replace"), role, params, _SPOOL)
+        return {name[6:]: value for name, value in settings.items() if name[:6] == "param_"}
 
     def _settings(self, settings: Mapping[str, str], role: Role) -> None:
         for name, value in settings.items():
             check_setting(name, value, role, self.known.settings)
 
     def _once(self, text: bytes, role: Role, params: Mapping[str, str], infile: str | None) -> None:
-        # A parameter may stand for a name, and what it stands for counts.
-        key = (role.name, infile, text, *sorted(params.items()))
+        key = _key(text, role, params, infile)
         short = len(text) + sum(map(len, params.values())) <= _KEPT_BYTES
-        with self._lock:
-            if key in self._admitted:
-                self._admitted.move_to_end(key)
-                return
+        if self._is_kept(key):
+            return
         self._judge(text, role, params, infile)
         if short:
             with self._lock:
                 self._admitted[key] = None
                 if len(self._admitted) > _KEPT:
                     self._admitted.popitem(last=False)
+
+    def _is_kept(self, key: tuple[object, ...]) -> bool:
+        with self._lock:
+            if key not in self._admitted:
+                return False
+            self._admitted.move_to_end(key)
+            return True
 
     def _judge(self, text: bytes, role: Role, params: Mapping[str, str], infile: str | None) -> None:
         try:
@@ -177,3 +192,13 @@ def _plain(error: EngineError) -> EngineError:
         flags=re.S,
     )
     return EngineError(text, error.code)
+
+
+def _insert_text(insert: Insert) -> bytes:
+    """The statement that is judged of an insert: the same whatever file its rows are in."""
+    return insert_statement(insert.target, insert.format, _SPOOL, insert.clause).encode(errors="replace")
+
+
+def _key(text: bytes, role: Role, params: Mapping[str, str], infile: str | None) -> tuple[object, ...]:
+    """What a verdict is of. A parameter may stand for a name, and what it stands for counts."""
+    return (role.name, infile, text, *sorted(params.items()))

@@ -1,9 +1,9 @@
 """The embedded database: one process owns ClickHouse's engine (chDB) for one folder.
 
 chDB allows one engine path per process and one process per path. Within them it is a full, concurrent
-ClickHouse: every statement here gets a connection of its own (0.1 ms), so neither settings nor `USE` of one
-statement reach another, and statements of several threads run at the same time (the GIL is released while
-the engine works).
+ClickHouse: every statement here gets a connection of its own (0.1 ms), or one that an insert of the same role,
+database and settings has left, so neither settings nor `USE` of one statement reach another; and statements of several
+threads run at the same time (the GIL is released while the engine works).
 """
 
 from __future__ import annotations
@@ -54,6 +54,10 @@ QUERY_OPTIONS: Mapping[str, str] = {
 }
 
 
+KEPT_CONNECTIONS = 4
+"""Connections of inserts that wait for the next one: both threads of the HTTP interface, for two kinds of inserts."""
+
+
 class EngineBusyError(EngineError):
     """The folder is held by another process, or this process holds another folder."""
 
@@ -91,6 +95,7 @@ class Engine:
         self._lock = threading.Condition()
         self._running = 0
         self._closed = False
+        self._kept: list[tuple[tuple[object, ...], Any]] = []
         try:
             # Held open for the engine's life: with its last connection chDB shuts the engine down.
             with Spool() as users, Spool() as configuration:  # read once, when the engine starts
@@ -122,19 +127,7 @@ class Engine:
         Raises EngineError.
         """
         with self._session(database, settings, role) as connection:
-            try:
-                result = connection.query(sql, fmt, params=dict(params or {}))
-            except Exception as error:
-                raise EngineError.of(error) from None
-            return Result(
-                result.bytes() or b"",
-                result.rows_read(),  # chDB's name for the rows of the result
-                result.storage_rows_read(),
-                result.storage_bytes_read(),
-                result.rows_written(),
-                result.bytes_written(),
-                result.elapsed(),
-            )
+            return _result(connection, sql, fmt, params)
 
     def stream(
         self,
@@ -209,13 +202,13 @@ class Engine:
         The data go through a file in memory, because neither of chDB 4.4's other ways is safe. Behind the statement,
         data are searched for further statements: a text with a semicolon in it is cut there, and what follows is run.
         Connection.send_insert reports rows as written that a constraint, a default or the storage refused.
+
+        To open a connection and to give it role, database and settings takes half as long as a small insert, and is the
+        same for each: so connections are kept for inserts alike. An INSERT changes nothing of its session; one with a
+        SETTINGS clause, or that failed, is not relied on for that.
         """
-        return self.query(
-            insert_statement(target, fmt, spool.path, clause),
-            database=database,
-            settings=settings,
-            role=role,
-        )
+        with self._session(database, settings, role, keep=not clause) as connection:
+            return _result(connection, insert_statement(target, fmt, spool.path, clause), "TabSeparated", None)
 
     def kill(self, query_id: str) -> None:
         """Ask the statement that was run with the setting log_comment = query_id to stop; does not wait for it."""
@@ -234,6 +227,9 @@ class Engine:
             # Again and again: a statement may have been let in but not begun when the others were stopped.
             while not self._lock.wait_for(lambda: self._running == 0, timeout=0.2):
                 self._keeper.query("KILL QUERY WHERE query NOT ILIKE 'KILL QUERY%' ASYNC", "Null")
+            kept, self._kept = self._kept, []
+        for _, connection in kept:
+            connection.close()
         self._keeper.close()
         atexit.unregister(self.close)
 
@@ -245,33 +241,63 @@ class Engine:
 
     @contextmanager
     def _session(
-        self, database: str | None, settings: Mapping[str, str] | None, role: Role | None = None
+        self, database: str | None, settings: Mapping[str, str] | None, role: Role | None = None, keep: bool = False
     ) -> Iterator[Any]:
+        """A connection for one statement. keep: it changes nothing of its session, which the next one may have."""
+        session = (role and role.name, database, *(settings or {}).items())
         with self._lock:
             if self._closed:
                 raise EngineError("the engine is closed", 236)  # ABORTED
             self._running += 1
-        connection = None
+            place = next((place for place, one in enumerate(self._kept) if keep and one[0] == session), None)
+            connection = None if place is None else self._kept.pop(place)[1]
         try:
-            connection = self._connect(f"{self.path}?{self._query_options}")
-            try:
-                if role is not None:
-                    connection.query(f"SET ROLE {identifier(role.name)}", "Null")
-                    settings = {**role.limits, **(settings or {})}
-                if database:
-                    connection.query(f"USE {identifier(database)}", "Null")
-                if settings:
-                    assignments = ", ".join(f"{identifier(key)} = {literal(value)}" for key, value in settings.items())
-                    connection.query(f"SET {assignments}", "Null")
-            except Exception as error:
-                raise EngineError.of(error) from None
+            if connection is None:
+                connection = self._connect(f"{self.path}?{self._query_options}")
+                _prepare(connection, database, settings, role)
             yield connection
+            if keep:
+                with self._lock:
+                    self._kept.append((session, connection))
+                    connection = self._kept.pop(0)[1] if len(self._kept) > KEPT_CONNECTIONS else None
         finally:
             if connection is not None:
                 connection.close()
             with self._lock:
                 self._running -= 1
                 self._lock.notify_all()
+
+
+def _prepare(connection: Any, database: str | None, settings: Mapping[str, str] | None, role: Role | None) -> None:
+    """Give a connection its role, first of all, its database and its settings. Raises EngineError."""
+    try:
+        if role is not None:
+            connection.query(f"SET ROLE {identifier(role.name)}", "Null")
+            settings = {**role.limits, **(settings or {})}
+        if database:
+            connection.query(f"USE {identifier(database)}", "Null")
+        if settings:
+            assignments = ", ".join(f"{identifier(key)} = {literal(value)}" for key, value in settings.items())
+            connection.query(f"SET {assignments}", "Null")
+    except Exception as error:
+        raise EngineError.of(error) from None
+
+
+def _result(connection: Any, sql: str | bytes, fmt: str, params: Mapping[str, str] | None) -> Result:
+    """What a statement gives on a connection. Raises EngineError."""
+    try:
+        result = connection.query(sql, fmt, params=dict(params or {}))
+    except Exception as error:
+        raise EngineError.of(error) from None
+    return Result(
+        result.bytes() or b"",
+        result.rows_read(),  # chDB's name for the rows of the result
+        result.storage_rows_read(),
+        result.storage_bytes_read(),
+        result.rows_written(),
+        result.bytes_written(),
+        result.elapsed(),
+    )
 
 
 def insert_statement(target: str, fmt: str, path: str, clause: str = "") -> str:

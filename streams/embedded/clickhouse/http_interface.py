@@ -165,12 +165,12 @@ class _Handler:
             insert, ahead = await insert_ahead(request, role, self._limits)
             if insert is not None:
                 # The usual case, and large: its rows go to the engine as they come, without a copy of the whole.
-                asked = asked_by(request, {}, headers, role)
+                asked = asked_by(request, {}, role)
                 settings = await self._admit_insert(asked, insert)  # before its rows are read
                 spool = await spooled(request, memoryview(ahead)[insert.data_from :], self._spools, self._limits)
                 return await self._insert(asked, insert, settings, spool, headers)
             form, query, body = await read(request, b"" if request.query.get("query") else ahead, role, self._limits)
-            return await self._run(request, asked_by(request, form, headers, role), query, body, headers)
+            return await self._run(request, asked_by(request, form, role), query, body, headers)
         except EngineError as error:
             headers["X-ClickHouse-Exception-Code"] = str(error.code)
             return web.Response(status=_STATUS.get(error.code, 500), text=_text(f"{error}\n"), headers=headers)
@@ -178,7 +178,8 @@ class _Handler:
     async def _admit_insert(self, asked: Asked, insert: Insert) -> dict[str, str]:
         """The settings that an insert runs with. Raises EngineError where the user may not do it."""
         settings = asked.settings | {f"param_{name}": value for name, value in asked.params.items()}
-        await _outcome(self._queries.submit(self._admission.admit_insert, insert, asked.role, settings))
+        if not self._admission.has_admitted(insert, asked.role, settings):
+            await _outcome(self._queries.submit(self._admission.admit_insert, insert, asked.role, settings))
         return settings
 
     async def _insert(
@@ -203,6 +204,8 @@ class _Handler:
         text = query + b"\n" + body if query and body else query or body
         if not text.strip():
             raise refusal(62, "SYNTAX_ERROR", "Syntax error: Empty query")
+        # Marks the statement for Engine.kill; clients repeat query ids, and a repeated one must not die for the first.
+        settings.setdefault("log_comment", f"{headers['X-ClickHouse-Query-Id']} {uuid.uuid4()}")
         await _outcome(self._queries.submit(self._admission.admit, text, role, database, params, settings))
         if asked.readonly != "0":
             settings["readonly"] = asked.readonly  # the last one, because it forbids to set others

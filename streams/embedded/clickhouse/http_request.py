@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,12 +43,10 @@ class Asked:
     """Whose rights hold: those of the user who asks, but a reader's for GET, which changes nothing whoever asks."""
 
 
-def asked_by(request: web.Request, form: Mapping[str, str], headers: Mapping[str, str], role: Role) -> Asked:
-    """What the parameters and the form of a request ask for; headers: of the answer, with its query id."""
+def asked_by(request: web.Request, form: Mapping[str, str], role: Role) -> Asked:
+    """What the parameters and the form of a request ask for."""
     given = {**request.query, **form}
     settings = {name: value for name, value in given.items() if name not in _TRANSPORT and name[:6] != "param_"}
-    # Marks the statement for Engine.kill; clients repeat query ids, and a repeated one must not die for the first.
-    settings.setdefault("log_comment", f"{headers['X-ClickHouse-Query-Id']} {uuid.uuid4()}")
     settings.pop("readonly", None)
     return Asked(
         database=given.get("database") or request.headers.get("X-ClickHouse-Database"),

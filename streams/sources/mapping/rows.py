@@ -12,12 +12,12 @@ from typing import Any
 import orjson
 import polars as pl
 
-from schemas.block import silent_panics
 from streams.sources.events import SourceError
 from streams.sources.files import MAX_LINE_BYTES, STDIN, LongLine, display_name, read_lines
 from streams.sources.mapping.delimited import Unreadable, delimited
 from streams.sources.mapping.json_array import items
 from streams.sources.mapping.model import MappingError, Read
+from streams.sources.mapping.panics import silent_panics
 
 ENDINGS = {
     ".csv": "csv",

@@ -22,6 +22,8 @@ class Recorder:
     events: list[dict[str, Any]] = field(default_factory=list)
     doers: list[Person | None] = field(default_factory=list)
     """Of each event: the person, or None where it names nobody's own identifier."""
+    places: list[str | None] = field(default_factory=list)
+    """Of each event: the unit that it was about, whether it says so or not; None where that is nothing's."""
 
     def record(
         self,
@@ -33,11 +35,13 @@ class Recorder:
         booking_ref: str | None = None,
         *,
         connected: Sequence[Identifier] | None = None,
+        about: str | None = None,
         **fields: Any,
     ) -> bool:
         """Record an event; the channel is the touchpoint's. Fields that are None are left out. Whether it was kept.
 
         connected: those of the ids that are the person's and become connected; all of them unless told otherwise.
+        about: the unit that it is about where it names none.
         """
         if at > self.end:
             return False
@@ -60,4 +64,5 @@ class Recorder:
             person.connect(ids if connected is None else connected)
         self.events.append(event)
         self.doers.append(person)
+        self.places.append(event.get("unit") or about)
         return True

@@ -57,11 +57,13 @@ class Trip:
 
     def report(self, who: Person, at: int, touchpoint: str, medium: str, **fields: Any) -> bool:
         """An event of the booking. Whether it has happened yet."""
-        return self.recorder.record(who, at, touchpoint, medium, who.ids(self.random, medium), self.reference, **fields)
+        ids = who.ids(self.random, medium)
+        return self.recorder.record(who, at, touchpoint, medium, ids, self.reference, about=self.hotel, **fields)
 
     def report_loose(self, who: Person, at: int, touchpoint: str, medium: str, **fields: Any) -> bool:
         """An event that does not say which booking it is about. Whether it has happened yet."""
-        return self.recorder.record(who, at, touchpoint, medium, who.ids(self.random, medium), **fields)
+        ids = who.ids(self.random, medium)
+        return self.recorder.record(who, at, touchpoint, medium, ids, about=self.hotel, **fields)
 
     def report_unnamed(self, at: int, touchpoint: str, medium: str, **fields: Any) -> bool:
         """An event of the booking that names nobody: a form with the reference on it. Whether it has happened yet."""

@@ -7,6 +7,7 @@ whole histories, sorted by time. Records (JSON objects, "record" says which):
 - journey: the columns of the table journeys that do not depend on the text scorer, under the same names; a visit has
   booking_ref null
 - case: case_id, customer_id, booking_ref, status, opened_at, first_response_at, resolved_at, reopened_at, contacts
+- place: event_id and unit of an event after travel that names no unit: the hotel that it was about
 - shared: kind, value of an identifier that several customers use, and that therefore connects nobody
 - summary, last: how many events, duplicates and bad ones (by reason) the stream holds, and how many of all the above
 
@@ -53,6 +54,9 @@ def block_truth(block: Block) -> Iterator[Record]:
     histories, names = _histories(block)
     for root in sorted(histories):
         yield from _customer(root, names.get(root, [root]), histories[root])
+    for event, unit in zip(block.recorder.events, block.recorder.places, strict=True):
+        if event["channel"] == "post_travel" and "unit" not in event and unit is not None:
+            yield {"record": "place", "event_id": event["event_id"], "unit": unit}
     for kind, value in sorted(block.shared):
         yield {"record": "shared", "kind": kind, "value": value}
 

@@ -1,0 +1,325 @@
+"""The deliver worker: takes in alerts, cases and moves, and sends them on by the routes.
+
+A batch is acked once the worker's state says whom to tell of it, and is durable: sending follows from the state, not
+from the batch, so that a target that is away holds up neither the input nor another target. What has become of a
+delivery is made durable in the state, then published to `deliveries`. A worker that takes over a partition finds in its
+state what is left to send and to publish; what was under way is sent again, with the same key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from streams import metrics
+from streams.clock import now_ms
+from streams.deliver import routes, state
+from streams.deliver.courier import Courier
+from streams.deliver.lane import Item, Lane
+from streams.deliver.match import targets_of
+from streams.deliver.message import Message, message
+from streams.deliver.senders import Senders
+from streams.deliver.state import Delivery, Entry
+from streams.kafka.changelog_table import BatchTable
+from streams.kafka.progress import Records
+from streams.kafka.transport import OwnershipLost, RecordBatch
+from streams.settings import Settings
+from streams.topology import WORKERS_BY_NAME
+from streams.worker.batching import gather
+from streams.worker.io import WorkerIO
+from streams.worker.sift import Fault, is_of_record
+from streams.worker.verdict import Refusal
+
+RECORDS_AT_ONCE, BYTES_AT_ONCE, LINGER_SECONDS = 5_000, 8 << 20, 0.02
+TICK_SECONDS = 0.25
+"""Between looks at partitions that came or went, and at people who were erased."""
+SWEEP_SECONDS = 3600.0
+"""Between looks for things that can be forgotten."""
+
+KINDS = {"alerts": "alert", "cases": "case", "moves": "move"}
+"""Topic: kind of thing, and name of its record."""
+REDELIVERIES, DELIVERIES = "redeliveries", "deliveries"
+
+log = logging.getLogger(__name__)
+
+
+def create(app: Any, settings: Settings) -> WorkerIO:
+    """Register the agent, its table and its tasks with the app. Raises RihlaError for routes that cannot be used."""
+    io = WorkerIO(app, settings, "deliver")
+    book = routes.load(settings.routes)
+    io.count_from_zero({"target": [*book.routes.targets], "outcome": state.STATUSES[1:], "thing": KINDS.values()})
+    table = BatchTable(app, "things", partitions=settings.partitions)
+    desk = _Desk(app, io, table, book)
+    topics = [settings.topic(name) for name in WORKERS_BY_NAME["deliver"].reads]
+
+    @app.agent(app.topic(*topics, key_serializer="raw", value_serializer="raw"))  # type: ignore[untyped-decorator]
+    async def deliver(stream: Any) -> None:
+        await gather(stream, desk.handle, RECORDS_AT_ONCE, BYTES_AT_ONCE, LINGER_SECONDS)
+
+    @app.task  # type: ignore[untyped-decorator]
+    async def send() -> None:
+        await desk.run()
+
+    return io
+
+
+class _Desk:
+    """State, lanes and topics of one worker."""
+
+    def __init__(self, app: Any, io: WorkerIO, table: BatchTable, book: routes.Book) -> None:
+        self._app, self._io, self._table, self._book = app, io, table, book
+        self._epoch = io.settings.epoch
+        self._senders = Senders(book, app, io.settings.prefix)
+        lanes = {name: Lane(book.schedule(name), one.together) for name, one in book.routes.targets.items()}
+        timeouts = {name: book.timeout(name) for name in lanes}
+        self._courier = Courier(lanes, self._senders.ways, timeouts, self._look, self._done)
+        self._working = asyncio.Lock()  # a batch or some outcomes at a time: both write the same states and outputs
+        self._read: dict[int, object] = {}
+        """Partitions whose states are in the lanes, each with what `reading` said of it."""
+        self._outcomes: list[tuple[Item, str, str, int | None, str | None]] = []
+        self._settled = asyncio.Event()
+        self._erasures = 0
+        self._swept = time.monotonic()
+
+    # -- intake -----------------------------------------------------------------------------------------------
+
+    async def handle(self, batches: list[RecordBatch]) -> None:
+        """Take in some batches."""
+        try:
+            await self._take_in(batches)
+        except OwnershipLost:
+            self._begin_anew()
+            raise
+
+    async def _take_in(self, batches: list[RecordBatch]) -> None:
+        async with self._working:
+            began = time.perf_counter()
+            await self._catch_up()
+            changed: dict[tuple[int, bytes], Entry] = {}
+            refused: list[Refusal] = []
+            fresh: list[tuple[int, bytes, Delivery]] = []
+            by_topic: dict[str, list[RecordBatch]] = {}
+            for batch in batches:
+                by_topic.setdefault(batch.topic, []).append(batch)
+            for topic, some in by_topic.items():
+                name, records = topic.removeprefix(self._io.settings.topic("")), Records(some)
+                record = KINDS.get(name, "redelivery")
+                decoded, bad = self._io.read(record, records)
+                refused += bad
+                for at, row in zip(decoded.rows.tolist(), decoded.frame.iter_rows(named=True), strict=True):
+                    try:
+                        take = self._again if record == "redelivery" else self._take
+                        fresh += take(record, row, records, at, changed)
+                    except Exception as error:
+                        if not is_of_record(error):
+                            raise
+                        refused += self._io.unprocessable("route", records, [Fault(at, error)])
+            if refused:
+                await self._io.refuse(refused)
+                await self._io.flush()
+            await self._store(changed)
+            for partition, key, one in fresh:
+                self._enqueue(partition, key, one)
+            self._io.observe(batches, time.perf_counter() - began)
+
+    def _take(
+        self, kind: str, row: dict[str, Any], records: Records, at: int, changed: dict[tuple[int, bytes], Entry]
+    ) -> list[tuple[int, bytes, Delivery]]:
+        now = now_ms()
+        id_ = {"alert": "alert_id", "move": "move_id"}.get(kind)
+        name = row[id_] if id_ else f"{row['customer_id']}/{row['case_id']}"
+        partition, key = records.partitions[at], state.key_of(kind, name)
+        entry = changed.get((partition, key)) or self._entry(partition, key)
+        told = () if entry is None else entry.told.keys()
+        targets = targets_of(self._book.routes, kind, row, now, told)
+        if not targets:
+            metrics.DELIVERIES_UNROUTED.labels(kind).inc()
+            return []
+        published = records.timestamps[at]
+        version = state.full_version(self._epoch, row["version"])
+        before = 0 if entry is None else len(entry.deliveries)
+        entry = state.take(entry, kind, name, version, row, targets, published if published > 0 else now, now)
+        if entry is None:
+            return []
+        changed[partition, key] = entry
+        return [(partition, key, one) for one in entry.deliveries[before:]]
+
+    def _again(
+        self, kind: str, row: dict[str, Any], records: Records, at: int, changed: dict[tuple[int, bytes], Entry]
+    ) -> list[tuple[int, bytes, Delivery]]:
+        """Dead deliveries that somebody wants to be sent again."""
+        partition, key = records.partitions[at], state.key_of(row["kind"], row["thing_id"])
+        entry = changed.get((partition, key)) or self._entry(partition, key)
+        if entry is None:
+            return []
+        found = entry.revive(row["target"], row["requested_at"], now_ms())
+        if found:
+            changed[partition, key] = entry
+        return [(partition, key, one) for one in found]
+
+    def _enqueue(self, partition: int, key: bytes, one: Delivery) -> None:
+        due = now_ms() if one.status == state.RETRYING else 0
+        self._courier.add(one.target, Item(partition, key, one.version, one.since, one.attempts, due))
+
+    # -- sending ----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Send, and note outcomes, until cancelled."""
+        await self._senders.start()
+        work = [*map(self._courier.serve, self._courier.lanes), self._note(), self._tick()]
+        tasks = [asyncio.ensure_future(one) for one in work]
+        try:
+            await asyncio.gather(*tasks)
+        except Exception as error:
+            await self._app.crash(error)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._courier.stop()
+            await self._senders.stop()
+
+    def _look(self, item: Item, target: str) -> Message | None:
+        entry = self._entry(item.partition, item.key)
+        one = None if entry is None else entry.of(target, item.version)
+        if (
+            entry is None
+            or one is None
+            or one.status not in state.OPEN
+            or self._io.erased.customer_for_ever(entry.customer_id)
+        ):
+            return None
+        return message(entry.kind, entry.id, one.version, entry.things[one.version], one.clear)
+
+    def _done(self, item: Item, target: str, status: str, code: int | None, error: str | None) -> None:
+        self._outcomes.append((item, target, status, code, error))
+        self._settled.set()
+
+    async def _note(self) -> None:
+        """Store and publish outcomes, all that have come meanwhile at a time."""
+        while True:
+            await self._settled.wait()
+            await self._in_order(self._note_some)
+
+    async def _note_some(self) -> None:
+        self._settled.clear()
+        outcomes, self._outcomes = self._outcomes, []
+        changed: dict[tuple[int, bytes], Entry] = {}
+        now = now_ms()
+        for item, target, status, code, error in outcomes:
+            at = item.partition, item.key
+            entry = None if item.dropped else changed.get(at) or self._entry(*at)
+            one = None if entry is None else entry.of(target, item.version)
+            if entry is not None and one is not None:
+                one.changed(status, now, item.attempts, code, error)
+                if status == state.DELIVERED:
+                    entry.delivered(one)
+                entry.at = now
+                changed[at] = entry
+        await self._store(changed)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            await self._in_order(self._look_around)
+            self._courier.export()
+
+    async def _look_around(self) -> None:
+        await self._catch_up()
+        if len(self._io.erased) != self._erasures:
+            self._erasures = len(self._io.erased)
+            self._forget(lambda entry: self._io.erased.customer_for_ever(entry.customer_id))
+            await self._table.flush()
+        if time.monotonic() - self._swept > SWEEP_SECONDS:
+            self._swept, now = time.monotonic(), now_ms()
+            self._forget(lambda entry: entry.is_over(now))
+            await self._table.flush()
+
+    async def _in_order(self, work: Any) -> None:
+        """Do some work while no batch is handled; whatever goes wrong ends as in streams.worker.batching."""
+        try:
+            async with self._working:
+                await work()
+        except OwnershipLost as error:
+            log.warning("deliveries wait for their partitions: %s", error)
+            self._begin_anew()
+            await self._app.consumer.rejoin()
+
+    # -- state ------------------------------------------------------------------------------------------------
+
+    def _entry(self, partition: int, key: bytes) -> Entry | None:
+        data = self._table.get(partition, key)
+        return None if data is None else state.decode(data)
+
+    async def _store(self, changed: Mapping[tuple[int, bytes], Entry]) -> None:
+        """Make entries durable, publish what they say of their deliveries, and forget what is done and published."""
+        if not changed:
+            return
+        for (partition, key), entry in changed.items():
+            self._table.put(partition, key, state.encode(entry))
+        await self._table.flush()
+        rows = [_row(entry, one) for entry in changed.values() for one in entry.deliveries]
+        await self._io.publish(DELIVERIES, "delivery", rows, [_key(row) for row in rows])
+        await self._io.flush()
+        for (partition, key), entry in changed.items():
+            entry.settle()
+            self._table.put(partition, key, state.encode(entry))  # with the next flush; else it is published again
+
+    async def _catch_up(self) -> None:
+        """Bring the lanes up to date with the partitions held."""
+        for partition in [one for one, read in self._read.items() if self._table.reading(one) is not read]:
+            del self._read[partition]
+            self._courier.drop(partition)
+        left: dict[tuple[int, bytes], Entry] = {}
+        for partition in sorted(self._table.partitions_held - self._read.keys()):
+            self._read[partition] = self._table.reading(partition) or object()
+            for key, data in self._table.items(partition):
+                entry = state.decode(data)
+                for one in entry.unsent():
+                    self._enqueue(partition, key, one)
+                if entry.deliveries:
+                    left[partition, key] = entry
+        await self._store(left)
+
+    def _begin_anew(self) -> None:
+        """Read all states anew before anything else is sent: some may not be what the lanes were filled from."""
+        for partition in [*self._read]:
+            del self._read[partition]
+            self._courier.drop(partition)
+
+    def _forget(self, which: Any) -> None:
+        for partition in self._table.partitions_held:
+            gone = [key for key, data in self._table.items(partition) if which(state.decode(data))]
+            for key in gone:
+                self._table.delete(partition, key)
+                self._courier.drop(partition, key)
+
+
+def _row(entry: Entry, one: Delivery) -> tuple[Any, ...]:
+    """A record of delivery.avsc."""
+    thing = entry.things.get(one.version, {})
+    return (
+        one.target,
+        entry.kind,
+        entry.id,
+        one.version,
+        entry.customer_id,
+        thing.get("rule"),
+        thing.get("severity"),
+        thing.get("unit"),
+        one.status,
+        one.attempts,
+        one.code,
+        one.error,
+        one.since,
+        one.at,
+        one.revision,
+    )
+
+
+def _key(row: Iterable[Any]) -> bytes:
+    target, kind, id_, version, *_ = row
+    return f"{target}/{kind}/{id_}/{version}".encode()

@@ -1,0 +1,82 @@
+"""Whom the routes tell of a thing. Pure: it is given the time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from streams.deliver.model import Route, Routes, Unit
+from streams.deliver.routes import HOURS
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_NO_UNIT = Unit()
+
+Fields = Mapping[str, Any]
+
+
+def state_of(kind: str, thing: Fields) -> str:
+    """raised, acknowledged or closed: where a thing stands."""
+    if kind == "alert":
+        closed, seen = thing["closed_at"] is not None, thing["acknowledged_at"] is not None
+    elif kind == "case":
+        closed = thing["status"] == "resolved" or bool(thing["withdrawn"])
+        seen = thing["first_response_at"] is not None
+    else:
+        closed = seen = False
+    return "closed" if closed else "acknowledged" if seen else "raised"
+
+
+def targets_of(routes: Routes, kind: str, thing: Fields, now: int, told: Collection[str] = ()) -> dict[str, bool]:
+    """Names of the targets to tell of this version of a thing, each with whether identifiers may be in the message.
+
+    now: epoch ms. told: targets that were told of an earlier version: they hear of this one at any hour.
+    """
+    found: dict[str, bool] = {}
+    for route in routes.routes:
+        if not _holds(route, routes, kind, thing):
+            continue
+        open_ = is_open(route, routes.units.get(thing["unit"] or "", _NO_UNIT), now)
+        for name in route.to:
+            if open_ or name in told:
+                found[name] = found.get(name, False) or route.identifiers
+    return found
+
+
+def _holds(route: Route, routes: Routes, kind: str, thing: Fields) -> bool:
+    if kind not in route.kinds:
+        return False
+    if route.rules is not None and thing.get("rule") not in route.rules:
+        return False
+    if route.severities is not None and thing.get("severity") not in route.severities:
+        return False
+    unit = thing["unit"]
+    if route.units is not None and not any(fnmatchcase(unit or "", pattern) for pattern in route.units):
+        return False
+    if route.languages is not None and routes.units.get(unit or "", _NO_UNIT).language not in route.languages:
+        return False
+    return route.states is None or state_of(kind, thing) in route.states
+
+
+def is_open(route: Route, unit: Unit, now: int) -> bool:
+    """Whether the hours and days of a route hold at a time (epoch ms), by its zone, the unit's, or UTC."""
+    if route.hours is None and route.days is None:
+        return True
+    zone = ZoneInfo(route.zone or unit.zone or "UTC")
+    local = datetime.fromtimestamp(now / 1000, UTC).astimezone(zone)
+    begins = local
+    if route.hours is not None:
+        match = HOURS.fullmatch(route.hours)
+        assert match is not None, "checked when the routes were read"
+        start, end = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
+        minute = local.hour * 60 + local.minute
+        if start < end:
+            if not start <= minute < end:
+                return False
+        elif end <= minute < start:
+            return False
+        elif minute < end:
+            begins = local - timedelta(days=1)  # the night that began yesterday
+    return route.days is None or DAYS[begins.weekday()] in route.days

@@ -1,0 +1,107 @@
+"""What a target is told of a thing: its fields, and the same as a text for people. Pure.
+
+The customer, the journey and the event are named only where a route says so. Without that a thing's id is a hash: the
+id of a case holds the customer's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from streams.deliver.match import state_of
+
+_CLEAR = {"customer_id", "journey_id", "event_id"}
+_TIMES = frozenset(
+    {"occurred_at", "raised_at", "acknowledged_at", "closed_at", "opened_at", "first_response_at", "resolved_at"}
+    | {"reopened_at"}
+)
+_SIZE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One version of a thing, as one target is told of it."""
+
+    key: str
+    """Idempotency key: the same for each attempt, another one for each version."""
+    fields: Mapping[str, Any]
+    subject: str
+    """One line for people."""
+    text: str
+    """Some lines for people."""
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """Rihla's own JSON, in the shape that Standard Webhooks recommends."""
+        return {"type": self.fields["type"], "timestamp": self.fields["at"], "data": dict(self.fields)}
+
+
+def opaque(kind: str, id_: str) -> str:
+    """An id that tells nothing of the customer: that of an alert or a move is a hash already."""
+    return hashlib.blake2b(id_.encode(), digest_size=_SIZE).hexdigest() if kind == "case" else id_
+
+
+def message(kind: str, id_: str, version: int, thing: Mapping[str, Any], clear: bool) -> Message:
+    """The message about a version of a thing (a record's fields).
+
+    clear: whether it may name the customer, the journey and the event.
+    """
+    state, shown = state_of(kind, thing), opaque(kind, id_)
+    key = f"{kind}.{shown}.{version}"
+    left_out = {"version", "alert_id", "move_id", "withdrawn", *(() if clear else _CLEAR)}
+    kept = {name: _shown(name, value) for name, value in thing.items() if name not in left_out}
+    at = _shown("occurred_at", _when(kind, thing))
+    type_ = f"{kind}.{'observed' if kind == 'move' else state}"
+    fields = {
+        "key": key,
+        "type": type_,
+        "kind": kind,
+        "id": shown,
+        "version": version,
+        "state": state,
+        "at": at,
+        **kept,
+    }
+    subject = _subject(kind, state, thing)
+    text = "\n".join([subject, *_lines(kind, thing, clear)])
+    return Message(key, {**fields, "subject": subject, "text": text}, subject, text)
+
+
+def _when(kind: str, thing: Mapping[str, Any]) -> int | None:
+    """The time of the news: epoch ms."""
+    names = {"alert": ("closed_at", "acknowledged_at", "raised_at"), "move": ("occurred_at",)}.get(
+        kind, ("resolved_at", "reopened_at", "first_response_at", "opened_at")
+    )
+    return next((thing[name] for name in names if thing[name] is not None), None)
+
+
+def _subject(kind: str, state: str, thing: Mapping[str, Any]) -> str:
+    where = f" at {thing['unit']}" if thing["unit"] else ""
+    if kind == "alert":
+        news = "" if state == "raised" else f" ({state})"
+        return f"[{thing['severity']}] {thing['rule']}{where}{news}"
+    if kind == "case":
+        return f"Case {thing['case_id']}{where}: {thing['touchpoint']} ({state})"
+    return f"From {thing['from_profile']} to {thing['to_profile']}{where}: {thing['touchpoint']}"
+
+
+def _lines(kind: str, thing: Mapping[str, Any], clear: bool) -> list[str]:
+    lines = [str(thing["reason"])] if kind == "alert" else []
+    times = ("occurred_at", "opened_at", "acknowledged_at", "first_response_at", "closed_at", "resolved_at")
+    given = [name for name in times if thing.get(name) is not None]
+    lines += [f"{name.removesuffix('_at').replace('_', ' ')}: {_shown(name, thing[name])}" for name in given]
+    if clear:
+        lines += [
+            f"{name.removesuffix('_id')}: {thing[name]}" for name in ("customer_id", "journey_id") if thing.get(name)
+        ]
+    return lines
+
+
+def _shown(name: str, value: Any) -> Any:
+    if name in _TIMES and value is not None:
+        return datetime.fromtimestamp(value / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return value

@@ -1,0 +1,174 @@
+"""What a file of routes may say. The published JSON Schema, routes.schema.json, is made of these classes.
+
+Secrets are never in the file: keys that end in `_file` name files that hold them, by a path from the file's own folder.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+Kind = Literal["alert", "case", "move"]
+Severity = Literal["low", "medium", "high", "critical"]
+State = Literal["raised", "acknowledged", "closed"]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class _Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    pass
+
+
+class Retry(_Strict, frozen=True, kw_only=True):
+    """When a failed delivery is tried again."""
+
+    first: str = "1s"
+    """Pause after the first failure; it doubles each time, and half of it is by chance."""
+    longest: str = "10m"
+    """Longest pause."""
+    give_up_after: str = "3d"
+    """A delivery that still fails so long after its record is dead; `rihla replay deliveries` sends it again."""
+
+
+class Target(_Strict, frozen=True, kw_only=True):
+    """Somebody, or some system, that is told."""
+
+    together: int = 8
+    """Deliveries under way at once, 1 to 100; those of one alert always follow one another."""
+    timeout: str = "10s"
+    """Longest wait for an answer."""
+    retry: Retry = Retry()
+
+
+class Webhook(Target, frozen=True, kw_only=True, tag_field="type", tag="webhook"):
+    """A request over HTTPS: signed, with Rihla's own body, or with a body of yours for a ticket system."""
+
+    SECRETS: ClassVar = ("url_file", "keys_file", "authorization_file")
+    url: str | None = None
+    """Where it goes. An address that is a secret itself stands in url_file."""
+    url_file: str | None = None
+    keys_file: str | None = None
+    """Keys of the signature: a line each, `whsec_` and base64; two while they are rotated."""
+    authorization_file: str | None = None
+    """Value of the header Authorization: `Bearer ...`, `Basic ...`."""
+    method: Literal["POST", "PUT", "PATCH"] = "POST"
+    headers: dict[str, str] = {}
+    """Further headers, none of them secret."""
+    body: Any = None
+    """A JSON body; in its texts, {{ expression }} is filled in: SQL over the fields of the message, as in mappings."""
+    insecure: bool = False
+    """Let the address begin with http:// too."""
+
+
+class Slack(Target, frozen=True, kw_only=True, tag_field="type", tag="slack"):
+    """A channel of Slack, by an incoming webhook."""
+
+    SECRETS: ClassVar = ("url_file",)
+    url_file: str
+    """The webhook's address."""
+    insecure: bool = False
+    """Let the address begin with http:// too."""
+
+
+class Teams(Target, frozen=True, kw_only=True, tag_field="type", tag="teams"):
+    """A channel of Microsoft Teams, by a workflow's webhook."""
+
+    SECRETS: ClassVar = ("url_file",)
+    url_file: str
+    """The workflow's address."""
+    insecure: bool = False
+    """Let the address begin with http:// too."""
+
+
+class Apprise(Target, frozen=True, kw_only=True, tag_field="type", tag="apprise"):
+    """WhatsApp, SMS, Telegram, PagerDuty and some hundred more, by an Apprise URL (extra `deliver`)."""
+
+    SECRETS: ClassVar = ("url_file",)
+    url_file: str
+    """The URL, as Apprise's own pages say."""
+
+
+class Email(Target, frozen=True, kw_only=True, tag_field="type", tag="email"):
+    """An e-mail over SMTP (extra `deliver`)."""
+
+    SECRETS: ClassVar = ("password_file",)
+    host: str
+    port: int = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """none is for a relay on your own network."""
+    username: str | None = None
+    password_file: str | None = None
+    sender: str
+    """Address that it is from."""
+    to: list[str]
+    """Addresses that it goes to."""
+
+
+class KafkaTopic(Target, frozen=True, kw_only=True, tag_field="type", tag="kafka"):
+    """A topic of the same Kafka, in JSON."""
+
+    SECRETS: ClassVar = ()
+    topic: str
+    """Its full name; none of Rihla's own. It must be there, and deliver be allowed to write to it."""
+
+
+class Log(Target, frozen=True, kw_only=True, tag_field="type", tag="log"):
+    """A line in the worker's log, for trying things out."""
+
+    SECRETS: ClassVar = ()
+
+
+AnyTarget = Webhook | Slack | Teams | Apprise | Email | KafkaTopic | Log
+
+
+class Route(_Strict, frozen=True, kw_only=True):
+    """What goes where. Everything that is said must hold; what is left out does not matter."""
+
+    to: list[str]
+    """Names of targets."""
+    kinds: tuple[Kind, ...] = ("alert",)
+    """alert, case, move."""
+    rules: list[str] | None = None
+    """Alert rules."""
+    severities: list[Severity] | None = None
+    units: list[str] | None = None
+    """Units; `MAKKAH-*` is all that begin so."""
+    languages: list[str] | None = None
+    """Languages in which people of the unit are written to (see [units]): ar, en ..."""
+    states: list[State] | None = None
+    """raised, acknowledged, closed: which news of an alert or a case."""
+    hours: str | None = None
+    """From and until, `08:00-20:00`; `20:00-08:00` is the night. By the clock of `zone`."""
+    days: list[Day] | None = None
+    """mon to sun, by the same clock; a night belongs to the day on which it begins."""
+    zone: str | None = None
+    """IANA time zone of hours and days; left out: that of the unit, else UTC."""
+    identifiers: bool = False
+    """Whether the message may name the customer, the journey and the event."""
+
+
+class Unit(_Strict, frozen=True, kw_only=True):
+    """A property, a station, a desk."""
+
+    zone: str | None = None
+    """IANA time zone."""
+    language: str | None = None
+    """Language of its staff: ar, en, id, ms, tr, ur."""
+
+
+class Egress(_Strict, frozen=True, kw_only=True):
+    """Where deliver may connect to besides the public addresses of its targets."""
+
+    private: list[str] = []
+    """Addresses and networks that are private, link-local or this machine: `10.1.0.0/16`, `127.0.0.1`."""
+
+
+class Routes(_Strict, frozen=True, kw_only=True):
+    """A file of routes."""
+
+    targets: dict[str, AnyTarget]
+    routes: list[Route]
+    units: dict[str, Unit] = {}
+    egress: Egress = Egress()
+    version: Literal[1] = 1
+    """Of this form of file."""

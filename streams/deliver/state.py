@@ -1,0 +1,163 @@
+"""What deliver remembers of a thing: whom it was told to, and what is still to be told. Pure.
+
+The state is durable before anything is sent or published, so that a worker that takes over finds what is left to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+WAITING, RETRYING, DELIVERED, DEAD = "waiting", "retrying", "delivered", "dead"
+STATUSES = (WAITING, RETRYING, DELIVERED, DEAD)
+OPEN = (WAITING, RETRYING)
+KEPT_MS = 35 * 86_400_000
+"""A thing that nothing has become of for so long is forgotten: alerts are in their topic for thirty days."""
+DETAIL = 300
+"""Characters of an error that are kept."""
+
+_MANY_VERSIONS = 44  # bits of a record's version: above them is the epoch, as in ClickHouse
+
+
+class Delivery(msgspec.Struct, array_like=True):
+    """One version for one target. Times are epoch ms."""
+
+    target: str
+    version: int
+    clear: bool
+    since: int
+    """When the record was published."""
+    at: int
+    """When this was last changed."""
+    status: str = WAITING
+    attempts: int = 0
+    revision: int = 0
+    """Grows with each change; the highest is current."""
+    code: int | None = None
+    error: str | None = None
+
+    def changed(self, status: str, at: int, attempts: int, code: int | None = None, error: str | None = None) -> None:
+        """Note what has become of it."""
+        self.status, self.at, self.attempts, self.code = status, at, attempts, code
+        self.error = None if error is None else error[:DETAIL]
+        self.revision += 1
+
+
+class Told(msgspec.Struct, array_like=True):
+    """The last version that a target was sent, or was to be."""
+
+    version: int
+    digest: str
+    sent: int = 0
+    """The highest version that it has taken; 0: none."""
+
+
+class Entry(msgspec.Struct, array_like=True):
+    """Everything about one thing."""
+
+    kind: str
+    id: str
+    customer_id: str
+    top: int
+    """The highest version that was taken in."""
+    at: int
+    told: dict[str, Told] = {}
+    deliveries: list[Delivery] = []
+    """Those that are open, dead, or not yet published as delivered; per target in the order of their versions."""
+    things: dict[int, dict[str, Any]] = {}
+    """The fields of each version that is in `deliveries`."""
+
+    def settle(self) -> None:
+        """Forget what is delivered and published, and the fields that nobody needs any more."""
+        self.deliveries = [one for one in self.deliveries if one.status != DELIVERED]
+        needed = {one.version for one in self.deliveries}
+        self.things = {version: fields for version, fields in self.things.items() if version in needed}
+
+    def of(self, target: str, version: int) -> Delivery | None:
+        """The delivery of a version to a target; None: there is none, or it is done."""
+        return next((one for one in self.deliveries if one.target == target and one.version == version), None)
+
+    def unsent(self) -> Iterator[Delivery]:
+        """Those still to be sent, in the order in which they go."""
+        return (one for one in self.deliveries if one.status in OPEN)
+
+    def delivered(self, one: Delivery) -> None:
+        """Note that a delivery was taken."""
+        told = self.told[one.target]
+        told.sent = max(told.sent, one.version)
+
+    def revive(self, target: str, until: int, now: int) -> list[Delivery]:
+        """Make dead deliveries wait again, those to a target that died until then; the ones that are.
+
+        Not those after which a later version was taken, or is under way: versions go in order, and the later one tells
+        all that the earlier one would.
+        """
+        sent = self.told[target].sent if target in self.told else 0
+        first = min((one.version for one in self.unsent() if one.target == target), default=None)
+        found = []
+        for one in self.deliveries:
+            is_meant = one.target == target and one.status == DEAD and one.at <= until and one.version > sent
+            if is_meant and first is None:
+                one.changed(WAITING, now, 0)
+                one.since = self.at = now
+                found.append(one)
+        return found
+
+    def is_over(self, now: int) -> bool:
+        """Whether it can be forgotten."""
+        return now - self.at > KEPT_MS and not any(self.unsent())
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Entry)
+
+
+def key_of(kind: str, id_: str) -> bytes:
+    """The key of a thing's state."""
+    return f"{kind}/{id_}".encode()
+
+
+def encode(entry: Entry) -> bytes:
+    """The entry as it is stored."""
+    return _encoder.encode(entry)
+
+
+def decode(data: bytes) -> Entry:
+    """A stored entry. Raises msgspec.DecodeError."""
+    return _decoder.decode(data)
+
+
+def full_version(epoch: int, version: int) -> int:
+    """A record's version with its epoch in front: later histories count as newer."""
+    return (epoch << _MANY_VERSIONS) + version
+
+
+def digest_of(thing: Mapping[str, Any]) -> str:
+    """A short hash of what a thing says, whatever its version: two versions that say the same have the same."""
+    said = sorted((name, value) for name, value in thing.items() if name not in ("version", "raised_at"))
+    return hashlib.blake2b(msgspec.json.encode(said), digest_size=8).hexdigest()
+
+
+def take(
+    entry: Entry | None, kind: str, id_: str, version: int, thing: Mapping[str, Any], targets: Mapping[str, bool],
+    since: int, now: int,
+) -> Entry | None:  # fmt: skip
+    """The entry with a further version of its thing, to be told to these targets; None where it changes nothing: the
+    version, or a later one, was taken in before."""
+    if entry is not None and version <= entry.top:
+        return None
+    entry = entry or Entry(kind, id_, str(thing["customer_id"]), version, now)
+    entry.top, entry.at = version, now
+    digest = digest_of(thing)
+    for target, clear in targets.items():
+        before = entry.told.get(target) or Told(version, digest)
+        is_known = before.digest == digest and before.version >> _MANY_VERSIONS != version >> _MANY_VERSIONS
+        entry.told[target] = Told(version, digest, before.sent)
+        if is_known:
+            continue  # state was rebuilt: nothing but the number is new
+        entry.deliveries.append(Delivery(target, version, clear, since, now))
+        entry.things[version] = dict(thing)
+    return entry

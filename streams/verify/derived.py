@@ -1,0 +1,63 @@
+"""Compares the views that follow from the exact ones: whose doing it was, what was kept, what holds of units.
+
+What follows from a row that differs is not told again: where a journey, or an interaction of it, is not as expected,
+the views are not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from streams.verify import money, store, units
+from streams.verify.compare import Comparison, compare
+from streams.verify.recompute import Expected
+
+_KEYS = {"interactions": ("subject", "event_id"), "journeys": ("journey_id",), "cases": ("case_id", "customer_id")}
+
+
+def compared(
+    client: Any,
+    expected: Expected,
+    found: Mapping[str, pl.DataFrame],
+    comparisons: Sequence[Comparison],
+    beyond: pl.DataFrame,
+) -> list[Comparison]:
+    """The comparisons of these views.
+
+    found: the rows of the exact views, by name. comparisons: those with what is expected of them.
+    beyond: `journey_id` of journeys of which not all interactions could be stored.
+    """
+    wrong = {one.table: one.differences.select("key").unique() for one in comparisons if one.table in _KEYS}
+    either = [expected.interactions, found["interactions"]]
+    differing = [_keyed(rows, "interactions").join(wrong["interactions"], on="key") for rows in either]
+    troubled = pl.concat(
+        [*(rows.select("journey_id") for rows in differing), beyond, wrong["journeys"].rename({"key": "journey_id"})]
+    )
+    sound = {
+        "interactions": expected.interactions,
+        "journeys": expected.journeys,
+        "cases": _keyed(expected.cases, "cases").join(wrong["cases"], on="key", how="anti"),
+    }
+    result = []
+    for name, key in store.ATTRIBUTED.items():
+        rows = sound[name.removesuffix("_attributed")].join(troubled, on="journey_id", how="anti").select(key)
+        both = [
+            side.join(rows, on=list(key), how="semi")
+            for side in (expected.attributed[name], store.attributed(client, name))
+        ]
+        result.append(compare(name, both[0], both[1], key))
+    rows = expected.journeys.join(troubled, on="journey_id", how="anti")
+    both = [
+        side.join(rows, on="journey_id", how="semi") for side in (expected.journey_spend, store.journey_spend(client))
+    ]
+    result.append(compare("journey_spend", both[0], both[1], money.KEY))
+    said, holds = store.of_units(client, "units"), store.of_units(client, "unit_levels")
+    return [*result, compare("unit_levels", *units.unit_levels(said, holds), units.KEY)]
+
+
+def _keyed(rows: pl.DataFrame, table: str) -> pl.DataFrame:
+    """Rows with their key as differences have it."""
+    return rows.with_columns(key=pl.concat_str(_KEYS[table], separator=" "))

@@ -1,0 +1,89 @@
+"""Money: booked, kept and lost, in major units; by hand, and the hotel file."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from streams.master import files
+from streams.master import store as store_of_master
+from streams.master.rates import Rate, faults
+from streams.verify import money, store
+from streams.verify.compare import compare
+from tests.integration.test_attribution import event, stored
+from tests.integration.test_clickhouse_queries import ask
+from tests.support.clickhouse import ClickHouse
+from tests.support.sink_rows import DAY, NOON
+
+
+def paid(ref: str, day: int, touchpoint: str, minor: int | None = None, currency: str = "SAR") -> dict[str, Any]:
+    """An event of customer:c about a booking, with money."""
+    amount = {} if minor is None else {"money": {"amount_minor": minor, "currency": currency}}
+    channel = touchpoint.partition(".")[0]
+    return event("c", NOON + day * DAY, channel, booking_ref=ref, touchpoint=touchpoint, unit="H", **amount)
+
+
+TRIPS = (
+    # Stayed, with extras, and something given back after a complaint.
+    *(paid("A", 0, "booking.confirmed", 42_000), paid("A", 9, "stay.arrived")),
+    paid("A", 12, "stay.checked_out", 1_050),
+    paid("A", 20, "post_travel.complaint_resolved", -5_000),
+    # Paid in Kuwaiti dinars, which have three places, cancelled, and four fifths given back.
+    *(paid("B", 0, "booking.confirmed", 12_500, "KWD"), paid("B", 3, "booking.cancelled")),
+    paid("B", 4, "booking.refund_paid", -10_000, "KWD"),
+    # Agreed in yen, which have none, not shown up, and half of it charged.
+    *(paid("C", 0, "booking.confirmed", 10_000, "JPY"), paid("C", 5, "check_in.no_show", 5_000, "JPY")),
+    # Agreed and cancelled: never had.
+    *(paid("D", 0, "booking.confirmed", 10_000, "EUR"), paid("D", 5, "booking.cancelled")),
+    # Cancelled, and booked again under the same reference.
+    *(paid("E", 0, "booking.confirmed", 700, "IDR"), paid("E", 1, "booking.cancelled")),
+    paid("E", 2, "booking.confirmed", 900, "IDR"),
+)  # fmt: skip
+
+
+def test_booked_kept_and_lost(clickhouse: ClickHouse) -> None:
+    clickhouse.migrated()
+    expected = stored(clickhouse, *TRIPS)
+    rows = {row[1]: row[3:8] for row in ask(clickhouse, "spend")}
+    assert rows == {
+        "SAR": (Decimal("430.5"), Decimal("380.5"), 50, 0, 0),
+        "KWD": (Decimal("12.5"), Decimal("2.5"), 10, 10, 0),
+        "JPY": (10_000, 5_000, 5_000, 0, 5_000),
+        "EUR": (100, 0, 100, 100, 0),
+        "IDR": (16, 16, 0, 0, 0),
+    }
+    assert {(row[0], row[1]) for row in ask(clickhouse, "spend", by="unit")} == {("H", currency) for currency in rows}
+    spent = {"EUR": 0, "IDR": 16, "JPY": 5_000, "KWD": Decimal("2.5"), "SAR": Decimal("380.5")}
+    assert clickhouse.rows("SELECT spend FROM customer_spend") == [(spent,)]
+    comparison = compare("s", expected.journey_spend, store.journey_spend(clickhouse.client), money.KEY)
+    assert (comparison.rows, comparison.differences.to_dicts()) == (5, [])
+
+
+def test_one_currency_for_all(clickhouse: ClickHouse, tmp_path: Path) -> None:
+    """At the rate of the day of a journey's first amount, the other way around where that is what is said."""
+    clickhouse.migrated()
+    stored(clickhouse, *TRIPS)
+    path = tmp_path / "rates.csv"
+    path.write_text(
+        "currency,base,valid_from,rate\nKWD,SAR,2023-12-01,12\nKWD,SAR,2024-01-02,99\nSAR,JPY,2023-01-01,40\n"
+        "EUR,SAR,2024-06-01,4\n"  # too late for what was booked in January
+    )
+    found = files.read(path, "rate", Rate)
+    assert list(faults(found)) == []
+    store_of_master.insert(clickhouse.client, "rates", [store_of_master.row_of(rate) for _, rate in found], 1)
+    rows = {row[1]: row[2:6] for row in ask(clickhouse, "spend", currency="SAR")}
+    assert rows == {
+        "SAR": (3, Decimal("430.5") + 150 + 250, Decimal("380.5") + 30 + 125, 50 + 120 + 125),
+        "EUR": (1, 100, 0, 100),
+        "IDR": (1, 16, 16, 0),
+    }
+    wrong = [Rate("SAR", "SAR", "2024-01-01", 1.0), Rate("SAR", "XQX", "soon", 1.0), Rate("SAR", "XQX", "soon", 2.0)]
+    assert list(faults([*enumerate(wrong, 1)])) == [
+        "line 1: SAR is worth one of itself",
+        "line 2: there is no currency XQX in ISO 4217",
+        "line 2: valid_from 'soon' is no time from 1970 to 2199",
+        "line 3: there is no currency XQX in ISO 4217",
+        "line 3: valid_from 'soon' is no time from 1970 to 2199",
+        "line 3: is on line 2 already: SAR in XQX from soon",
+    ]

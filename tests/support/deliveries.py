@@ -1,0 +1,53 @@
+"""Alerts, cases and moves as deliver reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+AT = 1_741_010_700_000
+"""2025-03-03T14:05:00Z."""
+
+ALERT: dict[str, Any] = {
+    "alert_id": "a1",
+    "rule": "halal_breach",
+    "severity": "critical",
+    "customer_id": "C-1001",
+    "journey_id": "C-1001/UMR-77",
+    "unit": "MAKKAH-01",
+    "event_id": "e-77",
+    "reason": "stay.halal_breach at MAKKAH-01",
+    "occurred_at": AT,
+    "raised_at": AT,
+    "closed_at": None,
+    "acknowledged_at": None,
+    "version": 1,
+}
+CASE: dict[str, Any] = {
+    "case_id": "K-9",
+    "customer_id": "C-1001",
+    "journey_id": "C-1001/UMR-77",
+    "status": "open",
+    "touchpoint": "stay.complaint_made",
+    "unit": "MAKKAH-01",
+    "opened_at": AT,
+    "first_response_at": None,
+    "resolved_at": None,
+    "reopened_at": None,
+    "contacts": 2,
+    "version": 1,
+    "withdrawn": False,
+}
+MOVE: dict[str, Any] = {
+    "move_id": "m1",
+    "customer_id": "C-1001",
+    "from_profile": "advocate",
+    "to_profile": "negative",
+    "touchpoint": "stay.halal_breach",
+    "event_id": "e-77",
+    "journey_id": "C-1001/UMR-77",
+    "unit": "MAKKAH-01",
+    "score": -0.6,
+    "evidence": 1.5,
+    "occurred_at": AT,
+    "version": 1,
+}
