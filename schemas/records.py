@@ -41,6 +41,7 @@ NAMES: Final = (
     "recall",
     "unit",
     "rate",
+    "lookup",
 )
 """Names of all record schemas: one file `avro/NAME.avsc` each."""
 

@@ -283,3 +283,18 @@ def package_version() -> str:
 
 
 BUILD.info({"version": package_version()})
+
+# --- serve ----------------------------------------------------------------------------------------------------------
+
+# By the route's path, not by what was asked for: that would be a series for each customer.
+SERVE_REQUESTS = Counter("rihla_serve_requests_total", "Answers of the API, by route and status.", ["route", "status"])
+SERVE_SECONDS = Histogram(
+    "rihla_serve_seconds",
+    "Time to answer a request of the API.",
+    ["route"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
+)
+
+# Answers are as old as this; beyond a minute there are none.
+SERVE_AGE_SECONDS = Gauge("rihla_serve_age_seconds", "Seconds since the view held all that the topics did.")
+SERVE_RECORDS = Counter("rihla_serve_records_total", "Records that the view has taken in.")

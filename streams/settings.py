@@ -70,6 +70,9 @@ class Settings:
     collect_country: ISO 3166-1 alpha-2 of the phone numbers without a calling code that it hashes.
     alert_rules: path of a file of alert rules (docs/alerts.md); None takes those of streams/alerts/rules.toml.
     routes: path of a file of routes (docs/deliver.md), by which deliver tells people and systems; None: nobody is told.
+    serve_host, serve_port: where `rihla worker serve` answers; port 0 takes any free one.
+    serve_folder: folder of its view, for one process alone; it may be removed while that is stopped.
+    serve_tokens: path of the file that says who may ask it what (docs/serve.md).
 
     security_protocol, sasl_*, ssl_*: how to be let in by Kafka, named as Kafka names them; files are PEM.
     sasl_token_file, sasl_token_command: where OAUTHBEARER's token is read from, again for each connection.
@@ -99,6 +102,10 @@ class Settings:
     collect_country: str | None = None
     alert_rules: str | None = None
     routes: str | None = None
+    serve_host: str = "127.0.0.1"
+    serve_port: int = 8360
+    serve_folder: str = "rihla-serve"
+    serve_tokens: str | None = None
     nobody: str | None = None
     state_retention: float = 400.0
     state_idle: float = 3600.0
@@ -155,6 +162,7 @@ class Settings:
             raise SettingsError(f"collect_country: {self.collect_country!r} is not two capital letters of ISO 3166-1")
         if self.metrics_port is not None:
             _within("metrics_port", self.metrics_port, 0, 65535)
+        _within("serve_port", self.serve_port, 0, 65535)
         _one_of("wire", self.wire, WIRE_FORMATS)
         _one_of("compression", self.compression, COMPRESSIONS)
         if self.compression != "none":

@@ -219,6 +219,13 @@ TOPICS: tuple[Topic, ...] = (
         stored=Stored("rates", ("currency", "base", "valid_from"), derived=False),
     ),
     Topic(
+        "lookups",
+        "lookup",
+        "customer_id",
+        "30 days",
+        stored=Stored("lookups", ("lookup_id",), versioned=False, derived=False, words=("bearer", "role", "asked")),
+    ),
+    Topic(
         DEAD_LETTERS,
         "dead_letter",
         "that of the record refused",
@@ -294,6 +301,16 @@ SERVICES: tuple[Service, ...] = (
         port="collect_port",
         stages=("collect",),
     ),
+    Service(
+        "serve",
+        "streams.serve.process",
+        extra="serve",
+        reads=("interactions", "identities", "journeys", "customers", "cases", "alerts"),
+        writes=("lookups",),
+        holds="on disk, the last state of every customer",
+        scales_to="any number: each knows everybody",
+        port="serve_port",
+    ),
 )
 """At the edges of the pipeline."""
 
@@ -356,9 +373,10 @@ def topics_table() -> Iterator[str]:
         edges = [service.name for service in SERVICES if topic.name in service.writes]
         written = _WRITTEN_BY.get(
             topic.name,
-            ", ".join(["producers", *edges] if topic.name in (*CHANNEL_TOPICS, *MASTER_TOPICS) else writers),
+            ", ".join([*(["producers"] if topic.name in (*CHANNEL_TOPICS, *MASTER_TOPICS) else writers), *edges]),
         )
-        read = "every worker" if topic.name in (ERASURES, SCHEMAS) else ", ".join(readers(topic.name))
+        others = (service.name for service in SERVICES if topic.name in service.reads)
+        read = "every worker" if topic.name in (ERASURES, SCHEMAS) else ", ".join([*readers(topic.name), *others])
         partitions = topic.partitions or "`RIHLA_PARTITIONS`"
         stored = f"`{topic.stored.view}`" if topic.stored else ""
         yield (

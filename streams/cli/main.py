@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("streams.cli.doctor:doctor", "Check every connection and setting."),
     "acls": ("streams.cli.acls:acls", "Print the rights in Kafka that workers and commands need."),
     "migrate": ("streams.cli.migrate:migrate", "Bring ClickHouse to this version's schema."),
+    "token": ("streams.cli.token:token", "Make a token for somebody who looks customers up."),
     "worker": ("streams.cli.worker:worker", "Run one production worker."),
 }
 

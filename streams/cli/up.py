@@ -45,6 +45,15 @@ if TYPE_CHECKING:
     show_default="8080 if free, else any",
     help="Port of the collector, which takes events over HTTP; 0 takes any free one.",
 )
+@click.option(
+    "--serve-port",
+    envvar="RIHLA_SERVE_PORT",
+    show_envvar=True,
+    type=click.IntRange(0, 65535),
+    default=None,
+    show_default="8360 if free, else any",
+    help="Port of Customer 360, which says what is known of a customer; 0 takes any free one.",
+)
 def up(
     data: Path,
     broker: str,
@@ -52,6 +61,7 @@ def up(
     http_port: int | None,
     broker_port: int | None,
     collect_port: int | None,
+    serve_port: int | None,
 ) -> int:
     """Run the embedded pipeline until interrupted: send it events, ask its tables.
 
@@ -84,6 +94,8 @@ def up(
         kinds=tuple(one.name for one in WORKERS if not one.optional or (one.name == "deliver" and routed)),
         collects=collects,
         collect_port=collect_port,
+        serves=importlib.util.find_spec("lmdb") is not None,
+        serve_port=serve_port,
     )
     click.echo(f"starting on {data} ...", err=True)
     uvloop.run(serve(plan, lambda text: click.echo(text, err=True), lambda pipeline: click.echo(addresses(pipeline))))
@@ -101,6 +113,7 @@ def addresses(pipeline: Pipeline) -> str:
         *(f"metrics     {url}/metrics  ({kind})" for kind, urls in pipeline.addresses().items() for url in urls),
         "",
         *_collector(pipeline),
+        *_server(pipeline),
         f"send events   rihla produce FILE --data {pipeline.directory.path}",
         f"ask           rihla query nps --data {pipeline.directory.path}",
         f"              curl -u reader:$(cat {pipeline.directory.keys / READER.name}) "
@@ -123,4 +136,15 @@ def _collector(pipeline: Pipeline) -> list[str]:
         f"collector     {pipeline.collector}/v1/events  (token: {token})",
         f"              curl -H \"Authorization: Bearer {shown}\" -H 'Content-Type: application/x-ndjson' "
         f"--data-binary @events.jsonl {pipeline.collector}/v1/events",
+    ]
+
+
+def _server(pipeline: Pipeline) -> list[str]:
+    """Where customers are looked up over HTTP, and how."""
+    if pipeline.server is None:
+        return ["customer 360  needs its extra: pip install 'rihla[serve]'"]
+    token = f"$(cat {pipeline.serve_token})" if pipeline.serve_token else "one of RIHLA_SERVE_TOKENS"
+    return [
+        f"customer 360  {pipeline.server}/v1/customers/IDENTIFIER",
+        f'              curl -H "Authorization: Bearer {token}" {pipeline.server}/v1/alerts',
     ]

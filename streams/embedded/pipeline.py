@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +30,7 @@ from streams.embedded.clickhouse.access import OWNER
 from streams.embedded.clickhouse.database import Database
 from streams.embedded.datadir import DataDirectory, History
 from streams.embedded.kafka import Kafka
-from streams.embedded.keys import address_of, token_file
+from streams.embedded.keys import address_of, read_token, token_file
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
 from streams.embedded.tansu import Tansu
 from streams.erasure import receipt
@@ -41,6 +42,7 @@ from streams.kafka import clients
 from streams.kafka.topics import ensure_topics
 from streams.registries import registry_of
 from streams.restore import events as restore
+from streams.serve.tokens import entry
 from streams.settings import ENVIRONMENT_PREFIX, Settings, environment, own_services, published
 from streams.sources.feeder import producing
 
@@ -49,7 +51,7 @@ SCALED = tuple(worker.name for worker in topology.WORKERS if not worker.single)
 
 TANSU, KAFKA = "tansu", "kafka"
 
-COLLECTOR = "collect"
+COLLECTOR, SERVER = "collect", "serve"
 
 USUAL_PORT = 9092
 """Kafka's own port, which clients try first."""
@@ -64,6 +66,7 @@ class Plan:
     max_restarts: how often in a row a worker may die before all is given up; None: no limit.
     kinds: of the workers, in the order of streams.topology.
     collects: whether the collector runs, too; collect_port: as the other ports.
+    serves, serve_port: the same of Customer 360.
     """
 
     data: Path
@@ -75,6 +78,8 @@ class Plan:
     kinds: Sequence[str] = topology.REQUIRED
     collect_port: int | None = 0
     collects: bool = False
+    serve_port: int | None = 0
+    serves: bool = False
 
 
 def partitions_for(plan: Plan, environment: Mapping[str, str]) -> int | None:
@@ -129,6 +134,10 @@ class Pipeline:
         """Where the collector answers; None where it does not run."""
         self.collect_token: Path | None = None
         """File of its token; None where the settings say it."""
+        self.server: str | None = None
+        """Where Customer 360 answers; None where it does not run."""
+        self.serve_token: Path | None = None
+        """File of a token for it; None where the settings name a file of tokens."""
 
     async def __aenter__(self) -> Pipeline:
         """Start everything. The workers may still be joining their groups, and what was restored may be under way.
@@ -222,6 +231,8 @@ class Pipeline:
             await self._restore()
         if plan.collects:
             await self._start_collector()
+        if plan.serves:
+            await self._start_server()
 
     async def _start_broker(self) -> str:
         plan = self._plan
@@ -289,17 +300,35 @@ class Pipeline:
 
     async def _start_collector(self) -> None:
         """Start it once what was stored is in the topics again. Its port stays the same when it is started again."""
-        wanted = self._plan.collect_port
-        port = (_usual_or_free(self.settings.collect_port) if wanted is None else wanted) or free_ports(1)[0]
+        port = _port(self._plan.collect_port, self.settings.collect_port)
         self.settings = replace(self.settings, collect_host=HOST, collect_port=port)
-        spec = self._spec(COLLECTOR, COLLECTOR)
         told = {}
         if self.settings.collect_token is None:
             self.collect_token = token_file(self.directory.keys, COLLECTOR)
             told = {f"{ENVIRONMENT_PREFIX}COLLECT_TOKEN_FILE": str(self.collect_token)}
-        spec = replace(spec, environment={**spec.environment, **told})
-        self._workers[COLLECTOR] = [await self.supervisor.start(spec)]
+        await self._start_service(COLLECTOR, told)
         self.collector = f"http://{HOST}:{port}"
+
+    async def _start_server(self) -> None:
+        """Start Customer 360, for whoever has its token. Topics of the embedded broker are new, so its view is, too."""
+        port = _port(self._plan.serve_port, self.settings.serve_port)
+        folder = self.directory.path / SERVER
+        if self._plan.broker == TANSU:
+            shutil.rmtree(folder, ignore_errors=True)
+        self.settings = replace(self.settings, serve_host=HOST, serve_port=port, serve_folder=str(folder))
+        if self.settings.serve_tokens is None:
+            self.serve_token = token_file(self.directory.keys, SERVER)
+            allowed = self.directory.keys / f"{SERVER}.toml"
+            allowed.write_text(entry("rihla up", "operations", read_token(self.serve_token)), "utf-8")
+            self.settings = replace(self.settings, serve_tokens=str(allowed))
+        await self._start_service(SERVER, {})
+        self.server = f"http://{HOST}:{port}"
+
+    async def _start_service(self, name: str, told: Mapping[str, str]) -> None:
+        """Start a process at the edge. told: variables besides those of the settings."""
+        spec = self._spec(name, name)
+        spec = replace(spec, environment={**spec.environment, **told})
+        self._workers[name] = [await self.supervisor.start(spec)]
 
     def _spec(self, kind: str, name: str) -> ChildSpec:
         command = [sys.executable, "-m", "streams.cli", "worker", kind, "--metrics-port", "0"]
@@ -310,6 +339,11 @@ class Pipeline:
 def _migrate(url: str, database: str) -> None:
     with contextlib.closing(connect(url, None)) as client:
         migrate(client, database)
+
+
+def _port(wanted: int | None, usual: int) -> int:
+    """The port of a service: the one wanted; the usual one if it is free; else any free one."""
+    return (_usual_or_free(usual) if wanted is None else wanted) or free_ports(1)[0]
 
 
 def _usual_or_free(port: int) -> int | None:

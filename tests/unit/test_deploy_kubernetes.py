@@ -13,7 +13,7 @@ import yaml
 
 from streams.kafka.app import STOP_WITHIN
 from streams.settings import Settings
-from streams.topology import PROCESSES, WORKERS_BY_NAME
+from streams.topology import PROCESSES, SERVICES_BY_NAME, WORKERS_BY_NAME
 
 FOLDER = Path(__file__).parents[2] / "deploy/kubernetes"
 KUSTOMIZATION: dict[str, Any] = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
@@ -69,7 +69,7 @@ def test_everything_in_the_folder_is_applied() -> None:
     expected = {("ConfigMap", "rihla"), ("Job", "migrate")}
     expected |= {(kind, name) for kind in ("Deployment", "Service") for name in PROCESSES}
     expected |= {("PodDisruptionBudget", name) for name in PROCESSES if name != "identity"}
-    expected |= {("Service", "collect-http")}
+    expected |= {("Service", f"{name}-http") for name in SERVICES_BY_NAME}
     assert set(MANIFESTS) == expected
 
 
@@ -104,7 +104,7 @@ def test_worker_is_found_and_probed(name: str) -> None:
     service = MANIFESTS["Service", name]["spec"]
     assert service["selector"] == labels == MANIFESTS["Deployment", name]["spec"]["selector"]["matchLabels"]
     port, *others = container["ports"]
-    assert len(others) == (name == "collect")
+    assert len(others) == (name in SERVICES_BY_NAME)
     assert service["ports"][0]["targetPort"] == port["name"]
     assert str(port["containerPort"]) == MANIFESTS["ConfigMap", "rihla"]["data"]["RIHLA_METRICS_PORT"]
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": port["name"]}
@@ -138,6 +138,7 @@ def test_only_the_sink_and_migrate_know_the_database() -> None:
     for name in ("enrich", "identity", "stitch"):
         assert secrets("Deployment", name) == []
     assert [entry["name"] for entry in secrets("Deployment", "collect")] == ["RIHLA_COLLECT_TOKEN_FILE"]
+    assert [entry["name"] for entry in secrets("Deployment", "serve")] == ["RIHLA_SERVE_TOKENS"]
     assert secrets("Deployment", "sink") == secrets("Job", "migrate") != []
     assert "RIHLA_CLICKHOUSE" not in MANIFESTS["ConfigMap", "rihla"]["data"]
 

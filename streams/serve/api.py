@@ -1,0 +1,335 @@
+"""The HTTP interface of the view: docs/serve.md, and /openapi.json for machines.
+
+Every answer about a person says how old it is (`as_of`, and `Age` in seconds), has an ETag, and is written down as a
+look-up. Before the view has been filled, and when nobody could say how old it is, the answer is 503 with Retry-After.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from streams import metrics
+from streams.serve import openapi, tokens
+from streams.serve.customer import alert, document, find, open_alerts, search, unit_day
+from streams.serve.lookups import Lookup, Lookups
+from streams.serve.masking import masked
+from streams.serve.store import Store
+from streams.serve.tokens import Bearer, Tokens
+
+LONGEST = 1024
+"""Characters of an identifier."""
+BATCH = 500
+"""Customers in one look-up of several."""
+BODY = 1 << 20
+TOO_OLD = 60.0
+"""Seconds from which on an answer would be too old to act on: then there is none."""
+RETRY_AFTER = 2
+ALERTS = 200
+REASON = 200
+WAITING = 1000
+"""Events that wait for a reader of a stream; one that is slower is cut off."""
+HEARTBEAT = 15.0
+
+
+ROUTES = (
+    "/v1/customers/{identifier}",
+    "/v1/customers/{identifier}/events",
+    "/v1/lookup",
+    "/v1/search",
+    "/v1/units/{unit}/arrivals",
+    "/v1/alerts/events",
+    "/v1/alerts",
+    "/openapi.json",
+)
+STATUSES = ("200", "300", "304", "400", "401", "403", "404", "413", "422", "429", "500", "503")
+
+
+class Problem(Exception):
+    """A request that is not answered as it wishes; detail: a sentence that says why."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, headers
+
+    def response(self) -> web.Response:
+        """As RFC 9457 says it."""
+        body = orjson.dumps({"status": self.status, "title": self.detail})
+        return web.Response(
+            body=body, status=self.status, headers=self.headers, content_type="application/problem+json"
+        )
+
+
+class Api:
+    """The application. age: seconds since the view held all that the topics did."""
+
+    def __init__(self, store: Store, allowed: Tokens, lookups: Lookups, age: Callable[[], float]) -> None:
+        self._store, self._tokens, self._lookups, self._age = store, allowed, lookups, age
+        self._streams: set[asyncio.Queue[tuple[str, Mapping[str, Any]]]] = set()
+        works = (
+            self._customer,
+            self._customer_events,
+            self._batch,
+            self._search,
+            self._day,
+            self._alert_events,
+            self._alerts,
+            self._openapi,
+        )
+        self.app = web.Application(client_max_size=BODY)
+        for path, work in zip(ROUTES, works, strict=True):
+            self.app.router.add_route("POST" if path == "/v1/lookup" else "GET", path, self._counted(path, work))
+
+    def changed(self, applied: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
+        """Tell the streams of rows that are in the store now."""
+        if not self._streams:
+            return
+        for record, rows in applied.items():
+            for row in rows:
+                for queue in list(self._streams):
+                    if queue.full():
+                        self._streams.discard(queue)  # its reader ends at the next look
+                    else:
+                        queue.put_nowait((record, row))
+
+    def _counted(self, path: str, work: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Any:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            began, status = time.perf_counter(), 500
+            try:
+                response = await work(request)
+                status = response.status
+            except Problem as error:
+                response, status = error.response(), error.status
+            finally:
+                metrics.SERVE_SECONDS.labels(path).observe(time.perf_counter() - began)
+                metrics.SERVE_REQUESTS.labels(path, str(status)).inc()
+            return response
+
+        return answer
+
+    def _bearer(self, request: web.Request, what: str) -> Bearer:
+        bearer = self._tokens.bearer(request.headers.get("Authorization"))
+        if bearer is None:
+            raise Problem(401, "send Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
+        if not bearer.may(what):
+            raise Problem(403, f"the role {bearer.role} may not ask for this")
+        return bearer
+
+    def _fresh(self) -> float:
+        """The view's age. Raises where it is too old to answer."""
+        age = self._age()
+        if age > TOO_OLD:
+            why = "the view is being filled" if math.isinf(age) else f"what is known here is {age:.0f} s old"
+            raise Problem(503, why, {"Retry-After": str(RETRY_AFTER)})
+        return age
+
+    def _look(self, bearer: Bearer, asked: str, customers: Iterable[str], why: str | None) -> None:
+        """Write look-ups down. Raises where they cannot be, and where the bearer has made too many."""
+        found = list(customers)
+        if (wait := bearer.wait(max(len(found), 1))) > 0:
+            raise Problem(429, "too many customers in a minute", {"Retry-After": str(math.ceil(wait))})
+        for customer_id in found:
+            if not self._lookups.write(Lookup(bearer.name, bearer.role, asked, customer_id, why)):
+                raise Problem(503, "look-ups cannot be written down now", {"Retry-After": str(RETRY_AFTER)})
+
+    async def _customer(self, request: web.Request) -> web.StreamResponse:
+        bearer = self._bearer(request, tokens.CUSTOMER)
+        reveal, why = _reveal(request, bearer)
+        age, identifier = self._fresh(), _identifier(request.match_info["identifier"])
+        with self._store.reading() as view:
+            found = find(view, identifier)
+            told = document(view, found[0]) if len(found) == 1 else None
+        if not found:
+            self._look(bearer, "customer", (), why)
+            raise Problem(404, "nobody is known by this")
+        if told is not None and not _concerns(told, bearer):
+            raise Problem(403, "this customer was not at one of your units")
+        self._look(bearer, "customer", found if told is None else found[:1], why)
+        if told is None:
+            return self._answer(request, {"customers": found}, age, status=300)
+        return self._answer(request, told if reveal else masked(told), age)
+
+    async def _batch(self, request: web.Request) -> web.StreamResponse:
+        bearer = self._bearer(request, tokens.BATCH)
+        reveal, why = _reveal(request, bearer)
+        body = await _body(request)
+        asked = body.get("identifiers") if isinstance(body, dict) else None
+        if not isinstance(asked, list) or not all(isinstance(one, str) for one in asked):
+            raise Problem(422, 'send {"identifiers": ["...", ...]}')
+        if len(asked) > BATCH:
+            raise Problem(422, f"{len(asked)} identifiers; at most {BATCH} at once")
+        age = self._fresh()
+        answers, seen = [], []
+        with self._store.reading() as view:
+            for identifier in asked:
+                found = find(view, _identifier(identifier))
+                told = [one for one in (document(view, name) for name in found) if one and _concerns(one, bearer)]
+                seen += [one["customer_id"] for one in told]
+                shown = told if reveal else [masked(one) for one in told]
+                answers.append({"identifier": identifier, "customers": shown})
+        self._look(bearer, "batch", seen, why)
+        return self._answer(request, {"answers": answers}, age)
+
+    async def _search(self, request: web.Request) -> web.StreamResponse:
+        self._bearer(request, tokens.SEARCH)
+        age = self._fresh()
+        text = _identifier(request.query.get("q", ""))
+        with self._store.reading() as view:
+            return self._answer(request, {"found": search(view, text)}, age)
+
+    async def _day(self, request: web.Request) -> web.StreamResponse:
+        bearer = self._bearer(request, tokens.DAY)
+        unit = _identifier(request.match_info["unit"])
+        if not bearer.may_see(unit):
+            raise Problem(403, "this unit is not one of yours")
+        try:
+            day = date.fromisoformat(request.query.get("date", "")).isoformat()
+        except ValueError:
+            raise Problem(422, "date must be an ISO 8601 date: ?date=2026-03-01") from None
+        age = self._fresh()
+        with self._store.reading() as view:
+            found = unit_day(view, unit, day)
+        self._look(bearer, "arrivals", [one["customer"]["customer_id"] for one in found["arrivals"]], None)
+        found["arrivals"] = [{**one, "customer": masked(one["customer"])} for one in found["arrivals"]]
+        return self._answer(request, found, age)
+
+    async def _alerts(self, request: web.Request) -> web.StreamResponse:
+        bearer = self._bearer(request, tokens.ALERTS)
+        units = _units(request, bearer)
+        age = self._fresh()
+        with self._store.reading() as view:
+            return self._answer(request, {"alerts": open_alerts(view, units, ALERTS)}, age)
+
+    async def _alert_events(self, request: web.Request) -> web.StreamResponse:
+        bearer = self._bearer(request, tokens.ALERTS)
+        units = _units(request, bearer)
+
+        def shown(record: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
+            return alert(row) if record == "alert" and (units is None or row["unit"] in units) else None
+
+        return await self._stream(request, shown)
+
+    async def _customer_events(self, request: web.Request) -> web.StreamResponse:
+        bearer = self._bearer(request, tokens.CUSTOMER)
+        _, why = _reveal(request, bearer)
+        self._fresh()
+        with self._store.reading() as view:
+            found = find(view, _identifier(request.match_info["identifier"]))
+        if len(found) != 1:
+            raise Problem(404, "nobody is known by this" if not found else "several are: ask for one of them")
+        self._look(bearer, "customer", found, why)
+
+        def shown(record: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
+            if row.get("customer_id") != found[0]:
+                return None
+            with self._store.reading() as view:
+                told = document(view, found[0])
+            return None if told is None else masked(told)
+
+        return await self._stream(request, shown)
+
+    async def _stream(
+        self, request: web.Request, shown: Callable[[str, Mapping[str, Any]], dict[str, Any] | None]
+    ) -> web.StreamResponse:
+        """Server-sent events of what `shown` makes of rows."""
+        queue: asyncio.Queue[tuple[str, Mapping[str, Any]]] = asyncio.Queue(WAITING)
+        self._streams.add(queue)
+
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        try:
+            await response.write(b": connected\n\n")
+            while queue in self._streams:
+                try:
+                    record, row = await asyncio.wait_for(queue.get(), HEARTBEAT)
+                except TimeoutError:
+                    await response.write(b": still here\n\n")
+                    continue
+                if (told := shown(record, row)) is not None:
+                    await response.write(b"event: " + record.encode() + b"\ndata: " + orjson.dumps(told) + b"\n\n")
+        except ConnectionResetError:
+            pass  # the reader is gone
+        finally:
+            self._streams.discard(queue)
+        return response
+
+    def _answer(self, request: web.Request, told: dict[str, Any], age: float, status: int = 200) -> web.StreamResponse:
+        """JSON with its ETag and age; 304 where the client has it already."""
+        body = orjson.dumps(told)
+        tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+        as_of = datetime.fromtimestamp(time.time() - age, UTC).isoformat(timespec="milliseconds")
+        headers = {"ETag": tag, "Age": str(int(age)), "Cache-Control": "private, no-cache"}
+        if status == 200 and tag in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
+        whole = b'{"as_of":"' + as_of.replace("+00:00", "Z").encode() + b'",' + body[1:]
+        return web.Response(body=whole, status=status, headers=headers, content_type="application/json")
+
+    async def _openapi(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(body=_described(), content_type="application/json")
+
+
+@cache
+def _described() -> bytes:
+    return orjson.dumps(openapi.document())
+
+
+def _identifier(text: str) -> str:
+    text = text.strip()
+    if not text or len(text) > LONGEST:
+        raise Problem(422, f"give 1 to {LONGEST} characters")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Problem(422, "this is not UTF-8") from None
+    return text
+
+
+def _concerns(told: Mapping[str, Any], bearer: Bearer) -> bool:
+    """Whether a customer is, was or will be at one of the bearer's units."""
+    if bearer.units is None:
+        return True
+    journeys = [*told["open_journeys"], *told["past_journeys"]]
+    units = {one["plan"].get("unit") for one in journeys}
+    units |= {one.get("unit") for part in ("last_contacts", "open_cases", "open_alerts") for one in told[part]}
+    return not units.isdisjoint(bearer.units)
+
+
+def _reveal(request: web.Request, bearer: Bearer) -> tuple[bool, str | None]:
+    """Whether identifiers are shown, and the reason that was given."""
+    why = request.query.get("reason", "").strip() or None
+    if why is not None and len(why) > REASON:
+        raise Problem(422, f"reason has more than {REASON} characters")
+    wanted = request.query.get("reveal", "false")
+    if wanted not in ("true", "false"):
+        raise Problem(422, "reveal must be true or false")
+    if wanted == "true" and why is None:
+        raise Problem(422, "say why with &reason=: it is written down with who asked")
+    if wanted == "true" and not bearer.may(tokens.REVEAL):
+        raise Problem(403, f"the role {bearer.role} may not see identifiers")
+    return wanted == "true", why
+
+
+def _units(request: web.Request, bearer: Bearer) -> frozenset[str] | None:
+    """The units that are asked for, of those that the bearer may see; None: all."""
+    asked = frozenset(request.query.getall("unit", []))
+    if any(not bearer.may_see(unit) for unit in asked):
+        raise Problem(403, "this unit is not one of yours")
+    return asked or bearer.units
+
+
+async def _body(request: web.Request) -> Any:
+    try:
+        return orjson.loads(await request.read())
+    except web.HTTPRequestEntityTooLarge:
+        raise Problem(413, f"the body is larger than {BODY} bytes") from None
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, f"the body is not JSON: {error}") from None

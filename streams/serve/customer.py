@@ -1,0 +1,246 @@
+"""Customer 360: the answer to "who is calling?", put together from the view. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import chain, islice
+from typing import Any
+
+from streams.model.identifiers import BOOKING_PREFIX, KINDS, booking_subject
+from streams.serve.store import Transaction, digest, unpack
+from streams.serve.view import customer_of, name_of, spelling, unit_key
+
+CONTACTS = 20
+JOURNEYS = 20
+"""Those that are shown, latest first."""
+FOUND = 20
+"""Answers of a search."""
+MEMBERS = 1000
+"""Identifiers of a customer that are looked through; more than any person has."""
+
+OVER = frozenset(("completed", "cancelled", "no_show"))
+NEXT_MILESTONE: Mapping[str, str] = {
+    "exploring": "booking.confirmed",
+    "booked": "check_in.completed",
+    "checked_in": "stay.arrived",
+    "in_stay": "stay.checked_out",
+}
+"""Status of a journey that is not over: the milestone that comes next."""
+GRAVITY = {name: rank for rank, name in enumerate(("critical", "high", "medium", "low"))}
+TREND = 0.15
+"""How far the sentiment of 7 days must be from that of 90 to be called a trend."""
+
+Document = dict[str, Any]
+
+
+def find(view: Transaction, identifier: str) -> list[str]:
+    """The customers that an identifier names, without repetition.
+
+    identifier: a customer_id, `kind:value`, a value of any known kind, or a booking reference.
+    """
+    found: dict[str, None] = {}
+    for name in (identifier, *(f"{kind}:{identifier}" for kind in KINDS), booking_subject(identifier)):
+        stored = view.get(b"i" + digest(name))
+        owner = customer_of(name) if stored is None else unpack(stored)["customer_id"]
+        if _row(view, owner) is not None:
+            found[owner] = None
+    reference = identifier.removeprefix(BOOKING_PREFIX)
+    for _, value in view.scan(b"r" + digest(reference)):
+        found[value.decode()] = None
+    return list(found)
+
+
+def search(view: Transaction, text: str) -> list[Document]:
+    """Identifiers and booking references that begin with a text, and whose they are."""
+    begins = spelling(text)
+    if not begins:
+        return []
+    found: dict[tuple[str, str], Document] = {}
+    for _, value in islice(view.scan(b"q" + begins), 10 * FOUND):
+        name = value.decode()
+        kind, _, shown = name.partition(":")
+        for customer_id in find(view, name):
+            found[name, customer_id] = {"kind": kind, "value": shown, "customer_id": customer_id}
+        if len(found) >= FOUND:
+            break
+    return list(found.values())[:FOUND]
+
+
+def document(view: Transaction, customer_id: str) -> Document | None:
+    """All that an employee should know of a customer; None where there is no such customer."""
+    row = _row(view, customer_id)
+    if row is None:
+        return None
+    names = members(view, row)
+    journeys = sorted(_rows(view, b"j", customer_id), key=lambda one: one["last_event_at"], reverse=True)
+    cases = [one for one in _rows(view, b"k", customer_id) if one["status"] == "open"]
+    alerts = [one for one in _alerts(view, names) if one["closed_at"] is None]
+    contacts = heapq.nlargest(CONTACTS, _contacts(view, names), key=lambda one: (one["occurred_at"], one["event_id"]))
+    lowest = min((one for one in contacts if "score" in one), key=lambda one: one["score"], default=None)
+    return {
+        "customer_id": customer_id,
+        "identifiers": [{"kind": kind, "value": value} for kind, _, value in (name.partition(":") for name in names)],
+        "profile": {
+            "name": row["profile"],
+            "sentiment_7d": row["sentiment_7d"],
+            "sentiment_30d": row["sentiment_30d"],
+            "sentiment_90d": row["sentiment_90d"],
+            "evidence": row["evidence"],
+            "trend": _trend(row),
+            "at": _time(row["last_event_at"]),
+        },
+        "interactions": row["interactions"],
+        "first_event_at": _time(row["first_event_at"]),
+        "last_event_at": _time(row["last_event_at"]),
+        "open_journeys": [_journey(view, one) for one in journeys if one["status"] not in OVER][:JOURNEYS],
+        "past_journeys": [_journey(view, one) for one in journeys if one["status"] in OVER][:JOURNEYS],
+        "open_cases": [_case(one) for one in sorted(cases, key=lambda one: one["opened_at"] or 0)],
+        "open_alerts": [alert(one) for one in sorted(alerts, key=gravity)],
+        "last_contacts": [_contact(one) for one in contacts],
+        "lowest_point": None if lowest is None else _contact(lowest),
+        "preferences": [
+            {**one, "last_at": _time(one["last_at"])} if "last_at" in one else one for one in row["preferences"]
+        ],
+        "cautions": list(_cautions(cases, alerts, contacts)),
+    }
+
+
+def unit_day(view: Transaction, unit: str, day: str) -> Document:
+    """Arrivals of a unit on a day (ISO 8601), each with its journey and who they are: the morning meeting."""
+    arrivals = []
+    for _, value in view.scan(b"d" + digest(unit) + day.encode()):
+        reference = value.decode()
+        plan = unpack(view.get(b"b" + digest(reference)) or b"\x80")
+        said = {name: value[0] for name, value in plan.items() if name != "booking_ref"}
+        for customer_id in find(view, BOOKING_PREFIX + reference):
+            found = document(view, customer_id)
+            if found is not None:
+                mine = [*found["open_journeys"], *found["past_journeys"]]
+                journey = next((one for one in mine if one["booking_ref"] == reference), None)
+                cares = bool(found["open_cases"] or found["open_alerts"]) or found["profile"]["name"] == "negative"
+                arrivals.append(
+                    {
+                        "booking_ref": reference,
+                        "plan": said,
+                        "status": None if journey is None else journey["status"],
+                        "needs_care": cares,
+                        "customer": found,
+                    }
+                )
+    arrivals.sort(key=lambda one: (not one["needs_care"], one["booking_ref"]))
+    return {"unit": unit, "day": day, "arrivals": arrivals}
+
+
+def open_alerts(view: Transaction, units: Iterable[str] | None, limit: int) -> list[Document]:
+    """Open alerts, the gravest first and the oldest of these first; of all units where none is named."""
+    prefixes = [b"o"] if units is None else [b"o" + unit_key(unit) for unit in units]
+    keys = chain.from_iterable(map(view.scan, prefixes))
+    found = []
+    for _, value in keys:
+        customer_id, alert_id = unpack(value)
+        if (stored := view.get(b"a" + digest(customer_id) + digest(alert_id))) is not None:
+            found.append(unpack(stored))
+    return [alert(one) for one in heapq.nsmallest(limit, found, key=gravity)]
+
+
+def members(view: Transaction, customer: Mapping[str, Any]) -> list[str]:
+    """The identifiers that are a customer, its own name first."""
+    own = name_of(customer)
+    others = (value.decode() for _, value in view.scan(b"m" + digest(customer["customer_id"])))
+    return [own, *(name for name in islice(others, MEMBERS) if name != own)]
+
+
+def gravity(one: Mapping[str, Any]) -> tuple[int, int, str]:
+    """Sort key of alerts: the gravest first, then the oldest."""
+    return GRAVITY.get(one["severity"], len(GRAVITY)), one["occurred_at"], one["alert_id"]
+
+
+def alert(row: Mapping[str, Any]) -> Document:
+    """An alert as the API shows it."""
+    shown = ("alert_id", "rule", "severity", "customer_id", "journey_id", "unit", "reason")
+    times = ("occurred_at", "raised_at", "acknowledged_at", "closed_at")
+    return {name: row[name] for name in shown} | {name: _time(row[name]) for name in times}
+
+
+def _row(view: Transaction, customer_id: str) -> dict[str, Any] | None:
+    stored = view.get(b"c" + digest(customer_id))
+    row: dict[str, Any] | None = None if stored is None else unpack(stored)
+    return None if row is None or row["withdrawn"] else row
+
+
+def _rows(view: Transaction, table: bytes, customer_id: str) -> Iterator[dict[str, Any]]:
+    for _, value in view.scan(table + digest(customer_id)):
+        row = unpack(value)
+        if not row["withdrawn"]:
+            yield row
+
+
+def _alerts(view: Transaction, names: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Alerts that were raised under any name that the customer had."""
+    for name in names:
+        for _, value in view.scan(b"a" + digest(customer_of(name))):
+            yield unpack(value)
+
+
+def _contacts(view: Transaction, names: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for name in names:
+        if (stored := view.get(b"s" + digest(name))) is not None:
+            yield from unpack(stored)
+
+
+def _journey(view: Transaction, row: Mapping[str, Any]) -> Document:
+    stored = None if row["booking_ref"] is None else view.get(b"b" + digest(row["booking_ref"]))
+    plan = {} if stored is None else unpack(stored)
+    return {
+        "journey_id": row["journey_id"],
+        "booking_ref": row["booking_ref"],
+        "status": row["status"],
+        "next_milestone": NEXT_MILESTONE.get(row["status"]),
+        "started_at": _time(row["started_at"]),
+        "last_event_at": _time(row["last_event_at"]),
+        "interactions": row["interactions"],
+        "lowest_score": row["lowest_score"],
+        "lowest_touchpoint": row["lowest_touchpoint"],
+        "nps": row["nps"],
+        "plan": {name: value[0] for name, value in plan.items() if name != "booking_ref"},
+    }
+
+
+def _case(row: Mapping[str, Any]) -> Document:
+    shown = {name: row[name] for name in ("case_id", "touchpoint", "unit", "journey_id", "contacts")}
+    return shown | {name: _time(row[name]) for name in ("opened_at", "reopened_at", "first_response_at")}
+
+
+def _contact(row: Mapping[str, Any]) -> Document:
+    return {**row, "occurred_at": _time(row["occurred_at"])}
+
+
+def _trend(row: Mapping[str, Any]) -> str | None:
+    """Where the sentiment is going; None where nothing was expressed."""
+    short, long = row["sentiment_7d"], row["sentiment_90d"]
+    if short is None or long is None:
+        return None
+    return "improving" if short - long > TREND else "declining" if long - short > TREND else "steady"
+
+
+def _cautions(cases: Iterable[Mapping[str, Any]], alerts: Iterable[Mapping[str, Any]], contacts: Iterable[Any]) -> Any:
+    """What to have in mind before one speaks, in words of a closed list."""
+    cases = list(cases)
+    if cases:
+        yield "open_case"
+    if any("refund" in one["touchpoint"] for one in cases):
+        yield "refund_pending"
+    if any(one["severity"] == "critical" for one in alerts):
+        yield "critical_alert"
+    last = next((one for one in contacts if "score" in one), None)
+    if last is not None and last["score"] < 0:
+        yield "last_contact_negative"
+
+
+def _time(at: int | None) -> str | None:
+    """Epoch milliseconds in ISO 8601."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

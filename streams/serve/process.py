@@ -1,0 +1,157 @@
+"""`rihla worker serve`: the view, its followers and its HTTP interface in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from schemas.encode import BatchEncoder
+from schemas.registry import HttpRegistry, Registry
+from streams import metrics
+from streams.door import Door, Limits
+from streams.erasure import follow as erasures
+from streams.erasure import key
+from streams.erasure.erased import Erased
+from streams.errors import RihlaError
+from streams.kafka import clients
+from streams.kafka.app import configure_logging
+from streams.kafka.batch_producer import BatchProducer
+from streams.registries import registry_of
+from streams.series import begin
+from streams.serve.api import ROUTES, STATUSES, Api
+from streams.serve.follow import Follower
+from streams.serve.lookups import Lookups, Row
+from streams.serve.store import Store
+from streams.serve.tokens import load
+from streams.settings import Settings, SettingsError
+from streams.topology import SERVICES_BY_NAME
+from streams.worker import page
+from streams.worker.kept_schemas import KeptSchemas
+from streams.worker.process import prepare
+
+WORKER = "serve"
+LOOKUPS = "lookups"
+LIMITS = Limits(connections=1000, line=16 << 10, header=8 << 10)
+EXPORT_EVERY = 1.0
+
+KNOWN = {"route": ROUTES, "status": STATUSES}
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, metrics_host: str, metrics_port: int) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status: 0 after a signal, 1 after a crash.
+
+    Raises RihlaError when it cannot start.
+    """
+    configure_logging()
+    if settings.serve_tokens is None:
+        raise SettingsError("serve_tokens is not set: nobody could ask", "RIHLA_SERVE_TOKENS=FILE; see docs/serve.md")
+    import uvloop
+
+    try:
+        return uvloop.run(_Process(settings, metrics_host, metrics_port).run())
+    except KafkaError as error:
+        raise RihlaError(
+            f"no broker to work with at {settings.brokers}: {error}", "see RIHLA_BROKERS, or run `rihla doctor`"
+        ) from error
+
+
+class _Process:
+    def __init__(self, settings: Settings, metrics_host: str, metrics_port: int) -> None:
+        self._settings, self._page_at = settings, (metrics_host, metrics_port)
+        self._failure: BaseException | None = None
+        self._stop = asyncio.Event()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        settings = self._settings
+        allowed = load(Path(settings.serve_tokens or ""))
+        begin(settings, SERVICES_BY_NAME[WORKER], KNOWN)
+        await prepare(WORKER, settings)
+        async with contextlib.AsyncExitStack() as stack:
+            store = Store(Path(settings.serve_folder))
+            stack.callback(store.close)
+            registry = registry_of(settings)
+            if isinstance(registry, HttpRegistry):
+                await _started(stack, KeptSchemas(registry, settings, self._failed))
+            erased = Erased(key.from_environment())
+            await _started(stack, erasures.Follower(erased, settings, registry, self._failed))
+            producer = clients.producer(settings)
+            await producer.start()
+            stack.push_async_callback(producer.stop)
+            lookups = Lookups(_sender(producer, settings, registry))
+            await _started(stack, lookups)
+            follower = Follower(settings, registry, store, erased, lambda rows: api.changed(rows), self._failed)
+            api = Api(store, allowed, lookups, follower.age)
+            await _started(stack, follower)
+            await self._serve(stack, api, follower)
+            await self._stop.wait()
+            log.info("stopping")
+        if self._failure is not None:
+            log.error("stopped by %s: %s", type(self._failure).__name__, self._failure)
+        return 0 if self._failure is None else 1
+
+    async def _serve(self, stack: contextlib.AsyncExitStack, api: Api, follower: Follower) -> None:
+        settings = self._settings
+        door = Door(api.app, LIMITS)
+        stack.push_async_callback(door.close)
+        try:
+            port = await door.listen(settings.serve_host, settings.serve_port)
+        except OSError as error:
+            raise RihlaError(
+                f"nothing can listen on {settings.serve_host}:{settings.serve_port}: {error.strerror}",
+                "choose another address: RIHLA_SERVE_HOST, RIHLA_SERVE_PORT",
+            ) from error
+        log.info("serving http://%s:%d", settings.serve_host, port)
+        shown = await page.serve(
+            WORKER, self._page_at[1], lambda: {"outputs": {}}, lambda: _ready(follower), host=self._page_at[0]
+        )
+        stack.push_async_callback(shown.stop)
+        log.info("listening %s", shown.url)
+        exporting = asyncio.ensure_future(_export(follower))
+        stack.callback(exporting.cancel)
+
+    async def _failed(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+        self._stop.set()
+
+
+async def _started(stack: contextlib.AsyncExitStack, service: Any) -> None:
+    stack.push_async_callback(service.stop)
+    await service.start()
+
+
+def _ready(follower: Follower) -> tuple[bool, str]:
+    age = follower.age()
+    return (False, "the view is being filled") if math.isinf(age) else (True, f"the view is {age:.1f} s old")
+
+
+def _sender(producer: Any, settings: Settings, registry: Registry) -> Any:
+    output = BatchProducer(producer, settings.topic(LOOKUPS))
+    encoder = BatchEncoder("lookup", registry, settings.wire)
+
+    async def send(rows: Sequence[Row]) -> None:
+        await output.send([row[5].encode() for row in rows], encoder.encode(list(rows)))
+        await output.flush()
+
+    return send
+
+
+async def _export(follower: Follower) -> None:
+    said = 0
+    while True:
+        metrics.SERVE_AGE_SECONDS.set(follower.age())
+        metrics.SERVE_RECORDS.inc(follower.records - said)
+        said = follower.records
+        await asyncio.sleep(EXPORT_EVERY)

@@ -1,0 +1,234 @@
+"""The materialised view: what the topics say last, by customer, unit, booking and identifier. Pure.
+
+Rows come in the order of each partition, and again after a restart; a row that is older than the one stored changes
+nothing, so neither order nor repetition matters. Keys begin with one letter for what they lead to:
+
+    i identifier                    -> root, customer_id, version        from cx.identities
+    m customer, identifier          -> identifier                        its identifiers, beside its own name
+    q spelling, identifier          -> identifier                        search as you type
+    c customer                      -> row                               from cx.customers
+    j customer, journey             -> row                               from cx.journeys
+    r booking, customer             -> customer_id                       whose journeys have a booking reference
+    k customer, case                -> row                               from cx.cases
+    a customer, alert               -> row                               from cx.alerts
+    x alert                         -> customer_id                       under whom an alert is stored
+    o unit, alert                   -> customer_id, alert_id             alerts that are open
+    s subject                       -> rows                              its last contacts, from cx.interactions
+    b booking                       -> plan                              unit, arrival and nights, as said last
+    d unit, arrival date, booking   -> booking_ref
+    y key of a record               -> key of what it is stored under     journeys and cases, which tombstones name so
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from streams.model.identifiers import BOOKING_PREFIX, CUSTOMER
+from streams.serve.store import Transaction, digest, pack, unpack
+
+CONTACTS_KEPT = 50
+"""Last contacts that are kept of each subject; ClickHouse has all."""
+SPELLING = 200
+"""Bytes of an identifier by which it can be searched."""
+
+Row = Mapping[str, Any]
+"""A record in the frame form: times are epoch milliseconds, enums are text."""
+
+CONTACT = (
+    *("event_id", "occurred_at", "channel", "touchpoint", "medium", "unit", "agent_id", "booking_ref", "case_id"),
+    *("score", "score_source", "language", "text", "survey"),
+)
+"""Fields of a contact, of those of an interaction."""
+PLAN = ("unit", "arrival_date", "nights", "party_size", "room", "room_type", "package")
+"""What the interactions of a booking say of its stay; the latest that says something of a field counts."""
+INTERACTION = ("subject", *CONTACT, *(name for name in PLAN if name not in CONTACT), "country", "locale")
+"""Columns of an interaction that the view reads."""
+
+
+def customer_of(name: str) -> str:
+    """The customer_id of an identifier `kind:value` that belongs to nobody else: see DESIGN, identity."""
+    return name.removeprefix(f"{CUSTOMER}:")
+
+
+def name_of(customer: Row) -> str:
+    """The identifier that a row of cx.customers is named after."""
+    return f"{customer['kind']}:{customer['value']}"
+
+
+def _is_older(stored: bytes | None, row: Row) -> bool:
+    """Whether a row is older than the one that is stored, or the very same."""
+    return stored is not None and bool(unpack(stored)["version"] >= row["version"])
+
+
+def identity(view: Transaction, row: Row) -> None:
+    """Whose an identifier is."""
+    name = f"{row['kind']}:{row['value']}"
+    key = b"i" + digest(name)
+    stored = view.get(key)
+    if _is_older(stored, row):
+        return
+    if stored is not None:
+        view.delete(b"m" + digest(unpack(stored)["customer_id"]) + digest(name))
+    view.put(key, pack({part: row[part] for part in ("root", "customer_id", "shared", "version")}))
+    view.put(b"m" + digest(row["customer_id"]) + digest(name), name.encode())
+    _searchable(view, name)
+
+
+def customer(view: Transaction, row: Row) -> None:
+    """The state of a customer."""
+    key = b"c" + digest(row["customer_id"])
+    if not _is_older(view.get(key), row):
+        view.put(key, pack(dict(row)))
+        _searchable(view, name_of(row))
+
+
+def journey(view: Transaction, row: Row) -> None:
+    """The state of a journey."""
+    owner = digest(row["customer_id"])
+    key = b"j" + owner + digest(row["journey_id"])
+    if _is_older(view.get(key), row):
+        return
+    view.put(key, pack(dict(row)))
+    view.put(b"y" + digest(row["journey_id"]), key)
+    if (reference := row["booking_ref"]) is not None:
+        of_booking = b"r" + digest(reference) + owner
+        if row["withdrawn"]:
+            view.delete(of_booking)
+        else:
+            view.put(of_booking, row["customer_id"].encode())
+        _searchable(view, BOOKING_PREFIX + reference)
+
+
+def case(view: Transaction, row: Row) -> None:
+    """The state of a case."""
+    key = b"k" + digest(row["customer_id"]) + digest(row["case_id"])
+    if not _is_older(view.get(key), row):
+        view.put(key, pack(dict(row)))
+        view.put(b"y" + digest(f"{row['customer_id']}/{row['case_id']}"), key)
+
+
+def alert(view: Transaction, row: Row) -> None:
+    """The state of an alert. Its customer may have another name by now: see customer.document."""
+    alert_id = digest(row["alert_id"])
+    under = view.get(b"x" + alert_id)
+    if under is not None:
+        before = b"a" + digest(under.decode()) + alert_id
+        stored = view.get(before)
+        if _is_older(stored, row):
+            return
+        if stored is not None:
+            view.delete(b"o" + unit_key(unpack(stored)["unit"]) + alert_id)
+            view.delete(before)
+    view.put(b"x" + alert_id, row["customer_id"].encode())
+    view.put(b"a" + digest(row["customer_id"]) + alert_id, pack(dict(row)))
+    if row["closed_at"] is None:
+        view.put(b"o" + unit_key(row["unit"]) + alert_id, pack([row["customer_id"], row["alert_id"]]))
+
+
+def interaction(view: Transaction, row: Row) -> None:
+    """A contact. Its booking's plan, as the interactions of the booking say it, follows."""
+    key = b"s" + digest(row["subject"])
+    stored = view.get(key)
+    contacts: list[dict[str, Any]] = [] if stored is None else unpack(stored)
+    if all(one["event_id"] != row["event_id"] for one in contacts):
+        contacts.append({name: row[name] for name in CONTACT if row[name] is not None})
+        contacts.sort(key=lambda one: (one["occurred_at"], one["event_id"]), reverse=True)
+        view.put(key, pack(contacts[:CONTACTS_KEPT]))
+    if row["booking_ref"] is not None:
+        _plan(view, row)
+
+
+def _plan(view: Transaction, row: Row) -> None:
+    """Take in what an interaction says of the stay that is booked."""
+    said = {name: row[name] for name in PLAN if row[name] is not None}
+    if not said:
+        return
+    booking = digest(row["booking_ref"])
+    stored = view.get(b"b" + booking)
+    plan: dict[str, Any] = {"booking_ref": row["booking_ref"]} if stored is None else unpack(stored)
+    at = [row["occurred_at"], row["event_id"]]
+    newer = {name: [value, at] for name, value in said.items() if name not in plan or plan[name][1] < at}
+    if not newer:
+        return
+    if (before := _arrival(plan)) is not None:
+        view.delete(b"d" + before + booking)
+    plan |= newer
+    view.put(b"b" + booking, pack(plan))
+    if (now := _arrival(plan)) is not None:
+        view.put(b"d" + now + booking, row["booking_ref"].encode())
+
+
+def _arrival(plan: Row) -> bytes | None:
+    """Unit and day of arrival in a key; None where one is not known, or is no date of four-digit year."""
+    unit, day = plan.get("unit"), plan.get("arrival_date")
+    if unit is None or day is None or len(day[0].encode()) != 10:
+        return None
+    return digest(unit[0]) + bytes(day[0].encode())
+
+
+def unit_key(unit: str | None) -> bytes:
+    """What stands for a unit in a key; alerts without one have one of their own."""
+    return bytes(16) if unit is None else digest(unit)
+
+
+def _searchable(view: Transaction, name: str) -> None:
+    view.put(b"q" + spelling(name.partition(":")[2]) + b"\0" + digest(name), name.encode())
+
+
+def spelling(text: str) -> bytes:
+    """A text as search compares it: without regard to case, and cut to a length."""
+    return text.strip().casefold().encode()[:SPELLING].replace(b"\0", b"")
+
+
+APPLY: Mapping[str, Callable[[Transaction, Row], None]] = {
+    "identity": identity,
+    "customer": customer,
+    "journey": journey,
+    "case": case,
+    "alert": alert,
+    "interaction": interaction,
+}
+"""What a record of a schema changes."""
+
+
+def bury(view: Transaction, record: str, key: bytes) -> None:
+    """What a tombstone changes: the row of a record's key is removed, whatever its version."""
+    name = key.decode("utf-8", "replace")
+    if record == "identity":
+        _forget_name(view, name)
+    elif record == "customer":
+        view.delete(b"c" + digest(name))
+    elif record in ("journey", "case") and (under := view.get(b"y" + digest(name))) is not None:
+        stored = view.get(under)
+        if record == "journey" and stored is not None and (reference := unpack(stored)["booking_ref"]) is not None:
+            view.delete(b"r" + digest(reference) + under[1:17])
+        view.delete(under)
+        view.delete(b"y" + digest(name))
+
+
+def _forget_name(view: Transaction, name: str) -> None:
+    """Remove an identifier: whose it is, and that it can be searched."""
+    view.delete(b"q" + spelling(name.partition(":")[2]) + b"\0" + digest(name))
+    stored = view.get(b"i" + digest(name))
+    if stored is not None:
+        view.delete(b"m" + digest(unpack(stored)["customer_id"]) + digest(name))
+        view.delete(b"i" + digest(name))
+
+
+def forget(view: Transaction, names: Iterable[str]) -> None:
+    """Remove all that is known under some identifiers (`kind:value`) and under the customers named after them."""
+    for name in names:
+        view.delete(b"s" + digest(name))
+        _forget_name(view, name)
+        owner = digest(customer_of(name))
+        for _, value in list(view.scan(b"a" + owner)):
+            gone = unpack(value)
+            view.delete(b"x" + digest(gone["alert_id"]))
+            view.delete(b"o" + unit_key(gone["unit"]) + digest(gone["alert_id"]))
+        for _, value in list(view.scan(b"j" + owner)):
+            if (reference := unpack(value)["booking_ref"]) is not None:
+                view.delete(b"r" + digest(reference) + owner)
+        for table in (b"a", b"j", b"k", b"c", b"m"):
+            for key, _ in list(view.scan(table + owner)):
+                view.delete(key)

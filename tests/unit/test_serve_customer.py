@@ -1,0 +1,147 @@
+"""Customer 360 out of the view, on rows as the topics have them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streams.serve.customer import document, find, open_alerts, search, unit_day
+from streams.serve.store import Memory
+from streams.serve.view import APPLY, CONTACTS_KEPT, bury, forget
+from tests.support.serving import DAY, NOON, alert, case, customer, identity, interaction, journey
+
+
+def viewed(**rows: Any) -> Memory:
+    view = Memory()
+    for record, several in rows.items():
+        for row in several:
+            APPLY[record](view, row)
+    return view
+
+
+def test_a_customer_is_found_by_every_name_and_booking() -> None:
+    view = viewed(
+        identity=[identity("loyalty:L7", "C1"), identity("email_sha256:ab", "C1"), identity("booking_ref:B9", "C1")],
+        customer=[customer("C1"), customer("device:d1")],
+        journey=[journey("C1", "B1")],
+    )
+    for name in ("C1", "customer:C1", "L7", "loyalty:L7", "ab", "email_sha256:ab", "B1", "booking_ref:B1", "B9"):
+        assert find(view, name) == ["C1"], name
+    assert find(view, "d1") == find(view, "device:d1") == ["device:d1"]
+    assert find(view, "L8") == []
+
+
+def test_who_moved_to_another_customer_is_found_there_alone() -> None:
+    view = viewed(
+        identity=[identity("loyalty:L7", "loyalty:L7"), identity("loyalty:L7", "C1", 2)],
+        customer=[customer("loyalty:L7"), customer("loyalty:L7", 2, withdrawn=True), customer("C1")],
+        interaction=[interaction("loyalty:L7", "e1"), interaction("customer:C1", "e2", NOON + 1)],
+        alert=[alert("loyalty:L7", "a1")],
+    )
+    assert find(view, "L7") == ["C1"]
+    told = document(view, "C1")
+    assert told is not None
+    assert [one["event_id"] for one in told["last_contacts"]] == ["e2", "e1"]
+    assert [one["alert_id"] for one in told["open_alerts"]] == ["a1"]  # raised under the name of then
+    assert document(view, "loyalty:L7") is None
+
+
+def test_a_document_says_what_matters_first() -> None:
+    view = viewed(
+        customer=[customer("C1", profile="negative", sentiment_7d=-0.6, sentiment_90d=0.1)],
+        journey=[journey("C1", "B1", status="in_stay"), journey("C1", "B0", status="completed")],
+        case=[case("C1", "K1", touchpoint="refund.requested"), case("C1", "K2", status="resolved")],
+        alert=[alert("C1", "a1"), alert("C1", "a2", severity="critical"), alert("C1", "a3", closed_at=NOON)],
+        interaction=[
+            interaction("customer:C1", "e1", score=-0.8, booking_ref="B1", unit="Towers", arrival_date="2026-03-01"),
+            interaction("customer:C1", "e2", NOON + DAY, booking_ref="B1", nights=4),
+        ],
+    )
+    told = document(view, "C1")
+    assert told is not None
+    assert told["profile"]["trend"] == "declining"
+    assert [(one["booking_ref"], one["next_milestone"]) for one in told["open_journeys"]] == [
+        ("B1", "stay.checked_out")
+    ]
+    assert told["open_journeys"][0]["plan"] == {"unit": "Towers", "arrival_date": "2026-03-01", "nights": 4}
+    assert [one["alert_id"] for one in told["open_alerts"]] == ["a2", "a1"]
+    assert [one["case_id"] for one in told["open_cases"]] == ["K1"]
+    assert told["lowest_point"]["event_id"] == "e1"
+    assert told["cautions"] == ["open_case", "refund_pending", "critical_alert", "last_contact_negative"]
+    assert told["last_contacts"][0]["occurred_at"] == "2026-03-02T12:00:00.000Z"
+
+
+def test_the_morning_meeting_follows_a_changed_arrival() -> None:
+    said = {"booking_ref": "B1", "unit": "Towers"}
+    view = viewed(
+        customer=[customer("C1")],
+        journey=[journey("C1", "B1")],
+        interaction=[
+            interaction("customer:C1", "e1", arrival_date="2026-03-01", **said),
+            interaction("customer:C1", "e2", NOON + 5, arrival_date="2026-03-03", **said),
+            interaction("customer:C1", "e0", NOON - 5, arrival_date="2026-02-01", **said),
+        ],
+    )
+    assert [unit_day(view, "Towers", day)["arrivals"] != [] for day in ("2026-02-01", "2026-03-01", "2026-03-03")] == [
+        False,
+        False,
+        True,
+    ]
+    (arrival,) = unit_day(view, "Towers", "2026-03-03")["arrivals"]
+    assert (arrival["booking_ref"], arrival["status"], arrival["needs_care"]) == ("B1", "booked", False)
+
+
+def test_alerts_of_a_unit_leave_when_they_are_closed() -> None:
+    view = viewed(
+        alert=[
+            alert("C1", "a1", unit="Towers", occurred_at=NOON + 1),
+            alert("C1", "a2", unit="Towers"),
+            alert("C2", "a3", unit="Desk"),
+            alert("C2", "a4", severity="critical"),
+        ]
+    )
+    assert [one["alert_id"] for one in open_alerts(view, ["Towers"], 9)] == ["a2", "a1"]
+    assert [one["alert_id"] for one in open_alerts(view, None, 9)] == ["a4", "a2", "a3", "a1"]
+    APPLY["alert"](view, alert("C9", "a2", 2, unit="Towers", closed_at=NOON))
+    assert [one["alert_id"] for one in open_alerts(view, ["Towers"], 9)] == ["a1"]
+
+
+def test_search_finds_what_begins_so_whatever_the_case() -> None:
+    view = viewed(customer=[customer("C17"), customer("C18")], journey=[journey("C17", "c1-abc")])
+    assert [one["customer_id"] for one in search(view, "c1")] == ["C17", "C17", "C18"]
+    assert search(view, "c1-")[0]["kind"] == "booking_ref"
+    assert search(view, " ") == search(view, "x") == []
+
+
+def test_only_the_last_contacts_of_a_subject_are_kept() -> None:
+    rows = [interaction("customer:C1", f"e{n:03}", NOON + n) for n in range(CONTACTS_KEPT + 20)]
+    view = viewed(customer=[customer("C1")], interaction=rows)
+    again = viewed(customer=[customer("C1")], interaction=[*reversed(rows), *rows])
+    assert view.values == again.values
+    told = document(view, "C1")
+    assert told is not None
+    assert told["last_contacts"][0]["event_id"] == "e069"
+
+
+def test_tombstones_and_erasures_leave_nothing_behind() -> None:
+    rows: dict[str, Any] = {
+        "identity": [identity("loyalty:L7", "C1")],
+        "customer": [customer("C1")],
+        "journey": [journey("C1", "B1")],
+        "case": [case("C1", "K1")],
+        "alert": [alert("C1", "a1", unit="Towers")],
+        "interaction": [interaction("customer:C1", "e1"), interaction("loyalty:L7", "e2")],
+    }
+    view = viewed(**rows)
+    bury(view, "journey", b"C1/B1")
+    assert find(view, "B1") == []
+    bury(view, "case", b"C1/K1")
+    bury(view, "identity", b"loyalty:L7")
+    assert find(view, "L7") == []
+    bury(view, "customer", b"C1")
+    assert find(view, "C1") == []
+    view = viewed(**rows)
+    forget(view, ["customer:C1", "loyalty:L7"])
+    left = {key[:1] for key in view.values}
+    assert left <= {b"y", b"q"}, left  # digests, and the booking's own reference
+    assert search(view, "L7") == search(view, "C1") == search(view, "B1") == []
+    assert open_alerts(view, None, 9) == []
