@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ PORTS = ("spec", "egress", 0, "ports")
 TRIGGER = ("spec", "triggers", 0)
 WAVE = ("metadata", "annotations", rules.WAVE)
 DELETE = object()
+PAGE = (FOLDER.parents[1] / "docs/kubernetes.md").read_text(encoding="utf-8")
 ANYWHERE: list[Manifest] = [{"ports": [{"protocol": "TCP", "port": 9093}]}]
 
 BREAKS: list[tuple[Callable[..., Any], str, tuple[str, str], tuple[str | int, ...], Any, str]] = [
@@ -166,3 +168,24 @@ def test_what_is_missing_is_found(key: tuple[str, str], rule: Callable[..., Any]
 def test_a_right_in_the_cluster_is_found() -> None:
     broken = {**RENDERED["base"], ("RoleBinding", "sink"): {"kind": "RoleBinding"}}
     assert list(rules.accounts(broken)) == ["RoleBinding sink: nothing of Rihla asks the Kubernetes API"]
+
+
+def test_the_page_lists_the_policies() -> None:
+    listed = re.findall(r"^\| `([a-z]+-[a-z]+)` \|", PAGE, flags=re.M)
+    assert sorted(listed) == sorted(name for kind, name in RENDERED["base"] if kind == "NetworkPolicy")
+
+
+@pytest.mark.parametrize("where", RENDERED)
+def test_the_steps_of_the_page_apply_everything_in_the_order_of_the_waves(where: str) -> None:
+    (first,) = re.findall(r"component in \((.*?)\)", PAGE)
+    (others,) = re.findall(r"for name in (.*); do", PAGE)
+    of_step = dict.fromkeys(first.split(", "), 0) | {name: step for step, name in enumerate(others.split(), start=1)}
+    waves: list[tuple[int, int]] = []
+    for (kind, _), manifest in RENDERED[where].items():
+        step = of_step[manifest["metadata"]["labels"][rules.COMPONENT]]
+        wave = int(manifest["metadata"].get("annotations", {}).get(rules.WAVE, "0"))
+        assert (step == 0) == (wave < 0) or kind not in ("Deployment", "Job", "ConfigMap", "NetworkPolicy")
+        if kind == "Deployment":
+            waves.append((step, wave))
+    assert sorted(waves) == sorted(waves, key=lambda pair: pair[1])
+    assert len(waves) == len(others.split())
