@@ -90,7 +90,7 @@ def test_what_is_wrong_at_the_start_is_an_object_too() -> None:
     assert (wrong["level"], wrong["worker"]) == ("CRITICAL", "enrich")
     assert "RIHLA_SESSION_TIMEOUT: 'many' is not a number (what to do: " in wrong["message"]
     (usage,) = lines(run(["-m", "streams.cli", "worker", "enrich", "--no-such-option"]).stderr)
-    assert (usage["message"], usage["worker"]) == ("rihla: No such option '--no-such-option'.", None)
+    assert (usage["message"], usage["worker"]) == ("rihla: No such option: --no-such-option", None)
 
 
 def test_fields_of_a_line() -> None:
