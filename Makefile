@@ -8,6 +8,10 @@ DEVELOPING := $(VENV)/.developing
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 BENCH_VENV ?= .venv-bench
 BENCH_INSTALLED := $(BENCH_VENV)/.installed
+SUPPLY_VENV ?= .venv-supply
+SUPPLY := $(SUPPLY_VENV)/bin
+SUPPLY_INSTALLED := $(SUPPLY_VENV)/.installed
+LOCKS := requirements.lock deploy/requirements.lock requirements-bench.lock requirements-supply.lock
 DEMO := build/demo
 DATA ?= rihla-data
 CUSTOMERS ?= 2000
@@ -22,7 +26,7 @@ PLAIN_TESTS := tests/properties tests/integration/test_run.py
 SAME_BOTH_WAYS := $(foreach name,mapping simulate_stream simulate_truth,--ignore=tests/properties/test_$(name).py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compile run test suite plain faults lint format bench kafka bytecode clean
+.PHONY: help setup compile run test suite plain faults lint format bench sbom audit kafka bytecode clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -110,6 +114,24 @@ $(BENCH_INSTALLED): requirements-bench.lock pyproject.toml
 	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-bench.lock
 	RIHLA_COMPILE=0 $(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
+
+# Tools that look at what is installed, not with it: their own dependencies are none of Rihla's.
+$(SUPPLY_INSTALLED): requirements-supply.lock
+	$(PYTHON) -m venv $(SUPPLY_VENV)
+	$(SUPPLY)/pip install --quiet --disable-pip-version-check -r requirements-supply.lock
+	@touch $@
+
+sbom: setup $(SUPPLY_INSTALLED) ## Say what Rihla is made of: CycloneDX bills of materials and licences, in build/sbom
+	@mkdir -p build/sbom
+	$(SUPPLY)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON \
+		--output-file build/sbom/development.cdx.json $(BIN)/python
+	$(SUPPLY)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON \
+		--output-file build/sbom/image.cdx.json deploy/requirements.lock
+	$(SUPPLY)/pip-licenses --python $(BIN)/python --from mixed --order license --with-urls --format markdown \
+		--output-file build/sbom/licences.md
+
+audit: $(INSTALLED) $(SUPPLY_INSTALLED) ## Ask databases of advisories about all that is locked (status 2: none could be reached)
+	@$(BIN)/python -m tests.supply_chain.audit --tool $(SUPPLY)/pip-audit $(LOCKS)
 
 clean: ## Remove what run and test left behind (not DATA)
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

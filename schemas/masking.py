@@ -7,6 +7,7 @@ and every secret that was read in this process (`learn`).
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import re
 from typing import Final
@@ -47,11 +48,13 @@ def masked(url: str) -> str:
 
 
 def learn(*secrets: str | None) -> None:
-    """Remember secrets, which `hidden` then takes out of every text, percent-encoded and in base64, too."""
+    """Remember secrets, which `hidden` then takes out of every text: percent-encoded, in base64, and as Python and JSON
+    write them between quotes, too (what many exceptions say of a value that they refuse)."""
     for secret in secrets:
         if secret and len(secret) >= LEAST:
             _known.update((secret, quote(secret, safe=""), quote_plus(secret), quote(secret), unquote(secret)))
             _known.add(base64.b64encode(secret.encode()).decode())
+            _known.update((repr(secret)[1:-1], repr(secret.encode())[2:-1], json.dumps(secret)[1:-1]))
 
 
 def learn_pair(username: str, password: str) -> None:

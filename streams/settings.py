@@ -26,6 +26,7 @@ FALSE_WORDS = ("0", "false", "no", "off", "")
 WIRE_FORMATS = (SINGLE_OBJECT, CONFLUENT)
 SECURITY_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
+LOG_FORMATS = ("text", "json")
 COMPRESSIONS = ("none", "gzip", "snappy", "lz4", "zstd")
 MAX_EPOCH = 2**19 - 1  # ClickHouse versions are epoch * 2^44 + record version, in a signed 64-bit integer
 MAX_SESSION = 1800  # seconds: what Kafka's brokers take unless told otherwise (group.max.session.timeout.ms)
@@ -60,6 +61,7 @@ class Settings:
     max_poll_records: largest number of records in one batch.
     compression: of what is produced: none, gzip, snappy, lz4 or zstd; all are read.
     session_timeout: seconds without a heartbeat after which a worker has lost its partitions.
+    log_format: how workers log: "text" for people, or "json", one object a line (streams/logs.py).
     state_retention: days without an event after which a customer leaves the state of stitch, and stays in ClickHouse.
     state_idle: seconds without any message about a customer before they may leave it.
     nobody: values, separated by commas, that name nobody as identifier or booking reference, beside those of
@@ -95,6 +97,7 @@ class Settings:
     max_poll_records: int = 8000
     compression: str = "none"
     session_timeout: float = 30.0
+    log_format: str = "text"
     collect_host: str = "127.0.0.1"
     collect_port: int = 8080
     collect_token: str | None = _secret()
@@ -170,6 +173,7 @@ class Settings:
 
             if not getattr(codec, f"has_{self.compression}")():
                 raise SettingsError(f"compression: {self.compression} is not installed", "pip install 'aiokafka[all]'")
+        _one_of("log_format", self.log_format, LOG_FORMATS)
         _one_of("security_protocol", self.security_protocol, SECURITY_PROTOCOLS)
         _one_of("sasl_mechanism", self.sasl_mechanism, SASL_MECHANISMS)
         self._check_who()

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from schemas.masking import hidden, mask_handlers
-from streams import compiled
+from streams import compiled, logs
 from streams.errors import RihlaError
 from streams.lean_imports import leave_out_pandas
 
@@ -60,6 +60,8 @@ EXPECTED: dict[str, str | None] = {
     "clickhouse_connect.driver.exceptions.Error": "rihla doctor checks every connection",
 }
 
+
+log = logging.getLogger(__name__)
 
 PANIC = "PanicException"
 """How libraries written in Rust call what they raise where they meet what they did not expect: no Exception."""
@@ -160,8 +162,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     state: dict[str, Any] = {}
     os.environ["RUST_BACKTRACE"] = "0"  # a panic of Polars is caught; its stack takes a tenth of a second to write
     leave_out_pandas()
+    if not logs.begin():
+        _mask()
     _quieten()
-    _mask()
     try:
         with cli.make_context("rihla", list(sys.argv[1:] if arguments is None else arguments)) as context:
             state = context.meta
@@ -182,7 +185,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not isinstance(error, Exception):
             raise
         if state.get("rihla.debug") or not _is_expected(error):
-            sys.stderr.write(hidden(traceback.format_exc()))
+            if logs.in_json():
+                log.critical("rihla stopped, by a defect or with --debug", exc_info=error)
+            else:
+                sys.stderr.write(hidden(traceback.format_exc()))
             return 1
         return _complain(error)
     return result if isinstance(result, int) else 0
@@ -218,16 +224,22 @@ def _is_expected(error: Exception) -> bool:
 
 
 def _complain(error: Exception) -> int:
-    """The error on one line on stderr, and a hint where there is one; returns the exit status."""
+    """The error on one line on stderr, and a hint where there is one (or both as JSON); returns the exit status."""
     if isinstance(error, click.ClickException):
-        error.message = hidden(error.message)
-        error.show()
+        if logs.in_json():
+            log.critical("rihla: %s", error.format_message())
+        else:
+            error.message = hidden(error.message)
+            error.show()
         return error.exit_code
     hint = error.hint if isinstance(error, RihlaError) else None
     hint = hint or next((EXPECTED[name] for name in _names(error) if EXPECTED.get(name)), None)
-    click.echo(f"rihla: {hidden(str(error))}", err=True)
-    if hint:
-        click.echo(f"  {hidden(hint)}", err=True)
+    if logs.in_json():
+        log.critical("rihla: %s%s", error, f" (what to do: {hint})" if hint else "")
+    else:
+        click.echo(f"rihla: {hidden(str(error))}", err=True)
+        if hint:
+            click.echo(f"  {hidden(hint)}", err=True)
     return error.exit_code if isinstance(error, RihlaError) else 1
 
 

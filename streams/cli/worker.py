@@ -34,8 +34,10 @@ def worker(kind: str, metrics_host: str, metrics_port: int, **settings: Any) -> 
     # A worker is one process of several and its batches are small: with more threads Polars spends as much CPU again on
     # handing work to them. Polars reads it once, when it is imported.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    from streams import logs
     from streams.settings import Settings
 
+    logs.begin(kind)
     told = Settings.from_env(metrics_port=metrics_port, **settings)
     if kind in SERVICES_BY_NAME:
         return _service(kind)(told, metrics_host, metrics_port)

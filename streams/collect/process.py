@@ -21,9 +21,9 @@ from streams.collect.server import Server
 from streams.collect.writer import WORKER, Writer
 from streams.errors import RihlaError
 from streams.kafka.acl_check import AclError
-from streams.kafka.app import configure_logging
 from streams.kafka.refusals import BrokerRefusedError
 from streams.kafka.topics import TopicDeniedError, TopicError
+from streams.logs import configure_logging
 from streams.model.normal import Nobody
 from streams.registries import registry_of
 from streams.series import begin
@@ -44,7 +44,7 @@ def run(settings: Settings, metrics_host: str, metrics_port: int) -> int:
 
     Returns the process's exit code, 0. Raises RihlaError when it cannot start.
     """
-    configure_logging()
+    configure_logging(WORKER, settings.log_format)
     for name, nearest in misspelt(os.environ).items():
         log.warning("%s", sentence(name, nearest))
     try:

@@ -22,7 +22,7 @@ HEALTHY_AFTER_SECONDS = 60.0
 STOP_SECONDS = 90.0
 """Longer than a worker itself takes at most to stop (streams.kafka.app.STOP_WITHIN), as with every other supervisor."""
 
-_LISTENING = re.compile(rb"listening (http://\S+)")
+_LISTENING = re.compile(rb"listening (http://[^\s\"]+)")
 
 
 class ChildFailed(RihlaError):

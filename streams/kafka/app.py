@@ -15,7 +15,6 @@ from typing import Any
 import faust
 from faust.tables import manager
 
-from schemas.masking import mask_handlers
 from streams.errors import RihlaError
 from streams.kafka import clients, transport
 from streams.kafka.batch_producer import REQUEST_BYTES
@@ -23,12 +22,7 @@ from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
 from streams.topology import COMPACTED
 
-__all__ = ["App", "build", "configure_logging", "ensure_topics", "run_worker"]
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-LOUD = ("faust", "mode", "aiokafka")  # libraries whose news are warnings and above
-QUIET = ("urllib3", "clickhouse_connect")  # libraries that warn of what we say in a sentence
-SAID_AGAIN_AFTER = 10.0  # seconds; while a broker is away aiokafka says so many times a second
+__all__ = ["App", "build", "ensure_topics", "run_worker"]
 
 QUEUED_BATCHES = 8  # per agent: enough to decode one while the next is fetched
 BATCH_BYTES = 512 << 10  # of a produce batch: below the brokers' usual limit of a megabyte
@@ -128,37 +122,6 @@ def build(settings: Settings, worker: str, *, declare: bool = True) -> App:
     app.given_up, app.must_end = None, asyncio.Event()
     app.compacted_topics = frozenset(settings.topic(name) for name in COMPACTED)
     return app
-
-
-class Repeats(logging.Filter):
-    """Lets each message of the libraries through once in SAID_AGAIN_AFTER seconds, whatever its arguments."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._said: dict[tuple[str, str], float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to write a record."""
-        if not record.name.startswith(LOUD):
-            return True
-        key = (record.name, str(record.msg))
-        last = self._said.get(key)
-        if last is not None and record.created - last < SAID_AGAIN_AFTER:
-            return False
-        self._said[key] = record.created
-        return True
-
-
-def configure_logging(level: int = logging.INFO) -> None:
-    """One line per event on stderr; libraries speak from warnings on, and do not repeat themselves."""
-    logging.basicConfig(level=level, format=LOG_FORMAT, stream=sys.stderr, force=True)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(Repeats())
-    mask_handlers()
-    for name in LOUD:
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))
-    for name in QUIET:
-        logging.getLogger(name).setLevel(max(level, logging.ERROR))
 
 
 def run_worker(app: App, *services: Any) -> int:

@@ -22,8 +22,8 @@ from streams.erasure import key
 from streams.erasure.erased import Erased
 from streams.errors import RihlaError
 from streams.kafka import clients
-from streams.kafka.app import configure_logging
 from streams.kafka.batch_producer import BatchProducer
+from streams.logs import configure_logging
 from streams.registries import registry_of
 from streams.series import begin
 from streams.serve.api import ROUTES, STATUSES, Api
@@ -52,7 +52,7 @@ def run(settings: Settings, metrics_host: str, metrics_port: int) -> int:
 
     Raises RihlaError when it cannot start.
     """
-    configure_logging()
+    configure_logging(WORKER, settings.log_format)
     if settings.serve_tokens is None:
         raise SettingsError("serve_tokens is not set: nobody could ask", "RIHLA_SERVE_TOKENS=FILE; see docs/serve.md")
     import uvloop

@@ -17,9 +17,10 @@ from streams import metrics, topology
 from streams.errors import RihlaError
 from streams.kafka import layout, topic_checks
 from streams.kafka.acl_check import AclError, require
-from streams.kafka.app import build, configure_logging, ensure_topics, run_worker
+from streams.kafka.app import build, ensure_topics, run_worker
 from streams.kafka.refusals import BrokerRefusedError
 from streams.kafka.topics import TopicDeniedError, TopicError, ensure_changelogs, layout_of
+from streams.logs import configure_logging
 from streams.settings import Settings
 from streams.variables import misspelt, sentence
 from streams.worker import page
@@ -115,7 +116,7 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
 
     Returns the process's exit code: 0 after a signal, 1 after a crash. Raises RihlaError when it cannot start.
     """
-    configure_logging()
+    configure_logging(worker, settings.log_format)
     for name, nearest in misspelt(os.environ).items():
         log.warning("%s", sentence(name, nearest))
     try:

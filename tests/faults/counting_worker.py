@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import struct
 import sys
@@ -20,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from streams.kafka import transport
-from streams.kafka.app import App, build, configure_logging, run_worker
+from streams.kafka.app import App, build, run_worker
 from streams.kafka.batch_producer import Output
 from streams.kafka.changelog_table import BatchTable
 from streams.kafka.transport import RecordBatch
+from streams.logs import configure_logging
 from streams.settings import Settings
 from streams.worker import batching
 
@@ -94,7 +94,7 @@ class Counting:
 def main() -> int:
     """Run until told to stop."""
     name, folder = sys.argv[1], Path(sys.argv[2])
-    configure_logging(logging.INFO)
+    configure_logging()
     counting = Counting(Settings.from_env(), name, folder, float(os.environ.get("RIHLA_TEST_PAUSE", "0")))
 
     @counting.app.on_before_shutdown.connect

@@ -23,10 +23,10 @@ from tests.support.workers import administering, committed, create_topic, produc
 
 FAILING = """
 import sys
-from streams import settings
+from streams import logs, settings
 from streams.kafka import app
 from streams.worker import batching
-app.configure_logging()
+logs.configure_logging()
 chosen = settings.Settings.from_env()
 made = app.build(chosen, "w")
 @made.agent(made.topic(chosen.topic("in")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import string
 from urllib.parse import quote
@@ -73,8 +74,12 @@ def test_learnt_secrets_are_hidden_in_every_form() -> None:
         "Pa/ss wörd@1",
         quote("Pa/ss wörd@1", safe=""),
         base64.b64encode("somebody:Pa/ss wörd@1".encode()).decode(),
+        str("Pa/ss wörd@1".encode()),
+        json.dumps("Pa/ss wörd@1"),
     ):
         assert form not in hidden(f"<{form}>")
+    learn("back\\slash\nand 'both' \"quotes\"")
+    assert "slash" not in hidden(repr("back\\slash\nand 'both' \"quotes\""))
 
 
 def test_log_lines_and_their_tracebacks_are_masked() -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 import faust
 
-from streams.kafka.app import configure_logging, run_worker
+from streams.kafka.app import run_worker
+from streams.logs import configure_logging
 from streams.settings import Settings
 from streams.worker.process import GC_THRESHOLDS
 from tests.benchmarks.peers.records import PUBLISHED, Folder

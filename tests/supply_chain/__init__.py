@@ -1,0 +1,1 @@
+"""What Rihla is made of: `make sbom` and `make audit`."""
