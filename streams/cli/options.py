@@ -25,7 +25,7 @@ class Secret(click.Option):
 
 
 def _setting(name: str, help: str, *, variable: str | None = None, **how: Any) -> Decorator[Any]:
-    """The option `--name`, which the variable RIHLA_NAME (or `variable`) sets as well.
+    """The option `--name`, which the variable `RIHLA_` and the name in capitals (or `variable`) sets as well.
 
     help: what it is, for people. how: further arguments of click.option.
     """
