@@ -11,7 +11,8 @@ BENCH_INSTALLED := $(BENCH_VENV)/.installed
 SUPPLY_VENV ?= .venv-supply
 SUPPLY := $(SUPPLY_VENV)/bin
 SUPPLY_INSTALLED := $(SUPPLY_VENV)/.installed
-LOCKS := requirements.lock deploy/requirements.lock requirements-bench.lock requirements-supply.lock
+LOCKS := requirements.lock requirements-run.lock deploy/requirements.lock requirements-bench.lock requirements-supply.lock
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --generate-hashes
 DEMO := build/demo
 DATA ?= rihla-data
 CUSTOMERS ?= 2000
@@ -26,24 +27,22 @@ PLAIN_TESTS := tests/properties tests/integration/test_run.py
 SAME_BOTH_WAYS := $(foreach name,mapping simulate_stream simulate_truth,--ignore=tests/properties/test_$(name).py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compile run test suite plain faults lint format bench sbom audit kafka bytecode clean
+.PHONY: help setup compile run test suite plain faults lint format bench sbom audit lock kafka bytecode clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(DEVELOPING) ## Make .venv with the locked dependencies, those of developers too, and this project
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements-run.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Rihla needs Python 3.11 or newer; name one with make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -c 'import tomllib; of = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-		print(*of["dependencies"], *of["optional-dependencies"]["embedded"], "setuptools", sep="\n")' > $(VENV)/needed.txt
-	$(PIP) --no-compile --constraint requirements.lock --requirement $(VENV)/needed.txt
+	$(PIP) --no-compile --requirement requirements-run.lock
 	RIHLA_COMPILE=0 $(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(DEVELOPING): $(INSTALLED)
+$(DEVELOPING): $(INSTALLED) requirements.lock
 	$(PIP) --requirement requirements.lock
 	@touch $@
 
@@ -132,6 +131,14 @@ sbom: setup $(SUPPLY_INSTALLED) ## Say what Rihla is made of: CycloneDX bills of
 
 audit: $(INSTALLED) $(SUPPLY_INSTALLED) ## Ask databases of advisories about all that is locked (status 2: none could be reached)
 	@$(BIN)/python -m tests.supply_chain.audit --tool $(SUPPLY)/pip-audit $(LOCKS)
+
+# Pins that are there stay. With hashes pip takes no file but those that were there when the lock was made.
+lock: ## Make the lock files anew after a change of pyproject.toml (with the uv of an earlier make setup)
+	$(LOCK) --extra dev pyproject.toml --output-file requirements.lock
+	echo setuptools | $(LOCK) --no-annotate --extra embedded -c requirements.lock - pyproject.toml --output-file requirements-run.lock
+	$(LOCK) --no-annotate --extra collect --extra serve -c requirements.lock pyproject.toml --output-file deploy/requirements.lock
+	$(LOCK) --extra bench -c requirements.lock pyproject.toml --output-file requirements-bench.lock
+	$(LOCK) --no-annotate --group supply -c requirements.lock --output-file requirements-supply.lock
 
 clean: ## Remove what run and test left behind (not DATA)
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,9 +17,9 @@ DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
 
 
 def pins(path: str) -> set[str]:
-    """The pinned requirements of a lock file, as "name==version" with the marker dropped."""
+    """The pinned requirements of a lock file, as "name==version" without marker and hashes."""
     lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
-    return {line.partition(";")[0].strip() for line in lines if re.match(r"[a-z0-9]", line)}
+    return {line.partition(";")[0].rstrip("\\ ") for line in lines if re.match(r"[a-z0-9]", line)}
 
 
 def names(requirements: list[str]) -> set[str]:

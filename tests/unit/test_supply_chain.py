@@ -21,6 +21,13 @@ ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PACKAGES = ("schemas", "sinks", "streams")
 MADE_FROM = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
+LOCKS = (
+    "requirements.lock",
+    "requirements-run.lock",
+    "requirements-bench.lock",
+    "requirements-supply.lock",
+    "deploy/requirements.lock",
+)
 SOUND = {"name": "a", "version": "1", "vulns": []}
 WEAK = {"name": "b", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2.1"]}]}
 UNKNOWN = {"name": "c", "skip_reason": "Dependency not found on PyPI and could not be audited: c (3)"}
@@ -121,3 +128,20 @@ def test_the_tools_are_locked() -> None:
     lock = (ROOT / "requirements-supply.lock").read_text("utf-8")
     wanted = {Requirement(text).name for text in PYPROJECT["dependency-groups"]["supply"]}
     assert wanted <= set(re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE))
+
+
+def test_what_make_run_installs_is_part_of_what_is_tested() -> None:
+    everything, run = (
+        set(re.findall(r"^[a-z0-9-]+==\S+", (ROOT / lock).read_text("utf-8"), re.MULTILINE)) for lock in LOCKS[:2]
+    )
+    assert run < everything
+    wanted = [*PYPROJECT["project"]["dependencies"], *PYPROJECT["project"]["optional-dependencies"]["embedded"]]
+    assert {Requirement(text).name for text in wanted} | {"setuptools"} <= {pin.partition("==")[0] for pin in run}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_pin_has_hashes(lock: str) -> None:
+    entries = re.split(r"^(?=[a-z0-9])", (ROOT / lock).read_text("utf-8"), flags=re.MULTILINE)[1:]
+    assert len(entries) > 40
+    assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+    assert all(re.match(r"[a-z0-9-]+==\S+ ", entry) for entry in entries)
