@@ -18,7 +18,7 @@ LEAST: Final = 6
 
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*:)?//")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[\w.-]*)(:\d{0,5})?")
-# Each pattern begins where a run begins, so that a long text takes time in proportion to its length: texts of others are
+# Each pattern begins where a run begins, so that a text takes time in proportion to its length: texts of others are
 # logged, and a log line that takes minutes holds up its worker.
 _URL = re.compile(r"(?<=[A-Za-z0-9+.-])://[^\s\"'<>]*[^\s\"'<>.,;)\]}]")
 _NAME = re.compile(r"(?<![\w-])[\w-]+=(?=[^&\s\"'])")

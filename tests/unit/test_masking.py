@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import logging
-import time
 import string
+import time
 from urllib.parse import quote
 
 import pytest
