@@ -149,9 +149,12 @@ class Follower:
             polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_PER_POLL)
             if polled or len(self._erased) != len(self._forgotten):
                 applied = await self._applied(polled)
-                self._positions |= {one: records[-1].offset + 1 for one, records in polled.items()}
                 self.records += sum(map(len, polled.values()))
                 self._changed(applied)
+            # Of the consumer, and not of the last record: behind that there may be what is no record, such as the end
+            # of a transaction, or a place that compaction has emptied.
+            for one in self._positions:
+                self._positions[one] = await consumer.position(one)
 
     async def _applied(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> Changed:
         """Apply what was polled; while the schema registry is away, again and again."""

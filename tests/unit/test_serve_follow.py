@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -52,4 +53,37 @@ def test_a_record_at_which_the_code_raises_is_left_out(
     assert [row["alert_id"] for row in told["alert"]] == ["good", "last"]
     with store.reading() as view:
         assert {name for name in rows if view.get(b"x" + digest(name))} == {"good", "last"}
+    store.close()
+
+
+async def test_the_view_is_fresh_at_an_end_that_is_no_record(tmp_path: Path) -> None:
+    """Behind the last record there may be the end of a transaction: the view waited for ever, and answered 503."""
+    store, settings = Store(tmp_path / "view"), Settings()
+    follower = follow.Follower(settings, LocalRegistry(), store, Erased(), lambda rows: None, _ignored)
+    partition = TopicPartition(settings.topic("alerts"), 0)
+    follower._positions, follower._fresh = {partition: 4}, {partition: float("-inf")}
+
+    class Consumer:
+        """Nothing is fetched any more, and the position is behind the mark."""
+
+        async def getmany(self, **_: Any) -> dict[TopicPartition, Any]:
+            await asyncio.sleep(0.01)
+            return {}
+
+        async def position(self, one: TopicPartition) -> int:
+            return 5
+
+        async def end_offsets(self, some: list[TopicPartition]) -> dict[TopicPartition, int]:
+            return dict.fromkeys(some, 5)
+
+    consumer: Any = Consumer()
+    tasks = [
+        asyncio.ensure_future(follower._follow(consumer)),
+        asyncio.ensure_future(follower._look(consumer, [partition])),
+    ]
+    async with asyncio.timeout(60):
+        while follower.age() == float("inf"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    for task in tasks:
+        task.cancel()
     store.close()
