@@ -19,12 +19,15 @@ LEAST: Final = 6
 
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*:)?//")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[\w.-]*)(:\d{0,5})?")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]*[^\s\"'<>.,;)\]}]")
-_PARAMETER = re.compile(
-    r"(?i)\b([\w-]*(?:password|passwd|passphrase|secret|token|api_?key|access_?key|credential|signature)[\w-]*=)[^&\s\"']+"
-)
-_PAIR = re.compile(r"[^\s/@\"'(]+:(?!//)[^\s@\"']+@(?=[\w\[])")
-"""`user:password@` without a scheme in front."""
+# Each pattern begins where a run begins, so that a text takes time in proportion to its length: texts of others are
+# logged, and a log line that takes minutes holds up its worker.
+_URL = re.compile(r"(?<=[A-Za-z0-9+.-])://[^\s\"'<>]*[^\s\"'<>.,;)\]}]")
+_NAME = re.compile(r"(?<![\w-])[\w-]+=(?=[^&\s\"'])")
+_VALUE = re.compile(r"[^&\s\"']+")
+_SECRET = re.compile(r"(?i)password|passwd|passphrase|secret|token|api_?key|access_?key|credential|signature")
+_TO_AT = re.compile(r"(?<![^\s@\"'])[^\s@\"']+@(?=[\w\[])")
+_PAIR = re.compile(r"(?<![^/(])[^/(]+:(?!//)(?=[^@])")
+"""`user:password@` without a scheme in front, in what `_TO_AT` finds: from where the user begins."""
 
 _known: set[str] = set()
 
@@ -69,13 +72,29 @@ def hidden(text: str) -> str:
     for secret in sorted(_known, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     text = _URL.sub(lambda found: _without_user(found[0]), text)
-    return _PARAMETER.sub(rf"\1{HIDDEN}", _PAIR.sub(f"{HIDDEN}@", text))
+    return _without_values(_TO_AT.sub(lambda found: _without_pair(found[0]), text))
 
 
 def _without_user(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     _, at, host = rest.rpartition("@")
     return f"{scheme}{separator}{HIDDEN}{at}{host}" if at else url
+
+
+def _without_pair(text: str) -> str:
+    found = _PAIR.search(text)
+    return text if found is None else f"{text[: found.start()]}{HIDDEN}@"
+
+
+def _without_values(text: str) -> str:
+    """A text without the values of parameters that are named like secrets."""
+    parts, done = [], 0
+    for name in _NAME.finditer(text):
+        if name.start() >= done and _SECRET.search(name[0]):
+            parts += [text[done : name.end()], HIDDEN]
+            value = _VALUE.match(text, name.end())
+            done = name.end() if value is None else value.end()
+    return "".join((*parts, text[done:]))
 
 
 class Masking(logging.Formatter):

@@ -13,11 +13,13 @@ import asyncio
 import ipaddress
 import logging
 import socket
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import StreamReader, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_protocol import RequestHandler
 
@@ -95,6 +97,12 @@ class _Connection(RequestHandler):
         if self._stuck is not None:
             self._stuck.cancel()
         super().connection_lost(exc)
+
+    def log_exception(self, *args: Any, **options: Any) -> None:
+        """Log what went wrong here. Of a request that is no HTTP nothing: what it asks for may name a person, and
+        whoever reaches the door could fill the log."""
+        if not isinstance(sys.exc_info()[1] or options.get("exc_info"), HttpProcessingError):
+            super().log_exception(*args, **options)
 
     def began(self) -> None:
         """A request is here: from now on aiohttp's own time-out between requests counts."""

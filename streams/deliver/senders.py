@@ -174,3 +174,7 @@ async def attempt(send: Send, message: Message, longest: float) -> Failure | int
         return undelivered.failure
     except TimeoutError:
         return Failure(f"no answer within {longest:g} s")
+    except (
+        Exception
+    ) as error:  # of this message alone (a header, a template's cast): its lane must hear of it and go on
+        return Failure(f"it cannot be sent: {type(error).__name__}", final=True)

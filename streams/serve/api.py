@@ -224,8 +224,11 @@ class Api:
         self._fresh()
         with self._store.reading() as view:
             found = find(view, _identifier(request.match_info["identifier"]))
+            now = document(view, found[0]) if len(found) == 1 else None
         if len(found) != 1:
             raise Problem(404, "nobody is known by this" if not found else "several are: ask for one of them")
+        if now is not None and not _concerns(now, bearer):
+            raise Problem(403, "this customer was not at one of your units")
         self._look(bearer, "customer", found, why)
 
         def shown(record: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -233,7 +236,7 @@ class Api:
                 return None
             with self._store.reading() as view:
                 told = document(view, found[0])
-            return None if told is None else masked(told)
+            return None if told is None or not _concerns(told, bearer) else masked(told)
 
         return await self._stream(request, shown)
 

@@ -15,6 +15,8 @@ from streams.serve.view import customer_of, name_of, spelling, unit_key
 CONTACTS = 20
 JOURNEYS = 20
 """Those that are shown, latest first."""
+EARLIEST, LATEST = -62_135_596_800_000, 253_402_300_799_999
+"""Milliseconds of the first and of the last moment that ISO 8601 has (years 1 to 9999)."""
 FOUND = 20
 """Answers of a search."""
 MEMBERS = 1000
@@ -240,7 +242,7 @@ def _cautions(cases: Iterable[Mapping[str, Any]], alerts: Iterable[Mapping[str, 
 
 
 def _time(at: int | None) -> str | None:
-    """Epoch milliseconds in ISO 8601."""
-    if at is None:
+    """Epoch milliseconds in ISO 8601; None, too, for a time that no calendar has: the rest is shown nonetheless."""
+    if at is None or not EARLIEST <= at <= LATEST:
         return None
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+import lmdb
 import polars as pl
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -21,6 +22,7 @@ from streams.serve.store import Store, Transaction, pack, unpack
 from streams.serve.view import APPLY, INTERACTION, bury, forget
 from streams.settings import Settings
 from streams.topology import BY_NAME
+from streams.worker.sift import is_of_record, sift, told
 
 READS = ("identities", "customers", "journeys", "cases", "alerts", "interactions")
 """Topics that the view is made of."""
@@ -147,9 +149,12 @@ class Follower:
             polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_PER_POLL)
             if polled or len(self._erased) != len(self._forgotten):
                 applied = await self._applied(polled)
-                self._positions |= {one: records[-1].offset + 1 for one, records in polled.items()}
                 self.records += sum(map(len, polled.values()))
                 self._changed(applied)
+            # Of the consumer, and not of the last record: behind that there may be what is no record, such as the end
+            # of a transaction, or a place that compaction has emptied.
+            for one in self._positions:
+                self._positions[one] = await consumer.position(one)
 
     async def _applied(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> Changed:
         """Apply what was polled; while the schema registry is away, again and again."""
@@ -186,14 +191,31 @@ class Follower:
         return applied
 
     def _take(self, view: Transaction, record: str, records: Sequence[Any]) -> list[Mapping[str, Any]]:
-        """Apply the records of a partition, in order; returns the rows among them."""
-        rows = self._rows(record, records)
+        """Apply the records of a partition, in order; returns the rows among them. A record at which our code raises is
+        left out: it would stop the next process, too."""
+        sifted = sift(len(records), lambda some: self._rows(record, records[some.start : some.stop]))
+        rows = {some.start + at: row for some, part in sifted.done for at, row in part.items()}
+        faults = {fault.at: fault.error for fault in sifted.faults}
         for at, one in enumerate(records):
-            if at in rows:
-                APPLY[record](view, rows[at])
-            elif one.value is None and one.key is not None:
-                bury(view, record, one.key)
-        return list(rows.values())
+            try:
+                if at in rows:
+                    APPLY[record](view, rows[at])
+                elif one.value is None and one.key is not None:
+                    bury(view, record, one.key)
+            except Exception as error:
+                if isinstance(error, lmdb.Error) or not is_of_record(error):
+                    raise
+                faults[at] = error
+        for at, fault in faults.items():
+            one = records[at]
+            log.error(
+                "%s, partition %d, offset %d is left out: %s",
+                one.topic,
+                one.partition,
+                one.offset,
+                told("serve", fault),
+            )
+        return [row for at, row in rows.items() if at not in faults]
 
     def _rows(self, record: str, records: Sequence[Any]) -> dict[int, Mapping[str, Any]]:
         """The rows of records, by their place among them."""

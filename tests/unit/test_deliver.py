@@ -338,3 +338,10 @@ def test_the_dead_wait_again_unless_something_later_has_arrived() -> None:
     entry.deliveries[1].changed(state.DELIVERED, 3_000, 1)
     entry.delivered(entry.deliveries[1])
     assert entry.revive("desk", 9_000, 9_000) == []
+
+
+@pytest.mark.parametrize("version", [-1, 1 << 44, 2**63 - 1, -(2**63)])
+def test_a_version_that_could_not_be_published_is_of_its_record(version: int) -> None:
+    """The state with it would be durable, and every later start would fail at it."""
+    with pytest.raises(OverflowError):
+        state.full_version(1, version)

@@ -208,3 +208,13 @@ def test_apprise_sends_what_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_topic_of_rihlas_own_is_no_target(tmp_path: Path) -> None:
     with pytest.raises(routes.RoutesError, match=r"cx\.alerts"):
         Senders(book(tmp_path, '[targets.t]\ntype = "kafka"\ntopic = "cx.alerts"'), None, "cx")
+
+
+def test_what_raises_while_it_is_sent_is_dead_and_its_lane_goes_on() -> None:
+    """Without an outcome the lane would count it as under way for ever; eight of them stopped a target."""
+
+    async def send(_: object) -> int | None:
+        raise ValueError("newline in a header")
+
+    outcome = asyncio.run(attempt(send, MESSAGE, 10))
+    assert outcome == Failure("it cannot be sent: ValueError", final=True)

@@ -107,6 +107,7 @@ async def test_who_may_ask_what(tmp_path: Path) -> None:
             assert (await served.get(path, "sql"))[0] == 403, path
         assert (await served.get("/v1/customers/C1", "hotel"))[0] == 200
         assert (await served.get("/v1/customers/C2", "hotel"))[0] == 403  # a guest of others
+        assert (await served.get("/v1/customers/C2/events", "hotel"))[0] == 403
         assert (await served.get("/v1/units/Desk/arrivals?date=2026-03-01", "hotel"))[0] == 403
         assert (await served.get("/v1/alerts?unit=Desk", "hotel"))[0] == 403
         alerts = {who: (await served.get("/v1/alerts", who))[1]["alerts"] for who in ("hotel", "ops")}
@@ -165,6 +166,28 @@ async def test_alerts_come_as_they_are_raised(tmp_path: Path) -> None:
         lines = [await asyncio.wait_for(stream.content.readline(), 60) for _ in range(3)]
         assert lines[1] == b"event: alert\n"
         assert json.loads(lines[2].removeprefix(b"data: "))["alert_id"] == "a4"
+
+
+@pytest.mark.parametrize("at", [2**63 - 1, -(2**63), 253_402_300_800_000])
+async def test_a_time_that_no_calendar_has_is_one_field_and_not_the_answer(tmp_path: Path, at: int) -> None:
+    async with serving(tmp_path) as served:
+        served.apply("alert", alert("C1", "odd", unit="Towers", occurred_at=at, raised_at=at))
+        served.apply("customer", customer("C1", 2, first_event_at=at, last_event_at=at))
+        for path in ("/v1/alerts", "/v1/customers/C1", "/v1/units/Towers/arrivals?date=2026-03-01"):
+            assert (await served.get(path, "ops"))[0] == 200
+        shown = (await served.get("/v1/customers/C1", "ops"))[1]
+        assert shown["last_event_at"] is None
+        assert {one["alert_id"] for one in shown["open_alerts"]} == {"a1", "odd"}
+
+
+async def test_a_request_that_is_no_http_is_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(tmp_path) as served:
+        _, _, port = served.url.rpartition(":")
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+        writer.write(b"GET /v1/customers/amina@example.com\xff HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b" 400 " in await asyncio.wait_for(reader.readline(), 60)
+        writer.close()
+    assert "amina" not in caplog.text
 
 
 async def test_the_document_has_every_route(tmp_path: Path) -> None:
