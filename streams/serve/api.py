@@ -22,7 +22,7 @@ from streams import metrics
 from streams.serve import openapi, tokens
 from streams.serve.customer import alert, document, find, open_alerts, search, unit_day
 from streams.serve.lookups import Lookup, Lookups
-from streams.serve.masking import masked
+from streams.serve.masking import masked, shown_in_search
 from streams.serve.store import Store
 from streams.serve.tokens import Bearer, Tokens
 
@@ -137,7 +137,11 @@ class Api:
         found = list(customers)
         if (wait := bearer.wait(max(len(found), 1))) > 0:
             raise Problem(429, "too many customers in a minute", {"Retry-After": str(math.ceil(wait))})
-        for customer_id in found:
+        self._write_down(bearer, asked, found, why)
+
+    def _write_down(self, bearer: Bearer, asked: str, customers: Iterable[str], why: str | None) -> None:
+        """Write look-ups down. Raises where they cannot be."""
+        for customer_id in customers:
             if not self._lookups.write(Lookup(bearer.name, bearer.role, asked, customer_id, why)):
                 raise Problem(503, "look-ups cannot be written down now", {"Retry-After": str(RETRY_AFTER)})
 
@@ -180,11 +184,19 @@ class Api:
         return self._answer(request, {"answers": answers}, age)
 
     async def _search(self, request: web.Request) -> web.StreamResponse:
-        self._bearer(request, tokens.SEARCH)
+        bearer = self._bearer(request, tokens.SEARCH)
+        if (wait := bearer.wait_to_search()) > 0:
+            raise Problem(429, "too many searches in a minute", {"Retry-After": str(math.ceil(wait))})
         age = self._fresh()
         text = _identifier(request.query.get("q", ""))
         with self._store.reading() as view:
-            return self._answer(request, {"found": search(view, text)}, age)
+            found = search(view, text)
+            if bearer.units is not None:
+                told = {one["customer_id"]: document(view, one["customer_id"]) for one in found}
+                theirs = {name for name, one in told.items() if one is not None and _concerns(one, bearer)}
+                found = [one for one in found if one["customer_id"] in theirs]
+        self._write_down(bearer, "search", dict.fromkeys(one["customer_id"] for one in found), None)
+        return self._answer(request, {"found": [shown_in_search(one, text) for one in found]}, age)
 
     async def _day(self, request: web.Request) -> web.StreamResponse:
         bearer = self._bearer(request, tokens.DAY)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.model.identifiers import BOOKING_REF, CUSTOMER
+
 SHOWN = 4
 """Last characters of an identifier that are shown, if it is at least twice as long."""
 
@@ -11,6 +13,12 @@ SHOWN = 4
 def hidden(value: str) -> str:
     """An identifier of which only enough is shown to recognise it."""
     return "…" + value[-SHOWN:] if len(value) >= 2 * SHOWN else "…"
+
+
+def shown_in_search(found: dict[str, Any], text: str) -> dict[str, Any]:
+    """What a search found: customer ids and booking references, by which one goes on, and what the text itself says."""
+    whole = found["kind"] in (CUSTOMER, BOOKING_REF) or found["value"] == text
+    return found if whole else {**found, "value": hidden(found["value"])}
 
 
 def masked(document: dict[str, Any]) -> dict[str, Any]:

