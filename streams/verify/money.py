@@ -7,8 +7,9 @@ import polars as pl
 from streams.model import currencies
 
 KEY = ("journey_id", "currency")
-SHOWN = dict.fromkeys(("spend_booked", "spend_kept", "spend_lost", "first_at"), pl.Int64())
-"""Amounts in ten-thousandths of the currency's major unit, the most that any currency divides it into."""
+SHOWN = {**dict.fromkeys(("spend_booked", "spend_kept", "spend_lost"), pl.String()), "first_at": pl.Int64()}
+"""Amounts in ten-thousandths of the currency's major unit, the most that any currency divides it into; as text, since
+what an older version accepted of one event may fill 64 bits alone."""
 PLACES = 4
 
 
@@ -27,8 +28,12 @@ def journey_spend(events: pl.DataFrame, journeys: pl.DataFrame) -> pl.DataFrame:
     over = pl.col("ended_at").first().is_not_null()
     after = (minor > 0) & (at >= pl.col("ended_at")) & (pl.col("touchpoint") != "booking.confirmed")
     digits = currencies.digits()
-    scale = pl.col("currency").replace_strict(
-        list(digits), [10 ** (PLACES - n) for n in digits.values()], default=10 ** (PLACES - currencies.USUAL)
+    scale = (
+        pl.col("currency")
+        .replace_strict(
+            list(digits), [10 ** (PLACES - n) for n in digits.values()], default=10 ** (PLACES - currencies.USUAL)
+        )
+        .cast(pl.Int128)
     )
     money = pl.col("money").struct
     return (
@@ -57,9 +62,9 @@ def journey_spend(events: pl.DataFrame, journeys: pl.DataFrame) -> pl.DataFrame:
         )
         .select(
             *KEY,
-            spend_booked=(pl.col("booked") * scale).cast(pl.Int64),
-            spend_kept=(pl.col("kept") * scale).cast(pl.Int64),
-            spend_lost=((pl.col("booked") - pl.col("kept")) * scale).cast(pl.Int64),
+            spend_booked=(pl.col("booked") * scale).cast(pl.String),
+            spend_kept=(pl.col("kept") * scale).cast(pl.String),
+            spend_lost=((pl.col("booked") - pl.col("kept")) * scale).cast(pl.String),
             first_at="first_at",
         )
     )

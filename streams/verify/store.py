@@ -57,7 +57,7 @@ views add to them is what interactions_attributed says of their events."""
 
 _SELECTED = {
     "spend": "CAST(spend, 'Array(Tuple(currency String, amount_minor Int64))')",
-    **{name: f"toInt64({name} * 10000)" for name in ("spend_booked", "spend_kept", "spend_lost")},
+    **{name: f"toString(toInt128({name} * 10000))" for name in ("spend_booked", "spend_kept", "spend_lost")},
     "attributes": "CAST(attributes, 'Array(Tuple(key String, value String))')",
 }
 """Columns that are not, as they stand, in the frame form."""
