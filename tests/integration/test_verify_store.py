@@ -109,6 +109,7 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "cases_attributed": 1,
         "journey_spend": 1,
         "unit_levels": 0,
+        "deliveries": 0,
     }
     assert report.differing_rows == dict.fromkeys(report.rows, 0)
     assert (report.looks, report.source) == (1, "table")
