@@ -24,7 +24,14 @@ def when(ms: int) -> dt.datetime:
 @pytest.mark.parametrize("topic", list(TABLES))
 def test_a_row_written_twice_is_seen_once(clickhouse: ClickHouse, topic: str) -> None:
     clickhouse.migrated()
-    row: dict[str, Any] = {"event_id": "e1", "subject": "customer:1", "kind": "customer", "value": "1", "topic": "t"}
+    row: dict[str, Any] = {
+        "event_id": "e1",
+        "subject": "customer:1",
+        "kind": "customer",
+        "value": "1",
+        "topic": "t",
+        "rate": 1.0,
+    }
     rows = frame(TABLES[topic].schema, row)
     for _ in range(3):
         clickhouse.write(topic, rows)
@@ -36,7 +43,14 @@ def test_a_row_written_twice_is_seen_once(clickhouse: ClickHouse, topic: str) ->
 @pytest.mark.parametrize("topic", list(TABLES))
 def test_a_row_twice_in_one_batch_is_seen_once(clickhouse: ClickHouse, topic: str) -> None:
     clickhouse.migrated()
-    row: dict[str, Any] = {"event_id": "e1", "subject": "customer:1", "kind": "customer", "value": "1", "topic": "t"}
+    row: dict[str, Any] = {
+        "event_id": "e1",
+        "subject": "customer:1",
+        "kind": "customer",
+        "value": "1",
+        "topic": "t",
+        "rate": 1.0,
+    }
     clickhouse.write(topic, frame(TABLES[topic].schema, *[row] * 5))
     assert clickhouse.rows(f"SELECT count() FROM {TABLES[topic].view}") == [(1,)]
 
