@@ -105,11 +105,13 @@ class Topics:
         refused = []
         for topic in topics:
             every = await self._all(topic)
-            done = [
-                await self._admin.list_consumer_group_offsets(self._settings.group(worker), partitions=every)
-                for worker in topology.readers(topic)
-            ]
-            cut = {tp: min(max(offsets[tp].offset, 0) for offsets in done) for tp in every}
+            done = []
+            for worker in topology.readers(topic):
+                found = await self._admin.list_consumer_group_offsets(self._settings.group(worker), partitions=every)
+                offsets = {tp: max(found[tp].offset, 0) for tp in every}
+                if any(offsets.values()) or worker in topology.REQUIRED:  # others may never have run
+                    done.append(offsets)
+            cut = {tp: min(offsets[tp] for offsets in done) for tp in every}
             try:
                 await self._admin.delete_records({tp: RecordsToDelete(at) for tp, at in cut.items() if at})
             except (KafkaError, KeyError, ValueError) as error:

@@ -98,6 +98,13 @@ class Follower:
         for consumer in self._consumers:
             await consumer.stop()
 
+    def positions(self) -> dict[str, dict[int, int]]:
+        """Topic, and partition: the offset before which all records are in the view."""
+        found: dict[str, dict[int, int]] = {}
+        for one, offset in self._positions.items():
+            found.setdefault(one.topic, {})[one.partition] = offset
+        return found
+
     def age(self) -> float:
         """Seconds since the view held all that the topics did; infinite before it has been filled."""
         oldest = min(self._fresh.values(), default=float("-inf"))

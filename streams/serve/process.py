@@ -90,19 +90,22 @@ class _Process:
             producer = clients.producer(settings)
             await producer.start()
             stack.push_async_callback(producer.stop)
-            lookups = Lookups(_sender(producer, settings, registry))
+            output = BatchProducer(producer, settings.topic(LOOKUPS))
+            lookups = Lookups(_sender(output, settings, registry))
             await _started(stack, lookups)
             follower = Follower(settings, registry, store, erased, lambda rows: api.changed(rows), self._failed)
             api = Api(store, allowed, lookups, follower.age)
             await _started(stack, follower)
-            await self._serve(stack, api, follower)
+            await self._serve(stack, api, follower, output)
             await self._stop.wait()
             log.info("stopping")
         if self._failure is not None:
             log.error("stopped by %s: %s", type(self._failure).__name__, self._failure)
         return 0 if self._failure is None else 1
 
-    async def _serve(self, stack: contextlib.AsyncExitStack, api: Api, follower: Follower) -> None:
+    async def _serve(
+        self, stack: contextlib.AsyncExitStack, api: Api, follower: Follower, output: BatchProducer
+    ) -> None:
         settings = self._settings
         door = Door(api.app, LIMITS)
         stack.push_async_callback(door.close)
@@ -115,7 +118,15 @@ class _Process:
             ) from error
         log.info("serving http://%s:%d", settings.serve_host, port)
         shown = await page.serve(
-            WORKER, self._page_at[1], lambda: {"outputs": {}}, lambda: _ready(follower), host=self._page_at[0]
+            WORKER,
+            self._page_at[1],
+            lambda: {
+                "inputs": follower.positions(),
+                "outputs": {output.topic: output.acknowledged},
+                "counters": metrics.counters(),
+            },
+            lambda: _ready(follower),
+            host=self._page_at[0],
         )
         stack.push_async_callback(shown.stop)
         log.info("listening %s", shown.url)
@@ -137,8 +148,7 @@ def _ready(follower: Follower) -> tuple[bool, str]:
     return (False, "the view is being filled") if math.isinf(age) else (True, f"the view is {age:.1f} s old")
 
 
-def _sender(producer: Any, settings: Settings, registry: Registry) -> Any:
-    output = BatchProducer(producer, settings.topic(LOOKUPS))
+def _sender(output: BatchProducer, settings: Settings, registry: Registry) -> Any:
     encoder = BatchEncoder("lookup", registry, settings.wire)
 
     async def send(rows: Sequence[Row]) -> None:

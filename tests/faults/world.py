@@ -40,13 +40,13 @@ from streams.sources.adapters import open_source
 from streams.sources.events import EventBatch
 from streams.sources.feeder import producing
 from streams.sources.simulate import Options, write
-from streams.topology import WORKERS_BY_NAME, channel_topic
+from streams.topology import REQUIRED, channel_topic
 from tests.faults import broken, failpoints
 from tests.support.brokers import until
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = tuple(WORKERS_BY_NAME)
+KINDS = REQUIRED
 SESSION = 6.0  # seconds
 BATCH = 500  # records at most: many batches, so that a fault falls among them
 CUSTOMERS = 700  # in a trial's stream, with some eight events each

@@ -75,7 +75,7 @@ def test_profiles_and_value(world: World) -> None:
     spend: dict[str, Counter[str]] = defaultdict(Counter)  # in cents: all of the simulated currencies have them
     for row in world.truth.journey_spend.to_dicts():
         customer = world.journeys[row["journey_id"]]["customer_id"]
-        spend[customer][row["currency"]] += row["spend_kept"] // 100
+        spend[customer][row["currency"]] += int(row["spend_kept"]) // 100
     expected: dict[Any, Row] = {}
     for profile, some in grouped(people, "profile").items():
         felt = [person["sentiment_30d"] for person in some if person["sentiment_30d"] is not None]

@@ -54,6 +54,8 @@ class Rihla:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> None:
         self._patch, self._capture = patch, capture
         (folder / "events.jsonl").write_text('{"channel": "booking"}\n')
+        (folder / "units.csv").write_text("unit,name\nMAKKAH-01,Makkah Towers\n")
+        (folder / "rates.csv").write_text("currency,base,valid_from,rate\nSAR,EUR,2025-01-01,0.24\n")
         patch.chdir(folder)
         patch.setattr(logging.getLogger(), "handlers", [])  # those of another test's worker write to what is closed
         patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"text": "good"}\n')))
@@ -87,9 +89,11 @@ CALLS = {
     "worker": ("worker", "sink", "--metrics-port", "0"),
     "repartition": ("repartition", "--to", "3"),
     "restore": ("restore",),
+    "units": ("units", "load", "units.csv"),
+    "rates": ("rates", "load", "rates.csv"),
 }
 IN_A_PIPELINE = {"run", "up"}
-WITHOUT_SECRETS = {"acls", "map"}
+WITHOUT_SECRETS = {"acls", "map", "token"}
 
 
 def test_every_command_is_called_here() -> None:

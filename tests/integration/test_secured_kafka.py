@@ -20,8 +20,9 @@ from streams.kafka.acl_check import AclError, missing, require
 from streams.kafka.acls import ACCESS, CREATE, DESCRIBE, PIPELINE, Acl, acls
 from streams.kafka.refusals import BrokerRefusedError
 from streams.kafka.topics import TopicDeniedError, ensure_topics
+from streams.serve.tokens import entry
 from streams.settings import Settings, environment
-from streams.topology import WORKERS_BY_NAME
+from streams.topology import PROCESSES, WORKERS_BY_NAME
 from tests.support.clickhouse import ClickHouse
 from tests.support.secured import Secured, password, secured, token
 from tests.support.waiting import wait_until
@@ -198,7 +199,10 @@ BY = {
     "enrich": STRONG,
     "identity": "SSL",
     "stitch": "SASL_PLAINTEXT PLAIN",
+    "deliver": STRONG,
     "sink": "SASL_PLAINTEXT OAUTHBEARER",
+    "collect": STRONG,
+    "serve": "SSL",
     "produce": "SASL_PLAINTEXT SCRAM-SHA-256",
     "replay": STRONG,
     "verify": "SSL",
@@ -212,7 +216,10 @@ class Site:
 
     def __init__(self, secured: Secured, prefix: str, folder: Path, clickhouse: ClickHouse) -> None:
         self.folder = folder
+        (folder / "tokens.toml").write_text(entry("desk", "agent", "only for this test"))
         where = {"clickhouse": clickhouse.url, "database": clickhouse.database}
+        where |= {"collect_port": 0, "collect_token": "only for this test"}
+        where |= {"serve_port": 0, "serve_folder": str(folder), "serve_tokens": str(folder / "tokens.toml")}
         self.settings = {user: secured.who(user, way, prefix, partitions=2, **where) for user, way in BY.items()}
         for user, settings in self.settings.items():
             secured.grant(user, acls(settings, user))
@@ -252,11 +259,13 @@ def test_workers_and_commands_need_no_more_than_is_listed(site: Site, tmp_path: 
     (tmp_path / "events.jsonl").write_text(EVENTS)
     produced = site.rihla("produce", "produce", str(tmp_path / "events.jsonl"))
     assert produced.returncode == 0, produced.stderr
-    for worker in WORKERS_BY_NAME:
+    for worker in PROCESSES:
         site.start(worker)
+    for service, said in (("collect", "collecting http"), ("serve", "serving http")):
+        wait_until(lambda one=service, text=said: text in site.said(one), seconds=1800, what=f"{service} to listen")
 
     def stored() -> bool:
-        for worker in WORKERS_BY_NAME:
+        for worker in PROCESSES:
             assert "Traceback" not in site.said(worker), site.said(worker)
             assert "worker stopped" not in site.said(worker), site.said(worker)
             assert "may not" not in site.said(worker), site.said(worker)

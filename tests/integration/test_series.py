@@ -52,7 +52,10 @@ def counted(page: Page) -> Page:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, Page]:
-    """What four real workers tell before their first event, and after some thousand, most of them refused."""
+    """What real workers tell before their first event, and after some thousand, most of them refused.
+
+    People are told of the alerts by a line in a log, as without routes nobody would be.
+    """
     folder = tmp_path_factory.mktemp("series")
     file = folder / "events.jsonl"
     summary = write(Options(customers=40, seed=5), file)
@@ -60,7 +63,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, Page]:
     bad = {**line, "survey": {"instrument": "nps", "score": 55}}
     with file.open("a") as more:
         more.writelines(json.dumps(bad) + "\n" for _ in range(REFUSED))
-    with up(folder / "data"):
+    (folder / "routes.toml").write_text('[targets.log]\ntype = "log"\n\n[[routes]]\nto = ["log"]\n')
+    with up(folder / "data", RIHLA_ROUTES=str(folder / "routes.toml")):
         workers = owner_of(folder / "data").workers
 
         def page() -> Page:

@@ -26,8 +26,8 @@ from tests.support.waiting import HUNG, PATIENCE
 
 
 @contextmanager
-def up(data: Path) -> Iterator[subprocess.Popen[str]]:
-    """`rihla up` on a folder, from the moment when it says that it is ready."""
+def up(data: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """`rihla up` on a folder, from the moment when it says that it is ready. variables: of its environment, besides."""
     with (data.parent / "up.out").open("a+") as out:
         process = subprocess.Popen(
             [
@@ -43,7 +43,10 @@ def up(data: Path) -> Iterator[subprocess.Popen[str]]:
                 "0",
                 "--collect-port",
                 "0",
+                "--serve-port",
+                "0",
             ],
+            env={**os.environ, **variables},
             stdout=subprocess.PIPE,
             stderr=out,
             text=True,
