@@ -111,7 +111,7 @@ class Topics:
                 offsets = {tp: max(found[tp].offset, 0) for tp in every}
                 if any(offsets.values()) or worker in topology.REQUIRED:  # others may never have run
                     done.append(offsets)
-            cut = {tp: min(offsets[tp] for offsets in done) for tp in every}
+            cut = {tp: min((offsets[tp] for offsets in done), default=0) for tp in every}
             try:
                 await self._admin.delete_records({tp: RecordsToDelete(at) for tp, at in cut.items() if at})
             except (KafkaError, KeyError, ValueError) as error:

@@ -95,8 +95,8 @@ def _check(stage: str, arguments: tuple[Any, ...]) -> None:
     if any(getattr(one, "schema", None) == "dead_letter" for one in others):
         return
     for one in arguments:
-        if stage in _text(one):
-            raise RaisedError(f"{stage}: {arguments!r:.200}")
+        if stage in (text := _text(one)):
+            raise RaisedError(f"{stage}: {text:.200}")
 
 
 def _text(value: Any, depth: int = 0) -> str:
