@@ -13,7 +13,7 @@ from sinks.clickhouse.client import connect
 from sinks.clickhouse.errors import in_short, is_for_a_person, is_retriable
 from streams.kafka.batch_producer import RECALLED, recalled_last
 from streams.kafka.progress import Records
-from streams.kafka.transport import OwnershipLost, RecordBatch, positions, still_owner
+from streams.kafka.transport import OwnershipLost, RecordBatch, position_of_group, still_owner
 from streams.model.control import nothing_stored
 from streams.worker.agent import Agent
 from streams.worker.io import WorkerIO
@@ -22,7 +22,7 @@ from streams.worker.verdict import Verdict
 TOPIC = "recalls"
 """The topic of recalls, without prefix."""
 POLL = 0.1
-"""Seconds between checks whether the sink has stored the events that a recall must return."""
+"""Seconds between looks whether the sinks have stored the events that a recall must return."""
 RETRY = 2.0
 """Seconds before ClickHouse is asked again after it gave no answer."""
 
@@ -57,10 +57,10 @@ class RecallAgent(Agent):
         return Verdict.of(len(records), refused, erased=len(records) - decoded.frame.height - len(refused))
 
     async def _wait_until_stored(self, batch: RecordBatch, applied: int) -> None:
-        """Return once the sink has stored the interactions of the batch's partition before the offset `applied`."""
-        # Topics of as many partitions go to the workers together, and a key is in the same partition of each.
+        """Return once the sinks have stored the interactions of the batch's partition before the offset `applied`."""
+        # A key is in the same partition of both topics; that of interactions may be another sink worker's.
         app, interactions = self.io.app, (self.settings.topic("interactions"), batch.partition)
-        while positions(app).get(interactions, -1) < applied:
+        while await position_of_group(app, interactions) < applied:
             if not still_owner(app, (batch.topic, batch.partition), batch.generation):
                 raise OwnershipLost(f"{batch.topic}[{batch.partition}] may belong to another worker by now")
             await asyncio.sleep(POLL)

@@ -136,6 +136,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
             return {}
         return {TP(*tp): (committed[tp] if tp in committed else earliest[tp], committed.get(tp)) for tp in sources}
 
+    async def committed_of(self, tp: TP) -> int:
+        """The offset that the group has committed of a partition, whoever reads it; -1 where it has committed none."""
+        partition = driver.TopicPartition(*tp)
+        found = await self._ensure_consumer()._coordinator.fetch_committed_offsets([partition])
+        return int(found[partition].offset) if partition in found else -1
+
     def position_of(self, tp: TP) -> int | None:
         """Offset after the last record that aiokafka handed out, None when it has none or the partition is not ours."""
         assignment = self._ensure_consumer()._subscription.subscription.assignment

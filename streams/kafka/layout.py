@@ -1,8 +1,8 @@
 """Which topics must have the same number of partitions, and the error that stops workers otherwise.
 
 Everything about a subject meets in one stitch worker: its interactions, the news of its root and its parts are in the
-partition of the same number, and so is its state in the changelog. A recall is answered by the sink worker that has
-read the interactions of its partition. When somebody adds partitions to one of these topics (Kafka does so without
+partition of the same number, and so is its state in the changelog. A recall waits for the interactions of the
+partition of its own number. When somebody adds partitions to one of these topics (Kafka does so without
 asking), new records of a customer go to another partition than their state is in. So no worker begins on such topics,
 and one that runs stops, before anything is written that would have to be taken back. `rihla repartition` mends it.
 """

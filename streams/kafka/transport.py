@@ -104,6 +104,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Return when the consumer's thread has answered."""
         await self._thread.call_thread(self._thread.ping)
 
+    async def committed_of(self, tp: TP) -> int:
+        """See ConsumerThread.committed_of."""
+        return int(await self._thread.call_thread(self._thread.committed_of, tp))
+
     # -- reading ----------------------------------------------------------------------------------------------
 
     async def _drain_messages(self, fetcher: Any) -> None:
@@ -405,6 +409,15 @@ def driver_tp(tp: Any) -> TP:
 def positions(app: Any) -> dict[tuple[str, int], int]:
     """Next offset after the acked prefix, of each (topic, partition) that this worker reads."""
     return {(tp.topic, tp.partition): progress.acked for tp, progress in app.consumer.progress.items()}
+
+
+async def position_of_group(app: Any, tp: tuple[str, int]) -> int:
+    """Next offset after what the group is known to be done with; -1 where it is done with nothing yet.
+
+    Of a partition that this worker reads it is what it has acked, of another's what has been committed.
+    """
+    own = positions(app).get(tp)
+    return await app.consumer.committed_of(TP(*tp)) if own is None else own
 
 
 def lags(app: Any) -> dict[tuple[str, int], int]:
