@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,12 @@ if TYPE_CHECKING:
     show_default="8360 if free, else any",
     help="Port of Customer 360, which says what is known of a customer; 0 takes any free one.",
 )
+@click.option(
+    "--without",
+    type=click.Choice(["collect", "serve"]),
+    multiple=True,
+    help="Do not start collect (events over HTTP) or serve (Customer 360), some 100 MB each; repeatable.",
+)
 def up(
     data: Path,
     broker: str,
@@ -62,6 +69,7 @@ def up(
     broker_port: int | None,
     collect_port: int | None,
     serve_port: int | None,
+    without: tuple[str, ...],
 ) -> int:
     """Run the embedded pipeline until interrupted: send it events, ask its tables.
 
@@ -92,18 +100,20 @@ def up(
         http_port=http_port,
         broker_port=broker_port,
         kinds=tuple(one.name for one in WORKERS if not one.optional or (one.name == "deliver" and routed)),
-        collects=collects,
+        collects=collects and "collect" not in without,
         collect_port=collect_port,
-        serves=importlib.util.find_spec("lmdb") is not None,
+        serves=importlib.util.find_spec("lmdb") is not None and "serve" not in without,
         serve_port=serve_port,
     )
     click.echo(f"starting on {data} ...", err=True)
-    uvloop.run(serve(plan, lambda text: click.echo(text, err=True), lambda pipeline: click.echo(addresses(pipeline))))
+    uvloop.run(
+        serve(plan, lambda text: click.echo(text, err=True), lambda pipeline: click.echo(addresses(pipeline, without)))
+    )
     return 0
 
 
-def addresses(pipeline: Pipeline) -> str:
-    """Where everything answers, for people, and the token with which to ask."""
+def addresses(pipeline: Pipeline, without: Sequence[str] = ()) -> str:
+    """Where everything answers, for people, and the token with which to ask. without: services not to speak of."""
     from streams.embedded.clickhouse.access import OWNER, READER
     from streams.embedded.keys import read_token
 
@@ -112,8 +122,8 @@ def addresses(pipeline: Pipeline) -> str:
         f"ClickHouse  {pipeline.url}",
         *(f"metrics     {url}/metrics  ({kind})" for kind, urls in pipeline.addresses().items() for url in urls),
         "",
-        *_collector(pipeline),
-        *_server(pipeline),
+        *([] if "collect" in without else _collector(pipeline)),
+        *([] if "serve" in without else _server(pipeline)),
         f"send events   rihla produce FILE --data {pipeline.directory.path}",
         f"ask           rihla query nps --data {pipeline.directory.path}",
         f"              curl -u reader:$(cat {pipeline.directory.keys / READER.name}) "

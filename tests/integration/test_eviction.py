@@ -10,7 +10,7 @@ import pytest
 
 from streams.sources.simulate import Options, write
 from tests.integration.test_run import rihla
-from tests.integration.test_up import PATIENCE, owner_of, sums, up
+from tests.integration.test_up import PATIENCE, WITHOUT_EDGES, owner_of, sums, up
 from tests.support.brokers import wait_until
 from tests.support.exactness import fingerprints, shuffled, tables
 from tests.support.waiting import HUNG
@@ -47,7 +47,7 @@ def test_evicted_customers_come_back_whole(
     monkeypatch.setenv("RIHLA_WORKERS", str(workers))
     monkeypatch.setenv("RIHLA_STATE_RETENTION", "1")  # day: all of these events are older
     monkeypatch.setenv("RIHLA_STATE_IDLE", "3")
-    with up(data):
+    with up(data, *WITHOUT_EDGES):
         assert rihla("produce", str(halves[0]), "--data", str(data)).returncode == 0
         wait_until(lambda: counted(data, "rihla_state_evictions_total") >= 50, PATIENCE, "most have been evicted")
         assert rihla("produce", str(halves[1]), "--data", str(data)).returncode == 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +15,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.embedded.broker import BrokerError
-from streams.embedded.datadir import DataDirectory, Owner
+from streams.embedded.datadir import Owner
 from streams.embedded.kafka import Kafka
+from tests.integration.test_up import WITHOUT_EDGES, owner_of, up
 from tests.support.brokers import wait_until
 from tests.support.exactness import rihla, view_rows
 from tests.support.waiting import HUNG, PATIENCE
@@ -29,22 +28,12 @@ CHANGELOGS = ("cx-identity-links-changelog", "cx-stitch-state-changelog")
 
 
 @contextmanager
-def up(data: Path, broker: str) -> Iterator[Owner]:
+def pipeline(data: Path, broker: str) -> Iterator[Owner]:
     """A pipeline that runs on the folder while the block does."""
-    command = [sys.executable, "-m", "streams.cli", "up", "--data", str(data), "--broker", broker]
-    with (data.parent / "up.log").open("ab") as log:
-        process = subprocess.Popen([*command, "--http-port", "0", "--broker-port", "0"], stdout=log, stderr=log)
-    try:
-        yield wait_until(lambda: _published(data, process), PATIENCE, "rihla up")
-    finally:
+    with up(data, "--broker", broker, *WITHOUT_EDGES) as process:
+        yield owner_of(data)
         process.send_signal(signal.SIGINT)
         process.wait(HUNG)
-
-
-def _published(data: Path, process: subprocess.Popen[bytes]) -> Owner | None:
-    assert process.poll() is None, (data.parent / "up.log").read_text()
-    owner = DataDirectory(data).owner()
-    return owner if owner is not None and owner.brokers else None
 
 
 def customers(data: Path) -> int:
@@ -122,7 +111,7 @@ def test_a_person_is_forgotten_while_events_flow(tmp_path: Path, broker: str) ->
     there = sum(json.loads(line)["record"] == "customer" for line in truth.open("rb"))
     person, values = leader_of_a_group(truth, events)
     words = [value.encode() for value in values]
-    with up(data, broker) as owner:
+    with pipeline(data, broker) as owner:
         rihla("produce", str(events), "--data", str(data))
         wait_until(lambda: customers(data) == there, PATIENCE, "all customers")
         before = asyncio.run(current(str(owner.brokers), [f"cx.{name}" for name in COMPACTED] + [*CHANGELOGS]))
@@ -140,7 +129,7 @@ def test_a_person_is_forgotten_while_events_flow(tmp_path: Path, broker: str) ->
         assert customers_named(data, values) == []
     if broker == "kafka":
         return
-    with up(data, broker):  # state is rebuilt from the tables, and erasures with it
+    with pipeline(data, broker):  # state is rebuilt from the tables, and erasures with it
         rihla("verify", "--data", str(data))
         rihla("produce", str(events), "--data", str(data))
         rihla("verify", "--data", str(data))

@@ -18,7 +18,7 @@ from streams.dead_letters.resend import NAME
 from streams.embedded.clickhouse.access import OWNER
 from streams.embedded.keys import url_for
 from tests.integration.test_run import rihla, rows, said
-from tests.integration.test_up import PATIENCE, owner_of, up
+from tests.integration.test_up import PATIENCE, WITHOUT_EDGES, owner_of, up
 from tests.support.brokers import wait_until
 
 pytestmark = pytest.mark.slow
@@ -64,7 +64,7 @@ def test_what_is_cured_gets_in_and_what_is_not_comes_back_until_it_is_given_up(t
         assert done.returncode == 0, done.stderr
         return said(done.stdout)
 
-    with up(data):
+    with up(data, *WITHOUT_EDGES):
         assert rihla("produce", str(file), "--data", str(data)).returncode == 3
         wait_until(lambda: counted(data, "dead_letters") == 3, PATIENCE, "the dead letters")
         (cured,) = BatchEncoder("stay", LocalRegistry()).encode(events_of([event(4)])[0].frame)

@@ -17,6 +17,7 @@ from streams.sources.simulate import Options, write
 from tests.integration.test_run import rihla
 from tests.integration.test_up import PATIENCE, owner_of, sums, up
 from tests.support.brokers import wait_until
+from tests.support.waiting import HUNG
 from tests.unit.test_deploy_prometheus import DEPLOY, PROMTOOL, promtool
 
 pytestmark = pytest.mark.skipif(
@@ -33,7 +34,7 @@ BURST_AT = 15
 
 def scraped(url: str, service: str) -> Page:
     """The series of a worker's page with the labels that Prometheus adds, but for what is not Rihla's."""
-    with urllib.request.urlopen(f"{url}/metrics", timeout=30) as answer:
+    with urllib.request.urlopen(f"{url}/metrics", timeout=HUNG) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))
     page: Page = {}
     for family in families:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from streams.embedded.datadir import DataDirectory
+from tests.integration.test_up import WITHOUT_EDGES, up
 from tests.support.brokers import wait_until
 from tests.support.waiting import HUNG
 
@@ -35,17 +34,8 @@ def verified(*arguments: object) -> dict[str, Any]:
 def pipeline(tmp_path: Path) -> Iterator[Path]:
     """The data folder of a running `rihla up`."""
     data = tmp_path / "data"
-    with (tmp_path / "up.log").open("w") as log:
-        process = subprocess.Popen(
-            [*RIHLA, "up", "--data", str(data), "--http-port", "0", "--broker-port", "0"], stdout=log, stderr=log
-        )
-    try:
-        directory = DataDirectory(data)
-        wait_until(lambda: data.is_dir() and (owner := directory.owner()) and owner.brokers, what="rihla up is ready")
+    with up(data, *WITHOUT_EDGES):
         yield data
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(HUNG)
 
 
 @pytest.mark.slow

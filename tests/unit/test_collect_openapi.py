@@ -52,6 +52,7 @@ def test_every_answer_is_one_that_is_documented(case: schemathesis.Case, collect
         # An event of the right form may break a rule (nobody is named), and one of the wrong form may be understood (a
         # number as text): tests/unit/test_collect.py has those.
         excluded_checks=[positive_data_acceptance, negative_data_rejection],
+        timeout=HUNG,
     )
 
 
