@@ -16,7 +16,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emi
 DEMO := build/demo
 DATA ?= rihla-data
 CUSTOMERS ?= 2000
-JOBS ?= 3
+JOBS ?= 4
 PACKAGES := streams schemas sinks
 KAFKA := deploy/kafka
 KAFKA_JARS := $(KAFKA)/lib/.resolved
@@ -70,7 +70,7 @@ run: bytecode ## Simulate some travellers and run the whole pipeline over them (
 	@echo "For production:      make compile, then docs/deploying-a-worker.md"
 	@echo "All else:            README.md, make help, $(BIN)/rihla doctor"
 
-test: suite plain ## Run every test, JOBS=3 processes (those on Apache Kafka need Java and Maven)
+test: suite plain ## Run every test, JOBS=4 processes (those on Apache Kafka need Java and Maven)
 
 # Tests start hundreds of processes. Without bytecode each would spend 5 s of CPU on compiling what it imports.
 suite plain: export PYTHONDONTWRITEBYTECODE :=

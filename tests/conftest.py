@@ -13,7 +13,9 @@ from streams import compiled
 
 # Both fail by the clock: on a busy machine examples take long to make, and to run.
 settings.register_profile("any-load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any-load")
+# What is compiled is the same source: whether Python runs it too takes fewer examples than whether it is right.
+settings.register_profile("plain", settings.get_profile("any-load"), max_examples=20)
+settings.load_profile("plain" if os.environ.get("RIHLA_PLAIN") == "1" else "any-load")
 
 # For every JVM that a test starts. They live for seconds: the second compiler takes half of the CPU of a start, and
 # pays for none of it.
