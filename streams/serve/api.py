@@ -19,8 +19,10 @@ import orjson
 from aiohttp import web
 
 from streams import metrics
+from streams.serve import links as links_
 from streams.serve import openapi, tokens
 from streams.serve.customer import alert, document, find, open_alerts, search, unit_day
+from streams.serve.links import Links
 from streams.serve.lookups import Lookup, Lookups
 from streams.serve.masking import masked, shown_in_search
 from streams.serve.store import Store
@@ -51,7 +53,8 @@ ROUTES = (
     "/v1/alerts",
     "/openapi.json",
 )
-STATUSES = ("200", "300", "304", "400", "401", "403", "404", "413", "422", "429", "500", "503")
+EVERY_ROUTE = (*ROUTES, links_.ROUTE)
+STATUSES = ("200", "300", "303", "304", "400", "401", "403", "404", "410", "413", "422", "429", "500", "503")
 
 
 class Problem(Exception):
@@ -72,7 +75,14 @@ class Problem(Exception):
 class Api:
     """The application. age: seconds since the view held all that the topics did."""
 
-    def __init__(self, store: Store, allowed: Tokens, lookups: Lookups, age: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        allowed: Tokens,
+        lookups: Lookups,
+        age: Callable[[], float],
+        links: Links | None = None,
+    ) -> None:
         self._store, self._tokens, self._lookups, self._age = store, allowed, lookups, age
         self._streams: set[asyncio.Queue[tuple[str, Mapping[str, Any]]]] = set()
         works = (
@@ -88,6 +98,10 @@ class Api:
         self.app = web.Application(client_max_size=BODY)
         for path, work in zip(ROUTES, works, strict=True):
             self.app.router.add_route("POST" if path == "/v1/lookup" else "GET", path, self._counted(path, work))
+
+        if links is not None:
+            self.app.router.add_route("GET", links_.ROUTE, self._counted(links_.ROUTE, links.show))
+            self.app.router.add_route("POST", links_.ROUTE, self._counted(links_.ROUTE, links.answer))
 
     def changed(self, applied: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
         """Tell the streams of rows that are in the store now."""

@@ -24,10 +24,13 @@ from streams.errors import RihlaError
 from streams.kafka import clients
 from streams.kafka.batch_producer import BatchProducer
 from streams.logs import configure_logging
+from streams.loop.keys import KeyError_, keys_of
 from streams.registries import registry_of
 from streams.series import begin
-from streams.serve.api import ROUTES, STATUSES, Api
+from streams.serve.answering import Answers
+from streams.serve.api import EVERY_ROUTE, STATUSES, Api
 from streams.serve.follow import Follower
+from streams.serve.links import Links
 from streams.serve.lookups import Lookups, Row
 from streams.serve.store import Store
 from streams.serve.tokens import load
@@ -42,7 +45,7 @@ LOOKUPS = "lookups"
 LIMITS = Limits(connections=1000, line=16 << 10, header=8 << 10)
 EXPORT_EVERY = 1.0
 
-KNOWN = {"route": ROUTES, "status": STATUSES}
+KNOWN = {"route": EVERY_ROUTE, "status": STATUSES}
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +97,10 @@ class _Process:
             lookups = Lookups(_sender(output, settings, registry))
             await _started(stack, lookups)
             follower = Follower(settings, registry, store, erased, lambda rows: api.changed(rows), self._failed)
-            api = Api(store, allowed, lookups, follower.age)
+            answers = Answers(producer, settings, registry)
+            api = Api(store, allowed, lookups, follower.age, _links(settings, store, answers))
             await _started(stack, follower)
-            await self._serve(stack, api, follower, output)
+            await self._serve(stack, api, follower, output, answers)
             await self._stop.wait()
             log.info("stopping")
         if self._failure is not None:
@@ -104,7 +108,12 @@ class _Process:
         return 0 if self._failure is None else 1
 
     async def _serve(
-        self, stack: contextlib.AsyncExitStack, api: Api, follower: Follower, output: BatchProducer
+        self,
+        stack: contextlib.AsyncExitStack,
+        api: Api,
+        follower: Follower,
+        output: BatchProducer,
+        answers: Answers,
     ) -> None:
         settings = self._settings
         door = Door(api.app, LIMITS)
@@ -122,7 +131,7 @@ class _Process:
             self._page_at[1],
             lambda: {
                 "inputs": follower.positions(),
-                "outputs": {output.topic: output.acknowledged},
+                "outputs": {output.topic: output.acknowledged, **answers.acknowledged},
                 "counters": metrics.counters(),
             },
             lambda: _ready(follower),
@@ -141,6 +150,16 @@ class _Process:
 async def _started(stack: contextlib.AsyncExitStack, service: Any) -> None:
     stack.push_async_callback(service.stop)
     await service.start()
+
+
+def _links(settings: Settings, store: Store, answers: Answers) -> Links | None:
+    """The pages behind the links of messages; None where no keys are set. Raises SettingsError."""
+    if settings.link_keys is None:
+        return None
+    try:
+        return Links(store, keys_of(settings.link_keys), answers.record)
+    except KeyError_ as error:
+        raise SettingsError(f"link_keys {error}", "openssl rand -base64 32 makes one") from None
 
 
 def _ready(follower: Follower) -> tuple[bool, str]:

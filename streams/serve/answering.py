@@ -1,0 +1,58 @@
+"""People's answers to Kafka: an event on its channel, acknowledged before the person is told that it is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from schemas.encode import BatchEncoder
+from schemas.records import CHANNELS
+from schemas.registry import Registry
+from streams.kafka.batch_producer import BatchProducer, RecordTooLarge
+from streams.model.subjects import keys_of, subjects
+from streams.settings import Settings
+from streams.sources.jsonl import row_of_object
+from streams.sources.rows import rows_to_frame
+from streams.topology import channel_topic
+
+PATIENCE = 10.0
+"""Seconds that a person waits for Kafka at most. The answer may still arrive; the same click again changes nothing."""
+
+
+class NotRecorded(Exception):
+    """Kafka has not acknowledged it: it may be there or not."""
+
+
+class Answers:
+    """Writes events of streams.loop.answers. producer: started; the topics of the channels must exist."""
+
+    def __init__(self, producer: AIOKafkaProducer, settings: Settings, registry: Registry) -> None:
+        self._registry, self._wire = registry, settings.wire
+        self._outputs = {
+            channel: BatchProducer(producer, settings.topic(channel_topic(channel))) for channel in CHANNELS
+        }
+        self._encoders: dict[str, BatchEncoder] = {}
+        self._one = asyncio.Lock()
+
+    @property
+    def acknowledged(self) -> dict[str, dict[int, int]]:
+        """Full topic name: {partition: next offset after our last record}."""
+        return {output.topic: dict(output.acknowledged) for output in self._outputs.values()}
+
+    async def record(self, event: Mapping[str, Any]) -> None:
+        """Return once Kafka has the event. Raises NotRecorded."""
+        channel = event["channel"]
+        frame = rows_to_frame(channel, [row_of_object(dict(event))])
+        output = self._outputs[channel]
+        try:
+            async with asyncio.timeout(PATIENCE), self._one:
+                if channel not in self._encoders:
+                    self._encoders[channel] = BatchEncoder(channel, self._registry, self._wire)
+                await output.send(keys_of(subjects(frame)), self._encoders[channel].encode(frame))
+                await output.flush()
+        except (TimeoutError, KafkaError, RecordTooLarge) as error:
+            raise NotRecorded(type(error).__name__) from error
