@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 
 # Marks that carry no letter: Arabic vowel signs, tatweel, zero-width joiners, direction marks, emoji variants.
@@ -35,8 +36,14 @@ _DOUBLE = re.compile(r"(.)\1+")
 
 
 def clean(text: str) -> str:
-    """The text without marks that carry no letter."""
-    return text if text.isascii() else _MARKS.sub("", text)
+    """The text in Unicode's form NFKC, without marks that carry no letter. Arabic presentation forms (U+FB50 to FEFF,
+    as old systems and PDF files write them) and letters of full width become plain letters.
+    """
+    if text.isascii():
+        return text
+    if not unicodedata.is_normalized("NFKC", text):
+        text = unicodedata.normalize("NFKC", text)
+    return _MARKS.sub("", text)
 
 
 def tokens(text: str) -> list[Token]:

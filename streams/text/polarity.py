@@ -17,18 +17,25 @@ ALPHA = 15.0
 
 MORE, LESS = 1.3, 0.6
 FLIP_POSITIVE, FLIP_NEGATIVE = -0.8, -0.5
+WISHED = 7
+"""Words after a wish or a prayer that are what it is for."""
+FLAW = 0.4
+"""What the blame in "its only fault is ..." counts."""
 WANTED = 2.6
 """The valence whose negation is that of something wanted ("not halal")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """Where negation stands, and what a negation that negates no polar word says by itself."""
+    """Where negation stands, and what a negation that negates no polar word says by itself; how many words before
+    a wish are what it wishes for (after it: `WISHED`).
+    """
 
     before: int = 3
     after: int = 0
     alone: float = 0.0
     boost_after: bool = False
+    wish_before: int = 0
 
 
 GRAMMARS = {
@@ -36,20 +43,31 @@ GRAMMARS = {
     "ar": Grammar(before=3, alone=-0.4, boost_after=True),
     "id": Grammar(before=3, alone=-0.4, boost_after=True),
     "ms": Grammar(before=3, alone=-0.4, boost_after=True),
-    "tr": Grammar(before=0, after=2, alone=-0.5),
-    "ur": Grammar(before=1, after=3, alone=-0.4),
-    "ur-Latn": Grammar(before=2, after=3, alone=-0.4),
+    "tr": Grammar(before=0, after=2, alone=-0.5, wish_before=4),
+    "ur": Grammar(before=1, after=3, alone=-0.4, wish_before=4),
+    "ur-Latn": Grammar(before=2, after=3, alone=-0.4, wish_before=4),
 }
 
 
 @dataclass(slots=True)
 class Clause:
-    """What one clause says: its valences added up, how much was said in all, and its aspects (indices)."""
+    """What one clause says: its valences added up, how much was said in all, and its aspects (indices); whether it
+    sums up, or asks; whether something was left out since it is wished, asked or prayed for; its number of words.
+    """
 
     total: float = 0.0
     evidence: float = 0.0
     aspects: tuple[int, ...] = ()
     verdict: bool = False
+    question: bool = False
+    unmet: bool = False
+    words: int = 0
+
+    def blame_only(self) -> None:
+        """Leave out the praise."""
+        blame = (self.evidence - self.total) / 2
+        self.unmet = self.unmet or self.evidence - blame > 0.01
+        self.total, self.evidence = -blame, blame
 
 
 def compound(total: float) -> float:
@@ -76,6 +94,8 @@ def clause(words: Sequence[Word], lexicon: Lexicon, shouted: Sequence[bool] | No
                 if role == "not":
                     valences[place] = 0.0
     total = evidence = 0.0
+    unmet = False
+    spared = _spared(roles, count, grammar) if "wish" in roles or "prayer" in roles else None
     qualified = any(roles) or (grammar.after and any(word.negative_verb for word in words))
     for place, valence in enumerate(valences):
         if not qualified:  # nothing negates, strengthens or weakens: most clauses
@@ -118,14 +138,36 @@ def clause(words: Sequence[Word], lexicon: Lexicon, shouted: Sequence[bool] | No
                 break
         if wanted and not negated:
             continue
+        if spared is not None and (spared[place] == "prayer" or (spared[place] == "wish" and valence > 0)):
+            unmet = True
+            continue
         if shouted is not None and shouted[place]:
             weight *= 1.25
         total += weight * valence
         evidence += abs(weight * valence)
-    for alone in lonely.values():
+    for place, alone in lonely.items():
+        if spared is not None and spared[place]:
+            unmet = True
+            continue
         total += alone
         evidence += abs(alone)
-    return Clause(total, evidence, tuple(dict.fromkeys(chain.from_iterable(named))), "verdict" in roles)
+    said = Clause(total, evidence, tuple(dict.fromkeys(chain.from_iterable(named))), words=count, unmet=unmet)
+    if qualified:
+        said.verdict, said.question = "verdict" in roles, "ask" in roles
+        if total < 0 and "flaw" in roles:
+            said.total = max(total * FLAW, -1.0)
+    return said
+
+
+def _spared(roles: Sequence[str | None], count: int, grammar: Grammar) -> list[str | None]:
+    """What the place of each word is for: the role "wish" or "prayer" of one near it, or None."""
+    spared: list[str | None] = [None] * count
+    for place, role in enumerate(roles):
+        if role == "wish" or role == "prayer":
+            for at in range(max(0, place - grammar.wish_before), min(count, place + WISHED + 1)):
+                if spared[at] != "prayer":
+                    spared[at] = role
+    return spared
 
 
 def _phrase(

@@ -12,6 +12,7 @@ from streams.text.language import Identifier
 from streams.text.lexicon import Lexicon, read
 from streams.text.model import LinearModel
 from streams.text.polarity import compound
+from streams.text.ratings import ratings
 from streams.text.sentences import LEAST, Sentence, sentences
 
 LEXICONS = {
@@ -87,8 +88,10 @@ class Scorer:
             return TextScore(None, 0.0, None, [], [])
         lexicon = self._lexicons[variety or "en"]
         said = sentences(text, tokens, lexicon, self._lexicons[mixed] if mixed else None)
-        total, evidence = _weigh(said, self._emotion(tokens))
-        if variety in self._models and words:
+        total, evidence = _weigh(said, self._emotion(text, tokens))
+        if evidence < LEAST and any(sentence.unmet for sentence in said):
+            score, strength = None, 0.0
+        elif variety in self._models and words:
             score, strength = self._by_model(variety, text, words, total, evidence)
         else:
             score, strength = _by_lexicon(total, evidence)
@@ -117,13 +120,19 @@ class Scorer:
         """The words of a text in a known language, the lexicon's sum and how much it found: what models train on."""
         text = normalise.clean(text)
         tokens = normalise.tokens(text)
-        total, evidence = _weigh(sentences(text, tokens, self._lexicons[variety], None), self._emotion(tokens))
+        total, evidence = _weigh(sentences(text, tokens, self._lexicons[variety], None), self._emotion(text, tokens))
         return [token for kind, token, _ in tokens if kind == "word"], total, evidence
 
-    def _emotion(self, tokens: Sequence[normalise.Token]) -> list[float]:
-        """The valences of the emoji and emoticons of a text."""
-        marks = [self._emoji.get(token, 0.0) for kind, token, _ in tokens if kind == "emoji" or kind == "emoticon"]
-        return [valence for valence in marks if valence]
+    def _emotion(self, text: str, tokens: Sequence[normalise.Token]) -> list[float]:
+        """The valences of the ratings, the emoji and the emoticons of a text."""
+        rated = ratings(text, tokens)
+        said = [valence for _, _, valence in rated]
+        for kind, token, at in tokens:
+            if kind == "emoji" or kind == "emoticon":
+                valence = self._emoji.get(token, 0.0)
+                if valence and not any(begin <= at < end for begin, end, _ in rated):
+                    said.append(valence)
+        return said
 
 
 def _weigh(said: list[Sentence], emotion: list[float]) -> tuple[float, float]:

@@ -15,24 +15,40 @@ LEAST = 0.25
 VERDICT = 1.8
 """How much a sentence that sums up counts among the others."""
 
+ASKED = 14
+"""The last clause of a question asks, if it has not more words than this: a longer one has told something first."""
+
+PRAISED, DRAWBACK = 4.4, -3.5
+"""Praise of this size, and no blame, is not undone by a drawback (up to that size) after a "but"."""
+
 
 class Sentence:
     """A sentence (from `start` to `end` of its text): its clauses, their valences added up (`total`), how much they
-    say in all (`evidence`), and what it counts among others (`weight`).
+    say in all (`evidence`), and what it counts among others (`weight`). What a question asks about, and what a wish
+    or a prayer is for, is no praise: such praise was left out if the sentence is `unmet`.
     """
 
-    __slots__ = ("clauses", "end", "evidence", "start", "total", "weight")
+    __slots__ = ("clauses", "end", "evidence", "start", "total", "unmet", "weight")
 
     def __init__(self, start: int, end: int, clauses: list[Clause], question: bool) -> None:
         self.start, self.end, self.clauses = start, end, clauses
         total = evidence = 0.0
         self.weight = 1.0
+        self.unmet = False
+        if question and clauses[-1].words <= ASKED:
+            clauses[-1].blame_only()
+        elif question and clauses[-1].total > 0:
+            clauses[-1].total *= 0.6
         for clause in clauses:
+            if clause.question and clause.words <= ASKED:
+                clause.blame_only()
             total += clause.total
             evidence += clause.evidence
             if clause.verdict:
                 self.weight = VERDICT
-        self.total = total * 0.6 if question and total > 0 else total
+            if clause.unmet:
+                self.unmet = True
+        self.total = total
         self.evidence = evidence
 
     @property
@@ -53,7 +69,7 @@ class _Reading:
         self._words: list[Word] = []
         self._shouted: list[bool] = []
         self._start = 0
-        self._weight = 1.0
+        self._turn = 0
 
     def read(self, word: Word, token: str) -> None:
         """The next word, written as `token`."""
@@ -65,9 +81,7 @@ class _Reading:
                 self.end_clause()
         elif role == "but":
             self.end_clause()
-            for clause in self._clauses:
-                clause.total *= 0.6
-            self._weight = 1.3
+            self._turn = len(self._clauses)
         self._words.append(word)
         if self._capitals:
             self._shouted.append(len(token) > 2 and token.isupper())
@@ -76,8 +90,6 @@ class _Reading:
         """What follows is another clause."""
         if self._words:
             clause = polarity.clause(self._words, self._lexicon, self._shouted if self._capitals else None)
-            if self._weight != 1.0:
-                clause.total *= self._weight
             self._clauses.append(clause)
             self._words, self._shouted = [], []
 
@@ -85,14 +97,30 @@ class _Reading:
         """What follows, from `end` on, is another sentence; this one ended with the mark."""
         self.end_clause()
         if self._clauses:
+            if self._turn:
+                _contrast(self._clauses[: self._turn], self._clauses[self._turn :])
             if "!" in mark:
                 self._clauses[-1].total *= 1.0 + 0.1 * min(mark.count("!"), 3)
             self.sentences.append(Sentence(self._start, end, self._clauses, "?" in mark or "؟" in mark))
-        self._clauses, self._start, self._weight = [], end, 1.0
+        self._clauses, self._start, self._turn = [], end, 0
 
     def _complete(self) -> bool:
         """Whether the clause already says something of something: what follows an "and" may be of something else."""
         return any(word.aspects for word in self._words) and any(word.valence for word in self._words)
+
+
+def _contrast(before: Sequence[Clause], after: Sequence[Clause]) -> None:
+    """Weigh what stands before and after a "but": what follows counts more, unless it is one drawback after praise."""
+    praise, rest = sum(clause.total for clause in before), sum(clause.total for clause in after)
+    blame = sum(clause.evidence - clause.total for clause in before) / 2
+    if praise >= PRAISED and blame < 0.5 and DRAWBACK <= rest < 0 and not any(clause.verdict for clause in after):
+        for clause in after:
+            clause.total *= 0.6
+        return
+    for clause in before:
+        clause.total *= 0.6
+    for clause in after:
+        clause.total *= 1.3
 
 
 def sentences(text: str, tokens: Sequence[Token], lexicon: Lexicon, second: Lexicon | None) -> list[Sentence]:
