@@ -90,6 +90,8 @@ def show_summary(summary: run.Summary, data: Path, console: Console | None = Non
     for name, count, meant in summary.unknown.lines():
         about = f"{name}: the catalogue does not know it" + (f"; did you mean {meant}?" if meant else "")
         table.add_row("unknown", f"{count:,}", Text(about))
+    for name, count in summary.unread.most_common():
+        table.add_row("not read", f"{count:,}", Text(f"values of {name}: they are attributes of their events"))
     table.add_row()
     table.add_row("customers", f"{summary.customers:,}", "in the tables now")
     table.add_row("journeys", f"{sum(summary.journeys.values()):,}", _counted(summary.journeys))
@@ -106,6 +108,8 @@ def show_summary(summary: run.Summary, data: Path, console: Console | None = Non
     console.print(table)
     console.print()
     console.print(_verdict(summary))
+    for sentence in summary.broken:
+        console.print(Text(sentence, "bold red"), soft_wrap=True)
     console.print()
     for line in _next_steps(summary, data):
         console.print(Text(line), soft_wrap=True)

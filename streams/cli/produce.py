@@ -38,8 +38,8 @@ def produce(
 ) -> int:
     """Send events of files to the channels' topics, keyed by customer.
 
-    FILE is JSON Lines (plain or gzip; - is standard input) unless --mapping or --adapter says otherwise. Lines that are
-    no events at all go to the dead letters, with file and line number.
+    FILE is JSON Lines (plain, gzip, zst, bz2 or xz; - is standard input) unless --mapping or --adapter says otherwise.
+    Lines that are no events at all go to the dead letters, with file and line number.
 
     \b
       rihla produce events.jsonl --brokers kafka:9092
@@ -47,10 +47,13 @@ def produce(
     """
     import asyncio
 
+    from streams.enrich.judge import Judge
+    from streams.model.normal import Nobody
     from streams.sources.feeder import produce_files
 
     chosen = pipeline_settings(data, **settings)
-    fed = asyncio.run(produce_files(chosen, files, adapter, mapping, source))
+    judge = Judge(Nobody(chosen.nobody_values))
+    fed = asyncio.run(produce_files(chosen, files, adapter, mapping, source, judge))
     for channel, number in fed.events.items():
         click.echo(f"{number:>12,} {channel} events")
     for reason, number in fed.bad.items():
@@ -58,11 +61,15 @@ def produce(
     for name, number, meant in fed.unknown.lines():
         about = f"; did you mean {meant}?" if meant else ""
         click.echo(f"{number:>12,} events of the touchpoint {name}, which the catalogue does not know{about}")
+    for name, number in fed.unread.most_common():
+        click.echo(f"{number:>12,} values of {name} could not be read: they are attributes of their events")
+    for sentence in fed.broken:
+        click.echo(sentence, err=True)
     click.echo(f"{fed.total:>12,} lines acknowledged by {chosen.brokers}")
     if fed.interrupted:
         click.echo("interrupted: what was read is sent, up to the last whole line", err=True)
         return 130
-    return 3 if fed.bad else 0
+    return 1 if fed.broken else 3 if fed.bad else 0
 
 
 def pipeline_settings(data: Path | None, **settings: Any) -> Settings:

@@ -76,6 +76,12 @@ def _reasons(ctx: click.Context, parameter: click.Parameter, value: tuple[str, .
 @click.option("--until", metavar="TIME", callback=_moment, help="Only letters refused before that time (ISO 8601).")
 @click.option("--limit", type=click.IntRange(1), default=None, metavar="N", help="Send N letters at most.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent. Needs no broker.")
+@click.option(
+    "--mapping",
+    metavar="MAPPING.toml",
+    default=None,
+    help="Read letters of files by this mapping, mended since; they are those of its files (--topic names one).",
+)
 @click.option("--rate", metavar="N/s", callback=_rate, help="Send N letters a second at most.")
 @click.option(
     "--max-attempts",
@@ -105,6 +111,7 @@ def replay(
     until: int | None,
     limit: int | None,
     dry_run: bool,
+    mapping: str | None,
     rate: float | None,
     max_attempts: int,
     again: bool,
@@ -114,8 +121,8 @@ def replay(
     """Send dead letters again, whole and with their keys, to the topics that they came from.
 
     For use when the cause is cured: a schema is registered, a rule is corrected. What is refused again becomes a new
-    letter with one attempt more; what was replayed once is not sent again. Lines of files are read again, and fed if
-    they are events by now. docs/dead-letters.md says more.
+    letter with one attempt more; what was replayed once is not sent again. Lines of files are read again, by --mapping
+    if a mapping read them, and fed if they are events by now. docs/dead-letters.md says more.
 
     \b
       rihla replay --dry-run --data rihla-data
@@ -127,16 +134,21 @@ def replay(
     from contextlib import closing
 
     from sinks.clickhouse.client import connect
+    from streams.dead_letters.lines import MappedLines, OwnLines
     from streams.dead_letters.replay import Choice
     from streams.dead_letters.resend import replay as resend
+    from streams.sources.mapping.model import load
 
+    lines = OwnLines() if mapping is None else MappedLines(load(mapping))
     with (
         reached(data, dry_run, settings) as chosen,
         closing(connect(chosen.clickhouse_endpoint, chosen.database)) as client,
     ):
         names = {name for topic in topics for name in (topic, chosen.topic(topic))}
         choice = Choice(reasons, names, since, until, max_attempts, again)
-        done = asyncio.run(resend(client, chosen, choice, limit=limit, rate=rate, dry_run=dry_run, say=_say))
+        done = asyncio.run(
+            resend(client, chosen, choice, limit=limit, rate=rate, dry_run=dry_run, say=_say, lines=lines)
+        )
     _show(done, dry_run)
     return 0
 

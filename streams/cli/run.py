@@ -38,8 +38,8 @@ def run(
 ) -> int:
     """Run the whole pipeline over files of events: start it, feed them, wait until all is stored, say what came of it.
 
-    FILE is JSON Lines (plain or gzip; - is standard input) unless --mapping or --adapter says otherwise. What is stored
-    stays in --data, ready for `rihla query`. A file may be run again: nothing is stored twice.
+    FILE is JSON Lines (plain, gzip, zst, bz2 or xz; - is standard input) unless --mapping or --adapter says otherwise.
+    What is stored stays in --data, ready for `rihla query`. A file may be run again: nothing is stored twice.
 
     \b
       rihla run events.jsonl.gz
@@ -66,6 +66,6 @@ def run(
 
 def exit_status(summary: Summary) -> int:
     """0, 1 or 3, as the help says."""
-    if not summary.complete:
+    if not summary.complete or summary.broken:
         return NOT_ACCOUNTED_FOR
     return SOME_REFUSED if summary.dead_letters else 0

@@ -6,7 +6,6 @@ scrubbed of them here, so that Kafka never has them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -36,9 +35,6 @@ from streams.text.scorer import Scorer
 from streams.text.scrub import scrub_text
 
 OWN, CLOUDEVENT, SEGMENT = "own", "cloudevent", "segment"
-_FIELD = re.compile(r"at `\$\.([a-z_]+)")
-_KEPT = frozenset({"event_id", "occurred_at", "ids", "booking_ref", "touchpoint", "medium", "attributes"})
-"""Fields without which an event would be another one."""
 _touchpoint = lru_cache(10_000)(touchpoint)
 UNREADABLE = "an address or a number that cannot be read, and is not kept in clear: phone numbers need their country"
 
@@ -188,26 +184,11 @@ def _read(form: str, item: bytes | dict[str, Any], sender: Sender, kind: str | N
         except orjson.JSONDecodeError as error:
             raise NotAnEvent("undecodable", f"not JSON: {error}") from None
     if form == SEGMENT:
-        return sender.source, _lenient(of_call(item, kind, sender.words))
+        return sender.source, row_of_object(of_call(item, kind, sender.words), any_id=True)
     source, event = of_cloudevent(item, sender.words)
     if sender.allowed is not None and source not in sender.allowed:
         raise NotAnEvent("undecodable", "this token may not send events of this source")
-    return source, _lenient(event)
-
-
-def _lenient(event: dict[str, Any]) -> Any:
-    """The row of an event; an optional field that cannot be read becomes an attribute under its name."""
-    aside: dict[str, Any] = {}
-    while True:
-        try:
-            return row_of_object({**event, **{f"{name}.unread": value for name, value in aside.items()}}, any_id=True)
-        except NotAnEvent as error:
-            found = _FIELD.search(error.detail)
-            name = found[1] if found else ""
-            if name in _KEPT or name not in event or name in aside:
-                raise
-            aside[name] = event[name]
-            event = {key: value for key, value in event.items() if key != name}
+    return source, row_of_object(event, any_id=True)
 
 
 def objects_of(body: bytes) -> list[bytes]:

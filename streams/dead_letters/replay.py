@@ -7,14 +7,12 @@ again: either its record succeeded, or there is a newer letter.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import polars as pl
 
 from streams.model.dead_letter import EXPIRED, FILE
-from streams.sources.events import EventBatch
-from streams.sources.jsonl import parse
 
 SEND = "send"
 REPLAYED = "replayed before"
@@ -89,17 +87,6 @@ def judge(letters: pl.DataFrame, choice: Choice, inputs: Collection[str], max_by
         .otherwise(pl.lit(SEND))
     )
     return latest.filter(*meant).with_columns(fate=fate).sort("topic", "failed_at", "epoch", "partition", "offset")
-
-
-def readable(lines: Sequence[bytes]) -> list[int]:
-    """Positions of the refused lines that can be read as events now."""
-    bad = {line.line for batch in parse([(0, lines)], FILE) for line in batch.bad}
-    return [at for at, line in enumerate(lines) if at not in bad and line.strip()]
-
-
-def events_of(lines: Sequence[bytes]) -> list[EventBatch]:
-    """The events of lines that are `readable`."""
-    return [replace(batch, bad=[]) for batch in parse([(0, lines)], FILE) if batch.frame.height]
 
 
 def wait_for(sent: int, seconds: float, rate: float | None) -> float:

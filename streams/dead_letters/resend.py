@@ -14,8 +14,9 @@ from typing import Any
 import polars as pl
 from aiokafka import AIOKafkaProducer
 
+from streams.dead_letters.lines import HIDDEN, Lines, OwnLines
 from streams.dead_letters.originals import originals
-from streams.dead_letters.replay import LETTERS, SEND, TOO_LARGE, Choice, events_of, judge, readable, wait_for
+from streams.dead_letters.replay import LETTERS, SEND, TOO_LARGE, Choice, judge, wait_for
 from streams.errors import RihlaError
 from streams.kafka.acl_check import require
 from streams.kafka.batch_producer import RECORD_OVERHEAD, REQUEST_BYTES, BatchProducer
@@ -112,8 +113,9 @@ class Replayed:
 class Sender:
     """Sends letters through a started producer to topics that exist, and waits until they are acknowledged."""
 
-    def __init__(self, producer: AIOKafkaProducer, settings: Settings) -> None:
-        self._producer, self._settings = producer, settings
+    def __init__(self, producer: AIOKafkaProducer, settings: Settings, lines: Lines) -> None:
+        """lines: reads lines of files again."""
+        self._producer, self._settings, self._lines = producer, settings, lines
         self._outputs: dict[str, BatchProducer] = {}
         self._feeder = Feeder(producer, settings, registry_of(settings))
 
@@ -133,7 +135,7 @@ class Sender:
         holds."""
         topic = letters["topic"][0]
         if topic.startswith(FILE):
-            await self._feeder.feed(iter(events_of(letters["payload"].to_list())))
+            await self._feeder.feed(iter(self._lines.events(letters["payload"].to_list())))
             return
         output = self._outputs.setdefault(topic, BatchProducer(self._producer, topic))
         for (attempts,), some in letters.group_by("attempts", maintain_order=True):
@@ -151,33 +153,37 @@ async def replay(
     rate: float | None = None,
     dry_run: bool = False,
     say: Callable[[str], None] = lambda text: None,
+    lines: Lines | None = None,
 ) -> Replayed:
     """Send the chosen letters again.
 
     client: of clickhouse-connect, on the database. limit: letters to send at most. rate: letters a second, at most.
-    dry_run: only find out what would be sent; needs no broker. say: called with sentences on the progress.
+    dry_run: only find out what would be sent; needs no broker. say: called with sentences on the progress. lines: reads
+    lines of files again; as our own form without it.
     Raises RihlaError, aiokafka's and clickhouse_connect's errors; what was sent by then is recorded except for the last
     CHUNK, and to send a record twice is harmless.
     """
     store = await asyncio.to_thread(Letters, client)
     inputs = {settings.topic(topic.name) for topic in TOPICS if topic.name not in COMPACTED}
     letters = judge(await asyncio.to_thread(store.known), choice, inputs, MAX_BYTES)
+    lines = lines or OwnLines()
     done = Replayed()
     done.kept.update(dict(letters.filter(pl.col("fate") != SEND).group_by("fate").len().iter_rows()))
     meant = letters.filter(pl.col("fate") == SEND)
     if dry_run or not meant.height:
-        await _go_through(store, None, meant, limit, None, done, say)
+        await _go_through(store, None, lines, meant, limit, None, done, say)
         return done
     await require(settings, "replay")
     await ensure_topics(settings)
     async with producing(settings) as producer:
-        await _go_through(store, Sender(producer, settings), meant, limit, rate, done, say)
+        await _go_through(store, Sender(producer, settings, lines), lines, meant, limit, rate, done, say)
     return done
 
 
 async def _go_through(
     store: Letters,
     sender: Sender | None,
+    lines: Lines,
     meant: pl.DataFrame,
     limit: int | None,
     rate: float | None,
@@ -193,10 +199,13 @@ async def _go_through(
         looked += chunk.height
         whole = await asyncio.to_thread(store.whole, chunk)
         if whole.height and whole["topic"][0].startswith(FILE):
-            good = readable(whole["payload"].to_list())
+            whole, hidden = await asyncio.to_thread(lines.whole, whole)
+            if hidden:
+                done.kept[HIDDEN] += hidden
+            good = await asyncio.to_thread(lines.readable, whole["payload"].to_list())
             done.unreadable += whole.height - len(good)
             whole = whole[good]
-        if sender is not None and whole.height:
+        if sender is not None and whole.height and not whole["topic"][0].startswith(FILE):
             whole = await sender.original(whole, done)
         done.beyond += max(0, whole.height - room)
         whole = whole.head(room)

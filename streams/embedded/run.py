@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 import polars as pl
@@ -15,12 +15,13 @@ from streams.embedded.accounting import Account, Accounting, event_keys
 from streams.embedded.memory import TreeMemory
 from streams.embedded.pipeline import Pipeline, Plan
 from streams.enrich.clean import as_stored
+from streams.enrich.judge import Judge
 from streams.kafka.drain import Lag, wait_until_drained
 from streams.kafka.observer import Observer
 from streams.registries import registry_of
 from streams.sources.adapters import open_source
-from streams.sources.events import EventBatch
-from streams.sources.feeder import Fed, Feeder
+from streams.sources.events import EventBatch, SourceError
+from streams.sources.feeder import Fed, Feeder, each_file
 from streams.sources.spelling import Unknown
 
 MAX_RESTARTS = 5
@@ -68,6 +69,10 @@ class Summary:
     memory_at_peak: dict[str, int]
     unknown: Unknown = field(default_factory=Unknown)
     """Touchpoints that the catalogue does not know."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """Optional fields that could not be read, by name; they are attributes of their events."""
+    broken: Sequence[str] = ()
+    """A sentence on each file that could not be read to its end."""
 
     @property
     def records(self) -> int:
@@ -112,9 +117,12 @@ async def run_files(
             accounting = Accounting(pipeline.client, pipeline.settings, registry_of(pipeline.settings))
             await asyncio.to_thread(accounting.open)
             try:
-                batches = chain.from_iterable(sources)
                 feeding = time.monotonic()
-                fed = await feed_and_wait(pipeline, batches, accounting, progress)
+                broken: list[str] = []
+                fed = await feed_and_wait(pipeline, each_file(sources, broken), accounting, progress)
+                fed.broken = broken
+                if broken and not fed.total:
+                    raise SourceError("; ".join(broken))
                 seconds = time.monotonic() - feeding
                 progress.stage = "counting"
                 account = await asyncio.to_thread(accounting.account)
@@ -136,6 +144,8 @@ async def run_files(
         memory.peak,
         memory.at_peak,
         fed.unknown,
+        fed.unread,
+        fed.broken,
     )
 
 
@@ -143,7 +153,13 @@ async def feed_and_wait(
     pipeline: Pipeline, batches: Iterator[EventBatch], accounting: Accounting, progress: Progress
 ) -> Fed:
     """What was fed, once all is stored."""
-    feeder = Feeder(pipeline.producer, pipeline.settings, registry_of(pipeline.settings))
+    feeder = Feeder(
+        pipeline.producer,
+        pipeline.settings,
+        registry_of(pipeline.settings),
+        Judge(accounting.nobody),
+        lambda events: _erased(pipeline, events),
+    )
 
     def fed(events: pl.DataFrame | None, records: int) -> None:
         progress.fed += records
@@ -177,6 +193,14 @@ async def feed_and_wait(
         progress.stage = "storing"
         await wait_until_drained(observer.ledger, look, looks=pipeline.looks)
     return feeder.fed
+
+
+def _erased(pipeline: Pipeline, events: pl.DataFrame) -> pl.Series:
+    """Which events are about somebody who was erased."""
+    allowed = pipeline.erased.events(events)
+    if allowed is None:
+        return pl.repeat(False, events.height, dtype=pl.Boolean, eager=True)
+    return ~allowed[1]
 
 
 async def _watch(look: Callable[[], Any]) -> None:

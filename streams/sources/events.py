@@ -7,9 +7,10 @@ said to be. Every line of the input is in exactly one place: a row (or several r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import polars as pl
 
@@ -26,7 +27,7 @@ class BadLine:
 
     file: the path as given, or "<stdin>". line: 1-based. payload: the line's bytes without its line end.
     reason: one word of the closed list of dead-letter reasons. detail: a sentence that says what is wrong. Whoever
-    makes a letter of it masks the personal data in it (streams.text.shown).
+    makes a letter of it masks the personal data in it (streams.text.shown). masked: whether some is masked already.
     """
 
     file: str
@@ -34,6 +35,7 @@ class BadLine:
     payload: bytes
     reason: str
     detail: str
+    masked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,10 @@ class EventBatch:
     """Events of one channel in the frame form of its schema, and bad lines met since the batch before.
 
     channel: one of schemas.records.CHANNELS. frame: may be empty where there were bad lines only (the channel then
-    says nothing). bad: in the order of the file. file: as of BadLine; lines: of each row, 1-based, none where the
-    format does not tell them: they name an event that turns out to be larger than its topic takes.
+    says nothing). bad: in the order of the file. file: as of BadLine. lines, payloads: of each row, 1-based, and its
+    octets as of a BadLine; none where the format does not tell them. They name an event that turns out to be none
+    later, by the rules of enrich, or because it is larger than its topic takes. unread: optional fields that could not
+    be read, by name, met since the batch before: they are attributes of their events.
     """
 
     channel: str
@@ -50,6 +54,23 @@ class EventBatch:
     bad: list[BadLine] = field(default_factory=list)
     file: str = ""
     lines: Sequence[int] = ()
+    payloads: Sequence[bytes] = ()
+    unread: Counter[str] = field(default_factory=Counter)
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What the file calls the fields of events, where it has names of its own: its columns."""
+
+
+class Refusal(NamedTuple):
+    """An event of a frame that breaks a rule. field: of the event, that the rule is about."""
+
+    row: int
+    reason: str
+    field: str
+    detail: str
+
+
+Judge = Callable[[pl.DataFrame, int], Sequence[Refusal]]
+"""Which events of a channel's frame are refused later on, by row; the number is the clock, in epoch milliseconds."""
 
 
 class Source(Protocol):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 
 import orjson
@@ -24,12 +24,12 @@ from streams.kafka.acl_check import require
 from streams.kafka.app import BATCH_BYTES
 from streams.kafka.batch_producer import REQUEST_BYTES, BatchProducer, RecordTooLarge, too_long
 from streams.kafka.topics import ensure_topics
-from streams.model.dead_letter import FILE, TOO_LONG, DeadLetter, cut_to, letters_frame
+from streams.model.dead_letter import FILE, MASKED, TOO_LONG, DeadLetter, cut_to, letters_frame
 from streams.model.subjects import keys_of, subjects
 from streams.registries import registry_of
 from streams.settings import Settings
 from streams.sources.adapters import open_source
-from streams.sources.events import EventBatch
+from streams.sources.events import BadLine, EventBatch, Judge, Refusal, SourceError
 from streams.sources.files import STDIN, STOP, display_name
 from streams.sources.spelling import Unknown
 from streams.text.scrub import scrub_text
@@ -65,6 +65,10 @@ class Fed:
     bad: dict[str, int] = field(default_factory=dict)
     unknown: Unknown = field(default_factory=Unknown)
     """Touchpoints that the catalogue does not know, of the events that were read."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """Optional fields that could not be read, by name; they are attributes of their events."""
+    broken: list[str] = field(default_factory=list)
+    """Files that could not be read, or not to their end: a sentence on each."""
     interrupted: bool = False
     """Whether somebody ended the reading before the end of the files."""
 
@@ -86,6 +90,8 @@ class Prepared:
     """What its letters call the file, see _identity."""
     lines: Sequence[int]
     """Of each event, where the source tells them."""
+    payloads: Sequence[bytes] = ()
+    """Of each event, what its source holds."""
 
     def only(self, rows: list[int]) -> Prepared:
         """Those of the events at these rows."""
@@ -98,8 +104,7 @@ class Prepared:
 
     def letter(self, row: int, room: int) -> DeadLetter:
         """The letter of an event that its topic does not take. room: bytes of key and value that it takes."""
-        event = {name: value for name, value in self.frame.row(row, named=True).items() if value not in (None, [])}
-        line = orjson.dumps({"channel": self.channel, **event})
+        line = self.payloads[row] if self.payloads else _as_line(self.channel, self.frame, row)
         detail = too_long(channel_topic(self.channel), self.values[row], room)
         place = self.lines[row] if self.lines else 0
         return DeadLetter(f"{FILE}{self.file}", 0, place, None, shown_line(line), TOO_LONG, detail)
@@ -111,9 +116,21 @@ class Feeder:
     Encoding runs in a thread, one batch ahead of sending. `fed` counts what is acknowledged.
     """
 
-    def __init__(self, producer: AIOKafkaProducer, settings: Settings, registry: Registry) -> None:
-        """producer: a started AIOKafkaProducer; the topics must exist."""
+    def __init__(
+        self,
+        producer: AIOKafkaProducer,
+        settings: Settings,
+        registry: Registry,
+        judge: Judge | None = None,
+        erased: Callable[[pl.DataFrame], pl.Series] | None = None,
+    ) -> None:
+        """producer: a started AIOKafkaProducer; the topics must exist.
+
+        judge: says which events would be refused later on; they become letters here, with their file and line. erased:
+        which events are about somebody who was erased: of them no letter is made, enrich leaves them out.
+        """
         self.fed = Fed()
+        self._judge, self._erased = judge, erased
         names = (*map(channel_topic, CHANNELS), DEAD_LETTERS)
         self._outputs = {name: BatchProducer(producer, settings.topic(name)) for name in names}
         self._encoders = {name: BatchEncoder(name, registry, settings.wire) for name in (*CHANNELS, "dead_letter")}
@@ -190,19 +207,11 @@ class Feeder:
         """Encode batches, each when it is asked for, to be sent by `_send`. Raises what the source raises."""
         opened = datetime.now(UTC).isoformat(timespec="seconds")
         for batch in batches:
+            self.fed.unread.update(batch.unread)
+            if self._judge is not None and batch.frame.height:
+                batch = self._judged(batch, self._judge)
             if batch.bad:
-                yield [
-                    DeadLetter(
-                        f"{FILE}{_identity(line.file, opened)}",
-                        0,
-                        line.line,
-                        None,
-                        shown_line(line.payload),
-                        line.reason,
-                        scrub_text(line.detail),
-                    )
-                    for line in batch.bad
-                ]
+                yield [_letter(line, _identity(line.file, opened)) for line in batch.bad]
             if batch.frame.height:
                 self.fed.unknown.add(batch.frame)
                 yield Prepared(
@@ -212,7 +221,57 @@ class Feeder:
                     self._encoders[batch.channel].encode(batch.frame),
                     _identity(batch.file, opened),
                     batch.lines,
+                    batch.payloads,
                 )
+
+    def _judged(self, batch: EventBatch, judge: Judge) -> EventBatch:
+        """A batch in which the events that would be refused are bad lines."""
+        refused = judge(batch.frame, now_ms())
+        if refused and self._erased is not None:
+            erased = self._erased(batch.frame)
+            refused = [one for one in refused if not erased[one.row]]
+        if not refused or not batch.lines:  # a source without lines: enrich says what is wrong
+            return batch
+        out = {one.row for one in refused}
+        left = [row for row in range(batch.frame.height) if row not in out]
+        bad = [_bad_line(batch, one) for one in refused]
+        payloads = [batch.payloads[row] for row in left] if batch.payloads else ()
+        return replace(
+            batch,
+            frame=batch.frame[left],
+            bad=[*batch.bad, *bad],
+            lines=[batch.lines[row] for row in left],
+            payloads=payloads,
+        )
+
+
+def _bad_line(batch: EventBatch, refused: Refusal) -> BadLine:
+    row = refused.row
+    payload = batch.payloads[row] if batch.payloads else _as_line(batch.channel, batch.frame, row)
+    detail = f"{batch.names.get(refused.field, refused.field)}: {refused.detail}"
+    masked = bool(batch.names) and b"*" in payload  # of rows, which are shown without what is hashed
+    return BadLine(batch.file, batch.lines[row], payload, refused.reason, detail, masked)
+
+
+def _letter(line: BadLine, file: str) -> DeadLetter:
+    """The letter on a bad line. file: what its letters call the file."""
+    shown = shown_line(line.payload)
+    said = scrub_text(line.detail) + MASKED * (line.masked or shown != line.payload)
+    return DeadLetter(f"{FILE}{file}", 0, line.line, None, shown, line.reason, said)
+
+
+def _as_line(channel: str, frame: pl.DataFrame, row: int) -> bytes:
+    event = {name: value for name, value in frame.row(row, named=True).items() if value not in (None, [])}
+    return orjson.dumps({"channel": channel, **event})
+
+
+def each_file(sources: Iterable[Iterator[EventBatch]], broken: list[str]) -> Iterator[EventBatch]:
+    """The batches of files, one after the other; of one that cannot be read on, a sentence goes to `broken`."""
+    for source in sources:
+        try:
+            yield from source
+        except SourceError as error:
+            broken.append(str(error))
 
 
 def _identity(file: str, opened: str) -> str:
@@ -226,10 +285,12 @@ async def produce_files(
     adapter: str | None,
     mapping: str | None = None,
     source: str | None = None,
+    judge: Judge | None = None,
 ) -> Fed:
     """Send files to the topics of `settings`, which are made where they are missing; what was sent.
 
-    adapter, mapping, source: how the files are read, as for `open_source`.
+    adapter, mapping, source: how the files are read, as for `open_source`. judge: as for the Feeder. A file that breaks
+    off, or is none of its format, is a sentence in what is returned, and the others go on.
 
     The first SIGINT or SIGTERM ends the reading: what was read is sent. The second breaks off.
 
@@ -240,7 +301,7 @@ async def produce_files(
     await require(settings, "produce")
     await ensure_topics(settings)
     async with producing(settings) as producer:
-        feeder = Feeder(producer, settings, registry_of(settings))
+        feeder = Feeder(producer, settings, registry_of(settings), judge)
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
@@ -252,8 +313,10 @@ async def produce_files(
         for number in STOPPING:
             loop.add_signal_handler(number, stop)
         try:
-            await feeder.feed(chain.from_iterable(sources))
+            await feeder.feed(each_file(sources, feeder.fed.broken))
         finally:
             for number in STOPPING:
                 loop.remove_signal_handler(number)
+    if feeder.fed.broken and not feeder.fed.total:
+        raise SourceError("; ".join(feeder.fed.broken))
     return feeder.fed

@@ -1,11 +1,12 @@
-"""Reading lines of a file, of a gzip file or of standard input, in chunks of bounded memory.
+"""Reading lines of a file, compressed or not, or of standard input, in chunks of bounded memory.
 
 What comes bit by bit (a pipe, a terminal) is handed on bit by bit: a line waits for its end, and then for no others.
+UTF-16 and UTF-32 with a byte order mark become UTF-8. What is no text is told from it by its first bytes.
 """
 
 from __future__ import annotations
 
-import gzip
+import codecs
 import io
 import os
 import select
@@ -13,18 +14,38 @@ import stat
 import sys
 import threading
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from streams.sources.compressed import BrokenError, form_of, unpacked
 from streams.sources.events import SourceError
 
 STDIN = "-"
 _BLOCK = 1 << 20
-_GZIP_MAGIC = b"\x1f\x8b"
-_BOM = b"\xef\xbb\xbf"
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # it begins with that of UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""Byte order marks, and the encoding that each says."""
+_NO_TEXT: Final = (
+    (b"PK\x03\x04", "a ZIP archive, or an Excel file: unpack it, or read it as Excel by a mapping (--mapping)"),
+    (b"PAR1", "a Parquet file: it is read by a mapping (--mapping)"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel file: it is read by a mapping (--mapping)"),
+    (b"Obj\x01", "an Avro container file: send its records to Kafka, or as JSON Lines (fastavro FILE prints them)"),
+    (b"%PDF", "a PDF file"),
+    (b"SQLite format 3\x00", "a SQLite database"),
+    (b"7z\xbc\xaf", "a 7z archive: unpack it"),
+    (b"\x04\x22\x4d\x18", "an LZ4 file: unpack it"),
+)
+"""First bytes of what has no lines, and what it is."""
+_LOOKED_AT: Final = 4096
+"""Bytes at the beginning in which no text has a zero."""
 
 MAX_LINE_BYTES = 900_000
 """The longest line that is kept whole. A longer one fits in no Kafka message of the default limit (1 MiB)."""
@@ -44,6 +65,14 @@ class LongLine(bytes):
     total: int
 
 
+@dataclass
+class Found:
+    """What has been found of a file while it is read."""
+
+    marked: bool = False
+    """Whether a byte order mark says its encoding: its lines are UTF-8 then, whatever somebody says of the file."""
+
+
 def display_name(path: str) -> str:
     """How a file is called in messages and dead letters."""
     return "<stdin>" if path == STDIN else path
@@ -59,19 +88,24 @@ def require_file(path: str) -> None:
         raise SourceError(f"{path}: there is no such file")
 
 
-def read_lines(path: str, batch_size: int) -> Iterator[tuple[int, list[bytes]]]:
+def read_lines(path: str, batch_size: int, found: Found | None = None) -> Iterator[tuple[int, list[bytes]]]:
     """Yield (number of the first line, from 1; up to batch_size lines without line ends), to the end of the file.
 
-    STOP ends it before.
+    STOP ends it before. found: told what is found.
 
-    gzip is recognised by its first bytes, whatever the file's name. A byte order mark is dropped. A line longer than
-    MAX_LINE_BYTES comes as a `LongLine`, its beginning. Raises SourceError where the file cannot be read, or only in
-    part, after the lines of that part.
+    Compression is recognised by the first bytes, whatever the file's name. A byte order mark is dropped. A line longer
+    than MAX_LINE_BYTES comes as a `LongLine`, its beginning. Raises SourceError where the file is no text, cannot be
+    read, or only in part, after the whole lines of that part.
     """
+    return lines_of(_blocks(path, found or Found()), batch_size)
+
+
+def lines_of(blocks: Iterator[bytes], batch_size: int) -> Iterator[tuple[int, list[bytes]]]:
+    """The lines of blocks, as `read_lines`; an empty block says that no more has come for a while."""
     first, pending = 1, []
     broken: SourceError | None = None
     try:
-        for line in _lines(path):
+        for line in _lines(blocks):
             if line is not None:
                 pending.append(line)
             if len(pending) == batch_size or (line is None and pending):
@@ -86,14 +120,15 @@ def read_lines(path: str, batch_size: int) -> Iterator[tuple[int, list[bytes]]]:
 
 
 def read_blocks(path: str) -> Iterator[bytes]:
-    """What a file holds, unzipped, a block of about a megabyte at a time; STOP ends it. Raises SourceError."""
-    return (block for block in _blocks(path) if block)
+    """What a file holds, unpacked, a block of about a megabyte at a time, in UTF-8 if a mark says how it is encoded;
+    an empty one where no more has come for a while. STOP ends it. Raises SourceError."""
+    return _blocks(path, Found())
 
 
-def _lines(path: str) -> Iterator[bytes | None]:
+def _lines(blocks: Iterator[bytes]) -> Iterator[bytes | None]:
     """Lines; None where no more have come for a while."""
     rest, skipped = b"", 0
-    for block in _blocks(path):
+    for block in blocks:
         if not block:
             yield None
             continue
@@ -118,30 +153,60 @@ def _trim(line: bytes, skipped: int) -> bytes:
     return long
 
 
-def _blocks(path: str) -> Iterator[bytes]:
+def _blocks(path: str, found: Found) -> Iterator[bytes]:
     """What is read, a block at a time; an empty one where no more has come for a while."""
     name = display_name(path)
     read = 0
+    form: str | None = None
     try:
         with ExitStack() as stack:
             raw: IO[bytes] = sys.stdin.buffer if path == STDIN else stack.enter_context(open(path, "rb", _BLOCK))
-            stream: IO[bytes] | gzip.GzipFile = raw
-            if isinstance(raw, io.BufferedReader) and raw.peek(2)[:2] == _GZIP_MAGIC:
-                unzipped = gzip.GzipFile(fileobj=raw)
-                stack.callback(unzipped.close)
-                stream = unzipped
-            live = stream is raw and _comes_bit_by_bit(raw)
-            for block in _as_they_come(raw) if live else iter(lambda: stream.read(_BLOCK), b""):
+            form = form_of(raw) if isinstance(raw, io.BufferedReader) else None
+            if form is not None:
+                blocks = unpacked(raw, form)
+            else:
+                blocks = _as_they_come(raw) if _comes_bit_by_bit(raw) else iter(lambda: raw.read(_BLOCK), b"")
+            for block in _as_utf8(blocks, name, found):
                 if STOP.is_set():
                     return
-                if read == 0 and block.startswith(_BOM):
-                    block = block[len(_BOM) :]
                 read += len(block)
                 yield block
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise SourceError(f"{name}: the gzip data is broken after {read} bytes of text: {error}") from error
+    except BrokenError as error:
+        raise SourceError(
+            f"{name}: the {form} data is broken after {read:,} bytes of text ({error}); the whole lines before that "
+            "were read"
+        ) from error
     except OSError as error:
         raise SourceError(f"{name}: {error.strerror or error}") from error
+
+
+def _as_utf8(blocks: Iterator[bytes], name: str, found: Found) -> Iterator[bytes]:
+    """Blocks without a byte order mark, in UTF-8 where one says otherwise. Raises SourceError for what is no text."""
+    first = b""
+    for first in blocks:
+        if first:
+            break
+        yield first
+    mark, encoding = next((one for one in _MARKS if first.startswith(one[0])), (b"", ""))
+    found.marked = bool(mark)
+    if encoding in ("", "utf-8"):
+        _require_text(first, name)
+        yield first[len(mark) :]
+        yield from blocks
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    yield decoder.decode(first[len(mark) :]).encode()
+    for block in blocks:
+        yield decoder.decode(block).encode()
+    yield decoder.decode(b"", True).encode()
+
+
+def _require_text(first: bytes, name: str) -> None:
+    for magic, what in _NO_TEXT:
+        if first.startswith(magic):
+            raise SourceError(f"{name}: this is no text, but {what}")
+    if b"\0" in first[:_LOOKED_AT]:
+        raise SourceError(f"{name}: this is no text: it has zero bytes (UTF-16 is read if it has a byte order mark)")
 
 
 def _comes_bit_by_bit(raw: IO[bytes]) -> bool:

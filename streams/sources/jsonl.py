@@ -1,4 +1,4 @@
-"""JSON Lines: one interaction a line, the schema's fields by name, and "channel".
+"""JSON Lines: one interaction a line, the schema's fields by name, and "channel"; or the same as one JSON array.
 
 Absent fields are null, absent arrays empty. `occurred_at` is ISO 8601 (without an offset: UTC) or epoch
 milliseconds. A field that the channel's schema does not know is kept as an attribute (its value as text, or as JSON
@@ -6,17 +6,20 @@ where it is no string), so nothing is lost in silence; an attribute of that name
 Whole floats (2.0) are taken for integers, because that is how many tools write a nullable integer, and so are numbers
 that are written as text. With the name of a source, event ids may be of any form. Case and separators of channel,
 medium, instrument and touchpoint say nothing (`Check-In`), nor does the case of country and currency, and an empty text
-in an optional field is null. Empty lines are skipped. All else that is not of the schema's form makes the line a
-`BadLine`; whether the values make sense is for enrich to judge.
+in an optional field is null. An optional field that cannot be read (`wait_seconds: "soon"`) stays as the attribute
+`wait_seconds.unread`, and is counted. Empty lines are skipped. All else that is not of the schema's form makes the line
+a `BadLine`; whether the values make sense is for enrich to judge.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -24,12 +27,15 @@ import orjson
 import polars as pl
 
 from schemas.records import CHANNELS, empty, fields, polars_schema
-from streams.sources.events import BadLine, EventBatch
-from streams.sources.files import LongLine, display_name, read_lines
+from streams.sources.events import BadLine, EventBatch, SourceError
+from streams.sources.files import MAX_LINE_BYTES, LongLine, display_name, lines_of, read_blocks
+from streams.sources.json_array import items
 from streams.sources.rows import INT64_MAX, INT64_MIN, row_type, rows_to_frame
 from streams.sources.spelling import give_uuids, respelled, word
 
 BATCH_LINES = 20_000
+WRONG_FILE = 100
+"""Lines at the beginning of a file of which none is an object that says its channel: it is no file of events."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -46,6 +52,12 @@ _REASONS = {
 }
 
 
+NEEDED = frozenset({"event_id", "occurred_at", "ids", "booking_ref", "touchpoint", "medium", "attributes"})
+"""Fields without which an event would be another one: where they cannot be read, there is none."""
+_AT = re.compile(r"at `\$\.([a-z_0-9]+)")
+"""Where msgspec's message names the field."""
+
+
 class NotAnEvent(Exception):
     """A line, or an object, that is no event. reason: of dead letters; detail: a sentence."""
 
@@ -55,45 +67,155 @@ class NotAnEvent(Exception):
         self.detail = detail
 
 
+class NotOursError(NotAnEvent):
+    """A line that has nothing of an event: no JSON, no object, or one without a channel."""
+
+
 def read(path: str, *, batch_size: int = BATCH_LINES, source: str | None = None) -> Iterator[EventBatch]:
-    """Read a JSON Lines file (plain or gzip, "-" for standard input) as batches of each channel's events.
+    """Read a JSON Lines file (compressed or not, "-" for standard input) as batches of each channel's events.
+
+    A JSON array of events, and objects over several lines, as `jq .` writes them, are read, too.
 
     batch_size: lines held in memory at once. source: name of the system whose events they are: their ids may then be of
     any form, and become UUIDs of version 5 of it and the id. Order within a channel is the file's.
 
-    Raises SourceError where the file cannot be opened or is broken gzip.
+    Raises SourceError where the file cannot be opened, breaks off, or is something else altogether.
     """
-    return parse(read_lines(path, batch_size), display_name(path), source)
+    name = display_name(path)
+    blocks = read_blocks(path)
+    before: list[bytes] = []
+    for block in blocks:
+        before.append(block)
+        if block.strip():
+            break
+    blocks = chain(before, blocks)
+    if _over_lines(b"".join(before)):
+        yield from _of_items(items(blocks, name, several=True), name, batch_size, source)
+    else:
+        yield from parse(lines_of(blocks, batch_size), name, source, whole=True)
 
 
-def parse(chunks: Iterable[tuple[int, Sequence[bytes]]], name: str, source: str | None = None) -> Iterator[EventBatch]:
+def _over_lines(begins: bytes) -> bool:
+    """Whether a file is no JSON Lines: an array, or an object that goes on over the lines after the first."""
+    first, _, rest = begins.lstrip().partition(b"\n")
+    return first[:1] == b"[" or (first.strip() == b"{" and bool(rest.strip()))
+
+
+def _of_items(
+    numbered: Iterator[tuple[int, Any]], name: str, batch_size: int, source: str | None
+) -> Iterator[EventBatch]:
+    """Batches of the items of an array, each with its line and number."""
+    broken: SourceError | None = None
+    first, number = True, 0
+    while broken is None:
+        found = _Found(name, source)
+        count = 0
+        try:
+            for line, item in islice(numbered, batch_size):
+                count, number = count + 1, number + 1
+                payload = json.dumps(item, ensure_ascii=False).encode(errors="backslashreplace")
+                if len(payload) > MAX_LINE_BYTES:
+                    found.refuse(line, payload, NotAnEvent("too_long", f"it has {len(payload):,} bytes"))
+                    continue
+                found.take(line, payload, item, number)
+        except SourceError as error:  # behind what was read before it
+            broken = error
+        if first:
+            found.require_some()
+        first = False
+        yield from found.batches()
+        if count < batch_size:
+            break
+    if broken is not None:
+        raise broken
+
+
+def parse(
+    chunks: Iterable[tuple[int, Sequence[bytes]]], name: str, source: str | None = None, *, whole: bool = False
+) -> Iterator[EventBatch]:
     """Turn chunks of lines, each with its first line's number, into batches.
 
-    name: what bad lines call the file. source: as for `read`.
+    name: what bad lines call the file. source: as for `read`. whole: the lines are a file from its beginning; where
+    that has nothing of events, SourceError is raised.
     """
     for first, lines in chunks:
-        rows: dict[type, list[Any]] = {row_type(channel): [] for channel in CHANNELS}
-        places: dict[type, list[int]] = {of: [] for of in rows}
-        bad: list[BadLine] = []
-        for offset, line in enumerate(lines):
-            try:
-                if isinstance(line, LongLine):
-                    raise _too_long(line)
-                if (row := row_of(line, any_id=source is not None)) is not None:
-                    of = type(row)
-                    rows[of].append(row)
-                    places[of].append(first + offset)
-            except NotAnEvent as error:
-                bad.append(BadLine(name, first + offset, bytes(line), error.reason, error.detail))
-        if source is not None:
-            give_uuids(chain.from_iterable(rows.values()), source)
-        yield from _batches(name, rows, places, bad)
+        found = _Found(name, source)
+        for place, line in enumerate(lines, first):
+            if isinstance(line, LongLine):
+                found.refuse(place, line, _too_long(line))
+            else:
+                found.take(place, line)
+        if whole:
+            found.require_some()
+        whole = False
+        yield from found.batches()
 
 
-def row_of(line: bytes, *, any_id: bool = False) -> Any:
+class _Found:
+    """What is found in some lines: events by channel, and lines that are none."""
+
+    def __init__(self, name: str, source: str | None) -> None:
+        self._name, self._source = name, source
+        self._rows: dict[type, list[Any]] = {row_type(channel): [] for channel in CHANNELS}
+        self._places: dict[type, list[int]] = {of: [] for of in self._rows}
+        self._payloads: dict[type, list[bytes]] = {of: [] for of in self._rows}
+        self._bad: list[BadLine] = []
+        self._foreign = 0
+        self._unread: Counter[str] = Counter()
+
+    def take(self, line: int, payload: bytes, item: Any = None, number: int | None = None) -> None:
+        """A line; item and number: of an array, what it holds, and its place, from 1."""
+        any_id = self._source is not None
+        try:
+            if number is None:
+                row = row_of(payload, any_id=any_id, unread=self._unread)
+            else:
+                row = row_of_object(item, any_id=any_id, unread=self._unread)
+        except NotAnEvent as error:
+            self._foreign += isinstance(error, NotOursError)
+            if number is not None:
+                error.detail = f"item {number}: {error.detail}"
+            self.refuse(line, payload, error)
+            return
+        if row is not None:
+            of = type(row)
+            self._rows[of].append(row)
+            self._places[of].append(line)
+            self._payloads[of].append(payload)
+
+    def refuse(self, line: int, payload: bytes, error: NotAnEvent) -> None:
+        """A line that is no event."""
+        self._bad.append(BadLine(self._name, line, bytes(payload[:MAX_LINE_BYTES]), error.reason, error.detail))
+
+    def require_some(self) -> None:
+        """Raises SourceError where nothing here looks like an event: one sentence instead of a letter for each line."""
+        if len(self._bad) >= WRONG_FILE and self._foreign == len(self._bad) and not any(self._rows.values()):
+            raise SourceError(
+                f"{self._name}: this is no file of events: none of the first {len(self._bad):,} lines is one "
+                f"(line {self._bad[0].line}: {self._bad[0].detail}). Files of other systems need --mapping "
+                f"MAPPING.toml: rihla map init {self._name} proposes one"
+            )
+
+    def batches(self) -> Iterator[EventBatch]:
+        """The events of each channel that has some; the bad lines go with the first of them."""
+        if self._source is not None:
+            give_uuids(chain.from_iterable(self._rows.values()), self._source)
+        bad = self._bad
+        for channel in CHANNELS:
+            of = row_type(channel)
+            if some := self._rows[of]:
+                frame = respelled(rows_to_frame(channel, some))
+                yield EventBatch(channel, frame, bad, self._name, self._places[of], self._payloads[of], self._unread)
+                bad, self._unread = [], Counter()
+        if bad:
+            yield EventBatch(CHANNELS[0], empty(CHANNELS[0]), bad)
+
+
+def row_of(line: bytes, *, any_id: bool = False, unread: Counter[str] | None = None) -> Any:
     """The event in a line, a `row_type` with occurred_at in epoch milliseconds; None for an empty line.
 
-    any_id: an event id may be a number. Raises NotAnEvent.
+    any_id: an event id may be a number. unread: counts the optional fields that could not be read, by name. Raises
+    NotAnEvent.
     """
     try:
         row = _decoder().decode(line)
@@ -104,22 +226,9 @@ def row_of(line: bytes, *, any_id: bool = False) -> Any:
         try:
             event = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            raise NotAnEvent("undecodable", f"not JSON: {error}") from None
-        return row_of_object(event, any_id=any_id)
+            raise NotOursError("undecodable", f"not JSON at column {error.colno}: {error.msg}") from None
+        return row_of_object(event, any_id=any_id, unread=unread)
     return row
-
-
-def _batches(
-    name: str, rows: dict[type, list[Any]], places: dict[type, list[int]], bad: list[BadLine]
-) -> Iterator[EventBatch]:
-    """The rows of each channel that has some; the bad lines go with the first of them."""
-    for channel in CHANNELS:
-        if some := rows[row_type(channel)]:
-            frame = respelled(rows_to_frame(channel, some))
-            yield EventBatch(channel, frame, bad, name, places[row_type(channel)])
-            bad = []
-    if bad:
-        yield EventBatch(CHANNELS[0], empty(CHANNELS[0]), bad)
 
 
 def epoch_milliseconds(value: int | float | str) -> int:
@@ -153,31 +262,56 @@ def _known(channel: str) -> tuple[frozenset[str], tuple[str, ...]]:
     return frozenset(fields(channel)), tuple(integers)
 
 
-def row_of_object(event: Any, *, any_id: bool = False) -> Any:
+def row_of_object(event: Any, *, any_id: bool = False, unread: Counter[str] | None = None) -> Any:
     """The event in a value of JSON, as `row_of`, with care for other spellings. It may be changed by that.
 
-    Raises NotAnEvent, with what exactly is wrong with it.
+    An optional field that cannot be read becomes an attribute, NAME.unread. Raises NotAnEvent, with what exactly is
+    wrong with it.
     """
     if not isinstance(event, dict):
-        raise NotAnEvent("undecodable", "not a JSON object")
+        raise NotOursError("undecodable", "not a JSON object")
     written = event.pop("channel", None)
     channel = word("channel", written) if isinstance(written, str) else None
     if channel is None:
         given = "missing" if written is None else f"{written[:80]!r}" if isinstance(written, str) else "no text"
-        raise NotAnEvent("undecodable", f"channel is {given}; it must be one of {', '.join(CHANNELS)}")
+        raise NotOursError("undecodable", f"channel is {given}; it must be one of {', '.join(CHANNELS)}")
     known, integers = _known(channel)
+    _blank(event, known)
     _whole_numbers(event, integers)
     _words(event)
     if any_id and type(event.get("event_id")) is int:
         event["event_id"] = str(event["event_id"])
     _keep_unknown(event, known)
     event["channel"] = channel
-    try:
-        row: Any = msgspec.convert(event, row_type(channel))
-    except msgspec.ValidationError as error:
-        raise NotAnEvent(_reason(str(error)), f"not a {channel} event: {error}") from None
+    while True:
+        try:
+            row: Any = msgspec.convert(event, row_type(channel))
+            break
+        except msgspec.ValidationError as error:
+            found = _AT.search(str(error))
+            name = found[1] if found else ""
+            if name in NEEDED or name not in event or not isinstance(event.get("attributes") or [], list):
+                raise NotAnEvent(_reason(str(error)), f"not a {channel} event: {error}") from None
+            _set_aside(event, name)
+            if unread is not None:
+                unread[name] += 1
     row.occurred_at = epoch_milliseconds(row.occurred_at)
     return row
+
+
+def _set_aside(event: dict[str, Any], name: str) -> None:
+    value = event.pop(name)
+    text = value if isinstance(value, str) else _as_json(name, value)
+    event["attributes"] = [*(event.get("attributes") or ()), {"key": f"{name}.unread", "value": text}]
+
+
+def _blank(event: dict[str, Any], known: frozenset[str]) -> None:
+    """Take out optional fields that hold nothing: an empty text where something else is meant."""
+    for name in known - NEEDED:
+        value = event.get(name)
+        texts = value.values() if isinstance(value, dict) else [value]
+        if all(text is None or (isinstance(text, str) and not text.strip()) for text in texts):
+            event[name] = None
 
 
 def _too_long(line: LongLine) -> NotAnEvent:
@@ -201,7 +335,7 @@ def _whole_numbers(event: dict[str, Any], integers: tuple[str, ...]) -> None:
                     holder[name] = int(value.strip().partition(".")[0])
                 elif isinstance(value, str) and not value.strip():
                     holder[name] = None
-                elif isinstance(value, float) and value.is_integer():
+                elif isinstance(value, float) and value.is_integer() and INT64_MIN <= value <= INT64_MAX:
                     holder[name] = int(value)
 
 

@@ -22,6 +22,7 @@ SOURCE_ID = "source_event_id"
 _MOST = 10_000
 """Unknown touchpoints that are counted at once."""
 _IS_UUID = re.compile(UUID)
+_BLANK = r"^\s*$"
 _JOINED = re.compile(r"[^a-z0-9]+")
 
 
@@ -83,7 +84,9 @@ def respelled(frame: pl.DataFrame) -> pl.DataFrame:
     written here, and with nothing in optional fields that hold an empty text."""
     optional = [name for name in frame.columns if frame.schema[name] == pl.String and name not in _NEEDED]
     empty = [
-        pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in optional if (frame[name] == "").any()
+        pl.when(~pl.col(name).str.contains(_BLANK)).then(pl.col(name)).alias(name)
+        for name in optional
+        if frame[name].str.contains(_BLANK).any()
     ]
     changed = [*empty]
     names = frame["touchpoint"].unique()

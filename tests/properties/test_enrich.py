@@ -20,6 +20,7 @@ from schemas.wire import CONFLUENT, prefix
 from streams.enrich import transform
 from streams.enrich.clean import clean
 from streams.enrich.enriched import Enriched
+from streams.enrich.judge import Judge
 from streams.enrich.transform import Enricher
 from streams.enrich.validate import DAY_MS, EARLIEST_MS, MONEY_LIMIT
 from streams.erasure.erased import Erased, Erasure
@@ -230,6 +231,16 @@ def test_events_of_every_kind(data: st.DataObject) -> None:
     }
     check(groups)
     check(groups, forgetful=True)
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=100)
+def test_what_is_told_beforehand_is_what_enrich_refuses(data: st.DataObject) -> None:
+    channel = data.draw(st.sampled_from(CHANNELS))
+    some = data.draw(st.lists(events(channel), min_size=1, max_size=5))
+    refused = ENRICHER.enrich({channel: encoded(channel, some)}, NOW).refused
+    told = Judge(Nobody())(pl.DataFrame(some, schema=polars_schema(channel)), NOW)
+    assert [(one.row, one.reason, one.detail) for one in told] == sorted(refused)
 
 
 @given(st.data(), st.randoms(use_true_random=False))

@@ -11,14 +11,21 @@ from uuid import uuid5
 import jsonschema
 import polars as pl
 import pytest
+from backports import zstd
 
 from schemas.records import polars_schema
+from streams.dead_letters.lines import MappedLines, OwnLines
+from streams.enrich.judge import Judge
+from streams.model.dead_letter import FILE as OF_FILE
+from streams.model.normal import Nobody
 from streams.sources.adapters import open_source
 from streams.sources.event_ids import NAMESPACE, uuid5s
 from streams.sources.events import BadLine, EventBatch, SourceError
+from streams.sources.feeder import _letter
 from streams.sources.mapping.model import MappingError, load
 from streams.sources.mapping.schema import FILE, schema, text
 
+NOW = 1_750_000_000_000
 ROOT = Path(__file__).parents[2]
 HEAD = """source = "s"
 [[events]]
@@ -92,8 +99,9 @@ def test_every_format_makes_the_same_events(tmp_path: Path, form: str, batch_siz
     ]
     assert [one["attributes"] for one in found] == [[], [{"key": "n", "value": "two"}]]
     assert [one["event_id"] for one in found] == uuid5s("s", ["1:e,1:1,", "1:e,1:2,"]).to_list()
-    assert (bad.line, bad.reason) == (3 if form in ("jsonl", "json", "parquet") else 4, "bad_time")
-    assert bad.detail == "column at: 'soon' is no time of the form iso"
+    line = {"jsonl": 3, "parquet": 3, "json": 1}.get(form, 4)  # the array is on one line
+    assert (bad.line, bad.reason) == (line, "bad_time")
+    assert bad.detail == "item 3: " * (form == "json") + "column at: 'soon' is no time of the form iso"
 
 
 @pytest.mark.parametrize("form", ["jsonl", "json"])
@@ -103,7 +111,7 @@ def test_json_that_only_an_enemy_writes_costs_its_row(tmp_path: Path, form: str)
     lines += [
         json.dumps({f"k{n}-{m}": m for m in range(500)} | {"id": str(n + 2), "at": "2025-01-01"}) for n in range(300)
     ]
-    content = "\n".join(lines) if form == "jsonl" else f"[{','.join(lines)}]"
+    content = "\n".join(lines) if form == "jsonl" else "[" + ",\n".join(lines) + "]"
     found, bad = of(tmp_path, HEAD, content, f"rows.{form}")
     assert len(found) == 302
     assert {one.line for one in bad} == {2, 3}
@@ -162,7 +170,14 @@ def test_a_dead_letter_shows_no_cell_that_is_hashed(tmp_path: Path) -> None:
     row = {"id": "1", "at": "never", "c": "x@y.example", "e": "fatimah@example.com", "p": "0501234567"}
     found, [bad] = of(tmp_path, body, csv([row]))
     assert found == []
-    assert bad.payload == b"1,never,***********,*******************,**********"
+    assert json.loads(bad.payload) == {
+        "id": "1",
+        "at": "never",
+        "c": "***********",
+        "e": "*******************",
+        "p": "**********",
+    }
+    assert bad.masked
     _, [ragged] = of(tmp_path, body, "id,at,c,e,p\n1,2025-01-01,fatimah@example.com\n")
     assert b"fatimah" not in ragged.payload
 
@@ -255,7 +270,8 @@ def test_members_of_members_and_typed_columns(tmp_path: Path) -> None:
         ("rows.csv", "", "is empty"),
         ("rows.csv", "id,id,at\n", "two columns have the name 'id'"),
         ("rows.csv", "id;at\n1;2\n", "there are: 'id;at'"),
-        ("rows.csv", "id,at\n".encode("utf-16"), "first line is no line of columns: the line is not UTF-8"),
+        ("rows.csv", b"\xffid,at\n", "first line is no line of columns: the line is not UTF-8 at octet 1"),
+        ("rows.csv", "id,at\n".encode("utf-16-be"), "zero bytes"),
         ("rows.jsonl", "id,at\n" * 1000, "no JSON Lines: none of the first 1,000 lines"),
         ("rows.jsonl", '{"a": 1}\n' * 1000, "there is no column 'id', 'at'"),
         ("rows.json", "id,at\n" * 1000, "no JSON array"),
@@ -336,3 +352,59 @@ def test_what_the_schema_refuses_the_reader_refuses(tmp_path: Path, was: str, no
     assert not judge.is_valid(tomllib.loads(body))
     with pytest.raises(MappingError):
         load(mapping(tmp_path, body))
+
+
+def test_utf_16_and_compressed_files_are_read(tmp_path: Path) -> None:
+    text = "id,at\n\u0641,2025-01-01\n"
+    found, [] = of(tmp_path, HEAD + "[read]\nencoding = 'cp1252'\n", text.encode("utf-16"))  # the mark says more
+    assert found[0]["booking_ref"] == "\u0641"
+    assert of(tmp_path, HEAD, zstd.compress(text.encode()), "rows.csv.zst")[0] == found
+
+
+def test_a_mapping_of_another_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as error:
+        of(tmp_path, HEAD, "id,at\n" + "1,soon\n" * 400_000)
+    assert "none of the first 9,999 rows becomes an event (line 2: column at: 'soon' is no time" in str(error.value)
+    found, bad = of(tmp_path, HEAD, "id,at\n" + "1,soon\n" * 99)  # few are letters, as ever
+    assert (found, len(bad)) == ([], 99)
+
+
+def test_what_enrich_would_refuse_is_told_by_file_line_and_column(tmp_path: Path) -> None:
+    body = HEAD.replace("booking_ref", "survey = { instrument = { value = 'nps' }, score = 'n' }\nbooking_ref")
+    path = tmp_path / "rows.csv"
+    path.write_text("id,at,n\n1,2025-01-01,10\n2,2025-01-01,11\n3,1999-01-01,9\n")
+    [batch] = open_source(str(path), mapping=mapping(tmp_path, body))
+    refused = Judge(Nobody())(batch.frame, NOW)
+    assert [(batch.lines[one.row], one.reason, batch.names[one.field]) for one in refused] == [
+        (3, "bad_survey", "column n"),
+        (4, "bad_time", "column at"),
+    ]
+    assert json.loads(batch.payloads[1]) == {"id": "2", "at": "2025-01-01", "n": "11"}
+
+
+def test_letters_of_a_file_are_events_once_the_mapping_is_mended(tmp_path: Path) -> None:
+    body = HEAD + 'ids = [{ kind = "email_sha256", column = "mail" }]\n'
+    content = "id,at,mail\n1,01.02.2025,a@b.example\n2,03.02.2025,\n3,,\n"
+    _, bad = of(tmp_path, body, content)
+    path = tmp_path / "rows.csv"
+    letters = pl.DataFrame(
+        {
+            "topic": f"{OF_FILE}{path}",
+            "offset": [one.line for one in bad],
+            "payload": [_letter(one, str(path)).payload for one in bad],
+            "detail": [_letter(one, str(path)).detail for one in bad],
+        },
+        schema_overrides={"payload": pl.Binary},
+    )
+    assert OwnLines().readable(letters["payload"].to_list()) == []
+    assert "a@b" not in str(letters["payload"][0])
+    mended = MappedLines(load(mapping(tmp_path, body.replace('"at"', '{ column = "at", format = "%d.%m.%Y" }'))))
+    whole, hidden = mended.whole(letters)  # the address is in the file alone
+    assert (whole.height, hidden) == (3, 0)
+    assert mended.readable(whole["payload"].to_list()) == [0, 1]
+    found, _ = events(mended.events(whole["payload"].to_list()[:2]))
+    fresh, _ = of(tmp_path, body.replace('"at"', '{ column = "at", format = "%d.%m.%Y" }'), content)
+    assert found == fresh
+    path.unlink()
+    whole, hidden = mended.whole(letters)
+    assert (whole["offset"].to_list(), hidden) == ([3, 4], 1)

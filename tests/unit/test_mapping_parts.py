@@ -12,9 +12,10 @@ import pytest
 
 from streams.model import currencies
 from streams.sources.events import SourceError
+from streams.sources.files import read_blocks
+from streams.sources.json_array import items
 from streams.sources.mapping.delimited import MAX_LINES, delimited
 from streams.sources.mapping.expressions import columns_of, evaluate, expression, probe
-from streams.sources.mapping.json_array import items
 from streams.sources.mapping.model import MappingError
 from streams.sources.mapping.money import minor_units, numbers
 from streams.sources.mapping.people import email_hash, phone_hash
@@ -177,9 +178,9 @@ def test_csv_of_any_batch_has_the_same_records(tmp_path: Path, batch: int) -> No
         unreadable += [(one.line, one.payload, one.detail) for one in none]
     assert records == [(2, ["1", "x\ny"]), (4, ["2", "z"]), (7, ["4", '5" pipe']), (9, ["6", "7"])]
     assert sorted(unreadable) == [
-        (5, b"3", "1 cells, where the header has 2"),
-        (8, b'5,"open', "a quoted cell that begins on this line is not closed"),
-        (10, b"\xff,8", "the line is not UTF-8"),
+        (5, b"3", "1 cells, where the header has 2: nothing is there for column b and what follows"),
+        (8, b'5,"open', "column b: a quoted cell that begins on this line is not closed"),
+        (10, b"\xff,8", "column a: the line is not UTF-8 at octet 1 (0xff)"),
     ]
 
 
@@ -210,7 +211,7 @@ def test_csv_in_another_encoding(tmp_path: Path) -> None:
 def test_json_arrays(tmp_path: Path, text: str, expected: list[object]) -> None:
     path = tmp_path / "a.json"
     path.write_text(text)
-    assert list(items(str(path))) == expected
+    assert [item for _, item in items(read_blocks(str(path)), str(path))] == expected
 
 
 @pytest.mark.parametrize(
@@ -224,4 +225,4 @@ def test_what_is_no_json_array_is_one_sentence(tmp_path: Path, text: str | bytes
     path = tmp_path / "a.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(SourceError, match=said):
-        list(items(str(path)))
+        list(items(read_blocks(str(path)), str(path)))

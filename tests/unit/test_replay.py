@@ -11,6 +11,7 @@ import pytest
 
 from streams.cli import main
 from streams.cli.replay import _moment, _rate
+from streams.dead_letters.lines import OwnLines
 from streams.dead_letters.replay import (
     GIVEN_UP,
     LETTERS,
@@ -19,9 +20,7 @@ from streams.dead_letters.replay import (
     SEND,
     TOO_LARGE,
     Choice,
-    events_of,
     judge,
-    readable,
     wait_for,
 )
 from streams.model.dead_letter import ATTEMPTS_HEADER, DeadLetter, attempts, letters_frame
@@ -126,10 +125,10 @@ def test_no_letters_at_all() -> None:
 def test_lines_that_are_events_by_now_are_told_from_those_that_are_not() -> None:
     good, bad = json.dumps(EVENT).encode(), json.dumps({**EVENT, "channel": "voyage"}).encode()
     lines = [bad, good, b"", b"{", good, b'{"channel": "st\xff']
-    assert readable(lines) == [1, 4]
-    (batch,) = events_of([lines[1], lines[4]])
+    assert OwnLines().readable(lines) == [1, 4]
+    (batch,) = OwnLines().events([lines[1], lines[4]])
     assert (batch.channel, batch.frame.height, batch.bad) == ("stay", 2, [])
-    assert events_of([]) == []
+    assert OwnLines().events([]) == []
 
 
 def test_a_rate_is_kept_by_waiting() -> None:

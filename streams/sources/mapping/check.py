@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import polars as pl
 
+from streams.clock import now_ms
+from streams.sources.events import Judge, SourceError
 from streams.sources.files import display_name
 from streams.sources.mapping.model import Mapping
 from streams.sources.mapping.reader import BATCH_ROWS, translated
-from streams.sources.mapping.translate import Translator
+from streams.sources.mapping.rows import Rows
+from streams.sources.mapping.translate import Translated, Translator
 from streams.sources.spelling import Unknown
 
 EXAMPLES = 3
@@ -63,17 +67,22 @@ class Report:
     identifiers: Counter[str] = field(default_factory=Counter)
     """Kind: events that have an identifier of it. booking_ref is counted as one, nobody counts events with neither."""
     suspects: list[Suspect] = field(default_factory=list)
+    broken: str = ""
+    """Why the file could not be read to its end."""
     unused: list[str] = field(default_factory=list)
     """Columns of the file that the mapping does not name."""
 
 
-def check_file(path: str, mapping: Mapping, *, batch_size: int = BATCH_ROWS) -> Report:
-    """Read a whole file with a mapping. Raises SourceError and MappingError."""
+def check_file(path: str, mapping: Mapping, *, batch_size: int = BATCH_ROWS, judge: Judge | None = None) -> Report:
+    """Read a whole file with a mapping. judge: as for the Feeder. A file that breaks off is a sentence in the report.
+
+    Raises SourceError where nothing of it can be read, and MappingError.
+    """
     report = Report()
     translator = Translator(mapping, display_name(path))
     values: dict[str, Counter[str]] = {}
     seen: dict[str, None] = {}
-    for rows, done in translated(path, translator, batch_size):
+    for rows, done in _parts(path, translator, batch_size, report):
         seen |= dict.fromkeys(rows.columns)
         report.rows += rows.frame.height + len(rows.unreadable)
         report.letters += len(done.bad)
@@ -84,6 +93,8 @@ def check_file(path: str, mapping: Mapping, *, batch_size: int = BATCH_ROWS) -> 
         for one in rows.unreadable:
             _refuse(report, "the whole row", one.reason, one.line, one.detail)
         for channel, frame in done.frames:
+            if judge is not None:
+                frame = _judged(frame, [rows.lines[row] for row in done.rows[channel]], judge, translator, report)
             for name, count in frame["touchpoint"].value_counts().iter_rows():
                 report.events[channel, name] += count
             report.unknown.add(frame)
@@ -95,6 +106,31 @@ def check_file(path: str, mapping: Mapping, *, batch_size: int = BATCH_ROWS) -> 
             report.suspects.append(Suspect(kind, most, events, of))
     report.unused = [name for name in seen if name and name not in translator.columns]
     return report
+
+
+def _parts(path: str, translator: Translator, batch_size: int, report: Report) -> Iterator[tuple[Rows, Translated]]:
+    some = False
+    try:
+        for part in translated(path, translator, batch_size):
+            some = some or part[0].frame.height > 0
+            yield part
+    except SourceError as error:
+        if not some:
+            raise
+        report.broken = str(error)
+
+
+def _judged(
+    frame: pl.DataFrame, lines: list[int], judge: Judge, translator: Translator, report: Report
+) -> pl.DataFrame:
+    """The events that keep the rules; the others are in the report."""
+    out = set()
+    for one in judge(frame, now_ms()):
+        out.add(one.row)
+        report.letters += 1
+        label = translator.names.get(one.field, one.field)
+        _refuse(report, label, one.reason, lines[one.row], one.detail)
+    return frame[[row for row in range(frame.height) if row not in out]] if out else frame
 
 
 def _refuse(report: Report, label: str, reason: str, line: int, detail: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streams.sources.events import SourceError
-from streams.sources.files import LongLine, display_name, read_lines
+from streams.sources.files import Found, LongLine, display_name, read_lines
 
 MAX_LINES = 1_000
 """Lines that one record may have. One with more has a quote that nobody closed: its first line is then no record."""
@@ -21,11 +21,13 @@ class Unreadable:
     payload: bytes
     reason: str
     detail: str
+    cell: int | None = None
+    """Of a record of CSV, the place of the cell at fault, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row: the line on which it begins, its octets, its cells."""
+    """One row: the line on which it begins, its octets in the file's encoding, its cells."""
 
     line: int
     payload: bytes
@@ -38,9 +40,10 @@ Chunk = tuple[list[str], list[Record], list[Unreadable]]
 def delimited(path: str, separator: str, encoding: str, batch_size: int) -> Iterator[Chunk]:
     """(header, records, what is none) of a file, about batch_size lines at a time. Raises SourceError."""
     name = display_name(path)
-    splitter = _Splitter(separator, encoding)
+    found = Found()
+    splitter = _Splitter(separator, encoding, found)
     header: list[str] | None = None
-    for first, lines in read_lines(path, batch_size):
+    for first, lines in read_lines(path, batch_size, found):
         records, unreadable = splitter.split(first, lines)
         if header is None and (records or unreadable):
             header = _header(name, separator, records, unreadable)
@@ -69,21 +72,34 @@ def _whole(
 ) -> tuple[list[Record], list[Unreadable]]:
     wide = len(header)
     whole = [one for one in records if len(one.cells) == wide]
-    if len(whole) < len(records):
-        ragged = [
-            Unreadable(one.line, one.payload, "undecodable", f"{len(one.cells)} cells, where the header has {wide}")
-            for one in records
-            if len(one.cells) != wide
-        ]
-        unreadable = sorted([*unreadable, *ragged], key=lambda one: one.line)
-    return whole, unreadable
+    ragged = [
+        Unreadable(one.line, one.payload, "undecodable", _ragged(header, one.cells))
+        for one in records
+        if len(one.cells) != wide
+    ]
+    named = [one if one.cell is None else replace(one, detail=f"{_column(header, one.cell)}: {one.detail}")
+             for one in unreadable]  # fmt: skip
+    return whole, sorted([*named, *ragged], key=lambda one: one.line) if ragged else named
+
+
+def _ragged(header: list[str], cells: list[str]) -> str:
+    """What is wrong with a record of too few cells, or too many: which columns have none, or where there is none."""
+    said = f"{len(cells)} cells, where the header has {len(header)}: "
+    if len(cells) > len(header):
+        return f"{said}nothing is named behind column {header[-1]}; is there a separator in a cell without quotes?"
+    return f"{said}nothing is there for column {header[len(cells)]} and what follows"
+
+
+def _column(header: list[str], cell: int) -> str:
+    return f"column {header[cell]}" if cell < len(header) else f"cell {cell + 1}"
 
 
 class _Splitter:
     """Lines to records. A record that is not closed at the end of a chunk waits for the next one."""
 
-    def __init__(self, separator: str, encoding: str) -> None:
-        self._separator, self._encoding = separator, encoding
+    def __init__(self, separator: str, encoding: str, found: Found) -> None:
+        """found: of the file that is read: where it has a mark, that says the encoding."""
+        self._separator, self._said, self._found = separator, encoding, found
         self._first, self._open = 1, list[bytes]()
 
     def split(self, first: int, lines: list[bytes], last: bool = False) -> tuple[list[Record], list[Unreadable]]:
@@ -98,6 +114,10 @@ class _Splitter:
             at = self._some(at, first, lines, texts, records, unreadable, last)
         return records, sorted(unreadable, key=lambda one: one.line)
 
+    @property
+    def _encoding(self) -> str:
+        return "utf-8" if self._found.marked else self._said
+
     def rest(self) -> tuple[list[Record], list[Unreadable]]:
         """What was open at the end of the file."""
         return self.split(self._first, [], last=True)
@@ -108,8 +128,18 @@ class _Splitter:
             return None
         try:
             return line.decode(self._encoding)
-        except UnicodeDecodeError:
-            unreadable.append(Unreadable(place, line, "undecodable", f"the line is not {self._encoding.upper()}"))
+        except UnicodeDecodeError as error:
+            cell = self._last_cell(line[: error.start].decode(self._encoding, "replace"))
+            octet = f"octet {error.start + 1} ({line[error.start]:#04x})"
+            detail = f"the line is not {self._encoding.upper()} at {octet}"
+            unreadable.append(Unreadable(place, line, "undecodable", detail, cell))
+            return None
+
+    def _last_cell(self, text: str) -> int | None:
+        """The place of the cell in which a line's beginning ends; None where CSV cannot say."""
+        try:
+            return max(len(next(csv.reader([text], delimiter=self._separator), [])) - 1, 0)
+        except csv.Error:
             return None
 
     def _some(
@@ -148,7 +178,8 @@ class _Splitter:
                     self._first, self._open = first + began, lines[began:]
                     return len(texts)
                 detail = "a quoted cell that begins on this line is not closed"
-                unreadable.append(Unreadable(first + began, lines[began], "undecodable", detail))
+                cell = self._last_cell(texts[began] or "")
+                unreadable.append(Unreadable(first + began, lines[began], "undecodable", detail, cell))
                 return began + 1
             if cells and (len(cells) > 1 or cells[0].strip()):
                 payload = lines[began] if taken == began + 1 else b"\n".join(lines[began:taken])

@@ -46,6 +46,7 @@ class Made:
     """Events of some rows, by channel, not yet with all columns of its schema; and the rest."""
 
     frames: list[tuple[str, pl.DataFrame]] = field(default_factory=list)
+    """With ROW, the row of each."""
     problems: list[Problem] = field(default_factory=list)
     kept: Counter[str] = field(default_factory=Counter)
 
@@ -112,7 +113,8 @@ class _Maker:
             attributes += [(name, column.cast(pl.String)) for name, column in ratings]
         if attributes:
             out["attributes"] = _pairs(attributes, "attributes")
-        return pl.DataFrame({name: column.alias(name) for name, column in out.items()}).filter(chosen)
+        columns = {ROW: self._frame[ROW], **{name: column.alias(name) for name, column in out.items()}}
+        return pl.DataFrame(columns).filter(chosen)
 
     def _cells(self, name: str, given: Any) -> Cells:
         return cells(name, as_value(given), self._frame)

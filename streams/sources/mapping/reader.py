@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from schemas.records import CHANNELS, empty
-from streams.sources.events import EventBatch
+from streams.sources.events import EventBatch, SourceError
 from streams.sources.files import display_name
 from streams.sources.mapping.model import Mapping
-from streams.sources.mapping.rows import Rows, fixed_columns, format_of, read_rows
+from streams.sources.mapping.rows import Lazy, Rows, fixed_columns, format_of, read_rows
 from streams.sources.mapping.translate import Translated, Translator
 
 BATCH_ROWS = 10_000
+WRONG_FILE = 100
+"""Rows at the beginning of a file of which none becomes an event: the mapping is not of that file."""
 
 
 def read(path: str, mapping: Mapping, *, batch_size: int = BATCH_ROWS) -> Iterator[EventBatch]:
@@ -19,7 +22,7 @@ def read(path: str, mapping: Mapping, *, batch_size: int = BATCH_ROWS) -> Iterat
     file that is not of its format, or lacks a column that the mapping names."""
     translator = Translator(mapping, display_name(path))
     format_of(path, mapping.read)
-    return _batches(display_name(path), translated(path, translator, batch_size))
+    return _batches(display_name(path), translator, translated(path, translator, batch_size))
 
 
 def translated(path: str, translator: Translator, batch_size: int) -> Iterator[tuple[Rows, Translated]]:
@@ -33,11 +36,33 @@ def translated(path: str, translator: Translator, batch_size: int) -> Iterator[t
         yield rows, translator.translate(rows)
 
 
-def _batches(name: str, parts: Iterator[tuple[Rows, Translated]]) -> Iterator[EventBatch]:
-    for _, done in parts:
-        bad = done.bad
-        for channel, frame in done.frames:
-            yield EventBatch(channel, frame, bad, name)
-            bad = []
-        if bad:
-            yield EventBatch(CHANNELS[0], empty(CHANNELS[0]), bad)
+def _batches(name: str, translator: Translator, parts: Iterator[tuple[Rows, Translated]]) -> Iterator[EventBatch]:
+    looked = False
+    for rows, done in parts:
+        if not looked and (done.frames or done.bad):
+            _require_some(name, done)
+            looked = True
+        yield from batches_of(name, translator, rows, done)
+
+
+def batches_of(name: str, translator: Translator, rows: Rows, done: Translated) -> Iterator[EventBatch]:
+    """What came of rows, as a source yields it. name: of the file."""
+    bad, kept, shown = done.bad, done.kept, translator.shown(rows)
+    for channel, frame in done.frames:
+        at = done.rows[channel]
+        lines = [rows.lines[row] for row in at]
+        payloads = Lazy(len(at), lambda event, at=at: shown[at[event]])  # type: ignore[misc]
+        yield EventBatch(channel, frame, bad, name, lines, payloads, kept, translator.names)
+        bad, kept = [], Counter()
+    if bad or kept:
+        yield EventBatch(CHANNELS[0], empty(CHANNELS[0]), bad, unread=kept)
+
+
+def _require_some(name: str, done: Translated) -> None:
+    """Raises SourceError where a file begins with many rows of which none becomes an event: one sentence for all."""
+    if not done.frames and len(done.bad) >= WRONG_FILE:
+        first = done.bad[0]
+        raise SourceError(
+            f"{name}: none of the first {len(done.bad):,} rows becomes an event (line {first.line}: {first.detail}); "
+            "nothing of it was sent. rihla map check says what is wrong, column by column"
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Any
 import orjson
 import polars as pl
 
+from streams.sources.compressed import ENDINGS as COMPRESSED
 from streams.sources.events import SourceError
-from streams.sources.files import MAX_LINE_BYTES, STDIN, LongLine, display_name, read_lines
-from streams.sources.mapping.delimited import Unreadable, delimited
-from streams.sources.mapping.json_array import items
+from streams.sources.files import MAX_LINE_BYTES, STDIN, LongLine, display_name, read_blocks, read_lines
+from streams.sources.json_array import items
+from streams.sources.mapping.delimited import Record, Unreadable, delimited
 from streams.sources.mapping.model import MappingError, Read
 from streams.sources.mapping.panics import silent_panics
 
@@ -42,7 +43,8 @@ class Rows:
     """Some rows of a file.
 
     frame: columns of text, nothing trimmed. lines: where each row begins, from 1: its line, or its number in formats
-    without lines. payloads: each row as it stands in the file, or as JSON. unreadable: what is no row.
+    without lines. payloads: each row as JSON, by the names of its columns: what a mapping reads again, without the
+    file. unreadable: what is no row.
     """
 
     frame: pl.DataFrame
@@ -51,6 +53,8 @@ class Rows:
     unreadable: list[Unreadable] = field(default_factory=list)
     names: Sequence[str] = ()
     """Columns that the rows have, where the frame does not have them all, or more."""
+    items: Sequence[int] = ()
+    """Of an array, the number of each item, from 1: many may be on one line."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -58,11 +62,28 @@ class Rows:
         return self.names or self.frame.columns
 
 
+class Lazy(Sequence[bytes]):
+    """Octets of rows that are made when they are asked for: few ever are."""
+
+    def __init__(self, size: int, make: Callable[[int], bytes]) -> None:
+        self._size, self._make = size, make
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, row: Any) -> Any:
+        return self._make(range(self._size)[row])
+
+
+def _payloads(header: Sequence[str], records: Sequence[Record]) -> Lazy:
+    return Lazy(len(records), lambda row: orjson.dumps(dict(zip(header, records[row].cells, strict=True))))
+
+
 def format_of(path: str, read: Read) -> str:
     """The format of a file. Raises SourceError where nothing says it."""
     if read.format is not None:
         return read.format
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes if suffix.lower() not in (".gz", ".gzip")]
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes if suffix.lower() not in COMPRESSED]
     if suffixes and suffixes[-1] in ENDINGS:
         return ENDINGS[suffixes[-1]]
     raise SourceError(f"{display_name(path)}: its name does not say its format: say it in the mapping, read.format")
@@ -86,7 +107,7 @@ def read_rows(path: str, read: Read, batch_size: int, wanted: Collection[str] | 
         for header, records, unreadable in delimited(path, separator, read.encoding, batch_size):
             columns = list(zip(*(record.cells for record in records), strict=True)) or [()] * len(header)
             frame = pl.DataFrame(dict(zip(header, columns, strict=True)), schema=dict.fromkeys(header, pl.String))
-            yield Rows(frame, [one.line for one in records], [one.payload for one in records], unreadable)
+            yield Rows(frame, [one.line for one in records], _payloads(header, records), unreadable)
     elif form == "jsonl":
         yield from _json_lines(path, wanted, batch_size)
     elif form == "json":
@@ -108,7 +129,7 @@ def _json_lines(path: str, wanted: Collection[str] | None, batch_size: int) -> I
                 try:
                     objects.take(place, line, orjson.loads(line))
                 except orjson.JSONDecodeError as error:
-                    objects.refuse(place, line, f"not JSON: {error}")
+                    objects.refuse(place, line, not_json(error))
         if not seen and not objects.lines and objects.unreadable:
             raise SourceError(
                 f"{display_name(path)}: these are no JSON Lines: none of the first {len(objects.unreadable):,} lines "
@@ -119,17 +140,33 @@ def _json_lines(path: str, wanted: Collection[str] | None, batch_size: int) -> I
 
 
 def _json_array(path: str, wanted: Collection[str] | None, batch_size: int) -> Iterator[Rows]:
-    numbered = enumerate(items(path), 1)
+    found, broken = items(read_blocks(path), display_name(path)), list[SourceError]()
+    numbered = enumerate(_until(found, broken), 1)
     while chunk := list(islice(numbered, batch_size)):
         objects = _Objects(wanted)
-        for number, one in chunk:
+        for number, (line, one) in chunk:
             try:
                 payload = json.dumps(one, ensure_ascii=False).encode()
             except (UnicodeEncodeError, RecursionError) as error:  # half of a surrogate pair
-                objects.refuse(number, b"", f"cannot be kept: {type(error).__name__}")
+                objects.refuse(line, b"", f"item {number} cannot be kept: {type(error).__name__}")
             else:
-                objects.take(number, payload, one)
+                objects.take(line, payload, one, number)
         yield objects.rows()
+    if broken:
+        raise broken[0]
+
+
+def _until(numbered: Iterator[tuple[int, Any]], broken: list[SourceError]) -> Iterator[tuple[int, Any]]:
+    """Items up to the place where a file breaks; what is wrong there goes to `broken`."""
+    try:
+        yield from numbered
+    except SourceError as error:
+        broken.append(error)
+
+
+def not_json(error: json.JSONDecodeError) -> str:
+    """What is wrong with a line that is no JSON, and where in it."""
+    return f"not JSON at column {error.colno}: {error.msg}"
 
 
 def rows_of_objects(payloads: Iterable[bytes], wanted: Collection[str]) -> Rows:
@@ -139,7 +176,7 @@ def rows_of_objects(payloads: Iterable[bytes], wanted: Collection[str]) -> Rows:
         try:
             objects.take(number, payload, orjson.loads(payload))
         except orjson.JSONDecodeError as error:
-            objects.refuse(number, payload, f"not JSON: {error}")
+            objects.refuse(number, payload, not_json(error))
     return objects.rows()
 
 
@@ -153,17 +190,21 @@ class _Objects:
         self._payloads: list[bytes] = []
         self._flat: list[dict[str, str | None]] = []
         self._names: dict[str, None] = {}
+        self._items: list[int] = []
 
     def refuse(self, line: int, payload: bytes, detail: str, reason: str = "undecodable") -> None:
         self.unreadable.append(Unreadable(line, payload[:MAX_LINE_BYTES], reason, detail))
 
-    def take(self, line: int, payload: bytes, one: Any) -> None:
+    def take(self, line: int, payload: bytes, one: Any, item: int | None = None) -> None:
+        which = "" if item is None else f"item {item}: "
         if not isinstance(one, dict):
-            return self.refuse(line, payload, "not a JSON object")
+            return self.refuse(line, payload, f"{which}not a JSON object")
         try:
             flat = _flat(one)
         except RecursionError:
-            return self.refuse(line, payload, "nested too deeply")
+            return self.refuse(line, payload, f"{which}nested too deeply")
+        if item is not None:
+            self._items.append(item)
         if len(self._names) < MAX_COLUMNS:
             self._names |= dict.fromkeys(flat)
         self._flat.append(flat if self._wanted is None else {name: flat.get(name) for name in self._wanted})
@@ -175,7 +216,7 @@ class _Objects:
         names = list(self._names)[:MAX_COLUMNS] if self._wanted is None else [*self._wanted]
         data = {name: [one.get(name) for one in self._flat] for name in names}
         frame = pl.DataFrame(data or {"": [None] * len(self._flat)}, schema=dict.fromkeys(names or [""], pl.String))
-        return Rows(frame, self.lines, self._payloads, self.unreadable, list(self._names)[:MAX_COLUMNS])
+        return Rows(frame, self.lines, self._payloads, self.unreadable, list(self._names)[:MAX_COLUMNS], self._items)
 
 
 def _parquet(path: str, batch_size: int) -> Iterator[Rows]:
@@ -221,7 +262,7 @@ def _typed(frame: pl.DataFrame, first: int) -> Rows:
             inner = [f"{name}.{one.name}" for one in frame.schema[name].fields]  # type: ignore[attr-defined]
             frame = frame.with_columns(pl.col(name).struct.rename_fields(inner)).unnest(name)
     texts = frame.select(_text(name, dtype) for name, dtype in frame.schema.items())
-    payloads = [orjson.dumps(row) for row in texts.iter_rows(named=True)]
+    payloads = Lazy(texts.height, lambda row: orjson.dumps(texts.row(row, named=True)))
     return Rows(texts, range(first, first + frame.height), payloads)
 
 

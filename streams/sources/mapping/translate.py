@@ -7,8 +7,9 @@ such column. An optional one that cannot be read stays as an attribute under the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import polars as pl
 
@@ -18,7 +19,7 @@ from streams.model.normal import CLEAR_KINDS, normal_kind, secrets
 from streams.sources.events import BadLine, SourceError, conform
 from streams.sources.mapping import cells, event, expressions, people, times
 from streams.sources.mapping.model import Event, Field, Mapping, MappingError, Value, values
-from streams.sources.mapping.rows import Rows
+from streams.sources.mapping.rows import Lazy, Rows
 from streams.sources.spelling import word
 from streams.text.scrub import scrub_text
 
@@ -29,6 +30,8 @@ class Translated:
 
     frames: list[tuple[str, pl.DataFrame]] = field(default_factory=list)
     """(channel, events in the frame form of its schema), each channel at most once."""
+    rows: dict[str, list[int]] = field(default_factory=dict)
+    """The row of each event of a channel."""
     bad: list[BadLine] = field(default_factory=list)
     problems: list[event.Problem] = field(default_factory=list)
     """What the bad lines that were rows are made of."""
@@ -92,7 +95,8 @@ class Translator:
                 done.problems += made.problems
                 done.kept.update(made.kept)
                 for channel, events in made.frames:
-                    parts.setdefault(channel, []).append(conform(channel, events))
+                    done.rows.setdefault(channel, []).extend(events[event.ROW].to_list())
+                    parts.setdefault(channel, []).append(conform(channel, events.drop(event.ROW)))
         done.frames = [(channel, pl.concat(parts[channel])) for channel in CHANNELS if channel in parts]
         done.silent = int((~chosen).sum())
         done.bad = self._bad(rows, frame, done.problems)
@@ -103,12 +107,8 @@ class Translator:
         for problem in problems:
             by_row.setdefault(problem.row, []).append(problem)
         bad = [
-            BadLine(
-                self._name,
-                rows.lines[row],
-                self._shown(rows.payloads[row], frame, row),
-                found[0].reason,
-                "; ".join(dict.fromkeys(f"{one.label}: {one.detail}" for one in found)),
+            self._bad_row(
+                rows, frame, row, found[0].reason, dict.fromkeys(f"{one.label}: {one.detail}" for one in found)
             )
             for row, found in by_row.items()
         ]
@@ -118,6 +118,12 @@ class Translator:
         ]
         return sorted(bad, key=lambda one: one.line)
 
+    def _bad_row(self, rows: Rows, frame: pl.DataFrame, row: int, reason: str, said: Iterable[str]) -> BadLine:
+        payload = rows.payloads[row]
+        shown = self._shown(payload, frame, row)
+        detail = _item(rows, row) + "; ".join(said)
+        return BadLine(self._name, rows.lines[row], shown, reason, detail, masked=shown != payload)
+
     def _shown(self, payload: bytes, frame: pl.DataFrame, row: int) -> bytes:
         """A row as it may be shown: without the cells that are hashed here, and without what is in clear."""
         at = frame.row(row, named=True)
@@ -125,16 +131,38 @@ class Translator:
         for one in self.mapping.events:
             pairs = [(each.kind, at[each.column]) for each in one.ids if each.column is not None and at[each.column]]
             hidden += secrets(pairs, None, people.nobody())
-        if not hidden:
-            return payload
-        encoding = self.mapping.read.encoding  # of JSON and what becomes JSON here it is UTF-8
-        return masked(payload.decode(encoding).encode(), hidden).decode().encode(encoding)
+        return masked(payload, hidden) if hidden else payload
 
     def _scrubbed(self, payload: bytes) -> bytes:
         """What is no row, where rows have cells that may be shown to nobody."""
         if not self._secret:
             return bytes(payload)
-        return scrub_text(payload.decode(self.mapping.read.encoding, "replace")).encode()
+        try:
+            text = payload.decode()
+        except UnicodeDecodeError:
+            text = payload.decode(self.mapping.read.encoding, "replace")
+        return scrub_text(text).encode()
+
+    def shown(self, rows: Rows) -> Sequence[bytes]:
+        """The rows as letters may show them, each when it is asked for."""
+        lacking = [pl.lit(None, pl.String).alias(name) for name in self.columns if name not in rows.frame.columns]
+        frame = cells.clean(rows.frame.with_columns(lacking).select(self.columns), self.mapping.read.null)
+        return Lazy(rows.frame.height, lambda row: self._shown(rows.payloads[row], frame, row))
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """What the columns are called that a field of the events is made of."""
+        found: dict[str, dict[str, None]] = {}
+        for one in self.mapping.events:
+            for name, value in values(one):
+                found.setdefault(name.partition(".")[0], {}).update(dict.fromkeys(cells.columns(value)))
+            found.setdefault("event_id", {}).update(dict.fromkeys(one.key or ()))
+            found.setdefault("ids", {}).update(found.get("booking_ref", {}))
+        return {name: f"column {', '.join(columns)}" for name, columns in found.items() if columns}
+
+
+def _item(rows: Rows, row: int) -> str:
+    return f"item {rows.items[row]}: " if rows.items else ""
 
 
 def _columns(one: Event) -> list[str]:
