@@ -27,7 +27,7 @@ COLUMNS = (
     "reach",
     "aspects",
 )
-"""Fields of interaction.avsc that the rules look at."""
+"""Fields of interaction.avsc that all rules may look at."""
 
 Raised = Mapping[str, tuple[int, str]]
 """Of a restored event: rule -> (raised_at in epoch ms, reason) of the open alerts that it caused."""
@@ -38,6 +38,9 @@ class Matcher:
 
     def __init__(self, rules: Mapping[str, Rule]) -> None:
         self._rules = [rule for rule in rules.values() if rule.when]
+        asked = [name for rule in self._rules for one in rule.when for test in one.tests for name in test.columns]
+        self.columns = tuple(dict.fromkeys((*COLUMNS, *asked)))
+        """Fields that these rules look at."""
         self._units = {rule.name: rule.unit for rule in rules.values()}
         self._age = max((rule.after + rule.max_age for rule in rules.values()), default=0)
         answering: set[str] = set()
@@ -57,7 +60,7 @@ class Matcher:
         """What the events say to the rules, by row; rows that say nothing are left out.
 
         Args:
-            frame: interactions in frame form, at least COLUMNS.
+            frame: interactions in frame form, at least `columns`.
             now: the worker's clock, epoch ms: what is older than a rule's `after` and `max_age` is history.
             restored: rows that were sent again from ClickHouse. A worker that had read them when they were new would
                 still remember them, so they are matched as far back as a state remembers.
@@ -69,7 +72,7 @@ class Matcher:
         if not is_recent.any():
             return {}
         recent = pl.Series(np.flatnonzero(is_recent))
-        part = frame if len(recent) == frame.height else frame.select(COLUMNS)[recent]
+        part = frame if len(recent) == frame.height else frame.select(self.columns)[recent]
         hits = part.select(*self._wanted)
         wanting = hits.select(pl.any_horizontal(pl.all())).to_series()
         rows = (wanting | recent.is_in(list(raised))).arg_true() if raised else wanting.arg_true()
@@ -134,6 +137,7 @@ def _condition(condition: Condition) -> pl.Expr:
         tests.append(_aspects(condition))
     elif condition.score_at_most is not None:
         tests.append(pl.col("score") <= condition.score_at_most)
+    tests += [test.expr() for test in condition.tests]
     return pl.all_horizontal(*[test.fill_null(False) for test in tests])
 
 
