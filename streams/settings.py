@@ -70,7 +70,8 @@ class Settings:
     collect_token: token with which events of any source may be sent to it.
     collect_config: path of a file of its tokens and webhooks (docs/collector.md).
     collect_country: ISO 3166-1 alpha-2 of the phone numbers without a calling code that it hashes.
-    alert_rules: path of a file of alert rules (docs/alerts.md); None takes those of streams/alerts/rules.toml.
+    model: folder of the company's model (docs/model.md): touchpoints, stages, identifiers, alerts; None: Rihla's own.
+    alert_rules: path of a file of alert rules (docs/alerts.md), in the place of the model's.
     routes: path of a file of routes (docs/deliver.md), by which deliver tells people and systems; None: nobody is told.
     serve_host, serve_port: where `rihla worker serve` answers; port 0 takes any free one.
     serve_folder: folder of its view, for one process alone; it may be removed while that is stopped.
@@ -105,6 +106,7 @@ class Settings:
     collect_token: str | None = _secret()
     collect_config: str | None = None
     collect_country: str | None = None
+    model: str | None = None
     alert_rules: str | None = None
     routes: str | None = None
     serve_host: str = "127.0.0.1"

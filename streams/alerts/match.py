@@ -16,6 +16,7 @@ from streams.alerts.rules import Condition, Rule
 from streams.alerts.signals import KEPT_MS, Answer, Signal, Watched
 from streams.loop import answers
 from streams.model import catalogue
+from streams.model.catalogue import Touchpoint
 
 COLUMNS = (
     "event_id",
@@ -31,18 +32,22 @@ COLUMNS = (
     "agent_id",
     "attributes",
 )
-"""Fields of interaction.avsc that the rules look at."""
+"""Fields of interaction.avsc that all rules may look at."""
 
 Raised = Mapping[str, tuple[int, str]]
 """Of a restored event: rule -> (raised_at in epoch ms, reason) of the open alerts that it caused."""
 
 
 class Matcher:
-    """Looks at batches with a set of rules."""
+    """Looks at batches with a set of rules. touchpoints: of the model, by name; None: Rihla's own."""
 
-    def __init__(self, rules: Mapping[str, Rule]) -> None:
+    def __init__(self, rules: Mapping[str, Rule], touchpoints: Mapping[str, Touchpoint] | None = None) -> None:
         self._rules = [rule for rule in rules.values() if rule.when]
-        self._opening = frozenset(name for name, point in catalogue.load().items() if point.case_role == "open")
+        known = catalogue.load() if touchpoints is None else touchpoints
+        self._opening = frozenset(name for name, point in known.items() if point.case_role == "open")
+        asked = [name for rule in self._rules for one in rule.when for test in one.tests for name in test.columns]
+        self.columns = tuple(dict.fromkeys((*COLUMNS, *asked)))
+        """Fields that these rules look at."""
         self._units = {rule.name: rule.unit for rule in rules.values()}
         self._age = max((rule.after + rule.max_age for rule in rules.values()), default=0)
         answering: set[str] = {*answers.TOUCHPOINTS}
@@ -62,7 +67,7 @@ class Matcher:
         """What the events say to the rules, by row; rows that say nothing are left out.
 
         Args:
-            frame: interactions in frame form, at least COLUMNS.
+            frame: interactions in frame form, at least `columns`.
             now: the worker's clock, epoch ms: what is older than a rule's `after` and `max_age` is history.
             restored: rows that were sent again from ClickHouse. A worker that had read them when they were new would
                 still remember them, so they are matched as far back as a state remembers.
@@ -74,7 +79,7 @@ class Matcher:
         if not is_recent.any():
             return {}
         recent = pl.Series(np.flatnonzero(is_recent))
-        part = frame if len(recent) == frame.height else frame.select(COLUMNS)[recent]
+        part = frame if len(recent) == frame.height else frame.select(self.columns)[recent]
         hits = part.select(*self._wanted)
         wanting = hits.select(pl.any_horizontal(pl.all())).to_series()
         rows = (wanting | recent.is_in(list(raised))).arg_true() if raised else wanting.arg_true()
@@ -146,6 +151,7 @@ def _condition(condition: Condition) -> pl.Expr:
         tests.append(_aspects(condition))
     elif condition.score_at_most is not None:
         tests.append(pl.col("score") <= condition.score_at_most)
+    tests += [test.expr() for test in condition.tests]
     return pl.all_horizontal(*[test.fill_null(False) for test in tests])
 
 

@@ -11,13 +11,17 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from streams.alerts.conditions import CONDITION_KEYS, Test, TestError, tests_of
 from streams.errors import RihlaError
-from streams.model import catalogue
+from streams.model import company
+from streams.model.brands import Brands
+from streams.model.catalogue import Touchpoint
+from streams.model.company import Model
 from streams.model.durations import EXAMPLES, UNITS_MS, milliseconds
+from streams.model.places import line_of
 from streams.model.vocabulary import CASE_ROLES, INSTRUMENTS, MILESTONES
 
 SEVERITIES = ("low", "medium", "high", "critical")
@@ -51,6 +55,8 @@ class Condition:
     answer_at_most: float | None = None
     score_at_most: float | None = None
     reach_at_least: int | None = None
+    tests: tuple[Test, ...] = ()
+    """Of other fields, attributes, money, unit and brand; each must hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +103,9 @@ class Rule:
 
 
 def load(path: str | None = None) -> Mapping[str, Rule]:
-    """The rules of a file by name; None: those that come with Rihla. Raises RuleError."""
+    """The rules of a file by name, with the touchpoints that come with Rihla; None: its own. Raises RuleError."""
     if path is None:
-        return _own()
+        return of(company.built_in())
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -108,8 +114,10 @@ def load(path: str | None = None) -> Mapping[str, Rule]:
 
 
 @cache
-def _own() -> Mapping[str, Rule]:
-    return parse(files("streams.alerts").joinpath("rules.toml").read_text("utf-8"), "rules.toml")
+def of(model: Model) -> Mapping[str, Rule]:
+    """The rules of a model by name. Raises RuleError at the first mistake."""
+    source = _Source(model.rules_source, model.rules_text, model.touchpoints, model.brands)
+    return {name: _Reader(source, name, table, name).rule(name) for name, table in model.rules.items()}
 
 
 def parse(text: str, source: str) -> Mapping[str, Rule]:
@@ -118,19 +126,42 @@ def parse(text: str, source: str) -> Mapping[str, Rule]:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RuleError(f"alert rules {source}: not TOML: {error}") from error
-    return {name: _Reader(f"alert rules {source}: {name}", table).rule(name) for name, table in tables.items()}
+    own = company.built_in()
+    read = _Source(source, text, own.touchpoints, own.brands)
+    return {name: _Reader(read, name, table, name).rule(name) for name, table in tables.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where rules are read from, and what they may name."""
+
+    name: str
+    text: str
+    touchpoints: Mapping[str, Touchpoint]
+    brands: Brands
+
+    def with_roles(self, roles: Iterable[str]) -> set[str]:
+        """The touchpoints that have one of these case roles."""
+        wanted = {*roles}
+        return {name for name, point in self.touchpoints.items() if point.case_role in wanted}
 
 
 class _Reader:
     """Takes keys out of a table, each checked; what is left over at the end is a mistake."""
 
-    def __init__(self, where: str, table: Any) -> None:
+    def __init__(self, source: _Source, called: str, table: Any, rule: str, outer: str | None = None) -> None:
+        """called: what messages call the table. rule, outer: the rule, and the key of it, that the table is in."""
+        self.source, self._called, self._rule, self._outer = source, called, rule, outer
         if not isinstance(table, dict):
-            raise RuleError(f"{where}: is not a table")
-        self.where, self.left = where, dict(table)
+            raise RuleError(f"{self._where()}: is not a table")
+        self.left = dict(table)
+
+    def _where(self, key: str | None = None) -> str:
+        line = line_of(self.source.text, self._rule, 0, self._outer or key)
+        return f"alert rules {self.source.name}: line {line}: {self._called}"
 
     def fail(self, key: str, problem: str) -> RuleError:
-        return RuleError(f"{self.where}: {key} {problem}", "docs/alerts.md lists the keys of a rule")
+        return RuleError(f"{self._where(key)}: {key} {problem}", "docs/alerts.md lists the keys of a rule")
 
     def end(self, allowed: str) -> None:
         if self.left:
@@ -171,7 +202,7 @@ class _Reader:
 
     def rule(self, name: str) -> Rule:
         if not _NAME.fullmatch(name):
-            raise RuleError(f"{self.where}: a rule's name is small letters, digits and _")
+            raise RuleError(f"{self._where()}: a rule's name is small letters, digits and _")
         severity = self.word("severity", SEVERITIES)
         scope = self.word("scope", SCOPES, "customer")
         cooldown, after = self.duration("cooldown", "1d"), self.duration("after", "0s")
@@ -193,8 +224,11 @@ class _Reader:
         self.end("severity, reason, scope, cooldown, after, max_age, unit, when, drop, close, acknowledge")
         return Rule(name, severity, reason, scope, cooldown, after, max_age, unit, when, drop, close, acknowledge)
 
+    def _inner(self, key: str, table: Any) -> _Reader:
+        return _Reader(self.source, f"{self._called}: {key}", table, self._rule, key)
+
     def _drop(self) -> Drop:
-        reader = _Reader(f"{self.where}: drop", self.left.pop("drop"))
+        reader = self._inner("drop", self.left.pop("drop"))
         by, to = reader.number("by", 0, 2, required=True), reader.number("to", -1, 1, required=True)
         recovered, within = reader.number("recovered_at", -1, 1), reader.duration("within", "14d")
         reader.end("by, to, within, recovered_at")
@@ -206,24 +240,32 @@ class _Reader:
         tables = self.left.pop("when", [])
         if not isinstance(tables, list):
             raise self.fail("when", "must be a list of conditions")
-        return tuple(_Reader(f"{self.where}: when", table)._condition() for table in tables)
+        return tuple(self._inner("when", table)._condition() for table in tables)
 
     def _condition(self) -> Condition:
-        points = catalogue.load()
+        points = self.source.touchpoints
         named = self.words("touchpoints", points)
         roles = self.words("case_roles", CASE_ROLES)
         if roles is not None:
-            having = _with_roles(roles)
+            having = self.source.with_roles(roles)
             named = [*having] if named is None else [name for name in named if name in having]
         aspects = self.words("aspects", {point.aspect for point in points.values() if point.aspect})
         instrument = self.word("instrument", INSTRUMENTS) if "instrument" in self.left else None
         answer, score = self.number("answer_at_most", 0, 10), self.number("score_at_most", -1, 1)
         reach = self.number("reach_at_least", 0, 2**62)
-        self.end("touchpoints, case_roles, aspects, instrument, answer_at_most, score_at_most, reach_at_least")
+        given = {key: self.left.pop(key) for key in CONDITION_KEYS if key in self.left}
+        try:
+            tests = tests_of(given, self.source.brands)
+        except TestError as error:
+            raise self.fail(error.key, error.problem) from error
+        self.end(
+            "touchpoints, case_roles, aspects, instrument, answer_at_most, score_at_most, reach_at_least, "
+            + ", ".join(CONDITION_KEYS)
+        )
         if answer is not None and instrument is None:
             raise self.fail("answer_at_most", "needs an instrument")
-        if named is None and aspects is None and instrument is None and score is None and reach is None:
-            raise RuleError(f"{self.where}: a condition without a key would hold for every event")
+        if named is None and aspects is None and instrument is None and score is None and reach is None and not tests:
+            raise RuleError(f"{self._where()}: a condition without a key would hold for every event")
         return Condition(
             None if named is None else frozenset(named),
             None if aspects is None else frozenset(aspects),
@@ -231,21 +273,16 @@ class _Reader:
             answer,
             score,
             None if reach is None else int(reach),
+            tests,
         )
 
     def _answers(self, key: str) -> Answers:
-        reader = _Reader(f"{self.where}: {key}", self.left.pop(key, {}))
-        points = catalogue.load()
+        reader = self._inner(key, self.left.pop(key, {}))
+        points = self.source.touchpoints
         anywhere = {*(reader.words("touchpoints", points) or ())}
         milestones = reader.words("milestones", tuple(MILESTONES)) or ()
         anywhere |= {name for name, point in points.items() if point.milestone in milestones}
-        anywhere |= _with_roles(reader.words("case_roles_of_customer", CASE_ROLES) or ())
-        in_case = _with_roles(reader.words("case_roles", CASE_ROLES) or ())
+        anywhere |= self.source.with_roles(reader.words("case_roles_of_customer", CASE_ROLES) or ())
+        in_case = self.source.with_roles(reader.words("case_roles", CASE_ROLES) or ())
         reader.end("touchpoints, milestones, case_roles, case_roles_of_customer")
         return Answers(frozenset(in_case), frozenset(anywhere))
-
-
-def _with_roles(roles: Iterable[str]) -> set[str]:
-    """The touchpoints that have one of these case roles."""
-    wanted = {*roles}
-    return {name for name, point in catalogue.load().items() if point.case_role in wanted}

@@ -83,6 +83,7 @@ def verify(
     from contextlib import closing
 
     from sinks.clickhouse.client import connect
+    from streams.model import company
     from streams.registries import registry_of
     from streams.verify import store
     from streams.verify import verify as verification
@@ -93,6 +94,7 @@ def verify(
             client,
             _reader(settings(kafka)) if source == "topics" else None,
             registry=registry_of(settings(kafka)),
+            model=company.load(settings(kafka).model, settings(kafka).alert_rules),
             settle=0.0 if at_rest else settle,
             say=lambda text: click.echo(f"{text} ...", err=True),
         )

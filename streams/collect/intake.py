@@ -26,6 +26,7 @@ from streams.enrich.enriched import Enriched
 from streams.enrich.names import Names
 from streams.enrich.splice import Direct, Touchpoints
 from streams.enrich.validate import TEXT_LIMIT_BYTES, refusals
+from streams.model.company import Model, built_in
 from streams.model.normal import Nobody
 from streams.model.subjects import keys_of, subjects
 from streams.sources.jsonl import NotAnEvent, row_of, row_of_object
@@ -90,12 +91,14 @@ class Intake:
     columns, as enrich does, which mends what can be mended and says what is wrong with the others.
     """
 
-    def __init__(self, registry: Registry, wire: Wire, nobody: Nobody) -> None:
-        """wire: the form of the events' headers. nobody: what names nobody. May ask the registry."""
+    def __init__(self, registry: Registry, wire: Wire, nobody: Nobody, model: Model | None = None) -> None:
+        """wire: the form of the events' headers. nobody: what names nobody. model: what events mean, Rihla's own by
+        default; brands are left to enrich. May ask the registry."""
+        model = built_in() if model is None else model
         self._nobody = nobody
         self._encoders = {channel: BatchEncoder(channel, registry, wire) for channel in CHANNELS}
-        touchpoints, scorer, names = Touchpoints(), Scorer(), Names(nobody)
-        self._direct = {channel: Direct(channel, b"", touchpoints, scorer, names) for channel in CHANNELS}
+        known = (Touchpoints(model.touchpoints), Scorer(), Names(nobody), model.kinds)
+        self._direct = {channel: Direct(channel, b"", *known) for channel in CHANNELS}
         self._tuples = {channel: _Tuples(channel) for channel in CHANNELS}
 
     def take(

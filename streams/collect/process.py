@@ -24,6 +24,7 @@ from streams.kafka.acl_check import AclError
 from streams.kafka.refusals import BrokerRefusedError
 from streams.kafka.topics import TopicDeniedError, TopicError
 from streams.logs import configure_logging
+from streams.model import company
 from streams.model.normal import Nobody
 from streams.registries import registry_of
 from streams.series import begin
@@ -89,10 +90,11 @@ async def collecting(settings: Settings, access: Access) -> AsyncIterator[tuple[
 
     The topics must exist. Raises RihlaError and aiokafka's errors when it cannot start.
     """
-    registry, nobody = registry_of(settings), Nobody(settings.nobody_values)
+    model = company.load(settings.model, settings.alert_rules)
+    registry, nobody = registry_of(settings), Nobody((*settings.nobody_values, *model.block))
     async with producing(settings) as producer:
         writer = Writer(producer, settings)
-        intake, hooks = Intake(registry, settings.wire, nobody), Hooks(registry, settings.wire, nobody)
+        intake, hooks = Intake(registry, settings.wire, nobody, model), Hooks(registry, settings.wire, nobody)
         server = Server(Collector(access, intake, hooks, writer).app)
         await writer.start()
         try:

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -20,7 +20,10 @@ from schemas.records import CHANNELS
 from schemas.registry import Registry
 from sinks.clickhouse.errors import in_short, is_retriable
 from streams.enrich.clean import as_stored
+from streams.model import company
+from streams.model.brands import Scopes
 from streams.model.dead_letter import UNPROCESSABLE
+from streams.model.identifiers import BUILT_IN, Kinds
 from streams.model.normal import Nobody
 from streams.model.subjects import subjects
 from streams.model.vocabulary import UUID
@@ -60,7 +63,7 @@ class Accounting:
     def __init__(self, client: Any, settings: Settings, registry: Registry) -> None:
         self._client, self._settings, self._registry = client, settings, registry
         self._events = self._before = self._began = self._erased = 0
-        self.nobody = Nobody(settings.nobody_values)
+        self.naming = Naming.of(settings)
         self._closing = threading.Event()
 
     def open(self) -> None:
@@ -129,8 +132,8 @@ class Accounting:
         for (topic,), some in letters.group_by("topic"):
             decoder = BatchDecoder(topics[_text(topic)], self._registry)
             payloads = some["payload"].cast(pl.Binary).to_list()
-            events = decoder.decode(payloads, ["event_id", "ids", "booking_ref"]).frame
-            self._note("refused", event_keys(events, self.nobody))
+            events = decoder.decode(payloads, ["event_id", "ids", "booking_ref", "unit", "attributes"]).frame
+            self._note("refused", event_keys(events, self.naming))
         counts = letters.group_by("reason").len()
         return {_text(reason): number for reason, number in counts.iter_rows()}
 
@@ -149,16 +152,32 @@ class Accounting:
         return int(self._client.command(sql))
 
 
-def event_keys(events: pl.DataFrame, nobody: Nobody | None = None) -> pl.DataFrame:
+class Naming(NamedTuple):
+    """How enrich names whose an event is."""
+
+    nobody: Nobody
+    scopes: Scopes | None
+    kinds: Kinds
+
+    @classmethod
+    def of(cls, settings: Settings) -> Naming:
+        """What these settings, and the model that they name, say."""
+        model = company.load(settings.model, settings.alert_rules)
+        return cls(Nobody((*settings.nobody_values, *model.block)), model.scopes, model.kinds)
+
+
+def event_keys(events: pl.DataFrame, naming: Naming | None = None) -> pl.DataFrame:
     """By what an event is stored once: its `subject` ("" where it names nobody) and its `event_id`, as enrich has them.
 
-    events: with the columns event_id, ids and booking_ref of any channel's frame form. nobody: as of enrich.
+    events: with the columns event_id, ids, booking_ref, unit and attributes of any channel's frame form. naming: as of
+    enrich; that of Rihla's own model by default.
     """
-    events = as_stored(events, Nobody() if nobody is None else nobody)
+    nobody, scopes, kinds = naming or Naming(Nobody(), None, BUILT_IN)
+    events = as_stored(events, nobody, scopes)
     ids = events["event_id"]
     if (odd := ~ids.str.contains(UUID)).any():  # of such ones, which are refused, the letter shows no personal data
         ids = ids.zip_with(~odd, ids.map_elements(cover_text, pl.String))
-    return events.select(subjects(events).fill_null("").alias("subject"), ids.str.to_lowercase())
+    return events.select(subjects(events, kinds).fill_null("").alias("subject"), ids.str.to_lowercase())
 
 
 def _text(value: object) -> str:

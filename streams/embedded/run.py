@@ -165,10 +165,12 @@ async def feed_and_wait(
         progress.fed += records
         if events is not None:
             allowed = pipeline.erased.events(events)
-            kept = as_stored(events if allowed is None else allowed[0], accounting.nobody)
+            kept = as_stored(
+                events if allowed is None else allowed[0], accounting.naming.nobody, accounting.naming.scopes
+            )
             allowed = pipeline.erased.events(kept)  # in the spelling of then, and in the normal one
             kept = kept if allowed is None else allowed[0]
-            accounting.feed(event_keys(kept, accounting.nobody))
+            accounting.feed(event_keys(kept, accounting.naming))
             accounting.feed_erased(events.height - kept.height)
 
     progress.stage = "feeding"

@@ -17,7 +17,7 @@ from streams.kafka.batch_producer import larger_than, too_long
 from streams.kafka.fetch import TRANSACTIONAL
 from streams.kafka.progress import Records
 from streams.kafka.transport import RecordBatch
-from streams.model import dead_letter
+from streams.model import company, dead_letter
 from streams.model.control import LINK
 from streams.model.mask import masked
 from streams.model.normal import Nobody
@@ -76,7 +76,9 @@ class EnrichAgent(Agent):
         )
         self.channels = {settings.topic(topology.channel_topic(channel)): channel for channel in CHANNELS}
         """By full name of the topic."""
-        self._enricher = Enricher(io.registry, settings.wire, io.erased, Nobody(settings.nobody_values))
+        model = company.load(settings.model, settings.alert_rules)
+        nobody = Nobody((*settings.nobody_values, *model.block))
+        self._enricher = Enricher(io.registry, settings.wire, io.erased, nobody, model)
         self._sent = SentLinks(LINKS_REMEMBERED)
 
     async def handle(self, batches: list[RecordBatch]) -> Verdict:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from streams.model.brands import Brands, Scopes
 from streams.model.identifiers import KINDS, kind_of
 from streams.model.normal import HASHED, Nobody, normal, normal_pair, secrets, shows
 from streams.text.scrub import EMAIL, PHONE, scrub_text
@@ -39,8 +40,12 @@ class Clean(NamedTuple):
     nobody: int
 
 
-def clean(frame: pl.DataFrame, nobody: Nobody) -> Clean:
-    """The events of a frame in the form of a channel's schema; the customer's own text is left as it is."""
+def clean(frame: pl.DataFrame, nobody: Nobody, scopes: Scopes | None = None) -> Clean:
+    """The events of a frame in the form of a channel's schema; the customer's own text is left as it is.
+
+    scopes: of the kinds that count within a brand, which the frame's unit and attributes tell.
+    """
+    brands = None if scopes is None else _brands(frame, scopes.brands)
     clear: dict[int, tuple[str, list[str]]] = {}
     taken = 0
     ids, changed = frame["ids"].to_list(), False
@@ -51,6 +56,8 @@ def clean(frame: pl.DataFrame, nobody: Nobody) -> Clean:
         several = found if found == pairs else [*dict.fromkeys(found)]  # what was one in two spellings is one
         kept = [pair for pair in several if not _is_nobody(*pair, nobody)]
         taken += len(several) - len(kept)
+        if scopes is not None and brands is not None:
+            kept = [*dict.fromkeys(scopes.scoped(kept, brands[row]))]
         if kept != pairs:
             ids[row], changed = [{"kind": kind, "value": value} for kind, value in kept], True
         if reference is not None and (shown := normal(reference)) != "" and shown in nobody:
@@ -63,6 +70,12 @@ def clean(frame: pl.DataFrame, nobody: Nobody) -> Clean:
     columns.append(pl.Series("booking_ref", references, pl.String))
     columns += [column for column in _scrubbed(frame) if column is not None]
     return Clean(frame.with_columns(columns), clear, taken)
+
+
+def _brands(frame: pl.DataFrame, brands: Brands) -> list[str | None]:
+    """The brand of each event."""
+    pairs = [[(one["key"], one["value"]) for one in some] for some in frame["attributes"].to_list()]
+    return [brands.of(unit, said) for unit, said in zip(frame["unit"].to_list(), pairs, strict=True)]
 
 
 def _is_nobody(kind: str, value: str, nobody: Nobody) -> bool:
@@ -142,17 +155,18 @@ _PLAIN = r"^[0-9A-Za-z._/-]*[1-9A-Za-z][0-9A-Za-z._/-]*$"
 _HEX = r"^[0-9a-f]{64}$"
 
 
-def as_stored(events: pl.DataFrame, nobody: Nobody) -> pl.DataFrame:
+def as_stored(events: pl.DataFrame, nobody: Nobody, scopes: Scopes | None = None) -> pl.DataFrame:
     """Events with the names that they are stored under, or that their letters show: cleaned, without what is in clear.
 
     For who compares what was sent with what became of it.
 
-    events: with ids and booking_ref, and whatever else, of any channel.
+    events: with ids and booking_ref, and whatever else, of any channel; where there are scopes, unit and attributes.
     """
-    rows = _strange(events, nobody)
+    rows = _strange(events, nobody, frozenset() if scopes is None else scopes.kinds)
     if not len(rows):
         return events
-    some = clean(events[rows].select("ids", "booking_ref"), nobody).frame
+    columns = ["ids", "booking_ref"] if scopes is None else ["ids", "booking_ref", "unit", "attributes"]
+    some = clean(events[rows].select(columns), nobody, scopes).frame
     ids, references = some["ids"].to_list(), some["booking_ref"].to_list()
     for row, (own, reference) in enumerate(zip(ids, references, strict=True)):
         ids[row] = [one for one in own if not secrets([(one["kind"], one["value"])], None, nobody)]
@@ -166,13 +180,13 @@ def as_stored(events: pl.DataFrame, nobody: Nobody) -> pl.DataFrame:
     )
 
 
-def _strange(events: pl.DataFrame, nobody: Nobody) -> pl.Series:
+def _strange(events: pl.DataFrame, nobody: Nobody, scoped: frozenset[str]) -> pl.Series:
     """Rows of events with a name that is not seen at once to be in order."""
     named = events.select(_ROW, "ids").explode("ids", empty_as_null=True).drop_nulls("ids").unnest("ids")
     kind, value = pl.col("kind"), pl.col("value")
     hashed = kind.str.ends_with(HASHED)
     strange = (
-        ~kind.is_in([*KINDS])
+        ~kind.is_in([kind for kind in KINDS if kind not in scoped])
         | ~value.str.contains(_PLAIN)
         | (hashed & ~value.str.contains(_HEX))
         | value.str.to_lowercase().is_in([*nobody.words])

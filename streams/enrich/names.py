@@ -14,6 +14,7 @@ from mypy_extensions import i64
 
 from schemas.spans import Text
 from streams.enrich.clean import scrub_attribute
+from streams.model.brands import Scopes
 from streams.model.identifiers import kind_of
 from streams.model.normal import CLEAR_KINDS, HASHED, Nobody, in_clear, normal, normal_pair, shows
 from streams.text.scrub import scrub_text
@@ -36,8 +37,9 @@ _FEW_DIGITS: Final = 5
 class Names:
     """Looks at identifiers and short fields. Holds what it knows of kinds."""
 
-    def __init__(self, nobody: Nobody) -> None:
-        self.nobody = nobody
+    def __init__(self, nobody: Nobody, scopes: Scopes | None = None) -> None:
+        """scopes: of the kinds that count within a brand; None where there is none."""
+        self.nobody, self._scopes = nobody, scopes
         spelt = [word.encode() for word in nobody.words if word.isascii()]
         self._words = frozenset(spelt)
         self._longest: i64 = max(map(len, spelt))
@@ -117,6 +119,8 @@ class Names:
             known = _HASH
         if not text or text in self.nobody:
             known = _STRANGE
+        if self._scopes is not None and text in self._scopes.kinds:
+            known = _STRANGE  # one without its brand has to be given it
         if len(self._kinds) < _KINDS_REMEMBERED:
             self._kinds[kind] = known
         return known
@@ -128,6 +132,7 @@ class Names:
             and kind not in self.nobody
             and value not in self.nobody
             and not in_clear(kind, value)
+            and (self._scopes is None or self._scopes.holds(kind, value))
         )
 
     def _is_plain(self, data: bytes, start: i64, end: i64) -> bool:

@@ -8,7 +8,7 @@ also says what is wrong with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from mypy_extensions import i64
@@ -28,8 +28,8 @@ from streams.enrich.validate import (
     MONEY_LIMIT,
     TEXT_LIMIT_BYTES,
 )
-from streams.model import catalogue
-from streams.model.identifiers import BOOKING_PREFIX, KINDS, UNKNOWN_RANK
+from streams.model.catalogue import Touchpoint
+from streams.model.identifiers import BOOKING_PREFIX, UNKNOWN_RANK, Kinds
 from streams.text.scorer import Scorer
 from streams.text.scrub import scrub_text
 
@@ -40,8 +40,8 @@ _UUID_SIZE: Final = 36
 class Touchpoints:
     """The catalogue, by the touchpoint's name in UTF-8."""
 
-    def __init__(self) -> None:
-        known = [*catalogue.load().values()]
+    def __init__(self, catalogue: Mapping[str, Touchpoint]) -> None:
+        known = [*catalogue.values()]
         self.opinions = Opinions(records.inlined("interaction")["fields"])
         self._places: dict[bytes, int] = {touchpoint.name.encode(): place for place, touchpoint in enumerate(known)}
         self.unknown = len(known)
@@ -63,7 +63,9 @@ class Touchpoints:
 class Direct:
     """Splices the events of one channel. Holds the catalogue and the text scorer, and no state of the stream."""
 
-    def __init__(self, channel: str, header: bytes, touchpoints: Touchpoints, scorer: Scorer, known: Names) -> None:
+    def __init__(
+        self, channel: str, header: bytes, touchpoints: Touchpoints, scorer: Scorer, known: Names, kinds: Kinds
+    ) -> None:
         """header: of interactions."""
         event = records.inlined(channel)["fields"]
         interaction = records.inlined("interaction")["fields"]
@@ -116,7 +118,7 @@ class Direct:
         self._channel_code = varint(symbols.index(channel))
         self._present = varint(_named(interaction, "text")["type"].index("string"))
         self._own = _stretches(fields, event, interaction[names.index(FIELDS[-1]) + 1 :])
-        self._ranks: dict[bytes, int] = {kind.encode(): rank for rank, kind in enumerate(KINDS)}
+        self._ranks: dict[bytes, int] = {kind.encode(): rank for kind, rank in kinds.ranks.items()}
 
     def take(self, values: Sequence[bytes | None], header: bytes, now_ms: int, enriched: Enriched) -> list[int]:
         """Splice the events among some values into `enriched`; returns the rows of those that are left to others.

@@ -21,6 +21,7 @@ from streams.enrich.splice import Direct, Touchpoints
 from streams.enrich.validate import refusals
 from streams.erasure.erased import Erased
 from streams.erasure.guard import guard
+from streams.model.company import Model, built_in
 from streams.model.mask import masked
 from streams.model.normal import Nobody
 from streams.text.scorer import Scorer
@@ -37,19 +38,24 @@ class Enricher:
         wire: Wire = SINGLE_OBJECT,
         erased: Erased | None = None,
         nobody: Nobody | None = None,
+        model: Model | None = None,
     ) -> None:
-        """wire: the form of the interactions' headers. erased: who was; none by default. nobody: what names nobody."""
-        self._names = Names(Nobody() if nobody is None else nobody)
+        """wire: the form of the interactions' headers. erased: who was; none by default. nobody: what names nobody.
+        model: what events mean; the one that comes with Rihla by default."""
+        self._model = built_in() if model is None else model
+        self._scopes = self._model.scopes
+        self._names = Names(Nobody(self._model.block) if nobody is None else nobody, self._scopes)
         self._erased = Erased() if erased is None else erased
         self._decoders = {channel: BatchDecoder(channel, registry) for channel in CHANNELS}
         self._encoders = {channel: BatchEncoder(channel, registry) for channel in CHANNELS}
         self._registry, self._wire = registry, wire
-        self._touchpoints, self._scorer = Touchpoints(), Scorer()
+        self._touchpoints, self._scorer = Touchpoints(self._model.touchpoints), Scorer()
 
     @cached_property
     def _direct(self) -> dict[str, Direct]:  # not before there is something to write: the registry may be asked
         header = self._registry.header_for("interaction", self._wire)
-        return {channel: Direct(channel, header, self._touchpoints, self._scorer, self._names) for channel in CHANNELS}
+        known = (self._touchpoints, self._scorer, self._names, self._model.kinds)
+        return {channel: Direct(channel, header, *known) for channel in CHANNELS}
 
     def enrich(self, events: Mapping[str, Sequence[bytes | None]], now_ms: int) -> Enriched:
         """Validate, normalise, scrub, score and re-key events, those of all channels together.
@@ -96,7 +102,7 @@ class Enricher:
             enriched.lost[channel] = enriched.lost.get(channel, 0) + decoded.lost
         decoded, erased = guard(channel, decoded, (), (), self._erased)
         enriched.refused += [(int(base + rows[at]), "undecodable", detail) for at, detail in decoded.errors]
-        cleaned = clean(decoded.frame, self._names.nobody)
+        cleaned = clean(decoded.frame, self._names.nobody, self._scopes)
         clear = {int(decoded.rows[at]): found for at, found in cleaned.clear.items()}
         # who was erased was known by the spelling of then, which was perhaps not the normal one
         decoded, more = guard(channel, Decoded(cleaned.frame, decoded.rows, []), (), (), self._erased)

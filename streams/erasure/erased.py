@@ -13,7 +13,7 @@ import polars as pl
 
 from streams.erasure.key import fingerprint, key_id
 from streams.errors import RihlaError
-from streams.model.identifiers import CUSTOMER
+from streams.model.identifiers import BUILT_IN, CUSTOMER, Kinds
 from streams.model.subjects import subjects
 
 FOR_EVER = (1 << 63) - 1
@@ -33,10 +33,11 @@ class OtherKeyError(RihlaError):
 
 
 class Erased:
-    """The set of all erasures. key: None where none is set; then `add` raises OtherKeyError."""
+    """The set of all erasures. key: None where none is set; then `add` raises OtherKeyError. kinds: of identifiers, by
+    which the subject of an event is known."""
 
-    def __init__(self, key: bytes | None = None) -> None:
-        self._key = key
+    def __init__(self, key: bytes | None = None, kinds: Kinds = BUILT_IN) -> None:
+        self._key, self._kinds = key, kinds
         self._until: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -96,7 +97,7 @@ class Erased:
         """
         if not self._until or frame.height == 0:
             return None
-        names = subjects(frame)
+        names = subjects(frame, self._kinds)
         refused = self.refused(names, frame["occurred_at"])
         stripped = self._stripped(frame)
         if stripped is None and not refused.any():

@@ -14,6 +14,7 @@ from streams.identity.graph import Change, Link
 from streams.identity.resolver import Resolver, records
 from streams.kafka.progress import Records
 from streams.kafka.transport import RecordBatch
+from streams.model import company
 from streams.model.control import erasures
 from streams.model.identifiers import BOOKING_PREFIX
 from streams.settings import Settings
@@ -46,7 +47,8 @@ def runs(marks: pl.Series) -> Iterator[tuple[int, bool]]:
 def create(app: Any, settings: Settings) -> WorkerIO:
     """Register the agent and its table with the app."""
     io = WorkerIO(app, settings, "identity")
-    IdentityAgent(io, LinkTable(app)).register("identity", [settings.topic("links")])
+    kinds = company.load(settings.model, settings.alert_rules).kinds
+    IdentityAgent(io, LinkTable(app, kinds)).register("identity", [settings.topic("links")])
     return io
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from streams.identity.graph import Link
 from streams.identity.resolver import Resolver
 from streams.kafka.changelog_table import BatchTable
+from streams.model.identifiers import BUILT_IN, Kinds
 
 LINKS_PARTITION = 0
 """The only partition of the topic of links."""
@@ -43,9 +44,9 @@ class GraphState(dict[bytes, bytes]):
     It keeps no keys and values: the graph takes a fifth of their memory, and can give the value of any key.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Kinds = BUILT_IN) -> None:
         super().__init__()
-        self._resolver = Resolver()
+        self._resolver = Resolver(kinds)
         self._read: list[Link] = []
 
     @property
@@ -98,8 +99,8 @@ class GraphState(dict[bytes, bytes]):
 class _Remaining(GraphState):
     """A graph of the links that name none of some identifiers; the keys of the others are kept apart."""
 
-    def __init__(self, erased: Set[str]) -> None:
-        super().__init__()
+    def __init__(self, kinds: Kinds, erased: Set[str]) -> None:
+        super().__init__(kinds)
         self.erased = erased
         self.gone: set[bytes] = set()
 
@@ -120,8 +121,9 @@ class _Remaining(GraphState):
 class LinkTable(BatchTable):
     """The graph, recovered whenever the partition of links is assigned."""
 
-    def __init__(self, app: Any) -> None:
-        super().__init__(app, "links", partitions=1, make=GraphState)
+    def __init__(self, app: Any, kinds: Kinds = BUILT_IN) -> None:
+        self._kinds = kinds
+        super().__init__(app, "links", partitions=1, make=lambda: GraphState(kinds))
 
     def resolver(self) -> Resolver:
         """The graph's resolver; raises OwnershipLost when this worker does not hold the partition."""
@@ -146,7 +148,7 @@ class LinkTable(BatchTable):
         links from the changelog. Nothing may be waiting for flush(). Raises OwnershipLost, RecoveryError, KafkaError.
         """
         state = self.state(LINKS_PARTITION)
-        remaining = _Remaining(identifiers)
+        remaining = _Remaining(self._kinds, identifiers)
         await self.read_into(LINKS_PARTITION, remaining)
 
         async def settle() -> None:

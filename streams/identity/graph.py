@@ -4,6 +4,7 @@ The rules are those of docs/identity-and-journeys.md; `streams.verify.identity` 
 makes this one incremental:
 
 - Whether an identifier is shared depends on its own links with stronger ones, and once it is, it remains so.
+- A customer has at most one identifier of the kind customer; where that is scoped by brand, one of each brand.
 - A **component** is what the counting links connect. With at most one customer in it, it is one cluster, in whatever
   order its links are taken, so a new link just joins two clusters. Only when a component has several customers does the
   order decide: a link that comes last in order is taken last; any other, and any that ceases to count because its side
@@ -26,7 +27,7 @@ from streams.identity.clusters import Clusters
 from streams.identity.interner import BOOKING_RANK, Interner
 from streams.identity.order import Edge, LinkOrder
 from streams.identity.rebuild import rebuilt
-from streams.model.identifiers import DEFAULT_LIMIT, KINDS, UNKNOWN_RANK, Strength, kind_of, limit, names_booking
+from streams.model.identifiers import BUILT_IN, UNKNOWN_RANK, Kinds, Strength, kind_of, names_booking
 
 Link = tuple[str, str, int]
 """(subject, identifier, occurred_at in epoch milliseconds): see `streams.model.subjects` for what links there are."""
@@ -38,7 +39,6 @@ _RANK_SHIFT: Final = 3
 """Of a node's byte, bits from here on are the rank, those below are flags."""
 _NEW: Final = -1
 _CUSTOMER_RANK: Final = 0
-_LIMITS = [limit(kind) for kind in KINDS] + [DEFAULT_LIMIT]
 
 
 class Change(NamedTuple):
@@ -75,8 +75,14 @@ class _Component:
 class Graph:
     """Who is who among all identifiers seen: a function of the set of links applied, whatever the batches."""
 
-    def __init__(self) -> None:
-        self._names = Interner()
+    def __init__(self, kinds: Kinds = BUILT_IN) -> None:
+        self._kinds = kinds
+        self._limits = [kinds.default_limit] * (BOOKING_RANK + 1)
+        self._scoped = [False] * (BOOKING_RANK + 1)
+        for kind, rank in kinds.ranks.items():
+            self._limits[rank] = kinds.limit(kind)
+            self._scoped[rank] = kind in kinds.scoped
+        self._names = Interner(kinds)
         self._flags = BytesWriter()
         self._links = StrongerLinks()
         self._clusters = Clusters()
@@ -231,7 +237,7 @@ class Graph:
             if self._same_kind(known, stronger, rank):
                 same_kind += 1
             link = links.following.get(link)
-        if same_kind >= _LIMITS[rank]:
+        if same_kind >= self._limits[rank]:
             self._share(weaker)
         else:
             links.add(weaker, stronger, time)
@@ -250,10 +256,14 @@ class Graph:
         self._fresh = append(append(append(self._fresh, time), stronger), weaker)
 
     def _same_kind(self, one: i64, other: i64, rank: i64) -> bool:
-        names = self._names
-        return self._rank(one) == rank and (
-            rank != UNKNOWN_RANK or kind_of(names.name(one)) == kind_of(names.name(other))
-        )
+        if self._rank(one) != rank:
+            return False
+        if rank == UNKNOWN_RANK:
+            return kind_of(self._names.name(one)) == kind_of(self._names.name(other))
+        return not self._scoped[rank] or self._group(one) == self._group(other)
+
+    def _group(self, node: int) -> str:
+        return self._kinds.group(self._names.name(node))
 
     def _share(self, node: i64) -> None:
         self._mark(node, _SHARED)
@@ -324,10 +334,22 @@ class Graph:
             component.stale = True
             return
         component.last = edge
-        if one != other and not (self._rank(one) == _CUSTOMER_RANK and self._rank(other) == _CUSTOMER_RANK):
+        if one != other and not self._clash(one, other):
             loser: int = self._absorb(one, other)
             component.roots.discard(loser)
             del self._components[loser]
+
+    def _clash(self, one: i64, other: i64) -> bool:
+        """Whether two clusters, given by their roots, have customers that are not one."""
+        if self._rank(one) != _CUSTOMER_RANK or self._rank(other) != _CUSTOMER_RANK:
+            return False
+        if not self._scoped[_CUSTOMER_RANK]:
+            return True
+        return not self._groups(one).isdisjoint(self._groups(other))
+
+    def _groups(self, root: i64) -> set[str]:
+        """The groups of a cluster's customers (`Kinds.group`)."""
+        return {self._group(node) for node in self._clusters.ring(root) if self._rank(node) == _CUSTOMER_RANK}
 
     def _absorb(self, one: i64, other: i64) -> i64:
         """Join two clusters, given by their roots. Returns the one that is no longer a root."""
@@ -371,7 +393,8 @@ class Graph:
         for node in members:
             self._before.setdefault(node, clusters.root.get(node))
         people = [node for node in members if self._rank(node) != BOOKING_RANK]
-        customers = {node for node in people if self._rank(node) == _CUSTOMER_RANK}
+        scoped = self._scoped[_CUSTOMER_RANK]
+        customers = {node: self._group(node) if scoped else "" for node in people if self._rank(node) == _CUSTOMER_RANK}
         for formed, last in rebuilt(people, customers, self._order.sorted(self._counting(people))):
             roots = {clusters.form(cluster, self._strongest(cluster)) for cluster in formed}
             if len(roots) > 1:

@@ -15,14 +15,12 @@ from librt.vecs import vec
 from mypy_extensions import i32, i64
 
 from streams.identity.columns import Ints, Longs
-from streams.model.identifiers import BOOKING_PREFIX, BOOKING_REF, KINDS, UNKNOWN_RANK
+from streams.model.identifiers import BOOKING_PREFIX, BOOKING_REF, BUILT_IN, UNKNOWN_RANK, Kinds
 
-BOOKING_RANK: Final = 8
+BOOKING_RANK: Final = 31
 """The rank of `booking_ref:REF`, which has no strength."""
 
-_CODES = {kind: rank for rank, kind in enumerate(KINDS)} | {BOOKING_REF: BOOKING_RANK}
 _HEADS = [bytes((head,)) for head in range((BOOKING_RANK + 1) << 2)]
-_PREFIXES = [f"{kind}:" for kind in KINDS] + ["", BOOKING_PREFIX]
 _TEXT: Final = 0
 _HEX: Final = 1
 _UUID: Final = 2
@@ -36,33 +34,42 @@ _RECENT: Final = 1 << 14
 """Number of recent identifiers that are also kept unpacked, some 2 MB: about as many as a large batch names."""
 
 
-def pack(identifier: str) -> bytes:
-    """One byte (kind's rank, form), then the value; of an unknown kind, the whole identifier as text."""
-    kind, _, value = identifier.partition(":")
-    code = _CODES.get(kind)
-    if code is None:
-        return _HEADS[UNKNOWN_RANK << 2 | _TEXT] + identifier.encode()
-    length = len(value)
-    try:
-        if length == _UUID_LENGTH and value[8] == "-":
-            raw = bytes.fromhex(value.replace("-", ""))
-            if _uuid(raw) == value:
-                return _HEADS[code << 2 | _UUID] + raw
-        elif length >= _HEX_LENGTH and not length & 1:
-            raw = bytes.fromhex(value)
-            if raw.hex() == value:
-                return _HEADS[code << 2 | _HEX] + raw
-    except ValueError:
-        pass  # not hexadecimal: text
-    return _HEADS[code << 2 | _TEXT] + value.encode()
+class Packing:
+    """How identifiers are packed, which their kinds decide."""
 
+    def __init__(self, kinds: Kinds) -> None:
+        self._codes = {**kinds.ranks, BOOKING_REF: BOOKING_RANK}
+        self._prefixes = [""] * (BOOKING_RANK + 1)
+        for kind, code in kinds.ranks.items():
+            self._prefixes[code] = f"{kind}:"
+        self._prefixes[BOOKING_RANK] = BOOKING_PREFIX
 
-def unpack(packed: bytes) -> str:
-    """The identifier that `pack` packed."""
-    code, form = packed[0] >> 2, packed[0] & 3
-    raw = packed[1:]
-    value = raw.decode() if form == _TEXT else raw.hex() if form == _HEX else _uuid(raw)
-    return _PREFIXES[code] + value
+    def pack(self, identifier: str) -> bytes:
+        """One byte (kind's rank, form), then the value; of an unknown kind, the whole identifier as text."""
+        kind, _, value = identifier.partition(":")
+        code = self._codes.get(kind)
+        if code is None:
+            return _HEADS[UNKNOWN_RANK << 2 | _TEXT] + identifier.encode()
+        length = len(value)
+        try:
+            if length == _UUID_LENGTH and value[8] == "-":
+                raw = bytes.fromhex(value.replace("-", ""))
+                if _uuid(raw) == value:
+                    return _HEADS[code << 2 | _UUID] + raw
+            elif length >= _HEX_LENGTH and not length & 1:
+                raw = bytes.fromhex(value)
+                if raw.hex() == value:
+                    return _HEADS[code << 2 | _HEX] + raw
+        except ValueError:
+            pass  # not hexadecimal: text
+        return _HEADS[code << 2 | _TEXT] + value.encode()
+
+    def unpack(self, packed: bytes) -> str:
+        """The identifier that `pack` packed."""
+        code, form = packed[0] >> 2, packed[0] & 3
+        raw = packed[1:]
+        value = raw.decode() if form == _TEXT else raw.hex() if form == _HEX else _uuid(raw)
+        return self._prefixes[code] + value
 
 
 def _uuid(raw: bytes) -> str:
@@ -73,7 +80,8 @@ def _uuid(raw: bytes) -> str:
 class Interner:
     """Numbers for identifiers, 0, 1, 2 ... in order of arrival. None is ever removed."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Kinds = BUILT_IN) -> None:
+        self._packing = Packing(kinds)
         self._arena = BytesWriter()
         self._starts = Longs()
         self._starts.add(0)
@@ -96,7 +104,7 @@ class Interner:
         place: i64 = number & (_RECENT - 1)
         if self._spelled_of[place] == number and self._spelled[place] == identifier:
             return number
-        number = self._intern(pack(identifier))
+        number = self._intern(self._packing.pack(identifier))
         if ":" in identifier:  # else it is spelled with one from now on
             self._heard[heard] = number
             self._spell(number, identifier)
@@ -121,7 +129,7 @@ class Interner:
 
     def number(self, identifier: str) -> i64:
         """The number of `identifier`, -1 if it has none."""
-        packed = pack(identifier)
+        packed = self._packing.pack(identifier)
         hashed: i64 = hash(packed)
         table = self._tables[hashed & (_TABLES - 1)]
         at = self._find(table, hashed >> 8 & _HASH, packed)
@@ -136,7 +144,7 @@ class Interner:
         packed, arena = BytesWriter(), self._arena
         for at in range(self._starts.get(number), self._starts.get(number + 1)):
             packed.append(arena[at])
-        name = unpack(packed.getvalue())
+        name = self._packing.unpack(packed.getvalue())
         self._spell(number, name)
         return name
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from streams.identity.order import FIRST, Edge
@@ -42,23 +42,25 @@ class _Sets:
         return found
 
 
-def rebuilt(nodes: Sequence[int], customers: set[int], edges: Sequence[Edge]) -> list[Rebuilt]:
+def rebuilt(nodes: Sequence[int], customers: Mapping[int, str], edges: Sequence[Edge]) -> list[Rebuilt]:
     """The components of `nodes` under `edges`, and their clusters when the edges are taken as they are ordered.
 
-    Both sides of every edge, and the customers, must be among the nodes.
+    customers: those among the nodes that are customers, each with what no two customers of one cluster may share (their
+    brand, where brands have customers of their own). Both sides of every edge must be among the nodes.
     """
     joined, refused = _Sets(nodes), []
-    with_customer = set(customers)
+    taken = {customer: {group} for customer, group in customers.items()}
     for edge in edges:
         one, other = joined.find(edge[1]), joined.find(edge[2])
         if one == other:
             continue
-        if one in with_customer:
-            if other in with_customer:
+        if one not in taken:
+            one, other = other, one
+        elif other in taken:
+            if not taken[one].isdisjoint(taken[other]):
                 refused.append(edge)
                 continue
-        else:
-            one, other = other, one
+            taken[one] |= taken[other]
         joined.union(one, other)
     clusters = joined.groups()
     connected = _Sets(clusters)

@@ -20,7 +20,7 @@ from bisect import bisect_left
 from collections.abc import Sequence, Set
 
 from streams.identity.graph import Change, Graph, Link
-from streams.model.identifiers import customer_id
+from streams.model.identifiers import BUILT_IN, Kinds, customer_id
 
 
 def records(changes: Sequence[Change], version: int) -> list[tuple[str, str, str, str, bool, int]]:
@@ -35,8 +35,8 @@ def records(changes: Sequence[Change], version: int) -> list[tuple[str, str, str
 class Resolver:
     """A graph, and the changes of it that are still to be published and recorded."""
 
-    def __init__(self) -> None:
-        self.graph = Graph()
+    def __init__(self, kinds: Kinds = BUILT_IN) -> None:
+        self.graph = Graph(kinds)
         self.announced = 0
         """Identities may have been published that come from links before this offset."""
         self._changes: dict[str, Change] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import functools
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Final
@@ -46,10 +47,13 @@ class Touchpoint:
 
 
 @functools.cache
-def load(path: Path = FILE) -> dict[str, Touchpoint]:
-    """The catalogue by name, in the order of the file (shared: do not change it). Raises CatalogueError."""
+def load(path: Path = FILE, aspects: tuple[str, ...] = ASPECTS) -> dict[str, Touchpoint]:
+    """The catalogue by name, in the order of the file (shared: do not change it). Raises CatalogueError, OSError.
+
+    aspects: those that there are.
+    """
     catalogue: dict[str, Touchpoint] = {}
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file)
         columns = [field.name for field in fields(Touchpoint)]
         if rows.fieldnames != columns:
@@ -58,23 +62,23 @@ def load(path: Path = FILE) -> dict[str, Touchpoint]:
             where = f"{path.name}, line {rows.line_num}"
             if None in row or None in row.values():
                 raise CatalogueError(f"{where}: {len(columns)} values are due")
-            touchpoint = _touchpoint(row, where)
+            touchpoint = _touchpoint(row, where, aspects)
             if touchpoint.name in catalogue:
                 raise CatalogueError(f"{where}: {touchpoint.name} is there twice")
             catalogue[touchpoint.name] = touchpoint
     return catalogue
 
 
-@functools.cache
-def frame() -> pl.DataFrame:
-    """The catalogue as columns, to join with: `touchpoint` for the name, the others as in Touchpoint."""
+def frame(touchpoints: Mapping[str, Touchpoint] | None = None) -> pl.DataFrame:
+    """A catalogue (Rihla's own by default) as columns, to join with: `touchpoint` for the name, the others as in
+    Touchpoint."""
     schema = {"name": pl.String, "channel": pl.String, "milestone": pl.String, "prior": pl.Float64}
     schema |= {"effort": pl.Float64, "case_role": pl.String, "aspect": pl.String, "doc": pl.String}
-    rows = [asdict(touchpoint) for touchpoint in load().values()]
+    rows = [asdict(touchpoint) for touchpoint in (load() if touchpoints is None else touchpoints).values()]
     return pl.DataFrame(rows, schema=schema).rename({"name": "touchpoint"})
 
 
-def _touchpoint(row: dict[str, str], where: str) -> Touchpoint:
+def _touchpoint(row: dict[str, str], where: str, aspects: tuple[str, ...]) -> Touchpoint:
     """A line of the file. Raises CatalogueError, with `where`, for one that makes no sense."""
     name, channel = row["name"], row["channel"]
     if channel not in CHANNELS:
@@ -91,7 +95,7 @@ def _touchpoint(row: dict[str, str], where: str) -> Touchpoint:
         prior=_number(row["prior"], -1.0, 1.0, "prior", where),
         effort=_number(row["effort"], 1.0, 7.0, "effort", where),
         case_role=_one_of(row["case_role"], CASE_ROLES, "case_role", where),
-        aspect=_one_of(row["aspect"], ASPECTS, "aspect", where),
+        aspect=_one_of(row["aspect"], aspects, "aspect", where),
         doc=row["doc"],
     )
     if touchpoint.milestone is not None and touchpoint.prior is not None:

@@ -8,11 +8,17 @@ among themselves ordered by the string, hence by the kind's name.
 `booking_ref:REF` is written the same way but names a booking and not a person: it is a subject only of events that
 name nobody, and never joins identifiers. So the kind `booking_ref` is reserved: among an event's identifiers it is
 ignored.
+
+Which kinds there are is the company's to say (`Kinds`, read from its model by streams.model.company). The functions of
+this module speak of those that come with Rihla, `BUILT_IN`.
+
+A kind may be **scoped by brand**: its values are then written `BRAND/VALUE`, and those of two brands are two people, or
+things, until something else joins them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 KINDS = ("customer", "loyalty", "guest_profile", "email_sha256", "phone_sha256", "social", "device")
@@ -31,33 +37,71 @@ LIMITS = {"customer": 1, "loyalty": 2, "guest_profile": 3}
 DEFAULT_LIMIT = 5
 """The limit of every other kind."""
 
-UNKNOWN_RANK = len(KINDS)
-"""The rank of kinds that are not in `KINDS`."""
+MOST_KINDS: Final = 29
+UNKNOWN_RANK: Final = 30
+"""The rank of kinds that are not known, below that of any that is."""
 
-_RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
+SCOPE: Final = "/"
+"""Stands between the brand and the value of an identifier of a kind that is scoped by brand."""
 
 Strength = tuple[int, str]
 """Sort key of identifiers, strongest first: (rank of the kind, identifier)."""
 
 
+class Kinds:
+    """The kinds of identifiers that are known, strongest first, with their limits and scopes. Not to be changed."""
+
+    def __init__(
+        self,
+        names: Sequence[str] = KINDS,
+        limits: Mapping[str, int] = LIMITS,
+        default_limit: int = DEFAULT_LIMIT,
+        scoped: Iterable[str] = (),
+    ) -> None:
+        """names: strongest first, `customer` the first, at most MOST_KINDS. limits: by kind; of the others
+        `default_limit`. scoped: those whose values count within a brand."""
+        self.names = tuple(names)
+        self.limits = {kind: limits.get(kind, default_limit) for kind in self.names}
+        self.default_limit = default_limit
+        self.scoped = frozenset(scoped)
+        self.ranks = {kind: rank for rank, kind in enumerate(self.names)}
+
+    def rank(self, kind: str) -> int:
+        """Place of a kind in the order of strength, 0 the strongest."""
+        return self.ranks.get(kind, UNKNOWN_RANK)
+
+    def strength(self, identifier: str) -> Strength:
+        """Sort key: the strongest identifier has the smallest."""
+        return self.rank(kind_of(identifier)), identifier
+
+    def limit(self, kind: str) -> int:
+        """How many distinct stronger identifiers of `kind`, and of one brand where the kind is scoped, an identifier
+        may have without being shared."""
+        return self.limits.get(kind, self.default_limit)
+
+    def group(self, identifier: str) -> str:
+        """What identifiers have in common that are counted together for a limit, and of which a customer has one: their
+        kind and, where it is scoped, their brand."""
+        kind, _, value = identifier.partition(":")
+        brand, slash, _ = value.partition(SCOPE)
+        return f"{kind}:{brand}" if slash and kind in self.scoped else kind
+
+    def named(self, ids: Iterable[tuple[str, str]]) -> list[str]:
+        """The distinct identifiers (`kind:value`) among an event's (kind, value) pairs, strongest first."""
+        identifiers = {f"{kind}:{value}" for kind, value in ids}
+        return sorted((i for i in identifiers if not names_booking(i)), key=self.strength)
+
+    def subject_of(self, ids: Iterable[tuple[str, str]], booking_ref: str | None) -> str | None:
+        """The subject of an event: its strongest identifier, else its booking; None if it names neither."""
+        identifiers = self.named(ids)
+        if identifiers:
+            return identifiers[0]
+        return None if booking_ref is None else booking_subject(booking_ref)
+
+
 def kind_of(identifier: str) -> str:
     """The kind of `kind:value`."""
     return identifier.partition(":")[0]
-
-
-def rank(kind: str) -> int:
-    """Place of a kind in the order of strength, 0 the strongest."""
-    return _RANKS.get(kind, UNKNOWN_RANK)
-
-
-def strength(identifier: str) -> Strength:
-    """Sort key: the strongest identifier has the smallest."""
-    return rank(kind_of(identifier)), identifier
-
-
-def limit(kind: str) -> int:
-    """How many distinct stronger identifiers of `kind` an identifier may have without being shared."""
-    return LIMITS.get(kind, DEFAULT_LIMIT)
 
 
 def booking_subject(booking_ref: str) -> str:
@@ -70,21 +114,36 @@ def names_booking(identifier: str) -> bool:
     return identifier.startswith(BOOKING_PREFIX)
 
 
-def named(ids: Iterable[tuple[str, str]]) -> list[str]:
-    """The distinct identifiers (`kind:value`) among an event's (kind, value) pairs, strongest first."""
-    identifiers = {f"{kind}:{value}" for kind, value in ids}
-    return sorted((i for i in identifiers if not names_booking(i)), key=strength)
-
-
-def subject_of(ids: Iterable[tuple[str, str]], booking_ref: str | None) -> str | None:
-    """The subject of an event: its strongest identifier, else its booking; None if it names neither."""
-    identifiers = named(ids)
-    if identifiers:
-        return identifiers[0]
-    return None if booking_ref is None else booking_subject(booking_ref)
-
-
 def customer_id(root: str) -> str:
     """The customer_id of what is joined under `root`: the value of a customer, else `kind:value`."""
     kind, _, value = root.partition(":")
     return value if kind == CUSTOMER else root
+
+
+BUILT_IN: Final = Kinds()
+"""The kinds that come with Rihla."""
+
+
+def rank(kind: str) -> int:
+    """Place of a built-in kind in the order of strength, 0 the strongest."""
+    return BUILT_IN.rank(kind)
+
+
+def strength(identifier: str) -> Strength:
+    """Sort key among built-in kinds: the strongest identifier has the smallest."""
+    return BUILT_IN.strength(identifier)
+
+
+def limit(kind: str) -> int:
+    """The limit of a built-in kind."""
+    return BUILT_IN.limit(kind)
+
+
+def named(ids: Iterable[tuple[str, str]]) -> list[str]:
+    """The distinct identifiers among an event's (kind, value) pairs, by built-in strength."""
+    return BUILT_IN.named(ids)
+
+
+def subject_of(ids: Iterable[tuple[str, str]], booking_ref: str | None) -> str | None:
+    """The subject of an event, by built-in strength."""
+    return BUILT_IN.subject_of(ids, booking_ref)

@@ -12,10 +12,12 @@ Where no event of a batch names several identifiers, nothing is sorted. Few even
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import polars as pl
 
-from streams.model.identifiers import BOOKING_PREFIX, KINDS, UNKNOWN_RANK, booking_subject, named
+from streams.model.identifiers import BOOKING_PREFIX, BUILT_IN, UNKNOWN_RANK, Kinds, booking_subject
 
 LINK_SCHEMA = {"subject": pl.String, "identifier": pl.String, "occurred_at": pl.Int64}
 """Columns of a frame of links."""
@@ -29,23 +31,24 @@ _IDENTIFIER = pl.concat_str(pl.col("ids").struct.field("kind"), pl.lit(":"), pl.
 _NAMED = pl.when(~_IDENTIFIER.str.starts_with(BOOKING_PREFIX)).then(_IDENTIFIER).alias("identifier")
 
 
-def _rank() -> pl.Expr:
+@cache
+def _rank(kinds: Kinds) -> pl.Expr:
     rank = pl.lit(UNKNOWN_RANK, pl.UInt8)
-    for place, kind in enumerate(KINDS):
+    for place, kind in enumerate(kinds.names):
         named = pl.col("identifier").str.starts_with(f"{kind}:")
         rank = pl.when(named).then(pl.lit(place, pl.UInt8)).otherwise(rank)
     return rank.alias("rank")
 
 
-_RANK = _rank()
 _BOOKING_LINKS = (pl.col("subject"), _BOOKING.alias("identifier"), pl.col("occurred_at"))
 _OF_TWO = pl.col("subject") != pl.col("identifier")
 _EARLIEST = pl.col("occurred_at").min()
 
 
-def subjects(events: pl.DataFrame) -> pl.Series:
+def subjects(events: pl.DataFrame, kinds: Kinds = BUILT_IN) -> pl.Series:
     """The subject of each event, `kind:value`: its strongest identifier, else `booking_ref:REF`, else null."""
-    return subjects_and_links(events.select("ids", "booking_ref", pl.lit(0, pl.Int64).alias("occurred_at")))[0]
+    timeless = events.select("ids", "booking_ref", pl.lit(0, pl.Int64).alias("occurred_at"))
+    return subjects_and_links(timeless, kinds)[0]
 
 
 def keys_of(subjects: pl.Series) -> list[bytes]:
@@ -53,22 +56,22 @@ def keys_of(subjects: pl.Series) -> list[bytes]:
     return subjects.cast(pl.Binary).to_list()
 
 
-def subjects_and_links(events: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+def subjects_and_links(events: pl.DataFrame, kinds: Kinds = BUILT_IN) -> tuple[pl.Series, pl.DataFrame]:
     """The subject of each event (a Series named `subject`), and the distinct links that the events make.
 
     Links are (subject, identifier, occurred_at), the earliest time of each pair in this batch, in no order.
     """
-    return one_by_one(events) if events.height <= FEW else in_columns(events)
+    return one_by_one(events, kinds) if events.height <= FEW else in_columns(events, kinds)
 
 
-def in_columns(events: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+def in_columns(events: pl.DataFrame, kinds: Kinds = BUILT_IN) -> tuple[pl.Series, pl.DataFrame]:
     """What `subjects_and_links` says, by queries; for many events."""
     # Each identifier with its row; an event without any has one row, of null, as has one that names a booking.
     identifiers = events.select(_ROW, "ids").explode("ids", empty_as_null=True).select("row", _NAMED)
     several = identifiers.height > events.height
     first = np.ones(identifiers.height, dtype=np.bool_)
     if several:
-        identifiers = identifiers.with_columns(_RANK).sort("row", "rank", "identifier", nulls_last=True)
+        identifiers = identifiers.with_columns(_rank(kinds)).sort("row", "rank", "identifier", nulls_last=True)
         rows = identifiers["row"].to_numpy()
         first[1:] = rows[1:] != rows[:-1]
     strongest = identifiers["identifier"].filter(pl.Series(first))
@@ -81,13 +84,13 @@ def in_columns(events: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
     return keyed["subject"], links.group_by("subject", "identifier").agg(_EARLIEST)
 
 
-def one_by_one(events: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+def one_by_one(events: pl.DataFrame, kinds: Kinds = BUILT_IN) -> tuple[pl.Series, pl.DataFrame]:
     """What `subjects_and_links` says, without a query; for few events."""
     subjects: list[str | None] = []
     earliest: dict[tuple[str, str], int] = {}
     columns = [events[name].to_list() for name in ("ids", "booking_ref", "occurred_at")]
     for ids, booking_ref, at in zip(*columns, strict=True):
-        identifiers = named([(one["kind"], one["value"]) for one in ids or ()])
+        identifiers = kinds.named([(one["kind"], one["value"]) for one in ids or ()])
         linked = identifiers[1:]
         if booking_ref is not None:
             linked.append(booking_subject(booking_ref))

@@ -23,6 +23,7 @@ from sinks.clickhouse.stored import interactions
 from streams.alerts.match import Raised
 from streams.alerts.signals import KEPT_MS
 from streams.kafka.batch_producer import RAISED, RESTORED, BatchProducer
+from streams.model import company
 from streams.model.subjects import keys_of, subjects_and_links
 from streams.settings import Settings
 
@@ -96,6 +97,7 @@ async def restore(
     """
     if anew:
         await asyncio.to_thread(forget_derived, client)
+    kinds = company.load(settings.model, settings.alert_rules).kinds
     encoders = {name: BatchEncoder(name, registry, settings.wire) for name in ("interaction", "link")}
     to_interactions = BatchProducer(producer, settings.topic("interactions"))
     to_links = BatchProducer(producer, settings.topic("links"))
@@ -105,7 +107,7 @@ async def restore(
     ahead = asyncio.create_task(asyncio.to_thread(next, chunks, None))
     while (frame := await ahead) is not None:
         ahead = asyncio.create_task(asyncio.to_thread(next, chunks, None))
-        links = subjects_and_links(frame)[1]
+        links = subjects_and_links(frame, kinds)[1]
         await to_links.send(keys_of(links["subject"]), encoders["link"].encode(links))
         for part, marks in _marked(frame, raised):
             await to_interactions.send(keys_of(part["subject"]), encoders["interaction"].encode(part), marks=marks)

@@ -17,6 +17,7 @@ from streams.kafka.batch_producer import RECORD_OVERHEAD, REQUEST_BYTES, check_s
 from streams.kafka.changelog_table import BatchTable
 from streams.kafka.layout import check_places
 from streams.kafka.transport import OwnershipLost, RecordBatch
+from streams.model import company
 from streams.settings import Settings
 from streams.stitch.changes import Changes
 from streams.stitch.erase import erase
@@ -106,8 +107,9 @@ class StitchAgent(Agent):
         """Full names of those that it reads."""
         self._table, self._working = table, asyncio.Lock()
         self._limit = REQUEST_BYTES
-        self._watching = Watching(rules.load(settings.alert_rules), now_ms())
-        self._reader = Reader(io, self.topics, self._watching)
+        model = company.load(settings.model, settings.alert_rules)
+        self._watching = Watching(rules.of(model), now_ms())
+        self._reader = Reader(io, self.topics, self._watching, model)
         self._ticker = Ticker(
             io.app,
             table,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from streams.alerts.signals import Watched
-from streams.model import catalogue
+from streams.model.company import Model, built_in
 from streams.model.vocabulary import INSTRUMENTS
 from streams.stitch.journey import CHANNELS, MICRO, MILESTONES, Event
 from streams.stitch.messages import Record
@@ -68,9 +68,11 @@ def _mix(z: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 class Events:
     """Makes events of interactions; holds the catalogue's data on touchpoints."""
 
-    def __init__(self) -> None:
-        self._preferences = Preferences()
-        points = catalogue.load()
+    def __init__(self, model: Model | None = None) -> None:
+        """model: what events mean; the one that comes with Rihla by default."""
+        model = built_in() if model is None else model
+        self._preferences = Preferences(model.preferences)
+        points = model.touchpoints
         self._milestones = {
             name: MILESTONES.index(point.milestone) for name, point in points.items() if point.milestone
         }

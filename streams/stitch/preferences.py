@@ -13,14 +13,13 @@ holds wins, so that what somebody said counts more than what they did.
 
 from __future__ import annotations
 
-import csv
 import re
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
+from collections.abc import Iterable
 
 import numpy as np
 import polars as pl
+
+from streams.model.preferences import Preference, load
 
 Stated = tuple[tuple[str, str], ...]
 """(key, value) pairs."""
@@ -28,33 +27,15 @@ LANGUAGE = re.compile("[A-Za-z]{2,3}")
 """The language of a BCP 47 tag."""
 
 
-@dataclass(frozen=True, slots=True)
-class Preference:
-    """A rule: a row of preferences.csv."""
-
-    source: str
-    name: str
-    match: str
-    key: str
-    value: str
-    doc: str
-
-
-@cache
-def load() -> tuple[Preference, ...]:
-    """The rules, in order."""
-    with files("streams.stitch").joinpath("preferences.csv").open(encoding="utf-8") as lines:
-        return tuple(Preference(**row) for row in csv.DictReader(lines))
-
-
 class Preferences:
     """Finds what a batch says of preferences."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Iterable[Preference] | None = None) -> None:
+        """rules: in order; those that come with Rihla by default."""
         self._fields: list[Preference] = []
         self._touchpoints: dict[str, Stated] = {}
         self._attributes: dict[str, list[tuple[int, Preference]]] = {}
-        for rank, rule in enumerate(load()):
+        for rank, rule in enumerate(load() if rules is None else rules):
             if rule.source == "field":
                 self._fields.append(rule)
             elif rule.source == "touchpoint":

@@ -13,6 +13,7 @@ import numpy as np
 from streams.alerts import match
 from streams.kafka.batch_producer import RAISED, RECALLED, RESTORED, last_recalled
 from streams.kafka.progress import RecordBatch, Records
+from streams.model.company import Model
 from streams.model.control import ERASE, part_kind
 from streams.model.vocabulary import UUID
 from streams.stitch.events import COLUMNS, Events
@@ -22,7 +23,6 @@ from streams.worker.io import WorkerIO
 from streams.worker.sift import sift
 from streams.worker.verdict import Refusal
 
-_READ = tuple(dict.fromkeys(("subject", *COLUMNS, *match.COLUMNS)))
 VERSION_LIMIT = 1 << 44
 """Largest version accepted. Versions grow with offsets; only a foreign writer makes a larger one, and it would win for
 ever."""
@@ -80,12 +80,14 @@ class Group:
 class Reader:
     """Reads groups.
 
-    io: of the worker. topics: full names of those of interactions, identities and parts, in this order.
+    io: of the worker. topics: full names of those of interactions, identities and parts, in this order. model: what
+    events mean.
     """
 
-    def __init__(self, io: WorkerIO, topics: Sequence[str], watching: Watching) -> None:
+    def __init__(self, io: WorkerIO, topics: Sequence[str], watching: Watching, model: Model) -> None:
         self._io, self._decode, self._watching = io, io.decode, watching
-        self._events, self._matcher = Events(), match.Matcher(watching.rules)
+        self._events, self._matcher = Events(model), match.Matcher(watching.rules, model.touchpoints)
+        self._columns = tuple(dict.fromkeys(("subject", *COLUMNS, *self._matcher.columns)))
         kinds = (INTERACTION, self._interactions), (IDENTITY, self._identities), (PART, self._parts)
         self._read = dict(zip(topics, kinds, strict=True))
 
@@ -115,7 +117,7 @@ class Reader:
         return part
 
     def _interactions(self, records: Records, group: Group) -> None:
-        decoded = self._decode("interaction", records, _READ)
+        decoded = self._decode("interaction", records, self._columns)
         frame, positions, errors = decoded.frame, decoded.rows.tolist(), decoded.errors
         group.dropped += len(records) - frame.height - len(errors)
         named = frame["event_id"].str.contains(UUID)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import polars as pl
 
-from streams.stitch.preferences import load
+from streams.model.preferences import Preference, load
 
 DAY_MS = 86_400_000
 HALF_LIVES = (7, 30, 90)
@@ -18,12 +19,15 @@ _SAYS = ("touchpoint", "locale", "meal_plan", "room_type", "attributes")
 """Fields in which preferences are looked for."""
 
 
-def customers(events: pl.DataFrame, journeys: pl.DataFrame, cases: pl.DataFrame) -> pl.DataFrame:
+def customers(
+    events: pl.DataFrame, journeys: pl.DataFrame, cases: pl.DataFrame, rules: Iterable[Preference] | None = None
+) -> pl.DataFrame:
     """The customers' table, one row a `customer_id`.
 
     Args:
         events: interactions in order of time, with `customer_id` and `root`, scores rounded, weights not null.
         journeys: with `customer_id`. cases: with `customer_id` and `status`.
+        rules: of preferences; those that come with Rihla by default.
     """
     at, root = pl.col("occurred_at"), pl.col("root").first()
     whole = events.group_by("customer_id").agg(
@@ -40,7 +44,7 @@ def customers(events: pl.DataFrame, journeys: pl.DataFrame, cases: pl.DataFrame)
         whole.join(_sentiment(events, whole), on="customer_id", how="left")
         .join(counted, on="customer_id", how="left")
         .join(open_cases, on="customer_id", how="left")
-        .join(_preferences(events), on="customer_id", how="left")
+        .join(_preferences(events, load() if rules is None else rules), on="customer_id", how="left")
         .with_columns(
             pl.col("evidence").fill_null(0.0),
             pl.col("open_cases").fill_null(0),
@@ -73,7 +77,7 @@ def _sentiment(events: pl.DataFrame, whole: pl.DataFrame) -> pl.DataFrame:
     return scored.group_by("customer_id").agg(parts)
 
 
-def _preferences(events: pl.DataFrame) -> pl.DataFrame:
+def _preferences(events: pl.DataFrame, rules: Iterable[Preference]) -> pl.DataFrame:
     """Preferences of each customer that has any: per key the latest value, how often a value was stated, and when last.
 
     Each rule of preferences.csv is a filter; of one event and key the first rule of the file counts.
@@ -83,7 +87,7 @@ def _preferences(events: pl.DataFrame) -> pl.DataFrame:
     name = pl.col("attributes").struct.field("key")
     said = pl.col("attributes").struct.field("value").str.strip_chars().str.to_lowercase()
     parts = []
-    for rule in load():
+    for rule in rules:
         match rule.source:
             case "attribute":
                 matches = said == rule.match.lower() if rule.match else said != ""

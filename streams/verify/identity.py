@@ -7,7 +7,7 @@ A link is (subject, identifier, occurred_at). Only the earliest time of a pair c
    joins identifiers, on whichever side it stands. They still count towards the limits of other identifiers. So whether
    an identifier is shared depends on its own links alone.
 3. The other links join their two sides in order of (time, stronger, weaker), except where two customers would be put
-   together. The root of what is joined is its strongest identifier.
+   together (of one brand, where the kind is scoped by brand). The root of what is joined is its strongest identifier.
 4. A booking belongs to the root of its lead: the subject of the earliest link between somebody and it, of several at
    that time the strongest. A booking is listed only if an event that names nobody mentions it.
 """
@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from streams.model.identifiers import CUSTOMER, booking_subject, kind_of, limit, named, names_booking, strength
+from streams.model.identifiers import BUILT_IN, CUSTOMER, Kinds, booking_subject, kind_of, names_booking
 
 Link = tuple[str, str, int]
 """(subject, identifier, occurred_at in epoch milliseconds)."""
@@ -31,9 +31,11 @@ class Identity(NamedTuple):
     shared: bool
 
 
-def links_of(ids: Iterable[tuple[str, str]], booking_ref: str | None, occurred_at: int) -> Iterator[Link]:
+def links_of(
+    ids: Iterable[tuple[str, str]], booking_ref: str | None, occurred_at: int, kinds: Kinds = BUILT_IN
+) -> Iterator[Link]:
     """The links that one event makes."""
-    identifiers = named(ids)
+    identifiers = kinds.named(ids)
     booking = None if booking_ref is None else booking_subject(booking_ref)
     for weaker in identifiers[1:]:
         yield identifiers[0], weaker, occurred_at
@@ -41,8 +43,9 @@ def links_of(ids: Iterable[tuple[str, str]], booking_ref: str | None, occurred_a
         yield identifiers[0] if identifiers else booking, booking, occurred_at
 
 
-def who_is_who(links: Iterable[Link]) -> dict[str, Identity]:
+def who_is_who(links: Iterable[Link], kinds: Kinds = BUILT_IN) -> dict[str, Identity]:
     """Root and sharedness of every identifier that is linked with another, and of every booking that is mentioned."""
+    strength = kinds.strength
     pairs: dict[tuple[str, str], int] = {}
     leads: dict[str, list[tuple[int, tuple[int, str]]]] = defaultdict(list)
     mentioned = set()
@@ -59,19 +62,19 @@ def who_is_who(links: Iterable[Link]) -> dict[str, Identity]:
 
     stronger_of: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for stronger, weaker in pairs:
-        stronger_of[weaker][kind_of(stronger)].add(stronger)
+        stronger_of[weaker][kinds.group(stronger)].add(stronger)
     shared = {
         weaker
-        for weaker, by_kind in stronger_of.items()
-        if any(len(identifiers) > limit(kind) for kind, identifiers in by_kind.items())
+        for weaker, by_group in stronger_of.items()
+        if any(len(identifiers) > kinds.limit(kind_of(group)) for group, identifiers in by_group.items())
     }
 
     joined = {identifier: {identifier} for pair in pairs for identifier in pair}
     order = sorted(pairs, key=lambda pair: (pairs[pair], strength(pair[0]), strength(pair[1])))
     for stronger, weaker in order:
         together = joined[stronger] | joined[weaker]
-        customers = {identifier for identifier in together if kind_of(identifier) == CUSTOMER}
-        if not {stronger, weaker} & shared and len(customers) <= 1:
+        customers = [kinds.group(identifier) for identifier in together if kind_of(identifier) == CUSTOMER]
+        if not {stronger, weaker} & shared and len(customers) == len({*customers}):
             for identifier in together:
                 joined[identifier] = together
 

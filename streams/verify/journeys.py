@@ -12,6 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from streams.model import catalogue
+from streams.model.company import Model, built_in
 from streams.verify import attribution, money
 from streams.verify.customers import customers
 
@@ -51,15 +52,17 @@ class Tables(NamedTuple):
     """Key (journey_id, currency): what was booked, kept and lost (streams.verify.money)."""
 
 
-def tables(interactions: pl.DataFrame, roots: pl.DataFrame) -> Tables:
+def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None = None) -> Tables:
     """Compute the tables.
 
     Args:
         interactions: in the frame form of interaction.avsc, with `subject` and those columns that are used; of
             several with one (subject, event_id) the first counts.
         roots: `subject` and its `root`; a subject that is not there is its own root.
+        model: what events mean; the one that comes with Rihla by default.
     """
-    points = catalogue.frame().select("touchpoint", "milestone", "case_role")
+    model = built_in() if model is None else model
+    points = catalogue.frame(model.touchpoints).select("touchpoint", "milestone", "case_role")
     events = (
         interactions.unique(["subject", "event_id"], keep="first")
         .join(roots, on="subject", how="left")
@@ -76,7 +79,7 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame) -> Tables:
     return Tables(
         events.select("subject", "event_id", "customer_id", "journey_id"),
         journeys,
-        customers(events, journeys, cases),
+        customers(events, journeys, cases, model.preferences),
         cases,
         {
             "interactions_attributed": attribution.interactions(events),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from streams.model.identifiers import named, subject_of
+from streams.model.identifiers import BUILT_IN, Kinds
 from streams.verify.identity import Link, links_of
 
 _NAMES = ["_names", "booking_ref"]
@@ -19,8 +19,9 @@ _NAMES = ["_names", "booking_ref"]
 class Names:
     """The ways of naming a customer that occur in a log, each with its earliest time."""
 
-    def __init__(self, log: pl.DataFrame) -> None:
+    def __init__(self, log: pl.DataFrame, kinds: Kinds = BUILT_IN) -> None:
         """log: interactions, of their frame form `ids`, `booking_ref`, `occurred_at`; no row lacks both names."""
+        self._kinds = kinds
         self._ways = (
             log.lazy()
             .select(_names(), "booking_ref", "occurred_at")
@@ -38,14 +39,14 @@ class Names:
 
         bookings: also those to bookings that no event without a name mentions; they join no identifiers.
         """
-        mentioned = {booking_ref for ids, booking_ref, _ in self._rows() if not named(ids)}
+        mentioned = {booking_ref for ids, booking_ref, _ in self._rows() if not self._kinds.named(ids)}
         for ids, booking_ref, occurred_at in self._rows():
             asked = bookings or booking_ref in mentioned
-            yield from links_of(ids, booking_ref if asked else None, occurred_at)
+            yield from links_of(ids, booking_ref if asked else None, occurred_at, self._kinds)
 
     def with_subjects(self, log: pl.DataFrame) -> pl.DataFrame:
         """The log with each event's subject, `kind:value`, whatever its column `subject` said before."""
-        subjects = [subject_of(ids, booking_ref) for ids, booking_ref, _ in self._rows()]
+        subjects = [self._kinds.subject_of(ids, booking_ref) for ids, booking_ref, _ in self._rows()]
         named = self._ways.select(*_NAMES, subject=pl.Series(subjects, dtype=pl.String))
         return (
             log.drop("subject", strict=False)

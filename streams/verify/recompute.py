@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from streams.model.company import Model, built_in
 from streams.verify import journeys
 from streams.verify.identity import who_is_who
 from streams.verify.journeys import customer_id
@@ -51,17 +52,21 @@ class Expected(NamedTuple):
 
 
 def recompute(
-    log: pl.DataFrame, left_out: pl.DataFrame | None = None, left_out_links: Collection[tuple[str, str]] = ()
+    log: pl.DataFrame,
+    left_out: pl.DataFrame | None = None,
+    left_out_links: Collection[tuple[str, str]] = (),
+    model: Model | None = None,
 ) -> Expected:
     """Compute all tables.
 
     log: interactions in the frame form of interaction.avsc, at least COLUMNS. Of several rows with one subject and
         event_id the first counts. A column `subject` is ignored and derived from the identifiers. left_out: `subject`
     and `event_id` of interactions that are in no table; their links count nevertheless. left_out_links: (subject,
-    identifier) of links that do not.
+    identifier) of links that do not. model: what events mean; the one that comes with Rihla by default.
     """
-    names = Names(log)
-    who = who_is_who(link for link in names.links() if link[:2] not in left_out_links)
+    model = built_in() if model is None else model
+    names = Names(log, model.kinds)
+    who = who_is_who((link for link in names.links() if link[:2] not in left_out_links), model.kinds)
     roots = pl.DataFrame(
         [(identifier, root, shared) for identifier, (root, shared) in who.items()],
         schema={"subject": pl.String, "root": pl.String, "shared": pl.Boolean},
@@ -70,7 +75,7 @@ def recompute(
     events = names.with_subjects(log).drop("ids")
     if left_out is not None and left_out.height:
         events = events.join(left_out, on=["subject", "event_id"], how="anti", maintain_order="left")
-    tables = journeys.tables(events, roots.drop("shared"))
+    tables = journeys.tables(events, roots.drop("shared"), model)
     identities = _identities(roots, tables.customers)
     return Expected(
         tables.interactions,

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from schemas.registry import LocalRegistry, Registry
+from streams.model.company import Model, built_in
 from streams.verify import derived, store
 from streams.verify.answers import answers
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
@@ -84,6 +85,7 @@ def verify(
     read_log: Callable[[], Log] | None = None,
     *,
     registry: Registry | None = None,
+    model: Model | None = None,
     settle: float = 0.0,
     say: Say = lambda text: None,
 ) -> Report:
@@ -93,6 +95,7 @@ def verify(
         client: of clickhouse-connect, on the database of the tables (see store.check).
         read_log: reads the topics; None recomputes from the stored interactions.
         registry: knows the schemas of records in dead letters; the files of schemas/ by default.
+        model: what events mean; the one that comes with Rihla by default.
         settle: seconds that a difference must last to count; 0 for data at rest, where one look decides.
         say: called with sentences on the progress.
 
@@ -101,7 +104,8 @@ def verify(
     source = "table" if read_log is None else "topics"
     began = time.monotonic()
     registry = registry or LocalRegistry()
-    look, looks, started = _look(client, read_log, registry, say), 1, began
+    model = built_in() if model is None else model
+    look, looks, started = _look(client, read_log, registry, model, say), 1, began
     first = time.monotonic()
     seen = look.differences.with_columns(pl.lit(first).alias(_SINCE))
     while True:
@@ -112,7 +116,7 @@ def verify(
         say(f"{moving.height:,} values differ; they may be under way, so they are looked at again")
         time.sleep(min(LOOK_AGAIN_SECONDS, settle))
         started = time.monotonic()
-        look, looks = _look(client, read_log, registry, say), looks + 1
+        look, looks = _look(client, read_log, registry, model, say), looks + 1
         seen = look.differences.join(seen, on=list(DIFFERENCE), how="left", nulls_equal=True, maintain_order="left")
         seen = seen.with_columns(pl.col(_SINCE).fill_null(time.monotonic()))
     missed = store.missed(client) if lasting.height else []
@@ -120,7 +124,7 @@ def verify(
     return Report(source, look.events, look.rows, lasting, moving, looks, took, look.unheard, missed)
 
 
-def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, say: Say) -> _Look:
+def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, model: Model, say: Say) -> _Look:
     letters = store.Letters(client, registry)
     comparisons: list[Comparison] = []
     unreadable = nothing()
@@ -131,7 +135,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, s
         say("reading the topics")
         topics = read_log()
         log, unreadable = topics.interactions, topics.unreadable
-        comparisons += [_links(topics), _content(client, topics, letters)]
+        comparisons += [_links(topics, model), _content(client, topics, letters)]
     say(f"recomputing the tables from {log.height:,} interactions")
     without = store.left_out(client)
     if without.height:
@@ -142,13 +146,13 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, s
     if missing.height:
         say(f"{missing.height:,} interactions could not be stored, and are in all tables but one (see dead letters)")
         log = log if read_log else pl.concat([log, missing.select(log.columns)])
-    expected = recompute(log, without, letters.links())
+    expected = recompute(log, without, letters.links(), model)
     beyond = expected.interactions.join(missing, on=["subject", "event_id"], how="semi").select("journey_id")
     expected = expected._replace(interactions=_without(expected.interactions, missing))
     for unread in letters.unread.values():
         say(f"{unread} (--registry names who knows)")
     subjects = letters.unheard()
-    customers = concerned(subjects, Names(log).links(), expected.identities) if subjects else set[str]()
+    customers = concerned(subjects, Names(log, model.kinds).links(), expected.identities) if subjects else set[str]()
     unheard = 0
     tables: dict[str, pl.DataFrame] = {}
     for table, key in KEYS.items():
@@ -176,10 +180,11 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, s
     )
 
 
-def _links(topics: Log) -> Comparison:
+def _links(topics: Log, model: Model) -> Comparison:
     """Compare the links that the events make with those of the topic: each pair at its earliest time."""
     pair = ("subject", "identifier")
-    made = pl.DataFrame(list(Names(topics.interactions).links(bookings=True)), schema=topics.links.schema, orient="row")
+    names = Names(topics.interactions, model.kinds)
+    made = pl.DataFrame(list(names.links(bookings=True)), schema=topics.links.schema, orient="row")
     earliest = pl.col("occurred_at").min()
     return compare(LINKS, made.group_by(pair).agg(earliest), topics.links.group_by(pair).agg(earliest), pair)
 

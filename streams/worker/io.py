@@ -25,6 +25,7 @@ from streams.kafka.batch_producer import REQUEST_BYTES, Output, check_sizes, too
 from streams.kafka.missed import letters
 from streams.kafka.progress import SINCE, Records
 from streams.kafka.transport import RecordBatch, lags, positions
+from streams.model import company
 from streams.model.dead_letter import (
     EXPIRED,
     TOO_LONG,
@@ -79,7 +80,7 @@ class WorkerIO:
 
     def __init__(self, app: Any, settings: Settings, worker: str) -> None:
         self.app, self.settings, self.worker = app, settings, worker
-        self.erased = Erased(key.from_environment())
+        self.erased = Erased(key.from_environment(), company.load(settings.model, settings.alert_rules).kinds)
         self.registry: Registry = registry_of(settings)
         self._decoders: dict[str, BatchDecoder] = {}
         self._encoders: dict[str, BatchEncoder] = {}

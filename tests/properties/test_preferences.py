@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.records import polars_schema
 from streams.model import catalogue
-from streams.stitch.preferences import Preferences, load
+from streams.model.preferences import load
+from streams.stitch.preferences import Preferences
 from streams.verify.customers import _preferences
 
 SCHEMA = {name: polars_schema("interaction")[name] for name in ("event_id", "occurred_at", "touchpoint", "locale")}
@@ -85,7 +86,7 @@ def test_as_the_plain_queries_have_it(events: list[dict[str, object]]) -> None:
             _, _, evidence = known.get(key, ((0, ""), "", 0))
             latest = max([(at, value), *([known[key][:2]] if key in known else [])])
             known[key] = (*latest, evidence + 1)
-    expected = _preferences(log.with_columns(customer_id=pl.lit("c")))["preferences"].to_list()
+    expected = _preferences(log.with_columns(customer_id=pl.lit("c")), load())["preferences"].to_list()
     assert [
         {"key": key, "value": value, "evidence": evidence, "last_at": at[0]}
         for key, (at, value, evidence) in sorted(known.items())

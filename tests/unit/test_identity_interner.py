@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streams.identity.interner import BOOKING_RANK, Interner, pack, unpack
-from streams.model.identifiers import KINDS, UNKNOWN_RANK, rank
+from streams.identity.interner import BOOKING_RANK, Interner, Packing
+from streams.model.identifiers import BUILT_IN, KINDS, UNKNOWN_RANK, rank
 
+PACKING = Packing(BUILT_IN)
 KIND = st.one_of(st.sampled_from([*KINDS, "booking_ref", "passport", ""]), st.text(max_size=4))
 VALUE = st.one_of(
     st.text(max_size=20),
@@ -23,12 +24,12 @@ VALUE = st.one_of(
 @example("email_sha256", "00 11 22 33 44 55 66 77")
 @example("", "")
 def test_packing_loses_nothing(kind: str, value: str) -> None:
-    assert unpack(pack(f"{kind}:{value}")) == f"{kind}:{value}"
+    assert PACKING.unpack(PACKING.pack(f"{kind}:{value}")) == f"{kind}:{value}"
 
 
 def test_hashes_and_uuids_are_packed() -> None:
-    assert len(pack("email_sha256:" + "0f" * 32)) == 33
-    assert len(pack("device:7f3c0a52-64a1-4dd0-8d5e-0d1f0a9be5aa")) == 17
+    assert len(PACKING.pack("email_sha256:" + "0f" * 32)) == 33
+    assert len(PACKING.pack("device:7f3c0a52-64a1-4dd0-8d5e-0d1f0a9be5aa")) == 17
 
 
 def test_numbers_are_dense_stable_and_found_again_while_tables_grow() -> None:

@@ -1,0 +1,69 @@
+"""Whose brand an event is, as far as the event itself says, and identifiers that count within a brand only. Pure.
+
+The brand is a function of the event and of the model, so that it is the same whenever and wherever it is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import cached_property
+
+from streams.model.identifiers import SCOPE
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+"""What a brand may be called."""
+ATTRIBUTE = "brand"
+
+
+@dataclass(frozen=True)
+class Brands:
+    """The company's brands: name -> patterns of its units (`LON-*`), the first that fits decides.
+
+    attribute: the attribute of an event that names its brand; it counts before the unit. default: the brand of an event
+    that tells neither; None only where no kind is scoped.
+    """
+
+    units: Mapping[str, tuple[str, ...]]
+    attribute: str = ATTRIBUTE
+    default: str | None = None
+
+    @cached_property
+    def _patterns(self) -> list[tuple[re.Pattern[str], str]]:
+        return [(re.compile(translate(one)), brand) for brand, patterns in self.units.items() for one in patterns]
+
+    def of(self, unit: str | None, attributes: Iterable[tuple[str, str]]) -> str | None:
+        """The brand of an event of this unit with these (key, value) pairs."""
+        for key, value in attributes:
+            if key == self.attribute and (said := value.strip().lower()) in self.units:
+                return said
+        if unit is not None:
+            for pattern, brand in self._patterns:
+                if pattern.match(unit):
+                    return brand
+        return self.default
+
+
+@dataclass(frozen=True)
+class Scopes:
+    """The kinds whose values count within a brand; such an identifier is written `kind:BRAND/VALUE`."""
+
+    kinds: frozenset[str]
+    brands: Brands
+
+    def holds(self, kind: str, value: str) -> bool:
+        """Whether an identifier is written as it has to be: every one of a kind without a scope is."""
+        return kind not in self.kinds or self._is_scoped(value)
+
+    def scoped(self, pairs: Sequence[tuple[str, str]], brand: str | None) -> list[tuple[str, str]]:
+        """Normal (kind, value) pairs of an event of a brand, each within its scope."""
+        return [
+            (kind, value if not value or brand is None or self.holds(kind, value) else f"{brand}{SCOPE}{value}")
+            for kind, value in pairs
+        ]
+
+    def _is_scoped(self, value: str) -> bool:
+        brand, slash, rest = value.partition(SCOPE)
+        return bool(slash and rest) and brand in self.brands.units

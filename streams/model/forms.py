@@ -1,0 +1,135 @@
+"""What the files of a model may say: their records, from which the JSON Schemas that editors use are made.
+
+`python -m streams.model.forms` writes schemas/*.schema.json again.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from streams.model.vocabulary import CASE_ROLES, MILESTONES
+
+SCHEMAS = Path(__file__).parent / "schemas"
+STAGES = ("exploring", *MILESTONES)
+"""What a journey's status can be."""
+
+Word = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
+Limit = Annotated[int, Meta(ge=1, le=1000)]
+Duration = Annotated[str, Meta(pattern="^[0-9]{1,9}[smhd]$", description='A length of time: "90s", "15m", "24h", "7d"')]
+
+
+class Form(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A record of a file, in which every field that there is not is a mistake."""
+
+
+class ModelForm(Form):
+    """model.toml: what the model is called, and how its files go together with what comes with Rihla."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100, description="What people call this model")] = "model"
+    touchpoints: Annotated[
+        Literal["add", "replace"],
+        Meta(description="Whether touchpoints.csv is added to the catalogue of Rihla, or takes its place"),
+    ] = "add"
+    alerts: Annotated[
+        Literal["add", "replace"],
+        Meta(description="Whether alerts.toml is added to the rules of Rihla, or takes their place"),
+    ] = "replace"
+
+
+class StageForm(Form):
+    """What ends a stage when nothing more is heard."""
+
+    lasts: Annotated[Duration | None, Meta(description="How long it holds after the last that was heard")] = None
+    then: Annotated[Word | None, Meta(description="What the journey is then assumed to be")] = None
+    plan: Annotated[
+        Literal["arrival", "departure", "none"],
+        Meta(
+            description="What of the booking's plan ends it, where arrival (and nights) are known; then lasts is unused"
+        ),
+    ] = "none"
+    grace: Annotated[Duration, Meta(description="How long after the end of the planned day it still holds")] = "1d"
+
+
+class KindForm(Form):
+    """A kind of identifiers; the order of the file is the order of strength."""
+
+    name: Annotated[Word, Meta(description="As events name it")]
+    limit: Annotated[
+        Limit | None, Meta(description="How many distinct ones a weaker identifier may have before it is shared")
+    ] = None
+    scope: Annotated[
+        Literal["company", "brand"],
+        Meta(description="brand: equal values of two brands are two; company: they are one"),
+    ] = "company"
+
+
+class BrandForm(Form):
+    """A brand."""
+
+    name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$", description="As the attribute of events names it")]
+    units: Annotated[list[str], Meta(description="Its units, as patterns: LON-*")] = []
+
+
+class IdentifiersForm(Form):
+    """identifiers.toml: who is who."""
+
+    kind: Annotated[list[KindForm], Meta(min_length=1, max_length=29)]
+    default_limit: Annotated[int, Meta(ge=1, le=1000, description="The limit of every other kind")] = 5
+    block: Annotated[list[str], Meta(description="Values that are nobody, in any case: a test account, a desk")] = []
+    brand: Annotated[list[BrandForm], Meta(description="The brands, where a kind is scoped by brand")] = []
+    brand_attribute: Annotated[str, Meta(description="The attribute of an event that names its brand")] = "brand"
+    default_brand: Annotated[str | None, Meta(description="The brand of an event that tells none")] = None
+
+
+def _stages() -> dict[str, Any]:
+    schema = msgspec.json.schema(StageForm)
+    return {
+        "title": "stages.toml",
+        "type": "object",
+        "properties": {stage: {"$ref": "#/$defs/StageForm"} for stage in STAGES},
+        "additionalProperties": False,
+        "$defs": schema["$defs"],
+    }
+
+
+def _touchpoints() -> dict[str, Any]:
+    """Of a line of touchpoints.csv, for editors that complete CSV by JSON Schema."""
+    return {
+        "title": "touchpoints.csv",
+        "type": "object",
+        "required": ["name", "channel", "doc"],
+        "additionalProperties": False,
+        "properties": {
+            "name": {"type": "string", "pattern": "^(booking|check_in|stay|post_travel)\\.[a-z][a-z0-9_]*$"},
+            "channel": {"enum": ["booking", "check_in", "stay", "post_travel"]},
+            "milestone": {"enum": ["", *MILESTONES]},
+            "prior": {"description": "Sentiment in [-1, 1], or empty; none of milestones", "type": "string"},
+            "effort": {"description": "From 1 (nothing) to 7 (a great deal), or empty", "type": "string"},
+            "case_role": {"enum": ["", *CASE_ROLES]},
+            "aspect": {"type": "string"},
+            "doc": {"type": "string", "minLength": 1},
+        },
+    }
+
+
+def schemas() -> dict[str, str]:
+    """The JSON Schemas, by name of the file."""
+    made = {
+        "model": msgspec.json.schema(ModelForm),
+        "stages": _stages(),
+        "identifiers": msgspec.json.schema(IdentifiersForm),
+        "touchpoints": _touchpoints(),
+    }
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {f"{name}.schema.json": json.dumps(head | schema, indent=2) + "\n" for name, schema in made.items()}
+
+
+if __name__ == "__main__":
+    SCHEMAS.mkdir(exist_ok=True)
+    for name, text in schemas().items():
+        (SCHEMAS / name).write_text(text, encoding="utf-8")
