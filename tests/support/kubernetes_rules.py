@@ -151,7 +151,7 @@ def order(manifests: Manifests) -> Iterator[str]:
     for writer in (*WORKERS, *SERVICES):
         if writer.name == "sink":
             continue  # what it writes, stitch has asked for
-        # A person's answer goes round to serve again. It is an event as any producer's: the enrich before reads it, too.
+        # A person's answer goes round to serve again. It is any producer's event: the enrich before reads it, too.
         writes = {*writer.writes} - ({*CHANNEL_TOPICS} if writer.name == "serve" else set())
         for reader in (*WORKERS, *SERVICES):
             late = wave("Deployment", reader.name) >= wave("Deployment", writer.name)
