@@ -24,8 +24,8 @@ from streams.deliver.message import Message, message
 from streams.deliver.senders import Senders
 from streams.deliver.state import Delivery, Entry
 from streams.kafka.changelog_table import BatchTable
-from streams.kafka.progress import Records
-from streams.kafka.transport import OwnershipLost, RecordBatch
+from streams.kafka.ownership import OwnershipLost
+from streams.kafka.progress import RecordBatch, Records
 from streams.settings import Settings
 from streams.topology import WORKERS_BY_NAME
 from streams.worker.batching import gather
