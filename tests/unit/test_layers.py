@@ -1,4 +1,4 @@
-"""What `make lint` says of an import that breaks a contract of pyproject.toml: shown on empty packages of those names."""
+"""`make lint` catches an import that breaks a contract of pyproject.toml: shown on empty packages of those names."""
 
 from __future__ import annotations
 
