@@ -175,6 +175,7 @@ class _Optional(Column):
         self._absent: i64 = 2 * null
         self._allowed = allowed
         self._there = BytesWriter()
+        self._nulls: Any = pa.nulls(0, self.kind)
 
     def forget(self) -> None:
         self._column.forget()
@@ -202,8 +203,10 @@ class _Optional(Column):
 
     def array(self, count: int, joined: Any, there: Any) -> Any:
         said = self._there.getvalue()
-        if 1 not in said:  # as in most columns of few records
-            return pa.nulls(count, self.kind)
+        if 1 not in said:  # as in most columns of few records; made once for batches of one size
+            if len(self._nulls) != count:
+                self._nulls = pa.nulls(count, self.kind)
+            return self._nulls
         if there is None and 0 not in said:
             return self._column.array(count, joined, None)
         return self._column.array(count, joined, spread(np.frombuffer(said, np.bool_), count, there))

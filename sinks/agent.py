@@ -27,8 +27,7 @@ from sinks.reach import Reach
 from streams import metrics
 from streams.clock import now_ms
 from streams.errors import RihlaError
-from streams.kafka.progress import SINCE, Records
-from streams.kafka.transport import RecordBatch
+from streams.kafka.progress import SINCE, RecordBatch, Records
 from streams.settings import Settings
 from streams.topology import DEAD_LETTERS
 from streams.worker.agent import Agent, Grouping

@@ -12,8 +12,8 @@ from sinks.clickhouse import stored
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.errors import in_short, is_for_a_person, is_retriable
 from streams.kafka.batch_producer import RECALLED, recalled_last
-from streams.kafka.progress import Records
-from streams.kafka.transport import OwnershipLost, RecordBatch, position_of_group, still_owner
+from streams.kafka.ownership import OwnershipLost, still_owner
+from streams.kafka.progress import RecordBatch, Records, position_of_group
 from streams.model.control import nothing_stored
 from streams.worker.agent import Agent
 from streams.worker.io import WorkerIO

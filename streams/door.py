@@ -45,7 +45,7 @@ class Limits:
     answer: float = 120.0
     """Without one byte of an answer taken."""
     connections: int = 256
-    """Beyond, a connection is told 503 and closed."""
+    """A connection beyond this number is answered with 503 and closed."""
     line: int = 64 << 10
     """Bytes of a request's line, so of its URL."""
     header: int = 16 << 10

@@ -118,7 +118,7 @@ ERASED_REFUSED = Counter(
 # is slow or away, or too much is held at once. Requests that are none (408, 431 of the head) are not counted.
 COLLECT_REQUESTS = Counter("rihla_collect_requests_total", "Requests to the collector.", ["route", "status"])
 
-# accepted: acknowledged by Kafka. refused: the sender was told why; of a webhook, a dead letter was written.
+# accepted: acknowledged by Kafka. refused: the answer said why; for a webhook, a dead letter was written.
 # ignored: a webhook's items that meet the condition of no event in its mapping.
 COLLECT_EVENTS = Counter("rihla_collect_events_total", "Events that were sent to the collector.", ["route", "result"])
 
@@ -127,7 +127,7 @@ COLLECT_REQUEST_SECONDS = Histogram(
     "rihla_collect_request_seconds", "Time to answer a request.", ["route"], buckets=_BATCH_SECONDS
 )
 
-# At its bound (64 MiB) requests are told to come again.
+# At its bound (64 MiB) requests are answered with 503, to be sent again.
 COLLECT_HELD = Gauge("rihla_collect_held_bytes", "Bytes of requests that are held until Kafka has acknowledged them.")
 
 # --- enrich ---------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Everything that a worker can be told, in one frozen value.
+"""Every setting of a worker, in one frozen value.
 
 Made from keyword arguments (command line) or from the environment: every field `x` is `RIHLA_X` there, and of a secret
 `RIHLA_X_FILE` may name a file that holds it.
@@ -29,7 +29,7 @@ SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
 LOG_FORMATS = ("text", "json")
 COMPRESSIONS = ("none", "gzip", "snappy", "lz4", "zstd")
 MAX_EPOCH = 2**19 - 1  # ClickHouse versions are epoch * 2^44 + record version, in a signed 64-bit integer
-MAX_SESSION = 1800  # seconds: what Kafka's brokers take unless told otherwise (group.max.session.timeout.ms)
+MAX_SESSION = 1800  # seconds: what Kafka's brokers accept by default (group.max.session.timeout.ms)
 TOPIC_PREFIX = re.compile(r"[A-Za-z0-9._-]{1,100}")
 ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[^\s:,/]+):(\d{1,5})")
 

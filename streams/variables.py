@@ -1,4 +1,4 @@
-"""The RIHLA_ variables that there are, so that one that is misspelt can be told: it would count for nothing."""
+"""The RIHLA_ variables that exist, so that a misspelt one, which would have no effect, can be reported."""
 
 from __future__ import annotations
 

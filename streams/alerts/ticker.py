@@ -18,7 +18,8 @@ from streams.alerts.index import Index
 from streams.alerts.watch import Watch
 from streams.clock import now_ms
 from streams.kafka.changelog_table import BatchTable
-from streams.kafka.transport import OwnershipLost, lags
+from streams.kafka.ownership import OwnershipLost
+from streams.kafka.progress import lags
 from streams.worker.sift import is_of_record
 
 EVERY = 1.0

@@ -34,7 +34,7 @@ COUNTS = ("trips", "bad_moments", "complaints", "contacts")
 LEAST = 50
 """Fewest customers who churned, and who did not, to fit on and to judge by."""
 STEP_DAYS, MOMENTS = 30, 6
-"""The sample is made of so many moments, so far apart."""
+"""The number of moments at which the sample is taken, and the time between two of them."""
 
 At = Callable[[datetime], pl.DataFrame]
 """The customers of a moment: customer_id, ended_at, returned_at and FEATURES, as churn_features gives them."""

@@ -175,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("interrupted", err=True)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output is gone (`| head`): nobody is left to be told
+        sys.stderr.close()  # the reader of our output is gone (`| head`): there is nobody to report to
         return 1
     except BaseException as error:
         if type(error).__name__ == PANIC and not state.get("rihla.debug"):

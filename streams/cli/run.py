@@ -36,7 +36,7 @@ def run(
     broker: str,
     workers: int,
 ) -> int:
-    """Run the whole pipeline over files of events: start it, feed them, wait until all is stored, say what came of it.
+    """Run the whole pipeline over files of events: start it, feed them, wait until all is stored, and print a summary.
 
     FILE is JSON Lines (plain, gzip, zst, bz2 or xz; - is standard input) unless --mapping or --adapter says otherwise.
     What is stored stays in --data, ready for `rihla query`. A file may be run again: nothing is stored twice.

@@ -1,4 +1,4 @@
-"""`rihla worker`: one production worker, until it is told to stop."""
+"""`rihla worker`: one production worker, until a signal stops it."""
 
 from __future__ import annotations
 

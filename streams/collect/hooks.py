@@ -1,4 +1,4 @@
-"""What webhooks send, by their mappings: events, and dead letters of what is none: nobody there reads an answer."""
+"""What webhooks send, by their mappings: events, and dead letters for the rest, because no sender reads the answer."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from streams.errors import RihlaError
 
 CONNECTIONS = 1024
-"""Beyond, a connection is told 503 and closed."""
+"""A connection beyond this number is answered with 503 and closed."""
 HEAD_SECONDS = 10.0
 """From the first byte of a request, or a connection's begin, to the end of the request's head."""
 HEAD_BYTES = 32 << 10

@@ -29,7 +29,7 @@ class Throttle:
         return 0 if self._level > 0 else max(1, math.ceil(-self._level / self._rate))
 
     def take(self, number: int) -> None:
-        """Note that so many came."""
+        """Count that many requests."""
         if self._rate is not None:
             self._level -= number
 

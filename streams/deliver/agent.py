@@ -24,8 +24,8 @@ from streams.deliver.message import Message, message, opaque
 from streams.deliver.senders import Senders
 from streams.deliver.state import Delivery, Entry
 from streams.kafka.changelog_table import BatchTable
-from streams.kafka.progress import Records
-from streams.kafka.transport import OwnershipLost, RecordBatch
+from streams.kafka.ownership import OwnershipLost
+from streams.kafka.progress import RecordBatch, Records
 from streams.loop.keys import KeyError_
 from streams.loop.links import LIFETIME_MS, Link, signer
 from streams.settings import Settings, SettingsError

@@ -13,7 +13,7 @@ from streams.deliver.lane import Failure, Item, Lane
 from streams.deliver.message import Message
 from streams.deliver.senders import Send, attempt
 from streams.deliver.state import DEAD, DELIVERED, RETRYING
-from streams.kafka.transport import OwnershipLost
+from streams.kafka.ownership import OwnershipLost
 
 PUT_BACK = 500
 """Milliseconds after which what could not be looked up, while partitions move, is looked up again."""

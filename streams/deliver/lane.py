@@ -34,7 +34,7 @@ class Schedule:
     """After so long since the record was published, a failure is the last one."""
 
     def pause(self, attempts: int, rng: random.Random) -> int:
-        """Until the next attempt, after so many (at least one): doubled each time, half of it by chance."""
+        """Until the next attempt, after a number of attempts (at least one): doubled each time, half of it random."""
         whole = min(self.longest, self.first << min(attempts - 1, 40))
         return int(whole * rng.uniform(0.5, 1.0))
 

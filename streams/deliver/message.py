@@ -1,4 +1,4 @@
-"""What a target is told of a thing: its fields, and the same as a text for people. Pure.
+"""The message that a target gets about a thing: its fields, and a text for people. Pure.
 
 The customer, the journey and the event are named only where a route says so. Without that a thing's id is a hash: the
 id of a case holds the customer's.
@@ -24,7 +24,7 @@ _SIZE = 16
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One version of a thing, as one target is told of it."""
+    """One version of a thing, as it is sent to one target."""
 
     key: str
     """Idempotency key: the same for each attempt, another one for each version."""

@@ -31,7 +31,7 @@ class Retry(_Strict, frozen=True, kw_only=True):
 
 
 class Target(_Strict, frozen=True, kw_only=True):
-    """Somebody, or some system, that is told."""
+    """A person or a system that gets messages."""
 
     together: int = 8
     """Deliveries under way at once, 1 to 100; those of one alert always follow one another."""

@@ -1,4 +1,4 @@
-"""A file of routes, read and checked word by word: a mistake is told with the file, the line and what would do.
+"""Reads a file of routes and checks every key: an error names the file, the line and what would be valid.
 
 Pure but for `load`, which reads the file and the secrets that it names.
 """
@@ -94,7 +94,7 @@ class Book:
 
 
 NOBODY = Book(Routes(targets={"log": Log()}, routes=[Route(to=["log"])]), "none", {})
-"""Without a file nobody is told: alerts are lines in the worker's log."""
+"""Without a file nothing is sent: alerts are lines in the worker's log."""
 
 
 def load(path: str | None) -> Book:

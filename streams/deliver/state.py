@@ -1,4 +1,4 @@
-"""What deliver remembers of a thing: whom it was told to, and what is still to be told. Pure.
+"""What deliver remembers of a thing: the targets that have it, and what is still to be sent. Pure.
 
 The state is durable before anything is sent or published, so that a worker that takes over finds what is left to do.
 """

@@ -43,7 +43,7 @@ def _routes(settings: Settings) -> Iterator[Finding]:
     try:
         rules = load(settings.alert_rules)
     except RuleError:
-        return  # told already
+        return  # reported already
     for name in routes.unknown_rules(book, rules):
         detail = f"{settings.routes} names the rule {name!r}, which there is not: nothing matches it"
         yield Finding("problem", "routes", detail, f"one of {', '.join(rules)}")

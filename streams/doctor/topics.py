@@ -96,7 +96,7 @@ def _partitions(settings: Settings, counts: Mapping[str, int]) -> Iterator[Findi
 
 
 async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """The settings of topics, and the errors about those that are not told."""
+    """The settings of topics, and the errors for those that the broker does not describe."""
     configs, refused = dict[str, dict[str, str]](), dict[str, str]()
     for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names]):
         for error, _message, _kind, name, entries in response.resources:

@@ -45,7 +45,7 @@ class BrokerProcess:
     """
 
     name = "broker"
-    # One that dies is told of at once. These are for one that lives and does nothing, so they may be long: on a busy
+    # One that dies is noticed at once. These are for one that lives and does nothing, so they may be long: on a busy
     # machine, or with a long log to look through, starting and stopping take many times the usual second.
     start_seconds = 600.0
     stop_seconds = 10.0

@@ -139,7 +139,7 @@ def ensure_jars() -> Path:
 
 
 def _run(command: Sequence[str], seconds: float) -> tuple[int, str]:
-    """Exit status and the end of the output of a program, which is ended after so many seconds."""
+    """Exit status of a program and the end of its output; the program is ended after this many seconds."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:

@@ -310,7 +310,7 @@ class Pipeline:
         self.collector = f"http://{HOST}:{port}"
 
     async def _start_server(self) -> None:
-        """Start Customer 360, for whoever has its token. Topics of the embedded broker are new, so its view is, too."""
+        """Start Customer 360; callers need its token. Topics of the embedded broker are new, so its view is, too."""
         port = _port(self._plan.serve_port, self.settings.serve_port)
         folder = self.directory.path / SERVER
         if self._plan.broker == TANSU:
@@ -325,7 +325,7 @@ class Pipeline:
         self.server = f"http://{HOST}:{port}"
 
     async def _start_service(self, name: str, told: Mapping[str, str]) -> None:
-        """Start a process at the edge. told: variables besides those of the settings."""
+        """Start a process at the edge. told: environment variables beyond those of the settings."""
         spec = self._spec(name, name)
         spec = replace(spec, environment={**spec.environment, **told})
         self._workers[name] = [await self.supervisor.start(spec)]

@@ -15,8 +15,7 @@ from streams.enrich.link_cache import Pair, SentLinks
 from streams.enrich.transform import Enricher
 from streams.kafka.batch_producer import larger_than, too_long
 from streams.kafka.fetch import TRANSACTIONAL
-from streams.kafka.progress import Records
-from streams.kafka.transport import RecordBatch
+from streams.kafka.progress import RecordBatch, Records
 from streams.model import company, dead_letter
 from streams.model.control import LINK
 from streams.model.mask import masked

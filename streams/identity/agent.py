@@ -12,8 +12,7 @@ from streams import metrics
 from streams.identity.changelog import LinkTable, link_key
 from streams.identity.graph import Change, Link
 from streams.identity.resolver import Resolver, records
-from streams.kafka.progress import Records
-from streams.kafka.transport import RecordBatch
+from streams.kafka.progress import RecordBatch, Records
 from streams.model import company
 from streams.model.control import erasures
 from streams.model.identifiers import BOOKING_PREFIX

@@ -1,7 +1,7 @@
 """What Kafka lets us do, asked before anything is done: the rights that are missing, each by name, at once.
 
-A broker tells everybody what they may do with a topic or group that they may see (KIP-430). Without this question a
-worker would learn of one missing right after another, each from a stream that stops.
+A broker says what a client may do with a topic or group that the client may see (KIP-430). Without this check a worker
+would find missing rights one at a time, each by a stream that stops.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What stands in the changelog of a state table, and how it is read.
+"""The format of a state table's changelog, and how it is read.
 
 A record's key is the table's key, and its value is the term of the worker that wrote it, then the table's value. A
 tombstone has its term in a header. A **mark** is a record that an owner appends when it gets the partition. Its offset

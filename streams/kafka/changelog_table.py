@@ -34,8 +34,8 @@ from streams.errors import RihlaError
 from streams.kafka import changelog
 from streams.kafka.batch_producer import Output
 from streams.kafka.changelog import MARK, TERM, TERM_HEADER, Merge, PartitionState, RecoveryError
+from streams.kafka.ownership import OwnershipLost, handling, still_owner
 from streams.kafka.topics import CHANGELOG
-from streams.kafka.transport import OwnershipLost, handling, still_owner
 
 Check = Callable[[int, int, Iterable[bytes]], None]
 """Given a partition, their number and the keys recovered: raises when they should not be there."""

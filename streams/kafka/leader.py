@@ -22,7 +22,7 @@ from aiokafka.protocol.group import JoinGroupRequest, LeaveGroupRequest, SyncGro
 
 SOLE_SESSION_MS = 2000
 """Half of it is what joining takes. Not less: should somebody start a second worker by hand, both still get on."""
-SESSIONS = 3.0  # a leader who lives and heartbeats has sent its assignment long before so many session timeouts
+SESSIONS = 3.0  # a leader who lives and heartbeats has sent its assignment long before this many session timeouts
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,10 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import islice
+from typing import Any
+
+from aiokafka.errors import IllegalStateError
+from faust.types import TP
 
 from streams.kafka.record_batch import Header, RecordColumns, Unreadable
 
@@ -181,3 +185,30 @@ class Progress:
             return 0
         self._rereads += 1
         return self._rereads
+
+
+def positions(app: Any) -> dict[tuple[str, int], int]:
+    """Next offset after the acked prefix, of each (topic, partition) that this worker reads."""
+    return {(tp.topic, tp.partition): progress.acked for tp, progress in app.consumer.progress.items()}
+
+
+async def position_of_group(app: Any, tp: tuple[str, int]) -> int:
+    """Next offset after what the group is known to be done with; -1 where it is done with nothing yet.
+
+    Of a partition that this worker reads it is what it has acked, of another's what has been committed.
+    """
+    own = positions(app).get(tp)
+    return await app.consumer.committed_of(TP(*tp)) if own is None else own
+
+
+def lags(app: Any) -> dict[tuple[str, int], int]:
+    """Records between the acked prefix and the end of the log as the last fetch saw it, by (topic, partition)."""
+    found: dict[tuple[str, int], int] = {}
+    for tp, progress in app.consumer.progress.items():
+        try:
+            highwater = app.consumer.highwater(tp)
+        except IllegalStateError:
+            continue
+        if highwater is not None:
+            found[tp.topic, tp.partition] = max(highwater - progress.acked, 0)
+    return found

@@ -18,10 +18,9 @@ import logging
 import time
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from contextvars import ContextVar
 from typing import Any
 
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError
+from aiokafka.errors import ConsumerStoppedError
 from faust.transport import drivers
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -39,19 +38,6 @@ from streams.kafka.progress import Progress, RecordBatch
 from streams.kafka.record_batch import RecordColumns
 from streams.topology import CHANNEL_TOPICS
 
-__all__ = [
-    "SCHEME",
-    "Consumer",
-    "HoleError",
-    "OwnershipLost",
-    "RecordBatch",
-    "Transport",
-    "handling",
-    "lags",
-    "positions",
-    "still_owner",
-]
-
 SCHEME = "kafka-batch"
 FETCH_WAIT = 1.0  # seconds to wait for records before looking around
 IDLE_WAIT = 0.05  # seconds between looks while no partition may be read
@@ -59,14 +45,7 @@ ACK_WAIT = 0.2  # seconds between looks at what is still in progress
 CREATE_TIME = 0  # a record's timestamp_type, which Faust asks for and does not use
 REREADS = 2  # times that a partition is read again before a hole is believed
 
-handling: ContextVar[int | None] = ContextVar("handling", default=None)
-"""Generation of the batch that the current task handles. A table refuses changes from an older generation."""
-
 log = logging.getLogger(__name__)
-
-
-class OwnershipLost(Exception):
-    """This worker may have lost the partition. It must not write what it was about to write."""
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
@@ -404,51 +383,3 @@ drivers.TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"
 def driver_tp(tp: Any) -> TP:
     """Faust's form of aiokafka's topic and partition."""
     return tp if isinstance(tp, TP) else TP(tp.topic, tp.partition)
-
-
-def positions(app: Any) -> dict[tuple[str, int], int]:
-    """Next offset after the acked prefix, of each (topic, partition) that this worker reads."""
-    return {(tp.topic, tp.partition): progress.acked for tp, progress in app.consumer.progress.items()}
-
-
-async def position_of_group(app: Any, tp: tuple[str, int]) -> int:
-    """Next offset after what the group is known to be done with; -1 where it is done with nothing yet.
-
-    Of a partition that this worker reads it is what it has acked, of another's what has been committed.
-    """
-    own = positions(app).get(tp)
-    return await app.consumer.committed_of(TP(*tp)) if own is None else own
-
-
-def lags(app: Any) -> dict[tuple[str, int], int]:
-    """Records between the acked prefix and the end of the log as the last fetch saw it, by (topic, partition)."""
-    found: dict[tuple[str, int], int] = {}
-    for tp, progress in app.consumer.progress.items():
-        try:
-            highwater = app.consumer.highwater(tp)
-        except IllegalStateError:
-            continue
-        if highwater is not None:
-            found[tp.topic, tp.partition] = max(highwater - progress.acked, 0)
-    return found
-
-
-def still_owner(app: Any, tp: tuple[str, int], generation: int) -> bool:
-    """Whether this worker still owns a partition that it got in `generation` (of app.consumer, or of a batch).
-
-    Also False when it cannot know, as after SIGSTOP or sleep: if no heartbeat was answered within the session timeout,
-    or if a revocation is older than the rebalance timeout, another worker may own the partition.
-    """
-    consumer = app.consumer
-    try:
-        kafka = consumer._thread._ensure_consumer()
-    except Exception:  # not started, or stopped
-        return False
-    moment, conf = now(), app.conf
-    return bool(
-        consumer.generation == generation
-        and app.consumer_generation_id == kafka._coordinator.generation
-        and driver.TopicPartition(*tp) in kafka.assignment()
-        and moment - consumer._thread.heartbeat_at < conf.broker_session_timeout
-        and (consumer.revoking_since is None or moment - consumer.revoking_since < conf.broker_rebalance_timeout)
-    )

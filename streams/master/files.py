@@ -21,7 +21,7 @@ from streams.errors import RihlaError
 T = TypeVar("T", bound=msgspec.Struct)
 
 MOST = 20
-"""Faults that are told of one file."""
+"""The number of faults reported for one file."""
 
 
 class MasterError(RihlaError):

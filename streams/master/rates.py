@@ -17,7 +17,7 @@ class Rate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     currency: str
     """The currency, ISO 4217."""
     base: str
-    """The currency in which its worth is told, ISO 4217."""
+    """The currency in which the rate gives its worth (ISO 4217)."""
     valid_from: str
     """Since when this holds: a day, or an ISO 8601 time; UTC unless it says otherwise."""
     rate: Annotated[float, msgspec.Meta(gt=0)]

@@ -62,7 +62,7 @@ class Bearer:
         return self.units is None or unit in self.units
 
     def wait(self, customers: int, now: float | None = None) -> float:
-        """Seconds until so many more customers may be looked up; 0 where they may now, and are counted then."""
+        """Seconds until that many more customers may be looked up; 0 if they may be now, and then they are counted."""
         return self._wait(CUSTOMER, customers, LOOKUPS.get(self.role, 0), now)
 
     def wait_to_search(self, now: float | None = None) -> float:

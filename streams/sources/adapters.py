@@ -16,7 +16,7 @@ _NOT_JSON_LINES = {".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xls", ".xlsb",
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A named format: how it is read, how many lines at a time unless told otherwise, and a line of help."""
+    """A named format: how it is read, how many lines at a time by default, and a line of help."""
 
     read: Source
     batch_size: int

@@ -16,7 +16,8 @@ from streams.clock import now_ms
 from streams.kafka.batch_producer import RECORD_OVERHEAD, REQUEST_BYTES, check_sizes
 from streams.kafka.changelog_table import BatchTable
 from streams.kafka.layout import check_places
-from streams.kafka.transport import OwnershipLost, RecordBatch
+from streams.kafka.ownership import OwnershipLost
+from streams.kafka.progress import RecordBatch
 from streams.model import company
 from streams.settings import Settings
 from streams.stitch.changes import Changes

@@ -1,4 +1,4 @@
-"""Numbers of bank accounts and identity documents, told by their form and check digits. Pure.
+"""Numbers of bank accounts and identity documents, recognised by their form and check digits. Pure.
 
 All digits are ASCII here. What has no check digit is told by the date of birth and the region in it, or by the
 word that stands before it (streams.text.words).
@@ -32,7 +32,7 @@ GROUPED = re.compile(
     r"|(?P<mykad>\d{6}-\d\d-\d{4})"
     r")(?![\w-])"
 )
-"""Numbers that are told by how they are grouped; MyKad by its date, too (`is_mykad`)."""
+"""Numbers that are recognised by how they are grouped; MyKad by its date, too (`is_mykad`)."""
 
 
 def luhn(digits: str) -> bool:

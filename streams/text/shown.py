@@ -246,7 +246,7 @@ def _length(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _string(data: bytes, begin: int, size: int) -> str | None:
-    """The readable text of so many octets; of one that is cut off by the end, what is there. None: it is no text."""
+    """The readable text of that many octets, or the part before the end of the data. None: it is no text."""
     try:
         text = data[begin : begin + size].decode()
     except UnicodeDecodeError:

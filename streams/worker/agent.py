@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from streams.kafka.transport import RecordBatch
+from streams.kafka.progress import RecordBatch
 from streams.worker.batching import PATIENCE, READ_AHEAD, consume, gather
 from streams.worker.io import WorkerIO
 from streams.worker.verdict import Verdict

@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from streams.errors import RihlaError
-from streams.kafka.transport import OwnershipLost, RecordBatch, handling
+from streams.kafka.ownership import OwnershipLost, handling
+from streams.kafka.progress import RecordBatch
 
 READ_AHEAD = 4
 """Batches taken from the stream while a group is handled. The limit is the back-pressure: the rest stays in Kafka."""

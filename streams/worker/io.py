@@ -23,8 +23,7 @@ from streams.erasure.follow import Follower
 from streams.erasure.guard import guard
 from streams.kafka.batch_producer import REQUEST_BYTES, Output, check_sizes, too_long
 from streams.kafka.missed import letters
-from streams.kafka.progress import SINCE, Records
-from streams.kafka.transport import RecordBatch, lags, positions
+from streams.kafka.progress import SINCE, RecordBatch, Records, lags, positions
 from streams.model import company
 from streams.model.dead_letter import (
     EXPIRED,

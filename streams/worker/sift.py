@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.registry import RegistryError
 from streams.errors import RihlaError
-from streams.kafka.transport import OwnershipLost
+from streams.kafka.ownership import OwnershipLost
 
 T = TypeVar("T")
 

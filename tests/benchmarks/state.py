@@ -21,7 +21,7 @@ import uvloop
 from schemas.decode import BatchDecoder
 from streams.clock import now_ms
 from streams.embedded.tansu import Tansu
-from streams.kafka import transport
+from streams.kafka import progress
 from streams.kafka.app import build
 from streams.kafka.changelog_table import BatchTable
 from streams.kafka.topics import ensure_changelogs, ensure_topics
@@ -207,7 +207,7 @@ async def _fill(settings: Settings, base: list[bytes], keys: int) -> None:
     app = build(settings, "stitch")
     table = BatchTable(app, "state", PARTITIONS)
 
-    async def ignore(batch: transport.RecordBatch) -> None:
+    async def ignore(batch: progress.RecordBatch) -> None:
         pass
 
     @app.agent(app.topic(settings.topic("interactions")))

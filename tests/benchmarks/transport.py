@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from streams.embedded.kafka import Kafka
 from streams.embedded.tansu import Tansu
-from streams.kafka import transport
+from streams.kafka import progress
 from streams.kafka.app import build
 from streams.kafka.batch_producer import BatchProducer
 from streams.kafka.changelog_table import BatchTable
@@ -75,7 +75,7 @@ async def run(settings: Settings, records: int) -> None:
                 await output.flush()
     seen = 0
 
-    async def see(batch: transport.RecordBatch) -> None:
+    async def see(batch: progress.RecordBatch) -> None:
         nonlocal seen
         seen += len(batch)
 
@@ -86,7 +86,7 @@ async def run(settings: Settings, records: int) -> None:
         await batching.consume(stream, see)
 
     async with running(app):
-        await until(lambda: transport.positions(app))
+        await until(lambda: progress.positions(app))
         with measured("fetch and deliver", records):
             await until(lambda: seen >= records, 120)
     await table(settings, topic, records)
@@ -105,13 +105,13 @@ async def table(settings: Settings, topic: str, records: int) -> None:
 
         return app, state
 
-    async def ignore(batch: transport.RecordBatch) -> None:
+    async def ignore(batch: progress.RecordBatch) -> None:
         pass
 
     app, state = made()
     async with running(app):
-        await until(lambda: len(state.partitions_held) == PARTITIONS and len(transport.positions(app)) == PARTITIONS)
-        await until(lambda: not any(transport.lags(app).values()) and len(transport.lags(app)) == PARTITIONS)
+        await until(lambda: len(state.partitions_held) == PARTITIONS and len(progress.positions(app)) == PARTITIONS)
+        await until(lambda: not any(progress.lags(app).values()) and len(progress.lags(app)) == PARTITIONS)
         with measured("table put and flush", records):
             for start in range(0, records, AT_ONCE):
                 for n in range(start, min(start + AT_ONCE, records)):

@@ -18,11 +18,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from streams.kafka import transport
+from streams.kafka import progress
 from streams.kafka.app import App, build, run_worker
 from streams.kafka.batch_producer import Output
 from streams.kafka.changelog_table import BatchTable
-from streams.kafka.transport import RecordBatch
+from streams.kafka.progress import RecordBatch
 from streams.logs import configure_logging
 from streams.settings import Settings
 from streams.worker import batching
@@ -79,7 +79,7 @@ class Counting:
             "final": final,
             "batches": self.batches,
             "held": sorted(table.partitions_held),
-            "positions": {str(partition): offset for (_, partition), offset in transport.positions(self.app).items()},
+            "positions": {str(partition): offset for (_, partition), offset in progress.positions(self.app).items()},
             "recovered": [table.recovered_keys, table.recovered_records, table.recovery_seconds],
             "counts": {
                 str(partition): {key.decode(): STATE.unpack(value)[1] for key, value in table.items(partition)}

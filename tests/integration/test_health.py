@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from streams.kafka.transport import RecordBatch
+from streams.kafka.progress import RecordBatch
 from streams.worker.health import Health
 from tests.support.brokers import Broker, until
 from tests.support.workers import create_topic, produce, running, worker

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from streams.kafka import transport
+from streams.kafka import progress
 from streams.kafka.app import App, build
 from streams.kafka.batch_producer import Output
 from streams.kafka.changelog import MARK, TERM, RecoveryError
 from streams.kafka.changelog_table import BatchTable
-from streams.kafka.transport import OwnershipLost
+from streams.kafka.ownership import OwnershipLost
 from streams.settings import Settings
 from streams.worker import batching
 from tests.faults.trial import read_all
@@ -24,7 +24,7 @@ PARTITIONS = 2
 MOVING = 0  # the partition that Faust's assignor gives to a second worker
 
 
-async def noted(batch: transport.RecordBatch) -> None:
+async def noted(batch: progress.RecordBatch) -> None:
     """A handler that does nothing."""
 
 
@@ -43,7 +43,7 @@ async def table_of(settings: Settings, handle: Any = noted, **options: Any) -> t
 
 def ready(app: App, table: BatchTable) -> Callable[[], bool]:
     """Whether a table holds all partitions and the input is being read."""
-    return lambda: len(table.partitions_held) == PARTITIONS == len(transport.positions(app))
+    return lambda: len(table.partitions_held) == PARTITIONS == len(progress.positions(app))
 
 
 def contents(table: BatchTable) -> dict[int, dict[bytes, bytes]]:
@@ -105,9 +105,9 @@ async def test_an_owner_who_may_have_lost_a_partition_writes_nothing_and_recover
 ) -> None:
     settings = any_broker.settings(topic_prefix, sole=True)
     topic = await create_topic(settings, "in", PARTITIONS)
-    handled: list[transport.RecordBatch] = []
+    handled: list[progress.RecordBatch] = []
 
-    async def handle(batch: transport.RecordBatch) -> None:
+    async def handle(batch: progress.RecordBatch) -> None:
         """Count the records of each batch; at the first, as if frozen for longer than a session meanwhile."""
         count = int(table.get(batch.partition, b"count") or b"0")
         table.put(batch.partition, b"count", b"%d" % (count + len(batch)))
@@ -120,7 +120,7 @@ async def test_an_owner_who_may_have_lost_a_partition_writes_nothing_and_recover
     async with running(app):
         await until(ready(app, table))
         ends = await produce(settings, topic, 1000)
-        await until(lambda: transport.positions(app) == {(topic, p): end for p, end in ends.items()})
+        await until(lambda: progress.positions(app) == {(topic, p): end for p, end in ends.items()})
         await until(ready(app, table))
         assert {p: int(table.get(p, b"count") or b"0") for p in ends} == ends
         assert not app.crashed
@@ -135,7 +135,7 @@ async def test_nothing_is_delivered_before_faust_has_emptied_its_queues(
     sought = asyncio.Event()
     ends: dict[int, int] = {}
 
-    async def handle(batch: transport.RecordBatch) -> None:
+    async def handle(batch: progress.RecordBatch) -> None:
         """Let the second batch wait in the queue while the first is handled."""
         await sought.wait()
 
@@ -154,7 +154,7 @@ async def test_nothing_is_delivered_before_faust_has_emptied_its_queues(
         monkeypatch.setattr(app.consumer, "perform_seek", slow_seek)
         await app.consumer.rejoin()
         await until(sought.is_set)
-        await until(lambda: transport.positions(app) == {(topic, p): end for p, end in ends.items()})
+        await until(lambda: progress.positions(app) == {(topic, p): end for p, end in ends.items()})
 
 
 async def test_a_batch_that_outlasts_a_rebalance_changes_nothing(any_broker: Broker, topic_prefix: str) -> None:
@@ -163,7 +163,7 @@ async def test_a_batch_that_outlasts_a_rebalance_changes_nothing(any_broker: Bro
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     def counting(table_of_app: Callable[[], BatchTable], pauses: bool) -> Any:
-        async def handle(batch: transport.RecordBatch) -> None:
+        async def handle(batch: progress.RecordBatch) -> None:
             """Count each offset of a partition once."""
             table = table_of_app()
             applied, count = map(int, (table.get(batch.partition, b"count") or b"-1 0").split())
@@ -188,11 +188,11 @@ async def test_a_batch_that_outlasts_a_rebalance_changes_nothing(any_broker: Bro
             await until(lambda: len(two.partitions_held) == 1 == len(one.partitions_held))
             ends |= await produce(settings, topic, 500, 500)
             assert two.partitions_held == {MOVING}
-            await until(lambda: transport.positions(two_app) == {(topic, MOVING): ends[MOVING]})
+            await until(lambda: progress.positions(two_app) == {(topic, MOVING): ends[MOVING]})
         # Everything comes back to the first worker, which still has the state of before in its hands.
         await until(ready(one_app, one))
         go_on.set()
-        await until(lambda: transport.positions(one_app) == {(topic, p): end for p, end in ends.items()})
+        await until(lambda: progress.positions(one_app) == {(topic, p): end for p, end in ends.items()})
         assert not one_app.crashed
         assert {p: int(state[b"count"].split()[1]) for p, state in contents(one).items()} == ends
 

@@ -10,8 +10,10 @@ import pytest
 from faust.types import TP
 
 from streams.kafka.app import QUEUED_BATCHES, build
+from streams.kafka.gaps import HoleError
+from streams.kafka.ownership import OwnershipLost, still_owner
+from streams.kafka.progress import RecordBatch, lags, positions
 from streams.kafka.record_batch import RecordColumns
-from streams.kafka.transport import HoleError, OwnershipLost, RecordBatch, lags, positions, still_owner
 from streams.worker import batching
 from tests.support.brokers import Broker, until
 from tests.support.workers import committed, create_topic, produce, running, worker

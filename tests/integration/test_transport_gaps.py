@@ -7,7 +7,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from streams.kafka.missed import Missed
-from streams.kafka.transport import lags, positions
+from streams.kafka.progress import lags, positions
 from tests.integration.test_transport import Seen, numbered
 from tests.support.brokers import Broker, until
 from tests.support.workers import administering, create_topic, produce, producing, running, worker

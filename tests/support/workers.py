@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from streams.kafka.app import App, build
 from streams.kafka.batch_producer import BatchProducer
-from streams.kafka.transport import RecordBatch
+from streams.kafka.progress import RecordBatch
 from streams.settings import Settings
 from streams.worker import batching
 from tests.support.waiting import until

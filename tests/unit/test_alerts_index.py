@@ -11,7 +11,7 @@ import pytest
 
 from streams.alerts.index import Index
 from streams.alerts.ticker import Ticker
-from streams.kafka.transport import OwnershipLost
+from streams.kafka.ownership import OwnershipLost
 from streams.stitch.peek import watch_of
 from tests.support.alert_worlds import World, event
 

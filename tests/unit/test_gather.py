@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from streams.kafka.ownership import OwnershipLost
 from streams.kafka.progress import RecordBatch
-from streams.kafka.transport import OwnershipLost
 from streams.worker import batching as module
 from streams.worker.batching import PATIENCE, READ_AHEAD, gather, pause
 from tests.support.columns import columns

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from schemas.registry import RegistryError
 from streams.errors import RihlaError
-from streams.kafka.transport import OwnershipLost
+from streams.kafka.ownership import OwnershipLost
 from streams.worker.sift import Sieve, is_of_record, sift, told
 
 OF_THE_WORLD = [

@@ -194,7 +194,7 @@ def _decompress(body: bytes, encoding: str, most: int) -> bytes:
 
 
 def _inflate(body: bytes, most: int) -> tuple[bytes, bool]:
-    """What a gzip or zlib body holds, up to so many bytes, and whether there is more. Raises zlib.error."""
+    """The first bytes of a gzip or zlib body, up to a number of them, and whether there is more. Raises zlib.error."""
     reader = zlib.decompressobj(32 + zlib.MAX_WBITS)
     made = reader.decompress(body, most + 1)
     if len(made) <= most and not reader.eof:

@@ -65,7 +65,7 @@ class Spools:
         self._kept: list[Spool] = []
 
     def take(self, size: int) -> Spool:
-        """A spool for a body of so many bytes, as far as is known; to be given back."""
+        """A spool for a body of that many bytes (None: not known); the caller gives it back."""
         if size < LARGE or not self._kept:
             return Spool()
         spool = self._kept.pop()

@@ -1,4 +1,4 @@
-"""What a statement that came over HTTP may hold, told from the tree that ClickHouse's own parser makes of it.
+"""What a statement that came over HTTP may hold, judged by the tree that ClickHouse's own parser makes of it.
 
 Grants (streams.embedded.clickhouse.access) are the engine's own lock. This is the one before it, for what grants do not
 hold in chDB. It is a list of what is allowed: kinds of statements, table functions, engines, settings, system tables

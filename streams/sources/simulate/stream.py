@@ -25,7 +25,7 @@ class Shares:
     owed: float = 0.0
 
     def due(self, count: int) -> int:
-        """How many of the next so many events."""
+        """How many of a number of coming events."""
         self.owed += self.share * count
         whole = int(self.owed + 1e-9)
         self.owed -= whole
