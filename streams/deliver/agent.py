@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from streams import metrics
 from streams.clock import now_ms
 from streams.deliver import routes, state
 from streams.deliver.courier import Courier
+from streams.deliver.escalation import escalate, plan, steps_of
 from streams.deliver.lane import Item, Lane
 from streams.deliver.match import state_of, targets_of
 from streams.deliver.message import Message, message, opaque
@@ -71,7 +72,12 @@ def create(app: Any, settings: Settings) -> WorkerIO:
 class _Desk:
     """State, lanes and topics of one worker."""
 
-    def __init__(self, app: Any, io: WorkerIO, table: BatchTable, book: routes.Book) -> None:
+    def __init__(
+        self, app: Any, io: WorkerIO, table: BatchTable, book: routes.Book, clock: Callable[[], int] = now_ms
+    ) -> None:
+        self._clock = clock
+        self._due: dict[tuple[int, bytes], int] = {}
+        """When the next step of an escalation is due, epoch ms, by partition and key."""
         self._app, self._io, self._table, self._book = app, io, table, book
         self._epoch = io.settings.epoch
         try:
@@ -134,22 +140,27 @@ class _Desk:
     def _take(
         self, kind: str, row: dict[str, Any], records: Records, at: int, changed: dict[tuple[int, bytes], Entry]
     ) -> list[tuple[int, bytes, Delivery]]:
-        now = now_ms()
+        now = self._clock()
         id_ = {"alert": "alert_id", "move": "move_id"}.get(kind)
         name = row[id_] if id_ else f"{row['customer_id']}/{row['case_id']}"
         partition, key = records.partitions[at], state.key_of(kind, name)
         entry = changed.get((partition, key)) or self._entry(partition, key)
         told = () if entry is None else entry.told.keys()
-        targets = targets_of(self._book.routes, kind, row, now, told)
-        if not targets:
+        known = {} if entry is None else entry.escalated
+        targets = {**known, **targets_of(self._book.routes, kind, row, now, told)}
+        routes_ = self._book.routes
+        waits = bool(routes_.escalations) and kind == "alert" and state_of(kind, row) == "raised"
+        if not targets and not (waits and (entry is not None or steps_of(routes_, row, row["raised_at"]))):
             metrics.DELIVERIES_UNROUTED.labels(kind).inc()
             return []
         published = records.timestamps[at]
         version = state.full_version(self._epoch, row["version"])
+        since, is_fresh = published if published > 0 else now, entry is None
         before = 0 if entry is None else len(entry.deliveries)
-        entry = state.take(entry, kind, name, version, row, targets, published if published > 0 else now, now)
+        entry = state.take(entry, kind, name, version, row, targets, since, now)
         if entry is None:
             return []
+        plan(routes_, entry, kind, row, is_fresh, since)
         changed[partition, key] = entry
         return [(partition, key, one) for one in entry.deliveries[before:]]
 
@@ -161,13 +172,13 @@ class _Desk:
         entry = changed.get((partition, key)) or self._entry(partition, key)
         if entry is None:
             return []
-        found = entry.revive(row["target"], row["requested_at"], now_ms())
+        found = entry.revive(row["target"], row["requested_at"], self._clock())
         if found:
             changed[partition, key] = entry
         return [(partition, key, one) for one in found]
 
     def _enqueue(self, partition: int, key: bytes, one: Delivery) -> None:
-        due = now_ms() if one.status == state.RETRYING else 0
+        due = self._clock() if one.status == state.RETRYING else 0
         self._courier.add(one.target, Item(partition, key, one.version, one.since, one.attempts, due))
 
     # -- sending ----------------------------------------------------------------------------------------------
@@ -199,7 +210,9 @@ class _Desk:
         ):
             return None
         thing = entry.things[one.version]
-        return message(entry.kind, entry.id, one.version, thing, one.clear, self._link(entry, one, thing, target))
+        return message(
+            entry.kind, entry.id, one.version, thing, one.clear, self._link(entry, one, thing, target), one.level
+        )
 
     def _link(self, entry: Entry, one: Delivery, thing: Mapping[str, Any], target: str) -> str | None:
         """Where people answer it; None for a move, for what is settled, and where links are not set up."""
@@ -226,7 +239,7 @@ class _Desk:
         self._settled.clear()
         outcomes, self._outcomes = self._outcomes, []
         changed: dict[tuple[int, bytes], Entry] = {}
-        now = now_ms()
+        now = self._clock()
         for item, target, status, code, error in outcomes:
             at = item.partition, item.key
             entry = None if item.dropped else changed.get(at) or self._entry(*at)
@@ -251,8 +264,9 @@ class _Desk:
             self._erasures = len(self._io.erased)
             self._forget(lambda entry: self._io.erased.customer_for_ever(entry.customer_id))
             await self._table.flush()
+        await self._escalate()
         if time.monotonic() - self._swept > SWEEP_SECONDS:
-            self._swept, now = time.monotonic(), now_ms()
+            self._swept, now = time.monotonic(), self._clock()
             self._forget(lambda entry: entry.is_over(now))
             await self._table.flush()
 
@@ -283,14 +297,14 @@ class _Desk:
         await self._io.publish(DELIVERIES, "delivery", rows, [_key(row) for row in rows])
         await self._io.flush()
         for (partition, key), entry in changed.items():
+            self._remember(partition, key, entry)
             entry.settle()
             self._table.put(partition, key, state.encode(entry))  # with the next flush; else it is published again
 
     async def _catch_up(self) -> None:
         """Bring the lanes up to date with the partitions held."""
         for partition in [one for one, read in self._read.items() if self._table.reading(one) is not read]:
-            del self._read[partition]
-            self._courier.drop(partition)
+            self._drop(partition)
         left: dict[tuple[int, bytes], Entry] = {}
         for partition in sorted(self._table.partitions_held - self._read.keys()):
             self._read[partition] = self._table.reading(partition) or object()
@@ -298,6 +312,7 @@ class _Desk:
                 entry = state.decode(data)
                 for one in entry.unsent():
                     self._enqueue(partition, key, one)
+                self._remember(partition, key, entry)
                 if entry.deliveries:
                     left[partition, key] = entry
         await self._store(left)
@@ -305,14 +320,42 @@ class _Desk:
     def _begin_anew(self) -> None:
         """Read all states anew before anything else is sent: some may not be what the lanes were filled from."""
         for partition in [*self._read]:
-            del self._read[partition]
-            self._courier.drop(partition)
+            self._drop(partition)
+
+    def _drop(self, partition: int) -> None:
+        del self._read[partition]
+        self._courier.drop(partition)
+        self._due = {at: due for at, due in self._due.items() if at[0] != partition}
+
+    def _remember(self, partition: int, key: bytes, entry: Entry) -> None:
+        """Note when an entry's next step is due."""
+        if entry.steps:
+            self._due[partition, key] = min(one.due for one in entry.steps)
+        else:
+            self._due.pop((partition, key), None)
+
+    async def _escalate(self) -> None:
+        """Make the steps that are due."""
+        now = self._clock()
+        changed: dict[tuple[int, bytes], Entry] = {}
+        fresh: list[tuple[int, bytes, Delivery]] = []
+        for partition, key in [at for at, due in self._due.items() if due <= now]:
+            entry = self._entry(partition, key)
+            if entry is None:
+                self._due.pop((partition, key), None)
+                continue
+            fresh += [(partition, key, one) for one in escalate(entry, now)]
+            changed[partition, key] = entry
+        await self._store(changed)
+        for partition, key, one in fresh:
+            self._enqueue(partition, key, one)
 
     def _forget(self, which: Any) -> None:
         for partition in self._table.partitions_held:
             gone = [key for key, data in self._table.items(partition) if which(state.decode(data))]
             for key in gone:
                 self._table.delete(partition, key)
+                self._due.pop((partition, key), None)
                 self._courier.drop(partition, key)
 
 

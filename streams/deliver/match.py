@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from streams.deliver.model import Route, Routes, Unit
+from streams.deliver.model import Escalation, Route, Routes, Unit
 from streams.deliver.routes import HOURS
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -46,8 +46,13 @@ def targets_of(routes: Routes, kind: str, thing: Fields, now: int, told: Collect
 
 
 def _holds(route: Route, routes: Routes, kind: str, thing: Fields) -> bool:
-    if kind not in route.kinds:
+    if kind not in route.kinds or not holds_of(route, routes, thing):
         return False
+    return route.states is None or state_of(kind, thing) in route.states
+
+
+def holds_of(route: Route | Escalation, routes: Routes, thing: Fields) -> bool:
+    """Whether what a route or an escalation says of rule, severity, unit and language holds of a thing."""
     if route.rules is not None and thing.get("rule") not in route.rules:
         return False
     if route.severities is not None and thing.get("severity") not in route.severities:
@@ -55,9 +60,7 @@ def _holds(route: Route, routes: Routes, kind: str, thing: Fields) -> bool:
     unit = thing["unit"]
     if route.units is not None and not any(fnmatchcase(unit or "", pattern) for pattern in route.units):
         return False
-    if route.languages is not None and routes.units.get(unit or "", _NO_UNIT).language not in route.languages:
-        return False
-    return route.states is None or state_of(kind, thing) in route.states
+    return route.languages is None or routes.units.get(unit or "", _NO_UNIT).language in route.languages
 
 
 def is_open(route: Route, unit: Unit, now: int) -> bool:

@@ -46,11 +46,12 @@ def opaque(kind: str, id_: str) -> str:
 
 
 def message(
-    kind: str, id_: str, version: int, thing: Mapping[str, Any], clear: bool, link: str | None = None
+    kind: str, id_: str, version: int, thing: Mapping[str, Any], clear: bool, link: str | None = None, level: int = 0
 ) -> Message:
     """The message about a version of a thing (a record's fields).
 
-    clear: whether it may name the customer, the journey and the event. link: where people answer it.
+    clear: whether it may name the customer, the journey and the event. link: where people answer it. level: which
+    step of an escalation it is; 0: none.
     """
     state, shown = state_of(kind, thing), opaque(kind, id_)
     key = f"{kind}.{shown}.{version}"
@@ -66,9 +67,10 @@ def message(
         "version": version,
         "state": state,
         "at": at,
+        "escalation": level,
         **kept,
     }
-    subject = _subject(kind, state, thing)
+    subject = ("Nobody has taken it yet: " if level else "") + _subject(kind, state, thing)
     text = "\n".join([subject, *_lines(kind, thing, clear), *([link] if link else [])])
     return Message(key, {**fields, "subject": subject, "text": text, "link": link}, subject, text)
 

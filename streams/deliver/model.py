@@ -149,6 +149,26 @@ class Route(_Strict, frozen=True, kw_only=True):
     """Whether the message may name the customer, the journey and the event."""
 
 
+class Escalation(_Strict, frozen=True, kw_only=True):
+    """Who is told of an alert that nobody has taken for so long. Everything that is said must hold, as of a route."""
+
+    after: str
+    """So long after it was raised: `15m`, `1h`, `1d`."""
+    to: list[str]
+    """Names of targets."""
+    working: bool = False
+    """Count only the time that the unit works: `hours`, `days` and `holidays` of [units]."""
+    rules: list[str] | None = None
+    """Alert rules."""
+    severities: list[Severity] | None = None
+    units: list[str] | None = None
+    """Units; `MAKKAH-*` is all that begin so."""
+    languages: list[str] | None = None
+    """Languages in which people of the unit are written to."""
+    identifiers: bool = False
+    """Whether the message may name the customer, the journey and the event."""
+
+
 class Unit(_Strict, frozen=True, kw_only=True):
     """A property, a station, a desk."""
 
@@ -156,6 +176,12 @@ class Unit(_Strict, frozen=True, kw_only=True):
     """IANA time zone."""
     language: str | None = None
     """Language of its staff: ar, en, id, ms, tr, ur."""
+    hours: str | None = None
+    """When it works, `07:00-23:00`, by its zone; left out: day and night. For escalations that count working time."""
+    days: list[Day] | None = None
+    """On which days; left out: on all."""
+    holidays: list[str] = []
+    """Days on which it does not: `2027-03-10`."""
 
 
 class Egress(_Strict, frozen=True, kw_only=True):
@@ -171,6 +197,7 @@ class Routes(_Strict, frozen=True, kw_only=True):
     targets: dict[str, AnyTarget]
     routes: list[Route]
     units: dict[str, Unit] = {}
+    escalations: list[Escalation] = []
     egress: Egress = Egress()
     version: Literal[1] = 1
     """Of this form of file."""

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from streams.deliver.model import (
     AnyTarget,
     Apprise,
     Email,
+    Escalation,
     KafkaTopic,
     Log,
     Route,
@@ -217,6 +219,11 @@ def _check(routes: Routes) -> None:
     for name, unit in routes.units.items():
         if unit.zone is not None and not _is_zone(unit.zone):
             raise _Wrong(("units", name, "zone"), f"{unit.zone!r} is no IANA time zone, as Asia/Riyadh is")
+        for key, problem in _of_unit(unit):
+            raise _Wrong(("units", name, key), problem)
+    for at, one_ in enumerate(routes.escalations):
+        for key, problem in _of_escalation(one_, routes):
+            raise _Wrong(("escalations", at, key), problem)
     for at, route in enumerate(routes.routes):
         for key, problem in _of_route(route, routes):
             raise _Wrong(("routes", at, key), problem)
@@ -328,6 +335,31 @@ def _of_route(route: Route, routes: Routes) -> Iterator[tuple[str, str]]:
         yield only_alerts[0], 'is of alerts, so kinds is ["alert"]'
 
 
+def _of_unit(unit: Unit) -> Iterator[tuple[str, str]]:
+    if unit.hours is not None and not HOURS.fullmatch(unit.hours):
+        yield "hours", f"{unit.hours!r} is not like 07:00-23:00"
+    if unit.days == []:
+        yield "days", "is empty, so that it would never work; leave it out"
+    for one in unit.holidays:
+        try:
+            date.fromisoformat(one)
+        except ValueError:
+            yield "holidays", f"{one!r} is no day like 2027-03-10"
+
+
+def _of_escalation(one: Escalation, routes: Routes) -> Iterator[tuple[str, str]]:
+    if not milliseconds(one.after):
+        yield "after", f"{one.after!r} is no duration such as {EXAMPLES}"
+    if not one.to:
+        yield "to", "names no target"
+    for name in one.to:
+        if name not in routes.targets:
+            yield "to", f"{name!r} is no target; there are {', '.join(routes.targets)}"
+    for key in ("rules", "severities", "units", "languages"):
+        if getattr(one, key) == []:
+            yield key, "is empty, so that nothing would match; leave it out"
+
+
 def _is_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
@@ -337,9 +369,10 @@ def _is_zone(name: str) -> bool:
 
 
 def unknown_rules(book: Book, rules: Iterable[str]) -> list[str]:
-    """Rules that routes name and that there are none of."""
+    """Rules that routes and escalations name and that there are none of."""
     known = set(rules)
-    return sorted({name for route in book.routes.routes for name in route.rules or () if name not in known})
+    some: list[Route | Escalation] = [*book.routes.routes, *book.routes.escalations]
+    return sorted({name for one in some for name in one.rules or () if name not in known})
 
 
 def _ms(text: str) -> int:

@@ -38,6 +38,8 @@ class Delivery(msgspec.Struct, array_like=True):
     """Grows with each change; the highest is current."""
     code: int | None = None
     error: str | None = None
+    level: int = 0
+    """Which step of an escalation it is; 0: of a route."""
 
     def changed(self, status: str, at: int, attempts: int, code: int | None = None, error: str | None = None) -> None:
         """Note what has become of it."""
@@ -55,6 +57,14 @@ class Told(msgspec.Struct, array_like=True):
     """The highest version that it has taken; 0: none."""
 
 
+class Step(msgspec.Struct, array_like=True):
+    """A step of an escalation: when it is due (epoch ms), which it is, whom it tells, and whether with identifiers."""
+
+    due: int
+    level: int
+    targets: dict[str, bool]
+
+
 class Entry(msgspec.Struct, array_like=True):
     """Everything about one thing."""
 
@@ -69,6 +79,16 @@ class Entry(msgspec.Struct, array_like=True):
     """Those that are open, dead, or not yet published as delivered; per target in the order of their versions."""
     things: dict[int, dict[str, Any]] = {}
     """The fields of each version that is in `deliveries`."""
+    steps: list[Step] = []
+    """Steps of an escalation still to be made."""
+    waits: bool = False
+    """Whether it is an alert that nobody has taken."""
+    escalated: dict[str, bool] = {}
+    """Those who were told by an escalation: they hear how it goes on."""
+    latest: dict[str, Any] | None = None
+    """The fields of the highest version, while there are steps."""
+    digest: str = ""
+    """Of the highest version."""
 
     def settle(self) -> None:
         """Forget what is delivered and published, and the fields that nobody needs any more."""
@@ -108,7 +128,7 @@ class Entry(msgspec.Struct, array_like=True):
 
     def is_over(self, now: int) -> bool:
         """Whether it can be forgotten."""
-        return now - self.at > KEPT_MS and not any(self.unsent())
+        return now - self.at > KEPT_MS and not self.steps and not any(self.unsent())
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -154,7 +174,7 @@ def take(
         return None
     entry = entry or Entry(kind, id_, str(thing["customer_id"]), version, now)
     entry.top, entry.at = version, now
-    digest = digest_of(thing)
+    digest = entry.digest = digest_of(thing)
     for target, clear in targets.items():
         before = entry.told.get(target) or Told(version, digest)
         is_known = before.digest == digest and before.version >> _MANY_VERSIONS != version >> _MANY_VERSIONS
