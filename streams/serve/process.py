@@ -27,8 +27,13 @@ from streams.logs import configure_logging
 from streams.registries import registry_of
 from streams.series import begin
 from streams.serve.api import ROUTES, STATUSES, Api
-from streams.serve.follow import Follower
+from streams.serve.desk import routes
+from streams.serve.desk.figures import Figures, from_clickhouse
+from streams.serve.desk.pipeline import Pipeline, from_kafka
+from streams.serve.desk.routes import Desk
+from streams.serve.follow import Changed, Follower
 from streams.serve.lookups import Lookups, Row
+from streams.serve.sessions import Sessions
 from streams.serve.store import Store
 from streams.serve.tokens import load
 from streams.settings import Settings, SettingsError
@@ -42,7 +47,7 @@ LOOKUPS = "lookups"
 LIMITS = Limits(connections=1000, line=16 << 10, header=8 << 10)
 EXPORT_EVERY = 1.0
 
-KNOWN = {"route": ROUTES, "status": STATUSES}
+KNOWN = {"route": (*ROUTES, *routes.ROUTES), "status": STATUSES}
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +98,17 @@ class _Process:
             output = BatchProducer(producer, settings.topic(LOOKUPS))
             lookups = Lookups(_sender(output, settings, registry))
             await _started(stack, lookups)
-            follower = Follower(settings, registry, store, erased, lambda rows: api.changed(rows), self._failed)
-            api = Api(store, allowed, lookups, follower.age)
+            follower = Follower(settings, registry, store, erased, lambda rows: changed(rows), self._failed)
+            sessions = Sessions()
+            api = Api(store, allowed, lookups, follower.age, sessions)
+            ask = from_clickhouse(settings.clickhouse_endpoint, settings.database)
+            lags = Pipeline(from_kafka(settings), ask, follower.age, f"{settings.prefix}.")
+            desk = Desk(api, store, allowed, sessions, Figures(ask), lags)
+
+            def changed(rows: Changed) -> None:
+                desk.changed(rows)
+                api.changed(rows)
+
             await _started(stack, follower)
             await self._serve(stack, api, follower, output)
             await self._stop.wait()
@@ -116,7 +130,7 @@ class _Process:
                 f"nothing can listen on {settings.serve_host}:{settings.serve_port}: {error.strerror}",
                 "choose another address: RIHLA_SERVE_HOST, RIHLA_SERVE_PORT",
             ) from error
-        log.info("serving http://%s:%d", settings.serve_host, port)
+        log.info("serving http://%s:%d, the desk at /desk", settings.serve_host, port)
         shown = await page.serve(
             WORKER,
             self._page_at[1],
