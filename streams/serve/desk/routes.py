@@ -212,7 +212,7 @@ class Desk:
     @staticmethod
     def _answer(told: Mapping[str, Any]) -> web.Response:
         return web.Response(
-            body=orjson.dumps(told), content_type="application/json", headers={"Cache-Control": "no-store"}
+            body=orjson.dumps(told, option=orjson.OPT_NAIVE_UTC), content_type="application/json", headers={"Cache-Control": "no-store"}
         )
 
 
