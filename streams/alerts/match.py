@@ -14,6 +14,8 @@ import polars as pl
 
 from streams.alerts.rules import Condition, Rule
 from streams.alerts.signals import KEPT_MS, Answer, Signal, Watched
+from streams.loop import answers
+from streams.model import catalogue
 
 COLUMNS = (
     "event_id",
@@ -26,6 +28,8 @@ COLUMNS = (
     "score",
     "reach",
     "aspects",
+    "agent_id",
+    "attributes",
 )
 """Fields of interaction.avsc that the rules look at."""
 
@@ -38,12 +42,13 @@ class Matcher:
 
     def __init__(self, rules: Mapping[str, Rule]) -> None:
         self._rules = [rule for rule in rules.values() if rule.when]
+        self._opening = frozenset(name for name, point in catalogue.load().items() if point.case_role == "open")
         self._units = {rule.name: rule.unit for rule in rules.values()}
         self._age = max((rule.after + rule.max_age for rule in rules.values()), default=0)
-        answering: set[str] = set()
+        answering: set[str] = {*answers.TOUCHPOINTS}
         for rule in rules.values():
-            for answers in (rule.close, rule.acknowledge):
-                answering |= answers.in_case | answers.anywhere
+            for named in (rule.close, rule.acknowledge):
+                answering |= named.in_case | named.anywhere
         self._wanted = [_rule(rule).alias(f"rule {rule.name}") for rule in self._rules]
         self._wanted.append(pl.col("touchpoint").is_in(sorted(answering)).alias("answer"))
 
@@ -82,7 +87,7 @@ class Matcher:
     def _say(
         self, hit: tuple[bool, ...], values: tuple[object, ...], now: int, restored: bool, raised: Raised
     ) -> Watched:
-        event_id, at, booking_ref, touchpoint, unit, case_id, survey, score, reach, _ = values
+        event_id, at, booking_ref, touchpoint, unit, case_id, survey, score, reach, _, agent, attributes = values
         assert isinstance(event_id, str)
         assert isinstance(at, int)
         assert isinstance(touchpoint, str)
@@ -90,6 +95,7 @@ class Matcher:
         own = str(UUID(bytes=raw))  # a complaint without a case id is a case of its own, as in the summaries
         ref = booking_ref if isinstance(booking_ref, str) else None
         case = case_id if isinstance(case_id, str) and case_id else None
+        has_case = case is not None or touchpoint in self._opening
         signals = []
         for matched, rule in zip(hit, self._rules, strict=False):  # the last of `hit` is the answer
             if matched and rule.name not in raised and (restored or at >= now - rule.after - rule.max_age):
@@ -102,12 +108,18 @@ class Matcher:
                     reach=reach or 0,
                     after=rule.after_text,
                 )
-                signals.append(Signal(at, raw, rule.name, reason, rule.unit or _text(unit), ref, case or own))
+                where = rule.unit or _text(unit)
+                about = (where, ref, case or own, 0, 0, has_case, touchpoint)
+                signals.append(Signal(at, raw, rule.name, reason, *about))
         for name, (raised_at, reason) in raised.items():
             if name in self._units:
                 where = self._units[name] or _text(unit)
-                signals.append(Signal(at, raw, name, reason, where, ref, case or own, raised=raised_at))
+                about = (where, ref, case or own, 0, raised_at, has_case, touchpoint)
+                signals.append(Signal(at, raw, name, reason, *about))
         answer = Answer(at, raw, touchpoint, ref, case) if hit[-1] else None
+        if answer is not None and touchpoint in answers.TOUCHPOINTS:
+            given = answers.given(touchpoint, _text(agent), attributes)
+            answer = Answer(at, raw, touchpoint, ref, case, given.alert_id, given.cause, given.who, given.until)
         return tuple(signals), answer
 
 

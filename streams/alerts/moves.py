@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
+import msgspec
+
 from streams.alerts.rules import Drop, Rule
 from streams.alerts.signals import KEPT_MS, Signal
 from streams.alerts.watch import PROFILES, UNKNOWN, Watch
@@ -62,7 +64,7 @@ def drops(falls: Iterable[tuple[Rule, Drop]], watch: Watch, score: float, cause:
     if watch.drops:
         recovered = {rule.name: drop.recovered_at for rule, drop in watching}
         watch.drops = [
-            Signal(d.at, d.event_id, d.rule, d.reason, d.unit, d.booking_ref, d.case_id, at)
+            msgspec.structs.replace(d, ended=at)
             if not d.ended and score >= recovered.get(d.rule, 2.0) and at >= d.at
             else d
             for d in watch.drops
@@ -82,7 +84,9 @@ def drops(falls: Iterable[tuple[Rule, Drop]], watch: Watch, score: float, cause:
                 reach=0,
                 after=rule.after_text,
             )
-            watch.drops.append(Signal(at, cause[1], rule.name, reason, rule.unit or cause[3], cause[4]))
+            watch.drops.append(
+                Signal(at, cause[1], rule.name, reason, rule.unit or cause[3], cause[4], touchpoint=cause[2])
+            )
     longest = max(drop.within for _, drop in watching)
     if fell or not watch.peak_at or score >= watch.peak or at - watch.peak_at > longest:
         watch.peak, watch.peak_at = score, at

@@ -33,16 +33,27 @@ class Signal(msgspec.Struct, array_like=True, frozen=True):
     """When the condition itself ended (a sentiment that recovered); 0: it has not."""
     raised: int = 0
     """When it raised an alert, if that was open when the state was rebuilt from ClickHouse; else 0."""
+    has_case: bool = False
+    """Whether there is a case of this id: one was named, or the event opens one."""
+    touchpoint: str | None = None
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True):
-    """An event that some rule names as closing or acknowledging."""
+    """An event that some rule names as closing or acknowledging, or by which a person answers an alert."""
 
     at: int
     event_id: bytes
     touchpoint: str
     booking_ref: str | None = None
     case_id: str | None = None
+    alert_id: str | None = None
+    """The alert that a person answers (streams.loop.answers); None: no person, or the case as a whole."""
+    cause: tuple[str, bytes] | None = None
+    """Its rule and the event id of its cause, by which it is found when its customer has got another id."""
+    who: str | None = None
+    """The person, or whom it was given to."""
+    until: int = 0
+    """Until when it is put off, epoch ms; 0: it is not."""
 
 
 T = TypeVar("T", Signal, Answer)

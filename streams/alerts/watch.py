@@ -4,7 +4,8 @@ Signals of one rule, customer, scope and cooldown window are one alert. It says:
 
 - occurred_at, event_id, reason, unit: of the earliest of its signals;
 - acknowledged_at: the first answer after that which the rule names as acknowledging or closing;
-- closed_at: the first closing answer after the latest of its signals. A new signal in the same window opens it again.
+- closed_at: the first closing answer after the latest of its signals. A new signal in the same window opens it again;
+- handler, snoozed_until: what people have answered (streams.alerts.work), which acknowledges and closes it, too.
 
 All of that is a function of the sets of signals and answers. Whether an alert was raised, and when, is an observation.
 A rule with a delay (`after`) raises, and opens again, only in a turn of its timer, and ignores a signal that was closed
@@ -22,6 +23,7 @@ import msgspec
 
 from streams.alerts.rules import Answers, Rule
 from streams.alerts.signals import KEPT_MS, Answer, Signal, Signals
+from streams.alerts.work import worked
 
 PROFILES = ("negative", "non_committal", "advocate")
 NEGATIVE, NON_COMMITTAL, ADVOCATE = range(3)
@@ -46,6 +48,11 @@ class Alert(msgspec.Struct, array_like=True):
     acknowledged_at: int | None = None
     latest: int = 0
     """Time of the latest of its signals."""
+    case_id: str | None = None
+    touchpoint: str | None = None
+    handler: str | None = None
+    """Who has taken it, or was given it."""
+    snoozed_until: int | None = None
 
 
 class Watch(msgspec.Struct, array_like=True):
@@ -196,10 +203,15 @@ def _alert(
         ),
         None,
     )
+    work = worked(key, signals, answers)
+    closed = min((at for at in (closed, work.resolved) if at is not None), default=None)
+    reacted = min((at for at in (reacted, work.reacted) if at is not None), default=None)
     ref = first.booking_ref
     journey_id = None if ref is None else f"{customer_id}/{ref}"
     what = (journey_id, first.unit, first.event_id, first.reason, first.at, raised_at)
-    return Alert(key, rule.name, rule.severity, *what, closed, reacted, last.at)
+    case_id = first.case_id if first.has_case else None
+    about = (case_id, first.touchpoint, work.handler, work.snoozed_until)
+    return Alert(key, rule.name, rule.severity, *what, closed, reacted, last.at, *about)
 
 
 def _answers(named: Answers, rule: Rule, signal: Signal, answer: Answer) -> bool:
@@ -209,8 +221,8 @@ def _answers(named: Answers, rule: Rule, signal: Signal, answer: Answer) -> bool
         return False
     if answer.touchpoint in named.in_case and answer.case_id is not None and answer.case_id == signal.case_id:
         return True
-    if answer.touchpoint not in named.anywhere:
-        return False
+    if answer.touchpoint not in named.anywhere or (answer.alert_id is not None and answer.case_id is None):
+        return False  # a person who settles one alert has not settled the customer's others
     other_journey = signal.booking_ref and answer.booking_ref and signal.booking_ref != answer.booking_ref
     return rule.scope == "customer" or not other_journey
 
@@ -232,5 +244,9 @@ def alert_row(customer_id: str, alert: Alert, version: int) -> tuple[Any, ...]:
         alert.raised_at,
         alert.closed_at,
         alert.acknowledged_at,
+        alert.case_id,
+        alert.touchpoint,
+        alert.handler,
+        alert.snoozed_until,
         version,
     )

@@ -17,7 +17,7 @@ from streams.deliver.match import state_of
 _CLEAR = {"customer_id", "journey_id", "event_id"}
 _TIMES = frozenset(
     {"occurred_at", "raised_at", "acknowledged_at", "closed_at", "opened_at", "first_response_at", "resolved_at"}
-    | {"reopened_at"}
+    | {"reopened_at", "snoozed_until"}
 )
 _SIZE = 16
 

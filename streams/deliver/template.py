@@ -21,7 +21,7 @@ _PLACE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 FIELDS = (
     *("key", "type", "kind", "id", "version", "state", "rule", "severity", "unit", "reason", "touchpoint", "status"),
     *("occurred_at", "raised_at", "acknowledged_at", "closed_at", "opened_at", "first_response_at", "resolved_at"),
-    *("reopened_at", "contacts", "case_id", "from_profile", "to_profile", "score"),
+    *("reopened_at", "contacts", "case_id", "handler", "snoozed_until", "from_profile", "to_profile", "score"),
     *("customer_id", "journey_id", "event_id", "subject", "text"),
 )
 """What an expression may name: the fields of all kinds of messages; those that one has not are null."""

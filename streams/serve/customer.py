@@ -163,7 +163,10 @@ def alert(row: Mapping[str, Any]) -> Document:
     """An alert as the API shows it."""
     shown = ("alert_id", "rule", "severity", "customer_id", "journey_id", "unit", "reason")
     times = ("occurred_at", "raised_at", "acknowledged_at", "closed_at")
-    return {name: row[name] for name in shown} | {name: iso(row[name]) for name in times}
+    told = {name: row[name] for name in shown} | {name: iso(row[name]) for name in times}
+    # Rows that were stored before alerts had these lack them.
+    told |= {name: row.get(name) for name in ("case_id", "touchpoint", "handler")}
+    return told | {"snoozed_until": iso(row.get("snoozed_until"))}
 
 
 def _row(view: Transaction, customer_id: str) -> dict[str, Any] | None:

@@ -69,7 +69,7 @@ def check(client: Any, database: str) -> None:
         "SELECT name FROM system.tables WHERE database = {database:String}", parameters={"database": database}
     )
     missing = sorted(
-        {STORE, LEFT_OUT, *VIEWS, *_UNITS, *ATTRIBUTED, "journey_spend", "deliveries"}
+        {STORE, LEFT_OUT, *VIEWS, *_UNITS, *ATTRIBUTED, "journey_spend", "deliveries", "answers"}
         - {name for (name,) in answer.result_rows}
     )
     if missing:

@@ -17,6 +17,7 @@ import polars as pl
 
 from schemas.registry import LocalRegistry, Registry
 from streams.verify import derived, store
+from streams.verify.answers import answers
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.deliveries import deliveries
 from streams.verify.names import Names
@@ -165,6 +166,8 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, s
     comparisons += derived.compared(client, expected, tables, comparisons, pl.concat([beyond, not_judged]))
     say("looking at deliveries")
     comparisons.append(deliveries(client))
+    say("looking at people's answers")
+    comparisons.append(answers(client))
     return _Look(
         expected.interactions.height,
         {comparison.table: comparison.rows for comparison in comparisons},

@@ -51,6 +51,7 @@ APPLIED = {
     "0038_deliveries_store": "e7104e1b38ff2308",
     "0039_deliveries": "28791b468975cf52",
     "0040_lookups": "854c32d9f6b4ac4a",
+    "0041_alerts_handled": "a35e8329697d4f8c",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 
