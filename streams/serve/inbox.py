@@ -34,7 +34,8 @@ def inbox(view: Transaction, units: Iterable[str] | None, limit: int = SHOWN) ->
     """
     keys = None if units is None else [unit_key(unit) for unit in units]
     alerts = list(_open_alerts(view, keys))
-    cases = [_case(one) for one in _open_cases(view, keys)]
+    told = {(one["customer_id"], one["case_id"]) for one in alerts}  # an open alert speaks for its case
+    cases = [_case(one) for one in _open_cases(view, keys) if (one["customer_id"], one["case_id"]) not in told]
     lines = sorted([*_folded(alerts), *cases], key=_order)
     return {"items": [_shown(one) for one in lines[:limit]], "total": len(alerts) + len(cases), "lines": len(lines)}
 
@@ -77,6 +78,9 @@ def _alert(row: Mapping[str, Any]) -> Document:
         "at": row["raised_at"],
         "due": None if answered else row["raised_at"] + RESPONSE.get(row["severity"], RESPONSE["low"]),
         "answered": answered,
+        "handler": row.get("handler"),
+        "case_id": row.get("case_id"),
+        "snoozed_until": row.get("snoozed_until"),
     }
 
 
@@ -96,6 +100,9 @@ def _case(row: Mapping[str, Any]) -> Document:
         "at": at,
         "due": at + (CASE_RESOLUTION if answered else CASE_RESPONSE),
         "answered": answered,
+        "handler": None,
+        "snoozed_until": None,
+        "case_id": row["case_id"],
     }
 
 
@@ -120,6 +127,8 @@ def _folded(alerts: Iterable[Document]) -> Iterable[Document]:
             "members": named,
             "at": min(one["at"] for one in members),
             "answered": all(one["answered"] for one in members),
+            "handler": None,
+            "snoozed_until": None,
         }
 
 
@@ -130,7 +139,7 @@ def _order(one: Mapping[str, Any]) -> tuple[int, bool, int, str]:
 
 
 def _shown(one: Document) -> Document:
-    told = {**one, "at": iso(one["at"]), "due": iso(one["due"])}
+    told = {**one, **{name: iso(one[name]) for name in ("at", "due", "snoozed_until")}}
     if "members" in one:
         told["members"] = [{**each, "at": iso(each["at"])} for each in one["members"]]
     return told

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import math
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from streams.kafka.batch_producer import BatchProducer
 from streams.logs import configure_logging
 from streams.registries import registry_of
 from streams.series import begin
+from streams.serve.answering import ToKafka
 from streams.serve.api import ROUTES, STATUSES, Api
 from streams.serve.desk import routes
 from streams.serve.desk.figures import Figures, from_clickhouse
@@ -103,14 +104,15 @@ class _Process:
             api = Api(store, allowed, lookups, follower.age, sessions)
             ask = from_clickhouse(settings.clickhouse_endpoint, settings.database)
             lags = Pipeline(from_kafka(settings), ask, follower.age, f"{settings.prefix}.")
-            desk = Desk(api, store, allowed, sessions, Figures(ask), lags)
+            answers = ToKafka(producer, settings, registry)
+            desk = Desk(api, store, allowed, sessions, Figures(ask), lags, answers)
 
             def changed(rows: Changed) -> None:
                 desk.changed(rows)
                 api.changed(rows)
 
             await _started(stack, follower)
-            await self._serve(stack, api, follower, output)
+            await self._serve(stack, api, follower, lambda: {output.topic: output.acknowledged, **answers.acknowledged})
             await self._stop.wait()
             log.info("stopping")
         if self._failure is not None:
@@ -118,7 +120,7 @@ class _Process:
         return 0 if self._failure is None else 1
 
     async def _serve(
-        self, stack: contextlib.AsyncExitStack, api: Api, follower: Follower, output: BatchProducer
+        self, stack: contextlib.AsyncExitStack, api: Api, follower: Follower, outputs: Callable[[], Any]
     ) -> None:
         settings = self._settings
         door = Door(api.app, LIMITS)
@@ -136,7 +138,7 @@ class _Process:
             self._page_at[1],
             lambda: {
                 "inputs": follower.positions(),
-                "outputs": {output.topic: output.acknowledged},
+                "outputs": outputs(),
                 "counters": metrics.counters(),
             },
             lambda: _ready(follower),

@@ -25,13 +25,14 @@ from streams.errors import RihlaError
 
 CUSTOMER, BATCH, SEARCH, DAY, ALERTS, REVEAL = "customer", "batch", "search", "day", "alerts", "reveal"
 """What can be asked for: one customer, several at once, a search, a unit's day, alerts, identifiers unmasked."""
-FIGURES, PIPELINE = "figures", "pipeline"
-"""What the desk shows besides: figures of many, without anybody's name; how the workers do."""
+ANSWER, FIGURES, PIPELINE = "answer", "figures", "pipeline"
+"""What the desk has besides: to take, answer and settle alerts and cases; figures of many, without anybody's name; how
+the workers do."""
 
 ROLES: Mapping[str, frozenset[str]] = {
-    "agent": frozenset((CUSTOMER, SEARCH, DAY, ALERTS, REVEAL)),
-    "manager": frozenset((CUSTOMER, BATCH, SEARCH, DAY, ALERTS, REVEAL, FIGURES)),
-    "operations": frozenset((CUSTOMER, BATCH, SEARCH, DAY, ALERTS, REVEAL, FIGURES, PIPELINE)),
+    "agent": frozenset((CUSTOMER, SEARCH, DAY, ALERTS, REVEAL, ANSWER)),
+    "manager": frozenset((CUSTOMER, BATCH, SEARCH, DAY, ALERTS, REVEAL, ANSWER, FIGURES)),
+    "operations": frozenset((CUSTOMER, BATCH, SEARCH, DAY, ALERTS, REVEAL, ANSWER, FIGURES, PIPELINE)),
     "analyst": frozenset((FIGURES,)),
     "engineer": frozenset((PIPELINE,)),
 }

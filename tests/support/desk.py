@@ -14,6 +14,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from streams.door import Door
 from streams.serve import lookups, tokens
+from streams.serve.answering import UnsentError
 from streams.serve.api import Api
 from streams.serve.desk.figures import Figures
 from streams.serve.desk.pipeline import Pipeline
@@ -40,6 +41,7 @@ class Hotel:
         self.fails = False
         self.desk: Desk
         self.written: list[lookups.Row] = []
+        self.answers: list[dict[str, Any]] = []
 
     def apply(self, record: str, *rows: dict[str, Any]) -> None:
         """Take rows in, as the follower does."""
@@ -48,6 +50,12 @@ class Hotel:
                 APPLY[record](view, row)
         self.desk.changed({record: rows})
         self.api.changed({record: rows})
+
+    async def send(self, event: dict[str, Any]) -> None:
+        """Take an answer, as the brokers do."""
+        if self.fails:
+            raise UnsentError("no brokers")
+        self.answers.append(event)
 
     def ask(self, sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         """What ClickHouse would answer."""
@@ -150,7 +158,7 @@ async def hotel(folder: Path, rows: Sequence[tuple[str, dict[str, Any]]] | None 
     api = Api(store, allowed, looked, lambda: served.age, sessions)
     served = Hotel("", api, store, sessions)
     lags = Pipeline(ends, served.ask, lambda: served.age, "cx.")
-    served.desk = Desk(api, store, allowed, sessions, Figures(served.ask), lags)
+    served.desk = Desk(api, store, allowed, sessions, Figures(served.ask), lags, served)
     door = Door(api.app)
     served.url = f"http://127.0.0.1:{await door.listen('127.0.0.1', 0)}"
     await looked.start()

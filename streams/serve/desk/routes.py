@@ -10,12 +10,16 @@ import asyncio
 import math
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import orjson
 from aiohttp import web
 
+from streams.clock import now_ms
+from streams.loop.answers import AnswerError, Verb, answer_event
 from streams.serve import tokens
+from streams.serve.answering import Sender, UnsentError, record_of
 from streams.serve.api import COOKIE, FROM_DESK, Api, Problem
 from streams.serve.day import day_of
 from streams.serve.desk import assets
@@ -36,6 +40,7 @@ ROUTES = (
     "/desk/data/day",
     "/desk/data/figures",
     "/desk/data/pipeline",
+    "/desk/data/answer",
 )
 LONGEST_TOKEN = 4096
 LISTS = ("arrivals", "in_house", "departures")
@@ -43,7 +48,10 @@ NEWS = frozenset(("alert", "case"))
 
 
 class Desk:
-    """Adds the desk to an API. figures, pipeline: where its last two views take theirs from; None: from nowhere."""
+    """Adds the desk to an API.
+
+    figures, pipeline: where its last two views take theirs from; answers: where people's answers go; None: nowhere.
+    """
 
     def __init__(
         self,
@@ -53,19 +61,28 @@ class Desk:
         sessions: Sessions,
         figures: Figures | None = None,
         pipeline: Pipeline | None = None,
+        answers: Sender | None = None,
     ) -> None:
         self._api, self._store, self._tokens, self._sessions = api, store, allowed, sessions
-        self._figures, self._pipeline = figures, pipeline
+        self._figures, self._pipeline, self._answers = figures, pipeline, answers
         self._assets = assets.load()
         self._generation = 0
         self._inboxes: dict[frozenset[str] | None, tuple[int, asyncio.Task[dict[str, Any]]]] = {}
-        gets = (self._page, self._asset, None, self._me, self._inbox, self._events, self._day, self._numbers, self._lag)
-        for path, work in zip(ROUTES, gets, strict=True):
-            if work is not None:
-                api.app.router.add_get(path, api.counted(path, work))
-        session = "/desk/session"
-        api.app.router.add_post(session, api.counted(session, self._sign_in))
-        api.app.router.add_delete(session, api.counted(session, self._sign_out))
+        works = (
+            ("GET", "/desk", self._page),
+            ("GET", "/desk/assets/{name}", self._asset),
+            ("POST", "/desk/session", self._sign_in),
+            ("DELETE", "/desk/session", self._sign_out),
+            ("GET", "/desk/data/me", self._me),
+            ("GET", "/desk/data/inbox", self._inbox),
+            ("GET", "/desk/data/events", self._events),
+            ("GET", "/desk/data/day", self._day),
+            ("GET", "/desk/data/figures", self._numbers),
+            ("GET", "/desk/data/pipeline", self._lag),
+            ("POST", "/desk/data/answer", self._answer_event),
+        )
+        for method, path, work in works:
+            api.app.router.add_route(method, path, api.counted(path, work))
         api.app.router.add_get("/", self._home)
 
     def changed(self, applied: Mapping[str, Iterable[Any]]) -> None:
@@ -196,6 +213,41 @@ class Desk:
         except PipelineUnavailableError as error:
             raise Problem(503, str(error), {"Retry-After": "5"}) from None
 
+    async def _answer_event(self, request: web.Request) -> web.StreamResponse:
+        """Someone takes, answers, settles, declines, puts off or gives away an alert or a case: an event, 202."""
+        bearer = self._api.bearer(request, tokens.ANSWER)
+        if self._answers is None:
+            raise Problem(503, "answers cannot be written here")
+        said = _said(await request.read())
+        self._api.fresh()
+        with self._store.reading() as view:
+            record = record_of(view, said.kind, said.customer_id, said.id)
+        if record is None:
+            raise Problem(404, "this is not open, or not here")
+        if bearer.units is not None and record["unit"] not in bearer.units:
+            raise Problem(403, "this is not for one of your units")
+        try:
+            event = answer_event(
+                said.kind,
+                record,
+                said.verb,
+                bearer.name,
+                now_ms(),
+                said.note,
+                to=said.to,
+                until=said.until,
+                click=said.click,
+            )
+        except AnswerError as error:
+            raise Problem(422, str(error)) from None
+        try:
+            await self._answers.send(event)
+        except UnsentError:
+            raise Problem(503, "the answer is not written yet: send it again", {"Retry-After": "2"}) from None
+        return web.Response(
+            status=202, body=orjson.dumps({"event_id": event["event_id"]}), content_type="application/json"
+        )
+
     def _known(self, request: web.Request) -> Bearer:
         bearer = self._api.known(request)
         if bearer is None:
@@ -212,8 +264,30 @@ class Desk:
     @staticmethod
     def _answer(told: Mapping[str, Any]) -> web.Response:
         return web.Response(
-            body=orjson.dumps(told, option=orjson.OPT_NAIVE_UTC), content_type="application/json", headers={"Cache-Control": "no-store"}
+            body=orjson.dumps(told, option=orjson.OPT_NAIVE_UTC),
+            content_type="application/json",
+            headers={"Cache-Control": "no-store"},
         )
+
+
+class Said(msgspec.Struct, forbid_unknown_fields=True):
+    """What the page says of an answer. until: epoch ms. click: tells two answers apart that are otherwise the same."""
+
+    kind: Literal["alert", "case"]
+    customer_id: str
+    id: str
+    verb: Verb
+    click: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    note: Annotated[str, msgspec.Meta(max_length=4000)] | None = None
+    to: str | None = None
+    until: int | None = None
+
+
+def _said(body: bytes) -> Said:
+    try:
+        return msgspec.json.decode(body, type=Said)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Problem(422, f"this is no answer: {error}") from None
 
 
 def _from_desk(request: web.Request) -> None:

@@ -33,7 +33,7 @@ export function sentiment(contacts) {
     const y = (score) => top + ((1 - score) / 2) * (height - top - bottom);
     const points = scored.map((one, at) => [x(times[at]), y(one.score), one]);
     const axis = rtl ? width - left + 6 : left - 6;
-    const texts = [[1, "+1"], [0, "0"], [-1, "−1"]].map(([score, text]) =>
+    const texts = [[1, "\u200e+1"], [0, "0"], [-1, "\u200e−1"]].map(([score, text]) =>
       s("text", { x: axis, y: y(score) + 4, class: "axis", "text-anchor": "end" }, text));
     const ends = to === from ? [[from, "middle"]] : [[from, "start"], [to, "end"]];
     return s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img",

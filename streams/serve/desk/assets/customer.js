@@ -1,4 +1,5 @@
 // Who is calling: how they feel and why, what is open, what they like, and their contacts across channels.
+import { actions } from "./actions.js";
 import { follow, get } from "./api.js";
 import { drawn, sentiment } from "./chart.js";
 import { bdi, code, h } from "./dom.js";
@@ -102,10 +103,14 @@ function journey(one) {
 
 function identifiers(told, reveal) {
   return [h("ul", { class: "plain" }, told.identifiers.map((one) => h("li", {}, h("span", { class: "kind" }, word("identifier", one.kind)), " ", code(one.value)))),
-    h("button", { class: "button small", onclick: reveal }, t("reveal"))];
+    h("button", { class: "button small identifiers-button", onclick: reveal }, t("reveal"))];
 }
 
-function page(told, focused, reveal) {
+/** The buttons of an alert or a case, for those who may. */
+const buttons = (me, told, kind, one, id, answered) =>
+  me.may.includes("answer") && actions({ kind, id, customer_id: one.customer_id ?? told.customer_id, handler: one.handler, answered }, me.name);
+
+function page(told, focused, reveal, me) {
   const list = (items, make, none) => (items.length ? h("ul", { class: "plain" }, items.map(make)) : h("p", { class: "none" }, t(none)));
   const scored = told.last_contacts.some((one) => one.score !== undefined && one.score !== null);
   return [
@@ -124,11 +129,15 @@ function page(told, focused, reveal) {
         part(t("open_alerts"), list(told.open_alerts, (one) => h("li", { class: one.alert_id === focused ? "focused" : "" },
           h("div", {}, h("span", { class: `severity ${one.severity}` }, t(`severity.${one.severity}`)), " ", word("rule", one.rule)),
           h("div", { class: "reason", lang: "en", dir: "auto" }, one.reason),
-          h("div", { class: "facts" }, one.unit && bdi(one.unit), h("time", { datetime: one.raised_at }, distance(one.raised_at)))), "alerts.none"), "alerts"),
+          h("div", { class: "facts" }, one.unit && bdi(one.unit), h("time", { datetime: one.raised_at }, distance(one.raised_at)),
+            one.handler && h("span", { class: "handler" }, t("handler", { who: one.handler })),
+            one.snoozed_until && h("span", {}, t("snoozed", { time: moment(one.snoozed_until) }))),
+          buttons(me, told, "alert", one, one.alert_id, one.acknowledged_at !== null)), "alerts.none"), "alerts"),
         part(t("open_cases"), list(told.open_cases, (one) => h("li", { class: one.case_id === focused ? "focused" : "" },
           h("div", { class: "title" }, word("touchpoint", one.touchpoint), " ", code(one.case_id)),
           h("div", { class: "facts" }, one.unit && bdi(one.unit), one.opened_at && h("span", {}, t("opened", { when: distance(one.opened_at) })),
-            h("span", {}, one.first_response_at ? t("responded") : t("not_responded")), h("span", {}, t("contacts", { n: number(one.contacts) })))), "cases.none"), "cases"),
+            h("span", {}, one.first_response_at ? t("responded") : t("not_responded")), h("span", {}, t("contacts", { n: number(one.contacts) }))),
+          buttons(me, told, "case", one, one.case_id, one.first_response_at !== null)), "cases.none"), "cases"),
         part(t("journeys"), list([...told.open_journeys, ...told.past_journeys].slice(0, 6), journey, "journeys.none"), "journeys"),
         part(t("preferences"), list(told.preferences, (one) => h("li", {}, word("preference", one.key), ": ", h("strong", { dir: "auto" }, plain(one.value)),
           h("div", { class: "facts" }, one.last_at && h("span", {}, distance(one.last_at)), h("span", {}, t("evidence", { n: number(one.evidence) })))), "preferences.none"), "preferences"),
@@ -136,7 +145,7 @@ function page(told, focused, reveal) {
   ];
 }
 
-export function open(main, { what, query, live, news, expired }) {
+export function open(main, { me, what, query, live, news, expired }) {
   const input = search(main, { expired });
   const box = h("div", { class: "customer-page" });
   main.append(box);
@@ -164,8 +173,11 @@ export function open(main, { what, query, live, news, expired }) {
       return;
     }
     const opened = box.querySelector(".why")?.open;
-    box.replaceChildren(...[stale(told.age ?? 0), ...page(told, query.get("from"), ask)].filter(Boolean));
+    const verb = document.activeElement?.dataset?.verb;
+    const at = verb ? [...box.querySelectorAll("[data-verb]")].indexOf(document.activeElement) : -1;
+    box.replaceChildren(...[stale(told.age ?? 0), ...page(told, query.get("from"), ask, me)].filter(Boolean));
     if (opened) box.querySelector(".why").open = true;
+    if (at >= 0) box.querySelectorAll("[data-verb]")[at]?.focus();
     document.title = `${told.customer_id} · Rihla`;
   }
 

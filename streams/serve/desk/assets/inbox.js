@@ -1,4 +1,5 @@
 // What waits for somebody: alerts and cases of my units, the gravest first, as they come.
+import { answer } from "./actions.js";
 import { follow, get } from "./api.js";
 import { bdi, code, h } from "./dom.js";
 import { distance, duration, moment, number, t, word } from "./i18n.js";
@@ -10,7 +11,10 @@ const CLOCK = 20000;
 /** The link of a line: to the customer, remembering what led there. */
 const target = (one) => `#/customer/${encodeURIComponent(one.customer_id)}?from=${encodeURIComponent(one.id)}`;
 
+const isSnoozed = (one) => one.snoozed_until !== null && new Date(one.snoozed_until).getTime() > Date.now();
+
 function clock(one) {
+  if (isSnoozed(one)) return h("time", { class: "clock calm", datetime: one.snoozed_until }, t("snoozed", { time: moment(one.snoozed_until) }));
   if (one.due === null) return h("span", { class: "clock calm" }, t("answered"));
   const left = new Date(one.due).getTime() - Date.now();
   const label = one.kind === "case" && one.answered ? "resolve" : "answer";
@@ -30,6 +34,7 @@ function inside(one) {
     h("span", { class: "facts" },
       one.unit && bdi(one.unit, { class: "unit" }),
       one.customer_id && code(one.customer_id),
+      one.handler && h("span", { class: "handler" }, t("handler", { who: one.handler })),
       one.contacts > 1 && h("span", {}, t("contacts", { n: number(one.contacts) })),
       h("time", { datetime: one.at, title: moment(one.at) }, distance(one.at))),
     one.reason && h("span", { class: "reason", lang: "en", dir: "auto" }, one.reason),
@@ -37,11 +42,12 @@ function inside(one) {
   ];
 }
 
-function line(one, known) {
+function line(one, known, take) {
   const fresh = known !== null && !known.has(one.id);
-  const classes = `line ${one.severity}${fresh ? " fresh" : ""}`;
+  const classes = `line ${one.severity}${fresh ? " fresh" : ""}${isSnoozed(one) ? " snoozed" : ""}`;
   if (one.kind !== "storm") {
-    return h("li", { class: classes, "data-key": one.id }, h("a", { class: "row", href: target(one) }, inside(one)));
+    return h("li", { class: classes, "data-key": one.id }, h("a", { class: "row", href: target(one) }, inside(one)),
+      take && one.handler === null && h("button", { class: "button small take", onclick: () => take(one) }, t("act.take")));
   }
   return h("li", { class: classes, "data-key": one.id },
     h("details", {}, h("summary", { class: "row" }, inside(one)),
@@ -60,40 +66,47 @@ export function open(main, { me, query, live, news, expired }) {
 
   const box = h("div", { class: "lines" });
   const summary = h("p", { class: "summary" });
+  const said = h("p", { class: "done", role: "status" });
   const units = h("select", { id: "unit", onchange: (event) => {
     location.hash = event.target.value ? `#/inbox?unit=${encodeURIComponent(event.target.value)}` : "#/inbox";
   } }, h("option", { value: "" }, me.all_units ? t("all_units") : t("my_units")),
     me.units.map((name) => h("option", { value: name, selected: name === unit }, name)));
   const help = h("dialog", { class: "card", "aria-labelledby": "keys-title" },
     h("h2", { id: "keys-title" }, t("keys")),
-    h("dl", { class: "keys" }, [["j", "keys.next"], ["k", "keys.previous"], ["Enter", "keys.open"], ["Esc", "keys.back"], ["?", "keys.help"]]
+    h("dl", { class: "keys" }, [["j", "keys.next"], ["k", "keys.previous"], ["Enter", "keys.open"], ["t", "keys.take"], ["Esc", "keys.back"], ["?", "keys.help"]]
       .map(([key, text]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, t(text))])),
     h("label", { class: "check" }, h("input", { type: "checkbox", checked: keysOn(), onchange: (event) => keysOn(event.target.checked) }), t("keys.on")),
     h("form", { method: "dialog" }, h("button", { class: "button" }, t("close"))));
   main.append(h("div", { class: "title-bar" }, h("h1", {}, t("view.inbox")), summary,
     h("label", { class: "picker" }, h("span", { class: "unseen" }, t("unit")), units),
-    h("button", { class: "quiet keys-button", onclick: () => help.showModal() }, t("keys"))), box, help);
+    h("button", { class: "quiet keys-button", onclick: () => help.showModal() }, t("keys"))), said, box, help);
 
-  function show(answer) {
-    told = answer;
+  async function take(one) {
+    const [, text] = await answer(one, "take");
+    said.textContent = text;
+  }
+
+  function show(answered) {
+    told = answered;
+    const lines = [...answered.items.filter((one) => !isSnoozed(one)), ...answered.items.filter(isSnoozed)];
     const focused = document.activeElement?.closest?.("[data-key]")?.dataset.key;
     const opened = new Set([...box.querySelectorAll("details[open]")].map((one) => one.parentElement.dataset.key));
-    const rows = answer.items.map((one) => line(one, known));
-    const fresh = known === null ? [] : answer.items.filter((one) => !known.has(one.id));
+    const rows = lines.map((one) => line(one, known, me.may.includes("answer") ? take : null));
+    const fresh = known === null ? [] : answered.items.filter((one) => !known.has(one.id));
     for (const row of rows) {
       if (opened.has(row.dataset.key)) row.firstChild.open = true;
     }
-    box.replaceChildren(...[stale(answer.age),
+    box.replaceChildren(...[stale(answered.age),
       rows.length === 0 ? empty(t("inbox.empty"), t("inbox.empty.hint")) : h("ol", { class: "inbox-lines", "aria-label": t("view.inbox") }, rows),
-      answer.lines > rows.length && h("p", { class: "more" }, t("more", { n: number(answer.lines - rows.length) }))].filter(Boolean));
-    summary.textContent = t("inbox.total", { n: number(answer.total) });
+      answered.lines > rows.length && h("p", { class: "more" }, t("more", { n: number(answered.lines - rows.length) }))].filter(Boolean));
+    summary.textContent = t("inbox.total", { n: number(answered.total) });
     if (focused !== undefined) focus(rows.find((one) => one.dataset.key === focused));
     if (fresh.length > 0) {
       const first = fresh[0];
       news(t("inbox.news", { n: number(fresh.length), what: first.kind === "case" ? word("touchpoint", first.rule) : word("rule", first.rule) }));
     }
-    known = new Set(answer.items.map((one) => one.id));
-    document.title = answer.total ? `(${answer.total}) ${t("view.inbox")} · Rihla` : `${t("view.inbox")} · Rihla`;
+    known = new Set(answered.items.map((one) => one.id));
+    document.title = answered.total ? `(${answered.total}) ${t("view.inbox")} · Rihla` : `${t("view.inbox")} · Rihla`;
   }
 
   const focus = (row) => row?.querySelector(".row").focus();
@@ -130,6 +143,7 @@ export function open(main, { me, query, live, news, expired }) {
     const at = rows.findIndex((one) => one.contains(document.activeElement));
     if (event.key === "j") focus(rows[Math.min(at + 1, rows.length - 1)]);
     else if (event.key === "k") focus(rows[Math.max(at - 1, 0)]);
+    else if (event.key === "t" && at >= 0) rows[at].querySelector(".take")?.click();
     else if (event.key === "?") help.showModal();
     else return;
     event.preventDefault();

@@ -23,7 +23,7 @@ function line(one) {
         plan.nights && h("span", {}, t("nights", { n: number(plan.nights) })),
         plan.party_size > 1 && h("span", {}, t("party", { n: number(plan.party_size) })),
         one.status && h("span", {}, t(`status.${one.status}`))),
-      one.cares.length > 0 && h("span", { class: "cares" }, one.cares.map((word) => h("span", { class: "caution" }, t(`caution.${word}`))))));
+      one.cares.length > 0 && h("span", { class: "cares" }, one.cares.filter((word) => word !== "open_alert" || !one.cares.includes("critical_alert")).map((word) => h("span", { class: "caution" }, t(`caution.${word}`))))));
 }
 
 export function open(main, { me, query, expired }) {
