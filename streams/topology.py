@@ -306,7 +306,7 @@ SERVICES: tuple[Service, ...] = (
         "streams.serve.process",
         extra="serve",
         reads=("interactions", "identities", "journeys", "customers", "cases", "alerts"),
-        writes=("lookups", *CHANNEL_TOPICS),
+        writes=("lookups", *CHANNEL_TOPICS),  # people's answers
         holds="on disk, the last state of every customer",
         scales_to="any number: each knows everybody",
         port="serve_port",

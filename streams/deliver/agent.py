@@ -19,14 +19,16 @@ from streams.clock import now_ms
 from streams.deliver import routes, state
 from streams.deliver.courier import Courier
 from streams.deliver.lane import Item, Lane
-from streams.deliver.match import targets_of
-from streams.deliver.message import Message, message
+from streams.deliver.match import state_of, targets_of
+from streams.deliver.message import Message, message, opaque
 from streams.deliver.senders import Senders
 from streams.deliver.state import Delivery, Entry
 from streams.kafka.changelog_table import BatchTable
 from streams.kafka.progress import Records
 from streams.kafka.transport import OwnershipLost, RecordBatch
-from streams.settings import Settings
+from streams.loop.keys import KeyError_
+from streams.loop.links import LIFETIME_MS, Link, signer
+from streams.settings import Settings, SettingsError
 from streams.topology import WORKERS_BY_NAME
 from streams.worker.batching import gather
 from streams.worker.io import WorkerIO
@@ -72,6 +74,10 @@ class _Desk:
     def __init__(self, app: Any, io: WorkerIO, table: BatchTable, book: routes.Book) -> None:
         self._app, self._io, self._table, self._book = app, io, table, book
         self._epoch = io.settings.epoch
+        try:
+            self._signer = signer(io.settings.public_url, io.settings.link_keys)
+        except KeyError_ as error:
+            raise SettingsError(f"link_keys {error}", "openssl rand -base64 32 makes one") from None
         self._senders = Senders(book, app, io.settings.prefix)
         lanes = {name: Lane(book.schedule(name), one.together) for name, one in book.routes.targets.items()}
         timeouts = {name: book.timeout(name) for name in lanes}
@@ -192,7 +198,19 @@ class _Desk:
             or self._io.erased.customer_for_ever(entry.customer_id)
         ):
             return None
-        return message(entry.kind, entry.id, one.version, entry.things[one.version], one.clear)
+        thing = entry.things[one.version]
+        return message(entry.kind, entry.id, one.version, thing, one.clear, self._link(entry, one, thing, target))
+
+    def _link(self, entry: Entry, one: Delivery, thing: Mapping[str, Any], target: str) -> str | None:
+        """Where people answer it; None for a move, for what is settled, and where links are not set up."""
+        if self._signer is None or entry.kind == "move" or state_of(entry.kind, thing) == "closed":
+            return None
+        until = (one.since + LIFETIME_MS) // 1000  # each attempt has the same link
+        routes_ = self._book.routes
+        unit = routes_.units.get(thing["unit"] or "")
+        id_ = bytes.fromhex(opaque(entry.kind, entry.id))
+        person, language = routes_.targets[target].person, None if unit is None else unit.language
+        return self._signer.address(Link(entry.kind, id_, until, target, person, language))  # type: ignore[arg-type]
 
     def _done(self, item: Item, target: str, status: str, code: int | None, error: str | None) -> None:
         self._outcomes.append((item, target, status, code, error))

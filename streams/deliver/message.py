@@ -45,10 +45,12 @@ def opaque(kind: str, id_: str) -> str:
     return hashlib.blake2b(id_.encode(), digest_size=_SIZE).hexdigest() if kind == "case" else id_
 
 
-def message(kind: str, id_: str, version: int, thing: Mapping[str, Any], clear: bool) -> Message:
+def message(
+    kind: str, id_: str, version: int, thing: Mapping[str, Any], clear: bool, link: str | None = None
+) -> Message:
     """The message about a version of a thing (a record's fields).
 
-    clear: whether it may name the customer, the journey and the event.
+    clear: whether it may name the customer, the journey and the event. link: where people answer it.
     """
     state, shown = state_of(kind, thing), opaque(kind, id_)
     key = f"{kind}.{shown}.{version}"
@@ -67,8 +69,8 @@ def message(kind: str, id_: str, version: int, thing: Mapping[str, Any], clear: 
         **kept,
     }
     subject = _subject(kind, state, thing)
-    text = "\n".join([subject, *_lines(kind, thing, clear)])
-    return Message(key, {**fields, "subject": subject, "text": text}, subject, text)
+    text = "\n".join([subject, *_lines(kind, thing, clear), *([link] if link else [])])
+    return Message(key, {**fields, "subject": subject, "text": text, "link": link}, subject, text)
 
 
 def _when(kind: str, thing: Mapping[str, Any]) -> int | None:

@@ -38,6 +38,8 @@ class Target(_Strict, frozen=True, kw_only=True):
     timeout: str = "10s"
     """Longest wait for an answer."""
     retry: Retry = Retry()
+    person: str | None = None
+    """Who answers by the link of a message: a name or a staff number. Left out: the page asks."""
 
 
 class Webhook(Target, frozen=True, kw_only=True, tag_field="type", tag="webhook"):

@@ -22,7 +22,7 @@ FIELDS = (
     *("key", "type", "kind", "id", "version", "state", "rule", "severity", "unit", "reason", "touchpoint", "status"),
     *("occurred_at", "raised_at", "acknowledged_at", "closed_at", "opened_at", "first_response_at", "resolved_at"),
     *("reopened_at", "contacts", "case_id", "handler", "snoozed_until", "from_profile", "to_profile", "score"),
-    *("customer_id", "journey_id", "event_id", "subject", "text"),
+    *("customer_id", "journey_id", "event_id", "subject", "text", "link"),
 )
 """What an expression may name: the fields of all kinds of messages; those that one has not are null."""
 

@@ -19,8 +19,10 @@ import orjson
 from aiohttp import web
 
 from streams import metrics
+from streams.serve import links as links_
 from streams.serve import openapi, tokens
 from streams.serve.customer import alert, document, find, open_alerts, search, unit_day
+from streams.serve.links import Links
 from streams.serve.lookups import Lookup, Lookups
 from streams.serve.masking import masked, shown_in_search
 from streams.serve.sessions import Sessions
@@ -55,7 +57,11 @@ ROUTES = (
     "/v1/alerts",
     "/openapi.json",
 )
-STATUSES = ("200", "202", "204", "300", "304", "400", "401", "403", "404", "413", "422", "429", "500", "503")
+EVERY_ROUTE = (*ROUTES, links_.ROUTE)
+STATUSES = (
+    *("200", "202", "204", "300", "302", "303", "304", "400", "401", "403", "404", "410", "413", "422", "429", "500"),
+    "503",
+)
 
 
 class Problem(Exception):
@@ -85,6 +91,7 @@ class Api:
         allowed: Tokens,
         lookups: Lookups,
         age: Callable[[], float],
+        links: Links | None = None,
         sessions: Sessions | None = None,
     ) -> None:
         self._store, self._tokens, self._lookups, self._age = store, allowed, lookups, age
@@ -103,6 +110,10 @@ class Api:
         self.app = web.Application(client_max_size=BODY)
         for path, work in zip(ROUTES, works, strict=True):
             self.app.router.add_route("POST" if path == "/v1/lookup" else "GET", path, self.counted(path, work))
+
+        if links is not None:
+            self.app.router.add_route("GET", links_.ROUTE, self.counted(links_.ROUTE, links.show))
+            self.app.router.add_route("POST", links_.ROUTE, self.counted(links_.ROUTE, links.answer))
 
     def changed(self, applied: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
         """Tell the streams of rows that are in the store now."""

@@ -40,6 +40,23 @@ def inbox(view: Transaction, units: Iterable[str] | None, limit: int = SHOWN) ->
     return {"items": [_shown(one) for one in lines[:limit]], "total": len(alerts) + len(cases), "lines": len(lines)}
 
 
+def open_record(view: Transaction, kind: str, customer_id: str, key: str) -> dict[str, Any] | None:
+    """The open alert or case of an id, as streams.loop.answers takes it; None where there is none.
+
+    customer_id: under whom a case is stored; an alert is found by its own id, whoever its customer is by now.
+    """
+    if kind == "alert":
+        under = view.get(b"x" + digest(key))
+        stored = None if under is None else view.get(b"a" + digest(under.decode()) + digest(key))
+    else:
+        stored = view.get(b"k" + digest(customer_id) + digest(key))
+    if stored is None:
+        return None
+    row: dict[str, Any] = unpack(stored)
+    is_open = row["closed_at"] is None if kind == "alert" else row["status"] == "open" and not row["withdrawn"]
+    return {"touchpoint": None, "case_id": None, **row} if is_open else None
+
+
 def units_known(view: Transaction, limit: int = 500) -> list[str]:
     """Names of the units that something was said of."""
     found = []

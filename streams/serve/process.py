@@ -24,15 +24,17 @@ from streams.errors import RihlaError
 from streams.kafka import clients
 from streams.kafka.batch_producer import BatchProducer
 from streams.logs import configure_logging
+from streams.loop.keys import KeyError_, keys_of
 from streams.registries import registry_of
 from streams.series import begin
-from streams.serve.answering import ToKafka
-from streams.serve.api import ROUTES, STATUSES, Api
+from streams.serve.answering import Answers
+from streams.serve.api import EVERY_ROUTE, STATUSES, Api
 from streams.serve.desk import routes
 from streams.serve.desk.figures import Figures, from_clickhouse
 from streams.serve.desk.pipeline import Pipeline, from_kafka
 from streams.serve.desk.routes import Desk
 from streams.serve.follow import Changed, Follower
+from streams.serve.links import Links
 from streams.serve.lookups import Lookups, Row
 from streams.serve.sessions import Sessions
 from streams.serve.store import Store
@@ -48,7 +50,7 @@ LOOKUPS = "lookups"
 LIMITS = Limits(connections=1000, line=16 << 10, header=8 << 10)
 EXPORT_EVERY = 1.0
 
-KNOWN = {"route": (*ROUTES, *routes.ROUTES), "status": STATUSES}
+KNOWN = {"route": (*EVERY_ROUTE, *routes.ROUTES), "status": STATUSES}
 
 log = logging.getLogger(__name__)
 
@@ -101,11 +103,11 @@ class _Process:
             await _started(stack, lookups)
             follower = Follower(settings, registry, store, erased, lambda rows: changed(rows), self._failed)
             sessions = Sessions()
-            api = Api(store, allowed, lookups, follower.age, sessions)
+            answers = Answers(producer, settings, registry)
+            api = Api(store, allowed, lookups, follower.age, _links(settings, store, answers), sessions)
             ask = from_clickhouse(settings.clickhouse_endpoint, settings.database)
             lags = Pipeline(from_kafka(settings), ask, follower.age, f"{settings.prefix}.")
-            answers = ToKafka(producer, settings, registry)
-            desk = Desk(api, store, allowed, sessions, Figures(ask), lags, answers)
+            desk = Desk(api, store, allowed, sessions, Figures(ask), lags, answers.record)
 
             def changed(rows: Changed) -> None:
                 desk.changed(rows)
@@ -157,6 +159,16 @@ class _Process:
 async def _started(stack: contextlib.AsyncExitStack, service: Any) -> None:
     stack.push_async_callback(service.stop)
     await service.start()
+
+
+def _links(settings: Settings, store: Store, answers: Answers) -> Links | None:
+    """The pages behind the links of messages; None where no keys are set. Raises SettingsError."""
+    if settings.link_keys is None:
+        return None
+    try:
+        return Links(store, keys_of(settings.link_keys), answers.record)
+    except KeyError_ as error:
+        raise SettingsError(f"link_keys {error}", "openssl rand -base64 32 makes one") from None
 
 
 def _ready(follower: Follower) -> tuple[bool, str]:

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from streams.door import Door
 from streams.serve import lookups, tokens
-from streams.serve.answering import UnsentError
+from streams.serve.answering import NotRecorded
 from streams.serve.api import Api
 from streams.serve.desk.figures import Figures
 from streams.serve.desk.pipeline import Pipeline
@@ -51,11 +51,11 @@ class Hotel:
         self.desk.changed({record: rows})
         self.api.changed({record: rows})
 
-    async def send(self, event: dict[str, Any]) -> None:
+    async def record(self, event: Mapping[str, Any]) -> None:
         """Take an answer, as the brokers do."""
         if self.fails:
-            raise UnsentError("no brokers")
-        self.answers.append(event)
+            raise NotRecorded("no brokers")
+        self.answers.append(dict(event))
 
     def ask(self, sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         """What ClickHouse would answer."""
@@ -158,7 +158,7 @@ async def hotel(folder: Path, rows: Sequence[tuple[str, dict[str, Any]]] | None 
     api = Api(store, allowed, looked, lambda: served.age, sessions)
     served = Hotel("", api, store, sessions)
     lags = Pipeline(ends, served.ask, lambda: served.age, "cx.")
-    served.desk = Desk(api, store, allowed, sessions, Figures(served.ask), lags, served)
+    served.desk = Desk(api, store, allowed, sessions, Figures(served.ask), lags, served.record)
     door = Door(api.app)
     served.url = f"http://127.0.0.1:{await door.listen('127.0.0.1', 0)}"
     await looked.start()

@@ -19,13 +19,14 @@ from aiohttp import web
 from streams.clock import now_ms
 from streams.loop.answers import AnswerError, Verb, answer_event
 from streams.serve import tokens
-from streams.serve.answering import Sender, UnsentError, record_of
+from streams.serve.answering import NotRecorded
 from streams.serve.api import COOKIE, FROM_DESK, Api, Problem
 from streams.serve.day import day_of
 from streams.serve.desk import assets
 from streams.serve.desk.figures import Figures, FiguresUnavailableError
 from streams.serve.desk.pipeline import Pipeline, PipelineUnavailableError
-from streams.serve.inbox import inbox, units_known
+from streams.serve.inbox import inbox, open_record, units_known
+from streams.serve.links import Record
 from streams.serve.sessions import LONGEST, Sessions
 from streams.serve.store import Store
 from streams.serve.tokens import Bearer, Tokens
@@ -61,7 +62,7 @@ class Desk:
         sessions: Sessions,
         figures: Figures | None = None,
         pipeline: Pipeline | None = None,
-        answers: Sender | None = None,
+        answers: Record | None = None,
     ) -> None:
         self._api, self._store, self._tokens, self._sessions = api, store, allowed, sessions
         self._figures, self._pipeline, self._answers = figures, pipeline, answers
@@ -221,7 +222,7 @@ class Desk:
         said = _said(await request.read())
         self._api.fresh()
         with self._store.reading() as view:
-            record = record_of(view, said.kind, said.customer_id, said.id)
+            record = open_record(view, said.kind, said.customer_id, said.id)
         if record is None:
             raise Problem(404, "this is not open, or not here")
         if bearer.units is not None and record["unit"] not in bearer.units:
@@ -241,8 +242,8 @@ class Desk:
         except AnswerError as error:
             raise Problem(422, str(error)) from None
         try:
-            await self._answers.send(event)
-        except UnsentError:
+            await self._answers(event)
+        except NotRecorded:
             raise Problem(503, "the answer is not written yet: send it again", {"Retry-After": "2"}) from None
         return web.Response(
             status=202, body=orjson.dumps({"event_id": event["event_id"]}), content_type="application/json"
