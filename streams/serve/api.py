@@ -25,6 +25,7 @@ from streams.serve.customer import alert, document, find, open_alerts, search, u
 from streams.serve.links import Links
 from streams.serve.lookups import Lookup, Lookups
 from streams.serve.masking import masked, shown_in_search
+from streams.serve.sessions import Sessions
 from streams.serve.store import Store
 from streams.serve.tokens import Bearer, Tokens
 
@@ -41,6 +42,9 @@ REASON = 200
 WAITING = 1000
 """Events that wait for a reader of a stream; one that is slower is cut off."""
 HEARTBEAT = 15.0
+COOKIE = "rihla_desk"
+FROM_DESK = "X-Rihla-Desk"
+"""Header that a page of ours alone can send; the browser adds a cookie to whatever page asks."""
 
 
 ROUTES = (
@@ -54,7 +58,10 @@ ROUTES = (
     "/openapi.json",
 )
 EVERY_ROUTE = (*ROUTES, links_.ROUTE)
-STATUSES = ("200", "300", "303", "304", "400", "401", "403", "404", "410", "413", "422", "429", "500", "503")
+STATUSES = (
+    *("200", "202", "204", "300", "302", "303", "304", "400", "401", "403", "404", "410", "413", "422", "429", "500"),
+    "503",
+)
 
 
 class Problem(Exception):
@@ -73,7 +80,10 @@ class Problem(Exception):
 
 
 class Api:
-    """The application. age: seconds since the view held all that the topics did."""
+    """The application. age: seconds since the view held all that the topics did.
+
+    sessions: of the desk, whose cookies name a bearer as tokens do; None: there is no desk.
+    """
 
     def __init__(
         self,
@@ -82,8 +92,10 @@ class Api:
         lookups: Lookups,
         age: Callable[[], float],
         links: Links | None = None,
+        sessions: Sessions | None = None,
     ) -> None:
         self._store, self._tokens, self._lookups, self._age = store, allowed, lookups, age
+        self._sessions = Sessions() if sessions is None else sessions
         self._streams: set[asyncio.Queue[tuple[str, Mapping[str, Any]]]] = set()
         works = (
             self._customer,
@@ -97,11 +109,11 @@ class Api:
         )
         self.app = web.Application(client_max_size=BODY)
         for path, work in zip(ROUTES, works, strict=True):
-            self.app.router.add_route("POST" if path == "/v1/lookup" else "GET", path, self._counted(path, work))
+            self.app.router.add_route("POST" if path == "/v1/lookup" else "GET", path, self.counted(path, work))
 
         if links is not None:
-            self.app.router.add_route("GET", links_.ROUTE, self._counted(links_.ROUTE, links.show))
-            self.app.router.add_route("POST", links_.ROUTE, self._counted(links_.ROUTE, links.answer))
+            self.app.router.add_route("GET", links_.ROUTE, self.counted(links_.ROUTE, links.show))
+            self.app.router.add_route("POST", links_.ROUTE, self.counted(links_.ROUTE, links.answer))
 
     def changed(self, applied: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
         """Tell the streams of rows that are in the store now."""
@@ -115,7 +127,7 @@ class Api:
                     else:
                         queue.put_nowait((record, row))
 
-    def _counted(self, path: str, work: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Any:
+    def counted(self, path: str, work: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Any:
         async def answer(request: web.Request) -> web.StreamResponse:
             began, status = time.perf_counter(), 500
             try:
@@ -130,15 +142,25 @@ class Api:
 
         return answer
 
-    def _bearer(self, request: web.Request, what: str) -> Bearer:
-        bearer = self._tokens.bearer(request.headers.get("Authorization"))
+    def known(self, request: web.Request) -> Bearer | None:
+        """Who asks: by a token, or by the cookie of the desk, which alone changes nothing (see FROM_DESK)."""
+        if "Authorization" in request.headers:
+            return self._tokens.bearer(request.headers["Authorization"])
+        if request.method != "GET" and request.headers.get(FROM_DESK) != "1":
+            return None
+        session = self._sessions.find(request.cookies.get(COOKIE))
+        return None if session is None else session.bearer
+
+    def bearer(self, request: web.Request, what: str) -> Bearer:
+        """Who asks. Raises where nobody does, and where the role does not allow it."""
+        bearer = self.known(request)
         if bearer is None:
             raise Problem(401, "send Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
         if not bearer.may(what):
             raise Problem(403, f"the role {bearer.role} may not ask for this")
         return bearer
 
-    def _fresh(self) -> float:
+    def fresh(self) -> float:
         """The view's age. Raises where it is too old to answer."""
         age = self._age()
         if age > TOO_OLD:
@@ -151,18 +173,18 @@ class Api:
         found = list(customers)
         if (wait := bearer.wait(max(len(found), 1))) > 0:
             raise Problem(429, "too many customers in a minute", {"Retry-After": str(math.ceil(wait))})
-        self._write_down(bearer, asked, found, why)
+        self.write_down(bearer, asked, found, why)
 
-    def _write_down(self, bearer: Bearer, asked: str, customers: Iterable[str], why: str | None) -> None:
+    def write_down(self, bearer: Bearer, asked: str, customers: Iterable[str], why: str | None) -> None:
         """Write look-ups down. Raises where they cannot be."""
         for customer_id in customers:
             if not self._lookups.write(Lookup(bearer.name, bearer.role, asked, customer_id, why)):
                 raise Problem(503, "look-ups cannot be written down now", {"Retry-After": str(RETRY_AFTER)})
 
     async def _customer(self, request: web.Request) -> web.StreamResponse:
-        bearer = self._bearer(request, tokens.CUSTOMER)
+        bearer = self.bearer(request, tokens.CUSTOMER)
         reveal, why = _reveal(request, bearer)
-        age, identifier = self._fresh(), _identifier(request.match_info["identifier"])
+        age, identifier = self.fresh(), _identifier(request.match_info["identifier"])
         with self._store.reading() as view:
             found = find(view, identifier)
             told = document(view, found[0]) if len(found) == 1 else None
@@ -173,11 +195,11 @@ class Api:
             raise Problem(403, "this customer was not at one of your units")
         self._look(bearer, "customer", found if told is None else found[:1], why)
         if told is None:
-            return self._answer(request, {"customers": found}, age, status=300)
-        return self._answer(request, told if reveal else masked(told), age)
+            return self.answer(request, {"customers": found}, age, status=300)
+        return self.answer(request, told if reveal else masked(told), age)
 
     async def _batch(self, request: web.Request) -> web.StreamResponse:
-        bearer = self._bearer(request, tokens.BATCH)
+        bearer = self.bearer(request, tokens.BATCH)
         reveal, why = _reveal(request, bearer)
         body = await _body(request)
         asked = body.get("identifiers") if isinstance(body, dict) else None
@@ -185,7 +207,7 @@ class Api:
             raise Problem(422, 'send {"identifiers": ["...", ...]}')
         if len(asked) > BATCH:
             raise Problem(422, f"{len(asked)} identifiers; at most {BATCH} at once")
-        age = self._fresh()
+        age = self.fresh()
         answers, seen = [], []
         with self._store.reading() as view:
             for identifier in asked:
@@ -195,13 +217,13 @@ class Api:
                 shown = told if reveal else [masked(one) for one in told]
                 answers.append({"identifier": identifier, "customers": shown})
         self._look(bearer, "batch", seen, why)
-        return self._answer(request, {"answers": answers}, age)
+        return self.answer(request, {"answers": answers}, age)
 
     async def _search(self, request: web.Request) -> web.StreamResponse:
-        bearer = self._bearer(request, tokens.SEARCH)
+        bearer = self.bearer(request, tokens.SEARCH)
         if (wait := bearer.wait_to_search()) > 0:
             raise Problem(429, "too many searches in a minute", {"Retry-After": str(math.ceil(wait))})
-        age = self._fresh()
+        age = self.fresh()
         text = _identifier(request.query.get("q", ""))
         with self._store.reading() as view:
             found = search(view, text)
@@ -209,11 +231,11 @@ class Api:
                 told = {one["customer_id"]: document(view, one["customer_id"]) for one in found}
                 theirs = {name for name, one in told.items() if one is not None and _concerns(one, bearer)}
                 found = [one for one in found if one["customer_id"] in theirs]
-        self._write_down(bearer, "search", dict.fromkeys(one["customer_id"] for one in found), None)
-        return self._answer(request, {"found": [shown_in_search(one, text) for one in found]}, age)
+        self.write_down(bearer, "search", dict.fromkeys(one["customer_id"] for one in found), None)
+        return self.answer(request, {"found": [shown_in_search(one, text) for one in found]}, age)
 
     async def _day(self, request: web.Request) -> web.StreamResponse:
-        bearer = self._bearer(request, tokens.DAY)
+        bearer = self.bearer(request, tokens.DAY)
         unit = _identifier(request.match_info["unit"])
         if not bearer.may_see(unit):
             raise Problem(403, "this unit is not one of yours")
@@ -221,33 +243,33 @@ class Api:
             day = date.fromisoformat(request.query.get("date", "")).isoformat()
         except ValueError:
             raise Problem(422, "date must be an ISO 8601 date: ?date=2026-03-01") from None
-        age = self._fresh()
+        age = self.fresh()
         with self._store.reading() as view:
             found = unit_day(view, unit, day)
         self._look(bearer, "arrivals", [one["customer"]["customer_id"] for one in found["arrivals"]], None)
         found["arrivals"] = [{**one, "customer": masked(one["customer"])} for one in found["arrivals"]]
-        return self._answer(request, found, age)
+        return self.answer(request, found, age)
 
     async def _alerts(self, request: web.Request) -> web.StreamResponse:
-        bearer = self._bearer(request, tokens.ALERTS)
+        bearer = self.bearer(request, tokens.ALERTS)
         units = _units(request, bearer)
-        age = self._fresh()
+        age = self.fresh()
         with self._store.reading() as view:
-            return self._answer(request, {"alerts": open_alerts(view, units, ALERTS)}, age)
+            return self.answer(request, {"alerts": open_alerts(view, units, ALERTS)}, age)
 
     async def _alert_events(self, request: web.Request) -> web.StreamResponse:
-        bearer = self._bearer(request, tokens.ALERTS)
+        bearer = self.bearer(request, tokens.ALERTS)
         units = _units(request, bearer)
 
         def shown(record: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
             return alert(row) if record == "alert" and (units is None or row["unit"] in units) else None
 
-        return await self._stream(request, shown)
+        return await self.stream(request, shown)
 
     async def _customer_events(self, request: web.Request) -> web.StreamResponse:
-        bearer = self._bearer(request, tokens.CUSTOMER)
+        bearer = self.bearer(request, tokens.CUSTOMER)
         _, why = _reveal(request, bearer)
-        self._fresh()
+        self.fresh()
         with self._store.reading() as view:
             found = find(view, _identifier(request.match_info["identifier"]))
             now = document(view, found[0]) if len(found) == 1 else None
@@ -264,12 +286,12 @@ class Api:
                 told = document(view, found[0])
             return None if told is None or not _concerns(told, bearer) else masked(told)
 
-        return await self._stream(request, shown)
+        return await self.stream(request, shown)
 
-    async def _stream(
+    async def stream(
         self, request: web.Request, shown: Callable[[str, Mapping[str, Any]], dict[str, Any] | None]
     ) -> web.StreamResponse:
-        """Server-sent events of what `shown` makes of rows."""
+        """Server-sent events of what `shown` makes of rows, as long as the one who asked is known."""
         queue: asyncio.Queue[tuple[str, Mapping[str, Any]]] = asyncio.Queue(WAITING)
         self._streams.add(queue)
 
@@ -277,12 +299,14 @@ class Api:
         await response.prepare(request)
         try:
             await response.write(b": connected\n\n")
-            while queue in self._streams:
+            while queue in self._streams and self.known(request) is not None:
                 try:
                     record, row = await asyncio.wait_for(queue.get(), HEARTBEAT)
                 except TimeoutError:
                     await response.write(b": still here\n\n")
                     continue
+                if self.known(request) is None:
+                    break
                 if (told := shown(record, row)) is not None:
                     await response.write(b"event: " + record.encode() + b"\ndata: " + orjson.dumps(told) + b"\n\n")
         except ConnectionResetError:
@@ -291,7 +315,7 @@ class Api:
             self._streams.discard(queue)
         return response
 
-    def _answer(self, request: web.Request, told: dict[str, Any], age: float, status: int = 200) -> web.StreamResponse:
+    def answer(self, request: web.Request, told: dict[str, Any], age: float, status: int = 200) -> web.StreamResponse:
         """JSON with its ETag and age; 304 where the client has it already."""
         body = orjson.dumps(told)
         tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'

@@ -91,11 +91,11 @@ def document(view: Transaction, customer_id: str) -> Document | None:
             "sentiment_90d": row["sentiment_90d"],
             "evidence": row["evidence"],
             "trend": _trend(row),
-            "at": _time(row["last_event_at"]),
+            "at": iso(row["last_event_at"]),
         },
         "interactions": row["interactions"],
-        "first_event_at": _time(row["first_event_at"]),
-        "last_event_at": _time(row["last_event_at"]),
+        "first_event_at": iso(row["first_event_at"]),
+        "last_event_at": iso(row["last_event_at"]),
         "open_journeys": [_journey(view, one) for one in journeys if one["status"] not in OVER][:JOURNEYS],
         "past_journeys": [_journey(view, one) for one in journeys if one["status"] in OVER][:JOURNEYS],
         "open_cases": [_case(one) for one in sorted(cases, key=lambda one: one["opened_at"] or 0)],
@@ -103,7 +103,7 @@ def document(view: Transaction, customer_id: str) -> Document | None:
         "last_contacts": [_contact(one) for one in contacts],
         "lowest_point": None if lowest is None else _contact(lowest),
         "preferences": [
-            {**one, "last_at": _time(one["last_at"])} if "last_at" in one else one for one in row["preferences"]
+            {**one, "last_at": iso(one["last_at"])} if "last_at" in one else one for one in row["preferences"]
         ],
         "cautions": list(_cautions(cases, alerts, contacts)),
     }
@@ -163,10 +163,10 @@ def alert(row: Mapping[str, Any]) -> Document:
     """An alert as the API shows it."""
     shown = ("alert_id", "rule", "severity", "customer_id", "journey_id", "unit", "reason")
     times = ("occurred_at", "raised_at", "acknowledged_at", "closed_at")
-    told = {name: row[name] for name in shown} | {name: _time(row[name]) for name in times}
+    told = {name: row[name] for name in shown} | {name: iso(row[name]) for name in times}
     # Rows that were stored before alerts had these lack them.
     told |= {name: row.get(name) for name in ("case_id", "touchpoint", "handler")}
-    return told | {"snoozed_until": _time(row.get("snoozed_until"))}
+    return told | {"snoozed_until": iso(row.get("snoozed_until"))}
 
 
 def _row(view: Transaction, customer_id: str) -> dict[str, Any] | None:
@@ -203,8 +203,8 @@ def _journey(view: Transaction, row: Mapping[str, Any]) -> Document:
         "booking_ref": row["booking_ref"],
         "status": row["status"],
         "next_milestone": NEXT_MILESTONE.get(row["status"]),
-        "started_at": _time(row["started_at"]),
-        "last_event_at": _time(row["last_event_at"]),
+        "started_at": iso(row["started_at"]),
+        "last_event_at": iso(row["last_event_at"]),
         "interactions": row["interactions"],
         "lowest_score": row["lowest_score"],
         "lowest_touchpoint": row["lowest_touchpoint"],
@@ -215,11 +215,11 @@ def _journey(view: Transaction, row: Mapping[str, Any]) -> Document:
 
 def _case(row: Mapping[str, Any]) -> Document:
     shown = {name: row[name] for name in ("case_id", "touchpoint", "unit", "journey_id", "contacts")}
-    return shown | {name: _time(row[name]) for name in ("opened_at", "reopened_at", "first_response_at")}
+    return shown | {name: iso(row[name]) for name in ("opened_at", "reopened_at", "first_response_at")}
 
 
 def _contact(row: Mapping[str, Any]) -> Document:
-    return {**row, "occurred_at": _time(row["occurred_at"])}
+    return {**row, "occurred_at": iso(row["occurred_at"])}
 
 
 def _trend(row: Mapping[str, Any]) -> str | None:
@@ -244,7 +244,7 @@ def _cautions(cases: Iterable[Mapping[str, Any]], alerts: Iterable[Mapping[str, 
         yield "last_contact_negative"
 
 
-def _time(at: int | None) -> str | None:
+def iso(at: int | None) -> str | None:
     """Epoch milliseconds in ISO 8601; None, too, for a time that no calendar has: the rest is shown nonetheless."""
     if at is None or not EARLIEST <= at <= LATEST:
         return None

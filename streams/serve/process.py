@@ -7,7 +7,7 @@ import contextlib
 import logging
 import math
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,14 @@ from streams.registries import registry_of
 from streams.series import begin
 from streams.serve.answering import Answers
 from streams.serve.api import EVERY_ROUTE, STATUSES, Api
-from streams.serve.follow import Follower
+from streams.serve.desk import routes
+from streams.serve.desk.figures import Figures, from_clickhouse
+from streams.serve.desk.pipeline import Pipeline, from_kafka
+from streams.serve.desk.routes import Desk
+from streams.serve.follow import Changed, Follower
 from streams.serve.links import Links
 from streams.serve.lookups import Lookups, Row
+from streams.serve.sessions import Sessions
 from streams.serve.store import Store
 from streams.serve.tokens import load
 from streams.settings import Settings, SettingsError
@@ -45,7 +50,7 @@ LOOKUPS = "lookups"
 LIMITS = Limits(connections=1000, line=16 << 10, header=8 << 10)
 EXPORT_EVERY = 1.0
 
-KNOWN = {"route": EVERY_ROUTE, "status": STATUSES}
+KNOWN = {"route": (*EVERY_ROUTE, *routes.ROUTES), "status": STATUSES}
 
 log = logging.getLogger(__name__)
 
@@ -96,11 +101,20 @@ class _Process:
             output = BatchProducer(producer, settings.topic(LOOKUPS))
             lookups = Lookups(_sender(output, settings, registry))
             await _started(stack, lookups)
-            follower = Follower(settings, registry, store, erased, lambda rows: api.changed(rows), self._failed)
+            follower = Follower(settings, registry, store, erased, lambda rows: changed(rows), self._failed)
+            sessions = Sessions()
             answers = Answers(producer, settings, registry)
-            api = Api(store, allowed, lookups, follower.age, _links(settings, store, answers))
+            api = Api(store, allowed, lookups, follower.age, _links(settings, store, answers), sessions)
+            ask = from_clickhouse(settings.clickhouse_endpoint, settings.database)
+            lags = Pipeline(from_kafka(settings), ask, follower.age, f"{settings.prefix}.")
+            desk = Desk(api, store, allowed, sessions, Figures(ask), lags, answers.record)
+
+            def changed(rows: Changed) -> None:
+                desk.changed(rows)
+                api.changed(rows)
+
             await _started(stack, follower)
-            await self._serve(stack, api, follower, output, answers)
+            await self._serve(stack, api, follower, lambda: {output.topic: output.acknowledged, **answers.acknowledged})
             await self._stop.wait()
             log.info("stopping")
         if self._failure is not None:
@@ -108,12 +122,7 @@ class _Process:
         return 0 if self._failure is None else 1
 
     async def _serve(
-        self,
-        stack: contextlib.AsyncExitStack,
-        api: Api,
-        follower: Follower,
-        output: BatchProducer,
-        answers: Answers,
+        self, stack: contextlib.AsyncExitStack, api: Api, follower: Follower, outputs: Callable[[], Any]
     ) -> None:
         settings = self._settings
         door = Door(api.app, LIMITS)
@@ -125,13 +134,13 @@ class _Process:
                 f"nothing can listen on {settings.serve_host}:{settings.serve_port}: {error.strerror}",
                 "choose another address: RIHLA_SERVE_HOST, RIHLA_SERVE_PORT",
             ) from error
-        log.info("serving http://%s:%d", settings.serve_host, port)
+        log.info("serving http://%s:%d, the desk at /desk", settings.serve_host, port)
         shown = await page.serve(
             WORKER,
             self._page_at[1],
             lambda: {
                 "inputs": follower.positions(),
-                "outputs": {output.topic: output.acknowledged, **answers.acknowledged},
+                "outputs": outputs(),
                 "counters": metrics.counters(),
             },
             lambda: _ready(follower),

@@ -25,19 +25,24 @@ from streams.errors import RihlaError
 
 CUSTOMER, BATCH, SEARCH, DAY, ALERTS, REVEAL = "customer", "batch", "search", "day", "alerts", "reveal"
 """What can be asked for: one customer, several at once, a search, a unit's day, alerts, identifiers unmasked."""
+ANSWER, FIGURES, PIPELINE = "answer", "figures", "pipeline"
+"""What the desk has besides: to take, answer and settle alerts and cases; figures of many, without anybody's name; how
+the workers do."""
 
 ROLES: Mapping[str, frozenset[str]] = {
-    "agent": frozenset((CUSTOMER, SEARCH, DAY, ALERTS, REVEAL)),
-    "manager": frozenset((CUSTOMER, BATCH, SEARCH, DAY, ALERTS, REVEAL)),
-    "operations": frozenset((CUSTOMER, BATCH, SEARCH, DAY, ALERTS, REVEAL)),
-    "analyst": frozenset(),
-    "engineer": frozenset(),
+    "agent": frozenset((CUSTOMER, SEARCH, DAY, ALERTS, REVEAL, ANSWER)),
+    "manager": frozenset((CUSTOMER, BATCH, SEARCH, DAY, ALERTS, REVEAL, ANSWER, FIGURES)),
+    "operations": frozenset((CUSTOMER, BATCH, SEARCH, DAY, ALERTS, REVEAL, ANSWER, FIGURES, PIPELINE)),
+    "analyst": frozenset((FIGURES,)),
+    "engineer": frozenset((PIPELINE,)),
 }
-"""Role: what it may ask for. Analysts and engineers see no person here: figures are in ClickHouse."""
+"""Role: what it may ask for. Analysts and engineers see no person."""
 LOOKUPS: Mapping[str, int] = {"agent": 60, "manager": 600, "operations": 6000}
 """Customers that a token of a role may look up in a minute, against copying all of them."""
 SEARCHES = 10
 """Searches for each such customer: one searches as one types."""
+LISTED = 50
+"""Lines of a unit's day for each such customer: a line names nobody but by booking and customer_id."""
 
 
 class TokensError(RihlaError):
@@ -68,6 +73,10 @@ class Bearer:
     def wait_to_search(self, now: float | None = None) -> float:
         """The same of one search."""
         return self._wait(SEARCH, 1, SEARCHES * LOOKUPS.get(self.role, 0), now)
+
+    def wait_to_list(self, lines: int, now: float | None = None) -> float:
+        """The same of so many lines of a unit's day."""
+        return self._wait(DAY, -(-lines // LISTED), LOOKUPS.get(self.role, 0), now)
 
     def _wait(self, what: str, count: int, allowed: int, now: float | None) -> float:
         now = time.monotonic() if now is None else now

@@ -13,6 +13,8 @@ nothing, so neither order nor repetition matters. Keys begin with one letter for
     a customer, alert               -> row                               from cx.alerts
     x alert                         -> customer_id                       under whom an alert is stored
     o unit, alert                   -> customer_id, alert_id             alerts that are open
+    n unit, customer, case          -> key of the case                   cases that are open
+    w unit                          -> unit                              the units that something was said of
     s subject                       -> rows                              its last contacts, from cx.interactions
     b booking                       -> plan                              unit, arrival and nights, as said last
     d unit, arrival date, booking   -> booking_ref
@@ -102,14 +104,22 @@ def journey(view: Transaction, row: Row) -> None:
 
 def case(view: Transaction, row: Row) -> None:
     """The state of a case."""
+    _known_unit(view, row["unit"])
     key = b"k" + digest(row["customer_id"]) + digest(row["case_id"])
-    if not _is_older(view.get(key), row):
-        view.put(key, pack(dict(row)))
-        view.put(b"y" + digest(f"{row['customer_id']}/{row['case_id']}"), key)
+    stored = view.get(key)
+    if _is_older(stored, row):
+        return
+    if stored is not None:
+        view.delete(_open_case(unpack(stored)))
+    view.put(key, pack(dict(row)))
+    view.put(b"y" + digest(f"{row['customer_id']}/{row['case_id']}"), key)
+    if row["status"] == "open" and not row["withdrawn"]:
+        view.put(_open_case(row), key)
 
 
 def alert(view: Transaction, row: Row) -> None:
     """The state of an alert. Its customer may have another name by now: see customer.document."""
+    _known_unit(view, row["unit"])
     alert_id = digest(row["alert_id"])
     under = view.get(b"x" + alert_id)
     if under is not None:
@@ -144,6 +154,7 @@ def _plan(view: Transaction, row: Row) -> None:
     said = {name: row[name] for name in PLAN if row[name] is not None}
     if not said:
         return
+    _known_unit(view, said.get("unit"))
     booking = digest(row["booking_ref"])
     stored = view.get(b"b" + booking)
     plan: dict[str, Any] = {"booking_ref": row["booking_ref"]} if stored is None else unpack(stored)
@@ -170,6 +181,16 @@ def _arrival(plan: Row) -> bytes | None:
 def unit_key(unit: str | None) -> bytes:
     """What stands for a unit in a key; alerts without one have one of their own."""
     return bytes(16) if unit is None else digest(unit)
+
+
+def _open_case(row: Row) -> bytes:
+    """Key under which an open case is found by its unit."""
+    return b"n" + unit_key(row["unit"]) + digest(row["customer_id"]) + digest(row["case_id"])
+
+
+def _known_unit(view: Transaction, unit: str | None) -> None:
+    if unit is not None and view.get(key := b"w" + digest(unit)) is None:
+        view.put(key, unit.encode())
 
 
 def _searchable(view: Transaction, name: str) -> None:
@@ -203,6 +224,8 @@ def bury(view: Transaction, record: str, key: bytes) -> None:
         stored = view.get(under)
         if record == "journey" and stored is not None and (reference := unpack(stored)["booking_ref"]) is not None:
             view.delete(b"r" + digest(reference) + under[1:17])
+        if record == "case" and stored is not None:
+            view.delete(_open_case(unpack(stored)))
         view.delete(under)
         view.delete(b"y" + digest(name))
 
@@ -229,6 +252,8 @@ def forget(view: Transaction, names: Iterable[str]) -> None:
         for _, value in list(view.scan(b"j" + owner)):
             if (reference := unpack(value)["booking_ref"]) is not None:
                 view.delete(b"r" + digest(reference) + owner)
+        for _, value in list(view.scan(b"k" + owner)):
+            view.delete(_open_case(unpack(value)))
         for table in (b"a", b"j", b"k", b"c", b"m"):
             for key, _ in list(view.scan(table + owner)):
                 view.delete(key)

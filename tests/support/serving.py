@@ -52,6 +52,7 @@ def alert(customer_id: str, alert_id: str, version: int = 1, **said: Any) -> dic
     row: dict[str, Any] = {"alert_id": alert_id, "rule": "detractor", "severity": "high", "customer_id": customer_id}
     row |= {"journey_id": None, "unit": None, "event_id": None, "reason": "NPS 2", "occurred_at": NOON}
     row |= {"raised_at": NOON, "closed_at": None, "acknowledged_at": None, "version": version}
+    row |= {"case_id": None, "touchpoint": None, "handler": None, "snoozed_until": None}
     return row | said
 
 

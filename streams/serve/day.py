@@ -1,0 +1,98 @@
+"""One day of a unit: who arrives, who is in the house, who leaves, and who of them needs care, and why. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from streams.model.identifiers import BOOKING_PREFIX
+from streams.serve.customer import Document, document, find
+from streams.serve.store import Transaction, digest, unpack
+
+LOOK_BACK = 60
+"""Nights: who arrived before is not looked for."""
+SHOWN = 200
+"""Lines of each list; those who need care first."""
+GONE = frozenset(("cancelled", "no_show"))
+CARES = ("critical_alert", "open_alert", "refund_pending", "open_case", "last_contact_negative", "negative_profile")
+"""Why somebody needs care, the gravest first."""
+
+
+def day_of(view: Transaction, unit: str, day: date) -> Document:
+    """Arrivals, those in house, and departures of a unit, with the number of each and those of them who need care."""
+    lists: dict[str, list[Document]] = {"arrivals": [], "in_house": [], "departures": []}
+    for arrival, reference in _bookings(view, unit, day):
+        stored = view.get(b"b" + digest(reference))
+        plan = {} if stored is None else {name: value[0] for name, value in unpack(stored).items() if name in _SHOWN}
+        for customer_id in find(view, BOOKING_PREFIX + reference):
+            told = document(view, customer_id)
+            if told is None:
+                continue
+            line = _line(reference, plan, told)
+            where = _where(arrival, plan.get("nights"), line["status"], day)
+            if where is not None:
+                lists[where].append(line)
+    for lines in lists.values():
+        lines.sort(key=_order)
+    return {
+        "unit": unit,
+        "day": day.isoformat(),
+        "counts": {name: len(lines) for name, lines in lists.items()},
+        "cares": {name: sum(bool(one["cares"]) for one in lines) for name, lines in lists.items()},
+        **{name: lines[:SHOWN] for name, lines in lists.items()},
+    }
+
+
+_SHOWN = ("arrival_date", "nights", "party_size", "room", "room_type", "package")
+
+
+def _bookings(view: Transaction, unit: str, day: date) -> Iterator[tuple[date, str]]:
+    prefix = b"d" + digest(unit)
+    for key, value in view.scan(prefix, (day - timedelta(days=LOOK_BACK)).isoformat().encode()):
+        try:
+            arrival = date.fromisoformat(key[len(prefix) : len(prefix) + 10].decode())
+        except ValueError:
+            continue  # whatever a source calls a date
+        if arrival > day:
+            return
+        yield arrival, value.decode()
+
+
+def _where(arrival: date, nights: int | None, status: str | None, day: date) -> str | None:
+    """On which list of a day a stay is; None: on none."""
+    if status in GONE:
+        return None
+    if arrival == day:
+        return "arrivals"
+    if nights is None:  # until when is not known, so what was last heard counts
+        return "in_house" if status in ("checked_in", "in_stay") else None
+    leaves = arrival + timedelta(days=min(max(nights, 0), 10 * LOOK_BACK))
+    if leaves == day:
+        return "departures"
+    return "in_house" if leaves > day and status != "completed" else None
+
+
+def _line(reference: str, plan: Mapping[str, Any], told: Document) -> Document:
+    journey = next(
+        (one for one in (*told["open_journeys"], *told["past_journeys"]) if one["booking_ref"] == reference), None
+    )
+    cares = set(told["cautions"])
+    if told["open_alerts"]:
+        cares.add("open_alert")
+    if told["profile"]["name"] == "negative":
+        cares.add("negative_profile")
+    return {
+        "booking_ref": reference,
+        "customer_id": told["customer_id"],
+        "plan": dict(plan),
+        "status": None if journey is None else journey["status"],
+        "profile": told["profile"]["name"],
+        "trend": told["profile"]["trend"],
+        "cares": [word for word in CARES if word in cares],
+    }
+
+
+def _order(one: Document) -> tuple[int, int, str]:
+    first = min((CARES.index(word) for word in one["cares"]), default=len(CARES))
+    return first, -len(one["cares"]), one["booking_ref"]

@@ -1,0 +1,124 @@
+"""How the workers do: what each has still to read, how much came lately, and what was refused or could not be told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from sinks.clickhouse.named import load
+from streams.errors import RihlaError
+from streams.kafka import clients
+from streams.serve.desk.figures import Ask, FiguresUnavailableError
+from streams.settings import Settings
+from streams.topology import WORKERS
+
+KEPT = 3.0
+"""Seconds for which an answer is given again."""
+SPAN = timedelta(days=7)
+"""Of dead letters and deliveries."""
+
+Offsets = Mapping[TopicPartition, int]
+Ends = Callable[[], Awaitable[tuple[Offsets, Mapping[str, Offsets]]]]
+"""Where topics end, and of each worker where it stands in the topics that it reads."""
+
+
+class PipelineUnavailableError(RihlaError):
+    """The brokers do not answer; the message says so to people."""
+
+
+class Pipeline:
+    """ends: asks the brokers. ask: asks ClickHouse, in a thread. age: seconds of the view."""
+
+    def __init__(self, ends: Ends, ask: Ask, age: Callable[[], float], prefix: str) -> None:
+        self._ends, self._ask, self._age, self._prefix = ends, ask, age, prefix
+        self._read: tuple[float, asyncio.Task[dict[str, Any]]] | None = None
+
+    async def read(self) -> dict[str, Any]:
+        """Raises PipelineUnavailableError."""
+        now = time.monotonic()
+        if self._read is None or now - self._read[0] > KEPT:
+            self._read = (now, asyncio.ensure_future(self._all()))
+        try:
+            return await asyncio.shield(self._read[1])
+        except (KafkaError, OSError) as error:
+            self._read = None
+            raise PipelineUnavailableError("the brokers do not answer now") from error
+
+    async def _all(self) -> dict[str, Any]:
+        (ends, stands), (letters, deliveries) = await asyncio.gather(self._ends(), asyncio.to_thread(self._stored))
+        return {
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "age": self._age(),
+            "topics": written(ends, self._prefix),
+            "workers": behind(ends, stands, self._prefix),
+            "dead_letters": letters,
+            "deliveries": deliveries,
+        }
+
+    def _stored(self) -> tuple[list[dict[str, Any]] | None, list[dict[str, Any]] | None]:
+        since = (datetime.now(UTC) - SPAN).strftime("%Y-%m-%d %H:%M:%S")
+        asked = [load()[name] for name in ("dead_letters", "deliveries")]
+        try:
+            letters, deliveries = (self._ask(one.sql, one.bind({"since": since})) for one in asked)
+        except FiguresUnavailableError:
+            return None, None
+        shown = ("topic", "reason", "letters", "last_failed_at")  # the detail may quote a record
+        return [{name: row[name] for name in shown} for row in letters], deliveries
+
+
+def written(ends: Offsets, prefix: str) -> dict[str, int]:
+    """Records that were ever written to each topic."""
+    found: dict[str, int] = {}
+    for one, end in ends.items():
+        name = one.topic.removeprefix(prefix)
+        found[name] = found.get(name, 0) + end
+    return found
+
+
+def behind(ends: Offsets, stands: Mapping[str, Offsets], prefix: str) -> list[dict[str, Any]]:
+    """Of each worker and topic: records that it has still to read; None where it has not committed yet."""
+    lines = []
+    for worker, offsets in stands.items():
+        topics: dict[str, int | None] = {}
+        for one, at in offsets.items():
+            name = one.topic.removeprefix(prefix)
+            if at < 0:
+                topics.setdefault(name, None)
+            else:
+                topics[name] = (topics.get(name) or 0) + max(ends.get(one, at) - at, 0)
+        lines += [{"worker": worker, "topic": name, "lag": lag} for name, lag in sorted(topics.items())]
+    return lines
+
+
+def from_kafka(settings: Settings) -> Ends:
+    """Asks the brokers of the settings, over connections that are closed again."""
+
+    async def ends() -> tuple[Offsets, Mapping[str, Offsets]]:
+        consumer, admin = clients.consumer(settings, group_id=None, enable_auto_commit=False), clients.admin(settings)
+        try:
+            await consumer.start()
+            await admin.start()
+            reads = {worker.name: [settings.topic(name) for name in worker.reads] for worker in WORKERS}
+            described = await admin.describe_topics(sorted({topic for topics in reads.values() for topic in topics}))
+            partitions = [
+                TopicPartition(topic["topic"], partition["partition"])
+                for topic in described
+                for partition in topic["partitions"]
+            ]
+            stands = {}
+            for worker, topics in reads.items():
+                theirs = [one for one in partitions if one.topic in topics]
+                found = await admin.list_consumer_group_offsets(settings.group(worker), partitions=theirs)
+                if any(one.offset >= 0 for one in found.values()):
+                    stands[worker] = {one: place.offset for one, place in found.items()}
+            return await consumer.end_offsets(partitions), stands
+        finally:
+            await asyncio.gather(consumer.stop(), admin.close(), return_exceptions=True)
+
+    return ends

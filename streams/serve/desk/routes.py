@@ -1,0 +1,306 @@
+"""The routes of the desk: its page, signing in and out, and what its views ask for besides the API.
+
+Signing in exchanges a token for a cookie that scripts cannot read and other sites cannot send; whatever changes
+something must have a header, too, that a page of another site cannot add.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+import msgspec
+import orjson
+from aiohttp import web
+
+from streams.clock import now_ms
+from streams.loop.answers import AnswerError, Verb, answer_event
+from streams.serve import tokens
+from streams.serve.answering import NotRecorded
+from streams.serve.api import COOKIE, FROM_DESK, Api, Problem
+from streams.serve.day import day_of
+from streams.serve.desk import assets
+from streams.serve.desk.figures import Figures, FiguresUnavailableError
+from streams.serve.desk.pipeline import Pipeline, PipelineUnavailableError
+from streams.serve.inbox import inbox, open_record, units_known
+from streams.serve.links import Record
+from streams.serve.sessions import LONGEST, Sessions
+from streams.serve.store import Store
+from streams.serve.tokens import Bearer, Tokens
+
+ROUTES = (
+    "/desk",
+    "/desk/assets/{name}",
+    "/desk/session",
+    "/desk/data/me",
+    "/desk/data/inbox",
+    "/desk/data/events",
+    "/desk/data/day",
+    "/desk/data/figures",
+    "/desk/data/pipeline",
+    "/desk/data/answer",
+)
+LONGEST_TOKEN = 4096
+LISTS = ("arrivals", "in_house", "departures")
+NEWS = frozenset(("alert", "case"))
+
+
+class Desk:
+    """Adds the desk to an API.
+
+    figures, pipeline: where its last two views take theirs from; answers: where people's answers go; None: nowhere.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        store: Store,
+        allowed: Tokens,
+        sessions: Sessions,
+        figures: Figures | None = None,
+        pipeline: Pipeline | None = None,
+        answers: Record | None = None,
+    ) -> None:
+        self._api, self._store, self._tokens, self._sessions = api, store, allowed, sessions
+        self._figures, self._pipeline, self._answers = figures, pipeline, answers
+        self._assets = assets.load()
+        self._generation = 0
+        self._inboxes: dict[frozenset[str] | None, tuple[int, asyncio.Task[dict[str, Any]]]] = {}
+        works = (
+            ("GET", "/desk", self._page),
+            ("GET", "/desk/assets/{name}", self._asset),
+            ("POST", "/desk/session", self._sign_in),
+            ("DELETE", "/desk/session", self._sign_out),
+            ("GET", "/desk/data/me", self._me),
+            ("GET", "/desk/data/inbox", self._inbox),
+            ("GET", "/desk/data/events", self._events),
+            ("GET", "/desk/data/day", self._day),
+            ("GET", "/desk/data/figures", self._numbers),
+            ("GET", "/desk/data/pipeline", self._lag),
+            ("POST", "/desk/data/answer", self._answer_event),
+        )
+        for method, path, work in works:
+            api.app.router.add_route(method, path, api.counted(path, work))
+        api.app.router.add_get("/", self._home)
+
+    def changed(self, applied: Mapping[str, Iterable[Any]]) -> None:
+        """Note that rows are in the store: what was computed of those before is out of date."""
+        if not NEWS.isdisjoint(applied):
+            self._generation += 1
+
+    async def _home(self, request: web.Request) -> web.StreamResponse:
+        raise web.HTTPFound("/desk")
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        return self._assets["index.html"].answer(request)
+
+    async def _asset(self, request: web.Request) -> web.StreamResponse:
+        asset = self._assets.get(request.match_info["name"])
+        if asset is None:
+            raise Problem(404, "the desk has no such file")
+        return asset.answer(request)
+
+    async def _sign_in(self, request: web.Request) -> web.StreamResponse:
+        _from_desk(request)
+        body = await request.read()
+        try:
+            said = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            said = None
+        token = said.get("token") if isinstance(said, dict) else None
+        if not isinstance(token, str) or not 0 < len(token) <= LONGEST_TOKEN:
+            raise Problem(422, 'send {"token": "..."}')
+        bearer = self._tokens.bearer(f"Bearer {token.strip()}")
+        if bearer is None:
+            raise Problem(401, "nobody has this token")
+        self._sessions.end(request.cookies.get(COOKIE))
+        answer = self._answer(_described(bearer, []))
+        answer.set_cookie(
+            COOKIE,
+            self._sessions.begin(bearer),
+            max_age=int(LONGEST),
+            httponly=True,
+            samesite="Strict",
+            secure=request.headers.get("X-Forwarded-Proto") == "https",
+            path="/",
+        )
+        return answer
+
+    async def _sign_out(self, request: web.Request) -> web.StreamResponse:
+        _from_desk(request)
+        self._sessions.end(request.cookies.get(COOKIE))
+        answer = web.Response(status=204, headers={"Cache-Control": "no-store", "Clear-Site-Data": '"cache"'})
+        answer.del_cookie(COOKIE, path="/", samesite="Strict", httponly=True)
+        return answer
+
+    async def _me(self, request: web.Request) -> web.StreamResponse:
+        bearer = self._known(request)
+        with self._store.reading() as view:
+            units = sorted(bearer.units) if bearer.units is not None else units_known(view)
+        return self._answer(_described(bearer, units))
+
+    async def _inbox(self, request: web.Request) -> web.StreamResponse:
+        bearer = self._api.bearer(request, tokens.ALERTS)
+        units, age = self._units(request, bearer), self._api.fresh()
+        return self._api.answer(request, await self._current(units), age)
+
+    async def _current(self, units: frozenset[str] | None) -> dict[str, Any]:
+        """The inbox of some units: computed once for all who ask before a row changes."""
+        known = self._inboxes.get(units)
+        if known is None or known[0] != self._generation:
+            self._inboxes = {key: one for key, one in self._inboxes.items() if one[0] == self._generation}
+            known = (self._generation, asyncio.ensure_future(asyncio.to_thread(self._read_inbox, units)))
+            self._inboxes[units] = known
+        return await asyncio.shield(known[1])
+
+    def _read_inbox(self, units: frozenset[str] | None) -> dict[str, Any]:
+        with self._store.reading() as view:
+            return inbox(view, units)
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        bearer = self._api.bearer(request, tokens.ALERTS)
+        units = self._units(request, bearer)
+
+        def shown(record: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
+            return {"unit": row["unit"]} if record in NEWS and (units is None or row["unit"] in units) else None
+
+        return await self._api.stream(request, shown)
+
+    async def _day(self, request: web.Request) -> web.StreamResponse:
+        bearer = self._api.bearer(request, tokens.DAY)
+        unit = request.query.get("unit", "")
+        if not unit or not bearer.may_see(unit):
+            raise Problem(403 if unit else 422, "this unit is not one of yours" if unit else "say which unit")
+        try:
+            day = date.fromisoformat(request.query.get("date", ""))
+        except ValueError:
+            raise Problem(422, "date must be an ISO 8601 date: ?date=2026-03-01") from None
+        age = self._api.fresh()
+        told = await asyncio.to_thread(self._read_day, unit, day)
+        people = dict.fromkeys(one["customer_id"] for name in LISTS for one in told[name])
+        if (wait := bearer.wait_to_list(len(people))) > 0:
+            raise Problem(429, "too many customers in a minute", {"Retry-After": str(math.ceil(wait))})
+        self._api.write_down(bearer, "arrivals", people, None)
+        return self._api.answer(request, told, age)
+
+    def _read_day(self, unit: str, day: date) -> dict[str, Any]:
+        with self._store.reading() as view:
+            return day_of(view, unit, day)
+
+    async def _numbers(self, request: web.Request) -> web.StreamResponse:
+        bearer = self._api.bearer(request, tokens.FIGURES)
+        if self._figures is None:
+            raise Problem(503, "there is no ClickHouse to ask")
+        try:
+            days = int(request.query.get("days", "90"))
+        except ValueError:
+            days = 0
+        if not 1 <= days <= 3660:
+            raise Problem(422, "days must be a number from 1 to 3660")
+        try:
+            return self._answer(await self._figures.read(days, bearer.units))
+        except FiguresUnavailableError as error:
+            raise Problem(503, str(error), {"Retry-After": "5"}) from None
+
+    async def _lag(self, request: web.Request) -> web.StreamResponse:
+        self._api.bearer(request, tokens.PIPELINE)
+        if self._pipeline is None:
+            raise Problem(503, "there is no broker to ask")
+        try:
+            return self._answer(await self._pipeline.read())
+        except PipelineUnavailableError as error:
+            raise Problem(503, str(error), {"Retry-After": "5"}) from None
+
+    async def _answer_event(self, request: web.Request) -> web.StreamResponse:
+        """Someone takes, answers, settles, declines, puts off or gives away an alert or a case: an event, 202."""
+        bearer = self._api.bearer(request, tokens.ANSWER)
+        if self._answers is None:
+            raise Problem(503, "answers cannot be written here")
+        said = _said(await request.read())
+        self._api.fresh()
+        with self._store.reading() as view:
+            record = open_record(view, said.kind, said.customer_id, said.id)
+        if record is None:
+            raise Problem(404, "this is not open, or not here")
+        if bearer.units is not None and record["unit"] not in bearer.units:
+            raise Problem(403, "this is not for one of your units")
+        try:
+            event = answer_event(
+                said.kind,
+                record,
+                said.verb,
+                bearer.name,
+                now_ms(),
+                said.note,
+                to=said.to,
+                until=said.until,
+                click=said.click,
+            )
+        except AnswerError as error:
+            raise Problem(422, str(error)) from None
+        try:
+            await self._answers(event)
+        except NotRecorded:
+            raise Problem(503, "the answer is not written yet: send it again", {"Retry-After": "2"}) from None
+        return web.Response(
+            status=202, body=orjson.dumps({"event_id": event["event_id"]}), content_type="application/json"
+        )
+
+    def _known(self, request: web.Request) -> Bearer:
+        bearer = self._api.known(request)
+        if bearer is None:
+            raise Problem(401, "sign in", {"WWW-Authenticate": "Bearer"})
+        return bearer
+
+    def _units(self, request: web.Request, bearer: Bearer) -> frozenset[str] | None:
+        """The unit that is asked for, of those that the bearer may see; None: all."""
+        asked = frozenset(request.query.getall("unit", []))
+        if any(not bearer.may_see(unit) for unit in asked):
+            raise Problem(403, "this unit is not one of yours")
+        return asked or bearer.units
+
+    @staticmethod
+    def _answer(told: Mapping[str, Any]) -> web.Response:
+        return web.Response(
+            body=orjson.dumps(told, option=orjson.OPT_NAIVE_UTC),
+            content_type="application/json",
+            headers={"Cache-Control": "no-store"},
+        )
+
+
+class Said(msgspec.Struct, forbid_unknown_fields=True):
+    """What the page says of an answer. until: epoch ms. click: tells two answers apart that are otherwise the same."""
+
+    kind: Literal["alert", "case"]
+    customer_id: str
+    id: str
+    verb: Verb
+    click: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    note: Annotated[str, msgspec.Meta(max_length=4000)] | None = None
+    to: str | None = None
+    until: int | None = None
+
+
+def _said(body: bytes) -> Said:
+    try:
+        return msgspec.json.decode(body, type=Said)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Problem(422, f"this is no answer: {error}") from None
+
+
+def _from_desk(request: web.Request) -> None:
+    if request.headers.get(FROM_DESK) != "1":
+        raise Problem(403, f"send the header {FROM_DESK}: 1")
+
+
+def _described(bearer: Bearer, units: list[str]) -> dict[str, Any]:
+    return {
+        "name": bearer.name,
+        "role": bearer.role,
+        "units": units,
+        "all_units": bearer.units is None,
+        "may": sorted(tokens.ROLES[bearer.role]),
+    }

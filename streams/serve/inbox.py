@@ -1,0 +1,162 @@
+"""What waits for somebody at some units: open alerts and cases, the gravest first, with the time until when. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any
+
+from streams.serve.customer import GRAVITY, LATEST, Document, iso
+from streams.serve.store import Transaction, digest, unpack
+from streams.serve.view import unit_key
+
+MINUTE = 60_000
+RESPONSE: Mapping[str, int] = {
+    "critical": 15 * MINUTE,
+    "high": 60 * MINUTE,
+    "medium": 240 * MINUTE,
+    "low": 1440 * MINUTE,
+}
+"""Severity of an alert: milliseconds from its being raised until somebody must have answered the customer."""
+CASE_RESPONSE, CASE_RESOLUTION = 24 * 60 * MINUTE, 5 * 24 * 60 * MINUTE
+"""The same of a case, for a first response and for its end: as the rules case_unanswered and case_overdue have it."""
+STORM = 5
+"""Open alerts of one rule at one unit from which on they are one line: one bus is late, and forty people say so."""
+MEMBERS = 50
+"""Alerts that are named of such a line."""
+SHOWN = 200
+
+
+def inbox(view: Transaction, units: Iterable[str] | None, limit: int = SHOWN) -> Document:
+    """Lines of the inbox of some units, or of all: the gravest first, and of these what is due first.
+
+    `total` counts alerts and cases, also those that are folded or beyond the limit.
+    """
+    keys = None if units is None else [unit_key(unit) for unit in units]
+    alerts = list(_open_alerts(view, keys))
+    told = {(one["customer_id"], one["case_id"]) for one in alerts}  # an open alert speaks for its case
+    cases = [_case(one) for one in _open_cases(view, keys) if (one["customer_id"], one["case_id"]) not in told]
+    lines = sorted([*_folded(alerts), *cases], key=_order)
+    return {"items": [_shown(one) for one in lines[:limit]], "total": len(alerts) + len(cases), "lines": len(lines)}
+
+
+def open_record(view: Transaction, kind: str, customer_id: str, key: str) -> dict[str, Any] | None:
+    """The open alert or case of an id, as streams.loop.answers takes it; None where there is none.
+
+    customer_id: under whom a case is stored; an alert is found by its own id, whoever its customer is by now.
+    """
+    if kind == "alert":
+        under = view.get(b"x" + digest(key))
+        stored = None if under is None else view.get(b"a" + digest(under.decode()) + digest(key))
+    else:
+        stored = view.get(b"k" + digest(customer_id) + digest(key))
+    if stored is None:
+        return None
+    row: dict[str, Any] = unpack(stored)
+    is_open = row["closed_at"] is None if kind == "alert" else row["status"] == "open" and not row["withdrawn"]
+    return {"touchpoint": None, "case_id": None, **row} if is_open else None
+
+
+def units_known(view: Transaction, limit: int = 500) -> list[str]:
+    """Names of the units that something was said of."""
+    found = []
+    for _, value in view.scan(b"w"):
+        found.append(value.decode())
+        if len(found) == limit:
+            break
+    return sorted(found)
+
+
+def _open_alerts(view: Transaction, keys: list[bytes] | None) -> Iterable[Document]:
+    prefixes = [b"o"] if keys is None else [b"o" + key for key in keys]
+    for _, value in chain.from_iterable(map(view.scan, prefixes)):
+        customer_id, alert_id = unpack(value)
+        if (stored := view.get(b"a" + digest(customer_id) + digest(alert_id))) is not None:
+            yield _alert(unpack(stored))
+
+
+def _open_cases(view: Transaction, keys: list[bytes] | None) -> Iterable[Mapping[str, Any]]:
+    prefixes = [b"n"] if keys is None else [b"n" + key for key in keys]
+    for _, key in chain.from_iterable(map(view.scan, prefixes)):
+        if (stored := view.get(key)) is not None:
+            yield unpack(stored)
+
+
+def _alert(row: Mapping[str, Any]) -> Document:
+    answered = row["acknowledged_at"] is not None
+    return {
+        "kind": "alert",
+        "id": row["alert_id"],
+        "severity": row["severity"],
+        "rule": row["rule"],
+        "reason": row["reason"],
+        "unit": row["unit"],
+        "customer_id": row["customer_id"],
+        "at": row["raised_at"],
+        "due": None if answered else row["raised_at"] + RESPONSE.get(row["severity"], RESPONSE["low"]),
+        "answered": answered,
+        "handler": row.get("handler"),
+        "case_id": row.get("case_id"),
+        "snoozed_until": row.get("snoozed_until"),
+    }
+
+
+def _case(row: Mapping[str, Any]) -> Document:
+    """A case; one that was opened again is graver than one that was opened once."""
+    at = row["reopened_at"] or row["opened_at"] or 0
+    answered = row["first_response_at"] is not None
+    return {
+        "kind": "case",
+        "id": row["case_id"],
+        "severity": "high" if row["reopened_at"] is not None else "medium",
+        "rule": row["touchpoint"],
+        "reason": None,
+        "contacts": row["contacts"],
+        "unit": row["unit"],
+        "customer_id": row["customer_id"],
+        "at": at,
+        "due": at + (CASE_RESOLUTION if answered else CASE_RESPONSE),
+        "answered": answered,
+        "handler": None,
+        "snoozed_until": None,
+        "case_id": row["case_id"],
+    }
+
+
+def _folded(alerts: Iterable[Document]) -> Iterable[Document]:
+    """Alerts, with many of one rule at one unit as one that has members."""
+    groups: dict[tuple[Any, ...], list[Document]] = {}
+    for one in alerts:
+        groups.setdefault((one["rule"], one["unit"], one["severity"]), []).append(one)
+    for (rule, unit, severity), members in groups.items():
+        if len(members) < STORM or unit is None:
+            yield from members
+            continue
+        members.sort(key=_order)
+        named = [{"id": one["id"], "customer_id": one["customer_id"], "at": one["at"]} for one in members[:MEMBERS]]
+        yield {
+            **members[0],
+            "kind": "storm",
+            "id": f"{rule}/{unit}/{severity}",
+            "customer_id": None,
+            "reason": None,
+            "count": len(members),
+            "members": named,
+            "at": min(one["at"] for one in members),
+            "answered": all(one["answered"] for one in members),
+            "handler": None,
+            "snoozed_until": None,
+        }
+
+
+def _order(one: Mapping[str, Any]) -> tuple[int, bool, int, str]:
+    """The gravest first; of these those that nobody has answered, by when they are due."""
+    due = LATEST if one["due"] is None else one["due"]
+    return GRAVITY.get(one["severity"], len(GRAVITY)), one["answered"], due, one["id"]
+
+
+def _shown(one: Document) -> Document:
+    told = {**one, **{name: iso(one[name]) for name in ("at", "due", "snoozed_until")}}
+    if "members" in one:
+        told["members"] = [{**each, "at": iso(each["at"])} for each in one["members"]]
+    return told

@@ -1,0 +1,143 @@
+"""A day at two hotels, as rows of the topics, and what ClickHouse and the brokers would say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from tests.support.serving import alert, case, customer, identity, interaction, journey
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+TOWERS, CORNICHE = "Makkah Towers", "Jeddah Corniche"
+HALAL = "stay.complaint_made: what was promised halal, or the way to pray, was not there"
+STALLED = "booking.payment_failed, and nothing has come of the booking within 6h"
+SCORES = {
+    "nps": [("all", 412, 31.8, 6.9)],
+    "nps by unit": [(TOWERS, 231, 12.6, 9.4), (CORNICHE, 178, 56.2, 8.8), ("Madinah Garden", 3, 100.0, None)],
+    "csat": [("all", 386, 81.3, 3.9)],
+    "csat by unit": [(TOWERS, 210, 74.8, 5.9), (CORNICHE, 176, 89.2, 4.6)],
+    "ces": [("all", 97, 5.4, 0.3)],
+}
+ASPECTS = (
+    ("prayer", TOWERS, 61, -0.42, 0.11),
+    ("cleanliness", TOWERS, 48, -0.21, 0.14),
+    ("halal_food", CORNICHE, 33, 0.38, 0.12),
+    ("staff", CORNICHE, 88, 0.55, 0.07),
+)
+BREAKFAST = "الفطور كان لذيذًا والموظفون ودودون."
+PRAYER_ROOM = "نماز کا کمرہ بند تھا اور کسی نے راستہ نہیں بتایا۔ بہت افسوس ہوا۔"
+SAID: tuple[tuple[int, str, str, str, dict[str, Any]], ...] = (
+    (60 * DAY, "post_travel", "post_travel.nps_answered", "email",
+     {"score": 0.7, "score_source": "survey", "survey": {"instrument": "nps", "score": 9.0}}),
+    (40 * DAY, "booking", "booking.page_viewed", "web", {}),
+    (8 * DAY, "booking", "booking.payment_failed", "app", {"score": -0.5, "score_source": "implicit"}),
+    (2 * DAY, "check_in", "check_in.completed", "in_person", {}),
+    (30 * HOUR, "stay", "stay.breakfast_served", "in_person",
+     {"score": 0.35, "score_source": "text", "language": "ar", "text": BREAKFAST}),
+    (5 * HOUR, "stay", "stay.wifi_failed", "app", {"score": -0.4, "score_source": "implicit"}),
+    (22 * MINUTE, "stay", "stay.complaint_made", "in_person",
+     {"score": -0.8, "score_source": "text", "language": "ur", "text": PRAYER_ROOM, "case_id": "K-1042"}),
+)  # fmt: skip
+"""Of one guest: how long ago, channel, touchpoint, medium, and what is known of it."""
+
+
+def figures(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Rows of the named queries, as a hotel of some months has them."""
+    by_unit = " by unit" if parameters.get("by") == "unit" else ""
+    for name in ("nps", "csat", "ces"):
+        if f"'{name}'" in sql:
+            return [
+                {"segment": segment, "n": n, name: score, "margin": margin}
+                for segment, n, score, margin in SCORES[name + by_unit]
+            ]
+    if "mention" in sql:
+        return [
+            {
+                "aspect": aspect,
+                "segment": unit,
+                "volume": volume,
+                "scored": volume,
+                "score": score,
+                "margin": margin,
+                "negative_share": (1 - score) / 2,
+            }
+            for aspect, unit, volume, score, margin in ASPECTS
+        ]
+    if "dead_letters" in sql:
+        at = datetime.now(UTC).replace(tzinfo=None) - timedelta(hours=3)
+        return [{"topic": "cx.stay", "reason": "bad_survey", "letters": 4, "last_failed_at": at, "example": "9 of 5"}]
+    if "deliveries" in sql:
+        return [{"target": "duty-manager", "status": "delivered", "deliveries": 18, "attempts": 19, "p99_s": 0.8}]
+    if "stage" in sql:
+        steps = (("booked", 940), ("checked_in", 871), ("in_stay", 866), ("completed", 702), ("post_travel", 388))
+        return [{"stage": stage, "journeys": n, "of_booked": round(n / 9.4, 1)} for stage, n in steps]
+    shares = (("negative", 61, 8.1), ("non_committal", 402, 53.6), ("advocate", 287, 38.3))
+    return [{"profile": name, "customers": n, "share": share, "spend": {}} for name, n, share in shares]
+
+
+async def ends() -> Any:
+    """What the brokers would answer: where topics end, and where workers stand."""
+    interactions, cases = TopicPartition("cx.interactions", 0), TopicPartition("cx.cases", 0)
+    written = {interactions: 48_210, cases: 312}
+    return written, {"stitch": {interactions: 48_170}, "sink": written}
+
+
+def rows(now: int) -> list[tuple[str, dict[str, Any]]]:
+    """Rows of the topics: record and row. now: epoch milliseconds."""
+    today = datetime.fromtimestamp(now / 1000, UTC).date()
+    made: list[tuple[str, dict[str, Any]]] = []
+
+    def guest(number: int, unit: str, arrival: date, nights: int, status: str, score: float | None = None) -> str:
+        name, booking = f"C{number:07d}", f"RH{number:05d}"
+        mood = "non_committal" if score is None else "negative" if score < -0.25 else "advocate"
+        felt = {"sentiment_7d": score, "sentiment_30d": score, "sentiment_90d": score, "profile": mood}
+        seen = {"first_event_at": now - 200 * DAY, "last_event_at": now - HOUR, "interactions": 12, "evidence": 4.6}
+        made.append(("customer", customer(name, **seen, **felt)))
+        when = {"started_at": now - 9 * DAY, "last_event_at": now - HOUR}
+        made.append(("journey", journey(name, booking, status=status, **when)))
+        plan = {"unit": unit, "arrival_date": arrival.isoformat(), "nights": nights, "room": str(400 + number)}
+        booked = {"channel": "booking", "touchpoint": "booking.confirmed", "medium": "web", "booking_ref": booking}
+        party = {"party_size": 1 + number % 4}
+        at = now - 9 * DAY
+        made.append(("interaction", interaction(f"customer:{name}", f"{number:04d}", at, **booked, **plan, **party)))
+        return name
+
+    def raised(name: str, alert_id: str, ago: int, rule: str, reason: str, **said: Any) -> None:
+        at = {"raised_at": now - ago, "occurred_at": now - ago}
+        made.append(("alert", alert(name, alert_id, rule=rule, reason=reason, **{"unit": TOWERS, **at, **said})))
+
+    amina = guest(2, TOWERS, today - timedelta(days=2), 5, "in_stay", -0.41)
+    likes = [
+        {"key": "diet", "value": "halal", "evidence": 6, "last_at": now - 2 * DAY},
+        {"key": "room_floor", "value": "low", "evidence": 2, "last_at": now - 90 * DAY},
+    ]
+    falling = {"profile": "negative", "sentiment_7d": -0.62, "sentiment_30d": -0.41, "sentiment_90d": -0.08}
+    seen = {"first_event_at": now - 200 * DAY, "last_event_at": now - 22 * MINUTE, "interactions": 12, "evidence": 4.6}
+    made.append(("customer", customer(amina, 2, preferences=likes, **falling, **seen)))
+    for at, name in enumerate(("loyalty:RH-GOLD-8812", "phone_sha256:" + "5e88" * 16), 1):
+        made.append(("identity", identity(name, amina, at)))
+    for number, (ago, channel, touchpoint, medium, known) in enumerate(SAID):
+        what = {"channel": channel, "touchpoint": touchpoint, "medium": medium, "booking_ref": "RH00002", **known}
+        made.append(("interaction", interaction(f"customer:{amina}", f"said-{number}", now - ago, unit=TOWERS, **what)))
+    of_case = {"case_id": "K-1042", "touchpoint": "stay.complaint_made"}
+    raised(amina, "prayer", 20 * MINUTE, "halal_breach", HALAL, severity="critical", **of_case)
+    opened = {"touchpoint": "stay.complaint_made", "unit": TOWERS, "contacts": 2}
+    made.append(("case", case(amina, "K-1042", opened_at=now - 22 * MINUTE, **opened)))
+
+    yusuf = guest(3, TOWERS, today, 3, "booked", -0.3)
+    answered = {"acknowledged_at": now - HOUR, "handler": "Layla"}
+    raised(yusuf, "nps", 2 * HOUR, "detractor", "answered 3 of 10 to whether they would recommend us", **answered)
+    siti = guest(4, TOWERS, today, 7, "booked", 0.55)
+    refund = {"touchpoint": "booking.refund_requested", "unit": TOWERS}
+    made.append(("case", case(siti, "K-0993", opened_at=now - 30 * HOUR, **refund)))
+    guest(5, TOWERS, today - timedelta(days=4), 4, "in_stay", 0.4)
+    guest(6, TOWERS, today - timedelta(days=1), 6, "in_stay")
+    fatma = guest(7, CORNICHE, today, 2, "booked")
+    raised(fatma, "stalled", 3 * HOUR, "journey_stalled", STALLED, severity="medium", unit=CORNICHE)
+    for number in range(20, 26):
+        name = guest(number, TOWERS, today - timedelta(days=1), 9, "in_stay")
+        raised(name, f"bus-{number}", 50 * MINUTE + number, "negative_review", "a review that reaches 240 people")
+    return made
