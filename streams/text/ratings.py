@@ -18,7 +18,9 @@ _MARK = re.compile(
     rf"(?<![\d/.,:\-])(\d{{1,3}}(?:[.,]\d)?)\s?{_OF}\s?(5|10|100|٥|١٠|١٠٠|۵|۱۰|۱۰۰)(?![\d/]|[.,:\-]\d|\s?(?:[:%]|[^\W\d]))",
     re.IGNORECASE,
 )
-_MARK_AFTER = re.compile(r"(?<![\d/.,:\-])(5|10|100)\s?(?:üzerinden|uzerinden)\s?(\d{1,3}(?:[.,]\d)?)(?![\d/]|[.,:]\d)", re.I)
+_MARK_AFTER = re.compile(
+    r"(?<![\d/.,:\-])(5|10|100)\s?(?:üzerinden|uzerinden)\s?(\d{1,3}(?:[.,]\d)?)(?![\d/]|[.,:]\d)", re.I
+)
 _DRAWN = re.compile(f"[{_STARS}][{_STARS} ]*")
 _COUNTED = re.compile(
     r"(?:^|\b(?:give|gives|gave|giving|rate|rated|rating|deserves?|kasih|beri|memberi|veriyorum|verdim|اعطي|أعطي|أعطيهم|اعطيهم)\b"
