@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
+
+
+def _aspects() -> dict[str, str | None]:
+    lines = (files("streams.model") / "aspects.csv").read_text(encoding="utf-8").splitlines()
+    return {row["name"]: row["parent"] or None for row in csv.DictReader(lines)}
+
 
 INSTRUMENTS: Final = ("nps", "csat", "ces", "stars")
 """Survey instruments."""
@@ -16,30 +24,11 @@ MILESTONES: Final = MappingProxyType(
 CASE_ROLES: Final = ("open", "contact", "response", "resolve", "reopen")
 """What a touchpoint does to the case whose id its event carries."""
 
-ASPECTS: Final = (
-    "halal_food",
-    "prayer",
-    "cleanliness",
-    "staff",
-    "waiting",
-    "room",
-    "wifi",
-    "baggage",
-    "delay",
-    "price",
-    "transfer",
-    "guide",
-    "food",
-    "location",
-    "seat",
-    "booking_process",
-    "payment",
-    "refund",
-    "safety",
-    "accessibility",
-    "ziyarah",
-)
-"""What an experience can be about: of touchpoints, of texts and of reviews' ratings."""
+ASPECT_PARENTS: Final = MappingProxyType(_aspects())
+"""What an experience can be about (of touchpoints, of texts and of reviews' ratings) -> the wider one that it is a part
+of, or None. The file is streams/model/aspects.csv.
+"""
+ASPECTS: Final = tuple(ASPECT_PARENTS)
 
 DAY_MS: Final = 86_400_000
 

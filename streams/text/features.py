@@ -1,15 +1,57 @@
-"""What the linear models see of a text: its words, pairs of neighbours, its marks, and the verdict of the lexicon."""
+"""What the linear models see of a text: its words, pairs of neighbours, what its words are spelt of, its marks, and
+the verdict of the lexicon.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
+
+from streams.text import normalise
+from streams.text.lexicon import read
 
 BEGIN = "^"
 """The left neighbour of the first word."""
 
 LEXICAL = ("#total", "#positive", "#negative", "#none", "#bias", "#question", "#exclamation", "#link")
 """Names of the numeric features; no word contains "#"."""
+
+GRAM = "~"
+"""What the names of character n-grams begin with; no word contains it."""
+PERSON = "@"
+"""What stands for the name of a person, a people or a religion."""
+SHORTEST, LONGEST = 2, 5
+"""Characters of an n-gram, "<" and ">" at the ends of the word included."""
+
+
+@cache
+def _people() -> frozenset[str]:
+    return frozenset(normalise.plain(term) for _, term in read("people"))
+
+
+def word(raw: str) -> str:
+    """The name of a word as the models know it: `normalise.plain`, or `PERSON`."""
+    plain = normalise.plain(raw)
+    return PERSON if plain in _people() else plain
+
+
+def grams(plain: str) -> list[str]:
+    """The names of the character n-grams of a word (of three letters at least; of others, and of `PERSON`, none)."""
+    if len(plain) < 3:
+        return []
+    framed = f"<{plain[:24]}>"
+    size = len(framed)
+    return [
+        GRAM + framed[at : at + length]
+        for length in range(SHORTEST, min(LONGEST, size - 1) + 1)
+        for at in range(size - length + 1)
+    ]
+
+
+def gram_scale(count: int) -> float:
+    """What the sum of the n-gram weights of one word is multiplied by, given how many it has."""
+    return 1.0 / math.sqrt(count)
 
 
 def lexical(text: str, total: float, evidence: float) -> tuple[float, ...]:

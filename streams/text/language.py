@@ -23,7 +23,9 @@ _OTHER_SCRIPT = re.compile("[\u0370-\u05ff\u0700-\u074f\u0780-\u1dff\u2e80-\ua7f
 _URDU_LETTERS = re.compile("[ٹڈڑںےۓہھۂ]")
 _PERSIAN_LETTERS = re.compile("[کیگچپژ]")
 _ARABIC_LETTERS = re.compile("[ةىيكأإؤ]")
-_OTHER_LETTERS = re.compile("[ßäñãõêëïôœæøåąćęłńśźżčďěňřšťůžđơưăằạ]", re.IGNORECASE)
+_OTHER_LETTERS = re.compile("[ßäñãõêëïôœæøåąćęłńśźżčďěňřšťůžđơưăằạẹọṣɓɗƙñ]", re.IGNORECASE)
+_PASHTO_LETTERS = re.compile("[ډړږښټځڅېۍګڼۆێەڕڵڤ]")
+"""Letters that Pashto and Kurdish have, and none of ours."""
 _CLUES = (
     ("tr", re.compile(r"[ığş]|(?:l[ae]r|yor(?:um|lar)?|m[ae]k|d[ıiuü]m|s[ıi]n[ıi]z|ç[ıiuü]k)$")),
     ("id", re.compile(r"^(?:meng|meny|memp|memb|ber[^aeiou]|di[bkpst]|ter[bdkps])|(?:nya|kan|annya)$")),
@@ -85,6 +87,7 @@ class Identifier:
             "ar": 0.3 * len(_ARABIC_LETTERS.findall(text)),
             "ur": 1.5 * len(_URDU_LETTERS.findall(text)) + 0.25 * persian,
             "fa": 0.3 * persian,
+            "ps": 1.5 * len(_PASHTO_LETTERS.findall(text)),
         }
         known = self._arabic_words
         for word in words:

@@ -5,7 +5,7 @@ follows; in Turkish and Urdu what precedes; with a valence too, that is what it 
 and `less` (intensifiers), `but` (what follows counts more), `and`, `wanted` (says nothing until it is negated: "not
 halal", "no prayer room"), `verdict` (its sentence sums up), `wish` (asks for something: what its clause praises is not
 there yet), `ask` (makes its sentence a question), `prayer` (its sentence is said to God, not to us), `flaw` (what
-its clause blames is the only drawback), and `aspect NAME`. A term of several words is a phrase,
+its clause blames is the only drawback), and `aspect NAME` (with its parent in streams/model/aspects.csv). A term of several words is a phrase,
 whose own valence replaces that of its words ("no problem"), and whose own aspects those of its words; `*` in it stands
 for up to two words. `=term` takes no affixes, `term*` takes any ending. A later line overrides an earlier.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.resources import files
 
-from streams.model.vocabulary import ASPECTS
+from streams.model.vocabulary import ASPECT_PARENTS, ASPECTS
 from streams.text import normalise
 from streams.text.morphology import FORMS, turkish_negative_verb
 
@@ -40,8 +40,9 @@ class Entry:
         if kind in ROLES:
             self.role = kind
         elif kind.startswith("aspect "):
-            aspect = ASPECTS.index(kind[7:])
-            self.aspects = self.aspects if aspect in self.aspects else (*self.aspects, aspect)
+            for name in (kind[7:], ASPECT_PARENTS[kind[7:]]):
+                if name is not None and ASPECTS.index(name) not in self.aspects:
+                    self.aspects = (*self.aspects, ASPECTS.index(name))
         else:
             self.valence = float(kind)
 

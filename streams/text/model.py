@@ -1,4 +1,6 @@
-"""Small trained models: a sum of weights of words and pairs of words for each of three classes."""
+"""Small trained models: a sum of weights of words, pairs of words and the n-grams of their letters for each of three
+classes.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import math
 from collections.abc import Sequence
 from importlib.resources import files
 
-from streams.text import features, normalise
+from streams.text import features
 
 Weights = tuple[float, float, float]
 
@@ -25,11 +27,14 @@ class LinearModel:
             raise ValueError(f"weights {name}: classes {classes}, not negative, neutral, positive")
         self._weights: dict[str, Weights] = {}
         self._pairs: dict[str, dict[str, Weights]] = {}
+        self._grams: dict[str, Weights] = {}
         for line in lines[1:]:
             feature, *numbers = line.split("\t")
             negative, neutral, positive = [int(number) * float(unit) for number in numbers]
             first, _, second = feature.partition(" ")
-            if second:
+            if feature[0] == features.GRAM:
+                self._grams[feature] = (negative, neutral, positive)
+            elif second:
                 self._pairs.setdefault(first, {})[second] = (negative, neutral, positive)
             else:
                 self._weights[feature] = (negative, neutral, positive)
@@ -40,9 +45,31 @@ class LinearModel:
     def _word(self, raw: str) -> tuple[str, Weights | None, dict[str, Weights] | None]:
         if len(self._words) >= self._memory:
             self._words.clear()
-        plain = normalise.plain(raw)
-        found = self._words[raw] = plain, self._weights.get(plain), self._pairs.get(plain)
+        plain = features.word(raw)
+        weights = self._weights.get(plain)
+        if self._grams and (weights is not None or not _a_name(raw)):
+            weights = self._with_grams(plain, weights)
+        found = self._words[raw] = plain, weights, self._pairs.get(plain)
         return found
+
+    def _with_grams(self, plain: str, weights: Weights | None) -> Weights | None:
+        """The weights of a word with those of its n-grams, which stand in for it where the
+        training texts did not have it.
+        """
+        names = features.grams(plain)
+        if not names:
+            return weights
+        first = second = third = 0.0
+        known = self._grams
+        for name in names:
+            gram = known.get(name)
+            if gram is not None:
+                first += gram[0]
+                second += gram[1]
+                third += gram[2]
+        scale = features.gram_scale(len(names))
+        base = weights or (0.0, 0.0, 0.0)
+        return base[0] + scale * first, base[1] + scale * second, base[2] + scale * third
 
     def probabilities(self, words: Sequence[str], lexical: Sequence[float]) -> Weights:
         """The probabilities of negative, neutral and positive, given a text's words and `features.lexical`."""
@@ -73,3 +100,8 @@ class LinearModel:
         first, second, third = math.exp(first - most), math.exp(second - most), math.exp(third - most)
         whole = first + second + third
         return first / whole, second / whole, third / whole
+
+
+def _a_name(raw: str) -> bool:
+    """Whether a word that no training text had looks like a name: how that is spelt says nothing."""
+    return raw[0].isupper() and not raw.isupper()

@@ -82,21 +82,22 @@ def clause(words: Sequence[Word], lexicon: Lexicon, shouted: Sequence[bool] | No
     valences = [word.valence for word in words]
     roles = [word.role for word in words]
     named = [word.aspects for word in words]
+    verbs = [word.negative_verb for word in words]
     consumed = 0
     for place, word in enumerate(words):
         if word.phrases and place + 1 < count:
-            consumed = _phrase(word, words, place, consumed, valences, roles, named)
+            consumed = _phrase(word, words, place, consumed, valences, roles, named, verbs)
     lonely: dict[int, float] = {}
     if grammar.after or "not" in roles:
         for place, role in enumerate(roles):
-            if role == "not" or (words[place].negative_verb and not valences[place]):
+            if role == "not" or (verbs[place] and not valences[place]):
                 lonely[place] = valences[place] or grammar.alone
                 if role == "not":
                     valences[place] = 0.0
     total = evidence = 0.0
     unmet = False
     spared = _spared(roles, count, grammar) if "wish" in roles or "prayer" in roles else None
-    qualified = any(roles) or (grammar.after and any(word.negative_verb for word in words))
+    qualified = any(roles) or (grammar.after and any(verbs))
     for place, valence in enumerate(valences):
         if not qualified:  # nothing negates, strengthens or weakens: most clauses
             weight = 1.25 if shouted is not None and shouted[place] else 1.0
@@ -126,7 +127,7 @@ def clause(words: Sequence[Word], lexicon: Lexicon, shouted: Sequence[bool] | No
                 break
         for ahead in range(place + 1, min(count, place + 1 + max(grammar.after, 1))):
             if (roles[ahead] == "not" and ahead - place <= grammar.after) or (
-                words[ahead].negative_verb and grammar.after and not words[ahead].known
+                verbs[ahead] and grammar.after and not words[ahead].known
             ):
                 valence *= FLIP_POSITIVE if valence > 0 else FLIP_NEGATIVE
                 negated = not negated
@@ -178,6 +179,7 @@ def _phrase(
     valences: list[float],
     roles: list[str | None],
     named: list[tuple[int, ...]],
+    verbs: list[bool],
 ) -> int:
     """Apply the longest phrase that begins here: its entry stands for all its words. Of what begins within a phrase
     (before `consumed`) only the aspects count. Returns where the last phrase that counted ends.
@@ -196,6 +198,7 @@ def _phrase(
             if place >= consumed and (entry.valence is not None or entry.role is not None):
                 valences[place:end] = [entry.valence or 0.0] + [0.0] * (end - place - 1)
                 roles[place:end] = [entry.role] + [None] * (end - place - 1)
+                verbs[place:end] = [False] * (end - place)  # the phrase says itself what its negated verb does
                 consumed = end
     return consumed
 

@@ -24,17 +24,32 @@ LEXICONS = {
     "ur": ("ur",),
     "ur-Latn": ("ur_latn",),
 }
-MODELS = {"en": ("en", 0.3), "id": ("id", 0.0), "ms": ("id", 0.3)}
-"""The trained model of a language, and how much the lexicon's sum adds to its log odds: more where the texts
-that the model learned from are further from travel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """How a language's trained model and its lexicon are combined.
+
+    model: the name of its weights. push: how much the lexicon's sum adds to the model's log odds: more where the texts
+    that it learned from are further from travel. plain_words: in texts of fewer words, a plain sum of the lexicon is
+    an opinion even where the model sees none. doubtful: where the lexicon finds nothing, the model must be this sure.
+    """
+
+    model: str
+    push: float
+    plain_words: int = 1_000_000
+    doubtful: float = 0.6
+
+
+MODELS = {"en": Mix("en", 0.3), "id": Mix("id", 0.0, plain_words=10, doubtful=0.5), "ms": Mix("id", 0.3)}
 PLAIN = 3.0
 """A lexicon sum this far from 0 (less in a text of under ten words) is an opinion even where the model sees none."""
 MUCH = 12.0
 """A text that says this much, for and against, is not one that says nothing."""
+FEW, CLEAR = 4, 2.0
+"""In a text of so few words, a sum of the lexicon of this size is the verdict, whatever the model says."""
 SHORT = 2.0
 """Divided by the number of words, what the lexicon's sum adds besides: models are poor judges of a few words."""
-DOUBTFUL = 0.6
-"""Where the lexicon finds nothing, the model must be at least this sure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +82,8 @@ class Scorer:
     def __init__(self, *, models: bool = True) -> None:
         self._lexicons = {name: Lexicon(name, names) for name, names in LEXICONS.items()}
         self._identifier = Identifier(self._lexicons)
-        loaded = {name: LinearModel(name) for name in {name for name, _ in MODELS.values()}} if models else {}
-        self._models = {language: (loaded[name], mix) for language, (name, mix) in MODELS.items() if models}
+        loaded = {name: LinearModel(name) for name in {mix.model for mix in MODELS.values()}} if models else {}
+        self._models = {language: (loaded[mix.model], mix) for language, mix in MODELS.items() if models}
         self._emoji = {term: float(kind) for kind, term in read("emoji")}
 
     def score(self, texts: Sequence[str | None], locales: Sequence[str | None] | None = None) -> list[TextScore | None]:
@@ -91,7 +106,7 @@ class Scorer:
         total, evidence = _weigh(said, self._emotion(text, tokens))
         if evidence < LEAST and any(sentence.unmet for sentence in said):
             score, strength = None, 0.0
-        elif variety in self._models and words:
+        elif variety in self._models and words and (len(words) > FEW or abs(total) < CLEAR):
             score, strength = self._by_model(variety, text, words, total, evidence)
         else:
             score, strength = _by_lexicon(total, evidence)
@@ -105,13 +120,13 @@ class Scorer:
         """(score, strength) from the model and the lexicon; null where neutral is the likeliest and little is said."""
         model, mix = self._models[variety]
         negative, neutral, positive = model.probabilities(words, features.lexical(text, total, evidence))
-        push = math.exp(max(-20.0, min(20.0, (mix + SHORT / len(words)) * total / 2)))
+        push = math.exp(max(-20.0, min(20.0, (mix.push + SHORT / len(words)) * total / 2)))
         negative, positive = negative / push, positive * push
         whole = negative + neutral + positive
         margin = (positive - negative) / whole
-        plain = abs(total) >= PLAIN * min(1.0, len(words) / 10) or evidence >= MUCH
+        plain = len(words) < mix.plain_words and (abs(total) >= PLAIN * min(1.0, len(words) / 10) or evidence >= MUCH)
         unsaid = neutral >= max(positive, negative) and not plain
-        if unsaid or (evidence < LEAST and abs(margin) < DOUBTFUL):
+        if unsaid or (evidence < LEAST and abs(margin) < mix.doubtful):
             return None, 0.0
         size = max(0.0001, 0.5 * abs(margin) + 0.5 * abs(compound(total)) * (1.0 if margin * total > 0 else -0.5))
         return round(math.copysign(size, margin), 4), max(positive, negative) / whole

@@ -104,7 +104,7 @@ def test_a_language_that_is_not_ours_is_null(scorer: Scorer, text: str) -> None:
 
 
 def test_an_aspect_without_an_opinion_has_no_score(scorer: Scorer) -> None:
-    assert one(scorer, "What time is breakfast?").aspects == [("food", None)]
+    assert one(scorer, "What time is breakfast?").aspects == [("breakfast", None), ("food", None)]
 
 
 def test_intensifiers_and_negation_order_the_scores(scorer: Scorer) -> None:

@@ -19,7 +19,7 @@ from streams.text.train.examples import examples
 from streams.text.train.linear import Options, cross_validate, train
 
 OUTPUT = Path(__file__).parent.parent / "weights" / "en.tsv.gz"
-OPTIONS = Options()
+OPTIONS = Options(spelt=3)
 SETS = {"tweets": 1.0, "amazonReviewSnippets": 1.0, "movieReviewSnippets": 0.5, "nytEditorialSnippets": 0.5}
 NEUTRAL = 1.0
 """Mean ratings up to this far from 0 are neutral."""

@@ -15,7 +15,7 @@ from streams.text.train.examples import examples
 from streams.text.train.linear import Options, cross_validate, train
 
 OUTPUT = Path(__file__).parent.parent / "weights" / "id.tsv.gz"
-OPTIONS = Options()
+OPTIONS = Options(spelt=3)
 
 
 def main(source: str) -> None:
