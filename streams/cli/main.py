@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "churn": ("streams.cli.churn:churn", "Who will not come back: fit, back-test, store the risks."),
     "simulate": ("streams.cli.simulate:simulate", "Make synthetic events, with the truth beside them."),
     "produce": ("streams.cli.produce:produce", "Send files of events to Kafka."),
+    "feed": ("streams.cli.feed:feed", "Read a topic of another system, by a mapping."),
     "units": ("streams.cli.units:units", "Say what the company's units are: places, brands, clocks."),
     "rates": ("streams.cli.rates:rates", "Say what currencies are worth in each other, by day."),
     "map": ("streams.cli.map:map_", "Say what a file means: propose a mapping, check it."),
