@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from streams.model.linked import LINKED
 from streams.verify import journeys
 from streams.verify.identity import who_is_who
 from streams.verify.journeys import customer_id
@@ -56,9 +57,10 @@ def recompute(
     """Compute all tables.
 
     log: interactions in the frame form of interaction.avsc, at least COLUMNS. Of several rows with one subject and
-        event_id the first counts. A column `subject` is ignored and derived from the identifiers. left_out: `subject`
-    and `event_id` of interactions that are in no table; their links count nevertheless. left_out_links: (subject,
-    identifier) of links that do not.
+        event_id the first counts. A column `subject` is ignored and derived from the identifiers.
+    left_out: `subject` and `event_id` of interactions that are in no table; their links count nevertheless, as those of
+        identity.linked do.
+    left_out_links: (subject, identifier) of links that do not.
     """
     names = Names(log)
     who = who_is_who(link for link in names.links() if link[:2] not in left_out_links)
@@ -67,7 +69,7 @@ def recompute(
         schema={"subject": pl.String, "root": pl.String, "shared": pl.Boolean},
         orient="row",
     )
-    events = names.with_subjects(log).drop("ids")
+    events = names.with_subjects(log).drop("ids").filter(pl.col("touchpoint") != LINKED)
     if left_out is not None and left_out.height:
         events = events.join(left_out, on=["subject", "event_id"], how="anti", maintain_order="left")
     tables = journeys.tables(events, roots.drop("shared"))

@@ -19,7 +19,7 @@ from streams.sources.mapping.cells import Cells, cells, quoted
 from streams.sources.mapping.model import Event, Field, Mapping, as_field, as_value
 from streams.sources.mapping.money import minor_units, numbers, whole
 from streams.sources.mapping.people import by_value
-from streams.sources.spelling import SOURCE_ID, media, source_ids, touchpoint, word
+from streams.sources.spelling import SOURCE_ID, channel_of, media, source_ids, touchpoint, word
 
 ROW: Final = "\0row"
 """Column of the number of a row among those that are translated together; no file has one of that name."""
@@ -222,7 +222,7 @@ class _Maker:
         what = f"is none of {', '.join(CLOSED['medium'])}"
         self._refuse(self._out["medium"].is_null(), medium.label, "undecodable", medium.raw, what)
         if event.channel is None:
-            channel = by_value(names, lambda name: word("channel", name.partition(".")[0]))
+            channel = by_value(names, channel_of)
             what = f"begins with no channel ({', '.join(CHANNELS)}), and the mapping names none"
             self._refuse(channel.is_null() & names.is_not_null(), said.label, "undecodable", names, what)
             return channel
