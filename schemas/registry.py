@@ -6,13 +6,15 @@ API (Confluent Schema Registry, Apicurio, Karapace, Redpanda). Both keep the pro
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import math
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
@@ -221,6 +223,51 @@ class HttpRegistry:
         self.learned[header.id] = schema
         return self._schemas[header.id]
 
+    def any_schema(self, id_: int, *, globally: bool = False) -> tuple[str, str, Callable[[], bytes]]:
+        """(AVRO, JSON or PROTOBUF; its text, of Avro alone with all that it refers to; what fetches the descriptor of a
+        Protobuf schema) of an id. Nothing is kept.
+
+        globally: it is Apicurio's global id, which Apicurio's own API knows. Raises as `writer_schema`.
+        """
+        header = WireHeader(CONFLUENT, id_)
+        if globally and "/apis/" in self._base:
+            path = f"/apis/registry/v2/ids/globalIds/{id_}"
+            kind, text = self._artifact(path)
+            return kind, text, lambda: _no_descriptor(header)
+        if id_ > MAX_ID:
+            raise UnknownSchemaError(f"{header} is beyond {MAX_ID}, the largest that a registry gives")
+        if not self.may_ask():
+            raise UnknownSchemaError(f"{header} was not asked for: of too many that came lately there is no schema")
+        try:
+            answer = self._alone(self._call("GET", f"/schemas/ids/{id_}", _UNKNOWN_ANSWERS), header)
+        except UnknownSchemaError:
+            self._vain += 1
+            raise
+        return str(answer.get("schemaType", "AVRO")), str(answer.get("schema")), lambda: self._descriptor(id_)
+
+    def _descriptor(self, id_: int) -> bytes:
+        """A Protobuf schema as a serialized FileDescriptorProto: `format=serialized` of Confluent and Karapace."""
+        answer = self._call("GET", f"/schemas/ids/{id_}?format=serialized", _UNKNOWN_ANSWERS)
+        try:
+            return base64.b64decode(str(answer.get("schema")), validate=True)
+        except binascii.Error:
+            return _no_descriptor(WireHeader(CONFLUENT, id_))
+
+    def _artifact(self, path: str) -> tuple[str, str]:
+        """(type, text) of what Apicurio's own API has at a path, beside that which speaks as Confluent's."""
+        base = self._base.partition("/apis/")[0]
+        request = urllib.request.Request(base + path, headers={**self._headers, "Accept": "*/*"})
+        try:
+            with open_url(self._endpoint, request, self._timeout) as response:
+                kind = response.headers.get("X-Registry-ArtifactType", "AVRO")
+                return str(kind), response.read().decode()
+        except urllib.error.HTTPError as error:
+            message = f"the registry at {base} answered {error.code} to GET {path}: {_reason(error)}"
+            raise (UnknownSchemaError if error.code in _UNKNOWN_ANSWERS else RegistryError)(message) from error
+        except (OSError, ValueError, HTTPException) as error:
+            why = unreachable(self._endpoint, error)
+            raise RegistryError(f"the registry at {base} did not answer GET {path}: {why}") from error
+
     def may_ask(self) -> bool:
         """Whether the service is asked for ids that may turn out unknown."""
         now = time.monotonic()
@@ -299,6 +346,13 @@ class HttpRegistry:
         if not isinstance(answer, dict):
             raise RegistryError(f"the registry at {self._base} answered {method} {path} with no JSON object")
         return answer
+
+
+def _no_descriptor(header: WireHeader) -> bytes:
+    raise UnknownSchemaError(
+        f"{header} is Protobuf, and this registry gives no descriptor of it: name one by --schema (protoc "
+        "--include_imports --descriptor_set_out=FILE.desc)"
+    )
 
 
 def _reason(error: urllib.error.HTTPError) -> str:

@@ -148,6 +148,9 @@ NOBODY = Counter(
     "rihla_nobody_identifiers_total", "Identifiers and booking references taken out of events since they are nobody."
 )
 
+# Records of the channels' topics that hold nothing: a source deletes what was sent, or its topic is compacted.
+TOMBSTONES = Counter("rihla_tombstones_total", "Records without a value in the channels' topics; they say nothing.")
+
 # A producer's schema has a field that Rihla's has not: plain values become attributes, others (arrays, records, bytes),
 # and those named like an attribute that the event has, are lost. Each value counts.
 FIELDS_LOST = Counter(

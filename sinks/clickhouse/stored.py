@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from schemas.records import polars_schema
+from streams.model.linked import LINKED
 
 CHUNK = 50_000
 """Interactions read at a time: bounds the memory that a restore takes."""
@@ -40,14 +41,15 @@ def interactions(client: Any, chunk: int = CHUNK) -> Iterator[pl.DataFrame]:
 
 
 def interactions_of(client: Any, subjects: Sequence[str]) -> pl.DataFrame:
-    """The stored interactions of some subjects (kind:value), sorted by subject; not those that are left out.
+    """The stored interactions of some subjects (kind:value), sorted by subject; not those that are left out, or
+    that only link.
 
     client: as for `interactions`. All in one frame. On a cluster, a replica that lags behind a quorum of inserts
     refuses to answer (select_sequential_consistency); without insert_quorum, ask the replica that is written to.
     """
     return _read(
         client,
-        "subject IN {subjects:Array(String)} AND "
+        f"subject IN {{subjects:Array(String)}} AND touchpoint != '{LINKED}' AND "
         "(subject, event_id, epoch) NOT IN (SELECT subject, event_id, epoch FROM left_out) "
         "ORDER BY subject, event_id SETTINGS select_sequential_consistency = 1",
         {"subjects": list(subjects)},

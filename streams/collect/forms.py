@@ -12,12 +12,13 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Final
 from urllib.parse import unquote
 
-from schemas.records import CHANNELS, INTERACTION_FIELDS
+from schemas.records import INTERACTION_FIELDS
 from streams.model import currencies
+from streams.model.linked import LINKED
 from streams.sources.jsonl import NotAnEvent
-from streams.sources.spelling import touchpoint, word
+from streams.sources.spelling import channel_of, touchpoint, word
 
-IDENTIFIED: Final = "booking.identified"
+IDENTIFIED: Final = LINKED
 """Touchpoint of calls that say who somebody is, and nothing that happened: identify, group and alias."""
 PAGE: Final = "booking.page_viewed"
 CALLS: Final = ("track", "page", "screen", "identify", "group", "alias")
@@ -108,8 +109,7 @@ _OURS: Final = frozenset(INTERACTION_FIELDS[:3]) | {"touchpoint", "attributes"}
 def _complete(made: dict[str, Any], words: Words, medium: str) -> None:
     """Channel and medium, where the event does not say them."""
     if made.get("channel") is None:
-        begins = str(made["touchpoint"]).partition(".")[0]
-        channel = begins if begins in CHANNELS else words.channel
+        channel = channel_of(str(made["touchpoint"])) or words.channel
         if channel is None:
             raise NotAnEvent(
                 "undecodable",

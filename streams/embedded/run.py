@@ -110,8 +110,15 @@ async def run_files(
     Raises SourceError for a file that cannot be read (before anything is started where it is missing), RihlaError and
     what the pipeline's parts raise.
     """
-    began = time.monotonic()
     sources = [open_source(file, adapter, mapping=mapping, source=source) for file in files]
+    return await run_sources(plan, sources, progress, say)
+
+
+async def run_sources(
+    plan: Plan, sources: Sequence[Iterator[EventBatch]], progress: Progress, say: Callable[[str], None]
+) -> Summary:
+    """The same with the batches of sources, one after the other."""
+    began = time.monotonic()
     with TreeMemory() as memory:
         async with Pipeline(plan, "run", say, progress.restore) as pipeline:
             accounting = Accounting(pipeline.client, pipeline.settings, registry_of(pipeline.settings))

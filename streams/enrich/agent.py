@@ -94,7 +94,11 @@ class EnrichAgent(Agent):
             for one in _between(read, range(at, at + 1)).values():
                 verdict.refused += io.unprocessable("enrich", one, [Fault(0, error)])
         for _, (enriched, some, _, _) in sifted.done:
-            verdict.refused += _refused(enriched, some)
+            refused = list(_refused(enriched, some))
+            verdict.refused += [one for one in refused if not _is_tombstone(one)]
+            tombstones = sum(map(_is_tombstone, refused))
+            metrics.TOMBSTONES.inc(tombstones)
+            verdict.erased += tombstones
             verdict.accepted += len(enriched.values)
             verdict.erased += enriched.erased
         await io.refuse(verdict.refused)
@@ -179,6 +183,12 @@ def _refused(enriched: Enriched, read: Mapping[str, Records]) -> Iterator[Refusa
                 yield Refusal(records, at, reason, detail)
                 break
             at -= len(records)
+
+
+def _is_tombstone(refusal: Refusal) -> bool:
+    """Whether a record has no value: it says nothing, as where a topic is compacted, and is nobody's fault."""
+    records, at, reason, _ = refusal
+    return records.values[at] is None and reason != dead_letter.TRANSACTIONAL
 
 
 def _count(enriched: Enriched) -> None:

@@ -16,6 +16,7 @@ from schemas.registry import Registry
 from schemas.wire import SINGLE_OBJECT, Wire, prefix
 from streams.enrich.clean import clean
 from streams.enrich.enriched import Enriched
+from streams.enrich.foreign import ForeignEvents, merged
 from streams.enrich.names import Names
 from streams.enrich.splice import Direct, Touchpoints
 from streams.enrich.validate import refusals
@@ -48,6 +49,7 @@ class Enricher:
         self._erased = Erased() if erased is None else erased
         self._decoders = {channel: BatchDecoder(channel, registry) for channel in CHANNELS}
         self._encoders = {channel: BatchEncoder(channel, registry) for channel in CHANNELS}
+        self._foreign = ForeignEvents(registry)
         self._registry, self._wire = registry, wire
         self._touchpoints, self._scorer = Touchpoints(self._model.touchpoints), Scorer()
 
@@ -97,7 +99,7 @@ class Enricher:
 
         base: added to a row it is a position.
         """
-        decoded = self._decoders[channel].decode([values[row] for row in rows.tolist()])
+        decoded = self._decoded(channel, [values[row] for row in rows.tolist()])
         if decoded.lost:
             enriched.lost[channel] = enriched.lost.get(channel, 0) + decoded.lost
         decoded, erased = guard(channel, decoded, (), (), self._erased)
@@ -126,12 +128,24 @@ class Enricher:
         enriched.refused += [(int(positions[at]), "undecodable", DIFFERENT) for at in left]
         enriched.rows += np.delete(positions, left).tolist()
 
+    def _decoded(self, channel: str, payloads: list[bytes | None]) -> Decoded:
+        """Events of any schema."""
+        others = self._foreign.among(channel, payloads)
+        if not others:
+            return self._decoders[channel].decode(payloads)
+        out = set(others)
+        ours = np.asarray([at for at in range(len(payloads)) if at not in out], dtype=np.int64)
+        decoded = self._decoders[channel].decode([payloads[at] for at in ours.tolist()])
+        errors = [(int(ours[at]), detail) for at, detail in decoded.errors]
+        placed = Decoded(decoded.frame, ours[decoded.rows], errors, decoded.lost)
+        return merged(placed, self._foreign.decode(channel, payloads, others))
+
     def _shown(self, channel: str, payload: bytes, secrets: list[str]) -> bytes:
         """A payload without what may not be shown: with asterisks in its place; written anew where that breaks it."""
         shown = masked(payload, secrets)
-        if not self._decoders[channel].decode([shown]).errors:
+        if not self._decoded(channel, [shown]).errors:
             return shown
-        frame = self._decoders[channel].decode([payload]).frame
+        frame = self._decoded(channel, [payload]).frame
         (again,) = self._encoders[channel].encode(frame.with_columns(_hidden(frame, secrets)))
         return again
 

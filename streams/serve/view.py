@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from streams.model.identifiers import BOOKING_PREFIX, CUSTOMER
+from streams.model.linked import LINKED
 from streams.serve.store import Transaction, digest, pack, unpack
 
 CONTACTS_KEPT = 50
@@ -138,6 +139,8 @@ def alert(view: Transaction, row: Row) -> None:
 
 def interaction(view: Transaction, row: Row) -> None:
     """A contact. Its booking's plan, as the interactions of the booking say it, follows."""
+    if row["touchpoint"] == LINKED:
+        return
     key = b"s" + digest(row["subject"])
     stored = view.get(key)
     contacts: list[dict[str, Any]] = [] if stored is None else unpack(stored)

@@ -173,7 +173,7 @@ class Feeder:
         An event that is larger than its topic takes becomes a letter. Raises aiokafka's errors.
         """
         if isinstance(batch, list):
-            return [await self._send_letters(batch)]
+            return [await self.send_letters(batch)]
         sent: list[tuple[pl.DataFrame | None, int]] = []
         output = self._outputs[channel_topic(batch.channel)]
         large: list[int] = []
@@ -190,10 +190,11 @@ class Feeder:
             break
         if large:
             room = await output.room()
-            sent.append(await self._send_letters([batch.letter(row, room) for row in large]))
+            sent.append(await self.send_letters([batch.letter(row, room) for row in large]))
         return sent
 
-    async def _send_letters(self, letters: list[DeadLetter]) -> tuple[None, int]:
+    async def send_letters(self, letters: list[DeadLetter]) -> tuple[None, int]:
+        """Send letters; returns when the broker has acknowledged them: None, and how many. Raises aiokafka's errors."""
         output = self._outputs[DEAD_LETTERS]
         room = await output.room()
         cut = [cut_to(letter, room) for letter in letters]

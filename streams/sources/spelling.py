@@ -13,12 +13,15 @@ import polars as pl
 
 from schemas.records import CHANNELS, inlined
 from streams.model.catalogue import load
+from streams.model.linked import LINKED
 from streams.model.vocabulary import INSTRUMENTS, UUID
 from streams.sources.event_ids import uuid5s
 
 SOURCE_ID = "source_event_id"
 """Attribute that keeps an event id that was no UUID."""
 
+LINK_CHANNEL = CHANNELS[0]
+"""Whose topic takes identity.linked."""
 _MOST = 10_000
 """Unknown touchpoints that are counted at once."""
 _IS_UUID = re.compile(UUID)
@@ -40,7 +43,7 @@ def media() -> tuple[str, ...]:
 
 @cache
 def _words(what: str) -> dict[str, str]:
-    lists = {"channel": CHANNELS, "medium": media(), "instrument": INSTRUMENTS, "touchpoint": tuple(load())}
+    lists = {"channel": CHANNELS, "medium": media(), "instrument": INSTRUMENTS, "touchpoint": (*load(), LINKED)}
     return {fold(word): word for word in lists[what]}
 
 
@@ -52,6 +55,11 @@ def word(what: str, text: str) -> str | None:
 def touchpoint(text: str) -> str:
     """A touchpoint of the catalogue, in whatever spelling; one that it does not know, as it is written."""
     return word("touchpoint", text) or text
+
+
+def channel_of(touchpoint: str) -> str | None:
+    """The channel that a touchpoint begins with; of links, which have none, that of bookings."""
+    return LINK_CHANNEL if touchpoint == LINKED else word("channel", touchpoint.partition(".")[0])
 
 
 def near(text: str) -> list[str]:
@@ -69,7 +77,7 @@ class Unknown:
     def add(self, events: pl.DataFrame) -> None:
         """Count those of a batch of events."""
         for name, count in events["touchpoint"].value_counts().iter_rows():
-            if name not in load():
+            if name not in load() and name != LINKED:
                 self.counts[name] += count
         if len(self.counts) > _MOST:
             self.counts = Counter(dict(self.counts.most_common(_MOST // 2)))

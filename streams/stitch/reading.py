@@ -15,6 +15,7 @@ from streams.kafka.batch_producer import RAISED, RECALLED, RESTORED, last_recall
 from streams.kafka.progress import RecordBatch, Records
 from streams.model.company import Model
 from streams.model.control import ERASE, part_kind
+from streams.model.control import ERASE, LINKED, part_kind
 from streams.model.vocabulary import UUID
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.messages import IDENTITY, INTERACTION, PART, Message, Messages, News, Sent
@@ -126,6 +127,10 @@ class Reader:
             errors += [(at, "event_id is not a UUID") for at, good in zip(positions, keep, strict=True) if not good]
             frame, positions = frame.filter(named), [at for at, good in zip(positions, keep, strict=True) if good]
         _refuse(group, records, errors)
+        linked = frame["touchpoint"] == LINKED  # their links are in cx.links; nothing else is said
+        if linked.any():
+            keep = (~linked).to_list()
+            frame, positions = frame.filter(~linked), [at for at, good in zip(positions, keep, strict=True) if good]
         if not positions:
             return
         headed = {

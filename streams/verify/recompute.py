@@ -8,6 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from streams.model.company import Model, built_in
+from streams.model.linked import LINKED
 from streams.verify import journeys
 from streams.verify.identity import who_is_who
 from streams.verify.journeys import customer_id
@@ -63,6 +64,10 @@ def recompute(
         event_id the first counts. A column `subject` is ignored and derived from the identifiers. left_out: `subject`
     and `event_id` of interactions that are in no table; their links count nevertheless. left_out_links: (subject,
     identifier) of links that do not. model: what events mean; the one that comes with Rihla by default.
+        event_id the first counts. A column `subject` is ignored and derived from the identifiers.
+    left_out: `subject` and `event_id` of interactions that are in no table; their links count nevertheless, as those of
+        identity.linked do.
+    left_out_links: (subject, identifier) of links that do not.
     """
     model = built_in() if model is None else model
     names = Names(log, model.kinds)
@@ -72,7 +77,7 @@ def recompute(
         schema={"subject": pl.String, "root": pl.String, "shared": pl.Boolean},
         orient="row",
     )
-    events = names.with_subjects(log).drop("ids")
+    events = names.with_subjects(log).drop("ids").filter(pl.col("touchpoint") != LINKED)
     if left_out is not None and left_out.height:
         events = events.join(left_out, on=["subject", "event_id"], how="anti", maintain_order="left")
     tables = journeys.tables(events, roots.drop("shared"), model)

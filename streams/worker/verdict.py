@@ -28,7 +28,7 @@ class Verdict:
 
     accepted: took effect now: stored, folded, passed on or acted on, whether or not that changed anything.
     duplicates: had taken effect before: copies of an event, and records that were read again.
-    erased: dropped, as they are about somebody who was erased, or have no value in a compacted topic.
+    erased: dropped, as they are about somebody who was erased, or have no value.
     refused: became dead letters.
     """
 

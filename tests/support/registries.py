@@ -31,7 +31,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: ConfluentService
 
     def do_GET(self) -> None:
-        found = self.server.by_id.get(int(self.path.rpartition("/")[2]))
+        path, _, asked = self.path.partition("?")
+        found = self.server.by_id.get(int(path.rpartition("/")[2]))
+        if found is not None and asked == "format=serialized":
+            found = {**found, "schema": found["serialized"]}
         if found is None:
             self._answer(404, {"error_code": 40403, "message": "Schema not found"})
         else:

@@ -216,9 +216,9 @@ def test_the_requests_of_segments_libraries() -> None:
             assert confirmed["money"] == {"amount_minor": 20500, "currency": "KWD"}
             assert confirmed["medium"] == "system"
             assert len(by_name["booking.page_viewed"]) == 2  # page, screen
-            assert len(by_name["booking.identified"]) == 3  # identify, group, alias
+            assert len(by_name["identity.linked"]) == 3  # identify, group, alias
             assert {"email_sha256", "device", "customer"} <= {
-                kind for event in by_name["booking.identified"] for kind, _ in pairs(event)
+                kind for event in by_name["identity.linked"] for kind, _ in pairs(event)
             }
 
     served(test)

@@ -41,3 +41,11 @@ def test_a_link_that_is_left_out_joins_nobody() -> None:
     left = recompute(log(), None, {("customer:1", "device:2")})
     assert set(left.identities["value"]) == {"0", "1"}
     assert left.interactions.height == 3
+
+
+def test_a_link_without_an_event_says_who_is_who_and_is_counted_nowhere() -> None:
+    linking = pl.when(pl.col("event_id").str.ends_with("1")).then(pl.lit("identity.linked"))
+    found = recompute(log().with_columns(touchpoint=linking.otherwise("touchpoint")))
+    assert found.customers["interactions"].to_list() == [2]
+    assert found.interactions.height == 2
+    assert set(found.identities["value"]) == {"0", "1", "2"}

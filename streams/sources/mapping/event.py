@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
 import polars as pl
 
 from schemas.records import CHANNELS, polars_schema
@@ -18,7 +19,7 @@ from streams.sources.mapping.cells import Cells, cells, quoted
 from streams.sources.mapping.model import Event, Field, Mapping, as_field, as_value
 from streams.sources.mapping.money import minor_units, numbers, whole
 from streams.sources.mapping.people import by_value
-from streams.sources.spelling import SOURCE_ID, media, source_ids, touchpoint, word
+from streams.sources.spelling import SOURCE_ID, channel_of, media, source_ids, touchpoint, word
 
 ROW: Final = "\0row"
 """Column of the number of a row among those that are translated together; no file has one of that name."""
@@ -113,8 +114,24 @@ class _Maker:
             attributes += [(name, column.cast(pl.String)) for name, column in ratings]
         if attributes:
             out["attributes"] = _pairs(attributes, "attributes")
+        if self._event.attributes_from:
+            out["attributes"] = self._members(out.get("attributes"))
         columns = {ROW: self._frame[ROW], **{name: column.alias(name) for name, column in out.items()}}
         return pl.DataFrame(columns).filter(chosen)
+
+    def _members(self, attributes: pl.Series | None) -> pl.Series:
+        """Attributes, with those that are members of objects; of the same name the others win."""
+        own = [None] * self._frame.height if attributes is None else attributes.to_list()
+        first, second = _PAIR["attributes"]
+        cells_of = [self._frame[name].to_list() for name in self._event.attributes_from]
+        made = []
+        for given, *objects in zip(own, *cells_of, strict=True):
+            pairs = {one[first]: one[second] for one in given or ()}
+            for text in objects:
+                for name, value in members(text).items():
+                    pairs.setdefault(name, value)
+            made.append([{first: name, second: value} for name, value in pairs.items()])
+        return pl.Series("attributes", made, pl.List(pl.Struct({first: pl.String, second: pl.String})))
 
     def _cells(self, name: str, given: Any) -> Cells:
         return cells(name, as_value(given), self._frame)
@@ -144,6 +161,12 @@ class _Maker:
         column = cells("occurred_at", given, self._frame)
         zone = given.zone or self._mapping.read.zone
         ms = times.milliseconds(column.text, formats(given), zone, given.calendar)
+        if given.zones and self._event.unit is not None:
+            units = self._cells("unit", self._event.unit).text
+            for unit, other in given.zones.items():
+                there = (units == unit).fill_null(False)
+                if there.any():
+                    ms = times.milliseconds(column.text, formats(given), other, given.calendar).zip_with(there, ms)
         what = f"is no time of the form {' or '.join(formats(given))}" + (" (Hijri)" * (given.calendar == "hijri"))
         self._refuse(ms.is_null(), column.label, "bad_time", column.raw, what)
         self._out["occurred_at"] = ms
@@ -199,7 +222,7 @@ class _Maker:
         what = f"is none of {', '.join(CLOSED['medium'])}"
         self._refuse(self._out["medium"].is_null(), medium.label, "undecodable", medium.raw, what)
         if event.channel is None:
-            channel = by_value(names, lambda name: word("channel", name.partition(".")[0]))
+            channel = by_value(names, channel_of)
             what = f"begins with no channel ({', '.join(CHANNELS)}), and the mapping names none"
             self._refuse(channel.is_null() & names.is_not_null(), said.label, "undecodable", names, what)
             return channel
@@ -267,6 +290,18 @@ class _Maker:
         else:
             return column
         return Cells(column.text, self._keep(name, column, read), column.label)
+
+
+def members(text: str | None) -> dict[str, str]:
+    """The members of a JSON object as text; none of what is no object."""
+    try:
+        found = orjson.loads(text or "null")
+    except orjson.JSONDecodeError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    kept = {name: value for name, value in found.items() if value is not None}
+    return {name: value if isinstance(value, str) else orjson.dumps(value).decode() for name, value in kept.items()}
 
 
 def _reference(text: str) -> str | None:

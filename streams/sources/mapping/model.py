@@ -50,6 +50,8 @@ class Field(Value, frozen=True):
     """iso, epoch_s, epoch_ms, epoch_us, or like %d/%m/%Y %H:%M; of several, the first that fits."""
     zone: str | None = None
     """IANA time zone of times without an offset; without it, that of [read]."""
+    zones: dict[str, str] | None = None
+    """IANA time zone of times without an offset by the event's unit; of other units, `zone`."""
     calendar: Literal["gregorian", "hijri"] = "gregorian"
     """Calendar of the date: hijri is Umm al-Qura, and needs the extra `hijri`."""
 
@@ -117,6 +119,8 @@ class Event(_Strict, frozen=True):
     """Stars of a review by aspect (post_travel)."""
     attributes: dict[str, str | Value] = {}
     """Whatever else is worth keeping, by the name under which it is kept."""
+    attributes_from: tuple[str, ...] = ()
+    """Columns that hold a JSON object each, or a map of Avro's: every member is an attribute by its own name."""
 
 
 class Read(_Strict, frozen=True):

@@ -207,7 +207,9 @@ class _Objects:
             self._items.append(item)
         if len(self._names) < MAX_COLUMNS:
             self._names |= dict.fromkeys(flat)
-        self._flat.append(flat if self._wanted is None else {name: flat.get(name) for name in self._wanted})
+        if self._wanted is not None:
+            flat = {name: flat[name] if name in flat else _object(one, name) for name in self._wanted}
+        self._flat.append(flat)
         self.lines.append(line)
         self._payloads.append(payload)
         return None
@@ -277,6 +279,14 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr:
     if dtype == pl.Binary:
         return column.bin.encode("hex")
     return column.cast(pl.String)
+
+
+def _object(one: dict[str, Any], name: str) -> str | None:
+    """The object that a name with dots names, as JSON; None where there is none."""
+    found: Any = one
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return json.dumps(found, ensure_ascii=False) if isinstance(found, dict) else None
 
 
 def _flat(one: dict[str, Any], before: str = "") -> dict[str, str | None]:

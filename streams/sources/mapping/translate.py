@@ -166,7 +166,11 @@ def _item(rows: Rows, row: int) -> str:
 
 
 def _columns(one: Event) -> list[str]:
-    found = [*(one.key or ()), *(expressions.columns_of(one.when) if one.when is not None else ())]
+    found = [
+        *(one.key or ()),
+        *one.attributes_from,
+        *(expressions.columns_of(one.when) if one.when is not None else ()),
+    ]
     for _, value in values(one):
         found += cells.columns(value)
     return found
@@ -185,6 +189,10 @@ def _probe(one: Event) -> None:
         if isinstance(value, Field):
             if value.zone is not None:
                 times.check_zone(value.zone)
+            for zone in (value.zones or {}).values():
+                times.check_zone(zone)
+            if value.zones and (name != "occurred_at" or one.unit is None):
+                raise MappingError(f"{name}: zones are of occurred_at, by the event's unit, which is not said")
             for form in event.formats(value) if value.format is not None or value.calendar == "hijri" else ():
                 times.check_format(form, value.calendar)
         _check_constant(name, value)

@@ -1,0 +1,203 @@
+"""A topic of somebody else's, by a mapping, to the channels' topics: `rihla feed`.
+
+Offsets are committed once Kafka has acknowledged all that came of their records, so a record may be read twice after a
+kill, and its events, whose ids are a function of it, are stored once. What is no event becomes a dead letter with the
+record's own topic, partition and offset. A record without a value is a tombstone: counted, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+from aiokafka import TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
+
+from schemas.foreign import ForeignReader
+from schemas.registry import RegistryError
+from schemas.single import UndecodableError
+from streams.errors import RihlaError
+from streams.kafka import clients
+from streams.kafka.acl_check import require
+from streams.kafka.topics import ensure_topics
+from streams.model.dead_letter import MASKED, DeadLetter
+from streams.registries import registry_of
+from streams.settings import Settings
+from streams.sources.feeder import Feeder, producing
+from streams.sources.mapping.model import Mapping
+from streams.sources.mapping.reader import batches_of
+from streams.sources.mapping.rows import rows_of_objects
+from streams.sources.mapping.translate import Translator
+from streams.text.scrub import scrub_text
+from streams.text.shown import shown_line
+
+RECORDS = 5_000
+"""Of one go, at most."""
+POLL_MS = 500
+METADATA_LOOKS, METADATA_SECONDS = 600, 0.05
+"""For the partitions of a topic, just after it was subscribed to."""
+RETRY_SECONDS = (1.0, 30.0)
+"""Between two questions to a registry that does not answer: at first, and at most."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Read:
+    """What was read, all acknowledged."""
+
+    records: int = 0
+    events: Counter[str] = field(default_factory=Counter)
+    """By channel."""
+    letters: Counter[str] = field(default_factory=Counter)
+    """By reason."""
+    tombstones: int = 0
+    silent: int = 0
+    """Records that meet the condition of no event."""
+
+
+class TopicFeeder:
+    """Reads records of one topic and sends what a mapping makes of them."""
+
+    def __init__(self, mapping: Mapping, reader: ForeignReader, feeder: Feeder, topic: str) -> None:
+        """Raises MappingError."""
+        self.read = Read()
+        self._translator = Translator(mapping, topic)
+        self._reader, self._feeder, self._topic = reader, feeder, topic
+
+    async def take(self, records: Sequence[Any]) -> None:
+        """Some records of one partition; returns when Kafka has acknowledged all that came of them.
+
+        Raises RegistryError where a schema cannot be asked for now: nothing was sent then.
+        """
+        payloads: list[bytes] = []
+        places: list[Any] = []
+        letters: list[DeadLetter] = []
+        for record in records:
+            if record.value is None:
+                self.read.tombstones += 1
+                continue
+            try:
+                for one in _objects(await asyncio.to_thread(self._reader.read, record.value)):
+                    payloads.append(one)
+                    places.append(record)
+            except UndecodableError as error:
+                letters.append(self._letter(record, record.value, "undecodable", str(error), masked=False))
+        rows = rows_of_objects(payloads, self._translator.columns)
+        done = await asyncio.to_thread(self._translator.translate, rows)
+        for line in done.bad:
+            record = places[line.line - 1]
+            letters.append(self._letter(record, line.payload, line.reason, line.detail, line.masked))
+        every = batches_of(self._topic, self._translator, rows, done)
+        bare = [replace(batch, bad=[]) for batch in every if batch.frame.height]
+        before = Counter(self._feeder.fed.events)
+        await self._feeder.feed(iter(bare))
+        if letters:
+            await self._feeder.send_letters(letters)
+        self.read.events += Counter(self._feeder.fed.events) - before
+        self.read.letters.update(letter.reason for letter in letters)
+        self.read.records += len(records)
+        self.read.silent += done.silent
+
+    def _letter(self, record: Any, payload: bytes, reason: str, detail: str, masked: bool) -> DeadLetter:
+        shown = shown_line(payload)
+        said = scrub_text(detail) + MASKED * (masked or shown != payload)
+        return DeadLetter(self._topic, record.partition, record.offset, record.key, shown, reason, said)
+
+
+def _objects(value: Any) -> list[bytes]:
+    """The objects of a value: itself, or the items of an array."""
+    some = value if isinstance(value, list) else [value]
+    try:
+        return [orjson.dumps(one) for one in some]
+    except (orjson.JSONEncodeError, TypeError) as error:
+        raise UndecodableError(f"cannot be kept as JSON: {error}") from None
+
+
+async def feed_topic(
+    settings: Settings,
+    topic: str,
+    mapping: Mapping,
+    reader: ForeignReader,
+    *,
+    group: str,
+    to_end: bool = False,
+    stop: asyncio.Event | None = None,
+    told: Callable[[Read], None] = lambda read: None,
+) -> Read:
+    """Read a topic from where the group left off, at first from its beginning.
+
+    group: of consumers; processes with the same one share the partitions. to_end: stop where the topic ended when it
+    was opened. stop: set by whoever wants it to end after what is under way. told: called after each go.
+
+    Raises RihlaError for a topic that is not there, TopicError, and KafkaError.
+    """
+    await require(settings, "produce")
+    await ensure_topics(settings)
+    stop = stop or asyncio.Event()
+    consumer = clients.consumer(
+        settings, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False, max_poll_records=RECORDS
+    )
+    await consumer.start()
+    try:
+        if topic not in await consumer.topics():
+            raise RihlaError(f"there is no topic {topic}")
+        consumer.subscribe([topic])
+        partitions = await _partitions(consumer, topic)
+        ends = await consumer.end_offsets(partitions) if to_end else {}
+        async with producing(settings) as producer:
+            feeder = TopicFeeder(mapping, reader, Feeder(producer, settings, registry_of(settings)), topic)
+            while not stop.is_set() and not (to_end and await _at(consumer, ends)):
+                for partition, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS)).items():
+                    await _insist(feeder, records, stop)
+                    if stop.is_set() and feeder.read.records == 0:
+                        break
+                    await _commit(consumer, partition, records[-1].offset + 1)
+                    told(feeder.read)
+            return feeder.read
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(consumer: Any, topic: str) -> list[TopicPartition]:
+    """The partitions of a topic that is subscribed to. Raises RihlaError where the broker does not tell them."""
+    for _ in range(METADATA_LOOKS):
+        if found := consumer.partitions_for_topic(topic):
+            return [TopicPartition(topic, number) for number in sorted(found)]
+        await asyncio.sleep(METADATA_SECONDS)
+    raise RihlaError(f"the broker does not say which partitions {topic} has")
+
+
+async def _insist(feeder: TopicFeeder, records: Sequence[Any], stop: asyncio.Event) -> None:
+    """Take records; where the registry does not answer, wait for it."""
+    wait, most = RETRY_SECONDS
+    while True:
+        try:
+            return await feeder.take(records)
+        except RegistryError as error:
+            log.warning("%s; trying again in %.0f s", error, wait)
+            try:
+                await asyncio.wait_for(stop.wait(), wait)
+                raise
+            except TimeoutError:
+                wait = min(2 * wait, most)
+
+
+async def _commit(consumer: Any, partition: TopicPartition, offset: int) -> None:
+    try:
+        await consumer.commit({partition: offset})
+    except (CommitFailedError, IllegalStateError) as error:  # it is another's by now, who reads the records again
+        log.warning("%s: %s", partition, error)
+
+
+async def _at(consumer: Any, ends: dict[TopicPartition, int]) -> bool:
+    """Whether the group has read all partitions up to these offsets."""
+    for partition, end in ends.items():
+        if end > 0 and (await consumer.committed(partition) or 0) < end:
+            return False
+    return True
