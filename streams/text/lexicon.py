@@ -5,9 +5,9 @@ follows; in Turkish and Urdu what precedes; with a valence too, that is what it 
 and `less` (intensifiers), `but` (what follows counts more), `and`, `wanted` (says nothing until it is negated: "not
 halal", "no prayer room"), `verdict` (its sentence sums up), `wish` (asks for something: what its clause praises is not
 there yet), `ask` (makes its sentence a question), `prayer` (its sentence is said to God, not to us), `flaw` (what
-its clause blames is the only drawback), and `aspect NAME` (with its parent in streams/model/aspects.csv). A term of several words is a phrase,
-whose own valence replaces that of its words ("no problem"), and whose own aspects those of its words; `*` in it stands
-for up to two words. `=term` takes no affixes, `term*` takes any ending. A later line overrides an earlier.
+its clause blames is the only drawback), and `aspect NAME` (with its parent in streams/model/aspects.csv). A term of
+several words is a phrase, whose own valence replaces that of its words ("no problem"), and whose own aspects those of
+its words; `*` in it stands for up to two words. `=term` takes no affixes, `term*` takes any ending. A later line overrides an earlier.
 """
 
 from __future__ import annotations

@@ -61,13 +61,11 @@ def recompute(
     """Compute all tables.
 
     log: interactions in the frame form of interaction.avsc, at least COLUMNS. Of several rows with one subject and
-        event_id the first counts. A column `subject` is ignored and derived from the identifiers. left_out: `subject`
-    and `event_id` of interactions that are in no table; their links count nevertheless. left_out_links: (subject,
-    identifier) of links that do not. model: what events mean; the one that comes with Rihla by default.
         event_id the first counts. A column `subject` is ignored and derived from the identifiers.
     left_out: `subject` and `event_id` of interactions that are in no table; their links count nevertheless, as those of
         identity.linked do.
     left_out_links: (subject, identifier) of links that do not.
+    model: what events mean; None: the one that comes with Rihla.
     """
     model = built_in() if model is None else model
     names = Names(log, model.kinds)

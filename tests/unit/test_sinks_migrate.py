@@ -52,7 +52,7 @@ APPLIED = {
     "0039_deliveries": "28791b468975cf52",
     "0040_lookups": "854c32d9f6b4ac4a",
     "0041_alerts_handled": "a35e8329697d4f8c",
-    "0041_identity_linked": "433b10a74b095ae4",
+    "0042_identity_linked": "433b10a74b095ae4",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 
