@@ -7,7 +7,8 @@ halal", "no prayer room"), `verdict` (its sentence sums up), `wish` (asks for so
 there yet), `ask` (makes its sentence a question), `prayer` (its sentence is said to God, not to us), `flaw` (what
 its clause blames is the only drawback), and `aspect NAME` (with its parent in streams/model/aspects.csv). A term of
 several words is a phrase, whose own valence replaces that of its words ("no problem"), and whose own aspects those of
-its words; `*` in it stands for up to two words. `=term` takes no affixes, `term*` takes any ending. A later line overrides an earlier.
+its words; `*` in it stands for up to two words. `=term` takes no affixes, `term*` takes any ending. A later line
+overrides an earlier.
 """
 
 from __future__ import annotations
