@@ -164,7 +164,7 @@ async def feed_and_wait(
         pipeline.producer,
         pipeline.settings,
         registry_of(pipeline.settings),
-        Judge(accounting.nobody),
+        Judge(accounting.naming.nobody),
         lambda events: _erased(pipeline, events),
     )
 
