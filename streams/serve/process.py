@@ -107,7 +107,7 @@ class _Process:
         self, stack: contextlib.AsyncExitStack, api: Api, follower: Follower, output: BatchProducer
     ) -> None:
         settings = self._settings
-        door = Door(api.app, LIMITS)
+        door = Door(api.app, LIMITS, settings.name_list)
         stack.push_async_callback(door.close)
         try:
             port = await door.listen(settings.serve_host, settings.serve_port)

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from streams.door import Door, Limits, pieces
+from streams.door import Door, Limits, Visitors, pieces
 from streams.worker.page import serve
 
 SHORT = 0.05
@@ -130,7 +130,7 @@ async def test_lines_and_headers_have_a_bound() -> None:
 
 def refuses(host: str, names: frozenset[str] | None, **headers: str) -> bool:
     door = Door(web.Application())
-    door._names = names
+    door._visitors = Visitors("127.0.0.1", names is None)
     given = {"Host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
     return door.refuses(make_mocked_request("GET", "/", headers=given)) is not None
 
