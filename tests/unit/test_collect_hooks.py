@@ -175,6 +175,6 @@ def test_what_is_no_json_is_kept(tmp_path: Path) -> None:
             assert statuses == [202, 429]
             letters = on.kept.events("dead-letters")
             assert [letter["reason"] for letter in letters] == ["undecodable"]
-            assert letters[0]["payload"] == b"{ " + b"*" * 17
+            assert letters[0]["payload"] == b"{ [email]"
 
     asyncio.run(run())
