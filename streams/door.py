@@ -14,7 +14,7 @@ import ipaddress
 import logging
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,14 +121,24 @@ class _Connection(RequestHandler):
 class Door:
     """One endpoint's listening socket and what it lets in. `await listen()` opens it, `await close()` ends all."""
 
-    def __init__(self, app: web.Application, limits: Limits | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        limits: Limits | None = None,
+        names: Iterable[str] = (),
+        linked: tuple[str, ...] = (),
+        **options: Any,
+    ) -> None:
         """
-        app: its middlewares run behind the door's own. options: of aiohttp's RequestHandler.
+        app: its middlewares run behind the door's own. names: by which it is reached besides its own (`Visitors`).
+        linked: beginnings of the paths of pages to which other sites may link, as a mail read in a browser does.
+        options: of aiohttp's RequestHandler.
         """
         self.limits = limits or Limits()
         self.open: set[_Connection] = set()
         self.port = 0
-        self._names: frozenset[str] | None = None
+        self._others, self._linked = names, linked
+        self._visitors = Visitors("", others=names)
         self._listener: asyncio.Server | None = None
         app.middlewares.insert(0, self._admit())
         self._runner = web.AppRunner(app, handle_signals=False, access_log=None, **options)
@@ -156,7 +166,7 @@ class Door:
             await self._runner.cleanup()
             raise
         self.port = int(self._listener.sockets[0].getsockname()[1])
-        self._names = None if _is_wide(self._listener) else _THIS_MACHINE | {host.lower()}
+        self._visitors = Visitors(host, is_wide(self._listener.sockets), self._others)
         return self.port
 
     async def close(self) -> None:
@@ -180,15 +190,37 @@ class Door:
 
     def refuses(self, request: web.Request) -> str | None:
         """Why a request is not let in, for people; None where it is."""
-        hosts = request.headers.getall(hdrs.HOST, [])
+        headers = request.headers
+        site = headers.get("Sec-Fetch-Site", "none")
+        # Somebody has followed a link: the page that it is on sees nothing of the answer, and GET changes nothing.
+        followed = (headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")) == ("navigate", "document")
+        if followed and request.method in ("GET", "HEAD") and request.path.startswith(self._linked):
+            site = "none"
+        return self._visitors.refuses(headers.getall(hdrs.HOST, []), headers.getall(hdrs.ORIGIN, []), site)
+
+
+class Visitors:
+    """Which Host, and Origin, a request to an endpoint may have."""
+
+    def __init__(self, host: str, wide: bool = False, others: Iterable[str] = ()) -> None:
+        """host: that is listened on. wide: whether others than this machine reach it. others: names by which it is
+        reached, too: those of a proxy in front, which may also end TLS there."""
+        self._others = frozenset(one.lower() for one in others)
+        self._names = None if wide else _THIS_MACHINE | {host.lower()} | self._others
+
+    def refuses(self, hosts: Sequence[str], origins: Sequence[str], site: str) -> str | None:
+        """Why a request is not let in, for people; None where it is. Of each header all values; site: Sec-Fetch-Site,
+        "none" where there is none."""
         if len(hosts) != 1 or not self._is_ours(_name_of(hosts[0])):
             return (
                 f"this is not {hosts[0] if hosts else 'without a Host header'}: ask by the address that is listened on"
             )
-        origin = request.headers.getall(hdrs.ORIGIN, [])
-        if origin and (len(origin) > 1 or origin[0] != f"http://{hosts[0]}"):
-            return f"requests from pages of {origin[0]} are not allowed"
-        if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        allowed = {f"http://{hosts[0]}"}
+        if _name_of(hosts[0]) in self._others:
+            allowed.add(f"https://{hosts[0]}")
+        if origins and (len(origins) > 1 or origins[0] not in allowed):
+            return f"requests from pages of {origins[0]} are not allowed"
+        if site not in ("none", "same-origin"):
             return "requests from pages of other sites are not allowed"
         return None
 
@@ -197,7 +229,9 @@ class Door:
             return name in self._names
         # All of a machine's addresses are listened on, whose names we do not know: but a page of the web can have
         # neither an address for its name, nor one without a dot, nor one of a private network.
-        return _is_address(name) or "." not in name.rstrip(".") or name.endswith(_PRIVATE) or name in _own_names()
+        if name in self._others or _is_address(name):
+            return True
+        return "." not in name.rstrip(".") or name.endswith(_PRIVATE) or name in _own_names()
 
 
 def _name_of(host: str) -> str:
@@ -214,9 +248,9 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _is_wide(listener: asyncio.Server) -> bool:
-    """Whether others than this machine can reach a listener."""
-    return not all(ipaddress.ip_address(one.getsockname()[0]).is_loopback for one in listener.sockets)
+def is_wide(sockets: Iterable[Any]) -> bool:
+    """Whether others than this machine can reach listening sockets."""
+    return not all(ipaddress.ip_address(one.getsockname()[0]).is_loopback for one in sockets)
 
 
 def _own_names() -> frozenset[str]:

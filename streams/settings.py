@@ -66,6 +66,7 @@ class Settings:
     state_idle: seconds without any message about a customer before they may leave it.
     nobody: values, separated by commas, that name nobody as identifier or booking reference, beside those of
         streams/model/nobody.txt.
+    names: names by which a proxy in front asks the collector and serve, with commas between (docs/doors.md).
     collect_host, collect_port: where the collector listens; port 0 takes any free one.
     collect_token: token with which events of any source may be sent to it.
     collect_config: path of a file of its tokens and webhooks (docs/collector.md).
@@ -101,6 +102,7 @@ class Settings:
     compression: str = "none"
     session_timeout: float = 30.0
     log_format: str = "text"
+    names: str | None = None
     collect_host: str = "127.0.0.1"
     collect_port: int = 8080
     collect_token: str | None = _secret()
@@ -223,6 +225,11 @@ class Settings:
     def broker_list(self) -> list[str]:
         """The brokers' addresses, one `host:port` each."""
         return [address.strip() for address in self.brokers.split(",") if address.strip()]
+
+    @property
+    def name_list(self) -> list[str]:
+        """The values of `names`."""
+        return [name.strip() for name in (self.names or "").split(",") if name.strip()]
 
     @property
     def nobody_values(self) -> list[str]:

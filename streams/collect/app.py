@@ -21,12 +21,12 @@ from starlette.routing import Route
 from streams import metrics
 from streams.clock import now_ms
 from streams.collect import bodies, openapi, signatures
-from streams.collect.bodies import BadBody, Held
+from streams.collect.bodies import BadBody, Held, Waiting
 from streams.collect.configuration import Access, Client, Hook
 from streams.collect.forms import CALLS, cloudevent_of_headers
 from streams.collect.hooks import Hooks
 from streams.collect.intake import CLOUDEVENT, OWN, SEGMENT, Intake, Refused, Sender, Taken, calls_of, objects_of
-from streams.collect.throttle import Full, Room
+from streams.collect.throttle import Full, Lobby, Room
 from streams.collect.writer import WORKER, NotWritten, Part, Writer
 from streams.kafka.batch_producer import larger_than
 from streams.model.dead_letter import UNPROCESSABLE
@@ -38,8 +38,10 @@ ROUTES: Final = (EVENTS, CLOUDEVENTS, CALLED, WEBHOOKS, OTHER)
 STATUSES: Final = ("200", "202", "400", "401", "403", "404", "405", "408", "413", "415", "429", "500", "503")
 RESULTS: Final = ("accepted", "refused", "ignored")
 
-HELD_BYTES: Final = 64 << 20
-"""Of all requests together."""
+HELD_BYTES: Final = 80 << 20
+"""Of all requests together whose sender is known; half of it of one sender."""
+UNKNOWN_BYTES: Final = 16 << 20
+"""Of all webhooks' requests together whose signature is not checked yet: for that they must be whole."""
 MOST_EVENTS: Final = 10_000
 """Of one request."""
 MOST_ERRORS: Final = 100
@@ -72,7 +74,7 @@ class Collector:
 
     def __init__(self, access: Access, intake: Intake, hooks: Hooks, writer: Writer) -> None:
         self._access, self._intake, self._hooks, self._writer = access, intake, hooks, writer
-        self._held = Room(HELD_BYTES)
+        self._held, self._lobby = Room(HELD_BYTES), Lobby(UNKNOWN_BYTES)
         self._document = orjson.dumps(openapi.document())
         routes = [
             Route("/openapi.json", self._openapi, methods=["GET"]),
@@ -107,7 +109,7 @@ class Collector:
             said = request.state.route
             metrics.COLLECT_REQUESTS.labels(said, str(response.status_code)).inc()
             metrics.COLLECT_REQUEST_SECONDS.labels(said).observe(time.perf_counter() - began)
-            metrics.COLLECT_HELD.set(self._held.held)
+            metrics.COLLECT_HELD.set(self._held.held + self._lobby.held)
             return response
 
         return answer
@@ -132,7 +134,7 @@ class Collector:
             raise Problem(403, "this token may not send events of this source")
         if kind not in (*JSON, *LINES, STRUCTURED, BATCH):
             raise Problem(415, f"Content-Type is none of {', '.join((JSON[0], LINES[0], STRUCTURED, BATCH))}")
-        with Held(self._held) as held:
+        with Held(self._held, client.name) as held:
             body = await bodies.read(request, held)
             items: Sequence[bytes | dict[str, Any]]
             if binary and kind in JSON:
@@ -156,7 +158,7 @@ class Collector:
 
     async def _segment(self, request: Request, kind: str | None) -> Response:
         client = self._client(request)
-        with Held(self._held) as held:
+        with Held(self._held, client.name) as held:
             body = await bodies.read(request, held)
             items = _split(calls_of, body) if kind is None else [body]
             return await self._take(request, client, client.sender, SEGMENT, [*enumerate(items)], held, kind)
@@ -167,9 +169,13 @@ class Collector:
             raise Problem(404, "there is no webhook of this name")
         if wait := hook.throttle.wait():
             raise Problem(429, "more requests than this webhook may send", Retry_After=str(wait))
-        with Held(self._held) as held:
-            body = await bodies.read(request, held)
-            self._check(hook, request, body)
+        self._check(hook, request, None)
+        address = request.client.host if request.client is not None else ""
+        with Held(self._held, f"webhook:{hook.name}") as held:
+            with Waiting(self._lobby, address) as waiting:
+                body = await waiting.read(request)
+                self._check(hook, request, body)
+                held.take(len(body))
             hook.throttle.take(1)
             came = await asyncio.to_thread(self._hooks.take, hook, body, now_ms())
             await self._write([*came.parts, *await self._letters(came.letters)], held)
@@ -180,10 +186,14 @@ class Collector:
             metrics.COLLECT_EVENTS.labels(WEBHOOKS, result).inc(number)
         return _answer(202, answer)
 
-    def _check(self, hook: Hook, request: Request, body: bytes) -> None:
-        about = signatures.Request(request.headers, request.query_params, body)
+    def _check(self, hook: Hook, request: Request, body: bytes | None) -> None:
+        """Raises Problem where a signature is wrong; without a body, where it can be seen without one."""
+        about = signatures.Request(request.headers, request.query_params, body or b"")
         try:
             signatures.SCHEMES[hook.scheme](about, hook.secret, time.time(), hook.tolerance)
+        except signatures.WrongSignature as error:
+            if body is not None:
+                raise Problem(401, str(error)) from None
         except signatures.BadSignature as error:
             raise Problem(401, str(error)) from None
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
-from streams.collect.throttle import Room
+from streams.collect.throttle import Full, Lobby, Room, Unknown
 
 MAX_BODY: Final = 4 << 20
 """Bytes of a body as it comes. Segment's libraries send 500 KB at most."""
@@ -18,6 +18,8 @@ STALL_SECONDS: Final = 15.0
 """Without one byte of a body."""
 BODY_SECONDS: Final = 60.0
 """For the whole of a body."""
+UNKNOWN_SECONDS: Final = 20.0
+"""For the whole of a body of which nobody knows yet who sends it."""
 
 
 class BadBody(Exception):
@@ -29,35 +31,77 @@ class BadBody(Exception):
 
 
 class Held:
-    """What one request has taken of a Room: `with Held(room) as held`."""
+    """What one request of a sender has taken of a Room: `with Held(room, sender) as held`."""
 
-    def __init__(self, room: Room) -> None:
-        self._room, self._number = room, 0
+    def __init__(self, room: Room, sender: str) -> None:
+        self._room, self._sender, self._number = room, sender, 0
 
     def __enter__(self) -> Held:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._room.release(self._number)
+        if self._number:
+            self._room.release(self._number, self._sender)
 
     def take(self, number: int) -> None:
         """Raises Full."""
-        self._room.take(number)
+        self._room.take(number, self._sender)
         self._number += number
+
+
+class Waiting:
+    """What a request of an unknown sender has taken of a Lobby: `with Waiting(lobby, address) as waiting`."""
+
+    def __init__(self, lobby: Lobby, address: str) -> None:
+        self._lobby, self._one = lobby, Unknown(address, self._give_way)
+        self._clock: asyncio.Timeout | None = None
+        self._gone = False
+
+    def __enter__(self) -> Waiting:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lobby.leave(self._one)
+
+    def _give_way(self) -> None:
+        self._gone = True
+        if self._clock is not None and not self._clock.expired():
+            self._clock.reschedule(0)
+
+    async def read(self, request: Request) -> bytes:
+        """The body as it came: what is signed is not unzipped before it is known by whom. Raises BadBody, Full."""
+        _check_length(request)
+        if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+            raise BadBody(415, "a webhook's body is not compressed")
+        whole = bytearray()  # pieces may be of two octets, and each would take fifty
+        came = 0
+        try:
+            async for piece in _pieces(request, UNKNOWN_SECONDS, self._watch):
+                came += len(piece)
+                if came > MAX_BODY:
+                    raise BadBody(413, f"the body has more than {MAX_BODY} bytes")
+                self._lobby.take(self._one, len(piece))
+                whole += piece
+        except BadBody:
+            if self._gone:
+                raise Full from None
+            raise
+        return bytes(whole)
+
+    def _watch(self, clock: asyncio.Timeout | None) -> None:
+        self._clock = clock
 
 
 async def read(request: Request, held: Held) -> bytes:
     """The body, unzipped. Raises BadBody, and Full where there is no room for it."""
-    said = request.headers.get("content-length", "")
-    if said.isdigit() and int(said) > MAX_BODY:
-        raise BadBody(413, f"the body has {said} bytes; {MAX_BODY} are taken")
+    _check_length(request)
     encodings = [one.strip().lower() for one in request.headers.get("content-encoding", "").split(",") if one.strip()]
     if encodings not in ([], ["identity"], ["gzip"], ["x-gzip"]):
         raise BadBody(415, "Content-Encoding is neither gzip nor identity")
     unzip = zlib.decompressobj(wbits=31) if encodings and "gzip" in encodings[0] else None
-    parts: list[bytes] = []
+    whole = bytearray()
     came = size = 0
-    async for piece in _pieces(request):
+    async for piece in _pieces(request, BODY_SECONDS):
         came += len(piece)
         if came > MAX_BODY:
             raise BadBody(413, f"the body has more than {MAX_BODY} bytes")
@@ -69,22 +113,32 @@ async def read(request: Request, held: Held) -> bytes:
         if size > MAX_UNZIPPED or (unzip is not None and unzip.unconsumed_tail):
             raise BadBody(413, f"the body has more than {MAX_UNZIPPED} bytes when it is unzipped")
         held.take(len(part))
-        parts.append(part)
+        whole += part
     if unzip is not None and not unzip.eof:
         raise BadBody(400, "the gzip data of the body is broken off")
     if unzip is not None and unzip.unused_data:
         raise BadBody(400, "there is more after the gzip data of the body")
-    return b"".join(parts)
+    return bytes(whole)
 
 
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    """The body as it comes. Raises BadBody where it stalls, or its sender is gone."""
+def _check_length(request: Request) -> None:
+    said = request.headers.get("content-length", "")
+    if said.isdigit() and (len(said) > 18 or int(said) > MAX_BODY):
+        raise BadBody(413, f"the body has {said[:18]} bytes; {MAX_BODY} are taken")
+
+
+async def _pieces(
+    request: Request, seconds: float, watch: Callable[[asyncio.Timeout | None], None] = lambda _: None
+) -> AsyncIterator[bytes]:
+    """The body as it comes. seconds: for the whole. watch: gets the clock that runs while a piece is awaited. Raises
+    BadBody where it stalls, or its sender is gone."""
     loop = asyncio.get_running_loop()
-    end = loop.time() + BODY_SECONDS
+    end = loop.time() + seconds
     stream = aiter(request.stream())
     while True:
         try:
-            async with asyncio.timeout_at(min(loop.time() + STALL_SECONDS, end)):
+            async with asyncio.timeout_at(min(loop.time() + STALL_SECONDS, end)) as clock:
+                watch(clock)
                 piece = await anext(stream)
         except StopAsyncIteration:
             return
@@ -92,4 +146,6 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
             raise BadBody(408, "the body does not come") from None
         except ClientDisconnect:
             raise BadBody(400, "the sender is gone") from None
+        finally:
+            watch(None)
         yield piece

@@ -25,6 +25,7 @@ from streams.model.normal import Nobody
 from streams.model.subjects import keys_of, subjects
 from streams.sources.mapping.rows import rows_of_objects
 from streams.text.scrub import scrub_text
+from streams.text.shown import shown_line
 from streams.topology import DEAD_LETTERS, channel_topic
 
 PREFIX = "webhook:"
@@ -32,6 +33,8 @@ PREFIX = "webhook:"
 
 LETTER_BYTES = 64 << 10
 """Of what a letter is about, at most."""
+BEHIND = 1 << 10
+"""Bytes behind them that are looked at, too: half an address is one no longer, for who looks for it."""
 
 
 @dataclass
@@ -103,5 +106,6 @@ def _inner(body: bytes, path: Sequence[str]) -> bytes:
 
 def _letter(topic: str, line: int, payload: bytes, reason: str, detail: str) -> DeadLetter:
     """The letter on an item. What addresses and numbers are in it is not kept, and of a long one only the beginning."""
-    kept = scrub_text(payload[:LETTER_BYTES].decode(errors="replace")).encode()
+    shown = shown_line(payload[: LETTER_BYTES + BEHIND])[:LETTER_BYTES]
+    kept = shown.decode(errors="replace").encode()
     return DeadLetter(topic, 0, line, None, kept, reason, detail)

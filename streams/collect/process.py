@@ -95,7 +95,7 @@ async def collecting(settings: Settings, access: Access) -> AsyncIterator[tuple[
     async with producing(settings) as producer:
         writer = Writer(producer, settings)
         intake, hooks = Intake(registry, settings.wire, nobody, model), Hooks(registry, settings.wire, nobody)
-        server = Server(Collector(access, intake, hooks, writer).app)
+        server = Server(Collector(access, intake, hooks, writer).app, settings.name_list)
         await writer.start()
         try:
             yield await server.listen(settings.collect_host, settings.collect_port), writer

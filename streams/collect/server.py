@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import orjson
 import uvicorn
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from streams import metrics
+from streams.door import Visitors, is_wide
 from streams.errors import RihlaError
 
 CONNECTIONS = 1024
@@ -81,11 +86,15 @@ class Connection(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """uvicorn's server in an event loop of ours, which takes the signals."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, names: Iterable[str] = ()) -> None:
+        """names: by which it is reached besides its own (streams.door.Visitors)."""
+        self._app, self._others = app, names
+        self._visitors = Visitors("", others=names)
         super().__init__(
             uvicorn.Config(
-                app,
+                self._admit,
                 http=Connection,
+                interface="asgi3",
                 ws="none",
                 loop="none",
                 lifespan="off",
@@ -99,6 +108,19 @@ class Server(uvicorn.Server):
         )
         self._serving: asyncio.Task[None] | None = None
         self.port = 0
+
+    async def _admit(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer 403 to pages of other sites, and to who asks by another name; the application sees all others."""
+        headers = Headers(scope=scope)
+        site = headers.get("sec-fetch-site", "none")
+        reason = self._visitors.refuses(headers.getlist("host"), headers.getlist("origin"), site)
+        if reason is None:
+            await self._app(scope, receive, send)
+            return
+        metrics.COLLECT_REQUESTS.labels("other", "403").inc()
+        body = orjson.dumps({"status": 403, "detail": reason.encode(errors="replace").decode()})
+        response = Response(body, 403, {"Connection": "close"}, media_type="application/problem+json")
+        await response(scope, receive, send)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -116,6 +138,7 @@ class Server(uvicorn.Server):
                 "choose another address: RIHLA_COLLECT_HOST and RIHLA_COLLECT_PORT (port 0 takes a free one)",
             ) from error
         self.port = int(listener.getsockname()[1])
+        self._visitors = Visitors(host, is_wide([listener]), self._others)
         self._serving = asyncio.create_task(self.serve(sockets=[listener]), name="serve")
         while not self.started:
             if self._serving.done():

@@ -22,6 +22,10 @@ class BadSignature(Exception):
     """The request is not let in; the message says why, and nothing of the secret."""
 
 
+class WrongSignature(BadSignature):
+    """There is a signature, in time, and it is not of this body."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What is checked. headers: names in lower case. query: first value of each name."""
@@ -131,4 +135,4 @@ def _equal(given: Iterable[str], expected: bytes, hexadecimal: bool) -> None:
             continue
         fits |= hmac.compare_digest(octets, expected)
     if not fits:
-        raise BadSignature("the signature is wrong")
+        raise WrongSignature("the signature is wrong")

@@ -39,17 +39,73 @@ class Full(Exception):
 
 
 class Room:
-    """Bytes of requests that are held at once, at most: as they came, unzipped, and until Kafka has them."""
+    """Bytes of requests that are held at once, at most: as they came, unzipped, and until Kafka has them.
+
+    Of one sender at most half, so that nobody keeps out the others.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit, self.held = limit, 0
+        self._of: dict[str, int] = {}
 
-    def take(self, number: int) -> None:
+    def take(self, number: int, sender: str) -> None:
         """Raises Full where that would be too much; one request alone always fits."""
-        if self.held and self.held + number > self.limit:
+        own = self._of.get(sender, 0)
+        if (self.held and self.held + number > self.limit) or (own and own + number > self.limit // 2):
             raise Full
         self.held += number
+        self._of[sender] = own + number
 
-    def release(self, number: int) -> None:
+    def release(self, number: int, sender: str) -> None:
         """Give back what was taken."""
         self.held -= number
+        self._of[sender] -= number
+        if not self._of[sender]:
+            del self._of[sender]
+
+
+class Unknown:
+    """A request of which nobody knows yet who sent it. give_way: called when another needs its place."""
+
+    def __init__(self, address: str, give_way: Callable[[], None]) -> None:
+        self.address, self.give_way, self.held = address, give_way, 0
+
+
+class Lobby:
+    """Bytes of requests whose sender is not known before they are whole: those that are signed. In all at most `limit`.
+
+    Nobody waits for a place behind one who sends slowly, and nobody is refused because of one who sends much: the
+    address that holds most gives way, with its oldest request first.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """limit: bytes, and more than one request may have."""
+        self.limit, self.held = limit, 0
+        self._inside: dict[Unknown, None] = {}  # by age
+        self._of: dict[str, int] = {}
+
+    def take(self, one: Unknown, number: int) -> None:
+        """Raises Full for one that has given way itself, or would have to."""
+        if one.held and one not in self._inside:
+            raise Full
+        while self.held + number > self.limit:
+            most = max(self._of, key=self._of.__getitem__, default=one.address)
+            oldest = next((other for other in self._inside if other.address == most), one)
+            self.leave(oldest)
+            oldest.give_way()
+            if oldest is one:
+                raise Full
+        self._inside[one] = None
+        one.held += number
+        self.held += number
+        self._of[one.address] = self._of.get(one.address, 0) + number
+
+    def leave(self, one: Unknown) -> None:
+        """Give back what it has. Idempotent."""
+        if one not in self._inside:
+            return
+        del self._inside[one]
+        self.held -= one.held
+        self._of[one.address] -= one.held
+        if not self._of[one.address]:
+            del self._of[one.address]

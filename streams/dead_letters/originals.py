@@ -68,7 +68,9 @@ async def _records(settings: Settings, letters: pl.DataFrame, rows: list[int]) -
     here = [
         row
         for row in rows
-        if letters["partition"][row] >= 0 and (epochs[row] == settings.epoch or not settings.embedded)
+        if letters["partition"][row] >= 0
+        and letters["offset"][row] >= 0
+        and (epochs[row] == settings.epoch or not settings.embedded)
     ]
     found: dict[int, tuple[bytes | None, bytes]] = {}
     if not here:
@@ -76,7 +78,12 @@ async def _records(settings: Settings, letters: pl.DataFrame, rows: list[int]) -
     consumer = clients.consumer(settings, group_id=None, auto_offset_reset="none", enable_auto_commit=False)
     await consumer.start()
     try:
+        # Whoever may write letters may name places that there are none of, and each would be waited for.
+        cluster = await consumer._client.fetch_all_metadata()
+        numbers = cluster.partitions_for_topic(letters["topic"][0]) or set()
         for row in here:
+            if letters["partition"][row] not in numbers:
+                continue
             place = TopicPartition(letters["topic"][row], letters["partition"][row])
             record = await _record(consumer, place, letters["offset"][row])
             if record is not None:

@@ -17,7 +17,18 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_TRANSLATED = [
+    ipaddress.IPv6Network(text)
+    for text in (
+        "64:ff9b::/96",  # NAT64 (RFC 6052)
+        "::ffff:0:0:0/96",  # IPv4-translated (RFC 2765)
+        "::/96",  # IPv4-compatible (RFC 4291, 2.5.5.1), deprecated
+    )
+]
+_LOCAL = [
+    ipaddress.IPv6Network("64:ff9b:1::/48"),  # NAT64 of a network's own (RFC 8215), at any of its prefixes
+    ipaddress.IPv6Network("fec0::/10"),  # site-local, deprecated
+]
 
 
 class EgressError(OSError):
@@ -47,7 +58,7 @@ def refusal(text: str, named: Iterable[Network] = ()) -> str | None:
         return f"{text} is link-local"
     if meant.is_multicast or meant.is_unspecified:
         return f"{text} is nobody's address"
-    if not meant.is_global:
+    if not meant.is_global or any(meant in one for one in _LOCAL if one.version == meant.version):
         return f"{text} is a private or reserved address"
     return None
 
@@ -55,7 +66,7 @@ def refusal(text: str, named: Iterable[Network] = ()) -> str | None:
 def _meant(address: Address) -> Address:
     """The IPv4 address that an IPv6 address stands for, where it does."""
     if isinstance(address, ipaddress.IPv6Address):
-        if address in _NAT64:
+        if any(address in one for one in _TRANSLATED) and int(address) > 1:  # :: and ::1 mean themselves
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if address.teredo is not None:
             return address.teredo[1]

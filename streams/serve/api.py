@@ -208,13 +208,21 @@ class Api:
         if len(asked) > BATCH:
             raise Problem(422, f"{len(asked)} identifiers; at most {BATCH} at once")
         age = self.fresh()
-        answers, seen = [], []
+        answers: list[dict[str, Any]] = []
+        seen: list[str] = []
+        read: dict[str, dict[str, Any] | None] = {}  # each once, however often, and by whatever, it is asked for
         with self._store.reading() as view:
             for identifier in asked:
                 found = find(view, _identifier(identifier))
-                told = [one for one in (document(view, name) for name in found) if one and _concerns(one, bearer)]
-                seen += [one["customer_id"] for one in told]
-                shown = told if reveal else [masked(one) for one in told]
+                if len(read.keys() | found) > BATCH:
+                    raise Problem(422, f"these are more than {BATCH} customers: ask for fewer identifiers")
+                for name in found:
+                    if name not in read:
+                        one = document(view, name)
+                        told = None if one is None or not _concerns(one, bearer) else one
+                        read[name] = told if told is None or reveal else masked(told)
+                shown = [one for name in found if (one := read[name]) is not None]
+                seen += [name for name in found if read[name] is not None]
                 answers.append({"identifier": identifier, "customers": shown})
         self._look(bearer, "batch", seen, why)
         return self.answer(request, {"answers": answers}, age)

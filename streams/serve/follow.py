@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import lmdb
 import polars as pl
@@ -15,9 +15,12 @@ from aiokafka.errors import KafkaError
 
 from schemas.decode import BatchDecoder
 from schemas.registry import Registry, RegistryError
+from streams import metrics
 from streams.erasure.erased import Erased
 from streams.erasure.guard import guard
 from streams.kafka import clients
+from streams.kafka.fetch import hand_out_columns
+from streams.kafka.record_batch import RecordColumns
 from streams.serve.store import Store, Transaction, pack, unpack
 from streams.serve.view import APPLY, INTERACTION, bury, forget
 from streams.settings import Settings
@@ -77,6 +80,7 @@ class Follower:
         self._consumers = [following, asking]
         for consumer in self._consumers:
             await consumer.start()
+        hand_out_columns(following)  # aiokafka's own records end with the first batch that cannot be read
         partitions = await self._partitions(asking)
         begins = await asking.beginning_offsets(partitions)
         ends = await asking.end_offsets(partitions)
@@ -153,7 +157,8 @@ class Follower:
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         while True:
-            polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_PER_POLL)
+            columns = await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS_PER_POLL)
+            polled = {partition: readable(partition, some) for partition, some in columns.items()}
             if polled or len(self._erased) != len(self._forgotten):
                 applied = await self._applied(polled)
                 self.records += sum(map(len, polled.values()))
@@ -193,7 +198,8 @@ class Follower:
             for partition, records in polled.items():
                 record = self._records[partition.topic]
                 applied.setdefault(record, []).extend(self._take(view, record, records))
-                view.put(_offset_key(partition), pack(records[-1].offset + 1))
+                if records:
+                    view.put(_offset_key(partition), pack(records[-1].offset + 1))
             self._forget(view)
         return applied
 
@@ -245,6 +251,31 @@ class Follower:
             names = [value.decode() for _, value in view.scan(b"q")]
             forget(view, [name for name in names if self._erased.fingerprint_of(name) in gone])
         self._forgotten = fingerprints
+
+
+class Record(NamedTuple):
+    """A record of a topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+def readable(partition: TopicPartition, columns: RecordColumns) -> list[Record]:
+    """The records that were fetched of a partition, without the batches that cannot be read: those are counted, and
+    logged."""
+    topic, number = partition.topic, partition.partition
+    for unreadable in columns.unreadable.values():
+        log.error("%s, partition %d: %s; the view is without what is in it", topic, number, unreadable.detail)
+        metrics.BATCHES_UNREADABLE.labels(topic).inc()
+    some = zip(columns.offsets, columns.keys, columns.values, strict=True)
+    return [
+        Record(topic, number, offset, key, value)
+        for at, (offset, key, value) in enumerate(some)
+        if at not in columns.unreadable
+    ]
 
 
 def _offset_key(partition: TopicPartition) -> bytes:

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiokafka.errors import KafkaError
 
@@ -25,6 +26,7 @@ from streams.kafka import clients
 from streams.kafka.batch_producer import BatchProducer
 from streams.logs import configure_logging
 from streams.loop.keys import KeyError_, keys_of
+from streams.loop.links import PATH
 from streams.registries import registry_of
 from streams.series import begin
 from streams.serve.answering import Answers
@@ -32,7 +34,7 @@ from streams.serve.api import EVERY_ROUTE, STATUSES, Api
 from streams.serve.desk import routes
 from streams.serve.desk.figures import Figures, from_clickhouse
 from streams.serve.desk.pipeline import Pipeline, from_kafka
-from streams.serve.desk.routes import Desk
+from streams.serve.desk.routes import DESK, Desk
 from streams.serve.follow import Changed, Follower
 from streams.serve.links import Links
 from streams.serve.lookups import Lookups, Row
@@ -125,7 +127,8 @@ class _Process:
         self, stack: contextlib.AsyncExitStack, api: Api, follower: Follower, outputs: Callable[[], Any]
     ) -> None:
         settings = self._settings
-        door = Door(api.app, LIMITS)
+        outside = urlsplit(settings.public_url or "").hostname
+        door = Door(api.app, LIMITS, {*settings.name_list, *([outside] if outside else [])}, (PATH, DESK))
         stack.push_async_callback(door.close)
         try:
             port = await door.listen(settings.serve_host, settings.serve_port)

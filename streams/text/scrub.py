@@ -2,7 +2,8 @@
 scored, sent or stored.
 
 `scrub_text` replaces them by `[card]`, `[cvv]`, `[iban]`, `[email]`, `[phone]`, `[id]` and `[passport]`. Signs and
-digits may be of any script and width, with what takes no room between them. docs/personal-data.md has figures for each.
+digits may be of any script and width, with what takes no room between them, and be spelt as machines do (`%40`,
+`\\u0040`: streams.text.encoded). docs/personal-data.md has figures for each.
 
 - Card: 13 to 19 digits (ISO/IEC 7812), however separated, whose Luhn check digit (ISO/IEC 7812-1 annex B) is right.
 - CVV: three or four digits after its name. IBAN: by length and check digits (ISO 13616).
@@ -20,13 +21,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from streams.model.characters import IGNORED, plain
 from streams.text.documents import GROUPED, iban_length, is_document, is_mykad, luhn
+from streams.text.encoded import base64_texts, readings
 from streams.text.words import Said, said, said_after
 
 CARD, CVV, IBAN, EMAIL, PHONE, ID, PASSPORT = "[card]", "[cvv]", "[iban]", "[email]", "[phone]", "[id]", "[passport]"
+HIDDEN = "[hidden]"
 
 Span = tuple[int, int, str]
 """From, to, and what to put there."""
@@ -94,7 +97,7 @@ _MOBILE = re.compile(
 def _card(groups: list[str], first: int) -> int:
     """How many groups from `first` on are a card number; 0: none. A part of a longer run must be grouped like one."""
     found, total = 0, 0
-    for count, group in enumerate(groups[first:], start=1):
+    for count, group in enumerate(groups[first : first + 20], start=1):
         total += len(group)
         if total > 19:
             break
@@ -110,7 +113,7 @@ def _card(groups: list[str], first: int) -> int:
 def _upto(groups: list[str], first: int, enough: int, most: int, stretch: int) -> int:
     """How many groups from `first` on to take: up to `most` digits, up to `stretch` while there are not `enough`."""
     count, total = 0, 0
-    for group in groups[first:]:
+    for group in groups[first : first + max(most, stretch)]:
         if total + len(group) > (most if total >= enough else stretch):
             break
         total += len(group)
@@ -122,8 +125,8 @@ def _phone(groups: list[str], gaps: list[str], first: int, plus: bool, called: b
     """How many groups from `first` on are a phone number; 0: none. `gaps[i]` is what stands before group i."""
     head = groups[first]
     if plus or head.startswith("00"):
-        digits = "".join(groups[first:])
-        return _upto(groups, first, 8, 15 if plus else 17, 15) if digits.strip("0") else 0
+        zero = not any(group.strip("0") for group in groups[first : first + 17])
+        return 0 if zero else _upto(groups, first, 8, 15 if plus else 17, 15)
     second = groups[first + 1] if first + 1 < len(groups) else ""
     trunk = head[0] == "0" and (len(head) > 1 or (len(second) == 3 and gaps[first + 1] != "."))
     if trunk:
@@ -189,44 +192,74 @@ def _document(groups: list[str], first: int, meant: Said) -> int:
 def _found(text: str, digits: bool) -> Iterator[Span]:
     """What to replace in a plain text. digits: whether there are many of them close together."""
 
-    def take(start: int, end: int, marker: str) -> Span:
-        nonlocal text
-        text = text[:start] + "\0" * (end - start) + text[end:]
-        return start, end, marker
-
     if "@" in text:
-        for match in [*_EMAIL.finditer(text)]:
-            yield take(*match.span(), EMAIL)
+        spans = [(*match.span(), EMAIL) for match in _EMAIL.finditer(text)]
+        yield from spans
+        text = _without(text, spans)
     if _is_spelt(text):
-        for match in [*_SPELT.finditer(text)]:
-            yield take(*match.span(), EMAIL)
+        spans = [(*match.span(), EMAIL) for match in _SPELT.finditer(text)]
+        yield from spans
+        text = _without(text, spans)
     if not _DIGIT.search(text):
         return
-    for match in [*_CVV.finditer(text)]:
-        yield take(*match.span("code"), CVV)
-    if not digits:
-        return
-    for match in [*_IBAN.finditer(text)]:
+    for finder in (_cvvs, _ibans, _passports, _cards, _grouped) if digits else (_cvvs,):
+        spans = [*finder(text)]
+        yield from spans
+        text = _without(text, spans)
+    if digits:
+        for match in _NUMBER.finditer(text):
+            if match["run"] is not None:
+                yield from _numbers(text, match.start(), match["run"])
+
+
+def _without(text: str, spans: list[Span]) -> str:
+    """The text with nothing readable where these spans are: what is found once is not found again."""
+    if not spans:
+        return text
+    pieces, at = [], 0
+    for start, end, _ in spans:
+        pieces += [text[at:start], "\0" * (end - start)]
+        at = end
+    return "".join(pieces) + text[at:]
+
+
+def _cvvs(text: str) -> Iterator[Span]:
+    for match in _CVV.finditer(text):
+        yield *match.span("code"), CVV
+
+
+def _ibans(text: str) -> Iterator[Span]:
+    for match in _IBAN.finditer(text):
         places = [place for place in range(*match.span()) if text[place].isalnum()]
         length = iban_length("".join(text[place] for place in places).upper())
         if length:
-            yield take(places[0], places[length - 1] + 1, IBAN)
-    for match in [*_PASSPORT.finditer(text)]:
+            yield places[0], places[length - 1] + 1, IBAN
+
+
+def _passports(text: str) -> Iterator[Span]:
+    for match in _PASSPORT.finditer(text):
         if said(text, match.start()) is Said.PASSPORT:
-            yield take(*match.span(), PASSPORT)
-    for match in [*_CARD.finditer(text)]:
+            yield *match.span(), PASSPORT
+
+
+def _cards(text: str) -> Iterator[Span]:
+    for match in _CARD.finditer(text):
         end = _card_end(match)
         if end:
-            yield take(match.start(), end, CARD)
-    for match in [*GROUPED.finditer(text)]:
+            yield match.start(), end, CARD
+
+
+def _grouped(text: str) -> Iterator[Span]:
+    for match in GROUPED.finditer(text):
         if match["mykad"] is None or is_mykad(match["mykad"].replace("-", "")):
-            yield take(*match.span(), ID)
-    for match in [*_NUMBER.finditer(text)]:
-        if match["run"] is not None:
-            yield from _numbers(text, match.start(), match["run"])
+            yield *match.span(), ID
 
 
-_HINT = re.compile(r"[\d@(\[{<＠﹫]")
+_PASSES = 8
+"""Times that a text is looked through anew after something was found in it; people's texts are done after two."""
+_WORD = re.compile(r"\S+")
+_SIGN = re.compile(r"[\d@＠﹫]")
+_HINT = re.compile(r"[\d@(\[{<＠﹫&]")
 _BRACKETED = re.compile(_AT, re.IGNORECASE)
 
 
@@ -260,7 +293,8 @@ def _may_hold(text: str) -> tuple[bool, bool]:
 
 
 def scrub_text(text: str) -> str:
-    """The text without personal data, a marker in the place of each; scrubbing it again changes nothing."""
+    """The text without personal data, a marker in the place of each; scrubbing it again changes nothing. Takes time in
+    proportion to its length, whatever it holds."""
     # Written out, since nearly all texts go no further than this.
     if (
         not _HINT.search(text)
@@ -268,13 +302,16 @@ def scrub_text(text: str) -> str:
         and (text.isascii() or not (" دوت " in text or " نقطة " in text or " ڈاٹ " in text))
     ):
         return text
-    while spans := _spans(text):
+    for _ in range(_PASSES):
+        spans = _spans(text)
+        if not spans:
+            return text
         pieces, at = [], 0
         for start, end, marker in spans:
             pieces += [text[at:start], marker]
             at = end
         text = "".join(pieces) + text[at:]
-    return text
+    return _blunt(text, lambda _: HIDDEN)
 
 
 def cover_text(text: str) -> str:
@@ -282,19 +319,54 @@ def cover_text(text: str) -> str:
 
     For what must keep its length: a payload that a dead letter shows.
     """
-    while spans := _spans(text):
+    for _ in range(_PASSES):
+        spans = _spans(text)
         before, at, pieces = text, 0, list[str]()
-        for start, end, _ in spans:
-            pieces += [text[at:start], "*" * len(text[start:end].encode("utf-8", "surrogatepass"))]
+        for start, end, _marker in spans:
+            pieces += [text[at:start], _asterisks(text[start:end])]
             at = end
         text = "".join(pieces) + text[at:]
         if text == before:  # asterisks are nothing that is looked for
-            break
-    return text
+            return _cover_base64(text)
+    return _blunt(_cover_base64(text), _asterisks)
+
+
+def _cover_base64(text: str) -> str:
+    pieces, at = [], 0
+    for start, end, meant in base64_texts(text):
+        if _spans(meant):
+            pieces += [text[at:start], "*" * (end - start)]
+            at = end
+    return "".join(pieces) + text[at:]
+
+
+def _asterisks(text: str) -> str:
+    return "*" * len(text.encode("utf-8", "surrogatepass"))
+
+
+def _blunt(text: str, cover: Callable[[str], str]) -> str:
+    """A text that goes on showing something new whenever a part of it is covered, without any word that may show
+    something: what takes a pass for each of its thousands of parts was made to hold up its worker."""
+    text = _WORD.sub(lambda word: cover(word[0]) if _SIGN.search(word[0]) else word[0], text)
+    return cover(text) if _spans(text) else text
 
 
 def _spans(text: str) -> list[Span]:
-    """Where personal data stands in a text, in order, and the marker of each."""
+    """Where personal data stands in a text, as it is written, else as machines spell it, in order, with its marker."""
+    if found := _spans_as_written(text):
+        return found
+    for reading in readings(text):
+        if found := _spans_as_written(reading.text):
+            spans, done = list[Span](), 0
+            for start, end, marker in found:
+                if reading.starts[start] >= done:  # two may stand in one escape
+                    done = reading.ends[end - 1]
+                    spans.append((reading.starts[start], done, marker))
+            return spans
+    return []
+
+
+def _spans_as_written(text: str) -> list[Span]:
     look, digits = _may_hold(text)
     if not look:
         return []

@@ -25,7 +25,7 @@ from schemas.records import CHANNELS, fields
 from schemas.registry import Registry, RegistryError
 from schemas.single import UndecodableError, decode_as_written
 from schemas.wire import WireError, prefix
-from streams.model.mask import masked
+from streams.model.mask import masked, replaced
 from streams.model.normal import Nobody, secrets
 from streams.model.patterns import avro
 from streams.model.vocabulary import UUID
@@ -49,11 +49,14 @@ _UUID = re.compile(UUID)
 _WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_READABLE = re.compile(
+_READABLE_ONE = (
     rb"(?:[\t\n\r\x20-\x7e]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
     rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
-    rb"){%d,}" % SHORTEST
+    rb")"
 )
+"""A character in UTF-8 that is no control character."""
+_READABLE = re.compile(rb"%b{%d,}" % (_READABLE_ONE, SHORTEST))
+_READABLE_AT_ALL = re.compile(rb"%b+" % _READABLE_ONE)
 
 
 def cover_value(key: str, value: str) -> str:
@@ -75,10 +78,8 @@ def shown_record(payload: bytes, registry: Registry) -> bytes | None:
         body = shown_text(payload[len(header) :])  # JSON may stand behind a header, too
         return _cover_binary(payload, len(header)) if body is None else header + body
     shown = masked(payload, _secrets(event))
-    for text, covered in _hits(event).items():
-        if isinstance(text, str):
-            shown = shown.replace(avro(text), avro(covered))
-    return shown
+    hits = {avro(text): avro(covered) for text, covered in _hits(event).items() if isinstance(text, str)}
+    return replaced(shown, hits)
 
 
 def shown_key(key: bytes | None, registry: Registry) -> bytes | None:
@@ -92,7 +93,7 @@ def shown_key(key: bytes | None, registry: Registry) -> bytes | None:
 def shown_line(line: bytes) -> bytes:
     """What may be shown of a line of a file."""
     shown = shown_text(line)
-    return _cover_long(line.decode("latin-1")).encode("latin-1") if shown is None else shown
+    return cover_text(line.decode("latin-1")).encode("latin-1") if shown is None else shown
 
 
 def shown_text(data: bytes) -> bytes | None:
@@ -106,9 +107,9 @@ def shown_text(data: bytes) -> bytes | None:
     try:
         said = orjson.loads(data)
     except orjson.JSONDecodeError:
-        return _cover_long(text).encode()
+        return cover_text(text).encode()
     if not isinstance(said, (dict, list)):
-        return _cover_long(text).encode()
+        return cover_text(text).encode()
     if isinstance(said, dict):
         text = masked(data, _secrets(said)).decode()
     hits = _hits(said)
@@ -132,10 +133,6 @@ def _number(token: str) -> float | None:
     except ValueError:  # a part of something else
         return None
     return number
-
-
-def _cover_long(text: str) -> str:
-    return "".join(cover_text(text[at : at + LOOKED_AT]) for at in range(0, len(text), LOOKED_AT))
 
 
 def _hits(event: Any) -> dict[str | float, str]:
@@ -217,18 +214,25 @@ def _cover_binary(data: bytes, at: int) -> bytes:
     """A payload of a schema that cannot be had, masked from `at` on: what looks like strings of Avro, each by itself or
     as the value of the one in front of it, and whatever is readable."""
     out, lengths, key = bytearray(data), list[int](), ""
+    runs = iter([*(run.span() for run in _READABLE_AT_ALL.finditer(data, at)), (len(data), len(data))])
+    _, readable = next(runs)
     while at < len(data):
         size, begin = _length(data, at)
-        text = _string(data, begin, size) if size >= SHORTEST else None
+        while readable <= begin < len(data):
+            _, readable = next(runs)
+        # A string goes as far as all is readable, or there is none: most places are none, and looking at a long one
+        # from each place would take hours.
+        fits = size >= SHORTEST and min(begin + size, len(data)) <= readable
+        text = _string(data, begin, size) if fits else None
         if text is None:
             at, key = at + 1, ""
             continue
         lengths += range(at, begin)
-        covered = cover_value(key, text) if 0 < len(key) <= LONGEST_KEY else _cover_long(text)
+        covered = cover_value(key, text) if 0 < len(key) <= LONGEST_KEY else cover_text(text)
         octets = covered.encode()
         out[begin : begin + len(octets)] = octets
         at, key = begin + len(octets), text
-    whole = bytearray(_READABLE.sub(lambda run: _cover_long(run[0].decode()).encode(), bytes(out)))
+    whole = bytearray(_READABLE.sub(lambda run: cover_text(run[0].decode()).encode(), bytes(out)))
     for place in lengths:  # what tells strings apart is none of their text
         whole[place] = data[place]
     return bytes(whole)

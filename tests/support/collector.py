@@ -82,7 +82,7 @@ async def serving(access: Access | None = None, **settings: Any) -> AsyncIterato
     collector = Collector(
         access or access_of(told), Intake(registry, told.wire, nobody), Hooks(registry, told.wire, nobody), writer
     )
-    server = Server(collector.app)
+    server = Server(collector.app, told.name_list)
     port = await server.listen("127.0.0.1", 0)
     try:
         async with aiohttp.ClientSession() as http:

@@ -342,7 +342,7 @@ def test_bodies_that_are_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (await on.post("/v1/nothing", b"{}"))[0] == 404
         reader, writer = await asyncio.open_connection("127.0.0.1", int(on.url.rpartition(":")[2]))
         writer.write(
-            f"POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+            f"POST /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
             "Content-Type: application/json\r\nContent-Length: 5\r\n\r\n{".encode()
         )
         assert (await reader.readline()).startswith(b"HTTP/1.1 408")
@@ -367,7 +367,7 @@ def test_connections_that_say_nothing_or_too_much_are_closed(monkeypatch: pytest
             return found.partition(b"\r\n")[0]
 
         assert await said(b"") == b"HTTP/1.1 408 Request Timeout"
-        assert await said(b"POST /v1/events HTTP/1.1\r\nHost: x\r\n") == b"HTTP/1.1 408 Request Timeout"
+        assert await said(b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\n") == b"HTTP/1.1 408 Request Timeout"
         assert (
             await said(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 20_000) == b"HTTP/1.1 431 Request Header Fields Too Large"
         )

@@ -182,6 +182,7 @@ def test_the_example_of_standard_webhooks() -> None:
         *((one, False) for one in ("127.0.0.1", "127.8.8.8", "::1", "0.0.0.0", "::", "10.1.2.3", "172.16.0.1")),
         *((one, False) for one in ("192.168.0.1", "169.254.169.254", "fe80::1", "fe80::1%eth0", "fc00::1")),
         *((one, False) for one in ("100.64.0.1", "224.0.0.1", "ff02::1", "255.255.255.255", "192.0.2.1")),
+        *((one, False) for one in ("64:ff9b:1::7f00:1", "::7f00:1", "::ffff:0:7f00:1", "fec0::1", "::a9fe:a9fe")),
         *((one, False) for one in ("::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1")),
         *((one, False) for one in ("2002:7f00:1::", "2001:0:4136:e378:8000:63bf:80ff:fffe", "fd00:ec2::254")),
         *((one, False) for one in ("192.168.7.5", "::ffff:192.168.7.5", "nonsense", "198.18.0.1", "240.0.0.1")),

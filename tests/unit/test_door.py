@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from aiohttp.test_utils import make_mocked_request
 
-from streams.door import Door, Limits, pieces
+from streams.door import Door, Limits, Visitors, pieces
 from streams.worker.page import serve
 
 SHORT = 0.05
@@ -41,7 +41,9 @@ async def listening(**limits: Any) -> AsyncIterator[Door]:
     app.router.add_get("/", read)
     app.router.add_post("/", read)
     app.router.add_get("/much", much)
-    door = Door(app, app[LIMITS], shutdown_timeout=0.1)
+    app.router.add_get("/linked/a", read)
+    app.router.add_post("/linked/a", read)
+    door = Door(app, app[LIMITS], linked=("/linked/",), shutdown_timeout=0.1)
     await door.listen("127.0.0.1", 0)
     try:
         yield door
@@ -130,7 +132,7 @@ async def test_lines_and_headers_have_a_bound() -> None:
 
 def refuses(host: str, names: frozenset[str] | None, **headers: str) -> bool:
     door = Door(web.Application())
-    door._names = names
+    door._visitors = Visitors("127.0.0.1", names is None)
     given = {"Host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
     return door.refuses(make_mocked_request("GET", "/", headers=given)) is not None
 
@@ -179,3 +181,28 @@ async def test_a_workers_page_has_the_same_door() -> None:
                 assert (await left_alone(door, other)).startswith(b"HTTP/1.1 405 ")
     finally:
         await page.stop()
+
+
+FOLLOWED = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/linked/a", FOLLOWED, 200),
+        ("GET", "/", FOLLOWED, 403),
+        ("POST", "/linked/a", FOLLOWED, 403),
+        ("GET", "/linked/a", FOLLOWED | {"Sec-Fetch-Dest": "iframe"}, 403),
+        ("GET", "/linked/a", FOLLOWED | {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, 403),
+        ("POST", "/linked/a", {"Origin": "null", "Sec-Fetch-Site": "same-origin"}, 403),
+    ],
+)
+async def test_another_site_may_link_to_a_page_that_is_made_for_it(
+    method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    async with (
+        listening() as door,
+        ClientSession() as session,
+        session.request(method, f"http://127.0.0.1:{door.port}{path}", headers=headers) as answer,
+    ):
+        assert answer.status == status

@@ -11,11 +11,15 @@ import pytest
 from aiokafka import TopicPartition
 
 from schemas.registry import LocalRegistry
+from schemas.single import encode_one
+from streams import metrics
 from streams.erasure.erased import Erased
+from streams.kafka.record_batch import RecordColumns, Unreadable
 from streams.serve import follow
 from streams.serve.store import Store, digest
 from streams.settings import Settings
 from tests.support.serving import alert
+from tests.support.waiting import until
 
 
 async def _ignored(error: BaseException) -> None:
@@ -86,4 +90,42 @@ async def test_the_view_is_fresh_at_an_end_that_is_no_record(tmp_path: Path) -> 
             await asyncio.sleep(0.01)
     for task in tasks:
         task.cancel()
+    store.close()
+
+
+async def test_a_batch_that_cannot_be_read_is_counted_and_the_others_are_in_the_view(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, settings = Store(tmp_path / "view"), Settings(prefix="unread.")
+    rows: list[Any] = []
+    follower = follow.Follower(settings, LocalRegistry(), store, Erased(), lambda some: rows.append(some), _ignored)
+    partition = TopicPartition(settings.topic("alerts"), 0)
+    follower._positions = {partition: 0}
+    columns, last = RecordColumns(), RecordColumns()
+    columns.append(0, 0, b"one", encode_one("alert", alert("C1", "one")))
+    columns.give_up(1, 0, Unreadable(11, b"...", "a batch of 10 records cannot be read: unknown codec 7"))
+    columns.append(11, 0, b"two", encode_one("alert", alert("C1", "two")))
+    last.give_up(12, 0, Unreadable(13, b"...", "a batch of 1 record cannot be read: garbage"))
+    waiting = [columns, last]
+
+    class Consumer:
+        """Two fetches, and no more."""
+
+        async def getmany(self, **_: Any) -> dict[TopicPartition, Any]:
+            await asyncio.sleep(0.01)
+            return {partition: waiting.pop(0)} if waiting else {}
+
+        async def position(self, _: TopicPartition) -> int:
+            return 13
+
+    consumer: Any = Consumer()
+    counted = metrics.BATCHES_UNREADABLE.labels(partition.topic)
+    before = counted._value.get()
+    task = asyncio.ensure_future(follower._follow(consumer))
+    await until(lambda: counted._value.get() == before + 2)
+    await until(lambda: follower.records == 2)
+    task.cancel()
+    with store.reading() as view:
+        assert all(view.get(b"x" + digest(name)) for name in ("one", "two"))
+    assert "unknown codec 7; the view is without" in caplog.text
     store.close()

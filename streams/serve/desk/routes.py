@@ -31,8 +31,9 @@ from streams.serve.sessions import LONGEST, Sessions
 from streams.serve.store import Store
 from streams.serve.tokens import Bearer, Tokens
 
+DESK = "/desk"
 ROUTES = (
-    "/desk",
+    DESK,
     "/desk/assets/{name}",
     "/desk/session",
     "/desk/data/me",
