@@ -78,6 +78,7 @@ def test_time_grows_as_the_text_does(name: str) -> None:
             began = time.process_time()
             work(many)
             if time.process_time() - began > 0.02:  # less is too little to be compared
-                assert cpu(work, many) < 9 * cpu(work, few), made  # linear is 4, the square is 16
+                # Linear is 4, the square is 16; what else runs on the machine may be in one of the two alone.
+                assert any(cpu(work, many) < 9 * cpu(work, few) for _ in range(5)), made
     finally:
         gc.enable()

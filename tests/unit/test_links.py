@@ -180,7 +180,7 @@ def test_nothing_is_let_in_and_nothing_told(tmp_path: Path) -> None:
             policy = answer.headers["Content-Security-Policy"]
             assert policy.startswith("default-src 'none'; style-src 'sha256-")
             assert "unsafe" not in policy
-            assert (answer.headers["Referrer-Policy"], answer.headers["Cache-Control"]) == ("no-referrer", "no-store")
+            assert (answer.headers["Referrer-Policy"], answer.headers["Cache-Control"]) == ("same-origin", "no-store")
             assert "Set-Cookie" not in answer.headers
             assert not re.search(r"<(script|img|link|iframe)|https?://", text)
 
