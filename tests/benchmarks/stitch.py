@@ -42,6 +42,7 @@ from streams.settings import Settings, environment
 from streams.sources.feeder import producing
 from streams.verify import journeys as oracle
 from streams.verify.compare import compare
+from tests.benchmarks import kafka_streams
 from tests.benchmarks.pipeline import RIHLA
 from tests.benchmarks.processes import cpu_seconds
 from tests.benchmarks.report import Outcome, say, tabulate
@@ -72,6 +73,8 @@ class Worker:
     """None: the module of peers/."""
     commits: bool = True
     """Whether its group's offsets tell how far it is."""
+    tuned: bool | None = None
+    """Of Kafka Streams: whether its flags are tuned. None for the others."""
 
 
 OURS = "rihla"
@@ -81,12 +84,16 @@ WORKERS = {
     "bytewax": Worker("Bytewax, with recovery", commits=False),
     "quix": Worker("Quix Streams, with changelog"),
     "faust": Worker("Faust, the usual way"),
+    "streams": Worker("Kafka Streams (Java), default flags", tuned=False),
+    "streams-tuned": Worker("Kafka Streams (Java), tuned", tuned=True),
 }
 """By name, which is its topics' prefix."""
 RATIOS = {
     "stitch_vs_best_python_peer": ("quix", "bytewax"),
     "stitch_vs_faust": ("faust",),
     "stitch_vs_plain_loop": ("confluent",),
+    "stitch_vs_kafka_streams": ("streams",),
+    "stitch_vs_kafka_streams_tuned": ("streams-tuned",),
 }
 """Figure: the peers of whom the best is divided by ours, higher is better."""
 
@@ -117,9 +124,10 @@ def measure(events: int) -> Outcome:
     right = expected(interactions)
     took: dict[str, Took] = {}
     problems: list[str] = []
+    workers = WORKERS if _with_java() else {name: one for name, one in WORKERS.items() if one.tuned is None}
     for number in range(ROUNDS):
         say(f"stitch: round {number + 1} of {ROUNDS}")
-        found, failed = asyncio.run(_all(interactions))
+        found, failed = asyncio.run(_all(interactions, workers))
         problems += failed
         for name, one in found.items():
             problems += [
@@ -154,6 +162,15 @@ def measure(events: int) -> Outcome:
     return Outcome(text, figures, problems)
 
 
+def _with_java() -> bool:
+    """Whether the peer on Kafka Streams can be run; it has been built then."""
+    if not kafka_streams.available():
+        say("stitch: without Java and Maven there is no peer on Kafka Streams")
+        return False
+    kafka_streams.build()
+    return True
+
+
 def enriched(events: int, seed: int = 1) -> Interactions:
     """So many simulated events, as enrich publishes them."""
     enricher, encoders = Enricher(REGISTRY), {name: BatchEncoder(name, REGISTRY) for name in CHANNELS}
@@ -180,7 +197,7 @@ def expected(interactions: Interactions) -> dict[str, pl.DataFrame]:
     return {topic: getattr(oracle.tables(log.drop("ids"), alone), topic) for topic in COMPARED}
 
 
-async def _all(interactions: Interactions) -> tuple[dict[str, Took], list[str]]:
+async def _all(interactions: Interactions, workers: Mapping[str, Worker]) -> tuple[dict[str, Took], list[str]]:
     took: dict[str, Took] = {}
     problems: list[str] = []
     with tempfile.TemporaryDirectory(prefix="rihla-benchmark-") as name:
@@ -189,7 +206,7 @@ async def _all(interactions: Interactions) -> tuple[dict[str, Took], list[str]]:
         broker = Tansu(folder / "broker.log")
         await broker.start()
         try:
-            for worker_name, worker in WORKERS.items():
+            for worker_name, worker in workers.items():
                 settings = Settings(
                     brokers=broker.address, embedded=True, prefix=worker_name, alert_rules=str(folder / "rules.toml")
                 )
@@ -210,10 +227,14 @@ class Running:
 
     def __init__(self, settings: Settings, worker: Worker, folder: Path, *options: str, number: int = 1) -> None:
         variables = {**os.environ, **environment(settings), "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-        command = worker.command or [
-            *(sys.executable, "-m", f"tests.benchmarks.peers.{settings.prefix}_worker"),
-            *(settings.brokers, settings.prefix, str(settings.partitions), str(folder)),
-        ]
+        command: Sequence[str] = worker.command
+        if worker.tuned is not None:
+            command = kafka_streams.command(settings.brokers, settings.prefix, folder, worker.tuned)
+        elif not command:
+            command = [
+                *(sys.executable, "-m", f"tests.benchmarks.peers.{settings.prefix}_worker"),
+                *(settings.brokers, settings.prefix, str(settings.partitions), str(folder)),
+            ]
         self.worker = worker
         self.log = folder / f"{settings.prefix}-{number}.log"
         with self.log.open("wb") as out:
