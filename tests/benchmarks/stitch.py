@@ -76,6 +76,10 @@ class Worker:
     tuned: bool | None = None
     """Of Kafka Streams: whether its flags are tuned. None for the others."""
 
+    def warm_up(self, events: int) -> int:
+        """Of so many events in all, those before the measured ones. A JVM compiles what it runs often: it gets half."""
+        return WARM_UP if self.tuned is None else max(WARM_UP, events // 2)
+
 
 OURS = "rihla"
 WORKERS = {
@@ -106,6 +110,7 @@ class WorkerError(RuntimeError):
 class Took:
     """What a worker took for the interactions after the warm-up: seconds by the clock, and of CPU."""
 
+    events: int
     wall: float
     cpu: float
     memory: int
@@ -114,7 +119,23 @@ class Took:
 
     def least(self, other: Took) -> Took:
         """The lesser of each figure."""
-        return Took(min(self.wall, other.wall), min(self.cpu, other.cpu), min(self.memory, other.memory), self.tables)
+        return Took(
+            self.events,
+            min(self.wall, other.wall),
+            min(self.cpu, other.cpu),
+            min(self.memory, other.memory),
+            self.tables,
+        )
+
+    @property
+    def cpu_each(self) -> float:
+        """CPU seconds an event."""
+        return self.cpu / self.events
+
+    @property
+    def wall_each(self) -> float:
+        """Seconds by the clock an event."""
+        return self.wall / self.events
 
 
 def measure(events: int) -> Outcome:
@@ -140,9 +161,9 @@ def measure(events: int) -> Outcome:
     rows = [
         [
             WORKERS[name].title,
-            one.cpu / count * 1e6,
-            one.cpu / ours.cpu,
-            count / one.wall,
+            one.cpu_each * 1e6,
+            one.cpu_each / ours.cpu_each,
+            1 / one.wall_each,
             one.memory / 2**20,
         ]
         for name, one in took.items()
@@ -150,15 +171,15 @@ def measure(events: int) -> Outcome:
     text = tabulate(["worker", "us CPU an event", "x rihla's", "events a second", "MiB"], rows)
     figures: dict[str, Any] = {
         "stitch_events": count,
-        "stitch_cpu_us_per_event": {name: round(one.cpu / count * 1e6, 1) for name, one in took.items()},
-        "stitch_events_per_s": {name: round(count / one.wall) for name, one in took.items()},
+        "stitch_cpu_us_per_event": {name: round(one.cpu_each * 1e6, 1) for name, one in took.items()},
+        "stitch_events_per_s": {name: round(1 / one.wall_each) for name, one in took.items()},
         "stitch_results_match": not problems,
     }
     for figure, peers in RATIOS.items():
         rivals = [took[name] for name in peers if name in took]
         if rivals:
-            figures[figure] = round(min(rival.cpu for rival in rivals) / ours.cpu, 2)
-            figures[f"{figure}_by_clock"] = round(min(rival.wall for rival in rivals) / ours.wall, 2)
+            figures[figure] = round(min(rival.cpu_each for rival in rivals) / ours.cpu_each, 2)
+            figures[f"{figure}_by_clock"] = round(min(rival.wall_each for rival in rivals) / ours.wall_each, 2)
     return Outcome(text, figures, problems)
 
 
@@ -286,16 +307,17 @@ async def _took(settings: Settings, worker: Worker, interactions: Interactions, 
     values = [value for _, some in interactions for value in some]
     until = until_committed if worker.commits else _until_published
     with Running(settings, worker, folder) as running:
-        await feed(settings, keys[:WARM_UP], values[:WARM_UP])
-        await until(settings, WARM_UP, running.going_on)
-        say(f"stitch: {worker.title}: {len(keys) - WARM_UP:,} interactions")
+        warm_up = worker.warm_up(len(keys))
+        await feed(settings, keys[:warm_up], values[:warm_up])
+        await until(settings, warm_up, running.going_on)
+        say(f"stitch: {worker.title}: {len(keys) - warm_up:,} interactions")
         with running.paused():
-            await feed(settings, keys[WARM_UP:], values[WARM_UP:])
+            await feed(settings, keys[warm_up:], values[warm_up:])
             wall, cpu = time.monotonic(), running.cpu
         await until(settings, len(keys), running.going_on)
         wall, cpu = time.monotonic() - wall, running.cpu - cpu
         memory = sum(tree_memory(running.process.pid).values())
-    return Took(wall, cpu, memory, await published(settings))
+    return Took(len(keys) - warm_up, wall, cpu, memory, await published(settings))
 
 
 async def feed(settings: Settings, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
