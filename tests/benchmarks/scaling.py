@@ -143,7 +143,7 @@ async def _took(
         await until_committed(settings, len(keys), going_on)
         wall, cpu = time.monotonic() - wall, sum(worker.cpu for worker in workers) - cpu
         brokers = cpu_seconds(broker) - brokers
-    return Took(wall, cpu, 0, await published(settings)), brokers
+    return Took(len(keys) - WARM_UP, wall, cpu, 0, await published(settings)), brokers
 
 
 def _command(port: int) -> tuple[str, ...]:

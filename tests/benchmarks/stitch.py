@@ -42,6 +42,7 @@ from streams.settings import Settings, environment
 from streams.sources.feeder import producing
 from streams.verify import journeys as oracle
 from streams.verify.compare import compare
+from tests.benchmarks import kafka_streams
 from tests.benchmarks.pipeline import RIHLA
 from tests.benchmarks.processes import cpu_seconds
 from tests.benchmarks.report import Outcome, say, tabulate
@@ -72,6 +73,12 @@ class Worker:
     """None: the module of peers/."""
     commits: bool = True
     """Whether its group's offsets tell how far it is."""
+    tuned: bool | None = None
+    """Of Kafka Streams: whether its flags are tuned. None for the others."""
+
+    def warm_up(self, events: int) -> int:
+        """Of so many events in all, those before the measured ones. A JVM compiles what it runs often: it gets half."""
+        return WARM_UP if self.tuned is None else max(WARM_UP, events // 2)
 
 
 OURS = "rihla"
@@ -81,12 +88,16 @@ WORKERS = {
     "bytewax": Worker("Bytewax, with recovery", commits=False),
     "quix": Worker("Quix Streams, with changelog"),
     "faust": Worker("Faust, the usual way"),
+    "streams": Worker("Kafka Streams (Java), default flags", tuned=False),
+    "streams-tuned": Worker("Kafka Streams (Java), tuned", tuned=True),
 }
 """By name, which is its topics' prefix."""
 RATIOS = {
     "stitch_vs_best_python_peer": ("quix", "bytewax"),
     "stitch_vs_faust": ("faust",),
     "stitch_vs_plain_loop": ("confluent",),
+    "stitch_vs_kafka_streams": ("streams",),
+    "stitch_vs_kafka_streams_tuned": ("streams-tuned",),
 }
 """Figure: the peers of whom the best is divided by ours, higher is better."""
 
@@ -99,6 +110,7 @@ class WorkerError(RuntimeError):
 class Took:
     """What a worker took for the interactions after the warm-up: seconds by the clock, and of CPU."""
 
+    events: int
     wall: float
     cpu: float
     memory: int
@@ -107,7 +119,23 @@ class Took:
 
     def least(self, other: Took) -> Took:
         """The lesser of each figure."""
-        return Took(min(self.wall, other.wall), min(self.cpu, other.cpu), min(self.memory, other.memory), self.tables)
+        return Took(
+            self.events,
+            min(self.wall, other.wall),
+            min(self.cpu, other.cpu),
+            min(self.memory, other.memory),
+            self.tables,
+        )
+
+    @property
+    def cpu_each(self) -> float:
+        """CPU seconds an event."""
+        return self.cpu / self.events
+
+    @property
+    def wall_each(self) -> float:
+        """Seconds by the clock an event."""
+        return self.wall / self.events
 
 
 def measure(events: int) -> Outcome:
@@ -117,9 +145,10 @@ def measure(events: int) -> Outcome:
     right = expected(interactions)
     took: dict[str, Took] = {}
     problems: list[str] = []
+    workers = WORKERS if _with_java() else {name: one for name, one in WORKERS.items() if one.tuned is None}
     for number in range(ROUNDS):
         say(f"stitch: round {number + 1} of {ROUNDS}")
-        found, failed = asyncio.run(_all(interactions))
+        found, failed = asyncio.run(_all(interactions, workers))
         problems += failed
         for name, one in found.items():
             problems += [
@@ -132,9 +161,9 @@ def measure(events: int) -> Outcome:
     rows = [
         [
             WORKERS[name].title,
-            one.cpu / count * 1e6,
-            one.cpu / ours.cpu,
-            count / one.wall,
+            one.cpu_each * 1e6,
+            one.cpu_each / ours.cpu_each,
+            1 / one.wall_each,
             one.memory / 2**20,
         ]
         for name, one in took.items()
@@ -142,16 +171,25 @@ def measure(events: int) -> Outcome:
     text = tabulate(["worker", "us CPU an event", "x rihla's", "events a second", "MiB"], rows)
     figures: dict[str, Any] = {
         "stitch_events": count,
-        "stitch_cpu_us_per_event": {name: round(one.cpu / count * 1e6, 1) for name, one in took.items()},
-        "stitch_events_per_s": {name: round(count / one.wall) for name, one in took.items()},
+        "stitch_cpu_us_per_event": {name: round(one.cpu_each * 1e6, 1) for name, one in took.items()},
+        "stitch_events_per_s": {name: round(1 / one.wall_each) for name, one in took.items()},
         "stitch_results_match": not problems,
     }
     for figure, peers in RATIOS.items():
         rivals = [took[name] for name in peers if name in took]
         if rivals:
-            figures[figure] = round(min(rival.cpu for rival in rivals) / ours.cpu, 2)
-            figures[f"{figure}_by_clock"] = round(min(rival.wall for rival in rivals) / ours.wall, 2)
+            figures[figure] = round(min(rival.cpu_each for rival in rivals) / ours.cpu_each, 2)
+            figures[f"{figure}_by_clock"] = round(min(rival.wall_each for rival in rivals) / ours.wall_each, 2)
     return Outcome(text, figures, problems)
+
+
+def _with_java() -> bool:
+    """Whether the peer on Kafka Streams can be run; it has been built then."""
+    if not kafka_streams.available():
+        say("stitch: without Java and Maven there is no peer on Kafka Streams")
+        return False
+    kafka_streams.build()
+    return True
 
 
 def enriched(events: int, seed: int = 1) -> Interactions:
@@ -180,7 +218,7 @@ def expected(interactions: Interactions) -> dict[str, pl.DataFrame]:
     return {topic: getattr(oracle.tables(log.drop("ids"), alone), topic) for topic in COMPARED}
 
 
-async def _all(interactions: Interactions) -> tuple[dict[str, Took], list[str]]:
+async def _all(interactions: Interactions, workers: Mapping[str, Worker]) -> tuple[dict[str, Took], list[str]]:
     took: dict[str, Took] = {}
     problems: list[str] = []
     with tempfile.TemporaryDirectory(prefix="rihla-benchmark-") as name:
@@ -189,7 +227,7 @@ async def _all(interactions: Interactions) -> tuple[dict[str, Took], list[str]]:
         broker = Tansu(folder / "broker.log")
         await broker.start()
         try:
-            for worker_name, worker in WORKERS.items():
+            for worker_name, worker in workers.items():
                 settings = Settings(
                     brokers=broker.address, embedded=True, prefix=worker_name, alert_rules=str(folder / "rules.toml")
                 )
@@ -210,10 +248,14 @@ class Running:
 
     def __init__(self, settings: Settings, worker: Worker, folder: Path, *options: str, number: int = 1) -> None:
         variables = {**os.environ, **environment(settings), "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-        command = worker.command or [
-            *(sys.executable, "-m", f"tests.benchmarks.peers.{settings.prefix}_worker"),
-            *(settings.brokers, settings.prefix, str(settings.partitions), str(folder)),
-        ]
+        command: Sequence[str] = worker.command
+        if worker.tuned is not None:
+            command = kafka_streams.command(settings.brokers, settings.prefix, folder, worker.tuned)
+        elif not command:
+            command = [
+                *(sys.executable, "-m", f"tests.benchmarks.peers.{settings.prefix}_worker"),
+                *(settings.brokers, settings.prefix, str(settings.partitions), str(folder)),
+            ]
         self.worker = worker
         self.log = folder / f"{settings.prefix}-{number}.log"
         with self.log.open("wb") as out:
@@ -265,16 +307,17 @@ async def _took(settings: Settings, worker: Worker, interactions: Interactions, 
     values = [value for _, some in interactions for value in some]
     until = until_committed if worker.commits else _until_published
     with Running(settings, worker, folder) as running:
-        await feed(settings, keys[:WARM_UP], values[:WARM_UP])
-        await until(settings, WARM_UP, running.going_on)
-        say(f"stitch: {worker.title}: {len(keys) - WARM_UP:,} interactions")
+        warm_up = worker.warm_up(len(keys))
+        await feed(settings, keys[:warm_up], values[:warm_up])
+        await until(settings, warm_up, running.going_on)
+        say(f"stitch: {worker.title}: {len(keys) - warm_up:,} interactions")
         with running.paused():
-            await feed(settings, keys[WARM_UP:], values[WARM_UP:])
+            await feed(settings, keys[warm_up:], values[warm_up:])
             wall, cpu = time.monotonic(), running.cpu
         await until(settings, len(keys), running.going_on)
         wall, cpu = time.monotonic() - wall, running.cpu - cpu
         memory = sum(tree_memory(running.process.pid).values())
-    return Took(wall, cpu, memory, await published(settings))
+    return Took(len(keys) - warm_up, wall, cpu, memory, await published(settings))
 
 
 async def feed(settings: Settings, keys: Sequence[bytes], values: Sequence[bytes]) -> None:

@@ -12,11 +12,13 @@ import pytest
 
 from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
+from schemas.fingerprint import crc64
+from schemas.records import raw
 from streams.stitch.events import Events
 from streams.stitch.fold import fold_messages
 from streams.stitch.messages import Messages
 from tests.benchmarks import __main__ as harness
-from tests.benchmarks import calibration, latency, pipeline, places, processes, sample, stages, start
+from tests.benchmarks import calibration, kafka_streams, latency, pipeline, places, processes, sample, stages, start
 from tests.benchmarks.peers.records import PUBLISHED, Folder, Maker, Reader, Writer
 from tests.benchmarks.report import Outcome, tabulate
 from tests.benchmarks.stitch import COMPARED, difference, enriched, expected
@@ -178,3 +180,10 @@ def test_places_are_told_by_their_file_systems() -> None:
     assert places.file_system(Path("/a b/c"), mounts) == "xfs"
     assert places.file_system(Path("/home"), mounts) == "ext4"
     assert all(folder.is_dir() for folder in places.places().values())
+
+
+@pytest.mark.parametrize("name", kafka_streams.RECORDS)
+def test_the_schemas_that_java_gets_have_the_fingerprints_of_ours(name: str) -> None:
+    plain = kafka_streams.without_logical_types(raw(name))
+    assert "logicalType" not in json.dumps(plain)
+    assert crc64(plain) == crc64(raw(name))
