@@ -19,7 +19,22 @@ _BLOCK = 1 << 20
     help="Instead, score the CSV files of a directory (named language_set.csv[.gz]; columns text and label: -1, 0, 1) "
     "and print macro-F1, F1 by label, nulls, languages found and speed, a line for each set.",
 )
-def score(labelled: Path | None) -> int:
+@click.option(
+    "--explain",
+    metavar="TEXT",
+    multiple=True,
+    help="Instead, show a text with the words that made its score, in colour, and what each did; may be repeated. "
+    "`--explain -` reads a text a line from stdin.",
+)
+@click.option("--locale", metavar="TAG", help="With --explain: the BCP 47 tag that the text came with.")
+@click.option(
+    "--file",
+    "source",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read the JSON lines from this file instead of stdin, and show the progress on stderr.",
+)
+def score(labelled: Path | None, explain: tuple[str, ...], locale: str | None, source: Path | None) -> int:
     """Score texts: JSON lines {"text": ..., "locale": ...} on stdin to JSON lines on stdout, in order.
 
     Each answer has "score" (-1 to 1; null where nothing is expressed or the language is not known), "confidence"
@@ -36,9 +51,14 @@ def score(labelled: Path | None) -> int:
         for line in table(labelled):
             click.echo(line)
         return 0
+    if explain:
+        _explain(explain, locale)
+        return 0
     from streams.text.scorer import Scorer
 
     scorer = Scorer()
+    if source is not None:
+        return _score_file(scorer, source)
     out = click.get_binary_stream("stdout")
     failures = 0
     for lines in _arriving(click.get_binary_stream("stdin")):
@@ -46,6 +66,34 @@ def score(labelled: Path | None) -> int:
         failures += sum(line.startswith(b'{"error"') for line in answers)
         out.write(b"".join(answers))
         out.flush()
+    return 1 if failures else 0
+
+
+def _explain(texts: tuple[str, ...], locale: str | None) -> None:
+    """Show each text with what made its score; in colour where stdout is a terminal."""
+    from streams.text.explain import lines
+    from streams.text.scorer import Scorer
+
+    scorer = Scorer()
+    for text in texts:
+        for each in click.get_text_stream("stdin").read().splitlines() if text == "-" else [text]:
+            for line in lines(scorer, each, locale, colour=click.get_text_stream("stdout").isatty()):
+                click.echo(line)
+
+
+def _score_file(scorer: Any, source: Path) -> int:
+    """Score the lines of a file, with a bar of its octets on stderr where that is a terminal."""
+    out, err = click.get_binary_stream("stdout"), click.get_text_stream("stderr")
+    failures = scored = 0
+    with source.open("rb") as stream, click.progressbar(length=source.stat().st_size, file=err, label="scored") as bar:
+        while lines := stream.readlines(_BLOCK):
+            answers = answer(scorer, [line.rstrip(b"\n") for line in lines])
+            failures += sum(line.startswith(b'{"error"') for line in answers)
+            scored += len(answers)
+            out.write(b"".join(answers))
+            bar.update(sum(map(len, lines)))
+    out.flush()
+    click.echo(f"{scored} lines, {failures} not scored", err=True)
     return 1 if failures else 0
 
 

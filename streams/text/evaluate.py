@@ -11,19 +11,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from streams.text.scorer import Scorer
 
+RESAMPLES = 500
+"""Bootstrap samples of which a confidence interval is made."""
 HEADER = (
-    f"{'set':28} {'rows':>6} {'macro-F1':>8} {'accuracy':>8} {'F1 -1':>6} {'F1 0':>6} {'F1 +1':>6} "
+    f"{'set':28} {'rows':>6} {'macro-F1':>8} {'95 % interval':>13} {'accuracy':>8} {'scored':>6} {'right':>6} "
+    f"{'F1 -1':>6} {'F1 0':>6} {'F1 +1':>6} "
     f"{'null':>5} {'lang':>5} {'a second':>8}"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How the scorer did on one set: macro-F1, accuracy, F1 by label, share without a score, texts a second."""
+    """How the scorer did on one set: macro-F1 with the 95 % interval of a bootstrap over its texts, accuracy, F1 by
+    label, share without a score, accuracy of what is scored among the texts with an opinion, texts a second.
+    """
 
     name: str
     rows: int
@@ -31,6 +37,8 @@ class Report:
     accuracy: float
     f1: dict[int, float]
     nulls: float
+    interval: tuple[float, float]
+    scored_right: float
     right_language: float
     per_second: float
 
@@ -44,6 +52,22 @@ def f1_by_label(truth: Sequence[int], guesses: Sequence[int]) -> dict[int, float
     return found
 
 
+def interval(truth: Sequence[int], guesses: Sequence[int], *, seed: int = 1) -> tuple[float, float]:
+    """The 95 % interval of the macro-F1, from `RESAMPLES` samples with replacement; the same for the same input."""
+    kinds = sorted(set(truth))
+    chance = np.random.default_rng(seed)
+    cells = np.array([[a, b] for a, b in zip(truth, guesses, strict=True)])
+    pairs, counts = np.unique(cells, axis=0, return_counts=True)
+    drawn = chance.multinomial(len(truth), counts / len(truth), size=RESAMPLES)
+    total = np.zeros(RESAMPLES)
+    for kind in kinds:
+        true, guessed = pairs[:, 0] == kind, pairs[:, 1] == kind
+        hits = drawn[:, true & guessed].sum(axis=1)
+        total += 2 * hits / np.maximum(1, drawn[:, true].sum(axis=1) + drawn[:, guessed].sum(axis=1))
+    low, high = np.quantile(total / len(kinds), [0.025, 0.975])
+    return float(low), float(high)
+
+
 def evaluate(scorer: Scorer, name: str, frame: pl.DataFrame, *, locale: str | None = None) -> Report:
     """Score a frame with the columns text and label; `name` should begin with the language, to judge identification."""
     frame = frame.drop_nulls(["text", "label"]).unique("text", keep="first", maintain_order=True)
@@ -54,6 +78,7 @@ def evaluate(scorer: Scorer, name: str, frame: pl.DataFrame, *, locale: str | No
     guesses = [0 if r is None or r.score is None else (r.score > 0) - (r.score < 0) for r in results]
     language = name.split("_", 1)[0]
     f1 = f1_by_label(labels, guesses)
+    scored = [(a, b) for a, b in zip(labels, guesses, strict=True) if a and b]
     return Report(
         name=name,
         rows=len(labels),
@@ -61,6 +86,8 @@ def evaluate(scorer: Scorer, name: str, frame: pl.DataFrame, *, locale: str | No
         accuracy=sum(map(int.__eq__, guesses, labels)) / max(1, len(labels)),
         f1=f1,
         nulls=sum(r is None or r.score is None for r in results) / max(1, len(results)),
+        interval=interval(labels, guesses),
+        scored_right=sum(a == b for a, b in scored) / max(1, len(scored)),
         right_language=sum(r is not None and r.language == language for r in results) / max(1, len(results)),
         per_second=len(labels) / took,
     )
@@ -71,8 +98,13 @@ def table(directory: Path) -> Iterator[str]:
     (name ending in /2) without their neutral rows.
     """
     scorer = Scorer()
+    yield f"model {scorer.version}"
     yield HEADER
     for path in sorted(directory.glob("*.csv*")):
+        columns = pl.read_csv(path, n_rows=0).columns
+        if not {"text", "label"} <= set(columns):
+            yield f"{path.name}: left out, it has no columns text and label"
+            continue
         frame = pl.read_csv(path, columns=["text", "label"])
         name = path.name.split(".", 1)[0]
         sets = [(name, frame)]
@@ -82,6 +114,8 @@ def table(directory: Path) -> Iterator[str]:
             report = evaluate(scorer, label, rows)
             cells = " ".join(f"{report.f1[key]:6.3f}" if key in report.f1 else "     -" for key in (-1, 0, 1))
             yield (
-                f"{label:28} {report.rows:6} {report.macro_f1:8.3f} {report.accuracy:8.3f} {cells} "
+                f"{label:28} {report.rows:6} {report.macro_f1:8.3f} "
+                f"{report.interval[0]:6.3f}-{report.interval[1]:6.3f} "
+                f"{report.accuracy:8.3f} {1 - report.nulls:6.2f} {report.scored_right:6.3f} {cells} "
                 f"{report.nulls:5.2f} {report.right_language:5.2f} {report.per_second:8.0f}"
             )

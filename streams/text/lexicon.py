@@ -3,12 +3,12 @@
 A line is `kind: term, term, ...`; `#` starts a comment. The kinds: a number (valence, -4 to 4), `not` (negates what
 follows; in Turkish and Urdu what precedes; with a valence too, that is what it says where it negates nothing), `more`
 and `less` (intensifiers), `but` (what follows counts more), `and`, `wanted` (says nothing until it is negated: "not
-halal", "no prayer room"), `verdict` (its sentence sums up), `wish` (asks for something: what its clause praises is not
-there yet), `ask` (makes its sentence a question), `prayer` (its sentence is said to God, not to us), `flaw` (what
-its clause blames is the only drawback), and `aspect NAME` (with its parent in streams/model/aspects.csv). A term of
-several words is a phrase, whose own valence replaces that of its words ("no problem"), and whose own aspects those of
-its words; `*` in it stands for up to two words. `=term` takes no affixes, `term*` takes any ending. A later line
-overrides an earlier.
+halal", "no prayer room"), `verdict` (its sentence sums up), `wish` (asks for something: what is praised
+near it is not there yet), `ask` (makes its clause a question), `prayer` (what stands near is said to God, not to us),
+`flaw` (what its clause blames is the only drawback), and `aspect NAME` (with its parent in streams/model/aspects.csv).
+A term of several words is a phrase, whose own valence replaces that of its words ("no problem"), and whose own aspects
+those of its words; `*` in it stands for up to two words. `=term` takes no affixes, `term*` takes any ending. A later
+line overrides an earlier.
 """
 
 from __future__ import annotations

@@ -75,8 +75,23 @@ def compound(total: float) -> float:
     return total / math.sqrt(total * total + ALPHA)
 
 
-def clause(words: Sequence[Word], lexicon: Lexicon, shouted: Sequence[bool] | None = None) -> Clause:
-    """Score the words of a clause, which holds no punctuation."""
+Trace = dict[int, tuple[float, float | None, str | None, int]]
+"""Place of a word -> the valence it has (of the phrase that begins there), the valence counted (None: left out), its
+role, and how many words the phrase has.
+"""
+
+
+def explained(words: Sequence[Word], lexicon: Lexicon) -> Trace:
+    """What each word of a clause did."""
+    trace: Trace = {}
+    clause(words, lexicon, trace=trace)
+    return trace
+
+
+def clause(
+    words: Sequence[Word], lexicon: Lexicon, shouted: Sequence[bool] | None = None, *, trace: Trace | None = None
+) -> Clause:
+    """Score the words of a clause, which holds no punctuation; `trace` is filled with what each did."""
     grammar = GRAMMARS[lexicon.language]
     count = len(words)
     valences = [word.valence for word in words]
@@ -87,6 +102,8 @@ def clause(words: Sequence[Word], lexicon: Lexicon, shouted: Sequence[bool] | No
     for place, word in enumerate(words):
         if word.phrases and place + 1 < count:
             consumed = _phrase(word, words, place, consumed, valences, roles, named, verbs)
+    if trace is not None:
+        _begin(trace, words, valences, roles)
     lonely: dict[int, float] = {}
     if grammar.after or "not" in roles:
         for place, role in enumerate(roles):
@@ -103,6 +120,8 @@ def clause(words: Sequence[Word], lexicon: Lexicon, shouted: Sequence[bool] | No
             weight = 1.25 if shouted is not None and shouted[place] else 1.0
             total += weight * valence
             evidence += abs(weight * valence)
+            if trace is not None and valence:
+                trace[place] = (valence, weight * valence, None, trace[place][3])
             continue
         wanted = False
         if not valence:
@@ -141,23 +160,44 @@ def clause(words: Sequence[Word], lexicon: Lexicon, shouted: Sequence[bool] | No
             continue
         if spared is not None and (spared[place] == "prayer" or (spared[place] == "wish" and valence > 0)):
             unmet = True
+            if trace is not None:
+                trace[place] = (valences[place], None, roles[place], trace[place][3])
             continue
         if shouted is not None and shouted[place]:
             weight *= 1.25
         total += weight * valence
         evidence += abs(weight * valence)
+        if trace is not None:
+            trace[place] = (valences[place], weight * valence, roles[place], trace[place][3])
     for place, alone in lonely.items():
         if spared is not None and spared[place]:
             unmet = True
             continue
         total += alone
         evidence += abs(alone)
+        if trace is not None:
+            trace[place] = (0.0, alone, "not", trace.get(place, (0.0, None, None, 1))[3])
     said = Clause(total, evidence, tuple(dict.fromkeys(chain.from_iterable(named))), words=count, unmet=unmet)
     if qualified:
         said.verdict, said.question = "verdict" in roles, "ask" in roles
         if total < 0 and "flaw" in roles:
             said.total = max(total * FLAW, -1.0)
     return said
+
+
+def _begin(trace: Trace, words: Sequence[Word], valences: Sequence[float], roles: Sequence[str | None]) -> None:
+    """Enter what counts at all, with the length of its phrase: the words after it that it took over."""
+    for place, valence in enumerate(valences):
+        if valence or roles[place]:
+            length = 1
+            if valence != words[place].valence or roles[place] != words[place].role:
+                while (
+                    place + length < len(words)
+                    and not (valences[place + length] or roles[place + length])
+                    and (words[place + length].keys and length < 5)
+                ):
+                    length += 1
+            trace[place] = (valence, valence if valence else 0.0, roles[place], length)
 
 
 def _spared(roles: Sequence[str | None], count: int, grammar: Grammar) -> list[str | None]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
 from streams.model.vocabulary import ASPECTS
 from streams.text import features, normalise
@@ -15,6 +17,8 @@ from streams.text.polarity import compound
 from streams.text.ratings import ratings
 from streams.text.sentences import LEAST, Sentence, sentences
 
+VERSION = "2"
+"""Of the rules; raised when the same lexicons and weights give other scores. `Scorer.version` has it."""
 LEXICONS = {
     "en": ("vader", "en"),
     "ar": ("ar",),
@@ -86,6 +90,18 @@ class Scorer:
         self._models = {language: (loaded[mix.model], mix) for language, mix in MODELS.items() if models}
         self._emoji = {term: float(kind) for kind, term in read("emoji")}
 
+    @property
+    def version(self) -> str:
+        """Which lexicons and weights these are: `VERSION` and eight digits of their fingerprint. Another text score
+        from the same text means another version.
+        """
+        digest = hashlib.sha256()
+        for folder in ("lexicons", "weights"):
+            for path in sorted((files("streams.text") / folder).iterdir(), key=lambda each: each.name):
+                if path.name.endswith((".txt", ".gz")):
+                    digest.update(path.name.encode() + path.read_bytes())
+        return f"{VERSION}+{digest.hexdigest()[:8]}"
+
     def score(self, texts: Sequence[str | None], locales: Sequence[str | None] | None = None) -> list[TextScore | None]:
         """Score each text (None: no text); `locales` are BCP 47 tags, a prior for the language."""
         tags: Sequence[str | None] = [None] * len(texts) if locales is None else locales
@@ -137,6 +153,21 @@ class Scorer:
         tokens = normalise.tokens(text)
         total, evidence = _weigh(sentences(text, tokens, self._lexicons[variety], None), self._emotion(text, tokens))
         return [token for kind, token, _ in tokens if kind == "word"], total, evidence
+
+    def lexicon_of(self, text: str, locale: str | None) -> Lexicon | None:
+        """The lexicon by which a cleaned text is read; None where its language is not scored."""
+        words = [token for kind, token, _ in normalise.tokens(text) if kind == "word"]
+        variety = self._identifier.identify(text, words, locale)[0]
+        return self._lexicons[variety] if variety is not None else None
+
+    def has_model(self, text: str, locale: str | None) -> bool:
+        """Whether a trained model reads this text, too."""
+        lexicon = self.lexicon_of(text, locale)
+        return lexicon is not None and lexicon.language in self._models
+
+    def emotion_of(self, mark: str) -> float:
+        """The valence of an emoji or emoticon; 0: none."""
+        return self._emoji.get(mark, 0.0)
 
     def _emotion(self, text: str, tokens: Sequence[normalise.Token]) -> list[float]:
         """The valences of the ratings, the emoji and the emoticons of a text."""
