@@ -134,6 +134,12 @@ class Read(_Strict, frozen=True):
     """Of csv and tsv: utf-8, cp1252, cp1256 ..."""
     sheet: str | None = None
     """Of excel: the sheet, the first by default."""
+    each: str | None = None
+    """Of JSON: path of an array (entry.changes.value.messages); every item of it is a row, with what stands around it
+    under its own names. On the way to it every item of other arrays is taken, too."""
+    pairs: dict[str, tuple[str, str]] = {}
+    """Of JSON: array of objects that are name and value, and the members that say both: detail = ["elementName",
+    "newValue"] makes a column `detail.NAME` of each."""
     null: tuple[str, ...] = NULLS
     """Cells that are empty."""
     decimal: Literal[".", ","] = "."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -109,19 +109,19 @@ def read_rows(path: str, read: Read, batch_size: int, wanted: Collection[str] | 
             frame = pl.DataFrame(dict(zip(header, columns, strict=True)), schema=dict.fromkeys(header, pl.String))
             yield Rows(frame, [one.line for one in records], _payloads(header, records), unreadable)
     elif form == "jsonl":
-        yield from _json_lines(path, wanted, batch_size)
+        yield from _json_lines(path, read, wanted, batch_size)
     elif form == "json":
-        yield from _json_array(path, wanted, batch_size)
+        yield from _json_array(path, read, wanted, batch_size)
     elif form == "parquet":
         yield from _parquet(path, batch_size)
     else:
         yield from _excel(path, read.sheet, batch_size)
 
 
-def _json_lines(path: str, wanted: Collection[str] | None, batch_size: int) -> Iterator[Rows]:
+def _json_lines(path: str, read: Read, wanted: Collection[str] | None, batch_size: int) -> Iterator[Rows]:
     seen = False
     for first, lines in read_lines(path, batch_size):
-        objects = _Objects(wanted)
+        objects = _Objects(wanted, read)
         for place, line in enumerate(lines, first):
             if isinstance(line, LongLine):
                 objects.refuse(place, line, f"the line has {line.total} bytes", "too_long")
@@ -139,11 +139,11 @@ def _json_lines(path: str, wanted: Collection[str] | None, batch_size: int) -> I
         yield objects.rows()
 
 
-def _json_array(path: str, wanted: Collection[str] | None, batch_size: int) -> Iterator[Rows]:
+def _json_array(path: str, read: Read, wanted: Collection[str] | None, batch_size: int) -> Iterator[Rows]:
     found, broken = items(read_blocks(path), display_name(path)), list[SourceError]()
     numbered = enumerate(_until(found, broken), 1)
     while chunk := list(islice(numbered, batch_size)):
-        objects = _Objects(wanted)
+        objects = _Objects(wanted, read)
         for number, (line, one) in chunk:
             try:
                 payload = json.dumps(one, ensure_ascii=False).encode()
@@ -169,9 +169,9 @@ def not_json(error: json.JSONDecodeError) -> str:
     return f"not JSON at column {error.colno}: {error.msg}"
 
 
-def rows_of_objects(payloads: Iterable[bytes], wanted: Collection[str]) -> Rows:
+def rows_of_objects(payloads: Iterable[bytes], wanted: Collection[str], read: Read) -> Rows:
     """Rows of JSON objects, each by itself, in the order given; numbered from 1."""
-    objects = _Objects(wanted)
+    objects = _Objects(wanted, read)
     for number, payload in enumerate(payloads, 1):
         try:
             objects.take(number, payload, orjson.loads(payload))
@@ -183,7 +183,9 @@ def rows_of_objects(payloads: Iterable[bytes], wanted: Collection[str]) -> Rows:
 class _Objects:
     """JSON objects to columns: those that are wanted, or the first MAX_COLUMNS, so that no file makes millions."""
 
-    def __init__(self, wanted: Collection[str] | None) -> None:
+    def __init__(self, wanted: Collection[str] | None, read: Read) -> None:
+        self._each = read.each.split(".") if read.each else []
+        self._pairs = read.pairs
         self.lines: list[int] = []
         self.unreadable: list[Unreadable] = []
         self._wanted = wanted
@@ -199,6 +201,11 @@ class _Objects:
         which = "" if item is None else f"item {item}: "
         if not isinstance(one, dict):
             return self.refuse(line, payload, f"{which}not a JSON object")
+        for row in _each(one, self._each):
+            self._take(line, payload, _paired(row, self._pairs), item, which)
+        return None
+
+    def _take(self, line: int, payload: bytes, one: dict[str, Any], item: int | None, which: str) -> None:
         try:
             flat = _flat(one)
         except RecursionError:
@@ -279,6 +286,36 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr:
     if dtype == pl.Binary:
         return column.bin.encode("hex")
     return column.cast(pl.String)
+
+
+def _each(one: Any, path: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """An object once for every item of the array at a path, with the item in the array's place."""
+    if isinstance(one, list):
+        for item in one:
+            yield from _each(item, path)
+    elif isinstance(one, dict):
+        if not path:
+            yield one
+        else:
+            for inner in _each(one.get(path[0]), path[1:]):
+                yield {**one, path[0]: inner}
+
+
+def _paired(one: dict[str, Any], pairs: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """An object in which arrays of names and values are objects; of a name that stands twice, the first counts."""
+    for path, (name, value) in pairs.items():
+        *parents, last = path.split(".")
+        holder: Any = one
+        for part in parents:
+            holder = holder.get(part) if isinstance(holder, dict) else None
+        found = holder.get(last) if isinstance(holder, dict) else None
+        if isinstance(found, list):
+            made: dict[str, Any] = {}
+            for each in found:
+                if isinstance(each, dict) and isinstance(each.get(name), str | int):
+                    made.setdefault(str(each[name]), each.get(value))
+            holder[last] = made
+    return one
 
 
 def _object(one: dict[str, Any], name: str) -> str | None:
