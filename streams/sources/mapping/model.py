@@ -15,7 +15,7 @@ import msgspec
 from schemas.records import CHANNELS, INTERACTION_FIELDS, polars_schema
 from streams.errors import RihlaError
 
-FORMATS = ("csv", "tsv", "jsonl", "json", "parquet", "excel")
+FORMATS = ("csv", "tsv", "jsonl", "json", "parquet", "excel", "mail")
 NULLS = ("", "NULL", "null", "\\N", "N/A", "#N/A")
 """Cells that are empty, unless a mapping says otherwise. Not NA: that is Namibia."""
 
@@ -126,7 +126,7 @@ class Event(_Strict, frozen=True):
 class Read(_Strict, frozen=True):
     """How the file is read."""
 
-    format: Literal["csv", "tsv", "jsonl", "json", "parquet", "excel"] | None = None
+    format: Literal["csv", "tsv", "jsonl", "json", "parquet", "excel", "mail"] | None = None
     """Without it, by the end of the file's name."""
     separator: str | None = None
     """Of csv: the sign between two cells, a comma by default."""

@@ -17,6 +17,7 @@ from streams.sources.events import SourceError
 from streams.sources.files import MAX_LINE_BYTES, STDIN, LongLine, display_name, read_blocks, read_lines
 from streams.sources.json_array import items
 from streams.sources.mapping.delimited import Record, Unreadable, delimited
+from streams.sources.mapping.mail import COLUMNS, letters
 from streams.sources.mapping.model import MappingError, Read
 from streams.sources.mapping.panics import silent_panics
 
@@ -32,6 +33,8 @@ ENDINGS = {
     ".xls": "excel",
     ".xlsb": "excel",
     ".ods": "excel",
+    ".mbox": "mail",
+    ".eml": "mail",
 }
 """Format by the end of a file's name."""
 MAX_COLUMNS = 1_000
@@ -100,7 +103,7 @@ def read_rows(path: str, read: Read, batch_size: int, wanted: Collection[str] | 
     wanted: columns that are needed; all without it. Of JSON no others are in the frames, and these always are.
     """
     form = format_of(path, read)
-    if path == STDIN and form in ("parquet", "excel"):
+    if path == STDIN and form in ("parquet", "excel", "mail"):
         raise SourceError(f"<stdin>: {form} is read from a file, not from standard input")
     if form in ("csv", "tsv"):
         separator = "\t" if form == "tsv" else read.separator or ","
@@ -114,6 +117,8 @@ def read_rows(path: str, read: Read, batch_size: int, wanted: Collection[str] | 
         yield from _json_array(path, read, wanted, batch_size)
     elif form == "parquet":
         yield from _parquet(path, batch_size)
+    elif form == "mail":
+        yield from _mail(path, batch_size)
     else:
         yield from _excel(path, read.sheet, batch_size)
 
@@ -215,7 +220,7 @@ class _Objects:
         if len(self._names) < MAX_COLUMNS:
             self._names |= dict.fromkeys(flat)
         if self._wanted is not None:
-            flat = {name: flat[name] if name in flat else _object(one, name) for name in self._wanted}
+            flat = {name: flat[name] if name in flat else _inside(one, name) for name in self._wanted}
         self._flat.append(flat)
         self.lines.append(line)
         self._payloads.append(payload)
@@ -246,6 +251,14 @@ def _parquet(path: str, batch_size: int) -> Iterator[Rows]:
         raise SourceError(f"{path}: this is no Parquet file: {str(error).splitlines()[0]}") from None
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}") from None
+
+
+def _mail(path: str, batch_size: int) -> Iterator[Rows]:
+    numbered = letters(path, display_name(path))
+    while chunk := list(islice(numbered, batch_size)):
+        frame = pl.DataFrame([row for _, row in chunk], schema=dict.fromkeys(COLUMNS, pl.String))
+        payloads = [orjson.dumps(row) for _, row in chunk]
+        yield Rows(frame, [number for number, _ in chunk], payloads)
 
 
 def _excel(path: str, sheet: str | None, batch_size: int) -> Iterator[Rows]:
@@ -288,17 +301,16 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr:
     return column.cast(pl.String)
 
 
-def _each(one: Any, path: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _each(one: Any, path: Sequence[str]) -> Iterator[Any]:
     """An object once for every item of the array at a path, with the item in the array's place."""
     if isinstance(one, list):
         for item in one:
             yield from _each(item, path)
+    elif not path:
+        yield one
     elif isinstance(one, dict):
-        if not path:
-            yield one
-        else:
-            for inner in _each(one.get(path[0]), path[1:]):
-                yield {**one, path[0]: inner}
+        for inner in _each(one.get(path[0]), path[1:]):
+            yield {**one, path[0]: inner}
 
 
 def _paired(one: dict[str, Any], pairs: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
@@ -318,12 +330,16 @@ def _paired(one: dict[str, Any], pairs: Mapping[str, tuple[str, str]]) -> dict[s
     return one
 
 
-def _object(one: dict[str, Any], name: str) -> str | None:
-    """The object that a name with dots names, as JSON; None where there is none."""
+def _inside(one: dict[str, Any], name: str) -> str | None:
+    """What a name with dots names that is no plain member of members: an object, as JSON, or a part of an array, by its
+    place from 0 (travelers.0.contact); None where there is nothing."""
     found: Any = one
     for part in name.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return json.dumps(found, ensure_ascii=False) if isinstance(found, dict) else None
+        if isinstance(found, list) and part.isdecimal() and len(part) < 6:
+            found = found[int(part)] if int(part) < len(found) else None
+        else:
+            found = found.get(part) if isinstance(found, dict) else None
+    return found if found is None or isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
 
 def _flat(one: dict[str, Any], before: str = "") -> dict[str, str | None]:
