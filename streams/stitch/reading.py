@@ -13,7 +13,8 @@ import numpy as np
 from streams.alerts import match
 from streams.kafka.batch_producer import RAISED, RECALLED, RESTORED, last_recalled
 from streams.kafka.progress import RecordBatch, Records
-from streams.model.control import ERASE, LINKED, part_kind
+from streams.model.control import ERASE, part_kind
+from streams.model.linked import LINKED
 from streams.model.vocabulary import UUID
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.messages import IDENTITY, INTERACTION, PART, Message, Messages, News, Sent
