@@ -90,7 +90,7 @@ def test_every_recipe_is_tried() -> None:
 def test_what_stands_in_them() -> None:
     letters = rows("letters.mbox")
     assert [row["text"] for row in letters] == [
-        "The lift was out of order for two days.\n>From then on we walked.".replace(">From", "From"),
+        "The lift was out of order for two days.\nFrom then on we walked.",
         "The invoice is wrong.",
     ]
     assert letters[0]["ids"] == [{"kind": "email_sha256", "value": sha256(b"amina@example.com").hexdigest()}]

@@ -34,6 +34,8 @@ _HEADS = re.compile(r"^\s*(?:From|Von|De|Dari|Kimden|من)\s*:\s.*$", re.IGNOREC
 _SENT = re.compile(
     r"^\s*(?:Sent|Date|Gesendet|Envoyé|Enviado|Dikirim|Gönderildi|تاريخ|To|An|À)\s*:\s.*$", re.IGNORECASE
 )
+_ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
+"""A line of a letter in an mbox that begins with From (RFC 4155)."""
 _SIGNATURE = re.compile(
     r"^(?:--\s?|(?:Sent from my|Get Outlook for|Von meinem|Envoyé de mon|Enviado desde mi|أرسلت من)\b.*)$"
 )
@@ -48,7 +50,7 @@ def letters(path: str, name: str) -> Iterator[tuple[int, dict[str, str | None]]]
         if begins == b"From ":
             box = mailbox.mbox(path, factory=None, create=False)
             for number, key in enumerate(box.iterkeys(), 1):
-                yield number, row_of(box.get_bytes(key))
+                yield number, row_of(_ESCAPED.sub(rb"\1", box.get_bytes(key)))
             return
     except OSError as error:
         raise SourceError(f"{name}: {error.strerror or error}") from error
