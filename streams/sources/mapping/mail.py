@@ -15,7 +15,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage, Message
 from email.utils import getaddresses, parsedate_to_datetime
 from html.parser import HTMLParser
-from typing import Any, cast
+from typing import Any
 
 from streams.sources.events import SourceError
 
@@ -62,7 +62,7 @@ def letters(path: str, name: str) -> Iterator[tuple[int, dict[str, str | None]]]
 
 def row_of(data: bytes) -> dict[str, str | None]:
     """The columns of one letter. What it does not say, or cannot be read, is None."""
-    found = cast(EmailMessage, message_from_bytes(data, policy=policy.default))
+    found = message_from_bytes(data, policy=policy.default)
     writers = getaddresses([_head(found, "From") or ""])
     return {
         "id": (_head(found, "Message-ID") or "").strip(" <>") or None,
