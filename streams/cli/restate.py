@@ -38,7 +38,7 @@ def restate(old: Path, new: Path, workers: int) -> int:
 
     if new.exists() and any(new.iterdir()):
         raise RihlaError(f"{new} is not empty", "restate writes into a folder of its own")
-    plan = Plan(data=new, broker="embedded", workers=workers, max_restarts=MAX_RESTARTS)
+    plan = Plan(data=new, workers=workers, max_restarts=MAX_RESTARTS)
     with tempfile.TemporaryDirectory(prefix="rihla-restate-") as folder:
         events = str(Path(folder) / "events.jsonl")
         # A process may have the engine of one folder only.
