@@ -131,7 +131,11 @@ kafka = together(brokers, prefix, partitions, replication, registry, wire)
 """How to reach Kafka and how to write to it; the names are those of Settings."""
 
 adapter = _setting(
-    "adapter", "Format of the files: jsonl, hotel-bookings.", metavar="NAME", default=None, show_default="jsonl"
+    "adapter",
+    "Format of the files: jsonl, hotel-bookings, or one that an installed package adds.",
+    metavar="NAME",
+    default=None,
+    show_default="jsonl",
 )
 mapping = _setting(
     "mapping",

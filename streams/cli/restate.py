@@ -25,29 +25,57 @@ def restate(old: Path, new: Path, workers: int) -> int:
     \b
       rihla restate rihla-data rihla-data-new && rihla verify --data rihla-data-new
     """
-    from contextlib import closing
+    import multiprocessing
+    import tempfile
 
     import uvloop
 
-    from sinks.clickhouse.client import connect
     from streams.cli.display import live, show_summary
     from streams.cli.run import exit_status
-    from streams.embedded.clickhouse.access import OWNER
-    from streams.embedded.datadir import DataDirectory
     from streams.embedded.pipeline import Plan
-    from streams.embedded.reach import database_url
-    from streams.embedded.run import MAX_RESTARTS, Progress, run_sources
+    from streams.embedded.run import MAX_RESTARTS, Progress, run_files
     from streams.errors import RihlaError
-    from streams.restore.events import spelt_anew
 
     if new.exists() and any(new.iterdir()):
         raise RihlaError(f"{new} is not empty", "restate writes into a folder of its own")
-    with (
-        database_url(DataDirectory(old), "restate", OWNER) as url,
-        closing(connect(url, "cx")) as client,
-        live(progress := Progress()) as say,
-    ):
-        plan = Plan(data=new, broker="embedded", workers=workers, max_restarts=MAX_RESTARTS)
-        summary = uvloop.run(run_sources(plan, [spelt_anew(client, str(old))], progress, say))
+    plan = Plan(data=new, workers=workers, max_restarts=MAX_RESTARTS)
+    with tempfile.TemporaryDirectory(prefix="rihla-restate-") as folder:
+        events = str(Path(folder) / "events.jsonl")
+        # A process may have the engine of one folder only.
+        reading = multiprocessing.get_context("spawn").Process(target=write_events, args=(str(old), events))
+        reading.start()
+        reading.join()
+        if reading.exitcode != 0:
+            raise RihlaError(f"the events of {old} could not be read: what is above says why")
+        with live(progress := Progress()) as say:
+            summary = uvloop.run(run_files(plan, [events], "jsonl", progress, say))
     show_summary(summary, new)
     return exit_status(summary)
+
+
+def write_events(old: str, path: str) -> None:
+    """Write all events that a folder has stored, in the spelling of today, as JSON Lines compressed by gzip."""
+    import gzip
+    import sys
+    from contextlib import closing
+
+    import orjson
+
+    from sinks.clickhouse.client import connect
+    from streams.embedded.clickhouse.access import OWNER
+    from streams.embedded.datadir import DataDirectory
+    from streams.embedded.reach import database_url
+    from streams.errors import RihlaError
+    from streams.restore.events import spelt_anew
+
+    try:
+        with (
+            database_url(DataDirectory(Path(old)), "restate", OWNER) as url,
+            closing(connect(url, "cx")) as client,
+            gzip.open(path, "wb", compresslevel=1) as out,
+        ):
+            for batch in spelt_anew(client, old):
+                for row in batch.frame.iter_rows(named=True):
+                    out.write(orjson.dumps({"channel": batch.channel, **row}) + b"\n")
+    except RihlaError as error:
+        sys.exit(f"rihla: {error}")

@@ -69,7 +69,7 @@ class Hooks:
         except KeyError:
             came.letters.append(_letter(topic, 1, body, "undecodable", f"no {'.'.join(hook.items)} in it"))
             return came
-        done = hook.translator.translate(rows_of_objects(items, hook.translator.columns))
+        done = hook.translator.translate(rows_of_objects(items, hook.translator.columns, hook.translator.mapping.read))
         came.ignored = done.silent
         came.letters += [_letter(topic, one.line, one.payload, one.reason, one.detail) for one in done.bad]
         for channel, frame in done.frames:

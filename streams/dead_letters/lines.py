@@ -77,7 +77,7 @@ class MappedLines:
 
     def readable(self, lines: Sequence[bytes]) -> list[int]:
         """See OwnLines.readable."""
-        rows = rows_of_objects(lines, self._translator.columns)
+        rows = rows_of_objects(lines, self._translator.columns, self._mapping.read)
         done = self._translator.translate(rows)
         bad = {line.line for line in done.bad}
         good = {rows.lines[row] for some in done.rows.values() for row in some} - bad
@@ -85,7 +85,7 @@ class MappedLines:
 
     def events(self, lines: Sequence[bytes]) -> list[EventBatch]:
         """See OwnLines.events."""
-        rows = rows_of_objects(lines, self._translator.columns)
+        rows = rows_of_objects(lines, self._translator.columns, self._mapping.read)
         return list(batches_of(FILE, self._translator, rows, self._translator.translate(rows)))
 
 

@@ -1,9 +1,14 @@
-"""The formats that events can be read from, by name."""
+"""The formats that events can be read from, by name: ours, and those of installed packages.
+
+A package adds one by an entry point of the group `rihla.sources`, whose name is the format's and which is an `Adapter`
+(docs/ways-in.md has an example). Nobody's takes the place of ours.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from streams.sources import hotel_bookings, jsonl
@@ -11,7 +16,9 @@ from streams.sources.events import EventBatch, Source, SourceError
 from streams.sources.files import require_file
 
 DEFAULT = "jsonl"
-_NOT_JSON_LINES = {".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xls", ".xlsb", ".ods"}
+GROUP = "rihla.sources"
+"""Of entry points."""
+_NOT_JSON_LINES = {".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xls", ".xlsb", ".ods", ".mbox", ".eml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +74,25 @@ def open_source(
                 f"proposes one), or --adapter, one of: {', '.join(_others())}"
             )
         adapter = DEFAULT
-    if adapter not in ADAPTERS:
-        raise SourceError(f"there is no adapter {adapter!r}; there are: {', '.join(ADAPTERS)}")
+    chosen = ADAPTERS.get(adapter) or _installed(adapter)
     require_file(path)
     if source is not None:
         return jsonl.read(path, batch_size=batch_size or jsonl.BATCH_LINES, source=source)
-    chosen = ADAPTERS[adapter]
     return chosen.read(path, batch_size=batch_size or chosen.batch_size)
+
+
+def _installed(name: str) -> Adapter:
+    """The adapter of that name of an installed package. Raises SourceError."""
+    found = entry_points(group=GROUP)
+    if name not in found.names:
+        raise SourceError(f"there is no adapter {name!r}; there are: {', '.join([*ADAPTERS, *sorted(found.names)])}")
+    try:
+        adapter = found[name].load()
+    except Exception as error:  # whatever somebody else's package raises is its own fault
+        raise SourceError(f"the adapter {name!r} of {found[name].value} cannot be loaded: {error}") from error
+    if not isinstance(adapter, Adapter):
+        raise SourceError(f"the adapter {name!r}: {found[name].value} is no streams.sources.adapters.Adapter")
+    return adapter
 
 
 def _mapped(path: str, mapping: str, batch_size: int | None) -> Iterator[EventBatch]:
@@ -85,4 +104,4 @@ def _mapped(path: str, mapping: str, batch_size: int | None) -> Iterator[EventBa
 
 
 def _others() -> list[str]:
-    return [name for name in ADAPTERS if name != DEFAULT]
+    return [*(name for name in ADAPTERS if name != DEFAULT), *sorted(entry_points(group=GROUP).names)]

@@ -126,8 +126,9 @@ class Feeder:
     ) -> None:
         """producer: a started AIOKafkaProducer; the topics must exist.
 
-        judge: says which events would be refused later on; they become letters here, with their file and line. erased:
-        which events are about somebody who was erased: of them no letter is made, enrich leaves them out.
+        judge: says which events would be refused later on; they become letters here, with their file and line, if the
+        source tells lines. erased: which events are about somebody who was erased: of them no letter is made here, and
+        enrich leaves them out.
         """
         self.fed = Fed()
         self._judge, self._erased = judge, erased
@@ -209,7 +210,7 @@ class Feeder:
         opened = datetime.now(UTC).isoformat(timespec="seconds")
         for batch in batches:
             self.fed.unread.update(batch.unread)
-            if self._judge is not None and batch.frame.height:
+            if self._judge is not None and batch.lines:
                 batch = self._judged(batch, self._judge)
             if batch.bad:
                 yield [_letter(line, _identity(line.file, opened)) for line in batch.bad]
@@ -231,7 +232,7 @@ class Feeder:
         if refused and self._erased is not None:
             erased = self._erased(batch.frame)
             refused = [one for one in refused if not erased[one.row]]
-        if not refused or not batch.lines:  # a source without lines: enrich says what is wrong
+        if not refused:
             return batch
         out = {one.row for one in refused}
         left = [row for row in range(batch.frame.height) if row not in out]

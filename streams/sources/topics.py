@@ -88,7 +88,7 @@ class TopicFeeder:
                     places.append(record)
             except UndecodableError as error:
                 letters.append(self._letter(record, record.value, "undecodable", str(error), masked=False))
-        rows = rows_of_objects(payloads, self._translator.columns)
+        rows = rows_of_objects(payloads, self._translator.columns, self._translator.mapping.read)
         done = await asyncio.to_thread(self._translator.translate, rows)
         for line in done.bad:
             record = places[line.line - 1]

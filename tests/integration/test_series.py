@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -13,11 +14,13 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from streams.settings import of_owner
 from streams.sources.simulate import Options, write
 from tests.integration.test_run import rihla
 from tests.integration.test_up import PATIENCE, owner_of, sums, up
 from tests.support.brokers import wait_until
 from tests.support.waiting import HUNG
+from tests.support.workers import send_lines
 from tests.unit.test_deploy_prometheus import DEPLOY, PROMTOOL, promtool
 
 pytestmark = pytest.mark.skipif(
@@ -62,8 +65,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, Page]:
     summary = write(Options(customers=40, seed=5), file)
     line = json.loads(file.open().readline())
     bad = {**line, "survey": {"instrument": "nps", "score": 55}}
-    with file.open("a") as more:
-        more.writelines(json.dumps(bad) + "\n" for _ in range(REFUSED))
     (folder / "routes.toml").write_text('[targets.log]\ntype = "log"\n\n[[routes]]\nto = ["log"]\n')
     with up(folder / "data", RIHLA_ROUTES=str(folder / "routes.toml")):
         workers = owner_of(folder / "data").workers
@@ -77,6 +78,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, Page]:
         before = page()
         produced = rihla("produce", str(file), "--data", str(folder / "data"))
         assert produced.returncode == 0, produced.stderr
+        settings = of_owner(owner_of(folder / "data").settings)
+        asyncio.run(send_lines(settings, [json.dumps(bad).encode()] * REFUSED))
         events = summary["interactions"]
         wait_until(lambda: sums(folder / "data") == (events,) * 3, PATIENCE, "all events in the tables")
         wait_until(lambda: refused() >= REFUSED, PATIENCE, "the dead letters on the page")

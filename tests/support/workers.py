@@ -9,10 +9,16 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from schemas.encode import BatchEncoder
+from schemas.registry import LocalRegistry
 from streams.kafka.app import App, build
 from streams.kafka.batch_producer import BatchProducer
 from streams.kafka.progress import RecordBatch
+from streams.kafka.progress import RecordBatch
+from streams.model.subjects import keys_of, subjects
 from streams.settings import Settings
+from streams.sources.jsonl import parse
+from streams.topology import channel_topic
 from streams.worker import batching
 from tests.support.waiting import until
 
@@ -51,6 +57,15 @@ async def producing(settings: Settings, **options: Any) -> AsyncIterator[AIOKafk
         yield producer
     finally:
         await producer.stop()
+
+
+async def send_lines(settings: Settings, lines: list[bytes]) -> None:
+    """Events of JSON Lines straight to their topics, as a producer does that keeps no rules."""
+    async with producing(settings) as producer:
+        for batch in parse([(0, lines)], "lines"):
+            values = BatchEncoder(batch.channel, LocalRegistry()).encode(batch.frame)
+            for key, value in zip(keys_of(subjects(batch.frame)), values, strict=True):
+                await producer.send_and_wait(settings.topic(channel_topic(batch.channel)), value, key=key)
 
 
 @contextlib.asynccontextmanager

@@ -21,7 +21,7 @@ from schemas.foreign import ForeignReader, avro_reader, header_of
 from schemas.registry import HttpRegistry, LocalRegistry, UnknownSchemaError
 from schemas.single import UndecodableError
 from streams.enrich.transform import Enricher
-from streams.sources.mapping.model import load
+from streams.sources.mapping.model import Read, load
 from streams.sources.mapping.rows import rows_of_objects
 from streams.sources.mapping.translate import Translator
 from tests.support.registries import ConfluentService, serving
@@ -120,7 +120,7 @@ attributes = { status = "status" }
 attributes_from = ["tags"]
 """)
     translator = Translator(load(str(path)), "topic")
-    done = translator.translate(rows_of_objects([json.dumps(OBJECT).encode()], translator.columns))
+    done = translator.translate(rows_of_objects([json.dumps(OBJECT).encode()], translator.columns, Read()))
     [(_, frame)] = done.frames
     [row] = frame.to_dicts()
     assert row["event_id"] == str(ID)

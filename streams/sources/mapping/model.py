@@ -15,7 +15,7 @@ import msgspec
 from schemas.records import CHANNELS, INTERACTION_FIELDS, polars_schema
 from streams.errors import RihlaError
 
-FORMATS = ("csv", "tsv", "jsonl", "json", "parquet", "excel")
+FORMATS = ("csv", "tsv", "jsonl", "json", "parquet", "excel", "mail")
 NULLS = ("", "NULL", "null", "\\N", "N/A", "#N/A")
 """Cells that are empty, unless a mapping says otherwise. Not NA: that is Namibia."""
 
@@ -126,7 +126,7 @@ class Event(_Strict, frozen=True):
 class Read(_Strict, frozen=True):
     """How the file is read."""
 
-    format: Literal["csv", "tsv", "jsonl", "json", "parquet", "excel"] | None = None
+    format: Literal["csv", "tsv", "jsonl", "json", "parquet", "excel", "mail"] | None = None
     """Without it, by the end of the file's name."""
     separator: str | None = None
     """Of csv: the sign between two cells, a comma by default."""
@@ -134,6 +134,12 @@ class Read(_Strict, frozen=True):
     """Of csv and tsv: utf-8, cp1252, cp1256 ..."""
     sheet: str | None = None
     """Of excel: the sheet, the first by default."""
+    each: str | None = None
+    """Of JSON: path of an array (entry.changes.value.messages); every item of it is a row, with what stands around it
+    under its own names. On the way to it every item of other arrays is taken, too."""
+    pairs: dict[str, tuple[str, str]] = {}
+    """Of JSON: array of objects that are name and value, and the members that say both: detail = ["elementName",
+    "newValue"] makes a column `detail.NAME` of each."""
     null: tuple[str, ...] = NULLS
     """Cells that are empty."""
     decimal: Literal[".", ","] = "."

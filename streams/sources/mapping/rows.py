@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from streams.sources.events import SourceError
 from streams.sources.files import MAX_LINE_BYTES, STDIN, LongLine, display_name, read_blocks, read_lines
 from streams.sources.json_array import items
 from streams.sources.mapping.delimited import Record, Unreadable, delimited
+from streams.sources.mapping.mail import COLUMNS, letters
 from streams.sources.mapping.model import MappingError, Read
 from streams.sources.mapping.panics import silent_panics
 
@@ -32,6 +33,8 @@ ENDINGS = {
     ".xls": "excel",
     ".xlsb": "excel",
     ".ods": "excel",
+    ".mbox": "mail",
+    ".eml": "mail",
 }
 """Format by the end of a file's name."""
 MAX_COLUMNS = 1_000
@@ -100,7 +103,7 @@ def read_rows(path: str, read: Read, batch_size: int, wanted: Collection[str] | 
     wanted: columns that are needed; all without it. Of JSON no others are in the frames, and these always are.
     """
     form = format_of(path, read)
-    if path == STDIN and form in ("parquet", "excel"):
+    if path == STDIN and form in ("parquet", "excel", "mail"):
         raise SourceError(f"<stdin>: {form} is read from a file, not from standard input")
     if form in ("csv", "tsv"):
         separator = "\t" if form == "tsv" else read.separator or ","
@@ -109,19 +112,21 @@ def read_rows(path: str, read: Read, batch_size: int, wanted: Collection[str] | 
             frame = pl.DataFrame(dict(zip(header, columns, strict=True)), schema=dict.fromkeys(header, pl.String))
             yield Rows(frame, [one.line for one in records], _payloads(header, records), unreadable)
     elif form == "jsonl":
-        yield from _json_lines(path, wanted, batch_size)
+        yield from _json_lines(path, read, wanted, batch_size)
     elif form == "json":
-        yield from _json_array(path, wanted, batch_size)
+        yield from _json_array(path, read, wanted, batch_size)
     elif form == "parquet":
         yield from _parquet(path, batch_size)
+    elif form == "mail":
+        yield from _mail(path, batch_size)
     else:
         yield from _excel(path, read.sheet, batch_size)
 
 
-def _json_lines(path: str, wanted: Collection[str] | None, batch_size: int) -> Iterator[Rows]:
+def _json_lines(path: str, read: Read, wanted: Collection[str] | None, batch_size: int) -> Iterator[Rows]:
     seen = False
     for first, lines in read_lines(path, batch_size):
-        objects = _Objects(wanted)
+        objects = _Objects(wanted, read)
         for place, line in enumerate(lines, first):
             if isinstance(line, LongLine):
                 objects.refuse(place, line, f"the line has {line.total} bytes", "too_long")
@@ -139,11 +144,11 @@ def _json_lines(path: str, wanted: Collection[str] | None, batch_size: int) -> I
         yield objects.rows()
 
 
-def _json_array(path: str, wanted: Collection[str] | None, batch_size: int) -> Iterator[Rows]:
+def _json_array(path: str, read: Read, wanted: Collection[str] | None, batch_size: int) -> Iterator[Rows]:
     found, broken = items(read_blocks(path), display_name(path)), list[SourceError]()
     numbered = enumerate(_until(found, broken), 1)
     while chunk := list(islice(numbered, batch_size)):
-        objects = _Objects(wanted)
+        objects = _Objects(wanted, read)
         for number, (line, one) in chunk:
             try:
                 payload = json.dumps(one, ensure_ascii=False).encode()
@@ -169,9 +174,9 @@ def not_json(error: json.JSONDecodeError) -> str:
     return f"not JSON at column {error.colno}: {error.msg}"
 
 
-def rows_of_objects(payloads: Iterable[bytes], wanted: Collection[str]) -> Rows:
+def rows_of_objects(payloads: Iterable[bytes], wanted: Collection[str], read: Read) -> Rows:
     """Rows of JSON objects, each by itself, in the order given; numbered from 1."""
-    objects = _Objects(wanted)
+    objects = _Objects(wanted, read)
     for number, payload in enumerate(payloads, 1):
         try:
             objects.take(number, payload, orjson.loads(payload))
@@ -183,7 +188,9 @@ def rows_of_objects(payloads: Iterable[bytes], wanted: Collection[str]) -> Rows:
 class _Objects:
     """JSON objects to columns: those that are wanted, or the first MAX_COLUMNS, so that no file makes millions."""
 
-    def __init__(self, wanted: Collection[str] | None) -> None:
+    def __init__(self, wanted: Collection[str] | None, read: Read) -> None:
+        self._each = read.each.split(".") if read.each else []
+        self._pairs = read.pairs
         self.lines: list[int] = []
         self.unreadable: list[Unreadable] = []
         self._wanted = wanted
@@ -199,6 +206,11 @@ class _Objects:
         which = "" if item is None else f"item {item}: "
         if not isinstance(one, dict):
             return self.refuse(line, payload, f"{which}not a JSON object")
+        for row in _each(one, self._each):
+            self._take(line, payload, _paired(row, self._pairs), item, which)
+        return None
+
+    def _take(self, line: int, payload: bytes, one: dict[str, Any], item: int | None, which: str) -> None:
         try:
             flat = _flat(one)
         except RecursionError:
@@ -208,7 +220,7 @@ class _Objects:
         if len(self._names) < MAX_COLUMNS:
             self._names |= dict.fromkeys(flat)
         if self._wanted is not None:
-            flat = {name: flat[name] if name in flat else _object(one, name) for name in self._wanted}
+            flat = {name: flat[name] if name in flat else _inside(one, name) for name in self._wanted}
         self._flat.append(flat)
         self.lines.append(line)
         self._payloads.append(payload)
@@ -239,6 +251,14 @@ def _parquet(path: str, batch_size: int) -> Iterator[Rows]:
         raise SourceError(f"{path}: this is no Parquet file: {str(error).splitlines()[0]}") from None
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}") from None
+
+
+def _mail(path: str, batch_size: int) -> Iterator[Rows]:
+    numbered = letters(path, display_name(path))
+    while chunk := list(islice(numbered, batch_size)):
+        frame = pl.DataFrame([row for _, row in chunk], schema=dict.fromkeys(COLUMNS, pl.String))
+        payloads = [orjson.dumps(row) for _, row in chunk]
+        yield Rows(frame, [number for number, _ in chunk], payloads)
 
 
 def _excel(path: str, sheet: str | None, batch_size: int) -> Iterator[Rows]:
@@ -281,12 +301,45 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr:
     return column.cast(pl.String)
 
 
-def _object(one: dict[str, Any], name: str) -> str | None:
-    """The object that a name with dots names, as JSON; None where there is none."""
+def _each(one: Any, path: Sequence[str]) -> Iterator[Any]:
+    """An object once for every item of the array at a path, with the item in the array's place."""
+    if isinstance(one, list):
+        for item in one:
+            yield from _each(item, path)
+    elif not path:
+        yield one
+    elif isinstance(one, dict):
+        for inner in _each(one.get(path[0]), path[1:]):
+            yield {**one, path[0]: inner}
+
+
+def _paired(one: dict[str, Any], pairs: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """An object in which arrays of names and values are objects; of a name that stands twice, the first counts."""
+    for path, (name, value) in pairs.items():
+        *parents, last = path.split(".")
+        holder: Any = one
+        for part in parents:
+            holder = holder.get(part) if isinstance(holder, dict) else None
+        found = holder.get(last) if isinstance(holder, dict) else None
+        if isinstance(found, list):
+            made: dict[str, Any] = {}
+            for each in found:
+                if isinstance(each, dict) and isinstance(each.get(name), str | int):
+                    made.setdefault(str(each[name]), each.get(value))
+            holder[last] = made
+    return one
+
+
+def _inside(one: dict[str, Any], name: str) -> str | None:
+    """What a name with dots names that is no plain member of members: an object, as JSON, or a part of an array, by its
+    place from 0 (travelers.0.contact); None where there is nothing."""
     found: Any = one
     for part in name.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return json.dumps(found, ensure_ascii=False) if isinstance(found, dict) else None
+        if isinstance(found, list) and part.isdecimal() and len(part) < 6:
+            found = found[int(part)] if int(part) < len(found) else None
+        else:
+            found = found.get(part) if isinstance(found, dict) else None
+    return found if found is None or isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
 
 def _flat(one: dict[str, Any], before: str = "") -> dict[str, str | None]:
