@@ -24,6 +24,15 @@ def test_recall_on_held_out_sentences(language: str) -> None:
     assert len(missed) <= 0.05 * len(some), missed
 
 
+def test_what_the_page_says_of_unseen_wording_holds() -> None:
+    """No aim: a measure, so that nobody takes the patterns for more than they are."""
+    file = Path(__file__).parent / "data" / "concerns_unseen.toml"
+    said = [one for some in tomllib.loads(file.read_text("utf-8")).values() for one in some]
+    found = sum(bool(concerns(one)) for one in said)
+    page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text("utf-8")
+    assert f"of {len(said)} written after them, in words chosen to be others (`concerns_unseen.toml`), {found}," in page
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_is_quiet(language: str) -> None:
     assert {said: concerns(said) for said in HELD_OUT["quiet"][language] if concerns(said)} == {}
