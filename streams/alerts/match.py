@@ -17,6 +17,7 @@ from streams.alerts.signals import KEPT_MS, Answer, Signal, Watched
 from streams.loop import answers
 from streams.model import catalogue
 from streams.model.catalogue import Touchpoint
+from streams.text.concerns import concerns
 
 COLUMNS = (
     "event_id",
@@ -31,8 +32,14 @@ COLUMNS = (
     "aspects",
     "agent_id",
     "attributes",
+    "language",
+    "text",
 )
 """Fields of interaction.avsc that all rules may look at."""
+
+_NOTHING_SAID = pl.lit([], pl.List(pl.String)).alias("concerns")
+_WORDS = r"\p{L}{3,}.*\p{L}{3,}"
+"""Two words at least: what has fewer is in no language."""
 
 Raised = Mapping[str, tuple[int, str]]
 """Of a restored event: rule -> (raised_at in epoch ms, reason) of the open alerts that it caused."""
@@ -54,7 +61,9 @@ class Matcher:
         for rule in rules.values():
             for named in (rule.close, rule.acknowledge):
                 answering |= named.in_case | named.anywhere
-        self._wanted = [_rule(rule).alias(f"rule {rule.name}") for rule in self._rules]
+        every = [condition for rule in self._rules for condition in rule.when]
+        self._listens = any(condition.concerns is not None for condition in every)
+        self._wanted = [_rule(rule, self._opening).alias(f"rule {rule.name}") for rule in self._rules]
         self._wanted.append(pl.col("touchpoint").is_in(sorted(answering)).alias("answer"))
 
     def watched(
@@ -80,7 +89,8 @@ class Matcher:
             return {}
         recent = pl.Series(np.flatnonzero(is_recent))
         part = frame if len(recent) == frame.height else frame.select(self.columns)[recent]
-        hits = part.select(*self._wanted)
+        spoken = _spoken(part["text"]) if self._listens else _NOTHING_SAID
+        hits = part.select(*self.columns, spoken).select(*self._wanted)
         wanting = hits.select(pl.any_horizontal(pl.all())).to_series()
         rows = (wanting | recent.is_in(list(raised))).arg_true() if raised else wanting.arg_true()
         if rows.is_empty():
@@ -92,7 +102,7 @@ class Matcher:
     def _say(
         self, hit: tuple[bool, ...], values: tuple[object, ...], now: int, restored: bool, raised: Raised
     ) -> Watched:
-        event_id, at, booking_ref, touchpoint, unit, case_id, survey, score, reach, _, agent, attributes = values
+        event_id, at, booking_ref, touchpoint, unit, case_id, survey, score, reach, _, agent, attributes, _, _ = values
         assert isinstance(event_id, str)
         assert isinstance(at, int)
         assert isinstance(touchpoint, str)
@@ -128,16 +138,22 @@ class Matcher:
         return tuple(signals), answer
 
 
+def _spoken(texts: pl.Series) -> pl.Series:
+    """What each text speaks of (streams.text.concerns)."""
+    found = [[] if text is None else sorted(concerns(text)) for text in texts.to_list()]
+    return pl.Series("concerns", found, pl.List(pl.String))
+
+
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _rule(rule: Rule) -> pl.Expr:
-    """Whether any of a rule's conditions holds; never null."""
-    return pl.any_horizontal(*[_condition(condition) for condition in rule.when])
+def _rule(rule: Rule, opening: Collection[str]) -> pl.Expr:
+    """Whether any of a rule's conditions holds; never null. opening: touchpoints that open a case."""
+    return pl.any_horizontal(*[_condition(condition, opening) for condition in rule.when])
 
 
-def _condition(condition: Condition) -> pl.Expr:
+def _condition(condition: Condition, opening: Collection[str]) -> pl.Expr:
     tests = []
     if condition.touchpoints is not None:
         tests.append(pl.col("touchpoint").is_in(sorted(condition.touchpoints)))
@@ -147,6 +163,12 @@ def _condition(condition: Condition) -> pl.Expr:
         tests.append(pl.col("survey").struct.field("score") <= condition.answer_at_most)
     if condition.reach_at_least is not None:
         tests.append(pl.col("reach") >= condition.reach_at_least)
+    if condition.concerns is not None:
+        tests.append(pl.any_horizontal(*[pl.col("concerns").list.contains(one) for one in sorted(condition.concerns)]))
+    if condition.unread:
+        tests.append(pl.col("language").is_null() & pl.col("text").str.contains(_WORDS))
+    if condition.in_case:
+        tests.append((pl.col("case_id").fill_null("") != "") | pl.col("touchpoint").is_in(sorted(opening)))
     if condition.aspects is not None:
         tests.append(_aspects(condition))
     elif condition.score_at_most is not None:

@@ -23,6 +23,7 @@ from streams.model.company import Model
 from streams.model.durations import EXAMPLES, UNITS_MS, milliseconds
 from streams.model.places import line_of
 from streams.model.vocabulary import CASE_ROLES, INSTRUMENTS, MILESTONES
+from streams.text.concerns import CONCERNS
 
 SEVERITIES = ("low", "medium", "high", "critical")
 SCOPES = ("customer", "journey", "case", "event")
@@ -55,6 +56,12 @@ class Condition:
     answer_at_most: float | None = None
     score_at_most: float | None = None
     reach_at_least: int | None = None
+    concerns: frozenset[str] | None = None
+    """The text speaks of one of these (streams.text.concerns)."""
+    unread: bool = False
+    """There is a text in a language that the scorer does not understand."""
+    in_case: bool = False
+    """It names a case, or opens one."""
     tests: tuple[Test, ...] = ()
     """Of other fields, attributes, money, unit and brand; each must hold."""
 
@@ -185,6 +192,12 @@ class _Reader:
                 raise self.fail(key, f"has {value!r}, which the catalogue does not know")
         return values
 
+    def flag(self, key: str) -> bool:
+        value = self.left.pop(key, False)
+        if not isinstance(value, bool):
+            raise self.fail(key, f"must be true or false, not {value!r}")
+        return value
+
     def number(self, key: str, low: float, high: float, required: bool = False) -> float | None:
         if key not in self.left and not required:
             return None
@@ -253,18 +266,21 @@ class _Reader:
         instrument = self.word("instrument", INSTRUMENTS) if "instrument" in self.left else None
         answer, score = self.number("answer_at_most", 0, 10), self.number("score_at_most", -1, 1)
         reach = self.number("reach_at_least", 0, 2**62)
+        spoken = self.words("concerns", CONCERNS)
+        unread, in_case = self.flag("unread"), self.flag("in_case")
         given = {key: self.left.pop(key) for key in CONDITION_KEYS if key in self.left}
         try:
             tests = tests_of(given, self.source.brands)
         except TestError as error:
             raise self.fail(error.key, error.problem) from error
         self.end(
-            "touchpoints, case_roles, aspects, instrument, answer_at_most, score_at_most, reach_at_least, "
-            + ", ".join(CONDITION_KEYS)
+            "touchpoints, case_roles, aspects, instrument, answer_at_most, score_at_most, reach_at_least, concerns, "
+            "unread, in_case, " + ", ".join(CONDITION_KEYS)
         )
         if answer is not None and instrument is None:
             raise self.fail("answer_at_most", "needs an instrument")
-        if named is None and aspects is None and instrument is None and score is None and reach is None and not tests:
+        nothing = all(one is None for one in (named, aspects, instrument, score, reach, spoken))
+        if nothing and not unread and not in_case and not tests:
             raise RuleError(f"{self._where()}: a condition without a key would hold for every event")
         return Condition(
             None if named is None else frozenset(named),
@@ -273,6 +289,9 @@ class _Reader:
             answer,
             score,
             None if reach is None else int(reach),
+            None if spoken is None else frozenset(spoken),
+            unread,
+            in_case,
             tests,
         )
 

@@ -23,6 +23,7 @@ from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.deliveries import deliveries
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
+from streams.verify.sla import sla
 from streams.verify.topics import Log
 from streams.verify.unheard import concerned
 from streams.verify.unheard import without as unheard_of
@@ -171,7 +172,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     say("looking at deliveries")
     comparisons.append(deliveries(client))
     say("looking at people's answers")
-    comparisons.append(answers(client))
+    comparisons += [answers(client), sla(client)]
     return _Look(
         expected.interactions.height,
         {comparison.table: comparison.rows for comparison in comparisons},

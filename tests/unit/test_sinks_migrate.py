@@ -53,6 +53,7 @@ APPLIED = {
     "0040_lookups": "854c32d9f6b4ac4a",
     "0041_alerts_handled": "a35e8329697d4f8c",
     "0042_identity_linked": "433b10a74b095ae4",
+    "0043_alert_sla": "57ffa68ba4a4e52d",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 
