@@ -66,7 +66,7 @@ run: bytecode ## Simulate some travellers and run the whole pipeline over them (
 	@echo
 	@echo "Check every table:   $(BIN)/rihla verify --data $(DATA)"
 	@echo "Your own events:     $(BIN)/rihla run FILE --data $(DATA)   (JSON Lines; $(BIN)/rihla run --help)"
-	@echo "As a live service:   $(BIN)/rihla up --data $(DATA)"
+	@echo "The desk, live:      $(BIN)/rihla up --data $(DATA)   (prints its link: inbox, customers, the day of a unit)"
 	@echo "For production:      make compile, then docs/deploying-a-worker.md"
 	@echo "All else:            README.md, make help, $(BIN)/rihla doctor"
 

@@ -22,6 +22,7 @@ from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_protocol import RequestHandler
+from yarl import URL
 
 log = logging.getLogger(__name__)
 
@@ -121,10 +122,15 @@ class _Connection(RequestHandler):
 class Door:
     """One endpoint's listening socket and what it lets in. `await listen()` opens it, `await close()` ends all."""
 
-    def __init__(self, app: web.Application, limits: Limits | None = None, **options: Any) -> None:
+    def __init__(
+        self, app: web.Application, limits: Limits | None = None, public: str | None = None, **options: Any
+    ) -> None:
         """
         app: its middlewares run behind the door's own. options: of aiohttp's RequestHandler.
+        public: the address by which people reach it through what stands in front, https://...: its name and its own
+        pages are let in, too.
         """
+        self._public = None if public is None else URL(public)
         self.limits = limits or Limits()
         self.open: set[_Connection] = set()
         self.port = 0
@@ -186,13 +192,16 @@ class Door:
                 f"this is not {hosts[0] if hosts else 'without a Host header'}: ask by the address that is listened on"
             )
         origin = request.headers.getall(hdrs.ORIGIN, [])
-        if origin and (len(origin) > 1 or origin[0] != f"http://{hosts[0]}"):
+        ours = {f"http://{hosts[0]}"} | ({str(self._public.origin())} if self._public is not None else set())
+        if origin and (len(origin) > 1 or origin[0] not in ours):
             return f"requests from pages of {origin[0]} are not allowed"
         if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             return "requests from pages of other sites are not allowed"
         return None
 
     def _is_ours(self, name: str) -> bool:
+        if self._public is not None and name == self._public.host:
+            return True
         if self._names is not None:
             return name in self._names
         # All of a machine's addresses are listened on, whose names we do not know: but a page of the web can have

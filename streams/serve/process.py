@@ -107,7 +107,7 @@ class _Process:
             api = Api(store, allowed, lookups, follower.age, _links(settings, store, answers), sessions)
             ask = from_clickhouse(settings.clickhouse_endpoint, settings.database)
             lags = Pipeline(from_kafka(settings), ask, follower.age, f"{settings.prefix}.")
-            desk = Desk(api, store, allowed, sessions, Figures(ask), lags, answers.record)
+            desk = Desk(api, store, allowed, sessions, Figures(ask), lags, answers.record, settings.public_url)
 
             def changed(rows: Changed) -> None:
                 desk.changed(rows)
@@ -125,7 +125,7 @@ class _Process:
         self, stack: contextlib.AsyncExitStack, api: Api, follower: Follower, outputs: Callable[[], Any]
     ) -> None:
         settings = self._settings
-        door = Door(api.app, LIMITS)
+        door = Door(api.app, LIMITS, settings.public_url)
         stack.push_async_callback(door.close)
         try:
             port = await door.listen(settings.serve_host, settings.serve_port)

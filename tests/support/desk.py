@@ -66,8 +66,10 @@ class Hotel:
 
 
 @asynccontextmanager
-async def hotel(folder: Path, rows: Sequence[tuple[str, dict[str, Any]]] | None = None) -> AsyncIterator[Hotel]:
-    """The desk on a port of its own."""
+async def hotel(
+    folder: Path, browser: Browser | None = None, rows: Sequence[tuple[str, dict[str, Any]]] | None = None
+) -> AsyncIterator[Hotel]:
+    """The desk on a port of its own. browser: its pages are closed before the desk is."""
     file = folder / "tokens.toml"
     file.write_text("\n".join(tokens.entry(name, role, name, units) for name, role, units in BEARERS))
     allowed, sessions, store = tokens.load(file), Sessions(), Store(folder / "view")
@@ -89,6 +91,8 @@ async def hotel(folder: Path, rows: Sequence[tuple[str, dict[str, Any]]] | None 
     try:
         yield served
     finally:
+        for context in [] if browser is None else list(browser.contexts):
+            await context.close()
         await looked.stop()
         await door.close()
         store.close()

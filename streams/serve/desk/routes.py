@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import orjson
 from aiohttp import web
+from yarl import URL
 
 from streams.clock import now_ms
 from streams.loop.answers import AnswerError, Verb, answer_event
@@ -52,6 +53,7 @@ class Desk:
     """Adds the desk to an API.
 
     figures, pipeline: where its last two views take theirs from; answers: where people's answers go; None: nowhere.
+    public_url: address at which people reach it through what stands in front: https there makes cookies secure.
     """
 
     def __init__(
@@ -63,9 +65,12 @@ class Desk:
         figures: Figures | None = None,
         pipeline: Pipeline | None = None,
         answers: Record | None = None,
+        public_url: str | None = None,
     ) -> None:
         self._api, self._store, self._tokens, self._sessions = api, store, allowed, sessions
         self._figures, self._pipeline, self._answers = figures, pipeline, answers
+        public = URL(public_url) if public_url is not None else None
+        self._secure_host = public.host if public is not None and public.scheme == "https" else None
         self._assets = assets.load()
         self._generation = 0
         self._inboxes: dict[frozenset[str] | None, tuple[int, asyncio.Task[dict[str, Any]]]] = {}
@@ -124,7 +129,7 @@ class Desk:
             max_age=int(LONGEST),
             httponly=True,
             samesite="Strict",
-            secure=request.headers.get("X-Forwarded-Proto") == "https",
+            secure=self._secure_host is not None and request.url.host == self._secure_host,
             path="/",
         )
         return answer
