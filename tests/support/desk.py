@@ -14,7 +14,7 @@ from streams.door import Door
 from streams.serve import lookups, tokens
 from streams.serve.answering import NotRecorded
 from streams.serve.api import Api
-from streams.serve.desk.figures import Figures
+from streams.serve.desk.figures import Figures, FiguresUnavailableError
 from streams.serve.desk.pipeline import Pipeline
 from streams.serve.desk.routes import Desk
 from streams.serve.lookups import Lookups
@@ -61,7 +61,7 @@ class Hotel:
     def ask(self, sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         """What ClickHouse would answer."""
         if self.fails:
-            raise OSError("no ClickHouse")
+            raise FiguresUnavailableError("no ClickHouse")
         return data.figures(sql, parameters)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,6 +34,8 @@ QUERIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
 """Figure: the named query, and its parameters besides the span."""
 OF_ALL = frozenset(("nps", "csat", "ces", "profiles", "funnel"))
 """Figures that do not say of which unit they are: not for those who work for some units alone."""
+
+log = logging.getLogger(__name__)
 
 Ask = Callable[[str, Mapping[str, str]], list[dict[str, Any]]]
 """Given SQL and its parameters: the rows."""
@@ -96,12 +100,11 @@ def from_clickhouse(where: Any, database: str) -> Ask:
     """Asks a server. where: its endpoint."""
 
     def ask(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
-        client = connect(where, database, timeout=TIMEOUT)
         try:
-            return list(client.query(sql, parameters=dict(parameters)).named_results())
-        except Exception as error:
-            raise FiguresUnavailableError(f"ClickHouse does not answer: {type(error).__name__}") from error
-        finally:
-            client.close()
+            with closing(connect(where, database, timeout=TIMEOUT)) as client:
+                return list(client.query(sql, parameters=dict(parameters)).named_results())
+        except Exception as error:  # whatever it is, a person sees that there are no figures now
+            log.warning("ClickHouse does not answer: %s", type(error).__name__)
+            raise FiguresUnavailableError("ClickHouse does not answer now") from error
 
     return ask
