@@ -17,12 +17,12 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_protocol import RequestHandler
-from yarl import URL
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class Door:
         public: the address by which people reach it through what stands in front, https://...: its name and its own
         pages are let in, too.
         """
-        self._public = None if public is None else URL(public)
+        self._public = None if public is None else urlsplit(public)
         self.limits = limits or Limits()
         self.open: set[_Connection] = set()
         self.port = 0
@@ -192,7 +192,9 @@ class Door:
                 f"this is not {hosts[0] if hosts else 'without a Host header'}: ask by the address that is listened on"
             )
         origin = request.headers.getall(hdrs.ORIGIN, [])
-        ours = {f"http://{hosts[0]}"} | ({str(self._public.origin())} if self._public is not None else set())
+        ours = {f"http://{hosts[0]}"} | (
+            {f"{self._public.scheme}://{self._public.netloc}"} if self._public is not None else set()
+        )
         if origin and (len(origin) > 1 or origin[0] not in ours):
             return f"requests from pages of {origin[0]} are not allowed"
         if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
@@ -200,7 +202,7 @@ class Door:
         return None
 
     def _is_ours(self, name: str) -> bool:
-        if self._public is not None and name == self._public.host:
+        if self._public is not None and name == self._public.hostname:
             return True
         if self._names is not None:
             return name in self._names

@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 import orjson
 from aiohttp import web
-from yarl import URL
 
 from streams.clock import now_ms
 from streams.loop.answers import AnswerError, Verb, answer_event
@@ -69,8 +69,8 @@ class Desk:
     ) -> None:
         self._api, self._store, self._tokens, self._sessions = api, store, allowed, sessions
         self._figures, self._pipeline, self._answers = figures, pipeline, answers
-        public = URL(public_url) if public_url is not None else None
-        self._secure_host = public.host if public is not None and public.scheme == "https" else None
+        public = urlsplit(public_url or "")
+        self._secure_host = public.hostname if public.scheme == "https" else None
         self._assets = assets.load()
         self._generation = 0
         self._inboxes: dict[frozenset[str] | None, tuple[int, asyncio.Task[dict[str, Any]]]] = {}
