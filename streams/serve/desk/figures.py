@@ -6,9 +6,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from clickhouse_connect.driver.client import Client
 
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.named import load
@@ -99,11 +100,15 @@ def of_units(told: Mapping[str, Any], units: frozenset[str]) -> dict[str, Any]:
 def from_clickhouse(where: Any, database: str) -> Ask:
     """Asks a server. where: its endpoint."""
 
+    kept: list[Client] = []  # one for all: a connection asks several questions of its own before it is there
+
     def ask(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         try:
-            with closing(connect(where, database, timeout=TIMEOUT)) as client:
-                return list(client.query(sql, parameters=dict(parameters)).named_results())
+            client = kept[0] if kept else connect(where, database, timeout=TIMEOUT)
+            kept[:] = [client]
+            return list(client.query(sql, parameters=dict(parameters)).named_results())
         except Exception as error:  # whatever it is, a person sees that there are no figures now
+            kept.clear()
             log.warning("ClickHouse does not answer: %s", type(error).__name__)
             raise FiguresUnavailableError("ClickHouse does not answer now") from error
 
