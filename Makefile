@@ -66,7 +66,7 @@ run: bytecode ## Simulate some travellers and run the whole pipeline over them (
 	@echo
 	@echo "Check every table:   $(BIN)/rihla verify --data $(DATA)"
 	@echo "Your own events:     $(BIN)/rihla run FILE --data $(DATA)   (JSON Lines; $(BIN)/rihla run --help)"
-	@echo "As a live service:   $(BIN)/rihla up --data $(DATA)"
+	@echo "The desk, live:      $(BIN)/rihla up --data $(DATA)   (prints its link: inbox, customers, the day of a unit)"
 	@echo "For production:      make compile, then docs/deploying-a-worker.md"
 	@echo "All else:            README.md, make help, $(BIN)/rihla doctor"
 
@@ -135,7 +135,7 @@ audit: $(INSTALLED) $(SUPPLY_INSTALLED) ## Ask databases of advisories about all
 # Pins that are there stay. With hashes pip takes no file but those that were there when the lock was made.
 lock: ## Make the lock files anew after a change of pyproject.toml (with the uv of an earlier make setup)
 	$(LOCK) --extra dev pyproject.toml --output-file requirements.lock
-	echo setuptools | $(LOCK) --no-annotate --extra embedded -c requirements.lock - pyproject.toml --output-file requirements-run.lock
+	echo setuptools | $(LOCK) --no-annotate --extra embedded --extra serve -c requirements.lock - pyproject.toml --output-file requirements-run.lock
 	$(LOCK) --no-annotate --extra collect --extra serve -c requirements.lock pyproject.toml --output-file deploy/requirements.lock
 	$(LOCK) --extra bench -c requirements.lock pyproject.toml --output-file requirements-bench.lock
 	$(LOCK) --no-annotate --group supply -c requirements.lock --output-file requirements-supply.lock

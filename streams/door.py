@@ -225,6 +225,8 @@ class Visitors:
         return None
 
     def _is_ours(self, name: str) -> bool:
+        if self._public is not None and name == self._public.hostname:
+            return True
         if self._names is not None:
             return name in self._names
         # All of a machine's addresses are listened on, whose names we do not know: but a page of the web can have

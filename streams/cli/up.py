@@ -153,8 +153,13 @@ def _server(pipeline: Pipeline) -> list[str]:
     """Where customers are looked up over HTTP, and how."""
     if pipeline.server is None:
         return ["customer 360  needs its extra: pip install 'rihla[serve]'"]
+    from streams.embedded.keys import read_token
+
     token = f"$(cat {pipeline.serve_token})" if pipeline.serve_token else "one of RIHLA_SERVE_TOKENS"
+    # Behind the `#`, a browser sends the token to nobody but the page itself, which takes it out of the address.
+    entry = f"#token={read_token(pipeline.serve_token)}" if pipeline.serve_token else ""
     return [
+        f"the desk      {pipeline.server}/desk{entry}",
         f"customer 360  {pipeline.server}/v1/customers/IDENTIFIER",
         f'              curl -H "Authorization: Bearer {token}" {pipeline.server}/v1/alerts',
     ]

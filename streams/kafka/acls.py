@@ -65,7 +65,10 @@ ACCESS: dict[str, Access] = {
     },
     **{
         service.name: Access(
-            (*service.reads, ERASURES, SCHEMAS) if service.reads else (), (*service.writes, DEAD_LETTERS), configs=True
+            (*service.reads, ERASURES, SCHEMAS) if service.reads else (),
+            (*service.writes, DEAD_LETTERS),
+            looks_at=tuple(WORKERS_BY_NAME) if service.name == "serve" else (),  # the desk says how far workers are
+            configs=True,
         )
         for service in topology.SERVICES
     },

@@ -109,7 +109,7 @@ class _Process:
             api = Api(store, allowed, lookups, follower.age, _links(settings, store, answers), sessions)
             ask = from_clickhouse(settings.clickhouse_endpoint, settings.database)
             lags = Pipeline(from_kafka(settings), ask, follower.age, f"{settings.prefix}.")
-            desk = Desk(api, store, allowed, sessions, Figures(ask), lags, answers.record)
+            desk = Desk(api, store, allowed, sessions, Figures(ask), lags, answers.record, settings.public_url)
 
             def changed(rows: Changed) -> None:
                 desk.changed(rows)

@@ -14,7 +14,7 @@ from streams.door import Door
 from streams.serve import lookups, tokens
 from streams.serve.answering import NotRecorded
 from streams.serve.api import Api
-from streams.serve.desk.figures import Figures
+from streams.serve.desk.figures import Figures, FiguresUnavailableError
 from streams.serve.desk.pipeline import Pipeline
 from streams.serve.desk.routes import Desk
 from streams.serve.lookups import Lookups
@@ -61,13 +61,15 @@ class Hotel:
     def ask(self, sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         """What ClickHouse would answer."""
         if self.fails:
-            raise OSError("no ClickHouse")
+            raise FiguresUnavailableError("no ClickHouse")
         return data.figures(sql, parameters)
 
 
 @asynccontextmanager
-async def hotel(folder: Path, rows: Sequence[tuple[str, dict[str, Any]]] | None = None) -> AsyncIterator[Hotel]:
-    """The desk on a port of its own."""
+async def hotel(
+    folder: Path, browser: Browser | None = None, rows: Sequence[tuple[str, dict[str, Any]]] | None = None
+) -> AsyncIterator[Hotel]:
+    """The desk on a port of its own. browser: its pages are closed before the desk is."""
     file = folder / "tokens.toml"
     file.write_text("\n".join(tokens.entry(name, role, name, units) for name, role, units in BEARERS))
     allowed, sessions, store = tokens.load(file), Sessions(), Store(folder / "view")
@@ -89,6 +91,8 @@ async def hotel(folder: Path, rows: Sequence[tuple[str, dict[str, Any]]] | None 
     try:
         yield served
     finally:
+        for context in [] if browser is None else list(browser.contexts):
+            await context.close()
         await looked.stop()
         await door.close()
         store.close()

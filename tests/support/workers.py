@@ -14,7 +14,6 @@ from schemas.registry import LocalRegistry
 from streams.kafka.app import App, build
 from streams.kafka.batch_producer import BatchProducer
 from streams.kafka.progress import RecordBatch
-from streams.kafka.progress import RecordBatch
 from streams.model.subjects import keys_of, subjects
 from streams.settings import Settings
 from streams.sources.jsonl import parse

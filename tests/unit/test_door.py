@@ -167,6 +167,23 @@ def test_pages_of_other_sites_are_not_let_in() -> None:
     assert not refuses("localhost:1", HERE, Origin="http://localhost:1", Sec_Fetch_Site="same-origin")
 
 
+@pytest.mark.parametrize(
+    ("host", "origin", "refused"),
+    [
+        ("desk.example.com", "https://desk.example.com", False),
+        ("desk.example.com", "https://evil.example", True),
+        ("evil.example", "https://evil.example", True),
+        ("localhost:1", "https://desk.example.com", False),  # a proxy that asks by its own name for us
+        ("desk.example.com:444", "https://desk.example.com:444", True),
+    ],
+)
+def test_the_public_address_is_let_in_and_its_pages_are(host: str, origin: str, refused: bool) -> None:
+    door = Door(web.Application(), public="https://desk.example.com")
+    door._names = HERE
+    request = make_mocked_request("POST", "/", headers={"Host": host, "Origin": origin})
+    assert (door.refuses(request) is not None) == refused
+
+
 async def test_a_workers_page_has_the_same_door() -> None:
     page = await serve("enrich", 0, dict, lambda: (True, "ready"))
     try:

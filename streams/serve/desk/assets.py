@@ -66,7 +66,7 @@ class Asset:
 def load() -> dict[str, Asset]:
     """The files, by name."""
     found = {}
-    for entry in files("streams.serve.desk").joinpath("assets").iterdir():
+    for entry in files("streams.serve.desk.page").iterdir():
         kind = TYPES.get(entry.name.rpartition(".")[2])
         if kind is not None:
             body = entry.read_bytes()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from clickhouse_connect.driver.client import Client
 
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.named import load
@@ -32,6 +35,8 @@ QUERIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
 """Figure: the named query, and its parameters besides the span."""
 OF_ALL = frozenset(("nps", "csat", "ces", "profiles", "funnel"))
 """Figures that do not say of which unit they are: not for those who work for some units alone."""
+
+log = logging.getLogger(__name__)
 
 Ask = Callable[[str, Mapping[str, str]], list[dict[str, Any]]]
 """Given SQL and its parameters: the rows."""
@@ -95,13 +100,16 @@ def of_units(told: Mapping[str, Any], units: frozenset[str]) -> dict[str, Any]:
 def from_clickhouse(where: Any, database: str) -> Ask:
     """Asks a server. where: its endpoint."""
 
+    kept: list[Client] = []  # one for all: a connection asks several questions of its own before it is there
+
     def ask(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
-        client = connect(where, database, timeout=TIMEOUT)
         try:
+            client = kept[0] if kept else connect(where, database, timeout=TIMEOUT)
+            kept[:] = [client]
             return list(client.query(sql, parameters=dict(parameters)).named_results())
-        except Exception as error:
-            raise FiguresUnavailableError(f"ClickHouse does not answer: {type(error).__name__}") from error
-        finally:
-            client.close()
+        except Exception as error:  # whatever it is, a person sees that there are no figures now
+            kept.clear()
+            log.warning("ClickHouse does not answer: %s", type(error).__name__)
+            raise FiguresUnavailableError("ClickHouse does not answer now") from error
 
     return ask

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 import orjson
@@ -53,6 +54,7 @@ class Desk:
     """Adds the desk to an API.
 
     figures, pipeline: where its last two views take theirs from; answers: where people's answers go; None: nowhere.
+    public_url: address at which people reach it through what stands in front: https there makes cookies secure.
     """
 
     def __init__(
@@ -64,9 +66,12 @@ class Desk:
         figures: Figures | None = None,
         pipeline: Pipeline | None = None,
         answers: Record | None = None,
+        public_url: str | None = None,
     ) -> None:
         self._api, self._store, self._tokens, self._sessions = api, store, allowed, sessions
         self._figures, self._pipeline, self._answers = figures, pipeline, answers
+        public = urlsplit(public_url or "")
+        self._secure_host = public.hostname if public.scheme == "https" else None
         self._assets = assets.load()
         self._generation = 0
         self._inboxes: dict[frozenset[str] | None, tuple[int, asyncio.Task[dict[str, Any]]]] = {}
@@ -125,7 +130,7 @@ class Desk:
             max_age=int(LONGEST),
             httponly=True,
             samesite="Strict",
-            secure=request.headers.get("X-Forwarded-Proto") == "https",
+            secure=self._secure_host is not None and request.url.host == self._secure_host,
             path="/",
         )
         return answer

@@ -1,7 +1,7 @@
 // One day of a unit: arrivals, in house, departures; who needs care first, and why.
 import { get } from "./api.js";
-import { code, h } from "./dom.js";
-import { number, t, wholeDay } from "./i18n.js";
+import { code, coded, h } from "./dom.js";
+import { number, short, t, wholeDay } from "./i18n.js";
 import { empty, shown, stale } from "./states.js";
 
 const LISTS = ["arrivals", "in_house", "departures"];
@@ -19,7 +19,7 @@ function line(one) {
       h("span", { class: "title" }, plan.room ? [t("room"), " ", code(plan.room)] : code(one.booking_ref),
         h("span", { class: `chip ${one.profile}` }, t(`profile.${one.profile}`)),
         one.trend === "declining" && h("span", { class: "trend declining" }, t("trend.declining"))),
-      h("span", { class: "facts" }, plan.room && code(one.booking_ref), code(one.customer_id),
+      h("span", { class: "facts" }, plan.room && code(one.booking_ref), coded(short(one.customer_id), one.customer_id),
         plan.nights && h("span", {}, t("nights", { n: number(plan.nights) })),
         plan.party_size > 1 && h("span", {}, t("party", { n: number(plan.party_size) })),
         one.status && h("span", {}, t(`status.${one.status}`))),

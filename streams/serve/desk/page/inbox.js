@@ -1,8 +1,8 @@
 // What waits for somebody: alerts and cases of my units, the gravest first, as they come.
 import { answer } from "./actions.js";
 import { follow, get } from "./api.js";
-import { bdi, code, h } from "./dom.js";
-import { distance, duration, moment, number, t, word } from "./i18n.js";
+import { bdi, coded, h } from "./dom.js";
+import { distance, duration, moment, number, short, t, word } from "./i18n.js";
 import { empty, shown, stale } from "./states.js";
 
 const GAP = 1000; // milliseconds between two readings, however many events come
@@ -33,7 +33,7 @@ function inside(one) {
     h("span", { class: "title" }, title),
     h("span", { class: "facts" },
       one.unit && bdi(one.unit, { class: "unit" }),
-      one.customer_id && code(one.customer_id),
+      one.customer_id && coded(short(one.customer_id), one.customer_id),
       one.handler && h("span", { class: "handler" }, t("handler", { who: one.handler })),
       one.contacts > 1 && h("span", {}, t("contacts", { n: number(one.contacts) })),
       h("time", { datetime: one.at, title: moment(one.at) }, distance(one.at))),
@@ -52,7 +52,7 @@ function line(one, known, take) {
   return h("li", { class: classes, "data-key": one.id },
     h("details", {}, h("summary", { class: "row" }, inside(one)),
       h("ul", { class: "members" }, one.members.map((each) =>
-        h("li", {}, h("a", { href: target({ ...each, customer_id: each.customer_id }) }, code(each.customer_id)), " ",
+        h("li", {}, h("a", { href: target(each) }, coded(short(each.customer_id), each.customer_id)), " ",
           h("time", { datetime: each.at }, distance(each.at)))))));
 }
 

@@ -26,3 +26,6 @@ export const bdi = (text, properties) => h("bdi", properties, text);
 
 /** An identifier or a code: always from left to right. */
 export const code = (text) => h("bdi", { class: "code", dir: "ltr" }, text);
+
+/** The same of one that is shown shortened; whole on hover. */
+export const coded = (text, whole) => h("bdi", { class: "code", dir: "auto", title: text === whole ? undefined : whole }, text);

@@ -2,8 +2,8 @@
 import { actions } from "./actions.js";
 import { follow, get } from "./api.js";
 import { drawn, sentiment } from "./chart.js";
-import { bdi, code, h } from "./dom.js";
-import { day, distance, moment, number, plain, signed, t, word } from "./i18n.js";
+import { bdi, code, coded, h } from "./dom.js";
+import { day, distance, moment, number, plain, short, signed, t, word } from "./i18n.js";
 import { empty, shown, stale } from "./states.js";
 
 const TYPING = 250;
@@ -115,7 +115,7 @@ function page(told, focused, reveal, me) {
   const scored = told.last_contacts.some((one) => one.score !== undefined && one.score !== null);
   return [
     h("section", { class: "card person", "aria-label": t("view.customer") },
-      h("h1", {}, code(told.customer_id)), mood(told.profile),
+      h("h1", {}, coded(short(told.customer_id), told.customer_id)), mood(told.profile),
       h("p", { class: "facts" }, h("span", {}, t("known", { n: number(told.interactions), since: moment(told.first_event_at) })),
         h("span", {}, t("last_seen", { when: distance(told.last_event_at) }))),
       told.cautions.length > 0 && h("div", { class: "cautions", role: "note" }, h("strong", {}, t("cautions")),
@@ -169,7 +169,7 @@ export function open(main, { me, what, query, live, news, expired }) {
   function show(told) {
     if (told.several) {
       box.replaceChildren(h("section", { class: "card" }, h("h1", {}, t("several")), h("ul", { class: "plain" }, told.customers.map((one) =>
-        h("li", {}, h("a", { href: `#/customer/${encodeURIComponent(one)}` }, code(one)))))));
+        h("li", {}, h("a", { href: `#/customer/${encodeURIComponent(one)}` }, coded(short(one), one)))))));
       return;
     }
     const opened = box.querySelector(".why")?.open;
@@ -178,7 +178,7 @@ export function open(main, { me, what, query, live, news, expired }) {
     box.replaceChildren(...[stale(told.age ?? 0), ...page(told, query.get("from"), ask, me)].filter(Boolean));
     if (opened) box.querySelector(".why").open = true;
     if (at >= 0) box.querySelectorAll("[data-verb]")[at]?.focus();
-    document.title = `${told.customer_id} · Rihla`;
+    document.title = `${short(told.customer_id)} · Rihla`;
   }
 
   function ask() {

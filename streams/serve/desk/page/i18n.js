@@ -64,6 +64,14 @@ export function plain(name) {
   return last.charAt(0).toUpperCase() + last.slice(1);
 }
 
+/** A customer_id for people: one that is a hash or another long name by its kind and its beginning. */
+export function short(id) {
+  const at = id.indexOf(":");
+  const value = id.slice(at + 1);
+  if (at < 0) return id;
+  return `${word("identifier", id.slice(0, at))} ${value.length > 14 ? `${value.slice(0, 10)}…` : value}`;
+}
+
 export const isRtl = () => document.documentElement.dir === "rtl";
 
 export const number = (value, options) => new Intl.NumberFormat(locale, options).format(value);

@@ -1,0 +1,1 @@
+"""The files of the page: HTML, styles, ES modules, and a file of texts for each language."""

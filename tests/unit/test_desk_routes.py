@@ -1,0 +1,186 @@
+"""The desk without a browser: who may see and do what, sessions, and what pages of other sites cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, CookieJar
+
+from streams.serve.desk.assets import TYPES
+from streams.serve.desk.figures import FEWEST, of_units, supported
+from streams.serve.sessions import IDLE, LONGEST, Sessions
+from streams.serve.tokens import LISTED, LOOKUPS, Bearer
+from tests.support.desk import Hotel, hotel
+from tests.support.hotel import CORNICHE, TOWERS
+
+OURS = {"X-Rihla-Desk": "1"}
+
+
+class Visitor:
+    """Who has signed in, or not."""
+
+    def __init__(self, served: Hotel, session: ClientSession) -> None:
+        self._served, self._session = served, session
+
+    async def ask(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+        """Status and JSON."""
+        async with self._session.request(method, self._served.url + path, **options) as answer:
+            told = await answer.json(content_type=None) if answer.content_type.endswith("json") else None
+            return answer.status, told
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        """What a GET is answered."""
+        return await self.ask("GET", path)
+
+    async def sign_in(self, token: str) -> int:
+        """The status."""
+        return (await self.ask("POST", "/desk/session", json={"token": token}, headers=OURS))[0]
+
+
+@asynccontextmanager
+async def visiting(folder: Path, token: str | None = None) -> AsyncIterator[tuple[Hotel, Visitor]]:
+    """A desk and somebody at it."""
+    async with hotel(folder) as served, ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
+        visitor = Visitor(served, session)
+        if token is not None:
+            assert await visitor.sign_in(token) == 200
+        yield served, visitor
+
+
+async def test_who_may_see_what(tmp_path: Path) -> None:
+    paths = ("inbox", "day?unit=Makkah+Towers&date=2026-03-01", "figures", "pipeline", "me")
+    allowed = {
+        None: [401] * 5,
+        "agent": [200, 200, 403, 403, 200],
+        "ops": [200] * 5,
+        "analyst": [403, 403, 200, 403, 200],
+        "nobody": [200, 403, 403, 403, 200],
+    }
+    for number, (token, statuses) in enumerate(allowed.items()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        async with visiting(folder, token) as (_, visitor):
+            assert [(await visitor.get(f"/desk/data/{path}"))[0] for path in paths] == statuses, token
+
+
+async def test_the_inbox_has_the_gravest_first_and_of_my_units_alone(tmp_path: Path) -> None:
+    async with visiting(tmp_path, "agent") as (_, visitor):
+        _, told = await visitor.get("/desk/data/inbox")
+        assert [(one["kind"], one["severity"], one.get("count")) for one in told["items"]] == [
+            ("alert", "critical", None),
+            ("storm", "high", 6),
+            ("alert", "high", None),
+            ("case", "medium", None),  # that of the critical alert is spoken of by it
+        ]
+        assert told["total"] == 9
+        assert (await visitor.get(f"/desk/data/inbox?unit={CORNICHE}"))[0] == 403
+        assert (await visitor.get("/desk/data/me"))[1]["units"] == [TOWERS]
+
+
+async def test_a_day_of_a_unit_says_who_needs_care(tmp_path: Path) -> None:
+    today = datetime.now(UTC).date().isoformat()
+    async with visiting(tmp_path, "agent") as (served, visitor):
+        _, told = await visitor.get(f"/desk/data/day?unit={TOWERS}&date={today}")
+        assert told["counts"] == {"arrivals": 2, "in_house": 8, "departures": 1}
+        first = told["in_house"][0]
+        assert (first["customer_id"], first["plan"]["room"], first["cares"][0]) == ("C0000002", "402", "critical_alert")
+        assert [one["cares"] for one in told["departures"]] == [[]]
+        assert (await visitor.get(f"/desk/data/day?unit={TOWERS}&date=today"))[0] == 422
+        assert (await visitor.get(f"/desk/data/day?unit={CORNICHE}&date={today}"))[0] == 403
+    assert {row[5] for row in served.written} >= {"C0000002", "C0000005"}  # each that was shown is written down
+
+
+async def test_answers_are_events_of_my_units_alone(tmp_path: Path) -> None:
+    said: dict[str, Any] = {"kind": "alert", "id": "prayer", "customer_id": "C0000002", "verb": "take"}
+    async with visiting(tmp_path, "agent") as (served, visitor):
+
+        async def send(headers: dict[str, str] = OURS, **more: Any) -> int:
+            return (await visitor.ask("POST", "/desk/data/answer", json={**said, **more}, headers=headers))[0]
+
+        assert await send() == 202
+        assert await send({}) == 401  # as from a form of another page: the cookie alone is nobody
+        assert await send(id="stalled") == 403
+        assert await send(id="gone") == 404
+        assert await send(verb="assign", to="layla@example.com") == 422
+        assert await send(verb="shout") == 422
+        assert await send(kind="case", id="K-0993", customer_id="C0000004", verb="resolve", note="paid") == 202
+        served.fails = True
+        assert await send(verb="resolve") == 503
+    assert [(one["touchpoint"], one["agent_id"], one["case_id"]) for one in served.answers] == [
+        ("stay.case_taken", "agent", "K-1042"),
+        ("booking.case_resolved", "agent", "K-0993"),
+    ]
+
+
+async def test_a_cookie_is_a_session_and_a_page_of_another_site_has_none(tmp_path: Path) -> None:
+    async with visiting(tmp_path) as (served, visitor):
+        assert await visitor.sign_in("wrong") == 401
+        assert (await visitor.ask("POST", "/desk/session", json={"token": "ops"}))[0] == 403  # without our header
+        assert (await visitor.ask("POST", "/desk/session", data=b"[", headers=OURS))[0] == 422
+        assert await visitor.sign_in("ops") == 200
+        assert (await visitor.get("/v1/customers/C0000002"))[0] == 200
+        body = {"identifiers": ["C0000002"]}
+        assert (await visitor.ask("POST", "/v1/lookup", json=body))[0] == 401
+        assert (await visitor.ask("POST", "/v1/lookup", json=body, headers=OURS))[0] == 200
+        elsewhere = {**OURS, "Origin": "http://evil.example"}
+        assert (await visitor.ask("POST", "/v1/lookup", json=body, headers=elsewhere))[0] == 403
+        assert (await visitor.ask("DELETE", "/desk/session", headers=OURS))[0] == 204
+        assert (await visitor.get("/v1/customers/C0000002"))[0] == 401
+        assert served.sessions.find("anything") is None
+
+
+async def test_files_come_with_a_policy_and_once(tmp_path: Path) -> None:
+    async with visiting(tmp_path) as (served, _), ClientSession() as session:
+        for path in ("/desk", "/desk/assets/desk.js", "/desk/assets/ur.json"):
+            async with session.get(served.url + path) as answer:
+                assert (answer.status, answer.headers["X-Content-Type-Options"]) == (200, "nosniff")
+                assert "unsafe" not in answer.headers["Content-Security-Policy"]
+                assert answer.headers["Content-Encoding"] == "gzip"
+                tag = answer.headers["ETag"]
+            async with session.get(served.url + path, headers={"If-None-Match": tag}) as answer:
+                assert answer.status == 304
+        for path in ("/desk/assets/routes.py", "/desk/assets/..%2froutes.py"):
+            async with session.get(served.url + path) as answer:
+                assert answer.status == 404
+    assert {"js", "css", "json", "html", "svg"} == set(TYPES)
+
+
+@pytest.mark.parametrize(("after", "known"), [(IDLE - 1, True), (IDLE, False)])
+def test_a_session_ends_when_nobody_uses_it(after: float, known: bool) -> None:
+    sessions = Sessions()
+    cookie = sessions.begin(Bearer("a", "agent"), 0.0)
+    assert (sessions.find(cookie, after) is not None) == known
+
+
+def test_a_session_ends_after_a_shift_however_much_it_is_used() -> None:
+    sessions = Sessions()
+    cookie, now = sessions.begin(Bearer("a", "agent"), 0.0), 0.0
+    while now + IDLE / 2 < LONGEST:
+        now += IDLE / 2
+        assert sessions.find(cookie, now) is not None
+    assert sessions.find(cookie, LONGEST) is None
+
+
+def test_lines_of_a_day_are_counted() -> None:
+    bearer = Bearer("a", "agent")
+    most = LISTED * LOOKUPS["agent"]
+    assert bearer.wait_to_list(most, 0.0) == 0.0
+    assert bearer.wait_to_list(1, 1.0) > 0.0
+    assert bearer.wait_to_list(1, 61.0) == 0.0
+
+
+def test_a_score_that_rests_on_little_is_left_out_and_units_see_their_own() -> None:
+    assert supported({"segment": "a", "n": FEWEST - 1, "nps": 50.0, "margin": 9.0}) == {
+        "segment": "a",
+        "n": FEWEST - 1,
+        "nps": None,
+        "margin": None,
+    }
+    assert supported({"n": FEWEST, "nps": 50.0}) == {"n": FEWEST, "nps": 50.0}
+    told = {"days": 7, "nps": [{"segment": "all"}], "nps_by_unit": [{"segment": TOWERS}, {"segment": CORNICHE}]}
+    assert of_units(told, frozenset((TOWERS,))) == {"days": 7, "nps_by_unit": [{"segment": TOWERS}]}
