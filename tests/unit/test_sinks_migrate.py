@@ -51,6 +51,7 @@ APPLIED = {
     "0038_deliveries_store": "e7104e1b38ff2308",
     "0039_deliveries": "28791b468975cf52",
     "0040_lookups": "854c32d9f6b4ac4a",
+    "0041_journeys_now": "7921b5a124623c90",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 
