@@ -192,7 +192,7 @@ def _toml(path: Path, called: str | None = None) -> tuple[str, dict[str, Any]]:
         return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"line (\d+)", str(error))
-        where = f"{called}, line {at[1]}" if at else called
+        where = f"{called}, line {at[1] if at else len(text.splitlines())}"  # else: at the end of the document
         raise ModelError(f"{where}: not TOML: {error}", HINT) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{called}: {error}", HINT) from error

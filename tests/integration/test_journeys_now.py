@@ -34,6 +34,10 @@ def booked(ref: str, at: int, arrives: int | None = None, nights: int | None = N
     return of(ref, at, "booking.confirmed", arrival_date=None if arrives is None else day(arrives), nights=nights)
 
 
+def sar(minor: int) -> dict[str, Any]:
+    return {"amount_minor": minor, "currency": "SAR"}
+
+
 EVENTS = (
     # The hotel never tells who left: over by the plan, a day after.
     *(booked("plan", NOON, NOON + 9 * DAY, 3), of("plan", NOON + 9 * DAY, "stay.arrived")),
@@ -48,7 +52,8 @@ EVENTS = (
     # To come.
     booked("coming", TODAY - 50 * DAY, TODAY + 20 * DAY, 2),
     # Cancelled after it was completed: that undoes no stay.
-    *(booked("undone", NOON), of("undone", NOON + 5 * DAY, "stay.arrived"), of("undone", NOON + 7 * DAY, "stay.checked_out")),
+    *(booked("undone", NOON), of("undone", NOON + 5 * DAY, "stay.arrived")),
+    of("undone", NOON + 7 * DAY, "stay.checked_out"),
     of("undone", NOON + 8 * DAY, "booking.cancelled"),
     # Cancelled in the middle of the stay: over.
     *(booked("early", TODAY - 9 * DAY, TODAY - 3 * DAY, 9), of("early", TODAY - 3 * DAY, "stay.arrived")),
@@ -66,9 +71,9 @@ EVENTS = (
     *(booked("moved", NOON), of("moved", NOON + DAY, "booking.cancelled")),
     # One room of three is cancelled: nothing but the money, and the plan, changes.
     booked("rooms", TODAY - 9 * DAY, TODAY + 9 * DAY, 4),
-    of("rooms", TODAY - 8 * DAY, "booking.part_cancelled", nights=3, money={"amount_minor": -10_000, "currency": "SAR"}),
+    of("rooms", TODAY - 8 * DAY, "booking.part_cancelled", nights=3, money=sar(-10_000)),
     # Not shown up for, with a charge: it stays a no-show.
-    *(booked("charged", NOON), of("charged", NOON + 9 * DAY, "check_in.no_show", money={"amount_minor": 5_000, "currency": "SAR"})),
+    *(booked("charged", NOON), of("charged", NOON + 9 * DAY, "check_in.no_show", money=sar(5_000))),
 )  # fmt: skip
 
 HOLDS = {
@@ -124,7 +129,8 @@ def test_the_worked_examples(clickhouse: ClickHouse) -> None:
 
 def test_the_model_says_how_long_stages_last(clickhouse: ClickHouse, tmp_path: Path) -> None:
     clickhouse.migrated()
-    text = '[in_stay]\nlasts = "3650d"\nthen = "completed"\n[booked]\nplan = "arrival"\ngrace = "0s"\nlasts = "2d"\nthen = "forgotten"\n'
+    text = '[in_stay]\nlasts = "3650d"\nthen = "completed"\n'
+    text += '[booked]\nplan = "arrival"\ngrace = "0s"\nlasts = "2d"\nthen = "forgotten"\n'
     (tmp_path / "stages.toml").write_text(text, "utf-8")
     model = load(str(tmp_path))
     assert models.record(clickhouse.client, built_in(), TODAY - DAY, 0)

@@ -106,7 +106,7 @@ def test_a_mistake_is_told_with_file_and_line(tmp_path: Path, name: str, text: s
     assert str(tmp_path) in str(caught.value)
     assert told in str(caught.value)
     assert caught.value.hint
-    (problem,) = [one for one in findings(Settings(model=str(tmp_path)), {}) if one.status == "problem"]
+    (problem,) = [one for one in findings(Settings(model=str(tmp_path)), {}) if one.verdict == "problem"]
     assert told in problem.detail
 
 
@@ -138,7 +138,8 @@ def test_a_model_is_made_and_checked(tmp_path: Path) -> None:
 RULE = '[noise]\nseverity = "low"\nreason = "{{touchpoint}}"\nwhen = [{{ {} }}]\nclose.case_roles = ["resolve"]\n'
 ROW = interaction(
     "customer:1", NOON, touchpoint="stay.noise_reported", unit="JED-7", package="umrah_VIP", delay_minutes=45,
-    country="SA", money={"amount_minor": 12_500, "currency": "KWD"}, attributes=[{"key": "loyalty_tier", "value": "Gold"}],
+    country="SA", money={"amount_minor": 12_500, "currency": "KWD"},
+    attributes=[{"key": "loyalty_tier", "value": "Gold"}],
 )  # fmt: skip
 OTHER = interaction("customer:2", NOON, touchpoint="stay.noise_reported", attributes=[])
 
