@@ -100,7 +100,7 @@ class Model:
     def meaning(self) -> str:
         """All that it says, as JSON with sorted keys."""
         said = {
-            "touchpoints": [asdict(one) | {"doc": ""} for one in self.touchpoints.values()],
+            "touchpoints": [asdict(self.touchpoints[name]) | {"doc": ""} for name in sorted(self.touchpoints)],
             "stages": {name: asdict(stage) for name, stage in self.stages.items()},
             "kinds": [(kind, self.kinds.limit(kind), kind in self.kinds.scoped) for kind in self.kinds.names],
             "default_limit": self.kinds.default_limit,
@@ -109,7 +109,6 @@ class Model:
             "preferences": [asdict(one) | {"doc": ""} for one in self.preferences],
             "rules": self.rules,
         }
-        said["touchpoints"].sort(key=lambda one: one["name"])
         return json.dumps(said, sort_keys=True, ensure_ascii=False, default=str)
 
     @functools.cached_property

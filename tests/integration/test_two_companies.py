@@ -1,5 +1,7 @@
-"""Two companies on one Kafka and one ClickHouse, by prefix and database: no trace of one in the other; and brands of one
-one company, by its model."""
+"""Two companies on one Kafka and one ClickHouse, by prefix and database: no trace of one in the other.
+
+And the brands of one company, by its model.
+"""
 
 from __future__ import annotations
 

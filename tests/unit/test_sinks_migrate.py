@@ -52,6 +52,7 @@ APPLIED = {
     "0039_deliveries": "28791b468975cf52",
     "0040_lookups": "854c32d9f6b4ac4a",
     "0041_journeys_now": "7921b5a124623c90",
+    "0042_next_best_actions": "f9d883b338f3a950",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 
