@@ -92,6 +92,15 @@ def interactions(client: Any) -> pl.DataFrame:
     return _read(client, f"{STORE} FINAL", {name: schema[name] for name in _LOG})
 
 
+def log(client: Any, columns: Sequence[str]) -> pl.DataFrame:
+    """All interactions that are in tables, `subject` and these fields of interaction.avsc, in frame form."""
+    schema = polars_schema("interaction")
+    left = f"(subject, event_id, epoch) NOT IN (SELECT subject, event_id, epoch FROM {LEFT_OUT})"
+    return _read(
+        client, f"{STORE} FINAL WHERE {left}", {name: schema[name] for name in dict.fromkeys(("subject", *columns))}
+    )
+
+
 def left_out(client: Any) -> pl.DataFrame:
     """`subject` and `event_id` of the stored interactions that are in no table."""
     table = f"{STORE} FINAL WHERE (subject, event_id, epoch) IN (SELECT subject, event_id, epoch FROM {LEFT_OUT})"
