@@ -60,7 +60,7 @@ def create(app: Any, settings: Settings) -> WorkerIO:
     for table in TABLES.values():
         TableAgent(io, table, publishing).register(f"sink-{table.topic}", [settings.topic(table.topic)])
     recall.RecallAgent(io, publishing).register("sink-recalls", [settings.topic(recall.TOPIC)])
-    model = company.load(settings.model, settings.alert_rules)
+    model = company.load(settings.model)
     io.services.append(
         Reach(
             lambda: connect(settings.clickhouse_endpoint, settings.database),

@@ -91,7 +91,7 @@ def verify(
 
     with _reached(data, clickhouse, source) as (url, settings, at_rest), closing(connect(url, database)) as client:
         store.check(client, database)
-        model = company.load(settings(kafka).model, settings(kafka).alert_rules)
+        model = company.load(settings(kafka).model)
         _say_model(model, store.model(client))
         report = verification.verify(
             client,
