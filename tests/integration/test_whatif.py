@@ -50,7 +50,7 @@ def test_what_differs(clickhouse: ClickHouse, tmp_path: Path, monkeypatch: pytes
         *(said("a", n, "stay.key_collected", "LON-1") for n in range(1, 9)),
         said("a", DAY, "stay.noise_reported", "LON-1"),
         said("b", DAY, "stay.noise_reported", "PAR-1"),
-        # answered after five hours: in time by Rihla's rule of a day, late by the other one of two hours
+        # answered after five hours: in time by Rihla's rule of a day, late by the other one of two hours; not resolved
         said("c", 0, "stay.complaint_made", "PAR-1", case_id="K"),
         said("c", 5 * HOUR, "stay.complaint_answered", "PAR-1", case_id="K"),
         # answered after 30 hours: late by either, and told 22 hours earlier
@@ -70,13 +70,15 @@ def test_what_differs(clickhouse: ClickHouse, tmp_path: Path, monkeypatch: pytes
         ("exploring", 0, 3),
         ("lapsed", 1, 0),
     ]
-    assert found["customers by profile"] == [("advocate", 0, 1), ("non_committal", 3, 2)]
+    assert found["customers by profile"] == [("advocate", 0, 1), ("non_committal", 4, 3)]
     assert found["identifiers by customer"] == []
     alerts = {(rule, unit): (before, after) for rule, unit, before, after in found["alerts a day by rule and unit"]}
-    assert alerts[("noise", "LON-1")] == (0, 0.5)
+    # in five days, from the first to the last: overdue cases are told after five days, and by one model only
+    assert alerts[("noise", "LON-1")] == (0, 0.2)
     assert ("noise", "PAR-1") not in alerts
-    assert alerts[("case_unanswered", "PAR-1")] == (0.5, 1)
-    assert found["customers reached by an alert"] == [(2, 0, 1, 22.0, 0)]
+    assert alerts[("case_unanswered", "PAR-1")] == (0.2, 0.4)
+    assert alerts[("case_overdue", "PAR-1")] == (0.4, 0)
+    assert found["customers reached by an alert"] == [(1, 0, 2, 70.0, 0)]  # a newly; c 118 hours earlier, d 22
     assert found["NPS by unit"] == []
     same = differences(log, built_in(), built_in(), NOON)
     assert all(one.rows.is_empty() for one in same)
