@@ -106,7 +106,9 @@ def test_the_worked_examples(clickhouse: ClickHouse) -> None:
     rows = clickhouse.rows("SELECT booking_ref, status, status_now, assumed FROM journeys_now")
     assert {row[0]: row[1:] for row in rows} == HOLDS
     same(clickhouse, expected)
-    ends = dict(clickhouse.rows("SELECT booking_ref, ends_at FROM journeys_now WHERE booking_ref IN ('plan', 'span')"))
+    ends = dict[Any, Any](
+        clickhouse.rows("SELECT booking_ref, ends_at FROM journeys_now WHERE booking_ref IN ('plan', 'span')")
+    )
     assert ends["plan"].isoformat(" ")[:19] == "2024-01-15 00:00:00"  # to leave on the 13th, and a day of grace
     assert ends["span"].isoformat(" ")[:19] == "2024-02-09 12:00:00"
     assert clickhouse.rows("SELECT planned_departure FROM journeys_now WHERE booking_ref = 'rooms'") == [
@@ -137,7 +139,7 @@ def test_the_model_says_how_long_stages_last(clickhouse: ClickHouse, tmp_path: P
     assert models.record(clickhouse.client, model, TODAY, 0)
     assert not models.record(clickhouse.client, model, TODAY + DAY, 0)
     log = stored(clickhouse, *EVENTS)
-    found = dict(clickhouse.rows("SELECT booking_ref, status_now FROM journeys_now"))
+    found = dict[Any, Any](clickhouse.rows("SELECT booking_ref, status_now FROM journeys_now"))
     assert (found["span"], found["lost"], found["coming"]) == ("in_stay", "forgotten", "booked")
     same(
         clickhouse,

@@ -199,5 +199,5 @@ def test_a_rule_may_name_the_models_own_touchpoints(tmp_path: Path) -> None:
     text = RULE.format('touchpoints = ["stay.spa_closed"]')
     model = load(folder(tmp_path, alerts__toml=text, touchpoints__csv=head + line, model__toml='alerts = "add"\n'))
     rules = of(model)
-    assert rules["noise"].when[0].touchpoints == {"stay.spa_closed"}
+    assert rules["noise"].when[0].touchpoints == frozenset({"stay.spa_closed"})
     assert "detractor" in rules
