@@ -19,6 +19,7 @@ import numpy as np
 
 from schemas.decode import Decoded
 from sinks import recall
+from sinks.clickhouse import models
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.errors import RETRY_CODES, retry_code
 from sinks.clickhouse.tables import TABLES, Table
@@ -28,6 +29,7 @@ from streams import metrics
 from streams.clock import now_ms
 from streams.errors import RihlaError
 from streams.kafka.progress import SINCE, RecordBatch, Records
+from streams.model import company
 from streams.settings import Settings
 from streams.topology import DEAD_LETTERS
 from streams.worker.agent import Agent, Grouping
@@ -57,7 +59,13 @@ def create(app: Any, settings: Settings) -> WorkerIO:
     for table in TABLES.values():
         TableAgent(io, table, publishing).register(f"sink-{table.topic}", [settings.topic(table.topic)])
     recall.RecallAgent(io, publishing).register("sink-recalls", [settings.topic(recall.TOPIC)])
-    io.services.append(Reach(lambda: connect(settings.clickhouse_endpoint, settings.database)))
+    model = company.load(settings.model)
+    io.services.append(
+        Reach(
+            lambda: connect(settings.clickhouse_endpoint, settings.database),
+            found=lambda client: models.record(client, model, now_ms(), settings.epoch),
+        )
+    )
     return io
 
 

@@ -21,13 +21,17 @@ class Reach:
     what cannot be stored yet stays in Kafka.
 
     connect: makes a client whose database has the tables; called in a thread.
+    found: called with such a client once they are there, in a thread; what it raises is a reason to look again.
     pause: how it waits, asyncio.sleep; tests pass another.
     """
 
     def __init__(
-        self, connect: Callable[[], Client], pause: Callable[[float], Awaitable[object]] = asyncio.sleep
+        self,
+        connect: Callable[[], Client],
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        found: Callable[[Client], object] = lambda client: None,
     ) -> None:
-        self._connect, self._pause = connect, pause
+        self._connect, self._pause, self._found = connect, pause, found
         self._looking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -57,6 +61,8 @@ class Reach:
         try:
             with contextlib.closing(self._connect()) as client:
                 missing = [table.store for table in TABLES.values() if not client.command(f"EXISTS {table.store}")]
+                if not missing:
+                    self._found(client)
         except Exception as error:  # whatever it is, the sink goes on, and tells the same of its first rows
             return in_short(error)
         return f"ClickHouse has no table {missing[0]}: rihla migrate makes what is missing" if missing else None

@@ -215,7 +215,8 @@ class Visitors:
             return (
                 f"this is not {hosts[0] if hosts else 'without a Host header'}: ask by the address that is listened on"
             )
-        allowed = {f"http://{hosts[0]}"}
+        # A proxy that ends TLS may ask by its own name for us, or by that of the page.
+        allowed = {f"http://{hosts[0]}", *(f"https://{name}" for name in self._others)}
         if _name_of(hosts[0]) in self._others:
             allowed.add(f"https://{hosts[0]}")
         if origins and (len(origins) > 1 or origins[0] not in allowed):
@@ -225,8 +226,6 @@ class Visitors:
         return None
 
     def _is_ours(self, name: str) -> bool:
-        if self._public is not None and name == self._public.hostname:
-            return True
         if self._names is not None:
             return name in self._names
         # All of a machine's addresses are listened on, whose names we do not know: but a page of the web can have

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from fnmatch import translate
 from typing import Any, Final
 
 import polars as pl
 
 from schemas.records import polars_schema
-from streams.model.brands import Brands
+from streams.model.brands import Brands, regex
 from streams.model.currencies import digits
 
 CONDITION_KEYS: Final = ("fields", "attributes", "money", "units", "brands", "packages", "loyalty_tiers", "countries")
@@ -77,7 +76,7 @@ class Test:
             case "money":
                 held = self._money()
             case "unit":
-                held = pl.col("unit").str.contains("|".join(f"(?:{translate(one)})" for one in self.words))
+                held = pl.col("unit").str.contains("|".join(regex(one) for one in self.words))
             case _:
                 assert self.brands is not None
                 held = brand_of(self.brands).is_in(list(self.words))
@@ -113,7 +112,7 @@ def brand_of(brands: Brands) -> pl.Expr:
     by_unit = pl.lit(brands.default, pl.String)
     for brand, patterns in reversed(list(brands.units.items())):
         for pattern in reversed(patterns):
-            by_unit = pl.when(pl.col("unit").str.contains(translate(pattern))).then(pl.lit(brand)).otherwise(by_unit)
+            by_unit = pl.when(pl.col("unit").str.contains(regex(pattern))).then(pl.lit(brand)).otherwise(by_unit)
     return pl.coalesce(told, by_unit)
 
 

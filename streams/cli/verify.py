@@ -13,6 +13,7 @@ from streams.cli import options
 
 if TYPE_CHECKING:
     from schemas.endpoint import Endpoint
+    from streams.model.company import Model
     from streams.settings import Settings
     from streams.verify.topics import Log
     from streams.verify.verify import Report
@@ -90,11 +91,13 @@ def verify(
 
     with _reached(data, clickhouse, source) as (url, settings, at_rest), closing(connect(url, database)) as client:
         store.check(client, database)
+        model = company.load(settings(kafka).model)
+        _say_model(model, store.model(client))
         report = verification.verify(
             client,
             _reader(settings(kafka)) if source == "topics" else None,
             registry=registry_of(settings(kafka)),
-            model=company.load(settings(kafka).model, settings(kafka).alert_rules),
+            model=model,
             settle=0.0 if at_rest else settle,
             say=lambda text: click.echo(f"{text} ...", err=True),
         )
@@ -103,6 +106,19 @@ def verify(
     else:
         _show(report, limit)
     return 1 if report.differences.height else 0
+
+
+def _say_model(model: Model, told: tuple[str, str, str] | None) -> None:
+    """Say which model is verified with, and that the tables are of another one."""
+    if told is None or told[0] == model.hash:
+        click.echo(f"verifying by the model {model.hash} ({model.name}) ...", err=True)
+        return
+    click.echo(
+        f"The tables are made under the model {told[0]} ({told[1]}, {told[2]}), and this one is {model.hash} "
+        f"({model.name}, {model.source}): what differs between them will differ here. RIHLA_MODEL names the folder; "
+        "where the model is the new one, restate history: docs/model.md.",
+        err=True,
+    )
 
 
 @contextmanager

@@ -90,7 +90,7 @@ async def collecting(settings: Settings, access: Access) -> AsyncIterator[tuple[
 
     The topics must exist. Raises RihlaError and aiokafka's errors when it cannot start.
     """
-    model = company.load(settings.model, settings.alert_rules)
+    model = company.load(settings.model)
     registry, nobody = registry_of(settings), Nobody((*settings.nobody_values, *model.block))
     async with producing(settings) as producer:
         writer = Writer(producer, settings)

@@ -16,6 +16,8 @@ def findings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Fin
     if settings.wire == CONFLUENT and settings.registry is None:
         detail = "wire is confluent, and there is no registry: others cannot know the ids that are written"
         yield Finding("problem", "settings", detail, "set RIHLA_REGISTRY (--registry), or RIHLA_WIRE=single-object")
+    model = _model(settings)
+    yield model
     yield _alert_rules(settings)
     yield from _routes(settings)
 
@@ -28,8 +30,9 @@ def variables(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _routes(settings: Settings) -> Iterator[Finding]:
-    from streams.alerts.rules import RuleError, load
+    from streams.alerts.rules import RuleError, of
     from streams.deliver import routes
+    from streams.model import company
 
     if settings.routes is None:
         yield Finding("ok", "routes", "none: nobody is told of alerts")
@@ -41,19 +44,38 @@ def _routes(settings: Settings) -> Iterator[Finding]:
         return
     yield Finding("ok", "routes", f"{len(book.routes.routes)} to {len(book.routes.targets)} targets: {settings.routes}")
     try:
-        rules = load(settings.alert_rules)
-    except RuleError:
+        rules = of(company.load(settings.model, settings.alert_rules))
+    except (RuleError, company.ModelError):
         return  # reported already
     for name in routes.unknown_rules(book, rules):
         detail = f"{settings.routes} names the rule {name!r}, which there is not: nothing matches it"
         yield Finding("problem", "routes", detail, f"one of {', '.join(rules)}")
 
 
-def _alert_rules(settings: Settings) -> Finding:
-    from streams.alerts.rules import RuleError, load
+def _model(settings: Settings) -> Finding:
+    from streams.model import company
 
     try:
-        rules = load(settings.alert_rules)
+        model = company.load(settings.model)
+    except company.ModelError as error:
+        return Finding("problem", "model", str(error), error.hint or "mend the file: RIHLA_MODEL")
+    detail = f"{model.hash}, {len(model.touchpoints)} touchpoints, {len(model.kinds.names)} kinds of identifiers"
+    return Finding("ok", "model", f"{detail}: {settings.model or 'Rihla itself'}")
+
+
+def _alert_rules(settings: Settings) -> Finding:
+    from streams.alerts.rules import RuleError, of
+    from streams.model import company
+
+    variable = "RIHLA_MODEL" if settings.alert_rules is None else "RIHLA_ALERT_RULES"
+    try:
+        model = company.load(settings.model, settings.alert_rules)
+        rules = of(model)
+    except company.ModelError as error:
+        if settings.alert_rules is None:
+            return Finding("note", "alert rules", "not looked at, as the model cannot be used")
+        return Finding("problem", "alert rules", str(error), f"mend the file: {variable}")
     except RuleError as error:
-        return Finding("problem", "alert rules", str(error), error.hint or "mend the file: RIHLA_ALERT_RULES")
-    return Finding("ok", "alert rules", f"{len(rules)} of {settings.alert_rules or 'Rihla itself'}")
+        return Finding("problem", "alert rules", str(error), error.hint or f"mend the file: {variable}")
+    own = settings.alert_rules is None and settings.model is None
+    return Finding("ok", "alert rules", f"{len(rules)} of {'Rihla itself' if own else model.rules_source}")

@@ -162,7 +162,7 @@ class Naming(NamedTuple):
     @classmethod
     def of(cls, settings: Settings) -> Naming:
         """What these settings, and the model that they name, say."""
-        model = company.load(settings.model, settings.alert_rules)
+        model = company.load(settings.model)
         return cls(Nobody((*settings.nobody_values, *model.block)), model.scopes, model.kinds)
 
 

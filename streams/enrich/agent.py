@@ -75,7 +75,7 @@ class EnrichAgent(Agent):
         )
         self.channels = {settings.topic(topology.channel_topic(channel)): channel for channel in CHANNELS}
         """By full name of the topic."""
-        model = company.load(settings.model, settings.alert_rules)
+        model = company.load(settings.model)
         nobody = Nobody((*settings.nobody_values, *model.block))
         self._enricher = Enricher(io.registry, settings.wire, io.erased, nobody, model)
         self._sent = SentLinks(LINKS_REMEMBERED)

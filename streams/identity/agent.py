@@ -46,7 +46,7 @@ def runs(marks: pl.Series) -> Iterator[tuple[int, bool]]:
 def create(app: Any, settings: Settings) -> WorkerIO:
     """Register the agent and its table with the app."""
     io = WorkerIO(app, settings, "identity")
-    kinds = company.load(settings.model, settings.alert_rules).kinds
+    kinds = company.load(settings.model).kinds
     IdentityAgent(io, LinkTable(app, kinds)).register("identity", [settings.topic("links")])
     return io
 

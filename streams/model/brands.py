@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import translate
 from functools import cached_property
 
 from streams.model.identifiers import SCOPE
@@ -16,6 +15,13 @@ from streams.model.identifiers import SCOPE
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 """What a brand may be called."""
 ATTRIBUTE = "brand"
+_SPECIAL = frozenset("\\.^$|()[]{}+")
+
+
+def regex(pattern: str) -> str:
+    """The regular expression, of Python and of Polars, of what a pattern fits: `*` is anything, `?` one character."""
+    parts = {"*": ".*", "?": "."}
+    return "^(?s:" + "".join(parts.get(c, "\\" + c if c in _SPECIAL else c) for c in pattern) + ")$"
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Brands:
 
     @cached_property
     def _patterns(self) -> list[tuple[re.Pattern[str], str]]:
-        return [(re.compile(translate(one)), brand) for brand, patterns in self.units.items() for one in patterns]
+        return [(re.compile(regex(one)), brand) for brand, patterns in self.units.items() for one in patterns]
 
     def of(self, unit: str | None, attributes: Iterable[tuple[str, str]]) -> str | None:
         """The brand of an event of this unit with these (key, value) pairs."""
@@ -41,7 +47,7 @@ class Brands:
                 return said
         if unit is not None:
             for pattern, brand in self._patterns:
-                if pattern.match(unit):
+                if pattern.fullmatch(unit):
                     return brand
         return self.default
 

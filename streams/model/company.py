@@ -100,7 +100,7 @@ class Model:
     def meaning(self) -> str:
         """All that it says, as JSON with sorted keys."""
         said = {
-            "touchpoints": [asdict(one) | {"doc": ""} for one in self.touchpoints.values()],
+            "touchpoints": [asdict(self.touchpoints[name]) | {"doc": ""} for name in sorted(self.touchpoints)],
             "stages": {name: asdict(stage) for name, stage in self.stages.items()},
             "kinds": [(kind, self.kinds.limit(kind), kind in self.kinds.scoped) for kind in self.kinds.names],
             "default_limit": self.kinds.default_limit,
@@ -109,7 +109,6 @@ class Model:
             "preferences": [asdict(one) | {"doc": ""} for one in self.preferences],
             "rules": self.rules,
         }
-        said["touchpoints"].sort(key=lambda one: one["name"])
         return json.dumps(said, sort_keys=True, ensure_ascii=False, default=str)
 
     @functools.cached_property
@@ -192,7 +191,7 @@ def _toml(path: Path, called: str | None = None) -> tuple[str, dict[str, Any]]:
         return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"line (\d+)", str(error))
-        where = f"{called}, line {at[1]}" if at else called
+        where = f"{called}, line {at[1] if at else len(text.splitlines())}"  # else: at the end of the document
         raise ModelError(f"{where}: not TOML: {error}", HINT) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{called}: {error}", HINT) from error

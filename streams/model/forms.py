@@ -27,7 +27,7 @@ class Form(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A record of a file, in which every field that there is not is a mistake."""
 
 
-class ModelForm(Form):
+class ModelForm(Form, frozen=True):
     """model.toml: what the model is called, and how its files go together with what comes with Rihla."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100, description="What people call this model")] = "model"
@@ -41,7 +41,7 @@ class ModelForm(Form):
     ] = "replace"
 
 
-class StageForm(Form):
+class StageForm(Form, frozen=True):
     """What ends a stage when nothing more is heard."""
 
     lasts: Annotated[Duration | None, Meta(description="How long it holds after the last that was heard")] = None
@@ -55,7 +55,7 @@ class StageForm(Form):
     grace: Annotated[Duration, Meta(description="How long after the end of the planned day it still holds")] = "1d"
 
 
-class KindForm(Form):
+class KindForm(Form, frozen=True):
     """A kind of identifiers; the order of the file is the order of strength."""
 
     name: Annotated[Word, Meta(description="As events name it")]
@@ -68,14 +68,14 @@ class KindForm(Form):
     ] = "company"
 
 
-class BrandForm(Form):
+class BrandForm(Form, frozen=True):
     """A brand."""
 
     name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$", description="As the attribute of events names it")]
     units: Annotated[list[str], Meta(description="Its units, as patterns: LON-*")] = []
 
 
-class IdentifiersForm(Form):
+class IdentifiersForm(Form, frozen=True):
     """identifiers.toml: who is who."""
 
     kind: Annotated[list[KindForm], Meta(min_length=1, max_length=29)]

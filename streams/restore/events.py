@@ -101,7 +101,7 @@ async def restore(
     """
     if anew:
         await asyncio.to_thread(forget_derived, client)
-    kinds = company.load(settings.model, settings.alert_rules).kinds
+    kinds = company.load(settings.model).kinds
     encoders = {name: BatchEncoder(name, registry, settings.wire) for name in ("interaction", "link")}
     to_interactions = BatchProducer(producer, settings.topic("interactions"))
     to_links = BatchProducer(producer, settings.topic("links"))

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from streams.verify import money, store, units
+from streams.verify import money, now, store, units
 from streams.verify.compare import Comparison, compare
 from streams.verify.recompute import Expected
 
@@ -54,6 +54,14 @@ def compared(
         side.join(rows, on="journey_id", how="semi") for side in (expected.journey_spend, store.journey_spend(client))
     ]
     result.append(compare("journey_spend", both[0], both[1], money.KEY))
+    shown, before, after = store.journeys_now(client)
+    wanted = now.at(expected.journeys_now, before)
+    meanwhile = wanted.filter(pl.col("ends_at").is_between(before, after, closed="right"))  # judged by either clock
+    both = [
+        side.join(rows, on="journey_id", how="semi").join(meanwhile, on="journey_id", how="anti")
+        for side in (wanted, shown)
+    ]
+    result.append(compare("journeys_now", both[0], both[1], now.KEY))
     said, holds = store.of_units(client, "units"), store.of_units(client, "unit_levels")
     return [*result, compare("unit_levels", *units.unit_levels(said, holds), units.KEY)]
 

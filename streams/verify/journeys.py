@@ -13,7 +13,7 @@ import polars as pl
 
 from streams.model import catalogue
 from streams.model.company import Model, built_in
-from streams.verify import attribution, money
+from streams.verify import attribution, money, now
 from streams.verify.customers import customers
 
 DAY_MS = 86_400_000
@@ -50,6 +50,8 @@ class Tables(NamedTuple):
     """View: whose doing its rows were (streams.verify.attribution)."""
     journey_spend: pl.DataFrame
     """Key (journey_id, currency): what was booked, kept and lost (streams.verify.money)."""
+    journeys_now: pl.DataFrame
+    """Key journey_id: what holds, as far as no clock is asked (streams.verify.now)."""
 
 
 def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None = None) -> Tables:
@@ -87,6 +89,7 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
             "cases_attributed": attribution.cases(cases, events),
         },
         money.journey_spend(events, journeys),
+        now.journeys_now(events, journeys, model.stages),
     )
 
 

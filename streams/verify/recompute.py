@@ -32,6 +32,8 @@ COLUMNS = (
     "meal_plan",
     "room_type",
     "attributes",
+    "nights",
+    "arrival_date",
 )
 """Fields of interaction.avsc that tables depend on."""
 
@@ -50,6 +52,8 @@ class Expected(NamedTuple):
     """View: whose doing its rows were (streams.verify.attribution)."""
     journey_spend: pl.DataFrame
     """Key (journey_id, currency): what was booked, kept and lost (streams.verify.money)."""
+    journeys_now: pl.DataFrame
+    """Key journey_id: what holds, as far as no clock is asked (streams.verify.now)."""
 
 
 def recompute(
@@ -88,6 +92,7 @@ def recompute(
         identities,
         tables.attributed,
         tables.journey_spend,
+        tables.journeys_now,
     )
 
 

@@ -14,7 +14,7 @@ from schemas.registry import Registry, RegistryError
 from sinks.clickhouse.migrate import pending
 from streams.errors import RihlaError
 from streams.model.dead_letter import EXPIRED, UNDECODABLE, UNPROCESSABLE
-from streams.verify import attribution, money, units
+from streams.verify import attribution, money, now, units
 from streams.verify.recompute import COLUMNS
 
 BLOCK_ROWS = 200_000
@@ -56,6 +56,8 @@ ATTRIBUTED = {
 views add to them is what interactions_attributed says of their events."""
 
 _SELECTED = {
+    **{name: f"if({name} IS NULL, NULL, toString({name}))" for name in ("planned_arrival", "planned_departure")},
+    "ends_at": "if(ends_at IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(ends_at)))",
     "spend": "CAST(spend, 'Array(Tuple(currency String, amount_minor Int64))')",
     **{name: f"toString(toInt128({name} * 10000))" for name in ("spend_booked", "spend_kept", "spend_lost")},
     "attributes": "CAST(attributes, 'Array(Tuple(key String, value String))')",
@@ -69,7 +71,18 @@ def check(client: Any, database: str) -> None:
         "SELECT name FROM system.tables WHERE database = {database:String}", parameters={"database": database}
     )
     missing = sorted(
-        {STORE, LEFT_OUT, *VIEWS, *_UNITS, *ATTRIBUTED, "journey_spend", "deliveries", "answers"}
+        {
+            STORE,
+            LEFT_OUT,
+            *VIEWS,
+            *_UNITS,
+            *ATTRIBUTED,
+            "journey_spend",
+            "journeys_now",
+            "models",
+            "deliveries",
+            "answers",
+        }
         - {name for (name,) in answer.result_rows}
     )
     if missing:
@@ -88,6 +101,15 @@ def interactions(client: Any) -> pl.DataFrame:
     """All stored interactions, each (subject, event_id) once: `subject` and recompute.COLUMNS, in frame form."""
     schema = polars_schema("interaction")
     return _read(client, f"{STORE} FINAL", {name: schema[name] for name in _LOG})
+
+
+def log(client: Any, columns: Sequence[str]) -> pl.DataFrame:
+    """All interactions that are in tables, `subject` and these fields of interaction.avsc, in frame form."""
+    schema = polars_schema("interaction")
+    left = f"(subject, event_id, epoch) NOT IN (SELECT subject, event_id, epoch FROM {LEFT_OUT})"
+    return _read(
+        client, f"{STORE} FINAL WHERE {left}", {name: schema[name] for name in dict.fromkeys(("subject", *columns))}
+    )
 
 
 def left_out(client: Any) -> pl.DataFrame:
@@ -161,6 +183,21 @@ def attributed(client: Any, name: str) -> pl.DataFrame:
 def journey_spend(client: Any) -> pl.DataFrame:
     """The view journey_spend, amounts in ten-thousandths."""
     return _read(client, "journey_spend", {**dict.fromkeys(money.KEY, pl.String()), **money.SHOWN})
+
+
+def journeys_now(client: Any) -> tuple[pl.DataFrame, int, int]:
+    """The view journeys_now, and the database's clock before and after it was read, epoch ms."""
+    clock = "SELECT toUnixTimestamp64Milli(now64(3))"
+    before = int(client.command(clock))
+    shown = _read(client, "journeys_now", {**dict.fromkeys(now.KEY, pl.String()), **now.SHOWN})
+    return shown, before, int(client.command(clock))
+
+
+def model(client: Any) -> tuple[str, str, str] | None:
+    """(hash, name, source) of the model that the tables are made under, as a sink told; None: none has."""
+    newest = "SELECT hash, name, source FROM models ORDER BY recorded_at DESC, hash DESC LIMIT 1"
+    rows = client.query(newest).result_rows
+    return None if not rows else (str(rows[0][0]), str(rows[0][1]), str(rows[0][2]))
 
 
 def view(client: Any, name: str) -> pl.DataFrame:

@@ -79,7 +79,7 @@ class WorkerIO:
 
     def __init__(self, app: Any, settings: Settings, worker: str) -> None:
         self.app, self.settings, self.worker = app, settings, worker
-        self.erased = Erased(key.from_environment(), company.load(settings.model, settings.alert_rules).kinds)
+        self.erased = Erased(key.from_environment(), company.load(settings.model).kinds)
         self.registry: Registry = registry_of(settings)
         self._decoders: dict[str, BatchDecoder] = {}
         self._encoders: dict[str, BatchEncoder] = {}

@@ -121,11 +121,11 @@ def test_funnel(clickhouse: ClickHouse) -> None:
     ]
     clickhouse.write("journeys", frame("journey", *rows))
     assert ask(clickhouse, "funnel") == [
-        (1, "booked", 5, 100.0, None, 1, None),
-        (2, "checked_in", 4, 80.0, 80.0, 1, 15.0),  # after 10 and 20 days
-        (3, "in_stay", 3, 60.0, 75.0, 0, 1.0),
-        (4, "completed", 2, 40.0, 66.7, 0, 2.0),  # after 3 days and 1 day
-        (5, "post_travel", 1, 20.0, 50.0, 0, None),
+        (1, "booked", 5, 100.0, None, 1, 0, None),
+        (2, "checked_in", 4, 80.0, 80.0, 1, 0, 15.0),  # after 10 and 20 days
+        (3, "in_stay", 3, 60.0, 75.0, 0, 0, 1.0),  # whose end, years ago, the model assumes
+        (4, "completed", 2, 40.0, 66.7, 0, 0, 2.0),  # after 3 days and 1 day
+        (5, "post_travel", 1, 20.0, 50.0, 0, 0, None),
     ]
     assert ask(clickhouse, "funnel", since="2025-01-01") == []
 
@@ -152,11 +152,11 @@ def test_funnel_counts_nothing_after_an_ending(clickhouse: ClickHouse) -> None:
     ]  # fmt: skip
     clickhouse.write("journeys", frame("journey", *rows))
     assert ask(clickhouse, "funnel") == [
-        (1, "booked", 6, 100.0, None, 1, None),
-        (2, "checked_in", 3, 50.0, 50.0, 1, 1.0),
-        (3, "in_stay", 2, 33.3, 66.7, 0, 2.0),
-        (4, "completed", 1, 16.7, 50.0, 0, None),
-        (5, "post_travel", 1, 16.7, 100.0, 0, None),
+        (1, "booked", 6, 100.0, None, 1, 0, None),
+        (2, "checked_in", 3, 50.0, 50.0, 1, 0, 1.0),
+        (3, "in_stay", 2, 33.3, 66.7, 0, 0, 2.0),
+        (4, "completed", 1, 16.7, 50.0, 0, 0, None),
+        (5, "post_travel", 1, 16.7, 100.0, 0, 0, None),
     ]
 
 
@@ -263,8 +263,9 @@ def test_journeys(clickhouse: ClickHouse) -> None:
     clickhouse.write("journeys", frame("journey", *rows))
     assert [row[0] for row in ask(clickhouse, "journeys")] == ["b/B1", "a/B1"]
     assert [row[0] for row in ask(clickhouse, "journeys", status="booked")] == ["a/B1"]
-    assert ask(clickhouse, "journeys", customer="a")[0][5:] == (4, -0.5, None, None, None, 1)
-    assert ask(clickhouse, "journeys", customer="b")[0][5:] == (2, None, None, None, 9.0, 0)
+    assert [row[:4] for row in ask(clickhouse, "journeys", now="lapsed")] == [("a/B1", "a", "booked", "lapsed")]
+    assert ask(clickhouse, "journeys", customer="a")[0][6:] == (4, -0.5, None, None, None, 1)
+    assert ask(clickhouse, "journeys", customer="b")[0][6:] == (2, None, None, None, 9.0, 0)
     assert len(ask(clickhouse, "journeys", limit="1")) == 1
 
 

@@ -54,6 +54,7 @@ class Rihla:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> None:
         self._patch, self._capture = patch, capture
         (folder / "events.jsonl").write_text('{"channel": "booking"}\n')
+        (folder / "model").mkdir()
         (folder / "units.csv").write_text("unit,name\nMAKKAH-01,Makkah Towers\n")
         (folder / "rates.csv").write_text("currency,base,valid_from,rate\nSAR,EUR,2025-01-01,0.24\n")
         patch.chdir(folder)
@@ -91,9 +92,10 @@ CALLS = {
     "restore": ("restore",),
     "units": ("units", "load", "units.csv"),
     "rates": ("rates", "load", "rates.csv"),
+    "whatif": ("whatif", "--model", "model"),
 }
 IN_A_PIPELINE = {"run", "up"}
-WITHOUT_SECRETS = {"acls", "map", "token"}
+WITHOUT_SECRETS = {"acls", "map", "model", "token"}
 
 
 def test_every_command_is_called_here() -> None:

@@ -108,6 +108,7 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "journeys_attributed": 3,
         "cases_attributed": 1,
         "journey_spend": 1,
+        "journeys_now": 3,
         "unit_levels": 0,
         "deliveries": 0,
     }

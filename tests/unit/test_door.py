@@ -174,12 +174,13 @@ def test_pages_of_other_sites_are_not_let_in() -> None:
         ("desk.example.com", "https://evil.example", True),
         ("evil.example", "https://evil.example", True),
         ("localhost:1", "https://desk.example.com", False),  # a proxy that asks by its own name for us
-        ("desk.example.com:444", "https://desk.example.com:444", True),
+        ("desk.example.com:444", "https://desk.example.com:444", False),  # its own page, at another port of the proxy
+        ("desk.example.com", "https://desk.example.com:444", True),
     ],
 )
 def test_the_public_address_is_let_in_and_its_pages_are(host: str, origin: str, refused: bool) -> None:
-    door = Door(web.Application(), public="https://desk.example.com")
-    door._names = HERE
+    door = Door(web.Application(), names=["desk.example.com"])
+    door._visitors = Visitors("127.0.0.1", others=["desk.example.com"])
     request = make_mocked_request("POST", "/", headers={"Host": host, "Origin": origin})
     assert (door.refuses(request) is not None) == refused
 

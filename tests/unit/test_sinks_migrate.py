@@ -54,6 +54,8 @@ APPLIED = {
     "0041_alerts_handled": "a35e8329697d4f8c",
     "0042_identity_linked": "433b10a74b095ae4",
     "0043_alert_sla": "57ffa68ba4a4e52d",
+    "0044_journeys_now": "7921b5a124623c90",
+    "0045_next_best_actions": "f9d883b338f3a950",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 

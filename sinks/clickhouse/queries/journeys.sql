@@ -5,7 +5,8 @@
 -- columns:
 --   journey_id           The journey
 --   customer_id          Whose it is
---   status               Where it stands
+--   status               Where it stands by its latest milestone
+--   status_now           What holds now: the model ends stages of which nothing more is heard (view journeys_now)
 --   started_at           First event
 --   last_event_at        Last event
 --   interactions         Contacts on all channels
@@ -17,11 +18,13 @@
 -- parameters:
 --   customer String =          A customer_id; empty for all customers
 --   status String =            A status (exploring, booked, cancelled, no_show, checked_in, in_stay, completed); empty for all
+--   now String =               A status_now; empty for all
 --   limit UInt32 = 20          Most rows
 SELECT
     journey_id,
     customer_id,
     status,
+    status_now,
     started_at,
     last_event_at,
     interactions,
@@ -30,7 +33,8 @@ SELECT
     lowest_touchpoint,
     nps,
     cases_opened - cases_resolved AS cases_open
-FROM journeys
+FROM journeys_now
 WHERE ({customer:String} = '' OR customer_id = {customer:String}) AND ({status:String} = '' OR status = {status:String})
+    AND ({now:String} = '' OR status_now = {now:String})
 ORDER BY last_event_at DESC, journey_id
 LIMIT {limit:UInt32}

@@ -1,0 +1,43 @@
+"""The version of the company's model that rows are made under, told to ClickHouse when a sink starts.
+
+Views that ask the model (journeys_now) read it there; `verify` reads which version it was.
+"""
+
+from __future__ import annotations
+
+from clickhouse_connect.driver.client import Client
+
+from streams.model.company import Model
+from streams.model.forms import STAGES
+
+
+def record(client: Client, model: Model, now_ms: int, epoch: int) -> bool:
+    """Note that a model holds from now on, where another one did. Returns whether it was news.
+
+    client: on the database. Safe to run by several sinks at once: they say the same.
+    """
+    if current(client) == (model.hash, epoch):
+        return False
+    said = [model.stages.get(stage) for stage in STAGES]
+    rows = [
+        [name, *((None, None, "none", 0) if one is None else (one.lasts, one.then, one.plan, one.grace)), now_ms]
+        for name, one in zip(STAGES, said, strict=True)
+    ]
+    client.insert("stages_store", rows, ["stage", "lasts_ms", "becomes", "plan", "grace_ms", "version"])
+    client.command(
+        "INSERT INTO models_store (hash, name, source, recorded_at, epoch, meaning) "
+        "SELECT {hash:String}, {name:String}, {source:String}, fromUnixTimestamp64Milli({at:Int64}), {epoch:UInt32}, "
+        "{meaning:String}",
+        parameters={
+            "hash": model.hash, "name": model.name, "source": model.source, "at": now_ms, "epoch": epoch,
+            "meaning": model.meaning,
+        },
+    )  # fmt: skip
+    return True
+
+
+def current(client: Client) -> tuple[str, int] | None:
+    """Hash and epoch of the model that holds; None where no sink has told any."""
+    newest = "SELECT hash, epoch FROM models_store ORDER BY recorded_at DESC, hash DESC LIMIT 1"
+    found = client.query(newest).result_rows
+    return (str(found[0][0]), int(found[0][1])) if found else None
