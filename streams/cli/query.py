@@ -43,9 +43,10 @@ def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
 @options.server
 @click.option(
     "--user",
-    type=click.Choice(["reader", "owner"]),
     default="reader",
-    help="As whom to ask the data folder's database: the reader can change nothing; the owner can write tables.",
+    metavar="ROLE",
+    help="As whom to ask the data folder's database: the reader can change nothing; the owner can write tables; analyst, "
+    "operations, engineer, manager_NAME see what docs/security.md says.",
 )
 @options.database
 @click.option(
@@ -186,11 +187,18 @@ def _client(data: Path, clickhouse: str | None, user: str, database: str) -> Ite
         with closing(connect(chosen.clickhouse_endpoint, database)) as client:
             yield client
         return
-    from streams.embedded.clickhouse.access import ROLES
+    from streams.embedded.clickhouse.access import roles_of
     from streams.embedded.datadir import DataDirectory
+    from streams.embedded.keys import managers_of
     from streams.embedded.reach import database_url
 
-    with database_url(DataDirectory(data), "query", ROLES[user]) as url, closing(connect(url, database)) as client:
+    directory = DataDirectory(data)
+    known = roles_of(database, managers_of(directory.keys))
+    if user not in known:
+        raise click.UsageError(f"there is no role {user!r} here; there are: {', '.join(known)}")
+    suffix = {"analyst": "_analyst", "engineer": "_analyst"}.get(user.partition("_")[0], "")
+    shown = f"{database}_manager" if user.startswith("manager") else f"{database}{suffix}"
+    with database_url(directory, "query", known[user], database) as url, closing(connect(url, shown)) as client:
         yield client
 
 
