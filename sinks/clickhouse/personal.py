@@ -17,7 +17,7 @@ NAME = "name"
 IDENTIFIER = "identifier"
 """Names a person or a thing of one person (event, booking, case, member of staff): a pseudonym."""
 TEXT = "text"
-"""Free text, and what may hold any: empty (null where it may be)."""
+"""Free text, and what may hold any: empty, and null where it is."""
 
 Class = Literal["plain", "name", "identifier", "text"]
 Rule = Class | Mapping[str, Class]

@@ -1,16 +1,20 @@
 """The roles of a database, and the views that two of them read: made from sinks.clickhouse.personal, and re-runnable.
 
-    pipeline     what the sink and `rihla forget` need, no more
-    analyst      the database {database}_analyst: the same views and columns, with pseudonyms and without texts
-    manager      the database {database}_manager: rows of units, by row policy. One role `manager_NAME` for each manager of
-                 the file of managers; `manager` alone sees no row
-    operations   every customer, in clear, of all units; not who looked at whom, nor who asked to be forgotten
-    engineer     the machinery: dead letters, what was replayed, system tables, and what an analyst sees; nobody in clear
-                 but in dead letters
+    pipeline      what the sink and `rihla forget` need, no more
+    analyst       the database {database}_analyst: the same views and columns, with pseudonyms and without texts
+    manager_NAME  for each manager in the file of managers, the database {database}_manager_NAME: rows of their
+                  units
+    operations    every customer, in clear, of all units; not who looked at whom, nor who asked to be forgotten
+    engineer      the machinery: dead letters, what was replayed, system tables, and what an analyst sees; nobody in
+                  clear but in dead letters
 
-Views of {database} have ClickHouse's default security, the rights of who asks. Those of the two databases here are SQL
-SECURITY NONE: who may read them needs no right on what is underneath, and has none. A server's roles are called
-{database}_ROLE; the embedded engine's have the same grants (streams.embedded.clickhouse.access).
+Views of {database} have ClickHouse's default security, the rights of who asks. Those of the other databases are SQL
+SECURITY NONE: who may read them needs no right on what is underneath, and has none. ClickHouse's own row policies would
+not keep managers apart: on a view, a condition of who asks is tried on rows that the policy then hides, and may tell of
+them by what it raises. So each manager's views hold the condition, and a LIMIT below which nothing is pushed.
+
+A server's roles are called {database}_ROLE; the embedded engine's have the same grants
+(streams.embedded.clickhouse.access).
 
 `python -m sinks.clickhouse.roles` prints the table of docs/security.md.
 """
@@ -31,8 +35,12 @@ from sinks.clickhouse.quoting import identifier, literal
 from sinks.clickhouse.veil import select
 from streams.topology import TOPICS
 
-PIPELINE, ANALYST, MANAGER, OPERATIONS, ENGINEER = "pipeline", "analyst", "manager", "operations", "engineer"
-ROLES = (PIPELINE, ANALYST, MANAGER, OPERATIONS, ENGINEER)
+PIPELINE, ANALYST, OPERATIONS, ENGINEER = "pipeline", "analyst", "operations", "engineer"
+ROLES = (PIPELINE, ANALYST, OPERATIONS, ENGINEER)
+MANAGER = "manager"
+"""Begins the name of a manager's role, and ends with NAME."""
+_BARRIER = f"LIMIT {2**63 - 1}"
+"""No condition of who asks is tried on rows before those of other units are gone."""
 
 KEY = "pseudonym_key"
 """The table of the key of pseudonyms, which no role reads. A new key makes new pseudonyms."""
@@ -107,8 +115,6 @@ def grants(role: str, database: str) -> tuple[str, ...]:
             )
         case "analyst":
             return (f"SELECT ON {database}_analyst.*",)
-        case "manager":
-            return (f"SELECT ON {database}_manager.*",)
         case "operations":
             return on("SELECT", [*clear, *(store.name for store in stores if store.operations)])
         case "engineer":
@@ -118,10 +124,9 @@ def grants(role: str, database: str) -> tuple[str, ...]:
     raise ValueError(f"no such role: {role}")
 
 
-def row_policy(managers: Sequence[Manager], unit: str = "attributed_unit") -> str:
-    """The condition on the rows that managers together may see."""
-    units = sorted({one for manager in managers for one in manager.units})
-    return f"{unit} IN ({', '.join(map(literal, units))})" if units else "0"
+def grants_of_manager(manager: Manager, database: str) -> tuple[str, ...]:
+    """What a manager's role may do."""
+    return (f"SELECT ON {database}_{manager.role}.*",)
 
 
 def unit_columns() -> dict[str, str]:
@@ -134,35 +139,44 @@ Columns = Mapping[str, list[tuple[str, str]]]
 """View: (column, type), in order."""
 
 
-def views(database: str, columns: Columns) -> Iterator[tuple[str, str, str]]:
-    """The views of analysts and managers: (database, name, SELECT). Raises RolesError."""
+def views(database: str, columns: Columns) -> Iterator[tuple[str, str]]:
+    """The views of analysts: name, SELECT. Raises RolesError."""
     for name in personal.ANALYSTS:
         try:
             rules = {column: personal.rule_of(name, column) for column, _ in columns[name]}
         except KeyError as error:
             raise RolesError(
-                f"nobody has said whether {database}.{name} may be shown to analysts ({error.args[0]}): rihla migrate, if the "
-                "database is of another version; else it belongs into sinks/clickhouse/personal.py"
+                f"nobody has said whether {database}.{name} may be shown to analysts ({error.args[0]}): rihla migrate, "
+                "if the database is of another version; else it belongs into sinks/clickhouse/personal.py"
             ) from error
-        yield f"{database}_analyst", name, select(database, name, columns[name], rules)
+        yield name, select(database, name, columns[name], rules)
+
+
+def views_of_manager(manager: Manager, database: str, columns: Columns) -> Iterator[tuple[str, str]]:
+    """The views of a manager: name, SELECT."""
+    units = ", ".join(literal(unit) for unit in sorted(set(manager.units)))
     for name in personal.ATTRIBUTED:
-        for shown in (name, f"{name}_attributed"):
-            listed = _listed(columns[f"{name}_attributed"])
-            yield f"{database}_manager", shown, f"SELECT {listed} FROM {database}.{name}_attributed"
+        source = f"{name}_attributed"
+        own = f"WHERE v.attributed_unit IN ({units})"
+        query = f"SELECT {_listed(columns[source])} FROM {database}.{source} AS v {own} {_BARRIER}"
+        yield from ((name, query), (source, query))
     for name in personal.OF_JOURNEYS:
         yield (
-            f"{database}_manager",
             name,
-            f"SELECT {_listed(columns[name], 'v.')}, j.attributed_unit AS attributed_unit FROM {database}.{name} AS v "
-            f"LEFT ANY JOIN (SELECT journey_id, attributed_unit FROM {database}.journeys_attributed) AS j "
-            "ON j.journey_id = v.journey_id",
+            f"SELECT {_listed(columns[name])}, j.attributed_unit AS attributed_unit FROM {database}.{name} AS v "
+            f"INNER ANY JOIN (SELECT journey_id, attributed_unit FROM {database}.journeys_attributed "
+            f"WHERE attributed_unit IN ({units})) AS j ON j.journey_id = v.journey_id {_BARRIER}",
         )
-    for name in ("deliveries", *personal.REFERENCE):
-        yield f"{database}_manager", name, f"SELECT {_listed(columns[name])} FROM {database}.{name}"
+    query = (
+        f"SELECT {_listed(columns['deliveries'])} FROM {database}.deliveries AS v WHERE v.unit IN ({units}) {_BARRIER}"
+    )
+    yield "deliveries", query
+    for name in personal.REFERENCE:
+        yield name, f"SELECT {_listed(columns[name])} FROM {database}.{name} AS v"
 
 
-def _listed(columns: Sequence[tuple[str, str]], of: str = "") -> str:
-    return ", ".join(f"{of}{identifier(name)} AS {identifier(name)}" for name, _ in columns)
+def _listed(columns: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"v.{identifier(name)} AS {identifier(name)}" for name, _ in columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +198,11 @@ def on_server(client: Client) -> Database:
     )
 
 
-def make_views(to: Database, database: str, cluster: str | None = None) -> None:
-    """Make the key of the pseudonyms, where there is none, and the views of analysts and managers, anew.
+def make_views(to: Database, database: str, managers: Sequence[Manager] = (), cluster: str | None = None) -> None:
+    """Make the key of the pseudonyms, where there is none, and the views of analysts and of managers, anew.
 
     The database must be of this version's schema. Raises RolesError.
     """
-    on_cluster = fill("{on_cluster}", database, cluster)
     to.run(fill(_KEY, database, cluster))
     if not to.ask(f"SELECT 1 FROM {database}.{KEY} LIMIT 1"):
         to.insert(f"{database}.{KEY}", {"k0": secrets.randbits(64), "k1": secrets.randbits(64)})
@@ -198,68 +211,63 @@ def make_views(to: Database, database: str, cluster: str | None = None) -> None:
         f"SELECT table, name, type FROM system.columns WHERE database = {literal(database)} ORDER BY table, position"
     ):
         columns.setdefault(str(table), []).append((str(name), str(type_)))
-    wanted = list(views(database, columns))
-    for place in (f"{database}_analyst", f"{database}_manager"):
-        to.run(f"CREATE DATABASE IF NOT EXISTS {place} {on_cluster}")
-        names = {name for one, name, _ in wanted if one == place}
-        for (name,) in to.ask(f"SELECT name FROM system.tables WHERE database = {literal(place)}"):
-            if name not in names:
-                to.run(f"DROP TABLE {place}.{identifier(str(name))} {on_cluster}")
-    for place, name, query in wanted:
+    _make(to, f"{database}_{ANALYST}", dict(views(database, columns)), fill("{on_cluster}", database, cluster))
+    for manager in managers:
+        wanted = dict(views_of_manager(manager, database, columns))
+        _make(to, f"{database}_{manager.role}", wanted, fill("{on_cluster}", database, cluster))
+
+
+def _make(to: Database, place: str, wanted: Mapping[str, str], on_cluster: str) -> None:
+    """Make a database of exactly these views."""
+    to.run(f"CREATE DATABASE IF NOT EXISTS {place} {on_cluster}")
+    for (name,) in to.ask(f"SELECT name FROM system.tables WHERE database = {literal(place)}"):
+        if name not in wanted:
+            to.run(f"DROP TABLE {place}.{identifier(str(name))} {on_cluster}")
+    for name, query in wanted.items():
         to.run(f"CREATE OR REPLACE VIEW {place}.{identifier(name)} {on_cluster} SQL SECURITY NONE AS {query}")
 
 
-def statements(database: str, managers: Sequence[Manager] | None = None, cluster: str | None = None) -> Iterator[str]:
-    """The statements that make a server's roles, each harmless when repeated. managers: None leaves those that are.
+def statements(database: str, managers: Sequence[Manager] = (), cluster: str | None = None) -> Iterator[str]:
+    """The statements that make a server's roles, each harmless when repeated.
 
     A role's rights are replaced in one statement, so nobody is refused meanwhile what stays allowed.
     """
     on_cluster = fill("{on_cluster}", database, cluster)
-    # Without a policy of one's own, no row: whatever else grants the right to read these views.
-    for view in unit_columns():
-        yield f"CREATE ROW POLICY OR REPLACE {database}_nobody {on_cluster} ON {database}_manager.{view} USING 0 TO ALL"
-    for role in ROLES:
+    wanted = {role: grants(role, database) for role in ROLES}
+    for role, rights in (wanted | {one.role: grants_of_manager(one, database) for one in managers}).items():
         yield f"CREATE ROLE IF NOT EXISTS {database}_{role} {on_cluster}"
-        yield f"GRANT {on_cluster} {', '.join(grants(role, database))} TO {database}_{role} WITH REPLACE OPTION"
-    for manager in managers or ():
-        name = f"{database}_{manager.role}"
-        yield f"CREATE ROLE IF NOT EXISTS {name} {on_cluster}"
-        yield f"GRANT {on_cluster} {', '.join(grants(MANAGER, database))} TO {name} WITH REPLACE OPTION"
-        for view, unit in unit_columns().items():
-            yield (
-                f"CREATE ROW POLICY OR REPLACE {name} {on_cluster} ON {database}_manager.{view} "
-                f"USING {row_policy([manager], unit)} TO {name}"
-            )
+        yield f"GRANT {on_cluster} {', '.join(rights)} TO {database}_{role} WITH REPLACE OPTION"
 
 
 def make_roles(
     to: Database, database: str, managers: Sequence[Manager] | None = None, cluster: str | None = None
 ) -> list[str]:
-    """Make views and roles on a server; managers that are not in the list, where there is one, lose their role.
+    """Make views and roles on a server; managers who are not in the list lose role and views. None: no change.
 
-    Returns the names of the roles. Raises RolesError; clickhouse_connect's errors as they come.
+    Returns the names of the roles made. Raises RolesError; clickhouse_connect's errors as they come.
     """
-    make_views(to, database, cluster)
-    for statement in statements(database, managers, cluster):
+    make_views(to, database, managers or (), cluster)
+    for statement in statements(database, managers or (), cluster):
         to.run(statement)
-    prefix, on_cluster = f"{database}_{MANAGER}_", fill("{on_cluster}", database, cluster)
-    there = [str(row[0]) for row in to.ask("SELECT name FROM system.roles ORDER BY name")]
-    kept = {f"{database}_{manager.role}" for manager in managers or ()}
-    present = [name for name in there if name.startswith(prefix)]
-    gone = [name for name in present if managers is not None and name not in kept]
-    for name in gone:
-        for view in unit_columns():
-            to.run(f"DROP ROW POLICY IF EXISTS {name} {on_cluster} ON {database}_manager.{view}")
-        to.run(f"DROP ROLE IF EXISTS {name} {on_cluster}")
-    return [f"{database}_{role}" for role in ROLES] + [name for name in present if name not in gone]
+    kept = [f"{database}_{manager.role}" for manager in managers or ()]
+    on_cluster = fill("{on_cluster}", database, cluster)
+    for (name,) in to.ask("SELECT name FROM system.roles ORDER BY name") if managers is not None else ():
+        if str(name).startswith(f"{database}_{MANAGER}_") and name not in kept:
+            to.run(f"DROP ROLE IF EXISTS {name} {on_cluster}")
+            to.run(f"DROP DATABASE IF EXISTS {name} {on_cluster}")
+    return [*(f"{database}_{role}" for role in ROLES), *kept]
 
 
 def table() -> str:
     """The table of docs/security.md: what each role may do, of the database cx."""
     lines = ["| role | right | on |", "| --- | --- | --- |"]
-    for role in ROLES:
+    somebody = Manager("NAME", ())
+    for role, rights_of in (
+        *((role, grants(role, "cx")) for role in ROLES),
+        (somebody.role, grants_of_manager(somebody, "cx")),
+    ):
         by_rights: dict[str, list[str]] = {}
-        for grant in grants(role, "cx"):
+        for grant in rights_of:
             rights, _, place = grant.partition(" ON ")
             by_rights.setdefault(rights, []).append(f"`{place}`")
         lines += [f"| {role} | {rights} | {', '.join(places)} |" for rights, places in by_rights.items()]

@@ -22,7 +22,7 @@ def veiled(expression: str, type_: str, rule: Rule) -> str:
     if rule == PLAIN:
         return expression
     if rule == TEXT:
-        return f"defaultValueOfTypeName({literal(type_)})"
+        return _emptied(expression, type_)
     return f"CAST({_inside(expression, type_, rule, 0)}, {literal(type_)})"
 
 
@@ -31,7 +31,7 @@ def _inside(expression: str, type_: str, rule: Rule, depth: int) -> str:
     if rule == PLAIN:
         return expression
     if rule == TEXT:
-        return f"defaultValueOfTypeName({literal(type_)})"
+        return _emptied(expression, type_)
     if outer == "Array":
         return f"arrayMap(x{depth} -> {_inside(f'x{depth}', inner[0], rule, depth + 1)}, {expression})"
     if outer == "Tuple":
@@ -50,6 +50,13 @@ def _inside(expression: str, type_: str, rule: Rule, depth: int) -> str:
     text = f"assumeNotNull(toString({expression}))"
     hashed = _of_name(text) if rule == NAME else _hash(text)
     return f"if(isNull({expression}), NULL, {hashed})" if "Nullable" in type_ else hashed
+
+
+def _emptied(expression: str, type_: str) -> str:
+    """Nothing, of the type; that there was something may be counted: null where it was, else an empty text."""
+    if type_ == "Nullable(String)":
+        return f"CAST(if(isNull({expression}), NULL, ''), 'Nullable(String)')"
+    return f"defaultValueOfTypeName({literal(type_)})"
 
 
 def _of_name(text: str) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--roles",
     is_flag=True,
-    help="Also make the roles pipeline, analyst, manager, operations and engineer, and what they read (docs/security.md).",
+    help="Also make the roles pipeline, analyst, manager, operations, engineer, and their views (docs/security.md).",
 )
 @click.option(
     "--managers",
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     envvar="RIHLA_MANAGERS",
     show_envvar=True,
     default=None,
-    help="With --roles: a TOML file of unit managers, whose roles see the rows of their units; a role that is not in it goes.",
+    help="With --roles: a TOML file of unit managers, each of whom has a role for the rows of their units.",
 )
 def migrate(clickhouse: str, database: str, cluster: str | None, roles: bool, managers: Path | None) -> None:
     """Bring ClickHouse to this version's schema: tables, views, metrics. Safe to run again, and by several at once.

@@ -45,8 +45,8 @@ def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     "--user",
     default="reader",
     metavar="ROLE",
-    help="As whom to ask the data folder's database: the reader can change nothing; the owner can write tables; analyst, "
-    "operations, engineer, manager_NAME see what docs/security.md says.",
+    help="As whom to ask the data folder's database: the reader can change nothing; the owner can write tables; what "
+    "analyst, operations, engineer and manager_NAME see is in docs/security.md.",
 )
 @options.database
 @click.option(
@@ -196,8 +196,8 @@ def _client(data: Path, clickhouse: str | None, user: str, database: str) -> Ite
     known = roles_of(database, managers_of(directory.keys))
     if user not in known:
         raise click.UsageError(f"there is no role {user!r} here; there are: {', '.join(known)}")
-    suffix = {"analyst": "_analyst", "engineer": "_analyst"}.get(user.partition("_")[0], "")
-    shown = f"{database}_manager" if user.startswith("manager") else f"{database}{suffix}"
+    shown = f"{database}_analyst" if user in ("analyst", "engineer") else database
+    shown = f"{database}_{user}" if user.startswith("manager_") else shown
     with database_url(directory, "query", known[user], database) as url, closing(connect(url, shown)) as client:
         yield client
 

@@ -18,7 +18,6 @@ from sinks.clickhouse.roles import Manager, RolesError, load_managers
 from streams.embedded.clickhouse.access import Tokens, roles_of
 from streams.errors import RihlaError
 
-
 MANAGERS = "managers.toml"
 """The file, in the same folder, of the managers of units, each of whom has a token: see sinks.clickhouse.roles."""
 

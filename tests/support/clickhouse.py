@@ -19,9 +19,9 @@ from clickhouse_connect.driver.client import Client
 
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.roles import Manager
 from sinks.clickhouse.tables import TABLES
 from sinks.clickhouse.writer import Writer
-from sinks.clickhouse.roles import Manager
 from streams.embedded.clickhouse.access import OWNER, READER, ROLES, Role, Tokens, roles_of
 from streams.embedded.clickhouse.engine import Engine
 from streams.embedded.clickhouse.http_interface import Served, serve

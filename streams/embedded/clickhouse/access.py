@@ -12,7 +12,7 @@ client part carries out;
 3. The limits below, which neither URL nor SETTINGS clause can widen.
 
 Besides reader and owner there are the roles of sinks.clickhouse.roles, with the same grants as on a server, and one for
-each manager of units. What a manager sees of `cx_manager` is a row policy of the login, by the role that is set.
+each manager of units.
 """
 
 from __future__ import annotations
@@ -20,10 +20,8 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from xml.sax.saxutils import escape
 
 from sinks.clickhouse import roles
-from sinks.clickhouse.quoting import literal
 from sinks.clickhouse.roles import Manager
 
 MEGABYTE = 1 << 20
@@ -83,7 +81,7 @@ def roles_of(database: str = DATABASE, managers: Sequence[Manager] = ()) -> Mapp
         else:
             found.append(Role(name, granted, writes=False, body_limit=READER.body_limit, limits=READER.limits))
     found += [
-        Role(manager.role, roles.grants(roles.MANAGER, database), False, READER.body_limit, READER.limits)
+        Role(manager.role, roles.grants_of_manager(manager, database), False, READER.body_limit, READER.limits)
         for manager in managers
     ]
     return {role.name: role for role in found}
@@ -119,24 +117,10 @@ def users_configuration(database: str = DATABASE, managers: Sequence[Manager] = 
         f"<{name}><grants>{''.join(f'<query>GRANT {grant}</query>' for grant in grants)}</grants></{name}>"
         for name, grants in granted.items()
     )
-    policies = "".join(
-        f"<{view}><filter>{escape(_whose(managers, unit))}</filter></{view}>"
-        for view, unit in roles.unit_columns().items()
-    )
     return (
         "<clickhouse><profiles><default></default></profiles><quotas><default></default></quotas>"
         f"<roles>{listed}</roles>"
         "<users><default><password></password><networks><ip>::/0</ip></networks><profile>default</profile>"
-        f"<quota>default</quota><grants><query>GRANT {', '.join(granted)}</query></grants>"
-        f"<databases><{database}_manager>{policies}</{database}_manager></databases></default></users>"
+        f"<quota>default</quota><grants><query>GRANT {', '.join(granted)}</query></grants></default></users>"
         "</clickhouse>"
     ).encode()
-
-
-def _whose(managers: Sequence[Manager], unit: str) -> str:
-    """The rows of a view of `cx_manager`: those of the units of the manager whose role is set, and of nobody else."""
-    own = [
-        f"(has(currentRoles(), {literal(manager.role)}) AND {roles.row_policy([manager], unit)})"
-        for manager in managers
-    ]
-    return " OR ".join(own) or "0"

@@ -52,9 +52,9 @@ class Database:
 
     def __enter__(self) -> Database:
         """Raises streams.embedded.clickhouse.engine.EngineBusyError, EngineError; RihlaError when the port is taken."""
-        managers = managers_of(self._keys)
-        self._tokens = tokens_of(self._keys, managers)
-        self.engine = Engine(self._path, database=self._database, managers=managers)
+        self._managers = managers_of(self._keys)
+        self._tokens = tokens_of(self._keys, self._managers)
+        self.engine = Engine(self._path, database=self._database, managers=self._managers)
         self._thread.start()
         try:
             self._served = self._serve()
@@ -80,7 +80,7 @@ class Database:
 
     def make_views(self) -> None:
         """Make the views of analysts and managers; the database must have this version's schema."""
-        make_views(of_engine(self.engine), self._database)
+        make_views(of_engine(self.engine), self._database, self._managers)
 
     def _serve(self) -> Served:
         try:
