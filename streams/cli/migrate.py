@@ -80,5 +80,5 @@ def _roles(client: Client, database: str, managers: Path | None, cluster: str | 
             raise
         raise RihlaError(
             f"this user may not make roles: {in_short(error)}",
-            "ask as a user with access management (docs/security.md): GRANT ALL ON *.* TO ... WITH GRANT OPTION",
+            "ask as a user with all rights, WITH GRANT OPTION (docs/security.md); a data folder has its roles already",
         ) from error

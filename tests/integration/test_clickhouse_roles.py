@@ -9,22 +9,35 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from sinks.clickhouse import personal, stored
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.named import load
-from sinks.clickhouse.roles import KEY, ROLES, Manager, RolesError, grants, make_views, statements, unit_columns, views
+from sinks.clickhouse.roles import (
+    KEY,
+    ROLES,
+    Manager,
+    RolesError,
+    grants,
+    make_views,
+    on_server,
+    statements,
+    unit_columns,
+    views,
+)
 from sinks.clickhouse.tables import TABLES
 from sinks.clickhouse.writer import Writer
+from streams.cli.main import cli
 from streams.embedded.clickhouse.access import OWNER, READER, Role, roles_of
 from streams.embedded.clickhouse.database import of_engine
 from streams.embedded.clickhouse.engine import Engine, EngineError
 from streams.embedded.clickhouse.http_interface import Served
 from streams.erasure.person import Person
 from streams.erasure.store import Store
-from tests.support.clickhouse import MANAGERS, url_as
+from tests.support.clickhouse import MANAGERS, ClickHouse, url_as
 from tests.support.sink_rows import DAY, NOON, frame, interaction, journey
 
 KNOWN = roles_of(managers=MANAGERS)
@@ -344,6 +357,22 @@ def test_a_servers_statements_are_sql_and_grant_the_same(engine: Engine, cluster
     assert granted in {" ".join(one.split()) for one in made}
     with pytest.raises(EngineError, match="Syntax error"):
         engine.query("EXPLAIN AST GRANT SELECT cx TO")
+
+
+def test_a_server_is_asked_and_told_by_its_client(clickhouse: ClickHouse) -> None:
+    server, table = on_server(clickhouse.client), f"{clickhouse.database}.{KEY}"
+    server.run(f"CREATE TABLE {table} (k0 UInt64, k1 UInt64) ORDER BY k0")
+    server.insert(table, {"k0": 2**64 - 1, "k1": 0})
+    assert [tuple(row) for row in server.ask(f"SELECT * FROM {table}")] == [(2**64 - 1, 0)]
+
+
+def test_who_may_not_make_roles_is_told(clickhouse: ClickHouse) -> None:
+    """The embedded engine's owner may not: it has the roles from its start."""
+    given = ["migrate", "--clickhouse", clickhouse.url, "--database", clickhouse.database, "--roles"]
+    told = CliRunner().invoke(cli, given)
+    assert told.exit_code == 1
+    assert "this user may not make roles" in told.output
+    assert "--roles" not in CliRunner().invoke(cli, given[:-1]).output
 
 
 def test_the_reader_is_as_before(address: str) -> None:
