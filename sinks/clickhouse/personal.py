@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-PLAIN = "plain"
+PLAIN: Final = "plain"
 """Says nothing of who it is: shown as it is."""
-NAME = "name"
+NAME: Final = "name"
 """Names a customer, as `kind:value` or the value alone: a pseudonym, behind the kind as it is."""
-IDENTIFIER = "identifier"
+IDENTIFIER: Final = "identifier"
 """Names a person or a thing of one person (event, booking, case, member of staff): a pseudonym."""
-TEXT = "text"
+TEXT: Final = "text"
 """Free text, and what may hold any: empty, and null where it is."""
 
 Class = Literal["plain", "name", "identifier", "text"]
