@@ -73,7 +73,7 @@ def _some(names: Sequence[str]) -> str:
     return "{by:String} IN (" + ", ".join(f"'{name}'" for name in names) + ")"
 
 
-_TIMED = f"({_some(TIMED)} AND {{timezone:String}} = '' AND (SELECT count() FROM units_store) > 0)"
+_TIMED = f"({_some(TIMED)} AND {{timezone:String}} = '' AND (SELECT count() FROM units) > 0)"
 _JOINS = f"""LEFT ANY JOIN (SELECT journey_id, milestones FROM milestones WHERE {_some(["stage"])}) AS m
     ON m.journey_id = i.journey_id
 LEFT ANY JOIN

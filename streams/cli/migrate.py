@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from streams.cli import options
+from streams.errors import RihlaError
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
 
 
 @click.command()
@@ -18,10 +25,23 @@ from streams.cli import options
     default=None,
     help="A cluster of replicas: makes replicated tables, ON CLUSTER NAME.",
 )
-def migrate(clickhouse: str, database: str, cluster: str | None) -> None:
+@click.option(
+    "--roles",
+    is_flag=True,
+    help="Also make the roles pipeline, analyst, manager, operations, engineer, and their views (docs/security.md).",
+)
+@click.option(
+    "--managers",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="RIHLA_MANAGERS",
+    show_envvar=True,
+    default=None,
+    help="With --roles: a TOML file of unit managers, each of whom has a role for the rows of their units.",
+)
+def migrate(clickhouse: str, database: str, cluster: str | None, roles: bool, managers: Path | None) -> None:
     """Bring ClickHouse to this version's schema: tables, views, metrics. Safe to run again, and by several at once.
 
-    The embedded pipeline does this by itself.
+    The embedded pipeline does this by itself, and has the same roles.
     """
     from contextlib import closing
 
@@ -32,6 +52,33 @@ def migrate(clickhouse: str, database: str, cluster: str | None) -> None:
     chosen = Settings.from_env(clickhouse=clickhouse, database=database)
     with closing(connect(chosen.clickhouse_endpoint, None)) as client:
         applied = apply(client, database, cluster)
+        made = _roles(client, database, managers, cluster) if roles else []
+        shown = client.command(f"EXISTS DATABASE {database}_analyst", use_database=False)
     for name in applied:
         click.echo(f"applied {name}")
     click.echo(f"{database} is up to date" + ("" if applied else ", as it was"))
+    for name in made:
+        click.echo(f"role {name}")
+    if applied and shown and not roles:
+        click.echo("the views of analysts and managers may be of before: rihla migrate --roles")
+
+
+def _roles(client: Client, database: str, managers: Path | None, cluster: str | None) -> list[str]:
+    """Make the roles; their names. Raises RihlaError where this user may not."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    from sinks.clickhouse.errors import in_short
+    from sinks.clickhouse.roles import RolesError, load_managers, make_roles, on_server
+
+    try:
+        chosen = load_managers(managers) if managers else None
+        return make_roles(on_server(client), database, chosen, cluster)
+    except RolesError as error:
+        raise RihlaError(str(error)) from error
+    except ClickHouseError as error:
+        if "(ACCESS_DENIED)" not in str(error) and "(ACCESS_STORAGE" not in str(error):
+            raise
+        raise RihlaError(
+            f"this user may not make roles: {in_short(error)}",
+            "ask as a user with all rights, WITH GRANT OPTION (docs/security.md); a data folder has its roles already",
+        ) from error

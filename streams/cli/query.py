@@ -43,9 +43,10 @@ def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
 @options.server
 @click.option(
     "--user",
-    type=click.Choice(["reader", "owner"]),
     default="reader",
-    help="As whom to ask the data folder's database: the reader can change nothing; the owner can write tables.",
+    metavar="ROLE",
+    help="As whom to ask the data folder's database: the reader can change nothing; the owner can write tables; what "
+    "analyst, operations, engineer and manager_NAME see is in docs/security.md.",
 )
 @options.database
 @click.option(
@@ -186,11 +187,18 @@ def _client(data: Path, clickhouse: str | None, user: str, database: str) -> Ite
         with closing(connect(chosen.clickhouse_endpoint, database)) as client:
             yield client
         return
-    from streams.embedded.clickhouse.access import ROLES
+    from streams.embedded.clickhouse.access import roles_of
     from streams.embedded.datadir import DataDirectory
+    from streams.embedded.keys import managers_of
     from streams.embedded.reach import database_url
 
-    with database_url(DataDirectory(data), "query", ROLES[user]) as url, closing(connect(url, database)) as client:
+    directory = DataDirectory(data)
+    known = roles_of(database, managers_of(directory.keys))
+    if user not in known:
+        raise click.UsageError(f"there is no role {user!r} here; there are: {', '.join(known)}")
+    shown = f"{database}_analyst" if user in ("analyst", "engineer") else database
+    shown = f"{database}_{user}" if user.startswith("manager_") else shown
+    with database_url(directory, "query", known[user], database) as url, closing(connect(url, shown)) as client:
         yield client
 
 

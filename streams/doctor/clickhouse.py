@@ -18,6 +18,7 @@ from schemas.service import open_url, refusal
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.errors import ClickHouseRefusedError
 from sinks.clickhouse.migrate import MigrationError, migrations, pending
+from sinks.clickhouse.roles import PIPELINE, ROLES
 from streams.doctor.finding import Finding
 from streams.settings import Settings
 
@@ -57,6 +58,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         theirs = float(client.command("SELECT toUnixTimestamp64Milli(now64(3))")) / 1000
         yield clock((asked + time.time()) / 2 - theirs)
         yield _migrations(client, settings)
+        yield from roles(settings.database, client.query)
     except (ClickHouseError, OSError, ValueError) as error:
         yield Finding("problem", about, *_said(error))
     finally:
@@ -140,6 +142,38 @@ def _migrations(client: Any, settings: Settings) -> Finding:
     if missing:
         return Finding("problem", about, f"{len(missing)} migrations are missing", "rihla migrate")
     return Finding("ok", about, f"all {len(migrations())} migrations applied")
+
+
+def roles(database: str, ask: Callable[[str], Any]) -> Iterator[Finding]:
+    """Whether the roles of a database are there, and whether a user who is no owner has that of the pipeline.
+
+    ask: given a query, an answer with result_rows; raises clickhouse_connect's errors.
+    """
+    about = f"roles of {database}"
+    wanted = {f"{database}_{role}" for role in ROLES}
+    enabled = {str(row[0]) for row in ask("SELECT arrayJoin(enabledRoles())").result_rows}
+    if enabled & {"owner", *ROLES}:  # the embedded engine has them from its start
+        return
+    if f"{database}_{PIPELINE}" in enabled:
+        yield Finding("ok", about, f"this user has the role {database}_{PIPELINE}")
+        return
+    try:
+        there = {str(row[0]) for row in ask("SELECT name FROM system.roles").result_rows}
+    except ClickHouseError:
+        detail = f"this user is no owner (it may not list roles), and has not the role {database}_{PIPELINE}"
+        yield Finding(
+            "problem", about, detail, f"as an owner: rihla migrate --roles, and GRANT {database}_{PIPELINE} TO ..."
+        )
+        return
+    if missing := sorted(wanted - there):
+        yield Finding(
+            "note",
+            about,
+            f"missing: {', '.join(missing)}; who asks here has rights of its own",
+            "rihla migrate --roles",
+        )
+    else:
+        yield Finding("ok", about, "all are there; this user may list them, and has rights of its own")
 
 
 def clock(ahead: float) -> Finding:

@@ -10,17 +10,36 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from streams.embedded.clickhouse.access import ROLES, Tokens
+from sinks.clickhouse.roles import Manager, RolesError, load_managers
+from streams.embedded.clickhouse.access import Tokens, roles_of
 from streams.errors import RihlaError
 
+MANAGERS = "managers.toml"
+"""The file, in the same folder, of the managers of units, each of whom has a token: see sinks.clickhouse.roles."""
 
-def tokens_of(keys: Path) -> Tokens:
+
+def managers_of(keys: Path) -> tuple[Manager, ...]:
+    """The managers in a folder's file of them; none where there is no file. Raises RihlaError."""
+    path = keys / MANAGERS
+    if not path.exists():
+        return ()
+    if path.stat().st_mode & 0o022:
+        raise RihlaError(f"others can change {path}, which says who sees what", f"chmod 600 {path}")
+    try:
+        return load_managers(path)
+    except RolesError as error:
+        raise RihlaError(str(error)) from error
+
+
+def tokens_of(keys: Path, managers: Sequence[Manager] = ()) -> Tokens:
     """The tokens in a folder, made where they are missing. Raises RihlaError when one cannot be trusted."""
     keys.mkdir(mode=0o700, exist_ok=True)
-    return Tokens({name: _token(keys / name) for name in ROLES})
+    known = roles_of(managers=managers)
+    return Tokens({name: _token(keys / name) for name in known}, known)
 
 
 def read_token(path: Path) -> str:

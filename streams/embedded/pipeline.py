@@ -26,7 +26,7 @@ from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import migrate
 from streams import topology
 from streams.embedded.broker import HOST, BrokerProcess, free_ports
-from streams.embedded.clickhouse.access import OWNER
+from streams.embedded.clickhouse.access import DATABASE, OWNER
 from streams.embedded.clickhouse.database import Database
 from streams.embedded.datadir import DataDirectory, History
 from streams.embedded.kafka import Kafka
@@ -214,6 +214,7 @@ class Pipeline:
             partitions=partitions_for(plan, os.environ),
         )
         await asyncio.to_thread(_migrate, self.settings.clickhouse, self.settings.database)
+        await asyncio.to_thread(database.make_views)
         self.client = await asyncio.to_thread(connect, self.settings.clickhouse, self.settings.database)
         self._stack.callback(self.client.close)
         partitions = await ensure_topics(self.settings)
@@ -248,7 +249,10 @@ class Pipeline:
         return self._broker.address
 
     def _start_database(self) -> Database:
-        return self._stack.enter_context(Database(self.directory.clickhouse, self.directory.keys, self._plan.http_port))
+        about = os.environ.get(f"{ENVIRONMENT_PREFIX}DATABASE") or DATABASE
+        return self._stack.enter_context(
+            Database(self.directory.clickhouse, self.directory.keys, self._plan.http_port, about)
+        )
 
     async def _continue_history(self, fresh: bool) -> bool:
         """Choose the epoch; whether the topics must be filled with what the database holds, since the broker has not.

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from streams.embedded.clickhouse.access import Role
+from streams.embedded.clickhouse.access import DATABASE, Role
 from streams.embedded.datadir import DataDirectory, Owner
 from streams.embedded.keys import url_for
 from streams.errors import RihlaError
 
 
 @contextmanager
-def database_url(directory: DataDirectory, command: str, role: Role) -> Iterator[str]:
+def database_url(directory: DataDirectory, command: str, role: Role, database: str = DATABASE) -> Iterator[str]:
     """The URL where the folder's database answers while the block runs, for sinks.clickhouse.client.connect.
 
     command: what this process is called by others that want the folder meanwhile. role: as whom it asks.
+    database: that of the roles, where this process opens the folder.
     Raises RihlaError when there is no such folder, or its owner is still starting; DataInUse when it is just taken.
     """
     directory.refuse_foreign()
@@ -30,8 +31,11 @@ def database_url(directory: DataDirectory, command: str, role: Role) -> Iterator
         )
     from streams.embedded.clickhouse.database import Database
 
-    with directory.own(command, create=False), Database(directory.clickhouse, directory.keys) as database:
-        yield url_for(database.url, directory.keys, role.name)
+    with (
+        directory.own(command, create=False),
+        Database(directory.clickhouse, directory.keys, database=database) as opened,
+    ):
+        yield url_for(opened.url, directory.keys, role.name)
 
 
 def running(directory: DataDirectory) -> Owner:

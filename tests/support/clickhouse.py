@@ -19,22 +19,34 @@ from clickhouse_connect.driver.client import Client
 
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.roles import Manager
 from sinks.clickhouse.tables import TABLES
 from sinks.clickhouse.writer import Writer
-from streams.embedded.clickhouse.access import OWNER, READER, Role, Tokens
+from streams.embedded.clickhouse.access import OWNER, READER, ROLES, Role, Tokens, roles_of
 from streams.embedded.clickhouse.engine import Engine
 from streams.embedded.clickhouse.http_interface import Served, serve
 from tests.support.loop_thread import LoopThread
 
-TOKENS = {READER.name: "the-token-of-tests-that-read", OWNER.name: "the-token-of-tests-that-write"}
+TOKENS = {
+    **{name: f"the-token-of-tests-by-{name}" for name in ROLES},
+    READER.name: "the-token-of-tests-that-read",
+    OWNER.name: "the-token-of-tests-that-write",
+}
 """Of every interface that tests serve; the corpus of tests.faults has the owner's."""
+MANAGERS = (Manager("makkah", ("MAKKAH-01",)), Manager("both", ("MADINAH-01", "MAKKAH-01")))
+"""Unit managers of the test engine, whose roles are about the database `cx`."""
 
 _numbers = itertools.count(1)
 
 
 def url_as(role: Role, address: str) -> str:
     """The URL for sinks.clickhouse.client.connect of an interface that tests serve."""
-    return address.replace("://", f"://{role.name}:{TOKENS[role.name]}@", 1)
+    return address.replace("://", f"://{role.name}:{token_of(role.name)}@", 1)
+
+
+def token_of(role: str) -> str:
+    """The token of a role's user."""
+    return TOKENS.get(role, f"the-token-of-tests-by-{role}")
 
 
 @dataclass(frozen=True)
@@ -115,14 +127,15 @@ def loop_thread() -> Iterator[LoopThread]:
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """The engine of this test run, in a temporary folder."""
-    with Engine(Path(tmp_path_factory.mktemp("clickhouse"))) as engine:
+    with Engine(Path(tmp_path_factory.mktemp("clickhouse")), managers=MANAGERS) as engine:
         yield engine
 
 
 @pytest.fixture(scope="session")
 def served(engine: Engine, loop_thread: LoopThread) -> Iterator[Served]:
     """The engine's HTTP interface on a free port."""
-    served = loop_thread.run(serve(engine, Tokens(TOKENS)))
+    tokens = {**TOKENS, **{manager.role: token_of(manager.role) for manager in MANAGERS}}
+    served = loop_thread.run(serve(engine, Tokens(tokens, roles_of(managers=MANAGERS))))
     yield served
     loop_thread.run(served.close())
 

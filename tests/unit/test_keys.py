@@ -16,7 +16,7 @@ def test_tokens_are_made_once_each_its_own_and_nobody_elses_to_read(tmp_path: Pa
     keys = tmp_path / "keys"
     first = tokens_of(keys)
     texts = {path.name: path.read_text().strip() for path in keys.iterdir()}
-    assert texts.keys() == {"reader", "owner"}
+    assert texts.keys() == {"reader", "owner", "pipeline", "analyst", "operations", "engineer"}
     assert texts["reader"] != texts["owner"]
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in keys.iterdir())
     for tokens in (first, tokens_of(keys)):

@@ -11,14 +11,18 @@ client part carries out;
    own parser says that a statement holds.
 3. The limits below, which neither URL nor SETTINGS clause can widen.
 
-A further role (of an analyst, of operations) is one more entry of ROLES, and one more token.
+Besides reader and owner there are the roles of sinks.clickhouse.roles, with the same grants as on a server, and one for
+each manager of units.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from sinks.clickhouse import roles
+from sinks.clickhouse.roles import Manager
 
 MEGABYTE = 1 << 20
 
@@ -63,16 +67,37 @@ OWNER = Role(
 )
 """Writes tables: Rihla's own workers, and who runs them. Files and network are not in reach over HTTP for it either."""
 
-ROLES: Mapping[str, Role] = {role.name: role for role in (READER, OWNER)}
+DATABASE = "cx"
+"""The database that the roles below are about, unless another is named."""
+
+
+def roles_of(database: str = DATABASE, managers: Sequence[Manager] = ()) -> Mapping[str, Role]:
+    """Every role of an engine, by name."""
+    found = [READER, OWNER]
+    for name in roles.ROLES:
+        granted = roles.grants(name, database)
+        if name == roles.PIPELINE:
+            found.append(Role(name, granted, writes=True, body_limit=OWNER.body_limit))
+        else:
+            found.append(Role(name, granted, writes=False, body_limit=READER.body_limit, limits=READER.limits))
+    found += [
+        Role(manager.role, roles.grants_of_manager(manager, database), False, READER.body_limit, READER.limits)
+        for manager in managers
+    ]
+    return {role.name: role for role in found}
+
+
+ROLES: Mapping[str, Role] = roles_of()
 
 
 class Tokens:
     """The users of one HTTP interface: name of a role: its token."""
 
-    def __init__(self, tokens: Mapping[str, str]) -> None:
+    def __init__(self, tokens: Mapping[str, str], known: Mapping[str, Role] = ROLES) -> None:
         """Raises ValueError for a name that is no role, or a token that is too short to be a secret."""
+        self._roles = known
         for name, token in tokens.items():
-            if name not in ROLES or len(token) < 16:
+            if name not in known or len(token) < 16:
                 raise ValueError(f"{name}: not the name of a role with a token of 16 characters or more")
         self._tokens = {name: token.encode() for name, token in tokens.items()}
 
@@ -80,20 +105,21 @@ class Tokens:
         """The role of who says this, or None; takes as long for a wrong name as for a wrong token."""
         known = self._tokens.get(user)
         right = hmac.compare_digest(known or b"-" * 43, password.encode(errors="replace"))
-        return ROLES[user] if right and known is not None else None
+        return self._roles[user] if right and known is not None else None
 
 
-def users_configuration() -> bytes:
+def users_configuration(database: str = DATABASE, managers: Sequence[Manager] = ()) -> bytes:
     """ClickHouse's users.xml: `default` with all roles and no right of its own. `everything` is the engine's owner's:
     of calls in this process, which never come over HTTP."""
-    granted = {"everything": ("ALL ON *.*",), **{role.name: role.grants for role in ROLES.values()}}
-    roles = "".join(
+    known = roles_of(database, managers)
+    granted = {"everything": ("ALL ON *.*",), **{role.name: role.grants for role in known.values()}}
+    listed = "".join(
         f"<{name}><grants>{''.join(f'<query>GRANT {grant}</query>' for grant in grants)}</grants></{name}>"
         for name, grants in granted.items()
     )
     return (
         "<clickhouse><profiles><default></default></profiles><quotas><default></default></quotas>"
-        f"<roles>{roles}</roles>"
+        f"<roles>{listed}</roles>"
         "<users><default><password></password><networks><ip>::/0</ip></networks><profile>default</profile>"
         f"<quota>default</quota><grants><query>GRANT {', '.join(granted)}</query></grants></default></users>"
         "</clickhouse>"

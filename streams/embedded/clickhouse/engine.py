@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from sinks.clickhouse.quoting import identifier, literal
-from streams.embedded.clickhouse.access import Role, users_configuration
+from sinks.clickhouse.roles import Manager
+from streams.embedded.clickhouse.access import DATABASE, Role, users_configuration
 from streams.embedded.clickhouse.engine_error import EngineError as EngineError
 from streams.embedded.clickhouse.spool import Buffer, Spool
 
@@ -79,10 +80,18 @@ class Engine:
     """Owner of the engine files in `path` (created if absent). Blocking and thread-safe; call it from worker threads.
 
     options: further server settings of ClickHouse (see SERVER_OPTIONS), as text.
+    database: that of the roles, and managers: who has one besides (see streams.embedded.clickhouse.access).
     Raises EngineBusyError when another process owns the folder; EngineError when it cannot be opened.
     """
 
-    def __init__(self, path: str | os.PathLike[str], options: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        options: Mapping[str, str] | None = None,
+        *,
+        database: str = DATABASE,
+        managers: Sequence[Manager] = (),
+    ) -> None:
         self.path = Path(path).resolve()
         if "?" in str(self.path):
             raise EngineError(f"the engine cannot live in a folder with a question mark in its name: {self.path}")
@@ -99,7 +108,7 @@ class Engine:
         try:
             # Held open for the engine's life: with its last connection chDB shuts the engine down.
             with Spool() as users, Spool() as configuration:  # read once, when the engine starts
-                users.write(users_configuration())
+                users.write(users_configuration(database, managers))
                 configuration.write(_configuration(MERGE_TREE, users.path))
                 given = {**SERVER_OPTIONS, "config-file": configuration.path, **(options or {})}
                 self._keeper = self._connect(f"{self.path}?{_options(given)}&{self._query_options}")

@@ -1,0 +1,133 @@
+"""What of the tables is personal: one declaration, from which roles, views without personal data and docs are made.
+
+Each column of each view has one of four classes. A column, view or table that stands here in no list fails
+`tests/integration/test_clickhouse_roles.py`, and `rihla migrate --roles` refuses to show it to an analyst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+PLAIN: Final = "plain"
+"""Says nothing of who it is: shown as it is."""
+NAME: Final = "name"
+"""Names a customer, as `kind:value` or the value alone: a pseudonym, behind the kind as it is."""
+IDENTIFIER: Final = "identifier"
+"""Names a person or a thing of one person (event, booking, case, member of staff): a pseudonym."""
+TEXT: Final = "text"
+"""Free text, and what may hold any: empty, and null where it is."""
+
+Class = Literal["plain", "name", "identifier", "text"]
+Rule = Class | Mapping[str, Class]
+"""Of a column; or, for tuples and arrays of them, of their fields by name. A field that is not named is plain."""
+
+
+def _all(rule: Rule, names: str) -> dict[str, Rule]:
+    return dict.fromkeys(names.split(), rule)
+
+
+COLUMNS: Mapping[str, Rule] = {
+    **_all(NAME, "customer_id subject"),
+    **_all(IDENTIFIER, "event_id booking_ref journey_id case_id alert_id move_id thing_id agent_id value seat room"),
+    **_all(IDENTIFIER, "attributed_agents key"),
+    **_all(TEXT, "text attributes payload detail error"),
+    "ids": {"value": IDENTIFIER},
+    "identifiers": {"value": IDENTIFIER},
+    "preferences": {"value": TEXT},
+    "stays": {"agents": IDENTIFIER},
+    "ended": {"agents": IDENTIFIER},
+    # What happened, where and when.
+    **_all(PLAIN, "occurred_at channel touchpoint medium unit locale country survey money language score score_source"),
+    **_all(PLAIN, "score_weight conflict aspects party_size nights lead_days arrival_date package meal_plan room_type"),
+    **_all(PLAIN, "waiting_days special_requests wait_seconds delay_minutes delay_code facility service platform"),
+    **_all(PLAIN, "reach aspect_ratings attributed_unit unit_basis agents_basis properties desks milestones"),
+    # Journeys, customers, cases, alerts, moves.
+    **_all(PLAIN, "kind status started_at last_event_at span_start span_end booked_at cancelled_at no_show_at"),
+    **_all(PLAIN, "checked_in_at arrived_at checked_out_at interactions booking_interactions check_in_interactions"),
+    **_all(PLAIN, "stay_interactions post_travel_interactions score_sum score_count lowest_score lowest_touchpoint"),
+    **_all(PLAIN, "nps csat ces stars spend cases_opened cases_resolved profile sentiment_7d sentiment_30d"),
+    **_all(PLAIN, "sentiment_90d evidence journeys first_event_at open_cases profile_now sentiment_now shared"),
+    **_all(PLAIN, "opened_at first_response_at resolved_at reopened_at contacts rule severity raised_at closed_at"),
+    **_all(PLAIN, "acknowledged_at from_profile to_profile told_at priority action cause at customers"),
+    **_all(PLAIN, "spend_booked spend_kept spend_lost first_at"),
+    # Churn.
+    **_all(PLAIN, "model_id fitted_at known_until horizon_days sample intercept weights tested_at tested churned auc"),
+    **_all(PLAIN, "auc_margin brier brier_base useful deciles risk decile tested_churn reasons ended_at"),
+    # Deliveries and dead letters.
+    **_all(PLAIN, "target thing_version attempts code published_at changed_at topic partition offset reason failed_at"),
+    **_all(PLAIN, "version epoch"),
+    # Of the company and of the calendar.
+    **_all(PLAIN, "valid_from valid_until name parent brand region timezone currency latitude longitude prayer_method"),
+    **_all(PLAIN, "capacity base rate into digits date hijri_year hijri_month hijri_day month_name season days"),
+}
+"""By the name of the column, in whatever view."""
+
+EXCEPTIONS: Mapping[tuple[str, str], Rule] = {
+    ("alerts", "reason"): TEXT,
+    ("alerts_attributed", "reason"): TEXT,
+    ("next_best_actions", "reason"): TEXT,
+    ("next_best_actions", "evidence"): TEXT,
+}
+"""(view, column) whose name means something else there."""
+
+
+def rule_of(view: str, column: str) -> Rule:
+    """The class of a column. Raises KeyError where nobody has said."""
+    return EXCEPTIONS.get((view, column)) or COLUMNS[column]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A table underneath the views. of_persons: `rihla forget` deletes rows of it."""
+
+    name: str
+    of_persons: bool = True
+    operations: bool = True
+    """Whether operations read it, through the views on it."""
+    engineer: bool = False
+    """Whether an engineer reads it, as it is."""
+
+
+STORES: tuple[Store, ...] = (
+    Store("interactions_store"),
+    Store("identities_store"),
+    Store("journeys_store"),
+    Store("customers_store"),
+    Store("cases_store"),
+    Store("alerts_store"),
+    Store("moves_store"),
+    Store("deliveries_store"),
+    Store("lookups_store", operations=False),
+    Store("churn_risk_store"),
+    Store("churn_models_store", of_persons=False),
+    Store("units_store", of_persons=False, engineer=True),
+    Store("rates_store", of_persons=False, engineer=True),
+    # Operations, too: what is left out of the tables follows from it (view left_out, which interactions reads).
+    Store("dead_letters_store", engineer=True),
+    Store("replays_store", of_persons=False, engineer=True),
+    Store("erasures_store", of_persons=False, operations=False),
+    Store("schema_migrations", of_persons=False, operations=False, engineer=True),
+)
+
+OWNERS: tuple[str, ...] = ("lookups", "erasures")
+"""Views that no role but the owner's reads: who looked at whom, and who asked to be forgotten."""
+INNER: tuple[str, ...] = ("left_out",)
+"""Views for other views alone."""
+
+ANALYSTS: tuple[str, ...] = (
+    *("interactions", "interactions_attributed", "journeys", "journeys_attributed", "cases", "cases_attributed"),
+    *("alerts", "alerts_attributed", "moves", "moves_attributed", "customers", "customers_now", "customer_spend"),
+    *("journey_spend", "identities", "improvements_told", "next_best_actions", "profile_flow", "churn_risk"),
+    *("churn_models", "milestones", "stays", "units", "unit_levels", "rates", "exchange", "currencies", "hijri"),
+    *("weekends", "deliveries", "dead_letters"),
+)
+"""Views that analysts have under the same names, with pseudonyms and without texts."""
+
+ATTRIBUTED: tuple[str, ...] = ("interactions", "journeys", "cases", "alerts", "moves")
+"""Views that unit managers have with the columns of NAME_attributed: rows of their units, by `attributed_unit`."""
+OF_JOURNEYS: tuple[str, ...] = ("milestones", "stays", "journey_spend")
+"""Views with a row a journey, which gives managers' rows their `attributed_unit`."""
+REFERENCE: tuple[str, ...] = ("units", "unit_levels", "rates", "exchange", "currencies", "hijri", "weekends")
+"""Views without anybody in them, which managers have whole."""
