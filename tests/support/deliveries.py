@@ -20,6 +20,10 @@ ALERT: dict[str, Any] = {
     "raised_at": AT,
     "closed_at": None,
     "acknowledged_at": None,
+    "case_id": None,
+    "touchpoint": "stay.halal_breach",
+    "handler": None,
+    "snoozed_until": None,
     "version": 1,
 }
 CASE: dict[str, Any] = {
