@@ -86,7 +86,7 @@ def test_explain_is_in_colour_and_right_to_left() -> None:
 
 
 def test_a_file_is_scored_line_by_line_with_a_count(tmp_path: Path) -> None:
-    (tmp_path / "texts.jsonl").write_text('{"text": "excellent hotel"}\nno json\n{"text": null}\n')
+    (tmp_path / "texts.jsonl").write_text('{"text": "The hotel was excellent"}\nno json\n{"text": null}\n')
     done = CliRunner().invoke(score, ["--file", str(tmp_path / "texts.jsonl")], standalone_mode=False)
     assert done.return_value == 1
     answers = done.stdout.splitlines()
