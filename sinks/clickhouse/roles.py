@@ -283,7 +283,11 @@ def veil_table() -> str:
                 classes.setdefault(what, []).append(f"`{field}`")
     for (view, column), what in personal.EXCEPTIONS.items():
         classes.setdefault(str(what), []).append(f"`{view}.{column}`")
-    shown = {personal.NAME: "a pseudonym behind the kind", personal.IDENTIFIER: "a pseudonym", personal.TEXT: "nothing"}
+    shown = {
+        personal.NAME: "a pseudonym behind the kind",
+        personal.IDENTIFIER: "a pseudonym",
+        personal.TEXT: "`[hidden]` where there is a text; of attributes, nothing",
+    }
     lines = ["| column | an analyst sees |", "| --- | --- |"]
     return "\n".join([*lines, *(f"| {', '.join(sorted(names))} | {shown[what]} |" for what, names in classes.items())])
 
