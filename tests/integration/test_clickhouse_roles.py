@@ -59,7 +59,7 @@ SECRETS = (
 
 def _write(engine: Engine, address: str) -> None:
     ids = [{"kind": "customer", "value": "C-4711"}, {"kind": "email_sha256", "value": EMAIL}]
-    here = {"ids": ids, "booking_ref": "UMR-77", "agent_id": "Aisha"}
+    here: dict[str, Any] = {"ids": ids, "booking_ref": "UMR-77", "agent_id": "Aisha"}
     rows = [
         interaction("customer:C-4711", NOON, **here, money={"amount_minor": 4200, "currency": "SAR"}),
         interaction(
@@ -138,7 +138,7 @@ def columns_of(engine: Engine, database: str) -> dict[str, list[tuple[str, str]]
 
 def dump(address: str, role: Role, database: str, view: str) -> str:
     with closing(connect(url_as(role, address), database)) as client:
-        return client.raw_query(f"SELECT * FROM {view}", fmt="JSONEachRow").decode()
+        return str(client.raw_query(f"SELECT * FROM {view}", fmt="JSONEachRow"), "utf-8")
 
 
 def test_every_table_view_and_column_is_declared(address: str, engine: Engine) -> None:
