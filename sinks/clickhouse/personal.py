@@ -17,7 +17,7 @@ NAME: Final = "name"
 IDENTIFIER: Final = "identifier"
 """Names a person or a thing of one person (event, booking, case, member of staff): a pseudonym."""
 TEXT: Final = "text"
-"""Free text, and what may hold any: empty, and null where it is."""
+"""Free text, and what may hold any: `[hidden]` where there is one; maps are empty."""
 
 Class = Literal["plain", "name", "identifier", "text"]
 Rule = Class | Mapping[str, Class]

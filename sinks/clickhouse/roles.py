@@ -277,13 +277,17 @@ def table() -> str:
 def veil_table() -> str:
     """The other table there: what analysts see of the columns that are not shown as they are."""
     classes: dict[str, list[str]] = {}
-    for name, rule in personal.COLUMNS.items():
-        for field, what in ((name, rule),) if isinstance(rule, str) else ((f"{name}.{f}", r) for f, r in rule.items()):
+    named = {**personal.COLUMNS, **{f"{view}.{column}": rule for (view, column), rule in personal.EXCEPTIONS.items()}}
+    for name, rule in named.items():
+        of_fields = {name: rule} if isinstance(rule, str) else {f"{name}.{one}": of for one, of in rule.items()}
+        for field, what in of_fields.items():
             if what != personal.PLAIN:
                 classes.setdefault(what, []).append(f"`{field}`")
-    for (view, column), what in personal.EXCEPTIONS.items():
-        classes.setdefault(str(what), []).append(f"`{view}.{column}`")
-    shown = {personal.NAME: "a pseudonym behind the kind", personal.IDENTIFIER: "a pseudonym", personal.TEXT: "nothing"}
+    shown = {
+        personal.NAME: "a pseudonym behind the kind",
+        personal.IDENTIFIER: "a pseudonym",
+        personal.TEXT: "`[hidden]` where there is a text; of attributes, nothing",
+    }
     lines = ["| column | an analyst sees |", "| --- | --- |"]
     return "\n".join([*lines, *(f"| {', '.join(sorted(names))} | {shown[what]} |" for what, names in classes.items())])
 

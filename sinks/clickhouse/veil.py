@@ -14,6 +14,8 @@ from streams.model.identifiers import KINDS
 
 KEY = "(k.k0, k.k1)"
 """The key: columns of the row that is joined as `k`. A constant would stand in the output of EXPLAIN."""
+HIDDEN = "[hidden]"
+"""Stands for a text."""
 _KINDS = f"^(?:{'|'.join((*KINDS, 'booking_ref'))}):"
 
 
@@ -53,10 +55,10 @@ def _inside(expression: str, type_: str, rule: Rule, depth: int) -> str:
 
 
 def _emptied(expression: str, type_: str) -> str:
-    """Nothing, of the type; that there was something may be counted: null where it was, else an empty text."""
-    if type_ == "Nullable(String)":
-        return f"CAST(if(isNull({expression}), NULL, ''), 'Nullable(String)')"
-    return f"defaultValueOfTypeName({literal(type_)})"
+    """HIDDEN where there is a text, so that texts may be counted; of other types, their default."""
+    if type_ not in ("String", "Nullable(String)"):
+        return f"defaultValueOfTypeName({literal(type_)})"
+    return f"CAST(if(ifNull({expression}, '') = '', {expression}, {literal(HIDDEN)}), {literal(type_)})"
 
 
 def _of_name(text: str) -> str:
