@@ -18,6 +18,7 @@ from schemas.registry import LocalRegistry
 from schemas.wire import SINGLE_OBJECT, WireHeader, join, prefix
 from streams.kafka.progress import RecordBatch
 from streams.model import control
+from streams.model.company import built_in
 from streams.model.control import ERASE, LINK, NOTHING_STORED, SEND_AGAIN, SUMMARY
 from streams.settings import Settings
 from streams.stitch.messages import Sent
@@ -58,7 +59,7 @@ def grouped(values: list[bytes]) -> Group:
     settings = Settings()
     topics = [settings.topic(name) for name in ("interactions", "identities", "parts")]
     made = columns((at, A.encode(), value) for at, value in enumerate(values))
-    return Reader(WorkerIO(None, settings, "stitch"), topics, Watching({}, 0)).read(
+    return Reader(WorkerIO(None, settings, "stitch"), topics, Watching({}, 0), built_in()).read(
         [RecordBatch(made, topics[2], 0, 1)]
     )
 
