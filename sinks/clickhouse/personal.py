@@ -31,8 +31,8 @@ def _all(rule: Rule, names: str) -> dict[str, Rule]:
 COLUMNS: Mapping[str, Rule] = {
     **_all(NAME, "customer_id subject"),
     **_all(IDENTIFIER, "event_id booking_ref journey_id case_id alert_id move_id thing_id agent_id value seat room"),
-    **_all(IDENTIFIER, "attributed_agents key"),
-    **_all(TEXT, "text attributes payload detail error"),
+    **_all(IDENTIFIER, "attributed_agents key handler person assigned_to alerts"),
+    **_all(TEXT, "text attributes payload detail error note"),
     "ids": {"value": IDENTIFIER},
     "identifiers": {"value": IDENTIFIER},
     "preferences": {"value": TEXT},
@@ -51,7 +51,9 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "sentiment_90d evidence journeys first_event_at open_cases profile_now sentiment_now shared"),
     **_all(PLAIN, "opened_at first_response_at resolved_at reopened_at contacts rule severity raised_at closed_at"),
     **_all(PLAIN, "acknowledged_at from_profile to_profile told_at priority action cause at customers"),
-    **_all(PLAIN, "spend_booked spend_kept spend_lost first_at"),
+    **_all(PLAIN, "spend_booked spend_kept spend_lost first_at status_now assumed ends_at stage lasts_ms becomes plan"),
+    **_all(PLAIN, "grace_ms arrival hash source recorded_at until answer snoozed_until respond_by resolve_by"),
+    **_all(PLAIN, "responded_in_time resolved_in_time began_at last_at open held planned_arrival planned_departure"),
     # Churn.
     **_all(PLAIN, "model_id fitted_at known_until horizon_days sample intercept weights tested_at tested churned auc"),
     **_all(PLAIN, "auc_margin brier brier_base useful deciles risk decile tested_churn reasons ended_at"),
@@ -73,9 +75,9 @@ EXCEPTIONS: Mapping[tuple[str, str], Rule] = {
 """(view, column) whose name means something else there."""
 
 
-def rule_of(view: str, column: str) -> Rule:
-    """The class of a column. Raises KeyError where nobody has said."""
-    return EXCEPTIONS.get((view, column)) or COLUMNS[column]
+def rule_of(view: str, column: str) -> Rule | None:
+    """The class of a column; None where nobody has said."""
+    return EXCEPTIONS.get((view, column)) or COLUMNS.get(column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ STORES: tuple[Store, ...] = (
     Store("dead_letters_store", engineer=True),
     Store("replays_store", of_persons=False, engineer=True),
     Store("erasures_store", of_persons=False, operations=False),
+    Store("models_store", of_persons=False, engineer=True),
+    Store("stages_store", of_persons=False, engineer=True),
     Store("schema_migrations", of_persons=False, operations=False, engineer=True),
 )
 
@@ -121,13 +125,14 @@ ANALYSTS: tuple[str, ...] = (
     *("alerts", "alerts_attributed", "moves", "moves_attributed", "customers", "customers_now", "customer_spend"),
     *("journey_spend", "identities", "improvements_told", "next_best_actions", "profile_flow", "churn_risk"),
     *("churn_models", "milestones", "stays", "units", "unit_levels", "rates", "exchange", "currencies", "hijri"),
-    *("weekends", "deliveries", "dead_letters"),
+    *("weekends", "deliveries", "dead_letters", "answers", "alert_sla", "incidents", "journeys_now", "plans", "stages"),
+    "models",
 )
 """Views that analysts have under the same names, with pseudonyms and without texts."""
 
 ATTRIBUTED: tuple[str, ...] = ("interactions", "journeys", "cases", "alerts", "moves")
 """Views that unit managers have with the columns of NAME_attributed: rows of their units, by `attributed_unit`."""
-OF_JOURNEYS: tuple[str, ...] = ("milestones", "stays", "journey_spend")
+OF_JOURNEYS: tuple[str, ...] = ("milestones", "stays", "journey_spend", "journeys_now")
 """Views with a row a journey, which gives managers' rows their `attributed_unit`."""
-REFERENCE: tuple[str, ...] = ("units", "unit_levels", "rates", "exchange", "currencies", "hijri", "weekends")
+REFERENCE: tuple[str, ...] = ("units", "unit_levels", "rates", "exchange", "currencies", "hijri", "weekends", "stages")
 """Views without anybody in them, which managers have whole."""

@@ -108,7 +108,10 @@ def grants(role: str, database: str) -> tuple[str, ...]:
             return (
                 *on(
                     "INSERT",
-                    [*(f"{one.stored.view}_store" for one in TOPICS if one.stored and one.record), "erasures_store"],
+                    [
+                        *(f"{one.stored.view}_store" for one in TOPICS if one.stored and one.record),
+                        *("erasures_store", "models_store", "stages_store"),
+                    ],
                 ),
                 *on("SELECT", [*(store.name for store in stores), *personal.INNER, "erasures"]),
                 *on("ALTER DELETE", [store.name for store in stores if store.of_persons]),
@@ -142,13 +145,13 @@ Columns = Mapping[str, list[tuple[str, str]]]
 def views(database: str, columns: Columns) -> Iterator[tuple[str, str]]:
     """The views of analysts: name, SELECT. Raises RolesError."""
     for name in personal.ANALYSTS:
-        try:
-            rules = {column: personal.rule_of(name, column) for column, _ in columns[name]}
-        except KeyError as error:
+        said = {column: personal.rule_of(name, column) for column, _ in columns[name]}
+        rules = {column: rule for column, rule in said.items() if rule is not None}
+        if unsaid := sorted(said.keys() - rules.keys()):
             raise RolesError(
-                f"nobody has said whether {database}.{name} may be shown to analysts ({error.args[0]}): rihla migrate, "
-                "if the database is of another version; else it belongs into sinks/clickhouse/personal.py"
-            ) from error
+                f"nobody has said whether {database}.{name} may be shown to analysts ({', '.join(unsaid)}): "
+                "rihla migrate, if the database is of another version; else it belongs into sinks/clickhouse/personal.py"
+            )
         yield name, select(database, name, columns[name], rules)
 
 

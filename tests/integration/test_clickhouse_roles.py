@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from sinks.clickhouse import personal, stored
+from sinks.clickhouse import models, personal, stored
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.named import load
@@ -38,6 +38,7 @@ from streams.embedded.clickhouse.http_interface import Served
 from streams.erasure.person import Person
 from streams.erasure.store import Store
 from streams.errors import RihlaError
+from streams.model.company import built_in
 from tests.support.clickhouse import MANAGERS, ClickHouse, url_as
 from tests.support.sink_rows import DAY, NOON, frame, interaction, journey
 
@@ -103,6 +104,8 @@ def _write(engine: Engine, address: str) -> None:
             asyncio.run(writer.write(rows_, 0))
         finally:
             writer.close()
+    with closing(connect(url_as(KNOWN["pipeline"], address), "cx")) as client:
+        assert models.record(client, built_in(), 1, 0)
 
 
 @pytest.fixture(scope="module")
