@@ -5,6 +5,8 @@ Views that ask the model (journeys_now) read it there; `verify` reads which vers
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from clickhouse_connect.driver.client import Client
 
 from streams.model.company import Model
@@ -24,15 +26,10 @@ def record(client: Client, model: Model, now_ms: int, epoch: int) -> bool:
         for name, one in zip(STAGES, said, strict=True)
     ]
     client.insert("stages_store", rows, ["stage", "lasts_ms", "becomes", "plan", "grace_ms", "version"])
-    client.command(
-        "INSERT INTO models_store (hash, name, source, recorded_at, epoch, meaning) "
-        "SELECT {hash:String}, {name:String}, {source:String}, fromUnixTimestamp64Milli({at:Int64}), {epoch:UInt32}, "
-        "{meaning:String}",
-        parameters={
-            "hash": model.hash, "name": model.name, "source": model.source, "at": now_ms, "epoch": epoch,
-            "meaning": model.meaning,
-        },
-    )  # fmt: skip
+    # In the body: what a model means is longer than an address may be.
+    columns = ["hash", "name", "source", "recorded_at", "epoch", "meaning"]
+    at = datetime.fromtimestamp(now_ms / 1000, UTC)
+    client.insert("models_store", [[model.hash, model.name, model.source, at, epoch, model.meaning]], columns)
     return True
 
 

@@ -150,7 +150,7 @@ def views(database: str, columns: Columns) -> Iterator[tuple[str, str]]:
         if unsaid := sorted(said.keys() - rules.keys()):
             raise RolesError(
                 f"nobody has said whether {database}.{name} may be shown to analysts ({', '.join(unsaid)}): "
-                "rihla migrate, if the database is of another version; else it belongs into sinks/clickhouse/personal.py"
+                "rihla migrate, if the database is of another version; else say it in sinks/clickhouse/personal.py"
             )
         yield name, select(database, name, columns[name], rules)
 
