@@ -90,6 +90,8 @@ def verify(
     from streams.verify import verify as verification
 
     with _reached(data, clickhouse, source) as (url, settings, at_rest), closing(connect(url, database)) as client:
+        if at_rest:  # nobody else has the folder: an older version's tables are mended here, as `rihla run` would
+            store.bring_up_to_date(client, database)
         store.check(client, database)
         model = company.load(settings(kafka).model)
         _say_model(model, store.model(client))

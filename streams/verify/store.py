@@ -11,7 +11,7 @@ import polars as pl
 from schemas.decode import BatchDecoder
 from schemas.records import fields, polars_schema
 from schemas.registry import Registry, RegistryError
-from sinks.clickhouse.migrate import pending
+from sinks.clickhouse.migrate import migrate, migrations, pending
 from streams.errors import RihlaError
 from streams.model.dead_letter import EXPIRED, UNDECODABLE, UNPROCESSABLE
 from streams.verify import attribution, money, now, units
@@ -65,35 +65,30 @@ _SELECTED = {
 """Columns that are not, as they stand, in the frame form."""
 
 
+def bring_up_to_date(client: Any, database: str) -> None:
+    """Apply the migrations that a folder's tables lack where an older version made them; where there are none, do
+    nothing."""
+    if 0 < len(pending(client, database)) < len(migrations()):
+        migrate(client, database)
+
+
 def check(client: Any, database: str) -> None:
     """Raise RihlaError unless the database has the tables, as this version has them."""
     answer = client.query(
         "SELECT name FROM system.tables WHERE database = {database:String}", parameters={"database": database}
     )
-    missing = sorted(
-        {
-            STORE,
-            LEFT_OUT,
-            *VIEWS,
-            *_UNITS,
-            *ATTRIBUTED,
-            "journey_spend",
-            "journeys_now",
-            "models",
-            "deliveries",
-            "answers",
-        }
-        - {name for (name,) in answer.result_rows}
-    )
+    found = {name for (name,) in answer.result_rows}
+    if STORE in found and (older := pending(client, database)):
+        raise RihlaError(
+            f"the tables in {database} are of an older version of Rihla, which lacks {older[0].name}",
+            "rihla migrate brings those of a server up to date, rihla up those of a folder",
+        )
+    views = {*VIEWS, *_UNITS, *ATTRIBUTED, "journey_spend", "journeys_now", "models", "deliveries", "answers"}
+    missing = sorted({STORE, LEFT_OUT, *views} - found)
     if missing:
         raise RihlaError(
             f"there is no {database}.{missing[0]} in that ClickHouse",
             "is --database right? rihla migrate makes what is missing on a server, rihla run or rihla up in a folder",
-        )
-    if older := pending(client, database):
-        raise RihlaError(
-            f"the tables in {database} are of an older version of Rihla, which lacks {older[0].name}",
-            "rihla migrate brings those of a server up to date, rihla up those of a folder",
         )
 
 

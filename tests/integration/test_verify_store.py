@@ -111,6 +111,8 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "journeys_now": 3,
         "unit_levels": 0,
         "deliveries": 0,
+        "answers": 0,
+        "alert_sla": 0,
     }
     assert report.differing_rows == dict.fromkeys(report.rows, 0)
     assert (report.looks, report.source) == (1, "table")
@@ -341,7 +343,7 @@ def test_the_command_tells_machines(stored: ClickHouse, capsys: pytest.CaptureFi
 def test_a_database_without_tables_is_told_as_such(clickhouse: ClickHouse, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(clickhouse) == 1
     err = capsys.readouterr().err
-    assert f"there is no {clickhouse.database}.cases" in err
+    assert f"there is no {clickhouse.database}.answers" in err
     assert "rihla migrate" in err
 
 
