@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -153,7 +154,20 @@ sOVwD6/K97eDiO2QrlbvD61nZiLs5pwC65Zw==
 def test_what_the_version_before_wrote_is_read_and_written_still() -> None:
     encoded = b64decode(BEFORE)
     assert decode(encoded) == WRITTEN
-    assert write(WRITTEN.fields()) == decompress(encoded)
+    # Signals have got two fields since. They stand at the end, where an older stitch passes them over.
+    then, now = (msgspec.msgpack.decode(raw) for raw in (decompress(encoded), write(WRITTEN.fields())))
+    assert _cut(now) == _cut(then)
+
+
+def _cut(value: Any) -> Any:
+    """Lists without the nulls at their ends."""
+    if isinstance(value, dict):
+        return {key: _cut(one) for key, one in value.items()}
+    if not isinstance(value, list):
+        return value
+    while value and value[-1] is None:
+        value.pop()
+    return [_cut(one) for one in value]
 
 
 @given(summaries, st.integers(1, 10))
