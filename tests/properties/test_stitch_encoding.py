@@ -160,12 +160,12 @@ def test_what_the_version_before_wrote_is_read_and_written_still() -> None:
 
 
 def _cut(value: Any) -> Any:
-    """Lists without the nulls at their ends."""
+    """Lists without what is null or false at their ends."""
     if isinstance(value, dict):
         return {key: _cut(one) for key, one in value.items()}
     if not isinstance(value, list):
         return value
-    while value and value[-1] is None:
+    while value and (value[-1] is None or value[-1] is False):
         value.pop()
     return [_cut(one) for one in value]
 
