@@ -38,12 +38,22 @@ def word(raw: str) -> str:
 
 def grams(plain: str) -> list[str]:
     """The names of the character n-grams of a word (of three letters at least; of others, and of `PERSON`, none)."""
+    return [GRAM + gram for gram in spelt(plain)]
+
+
+def spelt(plain: str) -> list[str]:
+    """The character n-grams of a word."""
     if len(plain) < 3:
         return []
     framed = f"<{plain[:24]}>"
-    size = len(framed)
+    return [*map(framed.__getitem__, _places(len(framed)))]
+
+
+@cache
+def _places(size: int) -> list[slice]:
+    """Where the n-grams of so many characters stand."""
     return [
-        GRAM + framed[at : at + length]
+        slice(at, at + length)
         for length in range(SHORTEST, min(LONGEST, size - 1) + 1)
         for at in range(size - length + 1)
     ]

@@ -26,12 +26,19 @@ _ARABIC_LETTERS = re.compile("[ةىيكأإؤ]")
 _OTHER_LETTERS = re.compile("[ßäñãõêëïôœæøåąćęłńśźżčďěňřšťůžđơưăằạẹọṣɓɗƙñ]", re.IGNORECASE)
 _PASHTO_LETTERS = re.compile("[ډړږښټځڅېۍګڼۆێەڕڵڤ]")
 """Letters that Pashto and Kurdish have, and none of ours."""
-_CLUES = (
-    ("tr", re.compile(r"[ığş]|(?:l[ae]r|yor(?:um|lar)?|m[ae]k|d[ıiuü]m|s[ıi]n[ıi]z|ç[ıiuü]k)$")),
-    ("id", re.compile(r"^(?:meng|meny|memp|memb|ber[^aeiou]|di[bkpst]|ter[bdkps])|(?:nya|kan|annya)$")),
-    ("en", re.compile(r"(?:ing|tion|ght|ough|n't|ness|ould|ed|ly|'s|'re|'ve|'ll)$|^(?:th|wh|sh)")),
-    ("ur", re.compile(r"(?:ein|aan|iya|iyan|unga|engi|enge|raha|rahi|rahe|ain)$")),
-)
+_BEGINNINGS = {
+    "id": ("meng", "meny", "memp", "memb", "dib", "dik", "dip", "dis", "dit", "terb", "terd", "terk", "terp", "ters"),
+    "en": ("th", "wh", "sh"),
+}
+_ENDINGS = {
+    "tr": (
+        *("lar", "ler", "yor", "yorum", "mak", "mek", "dım", "dim", "dum", "düm"),
+        *("sınız", "sıniz", "sinız", "siniz", "çık", "çik", "çuk", "çük"),
+    ),
+    "id": ("nya", "kan"),
+    "en": ("ing", "tion", "ght", "ough", "n't", "ness", "ould", "ed", "ly", "'s", "'re", "'ve", "'ll"),
+    "ur": ("ein", "aan", "iya", "iyan", "unga", "engi", "enge", "raha", "rahi", "rahe", "ain"),
+}
 
 
 class Identifier:
@@ -61,7 +68,9 @@ class Identifier:
         prior = locale[:2].lower() if locale else None
         prior = "id" if prior == "in" else prior
         arabic, latin, other = 0, 0, 0
-        for word in words:
+        if text.isascii():
+            latin = sum(map(len, words))
+        for word in () if latin else words:
             first = word[0]
             if first < "\u0250":
                 latin += len(word)
@@ -135,11 +144,10 @@ class Identifier:
                 known += self._listed.get(word, ())
                 known += [language for language, lexicon in self._inflected if lexicon.lists(raw)]
             votes = dict.fromkeys(known, 0.6 / max(1, len(known)) ** 0.5)
-            for language, clue in _CLUES:
-                if len(word) > 3 and clue.search(word):
-                    votes[language] = votes.get(language, 0.0) + 0.3
-                    if language == "id":
-                        votes["ms"] = votes.get("ms", 0.0) + 0.3
+            for language in _clues(word) if len(word) > 3 else ():
+                votes[language] = votes.get(language, 0.0) + 0.3
+                if language == "id":
+                    votes["ms"] = votes.get("ms", 0.0) + 0.3
             if not word.isascii() and _OTHER_LETTERS.search(word):
                 votes["other"] = 0.6
         found = tuple(votes.items())
@@ -148,6 +156,24 @@ class Identifier:
             self._votes.append(found)
         kind = self._kind[raw] = self._kinds[found]
         return kind
+
+
+def _clues(word: str) -> list[str]:
+    """Of which languages a word of four letters or more has a letter, a beginning or an ending; in a fixed order."""
+    found = []
+    if word.endswith(_ENDINGS["tr"]) or "ı" in word or "ğ" in word or "ş" in word:
+        found.append("tr")
+    if (
+        word.startswith(_BEGINNINGS["id"])
+        or word.endswith(_ENDINGS["id"])
+        or (word.startswith("ber") and word[3] not in "aeiou")
+    ):
+        found.append("id")
+    if word.endswith(_ENDINGS["en"]) or word.startswith(_BEGINNINGS["en"]):
+        found.append("en")
+    if word.endswith(_ENDINGS["ur"]):
+        found.append("ur")
+    return found
 
 
 def _best(votes: Mapping[str, float]) -> tuple[str | None, float, str | None]:

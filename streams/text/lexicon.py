@@ -72,7 +72,8 @@ class Word:
         self.phrases: Mapping[str, list[Phrase]] = _NO_PHRASES
 
 
-_UNKNOWN = Word()
+UNKNOWN = Word()
+"""What no lexicon has: it says nothing and begins no phrase."""
 
 
 def read(name: str) -> Iterator[tuple[str, str]]:
@@ -166,7 +167,7 @@ class Lexicon:
                     break
         verb = self.language == "tr" and (entry is None or verb) and turkish_negative_verb(token)
         if entry is None and not keys and not verb:
-            return _UNKNOWN
+            return UNKNOWN
         word = Word()
         word.negative_verb = verb
         if entry is not None:

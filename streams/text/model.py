@@ -25,19 +25,23 @@ class LinearModel:
         unit, *classes = lines[0].split("\t")
         if classes != ["-1", "0", "1"]:
             raise ValueError(f"weights {name}: classes {classes}, not negative, neutral, positive")
+        triples: dict[str, Weights] = {}  # a few thousand, of which each is kept once: they stay in the CPU's cache
         self._weights: dict[str, Weights] = {}
         self._pairs: dict[str, dict[str, Weights]] = {}
         self._grams: dict[str, Weights] = {}
         for line in lines[1:]:
-            feature, *numbers = line.split("\t")
-            negative, neutral, positive = [int(number) * float(unit) for number in numbers]
+            feature, _, numbers = line.partition("\t")
+            weights = triples.get(numbers)
+            if weights is None:
+                negative, neutral, positive = [int(number) * float(unit) for number in numbers.split("\t")]
+                weights = triples[numbers] = (negative, neutral, positive)
             first, _, second = feature.partition(" ")
             if feature[0] == features.GRAM:
-                self._grams[feature] = (negative, neutral, positive)
+                self._grams[feature[len(features.GRAM) :]] = weights
             elif second:
-                self._pairs.setdefault(first, {})[second] = (negative, neutral, positive)
+                self._pairs.setdefault(first, {})[second] = weights
             else:
-                self._weights[feature] = (negative, neutral, positive)
+                self._weights[feature] = weights
         self._lexical = [self._weights.get(feature, (0.0, 0.0, 0.0)) for feature in features.LEXICAL]
         self._words: dict[str, tuple[str, Weights | None, dict[str, Weights] | None]] = {}
         self._memory = memory
@@ -56,17 +60,14 @@ class LinearModel:
         """The weights of a word with those of its n-grams, which stand in for it where the
         training texts did not have it.
         """
-        names = features.grams(plain)
+        names = features.spelt(plain)
         if not names:
             return weights
         first = second = third = 0.0
-        known = self._grams
-        for name in names:
-            gram = known.get(name)
-            if gram is not None:
-                first += gram[0]
-                second += gram[1]
-                third += gram[2]
+        for one, two, three in filter(None, map(self._grams.get, names)):
+            first += one
+            second += two
+            third += three
         scale = features.gram_scale(len(names))
         base = weights or (0.0, 0.0, 0.0)
         return base[0] + scale * first, base[1] + scale * second, base[2] + scale * third

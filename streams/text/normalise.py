@@ -12,10 +12,12 @@ _MARKS = re.compile(
 )
 _EMOJI = "\U0001f300-\U0001faff\u2600-\u27bf\u2b50\u2b55\u231a\u23f0-\u23f3"
 _EMOTICON = r"[:;=8][-o*']?[()\[\]dDpP/\\|3@](?!\w)|<3|</3|[dD)(][-o*']?[:;=](?!\w)|xD|XD|\^_+\^|-_+-|T_+T|:'\("
+# Blanks, and words that are neither a link nor an emoticon, stand first: most of a text takes one look.
 TOKEN = re.compile(
-    rf"(?P<skip>https?://\S+|www\.\S+|&\w+;|\[\w+\])|(?P<mention>@\w+)|(?P<emoticon>{_EMOTICON})"
-    r"|(?P<word>[^\W\d_]+(?:['’`][^\W\d_]+)*)|(?P<number>\d[\d.,:]*)"
-    rf"|(?P<emoji>[{_EMOJI}])|(?P<end>[.!?؟۔…\n]+)|(?P<pause>[,;:،؛()\-–—/\"]+)"
+    r"(?! )(?:(?P<word>(?!https?://\S|www\.\S|[dD][-o*']?[:;=](?!\w)|xD|XD|T_+T)[^\W\d_]+(?:['’`][^\W\d_]+)*)"
+    rf"|(?P<skip>https?://\S+|www\.\S+|&\w+;|\[\w+\])|(?P<mention>@\w+)|(?P<emoticon>{_EMOTICON})"
+    r"|(?P<number>\d[\d.,:]*)"
+    rf"|(?P<emoji>[{_EMOJI}])|(?P<end>[.!?؟۔…\n]+)|(?P<pause>[,;:،؛()\-–—/\"]+))"
 )
 Token = tuple[str | None, str, int]
 """Its kind (a group of `TOKEN`), itself, and where it begins."""
@@ -48,7 +50,7 @@ def clean(text: str) -> str:
 
 def tokens(text: str) -> list[Token]:
     """The tokens of a text, in order."""
-    return [(match.lastgroup, match.group(), match.start()) for match in TOKEN.finditer(text)]
+    return [(match.lastgroup, match[0], match.start()) for match in TOKEN.finditer(text)]
 
 
 @lru_cache(maxsize=1 << 16)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from streams.text.lexicon import Lexicon, Word, longest_first
+from streams.text.lexicon import UNKNOWN, Lexicon, Word, longest_first
 
 ALPHA = 15.0
 """VADER's constant: a sum s of valences becomes s / sqrt(s^2 + 15)."""
@@ -89,23 +89,35 @@ def explained(words: Sequence[Word], lexicon: Lexicon) -> Trace:
 
 
 def clause(
-    words: Sequence[Word], lexicon: Lexicon, shouted: Sequence[bool] | None = None, *, trace: Trace | None = None
+    words: Sequence[Word], lexicon: Lexicon, written: Sequence[str] | None = None, *, trace: Trace | None = None
 ) -> Clause:
-    """Score the words of a clause, which holds no punctuation; `trace` is filled with what each did."""
-    grammar = GRAMMARS[lexicon.language]
+    """Score the words of a clause, which holds no punctuation. written: the words as they are written, where capitals
+    shout. `trace` is filled with what each did.
+    """
     count = len(words)
-    valences = [word.valence for word in words]
-    roles = [word.role for word in words]
-    named = [word.aspects for word in words]
-    verbs = [word.negative_verb for word in words]
+    telling = [place for place, word in enumerate(words) if word is not UNKNOWN]
+    if not telling:
+        return Clause(words=count)
+    grammar = GRAMMARS[lexicon.language]
+    valences = [0.0] * count
+    roles: list[str | None] = [None] * count
+    named: list[tuple[int, ...]] = [()] * count
+    verbs = [False] * count
+    begins: list[int] = []
+    for place in telling:
+        word = words[place]
+        valences[place], roles[place] = word.valence, word.role
+        named[place], verbs[place] = word.aspects, word.negative_verb
+        if word.phrases and place + 1 < count and (words[place + 1].keys or "*" in word.phrases):
+            begins.append(place)
     consumed = 0
-    for place, word in enumerate(words):
-        if word.phrases and place + 1 < count:
-            consumed = _phrase(word, words, place, consumed, valences, roles, named, verbs)
+    for place in begins:
+        consumed = _phrase(words[place], words, place, consumed, valences, roles, named, verbs)
+    kinds = set(roles)
     if trace is not None:
         _begin(trace, words, valences, roles)
     lonely: dict[int, float] = {}
-    if grammar.after or "not" in roles:
+    if grammar.after or "not" in kinds:
         for place, role in enumerate(roles):
             if role == "not" or (verbs[place] and not valences[place]):
                 lonely[place] = valences[place] or grammar.alone
@@ -113,14 +125,16 @@ def clause(
                     valences[place] = 0.0
     total = evidence = 0.0
     unmet = False
-    spared = _spared(roles, count, grammar) if "wish" in roles or "prayer" in roles else None
-    qualified = any(roles) or (grammar.after and any(verbs))
+    spared = _spared(roles, count, grammar) if "wish" in kinds or "prayer" in kinds else None
+    qualified = len(kinds) > 1 or None not in kinds or (grammar.after > 0 and True in verbs)
     for place, valence in enumerate(valences):
         if not qualified:  # nothing negates, strengthens or weakens: most clauses
-            weight = 1.25 if shouted is not None and shouted[place] else 1.0
+            if not valence:
+                continue
+            weight = 1.25 if written is not None and _shouts(written[place]) else 1.0
             total += weight * valence
             evidence += abs(weight * valence)
-            if trace is not None and valence:
+            if trace is not None:
                 trace[place] = (valence, weight * valence, None, trace[place][3])
             continue
         wanted = False
@@ -163,7 +177,7 @@ def clause(
             if trace is not None:
                 trace[place] = (valences[place], None, roles[place], trace[place][3])
             continue
-        if shouted is not None and shouted[place]:
+        if written is not None and _shouts(written[place]):
             weight *= 1.25
         total += weight * valence
         evidence += abs(weight * valence)
@@ -177,12 +191,18 @@ def clause(
         evidence += abs(alone)
         if trace is not None:
             trace[place] = (0.0, alone, "not", trace.get(place, (0.0, None, None, 1))[3])
-    said = Clause(total, evidence, tuple(dict.fromkeys(chain.from_iterable(named))), words=count, unmet=unmet)
+    aspects = [some for some in named if some]
+    several = tuple(dict.fromkeys(chain.from_iterable(aspects))) if len(aspects) > 1 else ()
+    said = Clause(total, evidence, several or (aspects[0] if aspects else ()), words=count, unmet=unmet)
     if qualified:
-        said.verdict, said.question = "verdict" in roles, "ask" in roles
-        if total < 0 and "flaw" in roles:
+        said.verdict, said.question = "verdict" in kinds, "ask" in kinds
+        if total < 0 and "flaw" in kinds:
             said.total = max(total * FLAW, -1.0)
     return said
+
+
+def _shouts(written: str) -> bool:
+    return len(written) > 2 and written.isupper()
 
 
 def _begin(trace: Trace, words: Sequence[Word], valences: Sequence[float], roles: Sequence[str | None]) -> None:

@@ -14,17 +14,21 @@ FULL = 6.0
 """The valence of the best rating; that of the worst is as far below 0."""
 _STARS = "★☆⭐🌟"
 _OF = r"(?:/|out of|of|über|von|من|على|عن|dari|dr|out|daripada|per|sur|میں سے|me se|mein se)"
-_MARK = re.compile(
-    rf"(?<![\d/.,:\-])(\d{{1,3}}(?:[.,]\d)?)\s?{_OF}\s?(5|10|100|٥|١٠|١٠٠|۵|۱۰|۱۰۰)(?![\d/]|[.,:\-]\d|\s?(?:[:%]|[^\W\d]))",
+_MARK = re.compile(  # the look behind stands after the first digit: what is none costs one look
+    rf"(\d(?<![\d/.,:\-]\d)\d{{0,2}}(?:[.,]\d)?)\s?{_OF}\s?(5|10|100|٥|١٠|١٠٠|۵|۱۰|۱۰۰)(?![\d/]|[.,:\-]\d|\s?(?:[:%]|[^\W\d]))",
     re.IGNORECASE,
 )
 _MARK_AFTER = re.compile(
     r"(?<![\d/.,:\-])(5|10|100)\s?(?:üzerinden|uzerinden)\s?(\d{1,3}(?:[.,]\d)?)(?![\d/]|[.,:]\d)", re.I
 )
+_BEST = ("5", "10", "٥", "١٠", "۵", "۱۰")
+"""What stands in a text that has a rating out of something."""
 _DRAWN = re.compile(f"[{_STARS}][{_STARS} ]*")
+_UNITS = r"\s?(?:stars?\b|bintang\b|yıldız|yildiz|نجوم|نجمات|نجمة|ستارے|اسٹار|⭐|★)"
+_COUNT = re.compile(rf"\d{_UNITS}", re.IGNORECASE)
 _COUNTED = re.compile(
     r"(?:^|\b(?:give|gives|gave|giving|rate|rated|rating|deserves?|kasih|beri|memberi|veriyorum|verdim|اعطي|أعطي|أعطيهم|اعطيهم)\b"
-    r"[^.!?\d]{0,24})\s*(\d(?:[.,]\d)?)\s?(?:stars?\b|bintang\b|yıldız|yildiz|نجوم|نجمات|نجمة|ستارے|اسٹار|⭐|★)"
+    rf"[^.!?\d]{{0,24}})\s*(\d(?:[.,]\d)?){_UNITS}"
     r"(?!\s+(?:hotel|resort|otel|فندق|ہوٹل))",
     re.IGNORECASE,
 )
@@ -42,14 +46,11 @@ def valence(share: float) -> float:
 
 def ratings(text: str, tokens: Sequence[Token]) -> list[tuple[int, int, float]]:
     """(begin, end, valence) of each rating in a text, given its tokens."""
-    numbers = stars = words = 0
-    for kind, token, _ in tokens:
-        if kind == "number":
-            numbers += 1
-        elif kind == "emoji":
-            stars += token in _STARS
-        elif kind == "word":
-            words += 1
+    kinds = [kind for kind, _, _ in tokens]
+    stars = sum(token in _STARS for kind, token, _ in tokens if kind == "emoji") if "emoji" in kinds else 0
+    if not stars and "number" not in kinds:
+        return []
+    words = kinds.count("word")
     found: list[tuple[int, int, float]] = []
     if stars:
         for drawn in _DRAWN.finditer(text):
@@ -58,13 +59,15 @@ def ratings(text: str, tokens: Sequence[Token]) -> list[tuple[int, int, float]]:
                 full = len(marks) - marks.count("☆")
                 scale = 5 if len(marks) <= 5 else len(marks)
                 found.append((drawn.start(), drawn.end(), valence((full - 1) / (scale - 1) if full else 0.0)))
-    if not numbers:
+    if "number" not in kinds:
         return found
-    for match in _MARK.finditer(text):
-        _add(found, text, match, match[1], match[2])
-    for match in _MARK_AFTER.finditer(text):
-        _add(found, text, match, match[2], match[1])
-    for match in _COUNTED.finditer(text):
+    if any(best in text for best in _BEST):
+        for match in _MARK.finditer(text):
+            _add(found, text, match, match[1], match[2])
+        if "zer" in text.lower():
+            for match in _MARK_AFTER.finditer(text):
+                _add(found, text, match, match[2], match[1])
+    for match in _COUNTED.finditer(text) if _COUNT.search(text) else ():
         if words <= 3 or match.start(1) > match.start():
             given = _number(match[1])
             if given <= 5:

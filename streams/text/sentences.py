@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streams.text import polarity
-from streams.text.lexicon import Lexicon, Word
+from streams.text.lexicon import UNKNOWN, Lexicon, Word
 from streams.text.normalise import Token
 from streams.text.polarity import Clause, compound
 
@@ -67,12 +67,20 @@ class _Reading:
         self._capitals = lexicon.language == "en" and not text.isupper()
         self._clauses: list[Clause] = []
         self._words: list[Word] = []
-        self._shouted: list[bool] = []
+        self._written: list[str] = []
         self._start = 0
         self._turn = 0
 
     def read(self, word: Word, token: str) -> None:
         """The next word, written as `token`."""
+        if word is not UNKNOWN:
+            self._begin(word, token)
+        self._words.append(word)
+        if self._capitals:
+            self._written.append(token)
+
+    def _begin(self, word: Word, token: str) -> None:
+        """End the clause if the word begins another."""
         if word.aspects and self._arabic and token[0] == "و" and self._words and self._complete():
             self.end_clause()
         role = word.role
@@ -82,16 +90,13 @@ class _Reading:
         elif role == "but":
             self.end_clause()
             self._turn = len(self._clauses)
-        self._words.append(word)
-        if self._capitals:
-            self._shouted.append(len(token) > 2 and token.isupper())
 
     def end_clause(self) -> None:
         """What follows is another clause."""
         if self._words:
-            clause = polarity.clause(self._words, self._lexicon, self._shouted if self._capitals else None)
+            clause = polarity.clause(self._words, self._lexicon, self._written if self._capitals else None)
             self._clauses.append(clause)
-            self._words, self._shouted = [], []
+            self._words, self._written = [], []
 
     def end_sentence(self, end: int, mark: str) -> None:
         """What follows, from `end` on, is another sentence; this one ended with the mark."""
