@@ -93,6 +93,8 @@ CALLS = {
     "units": ("units", "load", "units.csv"),
     "rates": ("rates", "load", "rates.csv"),
     "whatif": ("whatif", "--model", "model"),
+    "feed": ("feed", "theirs", "--mapping", "mapping.toml"),
+    "restate": ("restate", "old", "new"),
 }
 IN_A_PIPELINE = {"run", "up"}
 WITHOUT_SECRETS = {"acls", "map", "model", "token"}

@@ -258,7 +258,7 @@ def site(secured: Secured, topic_prefix: str, tmp_path: Path, clickhouse: ClickH
 def test_workers_and_commands_need_no_more_than_is_listed(site: Site, tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_text(EVENTS)
     produced = site.rihla("produce", "produce", str(tmp_path / "events.jsonl"))
-    assert produced.returncode == 0, produced.stderr
+    assert produced.returncode == 3, produced.stderr  # one of the events is none
     for worker in PROCESSES:
         site.start(worker)
     for service, said in (("collect", "collecting http"), ("serve", "serving http")):

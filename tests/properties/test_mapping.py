@@ -50,7 +50,8 @@ attributes = { joined = { sql = "status || '-' || total" } }
 """
 
 cells = st.one_of(
-    st.text(st.characters(codec="utf-8"), max_size=8),
+    # A file with zero bytes is refused as a whole: it is no text.
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8),
     st.sampled_from(
         ["", "2025-01-01", "2025-01-01T10:00:00Z", "1740823200000", "cxl", "a@b.example", "12.5", "7", '"', "null"]
     ),

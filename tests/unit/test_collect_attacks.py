@@ -45,7 +45,9 @@ async def half(on: Served, head: str, body: bytes) -> asyncio.StreamReader:
     return reader
 
 
-GARBAGE = f"Stripe-Signature: t={int(time.time())},v1={'0' * 64}"
+def garbage() -> str:
+    """A header with a signature of now that is wrong."""
+    return f"Stripe-Signature: t={int(time.time())},v1={'0' * 64}"
 
 
 def test_unsigned_halves_of_requests_do_not_keep_out_who_signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +56,7 @@ def test_unsigned_halves_of_requests_do_not_keep_out_who_signs(tmp_path: Path, m
 
     async def run() -> None:
         async with serving(with_webhooks(tmp_path)) as on:
-            head = f"POST /v1/webhooks/stripe HTTP/1.1\r\n{GARBAGE}\r\nContent-Length: 4000000"
+            head = f"POST /v1/webhooks/stripe HTTP/1.1\r\n{garbage()}\r\nContent-Length: 4000000"
             halves = [await half(on, head, b" " * 400_000) for _ in range(8)]
             await until(lambda: on.app._lobby.held > 700_000)
             assert on.app._lobby.held <= 1 << 20
@@ -95,7 +97,7 @@ def test_bombs_and_bodies_of_megabytes_that_nobody_signed(tmp_path: Path) -> Non
             bomb = gzip.compress(b" " * 16_000_000)
             status, _ = await on.post("/v1/webhooks/stripe", bomb, Content_Encoding="gzip", **signed(bomb))
             assert status == 415, "what is signed is not unzipped"
-            head = f"POST /v1/webhooks/stripe HTTP/1.1\r\n{GARBAGE}\r\n"
+            head = f"POST /v1/webhooks/stripe HTTP/1.1\r\n{garbage()}\r\n"
             for said in ("Content-Length: 20000000", f"Content-Length: {'9' * 40}"):
                 one = await half(on, head + said, b"")
                 assert (await one.readline())[9:12] in (b"413", b"400")
@@ -114,7 +116,7 @@ def test_a_signed_body_that_comes_slowly_is_given_up(tmp_path: Path, monkeypatch
 
     async def run() -> None:
         async with serving(with_webhooks(tmp_path)) as on:
-            head = f"POST /v1/webhooks/stripe HTTP/1.1\r\n{GARBAGE}\r\nContent-Length: 4000000"
+            head = f"POST /v1/webhooks/stripe HTTP/1.1\r\n{garbage()}\r\nContent-Length: 4000000"
             one = await half(on, head, b"{")
             assert (await one.readline()).startswith(b"HTTP/1.1 408")
             one.writer.close()  # type: ignore[attr-defined]
