@@ -24,7 +24,7 @@ _FIELDS: Final = {"packages": "package", "countries": "country"}
 _BOUNDS: Final = ("at_least", "at_most")
 
 
-class TestError(ValueError):
+class FieldTestError(ValueError):
     """A test that cannot be made of what is written."""
 
     __test__ = False  # no test of pytest's
@@ -35,7 +35,7 @@ class TestError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class FieldTest:
     """One question to an event."""
 
     __test__ = False
@@ -116,29 +116,31 @@ def brand_of(brands: Brands) -> pl.Expr:
     return pl.coalesce(told, by_unit)
 
 
-def tests_of(given: Mapping[str, Any], brands: Brands) -> tuple[Test, ...]:
-    """The tests that keys of a condition ask for. Raises TestError."""
+def tests_of(given: Mapping[str, Any], brands: Brands) -> tuple[FieldTest, ...]:
+    """The tests that keys of a condition ask for. Raises FieldTestError."""
     return tuple(test for key, value in given.items() for test in _tests(key, value, brands))
 
 
-def _tests(key: str, value: Any, brands: Brands) -> Iterator[Test]:
+def _tests(key: str, value: Any, brands: Brands) -> Iterator[FieldTest]:
     if key == "money":
         yield _money(value)
     elif key == "units":
-        yield Test("unit", "", _words(key, value, lower=False))
+        yield FieldTest("unit", "", _words(key, value, lower=False))
     elif key == "brands":
         words = _words(key, value)
         for word in words:
             if word not in brands.units:
-                raise TestError(key, f"has {word!r}, and the model's brands are {', '.join(brands.units) or 'none'}")
-        yield Test("brand", "", words, brands=brands)
+                raise FieldTestError(
+                    key, f"has {word!r}, and the model's brands are {', '.join(brands.units) or 'none'}"
+                )
+        yield FieldTest("brand", "", words, brands=brands)
     elif key in _ATTRIBUTES:
-        yield Test("attribute", _ATTRIBUTES[key], _words(key, value))
+        yield FieldTest("attribute", _ATTRIBUTES[key], _words(key, value))
     elif key in _FIELDS:
-        yield Test("field", _FIELDS[key], _words(key, value))
+        yield FieldTest("field", _FIELDS[key], _words(key, value))
     else:
         if not isinstance(value, dict) or not value:
-            raise TestError(key, 'must be a table such as { nights = { at_least = 7 }, platform = ["google"] }')
+            raise FieldTestError(key, 'must be a table such as { nights = { at_least = 7 }, platform = ["google"] }')
         for name, wanted in value.items():
             if key == "fields":
                 _check_field(name, wanted)
@@ -150,42 +152,42 @@ def _check_field(name: str, wanted: Any) -> None:
     if name not in known:
         near = get_close_matches(name, known, 1)
         more = f"; is {near[0]} meant?" if near else f"; there are {', '.join(known)}"
-        raise TestError("fields", f"has {name!r}, which is no field of an interaction that can be asked{more}")
+        raise FieldTestError("fields", f"has {name!r}, which is no field of an interaction that can be asked{more}")
     if isinstance(wanted, dict) and not known[name].is_numeric():
-        raise TestError("fields", f"has a bound for {name}, which is no number: give a list of what it may be")
+        raise FieldTestError("fields", f"has a bound for {name}, which is no number: give a list of what it may be")
 
 
-def _asked(kind: str, key: str, name: str, wanted: Any) -> Test:
+def _asked(kind: str, key: str, name: str, wanted: Any) -> FieldTest:
     if isinstance(wanted, dict):
         low, high = _bounds(key, wanted, name)
-        return Test(kind, name, (), low, high)
-    return Test(kind, name, _words(key, wanted if isinstance(wanted, list) else [wanted]))
+        return FieldTest(kind, name, (), low, high)
+    return FieldTest(kind, name, _words(key, wanted if isinstance(wanted, list) else [wanted]))
 
 
-def _money(value: Any) -> Test:
+def _money(value: Any) -> FieldTest:
     if not isinstance(value, dict):
-        raise TestError("money", 'must be a table such as { currency = "EUR", at_least = 1000 }, in major units')
+        raise FieldTestError("money", 'must be a table such as { currency = "EUR", at_least = 1000 }, in major units')
     left = dict(value)
     currency = left.pop("currency", "")
     if currency and currency not in digits():
-        raise TestError("money", f"has the currency {currency!r}, which ISO 4217 does not know")
+        raise FieldTestError("money", f"has the currency {currency!r}, which ISO 4217 does not know")
     low, high = _bounds("money", left, "money")
-    return Test("money", currency, (), low, high)
+    return FieldTest("money", currency, (), low, high)
 
 
 def _bounds(key: str, table: dict[str, Any], name: str) -> tuple[float | None, float | None]:
     for bound, number in table.items():
         if bound not in _BOUNDS:
-            raise TestError(key, f"has {bound!r} for {name}; there are at_least and at_most")
+            raise FieldTestError(key, f"has {bound!r} for {name}; there are at_least and at_most")
         if not isinstance(number, int | float) or isinstance(number, bool):
-            raise TestError(key, f"has {bound} = {number!r} for {name}, which is no number")
+            raise FieldTestError(key, f"has {bound} = {number!r} for {name}, which is no number")
     if not table:
-        raise TestError(key, f"needs at_least or at_most for {name}")
+        raise FieldTestError(key, f"needs at_least or at_most for {name}")
     return table.get("at_least"), table.get("at_most")
 
 
 def _words(key: str, value: Any, lower: bool = True) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(one, str | int | float) for one in value):
-        raise TestError(key, "must be a list of texts that is not empty")
+        raise FieldTestError(key, "must be a list of texts that is not empty")
     words = [str(one).lower() if isinstance(one, bool) or lower else str(one) for one in value]
     return tuple(words)

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from streams.alerts.conditions import CONDITION_KEYS, Test, TestError, tests_of
+from streams.alerts.conditions import CONDITION_KEYS, FieldTest, FieldTestError, tests_of
 from streams.errors import RihlaError
 from streams.model import company
 from streams.model.brands import Brands
@@ -62,7 +62,7 @@ class Condition:
     """There is a text in a language that the scorer does not understand."""
     in_case: bool = False
     """It names a case, or opens one."""
-    tests: tuple[Test, ...] = ()
+    tests: tuple[FieldTest, ...] = ()
     """Of other fields, attributes, money, unit and brand; each must hold."""
 
 
@@ -271,7 +271,7 @@ class _Reader:
         given = {key: self.left.pop(key) for key in CONDITION_KEYS if key in self.left}
         try:
             tests = tests_of(given, self.source.brands)
-        except TestError as error:
+        except FieldTestError as error:
             raise self.fail(error.key, error.problem) from error
         self.end(
             "touchpoints, case_roles, aspects, instrument, answer_at_most, score_at_most, reach_at_least, concerns, "

@@ -25,7 +25,6 @@ from streams.kafka.refusals import BrokerRefusedError
 from streams.kafka.topics import TopicDeniedError, TopicError
 from streams.logs import configure_logging
 from streams.model import company
-from streams.model.normal import Nobody
 from streams.registries import registry_of
 from streams.series import begin
 from streams.settings import Settings
@@ -91,7 +90,7 @@ async def collecting(settings: Settings, access: Access) -> AsyncIterator[tuple[
     The topics must exist. Raises RihlaError and aiokafka's errors when it cannot start.
     """
     model = company.load(settings.model)
-    registry, nobody = registry_of(settings), Nobody((*settings.nobody_values, *model.block))
+    registry, nobody = registry_of(settings), model.nobody(settings.nobody_values)
     async with producing(settings) as producer:
         writer = Writer(producer, settings)
         intake, hooks = Intake(registry, settings.wire, nobody, model), Hooks(registry, settings.wire, nobody)

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from streams import metrics
 from streams.clock import now_ms
@@ -27,7 +27,7 @@ from streams.deliver.state import Delivery, Entry
 from streams.kafka.changelog_table import BatchTable
 from streams.kafka.ownership import OwnershipLost
 from streams.kafka.progress import RecordBatch, Records
-from streams.loop.keys import KeyError_
+from streams.loop.keys import SigningKeyError
 from streams.loop.links import LIFETIME_MS, Link, signer
 from streams.settings import Settings, SettingsError
 from streams.topology import WORKERS_BY_NAME
@@ -82,7 +82,7 @@ class _Desk:
         self._epoch = io.settings.epoch
         try:
             self._signer = signer(io.settings.public_url, io.settings.link_keys)
-        except KeyError_ as error:
+        except SigningKeyError as error:
             raise SettingsError(f"link_keys {error}", "openssl rand -base64 32 makes one") from None
         self._senders = Senders(book, app, io.settings.prefix)
         lanes = {name: Lane(book.schedule(name), one.together) for name, one in book.routes.targets.items()}
@@ -223,7 +223,8 @@ class _Desk:
         unit = routes_.units.get(thing["unit"] or "")
         id_ = bytes.fromhex(opaque(entry.kind, entry.id))
         person, language = routes_.targets[target].person, None if unit is None else unit.language
-        return self._signer.address(Link(entry.kind, id_, until, target, person, language))  # type: ignore[arg-type]
+        kind: Literal["alert", "case"] = "alert" if entry.kind == "alert" else "case"
+        return self._signer.address(Link(kind, id_, until, target, person, language))
 
     def _done(self, item: Item, target: str, status: str, code: int | None, error: str | None) -> None:
         self._outcomes.append((item, target, status, code, error))

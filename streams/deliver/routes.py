@@ -297,7 +297,7 @@ def _check_secrets(book: Book, name: str) -> None:
             raise _Wrong(("targets", name, "url_file"), f"what the file holds {problem}")
     try:
         book.keys(name)
-    except sign.KeyError_ as error:
+    except sign.SigningKeyError as error:
         raise _Wrong(("targets", name, "keys_file"), f"{error}; openssl rand -base64 32 makes one") from None
     host = book_host(book, name)
     if host is not None:

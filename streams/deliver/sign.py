@@ -10,9 +10,9 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-from streams.loop.keys import KeyError_, keys_of
+from streams.loop.keys import SigningKeyError, keys_of
 
-__all__ = ["KeyError_", "headers", "keys_of"]
+__all__ = ["SigningKeyError", "headers", "keys_of"]
 
 
 def headers(keys: Sequence[bytes], id_: str, seconds: int, body: bytes) -> dict[str, str]:

@@ -163,7 +163,7 @@ class Naming(NamedTuple):
     def of(cls, settings: Settings) -> Naming:
         """What these settings, and the model that they name, say."""
         model = company.load(settings.model)
-        return cls(Nobody((*settings.nobody_values, *model.block)), model.scopes, model.kinds)
+        return cls(model.nobody(settings.nobody_values), model.scopes, model.kinds)
 
 
 def event_keys(events: pl.DataFrame, naming: Naming | None = None) -> pl.DataFrame:

@@ -19,7 +19,6 @@ from streams.kafka.progress import RecordBatch, Records
 from streams.model import company, dead_letter
 from streams.model.control import LINK
 from streams.model.mask import masked
-from streams.model.normal import Nobody
 from streams.settings import Settings
 from streams.text.language import SCORED
 from streams.worker.agent import Agent, Grouping
@@ -76,7 +75,7 @@ class EnrichAgent(Agent):
         self.channels = {settings.topic(topology.channel_topic(channel)): channel for channel in CHANNELS}
         """By full name of the topic."""
         model = company.load(settings.model)
-        nobody = Nobody((*settings.nobody_values, *model.block))
+        nobody = model.nobody(settings.nobody_values)
         self._enricher = Enricher(io.registry, settings.wire, io.erased, nobody, model)
         self._sent = SentLinks(LINKS_REMEMBERED)
 

@@ -45,7 +45,7 @@ class Enricher:
         model: what events mean; the one that comes with Rihla by default."""
         self._model = built_in() if model is None else model
         self._scopes = self._model.scopes
-        self._names = Names(Nobody(self._model.block) if nobody is None else nobody, self._scopes)
+        self._names = Names(self._model.nobody() if nobody is None else nobody, self._scopes)
         self._erased = Erased() if erased is None else erased
         self._decoders = {channel: BatchDecoder(channel, registry) for channel in CHANNELS}
         self._encoders = {channel: BatchEncoder(channel, registry) for channel in CHANNELS}

@@ -137,7 +137,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
         return {TP(*tp): (committed[tp] if tp in committed else earliest[tp], committed.get(tp)) for tp in sources}
 
     async def committed_of(self, tp: TP) -> int:
-        """The offset that the group has committed of a partition, whoever reads it; -1 where it has committed none."""
+        """The offset that the group has committed of a partition, of any of its members; -1: none."""
         partition = driver.TopicPartition(*tp)
         found = await self._ensure_consumer()._coordinator.fetch_committed_offsets([partition])
         return int(found[partition].offset) if partition in found else -1

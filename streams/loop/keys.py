@@ -11,25 +11,25 @@ LEAST = 24
 MOST_KEYS = 2
 
 
-class KeyError_(ValueError):
+class SigningKeyError(ValueError):
     """A text that is no key; the message never quotes it."""
 
 
 def keys_of(text: str) -> list[bytes]:
     """The keys of a file: a line each, `whsec_` and base64; while keys are rotated, the new one and the old one.
 
-    Raises KeyError_.
+    Raises SigningKeyError.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not 1 <= len(lines) <= MOST_KEYS:
-        raise KeyError_(f"holds {len(lines)} keys; there is one, or two while they are rotated, each on its line")
+        raise SigningKeyError(f"holds {len(lines)} keys; there is one, or two while they are rotated, each on its line")
     found = []
     for number, line in enumerate(lines, 1):
         try:
             key = base64.b64decode(line.removeprefix(PREFIX), validate=True)
         except binascii.Error:
-            raise KeyError_(f"line {number} is no key in base64") from None
+            raise SigningKeyError(f"line {number} is no key in base64") from None
         if len(key) < LEAST:
-            raise KeyError_(f"line {number} is a key of {len(key)} bytes; {LEAST} are the least")
+            raise SigningKeyError(f"line {number} is a key of {len(key)} bytes; {LEAST} are the least")
         found.append(key)
     return found

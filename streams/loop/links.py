@@ -69,7 +69,7 @@ class Signer:
 
 
 def signer(public_url: str | None, link_keys: str | None) -> Signer | None:
-    """What signs links, by the settings of these names; None where there are no links. Raises KeyError_."""
+    """What signs links, by the settings of these names; None where there are no links. Raises SigningKeyError."""
     if public_url is None or link_keys is None:
         return None
     return Signer(public_url.rstrip("/"), keys_of(link_keys))

@@ -1,4 +1,4 @@
-"""The company's model: a folder that says what its events mean, read once and handed to whoever needs it.
+"""The company's model: a folder that says what its events mean, read once, and passed on as an argument.
 
 | file | says |
 | --- | --- |
@@ -20,7 +20,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -34,6 +34,7 @@ from streams.model.catalogue import CatalogueError, Touchpoint
 from streams.model.durations import milliseconds
 from streams.model.forms import STAGES, IdentifiersForm, ModelForm, StageForm
 from streams.model.identifiers import CUSTOMER, Kinds
+from streams.model.normal import Nobody
 from streams.model.places import line_of
 from streams.model.preferences import Preference, PreferenceError
 
@@ -110,6 +111,10 @@ class Model:
             "rules": self.rules,
         }
         return json.dumps(said, sort_keys=True, ensure_ascii=False, default=str)
+
+    def nobody(self, values: Iterable[str] = ()) -> Nobody:
+        """What names nobody: the model's block list, and further values (those of a setting)."""
+        return Nobody((*values, *self.block))
 
     @functools.cached_property
     def hash(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from streams.serve.customer import GRAVITY, LATEST, Document, iso
 from streams.serve.store import Transaction, digest, unpack
-from streams.serve.view import unit_key
+from streams.serve.view import stored_alert, unit_key
 
 MINUTE = 60_000
 RESPONSE: Mapping[str, int] = {
@@ -43,13 +43,9 @@ def inbox(view: Transaction, units: Iterable[str] | None, limit: int = SHOWN) ->
 def open_record(view: Transaction, kind: str, customer_id: str, key: str) -> dict[str, Any] | None:
     """The open alert or case of an id, as streams.loop.answers takes it; None where there is none.
 
-    customer_id: under whom a case is stored; an alert is found by its own id, whoever its customer is by now.
+    customer_id: under whom a case is stored; an alert is found by its own id, under whatever customer it is by now.
     """
-    if kind == "alert":
-        under = view.get(b"x" + digest(key))
-        stored = None if under is None else view.get(b"a" + digest(under.decode()) + digest(key))
-    else:
-        stored = view.get(b"k" + digest(customer_id) + digest(key))
+    stored = stored_alert(view, key) if kind == "alert" else view.get(b"k" + digest(customer_id) + digest(key))
     if stored is None:
         return None
     row: dict[str, Any] = unpack(stored)

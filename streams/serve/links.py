@@ -17,7 +17,8 @@ from streams.loop import page
 from streams.loop.answers import PAST, VERBS, AnswerError, answer_event
 from streams.loop.links import PATH, BadLink, Link, opened
 from streams.serve.answering import NotRecorded
-from streams.serve.store import Store, digest, unpack
+from streams.serve.store import Store, unpack
+from streams.serve.view import stored_alert
 
 ROUTE: Final = f"{PATH}{{token}}"
 BODY: Final = 16 << 10
@@ -89,8 +90,7 @@ def _thing(store: Store, link: Link) -> Mapping[str, Any] | None:
     """The alert or the case that a link is about; None where there is none any more."""
     with store.reading() as view:
         if link.kind == "alert":
-            owner = view.get(b"x" + digest(link.id.hex()))
-            stored = None if owner is None else view.get(b"a" + digest(owner.decode()) + digest(link.id.hex()))
+            stored = stored_alert(view, link.id.hex())
         else:
             under = view.get(b"y" + link.id)
             stored = None if under is None else view.get(under)

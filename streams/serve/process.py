@@ -25,7 +25,7 @@ from streams.errors import RihlaError
 from streams.kafka import clients
 from streams.kafka.batch_producer import BatchProducer
 from streams.logs import configure_logging
-from streams.loop.keys import KeyError_, keys_of
+from streams.loop.keys import SigningKeyError, keys_of
 from streams.loop.links import PATH
 from streams.registries import registry_of
 from streams.series import begin
@@ -170,7 +170,7 @@ def _links(settings: Settings, store: Store, answers: Answers) -> Links | None:
         return None
     try:
         return Links(store, keys_of(settings.link_keys), answers.record)
-    except KeyError_ as error:
+    except SigningKeyError as error:
         raise SettingsError(f"link_keys {error}", "openssl rand -base64 32 makes one") from None
 
 

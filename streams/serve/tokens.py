@@ -75,7 +75,7 @@ class Bearer:
         return self._wait(SEARCH, 1, SEARCHES * LOOKUPS.get(self.role, 0), now)
 
     def wait_to_list(self, lines: int, now: float | None = None) -> float:
-        """The same of so many lines of a unit's day."""
+        """The same for a number of lines of a unit's day."""
         return self._wait(DAY, -(-lines // LISTED), LOOKUPS.get(self.role, 0), now)
 
     def _wait(self, what: str, count: int, allowed: int, now: float | None) -> float:

@@ -181,6 +181,12 @@ def _arrival(plan: Row) -> bytes | None:
     return digest(unit[0]) + bytes(day[0].encode())
 
 
+def stored_alert(view: Transaction, alert_id: str) -> bytes | None:
+    """An alert by its id (32 hexadecimal digits), under whatever customer it is by now; None where there is none."""
+    owner = view.get(b"x" + digest(alert_id))
+    return None if owner is None else view.get(b"a" + digest(owner.decode()) + digest(alert_id))
+
+
 def unit_key(unit: str | None) -> bytes:
     """What stands for a unit in a key; alerts without one have one of their own."""
     return bytes(16) if unit is None else digest(unit)

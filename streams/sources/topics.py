@@ -133,7 +133,7 @@ async def feed_topic(
     """Read a topic from where the group left off, at first from its beginning.
 
     group: of consumers; processes with the same one share the partitions. to_end: stop where the topic ended when it
-    was opened. stop: set by whoever wants it to end after what is under way. told: called after each go.
+    was opened. stop: once set, reading ends after what is under way. told: called after each go.
 
     Raises RihlaError for a topic that is not there, TopicError, and KafkaError.
     """

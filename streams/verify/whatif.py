@@ -153,8 +153,8 @@ def _moved(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
 
 def _a_day(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     """Alerts a day, over the days on which either model raises any."""
-    times = pl.concat([one["at"], other["at"]])
-    days = 1 + (0 if times.is_empty() else (int(times.max()) - int(times.min())) // 86_400_000)  # type: ignore[arg-type]
+    times = pl.concat([one["at"], other["at"]]).to_list()
+    days = 1 + (max(times) - min(times)) // 86_400_000 if times else 1
     both = [side.group_by("rule", "unit").agg(n=(pl.len() / days).round(3)) for side in (one, other)]
     joined = _joined(both[0], both[1], ["rule", "unit"])
     return joined.filter(pl.col("before") != pl.col("after")).sort("rule", "unit", nulls_last=True)

@@ -7,6 +7,7 @@ import gzip
 import json
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 import pytest
@@ -37,12 +38,21 @@ def signed(body: bytes) -> dict[str, str]:
     return {"Stripe-Signature": f"t={now},v1={hexadecimal(b'%d.' % now + body)}"}
 
 
-async def half(on: Served, head: str, body: bytes) -> asyncio.StreamReader:
-    """A request of which only so much is sent; its writer stays with its reader."""
+class Half(NamedTuple):
+    """A connection on which a request was begun."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def readline(self) -> bytes:
+        return await self.reader.readline()
+
+
+async def half(on: Served, head: str, body: bytes) -> Half:
+    """A request of which only this part is sent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(on.url.rpartition(":")[2]))
     writer.write(f"{head}\r\nHost: localhost\r\nContent-Type: application/json\r\n\r\n".encode() + body)
-    reader.writer = writer  # type: ignore[attr-defined]
-    return reader
+    return Half(reader, writer)
 
 
 def garbage() -> str:
@@ -67,7 +77,7 @@ def test_unsigned_halves_of_requests_do_not_keep_out_who_signs(tmp_path: Path, m
             for one in halves[:4]:
                 assert (await one.readline()).startswith(b"HTTP/1.1 503"), "the oldest gave way"
             for one in halves:
-                one.writer.close()  # type: ignore[attr-defined]
+                one.writer.close()
             await until(lambda: on.app._lobby.held == 0)
 
     asyncio.run(run())
@@ -86,7 +96,7 @@ def test_what_can_be_refused_without_a_body_is(tmp_path: Path) -> None:
                 one = await half(on, f"POST /v1/webhooks/{route} HTTP/1.1\r\n{header}\r\nContent-Length: 4000000", b"{")
                 assert (await one.readline()).startswith(f"HTTP/1.1 {status}".encode()), route
                 assert on.app._lobby.held == 0
-                one.writer.close()  # type: ignore[attr-defined]
+                one.writer.close()
 
     asyncio.run(run())
 
@@ -101,11 +111,11 @@ def test_bombs_and_bodies_of_megabytes_that_nobody_signed(tmp_path: Path) -> Non
             for said in ("Content-Length: 20000000", f"Content-Length: {'9' * 40}"):
                 one = await half(on, head + said, b"")
                 assert (await one.readline())[9:12] in (b"413", b"400")
-                one.writer.close()  # type: ignore[attr-defined]
+                one.writer.close()
             chunks = (b"%x\r\n" % (1 << 20) + b" " * (1 << 20) + b"\r\n") * 20
             one = await half(on, head + "Transfer-Encoding: chunked", chunks)
             assert (await one.readline()).startswith(b"HTTP/1.1 413")
-            one.writer.close()  # type: ignore[attr-defined]
+            one.writer.close()
             assert on.app._lobby.held == 0
 
     asyncio.run(run())
@@ -119,7 +129,7 @@ def test_a_signed_body_that_comes_slowly_is_given_up(tmp_path: Path, monkeypatch
             head = f"POST /v1/webhooks/stripe HTTP/1.1\r\n{garbage()}\r\nContent-Length: 4000000"
             one = await half(on, head, b"{")
             assert (await one.readline()).startswith(b"HTTP/1.1 408")
-            one.writer.close()  # type: ignore[attr-defined]
+            one.writer.close()
 
     asyncio.run(run())
 

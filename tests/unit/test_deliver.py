@@ -164,7 +164,7 @@ def test_signatures_are_those_of_the_scheme() -> None:
 
 @pytest.mark.parametrize("text", ["", "a b", f"{KEY}\n{KEY}\n{KEY}", base64.b64encode(b"short").decode()])
 def test_what_is_no_key(text: str) -> None:
-    with pytest.raises(sign.KeyError_):
+    with pytest.raises(sign.SigningKeyError):
         sign.keys_of(text)
 
 
