@@ -42,6 +42,8 @@ NAMES: Final = (
     "unit",
     "rate",
     "lookup",
+    "invitation",
+    "message",
 )
 """Names of all record schemas: one file `avro/NAME.avsc` each."""
 

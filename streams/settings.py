@@ -78,6 +78,7 @@ class Settings:
     serve_folder: folder of its view, for one process alone; it may be removed while that is stopped.
     serve_tokens: path of the file that says who may ask it what (docs/serve.md).
     public_url: address at which people reach `rihla worker serve` from outside, https://...; messages then have a link.
+    survey_url: address at which guests reach `rihla worker collect` from outside; invitations then have a link.
     link_keys: keys of the links' signature, a line each, `whsec_` and base64; two while they are changed.
 
     security_protocol, sasl_*, ssl_*: how to be let in by Kafka, named as Kafka names them; files are PEM.
@@ -116,6 +117,7 @@ class Settings:
     serve_folder: str = "rihla-serve"
     serve_tokens: str | None = None
     public_url: str | None = None
+    survey_url: str | None = None
     link_keys: str | None = _secret()
     nobody: str | None = None
     state_retention: float = 400.0
@@ -174,12 +176,13 @@ class Settings:
         if self.metrics_port is not None:
             _within("metrics_port", self.metrics_port, 0, 65535)
         _within("serve_port", self.serve_port, 0, 65535)
-        if self.public_url is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", self.public_url):
-            raise SettingsError(
-                f"public_url: {masked(self.public_url)!r} is no address such as https://rihla.example.com"
-            )
-        if self.public_url is not None and self.link_keys is None:
-            raise SettingsError("public_url needs link_keys, which sign the links", "openssl rand -base64 32 makes one")
+        for name, address in (("public_url", self.public_url), ("survey_url", self.survey_url)):
+            if address is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", address):
+                raise SettingsError(f"{name}: {masked(address)!r} is no address such as https://rihla.example.com")
+            if address is not None and self.link_keys is None:
+                raise SettingsError(
+                    f"{name} needs link_keys, which sign the links", "openssl rand -base64 32 makes one"
+                )
         _one_of("wire", self.wire, WIRE_FORMATS)
         _one_of("compression", self.compression, COMPRESSIONS)
         if self.compression != "none":

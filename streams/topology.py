@@ -191,6 +191,30 @@ TOPICS: tuple[Topic, ...] = (
     Topic("alerts", "alert", "alert_id", "30 days", stored=Stored("alerts", ("alert_id",), linger=SOON, patience=4.0)),
     Topic("moves", "move", "customer_id", "30 days", stored=Stored("moves", ("move_id",))),
     Topic(
+        "invitations",
+        "invitation",
+        "invitation_id",
+        "30 days",
+        stored=Stored(
+            "invitations",
+            ("invitation_id",),
+            words=("survey", "unit", "language", "channel", "status", "reason"),
+            linger=SHORTLY,
+        ),
+    ),
+    Topic(
+        "messages",
+        "message",
+        "message_id",
+        "30 days",
+        stored=Stored(
+            "messages",
+            ("message_id",),
+            words=("kind", "unit", "aspect", "language", "channel", "status", "judged_by"),
+            linger=SHORTLY,
+        ),
+    ),
+    Topic(
         "deliveries",
         "delivery",
         "target/kind/thing_id/thing_version",
@@ -261,7 +285,7 @@ WORKERS: tuple[Worker, ...] = (
         "stitch",
         "streams.stitch.agent",
         reads=("interactions", "identities", "parts"),
-        writes=("journeys", "customers", "cases", "alerts", "moves", "parts", "recalls"),
+        writes=("journeys", "customers", "cases", "alerts", "moves", "invitations", "messages", "parts", "recalls"),
         state=("state",),
         holds="its partitions' customers, and their changelog in Kafka",
         scales_to="`RIHLA_PARTITIONS`",
@@ -270,8 +294,8 @@ WORKERS: tuple[Worker, ...] = (
     Worker(
         "deliver",
         "streams.deliver.agent",
-        reads=("alerts", "cases", "moves", "redeliveries"),
-        writes=("deliveries",),
+        reads=("alerts", "cases", "moves", "invitations", "messages", "redeliveries"),
+        writes=("deliveries", "post-travel"),  # that a guest was asked, or told
         state=("things",),
         holds="what it has told of 35 days, and to whom, and its changelog in Kafka",
         scales_to="`RIHLA_PARTITIONS`",
@@ -295,6 +319,7 @@ SERVICES: tuple[Service, ...] = (
         "collect",
         "streams.collect.process",
         extra="collect",
+        reads=("invitations",),  # which of them are answered
         writes=CHANNEL_TOPICS,
         holds="what Kafka has not acknowledged yet, 64 MiB at most",
         scales_to="any number, behind a load balancer",

@@ -31,7 +31,7 @@ def _all(rule: Rule, names: str) -> dict[str, Rule]:
 COLUMNS: Mapping[str, Rule] = {
     **_all(NAME, "customer_id subject"),
     **_all(IDENTIFIER, "event_id booking_ref journey_id case_id alert_id move_id thing_id agent_id value seat room"),
-    **_all(IDENTIFIER, "attributed_agents key handler person assigned_to alerts"),
+    **_all(IDENTIFIER, "attributed_agents key handler person assigned_to alerts invitation_id message_id judged_by"),
     **_all(TEXT, "text attributes payload detail error note"),
     "ids": {"value": IDENTIFIER},
     "identifiers": {"value": IDENTIFIER},
@@ -55,7 +55,7 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "grace_ms arrival hash source recorded_at until answer snoozed_until respond_by resolve_by"),
     **_all(PLAIN, "responded_in_time resolved_in_time began_at last_at open held planned_arrival planned_departure"),
     # Consent.
-    **_all(PLAIN, "purpose state since"),
+    **_all(PLAIN, "purpose state since aspect asks decided_at sent_at answered_at expires_at judged_at"),
     # Churn.
     **_all(PLAIN, "model_id fitted_at known_until horizon_days sample intercept weights tested_at tested churned auc"),
     **_all(PLAIN, "auc_margin brier brier_base useful deciles risk decile tested_churn reasons ended_at"),
@@ -103,6 +103,8 @@ STORES: tuple[Store, ...] = (
     Store("alerts_store"),
     Store("moves_store"),
     Store("deliveries_store"),
+    Store("invitations_store"),
+    Store("messages_store"),
     Store("lookups_store", operations=False),
     Store("churn_risk_store"),
     Store("churn_models_store", of_persons=False),
@@ -128,7 +130,7 @@ ANALYSTS: tuple[str, ...] = (
     *("journey_spend", "identities", "improvements_told", "next_best_actions", "profile_flow", "churn_risk"),
     *("churn_models", "milestones", "stays", "units", "unit_levels", "rates", "exchange", "currencies", "hijri"),
     *("weekends", "deliveries", "dead_letters", "answers", "alert_sla", "incidents", "journeys_now", "plans", "stages"),
-    *("models", "consents", "consent_history"),
+    *("models", "consents", "consent_history", "invitations", "messages"),
 )
 """Views that analysts have under the same names, with pseudonyms and without texts."""
 

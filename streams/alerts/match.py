@@ -135,7 +135,7 @@ class Matcher:
         if answer is not None and touchpoint in answers.TOUCHPOINTS:
             given = answers.given(touchpoint, _text(agent), attributes)
             answer = Answer(at, raw, touchpoint, ref, case, given.alert_id, given.cause, given.who, given.until)
-        return tuple(signals), answer
+        return tuple(signals), answer, ()
 
 
 def _spoken(texts: pl.Series) -> pl.Series:

@@ -1,4 +1,5 @@
-"""What a customer's events say about the rules: signals, which may raise an alert, and answers, which may close one.
+"""What a customer's events say about the rules: signals, which may raise an alert, and answers, which may close one;
+and notes for what guests are asked and told (streams.guest).
 
 A mergeable set like the rest of a summary: the signals and answers of all identifiers of a customer meet at the root,
 in any order. No table but alerts and moves depends on them.
@@ -11,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from streams.guest.notes import Noted, Notes
 from streams.model.vocabulary import DAY_MS
 
 KEPT_MS = 90 * DAY_MS
@@ -58,8 +60,8 @@ class Answer(msgspec.Struct, array_like=True, frozen=True):
 
 T = TypeVar("T", Signal, Answer)
 
-Watched = tuple[tuple[Signal, ...], Answer | None]
-"""What one event says about the rules."""
+Watched = tuple[tuple[Signal, ...], Answer | None, Noted]
+"""What one event says about the rules, and of asking and telling its customer."""
 
 
 class Signals(msgspec.Struct, array_like=True):
@@ -67,15 +69,24 @@ class Signals(msgspec.Struct, array_like=True):
 
     signals: list[Signal] = []
     answers: list[Answer] = []
+    guest: Notes | None = None
 
     def add(self, watched: Watched) -> None:
         """Add what one event says."""
-        signals, answer = watched
+        signals, answer, noted = watched
         self._take(signals, () if answer is None else (answer,))
+        if noted:
+            if self.guest is None:
+                self.guest = Notes()
+            self.guest.add(noted)
 
     def absorb(self, other: Signals) -> None:
         """Merge those of a disjoint set of events."""
         self._take(other.signals, other.answers)
+        if other.guest is not None:
+            if self.guest is None:
+                self.guest = Notes()
+            self.guest.absorb(other.guest)
 
     def _take(self, signals: Sequence[Signal], answers: Sequence[Answer]) -> None:
         if signals:

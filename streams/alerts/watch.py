@@ -24,6 +24,7 @@ import msgspec
 from streams.alerts.rules import Answers, Rule
 from streams.alerts.signals import KEPT_MS, Answer, Signal, Signals
 from streams.alerts.work import worked
+from streams.guest.plan import Outbox
 
 PROFILES = ("negative", "non_committal", "advocate")
 NEGATIVE, NON_COMMITTAL, ADVOCATE = range(3)
@@ -72,6 +73,8 @@ class Watch(msgspec.Struct, array_like=True):
     moves: list[tuple[Any, ...]] = []
     """Those of the last turn that observed any, with their version (streams.alerts.moves): published again when it is
     replayed."""
+    guest: Outbox | None = None
+    """What its customer is asked and told."""
 
 
 def alert_id(rule: Rule, customer_id: str, signal: Signal) -> str:

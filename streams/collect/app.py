@@ -26,6 +26,7 @@ from streams.collect.configuration import Access, Client, Hook
 from streams.collect.forms import CALLS, cloudevent_of_headers
 from streams.collect.hooks import Hooks
 from streams.collect.intake import CLOUDEVENT, OWN, SEGMENT, Intake, Refused, Sender, Taken, calls_of, objects_of
+from streams.collect.surveys import ROUTE, Answered, Surveys, unrecorded
 from streams.collect.throttle import Full, Lobby, Room
 from streams.collect.writer import WORKER, NotWritten, Part, Writer
 from streams.kafka.batch_producer import larger_than
@@ -33,9 +34,27 @@ from streams.model.dead_letter import UNPROCESSABLE
 from streams.topology import channel_topic
 from streams.worker.sift import sift, told
 
-EVENTS, CLOUDEVENTS, CALLED, WEBHOOKS, OTHER = "events", "cloudevents", "segment", "webhooks", "other"
-ROUTES: Final = (EVENTS, CLOUDEVENTS, CALLED, WEBHOOKS, OTHER)
-STATUSES: Final = ("200", "202", "400", "401", "403", "404", "405", "408", "413", "415", "429", "500", "503")
+EVENTS, CLOUDEVENTS, CALLED, WEBHOOKS, SURVEYS = "events", "cloudevents", "segment", "webhooks", "surveys"
+OTHER = "other"
+ROUTES: Final = (EVENTS, CLOUDEVENTS, CALLED, WEBHOOKS, SURVEYS, OTHER)
+STATUSES: Final = (
+    "200",
+    "202",
+    "303",
+    "400",
+    "401",
+    "403",
+    "404",
+    "405",
+    "408",
+    "409",
+    "410",
+    "413",
+    "415",
+    "429",
+    "500",
+    "503",
+)
 RESULTS: Final = ("accepted", "refused", "ignored")
 
 HELD_BYTES: Final = 80 << 20
@@ -72,7 +91,17 @@ class Problem(Exception):
 class Collector:
     """The ASGI application. writer: started."""
 
-    def __init__(self, access: Access, intake: Intake, hooks: Hooks, writer: Writer) -> None:
+    def __init__(
+        self,
+        access: Access,
+        intake: Intake,
+        hooks: Hooks,
+        writer: Writer,
+        link_keys: Sequence[bytes] = (),
+        answered: Answered | None = None,
+    ) -> None:
+        """link_keys: by which guests' links are signed; without, there are no pages for guests. answered: which
+        invitations are."""
         self._access, self._intake, self._hooks, self._writer = access, intake, hooks, writer
         self._held, self._lobby = Room(HELD_BYTES), Lobby(UNKNOWN_BYTES)
         self._document = orjson.dumps(openapi.document())
@@ -83,12 +112,20 @@ class Collector:
             Route("/v1/batch", self._counted(CALLED, self._batch), methods=["POST"]),
             *(Route(f"/v1/{call}", self._counted(CALLED, self._call), methods=["POST"]) for call in CALLS),
         ]
+        if link_keys:
+            surveys = Surveys(link_keys, Answered() if answered is None else answered, self._record)
+            for method, handler in (("GET", surveys.show), ("POST", surveys.answer)):
+                routes.append(Route(ROUTE, self._counted(SURVEYS, handler, unrecorded), methods=[method]))
         self.app = Starlette(routes=routes, exception_handlers={HTTPException: self._unknown})
 
     def _counted(
-        self, route: str, handler: Callable[[Request], Awaitable[Response]]
+        self,
+        route: str,
+        handler: Callable[[Request], Awaitable[Response]],
+        sorry: Callable[[Request], Response] | None = None,
     ) -> Callable[[Request], Awaitable[Response]]:
-        """A handler with its metrics, whose problems are answers."""
+        """A handler with its metrics, whose problems are answers. sorry: makes the page for a person whose answer could
+        not be taken."""
 
         async def answer(request: Request) -> Response:
             began = time.perf_counter()
@@ -106,6 +143,8 @@ class Collector:
                 response = _problem(503, detail, {"Retry-After": str(AGAIN_SECONDS)})
             except Exception as error:
                 response = _problem(500, _noted(error), {})
+            if sorry is not None and response.status_code >= 500:
+                response = sorry(request)
             said = request.state.route
             metrics.COLLECT_REQUESTS.labels(said, str(response.status_code)).inc()
             metrics.COLLECT_REQUEST_SECONDS.labels(said).observe(time.perf_counter() - began)
@@ -185,6 +224,15 @@ class Collector:
         for result, number in zip(RESULTS, answer.values(), strict=True):
             metrics.COLLECT_EVENTS.labels(WEBHOOKS, result).inc(number)
         return _answer(202, answer)
+
+    async def _record(self, request: Request, lines: Sequence[bytes]) -> None:
+        """Write events of guests' answers, which are ours."""
+        with Held(self._held, SURVEYS) as held:
+            held.take(sum(map(len, lines)))
+            taken = self._sifted(OWN, [*enumerate(lines)], Sender(SURVEYS), None)
+            assert not taken.refused, taken.refused
+            await self._write([Part(channel_topic(one.channel), one.keys, one.values) for one in taken.ready], held)
+        metrics.COLLECT_EVENTS.labels(SURVEYS, "accepted").inc(len(lines))
 
     def _check(self, hook: Hook, request: Request, body: bytes | None) -> None:
         """Raises Problem where a signature is wrong; without a body, where it can be seen without one."""

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import uvloop
 from aiokafka.errors import KafkaError
@@ -18,16 +19,19 @@ from streams.collect.configuration import Access, access_of
 from streams.collect.hooks import Hooks
 from streams.collect.intake import Intake
 from streams.collect.server import Server
+from streams.collect.surveys import Answered, Follower
 from streams.collect.writer import WORKER, Writer
 from streams.errors import RihlaError
+from streams.guest.links import PATH
 from streams.kafka.acl_check import AclError
 from streams.kafka.refusals import BrokerRefusedError
 from streams.kafka.topics import TopicDeniedError, TopicError
 from streams.logs import configure_logging
+from streams.loop.keys import SigningKeyError, keys_of
 from streams.model import company
 from streams.registries import registry_of
 from streams.series import begin
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError
 from streams.sources.feeder import producing
 from streams.topology import SERVICES_BY_NAME
 from streams.variables import misspelt, sentence
@@ -94,10 +98,27 @@ async def collecting(settings: Settings, access: Access) -> AsyncIterator[tuple[
     async with producing(settings) as producer:
         writer = Writer(producer, settings)
         intake, hooks = Intake(registry, settings.wire, nobody, model), Hooks(registry, settings.wire, nobody)
-        server = Server(Collector(access, intake, hooks, writer).app, settings.name_list)
+        keys = _link_keys(settings)
+        outside = urlsplit(settings.survey_url or "").hostname
+        names = {*settings.name_list, *([outside] if outside else [])}
+        answered = Answered()
+        follower = Follower(answered, settings, registry) if keys else None
+        server = Server(Collector(access, intake, hooks, writer, keys, answered).app, names, (PATH,))
         await writer.start()
+        if follower is not None:
+            await follower.start()
         try:
             yield await server.listen(settings.collect_host, settings.collect_port), writer
         finally:
             await server.close()
+            if follower is not None:
+                await follower.stop()
             await writer.stop()
+
+
+def _link_keys(settings: Settings) -> list[bytes]:
+    """The keys of guests' links; none where they are not set. Raises SettingsError."""
+    try:
+        return [] if settings.link_keys is None else keys_of(settings.link_keys)
+    except SigningKeyError as error:
+        raise SettingsError(f"link_keys {error}", "openssl rand -base64 32 makes one") from None

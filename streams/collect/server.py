@@ -86,9 +86,10 @@ class Connection(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """uvicorn's server in an event loop of ours, which takes the signals."""
 
-    def __init__(self, app: Any, names: Iterable[str] = ()) -> None:
-        """names: by which it is reached besides its own (streams.door.Visitors)."""
-        self._app, self._others = app, names
+    def __init__(self, app: Any, names: Iterable[str] = (), linked: tuple[str, ...] = ()) -> None:
+        """names: by which it is reached besides its own (streams.door.Visitors). linked: beginnings of the paths of
+        pages to which other sites may link, as a mail read in a browser does."""
+        self._app, self._others, self._linked = app, names, linked
         self._visitors = Visitors("", others=names)
         super().__init__(
             uvicorn.Config(
@@ -113,6 +114,9 @@ class Server(uvicorn.Server):
         """Answer 403 to pages of other sites, and to who asks by another name; the application sees all others."""
         headers = Headers(scope=scope)
         site = headers.get("sec-fetch-site", "none")
+        followed = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
+        if followed and scope["method"] == "GET" and scope["path"].startswith(self._linked):
+            site = "none"
         reason = self._visitors.refuses(headers.getlist("host"), headers.getlist("origin"), site)
         if reason is None:
             await self._app(scope, receive, send)

@@ -16,19 +16,22 @@ from typing import Any, Literal
 
 from streams import metrics
 from streams.clock import now_ms
-from streams.deliver import routes, state
-from streams.deliver.courier import Courier
+from streams.deliver import guests, routes, state
+from streams.deliver.courier import Courier, Held
 from streams.deliver.escalation import escalate, plan, steps_of
 from streams.deliver.lane import Item, Lane
 from streams.deliver.match import state_of, targets_of
 from streams.deliver.message import Message, message, opaque
 from streams.deliver.senders import Senders
 from streams.deliver.state import Delivery, Entry
+from streams.guest.links import inviter
+from streams.guest.quiet import open_at
 from streams.kafka.changelog_table import BatchTable
 from streams.kafka.ownership import OwnershipLost
 from streams.kafka.progress import RecordBatch, Records
 from streams.loop.keys import SigningKeyError
 from streams.loop.links import LIFETIME_MS, Link, signer
+from streams.model import company
 from streams.settings import Settings, SettingsError
 from streams.topology import WORKERS_BY_NAME
 from streams.worker.batching import gather
@@ -42,7 +45,8 @@ TICK_SECONDS = 0.25
 SWEEP_SECONDS = 3600.0
 """Between looks for things that can be forgotten."""
 
-KINDS = {"alerts": "alert", "cases": "case", "moves": "move"}
+KINDS = {"alerts": "alert", "cases": "case", "moves": "move", "invitations": "invitation", "messages": "message"}
+_IDS = {"alert": "alert_id", "move": "move_id", "invitation": "invitation_id", "message": "message_id"}
 """Topic: kind of thing, and name of its record."""
 REDELIVERIES, DELIVERIES = "redeliveries", "deliveries"
 
@@ -80,8 +84,10 @@ class _Desk:
         """When the next step of an escalation is due, epoch ms, by partition and key."""
         self._app, self._io, self._table, self._book = app, io, table, book
         self._epoch = io.settings.epoch
+        self._guests = company.load(io.settings.model).guests
         try:
             self._signer = signer(io.settings.public_url, io.settings.link_keys)
+            self._inviter = inviter(io.settings.survey_url, io.settings.link_keys)
         except SigningKeyError as error:
             raise SettingsError(f"link_keys {error}", "openssl rand -base64 32 makes one") from None
         self._senders = Senders(book, app, io.settings.prefix)
@@ -141,16 +147,21 @@ class _Desk:
         self, kind: str, row: dict[str, Any], records: Records, at: int, changed: dict[tuple[int, bytes], Entry]
     ) -> list[tuple[int, bytes, Delivery]]:
         now = self._clock()
-        id_ = {"alert": "alert_id", "move": "move_id"}.get(kind)
+        id_ = _IDS.get(kind)
         name = row[id_] if id_ else f"{row['customer_id']}/{row['case_id']}"
         partition, key = records.partitions[at], state.key_of(kind, name)
         entry = changed.get((partition, key)) or self._entry(partition, key)
         told = () if entry is None else entry.told.keys()
         known = {} if entry is None else entry.escalated
-        targets = {**known, **targets_of(self._book.routes, kind, row, now, told)}
         routes_ = self._book.routes
+        targets = guests.targets(routes_, kind, row, {**known, **targets_of(routes_, kind, row, now, told)})
         waits = bool(routes_.escalations) and kind == "alert" and state_of(kind, row) == "raised"
-        if not targets and not (waits and (entry is not None or steps_of(routes_, row, row["raised_at"]))):
+        holds = entry is not None and kind in routes.GUESTS
+        if (
+            not targets
+            and not holds
+            and not (waits and (entry is not None or steps_of(routes_, row, row["raised_at"])))
+        ):
             metrics.DELIVERIES_UNROUTED.labels(kind).inc()
             return []
         published = records.timestamps[at]
@@ -161,8 +172,9 @@ class _Desk:
         if entry is None:
             return []
         plan(routes_, entry, kind, row, is_fresh, since)
+        guests.only_once(routes_, entry, row, now)
         changed[partition, key] = entry
-        return [(partition, key, one) for one in entry.deliveries[before:]]
+        return [(partition, key, one) for one in entry.deliveries[before:] if one.status in state.OPEN]
 
     def _again(
         self, kind: str, row: dict[str, Any], records: Records, at: int, changed: dict[tuple[int, bytes], Entry]
@@ -209,14 +221,19 @@ class _Desk:
             or self._io.erased.customer_for_ever(entry.customer_id)
         ):
             return None
-        thing = entry.things[one.version]
-        return message(
-            entry.kind, entry.id, one.version, thing, one.clear, self._link(entry, one, thing, target), one.level
-        )
+        thing, writes = entry.things[one.version], routes.is_of_guests(self._book.routes, target)
+        if writes and (until := open_at(self._guests, thing["unit"], now := self._clock())) > now:
+            raise Held(until)
+        link = None if writes else self._link(entry, one, thing, target)
+        told = message(entry.kind, entry.id, one.version, thing, one.clear, link, one.level)
+        if not writes:
+            return told
+        asks = self._inviter is not None and entry.kind == "invitation"
+        return guests.letter(told, entry, thing, self._inviter.address(thing) if asks and self._inviter else None)
 
     def _link(self, entry: Entry, one: Delivery, thing: Mapping[str, Any], target: str) -> str | None:
         """Where people answer it; None for a move, for what is settled, and where links are not set up."""
-        if self._signer is None or entry.kind == "move" or state_of(entry.kind, thing) == "closed":
+        if self._signer is None or entry.kind not in ("alert", "case") or state_of(entry.kind, thing) == "closed":
             return None
         until = (one.since + LIFETIME_MS) // 1000  # each attempt has the same link
         routes_ = self._book.routes
@@ -296,6 +313,8 @@ class _Desk:
         await self._table.flush()
         rows = [_row(entry, one) for entry in changed.values() for one in entry.deliveries]
         await self._io.publish(DELIVERIES, "delivery", rows, [_key(row) for row in rows])
+        if lines := guests.sent(self._book.routes, changed.values()):
+            await self._io.publish("post-travel", "post_travel", *guests.records(lines))
         await self._io.flush()
         for (partition, key), entry in changed.items():
             self._remember(partition, key, entry)

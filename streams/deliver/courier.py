@@ -20,8 +20,17 @@ PUT_BACK = 500
 GRACE = 5.0
 """Seconds beyond a target's own time-out after which an attempt is broken off whatever it does."""
 
+
+class Held(Exception):
+    """A message that may not be sent before a time. until: epoch ms."""
+
+    def __init__(self, until: int) -> None:
+        super().__init__(until)
+        self.until = until
+
+
 Look = Callable[[Item, str], Message | None]
-"""The message that an item stands for; None: there is no such delivery any more. Raises OwnershipLost."""
+"""The message that an item stands for; None: there is no such delivery any more. Raises OwnershipLost, Held."""
 Done = Callable[[Item, str, str, int | None, str | None], None]
 """Told of an item and a target: status, code and error."""
 
@@ -82,6 +91,10 @@ class Courier:
             message = None if item.dropped else self._look(item, name)
         except OwnershipLost:
             lane.put_back(item, now_ms() + PUT_BACK)
+            self._news[name].set()
+            return
+        except Held as held:
+            lane.put_back(item, held.until)
             self._news[name].set()
             return
         except Exception as error:  # what cannot be made a message of stays, and its followers go on

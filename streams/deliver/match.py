@@ -18,12 +18,15 @@ Fields = Mapping[str, Any]
 
 
 def state_of(kind: str, thing: Fields) -> str:
-    """raised, acknowledged or closed: where a thing stands."""
+    """raised, acknowledged or closed: where a thing stands. An invitation that is planned, and a draft, are raised; a
+    message that is approved is acknowledged."""
     if kind == "alert":
         closed, seen = thing["closed_at"] is not None, thing["acknowledged_at"] is not None
     elif kind == "case":
         closed = thing["status"] == "resolved" or bool(thing["withdrawn"])
         seen = thing["first_response_at"] is not None
+    elif kind in ("invitation", "message"):
+        closed, seen = thing["status"] not in ("planned", "draft", "approved"), thing["status"] == "approved"
     else:
         closed = seen = False
     return "closed" if closed else "acknowledged" if seen else "raised"

@@ -17,7 +17,7 @@ from streams.deliver.match import state_of
 _CLEAR = {"customer_id", "journey_id", "event_id"}
 _TIMES = frozenset(
     {"occurred_at", "raised_at", "acknowledged_at", "closed_at", "opened_at", "first_response_at", "resolved_at"}
-    | {"reopened_at", "snoozed_until"}
+    | {"reopened_at", "snoozed_until", "decided_at", "sent_at", "answered_at", "expires_at", "judged_at", "told_at"}
 )
 _SIZE = 16
 
@@ -55,7 +55,15 @@ def message(
     """
     state, shown = state_of(kind, thing), opaque(kind, id_)
     key = f"{kind}.{shown}.{version}"
-    left_out = {"version", "alert_id", "move_id", "withdrawn", *(() if clear else _CLEAR)}
+    left_out = {
+        "version",
+        "alert_id",
+        "move_id",
+        "invitation_id",
+        "message_id",
+        "withdrawn",
+        *(() if clear else _CLEAR),
+    }
     kept = {name: _shown(name, value) for name, value in thing.items() if name not in left_out}
     at = _shown("occurred_at", _when(kind, thing))
     type_ = f"{kind}.{'observed' if kind == 'move' else state}"
@@ -77,9 +85,12 @@ def message(
 
 def _when(kind: str, thing: Mapping[str, Any]) -> int | None:
     """The time of the news: epoch ms."""
-    names = {"alert": ("closed_at", "acknowledged_at", "raised_at"), "move": ("occurred_at",)}.get(
-        kind, ("resolved_at", "reopened_at", "first_response_at", "opened_at")
-    )
+    names = {
+        "alert": ("closed_at", "acknowledged_at", "raised_at"),
+        "move": ("occurred_at",),
+        "invitation": ("answered_at", "sent_at", "decided_at"),
+        "message": ("told_at", "judged_at", "occurred_at"),
+    }.get(kind, ("resolved_at", "reopened_at", "first_response_at", "opened_at"))
     return next((thing[name] for name in names if thing[name] is not None), None)
 
 
@@ -90,11 +101,16 @@ def _subject(kind: str, state: str, thing: Mapping[str, Any]) -> str:
         return f"[{thing['severity']}] {thing['rule']}{where}{news}"
     if kind == "case":
         return f"Case {thing['case_id']}{where}: {thing['touchpoint']} ({state})"
+    if kind == "invitation":
+        return f"Invitation {thing['survey']}{where} ({thing['status']})"
+    if kind == "message":
+        return f"Message to a guest{where} ({thing['status']}): {thing['aspect'] or thing['kind']}"
     return f"From {thing['from_profile']} to {thing['to_profile']}{where}: {thing['touchpoint']}"
 
 
 def _lines(kind: str, thing: Mapping[str, Any], clear: bool) -> list[str]:
-    lines = [str(thing["reason"])] if kind == "alert" else []
+    first = {"alert": "reason", "message": "text"}.get(kind)
+    lines = [] if first is None else [str(thing[first])]
     times = ("occurred_at", "opened_at", "acknowledged_at", "first_response_at", "closed_at", "resolved_at")
     given = [name for name in times if thing.get(name) is not None]
     lines += [f"{name.removesuffix('_at').replace('_', ' ')}: {_shown(name, thing[name])}" for name in given]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-Kind = Literal["alert", "case", "move"]
+Kind = Literal["alert", "case", "move", "invitation", "message"]
 Severity = Literal["low", "medium", "high", "critical"]
 State = Literal["raised", "acknowledged", "closed"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -60,6 +60,9 @@ class Webhook(Target, frozen=True, kw_only=True, tag_field="type", tag="webhook"
     """A JSON body; in its texts, {{ expression }} is filled in: SQL over the fields of the message, as in mappings."""
     insecure: bool = False
     """Let the address begin with http:// too."""
+    guests: bool = False
+    """Whether it writes to guests: your own messaging system. It gets invitations and approved messages alone, each
+    once, while consent holds and outside quiet hours; what it takes counts as sent."""
 
 
 class Slack(Target, frozen=True, kw_only=True, tag_field="type", tag="slack"):
@@ -129,7 +132,7 @@ class Route(_Strict, frozen=True, kw_only=True):
     to: list[str]
     """Names of targets."""
     kinds: tuple[Kind, ...] = ("alert",)
-    """alert, case, move."""
+    """alert, case, move, invitation, message."""
     rules: list[str] | None = None
     """Alert rules."""
     severities: list[Severity] | None = None

@@ -41,6 +41,8 @@ from streams.errors import RihlaError
 from streams.model.durations import EXAMPLES, milliseconds
 from streams.secret_files import SecretError, content_of
 
+GUESTS = frozenset({"invitation", "message"})
+"""Kinds of what is written to guests."""
 HINT = "docs/deliver.md lists the keys; RIHLA_ROUTES names the file"
 HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]|24):([0-5]\d)")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -330,9 +332,18 @@ def _of_route(route: Route, routes: Routes) -> Iterator[tuple[str, str]]:
     for key in ("kinds", "rules", "severities", "units", "languages", "states", "days"):
         if getattr(route, key) == []:
             yield key, "is empty, so that nothing would match; leave it out"
+    guests = [name for name in route.to if is_of_guests(routes, name)]
+    if guests and not {*route.kinds} <= GUESTS:
+        yield "to", f"{guests[0]!r} writes to guests, so kinds is some of {', '.join(sorted(GUESTS))}"
     only_alerts = [key for key in ("rules", "severities") if getattr(route, key) is not None]
     if only_alerts and route.kinds != ("alert",):
         yield only_alerts[0], 'is of alerts, so kinds is ["alert"]'
+
+
+def is_of_guests(routes: Routes, name: str) -> bool:
+    """Whether a target writes to guests."""
+    target = routes.targets.get(name)
+    return isinstance(target, Webhook) and target.guests
 
 
 def _of_unit(unit: Unit) -> Iterator[tuple[str, str]]:
@@ -355,6 +366,8 @@ def _of_escalation(one: Escalation, routes: Routes) -> Iterator[tuple[str, str]]
     for name in one.to:
         if name not in routes.targets:
             yield "to", f"{name!r} is no target; there are {', '.join(routes.targets)}"
+        elif is_of_guests(routes, name):
+            yield "to", f"{name!r} writes to guests, who are told of no alert"
     for key in ("rules", "severities", "units", "languages"):
         if getattr(one, key) == []:
             yield key, "is empty, so that nothing would match; leave it out"

@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-WAITING, RETRYING, DELIVERED, DEAD = "waiting", "retrying", "delivered", "dead"
-STATUSES = (WAITING, RETRYING, DELIVERED, DEAD)
+WAITING, RETRYING, DELIVERED, DEAD, WITHHELD = "waiting", "retrying", "delivered", "dead", "withheld"
+STATUSES = (WAITING, RETRYING, DELIVERED, DEAD, WITHHELD)
+"""withheld: not to be sent any more (streams.deliver.guests)."""
 OPEN = (WAITING, RETRYING)
 KEPT_MS = 35 * 86_400_000
 """A thing that nothing has become of for so long is forgotten: alerts are in their topic for thirty days."""
@@ -92,7 +93,7 @@ class Entry(msgspec.Struct, array_like=True):
 
     def settle(self) -> None:
         """Forget what is delivered and published, and the fields that nobody needs any more."""
-        self.deliveries = [one for one in self.deliveries if one.status != DELIVERED]
+        self.deliveries = [one for one in self.deliveries if one.status not in (DELIVERED, WITHHELD)]
         needed = {one.version for one in self.deliveries}
         self.things = {version: fields for version, fields in self.things.items() if version in needed}
 

@@ -13,7 +13,6 @@ The id of the event is a hash of what was answered, by whom and how, so that the
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -94,7 +93,7 @@ def answer_event(
     """
     if verb not in VERBS:
         raise AnswerError(f"{verb!r} is no answer; there are {', '.join(VERBS)}")
-    who, to = _name(person, "who answers"), None if to is None else _name(to, "whom it is given to")
+    who, to = name_of(person, "who answers"), None if to is None else name_of(to, "whom it is given to")
     if (to is not None) != (verb == "assign"):
         raise AnswerError("to assign is to say to whom, and nothing else is")
     if (until is not None) != (verb == "snooze"):
@@ -103,7 +102,7 @@ def answer_event(
         raise AnswerError("it can be put off only until a time to come")
     note = (note or "").strip()[:NOTE]
     began = record["occurred_at"] if kind == "alert" else record["opened_at"]
-    attributes = {"alert": _letters(record["alert_id"]), "alert_cause": _cause(record)} if kind == "alert" else {}
+    attributes = {"alert": letters(record["alert_id"]), "alert_cause": _cause(record)} if kind == "alert" else {}
     extra = {"assigned_to": to, "snoozed_until": None if until is None else _time(until), "note": note}
     attributes |= {key: value for key, value in extra.items() if value}
     key = record["alert_id"] if kind == "alert" else record["case_id"]
@@ -123,8 +122,8 @@ def answer_event(
         "channel": _channel(record["touchpoint"]),
         "event_id": str(UUID(bytes=hashlib.blake2b("\0".join(said).encode(), digest_size=16).digest(), version=5)),
         "occurred_at": max(at, began or 0),  # a source whose clock is ahead would have it answered before it happened
-        "ids": _identifiers(record["customer_id"]),
-        "booking_ref": _booking(record),
+        "ids": identifiers_of(record["customer_id"]),
+        "booking_ref": booking_of(record["customer_id"], record["journey_id"]),
         "touchpoint": f"{_channel(record['touchpoint'])}.case_{PAST[verb]}",
         "medium": "web",
         "unit": record["unit"],
@@ -142,10 +141,10 @@ def given(touchpoint: str, agent_id: str | None, attributes: Any) -> Given:
     pairs: Iterable[Mapping[str, Any]] = attributes if isinstance(attributes, list) else ()
     said = {one["key"]: str(one["value"]) for one in pairs}
     verb = TOUCHPOINTS[touchpoint]
-    rule, _, letters = said.get("alert_cause", "").partition("/")
-    alert_id, cause = said.get("alert", "").translate(_TO_DIGITS) or None, None
-    with contextlib.suppress(ValueError):
-        cause = rule, UUID(letters.translate(_TO_DIGITS)).bytes
+    rule, _, spelt = said.get("alert_cause", "").partition("/")
+    alert_id = said.get("alert", "").translate(_TO_DIGITS) or None
+    event_id = octets(spelt)
+    cause = None if event_id is None else (rule, event_id)
     who = said.get("assigned_to") if verb == "assign" else agent_id
     return Given(verb, alert_id, cause, who, _epoch_ms(said.get("snoozed_until", "")) if verb == "snooze" else 0)
 
@@ -155,7 +154,7 @@ def _channel(touchpoint: str | None) -> str:
     return channel if channel in CHANNELS else ELSEWHERE
 
 
-def _identifiers(customer_id: str) -> list[dict[str, str]]:
+def identifiers_of(customer_id: str) -> list[dict[str, str]]:
     """The customer as an event names them; customer_id is the value of a customer, else kind:value."""
     if customer_id.startswith(BOOKING_PREFIX):
         return []  # nobody is named but by the booking
@@ -163,9 +162,8 @@ def _identifiers(customer_id: str) -> list[dict[str, str]]:
     return [{"kind": kind, "value": value} if kind in KINDS and value else {"kind": CUSTOMER, "value": customer_id}]
 
 
-def _booking(record: Mapping[str, Any]) -> str | None:
+def booking_of(customer_id: str, journey_id: str | None) -> str | None:
     """The booking of a journey of a booking, `customer_id/REF`, or of a customer who is known by it alone."""
-    customer_id, journey_id = record["customer_id"], record["journey_id"]
     if customer_id.startswith(BOOKING_PREFIX):
         return str(customer_id.removeprefix(BOOKING_PREFIX))
     prefix = f"{customer_id}/"
@@ -175,14 +173,24 @@ def _booking(record: Mapping[str, Any]) -> str | None:
 
 
 def _cause(alert: Mapping[str, Any]) -> str:
-    return f"{alert['rule']}/{_letters(alert['event_id'] or '')}"
+    return f"{alert['rule']}/{letters(alert['event_id'] or '')}"
 
 
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
+    """An id as attributes have it, in which digits may look like a card number."""
     return text.translate(_TO_LETTERS)
 
 
-def _name(text: str, what: str) -> str:
+def octets(text: str) -> bytes | None:
+    """The 16 bytes of an event id that was written as `letters`; None for what is none."""
+    try:
+        return UUID(text.translate(_TO_DIGITS)).bytes
+    except ValueError:
+        return None
+
+
+def name_of(text: str, what: str) -> str:
+    """A person's name as an event has it. what: who that is, for people. Raises AnswerError."""
     name = " ".join(text.split())
     if not 0 < len(name) <= NAME or scrub_text(name) != name:
         raise AnswerError(f"{what} is to be a name or a staff number, of {NAME} characters at most, and no address")

@@ -77,29 +77,41 @@ def signer(public_url: str | None, link_keys: str | None) -> Signer | None:
 
 def token(link: Link, key: bytes) -> str:
     """The token of a link."""
-    content = _encode(link)
-    return f"{_text(content)}.{_text(_signature(content, key))}"
+    return sealed(_encode(link), key, PURPOSE)
 
 
 def opened(text: str, keys: Sequence[bytes], now: int) -> Link:
     """What a token says. now: epoch ms. Raises BadLink."""
-    content, _, signature = text.partition(".")
-    if len(text) > LONGEST:
-        raise BadLink
     try:
-        said, given = _octets(content), _octets(signature)
-        if not any(hmac.compare_digest(_signature(said, key), given) for key in keys):
-            raise BadLink
-        link = _decode(said)
-    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        link = _decode(unsealed(text, keys, PURPOSE))
+    except msgspec.MsgspecError:
         raise BadLink from None
     if link.until * 1000 <= now:
         raise BadLink(expired=True)
     return link
 
 
-def _signature(content: bytes, key: bytes) -> bytes:
-    return hmac.digest(key, PURPOSE + content, hashlib.sha256)
+def sealed(content: bytes, key: bytes, purpose: bytes) -> str:
+    """A token that says something (in the clear), for one purpose."""
+    return f"{_text(content)}.{_text(_signature(content, key, purpose))}"
+
+
+def unsealed(text: str, keys: Sequence[bytes], purpose: bytes) -> bytes:
+    """What a genuine token of a purpose says. Raises BadLink."""
+    content, _, signature = text.partition(".")
+    if len(text) > LONGEST:
+        raise BadLink
+    try:
+        said, given = _octets(content), _octets(signature)
+    except (binascii.Error, ValueError):
+        raise BadLink from None
+    if not any(hmac.compare_digest(_signature(said, key, purpose), given) for key in keys):
+        raise BadLink
+    return said
+
+
+def _signature(content: bytes, key: bytes, purpose: bytes) -> bytes:
+    return hmac.digest(key, purpose + content, hashlib.sha256)
 
 
 def _text(octets: bytes) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from html import escape
@@ -28,15 +28,22 @@ _STYLE: Final = (
     "button{cursor:pointer}h1{font-size:1.25rem}nav{margin-top:2rem}"
     "@media(prefers-color-scheme:dark){body{color:#eee;background:#161616}a{color:#9cf}}"
 )
-_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-HEADERS: Final[Mapping[str, str]] = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'",
-    "Referrer-Policy": "same-origin",  # without, a browser says of the form's Origin that it is null
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex, nofollow",
-    "Cache-Control": "no-store",
-}
+
+
+def headers(style: str) -> Mapping[str, str]:
+    """Headers of a page that loads nothing, is kept nowhere, and may have this style alone."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return {
+        "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'",
+        "Referrer-Policy": "same-origin",  # without, a browser says of the form's Origin that it is null
+        "X-Content-Type-Options": "nosniff",
+        "X-Robots-Tag": "noindex, nofollow",
+        "Cache-Control": "no-store",
+    }
+
+
+HEADERS: Final = headers(_STYLE)
 """Of every answer."""
 
 
@@ -46,14 +53,17 @@ def words() -> Mapping[str, Mapping[str, str]]:
     return tomllib.loads(files("streams.loop").joinpath("words.toml").read_text("utf-8"))
 
 
-def language_of(asked: str | None, sent: str | None, accepted: str) -> str:
+def language_of(asked: str | None, sent: str | None, accepted: str, languages: Sequence[str] = LANGUAGES) -> str:
     """The page's language: what was asked for, that of the message, what the browser accepts, else English.
 
-    accepted: the header Accept-Language.
+    accepted: the header Accept-Language. languages: that there are; who reads Malay reads Indonesian, too.
     """
     wanted = [asked, sent, *(part.partition(";")[0] for part in accepted.split(","))]
     spoken = ((one or "").strip().lower().partition("-")[0] for one in wanted)
-    return next(("id" if one == "ms" else one for one in spoken if one in (*LANGUAGES, "ms")), "en")
+    return next(
+        (one if one in languages else "id" for one in spoken if one in languages or one == "ms"),
+        "en",
+    )
 
 
 def form(

@@ -8,6 +8,7 @@
 | `identifiers.toml` | kinds of identifiers: strength, limits, scope, what is nobody; brands |
 | `preferences.csv` | how preferences are found |
 | `alerts.toml` | rules of alerts (streams.alerts.rules) |
+| `guests.toml` | what guests are asked and told (streams.guest) |
 
 Each may be absent: Rihla's own then holds. Tables are a function of the events and of the model; its `hash` tells one
 version from another by what it means, whatever its comments and order of keys.
@@ -28,11 +29,12 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from streams.errors import RihlaError
-from streams.model import catalogue, preferences
+from streams.model import catalogue, guests, preferences
 from streams.model.brands import Brands, Scopes
 from streams.model.catalogue import CatalogueError, Touchpoint
 from streams.model.durations import milliseconds
 from streams.model.forms import STAGES, IdentifiersForm, ModelForm, StageForm
+from streams.model.guests import Guests
 from streams.model.identifiers import CUSTOMER, Kinds
 from streams.model.normal import Nobody
 from streams.model.places import line_of
@@ -48,6 +50,7 @@ FILES: Final = {
     "identifiers.toml": FOLDER / "identifiers.toml",
     "preferences.csv": preferences.FILE,
     "alerts.toml": RULES,
+    "guests.toml": FOLDER / "guests.toml",
 }
 """The files that a model may have, with those that hold where it has none."""
 HINT: Final = "rihla model check FOLDER reads it again; docs/model.md explains each file"
@@ -91,6 +94,8 @@ class Model:
     """Rules of alerts as the files have them; streams.alerts.rules reads them."""
     rules_text: str
     rules_source: str
+    guests: Guests
+    """What guests are asked and told."""
 
     @property
     def scopes(self) -> Scopes | None:
@@ -109,6 +114,8 @@ class Model:
             "brands": [sorted(self.brands.units.items()), self.brands.attribute, self.brands.default],
             "preferences": [asdict(one) | {"doc": ""} for one in self.preferences],
             "rules": self.rules,
+            "guests": asdict(self.guests)
+            | {"surveys": [asdict(one) | {"after": sorted(one.after)} for one in self.guests.surveys]},
         }
         return json.dumps(said, sort_keys=True, ensure_ascii=False, default=str)
 
@@ -139,10 +146,11 @@ def built_in() -> Model:
     """The model that comes with Rihla."""
     text, rules = _toml(RULES, RULES.name)
     kinds, block, brands = _identifiers(FOLDER / "identifiers.toml")
+    touchpoints = catalogue.load()
     return Model(
         name="built in",
         source="built in",
-        touchpoints=catalogue.load(),
+        touchpoints=touchpoints,
         stages=_stages(FOLDER / "stages.toml"),
         kinds=kinds,
         block=block,
@@ -151,6 +159,7 @@ def built_in() -> Model:
         rules=rules,
         rules_text=text,
         rules_source=RULES.name,
+        guests=_guests(FOLDER / "guests.toml", touchpoints, None),
     )
 
 
@@ -185,6 +194,8 @@ def _read(folder: Path) -> Model:
         if form.alerts == "add":
             rules, text = {**own.rules, **rules}, text
         model = replace(model, rules=rules, rules_text=text, rules_source=str(folder / "alerts.toml"))
+    if "guests.toml" in there:
+        model = replace(model, guests=_guests(folder / "guests.toml", model.touchpoints, own.guests))
     return model
 
 
@@ -217,6 +228,15 @@ def _convert(path: Path, text: str, value: Any, kind: type[T], table: str | None
         line = line_of(text, inner, numbers[0] if numbers else 0, key)
         said = f"{'.'.join(names)}: {message}" if names else message
         raise ModelError(f"{path}, line {line}: {said}", HINT) from error
+
+
+def _guests(path: Path, touchpoints: Mapping[str, Touchpoint], own: Guests | None) -> Guests:
+    text, table = _toml(path)
+    try:
+        return guests.checked(_convert(path, text, table, guests.GuestsForm), touchpoints, own)
+    except guests.GuestsError as error:
+        line = line_of(text, error.table, error.number, error.key)
+        raise ModelError(f"{path}, line {line}: {error}", HINT) from error
 
 
 def _stages(path: Path) -> dict[str, Stage]:

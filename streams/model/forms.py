@@ -119,11 +119,14 @@ def _touchpoints() -> dict[str, Any]:
 
 def schemas() -> dict[str, str]:
     """The JSON Schemas, by name of the file."""
+    from streams.model.guests import GuestsForm  # which is made of what stands here
+
     made = {
         "model": msgspec.json.schema(ModelForm),
         "stages": _stages(),
         "identifiers": msgspec.json.schema(IdentifiersForm),
         "touchpoints": _touchpoints(),
+        "guests": msgspec.json.schema(GuestsForm),
     }
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {f"{name}.schema.json": json.dumps(head | schema, indent=2) + "\n" for name, schema in made.items()}

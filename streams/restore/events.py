@@ -38,7 +38,17 @@ _EPOCHS = (
     "SELECT max(epoch), count() FROM dead_letters_store",
     *(
         f"SELECT toUInt32(bitShiftRight(max(version), 44)), count() FROM {table}_store"
-        for table in ("identities", "journeys", "customers", "cases", "alerts", "moves", "deliveries")
+        for table in (
+            "identities",
+            "journeys",
+            "customers",
+            "cases",
+            "alerts",
+            "moves",
+            "deliveries",
+            "invitations",
+            "messages",
+        )
     ),
 )
 

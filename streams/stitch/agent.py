@@ -109,7 +109,7 @@ class StitchAgent(Agent):
         self._table, self._working = table, asyncio.Lock()
         self._limit = REQUEST_BYTES
         model = company.load(settings.model, settings.alert_rules)
-        self._watching = Watching(rules.of(model), now_ms())
+        self._watching = Watching(rules.of(model), now_ms(), model.guests)
         self._reader = Reader(io, self.topics, self._watching, model)
         self._ticker = Ticker(
             io.app,
@@ -118,7 +118,7 @@ class StitchAgent(Agent):
             self._fire,
             self._unreadable,
             watch_of,
-            anything=bool(self._watching.rules),
+            anything=bool(self._watching.rules or model.guests.surveys),
             busy=self._working.locked,
         )
         self._sweeper = Sweeper(table, settings.state_retention, settings.state_idle, unreadable=self._unreadable)

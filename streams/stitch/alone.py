@@ -104,6 +104,8 @@ def fold_alone(
         alerts, moves = observer.finish(own.signals, replay=False)
         changes.alerts += alerts
         changes.moves += moves
+        changes.invitations += observer.invitations
+        changes.messages += observer.messages
         changes.transitions += observer.transitions
     if watched or state.watch is not None:
         changes.due[key] = 0 if state.watch is None else state.watch.due

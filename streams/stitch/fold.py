@@ -343,6 +343,8 @@ class _Turn:
             self.changes.opened[self.key] = open_of(watch)
         if self._observer is not None:
             self.changes.transitions += self._observer.transitions
+            self.changes.invitations += self._observer.invitations
+            self.changes.messages += self._observer.messages
         self.changes.states[self.key] = encode(self.state)
 
     def _publish(self) -> None:

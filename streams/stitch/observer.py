@@ -14,6 +14,11 @@ from streams.alerts.rules import Drop, Rule
 from streams.alerts.signals import Signals
 from streams.alerts.tally import Transition, before, transitions
 from streams.alerts.watch import ADVOCATE, NEGATIVE, NON_COMMITTAL, Alert, Watch, alert_row, release, settle
+from streams.guest import plan
+from streams.guest.notes import Notes
+from streams.guest.plan import Invitation, Message, Outbox
+from streams.model.company import built_in
+from streams.model.guests import Guests
 from streams.model.identifiers import customer_id
 from streams.stitch.encoding import merged
 from streams.stitch.journey import Event
@@ -28,6 +33,8 @@ class Watching:
 
     rules: Mapping[str, Rule]
     now: int
+    guests: Guests = field(default_factory=lambda: built_in().guests)
+    """What guests are asked and told."""
     falls: list[tuple[Rule, Drop]] = field(init=False)
     """The rules that watch for a drop of sentiment, and of what."""
     falls_age: int = field(init=False)
@@ -73,7 +80,7 @@ def is_quiet(watching: Watching, state: Subject, event: Event) -> bool:
 def is_settled(watch: Watch | None) -> bool:
     """Whether a turn that has observed nothing, of a customer without signals, leaves a watch as it is."""
     return watch is None or not (
-        watch.profile == NON_COMMITTAL or watch.due or watch.fired or watch.drops or watch.alerts
+        watch.profile == NON_COMMITTAL or watch.due or watch.fired or watch.drops or watch.alerts or watch.guest
     )
 
 
@@ -86,6 +93,9 @@ class Observer:
         self._moved: list[Move] = []
         self.transitions: list[Transition] = []
         """Of alerts, in this turn."""
+        self.invitations: list[Row] = []
+        self.messages: list[Row] = []
+        """Rows of what the customer is asked and told, to publish."""
 
     def follow(self, event: Event) -> None:
         """Look at the score after an event of a root without parts was added."""
@@ -131,6 +141,7 @@ class Observer:
             alerts = self._settle(told, watch)
         else:
             watch.due = 0
+        self._write(None if told is None else told.guest, watch, replay or watch.fired)
         if replay or watch.fired:
             alerts = watch.alerts
         watch.fired = False
@@ -150,10 +161,12 @@ class Observer:
         watch = state.watch
         if watch is None or not state.is_root:
             return []
-        alerts = self._settle(merged(state).signals, watch, until)
+        told = merged(state).signals
+        alerts = self._settle(told, watch, until)
+        self._write(None if told is None else told.guest, watch, watch.fired, until)
         if watch.fired:
             alerts = watch.alerts
-        watch.fired = bool(alerts)
+        watch.fired = bool(alerts or self.invitations or self.messages)
         return self._rows(alerts)
 
     def leave(self, replay: bool) -> list[Row]:
@@ -163,10 +176,31 @@ class Observer:
         known = before(watch)
         closed = release(watch, self._watching.now)
         self.transitions += transitions(known, closed)
+        if watch.guest is not None:
+            self._publish(*plan.leave(watch.guest))
         if replay or watch.fired:
             closed = watch.alerts
         watch.fired = False
         return self._rows(closed)
+
+    def _write(self, notes: Notes | None, watch: Watch, everything: bool, until: int = 0) -> None:
+        """Bring what the customer is asked and told up to date. until: of a timer, the time up to which it goes off."""
+        box = watch.guest
+        if box is None:
+            if notes is None:
+                return
+            box = Outbox()
+        is_grave = any(one.closed_at is None and one.severity in ("high", "critical") for one in watch.alerts)
+        now = until or self._watching.now
+        changed = plan.settle(self._watching.guests, self._customer, notes, box, is_grave, now, until > 0)
+        watch.guest = box if box != _EMPTY else None
+        watch.due = min(filter(None, (watch.due, box.due)), default=0)
+        self._publish(*((box.invitations, box.messages) if everything else changed))
+
+    def _publish(self, invitations: Iterable[Invitation], messages: Iterable[Message]) -> None:
+        guests, version = self._watching.guests, self._state.version
+        self.invitations += [plan.invitation_row(guests, self._customer, one, version) for one in invitations]
+        self.messages += [plan.message_row(self._customer, one, version) for one in messages]
 
     def _settle(self, told: Signals | None, watch: Watch, due_until: int = 0) -> Sequence[Alert]:
         known = before(watch)
@@ -179,6 +213,7 @@ class Observer:
 
 
 _NOTHING = Watch(profile=NON_COMMITTAL)
+_EMPTY = Outbox()
 
 
 def cause_of(event: Event) -> Cause:

@@ -11,6 +11,9 @@ import msgspec
 import numpy as np
 
 from streams.alerts import match
+from streams.alerts.signals import Watched
+from streams.guest.noting import COLUMNS as NOTED
+from streams.guest.noting import Noter
 from streams.kafka.batch_producer import RAISED, RECALLED, RESTORED, last_recalled
 from streams.kafka.progress import RecordBatch, Records
 from streams.model.company import Model
@@ -27,6 +30,7 @@ from streams.worker.verdict import Refusal
 VERSION_LIMIT = 1 << 44
 """Largest version accepted. Versions grow with offsets; only a foreign writer makes a larger one, and it would win for
 ever."""
+NOTHING: Watched = (), None, ()
 _raised = msgspec.json.Decoder(dict[str, tuple[int, str]]).decode
 
 
@@ -88,7 +92,8 @@ class Reader:
     def __init__(self, io: WorkerIO, topics: Sequence[str], watching: Watching, model: Model) -> None:
         self._io, self._decode, self._watching = io, io.decode, watching
         self._events, self._matcher = Events(model), match.Matcher(watching.rules, model.touchpoints)
-        self._columns = tuple(dict.fromkeys(("subject", *COLUMNS, *self._matcher.columns)))
+        self._noter = Noter(model.guests, model.touchpoints)
+        self._columns = tuple(dict.fromkeys(("subject", *COLUMNS, *self._matcher.columns, *NOTED)))
         kinds = (INTERACTION, self._interactions), (IDENTITY, self._identities), (PART, self._parts)
         self._read = dict(zip(topics, kinds, strict=True))
 
@@ -143,6 +148,9 @@ class Reader:
         last = {row: at for row in recalled if (at := last_recalled(headed[row][RECALLED[0]])) is not None}
         raised = {row: _raised(headers[RAISED]) for row, headers in headed.items() if RAISED in headers}
         watched = self._matcher.watched(frame, self._watching.now, restored | recalled, raised)
+        for row, noted in self._noter.noted(frame, self._watching.now, bool(restored or recalled)).items():
+            signals, answer, _ = watched.get(row, NOTHING)
+            watched[row] = signals, answer, noted
         # A subject in two partitions, as a foreign producer may have it, is two subjects.
         partitions = [records.partitions[at] for at in positions]
         keys = list(zip(partitions, frame["subject"].to_list(), strict=True))

@@ -110,9 +110,9 @@ def _alerts(log: pl.DataFrame, homes: pl.DataFrame, rules: Mapping[str, Rule]) -
             said.setdefault(whose[ids[row]], []).append(watched)
     found = []
     for customer, told in said.items():
-        signals = sorted((one for some, _ in told for one in some), key=lambda one: (one.at, one.event_id, one.rule))
+        signals = sorted((one for some, _, _ in told for one in some), key=lambda one: (one.at, one.event_id, one.rule))
         if signals:
-            answers = sorted((one for _, one in told if one is not None), key=lambda one: (one.at, one.event_id))
+            answers = sorted((one for _, one, _ in told if one is not None), key=lambda one: (one.at, one.event_id))
             raised = settle(rules, customer, Signals(signals, answers), Watch(), 0, FOR_EVER)
             found += [(customer, one.rule, one.unit, one.at + rules[one.rule].after) for one in raised]
     return pl.DataFrame(found, _ALERTS, orient="row")

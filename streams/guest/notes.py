@@ -1,0 +1,73 @@
+"""What a customer's events say of asking and telling them. Pure.
+
+A mergeable set, as the signals of alerts are: notes of all identifiers of a customer meet at the root, in any order.
+What was said of consent is kept for ever, the latest of each purpose and channel; of the rest the newest.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from streams.guest.consent import Said
+from streams.model.vocabulary import DAY_MS
+
+KEPT_MS = 90 * DAY_MS
+KEPT = 64
+"""Notes that are kept: the newest, none so much older than the newest."""
+KEPT_CONSENTS = 64
+"""Purposes and channels; of more than these, withdrawals and what is newer are kept."""
+
+MOMENT, OPENED, RESOLVED, MADE, TOLD, INVITED, ANSWERED, APPROVED, REJECTED = range(9)
+"""What a note is of: a moment after which guests are asked, a complaint, its resolution, an improvement that was made,
+a guest told of one, invited, having answered, and a draft that was approved or rejected."""
+
+
+class Note(msgspec.Struct, array_like=True, frozen=True):
+    """One event. at: epoch ms."""
+
+    at: int
+    event_id: bytes
+    what: int
+    touchpoint: str = ""
+    booking_ref: str | None = None
+    unit: str | None = None
+    case_id: str | None = None
+    language: str | None = None
+    channel: str | None = None
+    about: bytes | None = None
+    """The id of the event that it answers to: of a draft or an invitation, its cause."""
+    aspect: str | None = None
+    text: str | None = None
+    """What was done, or who approved it."""
+
+
+Noted = tuple[Note | Said, ...]
+"""What one event says."""
+
+
+class Notes(msgspec.Struct, array_like=True):
+    """The notes, in order of (at, event_id), and what holds of consent."""
+
+    notes: list[Note] = []
+    consents: list[Said] = []
+
+    def add(self, some: Noted) -> None:
+        """Add what one event says."""
+        self._take([one for one in some if isinstance(one, Note)], [one for one in some if isinstance(one, Said)])
+
+    def absorb(self, other: Notes) -> None:
+        """Merge those of a disjoint set of events."""
+        self._take(other.notes, other.consents)
+
+    def _take(self, notes: list[Note], consents: list[Said]) -> None:
+        if notes:
+            every = sorted([*self.notes, *notes], key=lambda one: (one.at, one.event_id, one.what))
+            self.notes = [one for one in every if one.at >= every[-1].at - KEPT_MS][-KEPT:]
+        if consents:
+            latest: dict[tuple[str, str], Said] = {}
+            for said in (*self.consents, *consents):
+                known = latest.get((said.purpose, said.channel))
+                if known is None or (known.at, known.event_id) < (said.at, said.event_id):
+                    latest[said.purpose, said.channel] = said
+            order = sorted(latest.values(), key=lambda one: (not one.given, one.at, one.event_id))
+            self.consents = order[-KEPT_CONSENTS:]
