@@ -172,7 +172,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     say("looking at deliveries")
     comparisons.append(deliveries(client))
     say("looking at people's answers")
-    comparisons += [answers(client), sla(client)]
+    comparisons += [answers(client), sla(client, model)]
     return _Look(
         expected.interactions.height,
         {comparison.table: comparison.rows for comparison in comparisons},
