@@ -225,6 +225,7 @@ TOPICS: tuple[Topic, ...] = (
             words=("target", "kind", "rule", "severity", "unit", "status"),
         ),
     ),
+    Topic("gatherings", "alert", "rule/unit", "30 days"),
     Topic("redeliveries", "redelivery", "that of the thing in its own topic", "30 days"),
     Topic(
         "units",
@@ -294,8 +295,8 @@ WORKERS: tuple[Worker, ...] = (
     Worker(
         "deliver",
         "streams.deliver.agent",
-        reads=("alerts", "cases", "moves", "invitations", "messages", "redeliveries"),
-        writes=("deliveries", "post-travel"),  # that a guest was asked, or told
+        reads=("alerts", "cases", "moves", "invitations", "messages", "gatherings", "redeliveries"),
+        writes=("deliveries", "gatherings", "post-travel"),  # that a guest was asked, or told
         state=("things",),
         holds="what it has told of 35 days, and to whom, and its changelog in Kafka",
         scales_to="`RIHLA_PARTITIONS`",

@@ -11,12 +11,18 @@ from typing import Any
 
 import polars as pl
 
+from streams.deliver.courier import Held
 from streams.deliver.message import Message
 from streams.deliver.model import Routes
 from streams.deliver.routes import GUESTS, is_of_guests
 from streams.deliver.state import DELIVERED, OPEN, WITHHELD, Entry
 from streams.guest import events
+from streams.guest.links import inviter
+from streams.guest.quiet import open_at
+from streams.loop.keys import SigningKeyError
+from streams.model import company
 from streams.model.subjects import keys_of, subjects
+from streams.settings import Settings, SettingsError
 from streams.sources.jsonl import row_of_object
 from streams.sources.rows import rows_to_frame
 
@@ -46,13 +52,31 @@ def only_once(routes: Routes, entry: Entry, thing: Mapping[str, Any], now: int) 
                 one.changed(WITHHELD, now, one.attempts)
 
 
-def letter(message: Message, entry: Entry, thing: Mapping[str, Any], link: str | None) -> Message:
-    """The message for a system that writes to guests: the guest's own text, under a key that is the same for all
-    versions."""
-    key = f"{entry.kind}.{entry.id}"
-    text = str(thing["text"]).replace("{link}", link or "")
-    fields = {**message.fields, "key": key, "text": text, "link": link}
-    return Message(key, fields, message.subject, text)
+class Writing:
+    """How messages to guests differ from those to people: when they may go, their text, their key."""
+
+    def __init__(self, settings: Settings, routes: Routes) -> None:
+        """Raises SettingsError for a key that is none."""
+        self._routes, self._guests = routes, company.load(settings.model).guests
+        try:
+            self._inviter = inviter(settings.survey_url, settings.link_keys)
+        except SigningKeyError as error:
+            raise SettingsError(f"link_keys {error}", "openssl rand -base64 32 makes one") from None
+
+    def check(self, target: str, thing: Mapping[str, Any], now: int) -> None:
+        """Raises Held for what would reach a guest in quiet hours. now: epoch ms."""
+        if is_of_guests(self._routes, target) and (until := open_at(self._guests, thing["unit"], now)) > now:
+            raise Held(until)
+
+    def letter(self, target: str, told: Message, entry: Entry, thing: Mapping[str, Any]) -> Message:
+        """The message to a target. Of one that writes to guests it is the guest's own text, under a key that is the
+        same for all versions."""
+        if not is_of_guests(self._routes, target):
+            return told
+        asks = self._inviter is not None and entry.kind == "invitation"
+        link = self._inviter.address(thing) if asks and self._inviter is not None else None
+        key, text = f"{entry.kind}.{entry.id}", str(thing["text"]).replace("{link}", link or "")
+        return Message(key, {**told.fields, "key": key, "text": text, "link": link}, told.subject, text)
 
 
 def sent(routes: Routes, entries: Iterable[Entry]) -> list[dict[str, Any]]:

@@ -17,7 +17,17 @@ from streams.deliver.match import state_of
 _CLEAR = {"customer_id", "journey_id", "event_id"}
 _TIMES = frozenset(
     {"occurred_at", "raised_at", "acknowledged_at", "closed_at", "opened_at", "first_response_at", "resolved_at"}
-    | {"reopened_at", "snoozed_until", "decided_at", "sent_at", "answered_at", "expires_at", "judged_at", "told_at"}
+    | {
+        "reopened_at",
+        "snoozed_until",
+        "last_at",
+        "decided_at",
+        "sent_at",
+        "answered_at",
+        "expires_at",
+        "judged_at",
+        "told_at",
+    }
 )
 _SIZE = 16
 
@@ -59,12 +69,15 @@ def message(
         "version",
         "alert_id",
         "move_id",
+        "incident_id",
         "invitation_id",
         "message_id",
         "withdrawn",
         *(() if clear else _CLEAR),
     }
     kept = {name: _shown(name, value) for name, value in thing.items() if name not in left_out}
+    if "members" in kept:
+        kept["members"] = [{name: _shown(name, value) for name, value in one.items()} for one in kept["members"]]
     at = _shown("occurred_at", _when(kind, thing))
     type_ = f"{kind}.{'observed' if kind == 'move' else state}"
     fields = {
@@ -85,8 +98,10 @@ def message(
 
 def _when(kind: str, thing: Mapping[str, Any]) -> int | None:
     """The time of the news: epoch ms."""
+    of_alert = ("closed_at", "acknowledged_at", "raised_at")
     names = {
-        "alert": ("closed_at", "acknowledged_at", "raised_at"),
+        "alert": of_alert,
+        "incident": of_alert,
         "move": ("occurred_at",),
         "invitation": ("answered_at", "sent_at", "decided_at"),
         "message": ("told_at", "judged_at", "occurred_at"),
@@ -99,6 +114,9 @@ def _subject(kind: str, state: str, thing: Mapping[str, Any]) -> str:
     if kind == "alert":
         news = "" if state == "raised" else f" ({state})"
         return f"[{thing['severity']}] {thing['rule']}{where}{news}"
+    if kind == "incident":
+        news = "" if state == "raised" else f" ({state})"
+        return f"[{thing['severity']}] {thing['rule']}{where}: {thing['customers']} customers{news}"
     if kind == "case":
         return f"Case {thing['case_id']}{where}: {thing['touchpoint']} ({state})"
     if kind == "invitation":
@@ -109,8 +127,12 @@ def _subject(kind: str, state: str, thing: Mapping[str, Any]) -> str:
 
 
 def _lines(kind: str, thing: Mapping[str, Any], clear: bool) -> list[str]:
-    first = {"alert": "reason", "message": "text"}.get(kind)
+    first = {"alert": "reason", "incident": "reason", "message": "text"}.get(kind)
     lines = [] if first is None else [str(thing[first])]
+    if kind == "alert" and thing.get("causes", 1) > 1:
+        lines.append(f"it came {thing['causes']} times")
+    if kind == "incident":
+        lines.append(f"{thing['alerts']} alerts of {thing['customers']} customers, {thing['open']} open")
     times = ("occurred_at", "opened_at", "acknowledged_at", "first_response_at", "closed_at", "resolved_at")
     given = [name for name in times if thing.get(name) is not None]
     lines += [f"{name.removesuffix('_at').replace('_', ' ')}: {_shown(name, thing[name])}" for name in given]

@@ -9,6 +9,8 @@
 | `preferences.csv` | how preferences are found |
 | `alerts.toml` | rules of alerts (streams.alerts.rules) |
 | `guests.toml` | what guests are asked and told (streams.guest) |
+| `sla.toml` | how soon alerts are to be taken and settled (streams.model.sla) |
+| `segments.toml` | segments of customers (streams.segments.rules) |
 
 Each may be absent: Rihla's own then holds. Tables are a function of the events and of the model; its `hash` tells one
 version from another by what it means, whatever its comments and order of keys.
@@ -33,12 +35,14 @@ from streams.model import catalogue, guests, preferences
 from streams.model.brands import Brands, Scopes
 from streams.model.catalogue import CatalogueError, Touchpoint
 from streams.model.durations import milliseconds
-from streams.model.forms import STAGES, IdentifiersForm, ModelForm, StageForm
+from streams.model.forms import STAGES, IdentifiersForm, ModelForm, SlaFile, StageForm
 from streams.model.guests import Guests
 from streams.model.identifiers import CUSTOMER, Kinds
 from streams.model.normal import Nobody
 from streams.model.places import line_of
 from streams.model.preferences import Preference, PreferenceError
+from streams.model.sla import Sla, of_form
+from streams.model.vocabulary import SEVERITIES
 
 FOLDER: Final = Path(__file__).parent
 RULES: Final = FOLDER.parent / "alerts" / "rules.toml"
@@ -51,6 +55,8 @@ FILES: Final = {
     "preferences.csv": preferences.FILE,
     "alerts.toml": RULES,
     "guests.toml": FOLDER / "guests.toml",
+    "sla.toml": FOLDER / "sla.toml",
+    "segments.toml": FOLDER / "segments.toml",
 }
 """The files that a model may have, with those that hold where it has none."""
 HINT: Final = "rihla model check FOLDER reads it again; docs/model.md explains each file"
@@ -96,6 +102,12 @@ class Model:
     rules_source: str
     guests: Guests
     """What guests are asked and told."""
+    sla: tuple[Sla, ...]
+    """Of an alert the first that fits holds."""
+    segments: Mapping[str, Any]
+    """Segments as the file has them; streams.segments.rules reads them."""
+    segments_text: str
+    segments_source: str
 
     @property
     def scopes(self) -> Scopes | None:
@@ -116,8 +128,17 @@ class Model:
             "rules": self.rules,
             "guests": asdict(self.guests)
             | {"surveys": [asdict(one) | {"after": sorted(one.after)} for one in self.guests.surveys]},
+            "sla": [asdict(one) for one in self.sla],
+            "segments": {name: _without_doc(table) for name, table in self.segments.items()},
         }
         return json.dumps(said, sort_keys=True, ensure_ascii=False, default=str)
+
+    def asks(self, key: str) -> bool:
+        """Whether a segment has a condition of this key."""
+        conditions = [
+            one for table in self.segments.values() if isinstance(table, dict) for one in table.get("when", ())
+        ]
+        return any(isinstance(one, dict) and key in one for one in conditions)
 
     def nobody(self, values: Iterable[str] = ()) -> Nobody:
         """What names nobody: the model's block list, and further values (those of a setting)."""
@@ -160,6 +181,10 @@ def built_in() -> Model:
         rules_text=text,
         rules_source=RULES.name,
         guests=_guests(FOLDER / "guests.toml", touchpoints, None),
+        sla=_sla(FOLDER / "sla.toml"),
+        segments={},
+        segments_text="",
+        segments_source="segments.toml",
     )
 
 
@@ -196,7 +221,30 @@ def _read(folder: Path) -> Model:
         model = replace(model, rules=rules, rules_text=text, rules_source=str(folder / "alerts.toml"))
     if "guests.toml" in there:
         model = replace(model, guests=_guests(folder / "guests.toml", model.touchpoints, own.guests))
+    if "sla.toml" in there:
+        model = replace(model, sla=_sla(folder / "sla.toml"))
+    if "segments.toml" in there:
+        text, segments = _toml(folder / "segments.toml")
+        model = replace(model, segments=segments, segments_text=text, segments_source=str(folder / "segments.toml"))
     return model
+
+
+def _without_doc(table: Any) -> Any:
+    return {key: value for key, value in table.items() if key != "doc"} if isinstance(table, dict) else table
+
+
+def _sla(path: Path) -> tuple[Sla, ...]:
+    text, table = _toml(path)
+    form = _convert(path, text, table, SlaFile)
+    found = tuple(of_form(one) for one in form.sla)
+    for severity in SEVERITIES:
+        if not any(severity in one.severities and not one.brands and not one.tiers for one in found):
+            raise ModelError(
+                f"{path}, line {len(text.splitlines())}: nothing is said of {severity} alerts of any brand and tier: "
+                "end with a [[sla]] for them",
+                HINT,
+            )
+    return found
 
 
 def _toml(path: Path, called: str | None = None) -> tuple[str, dict[str, Any]]:

@@ -173,7 +173,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     say("looking at deliveries")
     comparisons.append(deliveries(client))
     say("looking at people's answers")
-    comparisons += [answers(client), sla(client)]
+    comparisons += [answers(client), sla(client, model)]
     say("looking at consent")
     comparisons.append(consents(client, expected.interactions))
     return _Look(

@@ -162,7 +162,7 @@ def test_consent(empty: ClickHouse) -> None:
             ("consents", "2 any any"),
         ]
     finally:
-        apply_again(empty, "0046_consents")
+        apply_again(empty, "0047_consents")
 
 
 def apply_again(clickhouse: ClickHouse, name: str) -> None:
