@@ -176,13 +176,11 @@ class Settings:
         if self.metrics_port is not None:
             _within("metrics_port", self.metrics_port, 0, 65535)
         _within("serve_port", self.serve_port, 0, 65535)
-        for name, address in (("public_url", self.public_url), ("survey_url", self.survey_url)):
-            if address is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", address):
-                raise SettingsError(f"{name}: {masked(address)!r} is no address such as https://rihla.example.com")
-            if address is not None and self.link_keys is None:
-                raise SettingsError(
-                    f"{name} needs link_keys, which sign the links", "openssl rand -base64 32 makes one"
-                )
+        for key, url in (("public_url", self.public_url), ("survey_url", self.survey_url)):
+            if url is not None and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url):
+                raise SettingsError(f"{key}: {masked(url)!r} is no address such as https://rihla.example.com")
+            if url is not None and self.link_keys is None:
+                raise SettingsError(f"{key} needs link_keys, which sign the links", "openssl rand -base64 32 makes one")
         _one_of("wire", self.wire, WIRE_FORMATS)
         _one_of("compression", self.compression, COMPRESSIONS)
         if self.compression != "none":

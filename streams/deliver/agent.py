@@ -32,6 +32,7 @@ from streams.kafka.changelog_table import BatchTable
 from streams.kafka.ownership import OwnershipLost
 from streams.kafka.progress import RecordBatch, Records
 from streams.settings import Settings
+from streams.sources.lines import frame_of
 from streams.topology import WORKERS_BY_NAME
 from streams.worker.batching import gather
 from streams.worker.io import WorkerIO
@@ -337,7 +338,7 @@ class _Desk:
         rows = [delivery_row(entry, one) for entry in changed.values() for one in entry.deliveries]
         await self._io.publish(DELIVERIES, "delivery", rows, [delivery_key(row) for row in rows])
         if lines := guests.sent(self._book.routes, changed.values()):
-            await self._io.publish("post-travel", "post_travel", *guests.records(lines))
+            await self._io.publish("post-travel", "post_travel", *frame_of("post_travel", lines))
         await self._io.flush()
         for (partition, key), entry in changed.items():
             self._remember(partition, key, entry)

@@ -6,10 +6,8 @@ newest that may be sent is, and none after one was taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-import polars as pl
 
 from streams.deliver.courier import Held
 from streams.deliver.message import Message
@@ -21,10 +19,7 @@ from streams.guest.links import inviter
 from streams.guest.quiet import open_at
 from streams.loop.keys import SigningKeyError
 from streams.model import company
-from streams.model.subjects import keys_of, subjects
 from streams.settings import Settings, SettingsError
-from streams.sources.jsonl import row_of_object
-from streams.sources.rows import rows_to_frame
 
 SENDABLE = {"invitation": "planned", "message": "approved"}
 """Kind: the status in which it is sent."""
@@ -87,9 +82,3 @@ def sent(routes: Routes, entries: Iterable[Entry]) -> list[dict[str, Any]]:
         for one in entry.deliveries
         if entry.kind in GUESTS and one.status == DELIVERED and is_of_guests(routes, one.target)
     ]
-
-
-def records(lines: Sequence[Mapping[str, Any]]) -> tuple[pl.DataFrame, list[bytes]]:
-    """Events of post-travel, and their keys."""
-    frame = rows_to_frame("post_travel", [row_of_object(dict(line)) for line in lines])
-    return frame, keys_of(subjects(frame))

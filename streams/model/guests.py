@@ -143,8 +143,10 @@ def checked(form: GuestsForm, touchpoints: Mapping[str, object], own: Guests | N
             raise GuestsError(f"{odd!r} is no aspect", "aspects", 0, language)
     known = own.texts if own is not None else {}
     texts_ = {kind: {**known.get(kind, {}), **form.texts.get(cast("Literal['resolved']", kind), {})} for kind in KINDS}
-    words_: dict[str, Mapping[str, str]] = {**(own.words if own is not None else {}), **form.words}
-    aspects_: dict[str, Mapping[str, str]] = {**(own.aspects if own is not None else {}), **form.aspects}
+    words_: dict[str, Mapping[str, str]] = {**(own.words if own is not None else {})}
+    words_ |= {language: {**one} for language, one in form.words.items()}
+    aspects_: dict[str, Mapping[str, str]] = {**(own.aspects if own is not None else {})}
+    aspects_ |= {language: {**one} for language, one in form.aspects.items()}
     missing = [f"{kind}.{language}" for kind in KINDS for language in LANGUAGES if language not in texts_[kind]]
     if missing:
         raise GuestsError(f"there is no text {missing[0]}", "texts")

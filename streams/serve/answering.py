@@ -13,10 +13,8 @@ from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
 from schemas.registry import Registry
 from streams.kafka.batch_producer import BatchProducer, RecordTooLarge
-from streams.model.subjects import keys_of, subjects
 from streams.settings import Settings
-from streams.sources.jsonl import row_of_object
-from streams.sources.rows import rows_to_frame
+from streams.sources.lines import frame_of
 from streams.topology import channel_topic
 
 PATIENCE = 10.0
@@ -46,13 +44,13 @@ class Answers:
     async def record(self, event: Mapping[str, Any]) -> None:
         """Return once Kafka has the event. Raises NotRecorded."""
         channel = event["channel"]
-        frame = rows_to_frame(channel, [row_of_object(dict(event))])
+        frame, keys = frame_of(channel, [event])
         output = self._outputs[channel]
         try:
             async with asyncio.timeout(PATIENCE), self._one:
                 if channel not in self._encoders:
                     self._encoders[channel] = BatchEncoder(channel, self._registry, self._wire)
-                await output.send(keys_of(subjects(frame)), self._encoders[channel].encode(frame))
+                await output.send(keys, self._encoders[channel].encode(frame))
                 await output.flush()
         except (TimeoutError, KafkaError, RecordTooLarge) as error:
             raise NotRecorded(type(error).__name__) from error
