@@ -1,4 +1,4 @@
-"""CNCF's own library of CloudEvents against a collector. (What Segment's libraries send: tests/unit/test_collect.py.)"""
+"""The library of CloudEvents by CNCF against a collector. (Of Segment's libraries: tests/unit/test_collect.py.)"""
 
 from __future__ import annotations
 
