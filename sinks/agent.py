@@ -30,6 +30,7 @@ from streams.clock import now_ms
 from streams.errors import RihlaError
 from streams.kafka.progress import SINCE, RecordBatch, Records
 from streams.model import company
+from streams.model.digits import number_of
 from streams.settings import Settings
 from streams.topology import DEAD_LETTERS
 from streams.worker.agent import Agent, Grouping
@@ -131,8 +132,7 @@ class TableAgent(Agent):
 
 def _observe_latency(table: Table, records: Records) -> None:
     now, latency = now_ms(), metrics.EVENT_TO_TABLE_SECONDS.labels(table.view)
-    said = [
-        int(value) for some in records.headers.values() for name, value in some if name == SINCE and value.isdigit()
-    ]
+    found = (number_of(value) for some in records.headers.values() for name, value in some if name == SINCE)
+    said = [at for at in found if at is not None]
     for at in np.linspace(0, len(said) - 1, min(len(said), LATENCIES_PER_INSERT)).astype(int).tolist():
         latency.observe(max(now - said[at], 0) / 1000)

@@ -15,7 +15,7 @@ import orjson
 
 from streams.deliver import sign, template
 from streams.deliver.chat import slack, teams
-from streams.deliver.egress import EgressError, Resolver
+from streams.deliver.egress import EgressError, Resolver, Sockets
 from streams.deliver.lane import Failure
 from streams.deliver.message import Message
 from streams.deliver.model import Apprise, Email, KafkaTopic, Log, Slack, Teams, Webhook
@@ -51,7 +51,10 @@ class Senders:
 
     async def start(self) -> None:
         """Open the pool."""
-        connector = aiohttp.TCPConnector(resolver=Resolver(self._book.private), use_dns_cache=False, limit=0)
+        private = self._book.private
+        connector = aiohttp.TCPConnector(
+            resolver=Resolver(private), socket_factory=Sockets(private), use_dns_cache=False, limit=0
+        )
         self._session = aiohttp.ClientSession(
             connector=connector, trust_env=False, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
         )

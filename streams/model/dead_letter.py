@@ -10,6 +10,7 @@ import polars as pl
 
 from schemas.records import polars_schema
 from streams.metrics import package_version
+from streams.model.digits import number_of
 
 UNDECODABLE = "undecodable"
 """The reason of what no known schema decodes, and of lines that are no events."""
@@ -68,8 +69,8 @@ class DeadLetter(NamedTuple):
 def attempts(headers: Iterable[tuple[str, bytes]]) -> int:
     """How often a record has been tried, this time included, by its Kafka headers."""
     for name, value in headers:
-        if name == ATTEMPTS_HEADER and value.isdigit():
-            return int(value) + 1
+        if name == ATTEMPTS_HEADER and (before := number_of(value)) is not None:
+            return before + 1
     return 1
 
 
