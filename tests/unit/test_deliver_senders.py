@@ -124,7 +124,7 @@ def test_names_that_mean_this_machine_are_not_connected_to(host: str, tmp_path: 
         assert isinstance(outcome, Failure)
         with pytest.raises(BlockingIOError):
             listening.accept()
-    assert host.isascii() and host != "localhost" or "this machine" in outcome.detail
+    assert (host.isascii() and host != "localhost") or "this machine" in outcome.detail
 
 
 def test_a_name_is_resolved_once_for_a_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
