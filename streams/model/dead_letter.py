@@ -51,6 +51,10 @@ ATTEMPTS_HEADER = "rihla-attempts"
 """Kafka header of a record that `rihla replay` sent: how often it was refused before, in ASCII digits."""
 
 
+OF_A_LETTER = ("rihla-of-a-letter", b"1")
+"""Kafka header of a letter about a letter. One that cannot be read gets none: there would be no end to it."""
+
+
 class DeadLetter(NamedTuple):
     """A record that was refused."""
 
