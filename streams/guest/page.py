@@ -26,8 +26,8 @@ TEXT: Final = "text"
 _STYLE: Final = (
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;"
     "background:#fff}h1{font-size:1.35rem}fieldset{border:0;margin:0 0 1.5rem;padding:0}legend{font-weight:600;"
-    "padding:0}.scale{display:flex;flex-wrap:wrap;gap:.35rem;margin:.5rem 0 .25rem}.scale label{flex:1 0 2.6rem;"
-    "text-align:center;border:1px solid #767676;border-radius:.4rem;padding:.6rem 0;cursor:pointer}"
+    "padding:0}.scale{display:grid;grid-template-columns:repeat(auto-fit,minmax(2.6rem,1fr));gap:.35rem;"
+    "margin:.5rem 0 .25rem}.scale label{text-align:center;border:1px solid #767676;border-radius:.4rem;padding:.6rem 0;cursor:pointer}"
     ".scale input{position:absolute;opacity:0}.scale label:has(:checked){background:#0b5d4f;color:#fff;"
     "border-color:#0b5d4f}.scale label:has(:focus-visible){outline:3px solid #1a73e8;outline-offset:2px}"
     ".ends{display:flex;justify-content:space-between;font-size:.875rem;color:#555}"
@@ -50,7 +50,10 @@ def form(ask: Ask, language: str, notice: str | None = None) -> str:
     """The page with the questions. notice: a key of the words, said above them."""
     say = words()[language]
     title = say["title"] if ask.unit is None else say["at"].format(unit=ask.unit)
-    lines = [f"<h1>{escape(title)}</h1>"]
+    shown = escape(say["title"])
+    if ask.unit is not None:  # a name in another direction than the sentence
+        shown = escape(say["at"]).format(unit=f'<bdi dir="auto">{escape(ask.unit)}</bdi>')
+    lines = [f"<h1>{shown}</h1>"]
     if notice is not None:
         lines.append(f'<p role="alert"><strong>{escape(say[notice])}</strong></p>')
     lines.append('<form method="post" autocomplete="off">')

@@ -93,6 +93,8 @@ def check(client: Any, database: str) -> None:
         "deliveries",
         "answers",
         "consents",
+        "invitations",
+        "messages",
     }
     missing = sorted({STORE, LEFT_OUT, *views} - found)
     if missing:

@@ -22,6 +22,7 @@ from streams.verify.answers import answers
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.consents import consents
 from streams.verify.deliveries import deliveries
+from streams.verify.guests import guests
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
 from streams.verify.sla import sla
@@ -176,6 +177,8 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     comparisons += [answers(client), sla(client, model)]
     say("looking at consent")
     comparisons.append(consents(client, expected.interactions))
+    say("looking at what guests were asked and told")
+    comparisons.append(guests(client, model))
     return _Look(
         expected.interactions.height,
         {comparison.table: comparison.rows for comparison in comparisons},

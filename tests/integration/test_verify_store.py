@@ -116,6 +116,7 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "answers": 0,
         "alert_sla": 0,
         "consents": 0,
+        "guests": 0,
     }
     assert report.differing_rows == dict.fromkeys(report.rows, 0)
     assert (report.looks, report.source) == (1, "table")
