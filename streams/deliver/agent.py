@@ -31,7 +31,7 @@ from streams.loop.keys import SigningKeyError
 from streams.loop.links import LIFETIME_MS, Link, signer
 from streams.settings import Settings, SettingsError
 from streams.topology import WORKERS_BY_NAME
-from streams.worker.batching import gather
+from streams.worker.batching import consume_groups
 from streams.worker.io import WorkerIO
 from streams.worker.sift import Fault, is_of_record
 from streams.worker.verdict import Refusal
@@ -60,7 +60,7 @@ def create(app: Any, settings: Settings) -> WorkerIO:
 
     @app.agent(app.topic(*topics, key_serializer="raw", value_serializer="raw"))  # type: ignore[untyped-decorator]
     async def deliver(stream: Any) -> None:
-        await gather(stream, desk.handle, RECORDS_AT_ONCE, BYTES_AT_ONCE, LINGER_SECONDS)
+        await consume_groups(stream, desk.handle, RECORDS_AT_ONCE, BYTES_AT_ONCE, LINGER_SECONDS)
 
     @app.task  # type: ignore[untyped-decorator]
     async def send() -> None:

@@ -56,7 +56,7 @@ _make = tuple.__new__
 class Applied(NamedTuple):
     """What a batch of links did."""
 
-    news: list[Link]
+    new_links: list[Link]
     """The links that were new, in order; from these the graph can be built again."""
     changes: list[Change]
     """Every identifier whose root or sharedness differs from before the batch, or that is new, once each."""
@@ -117,9 +117,9 @@ class Graph:
 
     def apply(self, links: Iterable[Link]) -> Applied:
         """Take in links. One that makes no sense (a booking as the subject of another) changes nothing."""
-        news = [link for link in links if self._note(link)]
+        new_links = [link for link in links if self._note(link)]
         self._join()
-        return Applied(news, self._changes())
+        return Applied(new_links, self._changes())
 
     def remove(self, pairs: Iterable[tuple[str, str]]) -> list[Change]:
         """Forget links, given by (subject, identifier), as far as the graph knows them.
@@ -221,16 +221,16 @@ class Graph:
 
     def _link(self, stronger: i64, weaker: i64, rank: i64, time: i64) -> bool:
         links = self._links
-        news = self._first_linked(stronger) | self._first_linked(weaker)
+        is_new = self._first_linked(stronger) | self._first_linked(weaker)
         if self._is_marked(weaker, _SHARED):
-            return news
+            return is_new
         same_kind: i64 = 0
         link = links.head.get(weaker)
         while link != NONE:
             known = links.stronger.get(link)
             if known == stronger:
                 if time >= links.time.get(link):
-                    return news
+                    return is_new
                 links.time.put(link, time)
                 self._may_join(time, stronger, weaker)
                 return True
