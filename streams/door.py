@@ -1,4 +1,4 @@
-"""What every HTTP endpoint of Rihla has at its door: who may knock, for how long, and how many at once.
+"""The checks in front of every HTTP endpoint of Rihla: which clients may connect, for how long, and how many at once.
 
 - A page of another site, open in a browser of this machine, is refused, also where its name was made to point here (DNS
   rebinding): the Host must be a name of ours, an Origin must be of that Host, and a browser's own word for where a

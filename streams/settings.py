@@ -39,7 +39,7 @@ class SettingsError(RihlaError):
 
 
 def _secret(default: Any = None) -> Any:
-    """A field that holds a secret: not printed, not published, and readable from a file."""
+    """A field that holds a secret: it is not printed, not published, and may be read from a file."""
     return field(default=default, repr=False, metadata={"secret": True})
 
 
@@ -199,7 +199,7 @@ class Settings:
             raise SettingsError(f"database: {self.database!r} is not a plain identifier")
 
     def _check_who(self) -> None:
-        """Who we are in Kafka: enough is said, and nothing that would not be used."""
+        """Check our credentials for Kafka: nothing is missing, and nothing is given that would not be used."""
         sasl = [name for name in ("sasl_username", "sasl_password", "sasl_token_file", "sasl_token_command")
                 if getattr(self, name) is not None]  # fmt: skip
         tokens = [name for name in sasl if "token" in name]
@@ -330,7 +330,7 @@ def of_owner(told: Mapping[str, str] | None, own: Mapping[str, str] | None = Non
     """The settings that a running pipeline has published, with the secrets for its broker and registry that this
     process has (own: os.environ by default); those of this process alone where none runs (None).
 
-    The database is the folder's own, and asks for no secret of these.
+    The database is the folder's own, and needs none of these secrets.
     """
     source = os.environ if own is None else own
     if told is None:

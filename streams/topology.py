@@ -32,7 +32,7 @@ class Stored:
     key: the columns that tell rows apart.
     versioned: the record carries a version, and the highest of a key is current; otherwise rows of a key are copies.
     derived: the records follow from the events, so a rebuild writes them anew, in a later epoch that wins over all of
-        an earlier one. Those that are not have versions of their own, of whoever says them.
+        an earlier one. Those that do not follow from events carry versions given by their writers.
     maps: fields of the form array<{key, value}> that are a Map in ClickHouse.
     words: columns of few different texts (LowCardinality in ClickHouse), which are sent as dictionaries.
     linger: longest time, in seconds, between two inserts that are not full.

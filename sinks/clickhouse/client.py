@@ -26,7 +26,7 @@ def connect(where: str | Endpoint, database: str | None = "cx", *, timeout: floa
     database: what unqualified names refer to; one in the URL wins; None: the server's default (it need not exist yet).
     timeout: seconds without any answer after which a call fails; send_receive_timeout in the URL wins.
     The client may be shared by threads: it has no session. Files of certificates and of a token are read anew by each
-    call. Who has a certificate and neither password nor token is known to ClickHouse by the certificate.
+    call. A client with a certificate and neither password nor token is identified by the certificate.
     Raises ClickHouseUnavailableError when nothing usable answers there (the same call may succeed later),
     ClickHouseRefusedError for wrong credentials, certificates or database, EndpointError for a malformed URL,
     ValueError for an unreadable file.

@@ -1,4 +1,4 @@
-"""A batch of interactions, in columns, against the rules: what each event says to them. Pure.
+"""Matches a batch of interactions, in columns, with the rules. Pure.
 
 All rules look at all rows at once, and only what one of them wants is taken out of the columns. Events too old for
 every rule are left aside first, so that loading history costs one comparison a batch.
@@ -46,7 +46,7 @@ Raised = Mapping[str, tuple[int, str]]
 
 
 class Matcher:
-    """Looks at batches with a set of rules. touchpoints: of the model, by name; None: Rihla's own."""
+    """Matches batches with a set of rules. touchpoints: of the model, by name; None: Rihla's own."""
 
     def __init__(self, rules: Mapping[str, Rule], touchpoints: Mapping[str, Touchpoint] | None = None) -> None:
         self._rules = [rule for rule in rules.values() if rule.when]

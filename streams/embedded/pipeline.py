@@ -1,4 +1,4 @@
-"""The whole pipeline on one machine: broker, database, four kinds of worker, under one parent process.
+"""The whole pipeline on one machine: broker, database and every kind of worker, under one parent process.
 
 The parent owns the database's engine and answers its HTTP interface; the broker and the workers are its children, the
 same `rihla worker` as in production. What ClickHouse holds is the memory of the pipeline: where the broker has none
@@ -162,21 +162,24 @@ class Pipeline:
         return address_of(self.settings.clickhouse)
 
     def check(self) -> None:
-        """Raises RihlaError when the broker, or some worker too often, has died."""
+        """Raises RihlaError when the broker has died, or a worker too often."""
         if self._broker is not None:
             self._broker.check()
         self.supervisor.check()
 
     def addresses(self) -> dict[str, list[str]]:
-        """Kind of worker: the addresses of the pages of those of its processes that have said where they listen."""
+        """By kind of worker, the addresses of the pages of its processes, as far as these have logged where they
+        listen.
+        """
         return {
             kind: [address for child in children if (address := child.find_address()) is not None]
             for kind, children in self._workers.items()
         }
 
     def looks(self) -> int:
-        """How many equal looks tell that nothing is under way: two, and more when a worker has died, since what it had
-        written last may be known to nobody (see drain)."""
+        """Number of equal looks after which nothing is under way: two, and more when a worker has died, because its
+        last writes may not be known yet (see drain).
+        """
         return 6 if self.supervisor.restarts else 2
 
     def publish(self) -> None:
@@ -281,7 +284,9 @@ class Pipeline:
         return to_restore
 
     async def _refuse_the_erased(self, fresh: bool) -> None:
-        """Tell the workers, before they start, who was erased; a broker that keeps its log (not fresh) has done so."""
+        """Publish, before the workers start, who was erased; the log of a broker that keeps it (not fresh) holds that
+        already.
+        """
         self._erasure_key = of_folder(self.directory.path)
         self.erased = Erased(from_environment({VARIABLE: self._erasure_key}))
         erasures = await asyncio.to_thread(receipt.stored, self.client)
@@ -362,7 +367,7 @@ def _usual_or_free(port: int) -> int | None:
 
 
 async def _hold_nothing(settings: Settings, partitions: Mapping[str, int]) -> bool:
-    """Whether nothing was ever written to any of the topics (full name: number of partitions)."""
+    """Whether all of these topics (full name: number of partitions) are as new: nothing was ever written to them."""
     consumer = clients.consumer(settings, enable_auto_commit=False)
     await consumer.start()
     try:

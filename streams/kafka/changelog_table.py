@@ -55,7 +55,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
     not hold.
     """
 
-    logger = logging.getLogger("faust.tables")  # for what Faust's own code says in the name of this class
+    logger = logging.getLogger("faust.tables")  # what Faust's base class logs keeps its name
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ COMMAND_SECONDS = 30.0
 RENEW_BEFORE = 30.0
 """Seconds before a token's end from which on a new one is asked for."""
 KEPT = 60.0
-"""Seconds for which the token of a command is kept that does not say when it ends."""
+"""Seconds for which a command's token is kept if it does not say when it expires."""
 
 
 class TokenError(KafkaError, RihlaError):  # type: ignore[misc]  # aiokafka is untyped
@@ -85,7 +85,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
 
 
 class _Answering(conn.OAuthAuthenticator):  # type: ignore[misc]
-    """aiokafka takes a broker's refusal of a token, which says why and waits for an answer, for a welcome.
+    """aiokafka mistakes a broker's refusal of a token, which gives the reason and waits for an answer, for success.
 
     The answer is one octet (RFC 7628, 3.2.3); the broker then ends the authentication with an error.
     """

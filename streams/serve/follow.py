@@ -35,7 +35,7 @@ ENDS_EVERY = 0.5
 """Seconds between looks at where the topics end."""
 REGISTRY_AGAIN = 2.0
 LAYOUT = 2
-"""Of the keys and values of the view: a store of another layout is filled anew."""
+"""Version of the view's keys and values: a store with another version is filled anew."""
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What a compressed file holds: gzip, Zstandard, bzip2 and xz, known by their first bytes, with one member or several.
+"""Reads compressed files: gzip, Zstandard, bzip2 and xz, recognised by their first bytes, with one member or several.
 
 A file that breaks off, or is garbled from some place on, gives all that could be unpacked before it.
 """

@@ -44,8 +44,9 @@ _BECAME = {
 log = logging.getLogger(__name__)
 
 POLLS_AT_ONCE = 6
-"""Polls that one group takes while the worker is behind. A subject with several events in a group is folded, stored and
-published once, so large groups are cheaper."""
+"""Polls joined into one group while the worker is behind. A subject with several events in a group is folded, stored
+and published once, so large groups are cheaper.
+"""
 BYTES_AT_ONCE = 16 << 20
 LINGER_SECONDS = 0.1
 """Longest pause between two groups: a group costs some 10 ms a topic, however few records it has."""

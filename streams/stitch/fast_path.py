@@ -1,7 +1,8 @@
-"""The commonest turn by far: new events of a customer without parts who is their own root. Pure.
+"""The fast path of the fold, for by far the commonest turn: new events of a customer without parts who is their own
+root. Pure.
 
-Does what `streams.stitch.fold` does, at a lower cost. It may assume that no message is a replay, and that only the
-events at hand change the state.
+It has the same result as `streams.stitch.fold` at a lower cost (docs/performance-decisions.md), because it may assume
+that no message is a replay, and that only these events change the state.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from streams.stitch.subject import HERE, Subject
 def takes_fast_path(
     name: str, state: Subject, records: Sequence[Record], root_changes: Sequence[RootChange], published: range | None
 ) -> bool:
-    """Whether a turn of these messages is of the kind meant here, unless one of the records ends a recall.
+    """Whether the fast path may take a turn of these messages, provided that no record ends a recall.
 
     published: as for fold_messages.
     """

@@ -21,10 +21,10 @@ BLOCK_ROWS = 200_000
 """Rows that ClickHouse sends at a time: bounds the memory that is used twice while a table is read."""
 
 STORE = "interactions_store"
-"""Where the interactions are, every copy."""
+"""The table of interactions, with every copy of an event."""
 
 LEFT_OUT = "left_out"
-"""Which of them are in no table, since stitch could not process them, by epoch."""
+"""Those that are in no other table, because stitch could not process them, by epoch."""
 
 _IDENTIFIERS = pl.List(pl.Struct({"kind": pl.String, "value": pl.String}))
 _LOG = ("subject", *COLUMNS)

@@ -1,4 +1,4 @@
-"""What holds of each unit at each time, the plain way: up the parents, one at a time, at every time that anybody names.
+"""The properties of each unit at each time, the plain way: up the parents, one at a time, for every time in a row.
 
 The view unit_levels cuts time into pieces by joins; here nothing is cut.
 """

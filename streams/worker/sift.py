@@ -25,7 +25,9 @@ from streams.kafka.ownership import OwnershipLost
 T = TypeVar("T")
 
 _OF_THE_WORLD = (MemoryError, OSError, EOFError, KafkaError, RegistryError, OwnershipLost, RihlaError)
-"""What says that a broker, a database, a disk or a partition is away, or memory is short: whatever the records are."""
+"""Errors that mean that a broker, a database, a disk or a partition is away, or memory is short, whatever the records
+are.
+"""
 
 
 class Fault(NamedTuple):

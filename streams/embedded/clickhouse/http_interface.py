@@ -187,7 +187,7 @@ class _Handler:
     ) -> web.Response:
         run = partial(self._engine.insert_spool, insert.target, insert.format, spool, role=asked.role)
         work = self._inserts.submit(run, clause=insert.clause, database=asked.database, settings=settings)
-        # Also when the client goes away, but not before the engine has done.
+        # Also when the client goes away, but not before the engine has finished.
         work.add_done_callback(lambda _: self._spools.give(spool))
         return _whole(headers, await _outcome(work))
 
