@@ -56,8 +56,8 @@ class Settings:
     metrics_port: port of /metrics and its neighbours; 0 takes any free one, None serves none.
     epoch: number of the history that is written, raised by one when state is rebuilt from the log.
     embedded: the broker is the embedded one (Tansu): short group timeouts, no topic settings.
-    sole: no other process of this worker's group ever runs at the same time, which whoever sets it must see to: the
-    embedded broker then lets it join in a second instead of five.
+    sole: no other process of this worker's group ever runs at the same time, which the setter guarantees: the embedded
+    broker then lets it join in a second instead of five.
     max_poll_records: largest number of records in one batch.
     compression: of what is produced: none, gzip, snappy, lz4 or zstd; all are read.
     session_timeout: seconds without a heartbeat after which a worker has lost its partitions.
@@ -309,7 +309,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def published(settings: Settings) -> dict[str, str]:
-    """Those variables for others to read, without a secret: whoever uses them has secrets of their own."""
+    """Those variables without secrets, for other processes to read, which have secrets of their own."""
     hidden = {ENVIRONMENT_PREFIX + name.upper() for name in SECRETS}
     hidden |= {ENVIRONMENT_PREFIX + name.upper() + SUFFIX for name in BY_FILE}
     addresses = {"CLICKHOUSE": settings.clickhouse_endpoint, "REGISTRY": settings.registry_endpoint}

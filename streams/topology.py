@@ -129,7 +129,7 @@ MASTER_TOPICS = ("units", "rates")
 """The topics in which the company's other systems say what does not follow from events."""
 
 DEAD_LETTERS, ERASURES, SCHEMAS = "dead-letters", "erasures", "schemas"
-"""Every worker writes the first, follows the second, and keeps in the third what a schema registry has told."""
+"""Every worker writes the first, follows the second, and keeps in the third the schemas that a registry has given."""
 
 TOPICS: tuple[Topic, ...] = (
     Topic("booking", "booking", "any", "30 days"),

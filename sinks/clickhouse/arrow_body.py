@@ -37,6 +37,6 @@ class ArrowBody:
         with memory.getbuffer() as whole, whole[:size] as body:
             yield body
         if size <= KEPT:
-            with contextlib.suppress(BufferError):  # whoever sent it has kept a view
+            with contextlib.suppress(BufferError):  # the HTTP client has kept a view
                 memory.write(b"")
                 self._memory = memory

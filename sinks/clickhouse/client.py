@@ -79,13 +79,13 @@ def _credentials(endpoint: Endpoint, password: str | None) -> dict[str, Any]:
     """Arguments of clickhouse-connect that say who we are, and over what."""
     token = endpoint.bearer()
     user = {"username": endpoint.username, "password": password or ""}
-    told: dict[str, Any] = user if token is None else {"access_token": token}
+    arguments: dict[str, Any] = user if token is None else {"access_token": token}
     files = endpoint.tls
     if not files.given:
-        return {**told, "dedicated_pool": True}
+        return {**arguments, "dedicated_pool": True}
     if files.certificate is not None:
         by_certificate = token is None and password is None
-        told |= {"client_cert": files.certificate, "tls_mode": "mutual" if by_certificate else "strict"}
+        arguments |= {"client_cert": files.certificate, "tls_mode": "mutual" if by_certificate else "strict"}
     options = {} if files.check_hostname else {"assert_hostname": False}
     pool = PoolManager(**get_pool_manager_options(ssl_context=files.context("clickhouse"), **options))
-    return {**told, "pool_mgr": pool}
+    return {**arguments, "pool_mgr": pool}

@@ -39,7 +39,7 @@ BEHIND = 1 << 10
 
 @dataclass
 class Came:
-    """What came of one request."""
+    """The result of one request."""
 
     parts: list[Part] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)

@@ -67,7 +67,7 @@ class Ready(NamedTuple):
 
 @dataclass
 class Taken:
-    """What came of some of what was sent."""
+    """The result of judging some items of a request."""
 
     ready: list[Ready] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
@@ -165,7 +165,7 @@ class Intake:
             taken.ready.append(Ready(channel, keys_of(subjects(frame)), values, [places[row] for row in good]))
 
     def _hashed(self, ids: Iterable[Any], country: str | None, *, strict: bool) -> Iterator[Identifier]:
-        """Identifiers without addresses and numbers in clear. Of those that cannot be read, a strict reader is told."""
+        """Identifiers, hashed where need be. One that cannot be read is left out or, if `strict`, raises NotAnEvent."""
         for one in ids:
             found = hashed(one.kind, one.value, country, self._nobody)
             if found is not None:

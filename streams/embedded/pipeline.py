@@ -311,11 +311,11 @@ class Pipeline:
         """Start it once what was stored is in the topics again. Its port stays the same when it is started again."""
         port = _port(self._plan.collect_port, self.settings.collect_port)
         self.settings = replace(self.settings, collect_host=HOST, collect_port=port)
-        told = {}
+        variables = {}
         if self.settings.collect_token is None:
             self.collect_token = token_file(self.directory.keys, COLLECTOR)
-            told = {f"{ENVIRONMENT_PREFIX}COLLECT_TOKEN_FILE": str(self.collect_token)}
-        await self._start_service(COLLECTOR, told)
+            variables = {f"{ENVIRONMENT_PREFIX}COLLECT_TOKEN_FILE": str(self.collect_token)}
+        await self._start_service(COLLECTOR, variables)
         self.collector = f"http://{HOST}:{port}"
 
     async def _start_server(self) -> None:
@@ -333,10 +333,10 @@ class Pipeline:
         await self._start_service(SERVER, {})
         self.server = f"http://{HOST}:{port}"
 
-    async def _start_service(self, name: str, told: Mapping[str, str]) -> None:
-        """Start a process at the edge. told: environment variables beyond those of the settings."""
+    async def _start_service(self, name: str, variables: Mapping[str, str]) -> None:
+        """Start a process at the edge. variables: environment variables beyond those of the settings."""
         spec = self._spec(name, name)
-        spec = replace(spec, environment={**spec.environment, **told})
+        spec = replace(spec, environment={**spec.environment, **variables})
         self._workers[name] = [await self.supervisor.start(spec)]
 
     def _spec(self, kind: str, name: str) -> ChildSpec:

@@ -171,10 +171,10 @@ def denied(settings: Settings, who: str, lacking: list[Acl]) -> AclError:
     """The error that names rights that are missing, and how to grant them."""
     principal = f"User:{settings.sasl_username}" if settings.sasl_username else "User:NAME"
     user = f"user {settings.sasl_username}" if settings.sasl_username else "this user"
-    told = ", ".join(map(str, lacking))
+    rights = ", ".join(map(str, lacking))
     if who in ACCESS:
-        told += f" (for {who})"
-    return AclError(f"{user} may not {told}", "\n  ".join(as_commands(lacking, principal, settings.brokers)))
+        rights += f" (for {who})"
+    return AclError(f"{user} may not {rights}", "\n  ".join(as_commands(lacking, principal, settings.brokers)))
 
 
 async def explained(settings: Settings, who: str, error: BaseException) -> BaseException:

@@ -121,20 +121,23 @@ def client_options(settings: Settings) -> dict[str, Any]:
 
     Raises SettingsError where a file of a certificate cannot be used.
     """
-    told: dict[str, Any] = {"bootstrap_servers": settings.broker_list, "security_protocol": settings.security_protocol}
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.broker_list,
+        "security_protocol": settings.security_protocol,
+    }
     if settings.security_protocol.endswith("SSL"):
         try:
-            told["ssl_context"] = settings.ssl.context()
+            options["ssl_context"] = settings.ssl.context()
         except TlsError as error:
             raise SettingsError(str(error)) from error
     if settings.security_protocol.startswith("SASL_"):
-        told["sasl_mechanism"] = settings.sasl_mechanism
+        options["sasl_mechanism"] = settings.sasl_mechanism
         if settings.sasl_mechanism == "OAUTHBEARER":
-            told["sasl_oauth_token_provider"] = Tokens(settings.sasl_token_file, settings.sasl_token_command)
+            options["sasl_oauth_token_provider"] = Tokens(settings.sasl_token_file, settings.sasl_token_command)
         else:
-            told["sasl_plain_username"] = settings.sasl_username
-            told["sasl_plain_password"] = settings.sasl_password
-    return told
+            options["sasl_plain_username"] = settings.sasl_username
+            options["sasl_plain_password"] = settings.sasl_password
+    return options
 
 
 class _Explaining:

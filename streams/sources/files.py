@@ -52,7 +52,7 @@ MAX_LINE_BYTES = 900_000
 
 
 STOP: Final = threading.Event()
-"""Set, by whoever reads, to have all reading end with the last whole line that was read; and cleared by them."""
+"""Ends all reading, with the last whole line that was read, while it is set. The caller sets and clears it."""
 _LINGER: Final = 0.1
 """Seconds that lines of a pipe wait for more, so that many have a batch together."""
 _LOOK_EVERY: Final = 0.2

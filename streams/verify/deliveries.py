@@ -16,7 +16,7 @@ TABLE = "deliveries"
 
 _NAMED = "concat(target, ' ', kind, ' ', thing_id, ' ', toString(thing_version))"
 _RULES = (
-    # What is told of is there, in this version or a later one.
+    # What was delivered exists, in this version or a later one.
     f"""
     SELECT {_NAMED}, '{WHOLE_ROW}', concat('version ', toString(thing_version), ' of an ', kind),
         if(newest = 0, NULL, concat('version ', toString(newest)))

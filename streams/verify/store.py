@@ -189,7 +189,7 @@ def journeys_now(client: Any) -> tuple[pl.DataFrame, int, int]:
 
 
 def model(client: Any) -> tuple[str, str, str] | None:
-    """(hash, name, source) of the model that the tables are made under, as a sink told; None: none has."""
+    """(hash, name, source) of the model that the tables are made under, as a sink recorded it; None: none has."""
     newest = "SELECT hash, name, source FROM models ORDER BY recorded_at DESC, hash DESC LIMIT 1"
     rows = client.query(newest).result_rows
     return None if not rows else (str(rows[0][0]), str(rows[0][1]), str(rows[0][2]))

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 LEVELS = 6
-"""So many parents above a unit lend it what it does not say."""
+"""Number of ancestors from which a unit inherits what it does not say."""
 INHERITED = ("brand", "region", "timezone", "currency", "prayer_method")
 SHOWN = {
     **dict.fromkeys(("unit", "name", "kind", "parent", *INHERITED), pl.String()),

@@ -97,7 +97,7 @@ def is_of_record(error: BaseException) -> bool:
     return isinstance(error, Exception) and not isinstance(error, _OF_THE_WORLD)
 
 
-def told(stage: str, error: BaseException) -> str:
+def described(stage: str, error: BaseException) -> str:
     """A sentence that says what was raised, and where. Nothing that the exception says: it may quote the record."""
     frames = traceback.extract_tb(error.__traceback__)
     place = ""
