@@ -21,11 +21,11 @@ from streams.stitch.subject import HERE, Subject
 def takes_fast_path(
     name: str, state: Subject, records: Sequence[Record], root_changes: Sequence[RootChange], published: range | None
 ) -> bool:
-    """Whether the fast path may take a turn of these messages, provided that no record ends a recall.
+    """Whether the fast path may take a turn of these messages, provided that no record ends a recall or names a group.
 
     published: as for fold_messages.
     """
-    if state.root is not None or state.parts or state.presence != HERE:
+    if state.root is not None or state.parts or state.told or state.presence != HERE:
         return False
     if records[0][0] < state.interactions_applied or state.owes(published):
         return False
@@ -65,7 +65,8 @@ def fold_fast(
         context: as for fold_messages.
 
     Returns:
-        False where one of the events ends a recall: the state is of no use any more, the changes are as they were.
+        False where one of the events ends a recall or speaks of a group: the state is of no use any more, the changes
+        are as they were.
     """
     own, seen, duplicates = state.own, state.seen, 0
     observer: Observer | None = None
@@ -74,7 +75,7 @@ def fold_fast(
     refs: set[str] = set()
     case_ids: set[str] = set()
     for _, event_hash, event in records:
-        if event.ends_recall >= 0:
+        if event.ends_recall >= 0 or event.group is not None:
             return False
         if seen and is_among(event_hash, seen):
             if not event.restored:
