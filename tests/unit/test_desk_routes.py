@@ -244,7 +244,7 @@ def test_a_definition_names_what_was_asked_for() -> None:
 async def test_the_story_is_of_one_of_my_units_and_a_day_without_anybody_is_the_nearest(tmp_path: Path) -> None:
     async with visiting(tmp_path, "agent") as (served, visitor):
         _, told = await visitor.get("/desk/data/story")
-        assert (told["customer_id"], told["alert_id"], told["unit"]) == ("C0000002", "prayer", TOWERS)
+        assert (told["customer_id"], told["kind"], told["id"], told["unit"]) == ("C0000002", "alert", "prayer", TOWERS)
         today = datetime.now(UTC).date()
         late = (today + timedelta(days=400)).isoformat()
         _, nobody = await visitor.get(f"/desk/data/day?unit={TOWERS}&date={late}")

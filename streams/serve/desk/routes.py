@@ -218,7 +218,7 @@ class Desk:
         self._api.fresh()
         told = await asyncio.to_thread(self._read_story, bearer.units)
         if told is None:
-            raise Problem(404, "there is no open alert to tell of")
+            raise Problem(404, "nothing is open to tell of")
         self._listed(bearer, "story", (told["customer_id"],))
         return self._answer(told)
 

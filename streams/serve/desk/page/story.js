@@ -16,13 +16,13 @@ function seen(value) {
 
 /** The steps: [key of the text, address, what is to be looked at]. */
 function steps(told, me) {
-  const who = `customer/${encodeURIComponent(told.customer_id)}?from=${encodeURIComponent(told.alert_id)}`;
+  const who = `customer/${encodeURIComponent(told.customer_id)}?from=${encodeURIComponent(told.id)}`;
   const day = new URLSearchParams({ ...(told.unit ? { unit: told.unit } : {}), ...(told.day ? { date: told.day } : {}) });
   return [
-    ["story.inbox", "inbox", `[data-key="${CSS.escape(told.alert_id)}"], .inbox-lines > li`],
+    ["story.inbox", "inbox", `[data-key="${CSS.escape(told.id)}"], .inbox-lines > li`],
     ["story.customer", who, ".person"],
     ["story.why", who, ".why", (box) => { box.open = true; }],
-    ["story.act", who, "section:has(#alerts)"],
+    ["story.act", who, `section:has(#${told.kind}s)`],
     me.may.includes("day") && ["story.today", `today?${day}`, ".columns"],
     me.may.includes("figures") && ["story.overview", `overview${told.unit ? `?${new URLSearchParams({ unit: told.unit })}` : ""}`, "section:has(#journey-map)"],
     me.may.includes("pipeline") && ["story.pipeline", "pipeline", ".tiles"],
@@ -66,7 +66,7 @@ export async function tell(me) {
   async function go(turn) {
     at = turn;
     const [key, address, selector, change] = all[at];
-    const values = { who: short(told.customer_id), what: word("rule", told.rule), unit: told.unit ?? "–", profile: t(`profile.${told.profile}`) };
+    const values = { who: short(told.customer_id), what: word(told.kind === "case" ? "touchpoint" : "rule", told.rule), unit: told.unit ?? "–", profile: t(`profile.${told.profile}`) };
     text.textContent = t(key, values);
     count.textContent = t("story.step", { n: number(at + 1), of: number(all.length) });
     back.disabled = at === 0;
