@@ -6,12 +6,18 @@ A query whose table is `interactions AS i` may hold
     {segment}         the value that an interaction has of what {by:String} names; refuses a name that is not here
     {segment_joins}   the joins that this needs; each is empty, and costs nothing, unless it is asked for
     {clocks}          in its comment, alone on a line: the parameters that say whose days they are
+
+Any query with these parameters may hold
+
+    {zone}            the clock of a row where `u` is joined to it as a unit
+    {clock_joined}    whether it must be joined for that, as a condition: where all have one clock, no unit is asked
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sinks.clickhouse import prayers
 from sinks.clickhouse.attribution import served, whose
 
 ZONE = (
@@ -54,11 +60,16 @@ SEGMENTS: dict[str, str] = {
     "concat(toString(h.hijri_year), '-', leftPad(toString(h.hijri_month), 2, '0')))",
     "hijri_day": "if(ifNull(h.hijri_year, 0) = 0, '', concat(toString(h.hijri_year), '-', "
     "leftPad(toString(h.hijri_month), 2, '0'), '-', leftPad(toString(h.hijri_day), 2, '0')))",
+    "hijri_day_from_sunset": "if(ifNull(h.hijri_year, 0) = 0, '', concat(toString(h.hijri_year), '-', "
+    "leftPad(toString(h.hijri_month), 2, '0'), '-', leftPad(toString(h.hijri_day), 2, '0')))",
+    "prayer_window": prayers.window("i.occurred_at", "t"),
+    "ramadan_meal": prayers.meal("i.occurred_at", "t"),
     "weekend": f"multiIf(empty(w.days), '', has(w.days, toDayOfWeek(toDate({_DAY}))), 'weekend', 'weekday')",
 }
 """Name: its value as a String, empty where it is not known. `stage` is the journey's status as it was at that moment;
-`season`, `hijri_month` and `hijri_day` are of the view hijri; `weekend` is that of the customer's country. Days, hours
-and months are those of the row's own clock (ZONE). `unit` and `agent` are whose doing it was
+`season`, `hijri_month` and `hijri_day` are of the view hijri, and `hijri_day_from_sunset` of its day after a sunset at
+the unit; `prayer_window` and `ramadan_meal` are what prayer_times says of the unit; `weekend` is that of the customer's
+country. Days, hours and months are those of the row's own clock (ZONE). `unit` and `agent` are whose doing it was
 (sinks.clickhouse.attribution), so that an interaction counts once for each of its agents, and `unit_basis`,
 `agents_basis` what that rests on."""
 
@@ -67,28 +78,32 @@ NAMES = ", ".join(SEGMENTS)
 HIJRI = ("season", "hijri_month", "hijri_day")
 TIMED = ("day", "month", "hour", "weekend", *HIJRI)
 """What depends on a clock, and so on the unit, where the master of units has any."""
+PRAYED = ("prayer_window", "ramadan_meal", "hijri_day_from_sunset")
+"""What depends on the times of prayer at the unit, whatever the clock."""
 
 
 def _some(names: Sequence[str]) -> str:
     return "{by:String} IN (" + ", ".join(f"'{name}'" for name in names) + ")"
 
 
-_TIMED = f"({_some(TIMED)} AND {{timezone:String}} = '' AND (SELECT count() FROM units) > 0)"
+CLOCK_JOINED = "({timezone:String} = '' AND (SELECT count() FROM units) > 0)"
+_TIMED = f"({_some(TIMED)} AND {CLOCK_JOINED})"
+_FROM_SUNSET = prayers.day_from_sunset("i.occurred_at", "t")
 _JOINS = f"""LEFT ANY JOIN (SELECT journey_id, milestones FROM milestones WHERE {_some(["stage"])}) AS m
     ON m.journey_id = i.journey_id
 LEFT ANY JOIN
-    (SELECT * FROM stays WHERE {_some(["unit", "unit_basis", "agent", "agents_basis", *LEVELS])} OR {_TIMED}) AS p
-    ON p.journey_id = i.journey_id
-LEFT ASOF JOIN
-(
-    SELECT unit, valid_from, brand, region, parent, kind,
-        if(timezone IN (SELECT time_zone FROM system.time_zones), timezone, '') AS timezone
-    FROM unit_levels
-    WHERE {_some(LEVELS)} OR {_TIMED}
-) AS u ON u.unit = ({_WHOSE}).1 AND u.valid_from <= i.occurred_at
+    (SELECT * FROM stays WHERE {_some(["unit", "unit_basis", "agent", "agents_basis", *LEVELS, *PRAYED])} OR {_TIMED})
+    AS p ON p.journey_id = i.journey_id
+LEFT ASOF JOIN (SELECT * FROM unit_places WHERE {_some((*LEVELS, *PRAYED))} OR {_TIMED}) AS u
+    ON u.unit = ({_WHOSE}).1 AND u.valid_from <= i.occurred_at
+LEFT ASOF JOIN (SELECT * FROM prayer_times WHERE {_some(PRAYED)}) AS t
+    ON t.place = ifNull(u.place, '') AND t.fajr <= i.occurred_at
 LEFT ANY JOIN
-    (SELECT date, season, hijri_year, hijri_month, hijri_day FROM hijri WHERE {_some(HIJRI)}) AS h
-    ON h.date = toDate({_DAY})
+(
+    SELECT date, season, hijri_year, hijri_month, hijri_day FROM hijri
+    WHERE {_some((*HIJRI, "hijri_day_from_sunset"))}
+) AS h
+    ON h.date = if({{by:String}} = 'hijri_day_from_sunset', {_FROM_SUNSET}, toDate({_DAY}))
 LEFT ANY JOIN (SELECT country, days FROM weekends WHERE {_some(["weekend"])}) AS w
     ON w.country = i.country"""
 
@@ -111,4 +126,6 @@ def fill(text: str) -> str:
         .replace("{segments}", NAMES)
         .replace("{segment}", f"multiIf({branches}, {refusal})")
         .replace("{segment_joins}", _JOINS)
+        .replace("{zone}", ZONE)
+        .replace("{clock_joined}", CLOCK_JOINED)
     )

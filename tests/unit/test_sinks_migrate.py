@@ -56,6 +56,7 @@ APPLIED = {
     "0043_alert_sla": "57ffa68ba4a4e52d",
     "0044_journeys_now": "7921b5a124623c90",
     "0045_next_best_actions": "f9d883b338f3a950",
+    "0046_prayer_times": "54d037f95b9b4dad",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 
