@@ -59,14 +59,14 @@ def compared(
     ]
     result.append(compare("journey_spend", both[0], both[1], money.KEY))
     shown, before, after = store.journeys_now(client)
-    wanted = now.at(expected.journeys_now, before)
+    said, holds = store.of_units(client, "units"), store.of_units(client, "unit_levels")
+    wanted = now.at(expected.journeys_now, before, holds)
     meanwhile = wanted.filter(pl.col("ends_at").is_between(before, after, closed="right"))  # judged by either clock
     both = [
         side.join(rows, on="journey_id", how="semi").join(meanwhile, on="journey_id", how="anti")
         for side in (wanted, shown)
     ]
     result.append(compare("journeys_now", both[0], both[1], now.KEY))
-    said, holds = store.of_units(client, "units"), store.of_units(client, "unit_levels")
     result.append(compare("unit_levels", *units.unit_levels(said, holds), units.KEY))
     if holds.height:
         judged = sound["interactions"].join(troubled, on="journey_id", how="anti")

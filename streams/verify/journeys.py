@@ -78,6 +78,7 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
     events = events.join(_homes(events), on=["subject", "event_id"]).sort("occurred_at", "event_id")
     cases = _cases(events)
     journeys = _journeys(events, cases)
+    attributed = attribution.journeys(journeys, events)
     return Tables(
         events.select("subject", "event_id", "customer_id", "journey_id"),
         journeys,
@@ -85,11 +86,11 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
         cases,
         {
             "interactions_attributed": attribution.interactions(events),
-            "journeys_attributed": attribution.journeys(journeys, events),
+            "journeys_attributed": attributed,
             "cases_attributed": attribution.cases(cases, events),
         },
         money.journey_spend(events, journeys),
-        now.journeys_now(events, journeys, model.stages),
+        now.journeys_now(events, journeys, attributed, model.stages),
     )
 
 
