@@ -60,7 +60,7 @@ def prayer_times(levels: pl.DataFrame, days: Collection[date], fasts: Collection
             found[day] = times(place, day, day in fasts)
         for day in near:
             today, after = found[day], found[day + _DAY]
-            at = [None if today is None else int(one.timestamp() * 1000) for one in today or Times._fields]
+            at = [None] * len(Times._fields) if today is None else [int(one.timestamp() * 1000) for one in today]
             dawn = None if after is None else int(after.fajr.timestamp() * 1000)
             rows.append((*said, (day - _EPOCH).days, day in fasts, day + _DAY in fasts, *at, dawn))
     return pl.DataFrame(rows, TIMES_SHOWN, orient="row")
