@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -187,3 +188,9 @@ def test_the_schemas_that_java_gets_have_the_fingerprints_of_ours(name: str) -> 
     plain = kafka_streams.without_logical_types(raw(name))
     assert "logicalType" not in json.dumps(plain)
     assert crc64(plain) == crc64(raw(name))
+
+
+def test_what_is_measured_needs_no_test_runner() -> None:
+    """`make bench` has an environment of its own, without pytest."""
+    program = "import sys; sys.modules['pytest'] = None; import tests.benchmarks.__main__"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
