@@ -1,4 +1,4 @@
-"""Enrich's rules for who feeds files: what would be refused is told beforehand, where file and line are still known."""
+"""Enrich's rules for the feeders of files: they report what would be refused while file and line are still known."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FIELDS = {
 
 
 class Judge:
-    """Says which events enrich will refuse. Only those whose names are odd are cleaned for that: they are few."""
+    """Says which events enrich will refuse. Only events with unusual names are cleaned for that; they are few."""
 
     def __init__(self, nobody: Nobody) -> None:
         """nobody: what names nobody."""

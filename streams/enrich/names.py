@@ -1,9 +1,8 @@
 """Whether identifiers and short fields may stay as they are written: from their octets, cheap where compiled.
 
-Nearly all may. Of the others nothing is said here but that they have to be looked at (streams.enrich.clean).
-
-What a short field says, it mostly says again: hotels, agents, dates. Those that scrubbing left as they are once are
-remembered by their very octets, since to scrub a text takes ten times as long as to look it up.
+Nearly all may. The others are only marked as to be looked at (streams.enrich.clean). Short fields repeat their values:
+hotels, agents, dates. Values that scrubbing has left unchanged are remembered, octet by octet, because scrubbing a text
+takes ten times as long as looking it up.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _UUID_SIZE: Final = 36
 _DIGITS_OF_A_CODE: Final = 3
 """Fewer are not even the code of a card."""
 _FEW_DIGITS: Final = 5
-"""So many digits in a field of few letters are no number of a person's."""
+"""At most this many digits in a field of few letters are no number of a person."""
 
 
 class Names:

@@ -21,8 +21,9 @@ graph of identities and joins hold these in memory; a source that puts documents
 NAMES = ("touchpoint", "booking_ref", "case_id", "unit", "agent_id")
 """Fields under NAME_LIMIT_BYTES, besides identifiers."""
 MONEY_LIMIT = 10**15
-"""Of an amount in minor units, on both sides of 0: ten trillion dollars, ten million in the smallest currencies there
-are. What is beyond it is a stand-in for "unknown" or a defect of the source, and would outweigh all else in a sum."""
+"""Largest amount in minor units, positive or negative: ten trillion dollars. One beyond it is a placeholder for
+"unknown" or a defect of the source, and would outweigh everything else in a sum.
+"""
 LOWEST_RATING, HIGHEST_RATING = 1.0, 5.0
 """Of an aspect."""
 SCALES = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0), "stars": (1.0, 5.0)}
@@ -39,7 +40,7 @@ _PARTS = {
     "survey": (pl.col("survey").struct.field("instrument"), pl.col("survey").struct.field("score")),
     "money": (pl.col("money").struct.field("currency"), pl.col("money").struct.field("amount_minor")),
 }
-"""What of records the rules speak of: columns beside those of the events, where there are such records."""
+"""Parts of nested records that rules test: columns added beside the event's own where it has such records."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,7 +171,7 @@ RULES = (
 )
 """Where an event breaks several, the first gives the reason.
 
-`streams.enrich.splice` takes events by the same rules, written for one event at a time: who changes one changes both
+`streams.enrich.splice` takes events by the same rules, written for one event at a time: change both together
 (tests/properties/test_enrich.py compares them).
 """
 

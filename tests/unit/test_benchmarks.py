@@ -35,7 +35,17 @@ def test_all_benchmarks_by_default_and_few_events_with_quick() -> None:
     assert harness.events_of(harness.parse(["--quick", "--events", "7"]), "stages") == 7
 
 
-@pytest.mark.parametrize("wrong", [["--events", "0"], ["no-such-benchmark"], ["--events", "many"], ["--rate", "3"]])
+def test_peers_of_stitch_are_named_one_by_one() -> None:
+    assert harness.parse(["stitch", "--peer", "streams", "--peer", "streams-tuned"]).peer == [
+        "streams",
+        "streams-tuned",
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--events", "0"], ["no-such-benchmark"], ["--events", "many"], ["--rate", "3"], ["stitch", "--peer", "rihla"]],
+)
 def test_wrong_usage(wrong: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         harness.parse(wrong)
