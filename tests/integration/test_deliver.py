@@ -6,13 +6,16 @@ from __future__ import annotations
 import asyncio
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from streams.clock import now_ms
 from streams.kafka.topics import ensure_topics
 from tests.support.brokers import Broker, until
+from tests.support.deliveries import ALERT
 from tests.support.delivering import alert, deliver, deliveries, in_order, publish, write_routes
-from tests.support.receiver import receiving
+from tests.support.receiver import Receiver, receiving
 from tests.support.waiting import PATIENCE
 from tests.support.workers import producing
 
