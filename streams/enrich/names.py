@@ -13,6 +13,7 @@ from mypy_extensions import i64
 
 from schemas.spans import Text
 from streams.enrich.clean import scrub_attribute
+from streams.enrich.validate import NAME_LIMIT_BYTES
 from streams.model.brands import Scopes
 from streams.model.identifiers import kind_of
 from streams.model.normal import CLEAR_KINDS, HASHED, Nobody, in_clear, normal, normal_pair, shows
@@ -49,7 +50,9 @@ class Names:
         self._attributes: set[bytes] = set()
 
     def fits(self, data: bytes, kind_start: i64, kind_end: i64, start: i64, end: i64) -> bool:
-        """Whether an identifier is normal, somebody's, and not in clear. Raises UnicodeDecodeError."""
+        """Whether an identifier is normal, somebody's, not too long and not in clear. Raises UnicodeDecodeError."""
+        if kind_end - kind_start > NAME_LIMIT_BYTES or end - start > NAME_LIMIT_BYTES:
+            return False
         kind = data[kind_start:kind_end]
         known = self._kinds.get(kind, -1)
         if known < 0:
@@ -61,14 +64,18 @@ class Names:
         return self._fits(kind.decode(), data[start:end].decode())
 
     def fits_booking(self, data: bytes, start: i64, end: i64) -> bool:
-        """Whether a booking reference is normal, a booking's, and shows nobody. Raises UnicodeDecodeError."""
+        """Whether a booking reference is normal, short, a booking's and shows nobody. Raises UnicodeDecodeError."""
+        if end - start > NAME_LIMIT_BYTES:
+            return False
         if self._is_plain(data, start, end):
             return True
         reference = data[start:end].decode()
         return normal(reference) == reference and reference not in self.nobody and not shows(reference)
 
     def is_harmless(self, data: bytes, start: i64, end: i64) -> bool:
-        """Whether a short field has nothing that scrubbing would change. Raises UnicodeDecodeError."""
+        """Whether a field is short and has nothing that scrubbing would change. Raises UnicodeDecodeError."""
+        if end - start > NAME_LIMIT_BYTES:
+            return False
         digits: i64 = 0
         letters: i64 = 0
         place = start

@@ -15,6 +15,11 @@ DAY_MS = 86_400_000
 EARLIEST_MS = 946_684_800_000
 """2000-01-01T00:00:00Z."""
 TEXT_LIMIT_BYTES = 64 * 1024
+NAME_LIMIT_BYTES = 1024
+"""Of what events are joined and counted by: identifiers, references, units, agents, cases, touchpoints. States, the
+graph of identities and joins hold these in memory; a source that puts documents there would fill it."""
+NAMES = ("touchpoint", "booking_ref", "case_id", "unit", "agent_id")
+"""Fields under NAME_LIMIT_BYTES, besides identifiers."""
 MONEY_LIMIT = 10**15
 """Largest amount in minor units, positive or negative: ten trillion dollars. One beyond it is a placeholder for
 "unknown" or a defect of the source, and would outweigh everything else in a sum.
@@ -145,6 +150,23 @@ RULES = (
         "text",
         pl.col("text").str.len_bytes() > TEXT_LIMIT_BYTES,
         pl.format("text of {} bytes is over 64 KiB", _text(pl.col("text").str.len_bytes())),
+    ),
+    Rule(
+        "too_long",
+        "ids",
+        pl.col("ids")
+        .list.eval(pl.max_horizontal(_KIND.str.len_bytes(), _VALUE.str.len_bytes()) > NAME_LIMIT_BYTES)
+        .list.any(),
+        pl.lit("ids has a kind or value of more than 1024 bytes"),
+    ),
+    *(
+        Rule(
+            "too_long",
+            name,
+            pl.col(name).str.len_bytes() > NAME_LIMIT_BYTES,
+            pl.format(name + " of {} bytes is over 1024", _text(pl.col(name).str.len_bytes())),
+        )
+        for name in NAMES
     ),
 )
 """Where an event breaks several, the first gives the reason.

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,17 @@ def test_the_schemas_that_java_gets_have_the_fingerprints_of_ours(name: str) -> 
     plain = kafka_streams.without_logical_types(raw(name))
     assert "logicalType" not in json.dumps(plain)
     assert crc64(plain) == crc64(raw(name))
+
+
+def test_all_that_benchmarks_import_is_in_their_environment() -> None:
+    root = Path(__file__).parents[2]
+    program = (
+        "import sys, tests.benchmarks.__main__; from importlib.metadata import packages_distributions as found;"
+        "print(*{name for module in {one.split('.')[0] for one in sys.modules} for name in found().get(module, [])})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, cwd=root, capture_output=True, text=True)
+    locked = {
+        line.split("==")[0] for line in (root / "requirements-bench.lock").read_text().splitlines() if "==" in line
+    }
+    imported = {re.sub("[-_.]+", "-", name).lower() for name in done.stdout.split()}
+    assert imported - locked <= {"rihla", "setuptools", "pip", "pyyaml"}, "pyyaml: Faust does without it"
