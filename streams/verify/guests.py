@@ -116,7 +116,9 @@ def _missing(
         survey = surveys[touchpoint]
         first = open_at(model.guests, None, at + survey.delay)
         given = {one.channel for one in said[customer] if one.given and one.purpose == consent.SURVEY}
-        is_plain = not more and customer not in asked and all(one.given for one in said[customer]) and survey.sample == 1
+        is_plain = (
+            not more and customer not in asked and all(one.given for one in said[customer]) and survey.sample == 1
+        )
         if is_plain and model.guests.quiet is None and given and customer is not None:
             if first + LATELY_MS < now < first + model.guests.lapses - LATELY_MS:
                 due.append((customer, event_id, first))
