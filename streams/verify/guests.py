@@ -1,5 +1,5 @@
-"""Invitations and messages against the events. Both are logs of observations: which of them there are depends on when it
-was looked. What must hold whenever it was can be recomputed, row by row:
+"""Invitations and messages against the events. Both are logs of observations: which of them there are depends on when
+it was looked. What must hold whenever it was can be recomputed, row by row:
 
 - each has its cause, an event of the touchpoints that the model names (of a message: a resolution, or an improvement);
 - it is sent, answered, approved, told if and only if an event says so, and when;
@@ -101,8 +101,8 @@ def guests(client: Any, model: Model) -> Comparison:
 def _missing(
     client: Any, model: Model, rows: Iterable[Any], invitations: Iterable[Any], said: dict[str, list[consent.Said]]
 ) -> list[Difference]:
-    """Invitations that must be there: of customers with one moment and consent by one channel, of whom there is no alert,
-    no survey and no other invitation."""
+    """Invitations that must be there: of customers with one moment and consent, of whom there is no alert, no survey
+    and no other invitation."""
     now = int(client.command("SELECT toUnixTimestamp64Milli(now64(3))"))
     moments: dict[str, list[Any]] = defaultdict(list)
     surveys = {name: survey for survey in model.guests.surveys for name in survey.after}
@@ -119,9 +119,9 @@ def _missing(
         is_plain = (
             not more and customer not in asked and all(one.given for one in said[customer]) and survey.sample == 1
         )
-        if is_plain and model.guests.quiet is None and given and customer is not None:
-            if first + LATELY_MS < now < first + model.guests.lapses - LATELY_MS:
-                due.append((customer, event_id, first))
+        is_due = first + LATELY_MS < now < first + model.guests.lapses - LATELY_MS
+        if is_plain and is_due and model.guests.quiet is None and given and customer is not None:
+            due.append((customer, event_id, first))
     if not due:
         return []
     asked_of = {"some": [customer for customer, _, _ in due]}
@@ -133,7 +133,6 @@ def _missing(
         )
         for row in client.query(query, asked_of).result_rows
     }
-    # What was stored long after it happened was history by then.
     return [("invitations", event_id, "(row)", "a row", None) for one, event_id, _ in due if one not in hindered]
 
 
