@@ -144,7 +144,7 @@ def checked(form: GuestsForm, touchpoints: Mapping[str, object], own: Guests | N
     known = own.texts if own is not None else {}
     texts_ = {kind: {**known.get(kind, {}), **form.texts.get(cast("Literal['resolved']", kind), {})} for kind in KINDS}
     words_: dict[str, Mapping[str, str]] = {**(own.words if own is not None else {})}
-    words_ |= {language: {**one} for language, one in form.words.items()}
+    words_ |= {language: {str(key): said for key, said in one.items()} for language, one in form.words.items()}
     aspects_: dict[str, Mapping[str, str]] = {**(own.aspects if own is not None else {})}
     aspects_ |= {language: {**one} for language, one in form.aspects.items()}
     missing = [f"{kind}.{language}" for kind in KINDS for language in LANGUAGES if language not in texts_[kind]]
