@@ -54,6 +54,9 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "spend_booked spend_kept spend_lost first_at status_now assumed ends_at stage lasts_ms becomes plan"),
     **_all(PLAIN, "grace_ms arrival hash source recorded_at until answer snoozed_until respond_by resolve_by"),
     **_all(PLAIN, "responded_in_time resolved_in_time began_at last_at open held planned_arrival planned_departure"),
+    # Consent.
+    **_all(PLAIN, "purpose state since"),
+    **_all(PLAIN, "tier causes rank severities brands tiers respond_ms resolve_ms"),
     # Churn.
     **_all(PLAIN, "model_id fitted_at known_until horizon_days sample intercept weights tested_at tested churned auc"),
     **_all(PLAIN, "auc_margin brier brier_base useful deciles risk decile tested_churn reasons ended_at"),
@@ -76,7 +79,7 @@ EXCEPTIONS: Mapping[tuple[str, str], Rule] = {
 
 
 def rule_of(view: str, column: str) -> Rule | None:
-    """The class of a column; None where nobody has said."""
+    """The class of a column; None where none is declared."""
     return EXCEPTIONS.get((view, column)) or COLUMNS.get(column)
 
 
@@ -112,6 +115,7 @@ STORES: tuple[Store, ...] = (
     Store("erasures_store", of_persons=False, operations=False),
     Store("models_store", of_persons=False, engineer=True),
     Store("stages_store", of_persons=False, engineer=True),
+    Store("sla_targets_store", of_persons=False, engineer=True),
     Store("schema_migrations", of_persons=False, operations=False, engineer=True),
 )
 
@@ -126,7 +130,7 @@ ANALYSTS: tuple[str, ...] = (
     *("journey_spend", "identities", "improvements_told", "next_best_actions", "profile_flow", "churn_risk"),
     *("churn_models", "milestones", "stays", "units", "unit_levels", "rates", "exchange", "currencies", "hijri"),
     *("weekends", "deliveries", "dead_letters", "answers", "alert_sla", "incidents", "journeys_now", "plans", "stages"),
-    "models",
+    *("models", "sla_targets", "consents", "consent_history"),
 )
 """Views that analysts have under the same names, with pseudonyms and without texts."""
 
@@ -134,5 +138,15 @@ ATTRIBUTED: tuple[str, ...] = ("interactions", "journeys", "cases", "alerts", "m
 """Views that unit managers have with the columns of NAME_attributed: rows of their units, by `attributed_unit`."""
 OF_JOURNEYS: tuple[str, ...] = ("milestones", "stays", "journey_spend", "journeys_now")
 """Views with a row a journey, which gives managers' rows their `attributed_unit`."""
-REFERENCE: tuple[str, ...] = ("units", "unit_levels", "rates", "exchange", "currencies", "hijri", "weekends", "stages")
+REFERENCE: tuple[str, ...] = (
+    "units",
+    "unit_levels",
+    "rates",
+    "exchange",
+    "currencies",
+    "hijri",
+    "weekends",
+    "stages",
+    "sla_targets",
+)
 """Views without anybody in them, which managers have whole."""
