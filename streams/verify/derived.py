@@ -62,6 +62,8 @@ def compared(
         for side in (wanted, shown)
     ]
     result.append(compare("journeys_now", both[0], both[1], now.KEY))
+    for name, (key, _) in store.GROUPS.items():
+        result.append(compare(name, expected.groups[name], store.of_groups(client, name), key))
     said, holds = store.of_units(client, "units"), store.of_units(client, "unit_levels")
     return [*result, compare("unit_levels", *units.unit_levels(said, holds), units.KEY)]
 

@@ -14,7 +14,8 @@ from schemas.registry import Registry, RegistryError
 from sinks.clickhouse.migrate import migrate, migrations, pending
 from streams.errors import RihlaError
 from streams.model.dead_letter import EXPIRED, UNDECODABLE, UNPROCESSABLE
-from streams.verify import attribution, money, now, units
+from streams.model.groups import LABELS
+from streams.verify import attribution, groups, money, now, units
 from streams.verify.recompute import COLUMNS
 
 BLOCK_ROWS = 200_000
@@ -55,6 +56,17 @@ ATTRIBUTED = {
 """The views that say whose doing it was, and what tells their rows apart. Alerts and moves are observations; what their
 views add to them is what interactions_attributed says of their events."""
 
+_PERIOD = {
+    **dict.fromkeys(("customer_id", "group_id"), pl.String()),
+    **dict.fromkeys(("since", "until", "said_at"), pl.Int64()),
+    **dict.fromkeys(LABELS, pl.String()),
+}
+GROUPS: dict[str, tuple[tuple[str, ...], dict[str, pl.DataType]]] = {
+    "memberships": (tuple(_PERIOD), _PERIOD),
+    "group_cells": (groups.CELL, {**dict.fromkeys(groups.CELL, pl.String()), **groups.SUMS}),
+}
+"""The views of groups that verify compares: what tells their rows apart, and what is read of them."""
+
 _SELECTED = {
     **{name: f"if({name} IS NULL, NULL, toString({name}))" for name in ("planned_arrival", "planned_departure")},
     "ends_at": "if(ends_at IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(ends_at)))",
@@ -83,7 +95,7 @@ def check(client: Any, database: str) -> None:
             f"the tables in {database} are of an older version of Rihla, which lacks {older[0].name}",
             "rihla migrate brings those of a server up to date, rihla up those of a folder",
         )
-    views = {*VIEWS, *_UNITS, *ATTRIBUTED, "journey_spend", "journeys_now", "models", "deliveries", "answers"}
+    views = {*VIEWS, *_UNITS, *ATTRIBUTED, "journey_spend", "journeys_now", "models", "deliveries", "answers", *GROUPS}
     missing = sorted({STORE, LEFT_OUT, *views} - found)
     if missing:
         raise RihlaError(
@@ -173,6 +185,11 @@ def of_units(client: Any, name: str) -> pl.DataFrame:
 def attributed(client: Any, name: str) -> pl.DataFrame:
     """The key of each row of one of ATTRIBUTED, and whose doing it was."""
     return _read(client, name, {**dict.fromkeys(ATTRIBUTED[name], pl.String()), **attribution.SHOWN})
+
+
+def of_groups(client: Any, name: str) -> pl.DataFrame:
+    """The rows of one of GROUPS."""
+    return _read(client, name, GROUPS[name][1])
 
 
 def journey_spend(client: Any) -> pl.DataFrame:
