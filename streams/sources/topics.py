@@ -83,7 +83,7 @@ class TopicFeeder:
                 self.read.tombstones += 1
                 continue
             try:
-                for one in _objects(await asyncio.to_thread(self._reader.read, record.value)):
+                for one in _objects(await asyncio.to_thread(self._reader.read, record.value, record.headers)):
                     payloads.append(one)
                     places.append(record)
             except UndecodableError as error:
