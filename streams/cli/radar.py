@@ -20,8 +20,8 @@ from streams.cli import options
 def radar(data: Path, clickhouse: str | None, database: str, group: str | None, limit: int) -> None:
     """Which guide, bus, tent or floor makes the members of a group unhappy: told apart, with an interval.
 
-    A place is named if it is worse than the rest of its group beyond doubt: its interval holds for all places of the
-    group at once, 95 times in 100. Below ten members who said something, or thirty in the group, nothing is shown.
+    A place is named if it is no place as others of its kind are, and worse beyond doubt, with the interval of 95 % of
+    how much worse it is. Below ten members who said something, or thirty in the group, nothing is shown.
 
     \b
       rihla radar
@@ -49,5 +49,5 @@ def radar(data: Path, clickhouse: str | None, database: str, group: str | None, 
     if not shown:
         click.echo(f"{group}: too few of its members have said anything to judge it")
     for one in shown[:limit]:
-        verdict = "mend" if one.is_bad else "good" if one.low > 0 else ""
+        verdict = "mend" if one.is_bad else "good" if one.is_good else ""
         click.echo(f"{verdict:<5} {one.kind:<6} {one.name:<20} {one.customers:>6,} pilgrims  {one.interval}")

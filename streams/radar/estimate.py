@@ -11,6 +11,12 @@ selection model", Biometrics 31, 1975, equations 3 and following); the variances
 algorithm (S. R. Searle, G. Casella, C. E. McCulloch, Variance Components, 1992, chapter 8.3). All of it needs nothing
 but counts, sums and sums of squares of each cell (group, guide, bus, tent, floor), which add up in any order.
 
+That makes a place **odd** which is no draw from the distribution of its kind: its predicted effect, divided by the
+standard deviation that such predictions have (the variance of the kind less that of the prediction error), is beyond
+what the most extreme of all places of a group would be (Bonferroni). An odd place has an effect of its own, which is
+not drawn towards the others, and is left out when the variance of its kind is estimated: else it would hide itself, and
+others would be blamed for what is left of it.
+
 A bad bus is told from a bad guide by the members who had the one and not the other. Where hardly anybody had, the
 prediction errors of both are large, and neither is named.
 """
@@ -30,10 +36,18 @@ LEAST_OF_GROUP: Final = 30
 """Members of a group who have said something; a group with fewer is left out."""
 LEAST: Final = 10
 """Members of a guide, bus, tent or floor; one with fewer counts, and is not shown."""
+WIDTH: Final = NormalDist().inv_cdf(0.975)
+"""Standard errors to either side of an effect in its interval of 95 %."""
 ERROR: Final = 0.05
-"""How often in a group, at most, an interval of any of its places may miss."""
-_ROUNDS, _CLOSE = 300, 1e-6
-_SMALLEST: Final = 1e-7
+"""How often, at most, any place of a group without an odd one may be taken for one."""
+_SUSPECT: Final = 2.5
+"""Standard deviations from which on a place is left out when the variance of its kind is estimated."""
+_MOST_ODD: Final = 3
+"""Odd places of a group."""
+_FREE: Final = 1.0
+"""Variance of the effect of an odd place: it may be anything that a score can be."""
+_ROUNDS, _CLOSE = 60, 1e-4
+_SMALLEST: Final = 1e-5
 """Of a variance: below, effects are nothing, and their equations would be singular."""
 
 Floats = npt.NDArray[np.float64]
@@ -60,7 +74,9 @@ class Effect(NamedTuple):
     effect: float
     low: float
     high: float
-    """The interval, which holds for all places of the group at once."""
+    """The interval of 95 %."""
+    odd: bool
+    """Whether it is no place as others are."""
 
     @property
     def interval(self) -> str:
@@ -69,8 +85,13 @@ class Effect(NamedTuple):
 
     @property
     def is_bad(self) -> bool:
-        """Whether it is worse beyond doubt."""
-        return self.high < 0
+        """Whether it is odd, and worse beyond doubt."""
+        return self.odd and self.high < 0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it is odd, and better beyond doubt."""
+        return self.odd and self.low > 0
 
 
 @dataclass(slots=True)
@@ -88,6 +109,8 @@ class _Group:
     squares: float
     left: Floats
     right: Floats
+    odd: list[int]
+    """Of its effects (from 1 on), those of odd places."""
 
     @staticmethod
     def of(name: str, cells: Sequence[Cell]) -> _Group:
@@ -104,15 +127,46 @@ class _Group:
         kinds = np.array([kind for kind, _ in levels], np.int64)
         squares = float(sum(cell.squares for cell in cells))
         return _Group(name, levels, kinds, design, counts, totals, squares,
-                      design.T @ (counts[:, None] * design), design.T @ totals)  # fmt: skip
+                      design.T @ (counts[:, None] * design), design.T @ totals, [])  # fmt: skip
 
     def solve(self, error: float, variances: Floats) -> tuple[Floats, Floats]:
-        """Mean and effects, and the inverse of the equations: times `error` the variance of their prediction errors."""
+        """Mean and effects, and the variances and covariances of their prediction errors."""
         left = self.left.copy()
+        own = variances[self.kinds]
+        own[[at - 1 for at in self.odd]] = _FREE
         places = np.arange(1, len(left))
-        left[places, places] += error / variances[self.kinds]
+        left[places, places] += error / own
         inverse: Floats = np.linalg.inv(left).astype(np.float64)
-        return inverse @ self.right, inverse
+        return inverse @ self.right, error * inverse
+
+    def oddness(self, error: float, variances: Floats) -> Floats:
+        """Of each place that is not odd yet, by how many standard deviations its effect is from 0; 0 of the others."""
+        solution, errors = self.solve(error, variances)
+        spread = variances[self.kinds] - np.diag(errors)[1:]
+        found: Floats = np.abs(solution[1:]) / np.sqrt(np.maximum(spread, 1e-12))
+        found[[at - 1 for at in self.odd]] = 0.0
+        return found
+
+    def suspect(self, error: float, variances: Floats) -> bool:
+        """Take the oddest place for odd, if it may be. Returns whether there was one."""
+        found = self.oddness(error, variances)
+        if len(self.odd) >= _MOST_ODD or not found.max() > _SUSPECT:
+            return False
+        self.odd.append(int(found.argmax()) + 1)
+        return True
+
+    def acquit(self, error: float, variances: Floats) -> None:
+        """Leave as odd only what is so beyond what the most extreme of all places would be."""
+        limit = NormalDist().inv_cdf(1 - ERROR / 2 / len(self.levels))
+        while self.odd:
+            every, found = self.odd, dict[int, float]()
+            for at in every:
+                self.odd = [one for one in every if one != at]
+                found[at] = float(self.oddness(error, variances)[at - 1])
+            least = min(every, key=found.__getitem__)
+            self.odd = every if found[least] > limit else [one for one in every if one != least]
+            if self.odd is every:
+                return
 
     def contrasts(self, sizes: Floats) -> Floats:
         """A row for each effect: itself less the mean of the others of its kind, by their sizes; 0 where it has none.
@@ -143,47 +197,57 @@ def effects(cells: Iterable[Cell]) -> list[Effect]:
     if not some:
         return []
     error, variances = _variances(some)
+    for _ in range(_MOST_ODD):
+        suspected = [group.suspect(error, variances) for group in some]
+        if True not in suspected:
+            break
+        error, variances = _variances(some, (error, variances))
+    for group in some:
+        group.acquit(error, variances)
     found: list[Effect] = []
     for group in some:
-        solution, inverse = group.solve(error, variances)
+        solution, errors = group.solve(error, variances)
         sizes = group.counts @ group.design
         contrasts = group.contrasts(sizes)
-        shown = [at for at in range(1, len(solution)) if sizes[at] >= LEAST and contrasts[at].any()]
-        if not shown:
-            continue
-        width = NormalDist().inv_cdf(1 - ERROR / 2 / len(shown))
-        spread = np.sqrt(error * np.einsum("ij,jk,ik->i", contrasts, inverse, contrasts))
-        for at in shown:
-            kind, name = group.levels[at - 1]
-            effect, margin = float(contrasts[at] @ solution), width * float(spread[at])
-            found.append(
-                Effect(group.name, KINDS[kind], name, round(sizes[at]), effect, effect - margin, effect + margin)
-            )
-    return sorted(found, key=lambda one: (one.high, one.group, one.kind, one.name))
+        spread = np.sqrt(np.einsum("ij,jk,ik->i", contrasts, errors, contrasts))
+        for at, (kind, name) in enumerate(group.levels, start=1):
+            if sizes[at] >= LEAST and contrasts[at].any():
+                effect, margin = float(contrasts[at] @ solution), WIDTH * float(spread[at])
+                interval = effect - margin, effect + margin
+                odd = at in group.odd
+                found.append(Effect(group.name, KINDS[kind], name, round(sizes[at]), effect, *interval, odd))
+    return sorted(found, key=lambda one: (not one.odd, one.high, one.group, one.kind, one.name))
 
 
-def _variances(groups: Sequence[_Group]) -> tuple[float, Floats]:
-    """The variances of a member's mean and of the effects of each kind, by REML."""
+def _variances(groups: Sequence[_Group], begin: tuple[float, Floats] | None = None) -> tuple[float, Floats]:
+    """The variances of a member's mean and of the effects of each kind, odd places left out, by REML.
+
+    begin: where to begin; None: nowhere near.
+    """
     members = sum(float(group.counts.sum()) for group in groups)
-    means = [float(group.totals.sum() / group.counts.sum()) for group in groups]
-    around = sum(
-        group.squares - mean * mean * float(group.counts.sum()) for group, mean in zip(groups, means, strict=True)
-    )
-    error = max(around / max(members - len(groups), 1.0), _SMALLEST)
-    variances = np.full(len(KINDS), error / 10)
+    free = max(members - len(groups) - sum(len(group.odd) for group in groups), 1.0)
     places = np.zeros(len(KINDS))
     for group in groups:
         places += np.bincount(group.kinds, minlength=len(KINDS))
+        for at in group.odd:
+            places[group.kinds[at - 1]] -= 1
+    if begin is None:
+        around = sum(group.squares - float(group.totals.sum()) ** 2 / float(group.counts.sum()) for group in groups)
+        error = max(around / free, _SMALLEST)
+        variances = np.full(len(KINDS), max(error / 20, _SMALLEST))
+    else:
+        error, variances = begin
     for _ in range(_ROUNDS):
         sums, rest = np.zeros(len(KINDS)), 0.0
         for group in groups:
-            solution, inverse = group.solve(error, variances)
-            own = solution[1:] ** 2 + error * np.diag(inverse)[1:]
+            solution, errors = group.solve(error, variances)
+            own = solution[1:] ** 2 + np.diag(errors)[1:]
+            own[[at - 1 for at in group.odd]] = 0.0
             sums += np.bincount(group.kinds, own, len(KINDS))
             rest += group.squares - float(solution @ group.right)
-        new_error = max(rest / max(members - len(groups), 1.0), _SMALLEST)
+        new_error = max(rest / free, _SMALLEST)
         new = np.maximum(sums / np.maximum(places, 1.0), _SMALLEST)
-        moved = max(abs(new_error - error) / error, float(np.max(np.abs(new - variances) / (variances + 1e-4 * error))))
+        moved = max(abs(new_error - error), float(np.max(np.abs(new - variances)))) / error
         error, variances = new_error, new
         if moved < _CLOSE:
             break

@@ -99,9 +99,8 @@ def periods(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def memberships(times: pl.DataFrame) -> pl.DataFrame:
-    """The view memberships. times: as `periods` has them."""
-    until = pl.when(pl.col("until") < FOREVER).then("until")
-    return times.rename({"group": "group_id"}).with_columns(until=until)
+    """The view memberships, `until` 0 where there is no end. times: as `periods` has them."""
+    return times.rename({"group": "group_id"}).with_columns(pl.col("until").replace(FOREVER, 0))
 
 
 def cells(events: pl.DataFrame, times: pl.DataFrame) -> pl.DataFrame:

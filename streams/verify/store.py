@@ -188,8 +188,9 @@ def attributed(client: Any, name: str) -> pl.DataFrame:
 
 
 def of_groups(client: Any, name: str) -> pl.DataFrame:
-    """The rows of one of GROUPS."""
-    return _read(client, name, GROUPS[name][1])
+    """The rows of one of GROUPS; a time that is null is 0, as all of a row of memberships is its key."""
+    rows = _read(client, name, GROUPS[name][1])
+    return rows.with_columns(pl.col(pl.Int64).fill_null(0))
 
 
 def journey_spend(client: Any) -> pl.DataFrame:

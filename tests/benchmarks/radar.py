@@ -1,6 +1,6 @@
 """How often the pilgrim radar names the right culprit, and how often an innocent, on simulated caravans.
 
-    python -m tests.benchmarks.radar --caravans 240 --seed 7
+python -m tests.benchmarks.radar --caravans 240 --seed 7
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Verdicts:
 
 
 def judge(options: Options) -> Verdicts:
-    """Let the radar look at the caravans of a simulation, as `rihla radar` would after they came through the pipeline."""
+    """Let the radar look at the caravans of a simulation, as `rihla radar` does once they are stored."""
     truth: list[dict[str, Any]] = []
     found: list[Cell] = []
     for events in caravans(options, truth.append):
