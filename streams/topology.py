@@ -201,6 +201,7 @@ TOPICS: tuple[Topic, ...] = (
             words=("target", "kind", "rule", "severity", "unit", "status"),
         ),
     ),
+    Topic("gatherings", "alert", "rule/unit", "30 days"),
     Topic("redeliveries", "redelivery", "that of the thing in its own topic", "30 days"),
     Topic(
         "units",
@@ -270,8 +271,8 @@ WORKERS: tuple[Worker, ...] = (
     Worker(
         "deliver",
         "streams.deliver.agent",
-        reads=("alerts", "cases", "moves", "redeliveries"),
-        writes=("deliveries",),
+        reads=("alerts", "cases", "moves", "gatherings", "redeliveries"),
+        writes=("deliveries", "gatherings"),
         state=("things",),
         holds="what it has told of 35 days, and to whom, and its changelog in Kafka",
         scales_to="`RIHLA_PARTITIONS`",

@@ -26,6 +26,12 @@ def record(client: Client, model: Model, now_ms: int, epoch: int) -> bool:
         for name, one in zip(STAGES, said, strict=True)
     ]
     client.insert("stages_store", rows, ["stage", "lasts_ms", "becomes", "plan", "grace_ms", "version"])
+    promised = [
+        [rank, list(one.severities), list(one.brands), list(one.tiers), one.respond, one.resolve, now_ms]
+        for rank, one in enumerate(model.sla)
+    ]
+    columns = ["rank", "severities", "brands", "tiers", "respond_ms", "resolve_ms", "version"]
+    client.insert("sla_targets_store", promised, columns)
     # In the body: what a model means is longer than an address may be.
     columns = ["hash", "name", "source", "recorded_at", "epoch", "meaning"]
     at = datetime.fromtimestamp(now_ms / 1000, UTC)

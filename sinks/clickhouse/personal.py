@@ -55,8 +55,11 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "grace_ms arrival hash source recorded_at until answer snoozed_until respond_by resolve_by"),
     **_all(PLAIN, "responded_in_time resolved_in_time began_at last_at open held planned_arrival planned_departure"),
     # Groups.
-    **_all(PLAIN, "bus tent floor since said_at customers_now incidents last_incident last_incident_at score_count"),
+    **_all(PLAIN, "bus tent floor said_at customers_now incidents last_incident last_incident_at score_count"),
     **_all(PLAIN, "sentiment margin score_squares"),
+    # Consent.
+    **_all(PLAIN, "purpose state since"),
+    **_all(PLAIN, "tier causes rank severities brands tiers respond_ms resolve_ms"),
     # Churn.
     **_all(PLAIN, "model_id fitted_at known_until horizon_days sample intercept weights tested_at tested churned auc"),
     **_all(PLAIN, "auc_margin brier brier_base useful deciles risk decile tested_churn reasons ended_at"),
@@ -115,6 +118,7 @@ STORES: tuple[Store, ...] = (
     Store("erasures_store", of_persons=False, operations=False),
     Store("models_store", of_persons=False, engineer=True),
     Store("stages_store", of_persons=False, engineer=True),
+    Store("sla_targets_store", of_persons=False, engineer=True),
     Store("schema_migrations", of_persons=False, operations=False, engineer=True),
 )
 
@@ -129,7 +133,7 @@ ANALYSTS: tuple[str, ...] = (
     *("journey_spend", "identities", "improvements_told", "next_best_actions", "profile_flow", "churn_risk"),
     *("churn_models", "milestones", "stays", "units", "unit_levels", "rates", "exchange", "currencies", "hijri"),
     *("weekends", "deliveries", "dead_letters", "answers", "alert_sla", "incidents", "journeys_now", "plans", "stages"),
-    *("models", "memberships", "group_cells", "groups"),
+    *("models", "sla_targets", "consents", "consent_history", "memberships", "group_cells", "groups"),
 )
 """Views that analysts have under the same names, with pseudonyms and without texts."""
 
@@ -137,5 +141,15 @@ ATTRIBUTED: tuple[str, ...] = ("interactions", "journeys", "cases", "alerts", "m
 """Views that unit managers have with the columns of NAME_attributed: rows of their units, by `attributed_unit`."""
 OF_JOURNEYS: tuple[str, ...] = ("milestones", "stays", "journey_spend", "journeys_now")
 """Views with a row a journey, which gives managers' rows their `attributed_unit`."""
-REFERENCE: tuple[str, ...] = ("units", "unit_levels", "rates", "exchange", "currencies", "hijri", "weekends", "stages")
+REFERENCE: tuple[str, ...] = (
+    "units",
+    "unit_levels",
+    "rates",
+    "exchange",
+    "currencies",
+    "hijri",
+    "weekends",
+    "stages",
+    "sla_targets",
+)
 """Views without anybody in them, which managers have whole."""

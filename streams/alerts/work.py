@@ -5,7 +5,7 @@ A function of the set of answers, in the order of their times: pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from streams.alerts.signals import Answer, Signal
@@ -33,10 +33,13 @@ def worked(alert_id: str, signals: Sequence[Signal], answers: Sequence[Answer]) 
     causes = {(signal.rule, signal.event_id) for signal in signals}
     cases = {signal.case_id for signal in signals if signal.has_case}
     latest = max(signal.at for signal in signals)
+    return made_of([answer for answer in some if _is_about(answer, alert_id, causes, cases)], latest)
+
+
+def made_of(answers: Iterable[Answer], latest: int) -> Work:
+    """What answers of people, in order of time, say. latest: when the latest cause was, epoch ms."""
     handler, until, reacted, resolved = None, None, None, None
-    for answer in some:
-        if not _is_about(answer, alert_id, causes, cases):
-            continue
+    for answer in answers:
         verb = TOUCHPOINTS[answer.touchpoint]
         if verb == "decline":
             if handler in (None, answer.who):

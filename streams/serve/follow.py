@@ -34,7 +34,7 @@ RECORDS_PER_POLL = 4000
 ENDS_EVERY = 0.5
 """Seconds between looks at where the topics end."""
 REGISTRY_AGAIN = 2.0
-LAYOUT = 2
+LAYOUT = 3
 """Of the keys and values of the view: a store of another layout is filled anew."""
 
 log = logging.getLogger(__name__)

@@ -103,7 +103,7 @@ def fold_alone(
     if watching is not None and not (observer is None and own.signals is None and is_settled(state.watch)):
         if observer is None:
             observer = Observer(watching, name, state)
-        alerts, moves = observer.finish(own.signals, replay=False)
+        alerts, moves = observer.finish(own, replay=False)
         changes.alerts += alerts
         changes.moves += moves
         changes.transitions += observer.transitions

@@ -12,6 +12,7 @@ import polars as pl
 from streams.alerts.signals import Watched
 from streams.model.company import Model, built_in
 from streams.model.vocabulary import INSTRUMENTS
+from streams.stitch.facts import RULES, Facts
 from streams.stitch.journey import CHANNELS, MICRO, MILESTONES, Event
 from streams.stitch.membership import GroupSaid
 from streams.stitch.messages import Record
@@ -35,6 +36,8 @@ COLUMNS = (
     "meal_plan",
     "room_type",
     "attributes",
+    "arrival_date",
+    "country",
 )
 """Fields of interaction.avsc that the fold reads."""
 
@@ -72,7 +75,8 @@ class Events:
     def __init__(self, model: Model | None = None) -> None:
         """model: what events mean; the one that comes with Rihla by default."""
         model = built_in() if model is None else model
-        self._preferences = Preferences(model.preferences)
+        self._preferences = Preferences((*model.preferences, *RULES))
+        self._facts = Facts(model)
         points = model.touchpoints
         self._milestones = {
             name: MILESTONES.index(point.milestone) for name, point in points.items() if point.milestone
@@ -143,7 +147,7 @@ class Events:
         answers: list[float | None] = survey["score"].to_list()
         amounts: list[int | None] = money["amount_minor"].to_list()
         currencies: list[str | None] = money["currency"].to_list()
-        preferences = self._preferences.stated(frame)
+        preferences = self._facts.added(frame, self._preferences.stated(frame))
         milestones, case_roles = self._milestones, self._case_roles
         made: list[Event] = []
         for row, touchpoint in enumerate(touchpoints):

@@ -384,7 +384,7 @@ class _Turn:
         if not self.per_event and (summary.rolling.at or state.watch is not None):
             self.observer.look(summary.rolling, summary.last, self._cause())
         if state.watch is not None or summary.signals is not None:
-            alerts, moves = self.observer.finish(summary.signals, self.replay)
+            alerts, moves = self.observer.finish(summary, self.replay)
             self.changes.alerts += alerts
             self.changes.moves += moves
 

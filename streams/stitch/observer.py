@@ -11,15 +11,16 @@ from typing import Any
 
 from streams.alerts.moves import Cause, Move, drops, move, move_row
 from streams.alerts.rules import Drop, Rule
-from streams.alerts.signals import Signals
 from streams.alerts.tally import Transition, before, transitions
 from streams.alerts.watch import ADVOCATE, NEGATIVE, NON_COMMITTAL, Alert, Watch, alert_row, release, settle
 from streams.model.identifiers import customer_id
 from streams.stitch.encoding import merged
+from streams.stitch.facts import TIER
 from streams.stitch.journey import Event
 from streams.stitch.rolling import Rolling
 from streams.stitch.rows import ADVOCATE_AT, DIGITS, NEGATIVE_AT, Row
 from streams.stitch.subject import Subject
+from streams.stitch.summary import Summary
 
 
 @dataclass(slots=True)
@@ -116,19 +117,20 @@ class Observer:
                 watch = state.watch = Watch()
             drops(watching.falls, watch, score, cause, watching.now)
 
-    def finish(self, told: Signals | None, replay: bool) -> tuple[list[Row], list[Row]]:
+    def finish(self, whole: Summary, replay: bool) -> tuple[list[Row], list[Row]]:
         """Bring a root's alerts up to date. Returns the rows of alerts and moves to publish; on a replay all that are
         remembered.
 
-        told: signals and answers of the whole customer.
+        whole: the summary of the whole customer; of its bookings any part.
         """
+        told = whole.signals
         state, version = self._state, self._state.version
         watch = state.watch
         if watch is None:
             watch = state.watch = Watch()
         alerts: Sequence[Alert] = ()
         if told is not None or watch.alerts or watch.drops:
-            alerts = self._settle(told, watch)
+            alerts = self._settle(whole, watch)
         else:
             watch.due = 0
         if replay or watch.fired:
@@ -150,7 +152,7 @@ class Observer:
         watch = state.watch
         if watch is None or not state.is_root:
             return []
-        alerts = self._settle(merged(state).signals, watch, until)
+        alerts = self._settle(merged(state), watch, until)
         if watch.fired:
             alerts = watch.alerts
         watch.fired = bool(alerts)
@@ -168,9 +170,12 @@ class Observer:
         watch.fired = False
         return self._rows(closed)
 
-    def _settle(self, told: Signals | None, watch: Watch, due_until: int = 0) -> Sequence[Alert]:
+    def _settle(self, whole: Summary, watch: Watch, due_until: int = 0) -> Sequence[Alert]:
         known = before(watch)
-        changed = settle(self._watching.rules, self._customer, told, watch, self._watching.now, due_until)
+        rules, now = self._watching.rules, self._watching.now
+        stated = whole.preferences.get(TIER)
+        tier = None if stated is None else stated.value
+        changed = settle(rules, self._customer, whole.signals, watch, now, due_until, tier)
         self.transitions += transitions(known, changed)
         return changed
 

@@ -89,7 +89,7 @@ class Reader:
 
     def __init__(self, io: WorkerIO, topics: Sequence[str], watching: Watching, model: Model) -> None:
         self._io, self._decode, self._watching = io, io.decode, watching
-        self._events, self._matcher = Events(model), match.Matcher(watching.rules, model.touchpoints)
+        self._events, self._matcher = Events(model), match.Matcher(watching.rules, model.touchpoints, model.brands)
         self._columns = tuple(dict.fromkeys(("subject", *COLUMNS, *self._matcher.columns)))
         kinds = (INTERACTION, self._interactions), (IDENTITY, self._identities), (PART, self._parts)
         self._read = dict(zip(topics, kinds, strict=True))

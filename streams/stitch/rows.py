@@ -9,7 +9,7 @@ from typing import Any
 from streams.stitch.case import Case
 from streams.stitch.journey import MICRO, Journey
 from streams.stitch.placement import Assembled
-from streams.stitch.summary import Summary
+from streams.stitch.summary import HIDDEN, Summary
 
 Row = tuple[Any, ...]
 
@@ -128,7 +128,7 @@ def customer_row(subject: str, customer_id: str, summary: Summary, journeys: int
         evidence = rounded(summary.rolling.evidence())
     preferences: Sequence[tuple[str, str, int, int]] = _NOTHING
     if known:
-        keys = sorted(known) if len(known) > 1 else known
+        keys = sorted(key for key in known if not key.startswith(HIDDEN))
         preferences = [(key, (stated := known[key]).value, stated.evidence, stated.at) for key in keys]
     return (
         customer_id,

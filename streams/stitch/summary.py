@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from typing import Final
 
 from mypy_extensions import mypyc_attr
 
@@ -80,6 +81,9 @@ class Loose(Content):
             currency, amount = self.spent
             journey.add_amount(currency, amount)
 
+
+HIDDEN: Final = "."
+"""With what the keys begin of facts that are kept as preferences are, and are none (streams.stitch.facts)."""
 
 PreferenceFields = tuple[int, bytes, str, int]
 """The fields of a Preference as states store them."""

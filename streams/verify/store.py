@@ -95,7 +95,18 @@ def check(client: Any, database: str) -> None:
             f"the tables in {database} are of an older version of Rihla, which lacks {older[0].name}",
             "rihla migrate brings those of a server up to date, rihla up those of a folder",
         )
-    views = {*VIEWS, *_UNITS, *ATTRIBUTED, "journey_spend", "journeys_now", "models", "deliveries", "answers", *GROUPS}
+    views = {
+        *VIEWS,
+        *_UNITS,
+        *ATTRIBUTED,
+        "journey_spend",
+        "journeys_now",
+        "models",
+        "deliveries",
+        "answers",
+        "consents",
+        *GROUPS,
+    }
     missing = sorted({STORE, LEFT_OUT, *views} - found)
     if missing:
         raise RihlaError(

@@ -181,6 +181,53 @@ def test_a_receiver_that_fails_twice_and_a_dead_one_beside_it(
     asyncio.run(trial())
 
 
+async def test_forty_three_pilgrims_of_one_bus_are_one_message(
+    memory_broker: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    settings = memory_broker.settings(topic_prefix, partitions=2, session_timeout=6.0)
+    await ensure_topics(settings)
+    async with receiving() as receiver, producing(settings) as producer:
+        write_routes(tmp_path, receiver.url)
+        with (tmp_path / "routes.toml").open("a") as file:
+            file.write('[[storms]]\nhold = "2s"\nevery = "1s"\n')
+        bus = [
+            {**ALERT, "alert_id": f"{number:032x}", "customer_id": f"P{number}", "unit": "BUS-7"}
+            for number in range(43)
+        ]
+        keys = [row["alert_id"] for row in bus]
+        with deliver(settings, tmp_path):
+            few = [{**row, "alert_id": f"{number + 100:032x}", "unit": "BUS-8"} for number, row in enumerate(bus[:2])]
+            await publish(
+                producer, settings, "alerts", "alert", keys[:23] + [row["alert_id"] for row in few], bus[:23] + few
+            )
+            await until(lambda: len(receiver.taken) >= 1, PATIENCE, "something to be told")
+        with deliver(settings, tmp_path):  # killed in between
+            await publish(producer, settings, "alerts", "alert", keys[23:], bus[23:])
+
+            def all_are_members() -> bool:
+                return any(request.body["data"].get("customers") == 43 for request in receiver.taken)
+
+            await until(all_are_members, PATIENCE, "the incident to have all members")
+            closed = [{**row, "version": 2, "closed_at": now_ms()} for row in bus]
+            await publish(producer, settings, "alerts", "alert", keys, closed)
+
+            def is_over() -> bool:
+                return receiver.taken[-1].body["type"] == "incident.closed"
+
+            await until(is_over, PATIENCE, "the incident to be over")
+            await until(lambda: len(alone(receiver)) == 2, PATIENCE, "the two of the other bus")
+        incidents = [request for request in receiver.taken if request.body["data"]["kind"] == "incident"]
+        assert len({request.body["data"]["id"] for request in incidents}) == 1
+        assert len({request.key for request in incidents}) <= 5, "no message each"
+        assert {data["unit"] for data in alone(receiver)} == {"BUS-8"}
+        assert "P1" not in str(incidents[0].body)
+
+
+def alone(receiver: Receiver) -> list[dict[str, Any]]:
+    """The alerts that were told by themselves."""
+    return [request.body["data"] for request in receiver.taken if request.body["data"]["kind"] == "alert"]
+
+
 @pytest.mark.slow
 def test_killed_in_mid_flight_nothing_is_missed_and_the_order_holds(
     embedded_broker: Broker, topic_prefix: str, tmp_path: Path

@@ -56,6 +56,9 @@ APPLIED = {
     "0043_alert_sla": "57ffa68ba4a4e52d",
     "0044_journeys_now": "7921b5a124623c90",
     "0045_next_best_actions": "f9d883b338f3a950",
+    "0046_sla_targets": "cfb91f27324395d7",
+    "0047_consents": "8c25adc32541f460",
+    "0048_groups": "7e5621ff1c62f5f5",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 
