@@ -17,14 +17,15 @@ what the most extreme of all places of a group would be (Bonferroni). An odd pla
 not drawn towards the others, and is left out when the variance of its kind is estimated: else it would hide itself, and
 others would be blamed for what is left of it.
 
-A bad bus is told from a bad guide by the members who had the one and not the other. Where hardly anybody had, the
-prediction errors of both are large, and neither is named.
+A bad bus is told from a bad guide by the members who had the one and not the other. Where hardly anybody had, the data
+is about as likely with the one odd as with the other, and neither is named.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import log
 from statistics import NormalDist
 from typing import Final, NamedTuple
 
@@ -42,6 +43,8 @@ ERROR: Final = 0.05
 """How often, at most, any place of a group without an odd one may be taken for one."""
 _SUSPECT: Final = 2.5
 """Standard deviations from which on a place is left out when the variance of its kind is estimated."""
+_TOLD_APART: Final = 2 * log(4)
+"""Difference of squared oddness from which on the data is four times as likely with one place odd as with the other."""
 _MOST_ODD: Final = 3
 """Odd places of a group."""
 _FREE: Final = 1.0
@@ -76,7 +79,7 @@ class Effect(NamedTuple):
     high: float
     """The interval of 95 %."""
     odd: bool
-    """Whether it is no place as others are."""
+    """Whether it is no place as others are, and no other place can be taken for it."""
 
     @property
     def interval(self) -> str:
@@ -111,6 +114,8 @@ class _Group:
     right: Floats
     odd: list[int]
     """Of its effects (from 1 on), those of odd places."""
+    sure: set[int]
+    """Of these, those for which no other place can be taken."""
 
     @staticmethod
     def of(name: str, cells: Sequence[Cell]) -> _Group:
@@ -127,7 +132,7 @@ class _Group:
         kinds = np.array([kind for kind, _ in levels], np.int64)
         squares = float(sum(cell.squares for cell in cells))
         return _Group(name, levels, kinds, design, counts, totals, squares,
-                      design.T @ (counts[:, None] * design), design.T @ totals, [])  # fmt: skip
+                      design.T @ (counts[:, None] * design), design.T @ totals, [], set())  # fmt: skip
 
     def solve(self, error: float, variances: Floats) -> tuple[Floats, Floats]:
         """Mean and effects, and the variances and covariances of their prediction errors."""
@@ -160,9 +165,13 @@ class _Group:
         limit = NormalDist().inv_cdf(1 - ERROR / 2 / len(self.levels))
         while self.odd:
             every, found = self.odd, dict[int, float]()
+            self.sure = set()
             for at in every:
                 self.odd = [one for one in every if one != at]
-                found[at] = float(self.oddness(error, variances)[at - 1])
+                oddness = self.oddness(error, variances)
+                found[at], oddness[at - 1] = float(oddness[at - 1]), 0.0
+                if found[at] ** 2 - float(oddness.max()) ** 2 > _TOLD_APART:
+                    self.sure.add(at)
             least = min(every, key=found.__getitem__)
             self.odd = every if found[least] > limit else [one for one in every if one != least]
             if self.odd is every:
@@ -214,7 +223,7 @@ def effects(cells: Iterable[Cell]) -> list[Effect]:
             if sizes[at] >= LEAST and contrasts[at].any():
                 effect, margin = float(contrasts[at] @ solution), WIDTH * float(spread[at])
                 interval = effect - margin, effect + margin
-                odd = at in group.odd
+                odd = at in group.sure
                 found.append(Effect(group.name, KINDS[kind], name, round(sizes[at]), effect, *interval, odd))
     return sorted(found, key=lambda one: (not one.odd, one.high, one.group, one.kind, one.name))
 

@@ -51,7 +51,7 @@ FROM
             i.attributes AS told,
             trimBoth(told['valid_from']) AS from_text,
             trimBoth(told['valid_until']) AS until_text,
-            '^(19|20|21)[0-9]{2}-[01][0-9]-[0-3][0-9](T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{3})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?$' AS form,
+            '^(19|20|21)[0-9][0-9]-[01][0-9]-[0-3][0-9](T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9][0-9][0-9])?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?$' AS form,
             if(match(from_text, form), toUnixTimestamp64Milli(parseDateTime64BestEffortOrNull(from_text, 3, 'UTC')), NULL) AS valid_from,
             if(match(until_text, form), toUnixTimestamp64Milli(parseDateTime64BestEffortOrNull(until_text, 3, 'UTC')), NULL) AS valid_until,
             trimBoth(told['guide']) AS guide,
