@@ -82,7 +82,7 @@ EXCEPTIONS: Mapping[tuple[str, str], Rule] = {
 
 
 def rule_of(view: str, column: str) -> Rule | None:
-    """The class of a column; None where nobody has said."""
+    """The class of a column; None where none is declared."""
     return EXCEPTIONS.get((view, column)) or COLUMNS.get(column)
 
 
