@@ -66,6 +66,9 @@ COLUMNS: Mapping[str, Rule] = {
     # Of the company and of the calendar.
     **_all(PLAIN, "valid_from valid_until name parent brand region timezone currency latitude longitude prayer_method"),
     **_all(PLAIN, "capacity base rate into digits date hijri_year hijri_month hijri_day month_name season days"),
+    **_all(PLAIN, "place ramadan ramadan_next fajr sunrise dhuhr asr maghrib isha midnight next_fajr revision"),
+    **_all(PLAIN, "prayer_window begins_at ends_at local_time hijri_date hijri_date_from_sunset ramadan_meal"),
+    **_all(PLAIN, "response_seconds prayer_seconds"),
 }
 """By the name of the column, in whatever view."""
 
@@ -79,7 +82,7 @@ EXCEPTIONS: Mapping[tuple[str, str], Rule] = {
 
 
 def rule_of(view: str, column: str) -> Rule | None:
-    """The class of a column; None where nobody has said."""
+    """The class of a column; None where none is declared."""
     return EXCEPTIONS.get((view, column)) or COLUMNS.get(column)
 
 
@@ -108,6 +111,7 @@ STORES: tuple[Store, ...] = (
     Store("churn_risk_store"),
     Store("churn_models_store", of_persons=False),
     Store("units_store", of_persons=False, engineer=True),
+    Store("prayer_times_store", of_persons=False, engineer=True),
     Store("rates_store", of_persons=False, engineer=True),
     # Operations, too: what is left out of the tables follows from it (view left_out, which interactions reads).
     Store("dead_letters_store", engineer=True),
@@ -131,6 +135,7 @@ ANALYSTS: tuple[str, ...] = (
     *("churn_models", "milestones", "stays", "units", "unit_levels", "rates", "exchange", "currencies", "hijri"),
     *("weekends", "deliveries", "dead_letters", "answers", "alert_sla", "incidents", "journeys_now", "plans", "stages"),
     *("models", "sla_targets", "consents", "consent_history"),
+    *("prayer_times", "prayer_windows", "unit_places", "interactions_local", "case_response"),
 )
 """Views that analysts have under the same names, with pseudonyms and without texts."""
 
@@ -138,15 +143,10 @@ ATTRIBUTED: tuple[str, ...] = ("interactions", "journeys", "cases", "alerts", "m
 """Views that unit managers have with the columns of NAME_attributed: rows of their units, by `attributed_unit`."""
 OF_JOURNEYS: tuple[str, ...] = ("milestones", "stays", "journey_spend", "journeys_now")
 """Views with a row a journey, which gives managers' rows their `attributed_unit`."""
+OF_UNITS: tuple[str, ...] = ("interactions_local", "case_response")
+"""Views with an `attributed_unit` of their own, of which managers have the rows of their units."""
 REFERENCE: tuple[str, ...] = (
-    "units",
-    "unit_levels",
-    "rates",
-    "exchange",
-    "currencies",
-    "hijri",
-    "weekends",
-    "stages",
-    "sla_targets",
+    *("units", "unit_levels", "unit_places", "rates", "exchange", "currencies", "hijri", "weekends", "stages"),
+    *("sla_targets", "prayer_times", "prayer_windows"),
 )
 """Views without anybody in them, which managers have whole."""

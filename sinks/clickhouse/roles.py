@@ -1,4 +1,4 @@
-"""The roles of a database, and the views that two of them read: made from sinks.clickhouse.personal, and re-runnable.
+"""Creates the roles of a database and the views of analysts and managers, from sinks.clickhouse.personal. Repeatable.
 
     pipeline      what the sink and `rihla forget` need, no more
     analyst       the database {database}_analyst: the same views and columns, with pseudonyms and without texts
@@ -40,7 +40,7 @@ ROLES = (PIPELINE, ANALYST, OPERATIONS, ENGINEER)
 MANAGER = "manager"
 """Begins the name of a manager's role, and ends with NAME."""
 _BARRIER = f"LIMIT {2**63 - 1}"
-"""No condition of who asks is tried on rows before those of other units are gone."""
+"""Keeps conditions of the caller's query from being evaluated on rows of other units."""
 
 KEY = "pseudonym_key"
 """The table of the key of pseudonyms, which no role reads. A new key makes new pseudonyms."""
@@ -110,10 +110,10 @@ def grants(role: str, database: str) -> tuple[str, ...]:
                     "INSERT",
                     [
                         *(f"{one.stored.view}_store" for one in TOPICS if one.stored and one.record),
-                        *("erasures_store", "models_store", "stages_store", "sla_targets_store"),
+                        *("erasures_store", "models_store", "stages_store", "sla_targets_store", "prayer_times_store"),
                     ],
                 ),
-                *on("SELECT", [*(store.name for store in stores), *personal.INNER, "erasures"]),
+                *on("SELECT", [*(store.name for store in stores), *personal.INNER, "erasures", "unit_levels", "hijri"]),
                 *on("ALTER DELETE", [store.name for store in stores if store.of_persons]),
             )
         case "analyst":
@@ -135,7 +135,10 @@ def grants_of_manager(manager: Manager, database: str) -> tuple[str, ...]:
 def unit_columns() -> dict[str, str]:
     """View that managers see in part: the column that says whose the row is."""
     names = [name for view in personal.ATTRIBUTED for name in (view, f"{view}_attributed")]
-    return {**dict.fromkeys([*names, *personal.OF_JOURNEYS], "attributed_unit"), "deliveries": "unit"}
+    return {
+        **dict.fromkeys([*names, *personal.OF_JOURNEYS, *personal.OF_UNITS], "attributed_unit"),
+        "deliveries": "unit",
+    }
 
 
 Columns = Mapping[str, list[tuple[str, str]]]
@@ -169,6 +172,12 @@ def views_of_manager(manager: Manager, database: str, columns: Columns) -> Itera
             f"SELECT {_listed(columns[name])}, j.attributed_unit AS attributed_unit FROM {database}.{name} AS v "
             f"INNER ANY JOIN (SELECT journey_id, attributed_unit FROM {database}.journeys_attributed "
             f"WHERE attributed_unit IN ({units})) AS j ON j.journey_id = v.journey_id {_BARRIER}",
+        )
+    for name in personal.OF_UNITS:
+        yield (
+            name,
+            f"SELECT {_listed(columns[name])} FROM {database}.{name} AS v "
+            f"WHERE v.attributed_unit IN ({units}) {_BARRIER}",
         )
     query = (
         f"SELECT {_listed(columns['deliveries'])} FROM {database}.deliveries AS v WHERE v.unit IN ({units}) {_BARRIER}"

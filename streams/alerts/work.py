@@ -1,4 +1,4 @@
-"""What people have made of an alert: who has it, until when it is put off, when they reacted, when they settled it.
+"""People's work on an alert: who has it, until when it is put off, when they reacted, when they settled it.
 
 A function of the set of answers, in the order of their times: pure.
 """
@@ -26,7 +26,7 @@ NOTHING = Work()
 
 
 def worked(alert_id: str, signals: Sequence[Signal], answers: Sequence[Answer]) -> Work:
-    """What the answers, in order of time, say of the alert that these signals make."""
+    """The work that answers, in order of time, describe on the alert of these signals."""
     some = [answer for answer in answers if answer.touchpoint in TOUCHPOINTS]
     if not some:
         return NOTHING

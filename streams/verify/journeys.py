@@ -83,6 +83,7 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
     events = lived.join(shared, on=["subject", "event_id"], how="anti", maintain_order="left")
     cases = _cases(events)
     journeys = _journeys(lived, cases)
+    attributed = attribution.journeys(journeys, events)
     # A reference makes the name of a journey, as the view has it; the group's journey it is not.
     theirs = every.filter(of_group).with_columns(journey_id=pl.concat_str("customer_id", pl.lit("/"), "booking_ref"))
     stored = pl.concat([events, theirs], how="diagonal")
@@ -93,11 +94,11 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
         cases,
         {
             "interactions_attributed": attribution.interactions(stored),
-            "journeys_attributed": attribution.journeys(journeys, events),
+            "journeys_attributed": attributed,
             "cases_attributed": attribution.cases(cases, events),
         },
         money.journey_spend(events, journeys),
-        now.journeys_now(events, journeys, model.stages),
+        now.journeys_now(events, journeys, attributed, model.stages),
     )
 
 

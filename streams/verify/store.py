@@ -14,17 +14,18 @@ from schemas.registry import Registry, RegistryError
 from sinks.clickhouse.migrate import migrate, migrations, pending
 from streams.errors import RihlaError
 from streams.model.dead_letter import EXPIRED, UNDECODABLE, UNPROCESSABLE
-from streams.verify import attribution, money, now, units
+from streams.model.prayer import Times
+from streams.verify import attribution, money, now, prayers, units
 from streams.verify.recompute import COLUMNS
 
 BLOCK_ROWS = 200_000
 """Rows that ClickHouse sends at a time: bounds the memory that is used twice while a table is read."""
 
 STORE = "interactions_store"
-"""Where the interactions are, every copy."""
+"""The table of interactions, with every copy of an event."""
 
 LEFT_OUT = "left_out"
-"""Which of them are in no table, since stitch could not process them, by epoch."""
+"""Those that are in no other table, because stitch could not process them, by epoch."""
 
 _IDENTIFIERS = pl.List(pl.Struct({"kind": pl.String, "value": pl.String}))
 _LOG = ("subject", *COLUMNS)
@@ -57,6 +58,11 @@ views add to them is what interactions_attributed says of their events."""
 
 _SELECTED = {
     **{name: f"if({name} IS NULL, NULL, toString({name}))" for name in ("planned_arrival", "planned_departure")},
+    "date": "toInt32(date)",
+    **{
+        name: f"if({name} IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull({name})))"
+        for name in (*Times._fields, "next_fajr")
+    },
     "ends_at": "if(ends_at IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(ends_at)))",
     "spend": "CAST(spend, 'Array(Tuple(currency String, amount_minor Int64))')",
     **{name: f"toString(toInt128({name} * 10000))" for name in ("spend_booked", "spend_kept", "spend_lost")},
@@ -94,6 +100,7 @@ def check(client: Any, database: str) -> None:
         "answers",
         "consents",
     }
+    views |= {"prayer_times", "interactions_local"}
     missing = sorted({STORE, LEFT_OUT, *views} - found)
     if missing:
         raise RihlaError(
@@ -185,6 +192,24 @@ def attributed(client: Any, name: str) -> pl.DataFrame:
     return _read(client, name, {**dict.fromkeys(ATTRIBUTED[name], pl.String()), **attribution.SHOWN})
 
 
+def prayer_times(client: Any) -> pl.DataFrame:
+    """The stored times of prayer, those of the newest revision."""
+    return _read(client, "prayer_times_store FINAL", prayers.TIMES_SHOWN)
+
+
+def interactions_local(client: Any) -> pl.DataFrame:
+    """The view interactions_local: its key, and whose day each was."""
+    return _read(client, "interactions_local", {**dict.fromkeys(prayers.LOCAL_KEY, pl.String()), **prayers.LOCAL_SHOWN})
+
+
+def hijri(client: Any) -> pl.DataFrame:
+    """The Hijri calendar: `date`, epoch days, and `hijri_date`, YYYY-MM-DD."""
+    parts = [f"leftPad(toString({name}), 2, '0')" for name in ("hijri_month", "hijri_day")]
+    hijri_date = f"concat(toString(hijri_year), '-', {parts[0]}, '-', {parts[1]})"
+    rows = client.query(f"SELECT toInt32(date), {hijri_date} FROM hijri").result_rows
+    return pl.DataFrame(rows, {"date": pl.Int32, "hijri_date": pl.String}, orient="row")
+
+
 def journey_spend(client: Any) -> pl.DataFrame:
     """The view journey_spend, amounts in ten-thousandths."""
     return _read(client, "journey_spend", {**dict.fromkeys(money.KEY, pl.String()), **money.SHOWN})
@@ -199,7 +224,7 @@ def journeys_now(client: Any) -> tuple[pl.DataFrame, int, int]:
 
 
 def model(client: Any) -> tuple[str, str, str] | None:
-    """(hash, name, source) of the model that the tables are made under, as a sink told; None: none has."""
+    """(hash, name, source) of the model that the tables are made under, as a sink recorded it; None: none has."""
     newest = "SELECT hash, name, source FROM models ORDER BY recorded_at DESC, hash DESC LIMIT 1"
     rows = client.query(newest).result_rows
     return None if not rows else (str(rows[0][0]), str(rows[0][1]), str(rows[0][2]))

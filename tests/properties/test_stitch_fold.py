@@ -293,7 +293,7 @@ def test_the_short_way_of_a_turn_does_what_the_long_one_does(specs: Any, moves: 
     for crashes in (False, True):
         short = played(crashes)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fold, "is_alone", lambda *_: False)
+            patch.setattr(fold, "takes_fast_path", lambda *_: False)
             long = played(crashes)
         assert short.states == long.states
         assert short.exact() == long.exact()
