@@ -213,8 +213,8 @@ def _actions(told: Content, words: _Words) -> str:
              _ltr(f"{row['after']:+.2f}"), _ltr(f"{row['change']:+.2f}")]
             for row in compared
         ]  # fmt: skip
-        heads = ("report.cause", "report.compared_cases", "report.felt_before", "report.felt_after", "report.effect")
-        parts.append(_table(words, heads, lines))
+        felt = ("report.cause", "report.compared_cases", "report.felt_before", "report.felt_after", "report.effect")
+        parts.append(_table(words, felt, lines))
     return "".join(parts) or f"<p>{escape(words.say('report.none'))}</p>"
 
 
