@@ -54,6 +54,9 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "spend_booked spend_kept spend_lost first_at status_now assumed ends_at stage lasts_ms becomes plan"),
     **_all(PLAIN, "grace_ms arrival hash source recorded_at until answer snoozed_until respond_by resolve_by"),
     **_all(PLAIN, "responded_in_time resolved_in_time began_at last_at open held planned_arrival planned_departure"),
+    # Consent.
+    **_all(PLAIN, "purpose state since"),
+    **_all(PLAIN, "tier causes rank severities brands tiers respond_ms resolve_ms"),
     # Churn.
     **_all(PLAIN, "model_id fitted_at known_until horizon_days sample intercept weights tested_at tested churned auc"),
     **_all(PLAIN, "auc_margin brier brier_base useful deciles risk decile tested_churn reasons ended_at"),
@@ -79,7 +82,7 @@ EXCEPTIONS: Mapping[tuple[str, str], Rule] = {
 
 
 def rule_of(view: str, column: str) -> Rule | None:
-    """The class of a column; None where nobody has said."""
+    """The class of a column; None where none is declared."""
     return EXCEPTIONS.get((view, column)) or COLUMNS.get(column)
 
 
@@ -116,6 +119,7 @@ STORES: tuple[Store, ...] = (
     Store("erasures_store", of_persons=False, operations=False),
     Store("models_store", of_persons=False, engineer=True),
     Store("stages_store", of_persons=False, engineer=True),
+    Store("sla_targets_store", of_persons=False, engineer=True),
     Store("schema_migrations", of_persons=False, operations=False, engineer=True),
 )
 
@@ -130,7 +134,8 @@ ANALYSTS: tuple[str, ...] = (
     *("journey_spend", "identities", "improvements_told", "next_best_actions", "profile_flow", "churn_risk"),
     *("churn_models", "milestones", "stays", "units", "unit_levels", "rates", "exchange", "currencies", "hijri"),
     *("weekends", "deliveries", "dead_letters", "answers", "alert_sla", "incidents", "journeys_now", "plans", "stages"),
-    *("models", "prayer_times", "prayer_windows", "unit_places", "interactions_local", "case_response"),
+    *("models", "sla_targets", "consents", "consent_history"),
+    *("prayer_times", "prayer_windows", "unit_places", "interactions_local", "case_response"),
 )
 """Views that analysts have under the same names, with pseudonyms and without texts."""
 
@@ -142,6 +147,6 @@ OF_UNITS: tuple[str, ...] = ("interactions_local", "case_response")
 """Views with an `attributed_unit` of their own, of which managers have the rows of their units."""
 REFERENCE: tuple[str, ...] = (
     *("units", "unit_levels", "unit_places", "rates", "exchange", "currencies", "hijri", "weekends", "stages"),
-    *("prayer_times", "prayer_windows"),
+    *("sla_targets", "prayer_times", "prayer_windows"),
 )
 """Views without anybody in them, which managers have whole."""

@@ -1,4 +1,4 @@
-"""A batch of interactions, in columns, against the rules: what each event says to them. Pure.
+"""Matches a batch of interactions, in columns, with the rules. Pure.
 
 All rules look at all rows at once, and only what one of them wants is taken out of the columns. Events too old for
 every rule are left aside first, so that loading history costs one comparison a batch.
@@ -16,6 +16,7 @@ from streams.alerts.rules import Condition, Rule
 from streams.alerts.signals import KEPT_MS, Answer, Signal, Watched
 from streams.loop import answers
 from streams.model import catalogue
+from streams.model.brands import Brands
 from streams.model.catalogue import Touchpoint
 from streams.text.concerns import concerns
 
@@ -46,9 +47,18 @@ Raised = Mapping[str, tuple[int, str]]
 
 
 class Matcher:
-    """Looks at batches with a set of rules. touchpoints: of the model, by name; None: Rihla's own."""
+    """Matches batches with a set of rules.
 
-    def __init__(self, rules: Mapping[str, Rule], touchpoints: Mapping[str, Touchpoint] | None = None) -> None:
+    touchpoints: of the model, by name; None: Rihla's own. brands: of the model; None: events have no brand.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[str, Rule],
+        touchpoints: Mapping[str, Touchpoint] | None = None,
+        brands: Brands | None = None,
+    ) -> None:
+        self._brands = brands if brands is not None and brands.units else None
         self._rules = [rule for rule in rules.values() if rule.when]
         known = catalogue.load() if touchpoints is None else touchpoints
         self._opening = frozenset(name for name, point in known.items() if point.case_role == "open")
@@ -111,6 +121,7 @@ class Matcher:
         ref = booking_ref if isinstance(booking_ref, str) else None
         case = case_id if isinstance(case_id, str) and case_id else None
         has_case = case is not None or touchpoint in self._opening
+        brand = self._brand(_text(unit), attributes)
         signals = []
         for matched, rule in zip(hit, self._rules, strict=False):  # the last of `hit` is the answer
             if matched and rule.name not in raised and (restored or at >= now - rule.after - rule.max_age):
@@ -124,18 +135,24 @@ class Matcher:
                     after=rule.after_text,
                 )
                 where = rule.unit or _text(unit)
-                about = (where, ref, case or own, 0, 0, has_case, touchpoint)
+                about = (where, ref, case or own, 0, 0, has_case, touchpoint, brand)
                 signals.append(Signal(at, raw, rule.name, reason, *about))
         for name, (raised_at, reason) in raised.items():
             if name in self._units:
                 where = self._units[name] or _text(unit)
-                about = (where, ref, case or own, 0, raised_at, has_case, touchpoint)
+                about = (where, ref, case or own, 0, raised_at, has_case, touchpoint, brand)
                 signals.append(Signal(at, raw, name, reason, *about))
         answer = Answer(at, raw, touchpoint, ref, case) if hit[-1] else None
         if answer is not None and touchpoint in answers.TOUCHPOINTS:
             given = answers.given(touchpoint, _text(agent), attributes)
             answer = Answer(at, raw, touchpoint, ref, case, given.alert_id, given.cause, given.who, given.until)
         return tuple(signals), answer
+
+    def _brand(self, unit: str | None, attributes: object) -> str | None:
+        if self._brands is None:
+            return None
+        pairs = attributes if isinstance(attributes, list) else ()
+        return self._brands.of(unit, ((one["key"], one["value"]) for one in pairs))
 
 
 def _spoken(texts: pl.Series) -> pl.Series:

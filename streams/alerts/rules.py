@@ -23,10 +23,9 @@ from streams.model.catalogue import Touchpoint
 from streams.model.company import Model
 from streams.model.durations import EXAMPLES, UNITS_MS, milliseconds
 from streams.model.places import line_of
-from streams.model.vocabulary import CASE_ROLES, INSTRUMENTS, MILESTONES
+from streams.model.vocabulary import CASE_ROLES, INSTRUMENTS, MILESTONES, SEVERITIES
 from streams.text.concerns import CONCERNS
 
-SEVERITIES = ("low", "medium", "high", "critical")
 SCOPES = ("customer", "journey", "case", "event")
 PLACEHOLDERS = {
     "touchpoint": "stay.halal_breach",

@@ -36,6 +36,8 @@ class Signal(msgspec.Struct, array_like=True, frozen=True):
     has_case: bool = False
     """Whether there is a case of this id: one was named, or the event opens one."""
     touchpoint: str | None = None
+    brand: str | None = None
+    """Brand of the event, by the model."""
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True):

@@ -53,6 +53,12 @@ class Alert(msgspec.Struct, array_like=True):
     handler: str | None = None
     """Who has taken it, or was given it."""
     snoozed_until: int | None = None
+    brand: str | None = None
+    """Of its earliest cause."""
+    tier: str | None = None
+    """Loyalty tier of the customer when it was raised."""
+    causes: int = 1
+    """How many events caused it."""
 
 
 class Watch(msgspec.Struct, array_like=True):
@@ -87,7 +93,13 @@ def alert_id(rule: Rule, customer_id: str, signal: Signal) -> str:
 
 
 def settle(
-    rules: Mapping[str, Rule], customer_id: str, told: Signals | None, watch: Watch, now: int, due_until: int = 0
+    rules: Mapping[str, Rule],
+    customer_id: str,
+    told: Signals | None,
+    watch: Watch,
+    now: int,
+    due_until: int = 0,
+    tier: str | None = None,
 ) -> list[Alert]:
     """Bring a root's alerts up to date with what its events say.
 
@@ -96,6 +108,7 @@ def settle(
         watch: is changed: its alerts and the time of its next timer.
         now: the worker's clock, epoch ms: nothing is raised for what is older than its rule's max_age.
         due_until: time up to which timers may go off; 0 in any turn but a timer's.
+        tier: the customer's loyalty tier, which an alert that is raised now keeps.
 
     Returns:
         The alerts that are new or have changed.
@@ -123,6 +136,7 @@ def settle(
                 continue
             standing = [signal for signal in signals if signal.at <= latest] or signals
         current = _alert(rule, key, customer_id, standing, answers, raised_at)
+        current.tier = tier if alert is None else alert.tier
         kept.append(current)
         if current != alert:
             changed.append(current)
@@ -211,7 +225,9 @@ def _alert(
     what = (journey_id, first.unit, first.event_id, first.reason, first.at, raised_at)
     case_id = first.case_id if first.has_case else None
     about = (case_id, first.touchpoint, work.handler, work.snoozed_until)
-    return Alert(key, rule.name, rule.severity, *what, closed, reacted, last.at, *about)
+    alert = Alert(key, rule.name, rule.severity, *what, closed, reacted, last.at, *about)
+    alert.brand, alert.causes = first.brand, len({signal.event_id for signal in signals})
+    return alert
 
 
 def _answers(named: Answers, rule: Rule, signal: Signal, answer: Answer) -> bool:
@@ -248,5 +264,8 @@ def alert_row(customer_id: str, alert: Alert, version: int) -> tuple[Any, ...]:
         alert.touchpoint,
         alert.handler,
         alert.snoozed_until,
+        alert.brand,
+        alert.tier,
+        alert.causes,
         version,
     )

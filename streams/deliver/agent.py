@@ -12,26 +12,28 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from streams import metrics
 from streams.clock import now_ms
 from streams.deliver import routes, state
 from streams.deliver.courier import Courier
-from streams.deliver.escalation import escalate, plan, steps_of
+from streams.deliver.escalation import ESCALATING, escalate, plan, steps_of
+from streams.deliver.gatherings import Gatherings, Told
 from streams.deliver.lane import Item, Lane
+from streams.deliver.linking import Links
 from streams.deliver.match import state_of, targets_of
-from streams.deliver.message import Message, message, opaque
+from streams.deliver.message import Message, message
+from streams.deliver.rows import delivery_key, delivery_row, name_of
 from streams.deliver.senders import Senders
 from streams.deliver.state import Delivery, Entry
+from streams.deliver.storms import KEY, key_of
 from streams.kafka.changelog_table import BatchTable
 from streams.kafka.ownership import OwnershipLost
 from streams.kafka.progress import RecordBatch, Records
-from streams.loop.keys import SigningKeyError
-from streams.loop.links import LIFETIME_MS, Link, signer
-from streams.settings import Settings, SettingsError
+from streams.settings import Settings
 from streams.topology import WORKERS_BY_NAME
-from streams.worker.batching import gather
+from streams.worker.batching import consume_groups
 from streams.worker.io import WorkerIO
 from streams.worker.sift import Fault, is_of_record
 from streams.worker.verdict import Refusal
@@ -44,7 +46,7 @@ SWEEP_SECONDS = 3600.0
 
 KINDS = {"alerts": "alert", "cases": "case", "moves": "move"}
 """Topic: kind of thing, and name of its record."""
-REDELIVERIES, DELIVERIES = "redeliveries", "deliveries"
+GATHERINGS, DELIVERIES = "gatherings", "deliveries"
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ def create(app: Any, settings: Settings) -> WorkerIO:
 
     @app.agent(app.topic(*topics, key_serializer="raw", value_serializer="raw"))  # type: ignore[untyped-decorator]
     async def deliver(stream: Any) -> None:
-        await gather(stream, desk.handle, RECORDS_AT_ONCE, BYTES_AT_ONCE, LINGER_SECONDS)
+        await consume_groups(stream, desk.handle, RECORDS_AT_ONCE, BYTES_AT_ONCE, LINGER_SECONDS)
 
     @app.task  # type: ignore[untyped-decorator]
     async def send() -> None:
@@ -79,16 +81,17 @@ class _Desk:
         self._due: dict[tuple[int, bytes], int] = {}
         """When the next step of an escalation is due, epoch ms, by partition and key."""
         self._app, self._io, self._table, self._book = app, io, table, book
+        self._gatherings = Gatherings(table, book.routes)
+        self._gathered: list[dict[str, Any]] = []
+        """Alerts of this group of batches that are to be gathered by rule and unit."""
         self._epoch = io.settings.epoch
-        try:
-            self._signer = signer(io.settings.public_url, io.settings.link_keys)
-        except SigningKeyError as error:
-            raise SettingsError(f"link_keys {error}", "openssl rand -base64 32 makes one") from None
+        self._links = Links(io.settings, book.routes)
         self._senders = Senders(book, app, io.settings.prefix)
         lanes = {name: Lane(book.schedule(name), one.together) for name, one in book.routes.targets.items()}
         timeouts = {name: book.timeout(name) for name in lanes}
         self._courier = Courier(lanes, self._senders.ways, timeouts, self._look, self._done)
         self._working = asyncio.Lock()  # a batch or some outcomes at a time: both write the same states and outputs
+        self._takes = {"redelivery": self._again}
         self._read: dict[int, object] = {}
         """Partitions whose states are in the lanes, each with what `reading` said of it."""
         self._outcomes: list[tuple[Item, str, str, int | None, str | None]] = []
@@ -118,12 +121,12 @@ class _Desk:
                 by_topic.setdefault(batch.topic, []).append(batch)
             for topic, some in by_topic.items():
                 name, records = topic.removeprefix(self._io.settings.topic("")), Records(some)
-                record = KINDS.get(name, "redelivery")
+                record = "alert" if name == GATHERINGS else KINDS.get(name, "redelivery")
                 decoded, bad = self._io.read(record, records)
                 refused += bad
                 for at, row in zip(decoded.rows.tolist(), decoded.frame.iter_rows(named=True), strict=True):
                     try:
-                        take = self._again if record == "redelivery" else self._take
+                        take = self._gather if name == GATHERINGS else self._takes.get(record, self._take)
                         fresh += take(record, row, records, at, changed)
                     except Exception as error:
                         if not is_of_record(error):
@@ -132,32 +135,51 @@ class _Desk:
             if refused:
                 await self._io.refuse(refused)
                 await self._io.flush()
-            await self._store(changed)
-            for partition, key, one in fresh:
-                self._enqueue(partition, key, one)
+            if self._gathered:
+                rows, self._gathered = self._gathered, []
+                keys = [key_of(row).encode() for row in rows]
+                await self._io.publish(GATHERINGS, "alert", [tuple(row.values()) for row in rows], keys)
+                await self._io.flush()
+            await self._store_all(changed, fresh)
             self._io.observe(batches, time.perf_counter() - began)
 
     def _take(
         self, kind: str, row: dict[str, Any], records: Records, at: int, changed: dict[tuple[int, bytes], Entry]
     ) -> list[tuple[int, bytes, Delivery]]:
-        now = self._clock()
-        id_ = {"alert": "alert_id", "move": "move_id"}.get(kind)
-        name = row[id_] if id_ else f"{row['customer_id']}/{row['case_id']}"
-        partition, key = records.partitions[at], state.key_of(kind, name)
+        partition, key = records.partitions[at], state.key_of(kind, name_of(kind, row))
+        is_known = (partition, key) in changed or self._table.get(partition, key) is not None
+        if kind == "alert" and not is_known and self._gatherings.are_meant(row):
+            self._gathered.append(row)
+            return []
+        version = state.full_version(self._epoch, row["version"])
+        return self._tell(Told(partition, kind, version, row), records.timestamps[at], changed)
+
+    def _gather(
+        self, kind: str, row: dict[str, Any], records: Records, at: int, changed: dict[tuple[int, bytes], Entry]
+    ) -> list[tuple[int, bytes, Delivery]]:
+        """An alert that may be one of many."""
+        version, published = state.full_version(self._epoch, row["version"]), records.timestamps[at]
+        told = [*self._gatherings.offer(records.partitions[at], version, row, self._clock())]
+        return [one for each in told for one in self._tell(each, published, changed)]
+
+    def _tell(
+        self, version: Told, published: int, changed: dict[tuple[int, bytes], Entry]
+    ) -> list[tuple[int, bytes, Delivery]]:
+        """Note whom to tell of a version. published: epoch ms; 0: now."""
+        partition, kind, number, row = version
+        now, routes_, name = self._clock(), self._book.routes, name_of(kind, row)
+        key = state.key_of(kind, name)
         entry = changed.get((partition, key)) or self._entry(partition, key)
         told = () if entry is None else entry.told.keys()
         known = {} if entry is None else entry.escalated
-        targets = {**known, **targets_of(self._book.routes, kind, row, now, told)}
-        routes_ = self._book.routes
-        waits = bool(routes_.escalations) and kind == "alert" and state_of(kind, row) == "raised"
+        targets = {**known, **targets_of(routes_, kind, row, now, told)}
+        waits = bool(routes_.escalations) and kind in ESCALATING and state_of(kind, row) == "raised"
         if not targets and not (waits and (entry is not None or steps_of(routes_, row, row["raised_at"]))):
             metrics.DELIVERIES_UNROUTED.labels(kind).inc()
             return []
-        published = records.timestamps[at]
-        version = state.full_version(self._epoch, row["version"])
         since, is_fresh = published if published > 0 else now, entry is None
         before = 0 if entry is None else len(entry.deliveries)
-        entry = state.take(entry, kind, name, version, row, targets, since, now)
+        entry = state.take(entry, kind, name, number, row, targets, since, now)
         if entry is None:
             return []
         plan(routes_, entry, kind, row, is_fresh, since)
@@ -211,20 +233,8 @@ class _Desk:
             return None
         thing = entry.things[one.version]
         return message(
-            entry.kind, entry.id, one.version, thing, one.clear, self._link(entry, one, thing, target), one.level
+            entry.kind, entry.id, one.version, thing, one.clear, self._links.of(entry, one, thing, target), one.level
         )
-
-    def _link(self, entry: Entry, one: Delivery, thing: Mapping[str, Any], target: str) -> str | None:
-        """Where people answer it; None for a move, for what is settled, and where links are not set up."""
-        if self._signer is None or entry.kind == "move" or state_of(entry.kind, thing) == "closed":
-            return None
-        until = (one.since + LIFETIME_MS) // 1000  # each attempt has the same link
-        routes_ = self._book.routes
-        unit = routes_.units.get(thing["unit"] or "")
-        id_ = bytes.fromhex(opaque(entry.kind, entry.id))
-        person, language = routes_.targets[target].person, None if unit is None else unit.language
-        kind: Literal["alert", "case"] = "alert" if entry.kind == "alert" else "case"
-        return self._signer.address(Link(kind, id_, until, target, person, language))
 
     def _done(self, item: Item, target: str, status: str, code: int | None, error: str | None) -> None:
         self._outcomes.append((item, target, status, code, error))
@@ -263,8 +273,13 @@ class _Desk:
         await self._catch_up()
         if len(self._io.erased) != self._erasures:
             self._erasures = len(self._io.erased)
-            self._forget(lambda entry: self._io.erased.customer_for_ever(entry.customer_id))
+            erased = self._io.erased.customer_for_ever
+            for partition in self._table.partitions_held:
+                for key, data in [one for one in self._table.items(partition) if one[0].startswith(KEY)]:
+                    self._gatherings.forget(partition, key, data, erased)
+            self._forget(lambda entry: erased(entry.customer_id))
             await self._table.flush()
+        await self._gathered_long_enough()
         await self._escalate()
         if time.monotonic() - self._swept > SWEEP_SECONDS:
             self._swept, now = time.monotonic(), self._clock()
@@ -281,7 +296,24 @@ class _Desk:
             self._begin_anew()
             await self._app.consumer.rejoin()
 
+    async def _gathered_long_enough(self) -> None:
+        """Tell what was held, and of incidents what is new."""
+        changed: dict[tuple[int, bytes], Entry] = {}
+        due = [*self._gatherings.take(self._clock(), lambda version: state.full_version(self._epoch, version))]
+        fresh = [one for each in due for one in self._tell(each, 0, changed)]
+        await self._store_all(changed, fresh)
+
     # -- state ------------------------------------------------------------------------------------------------
+
+    async def _store_all(
+        self, changed: Mapping[tuple[int, bytes], Entry], fresh: Iterable[tuple[int, bytes, Delivery]]
+    ) -> None:
+        """Make entries durable, then the gatherings that they came from, and send what is fresh."""
+        await self._store(changed)
+        if self._gatherings.store():
+            await self._table.flush()
+        for partition, key, one in fresh:
+            self._enqueue(partition, key, one)
 
     def _entry(self, partition: int, key: bytes) -> Entry | None:
         data = self._table.get(partition, key)
@@ -294,8 +326,8 @@ class _Desk:
         for (partition, key), entry in changed.items():
             self._table.put(partition, key, state.encode(entry))
         await self._table.flush()
-        rows = [_row(entry, one) for entry in changed.values() for one in entry.deliveries]
-        await self._io.publish(DELIVERIES, "delivery", rows, [_key(row) for row in rows])
+        rows = [delivery_row(entry, one) for entry in changed.values() for one in entry.deliveries]
+        await self._io.publish(DELIVERIES, "delivery", rows, [delivery_key(row) for row in rows])
         await self._io.flush()
         for (partition, key), entry in changed.items():
             self._remember(partition, key, entry)
@@ -310,6 +342,9 @@ class _Desk:
         for partition in sorted(self._table.partitions_held - self._read.keys()):
             self._read[partition] = self._table.reading(partition) or object()
             for key, data in self._table.items(partition):
+                if key.startswith(KEY):
+                    self._gatherings.read(partition, key, data)
+                    continue
                 entry = state.decode(data)
                 for one in entry.unsent():
                     self._enqueue(partition, key, one)
@@ -327,6 +362,7 @@ class _Desk:
         del self._read[partition]
         self._courier.drop(partition)
         self._due = {at: due for at, due in self._due.items() if at[0] != partition}
+        self._gatherings.drop(partition)
 
     def _remember(self, partition: int, key: bytes, entry: Entry) -> None:
         """Note when an entry's next step is due."""
@@ -347,41 +383,13 @@ class _Desk:
                 continue
             fresh += [(partition, key, one) for one in escalate(entry, now)]
             changed[partition, key] = entry
-        await self._store(changed)
-        for partition, key, one in fresh:
-            self._enqueue(partition, key, one)
+        await self._store_all(changed, fresh)
 
     def _forget(self, which: Any) -> None:
         for partition in self._table.partitions_held:
-            gone = [key for key, data in self._table.items(partition) if which(state.decode(data))]
+            every = self._table.items(partition)
+            gone = [key for key, data in every if not key.startswith(KEY) and which(state.decode(data))]
             for key in gone:
                 self._table.delete(partition, key)
                 self._due.pop((partition, key), None)
                 self._courier.drop(partition, key)
-
-
-def _row(entry: Entry, one: Delivery) -> tuple[Any, ...]:
-    """A record of delivery.avsc."""
-    thing = entry.things.get(one.version, {})
-    return (
-        one.target,
-        entry.kind,
-        entry.id,
-        one.version,
-        entry.customer_id,
-        thing.get("rule"),
-        thing.get("severity"),
-        thing.get("unit"),
-        one.status,
-        one.attempts,
-        one.code,
-        one.error,
-        one.since,
-        one.at,
-        one.revision,
-    )
-
-
-def _key(row: Iterable[Any]) -> bytes:
-    target, kind, id_, version, *_ = row
-    return f"{target}/{kind}/{id_}/{version}".encode()

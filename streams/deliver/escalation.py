@@ -17,6 +17,8 @@ from streams.deliver.routes import HOURS
 from streams.deliver.state import Delivery, Entry, Step, Told
 from streams.model.durations import milliseconds
 
+ESCALATING = ("alert", "incident")
+"""Kinds of things that escalate."""
 LOOKED_AHEAD = 400
 """Days in which a unit's working hours are looked for."""
 _NO_UNIT = Unit()
@@ -80,7 +82,7 @@ def plan(routes: Routes, entry: Entry, kind: str, thing: Mapping[str, Any], fres
 
     fresh: whether nothing was known of it before. since: when the version was published, epoch ms.
     """
-    if kind != "alert" or state_of(kind, thing) != "raised":
+    if kind not in ESCALATING or state_of(kind, thing) != "raised":
         entry.steps, entry.waits, entry.latest = [], False, None
         return
     if not entry.waits:

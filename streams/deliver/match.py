@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from streams.deliver.model import Escalation, Route, Routes, Unit
+from streams.deliver.model import Escalation, Route, Routes, Storm, Unit
 from streams.deliver.routes import HOURS
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -19,7 +19,7 @@ Fields = Mapping[str, Any]
 
 def state_of(kind: str, thing: Fields) -> str:
     """raised, acknowledged or closed: where a thing stands."""
-    if kind == "alert":
+    if kind in ("alert", "incident"):
         closed, seen = thing["closed_at"] is not None, thing["acknowledged_at"] is not None
     elif kind == "case":
         closed = thing["status"] == "resolved" or bool(thing["withdrawn"])
@@ -46,18 +46,26 @@ def targets_of(routes: Routes, kind: str, thing: Fields, now: int, told: Collect
 
 
 def _holds(route: Route, routes: Routes, kind: str, thing: Fields) -> bool:
-    if kind not in route.kinds or not holds_of(route, routes, thing):
+    told_as = "alert" if kind == "incident" else kind
+    if told_as not in route.kinds or not holds_of(route, routes, thing):
         return False
     return route.states is None or state_of(kind, thing) in route.states
 
 
-def holds_of(route: Route | Escalation, routes: Routes, thing: Fields) -> bool:
-    """Whether what a route or an escalation says of rule, severity, unit and language holds of a thing."""
+def holds_of(route: Route | Escalation | Storm, routes: Routes, thing: Fields) -> bool:
+    """Whether what a route, an escalation or a storm says of rule, severity, unit, brand, tier, region and language
+    holds of a thing."""
     if route.rules is not None and thing.get("rule") not in route.rules:
         return False
     if route.severities is not None and thing.get("severity") not in route.severities:
         return False
+    if route.brands is not None and thing.get("brand") not in route.brands:
+        return False
+    if route.tiers is not None and thing.get("tier") not in route.tiers:
+        return False
     unit = thing["unit"]
+    if route.regions is not None and routes.units.get(unit or "", _NO_UNIT).region not in route.regions:
+        return False
     if route.units is not None and not any(fnmatchcase(unit or "", pattern) for pattern in route.units):
         return False
     return route.languages is None or routes.units.get(unit or "", _NO_UNIT).language in route.languages

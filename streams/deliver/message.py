@@ -17,7 +17,7 @@ from streams.deliver.match import state_of
 _CLEAR = {"customer_id", "journey_id", "event_id"}
 _TIMES = frozenset(
     {"occurred_at", "raised_at", "acknowledged_at", "closed_at", "opened_at", "first_response_at", "resolved_at"}
-    | {"reopened_at", "snoozed_until"}
+    | {"reopened_at", "snoozed_until", "last_at"}
 )
 _SIZE = 16
 
@@ -55,8 +55,10 @@ def message(
     """
     state, shown = state_of(kind, thing), opaque(kind, id_)
     key = f"{kind}.{shown}.{version}"
-    left_out = {"version", "alert_id", "move_id", "withdrawn", *(() if clear else _CLEAR)}
+    left_out = {"version", "alert_id", "move_id", "incident_id", "withdrawn", *(() if clear else _CLEAR)}
     kept = {name: _shown(name, value) for name, value in thing.items() if name not in left_out}
+    if "members" in kept:
+        kept["members"] = [{name: _shown(name, value) for name, value in one.items()} for one in kept["members"]]
     at = _shown("occurred_at", _when(kind, thing))
     type_ = f"{kind}.{'observed' if kind == 'move' else state}"
     fields = {
@@ -77,7 +79,8 @@ def message(
 
 def _when(kind: str, thing: Mapping[str, Any]) -> int | None:
     """The time of the news: epoch ms."""
-    names = {"alert": ("closed_at", "acknowledged_at", "raised_at"), "move": ("occurred_at",)}.get(
+    of_alert = ("closed_at", "acknowledged_at", "raised_at")
+    names = {"alert": of_alert, "incident": of_alert, "move": ("occurred_at",)}.get(
         kind, ("resolved_at", "reopened_at", "first_response_at", "opened_at")
     )
     return next((thing[name] for name in names if thing[name] is not None), None)
@@ -88,13 +91,20 @@ def _subject(kind: str, state: str, thing: Mapping[str, Any]) -> str:
     if kind == "alert":
         news = "" if state == "raised" else f" ({state})"
         return f"[{thing['severity']}] {thing['rule']}{where}{news}"
+    if kind == "incident":
+        news = "" if state == "raised" else f" ({state})"
+        return f"[{thing['severity']}] {thing['rule']}{where}: {thing['customers']} customers{news}"
     if kind == "case":
         return f"Case {thing['case_id']}{where}: {thing['touchpoint']} ({state})"
     return f"From {thing['from_profile']} to {thing['to_profile']}{where}: {thing['touchpoint']}"
 
 
 def _lines(kind: str, thing: Mapping[str, Any], clear: bool) -> list[str]:
-    lines = [str(thing["reason"])] if kind == "alert" else []
+    lines = [str(thing["reason"])] if kind in ("alert", "incident") else []
+    if kind == "alert" and thing.get("causes", 1) > 1:
+        lines.append(f"it came {thing['causes']} times")
+    if kind == "incident":
+        lines.append(f"{thing['alerts']} alerts of {thing['customers']} customers, {thing['open']} open")
     times = ("occurred_at", "opened_at", "acknowledged_at", "first_response_at", "closed_at", "resolved_at")
     given = [name for name in times if thing.get(name) is not None]
     lines += [f"{name.removesuffix('_at').replace('_', ' ')}: {_shown(name, thing[name])}" for name in given]

@@ -123,20 +123,32 @@ class Log(Target, frozen=True, kw_only=True, tag_field="type", tag="log"):
 AnyTarget = Webhook | Slack | Teams | Apprise | Email | KafkaTopic | Log
 
 
-class Route(_Strict, frozen=True, kw_only=True):
+class _Matching(_Strict, frozen=True, kw_only=True):
+    """Which things are meant. Everything that is said must hold; what is left out does not matter."""
+
+    rules: list[str] | None = None
+    """Alert rules."""
+    severities: list[Severity] | None = None
+    """low, medium, high, critical."""
+    units: list[str] | None = None
+    """Units; `MAKKAH-*` is all that begin so."""
+    regions: list[str] | None = None
+    """Regions of units (see [units])."""
+    brands: list[str] | None = None
+    """Brands of alerts, by the model."""
+    tiers: list[str] | None = None
+    """Loyalty tiers of the customers of alerts."""
+    languages: list[str] | None = None
+    """Languages in which people of the unit are written to (see [units]): ar, en ..."""
+
+
+class Route(_Matching, frozen=True, kw_only=True):
     """What goes where. Everything that is said must hold; what is left out does not matter."""
 
     to: list[str]
     """Names of targets."""
     kinds: tuple[Kind, ...] = ("alert",)
     """alert, case, move."""
-    rules: list[str] | None = None
-    """Alert rules."""
-    severities: list[Severity] | None = None
-    units: list[str] | None = None
-    """Units; `MAKKAH-*` is all that begin so."""
-    languages: list[str] | None = None
-    """Languages in which people of the unit are written to (see [units]): ar, en ..."""
     states: list[State] | None = None
     """raised, acknowledged, closed: which news of an alert or a case."""
     hours: str | None = None
@@ -149,7 +161,7 @@ class Route(_Strict, frozen=True, kw_only=True):
     """Whether the message may name the customer, the journey and the event."""
 
 
-class Escalation(_Strict, frozen=True, kw_only=True):
+class Escalation(_Matching, frozen=True, kw_only=True):
     """Who is told of an alert that nobody has taken for so long. Everything that is said must hold, as of a route."""
 
     after: str
@@ -158,15 +170,21 @@ class Escalation(_Strict, frozen=True, kw_only=True):
     """Names of targets."""
     working: bool = False
     """Count only the time that the unit works: `hours`, `days` and `holidays` of [units]."""
-    rules: list[str] | None = None
-    """Alert rules."""
-    severities: list[Severity] | None = None
-    units: list[str] | None = None
-    """Units; `MAKKAH-*` is all that begin so."""
-    languages: list[str] | None = None
-    """Languages in which people of the unit are written to."""
     identifiers: bool = False
     """Whether the message may name the customer, the journey and the event."""
+
+
+class Storm(_Matching, frozen=True, kw_only=True):
+    """Alerts that are told as one incident when they are many: of one rule, at one unit, each soon after the other."""
+
+    customers: int = 5
+    """Of so many customers they are one incident, 2 at least."""
+    within: str = "30m"
+    """Longest pause between two causes."""
+    hold: str = "3s"
+    """How long an alert is held back to see whether more follow; `0s`: it is told at once."""
+    every: str = "1m"
+    """Shortest time between two messages about one incident."""
 
 
 class Unit(_Strict, frozen=True, kw_only=True):
@@ -174,6 +192,8 @@ class Unit(_Strict, frozen=True, kw_only=True):
 
     zone: str | None = None
     """IANA time zone."""
+    region: str | None = None
+    """Region that it is in, for routes by `regions`."""
     language: str | None = None
     """Language of its staff: ar, en, id, ms, tr, ur."""
     hours: str | None = None
@@ -198,6 +218,7 @@ class Routes(_Strict, frozen=True, kw_only=True):
     routes: list[Route]
     units: dict[str, Unit] = {}
     escalations: list[Escalation] = []
+    storms: list[Storm] = []
     egress: Egress = Egress()
     version: Literal[1] = 1
     """Of this form of file."""

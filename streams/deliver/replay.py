@@ -15,10 +15,12 @@ from streams.settings import Settings
 from streams.sources.feeder import producing
 
 _DEAD = """
-    SELECT target, kind, thing_id, any(customer_id), arrayCount(one -> one > sent, dead) AS asked, length(dead) - asked
+    SELECT target, kind, thing_id, any(customer_id), any(rule), any(unit),
+        arrayCount(one -> one > sent, dead) AS asked, length(dead) - asked
     FROM
     (
-        SELECT target, kind, thing_id, customer_id, groupArrayIf(thing_version, status = 'dead') AS dead,
+        SELECT target, kind, thing_id, customer_id, any(rule) AS rule, any(unit) AS unit,
+            groupArrayIf(thing_version, status = 'dead') AS dead,
             maxIf(thing_version, status = 'delivered') AS sent
         FROM deliveries
         GROUP BY target, kind, thing_id, customer_id
@@ -45,12 +47,17 @@ async def replay(client: Any, settings: Settings, targets: Sequence[str], *, dry
     """
     asked, keys, rows, now = Asked(), list[bytes](), list[tuple[Any, ...]](), now_ms()
     found = client.query(_DEAD, {"targets": list(targets)}).result_rows
-    for target, kind, thing_id, customer_id, count, superseded in found:
+    for target, kind, thing_id, customer_id, rule, unit, count, superseded in found:
         asked.superseded += superseded
         if count:
             asked.deliveries[target] = asked.deliveries.get(target, 0) + count
             rows.append((target, kind, thing_id, customer_id, now))
             keys.append((customer_id if kind == "move" else thing_id).encode())
+            if (
+                rule is not None and unit is not None
+            ):  # its state may be where alerts of that rule and unit are gathered
+                rows.append(rows[-1])
+                keys.append(f"{rule}/{unit}".encode())
     if rows and not dry_run:
         await require(settings, "replay")
         async with producing(settings) as producer:

@@ -33,6 +33,7 @@ from streams.deliver.model import (
     Route,
     Routes,
     Slack,
+    Storm,
     Teams,
     Unit,
     Webhook,
@@ -43,6 +44,8 @@ from streams.secret_files import SecretError, content_of
 
 HINT = "docs/deliver.md lists the keys; RIHLA_ROUTES names the file"
 HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]|24):([0-5]\d)")
+MATCHED = ("rules", "severities", "units", "regions", "brands", "tiers", "languages")
+"""What routes, escalations and storms may say of alerts."""
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 _RESERVED = frozenset({"host", "content-length", "content-type", "authorization", "transfer-encoding", "connection"})
@@ -123,7 +126,7 @@ def load(path: str | None) -> Book:
                         str(error), "name a file that holds the secret and that this user may read"
                     ) from None
                 for line in secrets[name, key].splitlines():
-                    learn(line.strip())
+                    learn(*_parts(line.strip()))
     book = Book(routes, path, secrets)
     for name in routes.targets:
         try:
@@ -131,6 +134,13 @@ def load(path: str | None) -> Book:
         except _Wrong as wrong:
             raise _told(wrong, text, path) from None
     return book
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """What a target's answer may repeat of a secret: all of it, the word behind `Bearer`, a URL's path and query."""
+    yield secret
+    yield secret.rpartition(" ")[2]
+    yield secret.partition("://")[2].partition("/")[2]
 
 
 def parse(text: str, source: str) -> Routes:
@@ -224,6 +234,9 @@ def _check(routes: Routes) -> None:
     for at, one_ in enumerate(routes.escalations):
         for key, problem in _of_escalation(one_, routes):
             raise _Wrong(("escalations", at, key), problem)
+    for at, storm in enumerate(routes.storms):
+        for key, problem in _of_storm(storm):
+            raise _Wrong(("storms", at, key), problem)
     for at, route in enumerate(routes.routes):
         for key, problem in _of_route(route, routes):
             raise _Wrong(("routes", at, key), problem)
@@ -327,10 +340,8 @@ def _of_route(route: Route, routes: Routes) -> Iterator[tuple[str, str]]:
         yield "hours", f"{route.hours!r} is not like 08:00-20:00"
     if route.zone is not None and not _is_zone(route.zone):
         yield "zone", f"{route.zone!r} is no IANA time zone, as Asia/Riyadh is"
-    for key in ("kinds", "rules", "severities", "units", "languages", "states", "days"):
-        if getattr(route, key) == []:
-            yield key, "is empty, so that nothing would match; leave it out"
-    only_alerts = [key for key in ("rules", "severities") if getattr(route, key) is not None]
+    yield from _empty(route, (*MATCHED, "kinds", "states", "days"))
+    only_alerts = [key for key in ("rules", "severities", "brands", "tiers") if getattr(route, key) is not None]
     if only_alerts and route.kinds != ("alert",):
         yield only_alerts[0], 'is of alerts, so kinds is ["alert"]'
 
@@ -355,7 +366,20 @@ def _of_escalation(one: Escalation, routes: Routes) -> Iterator[tuple[str, str]]
     for name in one.to:
         if name not in routes.targets:
             yield "to", f"{name!r} is no target; there are {', '.join(routes.targets)}"
-    for key in ("rules", "severities", "units", "languages"):
+    yield from _empty(one, MATCHED)
+
+
+def _of_storm(one: Storm) -> Iterator[tuple[str, str]]:
+    yield from _empty(one, MATCHED)
+    if one.customers < 2:
+        yield "customers", f"{one.customers} is no number of many: 2 at least"
+    for key in ("within", "hold", "every"):
+        if milliseconds(getattr(one, key)) is None:
+            yield key, f"{getattr(one, key)!r} is no duration such as {EXAMPLES}"
+
+
+def _empty(one: Route | Escalation | Storm, keys: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for key in keys:
         if getattr(one, key) == []:
             yield key, "is empty, so that nothing would match; leave it out"
 
@@ -371,7 +395,7 @@ def _is_zone(name: str) -> bool:
 def unknown_rules(book: Book, rules: Iterable[str]) -> list[str]:
     """Rules that routes and escalations name and that there are none of."""
     known = set(rules)
-    some: list[Route | Escalation] = [*book.routes.routes, *book.routes.escalations]
+    some: list[Route | Escalation | Storm] = [*book.routes.routes, *book.routes.escalations, *book.routes.storms]
     return sorted({name for one in some for name in one.rules or () if name not in known})
 
 

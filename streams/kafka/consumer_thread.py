@@ -26,7 +26,7 @@ EMBEDDED_FETCH_EVERY = 0.075
 batches that a partition ever had, about a microsecond each."""
 
 log = logging.getLogger(__name__)
-faust_log = logging.getLogger("faust.transport")  # for what Faust's own code says in the name of our classes
+faust_log = logging.getLogger("faust.transport")  # what Faust's base classes log keeps its name
 
 
 def now() -> float:
@@ -108,6 +108,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
         else:
             consumer._isolation_level = "read_committed"  # a producer's aborted transaction is no input
         return consumer
+
+    def _stopped_set(self) -> None:
+        if not self.thread_loop.is_closed():
+            super()._stopped_set()
+            return
+        self._stopped.set()  # after a crash the thread has ended by itself, with its loop: nobody there waits for this
 
     async def ping(self) -> None:
         """Do nothing: an answer tells that the thread lives."""

@@ -10,6 +10,8 @@
 | `aspects.csv` | aspects of its own, and words for aspects |
 | `scales.toml` | survey scales of its own |
 | `alerts.toml` | rules of alerts (streams.alerts.rules) |
+| `sla.toml` | how soon alerts are to be taken and settled (streams.model.sla) |
+| `segments.toml` | segments of customers (streams.segments.rules) |
 
 Each may be absent: Rihla's own then holds. Tables are a function of the events and of the model; its `hash` tells one
 version from another by what it means, whatever its comments and order of keys.
@@ -35,12 +37,14 @@ from streams.model.aspects import Aspect, AspectError
 from streams.model.brands import Brands, Scopes
 from streams.model.catalogue import CatalogueError, Touchpoint
 from streams.model.durations import milliseconds
-from streams.model.forms import STAGES, IdentifiersForm, ModelForm, ScalesForm, StageForm
-from streams.model.identifiers import CUSTOMER, Kinds
+from streams.model.forms import STAGES, IdentifiersForm, ModelForm, ScalesForm, SlaFile, StageForm
+from streams.model.identifiers import CUSTOMER, GROUP, Kinds
 from streams.model.normal import Nobody
 from streams.model.places import line_of
 from streams.model.preferences import Preference, PreferenceError
 from streams.model.scales import Scale, Scales
+from streams.model.sla import Sla, of_form
+from streams.model.vocabulary import SEVERITIES
 
 FOLDER: Final = Path(__file__).parent
 RULES: Final = FOLDER.parent / "alerts" / "rules.toml"
@@ -54,6 +58,8 @@ FILES: Final = {
     "aspects.csv": None,
     "scales.toml": None,
     "alerts.toml": RULES,
+    "sla.toml": FOLDER / "sla.toml",
+    "segments.toml": FOLDER / "segments.toml",
 }
 """The files that a model may have, with those that hold where it has none."""
 HINT: Final = "rihla model check FOLDER reads it again; docs/model.md explains each file"
@@ -100,6 +106,12 @@ class Model:
     """Rules of alerts as the files have them; streams.alerts.rules reads them."""
     rules_text: str
     rules_source: str
+    sla: tuple[Sla, ...]
+    """Of an alert the first that fits holds."""
+    segments: Mapping[str, Any]
+    """Segments as the file has them; streams.segments.rules reads them."""
+    segments_text: str
+    segments_source: str
 
     @property
     def scopes(self) -> Scopes | None:
@@ -118,12 +130,21 @@ class Model:
             "brands": [sorted(self.brands.units.items()), self.brands.attribute, self.brands.default],
             "preferences": [asdict(one) | {"doc": ""} for one in self.preferences],
             "rules": self.rules,
+            "sla": [asdict(one) for one in self.sla],
+            "segments": {name: _without_doc(table) for name, table in self.segments.items()},
         }
         if self.aspects:  # a model that has none keeps the hash that it had before there were any
             said["aspects"] = [asdict(one) | {"doc": ""} for one in self.aspects]
         if self.scales:
             said["scales"] = {name: asdict(scale) for name, scale in self.scales.items()}
         return json.dumps(said, sort_keys=True, ensure_ascii=False, default=str)
+
+    def asks(self, key: str) -> bool:
+        """Whether a segment has a condition of this key."""
+        conditions = [
+            one for table in self.segments.values() if isinstance(table, dict) for one in table.get("when", ())
+        ]
+        return any(isinstance(one, dict) and key in one for one in conditions)
 
     def nobody(self, values: Iterable[str] = ()) -> Nobody:
         """What names nobody: the model's block list, and further values (those of a setting)."""
@@ -166,6 +187,10 @@ def built_in() -> Model:
         rules=rules,
         rules_text=text,
         rules_source=RULES.name,
+        sla=_sla(FOLDER / "sla.toml"),
+        segments={},
+        segments_text="",
+        segments_source="segments.toml",
     )
 
 
@@ -204,7 +229,30 @@ def _read(folder: Path) -> Model:
         if form.alerts == "add":
             rules, text = {**own.rules, **rules}, text
         model = replace(model, rules=rules, rules_text=text, rules_source=str(folder / "alerts.toml"))
+    if "sla.toml" in there:
+        model = replace(model, sla=_sla(folder / "sla.toml"))
+    if "segments.toml" in there:
+        text, segments = _toml(folder / "segments.toml")
+        model = replace(model, segments=segments, segments_text=text, segments_source=str(folder / "segments.toml"))
     return model
+
+
+def _without_doc(table: Any) -> Any:
+    return {key: value for key, value in table.items() if key != "doc"} if isinstance(table, dict) else table
+
+
+def _sla(path: Path) -> tuple[Sla, ...]:
+    text, table = _toml(path)
+    form = _convert(path, text, table, SlaFile)
+    found = tuple(of_form(one) for one in form.sla)
+    for severity in SEVERITIES:
+        if not any(severity in one.severities and not one.brands and not one.tiers for one in found):
+            raise ModelError(
+                f"{path}, line {len(text.splitlines())}: nothing is said of {severity} alerts of any brand and tier: "
+                "end with a [[sla]] for them",
+                HINT,
+            )
+    return found
 
 
 def _toml(path: Path, called: str | None = None) -> tuple[str, dict[str, Any]]:
@@ -283,6 +331,8 @@ def _identifiers(path: Path) -> tuple[Kinds, tuple[str, ...], Brands]:
             raise fail(f"the kind {name!r} is there twice", place, "name")
         if name == "booking_ref":
             raise fail("booking_ref is the name of bookings, and no kind of a person's identifiers", place, "name")
+        if name == GROUP:
+            raise fail("group is the name of groups, and no kind of a person's identifiers", place, "name")
     if names[0] != CUSTOMER:
         raise fail(
             f"the first kind, the strongest, must be {CUSTOMER!r}: the id that the system of record gives", 0, "name"

@@ -19,6 +19,7 @@ SCHEMAS = Path(__file__).parent / "schemas"
 STAGES = ("exploring", *MILESTONES)
 """What a journey's status can be."""
 
+Severity = Literal["low", "medium", "high", "critical"]
 Word = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
 Limit = Annotated[int, Meta(ge=1, le=1000)]
 Duration = Annotated[str, Meta(pattern="^[0-9]{1,9}[smhd]$", description='A length of time: "90s", "15m", "24h", "7d"')]
@@ -106,6 +107,22 @@ class ScalesForm(Form, frozen=True):
     scale: list[ScaleForm]
 
 
+class SlaForm(Form, frozen=True):
+    """How soon alerts are taken and settled; the first of the file that fits an alert holds."""
+
+    respond: Annotated[Duration, Meta(description="Within what time somebody must react")]
+    resolve: Annotated[Duration, Meta(description="Within what time it must be settled")]
+    severities: Annotated[list[Severity], Meta(description="Of these severities; left out: of all")] = []
+    brands: Annotated[list[str], Meta(description="Of these brands; left out: of all")] = []
+    tiers: Annotated[list[str], Meta(description="Of customers of these loyalty tiers; left out: of all")] = []
+
+
+class SlaFile(Form, frozen=True):
+    """sla.toml: how soon alerts are taken and settled."""
+
+    sla: Annotated[list[SlaForm], Meta(min_length=1)]
+
+
 def _stages() -> dict[str, Any]:
     schema = msgspec.json.schema(StageForm)
     return {
@@ -161,6 +178,7 @@ def schemas() -> dict[str, str]:
         "stages": _stages(),
         "identifiers": msgspec.json.schema(IdentifiersForm),
         "scales": msgspec.json.schema(ScalesForm),
+        "sla": msgspec.json.schema(SlaFile),
         "touchpoints": _touchpoints(),
         "aspects": _aspects(),
     }

@@ -53,6 +53,8 @@ def load(path: Path = FILE) -> tuple[Preference, ...]:
                 raise PreferenceError(f"{where}: the field {rule.name!r} is none of {', '.join(FIELDS)}")
             if not (rule.name and rule.key and rule.value):
                 raise PreferenceError(f"{where}: name, key and value are due")
+            if rule.key.startswith("."):
+                raise PreferenceError(f"{where}: a key begins with no full stop: such ones are Rihla's own")
             if rule.match and rule.source != "attribute":
                 raise PreferenceError(f"{where}: match is for attributes only")
             rules.append(rule)

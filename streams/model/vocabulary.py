@@ -30,6 +30,9 @@ of, or None. The file is streams/model/aspects.csv.
 """
 ASPECTS: Final = tuple(ASPECT_PARENTS)
 
+SEVERITIES: Final = ("low", "medium", "high", "critical")
+"""Of alerts: how soon somebody must act."""
+
 DAY_MS: Final = 86_400_000
 
 UUID: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"

@@ -12,7 +12,9 @@ import polars as pl
 from streams.alerts.signals import Watched
 from streams.model.company import Model, built_in
 from streams.model.vocabulary import INSTRUMENTS
+from streams.stitch.facts import RULES, Facts
 from streams.stitch.journey import CHANNELS, MICRO, MILESTONES, Event
+from streams.stitch.membership import GroupSaid
 from streams.stitch.messages import Record
 from streams.stitch.preferences import Preferences
 
@@ -34,6 +36,8 @@ COLUMNS = (
     "meal_plan",
     "room_type",
     "attributes",
+    "arrival_date",
+    "country",
 )
 """Fields of interaction.avsc that the fold reads."""
 
@@ -71,7 +75,8 @@ class Events:
     def __init__(self, model: Model | None = None) -> None:
         """model: what events mean; the one that comes with Rihla by default."""
         model = built_in() if model is None else model
-        self._preferences = Preferences(model.preferences)
+        self._preferences = Preferences((*model.preferences, *RULES))
+        self._facts = Facts(model)
         points = model.touchpoints
         self._milestones = {
             name: MILESTONES.index(point.milestone) for name, point in points.items() if point.milestone
@@ -86,6 +91,7 @@ class Events:
         watched: Mapping[int, Watched] | None = None,
         restored: Collection[int] = (),
         last: Mapping[int, int] | None = None,
+        spoken: Mapping[int, GroupSaid] | None = None,
     ) -> dict[K, list[Record]]:
         """Group a batch by subject.
 
@@ -97,6 +103,7 @@ class Events:
             restored: rows that come from what was stored.
             last: row -> offset, of those that end the recall of their subject: all events applied before that offset
                 have come back with it.
+            spoken: what rows say of groups.
 
         Returns:
             Per subject its (offset, eight-byte hash of the event id, event), in order of offsets.
@@ -120,6 +127,8 @@ class Events:
             made[row].restored = True
         for row, applied in (last or {}).items():
             made[row].ends_recall = applied
+        for row, of_groups in (spoken or {}).items():
+            made[row].group = of_groups
         return grouped
 
     def _made(self, frame: pl.DataFrame, ids: list[bytes]) -> list[Event]:
@@ -138,7 +147,7 @@ class Events:
         answers: list[float | None] = survey["score"].to_list()
         amounts: list[int | None] = money["amount_minor"].to_list()
         currencies: list[str | None] = money["currency"].to_list()
-        preferences = self._preferences.stated(frame)
+        preferences = self._facts.added(frame, self._preferences.stated(frame))
         milestones, case_roles = self._milestones, self._case_roles
         made: list[Event] = []
         for row, touchpoint in enumerate(touchpoints):

@@ -11,19 +11,20 @@ from typing import Any
 
 from streams.alerts.moves import Cause, Move, drops, move, move_row
 from streams.alerts.rules import Drop, Rule
-from streams.alerts.signals import Signals
 from streams.alerts.tally import Transition, before, transitions
 from streams.alerts.watch import ADVOCATE, NEGATIVE, NON_COMMITTAL, Alert, Watch, alert_row, release, settle
 from streams.model.identifiers import customer_id
 from streams.stitch.encoding import merged
+from streams.stitch.facts import TIER
 from streams.stitch.journey import Event
 from streams.stitch.rolling import Rolling
 from streams.stitch.rows import ADVOCATE_AT, DIGITS, NEGATIVE_AT, Row
 from streams.stitch.subject import Subject
+from streams.stitch.summary import Summary
 
 
 @dataclass(slots=True)
-class Watching:
+class RuleContext:
     """The rules, and the worker's clock (epoch ms) at this batch."""
 
     rules: Mapping[str, Rule]
@@ -45,7 +46,7 @@ _MARGIN = 2 * 10.0**-DIGITS
 """Within this distance of a bound, rounding may put a score on either side."""
 
 
-def is_quiet(watching: Watching, state: Subject, event: Event) -> bool:
+def is_quiet(context: RuleContext, state: Subject, event: Event) -> bool:
     """Whether the score after an event of a root without parts certainly shows neither a move nor a drop.
 
     A cheap test before the full one: True is certain, False is not.
@@ -65,9 +66,9 @@ def is_quiet(watching: Watching, state: Subject, event: Event) -> bool:
         return False
     if index != profile:
         return False
-    if event.restored or event.at < watching.now - watching.falls_age:
+    if event.restored or event.at < context.now - context.falls_age:
         return True  # too old for an alert about a drop
-    return score < watching.worth - _MARGIN and (watch is None or not (watch.peak_at or watch.drops))
+    return score < context.worth - _MARGIN and (watch is None or not (watch.peak_at or watch.drops))
 
 
 def is_settled(watch: Watch | None) -> bool:
@@ -80,8 +81,8 @@ def is_settled(watch: Watch | None) -> bool:
 class Observer:
     """Observes one subject in one turn: what is to be published of it is in `moves` and `alerts` at the end."""
 
-    def __init__(self, watching: Watching, name: str, state: Subject) -> None:
-        self._watching, self._state = watching, state
+    def __init__(self, context: RuleContext, name: str, state: Subject) -> None:
+        self._context, self._state = context, state
         self._customer = customer_id(name)
         self._moved: list[Move] = []
         self.transitions: list[Transition] = []
@@ -99,7 +100,7 @@ class Observer:
     def _look(self, rolling: Rolling, at: int, cause: Cause | None) -> None:
         score = round(rolling.score_30(at), DIGITS)
         index = NEGATIVE if score <= NEGATIVE_AT else ADVOCATE if score >= ADVOCATE_AT else NON_COMMITTAL
-        state, watching = self._state, self._watching
+        state, context = self._state, self._context
         watch = state.watch
         if index != (NON_COMMITTAL if watch is None else watch.profile):
             if watch is None:
@@ -109,26 +110,27 @@ class Observer:
                 self._moved.append(moved)
         if (
             cause is not None
-            and (score >= watching.worth or (watch is not None and (watch.peak_at or watch.drops)))
-            and cause[0] >= watching.now - watching.falls_age
+            and (score >= context.worth or (watch is not None and (watch.peak_at or watch.drops)))
+            and cause[0] >= context.now - context.falls_age
         ):
             if watch is None:
                 watch = state.watch = Watch()
-            drops(watching.falls, watch, score, cause, watching.now)
+            drops(context.falls, watch, score, cause, context.now)
 
-    def finish(self, told: Signals | None, replay: bool) -> tuple[list[Row], list[Row]]:
+    def finish(self, whole: Summary, replay: bool) -> tuple[list[Row], list[Row]]:
         """Bring a root's alerts up to date. Returns the rows of alerts and moves to publish; on a replay all that are
         remembered.
 
-        told: signals and answers of the whole customer.
+        whole: the summary of the whole customer; of its bookings any part.
         """
+        told = whole.signals
         state, version = self._state, self._state.version
         watch = state.watch
         if watch is None:
             watch = state.watch = Watch()
         alerts: Sequence[Alert] = ()
         if told is not None or watch.alerts or watch.drops:
-            alerts = self._settle(told, watch)
+            alerts = self._settle(whole, watch)
         else:
             watch.due = 0
         if replay or watch.fired:
@@ -150,7 +152,7 @@ class Observer:
         watch = state.watch
         if watch is None or not state.is_root:
             return []
-        alerts = self._settle(merged(state).signals, watch, until)
+        alerts = self._settle(merged(state), watch, until)
         if watch.fired:
             alerts = watch.alerts
         watch.fired = bool(alerts)
@@ -161,16 +163,19 @@ class Observer:
         watch = self._state.watch
         assert watch is not None
         known = before(watch)
-        closed = release(watch, self._watching.now)
+        closed = release(watch, self._context.now)
         self.transitions += transitions(known, closed)
         if replay or watch.fired:
             closed = watch.alerts
         watch.fired = False
         return self._rows(closed)
 
-    def _settle(self, told: Signals | None, watch: Watch, due_until: int = 0) -> Sequence[Alert]:
+    def _settle(self, whole: Summary, watch: Watch, due_until: int = 0) -> Sequence[Alert]:
         known = before(watch)
-        changed = settle(self._watching.rules, self._customer, told, watch, self._watching.now, due_until)
+        rules, now = self._context.rules, self._context.now
+        stated = whole.preferences.get(TIER)
+        tier = None if stated is None else stated.value
+        changed = settle(rules, self._customer, whole.signals, watch, now, due_until, tier)
         self.transitions += transitions(known, changed)
         return changed
 

@@ -39,7 +39,9 @@ class Preferences:
             if rule.source == "field":
                 self._fields.append(rule)
             elif rule.source == "touchpoint":
-                self._touchpoints[rule.name] = ((rule.key, rule.value),)
+                known = self._touchpoints.get(rule.name, ())
+                if all(key != rule.key for key, _ in known):
+                    self._touchpoints[rule.name] = (*known, (rule.key, rule.value))
             else:
                 self._attributes.setdefault(rule.name, []).append((rank, rule))
 

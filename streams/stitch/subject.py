@@ -12,6 +12,7 @@ from mypy_extensions import mypyc_attr
 
 from streams.alerts.watch import Watch
 from streams.stitch.content import Content
+from streams.stitch.group import Group
 from streams.stitch.summary import Summary
 
 HERE: Final = 0
@@ -22,6 +23,8 @@ their way back."""
 
 AWAY: Final = b""
 """Takes the place of a part's summary that was evicted."""
+GONE: Final = b""
+"""Takes the place of times of membership where there are none."""
 
 
 @mypyc_attr(acyclic=True)
@@ -54,12 +57,14 @@ class Subject(Content):
         parts: dict[str, Part] | None = None,
         former: list[str] | None = None,
         published: bool = False,
-        ledger: list[str] | None = None,
+        published_keys: list[str] | None = None,
         watch: Watch | None = None,
         presence: int = HERE,
         applied_at: int = -1,
         recall_from: int = 0,
         version_base: int = 0,
+        told: dict[str, bytes] | None = None,
+        group: Group | None = None,
     ) -> None:
         """A state.
 
@@ -70,7 +75,7 @@ class Subject(Content):
             former: roots that may still hold this subject's part. Each was sent a drop, which a crash may have lost
                 (see `fold`).
             published: whether this subject has published as a customer, and may not have withdrawn since.
-            ledger: keys of published records that do not follow from `own` alone, and may not be withdrawn yet.
+            published_keys: keys of published records that do not follow from `own` alone, and may not be withdrawn yet.
             watch: what a root remembers to detect changes: alerts and moves. None: nothing.
             presence: HERE, EVICTED or RECALLED. Unless it is HERE, `own` and `seen` are incomplete, and the subject
                 publishes nothing.
@@ -79,6 +84,9 @@ class Subject(Content):
                 recall from before that eviction.
             version_base: added to the version. Keeps versions growing when the topics are made anew and offsets begin
                 at 0 again (streams.repartition).
+            told: group -> times of membership that this root has told it last; GONE: that it is no member, which a
+                crash may have lost.
+            group: of the subject of a group, its members and events.
         """
         self.interactions_applied = interactions_applied
         self.identities_applied = identities_applied
@@ -90,18 +98,23 @@ class Subject(Content):
         self.parts: dict[str, Part] = {} if parts is None else parts
         self.former: list[str] = [] if former is None else former
         self.published = published
-        self.ledger: list[str] = [] if ledger is None else ledger
+        self.published_keys: list[str] = [] if published_keys is None else published_keys
         self.watch = watch
         self.presence = presence
         self.applied_at = applied_at
         self.recall_from = recall_from
         self.version_base = version_base
+        self.told: dict[str, bytes] = {} if told is None else told
+        self.group = group
 
     def fields(self) -> tuple[object, ...]:
+        if self.told or self.group is not None:
+            group = None if self.group is None else self.group.fields()
+            return (*self._fields(), self.version_base, self.told, group)
         return self._fields() if not self.version_base else (*self._fields(), self.version_base)
 
     def _fields(self) -> tuple[object, ...]:
-        """All fields but `version_base`, which few states have."""
+        """All fields but the last ones, which few states have."""
         return (
             self.interactions_applied,
             self.identities_applied,
@@ -113,7 +126,7 @@ class Subject(Content):
             {sender: part.fields() for sender, part in self.parts.items()},
             self.former,
             self.published,
-            self.ledger,
+            self.published_keys,
             self.watch,
             self.presence,
             self.applied_at,
@@ -144,5 +157,7 @@ class Subject(Content):
         """
         if published is None or self.applied_at in published:
             return False
-        taken_back = self.former or self.ledger or (self.published and not self.is_root)
+        taken_back = (
+            self.former or self.published_keys or (self.published and not self.is_root) or GONE in self.told.values()
+        )
         return bool(taken_back) or self.watch is not None

@@ -140,7 +140,7 @@ class Scorer:
         return TextScore(score, confidence, variety and variety[:2], self._named(said), parts)
 
     def _named(self, said: list[Sentence]) -> list[tuple[str, float | None]]:
-        """Each aspect with the polarity of the clauses that name it; a clause that says nothing takes its sentence's."""
+        """Each aspect with the polarity of the clauses that name it; one that says nothing takes its sentence's."""
         totals: dict[int, float | None] = {}
         for sentence in said:
             for clause in sentence.clauses:

@@ -8,19 +8,21 @@ from typing import Any
 
 import polars as pl
 
+from streams.model.company import Model
 from streams.verify.compare import DIFFERENCE, Comparison
 
-SECONDS = {"critical": (900, 14_400), "high": (3_600, 86_400), "medium": (14_400, 259_200), "low": (86_400, 604_800)}
-"""Severity: within how many seconds somebody must react, and settle it."""
 APART, CUSTOMERS = timedelta(minutes=30), 5
 """Of a storm: the longest pause between two causes, and the fewest customers."""
 
 
-def sla(client: Any) -> Comparison:
-    """What is not as it should be of both views. client: of clickhouse-connect, on the database of the tables."""
+def sla(client: Any, model: Model) -> Comparison:
+    """What is not as it should be of both views.
+
+    client: of clickhouse-connect, on the database of the tables. model: which says how soon.
+    """
     alerts = client.query(
-        "SELECT alert_id, rule, severity, unit, customer_id, occurred_at, raised_at, acknowledged_at, closed_at "
-        "FROM alerts ORDER BY occurred_at, alert_id"
+        "SELECT alert_id, rule, severity, unit, brand, tier, customer_id, occurred_at, raised_at, acknowledged_at, "
+        "closed_at FROM alerts ORDER BY occurred_at, alert_id"
     ).result_rows
     found = {
         alert: (responded, resolved)
@@ -30,8 +32,8 @@ def sla(client: Any) -> Comparison:
     }
     differences: list[tuple[str, str, str, str | None, str | None]] = []
     places: dict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
-    for alert, rule, severity, unit, customer, occurred, raised, acknowledged, closed in alerts:
-        respond, resolve = (timedelta(seconds=one) for one in SECONDS[severity])
+    for alert, rule, severity, unit, brand, tier, customer, occurred, raised, acknowledged, closed in alerts:
+        respond, resolve = (timedelta(milliseconds=one) for one in _promised(model, severity, brand, tier))
         reacted = acknowledged or closed
         expected = (
             None if reacted is None else int(reacted - raised <= respond),
@@ -51,6 +53,16 @@ def sla(client: Any) -> Comparison:
         both = [str(len(some)) if (rule, unit, some) in side else None for side in (storms, shown)]
         differences.append(("incidents", f"{rule} {unit} {some[0]}", "alerts", both[0], both[1]))
     return Comparison("alert_sla", len(alerts), pl.DataFrame(differences, schema=DIFFERENCE, orient="row"))
+
+
+def _promised(model: Model, severity: str, brand: str | None, tier: str | None) -> tuple[int, int]:
+    """Within what times, ms, somebody must react and settle it: of the entries that fit the first counts."""
+    fitting = [
+        (one.respond, one.resolve)
+        for one in model.sla
+        if severity in one.severities and brand in (one.brands or [brand]) and tier in (one.tiers or [tier])
+    ]
+    return fitting[0]
 
 
 _INCIDENTS = "SELECT rule, unit, alerts FROM incidents"

@@ -20,6 +20,7 @@ from streams.model.company import Model, built_in
 from streams.verify import derived, store
 from streams.verify.answers import answers
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
+from streams.verify.consents import consents
 from streams.verify.deliveries import deliveries
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
@@ -172,7 +173,9 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     say("looking at deliveries")
     comparisons.append(deliveries(client))
     say("looking at people's answers")
-    comparisons += [answers(client), sla(client)]
+    comparisons += [answers(client), sla(client, model)]
+    say("looking at consent")
+    comparisons.append(consents(client, expected.interactions))
     return _Look(
         expected.interactions.height,
         {comparison.table: comparison.rows for comparison in comparisons},

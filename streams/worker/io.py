@@ -27,6 +27,7 @@ from streams.kafka.progress import SINCE, RecordBatch, Records, lags, positions
 from streams.model import company
 from streams.model.dead_letter import (
     EXPIRED,
+    OF_A_LETTER,
     TOO_LONG,
     UNDECODABLE,
     UNPROCESSABLE,
@@ -43,7 +44,7 @@ from streams.text.shown import shown_key, shown_record
 from streams.topology import CHANNEL_TOPICS, DEAD_LETTERS, SCHEMAS, WORKERS_BY_NAME
 from streams.worker.kept_schemas import KeptSchemas, key_of
 from streams.worker.schema_lookup import Lookup
-from streams.worker.sift import Fault, sift, told
+from streams.worker.sift import Fault, described, sift
 from streams.worker.verdict import VERDICTS, Refusal, Verdict
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class WorkerIO:
 
     def note(self, stage: str, error: BaseException) -> str:
         """Count and log that a record, or the state of a key, made the worker's code raise; returns the sentence."""
-        detail = told(stage, error)
+        detail = described(stage, error)
         log.error("a record, or the state of a key, cannot be processed and is left out: %s", detail)
         metrics.UNPROCESSABLE.labels(self.worker, stage).inc()
         return detail
@@ -234,9 +235,11 @@ class WorkerIO:
             return
         room = await self._output(DEAD_LETTERS).room()
         gathered = [cut_to(letter, room) for letter in gathered]
-        await self.publish(
-            DEAD_LETTERS, "dead_letter", letters_frame(gathered, now_ms()), [letter.key for letter in gathered]
-        )
+        own = self.settings.topic(DEAD_LETTERS)
+        for marks in ((), (OF_A_LETTER,)):
+            some = [letter for letter in gathered if (letter.topic == own) == bool(marks)]
+            keys = [letter.key for letter in some]
+            await self.publish(DEAD_LETTERS, "dead_letter", letters_frame(some, now_ms()), keys, marks=marks)
         for letter in gathered:
             metrics.DEAD_LETTERS.labels(self.worker, letter.reason).inc()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sinks.clickhouse.named import load
+from streams.model.company import built_in
 from streams.verify.sla import sla
 from tests.support.clickhouse import ClickHouse
 from tests.support.sink_rows import NOON, frame
@@ -42,4 +43,4 @@ def test_sla_and_storms(clickhouse: ClickHouse) -> None:
         ("BUS", 43, 43, 43, "b00")
     ]
     with clickhouse.connect() as client:
-        assert sla(client).differences.height == 0
+        assert sla(client, built_in()).differences.height == 0

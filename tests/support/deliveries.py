@@ -24,6 +24,9 @@ ALERT: dict[str, Any] = {
     "touchpoint": "stay.halal_breach",
     "handler": None,
     "snoozed_until": None,
+    "brand": None,
+    "tier": None,
+    "causes": 1,
     "version": 1,
 }
 CASE: dict[str, Any] = {

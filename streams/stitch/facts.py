@@ -1,0 +1,108 @@
+"""What is known of a customer besides preferences, kept in the same way: by key the latest that events say. Pure.
+
+Alerts, segments and next actions ask for it. The keys begin with HIDDEN, so that no table shows it as preferences.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+
+import polars as pl
+
+from streams.model.company import Model
+from streams.model.preferences import Preference
+from streams.stitch.preferences import Stated
+from streams.stitch.summary import HIDDEN
+
+TIER: Final = HIDDEN + "tier"
+"""Level in the loyalty programme."""
+COUNTRY: Final = HIDDEN + "country"
+ANSWERED: Final = HIDDEN + "answered"
+"""That somebody of the company has answered, resolved, given ... (ANSWERS)."""
+SPOKE: Final = HIDDEN + "spoke"
+"""That the customer has recommended or reviewed us, or was asked to."""
+BRAND: Final = HIDDEN + "brand/"
+"""And the brand: that it had an event of it."""
+TOLD: Final = HIDDEN + "told/"
+"""And the case: that the customer was told what was improved."""
+ARRIVES: Final = HIDDEN + "arrives/"
+"""And the booking reference: the planned day of arrival, as `2027-03-01`."""
+
+ANSWERS: Final = re.compile("_(answered|resolved|paid|given|told|done|delivered|traced|returned)$")
+SPEAKING: Final = frozenset({"post_travel.referral_made", "post_travel.review_posted", "post_travel.review_requested"})
+IMPROVED: Final = "post_travel.improvement_told"
+RULES: Final = (Preference("attribute", "loyalty_tier", "", TIER, "*", ""),)
+"""Facts that are found as preferences are."""
+_DAY: Final = re.compile("(19[3-9][0-9]|20[0-9][0-9]|21[0-9][0-9])-[0-9][0-9]-[0-9][0-9]")
+
+
+class Facts:
+    """Finds facts in a batch: those of brands and countries where a segment of the model asks for them."""
+
+    def __init__(self, model: Model) -> None:
+        self._brands = model.brands if model.brands.units and model.asks("brands") else None
+        self._countries = model.asks("countries")
+        self._by_touchpoint: dict[str, Stated] = {}
+
+    def added(self, frame: pl.DataFrame, stated: list[Stated]) -> list[Stated]:
+        """What each row states, with its facts.
+
+        frame: with the fields that are read here, in frame form. stated: (key, value) pairs of each row.
+        """
+        touchpoints: list[str] = frame["touchpoint"].to_list()
+        known = self._by_touchpoint
+        for name in set(touchpoints) - known.keys():
+            known[name] = _of_touchpoint(name)
+        cases: list[str | None] = frame["case_id"].to_list()
+        refs: list[str | None] = frame["booking_ref"].to_list()
+        answers: list[str | None] = frame["survey"].struct.field("instrument").to_list()
+        arrivals: list[str | None] = frame["arrival_date"].to_list()
+        countries: list[str | None] = frame["country"].to_list() if self._countries else [None] * len(stated)
+        found = []
+        for row, pairs in enumerate(stated):
+            touchpoint, ref, arrival, country = touchpoints[row], refs[row], arrivals[row], countries[row]
+            if known[touchpoint] and answers[row] is None:
+                pairs += known[touchpoint]
+            if touchpoint == IMPROVED and cases[row]:
+                pairs += ((f"{TOLD}{cases[row]}", "yes"),)
+            if arrival is not None and ref is not None and is_day(arrival):
+                pairs += ((ARRIVES + ref, arrival),)
+            if country is not None:
+                pairs += ((COUNTRY, country),)
+            found.append(pairs)
+        return found if self._brands is None else self._with_brands(frame, found)
+
+    def _with_brands(self, frame: pl.DataFrame, found: Sequence[Stated]) -> list[Stated]:
+        assert self._brands is not None
+        units, attributes = frame["unit"].to_list(), frame["attributes"].to_list()
+        of = self._brands.of
+        brands = [
+            of(unit, [(one["key"], one["value"]) for one in said]) for unit, said in zip(units, attributes, strict=True)
+        ]
+        return [
+            pairs if brand is None else (*pairs, (BRAND + brand, "yes"))
+            for pairs, brand in zip(found, brands, strict=True)
+        ]
+
+
+def is_day(text: str) -> bool:
+    """Whether a text is a day as `2027-03-01`, from 1930 to 2199: as the view plans takes it."""
+    if not _DAY.fullmatch(text):
+        return False
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _of_touchpoint(name: str) -> Stated:
+    found: Stated = ()
+    if ANSWERS.search(name):
+        found += ((ANSWERED, "yes"),)
+    if name in SPEAKING:
+        found += ((SPOKE, "yes"),)
+    return found
