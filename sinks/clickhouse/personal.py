@@ -29,9 +29,9 @@ def _all(rule: Rule, names: str) -> dict[str, Rule]:
 
 
 COLUMNS: Mapping[str, Rule] = {
-    **_all(NAME, "customer_id subject"),
+    **_all(NAME, "customer_id subject group_id"),
     **_all(IDENTIFIER, "event_id booking_ref journey_id case_id alert_id move_id thing_id agent_id value seat room"),
-    **_all(IDENTIFIER, "attributed_agents key handler person assigned_to alerts"),
+    **_all(IDENTIFIER, "attributed_agents key handler person assigned_to alerts guide worst_unit"),
     **_all(TEXT, "text attributes payload detail error note"),
     "ids": {"value": IDENTIFIER},
     "identifiers": {"value": IDENTIFIER},
@@ -54,6 +54,9 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "spend_booked spend_kept spend_lost first_at status_now assumed ends_at stage lasts_ms becomes plan"),
     **_all(PLAIN, "grace_ms arrival hash source recorded_at until answer snoozed_until respond_by resolve_by"),
     **_all(PLAIN, "responded_in_time resolved_in_time began_at last_at open held planned_arrival planned_departure"),
+    # Groups.
+    **_all(PLAIN, "bus tent floor said_at customers_now incidents last_incident last_incident_at score_count"),
+    **_all(PLAIN, "sentiment margin score_squares"),
     # Consent.
     **_all(PLAIN, "purpose state since"),
     **_all(PLAIN, "tier causes rank severities brands tiers respond_ms resolve_ms"),
@@ -134,7 +137,7 @@ ANALYSTS: tuple[str, ...] = (
     *("journey_spend", "identities", "improvements_told", "next_best_actions", "profile_flow", "churn_risk"),
     *("churn_models", "milestones", "stays", "units", "unit_levels", "rates", "exchange", "currencies", "hijri"),
     *("weekends", "deliveries", "dead_letters", "answers", "alert_sla", "incidents", "journeys_now", "plans", "stages"),
-    *("models", "sla_targets", "consents", "consent_history"),
+    *("models", "sla_targets", "consents", "consent_history", "memberships", "group_cells", "groups"),
     *("prayer_times", "prayer_windows", "unit_places", "interactions_local", "case_response"),
 )
 """Views that analysts have under the same names, with pseudonyms and without texts."""

@@ -67,6 +67,8 @@ def compared(
         for side in (wanted, shown)
     ]
     result.append(compare("journeys_now", both[0], both[1], now.KEY))
+    for name, (key, _) in store.GROUPS.items():
+        result.append(compare(name, expected.groups[name], store.of_groups(client, name), key))
     result.append(compare("unit_levels", *units.unit_levels(said, holds), units.KEY))
     if holds.height:
         judged = sound["interactions"].join(troubled, on="journey_id", how="anti")

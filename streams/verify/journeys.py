@@ -53,6 +53,8 @@ class Tables(NamedTuple):
     """Key (journey_id, currency): what was booked, kept and lost (streams.verify.money)."""
     journeys_now: pl.DataFrame
     """Key journey_id: what holds, as far as no clock is asked (streams.verify.now)."""
+    groups: dict[str, pl.DataFrame]
+    """View: its rows (streams.verify.groups)."""
 
 
 def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None = None) -> Tables:
@@ -76,7 +78,8 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
         .join(points, on="touchpoint", how="left")
     )
     of_group = names_group(pl.col("subject"))
-    shared = groups.shared(every)
+    times = groups.periods(every)
+    shared = groups.shared(every, times)
     # In order of time, so that within any group the last row is the latest by (occurred_at, event_id).
     lived = pl.concat([every.filter(~of_group), shared], how="diagonal")
     lived = lived.join(_homes(lived), on=["subject", "event_id"]).sort("occurred_at", "event_id")
@@ -99,6 +102,7 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
         },
         money.journey_spend(events, journeys),
         now.journeys_now(events, journeys, attributed, model.stages),
+        {"memberships": groups.memberships(times), "group_cells": groups.cells(events, times)},
     )
 
 

@@ -14,8 +14,9 @@ from schemas.registry import Registry, RegistryError
 from sinks.clickhouse.migrate import migrate, migrations, pending
 from streams.errors import RihlaError
 from streams.model.dead_letter import EXPIRED, UNDECODABLE, UNPROCESSABLE
+from streams.model.groups import LABELS
 from streams.model.prayer import Times
-from streams.verify import attribution, money, now, prayers, units
+from streams.verify import attribution, groups, money, now, prayers, units
 from streams.verify.recompute import COLUMNS
 
 BLOCK_ROWS = 200_000
@@ -55,6 +56,17 @@ ATTRIBUTED = {
 }
 """The views that say whose doing it was, and what tells their rows apart. Alerts and moves are observations; what their
 views add to them is what interactions_attributed says of their events."""
+
+_PERIOD = {
+    **dict.fromkeys(("customer_id", "group_id"), pl.String()),
+    **dict.fromkeys(("since", "until", "said_at"), pl.Int64()),
+    **dict.fromkeys(LABELS, pl.String()),
+}
+GROUPS: dict[str, tuple[tuple[str, ...], dict[str, pl.DataType]]] = {
+    "memberships": (tuple(_PERIOD), _PERIOD),
+    "group_cells": (groups.CELL, {**dict.fromkeys(groups.CELL, pl.String()), **groups.SUMS}),
+}
+"""The views of groups that verify compares: what tells their rows apart, and what is read of them."""
 
 _SELECTED = {
     **{name: f"if({name} IS NULL, NULL, toString({name}))" for name in ("planned_arrival", "planned_departure")},
@@ -99,6 +111,7 @@ def check(client: Any, database: str) -> None:
         "deliveries",
         "answers",
         "consents",
+        *GROUPS,
     }
     views |= {"prayer_times", "interactions_local"}
     missing = sorted({STORE, LEFT_OUT, *views} - found)
@@ -190,6 +203,12 @@ def of_units(client: Any, name: str) -> pl.DataFrame:
 def attributed(client: Any, name: str) -> pl.DataFrame:
     """The key of each row of one of ATTRIBUTED, and whose doing it was."""
     return _read(client, name, {**dict.fromkeys(ATTRIBUTED[name], pl.String()), **attribution.SHOWN})
+
+
+def of_groups(client: Any, name: str) -> pl.DataFrame:
+    """The rows of one of GROUPS; a time that is null is 0, as all of a row of memberships is its key."""
+    rows = _read(client, name, GROUPS[name][1])
+    return rows.with_columns(pl.col(pl.Int64).fill_null(0))
 
 
 def prayer_times(client: Any) -> pl.DataFrame:

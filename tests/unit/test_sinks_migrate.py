@@ -60,6 +60,7 @@ APPLIED = {
     "0047_consents": "8c25adc32541f460",
     "0048_prayer_times": "54d037f95b9b4dad",
     "0049_journeys_now": "a5e924968d907ef5",
+    "0050_groups": "34f456de4b5e6834",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 
