@@ -31,7 +31,7 @@ high = 1
 def enriched(path: Path, *events: dict[str, Any], **files: str) -> tuple[list[dict[str, Any]], list[str]]:
     """The interactions of events of channel stay under a model, and the reasons of those that are refused."""
     values = [
-        payload(event_id=f"00000000-0000-4000-8000-{at:012}", ids=ids(("customer", str(at))), **event)
+        payload(event_id=f"00000000-0000-4000-8000-{at:012}", ids=ids(("customer", f"C-{at + 1}")), **event)
         for at, event in enumerate(events)
     ]
     found = Enricher(REGISTRY, model=load(folder(path, **files))).enrich({"stay": values}, NOW)
@@ -84,6 +84,7 @@ def test_texts_speak_of_the_companys_aspects_in_its_words(tmp_path: Path) -> Non
     found = {one["aspect"]: one["score"] for one in row["aspects"]}
     assert found["shuttle"] < 0 < found["prayer"]
     assert found["transfer"] == found["shuttle"]  # a part of it
+    (tmp_path / "none").mkdir()
     (plain,), _ = enriched(tmp_path / "none", {"text": text})
     assert not {"shuttle", "prayer"} & {one["aspect"] for one in plain["aspects"]}
 
