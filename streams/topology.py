@@ -7,7 +7,7 @@ the compose file, the Kubernetes manifests and the monitoring to this one.
     channels ─▶ enrich ─▶ interactions ─▶ stitch ─▶ journeys, customers, cases, alerts, moves ─▶ sink ─▶ ClickHouse
                   └─▶ links ─▶ identity ─▶ identities ─┘ └─▶ parts (to stitch itself), recalls (to the sink)
 
-    alerts, cases, moves ─▶ deliver ─▶ people and systems; deliveries ─▶ sink
+    alerts, cases, moves, segments ─▶ deliver ─▶ people and systems; deliveries ─▶ sink
 """
 
 from __future__ import annotations
@@ -191,6 +191,13 @@ TOPICS: tuple[Topic, ...] = (
     Topic("alerts", "alert", "alert_id", "30 days", stored=Stored("alerts", ("alert_id",), linger=SOON, patience=4.0)),
     Topic("moves", "move", "customer_id", "30 days", stored=Stored("moves", ("move_id",))),
     Topic(
+        "segments",
+        "segment",
+        "customer_id/segment",
+        "latest by key",
+        stored=Stored("segments", ("segment", "customer_id"), words=("segment",), linger=SOON, patience=4.0),
+    ),
+    Topic(
         "deliveries",
         "delivery",
         "target/kind/thing_id/thing_version",
@@ -198,7 +205,7 @@ TOPICS: tuple[Topic, ...] = (
         stored=Stored(
             "deliveries",
             ("target", "kind", "thing_id", "thing_version"),
-            words=("target", "kind", "rule", "severity", "unit", "status"),
+            words=("target", "kind", "rule", "severity", "unit", "state", "status"),
         ),
     ),
     Topic("gatherings", "alert", "rule/unit", "30 days"),
@@ -262,7 +269,7 @@ WORKERS: tuple[Worker, ...] = (
         "stitch",
         "streams.stitch.agent",
         reads=("interactions", "identities", "parts"),
-        writes=("journeys", "customers", "cases", "alerts", "moves", "parts", "recalls"),
+        writes=("journeys", "customers", "cases", "alerts", "moves", "segments", "parts", "recalls"),
         state=("state",),
         holds="its partitions' customers, and their changelog in Kafka",
         scales_to="`RIHLA_PARTITIONS`",
@@ -271,7 +278,7 @@ WORKERS: tuple[Worker, ...] = (
     Worker(
         "deliver",
         "streams.deliver.agent",
-        reads=("alerts", "cases", "moves", "gatherings", "redeliveries"),
+        reads=("alerts", "cases", "moves", "segments", "gatherings", "redeliveries"),
         writes=("deliveries", "gatherings"),
         state=("things",),
         holds="what it has told of 35 days, and to whom, and its changelog in Kafka",

@@ -54,7 +54,7 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "spend_booked spend_kept spend_lost first_at status_now assumed ends_at stage lasts_ms becomes plan"),
     **_all(PLAIN, "grace_ms arrival hash source recorded_at until answer snoozed_until respond_by resolve_by"),
     **_all(PLAIN, "responded_in_time resolved_in_time began_at last_at open held planned_arrival planned_departure"),
-    **_all(PLAIN, "tier causes rank severities brands tiers respond_ms resolve_ms"),
+    **_all(PLAIN, "tier causes segment state rank severities brands tiers respond_ms resolve_ms"),
     # Churn.
     **_all(PLAIN, "model_id fitted_at known_until horizon_days sample intercept weights tested_at tested churned auc"),
     **_all(PLAIN, "auc_margin brier brier_base useful deciles risk decile tested_churn reasons ended_at"),
@@ -101,6 +101,7 @@ STORES: tuple[Store, ...] = (
     Store("cases_store"),
     Store("alerts_store"),
     Store("moves_store"),
+    Store("segments_store"),
     Store("deliveries_store"),
     Store("lookups_store", operations=False),
     Store("churn_risk_store"),
@@ -128,7 +129,7 @@ ANALYSTS: tuple[str, ...] = (
     *("journey_spend", "identities", "improvements_told", "next_best_actions", "profile_flow", "churn_risk"),
     *("churn_models", "milestones", "stays", "units", "unit_levels", "rates", "exchange", "currencies", "hijri"),
     *("weekends", "deliveries", "dead_letters", "answers", "alert_sla", "incidents", "journeys_now", "plans", "stages"),
-    *("models", "sla_targets"),
+    *("models", "sla_targets", "segments"),
 )
 """Views that analysts have under the same names, with pseudonyms and without texts."""
 

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rates": ("streams.cli.rates:rates", "Say what currencies are worth in each other, by day."),
     "model": ("streams.cli.model:model", "What the company's events mean: make a model, check it."),
     "whatif": ("streams.cli.whatif:whatif", "What another model would make of the same events."),
+    "drift": ("streams.cli.drift:drift", "Whether a system holds what our state says of segments."),
     "map": ("streams.cli.map:map_", "Say what a file means: propose a mapping, check it."),
     "score": ("streams.cli.score:score", "Score texts: JSON lines in, JSON lines out."),
     "replay": ("streams.cli.replay:replay", "Send dead letters, or dead deliveries, again."),

@@ -27,7 +27,7 @@ class Links:
 
     def of(self, entry: Entry, one: Delivery, thing: Mapping[str, Any], target: str) -> str | None:
         """Where people answer it; None for a move, for what is settled, and where links are not set up."""
-        if self._signer is None or entry.kind == "move" or state_of(entry.kind, thing) == "closed":
+        if self._signer is None or entry.kind in ("move", "segment") or state_of(entry.kind, thing) == "closed":
             return None
         until = (one.since + LIFETIME_MS) // 1000  # each attempt has the same link
         unit = self._routes.units.get(thing["unit"] or "")

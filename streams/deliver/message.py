@@ -42,7 +42,7 @@ class Message:
 
 def opaque(kind: str, id_: str) -> str:
     """An id that tells nothing of the customer: that of an alert or a move is a hash already."""
-    return hashlib.blake2b(id_.encode(), digest_size=_SIZE).hexdigest() if kind == "case" else id_
+    return hashlib.blake2b(id_.encode(), digest_size=_SIZE).hexdigest() if kind in ("case", "segment") else id_
 
 
 def message(
@@ -80,14 +80,16 @@ def message(
 def _when(kind: str, thing: Mapping[str, Any]) -> int | None:
     """The time of the news: epoch ms."""
     of_alert = ("closed_at", "acknowledged_at", "raised_at")
-    names = {"alert": of_alert, "incident": of_alert, "move": ("occurred_at",)}.get(
+    names = {"alert": of_alert, "incident": of_alert, "move": ("occurred_at",), "segment": ("occurred_at",)}.get(
         kind, ("resolved_at", "reopened_at", "first_response_at", "opened_at")
     )
     return next((thing[name] for name in names if thing[name] is not None), None)
 
 
 def _subject(kind: str, state: str, thing: Mapping[str, Any]) -> str:
-    where = f" at {thing['unit']}" if thing["unit"] else ""
+    where = f" at {thing['unit']}" if thing.get("unit") else ""
+    if kind == "segment":
+        return f"Segment {thing['segment']}: {state}"
     if kind == "alert":
         news = "" if state == "raised" else f" ({state})"
         return f"[{thing['severity']}] {thing['rule']}{where}{news}"

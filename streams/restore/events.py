@@ -31,14 +31,14 @@ from streams.model.subjects import keys_of, subjects_and_links
 from streams.settings import Settings
 from streams.sources.events import EventBatch, conform
 
-_DERIVED = ("journeys_store", "customers_store", "cases_store")
+_DERIVED = ("journeys_store", "customers_store", "cases_store", "segments_store")
 
 _EPOCHS = (
     "SELECT max(epoch) AS epoch, count() AS rows FROM interactions_store",
     "SELECT max(epoch), count() FROM dead_letters_store",
     *(
         f"SELECT toUInt32(bitShiftRight(max(version), 44)), count() FROM {table}_store"
-        for table in ("identities", "journeys", "customers", "cases", "alerts", "moves", "deliveries")
+        for table in ("identities", "journeys", "customers", "cases", "alerts", "moves", "segments", "deliveries")
     ),
 )
 

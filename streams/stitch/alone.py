@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from streams.alerts.tally import open_of
 from streams.stitch.changes import Changes
+from streams.stitch.claims import begin, claim
 from streams.stitch.difference import publish_difference, standing
 from streams.stitch.encoding import encode
 from streams.stitch.messages import News, Record
@@ -65,6 +66,7 @@ def fold_alone(
         False where one of the events ends a recall: the state is of no use any more, the changes are as they were.
     """
     own, seen, duplicates = state.own, state.seen, 0
+    begin(state)
     observer: Observer | None = None
     watched = state.watch is not None
     before = standing(own, ())
@@ -98,6 +100,8 @@ def fold_alone(
         state.root_version = max(state.root_version, version)
     state.former = []
     publish_difference(changes, name, state, (), before, refs, case_ids)
+    if watching is not None and (watching.segments.by_name or state.posted):
+        claim(changes, name, state, changes.customers[-1], own, watching.segments, replay=False)
     if watching is not None and not (observer is None and own.signals is None and is_settled(state.watch)):
         if observer is None:
             observer = Observer(watching, name, state)

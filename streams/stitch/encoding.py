@@ -49,6 +49,7 @@ def decode(encoded: bytes) -> Subject:
         stored.applied_at,
         stored.recall_from,
         stored.version_base,
+        stored.posted,
     )
 
 

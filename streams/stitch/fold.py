@@ -27,6 +27,7 @@ from streams.alerts.watch import NON_COMMITTAL
 from streams.model.control import NOTHING_STORED, SUMMARY, send_again
 from streams.stitch.alone import fold_alone, is_alone, is_among
 from streams.stitch.changes import Changes
+from streams.stitch.claims import begin, claim, leave
 from streams.stitch.difference import Standing, publish_difference, standing
 from streams.stitch.encoding import decode, decode_summary, encode, encode_summary, without_cause
 from streams.stitch.journey import Event
@@ -145,6 +146,7 @@ def _is_blank(state: Subject) -> bool:
         and not state.parts
         and not state.published
         and not state.ledger
+        and not state.posted
         and state.presence == HERE
         and state.watch is None
     )
@@ -220,6 +222,7 @@ class _Turn:
             self.held_cause = None if state.whole else state.own.cause
         else:
             state.former = []
+            begin(state)
             if not state.is_root:
                 state.published, state.ledger = False, []
         if state.whole:
@@ -319,6 +322,8 @@ class _Turn:
         elif state.published or state.ledger:
             self._emit(withdrawals(self.name, {*state.ledger, *own_keys(state)}, state.version))
             changes.customers.append(withdrawn_customer(self.name, state.version))
+        if not state.is_root:
+            leave(changes, self.name, state, self.replay)
         if self.watching is not None and state.watch is not None and not state.is_root:
             changes.alerts += self.observer.leave(self.replay)
         self.store()
@@ -362,6 +367,14 @@ class _Turn:
             summary = now.summary
         if self.watching is None:
             return
+        if self.watching.segments.by_name or state.posted:
+            whole = summary
+            if self.before is not None and self.sent:  # of its bookings it has only those that were published
+                whole = state.own.copy()
+                for part in self.sent.values():
+                    whole.absorb(part)
+            row = self.changes.customers[-1]
+            claim(self.changes, self.name, state, row, whole, self.watching.segments, self.replay)
         if not self.per_event and (summary.rolling.at or state.watch is not None):
             self.observer.look(summary.rolling, summary.last, self._cause())
         if state.watch is not None or summary.signals is not None:

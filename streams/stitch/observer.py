@@ -14,6 +14,7 @@ from streams.alerts.rules import Drop, Rule
 from streams.alerts.tally import Transition, before, transitions
 from streams.alerts.watch import ADVOCATE, NEGATIVE, NON_COMMITTAL, Alert, Watch, alert_row, release, settle
 from streams.model.identifiers import customer_id
+from streams.segments.rules import NO_SEGMENTS, Segments
 from streams.stitch.encoding import merged
 from streams.stitch.facts import TIER
 from streams.stitch.journey import Event
@@ -25,10 +26,11 @@ from streams.stitch.summary import Summary
 
 @dataclass(slots=True)
 class Watching:
-    """The rules, and the worker's clock (epoch ms) at this batch."""
+    """The rules of alerts, the worker's clock (epoch ms) at this batch, and the segments."""
 
     rules: Mapping[str, Rule]
     now: int
+    segments: Segments = NO_SEGMENTS
     falls: list[tuple[Rule, Drop]] = field(init=False)
     """The rules that watch for a drop of sentiment, and of what."""
     falls_age: int = field(init=False)

@@ -56,6 +56,7 @@ class StoredSubject(msgspec.Struct, array_like=True, gc=False):
     applied_at: int = -1
     recall_from: int = 0
     version_base: int = 0
+    posted: dict[str, int] = {}
 
 
 read_subject = msgspec.msgpack.Decoder(StoredSubject).decode

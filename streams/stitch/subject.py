@@ -60,6 +60,7 @@ class Subject(Content):
         applied_at: int = -1,
         recall_from: int = 0,
         version_base: int = 0,
+        posted: dict[str, int] | None = None,
     ) -> None:
         """A state.
 
@@ -79,6 +80,8 @@ class Subject(Content):
                 recall from before that eviction.
             version_base: added to the version. Keeps versions growing when the topics are made anew and offsets begin
                 at 0 again (streams.repartition).
+            posted: what it has said of its customer beside the tables (streams.stitch.claims): `segment:NAME` -> 1
+                while it is a member, 0 once it has left, until that is known to be published.
         """
         self.interactions_applied = interactions_applied
         self.identities_applied = identities_applied
@@ -96,12 +99,15 @@ class Subject(Content):
         self.applied_at = applied_at
         self.recall_from = recall_from
         self.version_base = version_base
+        self.posted: dict[str, int] = {} if posted is None else posted
 
     def fields(self) -> tuple[object, ...]:
+        if self.posted:
+            return (*self._fields(), self.version_base, self.posted)
         return self._fields() if not self.version_base else (*self._fields(), self.version_base)
 
     def _fields(self) -> tuple[object, ...]:
-        """All fields but `version_base`, which few states have."""
+        """All fields but the last ones, which few states have."""
         return (
             self.interactions_applied,
             self.identities_applied,
@@ -144,5 +150,5 @@ class Subject(Content):
         """
         if published is None or self.applied_at in published:
             return False
-        taken_back = self.former or self.ledger or (self.published and not self.is_root)
+        taken_back = self.former or self.ledger or self.posted or (self.published and not self.is_root)
         return bool(taken_back) or self.watch is not None

@@ -13,7 +13,7 @@ import polars as pl
 
 from streams.model import catalogue
 from streams.model.company import Model, built_in
-from streams.verify import attribution, money, now
+from streams.verify import attribution, money, now, segments
 from streams.verify.customers import customers
 
 DAY_MS = 86_400_000
@@ -52,6 +52,8 @@ class Tables(NamedTuple):
     """Key (journey_id, currency): what was booked, kept and lost (streams.verify.money)."""
     journeys_now: pl.DataFrame
     """Key journey_id: what holds, as far as no clock is asked (streams.verify.now)."""
+    segments: pl.DataFrame
+    """Key (segment, customer_id): who belongs to which (streams.verify.segments)."""
 
 
 def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None = None) -> Tables:
@@ -78,10 +80,11 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
     events = events.join(_homes(events), on=["subject", "event_id"]).sort("occurred_at", "event_id")
     cases = _cases(events)
     journeys = _journeys(events, cases)
+    people = customers(events, journeys, cases, model.preferences)
     return Tables(
         events.select("subject", "event_id", "customer_id", "journey_id"),
         journeys,
-        customers(events, journeys, cases, model.preferences),
+        people,
         cases,
         {
             "interactions_attributed": attribution.interactions(events),
@@ -90,6 +93,7 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
         },
         money.journey_spend(events, journeys),
         now.journeys_now(events, journeys, model.stages),
+        segments.segments(events, people, journeys, model),
     )
 
 

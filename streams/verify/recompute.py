@@ -34,6 +34,7 @@ COLUMNS = (
     "attributes",
     "nights",
     "arrival_date",
+    "country",
 )
 """Fields of interaction.avsc that tables depend on."""
 
@@ -54,6 +55,8 @@ class Expected(NamedTuple):
     """Key (journey_id, currency): what was booked, kept and lost (streams.verify.money)."""
     journeys_now: pl.DataFrame
     """Key journey_id: what holds, as far as no clock is asked (streams.verify.now)."""
+    segments: pl.DataFrame
+    """Key (segment, customer_id): who belongs to which (streams.verify.segments)."""
 
 
 def recompute(
@@ -93,6 +96,7 @@ def recompute(
         tables.attributed,
         tables.journey_spend,
         tables.journeys_now,
+        tables.segments,
     )
 
 

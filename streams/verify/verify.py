@@ -33,6 +33,7 @@ KEYS = {
     "journeys": ("journey_id",),
     "customers": ("customer_id",),
     "cases": ("case_id", "customer_id"),
+    "segments": ("segment", "customer_id"),
     "identities": ("kind", "value"),
 }
 """The tables that are compared, and what tells their rows apart."""
