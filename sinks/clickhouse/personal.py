@@ -31,7 +31,7 @@ def _all(rule: Rule, names: str) -> dict[str, Rule]:
 COLUMNS: Mapping[str, Rule] = {
     **_all(NAME, "customer_id subject"),
     **_all(IDENTIFIER, "event_id booking_ref journey_id case_id alert_id move_id thing_id agent_id value seat room"),
-    **_all(IDENTIFIER, "attributed_agents key handler person assigned_to alerts"),
+    **_all(IDENTIFIER, "attributed_agents key handler person assigned_to alerts about"),
     **_all(TEXT, "text attributes payload detail error note"),
     "ids": {"value": IDENTIFIER},
     "identifiers": {"value": IDENTIFIER},
@@ -55,6 +55,7 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "grace_ms arrival hash source recorded_at until answer snoozed_until respond_by resolve_by"),
     **_all(PLAIN, "responded_in_time resolved_in_time began_at last_at open held planned_arrival planned_departure"),
     **_all(PLAIN, "tier causes segment state rank severities brands tiers respond_ms resolve_ms"),
+    **_all(PLAIN, "day place chosen drawn propensity propose uplift case_touchpoint decided_at"),
     # Churn.
     **_all(PLAIN, "model_id fitted_at known_until horizon_days sample intercept weights tested_at tested churned auc"),
     **_all(PLAIN, "auc_margin brier brier_base useful deciles risk decile tested_churn reasons ended_at"),
@@ -115,6 +116,8 @@ STORES: tuple[Store, ...] = (
     Store("models_store", of_persons=False, engineer=True),
     Store("stages_store", of_persons=False, engineer=True),
     Store("sla_targets_store", of_persons=False, engineer=True),
+    Store("actions_known_store", of_persons=False, engineer=True),
+    Store("calls_store"),
     Store("schema_migrations", of_persons=False, operations=False, engineer=True),
 )
 
@@ -129,7 +132,7 @@ ANALYSTS: tuple[str, ...] = (
     *("journey_spend", "identities", "improvements_told", "next_best_actions", "profile_flow", "churn_risk"),
     *("churn_models", "milestones", "stays", "units", "unit_levels", "rates", "exchange", "currencies", "hijri"),
     *("weekends", "deliveries", "dead_letters", "answers", "alert_sla", "incidents", "journeys_now", "plans", "stages"),
-    *("models", "sla_targets", "segments"),
+    *("models", "sla_targets", "segments", "actions_known", "calls"),
 )
 """Views that analysts have under the same names, with pseudonyms and without texts."""
 
@@ -147,5 +150,6 @@ REFERENCE: tuple[str, ...] = (
     "weekends",
     "stages",
     "sla_targets",
+    "actions_known",
 )
 """Views without anybody in them, which managers have whole."""

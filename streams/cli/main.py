@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("streams.cli.up:up", "Run the embedded pipeline as a service until interrupted."),
     "query": ("streams.cli.query:query", "Ask ClickHouse: any SQL, or a named query."),
     "churn": ("streams.cli.churn:churn", "Who will not come back: fit, back-test, store the risks."),
+    "calls": ("streams.cli.calls:calls", "Whom to call today, when not everybody can be."),
+    "uplift": ("streams.cli.uplift:uplift", "What calls have changed, and what to propose no longer."),
     "simulate": ("streams.cli.simulate:simulate", "Make synthetic events, with the truth beside them."),
     "produce": ("streams.cli.produce:produce", "Send files of events to Kafka."),
     "feed": ("streams.cli.feed:feed", "Read a topic of another system, by a mapping."),

@@ -50,12 +50,12 @@ def of_target(client: Any, target: str) -> list[Drift]:
         )
     members = {one for one in _members(client) if one[1] in told}
     found = []
-    for key in sorted(members | sent.keys()):
-        has, newest, why = sent.get(key, (False, "never sent", None))
-        if has != (key in members):
+    for customer, segment in sorted(members | sent.keys()):
+        has, newest, why = sent.get((customer, segment), (False, "never sent", None))
+        if has != ((customer, segment) in members):
             # delivered, and state has moved on since: its news is not in a topic that deliver has read yet
             status = "not read by deliver yet" if newest == "delivered" else newest
-            found.append(Drift(*key, has, status if not why else f"{status}: {why}"))
+            found.append(Drift(customer, segment, has, status if not why else f"{status}: {why}"))
     return found
 
 
@@ -70,9 +70,9 @@ def of_file(client: Any, path: Path) -> list[Drift]:
     named = {segment for _, segment in held}
     members = {one for one in _members(client) if one[1] in named}
     return [
-        Drift(*key, held.get(key, False), "the file says so" if key in held else "the file has no such row")
-        for key in sorted(members | held.keys())
-        if held.get(key, False) != (key in members)
+        Drift(*one, held.get(one, False), "the file says so" if one in held else "the file has no such row")
+        for one in sorted(members | held.keys())
+        if held.get(one, False) != (one in members)
     ]
 
 

@@ -8,6 +8,7 @@
 | `identifiers.toml` | kinds of identifiers: strength, limits, scope, what is nobody; brands |
 | `preferences.csv` | how preferences are found |
 | `alerts.toml` | rules of alerts (streams.alerts.rules) |
+| `actions.toml` | what is proposed for customers, and how many can be called (streams.model.actions) |
 | `sla.toml` | how soon alerts are to be taken and settled (streams.model.sla) |
 | `segments.toml` | segments of customers (streams.segments.rules) |
 
@@ -30,11 +31,12 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from streams.errors import RihlaError
-from streams.model import catalogue, preferences
+from streams.model import actions, catalogue, preferences
+from streams.model.actions import Actions
 from streams.model.brands import Brands, Scopes
 from streams.model.catalogue import CatalogueError, Touchpoint
 from streams.model.durations import milliseconds
-from streams.model.forms import STAGES, IdentifiersForm, ModelForm, SlaFile, StageForm
+from streams.model.forms import STAGES, ActionsFile, IdentifiersForm, ModelForm, SlaFile, StageForm
 from streams.model.identifiers import CUSTOMER, Kinds
 from streams.model.normal import Nobody
 from streams.model.places import line_of
@@ -53,6 +55,7 @@ FILES: Final = {
     "preferences.csv": preferences.FILE,
     "alerts.toml": RULES,
     "sla.toml": FOLDER / "sla.toml",
+    "actions.toml": FOLDER / "actions.toml",
     "segments.toml": FOLDER / "segments.toml",
 }
 """The files that a model may have, with those that hold where it has none."""
@@ -99,6 +102,7 @@ class Model:
     rules_source: str
     sla: tuple[Sla, ...]
     """Of an alert the first that fits holds."""
+    actions: Actions
     segments: Mapping[str, Any]
     """Segments as the file has them; streams.segments.rules reads them."""
     segments_text: str
@@ -122,6 +126,7 @@ class Model:
             "preferences": [asdict(one) | {"doc": ""} for one in self.preferences],
             "rules": self.rules,
             "sla": [asdict(one) for one in self.sla],
+            "actions": asdict(self.actions),
             "segments": {name: _without_doc(table) for name, table in self.segments.items()},
         }
         return json.dumps(said, sort_keys=True, ensure_ascii=False, default=str)
@@ -173,6 +178,7 @@ def built_in() -> Model:
         rules_text=text,
         rules_source=RULES.name,
         sla=_sla(FOLDER / "sla.toml"),
+        actions=_actions(FOLDER / "actions.toml"),
         segments={},
         segments_text="",
         segments_source="segments.toml",
@@ -212,6 +218,8 @@ def _read(folder: Path) -> Model:
         model = replace(model, rules=rules, rules_text=text, rules_source=str(folder / "alerts.toml"))
     if "sla.toml" in there:
         model = replace(model, sla=_sla(folder / "sla.toml"))
+    if "actions.toml" in there:
+        model = replace(model, actions=_actions(folder / "actions.toml"))
     if "segments.toml" in there:
         text, segments = _toml(folder / "segments.toml")
         model = replace(model, segments=segments, segments_text=text, segments_source=str(folder / "segments.toml"))
@@ -220,6 +228,11 @@ def _read(folder: Path) -> Model:
 
 def _without_doc(table: Any) -> Any:
     return {key: value for key, value in table.items() if key != "doc"} if isinstance(table, dict) else table
+
+
+def _actions(path: Path) -> Actions:
+    text, table = _toml(path)
+    return actions.of_form(_convert(path, text, table, ActionsFile))
 
 
 def _sla(path: Path) -> tuple[Sla, ...]:

@@ -46,7 +46,8 @@ def segments(events: pl.DataFrame, customers: pl.DataFrame, journeys: pl.DataFra
     brands: dict[str, set[str]] = {}
     for customer, unit, pairs in whose if model.asks("brands") else ():
         brand = model.brands.of(unit, [(one["key"], one["value"]) for one in pairs])
-        brands.setdefault(customer, set()).update({brand} - {None})
+        if brand is not None:
+            brands.setdefault(customer, set()).add(brand)
     spent = (
         journeys.select("customer_id", "spend")
         .explode("spend")

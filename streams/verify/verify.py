@@ -19,6 +19,7 @@ from schemas.registry import LocalRegistry, Registry
 from streams.model.company import Model, built_in
 from streams.verify import derived, store
 from streams.verify.answers import answers
+from streams.verify.calls import calls
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.deliveries import deliveries
 from streams.verify.names import Names
@@ -173,7 +174,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     say("looking at deliveries")
     comparisons.append(deliveries(client))
     say("looking at people's answers")
-    comparisons += [answers(client), sla(client, model)]
+    comparisons += [answers(client), sla(client, model), calls(client)]
     return _Look(
         expected.interactions.height,
         {comparison.table: comparison.rows for comparison in comparisons},
