@@ -30,7 +30,7 @@ from fastavro import parse_schema, schemaless_reader
 
 from schemas.protobuf import Messages
 from schemas.registry import HttpRegistry, UnknownSchemaError
-from schemas.single import UndecodableError
+from schemas.single import DETAIL, UndecodableError
 
 _ID = 4
 _GLOBAL_ID = 8
@@ -160,7 +160,7 @@ def avro_reader(text: str) -> Read:
         except MemoryError:
             raise
         except Exception as error:  # whatever garbage provokes in the codec is the garbage's fault
-            raise UndecodableError(f"not of its Avro schema: {type(error).__name__}: {error}") from None
+            raise UndecodableError(f"not of its Avro schema: {type(error).__name__}: {str(error)[:DETAIL]}") from None
         if source.tell() < len(datum):
             raise UndecodableError(f"not of its Avro schema: {len(datum) - source.tell()} bytes are left over")
         return _plain(found, fixed)

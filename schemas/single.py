@@ -10,11 +10,16 @@ import io
 from typing import Any
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro.read import SchemaResolutionError
 
 from schemas import records
+from schemas.mismatch import mismatch
 from schemas.records import Schema
 from schemas.registry import LocalRegistry, Registry, UnknownSchemaError
 from schemas.wire import SINGLE_OBJECT, Wire, WireError, split
+
+DETAIL = 200
+"""Characters of what the codec says of a datum: it may quote it, or whole schemas."""
 
 
 class UndecodableError(ValueError):
@@ -93,7 +98,9 @@ def read_datum(datum: bytes, writer: dict[str, Any], reader: dict[str, Any]) -> 
     except MemoryError:
         raise
     except Exception as error:  # whatever garbage provokes in the codec is the garbage's fault
-        raise UndecodableError(f"no {reader['name']}: {type(error).__name__}: {error}") from error
+        said = mismatch(writer, reader) if isinstance(error, SchemaResolutionError) else None
+        said = said or " ".join(str(error).split())[:DETAIL]
+        raise UndecodableError(f"no {reader['name']}: {type(error).__name__}: {said}") from error
     left = len(datum) - source.tell()
     if left:
         raise UndecodableError(f"no {reader['name']}: {left} of {len(datum)} bytes left over")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ from streams.clock import now_ms
 from streams.errors import RihlaError
 from streams.kafka.progress import SINCE, RecordBatch, Records
 from streams.model import company
+from streams.model.dead_letter import OF_A_LETTER
+from streams.model.digits import number_of
 from streams.settings import Settings
 from streams.topology import DEAD_LETTERS
 from streams.worker.agent import Agent, Grouping
@@ -98,7 +101,7 @@ class TableAgent(Agent):
         except FinalInsertError as error:
             raise RihlaError(str(error), HINT) from error
         async with self._publishing:
-            await self.io.refuse(refused)
+            await self.io.refuse(refused if self._table.topic != DEAD_LETTERS else _tellable(refused))
             await self.io.flush()
         _observe_latency(self._table, records)
         return Verdict.of(len(records), refused, erased=erased)
@@ -129,10 +132,24 @@ class TableAgent(Agent):
         return refused
 
 
+def _tellable(refused: Sequence[Refusal]) -> list[Refusal]:
+    """Those of the letters that cannot be stored that get a letter: all but letters about letters."""
+    told, left = list[Refusal](), list[Refusal]()
+    for one in refused:
+        (left if OF_A_LETTER in one.records.headers.get(one.at, ()) else told).append(one)
+    if left:
+        records, at, _, detail = left[0]
+        log.error(
+            "%d letters about letters cannot be read, and are in no table (the first: %s[%d] offset %d: %s); Kafka has "
+            "them, and what they are about. If no letter can be read, this installation is broken: install it anew",
+            len(left), records.topic, records.partitions[at], records.offsets[at], detail,
+        )  # fmt: skip
+    return told
+
+
 def _observe_latency(table: Table, records: Records) -> None:
     now, latency = now_ms(), metrics.EVENT_TO_TABLE_SECONDS.labels(table.view)
-    said = [
-        int(value) for some in records.headers.values() for name, value in some if name == SINCE and value.isdigit()
-    ]
+    found = (number_of(value) for some in records.headers.values() for name, value in some if name == SINCE)
+    said = [at for at in found if at is not None]
     for at in np.linspace(0, len(said) - 1, min(len(said), LATENCIES_PER_INSERT)).astype(int).tolist():
         latency.observe(max(now - said[at], 0) / 1000)

@@ -63,14 +63,16 @@ def init(file: str, out: Path | None, source: str | None) -> None:
 def check(file: str, mapping: str) -> int:
     """Read all of FILE and say what --mapping makes of it. Nothing is sent, nothing is written."""
     from streams.enrich.judge import Judge
-    from streams.model.normal import Nobody
+    from streams.model import company
     from streams.settings import Settings
     from streams.sources.files import require_file
     from streams.sources.mapping.check import check_file
     from streams.sources.mapping.model import load
 
     require_file(file)
-    report = check_file(file, load(mapping), judge=Judge(Nobody(Settings.from_env().nobody_values)))
+    settings = Settings.from_env()
+    judge = Judge(company.load(settings.model).nobody(settings.nobody_values))
+    report = check_file(file, load(mapping), judge=judge)
     for line in lines_of(report):
         click.echo(line)
     if report.broken:

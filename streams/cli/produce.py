@@ -48,11 +48,11 @@ def produce(
     import asyncio
 
     from streams.enrich.judge import Judge
-    from streams.model.normal import Nobody
+    from streams.model import company
     from streams.sources.feeder import produce_files
 
     chosen = pipeline_settings(data, **settings)
-    judge = Judge(Nobody(chosen.nobody_values))
+    judge = Judge(company.load(chosen.model).nobody(chosen.nobody_values))
     fed = asyncio.run(produce_files(chosen, files, adapter, mapping, source, judge))
     for channel, number in fed.events.items():
         click.echo(f"{number:>12,} {channel} events")

@@ -51,6 +51,7 @@ def _words(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 )
 @click.option("--days", default=540, type=click.IntRange(30), help="How many days it goes on.")
 @click.option("--languages", default="en,ar,id,ms,tr,ur", callback=_words, help="In which people write.")
+@click.option("--caravans", default=0, type=click.IntRange(0), help="Groups of pilgrims, beside these people.")
 @click.option("--duplicates", default=0.02, type=_SHARE, help="Duplicates for each good event.")
 @click.option("--disorder", default=0.1, type=_SHARE, help="0: in the order of time; 1: fully shuffled.")
 @click.option("--late", default=0.02, type=_SHARE, help="Share of events that come up to 60 days late.")

@@ -24,7 +24,7 @@ from streams.collect import bodies, openapi, signatures
 from streams.collect.bodies import BadBody, Held, Waiting
 from streams.collect.configuration import Access, Client, Hook
 from streams.collect.forms import CALLS, cloudevent_of_headers
-from streams.collect.hooks import Hooks
+from streams.collect.hooks import MOST_EVENTS, Hooks, TooMany
 from streams.collect.intake import CLOUDEVENT, OWN, SEGMENT, Intake, Refused, Sender, Taken, calls_of, objects_of
 from streams.collect.throttle import Full, Lobby, Room
 from streams.collect.writer import WORKER, NotWritten, Part, Writer
@@ -42,8 +42,6 @@ HELD_BYTES: Final = 80 << 20
 """Of all requests together whose sender is known; half of it of one sender."""
 UNKNOWN_BYTES: Final = 16 << 20
 """Of all webhooks' requests together whose signature is not checked yet: for that they must be whole."""
-MOST_EVENTS: Final = 10_000
-"""Of one request."""
 MOST_ERRORS: Final = 100
 """That one answer lists."""
 SLICE: Final = 250
@@ -99,6 +97,8 @@ class Collector:
                 response = _problem(error.status, error.detail, error.headers)
             except BadBody as error:
                 response = _problem(error.status, error.detail, {"Connection": "close"})
+            except TooMany as error:
+                response = _problem(413, str(error), {})
             except Full:
                 response = _problem(503, "too much is held at the moment", {"Retry-After": "1", "Connection": "close"})
             except NotWritten:
@@ -220,7 +220,7 @@ class Collector:
         kind: str | None = None,
     ) -> Response:
         if len(items) > MOST_EVENTS:
-            raise Problem(413, f"there are {len(items)} events in one request; {MOST_EVENTS} are taken")
+            raise TooMany(len(items))
         client.throttle.take(len(items))
         parts: list[Part] = []
         refused: list[Refused] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 import orjson
@@ -37,6 +38,17 @@ BEHIND = 1 << 10
 """Bytes behind them that are looked at, too: half an address is one no longer, for who looks for it."""
 
 
+MOST_EVENTS: Final = 10_000
+"""Of one request."""
+
+
+class TooMany(Exception):
+    """A request has more items than MOST_EVENTS."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"there are {number} events in one request; {MOST_EVENTS} are taken")
+
+
 @dataclass
 class Came:
     """What came of one request."""
@@ -58,7 +70,9 @@ class Hooks:
 
     def take(self, hook: Hook, body: bytes, now_ms: int) -> Came:
         """The events in a request, and the letters on what is none. Whether an event keeps the rules is for enrich to
-        say, as of every mapped source. Takes some 20 ms: to be called in a thread."""
+        say, as of every mapped source. Takes some 20 ms, and of MOST_EVENTS half a second: to be called in a thread.
+
+        Raises TooMany."""
         came = Came()
         topic = f"{PREFIX}{hook.name}"
         try:
@@ -69,6 +83,8 @@ class Hooks:
         except KeyError:
             came.letters.append(_letter(topic, 1, body, "undecodable", f"no {'.'.join(hook.items)} in it"))
             return came
+        if len(items) > MOST_EVENTS:
+            raise TooMany(len(items))
         done = hook.translator.translate(rows_of_objects(items, hook.translator.columns, hook.translator.mapping.read))
         came.ignored = done.silent
         came.letters += [_letter(topic, one.line, one.payload, one.reason, one.detail) for one in done.bad]

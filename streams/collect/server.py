@@ -25,6 +25,9 @@ CONNECTIONS = 1024
 HEAD_SECONDS = 10.0
 """From the first byte of a request, or a connection's begin, to the end of the request's head."""
 HEAD_BYTES = 32 << 10
+CHUNK_BYTES = 16
+"""Of sizes, extensions and trailers of chunks, which nobody reads: beside twice HEAD_BYTES, so many for each byte of a
+body."""
 IDLE_SECONDS = 75
 """Between requests on one connection: longer than the 60 s of most load balancers, which must be the first to close."""
 STOP_SECONDS = 45
@@ -37,7 +40,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._head: asyncio.TimerHandle | None = None
-        self._head_bytes = 0
+        self._came = self._body = 0  # bytes of this request: all, and of its body
         self._in_head = True
         if len(self.connections) > CONNECTIONS:
             self._end(b"503 Service Unavailable", b"Retry-After: 1\r\n")
@@ -45,13 +48,22 @@ class Connection(HttpToolsProtocol):
             self._watch()
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            if self._head is None:
-                self._watch()
-            self._head_bytes += len(data)
+        if self._in_head and self._head is None:
+            self._watch()
+        self._came += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > HEAD_BYTES:
+        if self._in_head and self._came > HEAD_BYTES:
             self._end(b"431 Request Header Fields Too Large")
+        elif self._came - self._body > 2 * HEAD_BYTES + CHUNK_BYTES * self._body:
+            self._end(b"400 Bad Request")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # a trailer is none of the headers (RFC 9110, 6.5.1): what they admit was decided without it
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._body += len(body)
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         self._unwatch()
@@ -59,7 +71,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._came, self._body = True, 0, 0
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from streams.model.digits import number_of
+
 TOLERANCE: Final = 300.0
 """Seconds between the time that was signed and now."""
 
@@ -54,9 +56,10 @@ def _stripe(request: Request, secret: bytes, now: float, tolerance: float) -> No
     """Stripe-Signature: t=seconds,v1=hex[,v1=hex]; of "seconds.body"."""
     parts = [part.strip().partition("=") for part in _header(request, "stripe-signature").split(",")]
     times = [value for name, _, value in parts if name == "t"]
-    if len(times) != 1 or not times[0].isdigit() or len(times[0]) > 12:
+    moment = number_of(times[0]) if len(times) == 1 else None
+    if moment is None:
         raise BadSignature("stripe-signature has no time")
-    _timely(float(times[0]), now, tolerance)
+    _timely(moment, now, tolerance)
     _equal([v for name, _, v in parts if name == "v1"], _mac(secret, times[0].encode() + b"." + request.body), True)
 
 
@@ -80,9 +83,10 @@ def _standard(request: Request, secret: bytes, now: float, tolerance: float) -> 
         except binascii.Error:
             raise BadSignature("the secret is not base64 after whsec_") from None
     name, time = _header(request, "webhook-id"), _header(request, "webhook-timestamp")
-    if not time.isdigit() or len(time) > 12:
+    moment = number_of(time)
+    if moment is None:
         raise BadSignature("webhook-timestamp is no time")
-    _timely(float(time), now, tolerance)
+    _timely(moment, now, tolerance)
     signed = b".".join((name.encode(), time.encode(), request.body))
     given = [one.removeprefix("v1,") for one in _header(request, "webhook-signature").split() if one.startswith("v1,")]
     _equal(given, _mac(secret, signed), False)

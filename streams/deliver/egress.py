@@ -2,6 +2,8 @@
 
 A name is resolved once for each connection, every address that it stands for is judged, and the connection is made to
 one that may be connected to (`Resolver`): a name cannot mean one thing to the check and another to the connection.
+What a client takes for an address is resolved by nobody (of `１２７.0.0.1` it makes 127.0.0.1 by itself), so the
+address of every socket is judged as well, last of all (`Sockets`).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
+from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -105,6 +108,19 @@ class Resolver(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+class Sockets:
+    """Makes aiohttp's sockets: none to an address that may not be connected to, whatever it was written as."""
+
+    def __init__(self, named: Iterable[Network]) -> None:
+        self._named = tuple(named)
+
+    def __call__(self, address: AddrInfoType) -> socket.socket:
+        """address: as of getaddrinfo. Raises EgressError, OSError."""
+        family, kind, protocol, _, place = address
+        judged(str(place[0]), [str(place[0])], self._named)
+        return socket.socket(family, kind, protocol)
 
 
 async def addresses_of(host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:

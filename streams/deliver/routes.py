@@ -126,7 +126,7 @@ def load(path: str | None) -> Book:
                         str(error), "name a file that holds the secret and that this user may read"
                     ) from None
                 for line in secrets[name, key].splitlines():
-                    learn(line.strip())
+                    learn(*_parts(line.strip()))
     book = Book(routes, path, secrets)
     for name in routes.targets:
         try:
@@ -134,6 +134,13 @@ def load(path: str | None) -> Book:
         except _Wrong as wrong:
             raise _told(wrong, text, path) from None
     return book
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """What a target's answer may repeat of a secret: all of it, the word behind `Bearer`, a URL's path and query."""
+    yield secret
+    yield secret.rpartition(" ")[2]
+    yield secret.partition("://")[2].partition("/")[2]
 
 
 def parse(text: str, source: str) -> Routes:

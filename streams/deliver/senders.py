@@ -7,19 +7,22 @@ import email.utils
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
 
+from schemas.masking import hidden
 from streams.deliver import sign, template
 from streams.deliver.chat import slack, teams
-from streams.deliver.egress import EgressError, Resolver
+from streams.deliver.egress import EgressError, Resolver, Sockets
 from streams.deliver.lane import Failure
 from streams.deliver.message import Message
 from streams.deliver.model import Apprise, Email, KafkaTopic, Log, Slack, Teams, Webhook
 from streams.deliver.routes import Book, RoutesError
+from streams.text.scrub import scrub_text
 
 Send = Callable[[Message], Awaitable[int | None]]
 """Sends a message; the status with which it was taken, where there is one. Raises Undelivered."""
@@ -51,7 +54,10 @@ class Senders:
 
     async def start(self) -> None:
         """Open the pool."""
-        connector = aiohttp.TCPConnector(resolver=Resolver(self._book.private), use_dns_cache=False, limit=0)
+        private = self._book.private
+        connector = aiohttp.TCPConnector(
+            resolver=Resolver(private), socket_factory=Sockets(private), use_dns_cache=False, limit=0
+        )
         self._session = aiohttp.ClientSession(
             connector=connector, trust_env=False, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
         )
@@ -170,11 +176,16 @@ def retry_pause(text: str | None, now: float) -> int | None:
 
 
 async def attempt(send: Send, message: Message, longest: float) -> Failure | int | None:
-    """One attempt: the failure, or the status of a success. longest: seconds until it is broken off in any case."""
+    """One attempt: the failure, or the status of a success. longest: seconds until it is broken off in any case.
+
+    The failure repeats neither a secret nor personal data: it is stored and shown, and a target may answer with the
+    request that it refuses.
+    """
     try:
         return await asyncio.wait_for(send(message), longest)
     except Undelivered as undelivered:
-        return undelivered.failure
+        failure = undelivered.failure
+        return replace(failure, detail=scrub_text(hidden(failure.detail)))
     except TimeoutError:
         return Failure(f"no answer within {longest:g} s")
     except (

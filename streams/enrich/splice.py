@@ -29,11 +29,12 @@ from streams.enrich.validate import (
     TEXT_LIMIT_BYTES,
 )
 from streams.model.catalogue import Touchpoint
-from streams.model.identifiers import BOOKING_PREFIX, UNKNOWN_RANK, Kinds
+from streams.model.identifiers import BOOKING_PREFIX, GROUP_PREFIX, UNKNOWN_RANK, Kinds
 from streams.text.scorer import Scorer
 from streams.text.scrub import scrub_text
 
 _BOOKING: Final = BOOKING_PREFIX.encode()
+_GROUP: Final = GROUP_PREFIX.encode()
 _UUID_SIZE: Final = 36
 
 
@@ -190,7 +191,7 @@ class Direct:
                 parts.append(data[stretch.first.begin : stretch.last.end])
         enriched.values.append(b"".join(parts))
         enriched.subjects.append(subject)
-        if booking:
+        if booking and not subject.startswith(_GROUP):
             _note(enriched.links, subject, booking, self._occurred_at.value)
         for other in others:
             if other != subject:
@@ -283,11 +284,12 @@ class Direct:
         return b"" if identifier.startswith(_BOOKING) else identifier
 
     def _strongest(self, data: bytes, others: list[bytes], reserved: list[bytes]) -> bytes | None:
-        """The strongest of several identifiers, as `_only` returns it. Appends those that name bookings to `reserved`,
-        and the weaker ones to `others`."""
+        """The strongest of several identifiers, as `_only` returns it; of groups alone the smallest. Appends those that
+        name bookings to `reserved`, and the weaker ones of people to `others`."""
         at = self._ids.start
         items, kind, value = self._ids.items, self._kind, self._value
         strongest = b""
+        group = b""
         least = 0
         for _ in range(self._ids.count):
             at = items.find(data, at)
@@ -297,6 +299,10 @@ class Direct:
             if identifier.startswith(_BOOKING):
                 reserved.append(identifier)
                 continue
+            if identifier.startswith(_GROUP):
+                if not group or identifier < group:
+                    group = identifier
+                continue
             rank = self._ranks.get(identifier[: identifier.find(b":")], UNKNOWN_RANK)
             if not strongest:
                 strongest, least = identifier, rank
@@ -305,7 +311,7 @@ class Direct:
                 strongest, least = identifier, rank
             else:
                 others.append(identifier)
-        return strongest
+        return strongest or group
 
 
 class _Stretch:

@@ -16,6 +16,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streams.kafka.limits import largest_batch
 from streams.kafka.partitioner import partitions_of, rows_by
+from streams.model.digits import number_of
 
 RECORD_OVERHEAD = 90  # bytes of a record, with a short header, and of its batch's, besides key and value, at most
 
@@ -38,7 +39,7 @@ def recalled_last(applied: int) -> tuple[str, bytes]:
 def last_recalled(value: bytes) -> int | None:
     """The offset in a value of this header; None for an answer that is not the last."""
     word, _, applied = value.partition(b" ")
-    return int(applied) if word == b"last" and applied.isdigit() else None
+    return number_of(applied) if word == b"last" else None
 
 
 class RecordTooLarge(ValueError):

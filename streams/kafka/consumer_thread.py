@@ -109,6 +109,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
             consumer._isolation_level = "read_committed"  # a producer's aborted transaction is no input
         return consumer
 
+    def _stopped_set(self) -> None:
+        if not self.thread_loop.is_closed():
+            super()._stopped_set()
+            return
+        self._stopped.set()  # after a crash the thread has ended by itself, with its loop: nobody there waits for this
+
     async def ping(self) -> None:
         """Do nothing: an answer tells that the thread lives."""
 

@@ -194,8 +194,12 @@ class _Batch:
         if not COMPILED:
             head = bytearray(self._data[self._start : self._start + RECORDS])
             head[ATTRIBUTES] &= ~DefaultRecordBatch.CODEC_MASK
-            yield from self._one_by_one(records, DefaultRecordBatch(bytes(head) + data[start:end]))
-            return
+            try:
+                yield from self._one_by_one(records, DefaultRecordBatch(bytes(head) + data[start:end]))
+            except UnicodeDecodeError:  # a header's name that is no UTF-8: our reader, which goes on from there, can
+                pass
+            else:
+                return
         count = int.from_bytes(self._data[self._start + COUNT : self._start + RECORDS])
         appended = batch.max_timestamp if batch.timestamp_type else None
         reader = Reader(data, start, end, count, batch.base_offset, batch.first_timestamp, appended, batch.next_offset)

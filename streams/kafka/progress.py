@@ -12,6 +12,7 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streams.kafka.record_batch import Header, RecordColumns, Unreadable
+from streams.model.digits import number_of
 
 SINCE = "since"
 """Header of the first record that a worker writes for a group: arrival of the oldest raw event that caused the group
@@ -72,8 +73,8 @@ class RecordBatch:
         which the first record was appended."""
         for headers in islice(self.headers.values(), HEADERS_LOOKED_AT):
             for name, value in headers:
-                if name == SINCE and value.isdigit():
-                    return int(value)
+                if name == SINCE and (at := number_of(value)) is not None:
+                    return at
         return self.timestamps[0]
 
     def __repr__(self) -> str:

@@ -220,7 +220,7 @@ def _headers(data: bytes, at: i64, count: i64, end: i64) -> tuple[list[Header], 
     headers: list[Header] = []
     for _ in range(count):
         length, at = read_long(data, at)
-        name = _slice(data, at, length, end).decode("utf-8")
+        name = _slice(data, at, length, end).decode("utf-8", "replace")  # as Kafka's own clients
         at += length
         length, at = read_long(data, at)
         if length < 0:

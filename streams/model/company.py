@@ -37,7 +37,7 @@ from streams.model.brands import Brands, Scopes
 from streams.model.catalogue import CatalogueError, Touchpoint
 from streams.model.durations import milliseconds
 from streams.model.forms import STAGES, ActionsFile, IdentifiersForm, ModelForm, SlaFile, StageForm
-from streams.model.identifiers import CUSTOMER, Kinds
+from streams.model.identifiers import CUSTOMER, GROUP, Kinds
 from streams.model.normal import Nobody
 from streams.model.places import line_of
 from streams.model.preferences import Preference, PreferenceError
@@ -312,6 +312,8 @@ def _identifiers(path: Path) -> tuple[Kinds, tuple[str, ...], Brands]:
             raise fail(f"the kind {name!r} is there twice", place, "name")
         if name == "booking_ref":
             raise fail("booking_ref is the name of bookings, and no kind of a person's identifiers", place, "name")
+        if name == GROUP:
+            raise fail("group is the name of groups, and no kind of a person's identifiers", place, "name")
     if names[0] != CUSTOMER:
         raise fail(
             f"the first kind, the strongest, must be {CUSTOMER!r}: the id that the system of record gives", 0, "name"

@@ -10,6 +10,7 @@ import polars as pl
 
 from schemas.records import polars_schema
 from streams.metrics import package_version
+from streams.model.digits import number_of
 
 UNDECODABLE = "undecodable"
 """The reason of what no known schema decodes, and of lines that are no events."""
@@ -50,6 +51,10 @@ ATTEMPTS_HEADER = "rihla-attempts"
 """Kafka header of a record that `rihla replay` sent: how often it was refused before, in ASCII digits."""
 
 
+OF_A_LETTER = ("rihla-of-a-letter", b"1")
+"""Kafka header of a letter about a letter. One that cannot be read gets none: there would be no end to it."""
+
+
 class DeadLetter(NamedTuple):
     """A record that was refused."""
 
@@ -68,8 +73,8 @@ class DeadLetter(NamedTuple):
 def attempts(headers: Iterable[tuple[str, bytes]]) -> int:
     """How often a record has been tried, this time included, by its Kafka headers."""
     for name, value in headers:
-        if name == ATTEMPTS_HEADER and value.isdigit():
-            return int(value) + 1
+        if name == ATTEMPTS_HEADER and (before := number_of(value)) is not None:
+            return before + 1
     return 1
 
 

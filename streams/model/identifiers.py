@@ -9,6 +9,9 @@ among themselves ordered by the string, hence by the kind's name.
 name nobody, and never joins identifiers. So the kind `booking_ref` is reserved: among an event's identifiers it is
 ignored.
 
+`group:ID` names a group of travellers (docs/groups.md). It is a subject only of events that name no person, and joins
+nobody: beside a person's identifiers it says what somebody is a member of, and not who they are.
+
 Which kinds there are is the company's to say (`Kinds`, read from its model by streams.model.company). The functions of
 this module speak of those that come with Rihla, `BUILT_IN`.
 
@@ -30,6 +33,10 @@ CUSTOMER = KINDS[0]
 BOOKING_REF: Final = "booking_ref"
 """The reserved kind of the subject of events that name a booking and nobody."""
 BOOKING_PREFIX: Final = "booking_ref:"
+
+GROUP: Final = "group"
+"""The reserved kind of groups."""
+GROUP_PREFIX: Final = "group:"
 
 LIMITS = {"customer": 1, "loyalty": 2, "guest_profile": 3}
 """How many distinct stronger identifiers of a kind an identifier may be linked with before it counts as shared."""
@@ -87,12 +94,15 @@ class Kinds:
         return f"{kind}:{brand}" if slash and kind in self.scoped else kind
 
     def named(self, ids: Iterable[tuple[str, str]]) -> list[str]:
-        """The distinct identifiers (`kind:value`) among an event's (kind, value) pairs, strongest first."""
+        """The distinct identifiers (`kind:value`) among an event's (kind, value) pairs, strongest first; of an event
+        that names groups and nobody, the smallest group."""
         identifiers = {f"{kind}:{value}" for kind, value in ids}
-        return sorted((i for i in identifiers if not names_booking(i)), key=self.strength)
+        people = [i for i in identifiers if not names_booking(i) and not names_group(i)]
+        return sorted(people, key=self.strength) or sorted(filter(names_group, identifiers))[:1]
 
     def subject_of(self, ids: Iterable[tuple[str, str]], booking_ref: str | None) -> str | None:
-        """The subject of an event: its strongest identifier, else its booking; None if it names neither."""
+        """The subject of an event: its strongest identifier, else its group, else its booking; None if it names none
+        of these."""
         identifiers = self.named(ids)
         if identifiers:
             return identifiers[0]
@@ -112,6 +122,11 @@ def booking_subject(booking_ref: str) -> str:
 def names_booking(identifier: str) -> bool:
     """Whether `identifier` is that of a booking and not of a person."""
     return identifier.startswith(BOOKING_PREFIX)
+
+
+def names_group(identifier: str) -> bool:
+    """Whether `identifier` is that of a group and not of a person."""
+    return identifier.startswith(GROUP_PREFIX)
 
 
 def customer_id(root: str) -> str:

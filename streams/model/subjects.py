@@ -5,6 +5,7 @@ A batch is a frame with `ids` (List of Struct{kind, value}), `booking_ref` (Stri
 
 - its subject with each other identifier that it names;
 - its subject with `booking_ref:REF`, if it names somebody and a booking: a candidate for the booking's lead;
+- nothing at all, if it names a group and nobody;
 - `booking_ref:REF` with itself, if it names a booking and nobody: a mention, so that the booking's owner is published.
 
 Where no event of a batch names several identifiers, nothing is sorted. Few events are taken one by one.
@@ -17,7 +18,16 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from streams.model.identifiers import BOOKING_PREFIX, BUILT_IN, UNKNOWN_RANK, Kinds, booking_subject
+from streams.model.identifiers import (
+    BOOKING_PREFIX,
+    BUILT_IN,
+    GROUP,
+    GROUP_PREFIX,
+    UNKNOWN_RANK,
+    Kinds,
+    booking_subject,
+    names_group,
+)
 
 LINK_SCHEMA = {"subject": pl.String, "identifier": pl.String, "occurred_at": pl.Int64}
 """Columns of a frame of links."""
@@ -34,14 +44,17 @@ _NAMED = pl.when(~_IDENTIFIER.str.starts_with(BOOKING_PREFIX)).then(_IDENTIFIER)
 @cache
 def _rank(kinds: Kinds) -> pl.Expr:
     rank = pl.lit(UNKNOWN_RANK, pl.UInt8)
-    for place, kind in enumerate(kinds.names):
+    ranks = {kind: place for place, kind in enumerate(kinds.names)} | {GROUP: UNKNOWN_RANK + 1}
+    for kind, place in ranks.items():
         named = pl.col("identifier").str.starts_with(f"{kind}:")
         rank = pl.when(named).then(pl.lit(place, pl.UInt8)).otherwise(rank)
-    return rank.alias("rank")
+    last = pl.lit(UNKNOWN_RANK + 2, pl.UInt8)  # names a booking, so it is none: after a group, too
+    return pl.when(pl.col("identifier").is_null()).then(last).otherwise(rank).alias("rank")
 
 
 _BOOKING_LINKS = (pl.col("subject"), _BOOKING.alias("identifier"), pl.col("occurred_at"))
-_OF_TWO = pl.col("subject") != pl.col("identifier")
+_OF_TWO = (pl.col("subject") != pl.col("identifier")) & ~pl.col("identifier").str.starts_with(GROUP_PREFIX)
+_OF_NO_GROUP = ~pl.col("subject").str.starts_with(GROUP_PREFIX)
 _EARLIEST = pl.col("occurred_at").min()
 
 
@@ -76,7 +89,7 @@ def in_columns(events: pl.DataFrame, kinds: Kinds = BUILT_IN) -> tuple[pl.Series
         first[1:] = rows[1:] != rows[:-1]
     strongest = identifiers["identifier"].filter(pl.Series(first))
     keyed = events.select(pl.coalesce(strongest, _BOOKING).alias("subject"), "booking_ref", "occurred_at")
-    links = keyed.select(_BOOKING_LINKS).drop_nulls("identifier")
+    links = keyed.select(_BOOKING_LINKS).drop_nulls("identifier").filter(_OF_NO_GROUP)
     if several:
         others = identifiers["identifier"].filter(pl.Series(~first))
         pairs = keyed[rows[~first]].select("subject", others, "occurred_at")
@@ -92,7 +105,7 @@ def one_by_one(events: pl.DataFrame, kinds: Kinds = BUILT_IN) -> tuple[pl.Series
     for ids, booking_ref, at in zip(*columns, strict=True):
         identifiers = kinds.named([(one["kind"], one["value"]) for one in ids or ()])
         linked = identifiers[1:]
-        if booking_ref is not None:
+        if booking_ref is not None and not (identifiers and names_group(identifiers[0])):
             linked.append(booking_subject(booking_ref))
         named_first = identifiers or linked
         subjects.append(named_first[0] if named_first else None)

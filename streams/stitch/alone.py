@@ -21,11 +21,12 @@ from streams.stitch.subject import HERE, Subject
 def is_alone(
     name: str, state: Subject, records: Sequence[Record], news: Sequence[News], published: range | None
 ) -> bool:
-    """Whether a turn of these messages is of the kind meant here, unless one of the records ends a recall.
+    """Whether a turn of these messages is of the kind meant here, unless one of the records ends a recall or speaks of
+    a group.
 
     published: as for fold_messages.
     """
-    if state.root is not None or state.parts or state.presence != HERE:
+    if state.root is not None or state.parts or state.told or state.presence != HERE:
         return False
     if records[0][0] < state.interactions_applied or state.owes(published):
         return False
@@ -63,7 +64,8 @@ def fold_alone(
         watching: as for fold_messages.
 
     Returns:
-        False where one of the events ends a recall: the state is of no use any more, the changes are as they were.
+        False where one of the events ends a recall or speaks of a group: the state is of no use any more, the changes
+        are as they were.
     """
     own, seen, duplicates = state.own, state.seen, 0
     begin(state)
@@ -73,7 +75,7 @@ def fold_alone(
     refs: set[str] = set()
     case_ids: set[str] = set()
     for _, event_hash, event in records:
-        if event.ends_recall >= 0:
+        if event.ends_recall >= 0 or event.group is not None:
             return False
         if seen and is_among(event_hash, seen):
             if not event.restored:

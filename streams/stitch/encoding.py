@@ -12,6 +12,7 @@ import msgspec
 from streams.alerts.moves import Cause
 from streams.stitch import compression
 from streams.stitch.case import Case
+from streams.stitch.group import Group
 from streams.stitch.journey import Journey
 from streams.stitch.rolling import Rolling
 from streams.stitch.stored import StoredSummary, as_journey, read_subject, read_summary, write
@@ -49,6 +50,8 @@ def decode(encoded: bytes) -> Subject:
         stored.applied_at,
         stored.recall_from,
         stored.version_base,
+        stored.told,
+        None if stored.group is None else Group(*stored.group),
         stored.posted,
     )
 
@@ -71,6 +74,7 @@ def _summary(stored: StoredSummary) -> Summary:
         stored.duplicates,
         stored.signals,
         stored.cause,
+        None if stored.groups is None else {group: frozenset(said) for group, said in stored.groups.items()},
     )
 
 
@@ -91,8 +95,11 @@ _NIL: Final = b"\xc0"
 
 
 def without_cause(summary: bytes, cause: Cause) -> bytes:
-    """The bytes of a Summary as a root keeps them: without its cause, which is used once, when the part arrives."""
-    # The cause is the last field, so that what is before it need not be encoded anew.
+    """The bytes of a Summary as a root keeps them: without its cause, which is used once, when the part arrives.
+
+    summary: has no groups.
+    """
+    # The cause is then the last field, so that what is before it need not be encoded anew.
     return summary[: -len(write(cause))] + _NIL
 
 

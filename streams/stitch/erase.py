@@ -49,5 +49,7 @@ def _without(encoded: bytes, identifiers: Set[str], names: Set[bytes]) -> bytes 
     state = decode(plain)
     state.parts = {sender: part for sender, part in state.parts.items() if sender not in identifiers}
     state.former = [root for root in state.former if root not in identifiers]
+    if state.group is not None:
+        state.group.members = {name: one for name, one in state.group.members.items() if name not in identifiers}
     without = encode(state)
     return None if without == encoded else without

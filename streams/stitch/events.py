@@ -14,6 +14,7 @@ from streams.model.company import Model, built_in
 from streams.model.vocabulary import INSTRUMENTS
 from streams.stitch.facts import RULES, Facts
 from streams.stitch.journey import CHANNELS, MICRO, MILESTONES, Event
+from streams.stitch.membership import GroupSaid
 from streams.stitch.messages import Record
 from streams.stitch.preferences import Preferences
 
@@ -90,6 +91,7 @@ class Events:
         watched: Mapping[int, Watched] | None = None,
         restored: Collection[int] = (),
         last: Mapping[int, int] | None = None,
+        spoken: Mapping[int, GroupSaid] | None = None,
     ) -> dict[K, list[Record]]:
         """Group a batch by subject.
 
@@ -101,6 +103,7 @@ class Events:
             restored: rows that come from what was stored.
             last: row -> offset, of those that end the recall of their subject: all events applied before that offset
                 have come back with it.
+            spoken: what rows say of groups.
 
         Returns:
             Per subject its (offset, eight-byte hash of the event id, event), in order of offsets.
@@ -124,6 +127,8 @@ class Events:
             made[row].restored = True
         for row, applied in (last or {}).items():
             made[row].ends_recall = applied
+        for row, of_groups in (spoken or {}).items():
+            made[row].group = of_groups
         return grouped
 
     def _made(self, frame: pl.DataFrame, ids: list[bytes]) -> list[Event]:

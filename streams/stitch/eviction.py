@@ -34,6 +34,8 @@ def evict(encoded: bytes, before: int) -> bytes | None:
         return None
     state.own = Summary(duplicates=state.own.duplicates)
     state.seen = b""
+    if state.group is not None:
+        state.group.events = []
     state.parts = {
         sender: part if part.summary is None else Part(part.version, AWAY) for sender, part in state.parts.items()
     }

@@ -1,8 +1,9 @@
 """Folds a group's messages into the states of their subjects, and collects the records to publish. Pure.
 
 Three kinds of messages reach a subject: its interactions, changes of its root (cx.identities) and parts of subjects
-whose root it is (cx.parts). Each is applied once: an offset below the one applied is a replay. All messages of a group
-for one subject are one *turn*: the state is read once and written once, and what has changed is published once.
+whose root it is, or of groups of which it is a member (cx.parts; docs/groups.md). Each is applied once: an offset below
+the one applied is a replay. All messages of a group of batches for one subject are one *turn*: the state is read once
+and written once, and what has changed is published once.
 
 States become durable before the publications that follow from them, so a crash in between leaves states whose
 publications may be missing. Their records are then read again: a replay changes nothing and publishes everything of its
@@ -19,23 +20,25 @@ everything anew, as a replay does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
 
 from streams.alerts.moves import Cause
 from streams.alerts.tally import open_of
 from streams.alerts.watch import NON_COMMITTAL
 from streams.model.control import NOTHING_STORED, SUMMARY, send_again
+from streams.model.identifiers import names_group
 from streams.stitch.alone import fold_alone, is_alone, is_among
 from streams.stitch.changes import Changes
 from streams.stitch.claims import begin, claim, leave
 from streams.stitch.difference import Standing, publish_difference, standing
-from streams.stitch.encoding import decode, decode_summary, encode, encode_summary, without_cause
+from streams.stitch.encoding import decode, decode_summary, encode, encode_summary, merged, without_cause
+from streams.stitch.groups import fold_group
 from streams.stitch.journey import Event
-from streams.stitch.messages import Messages, News, Record, Sent
+from streams.stitch.membership import Said, encode_periods, periods
+from streams.stitch.messages import Messages, News, Record, Sent, unapplied
 from streams.stitch.observer import Observer, Watching, cause_of
 from streams.stitch.publications import is_case, own_keys, publications, withdrawals, withdrawn_customer
 from streams.stitch.rows import Row
-from streams.stitch.subject import AWAY, EVICTED, HERE, RECALLED, Part, Subject
+from streams.stitch.subject import AWAY, EVICTED, GONE, HERE, RECALLED, Part, Subject
 from streams.stitch.summary import Summary
 
 Load = Callable[[bytes], bytes | None]
@@ -68,6 +71,9 @@ def fold_messages(
             continue
         else:
             state = Subject()
+        if names_group(name):
+            fold_group(changes, name, key, state, events, news, parts, published)
+            continue
         if events and not parts and is_alone(name, state, events, news, published):
             if published is not None:
                 state.applied_at = published.stop
@@ -77,7 +83,7 @@ def fold_messages(
         elif not events and not parts and _is_blank(state):
             if published is not None:
                 state.applied_at = published.stop
-            fresh = _from(state.identities_applied, news)
+            fresh = unapplied(state.identities_applied, news)
             changes.replayed += len(news) - len(fresh)
             _take_root(name, state, fresh)
             state.former = []
@@ -112,16 +118,6 @@ def _says_nothing(name: str, news: Sequence[News], parts: Sequence[Sent]) -> boo
     )
 
 
-M = TypeVar("M", Record, News, Sent)
-
-
-def _from(applied: int, messages: Sequence[M]) -> Sequence[M]:
-    """The messages, in order of offsets, that have not been applied yet."""
-    if not messages or messages[0][0] >= applied:
-        return messages
-    return [message for message in messages if message[0] >= applied]
-
-
 def _take_root(name: str, state: Subject, fresh: Sequence[News]) -> bool:
     """Set the root to that of the latest version. Returns whether it has changed."""
     changed = False
@@ -149,6 +145,7 @@ def _is_blank(state: Subject) -> bool:
         and not state.posted
         and state.presence == HERE
         and state.watch is None
+        and not state.told
     )
 
 
@@ -174,9 +171,9 @@ class _Turn:
     ) -> None:
         """Apply one or more messages to the state, and publish what follows."""
         state = self.state
-        fresh_events = _from(state.interactions_applied, events)
-        fresh_news = _from(state.identities_applied, news)
-        fresh_parts = _from(state.parts_applied, parts)
+        fresh_events = unapplied(state.interactions_applied, events)
+        fresh_news = unapplied(state.identities_applied, news)
+        fresh_parts = unapplied(state.parts_applied, parts)
         replayed = len(events) + len(news) + len(parts) - len(fresh_events) - len(fresh_news) - len(fresh_parts)
         ended = any(event.ends_recall >= state.recall_from for _, _, event in fresh_events)
         asked = any(kind != SUMMARY for _, _, _, _, kind in fresh_parts)
@@ -222,6 +219,8 @@ class _Turn:
             self.held_cause = None if state.whole else state.own.cause
         else:
             state.former = []
+            if state.told:
+                state.told = {group: told for group, told in state.told.items() if told != GONE}
             begin(state)
             if not state.is_root:
                 state.published, state.ledger = False, []
@@ -276,7 +275,8 @@ class _Turn:
                 now = self.sent[sender] = decode_summary(summary)
                 if now.cause is not None:
                     self.arrived.append(now.cause)
-                    summary, now.cause = without_cause(summary, now.cause), None
+                    cause, now.cause = now.cause, None
+                    summary = without_cause(summary, cause) if now.groups is None else encode_summary(now)
             state.parts[sender] = Part(version, summary)
             self._note(was, now)
 
@@ -326,7 +326,26 @@ class _Turn:
             leave(changes, self.name, state, self.replay)
         if self.watching is not None and state.watch is not None and not state.is_root:
             changes.alerts += self.observer.leave(self.replay)
+        self._tell_groups()
         self.store()
+
+    def _tell_groups(self) -> None:
+        """Tell groups since when and until when this customer is a member, where that has changed; on a replay all."""
+        state = self.state
+        said: dict[str, frozenset[Said]] = {}
+        if state.is_root:
+            # On a replay the parts may not have been decoded: the state may have become whole in this turn.
+            for summary in (merged(state),) if self.replay else (state.own, *self.sent.values()):
+                for group, some in (summary.groups or {}).items():
+                    said[group] = said[group] | some if group in said else some
+        if not said and not state.told:
+            return
+        now = {group: encode_periods(found) for group, some in said.items() if (found := periods(some))}
+        for group in sorted({*now, *state.told}):
+            times = now.get(group, GONE)
+            if self.replay or times != state.told.get(group, GONE):
+                self.changes.parts.append((group, self.name, state.version, times or None, SUMMARY))
+        state.told = {group: now.get(group, GONE) for group in sorted({*now, *state.told})}
 
     def _hold(self) -> None:
         """Publish nothing until evicted events are back. Asks for them once, and again if the request may be lost."""

@@ -13,6 +13,7 @@ from mypy_extensions import mypyc_attr
 from streams.alerts.signals import Watched
 from streams.model import vocabulary
 from streams.stitch.content import Content
+from streams.stitch.membership import GroupSaid
 
 CHANNELS = ("booking", "check_in", "stay", "post_travel")
 MILESTONES: Final[tuple[str, ...]] = tuple(vocabulary.MILESTONES)
@@ -45,6 +46,7 @@ class Event(Content):
         watched: Watched | None = None,
         restored: bool = False,
         ends_recall: int = -1,
+        group: GroupSaid | None = None,
     ) -> None:
         """An event.
 
@@ -57,6 +59,7 @@ class Event(Content):
                 anew.
             ends_recall: set on the last of the events that come back after an eviction: an offset; all events of the
                 subject that were applied before it have come back.
+            group: what it says of groups.
         """
         self.at = at
         self.event_id = event_id
@@ -77,6 +80,7 @@ class Event(Content):
         self.watched = watched
         self.restored = restored
         self.ends_recall = ends_recall
+        self.group = group
 
     def fields(self) -> tuple[object, ...]:
         return (
@@ -99,6 +103,7 @@ class Event(Content):
             self.watched,
             self.restored,
             self.ends_recall,
+            self.group,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,7 +14,8 @@ News = tuple[int, str, int]
 """(offset, root, version): the root of a subject from now on."""
 Sent = tuple[int, str, int, bytes | None, str]
 """(offset, sender, version, encoded summary or None to drop, kind) of a part. Those of the kinds SEND_AGAIN and
-NOTHING_STORED (streams.model.control) are no parts; the latter has the offset of a recall instead of a summary."""
+NOTHING_STORED (streams.model.control) are no parts; the latter has the offset of a recall instead of a summary. To a
+group its members send times of membership (streams.stitch.membership) instead of summaries."""
 INTERACTION, IDENTITY, PART = "interactions", "identities", "parts"
 Message = tuple[str, str, Any]
 """(subject, one of these three kinds, the Record, News or Sent)."""
@@ -67,6 +68,14 @@ class Messages:
 
 
 M = TypeVar("M")
+Applicable = TypeVar("Applicable", Record, News, Sent)
+
+
+def unapplied(applied: int, messages: Sequence[Applicable]) -> Sequence[Applicable]:
+    """The messages, in order of offsets, that have not been applied yet. applied: one more than the last that was."""
+    if not messages or messages[0][0] >= applied:
+        return messages
+    return [message for message in messages if message[0] >= applied]
 
 
 def _extended(some: dict[str, list[M]], others: dict[str, list[M]]) -> dict[str, list[M]]:

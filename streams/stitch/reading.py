@@ -9,6 +9,7 @@ from functools import partial
 
 import msgspec
 import numpy as np
+import polars as pl
 
 from streams.alerts import match
 from streams.kafka.batch_producer import RAISED, RECALLED, RESTORED, last_recalled
@@ -18,6 +19,7 @@ from streams.model.control import ERASE, part_kind
 from streams.model.linked import LINKED
 from streams.model.vocabulary import UUID
 from streams.stitch.events import COLUMNS, Events
+from streams.stitch.membership import GroupSaid, is_about_groups, said_of_groups
 from streams.stitch.messages import IDENTITY, INTERACTION, PART, Message, Messages, News, Sent
 from streams.stitch.observer import Watching
 from streams.worker.io import WorkerIO
@@ -147,7 +149,13 @@ class Reader:
         partitions = [records.partitions[at] for at in positions]
         keys = list(zip(partitions, frame["subject"].to_list(), strict=True))
         offsets = [records.offsets[at] for at in positions]
-        grouped = self._events.by_subject(frame, keys, offsets, watched, restored | recalled, last)
+        said: dict[int, GroupSaid] = {}
+        if is_about_groups(frame):
+            ids = self._decode("interaction", records, ("event_id", "ids"))  # which nothing else needs
+            of = dict(zip(ids.rows.tolist(), ids.frame["ids"].to_list(), strict=True))
+            named_by = pl.Series("ids", [of[at] for at in positions], ids.frame.schema["ids"])
+            said = said_of_groups(frame.with_columns(named_by))
+        grouped = self._events.by_subject(frame, keys, offsets, watched, restored | recalled, last, said)
         for (partition, subject), events in grouped.items():
             group.of(partition).interactions[subject] = events
         group.restored |= bool(restored)

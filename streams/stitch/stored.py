@@ -15,7 +15,9 @@ from streams.alerts.moves import Cause
 from streams.alerts.signals import Signals
 from streams.alerts.watch import Watch
 from streams.stitch.case import CaseFields
+from streams.stitch.group import GroupFields
 from streams.stitch.journey import JourneyFields
+from streams.stitch.membership import Said
 from streams.stitch.rolling import RollingFields
 from streams.stitch.subject import HERE
 from streams.stitch.summary import PreferenceFields
@@ -35,6 +37,7 @@ class StoredSummary(msgspec.Struct, array_like=True, gc=False):
     duplicates: int
     signals: Signals | None
     cause: Cause | None
+    groups: dict[str, list[Said]] | None = None
 
 
 class StoredSubject(msgspec.Struct, array_like=True, gc=False):
@@ -56,6 +59,8 @@ class StoredSubject(msgspec.Struct, array_like=True, gc=False):
     applied_at: int = -1
     recall_from: int = 0
     version_base: int = 0
+    told: dict[str, bytes] = {}
+    group: GroupFields | None = None
     posted: dict[str, int] = {}
 
 

@@ -12,6 +12,7 @@ from mypy_extensions import mypyc_attr
 
 from streams.alerts.watch import Watch
 from streams.stitch.content import Content
+from streams.stitch.group import Group
 from streams.stitch.summary import Summary
 
 HERE: Final = 0
@@ -22,6 +23,8 @@ their way back."""
 
 AWAY: Final = b""
 """Takes the place of a part's summary that was evicted."""
+GONE: Final = b""
+"""Takes the place of times of membership where there are none."""
 
 
 @mypyc_attr(acyclic=True)
@@ -60,6 +63,8 @@ class Subject(Content):
         applied_at: int = -1,
         recall_from: int = 0,
         version_base: int = 0,
+        told: dict[str, bytes] | None = None,
+        group: Group | None = None,
         posted: dict[str, int] | None = None,
     ) -> None:
         """A state.
@@ -80,6 +85,9 @@ class Subject(Content):
                 recall from before that eviction.
             version_base: added to the version. Keeps versions growing when the topics are made anew and offsets begin
                 at 0 again (streams.repartition).
+            told: group -> times of membership that this root has told it last; GONE: that it is no member, which a
+                crash may have lost.
+            group: of the subject of a group, its members and events.
             posted: what it has said of its customer beside the tables (streams.stitch.claims): `segment:NAME` -> 1
                 while it is a member, 0 once it has left, until that is known to be published.
         """
@@ -99,11 +107,15 @@ class Subject(Content):
         self.applied_at = applied_at
         self.recall_from = recall_from
         self.version_base = version_base
+        self.told: dict[str, bytes] = {} if told is None else told
+        self.group = group
         self.posted: dict[str, int] = {} if posted is None else posted
 
     def fields(self) -> tuple[object, ...]:
-        if self.posted:
-            return (*self._fields(), self.version_base, self.posted)
+        if self.told or self.group is not None or self.posted:
+            group = None if self.group is None else self.group.fields()
+            some = (*self._fields(), self.version_base, self.told, group)
+            return (*some, self.posted) if self.posted else some
         return self._fields() if not self.version_base else (*self._fields(), self.version_base)
 
     def _fields(self) -> tuple[object, ...]:
@@ -150,5 +162,6 @@ class Subject(Content):
         """
         if published is None or self.applied_at in published:
             return False
-        taken_back = self.former or self.ledger or self.posted or (self.published and not self.is_root)
+        no_root = self.published and not self.is_root
+        taken_back = self.former or self.ledger or self.posted or no_root or GONE in self.told.values()
         return bool(taken_back) or self.watch is not None

@@ -12,6 +12,7 @@ from streams.alerts.signals import Signals
 from streams.stitch.case import Case
 from streams.stitch.content import Content
 from streams.stitch.journey import MICRO, Event, Journey
+from streams.stitch.membership import Said
 from streams.stitch.rolling import Rolling
 
 
@@ -119,6 +120,7 @@ class Summary(Content):
         duplicates: int = 0,
         signals: Signals | None = None,
         cause: Cause | None = None,
+        groups: dict[str, frozenset[Said]] | None = None,
     ) -> None:
         """An empty summary, except for the fields given.
 
@@ -127,6 +129,7 @@ class Summary(Content):
                 stored.
             signals: the events as the rules of alerts see them.
             cause: the event for which this summary was last sent to its root as a part. Not merged.
+            groups: what was said of each group's membership.
         """
         self.interactions = interactions
         self.first = first
@@ -139,8 +142,16 @@ class Summary(Content):
         self.duplicates = duplicates
         self.signals = signals
         self.cause = cause
+        self.groups = groups
 
     def fields(self) -> tuple[object, ...]:
+        if self.groups is None:
+            return self._fields()
+        said = {group: sorted(self.groups[group]) for group in sorted(self.groups)}
+        return (*self._fields(), said)
+
+    def _fields(self) -> tuple[object, ...]:
+        """All fields but `groups`, which few summaries have."""
         return (
             self.interactions,
             self.first,
@@ -191,7 +202,18 @@ class Summary(Content):
             if self.signals is None:
                 self.signals = Signals()
             self.signals.add(event.watched)
+        if event.group is not None:
+            groups, said, _ = event.group
+            if said is not None:
+                self._join({group: frozenset((said,)) for group in groups})
         return case_id
+
+    def _join(self, groups: dict[str, frozenset[Said]]) -> None:
+        """Merge what was said of memberships. Makes new sets, because copies of the summary share them."""
+        mine = {} if self.groups is None else {**self.groups}
+        for group, said in groups.items():
+            mine[group] = mine[group] | said if group in mine else said
+        self.groups = mine
 
     def _prefer(self, key: str, known: Preference, at: int, event_id: bytes, value: str, evidence: int) -> None:
         """Merge another statement of a key. Makes a new Preference, because copies of the summary share `known`."""
@@ -244,6 +266,8 @@ class Summary(Content):
             if self.signals is None:
                 self.signals = Signals()
             self.signals.absorb(other.signals)
+        if other.groups is not None:
+            self._join(other.groups)
 
     def copy(self) -> Summary:
         """An independent copy."""

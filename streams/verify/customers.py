@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from streams.model.preferences import Preference, load
+from streams.verify.groups import names_group
 
 DAY_MS = 86_400_000
 HALF_LIVES = (7, 30, 90)
@@ -25,11 +26,13 @@ def customers(
     """The customers' table, one row a `customer_id`.
 
     Args:
-        events: interactions in order of time, with `customer_id` and `root`, scores rounded, weights not null.
+        events: interactions in order of time, those of their groups included, with `customer_id` and `root`, scores
+            rounded, weights not null.
         journeys: with `customer_id`. cases: with `customer_id` and `status`.
         rules: of preferences; those that come with Rihla by default.
     """
     at, root = pl.col("occurred_at"), pl.col("root").first()
+    own = events.filter(~names_group(pl.col("subject")))
     whole = events.group_by("customer_id").agg(
         kind=root.str.extract(r"^([^:]*)"),
         value=root.str.extract(r"^[^:]*:((?s).*)$"),
@@ -44,7 +47,7 @@ def customers(
         whole.join(_sentiment(events, whole), on="customer_id", how="left")
         .join(counted, on="customer_id", how="left")
         .join(open_cases, on="customer_id", how="left")
-        .join(_preferences(events, load() if rules is None else rules), on="customer_id", how="left")
+        .join(_preferences(own, load() if rules is None else rules), on="customer_id", how="left")
         .with_columns(
             pl.col("evidence").fill_null(0.0),
             pl.col("open_cases").fill_null(0),

@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from streams.model.identifiers import BUILT_IN, CUSTOMER, Kinds, booking_subject, kind_of, names_booking
+from streams.model.identifiers import BUILT_IN, CUSTOMER, Kinds, booking_subject, kind_of, names_booking, names_group
 
 Link = tuple[str, str, int]
 """(subject, identifier, occurred_at in epoch milliseconds)."""
@@ -39,7 +39,7 @@ def links_of(
     booking = None if booking_ref is None else booking_subject(booking_ref)
     for weaker in identifiers[1:]:
         yield identifiers[0], weaker, occurred_at
-    if booking is not None:
+    if booking is not None and not (identifiers and names_group(identifiers[0])):
         yield identifiers[0] if identifiers else booking, booking, occurred_at
 
 

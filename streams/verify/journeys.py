@@ -13,8 +13,9 @@ import polars as pl
 
 from streams.model import catalogue
 from streams.model.company import Model, built_in
-from streams.verify import attribution, money, now, segments
+from streams.verify import attribution, groups, money, now, segments
 from streams.verify.customers import customers
+from streams.verify.groups import names_group
 
 DAY_MS = 86_400_000
 WIDENING_MS = 30 * DAY_MS
@@ -67,7 +68,7 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
     """
     model = built_in() if model is None else model
     points = catalogue.frame(model.touchpoints).select("touchpoint", "milestone", "case_role")
-    events = (
+    every = (
         interactions.unique(["subject", "event_id"], keep="first")
         .join(roots, on="subject", how="left")
         .with_columns(
@@ -76,24 +77,31 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
         .with_columns(customer_id=customer_id(pl.col("root")))
         .join(points, on="touchpoint", how="left")
     )
+    of_group = names_group(pl.col("subject"))
+    shared = groups.shared(every)
     # In order of time, so that within any group the last row is the latest by (occurred_at, event_id).
-    events = events.join(_homes(events), on=["subject", "event_id"]).sort("occurred_at", "event_id")
+    lived = pl.concat([every.filter(~of_group), shared], how="diagonal")
+    lived = lived.join(_homes(lived), on=["subject", "event_id"]).sort("occurred_at", "event_id")
+    events = lived.join(shared, on=["subject", "event_id"], how="anti", maintain_order="left")
     cases = _cases(events)
-    journeys = _journeys(events, cases)
-    people = customers(events, journeys, cases, model.preferences)
+    journeys = _journeys(lived, cases)
+    people = customers(lived, journeys, cases, model.preferences)
+    # A reference makes the name of a journey, as the view has it; the group's journey it is not.
+    theirs = every.filter(of_group).with_columns(journey_id=pl.concat_str("customer_id", pl.lit("/"), "booking_ref"))
+    stored = pl.concat([events, theirs], how="diagonal")
     return Tables(
-        events.select("subject", "event_id", "customer_id", "journey_id"),
+        stored.select("subject", "event_id", "customer_id", "journey_id"),
         journeys,
         people,
         cases,
         {
-            "interactions_attributed": attribution.interactions(events),
+            "interactions_attributed": attribution.interactions(stored),
             "journeys_attributed": attribution.journeys(journeys, events),
             "cases_attributed": attribution.cases(cases, events),
         },
         money.journey_spend(events, journeys),
         now.journeys_now(events, journeys, model.stages),
-        segments.segments(events, people, journeys, model),
+        segments.segments(lived, people, journeys, model),
     )
 
 

@@ -82,7 +82,7 @@ def recompute(
         schema={"subject": pl.String, "root": pl.String, "shared": pl.Boolean},
         orient="row",
     )
-    events = names.with_subjects(log).drop("ids").filter(pl.col("touchpoint") != LINKED)
+    events = names.with_subjects(log).filter(pl.col("touchpoint") != LINKED)
     if left_out is not None and left_out.height:
         events = events.join(left_out, on=["subject", "event_id"], how="anti", maintain_order="left")
     tables = journeys.tables(events, roots.drop("shared"), model)

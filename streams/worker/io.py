@@ -27,6 +27,7 @@ from streams.kafka.progress import SINCE, RecordBatch, Records, lags, positions
 from streams.model import company
 from streams.model.dead_letter import (
     EXPIRED,
+    OF_A_LETTER,
     TOO_LONG,
     UNDECODABLE,
     UNPROCESSABLE,
@@ -234,9 +235,11 @@ class WorkerIO:
             return
         room = await self._output(DEAD_LETTERS).room()
         gathered = [cut_to(letter, room) for letter in gathered]
-        await self.publish(
-            DEAD_LETTERS, "dead_letter", letters_frame(gathered, now_ms()), [letter.key for letter in gathered]
-        )
+        own = self.settings.topic(DEAD_LETTERS)
+        for marks in ((), (OF_A_LETTER,)):
+            some = [letter for letter in gathered if (letter.topic == own) == bool(marks)]
+            keys = [letter.key for letter in some]
+            await self.publish(DEAD_LETTERS, "dead_letter", letters_frame(some, now_ms()), keys, marks=marks)
         for letter in gathered:
             metrics.DEAD_LETTERS.labels(self.worker, letter.reason).inc()
 

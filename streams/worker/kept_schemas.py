@@ -15,6 +15,7 @@ from streams import metrics
 from streams.kafka import clients
 from streams.kafka.fetch import hand_out_columns
 from streams.kafka.record_batch import RecordColumns
+from streams.model.digits import number_of
 from streams.settings import Settings
 from streams.topology import SCHEMAS
 
@@ -90,15 +91,16 @@ class KeptSchemas:
                     self._take(key, value)
 
     def _take(self, key: bytes | None, value: bytes | None) -> None:
-        address, _, number = (key or b"").decode("utf-8", "replace").rpartition("#")
-        if address != self._registry.address or not number.isdigit() or value is None:
+        address, _, said = (key or b"").decode("utf-8", "replace").rpartition("#")
+        id_ = number_of(said)
+        if address != self._registry.address or id_ is None or value is None:
             return  # of another registry, whose ids say something else
         try:
-            self._registry.keep(int(number), value.decode())
+            self._registry.keep(id_, value.decode())
         except (UnknownSchemaError, UnicodeDecodeError) as error:
-            log.error("%s: what is kept as schema id %s is none: %s", self._partition.topic, number, error)
+            log.error("%s: what is kept as schema id %d is none: %s", self._partition.topic, id_, error)
         else:
-            self._kept[int(number)] = value.decode()
+            self._kept[id_] = value.decode()
 
     async def _changed(self) -> dict[int, str]:
         """Those kept schemas that the registry gives otherwise now. Raises RegistryError where it is away."""

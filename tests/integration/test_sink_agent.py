@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.records import polars_schema
 from schemas.registry import LocalRegistry
@@ -173,7 +174,11 @@ async def test_a_row_that_clickhouse_refuses_becomes_a_letter_and_its_neighbours
 
 
 async def test_a_letter_that_is_refused_is_told_once_and_then_a_person_must_act(
-    memory_broker: Broker, topic_prefix: str, clickhouse: ClickHouse, faulty: Served
+    memory_broker: Broker,
+    topic_prefix: str,
+    clickhouse: ClickHouse,
+    faulty: Served,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Without an end to it, each refusal would make a larger letter, for ever."""
     clickhouse.migrated()
@@ -185,4 +190,36 @@ async def test_a_letter_that_is_refused_is_told_once_and_then_a_person_must_act(
         await send(settings, "dead-letters", letter("cx.stay", b"ugly"), "dead_letter")
         await until(lambda: app.given_up is not None, what="the worker to give up")
         assert "a letter about a letter" in str(app.given_up)
+    assert "Event loop is closed" not in caplog.text, "what the person is told is not buried"
     assert clickhouse.rows("SELECT payload FROM dead_letters") == [("good",)]
+
+
+async def test_where_no_letter_can_be_read_each_is_told_of_once(
+    memory_broker: Broker, topic_prefix: str, clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where modules of two versions are mixed: letters about letters about letters had no end."""
+    clickhouse.migrated()
+    settings = memory_broker.settings(
+        topic_prefix, clickhouse=clickhouse.url, database=clickhouse.database, partitions=1
+    )
+    decode = BatchDecoder.decode
+
+    def broken(decoder: BatchDecoder, payloads: Any, columns: Any = None) -> Any:
+        if decoder._name == "dead_letter" and payloads:
+            raise AttributeError("of the other version")
+        return decode(decoder, payloads, columns)
+
+    monkeypatch.setattr(BatchDecoder, "decode", broken)
+    async with sink(settings) as app:
+        for number in range(3):
+            await send(settings, "dead-letters", letter("cx.stay", b"%d" % number), "dead_letter")
+        topic = settings.topic("dead-letters")
+
+        def handled() -> bool:
+            assert not app.crashed
+            return 6 in {one.committed for tp, one in app.consumer.progress.items() if tp.topic == topic}
+
+        await until(handled, what="three letters, and one about each, to be handled")
+        output = app.producer._ensure_producer()  # nothing follows them: what is written now is the seventh record
+        told = await output.send_and_wait(topic, b"the next", partition=0)
+        assert told.offset == 6

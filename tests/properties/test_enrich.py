@@ -81,6 +81,7 @@ KINDS = [
     "customer",
     "loyalty",
     "device",
+    "group",
     "pass:port",
     "booking_ref",
     "booking_ref:z",

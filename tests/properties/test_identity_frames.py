@@ -16,7 +16,7 @@ SCHEMA = {
     "occurred_at": pl.Int64,
 }
 KINDS = st.sampled_from(
-    ["customer", "loyalty", "email_sha256", "device", "passport", "pass-port", "booking_ref", "customer:x"]
+    ["customer", "loyalty", "email_sha256", "device", "passport", "pass-port", "booking_ref", "customer:x", "group"]
 )
 VALUES = st.one_of(st.sampled_from(["1", "2", "10"]), st.text(min_size=1, max_size=3))
 EVENTS = st.tuples(

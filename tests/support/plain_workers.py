@@ -17,6 +17,7 @@ from streams.identity.resolver import Resolver
 from streams.model.identifiers import customer_id
 from streams.model.subjects import subjects_and_links
 from streams.stitch.events import Events
+from streams.stitch.membership import said_of_groups
 from streams.stitch.messages import Messages
 from tests.properties.test_stitch_fold import World
 
@@ -100,7 +101,8 @@ class Workers:
             if step == 0:
                 batch = log[folded : folded + size]
                 offsets = range(folded, folded + batch.height)
-                world.run(Messages(events.by_subject(batch, batch["subject"].to_list(), offsets)))
+                subjects, said = batch["subject"].to_list(), said_of_groups(batch)
+                world.run(Messages(events.by_subject(batch, subjects, offsets, spoken=said)))
                 folded += batch.height
             elif step == 1:
                 batch = log[linked : linked + size]

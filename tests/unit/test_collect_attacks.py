@@ -200,3 +200,39 @@ def test_who_holds_most_gives_way_with_its_oldest() -> None:
     lobby.leave(next_)
     lobby.leave(other)
     assert lobby.held == 20
+
+
+def test_trailers_are_no_headers_and_what_stands_beside_a_body_is_bounded(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with serving(with_webhooks(tmp_path)) as on:
+            body = b'{"id": "r-1"}'
+            (name, value), *_ = signed(body).items()
+            late = f"{name}: {value}\r\n\r\n".encode()
+            head = "POST /v1/webhooks/stripe HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close"
+            one = await half(on, head, b"%x\r\n%b\r\n0\r\n" % (len(body), body) + late)
+            assert (await one.readline()).startswith(b"HTTP/1.1 401"), "a signature belongs into the head"
+            one.writer.close()
+            for begin, more in (
+                (b"0\r\n", b"X: " + b"y" * 2000 + b"\r\n"),
+                (b"0\r\nX: ", b"y" * 2000),
+                (b"5;", b"y" * 2000),
+            ):
+                one = await half(on, f"{head}\r\n{garbage()}", begin + more * 100)
+                assert (await one.readline()).startswith(b"HTTP/1.1 400"), begin
+                one.writer.close()
+            octets = b"".join(b"1\r\n%c\r\n" % octet for octet in body) + b"0\r\n\r\n"
+            one = await half(on, f"{head}\r\n{name}: {value}", octets)
+            assert (await one.readline()).startswith(b"HTTP/1.1 202"), "small chunks are chunks"
+            one.writer.close()
+
+    asyncio.run(run())
+
+
+def test_a_signed_request_has_no_more_items_than_others(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with serving(with_webhooks(tmp_path)) as on:
+            body = b"[" + b"{}," * 100_000 + b"{}]"
+            status, told = await on.post("/v1/webhooks/stripe", body, **signed(body))
+            assert (status, told["detail"]) == (413, "there are 100001 events in one request; 10000 are taken")
+
+    asyncio.run(run())

@@ -141,3 +141,29 @@ def test_mistakes_are_one_line(arguments: tuple[str, ...], said: str, capsys: py
 def test_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["map", "schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "Rihla mapping"
+
+
+def test_check_knows_whom_the_model_blocks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As enrich does: what it would refuse is told before anything is sent."""
+    (tmp_path / "a.csv").write_text("id,at,guest\n1,2025-01-01,KIOSK-7\n2,2025-01-01,G2\n3,2025-01-01,WALKIN\n")
+    (tmp_path / "m.toml").write_text(
+        """source = "s"
+[[events]]
+name = "e"
+key = ["id"]
+touchpoint = { value = "stay.arrived" }
+medium = { value = "app" }
+occurred_at = "at"
+ids = [{ kind = "customer", column = "guest" }]
+"""
+    )
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "identifiers.toml").write_text(
+        'block = ["kiosk-7"]\n[[kind]]\nname = "customer"\nlimit = 1\n'
+    )
+    monkeypatch.setenv("RIHLA_MODEL", str(tmp_path / "model"))
+    monkeypatch.setenv("RIHLA_NOBODY", "walkin")
+    assert main(["map", "check", str(tmp_path / "a.csv"), "--mapping", str(tmp_path / "m.toml")]) == 3
+    assert "3 rows make 3 events; 2 of them would be dead letters" in capsys.readouterr().out

@@ -44,6 +44,8 @@ class Options:
     bad: float = 0.0
     """Bad events for each good one, of the kinds in bad_kinds."""
     bad_kinds: tuple[str, ...] = BAD_KINDS
+    caravans: int = 0
+    """Groups of pilgrims, beside these customers (streams.sources.simulate.caravans)."""
     block: int = 5000
     """How many people are made at a time: memory is proportional to it (about 20 KB each)."""
 
@@ -56,6 +58,7 @@ class Options:
             "disorder must be from 0 to 1": 0 <= self.disorder <= 1,
             "late must be from 0 to 1": 0 <= self.late <= 1,
             "bad must be from 0 to 1": 0 <= self.bad <= 1,
+            "caravans must be at least 0": self.caravans >= 0,
             "block must be at least 1": self.block >= 1,
             f"languages must be some of {', '.join(LANGUAGES)}": bool(self.languages)
             and set(self.languages) <= set(LANGUAGES),

@@ -14,6 +14,7 @@ import orjson
 from streams.sources import jsonl
 from streams.sources.events import EventBatch
 from streams.sources.simulate.block import begins_at, blocks, make_block
+from streams.sources.simulate.caravans import caravans
 from streams.sources.simulate.options import Options
 from streams.sources.simulate.stream import Stream
 from streams.sources.simulate.truth import block_truth
@@ -29,6 +30,10 @@ def simulate(options: Options, truth: Callable[[Record], object] | None = None) 
     """
     stream = Stream(options)
     counts: Counter[str] = Counter()
+    for events in caravans(options, truth):
+        counts["interactions"] += len(events)
+        counts["caravans"] += 1
+        stream.add(events)
     for number in range(blocks(options)):
         block = make_block(options, number)
         counts["interactions"] += len(block.recorder.events)
@@ -92,4 +97,5 @@ def _summary(counts: Counter[str], stream: Stream) -> Record:
         "journeys_by_status": statuses,
         "cases": counts["cases"],
         "shared_identifiers": counts["shareds"],
+        **({"caravans": counts["caravans"]} if counts["caravans"] else {}),
     }
