@@ -74,8 +74,9 @@ def uplifts(calls: pl.DataFrame, by: str = "all", alpha: float = 0.05) -> list[U
                 continue
             differences = (both[f"{outcome} True"] - both[f"{outcome} False"]).to_list()
             one: Interval = sequence(differences, least - most, most - least, alpha)
-            counts = (int(both[f"{outcome} {name}"].sum()) for name in ("called", "others"))
-            found.append(Uplift(str(action), by, str(said), outcome, one.n, *counts, one.estimate, one.low, one.high))
+            called, others = (int(both[f"{outcome} {name}"].sum()) for name in ("called", "others"))
+            about = (str(action), by, str(said), outcome, one.n, called, others)
+            found.append(Uplift(*about, one.estimate, one.low, one.high))
     return sorted(found, key=lambda one: (one.action, one.outcome, one.value))
 
 
