@@ -18,11 +18,11 @@ FOLLOWS_DAYS = 30
 
 # The unit is where the customer was last; who was never anywhere is on no unit's list.
 _CANDIDATES = """
-    SELECT n.customer_id, u.unit, n.action, n.priority, n.evidence, ifNull(l.language, ''), ifNull(k.touchpoint, '')
+    SELECT n.customer_id, u.place, n.action, n.priority, n.evidence, ifNull(l.language, ''), ifNull(k.touchpoint, '')
     FROM next_best_actions AS n
     INNER JOIN
     (
-        SELECT customer_id, argMax(toString(unit), (occurred_at, event_id)) AS unit FROM interactions
+        SELECT customer_id, argMax(toString(unit), (occurred_at, event_id)) AS place FROM interactions
         WHERE unit IS NOT NULL GROUP BY customer_id
     ) AS u ON u.customer_id = n.customer_id
     LEFT ANY JOIN
