@@ -61,12 +61,13 @@ compile: setup ## Compile the modules that cost most, for production, tests and 
 run: bytecode ## Simulate some travellers and run the whole pipeline over them (CUSTOMERS=2000, DATA=rihla-data)
 	@mkdir -p $(DEMO)
 	@$(BIN)/python -m streams.compiled
-	$(BIN)/rihla simulate --customers $(CUSTOMERS) --seed 1 --out $(DEMO)/events.jsonl --truth $(DEMO)/truth.jsonl
+	$(BIN)/rihla simulate --customers $(CUSTOMERS) --seed 1 --out $(DEMO)/events.jsonl --truth $(DEMO)/truth.jsonl --units $(DEMO)/units.csv
 	$(BIN)/rihla run $(DEMO)/events.jsonl --data $(DATA)
+	@$(BIN)/rihla units load $(DEMO)/units.csv --data $(DATA)
 	@echo
 	@echo "Check every table:   $(BIN)/rihla verify --data $(DATA)"
 	@echo "Your own events:     $(BIN)/rihla run FILE --data $(DATA)   (JSON Lines; $(BIN)/rihla run --help)"
-	@echo "The desk, live:      $(BIN)/rihla up --data $(DATA)   (prints its link: inbox, customers, the day of a unit)"
+	@echo "See it:              $(BIN)/rihla up --data $(DATA)   (then open the link behind 'the desk': it offers a tour of two minutes)"
 	@echo "For production:      make compile, then docs/deploying-a-worker.md"
 	@echo "All else:            README.md, make help, $(BIN)/rihla doctor"
 

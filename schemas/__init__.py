@@ -1,1 +1,1 @@
-"""What an event is: Avro schemas, touchpoint catalogue, codec, registry."""
+"""What an event is: Avro schemas, their codec and their registry."""

@@ -1,7 +1,6 @@
-"""Values of one type, read one after the other into the buffers that Arrow has of a column. Fast if compiled.
+"""Readers of values of one type, which fill the buffers of an Arrow column one value after another. Fast if compiled.
 
-Texts are not copied: of each there is a view (Arrow columnar format, "Variable-size Binary View Layout") of where the
-datums were joined.
+Texts are not copied: each is a view (Arrow columnar format, "Variable-size Binary View Layout") into the joined datums.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class Column(ABC):
     """Reads values of one type. An Optional calls it for those that are not null."""
 
     following: Column | None = None
-    """The column of the field behind this one: to follow it costs less than to take it from a list."""
+    """The column of the next field. Following this reference costs less than indexing a list."""
 
     def __init__(self, kind: Any) -> None:
         """kind: the type of Arrow."""
@@ -57,7 +56,7 @@ class Column(ABC):
 
 
 class Skipped(Column):
-    """Skips the values of a field that nobody wants."""
+    """Skips the values of a field that was not asked for."""
 
     def __init__(self, column: Column) -> None:
         super().__init__(column.kind)

@@ -1,7 +1,7 @@
 """Datums of one writer's schema to columns of the reader's, following a plan (schemas.plan). Fast if compiled.
 
-All datums of a batch are read in one go. If any of them is not as it should be, each is read by itself, which finds
-those that are not, and the others are read in one go again.
+All datums of a batch are read in one pass. If one is malformed, each is read by itself to find the bad ones, and the
+others are then read in one pass again.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from schemas.numbers import PADDING, UnfitError, read_items
 from schemas.records import frame_type
 
 _PADDING: Final = b"\0" * PADDING
-"""Behind the last datum: a short text is read with what follows it."""
+"""Padding after the last datum: reading a short text also reads the bytes that follow it."""
 LARGEST: Final = (1 << 31) - 1 - PADDING
-"""Bytes of a batch: views of texts say where they are in 32 bits."""
+"""Most bytes of a batch: views of texts have 32-bit offsets."""
 _BOUNDS: Final = {"int": (-(1 << 31), (1 << 31) - 1), "long": (-(1 << 63), (1 << 63) - 1)}
 
 
@@ -126,8 +126,9 @@ def _frame(record: _Record, parts: list[bytes], before: i64) -> pl.DataFrame:
 
 
 class _Exported:
-    """An Arrow array of which Polars knows no more than the C data interface: it takes it over in a fifth of the time
-    that it takes for a pyarrow.Table."""
+    """An Arrow array that shows Polars only its C data interface. Polars imports it in a fifth of the time that a
+    pyarrow.Table takes.
+    """
 
     def __init__(self, array: Any) -> None:
         self._array = array
@@ -213,7 +214,7 @@ class _Optional(Column):
 
 
 class _Record(Column):
-    """Records, of whose fields some are wanted."""
+    """Records, of which only some fields are wanted."""
 
     def __init__(self, record: plan.Record, wanted: Sequence[str]) -> None:
         """wanted: in order."""

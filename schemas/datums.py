@@ -1,7 +1,7 @@
-"""Datums of one writer's schema to columns of the reader's, whatever is among them.
+"""Datums of one writer's schema to columns of the reader's, bad datums among them.
 
-They are read by columns, as a plan of both schemas says. What cannot be read so fastavro judges, one record at a time:
-it says what is wrong. Whether a record is good depends on nothing but itself.
+They are read by columns, following a plan of both schemas. Datums that cannot be read that way go to fastavro, one at a
+time, which says what is wrong with them. Whether a record is good depends on that record only.
 """
 
 from __future__ import annotations

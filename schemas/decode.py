@@ -1,4 +1,4 @@
-"""A batch of Avro values to columns: each by its header's schema, the bad ones apart (schemas.datums)."""
+"""A batch of Avro values to columns, each by the schema that its header names; bad ones are reported apart."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _nothing(name: str, columns: Sequence[str] | None) -> pl.DataFrame:
 class BatchDecoder:
     """Decodes values of one record schema, with either header, written with any version of the schema.
 
-    What a channel's event has besides the fields of its schema is kept among its attributes, where it is a plain value.
+    Plain values in fields that the channel's schema does not have are kept among the event's attributes.
     """
 
     def __init__(self, name: str, registry: Registry) -> None:

@@ -1,4 +1,4 @@
-"""The address of an HTTP service (schema registry, ClickHouse) with who we are there, taken apart once and strictly."""
+"""The address of an HTTP service (schema registry, ClickHouse) with our credentials, parsed once and strictly."""
 
 from __future__ import annotations
 

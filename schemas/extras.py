@@ -1,7 +1,7 @@
-"""Fields that a writer's record has and the reader's has not: plain values are kept as attributes, by their names.
+"""Fields that only the writer's record has: plain values are kept as attributes, under the field's name.
 
-A text is kept as it is, any other value as JSON has it: so does who reads lines of JSON (streams.sources.jsonl). A null
-is not kept, nor what has the name of an attribute that the record itself has: the record's own wins.
+A text is kept as it is, any other value as JSON, as in the reader of JSON Lines (streams.sources.jsonl). A null is not
+kept, and neither is a field with the name of one of the record's own attributes: the attribute wins.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Within(NamedTuple):
     """What is lost inside a value: a record, or the records of an array."""
 
     own: int
-    """How many fields of each record cannot be kept."""
+    """Number of fields of each record that cannot be kept."""
     parts: tuple[tuple[str, Within], ...]
-    """The same of the record's fields that are read."""
+    """The same for those of the record's fields that are read."""
 
 
 class Extras(NamedTuple):
@@ -39,7 +39,7 @@ class Extras(NamedTuple):
     lost: int
     """How many fields cannot be kept."""
     within: tuple[tuple[str, Within], ...] = ()
-    """Which of the reader's fields have records in them with fields that cannot be kept."""
+    """The reader's fields that contain records with fields that cannot be kept."""
 
 
 def extras(writer: dict[str, Any], reader: dict[str, Any]) -> Extras:

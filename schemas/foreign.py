@@ -5,7 +5,11 @@ of the registries that are in use.
   Redpanda's are the same, and Apicurio's from version 3 on.
 - Apicurio's of before: a zero byte and eight bytes of global id. Read as Confluent's, its id is 0, which no registry
   gives: so the two are told apart.
+- Apicurio's Kafka headers, which its serializers of version 2 write unless they are told not to: the id is the record's
+  header apicurio.value.globalId (eight bytes) or apicurio.value.contentId, and nothing stands in front of the value.
 - AWS Glue's: the byte 3, a byte that says the compression (0 none, 5 zlib), sixteen bytes of the schema version's UUID.
+  In front of a Protobuf message then stands a varint: its place among all messages of the file, nested ones included,
+  by full name (awslabs/aws-glue-schema-registry, MessageIndexFinder).
 - Single-object encoding (Avro specification), and none at all, where a file has the schema.
 
 An object has what the writer's schema says, by its own names: times with an offset or Z, local times without one,
@@ -19,7 +23,7 @@ import io
 import json
 import uuid
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -39,8 +43,14 @@ _GLUE_NONE, _GLUE_ZLIB = 0, 5
 _LARGEST: Final = 64 << 20
 """Bytes of a value that was compressed."""
 _NANOS: Final = ("timestamp-nanos", "local-timestamp-nanos")
+_GLOBAL_HEADER, _CONTENT_HEADER = "apicurio.value.globalId", "apicurio.value.contentId"
+_ENCODING_HEADER = "apicurio.value.encoding"
+_ENDINGS: Final = (".avsc", ".desc", ".json")
+"""Of files of schemas: Avro, Protobuf, JSON Schema."""
 
 Read = Callable[[bytes], Any]
+Headers = Sequence[tuple[str, bytes | None]]
+"""Of a Kafka record."""
 
 
 class Header(NamedTuple):
@@ -50,6 +60,8 @@ class Header(NamedTuple):
     rest: bytes
     globally: bool = False
     """Whether it is Apicurio's global id."""
+    version: uuid.UUID | None = None
+    """Of the schema in Glue's registry."""
 
 
 def header_of(payload: bytes) -> Header:
@@ -62,10 +74,19 @@ def header_of(payload: bytes) -> Header:
             return Header(int.from_bytes(payload[1 : 1 + _GLOBAL_ID], "big"), payload[1 + _GLOBAL_ID :], True)
     if payload[:1] == bytes([_GLUE]) and len(payload) >= _GLUE_SIZE and payload[1] in (_GLUE_NONE, _GLUE_ZLIB):
         rest = payload[_GLUE_SIZE:]
-        return Header(None, rest if payload[1] == _GLUE_NONE else _inflated(rest))
+        version = uuid.UUID(bytes=payload[2:_GLUE_SIZE])
+        return Header(None, rest if payload[1] == _GLUE_NONE else _inflated(rest), version=version)
     if payload[:2] == b"\xc3\x01" and len(payload) >= 10:
         return Header(None, payload[10:])
     return Header(None, payload)
+
+
+def _beside(payload: bytes, headers: Headers) -> Header | None:
+    """What the record's headers say of a value's schema; None where they say nothing."""
+    for name, value in headers:
+        if name in (_GLOBAL_HEADER, _CONTENT_HEADER) and value is not None and len(value) == _GLOBAL_ID:
+            return Header(int.from_bytes(value, "big"), payload, name == _GLOBAL_HEADER)
+    return None
 
 
 def _inflated(data: bytes) -> bytes:
@@ -83,35 +104,56 @@ class ForeignReader:
     """Reads values. A schema comes from the registry, by the header's id, or from a file, which then goes before."""
 
     def __init__(self, registry: HttpRegistry | None, schema: Path | None = None) -> None:
-        """schema: .avsc, or .desc of Protobuf (`protoc --descriptor_set_out`, the last message that no other one has).
+        """schema: file of the schema of all values: .avsc, .json (JSON Schema) or .desc of Protobuf
+        (`protoc --descriptor_set_out`, the last message that no other one has); or a folder of such files, named by the
+        UUID of the version in Glue's registry.
 
         Raises UnknownSchemaError for a file that holds no schema, OSError where there is none.
         """
         self._registry = registry
         self._readers: dict[tuple[int, bool], Read] = {}
-        self._of_file: Read | None = None
-        if schema is not None:
-            if schema.suffix == ".desc":
-                self._of_file = Messages.of_set(schema.read_bytes()).read
-            else:
-                self._of_file = avro_reader(schema.read_text("utf-8"))
+        self._versions: dict[uuid.UUID, _File] = {}
+        self._folder = schema if schema is not None and schema.is_dir() else None
+        self._file = _File(schema) if schema is not None and self._folder is None else None
 
-    def read(self, payload: bytes) -> Any:
-        """The object that a value holds.
+    def read(self, payload: bytes, headers: Headers = ()) -> Any:
+        """The object that a value holds. headers: of its record.
 
         Raises UndecodableError for what is none, RegistryError where the registry cannot be asked now.
         """
-        if self._of_file is None and payload[:1] in (b"{", b"["):
+        header = _beside(payload, headers)
+        if self._file is not None:
+            return self._file.read(header or header_of(payload), payload)
+        if header is None and payload[:1] in (b"{", b"["):
             return _json(payload)
-        header = header_of(payload)
-        if self._of_file is not None:
-            return self._of_file(header.rest)
+        if header is not None and (_ENCODING_HEADER, b"JSON") in headers:
+            return _json(payload)
+        header = header or header_of(payload)
+        if header.version is not None and self._folder is not None:
+            return self._version(header.version, self._folder).read(header, payload)
         if header.id is None:
             raise UndecodableError(
                 "neither JSON nor a header with the id of a schema in front: "
                 f"{payload[:10].hex(' ') or 'no bytes'}; a schema in a file is named by --schema"
+                + (f", or a folder that has {header.version}.avsc" if header.version else "")
             )
         return self._reader(header)(header.rest)
+
+    def _version(self, version: uuid.UUID, folder: Path) -> _File:
+        """The schema of a version in Glue's registry. Raises UndecodableError where the folder does not have it."""
+        known = self._versions.get(version)
+        if known is None:
+            paths = [path for ending in _ENDINGS if (path := folder / f"{version}{ending}").exists()]
+            if not paths:
+                raise UndecodableError(
+                    f"the folder {folder} has no {version}.avsc: aws glue get-schema-version --schema-version-id "
+                    f"{version} --query SchemaDefinition --output text > {folder}/{version}.avsc"
+                )
+            try:
+                known = self._versions[version] = _File(paths[0])
+            except UnknownSchemaError as error:
+                raise UndecodableError(f"{paths[0]}: {error}") from error
+        return known
 
     def _reader(self, header: Header) -> Read:
         assert header.id is not None
@@ -133,6 +175,35 @@ class ForeignReader:
         if kind == "PROTOBUF":
             return Messages.of_file(serialized()).read_framed
         return avro_reader(text)
+
+
+class _File:
+    """A schema in a file."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises UnknownSchemaError, OSError."""
+        self._read: Read
+        self._indexed: Read | None = None
+        if path.suffix == ".desc":
+            messages = Messages.of_set(path.read_bytes())
+            self._read, self._indexed = messages.read, messages.read_indexed
+        elif path.suffix == ".json":
+            self._read = _json
+        else:
+            self._read = avro_reader(path.read_text("utf-8"))
+
+    def read(self, header: Header, payload: bytes) -> Any:
+        """The object of a payload, behind a header, or what looks like one: Avro may begin with the same bytes.
+
+        Raises UndecodableError.
+        """
+        read = self._read if header.version is None or self._indexed is None else self._indexed
+        try:
+            return read(header.rest)
+        except UndecodableError:
+            if header.rest is payload or self._indexed is not None:
+                raise
+            return self._read(payload)
 
 
 def _json(data: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""What may be printed: URLs without their secrets, and texts of others (exceptions, logs) without secrets we know of.
+"""What may be printed: URLs without their secrets, and text from elsewhere (exceptions, logs) without known secrets.
 
 No URL is printed but through `masked`. Texts that we did not write go through `hidden`, which masks the URLs in them
 and every secret that was read in this process (`learn`).
@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus, unquote
 
 HIDDEN: Final = "***"
 LEAST: Final = 6
-"""Characters of the shortest secret that is looked for in texts: a shorter one would be found in innocent words."""
+"""Length of the shortest secret that is looked for in texts: a shorter one would match ordinary words."""
 
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*:)?//")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[\w.-]*)(:\d{0,5})?")

@@ -9,7 +9,7 @@ from librt.strings import BytesWriter
 from mypy_extensions import i64, u8
 
 COMPILED: Final = not __file__.endswith(".py")
-"""Whether compiled modules run in their compiled form. They are one library: either all do or none."""
+"""Whether the compiled modules run in compiled form. They are one library, so either all of them do or none."""
 
 NOT_ASCII: Final[i64] = -0x7F7F7F7F7F7F7F80
 """The bits of eight octets of which none is set where all are ASCII."""
@@ -22,7 +22,7 @@ _SEPTETS: Final[i64] = 0x01FFFFFFFFFFFFFF
 
 
 class UnfitError(Exception):
-    """Bytes are not what the schema says, or a value is not one that it allows."""
+    """Bytes that do not follow the schema, or a value that the schema does not allow."""
 
 
 def varint(number: int) -> bytes:
@@ -77,14 +77,14 @@ def read_within(data: bytes, at: i64, least: i64, largest: i64) -> tuple[i64, i6
 
 
 def read_size(data: bytes, at: i64) -> tuple[i64, i64]:
-    """How many octets a text has that begins there, and where they begin: all are in the data, and PADDING behind."""
+    """The octets of the text that begins there: their number and place. They, and PADDING, are within the data."""
     size, start = read_long(data, at)
     check_size(data, start, size)
     return size, start
 
 
 def check_size(data: bytes, start: i64, size: i64) -> None:
-    """Raise UnfitError unless so many octets are in the data, and PADDING behind."""
+    """Raise UnfitError unless this many octets, and PADDING, are within the data."""
     if not 0 <= size <= len(data) or start + size > len(data) - PADDING:
         raise UnfitError
 

@@ -1,9 +1,9 @@
 """How a record is read: the writer's schema resolved with the reader's, once, before any datum is (Avro specification,
 "Schema Resolution").
 
-A plan follows the writer's schema, in which datums are, and says of each value what the reader makes of it. A reader
-of columns (schemas.columnar_reader) or any other follows it. Pairs of schemas that are unusual (maps, unions of several
-types, types that contain themselves) have no plan: fastavro reads their records one by one.
+A plan has the structure of the writer's schema, which is that of the datums, and says for each value what the reader
+makes of it. The reader of columns (schemas.columnar_reader) follows it. Pairs of schemas that are unusual (maps, unions
+of several types, types that contain themselves) have no plan: fastavro reads their records one by one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PROMOTIONS: Final = {
 
 
 class NoPlanError(TypeError):
-    """This pair of schemas is unusual."""
+    """There is no plan for this pair of schemas: it is one of the unusual ones."""
 
 
 class Number(NamedTuple):

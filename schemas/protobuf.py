@@ -68,6 +68,17 @@ class Messages:
             raise UndecodableError(f"its schema has no message {indexes}") from None
         return self._object(message, data[at:])
 
+    def read_indexed(self, data: bytes) -> dict[str, Any]:
+        """The message that a value holds behind Glue's message index. Raises UndecodableError."""
+        index, at = _varint(data, 0)
+        every, pending = [], list(self._messages)
+        while pending:
+            every.append(one := pending.pop())
+            pending += one.nested_types
+        if index >= len(every):
+            raise UndecodableError(f"its schema has no message {index}")
+        return self._object(sorted(every, key=lambda one: one.full_name)[index], data[at:])
+
     def _object(self, descriptor: Any, data: bytes) -> dict[str, Any]:
         from google.protobuf import json_format, message
 
@@ -82,13 +93,19 @@ class Messages:
 
 def _zigzag(data: bytes, at: int) -> tuple[int, int]:
     """(number, where it ends) of a zigzag varint."""
+    number, at = _varint(data, at)
+    return (number >> 1) ^ -(number & 1), at
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """(number, where it ends) of a varint."""
     number = shift = 0
     while at < len(data) and shift < 35:
         octet = data[at]
         number |= (octet & 0x7F) << shift
         at, shift = at + 1, shift + 7
         if octet < 0x80:
-            return (number >> 1) ^ -(number & 1), at
+            return number, at
     raise UndecodableError("no message indexes in front")
 
 

@@ -46,7 +46,7 @@ class RegistryError(Exception):
 
 
 class RegistryRefusesError(RegistryError):
-    """The registry does not let us in: nothing helps but other settings."""
+    """The registry does not let us in: only other settings help."""
 
 
 class UnknownSchemaError(RegistryError):

@@ -1,6 +1,5 @@
-"""Records to Avro, row by row. Compiled, this is the cheapest way; as Python it works the same.
-
-A value is checked while it is written. Only where one is refused it is looked at again, to say which and why.
+"""Records to Avro, row by row. Compiled, this is the cheapest way to encode; interpreted, it gives the same bytes.
+Values are checked while they are written. Only a value that is refused is looked at again, to say which it is and why.
 """
 
 from __future__ import annotations

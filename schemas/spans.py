@@ -1,7 +1,7 @@
 """Finds where the values of a datum lie, so that parts of it can be copied without decoding. Fast if compiled.
 
-It accepts a datum only as this package writes it: numbers in the fewest bytes, arrays in one block. Other forms that
-Avro allows are refused, and have to be decoded and encoded again.
+It accepts only the form in which this package writes a datum: numbers in the fewest bytes, arrays in one block. The
+other forms that Avro allows are refused; such a datum has to be decoded and encoded again.
 """
 
 from __future__ import annotations

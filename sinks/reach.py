@@ -1,4 +1,4 @@
-"""Whether ClickHouse can be reached, said when a sink starts: else a wrong address would be told by the first row."""
+"""Reports at a sink's start whether ClickHouse can be reached: else a wrong address would show with the first row."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Reach:
             await asyncio.gather(self._looking, return_exceptions=True)
 
     async def look(self) -> None:
-        """Return once ClickHouse and all tables are there. Says why not each time that the reason is another one."""
+        """Return once ClickHouse and all tables are there. Logs why they are not, each time that the reason changes."""
         said, seconds = "", FIRST_PAUSE
         while (wrong := await asyncio.to_thread(self._wrong)) is not None:
             if wrong != said:

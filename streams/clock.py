@@ -1,4 +1,4 @@
-"""The clock of a worker, for its edges: cores are given the time."""
+"""The clock of a worker. Only the edges read it; pure code is given the time as an argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which modules run compiled (setup.py), and which sources have been changed since.
+"""Which modules run compiled (setup.py), and which of their sources have changed since.
 
 Python loads a compiled module without comparing it with its source. So every entry point asks here:
 `rihla` refuses to run in a checkout that has changed, tests refuse too, `make run` throws away what is out of date.
@@ -23,7 +23,7 @@ _IMPORTS = re.compile(rf"^from ((?:{'|'.join(PACKAGES)})[\w.]*) import (\([^)]*\
 
 
 class StaleError(RihlaError):
-    """Sources have been changed since they were compiled: what runs is not what is written."""
+    """Sources have changed since they were compiled: the code that runs is not the code that is written."""
 
 
 def modules(root: Path | None = None) -> list[Path]:

@@ -1,10 +1,10 @@
-"""What every HTTP endpoint of Rihla has at its door: who may knock, for how long, and how many at once.
+"""The checks in front of every HTTP endpoint of Rihla: which clients may connect, for how long, and how many at once.
 
 - A page of another site, open in a browser of this machine, is refused, also where its name was made to point here (DNS
   rebinding): the Host must be a name of ours, an Origin must be of that Host, and a browser's own word for where a
   request comes from (Sec-Fetch-Site) must not be another site. There is no CORS, so no page reads an answer either.
 - A connection whose first request does not come, a body that stops coming, and a client that does not take its answer
-  are closed; and only so many connections are held.
+  are closed; and the number of connections is limited.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class _Connection(RequestHandler):
 
     def log_exception(self, *args: Any, **options: Any) -> None:
         """Log what went wrong here. Of a request that is no HTTP nothing: what it asks for may name a person, and
-        whoever reaches the door could fill the log."""
+        any client could fill the log."""
         if not isinstance(sys.exc_info()[1] or options.get("exc_info"), HttpProcessingError):
             super().log_exception(*args, **options)
 

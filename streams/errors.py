@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class RihlaError(Exception):
-    """A mistake or a missing thing that the person at the command line can mend; never a bug of Rihla.
+    """A mistake or a missing thing that the caller can mend; never a bug of Rihla.
 
     The command line prints the message and the hint, without a traceback, and ends with `exit_code`.
     """

@@ -20,9 +20,9 @@ from schemas.masking import Masking, hidden, mask_handlers
 
 TEXT, JSON = "text", "json"
 TEXT_LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-LOUD = ("faust", "mode", "aiokafka")  # libraries whose news are warnings and above
-QUIET = ("urllib3", "clickhouse_connect")  # libraries that warn of what we say in a sentence
-SAID_AGAIN_AFTER = 10.0  # seconds; while a broker is away aiokafka says so many times a second
+LOUD = ("faust", "mode", "aiokafka")  # libraries of which only warnings and above are logged
+QUIET = ("urllib3", "clickhouse_connect")  # libraries whose warnings we replace by a sentence
+SAID_AGAIN_AFTER = 10.0  # seconds; while a broker is away aiokafka repeats itself many times a second
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def configure_logging(worker: str | None = None, style: str = TEXT, level: int =
 def begin(worker: str | None = None) -> bool:
     """Where RIHLA_LOG_FORMAT is json, let everything that Python would print on stderr be a line of JSON from now on.
 
-    Called before there are settings, since what is wrong with those must be told in the same way. Returns whether it
+    Called before there are settings, since what is wrong with those must be logged in the same way. Returns whether it
     is so. What libraries in other languages print themselves (a panic of Rust) is beyond reach.
     """
     if os.environ.get("RIHLA_LOG_FORMAT") != JSON:

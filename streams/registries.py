@@ -7,6 +7,6 @@ from streams.settings import Settings
 
 
 def registry_of(settings: Settings) -> Registry:
-    """The registry's client, with who we are there; the files of schemas/ where the settings name none."""
+    """The registry's client, with our credentials; the files of schemas/ where the settings name no registry."""
     endpoint = settings.registry_endpoint
     return LocalRegistry() if endpoint is None else HttpRegistry(endpoint)

@@ -11,7 +11,7 @@ from streams.errors import RihlaError
 
 SUFFIX = "_FILE"
 LONGEST = 64 << 10
-"""Bytes that a file of a secret may have: any other file, or a device without an end, is a mistake."""
+"""Most bytes of a secret's file: anything longer, such as a device without an end, is a mistake."""
 
 
 class SecretError(RihlaError):

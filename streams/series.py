@@ -1,4 +1,4 @@
-"""A worker's series exist from its start, at zero: `increase` and `rate` do not see what a counter is born with.
+"""Makes a worker's series exist from its start, at zero: `increase` and `rate` miss the first value of a new series.
 
 A label's values are a closed list wherever a metric of streams.metrics is counted by them: here where every worker has
 the same, else in the agent that counts. A metric whose labels are all known comes into being with every combination;

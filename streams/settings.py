@@ -39,7 +39,7 @@ class SettingsError(RihlaError):
 
 
 def _secret(default: Any = None) -> Any:
-    """A field that holds a secret: not printed, not published, and readable from a file."""
+    """A field that holds a secret: it is not printed, not published, and may be read from a file."""
     return field(default=default, repr=False, metadata={"secret": True})
 
 
@@ -56,8 +56,8 @@ class Settings:
     metrics_port: port of /metrics and its neighbours; 0 takes any free one, None serves none.
     epoch: number of the history that is written, raised by one when state is rebuilt from the log.
     embedded: the broker is the embedded one (Tansu): short group timeouts, no topic settings.
-    sole: no other process of this worker's group ever runs at the same time, which whoever sets it must see to: the
-    embedded broker then lets it join in a second instead of five.
+    sole: no other process of this worker's group ever runs at the same time, which the setter guarantees: the embedded
+    broker then lets it join in a second instead of five.
     max_poll_records: largest number of records in one batch.
     compression: of what is produced: none, gzip, snappy, lz4 or zstd; all are read.
     session_timeout: seconds without a heartbeat after which a worker has lost its partitions.
@@ -199,7 +199,7 @@ class Settings:
             raise SettingsError(f"database: {self.database!r} is not a plain identifier")
 
     def _check_who(self) -> None:
-        """Who we are in Kafka: enough is said, and nothing that would not be used."""
+        """Check our credentials for Kafka: nothing is missing, and nothing is given that would not be used."""
         sasl = [name for name in ("sasl_username", "sasl_password", "sasl_token_file", "sasl_token_command")
                 if getattr(self, name) is not None]  # fmt: skip
         tokens = [name for name in sasl if "token" in name]
@@ -309,7 +309,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def published(settings: Settings) -> dict[str, str]:
-    """Those variables for others to read, without a secret: whoever uses them has secrets of their own."""
+    """Those variables without secrets, for other processes to read, which have secrets of their own."""
     hidden = {ENVIRONMENT_PREFIX + name.upper() for name in SECRETS}
     hidden |= {ENVIRONMENT_PREFIX + name.upper() + SUFFIX for name in BY_FILE}
     addresses = {"CLICKHOUSE": settings.clickhouse_endpoint, "REGISTRY": settings.registry_endpoint}
@@ -330,7 +330,7 @@ def of_owner(told: Mapping[str, str] | None, own: Mapping[str, str] | None = Non
     """The settings that a running pipeline has published, with the secrets for its broker and registry that this
     process has (own: os.environ by default); those of this process alone where none runs (None).
 
-    The database is the folder's own, and asks for no secret of these.
+    The database is the folder's own, and needs none of these secrets.
     """
     source = os.environ if own is None else own
     if told is None:

@@ -1,8 +1,8 @@
 """The pipeline on one page: what flows through which topic, who reads and writes it, and where it is stored.
 
 Everything that lists workers, topics, state tables or ClickHouse tables takes them from here. `python -m
-streams.topology` prints the tables that docs/developing.md and docs/deploying-a-worker.md show; tests hold those pages,
-the compose file, the Kubernetes manifests and the monitoring to this one.
+streams.topology_tables` prints the tables that docs/developing.md and docs/deploying-a-worker.md show; tests hold those
+pages, the compose file, the Kubernetes manifests and the monitoring to this one.
 
     channels ─▶ enrich ─▶ interactions ─▶ stitch ─▶ journeys, customers, cases, alerts, moves ─▶ sink ─▶ ClickHouse
                   └─▶ links ─▶ identity ─▶ identities ─┘ └─▶ parts (to stitch itself), recalls (to the sink)
@@ -12,7 +12,6 @@ the compose file, the Kubernetes manifests and the monitoring to this one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,7 +32,7 @@ class Stored:
     key: the columns that tell rows apart.
     versioned: the record carries a version, and the highest of a key is current; otherwise rows of a key are copies.
     derived: the records follow from the events, so a rebuild writes them anew, in a later epoch that wins over all of
-        an earlier one. Those that are not have versions of their own, of whoever says them.
+        an earlier one. Those that do not follow from events carry versions given by their writers.
     maps: fields of the form array<{key, value}> that are a Map in ClickHouse.
     words: columns of few different texts (LowCardinality in ClickHouse), which are sent as dictionaries.
     linger: longest time, in seconds, between two inserts that are not full.
@@ -130,7 +129,7 @@ MASTER_TOPICS = ("units", "rates")
 """The topics in which the company's other systems say what does not follow from events."""
 
 DEAD_LETTERS, ERASURES, SCHEMAS = "dead-letters", "erasures", "schemas"
-"""Every worker writes the first, follows the second, and keeps in the third what a schema registry has told."""
+"""Every worker writes the first, follows the second, and keeps in the third the schemas that a registry has given."""
 
 TOPICS: tuple[Topic, ...] = (
     Topic("booking", "booking", "any", "30 days"),
@@ -281,7 +280,7 @@ WORKERS: tuple[Worker, ...] = (
         reads=("alerts", "cases", "moves", "segments", "gatherings", "redeliveries"),
         writes=("deliveries", "gatherings"),
         state=("things",),
-        holds="what it has told of 35 days, and to whom, and its changelog in Kafka",
+        holds="what it sent in the last 35 days, and to whom; their changelog is in Kafka",
         scales_to="`RIHLA_PARTITIONS`",
         stages=("decode", "route"),
         optional=True,
@@ -360,53 +359,3 @@ def flow() -> tuple[str, ...]:
         if not worker.optional
         for _ in range(2 if worker.state and {*worker.reads} & {*worker.writes} else 1)
     )
-
-
-def workers_table() -> Iterator[str]:
-    """The workers, as lines of a Markdown table."""
-    yield "| worker | reads | writes | holds | scales to |"
-    yield "| --- | --- | --- | --- | --- |"
-    every: tuple[Worker | Service, ...] = (*WORKERS, *SERVICES)
-    for worker in every:
-        reads, writes = _names(worker.reads), _names(worker.writes)
-        yield f"| {worker.name} | {reads} | {writes} | {worker.holds} | {worker.scales_to} |"
-
-
-def topics_table() -> Iterator[str]:
-    """The topics, as lines of a Markdown table."""
-    yield "| topic | record | key | kept | partitions | written by | read by | stored in |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
-    for topic in TOPICS:
-        writers = [worker.name for worker in WORKERS if topic.name in worker.writes]
-        edges = [service.name for service in SERVICES if topic.name in service.writes]
-        written = _WRITTEN_BY.get(
-            topic.name,
-            ", ".join([*(["producers"] if topic.name in (*CHANNEL_TOPICS, *MASTER_TOPICS) else writers), *edges]),
-        )
-        others = (service.name for service in SERVICES if topic.name in service.reads)
-        read = "every worker" if topic.name in (ERASURES, SCHEMAS) else ", ".join([*readers(topic.name), *others])
-        partitions = topic.partitions or "`RIHLA_PARTITIONS`"
-        stored = f"`{topic.stored.view}`" if topic.stored else ""
-        yield (
-            f"| `{topic.name}` | {topic.record or 'JSON'} | {topic.key} | {topic.retention} | {partitions} "
-            f"| {written} | {read} | {stored} |"
-        )
-
-
-_WRITTEN_BY = {
-    DEAD_LETTERS: "every worker",
-    SCHEMAS: "every worker",
-    ERASURES: "`rihla forget`",
-    "redeliveries": "`rihla replay deliveries`",
-}
-
-
-def _names(topics: tuple[str, ...]) -> str:
-    """Names of topics for people: the channels are one thing."""
-    shown = [name for name in topics if name not in CHANNEL_TOPICS]
-    channels = ["the four channel topics"] if len(shown) < len(topics) else []
-    return ", ".join([*channels, *(f"`{name}`" for name in shown)])
-
-
-if __name__ == "__main__":
-    print("\n".join([*workers_table(), "", *topics_table()]))

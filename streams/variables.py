@@ -32,7 +32,7 @@ def known() -> frozenset[str]:
 
 
 def misspelt(environment: Mapping[str, str]) -> dict[str, str | None]:
-    """Variables that nothing reads, each with the one that is nearest, if any is near."""
+    """Variables that nothing reads, each with the nearest one that exists, if any is near."""
     names = known()
     odd = sorted(
         name

@@ -1,7 +1,6 @@
-"""An Arrow table as the body of an insert, in memory that the next one uses again.
-
-New memory is the dearest part of writing it: the system clears each page when it is first touched, which takes several
-times as long as the copy itself.
+"""Arrow tables as the bodies of inserts, in memory that is used again for the next body. New memory would be the
+dearest part of writing one: the system clears each page at its first use, which takes several times as long as the
+copy.
 """
 
 from __future__ import annotations
@@ -38,6 +37,6 @@ class ArrowBody:
         with memory.getbuffer() as whole, whole[:size] as body:
             yield body
         if size <= KEPT:
-            with contextlib.suppress(BufferError):  # whoever sent it has kept a view
+            with contextlib.suppress(BufferError):  # the HTTP client has kept a view
                 memory.write(b"")
                 self._memory = memory

@@ -1,4 +1,4 @@
-"""Whose doing an interaction was where it names no unit, or no member of staff: the rule, as SQL.
+"""Which unit and which staff an interaction is attributed to where it names none: the rule, as SQL.
 
 The views `*_attributed` hold the same text, and the queries that group by unit have it beside their own table, which is
 cheaper than another pass through a view. docs/units.md says the rule in words; `rihla verify` has it the plain way.

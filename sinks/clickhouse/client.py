@@ -26,7 +26,7 @@ def connect(where: str | Endpoint, database: str | None = "cx", *, timeout: floa
     database: what unqualified names refer to; one in the URL wins; None: the server's default (it need not exist yet).
     timeout: seconds without any answer after which a call fails; send_receive_timeout in the URL wins.
     The client may be shared by threads: it has no session. Files of certificates and of a token are read anew by each
-    call. Who has a certificate and neither password nor token is known to ClickHouse by the certificate.
+    call. A client with a certificate and neither password nor token is identified by the certificate.
     Raises ClickHouseUnavailableError when nothing usable answers there (the same call may succeed later),
     ClickHouseRefusedError for wrong credentials, certificates or database, EndpointError for a malformed URL,
     ValueError for an unreadable file.
@@ -79,13 +79,13 @@ def _credentials(endpoint: Endpoint, password: str | None) -> dict[str, Any]:
     """Arguments of clickhouse-connect that say who we are, and over what."""
     token = endpoint.bearer()
     user = {"username": endpoint.username, "password": password or ""}
-    told: dict[str, Any] = user if token is None else {"access_token": token}
+    arguments: dict[str, Any] = user if token is None else {"access_token": token}
     files = endpoint.tls
     if not files.given:
-        return {**told, "dedicated_pool": True}
+        return {**arguments, "dedicated_pool": True}
     if files.certificate is not None:
         by_certificate = token is None and password is None
-        told |= {"client_cert": files.certificate, "tls_mode": "mutual" if by_certificate else "strict"}
+        arguments |= {"client_cert": files.certificate, "tls_mode": "mutual" if by_certificate else "strict"}
     options = {} if files.check_hostname else {"assert_hostname": False}
     pool = PoolManager(**get_pool_manager_options(ssl_context=files.context("clickhouse"), **options))
-    return {**told, "pool_mgr": pool}
+    return {**arguments, "pool_mgr": pool}

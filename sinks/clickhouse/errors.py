@@ -1,4 +1,4 @@
-"""Which ClickHouse errors may pass, which mean that a row cannot be stored, and which that the set-up is wrong.
+"""Classes of ClickHouse errors: those that may pass, those of a row that cannot be stored, those of a wrong set-up.
 
 Codes and names are those of ClickHouse's src/Common/ErrorCodes.cpp.
 """

@@ -1,4 +1,4 @@
-"""The version of the company's model that rows are made under, told to ClickHouse when a sink starts.
+"""The version of the company's model that rows are made under; each sink records it in ClickHouse when it starts.
 
 Views that ask the model (journeys_now) read it there; `verify` reads which version it was.
 """
@@ -42,7 +42,7 @@ def record(client: Client, model: Model, now_ms: int, epoch: int) -> bool:
 
 
 def current(client: Client) -> tuple[str, int] | None:
-    """Hash and epoch of the model that holds; None where no sink has told any."""
+    """Hash and epoch of the current model; None while no sink has recorded one."""
     newest = "SELECT hash, epoch FROM models_store ORDER BY recorded_at DESC, hash DESC LIMIT 1"
     found = client.query(newest).result_rows
     return (str(found[0][0]), int(found[0][1])) if found else None

@@ -51,7 +51,9 @@ class NamedQuery:
     sql: str
 
     def bind(self, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Values of all parameters, defaults where none is given. Raises ValueError for one that the query has not."""
+        """Values of all parameters, defaults where none is given. Raises ValueError for one that the query does not
+        have.
+        """
         known = {parameter.name: parameter.default for parameter in self.parameters}
         unknown = sorted(set(given or {}) - known.keys())
         if unknown:

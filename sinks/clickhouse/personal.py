@@ -54,7 +54,9 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "spend_booked spend_kept spend_lost first_at status_now assumed ends_at stage lasts_ms becomes plan"),
     **_all(PLAIN, "grace_ms arrival hash source recorded_at until answer snoozed_until respond_by resolve_by"),
     **_all(PLAIN, "responded_in_time resolved_in_time began_at last_at open held planned_arrival planned_departure"),
-    **_all(PLAIN, "tier causes segment state rank severities brands tiers respond_ms resolve_ms"),
+    # Consent.
+    **_all(PLAIN, "purpose state since"),
+    **_all(PLAIN, "tier causes segment rank severities brands tiers respond_ms resolve_ms"),
     **_all(PLAIN, "day place chosen drawn propensity propose uplift case_touchpoint decided_at"),
     # Churn.
     **_all(PLAIN, "model_id fitted_at known_until horizon_days sample intercept weights tested_at tested churned auc"),
@@ -78,7 +80,7 @@ EXCEPTIONS: Mapping[tuple[str, str], Rule] = {
 
 
 def rule_of(view: str, column: str) -> Rule | None:
-    """The class of a column; None where nobody has said."""
+    """The class of a column; None where none is declared."""
     return EXCEPTIONS.get((view, column)) or COLUMNS.get(column)
 
 
@@ -132,7 +134,7 @@ ANALYSTS: tuple[str, ...] = (
     *("journey_spend", "identities", "improvements_told", "next_best_actions", "profile_flow", "churn_risk"),
     *("churn_models", "milestones", "stays", "units", "unit_levels", "rates", "exchange", "currencies", "hijri"),
     *("weekends", "deliveries", "dead_letters", "answers", "alert_sla", "incidents", "journeys_now", "plans", "stages"),
-    *("models", "sla_targets", "segments", "actions_known", "calls"),
+    *("models", "sla_targets", "consents", "consent_history", "segments", "actions_known", "calls"),
 )
 """Views that analysts have under the same names, with pseudonyms and without texts."""
 

@@ -1,4 +1,4 @@
-"""The roles of a database, and the views that two of them read: made from sinks.clickhouse.personal, and re-runnable.
+"""Creates the roles of a database and the views of analysts and managers, from sinks.clickhouse.personal. Repeatable.
 
     pipeline      what the sink and `rihla forget` need, no more
     analyst       the database {database}_analyst: the same views and columns, with pseudonyms and without texts
@@ -40,7 +40,7 @@ ROLES = (PIPELINE, ANALYST, OPERATIONS, ENGINEER)
 MANAGER = "manager"
 """Begins the name of a manager's role, and ends with NAME."""
 _BARRIER = f"LIMIT {2**63 - 1}"
-"""No condition of who asks is tried on rows before those of other units are gone."""
+"""Keeps conditions of the caller's query from being evaluated on rows of other units."""
 
 KEY = "pseudonym_key"
 """The table of the key of pseudonyms, which no role reads. A new key makes new pseudonyms."""

@@ -6,6 +6,10 @@ A query whose table is `interactions AS i` may hold
     {segment}         the value that an interaction has of what {by:String} names; refuses a name that is not here
     {segment_joins}   the joins that this needs; each is empty, and costs nothing, unless it is asked for
     {clocks}          in its comment, alone on a line: the parameters that say whose days they are
+    {filters}         in its comment, alone on a line: the parameters that say of which interactions it speaks
+    {fits}            the condition of these; true where none is given
+    {filter_joins}    the joins that this needs, for a table that is grouped by something else: {segment_joins} has them
+    {unfiltered}      whether none is given: a constant, by which a subquery is left out
 """
 
 from __future__ import annotations
@@ -69,27 +73,45 @@ TIMED = ("day", "month", "hour", "weekend", *HIJRI)
 """What depends on a clock, and so on the unit, where the master of units has any."""
 
 
-def _some(names: Sequence[str]) -> str:
-    return "{by:String} IN (" + ", ".join(f"'{name}'" for name in names) + ")"
+FILTERS = ("unit", "brand", "channel", "medium", "country", "season", "stage")
+"""Segments to which the queries can be held: each is a parameter of that name."""
+SEPARATOR = "\x1f"
+"""Stands between the values of a filter that has several: no name holds it."""
 
 
-_TIMED = f"({_some(TIMED)} AND {{timezone:String}} = '' AND (SELECT count() FROM units) > 0)"
-_JOINS = f"""LEFT ANY JOIN (SELECT journey_id, milestones FROM milestones WHERE {_some(["stage"])}) AS m
+def fits() -> str:
+    """Whether an interaction `i`, joined as in {segment_joins}, has a value of each filter that is given."""
+    return " AND ".join(
+        f"({{{name}:String}} = '' OR has(splitByChar(char(31), {{{name}:String}}), {SEGMENTS[name]}))"
+        for name in FILTERS
+    )
+
+
+def _joins(grouped: bool) -> str:
+    """The joins of {segment_joins}. grouped: the query groups by {by:String}; else for its filters alone."""
+
+    def some(names: Sequence[str]) -> str:
+        given = [f"{{{name}:String}} != ''" for name in names if name in FILTERS]
+        asked = ["{by:String} IN (" + ", ".join(f"'{name}'" for name in names) + ")"] if grouped else []
+        return "(" + (" OR ".join([*asked, *given]) or "0") + ")"
+
+    timed = f"({some(TIMED)} AND {{timezone:String}} = '' AND (SELECT count() FROM units) > 0)"
+    return f"""LEFT ANY JOIN (SELECT journey_id, milestones FROM milestones WHERE {some(["stage"])}) AS m
     ON m.journey_id = i.journey_id
 LEFT ANY JOIN
-    (SELECT * FROM stays WHERE {_some(["unit", "unit_basis", "agent", "agents_basis", *LEVELS])} OR {_TIMED}) AS p
+    (SELECT * FROM stays WHERE {some(["unit", "unit_basis", "agent", "agents_basis", *LEVELS])} OR {timed}) AS p
     ON p.journey_id = i.journey_id
 LEFT ASOF JOIN
 (
     SELECT unit, valid_from, brand, region, parent, kind,
         if(timezone IN (SELECT time_zone FROM system.time_zones), timezone, '') AS timezone
     FROM unit_levels
-    WHERE {_some(LEVELS)} OR {_TIMED}
+    WHERE {some(LEVELS)} OR {timed}
 ) AS u ON u.unit = ({_WHOSE}).1 AND u.valid_from <= i.occurred_at
 LEFT ANY JOIN
-    (SELECT date, season, hijri_year, hijri_month, hijri_day FROM hijri WHERE {_some(HIJRI)}) AS h
+    (SELECT date, season, hijri_year, hijri_month, hijri_day FROM hijri WHERE {some(HIJRI)}) AS h
     ON h.date = toDate({_DAY})
-LEFT ANY JOIN (SELECT country, days FROM weekends WHERE {_some(["weekend"])}) AS w
+LEFT ANY JOIN (SELECT country, days FROM weekends WHERE {some(["weekend"])}) AS w
     ON w.country = i.country"""
 
 
@@ -101,14 +123,26 @@ def basis_of(by: str) -> str | None:
 CLOCKS = """timezone String =        Whose days, hours and months: an IANA time zone for all; empty: each event's own
 --   elsewhere String = UTC   The time zone of events whose unit and brand have none (rihla query --timezone)"""
 
+_FILTERED = "\n--   ".join(
+    [
+        "unit String =            Only this unit, as by=unit has it (several: with character 31 between)",
+        *(f"{name} String =            Only this {name}, as by={name} has it" for name in FILTERS[1:]),
+    ]
+)
+_UNFILTERED = "(" + " AND ".join(f"{{{name}:String}} = ''" for name in FILTERS) + ")"
+
 
 def fill(text: str) -> str:
-    """The text of a query with {segments}, {segment} and {segment_joins} filled in."""
+    """The text of a query with what stands in braces above filled in."""
     branches = ", ".join(f"{{by:String}} = '{name}', {value}" for name, value in SEGMENTS.items())
     refusal = f"toString(throwIf(1, 'by is one of: {NAMES}'))"
     return (
         text.replace("{clocks}", CLOCKS)
+        .replace("{filters}", _FILTERED)
+        .replace("{fits}", fits())
+        .replace("{unfiltered}", _UNFILTERED)
+        .replace("{filter_joins}", _joins(grouped=False))
         .replace("{segments}", NAMES)
         .replace("{segment}", f"multiIf({branches}, {refusal})")
-        .replace("{segment_joins}", _JOINS)
+        .replace("{segment_joins}", _joins(grouped=True))
     )

@@ -1,4 +1,4 @@
-"""Writes SQL that shows a column without what is personal in it, in the very type of the column. Pure.
+"""Writes SQL that shows a column without its personal content, in the column's own type. Pure.
 
 A pseudonym is a keyed hash (SipHash-2-4 of 128 bits, hexadecimal): equal where the values are equal, so that what
 joined still joins and what was counted still counts; without the key, to try all values leads nowhere.

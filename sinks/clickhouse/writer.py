@@ -30,7 +30,7 @@ from sinks.clickhouse.arrow_body import ArrowBody
 from sinks.clickhouse.errors import in_short, is_data_error, is_for_a_person, is_retriable
 from sinks.clickhouse.quoting import identifier
 from sinks.clickhouse.tables import Table, to_arrow
-from streams.worker.sift import Sieve, is_of_record, told
+from streams.worker.sift import Sieve, described, is_of_record
 
 log = logging.getLogger(__name__)
 
@@ -171,8 +171,8 @@ class Writer:
                 error, (pl.exceptions.PolarsError, pa.ArrowException)
             )  # that a value does not fit its type
             raised = None if said else error
-            told_of = in_short(error) if raised is None else told("insert", error)
-            raise FinalInsertError(f"{self.table.store}: {told_of}", rows_at_fault=True, raised=raised) from error
+            message = in_short(error) if raised is None else described("insert", error)
+            raise FinalInsertError(f"{self.table.store}: {message}", rows_at_fault=True, raised=raised) from error
         if self._client is None:
             self._client = self._connect()
             compression = self._client.write_compression

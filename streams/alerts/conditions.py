@@ -1,7 +1,7 @@
-"""What else an event may be asked: any field, attribute, amount of money, its unit, its brand. Pure.
+"""Tests of an event by its fields: any field, attribute, amount of money, its unit, its brand. Pure.
 
-Each test is read from a key of a condition, and answers for all rows of a frame of interactions at once. A null is no
-answer: the test does not hold.
+Each test is read from a key of a condition, and is evaluated for all rows of a frame of interactions at once. A null
+counts as false.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class FieldTestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FieldTest:
-    """One question to an event."""
+    """One test of an event."""
 
     __test__ = False
 

@@ -1,4 +1,4 @@
-"""A batch of interactions, in columns, against the rules: what each event says to them. Pure.
+"""Matches a batch of interactions, in columns, with the rules. Pure.
 
 All rules look at all rows at once, and only what one of them wants is taken out of the columns. Events too old for
 every rule are left aside first, so that loading history costs one comparison a batch.
@@ -47,7 +47,7 @@ Raised = Mapping[str, tuple[int, str]]
 
 
 class Matcher:
-    """Looks at batches with a set of rules.
+    """Matches batches with a set of rules.
 
     touchpoints: of the model, by name; None: Rihla's own. brands: of the model; None: events have no brand.
     """

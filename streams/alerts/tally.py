@@ -32,7 +32,7 @@ def before(watch: Watch) -> Before:
 
 
 def transitions(known: Before, changed: Iterable[Alert]) -> list[Transition]:
-    """The transitions of alerts that have changed. known: how they were before."""
+    """The transitions of alerts that have changed. known: the alerts as they were before."""
     found = []
     for alert in changed:
         acknowledged, closed = known.get(alert.alert_id, (None, None))

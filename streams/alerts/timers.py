@@ -41,7 +41,7 @@ class Timers:
                 heapq.heappush(self._queue, (at, key))
 
     def take(self, until: int, most: int) -> list[bytes]:
-        """Take out at most so many keys that are due by `until`, the earliest first."""
+        """Take out at most `most` keys that are due by `until`, the earliest first."""
         taken: list[bytes] = []
         while self._queue and self._queue[0][0] <= until and len(taken) < most:
             at, key = heapq.heappop(self._queue)

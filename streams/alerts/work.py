@@ -1,11 +1,11 @@
-"""What people have made of an alert: who has it, until when it is put off, when they reacted, when they settled it.
+"""People's work on an alert: who has it, until when it is put off, when they reacted, when they settled it.
 
 A function of the set of answers, in the order of their times: pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from streams.alerts.signals import Answer, Signal
@@ -26,17 +26,20 @@ NOTHING = Work()
 
 
 def worked(alert_id: str, signals: Sequence[Signal], answers: Sequence[Answer]) -> Work:
-    """What the answers, in order of time, say of the alert that these signals make."""
+    """The work that answers, in order of time, describe on the alert of these signals."""
     some = [answer for answer in answers if answer.touchpoint in TOUCHPOINTS]
     if not some:
         return NOTHING
     causes = {(signal.rule, signal.event_id) for signal in signals}
     cases = {signal.case_id for signal in signals if signal.has_case}
     latest = max(signal.at for signal in signals)
+    return made_of([answer for answer in some if _is_about(answer, alert_id, causes, cases)], latest)
+
+
+def made_of(answers: Iterable[Answer], latest: int) -> Work:
+    """What answers of people, in order of time, say. latest: when the latest cause was, epoch ms."""
     handler, until, reacted, resolved = None, None, None, None
-    for answer in some:
-        if not _is_about(answer, alert_id, causes, cases):
-            continue
+    for answer in answers:
         verb = TOUCHPOINTS[answer.touchpoint]
         if verb == "decline":
             if handler in (None, answer.who):

@@ -1,4 +1,4 @@
-"""Where churn is read from and written to: the named query churn_features, the tables of models and risks."""
+"""Reads the features of churn (the named query churn_features) and writes the tables of models and risks."""
 
 from __future__ import annotations
 

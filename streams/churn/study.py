@@ -1,8 +1,8 @@
 """Fits and back-tests churn on the customers of several moments. Pure: what was known at a moment comes in as a frame.
 
-Churned is who began no journey within the horizon after the end of the last. The back-test repeats what would have been
-done in the past: at the test's moment only labels that were settled by then are fitted on, and the risks given then are
-judged by what happened afterwards.
+A customer has churned if they began no journey within the horizon after the end of their last one. The back-test
+repeats what would have been done in the past: the model is fitted only on labels that were settled at the test's
+moment, and the risks given then are judged by what happened afterwards.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ At = Callable[[datetime], pl.DataFrame]
 
 
 class NotEnoughError(ValueError):
-    """Too few customers of whom it is known whether they came back; the message says how many and when."""
+    """Too few customers are known to have come back or not; the message says how many, and when."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """A model as it would have been fitted at a moment of the past, and what became of its risks."""
+    """A model as it would have been fitted at a moment of the past, with the outcomes of its risks."""
 
     at: datetime
     model: Model

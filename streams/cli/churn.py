@@ -1,4 +1,4 @@
-"""`rihla churn`: who will not come back, and how well that could have been foretold."""
+"""`rihla churn`: who will not come back, and how well that could have been predicted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run shows to people: progress while it goes on (stderr), a summary at its end (stdout)."""
+"""The output of a run for people: progress while it goes on (stderr), a summary at its end (stdout)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 0.25
 LINE_SECONDS = 10.0
-"""Where there is no terminal, a line so often."""
+"""Seconds between lines of progress where there is no terminal."""
 
 
 @contextmanager

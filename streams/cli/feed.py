@@ -26,9 +26,10 @@ from streams.cli import options
 )
 @click.option(
     "--schema",
-    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    type=click.Path(exists=True, path_type=Path),
     default=None,
-    help="File of the schema of all values, where no registry has it: .avsc, or .desc of Protobuf.",
+    help="File of the schema of all values, where no registry has it: .avsc, or .desc of Protobuf. Of Glue's registry, "
+    "a folder of them: UUID.avsc of each version.",
 )
 @click.option("--to-end", is_flag=True, help="Stop where the topic ends now.")
 @click.option(

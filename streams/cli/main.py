@@ -50,7 +50,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-# What others raise for the caller to mend, by name (importing them would cost start-up time), and what to do about it.
+# Exceptions of libraries that the caller can mend, by name (importing them costs start-up time), and what to do about
+# it.
 EXPECTED: dict[str, str | None] = {
     "streams.settings.SettingsError": "settings are flags, or RIHLA_* variables: rihla worker --help lists them",
     "streams.sources.events.SourceError": None,
@@ -71,7 +72,9 @@ EXPECTED: dict[str, str | None] = {
 log = logging.getLogger(__name__)
 
 PANIC = "PanicException"
-"""How libraries written in Rust call what they raise where they meet what they did not expect: no Exception."""
+"""Name of the exception that libraries written in Rust raise for an unexpected state. It is no subclass of
+Exception.
+"""
 PANICKED = "is the file whole, and of the format that it is said to be? --debug shows where it stopped"
 
 

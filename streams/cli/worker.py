@@ -31,8 +31,8 @@ def worker(kind: str, metrics_host: str, metrics_port: int, **settings: Any) -> 
     stand-by). collect has no input but HTTP: any number, behind a load balancer (docs/collector.md). All other settings
     are RIHLA_* variables: docs/operations.md lists them.
     """
-    # A worker is one process of several and its batches are small: with more threads Polars spends as much CPU again on
-    # handing work to them. Polars reads it once, when it is imported.
+    # A worker is one process of several and its batches are small: with more threads, Polars spends as much CPU again
+    # on distributing work to them. Polars reads it once, when it is imported.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     from streams import logs
     from streams.settings import Settings

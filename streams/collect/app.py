@@ -31,7 +31,7 @@ from streams.collect.writer import WORKER, NotWritten, Part, Writer
 from streams.kafka.batch_producer import larger_than
 from streams.model.dead_letter import UNPROCESSABLE
 from streams.topology import channel_topic
-from streams.worker.sift import sift, told
+from streams.worker.sift import described, sift
 
 EVENTS, CLOUDEVENTS, CALLED, WEBHOOKS, OTHER = "events", "cloudevents", "segment", "webhooks", "other"
 ROUTES: Final = (EVENTS, CLOUDEVENTS, CALLED, WEBHOOKS, OTHER)
@@ -273,7 +273,7 @@ class Collector:
 
 def _noted(error: BaseException) -> str:
     """Count and log that our own code raised; returns the sentence, which quotes nothing that was sent."""
-    detail = told("collect", error)
+    detail = described("collect", error)
     log.error("what was sent cannot be processed: %s", detail)
     metrics.UNPROCESSABLE.labels(WORKER, "collect").inc()
     return detail

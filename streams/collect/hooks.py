@@ -51,7 +51,7 @@ class TooMany(Exception):
 
 @dataclass
 class Came:
-    """What came of one request."""
+    """The result of one request."""
 
     parts: list[Part] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)

@@ -24,7 +24,7 @@ from streams.collect.forms import Words, of_call, of_cloudevent
 from streams.enrich.clean import clean
 from streams.enrich.enriched import Enriched
 from streams.enrich.names import Names
-from streams.enrich.splice import Direct, Touchpoints
+from streams.enrich.splice import Splicer, Touchpoints
 from streams.enrich.validate import TEXT_LIMIT_BYTES, refusals
 from streams.model.company import Model, built_in
 from streams.model.normal import Nobody
@@ -67,7 +67,7 @@ class Ready(NamedTuple):
 
 @dataclass
 class Taken:
-    """What came of some of what was sent."""
+    """The result of judging some items of a request."""
 
     ready: list[Ready] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Intake:
         self._nobody = nobody
         self._encoders = {channel: BatchEncoder(channel, registry, wire) for channel in CHANNELS}
         known = (Touchpoints(model.touchpoints), Scorer(), Names(nobody), model.kinds)
-        self._direct = {channel: Direct(channel, b"", *known) for channel in CHANNELS}
+        self._splicers = {channel: Splicer(channel, b"", *known) for channel in CHANNELS}
         self._tuples = {channel: _Tuples(channel) for channel in CHANNELS}
 
     def take(
@@ -141,7 +141,7 @@ class Intake:
     def _judge(self, channel: str, rows: list[Any], places: list[int], now_ms: int, taken: Taken) -> None:
         values = self._encoders[channel].encode([self._tuples[channel].of(row) for row in rows])
         found = Enriched()
-        left = self._direct[channel].take(values, prefix(values[0]), now_ms, found)
+        left = self._splicers[channel].take(values, prefix(values[0]), now_ms, found)
         if not left:
             taken.ready.append(Ready(channel, found.subjects, values, places))
             return
@@ -165,7 +165,7 @@ class Intake:
             taken.ready.append(Ready(channel, keys_of(subjects(frame)), values, [places[row] for row in good]))
 
     def _hashed(self, ids: Iterable[Any], country: str | None, *, strict: bool) -> Iterator[Identifier]:
-        """Identifiers without addresses and numbers in clear. Of those that cannot be read, a strict reader is told."""
+        """Identifiers, hashed where need be. One that cannot be read is left out or, if `strict`, raises NotAnEvent."""
         for one in ids:
             found = hashed(one.kind, one.value, country, self._nobody)
             if found is not None:

@@ -1,6 +1,6 @@
 """The collector's listening socket: uvicorn, with the bounds that it has not by itself.
 
-A head that does not come, or has no end, and connections beyond so many are closed (as streams.door does for pages).
+Connections whose request head does not come or does not end, and those beyond a limit, are closed, as in streams.door.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 BURST_SECONDS = 5.0
-"""So many seconds' worth may come at once after a pause."""
+"""After a pause, the requests of this many seconds may come at once."""
 
 
 class Throttle:

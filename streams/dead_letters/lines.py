@@ -1,4 +1,4 @@
-"""Letters of files, read again: as JSON Lines of our own form, or by a mapping that has been mended since."""
+"""Reads lines of files again that became dead letters: as JSON Lines, or by a mapping that was mended since."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class OwnLines:
 
 
 class MappedLines:
-    """Rows that a mapping makes events of. Where a letter does not show all of its row, the file is asked for it."""
+    """Rows that a mapping turns into events. A row that its letter holds only in part is read from the file again."""
 
     def __init__(self, mapping: Mapping) -> None:
         """Raises MappingError for what no row could be read with."""

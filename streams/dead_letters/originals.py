@@ -78,7 +78,7 @@ async def _records(settings: Settings, letters: pl.DataFrame, rows: list[int]) -
     consumer = clients.consumer(settings, group_id=None, auto_offset_reset="none", enable_auto_commit=False)
     await consumer.start()
     try:
-        # Whoever may write letters may name places that there are none of, and each would be waited for.
+        # A letter may name an offset that does not exist, and each of these would be waited for.
         cluster = await consumer._client.fetch_all_metadata()
         numbers = cluster.partitions_for_topic(letters["topic"][0]) or set()
         for row in here:

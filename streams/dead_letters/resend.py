@@ -223,6 +223,6 @@ async def _go_through(
 
 
 def _chunks(letters: pl.DataFrame, size: int) -> list[pl.DataFrame]:
-    """Slices of at most so many letters, of one topic each, in order."""
+    """Slices of at most `size` letters, of one topic each, in order."""
     topics = letters.partition_by("topic", maintain_order=True) if letters.height else []
     return [part for some in topics for part in some.iter_slices(size)]

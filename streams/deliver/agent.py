@@ -33,7 +33,7 @@ from streams.kafka.ownership import OwnershipLost
 from streams.kafka.progress import RecordBatch, Records
 from streams.settings import Settings
 from streams.topology import WORKERS_BY_NAME
-from streams.worker.batching import gather
+from streams.worker.batching import consume_groups
 from streams.worker.io import WorkerIO
 from streams.worker.sift import Fault, is_of_record
 from streams.worker.verdict import Refusal
@@ -64,7 +64,7 @@ def create(app: Any, settings: Settings) -> WorkerIO:
 
     @app.agent(app.topic(*topics, key_serializer="raw", value_serializer="raw"))  # type: ignore[untyped-decorator]
     async def deliver(stream: Any) -> None:
-        await gather(stream, desk.handle, RECORDS_AT_ONCE, BYTES_AT_ONCE, LINGER_SECONDS)
+        await consume_groups(stream, desk.handle, RECORDS_AT_ONCE, BYTES_AT_ONCE, LINGER_SECONDS)
 
     @app.task  # type: ignore[untyped-decorator]
     async def send() -> None:

@@ -31,7 +31,7 @@ REMEDIES: dict[str, str] = {
 
 
 async def findings(settings: Settings) -> list[Finding]:
-    """All about the broker and its topics."""
+    """All findings about the broker and its topics."""
     found: list[Finding] = []
     if settings.security_protocol == "PLAINTEXT":  # of a secured one, streams.kafka.refusals says why it lets nobody in
         answers = await asyncio.gather(*map(probe.ask, settings.broker_list))

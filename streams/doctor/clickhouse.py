@@ -66,7 +66,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _ping(endpoint: Endpoint) -> tuple[str, str] | None:
-    """What is wrong with who answers at an address; None: it may be ClickHouse."""
+    """What is wrong with the service that answers at an address; None: it may be ClickHouse."""
     port = endpoint.port or (8443 if endpoint.scheme == "https" else 8123)
     base = replace(endpoint, port=port, path="").address
     try:
@@ -75,7 +75,7 @@ def _ping(endpoint: Endpoint) -> tuple[str, str] | None:
     except urllib.error.HTTPError as error:
         text = error.read(1000)
         if error.code in (401, 403):
-            return None  # it wants to know who asks, which the connection tells it
+            return None  # it asks for credentials, which the connection has
     except (OSError, ValueError, HTTPException) as error:
         if (reason := refusal(endpoint, error, "RIHLA_CLICKHOUSE", port)) is not None:
             return reason.sentence, reason.remedy

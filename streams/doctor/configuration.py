@@ -1,4 +1,4 @@
-"""What the settings say, and whether it fits together; nothing is connected to."""
+"""Checks of the settings by themselves: whether they fit together. Nothing is connected to."""
 
 from __future__ import annotations
 

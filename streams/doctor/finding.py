@@ -10,10 +10,12 @@ Verdict = Literal["ok", "note", "problem"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: a problem stops something from working; a note only tells of what is not there."""
+    """The result of one check. A problem stops something from working; a note only mentions something that is
+    absent.
+    """
 
     verdict: Verdict
     about: str
     detail: str
     remedy: str | None = None
-    """What to do; where a command mends it, that."""
+    """What to do: the command, where one mends it."""

@@ -1,4 +1,4 @@
-"""What answers at an address, when it is asked in Kafka's language: one small request, which any broker answers."""
+"""Probes what listens at an address with one small request of Kafka's protocol, which any broker answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ What = Literal["kafka", "unresolvable", "refused", "silent", "unreachable", "htt
 
 
 class Answer(NamedTuple):
-    """What was found, and the words that go with it."""
+    """What was found, and a sentence about it."""
 
     what: What
     detail: str

@@ -153,7 +153,7 @@ class Accounting:
 
 
 class Naming(NamedTuple):
-    """How enrich names whose an event is."""
+    """How enrich derives the subject of an event."""
 
     nobody: Nobody
     scopes: Scopes | None
@@ -167,7 +167,8 @@ class Naming(NamedTuple):
 
 
 def event_keys(events: pl.DataFrame, naming: Naming | None = None) -> pl.DataFrame:
-    """By what an event is stored once: its `subject` ("" where it names nobody) and its `event_id`, as enrich has them.
+    """The key under which an event is stored once: its `subject` ("" where it names nobody) and its `event_id`, as in
+    enrich.
 
     events: with the columns event_id, ids, booking_ref, unit and attributes of any channel's frame form. naming: as of
     enrich; that of Rihla's own model by default.
@@ -175,7 +176,7 @@ def event_keys(events: pl.DataFrame, naming: Naming | None = None) -> pl.DataFra
     nobody, scopes, kinds = naming or Naming(Nobody(), None, BUILT_IN)
     events = as_stored(events, nobody, scopes)
     ids = events["event_id"]
-    if (odd := ~ids.str.contains(UUID)).any():  # of such ones, which are refused, the letter shows no personal data
+    if (odd := ~ids.str.contains(UUID)).any():  # these events are refused, and their letters show no personal data
         ids = ids.zip_with(~odd, ids.map_elements(cover_text, pl.String))
     return events.select(subjects(events, kinds).fill_null("").alias("subject"), ids.str.to_lowercase())
 

@@ -1,4 +1,4 @@
-"""A Kafka-compatible broker as a child process: what the embedded one and the managed one share."""
+"""A Kafka-compatible broker as a child process: the base of the embedded and of the managed one."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class History:
-    """What the database was last written through: the broker ("tansu", "kafka" or its address) and the epoch."""
+    """The broker ("tansu", "kafka" or its address) and the epoch through which the database was last written."""
 
     broker: str
     epoch: int

@@ -1,4 +1,4 @@
-"""How much memory a process and all its descendants take, sampled while they run."""
+"""The memory of a process and all its descendants, sampled while they run."""
 
 from __future__ import annotations
 

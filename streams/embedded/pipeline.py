@@ -1,4 +1,4 @@
-"""The whole pipeline on one machine: broker, database, four kinds of worker, under one parent process.
+"""The whole pipeline on one machine: broker, database and every kind of worker, under one parent process.
 
 The parent owns the database's engine and answers its HTTP interface; the broker and the workers are its children, the
 same `rihla worker` as in production. What ClickHouse holds is the memory of the pipeline: where the broker has none
@@ -162,21 +162,24 @@ class Pipeline:
         return address_of(self.settings.clickhouse)
 
     def check(self) -> None:
-        """Raises RihlaError when the broker, or some worker too often, has died."""
+        """Raises RihlaError when the broker has died, or a worker too often."""
         if self._broker is not None:
             self._broker.check()
         self.supervisor.check()
 
     def addresses(self) -> dict[str, list[str]]:
-        """Kind of worker: the addresses of the pages of those of its processes that have said where they listen."""
+        """By kind of worker, the addresses of the pages of its processes, as far as these have logged where they
+        listen.
+        """
         return {
             kind: [address for child in children if (address := child.find_address()) is not None]
             for kind, children in self._workers.items()
         }
 
     def looks(self) -> int:
-        """How many equal looks tell that nothing is under way: two, and more when a worker has died, since what it had
-        written last may be known to nobody (see drain)."""
+        """Number of equal looks after which nothing is under way: two, and more when a worker has died, because its
+        last writes may not be known yet (see drain).
+        """
         return 6 if self.supervisor.restarts else 2
 
     def publish(self) -> None:
@@ -281,7 +284,9 @@ class Pipeline:
         return to_restore
 
     async def _refuse_the_erased(self, fresh: bool) -> None:
-        """Tell the workers, before they start, who was erased; a broker that keeps its log (not fresh) has done so."""
+        """Publish, before the workers start, who was erased; the log of a broker that keeps it (not fresh) holds that
+        already.
+        """
         self._erasure_key = of_folder(self.directory.path)
         self.erased = Erased(from_environment({VARIABLE: self._erasure_key}))
         erasures = await asyncio.to_thread(receipt.stored, self.client)
@@ -306,11 +311,11 @@ class Pipeline:
         """Start it once what was stored is in the topics again. Its port stays the same when it is started again."""
         port = _port(self._plan.collect_port, self.settings.collect_port)
         self.settings = replace(self.settings, collect_host=HOST, collect_port=port)
-        told = {}
+        variables = {}
         if self.settings.collect_token is None:
             self.collect_token = token_file(self.directory.keys, COLLECTOR)
-            told = {f"{ENVIRONMENT_PREFIX}COLLECT_TOKEN_FILE": str(self.collect_token)}
-        await self._start_service(COLLECTOR, told)
+            variables = {f"{ENVIRONMENT_PREFIX}COLLECT_TOKEN_FILE": str(self.collect_token)}
+        await self._start_service(COLLECTOR, variables)
         self.collector = f"http://{HOST}:{port}"
 
     async def _start_server(self) -> None:
@@ -328,10 +333,10 @@ class Pipeline:
         await self._start_service(SERVER, {})
         self.server = f"http://{HOST}:{port}"
 
-    async def _start_service(self, name: str, told: Mapping[str, str]) -> None:
-        """Start a process at the edge. told: environment variables beyond those of the settings."""
+    async def _start_service(self, name: str, variables: Mapping[str, str]) -> None:
+        """Start a process at the edge. variables: environment variables beyond those of the settings."""
         spec = self._spec(name, name)
-        spec = replace(spec, environment={**spec.environment, **told})
+        spec = replace(spec, environment={**spec.environment, **variables})
         self._workers[name] = [await self.supervisor.start(spec)]
 
     def _spec(self, kind: str, name: str) -> ChildSpec:
@@ -362,7 +367,7 @@ def _usual_or_free(port: int) -> int | None:
 
 
 async def _hold_nothing(settings: Settings, partitions: Mapping[str, int]) -> bool:
-    """Whether nothing was ever written to any of the topics (full name: number of partitions)."""
+    """Whether all of these topics (full name: number of partitions) are as new: nothing was ever written to them."""
     consumer = clients.consumer(settings, enable_auto_commit=False)
     await consumer.start()
     try:

@@ -15,7 +15,7 @@ from streams.errors import RihlaError
 def database_url(directory: DataDirectory, command: str, role: Role, database: str = DATABASE) -> Iterator[str]:
     """The URL where the folder's database answers while the block runs, for sinks.clickhouse.client.connect.
 
-    command: what this process is called by others that want the folder meanwhile. role: as whom it asks.
+    command: this process's name in the messages of others that want the folder meanwhile. role: the user that asks.
     database: that of the roles, where this process opens the folder.
     Raises RihlaError when there is no such folder, or its owner is still starting; DataInUse when it is just taken.
     """

@@ -1,4 +1,4 @@
-"""`rihla run`: feeds files through the whole pipeline, and accounts for every event in them."""
+"""`rihla run`: feeds files to the whole pipeline, and accounts for every event in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Child processes that are kept running: each with its log, restarted with back-off when it dies, stopped together."""
+"""Keeps child processes running: each has a log, is restarted with back-off when it dies, and all are stopped
+together.
+"""
 
 from __future__ import annotations
 

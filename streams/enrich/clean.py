@@ -1,11 +1,11 @@
-"""Events as they go on: what people are known by in its normal form, and short fields without personal data. Pure.
+"""Cleans events: identifiers in normal form, and short fields without personal data. Pure.
 
-- An identifier, or a booking reference, that is nobody is taken out where the event names something else; where it does
-  not, it is refused for that (`no_identifier`), as it is where a kind, a value or a reference is empty.
+- An identifier or booking reference that names nobody ("n/a") is removed if the event names something else; otherwise
+  the event is refused (`no_identifier`), as one with an empty kind, value or reference is.
 - An e-mail address or a phone number in clear among identifiers refuses the event (`clear_identifier`).
-- Attributes, and every other text that no rule gives a form, are scrubbed as free text is. An attribute is read with
-  its key, so that eight digits under "mobile" are a phone number. An agent's or a case's id tells agents and cases
-  apart: where it is scrubbed, a part of its hash stands behind it.
+- Attributes, and every other text without a prescribed form, are scrubbed like free text. An attribute is judged
+  together with its key, so that eight digits under "mobile" are a phone number. Ids of agents and cases must stay
+  distinct: a part of the hash is appended to one that is scrubbed.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from streams.model.normal import HASHED, Nobody, normal, normal_pair, secrets, s
 from streams.text.scrub import EMAIL, PHONE, scrub_text
 
 FORMED = frozenset({"event_id", "booking_ref", "country", "text"})
-"""Texts of events that have rules of their own, or are scrubbed where they are scored."""
+"""Texts with rules of their own, or that are scrubbed when they are scored."""
 TELLING = frozenset({"agent_id", "case_id"})
-"""Texts that tell one from another: scrubbed, they still do."""
+"""Texts that distinguish agents or cases, and must still do so once scrubbed."""
 CLEAR = "{} holds an e-mail address or a phone number in clear: send its SHA-256, 64 hexadecimal digits, as {}"
 
 _WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
@@ -53,7 +53,7 @@ def clean(frame: pl.DataFrame, nobody: Nobody, scopes: Scopes | None = None) -> 
     for row, (some, reference) in enumerate(zip(ids, references, strict=True)):
         pairs = [(one["kind"], one["value"]) for one in some]
         found = [normal_pair(*pair) for pair in pairs]
-        several = found if found == pairs else [*dict.fromkeys(found)]  # what was one in two spellings is one
+        several = found if found == pairs else [*dict.fromkeys(found)]  # two spellings of one identifier are one now
         kept = [pair for pair in several if not _is_nobody(*pair, nobody)]
         taken += len(several) - len(kept)
         if scopes is not None and brands is not None:

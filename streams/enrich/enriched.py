@@ -1,4 +1,4 @@
-"""What became of a group of events."""
+"""The result of enriching a group of events."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Events of a channel in a schema of somebody else's making: Avro as the world writes it. Pure.
+"""Events of a channel in a schema that is not Rihla's: Avro as other systems write it. Pure.
 
-What resolves with our schema field by field (schemas.plan) is ours. Anything else (another record's name, a map of
-attributes, enums written as text, times in microseconds, UUIDs as fixed(16), unions of several types) is read by the
+A schema that resolves with ours field by field (schemas.plan) counts as ours. Any other (another record's name, a map
+of attributes, enums written as text, times in microseconds, UUIDs as fixed(16), unions of several types) is read by the
 writer's schema alone, and then by names, as a line of JSON is (streams.sources.jsonl).
 """
 

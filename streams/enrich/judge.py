@@ -1,4 +1,4 @@
-"""Enrich's rules for who feeds files: what would be refused is told beforehand, where file and line are still known."""
+"""Enrich's rules for the feeders of files: they report what would be refused while file and line are still known."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import polars as pl
 
 from streams.enrich.clean import clean
 from streams.enrich.validate import refusals
+from streams.model.dead_letter import TOO_LONG
 from streams.model.normal import Nobody, normal, normal_pair, secrets
 from streams.sources.events import Refusal
 
@@ -19,13 +20,12 @@ FIELDS = {
     "bad_survey": "survey",
     "bad_money": "money",
     "bad_country": "country",
-    "too_long": "text",
 }
-"""The field that a reason is about."""
+"""The field that a reason is about; the detail of `too_long` begins with it."""
 
 
 class Judge:
-    """Says which events enrich will refuse. Only those whose names are odd are cleaned for that: they are few."""
+    """Says which events enrich will refuse. Only events with unusual names are cleaned for that; they are few."""
 
     def __init__(self, nobody: Nobody) -> None:
         """nobody: what names nobody."""
@@ -69,4 +69,8 @@ class Judge:
 
 
 def _refusals(found: Iterable[tuple[int, str, str]], rows: range | list[int]) -> list[Refusal]:
-    return [Refusal(rows[at], reason, FIELDS.get(reason, ""), detail) for at, reason, detail in found]
+    return [Refusal(rows[at], reason, _field(reason, detail), detail) for at, reason, detail in found]
+
+
+def _field(reason: str, detail: str) -> str:
+    return detail.partition(" ")[0] if reason == TOO_LONG else FIELDS.get(reason, "")

@@ -12,7 +12,7 @@ class SentLinks:
     """The links sent lately, with the earliest time sent. An older one is sent again, which is harmless."""
 
     def __init__(self, capacity: int) -> None:
-        """capacity: at most so many links are remembered, and the last half as many in any case."""
+        """capacity: most links that are remembered; at least the last half as many are."""
         self._half = capacity // 2
         # One key of bytes a link: a dict of pairs takes half as much again, in time and in memory.
         self._sent: dict[bytes, int] = {}

@@ -1,9 +1,8 @@
 """Whether identifiers and short fields may stay as they are written: from their octets, cheap where compiled.
 
-Nearly all may. Of the others nothing is said here but that they have to be looked at (streams.enrich.clean).
-
-What a short field says, it mostly says again: hotels, agents, dates. Those that scrubbing left as they are once are
-remembered by their very octets, since to scrub a text takes ten times as long as to look it up.
+Nearly all may. The others are only marked as to be looked at (streams.enrich.clean). Short fields repeat their values:
+hotels, agents, dates. Values that scrubbing has left unchanged are remembered, octet by octet, because scrubbing a text
+takes ten times as long as looking it up.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from mypy_extensions import i64
 
 from schemas.spans import Text
 from streams.enrich.clean import scrub_attribute
+from streams.enrich.validate import NAME_LIMIT_BYTES
 from streams.model.brands import Scopes
 from streams.model.identifiers import kind_of
 from streams.model.normal import CLEAR_KINDS, HASHED, Nobody, in_clear, normal, normal_pair, shows
@@ -31,7 +31,7 @@ _UUID_SIZE: Final = 36
 _DIGITS_OF_A_CODE: Final = 3
 """Fewer are not even the code of a card."""
 _FEW_DIGITS: Final = 5
-"""So many digits in a field of few letters are no number of a person's."""
+"""At most this many digits in a field of few letters are no number of a person."""
 
 
 class Names:
@@ -50,7 +50,9 @@ class Names:
         self._attributes: set[bytes] = set()
 
     def fits(self, data: bytes, kind_start: i64, kind_end: i64, start: i64, end: i64) -> bool:
-        """Whether an identifier is normal, somebody's, and not in clear. Raises UnicodeDecodeError."""
+        """Whether an identifier is normal, somebody's, not too long and not in clear. Raises UnicodeDecodeError."""
+        if kind_end - kind_start > NAME_LIMIT_BYTES or end - start > NAME_LIMIT_BYTES:
+            return False
         kind = data[kind_start:kind_end]
         known = self._kinds.get(kind, -1)
         if known < 0:
@@ -62,14 +64,18 @@ class Names:
         return self._fits(kind.decode(), data[start:end].decode())
 
     def fits_booking(self, data: bytes, start: i64, end: i64) -> bool:
-        """Whether a booking reference is normal, a booking's, and shows nobody. Raises UnicodeDecodeError."""
+        """Whether a booking reference is normal, short, a booking's and shows nobody. Raises UnicodeDecodeError."""
+        if end - start > NAME_LIMIT_BYTES:
+            return False
         if self._is_plain(data, start, end):
             return True
         reference = data[start:end].decode()
         return normal(reference) == reference and reference not in self.nobody and not shows(reference)
 
     def is_harmless(self, data: bytes, start: i64, end: i64) -> bool:
-        """Whether a short field has nothing that scrubbing would change. Raises UnicodeDecodeError."""
+        """Whether a field is short and has nothing that scrubbing would change. Raises UnicodeDecodeError."""
+        if end - start > NAME_LIMIT_BYTES:
+            return False
         digits: i64 = 0
         letters: i64 = 0
         place = start

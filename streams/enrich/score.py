@@ -16,7 +16,7 @@ SURVEY_WEIGHT: Final = 1.0
 TEXT_WEIGHT: Final = 0.6
 IMPLICIT_WEIGHT: Final = 0.3
 FIELDS: Final = ("language", "score", "score_source", "score_weight", "conflict", "aspects")
-"""The fields of an interaction that say what is thought, one behind the other."""
+"""The fields of an interaction that hold an opinion; they are adjacent in the schema."""
 _THIRD: Final = 1.0 / 3.0
 _MILLION: Final = 1e6
 

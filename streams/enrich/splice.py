@@ -61,7 +61,7 @@ class Touchpoints:
         return self._places.get(name, self.unknown)
 
 
-class Direct:
+class Splicer:
     """Splices the events of one channel. Holds the catalogue and the text scorer, and no state of the stream."""
 
     def __init__(

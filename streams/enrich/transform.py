@@ -18,7 +18,7 @@ from streams.enrich.clean import clean
 from streams.enrich.enriched import Enriched
 from streams.enrich.foreign import ForeignEvents, merged
 from streams.enrich.names import Names
-from streams.enrich.splice import Direct, Touchpoints
+from streams.enrich.splice import Splicer, Touchpoints
 from streams.enrich.validate import refusals
 from streams.erasure.erased import Erased
 from streams.erasure.guard import guard
@@ -54,10 +54,10 @@ class Enricher:
         self._touchpoints, self._scorer = Touchpoints(self._model.touchpoints), Scorer()
 
     @cached_property
-    def _direct(self) -> dict[str, Direct]:  # not before there is something to write: the registry may be asked
+    def _splicers(self) -> dict[str, Splicer]:  # not before there is something to write: the registry may be asked
         header = self._registry.header_for("interaction", self._wire)
         known = (self._touchpoints, self._scorer, self._names, self._model.kinds)
-        return {channel: Direct(channel, header, *known) for channel in CHANNELS}
+        return {channel: Splicer(channel, header, *known) for channel in CHANNELS}
 
     def enrich(self, events: Mapping[str, Sequence[bytes | None]], now_ms: int) -> Enriched:
         """Validate, normalise, scrub, score and re-key events, those of all channels together.
@@ -76,7 +76,7 @@ class Enricher:
             header = self._decoders[channel].current(values[0]) if values else None
             others = [*range(len(values))]
             if header is not None:
-                others = self._direct[channel].take(values, header, now_ms, enriched)
+                others = self._splicers[channel].take(values, header, now_ms, enriched)
             rows = np.asarray(others, np.int64)
             enriched.rows += np.delete(np.arange(base, base + len(values)), rows).tolist()
             left.append((channel, rows, base))
@@ -122,7 +122,7 @@ class Enricher:
             return
         positions = positions[good]
         again = self._encoders[channel].encode(decoded.frame[good])
-        left = self._direct[channel].take(again, prefix(again[0]), now_ms, enriched)
+        left = self._splicers[channel].take(again, prefix(again[0]), now_ms, enriched)
         # Both ways have the same rules. Should they ever differ, then a dead letter waits until that is mended, and not
         # all of the stream.
         enriched.refused += [(int(positions[at]), "undecodable", DIFFERENT) for at in left]

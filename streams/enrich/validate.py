@@ -15,9 +15,15 @@ DAY_MS = 86_400_000
 EARLIEST_MS = 946_684_800_000
 """2000-01-01T00:00:00Z."""
 TEXT_LIMIT_BYTES = 64 * 1024
+NAME_LIMIT_BYTES = 1024
+"""Of what events are joined and counted by: identifiers, references, units, agents, cases, touchpoints. States, the
+graph of identities and joins hold these in memory; a source that puts documents there would fill it."""
+NAMES = ("touchpoint", "booking_ref", "case_id", "unit", "agent_id")
+"""Fields under NAME_LIMIT_BYTES, besides identifiers."""
 MONEY_LIMIT = 10**15
-"""Of an amount in minor units, on both sides of 0: ten trillion dollars, ten million in the smallest currencies there
-are. What is beyond it is a stand-in for "unknown" or a defect of the source, and would outweigh all else in a sum."""
+"""Largest amount in minor units, positive or negative: ten trillion dollars. One beyond it is a placeholder for
+"unknown" or a defect of the source, and would outweigh everything else in a sum.
+"""
 LOWEST_RATING, HIGHEST_RATING = 1.0, 5.0
 """Of an aspect."""
 SCALES = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0), "stars": (1.0, 5.0)}
@@ -34,7 +40,7 @@ _PARTS = {
     "survey": (pl.col("survey").struct.field("instrument"), pl.col("survey").struct.field("score")),
     "money": (pl.col("money").struct.field("currency"), pl.col("money").struct.field("amount_minor")),
 }
-"""What of records the rules speak of: columns beside those of the events, where there are such records."""
+"""Parts of nested records that rules test: columns added beside the event's own where it has such records."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,10 +151,27 @@ RULES = (
         pl.col("text").str.len_bytes() > TEXT_LIMIT_BYTES,
         pl.format("text of {} bytes is over 64 KiB", _text(pl.col("text").str.len_bytes())),
     ),
+    Rule(
+        "too_long",
+        "ids",
+        pl.col("ids")
+        .list.eval(pl.max_horizontal(_KIND.str.len_bytes(), _VALUE.str.len_bytes()) > NAME_LIMIT_BYTES)
+        .list.any(),
+        pl.lit("ids has a kind or value of more than 1024 bytes"),
+    ),
+    *(
+        Rule(
+            "too_long",
+            name,
+            pl.col(name).str.len_bytes() > NAME_LIMIT_BYTES,
+            pl.format(name + " of {} bytes is over 1024", _text(pl.col(name).str.len_bytes())),
+        )
+        for name in NAMES
+    ),
 )
 """Where an event breaks several, the first gives the reason.
 
-`streams.enrich.splice` takes events by the same rules, written for one event at a time: who changes one changes both
+`streams.enrich.splice` takes events by the same rules, written for one event at a time: change both together
 (tests/properties/test_enrich.py compares them).
 """
 

@@ -28,7 +28,7 @@ INTERNAL = tuple(
     for topic in topology.TOPICS
     if topic.name in DELETABLE and topic.name not in topology.CHANNEL_TOPICS and not topic.stored
 )
-"""Those of the deletable topics that nobody but our own workers reads."""
+"""Those of the deletable topics that only our own workers read."""
 _HOUR = 3_600_000
 
 

@@ -131,7 +131,7 @@ class IdentityAgent(Agent):
             await self.io.send("identities", [change.identifier.encode() for change in changes], encoded, since)
             await self.io.flush()
         await settle()
-        table.record(resolver.news)
+        table.record(resolver.new_links)
         await table.flush()
         resolver.settled()
         return refused
@@ -145,7 +145,7 @@ class IdentityAgent(Agent):
                 {change.identifier: change for change in (*was.without(resolver, erased), *changes)}.values()
             )
         encoded = self.io.encode("identity", records(changes, version)) if changes else []
-        self.io.check_sizes([link_key(subject, identifier) for subject, identifier, _ in resolver.news], [])
+        self.io.check_sizes([link_key(subject, identifier) for subject, identifier, _ in resolver.new_links], [])
         return changes, encoded
 
     async def _without_faults(

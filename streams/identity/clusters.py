@@ -18,6 +18,8 @@ class Clusters:
     def __init__(self) -> None:
         self.root = Ints()
         """Per node the root of its cluster."""
+        self.before: dict[int, int] = {}
+        """The former root of each node that was relabelled since the graph last reported its changes."""
         self._next = Ints()
         self._previous = Ints()
 
@@ -37,10 +39,9 @@ class Clusters:
             at = self._next.get(at)
         return nodes
 
-    def absorb(self, winner: i64, loser: i64, before: dict[int, int]) -> None:
-        """Merge the cluster of root `loser` into that of `winner`, and note in `before` the former root of each
-        relabelled node."""
-        root, following = self.root, self._next
+    def absorb(self, winner: i64, loser: i64) -> None:
+        """Merge the cluster of root `loser` into that of `winner`, and note the former roots in `before`."""
+        root, following, before = self.root, self._next, self.before
         at = loser
         while True:
             node: int = at

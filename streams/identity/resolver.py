@@ -40,7 +40,7 @@ class Resolver:
         self.announced = 0
         """Identities may have been published that come from links before this offset."""
         self._changes: dict[str, Change] = {}
-        self._news: list[Link] = []
+        self._new_links: list[Link] = []
 
     def restore(self, links: Sequence[Link]) -> None:
         """Take in links from the changelog, in any order: what they changed is published."""
@@ -54,8 +54,8 @@ class Resolver:
         self._apply(links[again:])
 
     def _apply(self, links: Sequence[Link]) -> None:
-        news, changes = self.graph.apply(links)
-        self._news += news
+        new_links, changes = self.graph.apply(links)
+        self._new_links += new_links
         self._changes.update((change.identifier, change) for change in changes)
 
     def without(self, remaining: Resolver, erased: Set[str]) -> list[Change]:
@@ -73,11 +73,11 @@ class Resolver:
         return list(self._changes.values())
 
     @property
-    def news(self) -> list[Link]:
+    def new_links(self) -> list[Link]:
         """The links that have to be recorded."""
-        return self._news
+        return self._new_links
 
     def settled(self) -> None:
         """Note that all changes are published and recorded. Otherwise they are published again with the next batch."""
         self._changes = {}
-        self._news = []
+        self._new_links = []

@@ -1,4 +1,4 @@
-"""What Kafka lets us do, asked before anything is done: the rights that are missing, each by name, at once.
+"""Asks Kafka for our rights before anything is done, and reports all missing ones at once, each by name.
 
 A broker says what a client may do with a topic or group that the client may see (KIP-430). Without this check a worker
 would find missing rights one at a time, each by a stream that stops.
@@ -82,7 +82,7 @@ class _Question(RequestStruct):  # type: ignore[misc]
 
 
 class _Metadata(Request[_Question]):  # type: ignore[misc]
-    """Metadata in the version that tells what one may do."""
+    """Metadata in the version whose answer has the client's rights."""
 
     API_KEY = 3
 
@@ -94,13 +94,13 @@ class _Metadata(Request[_Question]):  # type: ignore[misc]
 
 
 class _GroupsQuestion(DescribeGroupsRequest_v3):  # type: ignore[misc]
-    """aiokafka reads the answer to its own as one of version 2, which does not say what one may do."""
+    """aiokafka parses the answer to its own request as version 2, which has no rights."""
 
     RESPONSE_TYPE = DescribeGroupsResponse_v3
 
 
 class _Groups(Request[_GroupsQuestion]):  # type: ignore[misc]
-    """A group's description, in the version that tells what one may do."""
+    """A group's description, in the version whose answer has the client's rights."""
 
     API_KEY = 15
 
@@ -112,9 +112,8 @@ class _Groups(Request[_GroupsQuestion]):  # type: ignore[misc]
 
 
 async def missing(settings: Settings, who: str) -> list[Acl]:
-    """Rights of `who` (see streams.kafka.acls) that the broker does not grant, of topics and groups that are there.
-
-    Nothing where the broker cannot tell. Raises KafkaError.
+    """Rights of `who` (see streams.kafka.acls) to existing topics and groups that the broker does not grant. Empty
+    where the broker cannot tell. Raises KafkaError.
     """
     rights = [right for right in acls(settings, who) if right.operation != CREATE and not right.prefixed]
     admin = clients.admin(settings)
@@ -172,10 +171,10 @@ def denied(settings: Settings, who: str, lacking: list[Acl]) -> AclError:
     """The error that names rights that are missing, and how to grant them."""
     principal = f"User:{settings.sasl_username}" if settings.sasl_username else "User:NAME"
     user = f"user {settings.sasl_username}" if settings.sasl_username else "this user"
-    told = ", ".join(map(str, lacking))
+    rights = ", ".join(map(str, lacking))
     if who in ACCESS:
-        told += f" (for {who})"
-    return AclError(f"{user} may not {told}", "\n  ".join(as_commands(lacking, principal, settings.brokers)))
+        rights += f" (for {who})"
+    return AclError(f"{user} may not {rights}", "\n  ".join(as_commands(lacking, principal, settings.brokers)))
 
 
 async def explained(settings: Settings, who: str, error: BaseException) -> BaseException:

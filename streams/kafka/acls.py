@@ -36,9 +36,9 @@ _REMOVABLE = tuple(topic.name for topic in TOPICS if topic.name not in COMPACTED
 class Access:
     """Topics read and written, without prefix; workers whose groups are joined or looked at; changelogs, by table.
 
-    makes: makes topics that are missing. deletes: topics whose records it deletes.
-    configs: looks at topics' settings: who writes, to know how large a record may be.
-    whole: works on all topics and groups of the prefix, to move them.
+    makes: creates missing topics. deletes: topics whose records it deletes. configs: reads topics' settings, as every
+    writer does to know how large a record may be. whole: works on all topics and groups of the
+    prefix, to move them.
     """
 
     reads: tuple[str, ...] = ()
@@ -88,8 +88,9 @@ ACCESS: dict[str, Access] = {
 }  # fmt: skip
 """Who: what."""
 PIPELINE = "up"
-"""`rihla up` and `rihla run` with --broker HOST:PORT: what the workers and `produce` need, together, and what it takes
-to fill the topics anew and to look at the workers' groups."""
+"""Rights of `rihla up` and `rihla run` with --broker HOST:PORT: those of the workers and of `produce`, those to refill
+the topics, and those to look at the workers' groups.
+"""
 
 
 @dataclass(frozen=True, order=True)

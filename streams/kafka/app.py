@@ -55,7 +55,7 @@ class TableManager(manager.TableManager):  # type: ignore[misc]  # Faust is unty
 class App(faust.App):  # type: ignore[misc]  # Faust is untyped
     """A Faust app that leaves no folders behind and knows what the transport and the tables need to know."""
 
-    logger = logging.getLogger("faust.app")  # for what Faust's own code says in the name of this class
+    logger = logging.getLogger("faust.app")  # what Faust's base class logs keeps its name
     settings: Settings
     embedded: bool
     worker: str

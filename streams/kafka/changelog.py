@@ -1,9 +1,10 @@
 """The format of a state table's changelog, and how it is read.
 
-A record's key is the table's key, and its value is the term of the worker that wrote it, then the table's value. A
-tombstone has its term in a header. A **mark** is a record that an owner appends when it gets the partition. Its offset
-is the owner's **term**; everything written before is below it, and every later owner has a higher one. A record of a
-lower term than the highest before it is from a worker that had lost the partition without noticing: it does not count.
+A record's key is the table's key. Its value is the fencing epoch of the worker that wrote it, followed by the table's
+value; a tombstone has its fencing epoch in a header. A **barrier** is a record that an owner appends when it gets the
+partition. Its offset is the owner's **fencing epoch**: everything written before is below it, and every later owner has
+a higher one. A record of a lower fencing epoch than the highest before it is from a worker that had lost the partition
+without noticing, and does not count.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from streams.kafka.fetch import hand_out_columns
 from streams.kafka.record_batch import RecordColumns
 from streams.settings import Settings
 
-MARK = b"\0mark"
-"""Key of the marks; keys of a table's own never begin with a zero byte."""
-TERM = struct.Struct(">q")
-TERM_HEADER = "term"
-"""Header of a tombstone, which has no value in which its term could stand."""
+BARRIER = b"\0mark"
+"""Key of the barriers; a table's own keys never begin with a zero byte."""
+FENCING_EPOCH = struct.Struct(">q")
+FENCING_HEADER = "term"
+"""Header with the fencing epoch of a tombstone, which has no value that could begin with it."""
 STALLED = 60.0
 """Seconds without a record after which reading gives up."""
 FETCH_BYTES = 4 << 20
@@ -45,10 +46,11 @@ class PartitionState:
 
     data: a dict, or what takes the same calls (streams.identity.changelog). size: bytes of the values. read: another
     object whenever reading has brought what somebody else wrote. changed: what is not acknowledged yet; None: deleted.
-    term: ours, the offset of our mark. top: the highest term read. generation: that of the assignment (transport).
+    fencing_epoch: ours, the offset of our barrier. top: the highest one read. generation: that of the assignment
+    (transport).
     """
 
-    __slots__ = ("changed", "data", "generation", "position", "read", "size", "term", "top")
+    __slots__ = ("changed", "data", "fencing_epoch", "generation", "position", "read", "size", "top")
 
     def __init__(self, data: dict[bytes, bytes] | None = None) -> None:
         self.data: dict[bytes, bytes] = {} if data is None else data
@@ -56,7 +58,7 @@ class PartitionState:
         self.read = object()
         self.changed: dict[bytes, bytes | None] = {}
         self.position = 0
-        self.term = -1
+        self.fencing_epoch = -1
         self.top = -1
         self.generation = -1
 
@@ -73,8 +75,8 @@ async def read(
 
     Args:
         topic: the changelog, full name.
-        wanted: by partition, a state, which is read from its `position` on, and the offset up to which: that of a mark,
-            or the one after a record that compaction cannot have removed.
+        wanted: by partition, a state, which is read from its `position` on, and the offset up to which: that of a
+            barrier, or the one after a record that compaction cannot have removed.
         merge: joins values of one key; without it the newer one holds.
         count: called with the number of records of each chunk.
         request_timeout: seconds.
@@ -119,13 +121,13 @@ async def read(
         await consumer.stop()
 
 
-def apply(state: PartitionState, records: RecordColumns, mark: int, merge: Merge | None) -> set[bytes]:
-    """Apply the records below the offset `mark` to a partition's state.
+def apply(state: PartitionState, records: RecordColumns, barrier: int, merge: Merge | None) -> set[bytes]:
+    """Apply the records below the offset `barrier` to a partition's state.
 
-    Returns the keys of records that do not count: those of a lower term, and those that no table has written.
+    Returns the keys of records that do not count: those of a lower fencing epoch, and those that no table has written.
     """
     data, top, ignored = state.data, state.top, set()
-    size, unpack = TERM.size, TERM.unpack_from
+    size, unpack = FENCING_EPOCH.size, FENCING_EPOCH.unpack_from
     pop, get = data.pop, data.get
     changed = False
     for unreadable in records.unreadable.values():
@@ -135,9 +137,9 @@ def apply(state: PartitionState, records: RecordColumns, mark: int, merge: Merge
             unreadable.detail,
         )
     for at, (offset, key, value) in enumerate(zip(records.offsets, records.keys, records.values, strict=True)):
-        if offset >= mark:
+        if offset >= barrier:
             break
-        if key == MARK:
+        if key == BARRIER:
             top = max(top, offset)
             continue
         changed = True
@@ -149,15 +151,15 @@ def apply(state: PartitionState, records: RecordColumns, mark: int, merge: Merge
             continue
         if value is None:
             headers = records.headers.get(at, ())
-            term = next(
-                (unpack(header)[0] for name, header in headers if name == TERM_HEADER and len(header) == size), top
+            fencing_epoch = next(
+                (unpack(header)[0] for name, header in headers if name == FENCING_HEADER and len(header) == size), top
             )
         else:
-            term = unpack(value)[0]
-        if term < top:
+            fencing_epoch = unpack(value)[0]
+        if fencing_epoch < top:
             ignored.add(key)
             continue
-        top = term
+        top = fencing_epoch
         if value is None:
             pop(key, None)
         elif merge is None or (old := get(key)) is None:
@@ -167,9 +169,9 @@ def apply(state: PartitionState, records: RecordColumns, mark: int, merge: Merge
     state.top = top
     if changed:
         state.read = object()
-    state.position = min(records.offsets[-1] + 1, mark)  # what is behind the mark, another recovery may have to read
+    state.position = min(records.offsets[-1] + 1, barrier)  # what is behind it, another recovery may have to read
     return ignored
 
 
-def _describe(marks: dict[Any, int]) -> str:
-    return ", ".join(f"partition {tp.partition} to offset {mark}" for tp, mark in sorted(marks.items()))
+def _describe(barriers: dict[Any, int]) -> str:
+    return ", ".join(f"partition {tp.partition} to offset {barrier}" for tp, barrier in sorted(barriers.items()))

@@ -4,17 +4,17 @@ A Faust table in name only. Faust assigns the changelog's partitions together wi
 back until the table is recovered. Everything else is done here, because Faust sends and recovers a record at a time,
 swallows errors while recovering, and relies on end offsets, which not every broker reports correctly.
 
-Recovery of a partition. The new owner first appends a **mark** to the changelog: a record whose offset, known from the
-acknowledgement, is both the point up to which to read and the owner's **term**. Nothing written before the mark can be
-missed, whatever the broker says about end offsets. Every value is written with its owner's term in front, and recovery
-skips a record of a lower term than the highest seen: it is from a worker that was frozen, lost the partition without
-noticing, and wrote after its successor had begun. (flush() asks still_owner first; the term covers the moment between.)
-Recovery writes skipped keys again, so that compaction, which keeps the last record of a key, keeps the right one. A
-worker that sees from its acknowledgements that somebody else has written gives its batch up before it publishes, and
-recovers: it may be the frozen one, and nobody would withdraw what it published.
+Recovery of a partition. The new owner first appends a **barrier** to the changelog: a record whose offset, known from
+the acknowledgement, is both the point up to which to read and the owner's **fencing epoch**. Nothing written before the
+barrier can be missed, whatever the broker says about end offsets. Every value is written with its owner's fencing epoch
+in front, and recovery skips a record of a lower one than the highest seen: it is from a worker that was frozen, lost
+the partition without noticing, and wrote after its successor had begun. (flush() asks still_owner first; the fencing
+epoch covers the moment between.) Recovery writes skipped keys again, so that compaction, which keeps the last record of
+a key, keeps the right one. A worker that sees from its acknowledgements that somebody else has written gives its batch
+up before it publishes, and recovers: it may be the frozen one, and nobody would withdraw what it published.
 
-A partition that stays with its worker through a rebalance is not read again if the mark's offset shows that nobody else
-has written to it.
+A partition that stays with its worker through a rebalance is not read again if the barrier's offset shows that nobody
+else has written to it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from faust.types import TP
 from streams.errors import RihlaError
 from streams.kafka import changelog
 from streams.kafka.batch_producer import Output
-from streams.kafka.changelog import MARK, TERM, TERM_HEADER, Merge, PartitionState, RecoveryError
+from streams.kafka.changelog import BARRIER, FENCING_EPOCH, FENCING_HEADER, Merge, PartitionState, RecoveryError
 from streams.kafka.ownership import OwnershipLost, handling, still_owner
 from streams.kafka.topics import CHANGELOG
 
@@ -55,7 +55,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
     not hold.
     """
 
-    logger = logging.getLogger("faust.tables")  # for what Faust's own code says in the name of this class
+    logger = logging.getLogger("faust.tables")  # what Faust's base class logs keeps its name
 
     def __init__(
         self,
@@ -161,12 +161,12 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
 
     async def room(self) -> int:
         """Bytes that a key and its value may have together: the changelog takes no larger ones."""
-        return await self._writer().room() - TERM.size
+        return await self._writer().room() - FENCING_EPOCH.size
 
     def written(self, partition: int) -> range:
         """The changelog offsets written from the beginning of this worker's unbroken hold up to the last flush()."""
         held = self._owned(partition)
-        return range(held.term + 1, held.position)
+        return range(held.fencing_epoch + 1, held.position)
 
     def count(self, partition: int) -> int:
         """Number of keys in a partition, 0 when it is not held."""
@@ -223,10 +223,10 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         for partition, held in changed.items():
             changes, held.changed = held.changed, {}
             counts[partition] = len(changes)
-            prefix = TERM.pack(held.term)
+            prefix = FENCING_EPOCH.pack(held.fencing_epoch)
             values = [None if value is None else prefix + value for value in changes.values()]
-            term = [(TERM_HEADER, prefix)]
-            await output.send(list(changes), values, None, [partition] * len(values), headers=term)
+            headers = [(FENCING_HEADER, prefix)]
+            await output.send(list(changes), values, None, [partition] * len(values), headers=headers)
         await output.flush()
         for partition, held in changed.items():
             end = output.acknowledged[partition]
@@ -297,13 +297,13 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         began = time.monotonic()
         if not partitions:
             return
-        marks = await self._mark(partitions)
+        barriers = await self._write_barriers(partitions)
         behind: dict[int, int] = {}
         for partition in partitions:
             held = self._read.setdefault(partition, PartitionState(self._make()))
-            held.term, held.generation = marks[partition], generation
-            if held.position < marks[partition]:
-                behind[partition] = marks[partition]
+            held.fencing_epoch, held.generation = barriers[partition], generation
+            if held.position < barriers[partition]:
+                behind[partition] = barriers[partition]
         skipped = await self._catch_up(behind) if behind else {}
         for partition in behind:
             self._read[partition].size = sum(map(len, self._read[partition].data.values()))
@@ -312,8 +312,8 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
                 self.check(partition, self.partitions, self._read[partition].data)
         for partition in partitions:
             held = self._read.pop(partition)
-            held.position = marks[partition] + 1
-            held.top = marks[partition]
+            held.position = barriers[partition] + 1
+            held.top = barriers[partition]
             held.changed.update((key, held.data.get(key)) for key in skipped.get(partition, ()))
             self._held[partition] = held
         if skipped:
@@ -325,19 +325,19 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
             self.name, partitions, self.recovered_keys, self.recovered_records, self.recovery_seconds,
         )  # fmt: skip
 
-    async def _mark(self, partitions: list[int]) -> dict[int, int]:
-        """Append a mark to each partition; partition -> the mark's offset."""
+    async def _write_barriers(self, partitions: list[int]) -> dict[int, int]:
+        """Append a barrier to each partition; partition -> the barrier's offset."""
         output = self._writer()
         there = len(await self.app.producer._ensure_producer().partitions_for(self.changelog_topic_name))
         if there != self.partitions:
             raise RecoveryError(f"{self.changelog_topic_name} has {there} partitions, its input {self.partitions}")
         name = f"{socket.gethostname()}:{os.getpid()}".encode()
-        await output.send([MARK] * len(partitions), [name] * len(partitions), None, partitions)
+        await output.send([BARRIER] * len(partitions), [name] * len(partitions), None, partitions)
         await output.flush()
         return {partition: output.acknowledged[partition] - 1 for partition in partitions}
 
-    async def _catch_up(self, marks: dict[int, int]) -> dict[int, set[bytes]]:
-        """Read partitions from where they are up to their marks; partition -> keys of records that were skipped."""
+    async def _catch_up(self, barriers: dict[int, int]) -> dict[int, set[bytes]]:
+        """Read partitions from where they are up to their barriers; partition -> keys of records that were skipped."""
 
         def count(records: int) -> None:
             self.recovered_records += records
@@ -345,7 +345,7 @@ class BatchTable(Table):  # type: ignore[misc]  # Faust is untyped
         return await changelog.read(
             self.app.settings,
             self.changelog_topic_name,
-            {partition: (self._read[partition], mark) for partition, mark in marks.items()},
+            {partition: (self._read[partition], barrier) for partition, barrier in barriers.items()},
             self.merge,
             count,
             self.app.conf.broker_request_timeout,

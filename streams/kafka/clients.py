@@ -31,7 +31,7 @@ COMMAND_SECONDS = 30.0
 RENEW_BEFORE = 30.0
 """Seconds before a token's end from which on a new one is asked for."""
 KEPT = 60.0
-"""Seconds for which the token of a command is kept that does not say when it ends."""
+"""Seconds for which a command's token is kept if it does not say when it expires."""
 
 
 class TokenError(KafkaError, RihlaError):  # type: ignore[misc]  # aiokafka is untyped
@@ -85,7 +85,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
 
 
 class _Answering(conn.OAuthAuthenticator):  # type: ignore[misc]
-    """aiokafka takes a broker's refusal of a token, which says why and waits for an answer, for a welcome.
+    """aiokafka mistakes a broker's refusal of a token, which gives the reason and waits for an answer, for success.
 
     The answer is one octet (RFC 7628, 3.2.3); the broker then ends the authentication with an error.
     """
@@ -121,20 +121,23 @@ def client_options(settings: Settings) -> dict[str, Any]:
 
     Raises SettingsError where a file of a certificate cannot be used.
     """
-    told: dict[str, Any] = {"bootstrap_servers": settings.broker_list, "security_protocol": settings.security_protocol}
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.broker_list,
+        "security_protocol": settings.security_protocol,
+    }
     if settings.security_protocol.endswith("SSL"):
         try:
-            told["ssl_context"] = settings.ssl.context()
+            options["ssl_context"] = settings.ssl.context()
         except TlsError as error:
             raise SettingsError(str(error)) from error
     if settings.security_protocol.startswith("SASL_"):
-        told["sasl_mechanism"] = settings.sasl_mechanism
+        options["sasl_mechanism"] = settings.sasl_mechanism
         if settings.sasl_mechanism == "OAUTHBEARER":
-            told["sasl_oauth_token_provider"] = Tokens(settings.sasl_token_file, settings.sasl_token_command)
+            options["sasl_oauth_token_provider"] = Tokens(settings.sasl_token_file, settings.sasl_token_command)
         else:
-            told["sasl_plain_username"] = settings.sasl_username
-            told["sasl_plain_password"] = settings.sasl_password
-    return told
+            options["sasl_plain_username"] = settings.sasl_username
+            options["sasl_plain_password"] = settings.sasl_password
+    return options
 
 
 class _Explaining:

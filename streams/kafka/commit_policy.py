@@ -6,7 +6,7 @@ QUIET = 0.05
 """Seconds without an ack, and with no batch in progress, after which a worker commits at once."""
 
 
-class Pace:
+class CommitPolicy:
     """Decides when acked offsets are committed.
 
     While batches keep coming, a commit follows about `interval` seconds after the first ack that is not committed, so

@@ -26,7 +26,7 @@ EMBEDDED_FETCH_EVERY = 0.075
 batches that a partition ever had, about a microsecond each."""
 
 log = logging.getLogger(__name__)
-faust_log = logging.getLogger("faust.transport")  # for what Faust's own code says in the name of our classes
+faust_log = logging.getLogger("faust.transport")  # what Faust's base classes log keeps its name
 
 
 def now() -> float:

@@ -1,4 +1,4 @@
-"""Records of a batch out of each of Kafka's codecs, with a bound: a batch of a megabyte may claim to be a terabyte.
+"""Decompresses batches in each of Kafka's codecs, with a bound: a batch of a megabyte may claim to be a terabyte.
 
 Formats: gzip (RFC 1952), snappy, raw and in the xerial framing of Java's clients, the LZ4 frame (KIP-57), zstd (RFC
 8878).

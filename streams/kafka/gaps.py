@@ -16,7 +16,7 @@ READ_UNCOMMITTED = 0
 CLEANUP_POLICY = "cleanup.policy"
 
 
-class HoleError(Exception):
+class GapError(Exception):
     """Records of a partition are missing, and nothing explains the gap: reading on would lose them."""
 
     def __init__(self, topic: str, partition: int, expected: int, got: int) -> None:

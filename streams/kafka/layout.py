@@ -1,10 +1,10 @@
 """Which topics must have the same number of partitions, and the error that stops workers otherwise.
 
-Everything about a subject meets in one stitch worker: its interactions, the news of its root and its parts are in the
-partition of the same number, and so is its state in the changelog. A recall waits for the interactions of the
-partition of its own number. When somebody adds partitions to one of these topics (Kafka does so without
-asking), new records of a customer go to another partition than their state is in. So no worker begins on such topics,
-and one that runs stops, before anything is written that would have to be taken back. `rihla repartition` mends it.
+Everything about a subject meets in one stitch worker: its interactions, the changes of its root and its parts are in
+the partition of the same number, and so is its state in the changelog. A recall waits for the interactions of the
+partition of its own number. When somebody adds partitions to one of these topics (Kafka does so without asking), new
+records of a customer go to another partition than their state is in. So no worker begins on such topics, and one that
+runs stops, before anything is written that would have to be taken back. `rihla repartition` mends it.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ Header = tuple[str, bytes]
 """Name and value; one that has none is taken as empty."""
 
 UNREADABLE: Final = b"\xff"
-"""The value of what stands for records that cannot be read: no decoder takes it, and no table deletes by it."""
+"""Value of the record that stands for unreadable ones: no decoder accepts it, and no table takes it for a deletion."""
 
 
 class Unreadable(NamedTuple):
@@ -35,8 +35,8 @@ class Unreadable(NamedTuple):
 class RecordColumns:
     """Records of one partition in offset order: keys, values and timestamps (epoch ms) have an entry for each.
 
-    headers: by position, of those records that have some. unreadable: by position, of those that stand for others.
-    size: bytes of keys and values.
+    headers: by position, of those records that have some. unreadable: by position, of those that stand for unreadable
+    ones. size: bytes of keys and values.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Why Kafka does not let us in, in a sentence for each reason.
+"""Finds out why Kafka refuses a connection: a sentence for each reason.
 
 aiokafka logs what goes wrong while it connects and raises "Unable to bootstrap" for everything. So the first broker is
 asked again, step by step, with nothing in between: name, port, TLS, protocol, SASL.

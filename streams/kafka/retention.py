@@ -73,17 +73,17 @@ def _because(wrong: Mapping[str, str]) -> str:
     return ": a record that is somewhat larger than the one it is made of is refused"
 
 
-class Standing(NamedTuple):
+class GroupPosition(NamedTuple):
     """Where a group stands in a partition: what it has committed (None: nothing), and where the log begins."""
 
     committed: int | None
     begin: int
 
 
-def missed(settings: Settings, standing: Mapping[tuple[str, str, int], Standing]) -> list[Fault]:
-    """Records that were deleted before a worker read them. standing: by (worker, topic without prefix, partition)."""
+def missed(settings: Settings, positions: Mapping[tuple[str, str, int], GroupPosition]) -> list[Fault]:
+    """Records that were deleted before a worker read them. positions: by (worker, topic without prefix, partition)."""
     lost: dict[tuple[str, str, bool], int] = {}
-    for (worker, topic, _), (committed, begin) in standing.items():
+    for (worker, topic, _), (committed, begin) in positions.items():
         if begin > (committed or 0):
             key = worker, topic, committed is not None
             lost[key] = lost.get(key, 0) + begin - (committed or 0)

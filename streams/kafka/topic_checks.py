@@ -11,7 +11,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAuthorizatio
 
 from streams import topology
 from streams.kafka import clients, layout, retention
-from streams.kafka.changelog import MARK
+from streams.kafka.changelog import BARRIER
 from streams.kafka.fetch import hand_out_columns
 from streams.kafka.topics import layout_of
 from streams.settings import Settings
@@ -62,7 +62,7 @@ async def strays(settings: Settings, partitions: Mapping[str, int]) -> layout.La
             consumer.assign([tp])
             consumer.seek(tp, begins[tp])
             found = await consumer.getmany(tp, timeout_ms=LOOK_MS, max_records=layout.SAMPLE)
-            keys = {key for records in found.values() for key in records.keys if key and key != MARK}
+            keys = {key for records in found.values() for key in records.keys if key and key != BARRIER}
             try:
                 layout.check_places(tp.partition, count, keys)
             except layout.LayoutError as error:
@@ -86,7 +86,7 @@ async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, di
 
 async def _standing(
     admin: AIOKafkaAdminClient, settings: Settings, names: dict[str, str], there: Collection[str]
-) -> dict[tuple[str, str, int], retention.Standing]:
+) -> dict[tuple[str, str, int], retention.GroupPosition]:
     described = await admin.describe_topics(list(names.values())) if names else []
     every = [TopicPartition(topic["topic"], p["partition"]) for topic in described for p in topic["partitions"]]
     if not every:
@@ -97,7 +97,7 @@ async def _standing(
         begins = await consumer.beginning_offsets(every)
     finally:
         await consumer.stop()
-    standing = {}
+    positions = {}
     for worker in topology.WORKERS_BY_NAME:
         read = {full: name for name, full in names.items() if worker in topology.readers(name)}
         theirs = [tp for tp in every if tp.topic in read]
@@ -112,7 +112,7 @@ async def _standing(
             committed = {}  # a new cluster: no group has committed anything yet
         for tp in theirs:
             offset = committed[tp].offset if tp in committed else -1
-            standing[worker, read[tp.topic], tp.partition] = retention.Standing(
+            positions[worker, read[tp.topic], tp.partition] = retention.GroupPosition(
                 offset if offset >= 0 else None, begins[tp]
             )
-    return standing
+    return positions

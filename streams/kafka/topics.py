@@ -43,9 +43,11 @@ _KEPT: dict[Retention, dict[str, str]] = {
     "latest by key": LATEST_BY_KEY,
 }
 ROOMY = {MAX_MESSAGE_BYTES: str(16 << 20)}
-"""Of what workers write: an interaction, and a dead letter, is somewhat larger than the record that it is made of."""
+"""For topics that workers write: an interaction or dead letter is somewhat larger than the record it is made of.
+"""
 AS_PRODUCED = {"compression.type": "producer"}
-"""Whatever a broker's own default is: what it compresses anew costs it time, and everybody reads every codec."""
+"""Set whatever the broker's default is: recompressing costs the broker time, and every reader knows every codec.
+"""
 CHANGELOG = {**LATEST_BY_KEY, **ROOMY, **AS_PRODUCED, "min.cleanable.dirty.ratio": "0.3"}
 _DENIED = (TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno)
 ATTEMPTS_WAIT = 0.2  # seconds between looks for a topic just created

@@ -29,9 +29,9 @@ from mode import Service
 from mode.utils.futures import notify
 
 from streams import metrics
-from streams.kafka.commit_policy import Pace
+from streams.kafka.commit_policy import CommitPolicy
 from streams.kafka.consumer_thread import ConsumerThread, faust_log, now
-from streams.kafka.gaps import HoleError
+from streams.kafka.gaps import GapError
 from streams.kafka.missed import Missed, tell
 from streams.kafka.producer import Producer
 from streams.kafka.progress import Progress, RecordBatch
@@ -73,7 +73,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         #: Ranges of records that were deleted before the group had read them, and are still to be reported by WorkerIO.
         self.missed: list[Missed] = []
         self._begun: set[TP] = set()  # partitions located before: their missed records are reported already
-        self._pace = Pace(self.commit_interval)
+        self._commit_policy = CommitPolicy(self.commit_interval)
         self._to_commit = asyncio.Event()
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -112,7 +112,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                         await self._rewind(driver_tp(tp))
                 if not chunks:
                     await self._look_behind(generation)
-        except HoleError as exc:
+        except GapError as exc:
             await self.app.crash(exc)
         except (ConsumerStoppedError, asyncio.CancelledError):
             if not self.app.should_stop:
@@ -128,7 +128,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             or tp not in self._active_partitions | self._buffered_partitions
         ):
             return False
-        records = await self._without_holes(tp, progress, chunk)
+        records = await self._without_gaps(tp, progress, chunk)
         if records is None or self.progress.get(tp) is not progress:
             return False
         batch = RecordBatch(records, tp.topic, tp.partition, generation)
@@ -144,10 +144,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self.polled_at = time.monotonic()
         return True
 
-    async def _without_holes(self, tp: TP, progress: Progress, chunk: RecordColumns) -> RecordColumns | None:
+    async def _without_gaps(self, tp: TP, progress: Progress, chunk: RecordColumns) -> RecordColumns | None:
         """The part of a chunk that continues what was delivered; None: read the partition again from there.
 
-        Raises HoleError when records are missing without explanation.
+        Raises GapError when records are missing without explanation.
         """
         expected, offsets = progress.delivered, chunk.offsets
         if offsets[0] < expected <= offsets[-1]:
@@ -160,7 +160,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             if progress.rereads_of(first) < REREADS:
                 return None
             if first < expected:
-                raise HoleError(tp.topic, tp.partition, expected, first)
+                raise GapError(tp.topic, tp.partition, expected, first)
             await self._explain(tp, expected, first)
         if offsets[-1] - first + 1 != len(offsets):
             for at, (left, right) in enumerate(itertools.pairwise(offsets)):
@@ -170,12 +170,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return chunk
 
     async def _explain(self, tp: TP, expected: int, got: int) -> None:
-        """Return if the log explains why offsets [expected, got) are missing, else raise HoleError."""
+        """Return if the log explains why offsets [expected, got) are missing, else raise GapError."""
         if tp.topic in self._compacted or (tp.topic in self._transactional and got == expected + 1):
             return
         reason = await self._thread.call_thread(self._thread.explain, tp, expected, got)
         if reason is None:
-            raise HoleError(tp.topic, tp.partition, expected, got)
+            raise GapError(tp.topic, tp.partition, expected, got)
         if reason == "retention":
             self._miss(Missed(tp.topic, tp.partition, expected, got, committed=True))
         elif reason == "refused":
@@ -269,7 +269,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     def _note_progress(self) -> None:
         """Tell the commit policy that the acked offset may have grown."""
-        self._pace.acked(time.monotonic())
+        self._commit_policy.acked(time.monotonic())
         self._to_commit.set()
 
     @Service.task  # type: ignore[untyped-decorator]
@@ -277,16 +277,16 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Commit as `streams.kafka.commit_policy` says; Faust's own handler commits at fixed times."""
         while not self.should_stop:
             in_progress = any(progress.outstanding for progress in self.progress.values())
-            wait = self._pace.wait(time.monotonic(), in_progress)
+            wait = self._commit_policy.wait(time.monotonic(), in_progress)
             if wait is None:
                 self._to_commit.clear()
                 await self.wait(self._to_commit)
             elif wait > 0:
                 await self.sleep(wait)
             elif not self._something_to_commit():
-                self._pace.settled()
+                self._commit_policy.settled()
             else:
-                self._pace.committing(time.monotonic())
+                self._commit_policy.committing(time.monotonic())
                 await self.commit()
                 if self._something_to_commit():
                     self._note_progress()  # acked meanwhile, or refused because of a rebalance

@@ -1,7 +1,7 @@
 """Links by which people answer alerts and cases: signed, expiring, good for one purpose and one thing. Pure.
 
 A link names no customer: it says what kind of thing it is about, the thing's id (of a case a hash), who was sent it, in
-which language, and until when it holds. Whoever has it may see and answer that one thing, as with any magic link, and
+which language, and until when it holds. Its holder may see and answer that one thing, as with any magic link, and
 nothing else; so it goes only where the alert itself may go.
 
 The token is `CONTENT.SIGNATURE` in base64url: HMAC-SHA256 over the purpose and the content. The first key signs, each

@@ -1,1 +1,1 @@
-"""What the company says of itself, and no event tells: its units. By file here, by topic through the sink."""
+"""Master data, which no event carries: units and rates of exchange. By file here, by topic through the sink."""

@@ -25,7 +25,7 @@ from streams.model import currencies
 
 FILE = Path(__file__).parent / "unit.schema.json"
 LEVELS = 6
-"""So many parents above a unit lend it what it does not say itself (migration 0034)."""
+"""Number of ancestors from which a unit inherits what it does not say itself (migration 0034)."""
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 

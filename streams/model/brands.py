@@ -1,4 +1,4 @@
-"""Whose brand an event is, as far as the event itself says, and identifiers that count within a brand only. Pure.
+"""The brand of an event, as far as the event itself says, and identifiers that are unique within a brand only. Pure.
 
 The brand is a function of the event and of the model, so that it is the same whenever and wherever it is asked.
 """

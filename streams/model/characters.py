@@ -1,4 +1,4 @@
-"""Characters that are others in disguise: full-width signs, digits of all scripts, and what takes no room. Pure."""
+"""Characters that stand for others: full-width signs, digits of all scripts, zero-width characters. Pure."""
 
 from __future__ import annotations
 

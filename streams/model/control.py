@@ -1,4 +1,4 @@
-"""What a record of cx.links or cx.parts asks for: the field `kind` of both schemas, and how it was said before.
+"""What a record of cx.links or cx.parts asks for: the field `kind` of both, and the negative numbers before it.
 
 Before the schemas had `kind`, a negative number said it, in the place of a link's time or of a part's version. Such
 records may still be in the topics, so readers take a negative number for what it meant then. Writers write the number
@@ -13,7 +13,7 @@ from typing import Final
 import polars as pl
 
 LINK: Final = "link"
-"""Kind of a link: what it says is that, and nothing is asked for."""
+"""Kind of an ordinary link, which asks for nothing."""
 SUMMARY: Final = "summary"
 """Kind of a part: a summary, or null in its place, which drops the part."""
 SEND_AGAIN: Final = "send_again"

@@ -1,4 +1,4 @@
-"""Links without an event: what says who somebody is, and nothing that happened."""
+"""Links without an event: a statement of who somebody is, with nothing that happened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take values out of bytes that are kept whole, a dead letter's key and payload, and change nothing else. Pure.
+"""Masks values in bytes that are otherwise kept as they are: a dead letter's key and payload. Pure.
 
 Each value becomes as many asterisks as it has octets: lengths stay, so an Avro datum of any schema and a line of JSON
 can still be read. Asterisks are nobody (streams.model.normal), so such a letter, sent again, names nobody by them.

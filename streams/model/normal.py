@@ -1,4 +1,4 @@
-"""What a person is known by, normalised once, where it comes in; and which of it is nobody, or is not hashed. Pure.
+"""The normal form of identifiers; which values name nobody, and which should have been hashed. Pure.
 
 - Trimmed, in Unicode's NFC, without what takes no room (zero-width blanks, joiners, byte order marks ...).
 - Full-width letters, digits and signs are their ASCII selves, and decimal digits of every script are 0 to 9: `Ｃ-７７`,
@@ -102,7 +102,7 @@ def secrets(ids: Iterable[tuple[str, str]], booking_ref: str | None, nobody: Nob
 
 
 class Nobody:
-    """Values that are nobody: those of nobody.txt, and more. Knows them by their hash, too."""
+    """Values that name nobody: those of nobody.txt, and further ones. Recognises their hashes, too."""
 
     def __init__(self, more: Iterable[str] = ()) -> None:
         """more: further values, in any case."""

@@ -1,4 +1,4 @@
-"""How a person's names look where they are not in a column of their own: in payloads, and in any text. Pure."""
+"""Patterns of a person's names in payloads and in free text, where they have no column of their own. Pure."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ LINK_SCHEMA = {"subject": pl.String, "identifier": pl.String, "occurred_at": pl.
 """Columns of a frame of links."""
 
 FEW = 100
-"""Up to so many events are taken one by one: queries cost a millisecond or more, however few there are."""
+"""Up to this many events are taken one by one: queries cost a millisecond or more, however few the events are."""
 
 _BOOKING = pl.concat_str(pl.lit(BOOKING_PREFIX), pl.col("booking_ref"))
 _ROW = pl.int_range(pl.len(), dtype=pl.UInt32).alias("row")

@@ -19,7 +19,7 @@ from schemas.encode import BatchEncoder
 from schemas.registry import Registry
 from streams.errors import RihlaError
 from streams.kafka.batch_producer import RECALLED, last_recalled
-from streams.kafka.changelog import TERM
+from streams.kafka.changelog import FENCING_EPOCH
 from streams.kafka.layout import changelog
 from streams.kafka.partitioner import partitions_of
 from streams.model.control import ERASE, NOTHING_STORED, part_kind
@@ -32,8 +32,8 @@ from streams.topology import COMPACTED, PLACED_BY_KEY
 
 FILLER = b"\0repartitioned"
 """Key of a record that stands for the deleted records of old partitions: the new partitions begin behind it."""
-FIRST_TERM = TERM.pack(0)
-"""The term of the states in a new changelog: below that of every owner to come."""
+FIRST_FENCING_EPOCH = FENCING_EPOCH.pack(0)
+"""The fencing epoch of the states in a new changelog: below that of every owner to come."""
 STATES_AT_ONCE = 2_000
 
 Limits = Mapping[int, tuple[int, int]]
@@ -140,7 +140,7 @@ class Copier:
                     committed = {name: self._committed.get(name, {}).get(to, 0) for name in INPUTS}
                     further = {name: found[key] for name, found in self._further.items() if key in found}
                     state = moved(states[key], committed, further)
-                    rows.append(Row(to, key, FIRST_TERM + state.encoded, ()))
+                    rows.append(Row(to, key, FIRST_FENCING_EPOCH + state.encoded, ()))
                     if state.recall is not None:
                         asked.append((to, key, (key.decode(), state.recall)))
                 await writer.write(rows)

@@ -23,7 +23,7 @@ _Versions = DescribeGroupsRequest_v0 | DescribeGroupsRequest_v1 | DescribeGroups
 
 
 class _Describe(Request[_Versions]):  # type: ignore[misc]  # aiokafka is untyped
-    """Asks who is in groups. aiokafka's own asks by version 3, whose answer it then takes for one of version 2."""
+    """Asks for the members of groups. aiokafka's own request has version 3, whose answer it parses as version 2."""
 
     API_KEY = DescribeGroupsRequest_v0.API_KEY
 

@@ -118,8 +118,9 @@ class Reader:
                 raise RihlaError(f"no record of {next(iter(waiting)).topic} for {STALLED:.0f} s", "is the broker well?")
 
     async def table(self, topic: str, partition: int, begin: int, end: int) -> dict[bytes, bytes]:
-        """The keys and values of a changelog's partition (streams.kafka.changelog), without what a former owner
-        wrote late."""
+        """The keys and values in a partition of a changelog (streams.kafka.changelog), without a former owner's late
+        writes.
+        """
         state, tp = PartitionState(), TopicPartition(topic, partition)
         if begin >= end:
             return state.data

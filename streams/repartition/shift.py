@@ -17,7 +17,7 @@ from streams.stitch.encoding import decode, encode
 from streams.stitch.subject import HERE, RECALLED
 
 NOWHERE = -1
-"""An offset that no changelog has: everything that may be unpublished is published again."""
+"""An offset that no changelog has, so that everything that may be unpublished is published again."""
 
 
 class Applied(NamedTuple):

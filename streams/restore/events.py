@@ -97,7 +97,7 @@ async def restore(
 
     Returns once all are acknowledged.
 
-    client: as for `largest_epoch`. producer: a started AIOKafkaProducer. progress: told the number sent so far.
+    client: as for `largest_epoch`. producer: a started AIOKafkaProducer. progress: called with the number sent so far.
     """
     if anew:
         await asyncio.to_thread(forget_derived, client)

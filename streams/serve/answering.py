@@ -1,4 +1,4 @@
-"""People's answers to Kafka: an event on its channel, acknowledged before the person is told that it is recorded."""
+"""People's answers to Kafka: an event on its channel, acknowledged before the page says that it is recorded."""
 
 from __future__ import annotations
 

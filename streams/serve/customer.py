@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Any
 
+from streams.alerts.signals import Answer
+from streams.alerts.work import Work, made_of
 from streams.model.identifiers import BOOKING_PREFIX, KINDS, booking_subject
 from streams.serve.store import Transaction, digest, unpack
 from streams.serve.view import customer_of, name_of, spelling, unit_key
@@ -98,7 +100,9 @@ def document(view: Transaction, customer_id: str) -> Document | None:
         "last_event_at": iso(row["last_event_at"]),
         "open_journeys": [_journey(view, one) for one in journeys if one["status"] not in OVER][:JOURNEYS],
         "past_journeys": [_journey(view, one) for one in journeys if one["status"] in OVER][:JOURNEYS],
-        "open_cases": [_case(one) for one in sorted(cases, key=lambda one: one["opened_at"] or 0)],
+        "open_cases": [
+            _case(one, handled(view, names, one)) for one in sorted(cases, key=lambda one: one["opened_at"] or 0)
+        ],
         "open_alerts": [alert(one) for one in sorted(alerts, key=gravity)],
         "last_contacts": [_contact(one) for one in contacts],
         "lowest_point": None if lowest is None else _contact(lowest),
@@ -213,9 +217,26 @@ def _journey(view: Transaction, row: Mapping[str, Any]) -> Document:
     }
 
 
-def _case(row: Mapping[str, Any]) -> Document:
+def handled(view: Transaction, names: Iterable[str], case: Mapping[str, Any]) -> Work:
+    """What people have done with a case of a customer, whose identifiers are names."""
+    told: list[list[Any]] = []
+    for name in names:
+        if (stored := view.get(b"h" + digest(name) + digest(case["case_id"]))) is not None:
+            told += unpack(stored)
+    answers = [
+        Answer(at, b"", touchpoint, who=who, until=until) for at, _, touchpoint, who, until in sorted(told, key=_when)
+    ]
+    return made_of(answers, case["reopened_at"] or case["opened_at"] or 0)
+
+
+def _when(told: Sequence[Any]) -> tuple[int, str]:
+    return told[0], told[1]
+
+
+def _case(row: Mapping[str, Any], work: Work) -> Document:
     shown = {name: row[name] for name in ("case_id", "touchpoint", "unit", "journey_id", "contacts")}
-    return shown | {name: iso(row[name]) for name in ("opened_at", "reopened_at", "first_response_at")}
+    times = {name: iso(row[name]) for name in ("opened_at", "reopened_at", "first_response_at")}
+    return shown | times | {"handler": work.handler, "snoozed_until": iso(work.snoozed_until)}
 
 
 def _contact(row: Mapping[str, Any]) -> Document:

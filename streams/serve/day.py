@@ -44,18 +44,40 @@ def day_of(view: Transaction, unit: str, day: date) -> Document:
     }
 
 
+def latest_day(view: Transaction, unit: str, day: date) -> date | None:
+    """The latest day before `day` on which somebody was to arrive at a unit; if there is none, the first after it."""
+    later = None
+    for back in (LOOK_BACK, 20 * LOOK_BACK, None):
+        since = b"" if back is None else (day - timedelta(days=back)).isoformat().encode()
+        before = None
+        for arrival, _ in _arrivals(view, unit, since):
+            if arrival >= day:
+                later = arrival if later is None else min(later, arrival)
+                break
+            before = arrival
+        if before is not None:
+            return before
+    return later
+
+
 _SHOWN = ("arrival_date", "nights", "party_size", "room", "room_type", "package")
 
 
 def _bookings(view: Transaction, unit: str, day: date) -> Iterator[tuple[date, str]]:
+    for arrival, reference in _arrivals(view, unit, (day - timedelta(days=LOOK_BACK)).isoformat().encode()):
+        if arrival > day:
+            return
+        yield arrival, reference
+
+
+def _arrivals(view: Transaction, unit: str, since: bytes) -> Iterator[tuple[date, str]]:
+    """Arrivals at a unit from a day on, in order: the day, and the booking."""
     prefix = b"d" + digest(unit)
-    for key, value in view.scan(prefix, (day - timedelta(days=LOOK_BACK)).isoformat().encode()):
+    for key, value in view.scan(prefix, since):
         try:
             arrival = date.fromisoformat(key[len(prefix) : len(prefix) + 10].decode())
         except ValueError:
             continue  # whatever a source calls a date
-        if arrival > day:
-            return
         yield arrival, value.decode()
 
 

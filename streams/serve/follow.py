@@ -25,7 +25,7 @@ from streams.serve.store import Store, Transaction, pack, unpack
 from streams.serve.view import APPLY, INTERACTION, bury, forget
 from streams.settings import Settings
 from streams.topology import BY_NAME
-from streams.worker.sift import is_of_record, sift, told
+from streams.worker.sift import described, is_of_record, sift
 
 READS = ("identities", "customers", "journeys", "cases", "alerts", "interactions")
 """Topics that the view is made of."""
@@ -34,8 +34,8 @@ RECORDS_PER_POLL = 4000
 ENDS_EVERY = 0.5
 """Seconds between looks at where the topics end."""
 REGISTRY_AGAIN = 2.0
-LAYOUT = 2
-"""Of the keys and values of the view: a store of another layout is filled anew."""
+LAYOUT = 3
+"""Version of the view's keys and values: a store with another version is filled anew."""
 
 log = logging.getLogger(__name__)
 
@@ -226,7 +226,7 @@ class Follower:
                 one.topic,
                 one.partition,
                 one.offset,
-                told("serve", fault),
+                described("serve", fault),
             )
         return [row for at, row in rows.items() if at not in faults]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any
 
-from streams.serve.customer import GRAVITY, LATEST, Document, iso
+from streams.serve.customer import GRAVITY, LATEST, Document, handled, iso, members
 from streams.serve.store import Transaction, digest, unpack
 from streams.serve.view import stored_alert, unit_key
 
@@ -37,7 +37,8 @@ def inbox(view: Transaction, units: Iterable[str] | None, limit: int = SHOWN) ->
     told = {(one["customer_id"], one["case_id"]) for one in alerts}  # an open alert speaks for its case
     cases = [_case(one) for one in _open_cases(view, keys) if (one["customer_id"], one["case_id"]) not in told]
     lines = sorted([*_folded(alerts), *cases], key=_order)
-    return {"items": [_shown(one) for one in lines[:limit]], "total": len(alerts) + len(cases), "lines": len(lines)}
+    shown = [_with_handler(view, one) if one["kind"] == "case" else one for one in lines[:limit]]
+    return {"items": [_shown(one) for one in shown], "total": len(alerts) + len(cases), "lines": len(lines)}
 
 
 def open_record(view: Transaction, kind: str, customer_id: str, key: str) -> dict[str, Any] | None:
@@ -119,27 +120,37 @@ def _case(row: Mapping[str, Any]) -> Document:
     }
 
 
+def _with_handler(view: Transaction, one: Document) -> Document:
+    """A case with who has taken it, and until when it is put off."""
+    customer = view.get(b"c" + digest(one["customer_id"]))
+    if customer is None:
+        return one
+    case = {"case_id": one["case_id"], "reopened_at": one["at"], "opened_at": None}
+    work = handled(view, members(view, unpack(customer)), case)
+    return {**one, "handler": work.handler, "snoozed_until": work.snoozed_until}
+
+
 def _folded(alerts: Iterable[Document]) -> Iterable[Document]:
     """Alerts, with many of one rule at one unit as one that has members."""
     groups: dict[tuple[Any, ...], list[Document]] = {}
     for one in alerts:
         groups.setdefault((one["rule"], one["unit"], one["severity"]), []).append(one)
-    for (rule, unit, severity), members in groups.items():
-        if len(members) < STORM or unit is None:
-            yield from members
+    for (rule, unit, severity), alike in groups.items():
+        if len(alike) < STORM or unit is None:
+            yield from alike
             continue
-        members.sort(key=_order)
-        named = [{"id": one["id"], "customer_id": one["customer_id"], "at": one["at"]} for one in members[:MEMBERS]]
+        alike.sort(key=_order)
+        named = [{"id": one["id"], "customer_id": one["customer_id"], "at": one["at"]} for one in alike[:MEMBERS]]
         yield {
-            **members[0],
+            **alike[0],
             "kind": "storm",
             "id": f"{rule}/{unit}/{severity}",
             "customer_id": None,
             "reason": None,
-            "count": len(members),
+            "count": len(alike),
             "members": named,
-            "at": min(one["at"] for one in members),
-            "answered": all(one["answered"] for one in members),
+            "at": min(one["at"] for one in alike),
+            "answered": all(one["answered"] for one in alike),
             "handler": None,
             "snoozed_until": None,
         }

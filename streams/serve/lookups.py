@@ -11,14 +11,14 @@ from typing import NamedTuple
 from streams.clock import now_ms
 
 WAITING = 10_000
-"""Look-ups that may wait for the broker. Beyond, nothing is shown, as it could not be written down."""
+"""Most look-ups that may wait for the broker. Beyond that nothing is shown, because it could not be recorded."""
 EVERY = 0.2
 
 log = logging.getLogger(__name__)
 
 
 class Lookup(NamedTuple):
-    """One look-up. asked: customer, batch, search or arrivals. reason: as given, or None."""
+    """One look-up. asked: customer, batch, search, arrivals, figure or story. reason: as given, or None."""
 
     bearer: str
     role: str

@@ -1,4 +1,4 @@
-"""What is hidden of a customer until somebody gives a reason to see it. Pure."""
+"""Hides a customer's identifiers until somebody gives a reason to see them. Pure."""
 
 from __future__ import annotations
 

@@ -229,6 +229,7 @@ def _schemas() -> dict[str, Any]:
     case = _object(
         {"case_id": _TEXT, "touchpoint": _TEXT, "unit": _NAME, "journey_id": _NAME, "contacts": count}
         | {"opened_at": _TIME, "reopened_at": _TIME, "first_response_at": _TIME}
+        | {"handler": _NAME, "snoozed_until": _TIME}
     )
     alert = _object(
         {"alert_id": _TEXT, "rule": _TEXT, "severity": _TEXT, "customer_id": _TEXT, "journey_id": _NAME}

@@ -18,7 +18,7 @@ import lmdb
 import msgspec
 
 LARGEST = 1 << 40
-"""Bytes of address space: the store may grow up to it, and takes from the disk only what it holds."""
+"""Bytes of address space: the store may grow to this size, and takes only as much disk as it holds."""
 READERS = 512
 """Transactions that may read at the same time."""
 

@@ -18,6 +18,7 @@ nothing, so neither order nor repetition matters. Keys begin with one letter for
     s subject                       -> rows                              its last contacts, from cx.interactions
     b booking                       -> plan                              unit, arrival and nights, as said last
     d unit, arrival date, booking   -> booking_ref
+    h subject, case                 -> what people did with the case     its answers, from cx.interactions
     y key of a record               -> key of what it is stored under     journeys and cases, which tombstones name so
 """
 
@@ -26,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from streams.loop.answers import TOUCHPOINTS, given
 from streams.model.identifiers import BOOKING_PREFIX, CUSTOMER
 from streams.model.linked import LINKED
 from streams.serve.store import Transaction, digest, pack, unpack
@@ -45,7 +47,7 @@ CONTACT = (
 """Fields of a contact, of those of an interaction."""
 PLAN = ("unit", "arrival_date", "nights", "party_size", "room", "room_type", "package")
 """What the interactions of a booking say of its stay; the latest that says something of a field counts."""
-INTERACTION = ("subject", *CONTACT, *(name for name in PLAN if name not in CONTACT), "country", "locale")
+INTERACTION = ("subject", *CONTACT, *(name for name in PLAN if name not in CONTACT), "country", "locale", "attributes")
 """Columns of an interaction that the view reads."""
 
 
@@ -150,6 +152,19 @@ def interaction(view: Transaction, row: Row) -> None:
         view.put(key, pack(contacts[:CONTACTS_KEPT]))
     if row["booking_ref"] is not None:
         _plan(view, row)
+    if row["case_id"] is not None and row["touchpoint"] in TOUCHPOINTS:
+        _handled(view, row)
+
+
+def _handled(view: Transaction, row: Row) -> None:
+    """Take in what somebody did with a case."""
+    key = b"h" + digest(row["subject"]) + digest(row["case_id"])
+    stored = view.get(key)
+    known: list[list[Any]] = [] if stored is None else unpack(stored)
+    if all(one[1] != row["event_id"] for one in known):
+        said = given(row["touchpoint"], row["agent_id"], row["attributes"])
+        known.append([row["occurred_at"], row["event_id"], row["touchpoint"], said.who, said.until])
+        view.put(key, pack(sorted(known, key=lambda one: (one[0], one[1]))[-CONTACTS_KEPT:]))
 
 
 def _plan(view: Transaction, row: Row) -> None:
@@ -252,6 +267,8 @@ def forget(view: Transaction, names: Iterable[str]) -> None:
     """Remove all that is known under some identifiers (`kind:value`) and under the customers named after them."""
     for name in names:
         view.delete(b"s" + digest(name))
+        for key, _ in list(view.scan(b"h" + digest(name))):
+            view.delete(key)
         _forget_name(view, name)
         owner = digest(customer_of(name))
         for _, value in list(view.scan(b"a" + owner)):

@@ -88,7 +88,7 @@ def _installed(name: str) -> Adapter:
         raise SourceError(f"there is no adapter {name!r}; there are: {', '.join([*ADAPTERS, *sorted(found.names)])}")
     try:
         adapter = found[name].load()
-    except Exception as error:  # whatever somebody else's package raises is its own fault
+    except Exception as error:  # a package of somebody else's may raise anything
         raise SourceError(f"the adapter {name!r} of {found[name].value} cannot be loaded: {error}") from error
     if not isinstance(adapter, Adapter):
         raise SourceError(f"the adapter {name!r}: {found[name].value} is no streams.sources.adapters.Adapter")

@@ -1,4 +1,4 @@
-"""What a compressed file holds: gzip, Zstandard, bzip2 and xz, known by their first bytes, with one member or several.
+"""Reads compressed files: gzip, Zstandard, bzip2 and xz, recognised by their first bytes, with one member or several.
 
 A file that breaks off, or is garbled from some place on, gives all that could be unpacked before it.
 """
@@ -31,7 +31,7 @@ _KNOWN: Final[tuple[tuple[bytes, str, Callable[[Any], Any]], ...]] = (
 """First bytes, name, and what reads such a file."""
 
 NAMES: Final = {"gzip": ("gz", "gzip"), "zstd": ("zst", "zstd"), "bzip2": ("bz2",), "xz": ("xz",)}
-"""Endings of the names of such files. They say nothing here but where a format is told by the ending before them."""
+"""Endings of the names of such files. They matter only where the ending before them names a format."""
 ENDINGS: Final = frozenset(f".{one}" for some in NAMES.values() for one in some)
 
 

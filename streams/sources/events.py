@@ -26,8 +26,8 @@ class BadLine:
     """One line that cannot be an event; it becomes a dead letter.
 
     file: the path as given, or "<stdin>". line: 1-based. payload: the line's bytes without its line end.
-    reason: one word of the closed list of dead-letter reasons. detail: a sentence that says what is wrong. Whoever
-    makes a letter of it masks the personal data in it (streams.text.shown). masked: whether some is masked already.
+    reason: one word of the closed list of dead-letter reasons. detail: a sentence that says what is wrong. The maker of
+    a letter masks the personal data in it (streams.text.shown). masked: whether some is masked already.
     """
 
     file: str

@@ -1,4 +1,4 @@
-"""Events of files, as columns, to the channels' topics; lines that are no events to the dead letters."""
+"""Sends events of files, as columns, to the channels' topics, and lines that are no events to the dead letters."""
 
 from __future__ import annotations
 
@@ -277,7 +277,7 @@ def each_file(sources: Iterable[Iterator[EventBatch]], broken: list[str]) -> Ite
 
 
 def _identity(file: str, opened: str) -> str:
-    """What tells a file from every other: its full path; for standard input, when it was opened."""
+    """What distinguishes a file from every other: its full path; for standard input, the time when it was opened."""
     return f"{file} of {opened}" if file == display_name(STDIN) else str(Path(file).resolve())
 
 

@@ -32,7 +32,7 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-"""Byte order marks, and the encoding that each says."""
+"""Byte order marks, and the encoding that each stands for."""
 _NO_TEXT: Final = (
     (b"PK\x03\x04", "a ZIP archive, or an Excel file: unpack it, or read it as Excel by a mapping (--mapping)"),
     (b"PAR1", "a Parquet file: it is read by a mapping (--mapping)"),
@@ -43,16 +43,16 @@ _NO_TEXT: Final = (
     (b"7z\xbc\xaf", "a 7z archive: unpack it"),
     (b"\x04\x22\x4d\x18", "an LZ4 file: unpack it"),
 )
-"""First bytes of what has no lines, and what it is."""
+"""First bytes of formats without lines, and their names."""
 _LOOKED_AT: Final = 4096
-"""Bytes at the beginning in which no text has a zero."""
+"""Bytes at the beginning that are searched for a zero, which no text has."""
 
 MAX_LINE_BYTES = 900_000
 """The longest line that is kept whole. A longer one fits in no Kafka message of the default limit (1 MiB)."""
 
 
 STOP: Final = threading.Event()
-"""Set, by whoever reads, to have all reading end with the last whole line that was read; and cleared by them."""
+"""Ends all reading, with the last whole line that was read, while it is set. The caller sets and clears it."""
 _LINGER: Final = 0.1
 """Seconds that lines of a pipe wait for more, so that many have a batch together."""
 _LOOK_EVERY: Final = 0.2

@@ -68,7 +68,7 @@ class NotAnEvent(Exception):
 
 
 class NotOursError(NotAnEvent):
-    """A line that has nothing of an event: no JSON, no object, or one without a channel."""
+    """A line that does not resemble an event: no JSON, no object, or one without a channel."""
 
 
 def read(path: str, *, batch_size: int = BATCH_LINES, source: str | None = None) -> Iterator[EventBatch]:

@@ -1,4 +1,4 @@
-"""Words of the closed lists in other spellings, and event ids of other forms. What would be a guess stays as it is."""
+"""Other spellings of the words of closed lists, and other forms of event ids. What would be a guess stays as it is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SOURCE_ID = "source_event_id"
 """Attribute that keeps an event id that was no UUID."""
 
 LINK_CHANNEL = CHANNELS[0]
-"""Whose topic takes identity.linked."""
+"""The channel whose topic takes identity.linked."""
 _MOST = 10_000
 """Unknown touchpoints that are counted at once."""
 _IS_UUID = re.compile(UUID)

@@ -1,4 +1,4 @@
-"""A topic of somebody else's, by a mapping, to the channels' topics: `rihla feed`.
+"""`rihla feed`: reads another system's topic by a mapping, and sends the events to the channels' topics.
 
 Offsets are committed once Kafka has acknowledged all that came of their records, so a record may be read twice after a
 kill, and its events, whose ids are a function of it, are stored once. What is no event becomes a dead letter with the
@@ -37,7 +37,7 @@ from streams.text.scrub import scrub_text
 from streams.text.shown import shown_line
 
 RECORDS = 5_000
-"""Of one go, at most."""
+"""Most records that are read at a time."""
 POLL_MS = 500
 METADATA_LOOKS, METADATA_SECONDS = 600, 0.05
 """For the partitions of a topic, just after it was subscribed to."""
@@ -83,7 +83,7 @@ class TopicFeeder:
                 self.read.tombstones += 1
                 continue
             try:
-                for one in _objects(await asyncio.to_thread(self._reader.read, record.value)):
+                for one in _objects(await asyncio.to_thread(self._reader.read, record.value, record.headers)):
                     payloads.append(one)
                     places.append(record)
             except UndecodableError as error:

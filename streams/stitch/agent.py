@@ -26,7 +26,7 @@ from streams.stitch.changes import Changes
 from streams.stitch.erase import erase
 from streams.stitch.fold import fold_due, fold_messages
 from streams.stitch.messages import Messages
-from streams.stitch.observer import Watching
+from streams.stitch.observer import RuleContext
 from streams.stitch.outgoing import PUBLISHED, Outgoing
 from streams.stitch.peek import watch_of
 from streams.stitch.reading import Group, Reader
@@ -46,8 +46,9 @@ _BECAME = {
 log = logging.getLogger(__name__)
 
 POLLS_AT_ONCE = 6
-"""Polls that one group takes while the worker is behind. A subject with several events in a group is folded, stored and
-published once, so large groups are cheaper."""
+"""Polls joined into one group while the worker is behind. A subject with several events in a group is folded, stored
+and published once, so large groups are cheaper.
+"""
 BYTES_AT_ONCE = 16 << 20
 LINGER_SECONDS = 0.1
 """Longest pause between two groups: a group costs some 10 ms a topic, however few records it has."""
@@ -111,8 +112,8 @@ class StitchAgent(Agent):
         self._table, self._working = table, asyncio.Lock()
         self._limit = REQUEST_BYTES
         model = company.load(settings.model, settings.alert_rules)
-        self._watching = Watching(rules.of(model), now_ms(), segments.of(model))
-        self._reader = Reader(io, self.topics, self._watching, model)
+        self._context = RuleContext(rules.of(model), now_ms(), segments.of(model))
+        self._reader = Reader(io, self.topics, self._context, model)
         self._ticker = Ticker(
             io.app,
             table,
@@ -120,18 +121,18 @@ class StitchAgent(Agent):
             self._fire,
             self._unreadable,
             watch_of,
-            anything=bool(self._watching.rules),
+            anything=bool(self._context.rules),
             busy=self._working.locked,
         )
         self._sweeper = Sweeper(table, settings.state_retention, settings.state_idle, unreadable=self._unreadable)
-        io.count_from_zero({"rule severity": [(rule.name, rule.severity) for rule in self._watching.rules.values()]})
+        io.count_from_zero({"rule severity": [(rule.name, rule.severity) for rule in self._context.rules.values()]})
 
     # -- messages ---------------------------------------------------------------------------------------------
 
     async def handle(self, batches: list[RecordBatch]) -> Verdict:
         """States, then what follows from them, are acknowledged when it returns."""
         async with self._working:
-            self._watching.now = now_ms()
+            self._context.now = now_ms()
             await self._look_at_room()
             group = self._reader.read(batches)
             if group.restored:
@@ -170,7 +171,7 @@ class StitchAgent(Agent):
         since = group.since[partition]
 
         def turn(some: Messages) -> Turn:
-            return self._put(partition, fold_messages(load, some, self._watching, published), since, outgoing)
+            return self._put(partition, fold_messages(load, some, self._context, published), since, outgoing)
 
         turns: list[Turn] = []
         for some in messages.taken(SUBJECTS_AT_ONCE):
@@ -259,14 +260,14 @@ class StitchAgent(Agent):
     async def _fire(self, partition: int, keys: list[bytes], until: int) -> None:
         """Raise the alerts of subjects that are due by `until` (epoch ms), and publish them."""
         async with self._working:
-            self._watching.now = now_ms()
+            self._context.now = now_ms()
             await self._look_at_room()
             outgoing = Outgoing(self.io.encode)
 
             def work(some: range) -> Turn:
                 names = [key.decode() for key in keys[some.start : some.stop]]
-                changes = fold_due(partial(self._table.get, partition), names, self._watching, until)
-                return self._put(partition, changes, self._watching.now, outgoing)
+                changes = fold_due(partial(self._table.get, partition), names, self._context, until)
+                return self._put(partition, changes, self._context.now, outgoing)
 
             sifted = sift(len(keys), work)
             for _, error in sifted.faults:
@@ -277,7 +278,7 @@ class StitchAgent(Agent):
                 _count(turn.transitions)
                 for one in turn.transitions:
                     if one.what == tally.RAISED:
-                        late = now_ms() - one.latest - self._watching.rules[one.rule].after
+                        late = now_ms() - one.latest - self._context.rules[one.rule].after
                         metrics.TIMER_DELAY_SECONDS.observe(max(late, 0) / 1000)
 
     async def tick(self) -> None:
@@ -285,7 +286,7 @@ class StitchAgent(Agent):
         await self._ticker.tick()
         metrics.TIMERS_PENDING.set(self._ticker.pending)
         opened = self._ticker.open_alerts
-        for rule in self._watching.rules.values():
+        for rule in self._context.rules.values():
             metrics.ALERTS_OPEN.labels(rule.name, rule.severity).set(opened[rule.name, rule.severity])
 
     async def sweep(self) -> None:

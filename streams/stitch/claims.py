@@ -14,7 +14,7 @@ from streams.segments.rules import Known, Segments
 from streams.stitch.changes import Changes
 from streams.stitch.facts import BRAND, COUNTRY, TIER
 from streams.stitch.journey import Journey
-from streams.stitch.placement import assemble
+from streams.stitch.placement import journeys_of
 from streams.stitch.rows import LARGEST, LEAST, Row
 from streams.stitch.subject import Subject
 from streams.stitch.summary import HIDDEN, Summary
@@ -83,7 +83,7 @@ def known(row: Row, whole: Summary, asked: Collection[str]) -> Known:
             answer = every.surveys.get(index)
             numbers[instrument] = None if answer is None else answer[2]
     if "statuses" in asked:
-        words["statuses"] = {one.journey.status for one in assemble(whole)}
+        words["statuses"] = {one.journey.status for one in journeys_of(whole)}
     if "brands" in asked:
         words["brands"] = [key.removeprefix(BRAND) for key in stated if key.startswith(BRAND)]
     for key, fact in (("loyalty_tiers", TIER), ("countries", COUNTRY), ("languages", "language")):

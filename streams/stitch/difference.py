@@ -21,7 +21,7 @@ from streams.stitch.summary import Loose, Summary
 
 
 @mypyc_attr(acyclic=True)
-class Standing:
+class Placement:
     """Where a customer's loose events and cases belong, and which bookings and cases only its parts have.
 
     guests: booking reference -> its loose events, in order of time.
@@ -49,11 +49,11 @@ class Standing:
 
 
 _NONE: Set[str] = frozenset()
-NOWHERE = Standing({}, {}, {}, {}, _NONE, _NONE)
-"""The Standing of a customer without loose events, cases and parts."""
+NOWHERE = Placement({}, {}, {}, {}, _NONE, _NONE)
+"""The Placement of a customer without loose events, cases and parts."""
 
 
-def standing(own: Summary, parts: Collection[Summary]) -> Standing:
+def placement_of(own: Summary, parts: Collection[Summary]) -> Placement:
     """The journeys to which a customer's loose events and cases belong, its parts' included."""
     loose, cases, part_refs, part_cases = own.loose, own.cases, _NONE, _NONE
     if parts:
@@ -63,7 +63,7 @@ def standing(own: Summary, parts: Collection[Summary]) -> Standing:
             part_cases = {case_id for part in parts for case_id in part.cases} - own.cases.keys()
             cases = _merged(own, parts)
     if not loose and not cases:
-        return Standing({}, {}, {}, {}, part_refs, part_cases) if part_refs else NOWHERE
+        return Placement({}, {}, {}, {}, part_refs, part_cases) if part_refs else NOWHERE
     spans = _spans(own, parts) if parts else spans_of(own.bookings)
     guests: dict[str, list[Loose]] = {}
     visits: dict[str, list[Loose]] = {}
@@ -74,7 +74,7 @@ def standing(own: Summary, parts: Collection[Summary]) -> Standing:
     homes: dict[str, str | None] = (
         {case_id: _home(case, spans, visits) for case_id, case in cases.items()} if cases else {}
     )
-    return Standing(guests, visits, cases, homes, part_refs, part_cases)
+    return Placement(guests, visits, cases, homes, part_refs, part_cases)
 
 
 def _merged(own: Summary, parts: Collection[Summary]) -> dict[str, Case]:
@@ -114,7 +114,7 @@ def publish_difference(
     name: str,
     state: Subject,
     parts: Collection[Summary],
-    before: Standing,
+    before: Placement,
     refs: set[str],
     case_ids: set[str],
 ) -> Summary:
@@ -124,7 +124,7 @@ def publish_difference(
         changes: gets the records to publish.
         name, state: those of a root whose state is whole (`Subject.whole`).
         parts: its parts, decoded.
-        before: the Standing before the turn; NOWHERE if nothing was published then.
+        before: the Placement before the turn; NOWHERE if nothing was published then.
         refs, case_ids: bookings and cases that got events, or whose part changed; this function adds the others that
             have changed.
 
@@ -132,13 +132,13 @@ def publish_difference(
         The summary of the customer. If it has parts, only with those bookings that were published.
     """
     own, version, customer = state.own, state.version, customer_id(name)
-    now = standing(own, parts)
+    now = placement_of(own, parts)
     if now is NOWHERE and before is NOWHERE and not parts:
         for ref in refs & own.bookings.keys():  # a part may have come and gone in one turn
             only = own.bookings[ref]
             changes.journeys.append(row_of_journey(customer, ref, ref, (only.first, only.last), only, (), version))
         changes.customers.append(customer_row(name, customer, own, len(own.bookings), version))
-        state.published, state.ledger = True, []
+        state.published, state.published_keys = True, []
         return own
     touched: Set[str | None] = frozenset()
     cases_at: dict[str | None, list[Case]] = {}
@@ -175,11 +175,11 @@ def publish_difference(
     count = len(own.bookings) + len(now.part_refs) + len(now.visits)
     changes.customers.append(customer_row(name, customer, whole, count, version))
     state.published = True
-    state.ledger = _ledger(changes, name, state, before, now)
+    state.published_keys = _published_keys(changes, name, state, before, now)
     return whole
 
 
-def _ledger(changes: Changes, name: str, state: Subject, before: Standing, now: Standing) -> list[str]:
+def _published_keys(changes: Changes, name: str, state: Subject, before: Placement, now: Placement) -> list[str]:
     """Withdraw the records that are gone. Returns their keys, and those of all records that do not follow from the
     subject's own bookings and cases."""
     keys = [JOURNEY + key for key in now.visits]

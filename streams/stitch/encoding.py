@@ -44,7 +44,7 @@ def decode(encoded: bytes) -> Subject:
         {sender: Part(version, summary) for sender, (version, summary) in stored.parts.items()},
         stored.former,
         stored.published,
-        stored.ledger,
+        stored.published_keys,
         stored.watch,
         stored.presence,
         stored.applied_at,

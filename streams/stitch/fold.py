@@ -7,11 +7,11 @@ and written once, and what has changed is published once.
 
 States become durable before the publications that follow from them, so a crash in between leaves states whose
 publications may be missing. Their records are then read again: a replay changes nothing and publishes everything of its
-subject anew. Withdrawals can be repeated because the state remembers what it may still have to withdraw (`ledger`,
-`former`), until a later turn finds that the turn before was published. A turn that is no replay cannot tell that from
-its messages, because the records that will be read again may be in another topic, or in the same group of batches. It
-can tell from the changelog: what this worker applied after it began to hold the state, and before the last flush, was
-published (Subject.owes). Otherwise the turn publishes everything, as a replay does.
+subject anew. Withdrawals can be repeated because the state remembers what it may still have to withdraw
+(`published_keys`, `former`), until a later turn finds that the turn before was published. A turn that is no replay
+cannot tell that from its messages, because the records that will be read again may be in another topic, or in the same
+group of batches. It can tell from the changelog: what this worker applied after it began to hold the state, and before
+the last flush, was published (Subject.owes). Otherwise the turn publishes everything, as a replay does.
 
 A subject that was evicted (streams.stitch.eviction) publishes nothing until its state is whole again; then it publishes
 everything anew, as a replay does.
@@ -26,16 +26,16 @@ from streams.alerts.tally import open_of
 from streams.alerts.watch import NON_COMMITTAL
 from streams.model.control import NOTHING_STORED, SUMMARY, send_again
 from streams.model.identifiers import names_group
-from streams.stitch.alone import fold_alone, is_alone, is_among
 from streams.stitch.changes import Changes
 from streams.stitch.claims import begin, claim, leave
-from streams.stitch.difference import Standing, publish_difference, standing
+from streams.stitch.difference import Placement, placement_of, publish_difference
 from streams.stitch.encoding import decode, decode_summary, encode, encode_summary, merged, without_cause
+from streams.stitch.fast_path import fold_fast, is_among, takes_fast_path
 from streams.stitch.groups import fold_group
 from streams.stitch.journey import Event
 from streams.stitch.membership import Said, encode_periods, periods
-from streams.stitch.messages import Messages, News, Record, Sent, unapplied
-from streams.stitch.observer import Observer, Watching, cause_of
+from streams.stitch.messages import Messages, Record, RootChange, Sent, unapplied
+from streams.stitch.observer import Observer, RuleContext, cause_of
 from streams.stitch.publications import is_case, own_keys, publications, withdrawals, withdrawn_customer
 from streams.stitch.rows import Row
 from streams.stitch.subject import AWAY, EVICTED, GONE, HERE, RECALLED, Part, Subject
@@ -46,14 +46,14 @@ Load = Callable[[bytes], bytes | None]
 
 
 def fold_messages(
-    load: Load, messages: Messages, watching: Watching | None = None, published: range | None = None
+    load: Load, messages: Messages, context: RuleContext | None = None, published: range | None = None
 ) -> Changes:
     """One turn of each subject that has messages.
 
     Args:
         load: finds a subject's state.
         messages: those of a group.
-        watching: the rules by which alerts and moves are observed; None: no observation.
+        context: the rules by which alerts and moves are observed; None: no observation.
         published: range of changelog offsets; a turn applied at one of them was published, and this group begins where
             the range ends. None: every turn was published.
     """
@@ -61,39 +61,39 @@ def fold_messages(
     interactions, identities, sent = messages.interactions, messages.identities, messages.parts
     for name in {**interactions, **identities, **sent} if identities or sent else interactions:
         events = interactions.get(name, ())
-        news = identities.get(name, ()) if identities else ()
+        root_changes = identities.get(name, ()) if identities else ()
         parts = sent.get(name, ()) if sent else ()
         key = name.encode()
         encoded = load(key)
         if encoded is not None:
             state = decode(encoded)
-        elif not events and _says_nothing(name, news, parts):
+        elif not events and _says_nothing(name, root_changes, parts):
             continue
         else:
             state = Subject()
         if names_group(name):
-            fold_group(changes, name, key, state, events, news, parts, published)
+            fold_group(changes, name, key, state, events, root_changes, parts, published)
             continue
-        if events and not parts and is_alone(name, state, events, news, published):
+        if events and not parts and takes_fast_path(name, state, events, root_changes, published):
             if published is not None:
                 state.applied_at = published.stop
-            if fold_alone(changes, name, key, state, events, news, watching):
+            if fold_fast(changes, name, key, state, events, root_changes, context):
                 continue
             state = Subject() if encoded is None else decode(encoded)
         elif not events and not parts and _is_blank(state):
             if published is not None:
                 state.applied_at = published.stop
-            fresh = unapplied(state.identities_applied, news)
-            changes.replayed += len(news) - len(fresh)
+            fresh = unapplied(state.identities_applied, root_changes)
+            changes.replayed += len(root_changes) - len(fresh)
             _take_root(name, state, fresh)
             state.former = []
             changes.states[key] = encode(state)
             continue
-        _Turn(changes, name, key, state, watching).take(events, news, parts, published)
+        _Turn(changes, name, key, state, context).take(events, root_changes, parts, published)
     return changes
 
 
-def fold_due(load: Load, names: Sequence[str], watching: Watching, until: int) -> Changes:
+def fold_due(load: Load, names: Sequence[str], context: RuleContext, until: int) -> Changes:
     """A turn of timers: raise the alerts of roots that are due by `until` (epoch ms), and publish what may be missing.
 
     No message is applied, so versions stay as they are.
@@ -105,20 +105,20 @@ def fold_due(load: Load, names: Sequence[str], watching: Watching, until: int) -
         state = None if encoded is None else decode(encoded)
         if state is None or not state.whole:
             continue  # erased or evicted meanwhile, so it has no timer
-        turn = _Turn(changes, name, key, state, watching)
+        turn = _Turn(changes, name, key, state, context)
         changes.alerts += turn.observer.due(until)
         turn.store()
     return changes
 
 
-def _says_nothing(name: str, news: Sequence[News], parts: Sequence[Sent]) -> bool:
+def _says_nothing(name: str, root_changes: Sequence[RootChange], parts: Sequence[Sent]) -> bool:
     """Whether messages need no state: the subject has none, stays its own root, and has no part to drop."""
-    return all(root == name for _, root, _ in news) and all(
+    return all(root == name for _, root, _ in root_changes) and all(
         kind != SUMMARY or summary is None for _, _, _, summary, kind in parts
     )
 
 
-def _take_root(name: str, state: Subject, fresh: Sequence[News]) -> bool:
+def _take_root(name: str, state: Subject, fresh: Sequence[RootChange]) -> bool:
     """Set the root to that of the latest version. Returns whether it has changed."""
     changed = False
     for offset, root, version in fresh:
@@ -141,7 +141,7 @@ def _is_blank(state: Subject) -> bool:
         not state.own.interactions
         and not state.parts
         and not state.published
-        and not state.ledger
+        and not state.published_keys
         and not state.posted
         and state.presence == HERE
         and state.watch is None
@@ -152,7 +152,7 @@ def _is_blank(state: Subject) -> bool:
 class _Turn:
     """One subject's turn in a group: remembers the state before it, and publishes what has changed."""
 
-    def __init__(self, changes: Changes, name: str, key: bytes, state: Subject, watching: Watching | None) -> None:
+    def __init__(self, changes: Changes, name: str, key: bytes, state: Subject, context: RuleContext | None) -> None:
         self.changes, self.name, self.key, self.state = changes, name, key, state
         self.watched = self.state.watch is not None
         self.refs: set[str] = set()
@@ -162,37 +162,43 @@ class _Turn:
         self.events: list[Event] = []
         self.sent: dict[str, Summary] = {}
         self.arrived: list[Cause] = []
-        self.watching = watching
+        self.context = context
         self._observer: Observer | None = None
-        self.before: Standing | None = None
+        self.before: Placement | None = None
 
     def take(
-        self, events: Sequence[Record], news: Sequence[News], parts: Sequence[Sent], published: range | None
+        self,
+        events: Sequence[Record],
+        root_changes: Sequence[RootChange],
+        parts: Sequence[Sent],
+        published: range | None,
     ) -> None:
         """Apply one or more messages to the state, and publish what follows."""
         state = self.state
         fresh_events = unapplied(state.interactions_applied, events)
-        fresh_news = unapplied(state.identities_applied, news)
+        fresh_roots = unapplied(state.identities_applied, root_changes)
         fresh_parts = unapplied(state.parts_applied, parts)
-        replayed = len(events) + len(news) + len(parts) - len(fresh_events) - len(fresh_news) - len(fresh_parts)
+        replayed = (
+            len(events) + len(root_changes) + len(parts) - len(fresh_events) - len(fresh_roots) - len(fresh_parts)
+        )
         ended = any(event.ends_recall >= state.recall_from for _, _, event in fresh_events)
         asked = any(kind != SUMMARY for _, _, _, _, kind in fresh_parts)
         self._begin(published, replayed, ended or asked)
         # An event changes the score of a root without parts by itself: each is looked at, else the turn as a whole.
         self.per_event = (
-            self.watching is not None
+            self.context is not None
             and bool(events)
             and not parts
             and state.root is None
-            and all(root == self.name for _, root, _ in news)
+            and all(root == self.name for _, root, _ in root_changes)
             and not state.parts
             and state.whole
         )
         self._add(fresh_events)
         if ended and state.presence == RECALLED:
             state.presence = HERE
-        changed = _take_root(self.name, state, fresh_news)
-        if news:
+        changed = _take_root(self.name, state, fresh_roots)
+        if root_changes:
             state.former = sorted({*state.former} - {state.root})
         self._receive(fresh_parts)
         if events or parts or changed or self.replay:
@@ -223,13 +229,13 @@ class _Turn:
                 state.told = {group: told for group, told in state.told.items() if told != GONE}
             begin(state)
             if not state.is_root:
-                state.published, state.ledger = False, []
+                state.published, state.published_keys = False, []
         if state.whole:
             self.sent = {
                 sender: decode_summary(part.summary) for sender, part in state.parts.items() if part.summary is not None
             }
             if not self.replay and state.published:
-                self.before = standing(state.own, self.sent.values())
+                self.before = placement_of(state.own, self.sent.values())
 
     def _add(self, fresh: Sequence[Record]) -> None:
         """Add the events whose ids have not been seen."""
@@ -293,10 +299,10 @@ class _Turn:
 
     @property
     def observer(self) -> Observer:
-        """The observer of this turn, made when it is first needed. Only for a turn with rules (`watching`)."""
+        """The observer of this turn, made when it is first needed. Only for a turn with rules (`context`)."""
         if self._observer is None:
-            assert self.watching is not None
-            self._observer = Observer(self.watching, self.name, self.state)
+            assert self.context is not None
+            self._observer = Observer(self.context, self.name, self.state)
         return self._observer
 
     def _finish(self, own_changed: bool) -> None:
@@ -319,12 +325,12 @@ class _Turn:
                 own.cause = None  # the part that was sent carries it
         if state.is_root:
             self._publish()
-        elif state.published or state.ledger:
-            self._emit(withdrawals(self.name, {*state.ledger, *own_keys(state)}, state.version))
+        elif state.published or state.published_keys:
+            self._emit(withdrawals(self.name, {*state.published_keys, *own_keys(state)}, state.version))
             changes.customers.append(withdrawn_customer(self.name, state.version))
         if not state.is_root:
             leave(changes, self.name, state, self.replay)
-        if self.watching is not None and state.watch is not None and not state.is_root:
+        if self.context is not None and state.watch is not None and not state.is_root:
             changes.alerts += self.observer.leave(self.replay)
         self._tell_groups()
         self.store()
@@ -377,23 +383,23 @@ class _Turn:
             )
         else:
             now = publications(self.name, state)
-            gone = {*state.ledger} - now.records.keys()
+            gone = {*state.published_keys} - now.records.keys()
             self._emit(withdrawals(self.name, gone, state.version))
             self._emit(now.records)
-            state.ledger = sorted(gone | (now.records.keys() - own_keys(state)))
+            state.published_keys = sorted(gone | (now.records.keys() - own_keys(state)))
             state.published = True
             self.changes.customers.append(now.customer)
             summary = now.summary
-        if self.watching is None:
+        if self.context is None:
             return
-        if self.watching.segments.by_name or state.posted:
+        if self.context.segments.by_name or state.posted:
             whole = summary
             if self.before is not None and self.sent:  # of its bookings it has only those that were published
                 whole = state.own.copy()
                 for part in self.sent.values():
                     whole.absorb(part)
             row = self.changes.customers[-1]
-            claim(self.changes, self.name, state, row, whole, self.watching.segments, self.replay)
+            claim(self.changes, self.name, state, row, whole, self.context.segments, self.replay)
         if not self.per_event and (summary.rolling.at or state.watch is not None):
             self.observer.look(summary.rolling, summary.last, self._cause())
         if state.watch is not None or summary.signals is not None:

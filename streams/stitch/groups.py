@@ -16,13 +16,13 @@ from collections.abc import Sequence
 
 from streams.alerts.moves import Cause
 from streams.model.control import NOTHING_STORED, SEND_AGAIN, SUMMARY
-from streams.stitch.alone import is_among
 from streams.stitch.changes import Changes
 from streams.stitch.encoding import encode, encode_summary
+from streams.stitch.fast_path import is_among
 from streams.stitch.group import Group, GroupEvent
 from streams.stitch.journey import MICRO
 from streams.stitch.membership import EVERYBODY, concerns, decode_periods, holding
-from streams.stitch.messages import News, Record, Sent, unapplied
+from streams.stitch.messages import Record, RootChange, Sent, unapplied
 from streams.stitch.subject import EVICTED, GONE, HERE, RECALLED, Subject
 from streams.stitch.summary import Loose, Summary
 
@@ -33,7 +33,7 @@ def fold_group(
     key: bytes,
     state: Subject,
     events: Sequence[Record],
-    news: Sequence[News],
+    root_changes: Sequence[RootChange],
     sent: Sequence[Sent],
     published: range | None,
 ) -> None:
@@ -43,18 +43,18 @@ def fold_group(
         changes: gets the state, and the parts for members.
         name, key: the subject, and its key in the table.
         state: of the subject; is changed.
-        events, news, sent: its messages, each in order of offsets. News say nothing: a group is nobody's.
+        events, root_changes, sent: its messages, each in order of offsets. RootChange say nothing: a group is nobody's.
         published: as for fold_messages.
     """
     fresh_events, fresh_sent = unapplied(state.interactions_applied, events), unapplied(state.parts_applied, sent)
-    fresh_news = unapplied(state.identities_applied, news)
-    replayed = len(events) + len(sent) + len(news) - len(fresh_events) - len(fresh_sent) - len(fresh_news)
+    fresh_roots = unapplied(state.identities_applied, root_changes)
+    replayed = len(events) + len(sent) + len(root_changes) - len(fresh_events) - len(fresh_sent) - len(fresh_roots)
     changes.replayed += replayed
     everybody = replayed > 0 or not state.whole
     if published is not None:
         state.applied_at = published.stop
-    if fresh_news:
-        state.identities_applied = fresh_news[-1][0] + 1
+    if fresh_roots:
+        state.identities_applied = fresh_roots[-1][0] + 1
     group = state.group
     if group is None:
         group = state.group = Group()

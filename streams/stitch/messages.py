@@ -10,7 +10,7 @@ from streams.stitch.journey import Event
 
 Record = tuple[int, bytes, Event]
 """(offset, eight-byte hash of the event id, event) of an interaction."""
-News = tuple[int, str, int]
+RootChange = tuple[int, str, int]
 """(offset, root, version): the root of a subject from now on."""
 Sent = tuple[int, str, int, bytes | None, str]
 """(offset, sender, version, encoded summary or None to drop, kind) of a part. Those of the kinds SEND_AGAIN and
@@ -18,7 +18,7 @@ NOTHING_STORED (streams.model.control) are no parts; the latter has the offset o
 group its members send times of membership (streams.stitch.membership) instead of summaries."""
 INTERACTION, IDENTITY, PART = "interactions", "identities", "parts"
 Message = tuple[str, str, Any]
-"""(subject, one of these three kinds, the Record, News or Sent)."""
+"""(subject, one of these three kinds, the Record, RootChange or Sent)."""
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class Messages:
     """The messages for the subjects of one partition: by subject, each kind in order of offsets."""
 
     interactions: dict[str, list[Record]] = field(default_factory=dict)
-    identities: dict[str, list[News]] = field(default_factory=dict)
+    identities: dict[str, list[RootChange]] = field(default_factory=dict)
     parts: dict[str, list[Sent]] = field(default_factory=dict)
 
     def add(self, other: Messages) -> None:
@@ -68,7 +68,7 @@ class Messages:
 
 
 M = TypeVar("M")
-Applicable = TypeVar("Applicable", Record, News, Sent)
+Applicable = TypeVar("Applicable", Record, RootChange, Sent)
 
 
 def unapplied(applied: int, messages: Sequence[Applicable]) -> Sequence[Applicable]:

@@ -25,7 +25,7 @@ from streams.stitch.summary import Summary
 
 
 @dataclass(slots=True)
-class Watching:
+class RuleContext:
     """The rules of alerts, the worker's clock (epoch ms) at this batch, and the segments."""
 
     rules: Mapping[str, Rule]
@@ -48,7 +48,7 @@ _MARGIN = 2 * 10.0**-DIGITS
 """Within this distance of a bound, rounding may put a score on either side."""
 
 
-def is_quiet(watching: Watching, state: Subject, event: Event) -> bool:
+def is_quiet(context: RuleContext, state: Subject, event: Event) -> bool:
     """Whether the score after an event of a root without parts certainly shows neither a move nor a drop.
 
     A cheap test before the full one: True is certain, False is not.
@@ -68,9 +68,9 @@ def is_quiet(watching: Watching, state: Subject, event: Event) -> bool:
         return False
     if index != profile:
         return False
-    if event.restored or event.at < watching.now - watching.falls_age:
+    if event.restored or event.at < context.now - context.falls_age:
         return True  # too old for an alert about a drop
-    return score < watching.worth - _MARGIN and (watch is None or not (watch.peak_at or watch.drops))
+    return score < context.worth - _MARGIN and (watch is None or not (watch.peak_at or watch.drops))
 
 
 def is_settled(watch: Watch | None) -> bool:
@@ -83,8 +83,8 @@ def is_settled(watch: Watch | None) -> bool:
 class Observer:
     """Observes one subject in one turn: what is to be published of it is in `moves` and `alerts` at the end."""
 
-    def __init__(self, watching: Watching, name: str, state: Subject) -> None:
-        self._watching, self._state = watching, state
+    def __init__(self, context: RuleContext, name: str, state: Subject) -> None:
+        self._context, self._state = context, state
         self._customer = customer_id(name)
         self._moved: list[Move] = []
         self.transitions: list[Transition] = []
@@ -102,7 +102,7 @@ class Observer:
     def _look(self, rolling: Rolling, at: int, cause: Cause | None) -> None:
         score = round(rolling.score_30(at), DIGITS)
         index = NEGATIVE if score <= NEGATIVE_AT else ADVOCATE if score >= ADVOCATE_AT else NON_COMMITTAL
-        state, watching = self._state, self._watching
+        state, context = self._state, self._context
         watch = state.watch
         if index != (NON_COMMITTAL if watch is None else watch.profile):
             if watch is None:
@@ -112,12 +112,12 @@ class Observer:
                 self._moved.append(moved)
         if (
             cause is not None
-            and (score >= watching.worth or (watch is not None and (watch.peak_at or watch.drops)))
-            and cause[0] >= watching.now - watching.falls_age
+            and (score >= context.worth or (watch is not None and (watch.peak_at or watch.drops)))
+            and cause[0] >= context.now - context.falls_age
         ):
             if watch is None:
                 watch = state.watch = Watch()
-            drops(watching.falls, watch, score, cause, watching.now)
+            drops(context.falls, watch, score, cause, context.now)
 
     def finish(self, whole: Summary, replay: bool) -> tuple[list[Row], list[Row]]:
         """Bring a root's alerts up to date. Returns the rows of alerts and moves to publish; on a replay all that are
@@ -165,7 +165,7 @@ class Observer:
         watch = self._state.watch
         assert watch is not None
         known = before(watch)
-        closed = release(watch, self._watching.now)
+        closed = release(watch, self._context.now)
         self.transitions += transitions(known, closed)
         if replay or watch.fired:
             closed = watch.alerts
@@ -174,7 +174,7 @@ class Observer:
 
     def _settle(self, whole: Summary, watch: Watch, due_until: int = 0) -> Sequence[Alert]:
         known = before(watch)
-        rules, now = self._watching.rules, self._watching.now
+        rules, now = self._context.rules, self._context.now
         stated = whole.preferences.get(TIER)
         tier = None if stated is None else stated.value
         changed = settle(rules, self._customer, whole.signals, watch, now, due_until, tier)

@@ -21,7 +21,7 @@ class _Peek(msgspec.Struct, array_like=True):
     parts: msgspec.Raw = msgspec.Raw()
     former: msgspec.Raw = msgspec.Raw()
     published: bool = False
-    ledger: msgspec.Raw = msgspec.Raw()
+    published_keys: msgspec.Raw = msgspec.Raw()
     watch: Watch | None = None
 
 

@@ -28,7 +28,7 @@ Span = tuple[int, str, int]
 """(start, booking_ref, end) of a booking."""
 
 
-class Assembled(msgspec.Struct):
+class PlacedJourney(msgspec.Struct):
     """One journey as it is published, and what it is made of."""
 
     key: str
@@ -140,16 +140,16 @@ def joined(booking: Journey | None, guests: Sequence[Loose]) -> Journey:
     return whole
 
 
-def assemble(summary: Summary) -> list[Assembled]:
+def journeys_of(summary: Summary) -> list[PlacedJourney]:
     """The journeys of a customer, with their cases; the summary is not changed."""
     bookings = summary.bookings
     spans = spans_of(bookings)
     guests, unbooked = placed(spans, summary.loose)
-    visits = [Assembled(visit_key(members[0]), None, None, joined(None, members), []) for members in unbooked]
-    journeys: dict[str, Assembled] = {}
+    visits = [PlacedJourney(visit_key(members[0]), None, None, joined(None, members), []) for members in unbooked]
+    journeys: dict[str, PlacedJourney] = {}
     for ref, booking in bookings.items():
         whole = joined(booking, guests.get(ref, ()))
-        journeys[ref] = Assembled(ref, ref, (booking.first, booking.last), whole, [])
+        journeys[ref] = PlacedJourney(ref, ref, (booking.first, booking.last), whole, [])
     for case in summary.cases.values():
         owner = _journey_of_case(case, journeys, spans, visits)
         if owner is not None:
@@ -158,8 +158,8 @@ def assemble(summary: Summary) -> list[Assembled]:
 
 
 def _journey_of_case(
-    case: Case, journeys: dict[str, Assembled], spans: Sequence[Span], visits: list[Assembled]
-) -> Assembled | None:
+    case: Case, journeys: dict[str, PlacedJourney], spans: Sequence[Span], visits: list[PlacedJourney]
+) -> PlacedJourney | None:
     """The journey of a case's earliest event."""
     if case.first is None:
         return None

@@ -1,6 +1,6 @@
 """The records that a customer's state publishes (journeys, cases, the customer), and their withdrawals.
 
-Keys name a record within its customer: `journey:KEY` (KEY as in Assembled) and `case:ID`.
+Keys name a record within its customer: `journey:KEY` (KEY as in PlacedJourney) and `case:ID`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from streams.stitch import rows
 from streams.stitch.case import Case
 from streams.stitch.encoding import merged
 from streams.stitch.journey import Journey
-from streams.stitch.placement import Assembled, assemble
+from streams.stitch.placement import PlacedJourney, journeys_of
 from streams.stitch.rows import Row
 from streams.stitch.subject import Subject
 from streams.stitch.summary import Summary
@@ -37,7 +37,7 @@ def publications(name: str, state: Subject) -> Publications:
     name: the subject, `kind:value`. state: is not changed.
     """
     customer, version, summary = customer_id(name), state.version, merged(state)
-    journeys = assemble(summary)
+    journeys = journeys_of(summary)
     records: dict[str, Row] = {}
     homes: dict[int, str] = {}
     for journey in journeys:
@@ -67,7 +67,7 @@ def withdrawals(name: str, keys: Iterable[str], version: int) -> dict[str, Row]:
         if is_case(key):
             row = rows.case_row(customer, key.removeprefix(CASE), Case(), None, version)
         else:
-            gone = Assembled(key.removeprefix(JOURNEY), None, None, Journey(), [])
+            gone = PlacedJourney(key.removeprefix(JOURNEY), None, None, Journey(), [])
             row = rows.journey_row(customer, gone, version)
         taken[key] = (*row[:-1], True)
     return taken

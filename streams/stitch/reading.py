@@ -20,8 +20,8 @@ from streams.model.linked import LINKED
 from streams.model.vocabulary import UUID
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.membership import GroupSaid, is_about_groups, said_of_groups
-from streams.stitch.messages import IDENTITY, INTERACTION, PART, Message, Messages, News, Sent
-from streams.stitch.observer import Watching
+from streams.stitch.messages import IDENTITY, INTERACTION, PART, Message, Messages, RootChange, Sent
+from streams.stitch.observer import RuleContext
 from streams.worker.io import WorkerIO
 from streams.worker.sift import sift
 from streams.worker.verdict import Refusal
@@ -87,15 +87,15 @@ class Reader:
     events mean.
     """
 
-    def __init__(self, io: WorkerIO, topics: Sequence[str], watching: Watching, model: Model) -> None:
-        self._io, self._decode, self._watching = io, io.decode, watching
-        self._events, self._matcher = Events(model), match.Matcher(watching.rules, model.touchpoints, model.brands)
+    def __init__(self, io: WorkerIO, topics: Sequence[str], context: RuleContext, model: Model) -> None:
+        self._io, self._decode, self._context = io, io.decode, context
+        self._events, self._matcher = Events(model), match.Matcher(context.rules, model.touchpoints, model.brands)
         self._columns = tuple(dict.fromkeys(("subject", *COLUMNS, *self._matcher.columns)))
         kinds = (INTERACTION, self._interactions), (IDENTITY, self._identities), (PART, self._parts)
         self._read = dict(zip(topics, kinds, strict=True))
 
     def read(self, batches: Iterable[RecordBatch]) -> Group:
-        """The messages of batches of one assignment. The clock of Watching decides what is due."""
+        """The messages of batches of one assignment. The clock of RuleContext decides what is due."""
         group, of_topic = Group(), dict[str, list[RecordBatch]]()
         for batch in batches:
             of_topic.setdefault(batch.topic, []).append(batch)
@@ -144,7 +144,7 @@ class Reader:
         recalled = {row for row, headers in headed.items() if RECALLED[0] in headers}
         last = {row: at for row in recalled if (at := last_recalled(headed[row][RECALLED[0]])) is not None}
         raised = {row: _raised(headers[RAISED]) for row, headers in headed.items() if RAISED in headers}
-        watched = self._matcher.watched(frame, self._watching.now, restored | recalled, raised)
+        watched = self._matcher.watched(frame, self._context.now, restored | recalled, raised)
         # A subject in two partitions, as a foreign producer may have it, is two subjects.
         partitions = [records.partitions[at] for at in positions]
         keys = list(zip(partitions, frame["subject"].to_list(), strict=True))
@@ -167,15 +167,15 @@ class Reader:
         decoded = self._decode("identity", records, ("kind", "value", "root", "version"))
         group.dropped += len(records) - decoded.frame.height - len(decoded.errors)
         _refuse(group, records, decoded.errors)
-        partition, news = -1, dict[str, list[News]]()
+        partition, root_changes = -1, dict[str, list[RootChange]]()
         for at, (kind, value, root, version) in zip(decoded.rows.tolist(), decoded.frame.rows(), strict=True):
             if records.partitions[at] != partition:
                 partition = records.partitions[at]
-                news = group.of(partition).identities
+                root_changes = group.of(partition).identities
             if not 0 <= version < VERSION_LIMIT:
                 group.refused.append(Refusal(records, at, "undecodable", f"version {version} is none"))
                 continue
-            news.setdefault(f"{kind}:{value}", []).append((records.offsets[at], root, version))
+            root_changes.setdefault(f"{kind}:{value}", []).append((records.offsets[at], root, version))
 
     def _parts(self, records: Records, group: Group) -> None:
         decoded = self._decode("part", records, None)

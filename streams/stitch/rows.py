@@ -8,7 +8,7 @@ from typing import Any
 
 from streams.stitch.case import Case
 from streams.stitch.journey import MICRO, Journey
-from streams.stitch.placement import Assembled
+from streams.stitch.placement import PlacedJourney
 from streams.stitch.summary import HIDDEN, Summary
 
 Row = tuple[Any, ...]
@@ -41,12 +41,10 @@ def rounded(value: float) -> float:
     return round(value, DIGITS)
 
 
-def journey_row(customer_id: str, assembled: Assembled, version: int) -> Row:
+def journey_row(customer_id: str, placed: PlacedJourney, version: int) -> Row:
     """A record of journey.avsc."""
-    span = assembled.span
-    return row_of_journey(
-        customer_id, assembled.key, assembled.booking_ref, span, assembled.journey, assembled.cases, version
-    )
+    span = placed.span
+    return row_of_journey(customer_id, placed.key, placed.booking_ref, span, placed.journey, placed.cases, version)
 
 
 def row_of_journey(
@@ -58,7 +56,7 @@ def row_of_journey(
     cases: Sequence[Case],
     version: int,
 ) -> Row:
-    """A record of journey.avsc, from the fields of an Assembled."""
+    """A record of journey.avsc, from the fields of a PlacedJourney."""
     # Written out, as the publications are half of what an event costs: no generators, nothing for what is not there.
     low, spend = journey.lowest, journey.spend
     booking, check_in, stay, post_travel = journey.channels

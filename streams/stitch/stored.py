@@ -53,7 +53,7 @@ class StoredSubject(msgspec.Struct, array_like=True, gc=False):
     parts: dict[str, tuple[int, bytes | None]]
     former: list[str]
     published: bool
-    ledger: list[str]
+    published_keys: list[str]
     watch: Watch | None
     presence: int = HERE
     applied_at: int = -1

@@ -57,7 +57,7 @@ class Subject(Content):
         parts: dict[str, Part] | None = None,
         former: list[str] | None = None,
         published: bool = False,
-        ledger: list[str] | None = None,
+        published_keys: list[str] | None = None,
         watch: Watch | None = None,
         presence: int = HERE,
         applied_at: int = -1,
@@ -76,7 +76,7 @@ class Subject(Content):
             former: roots that may still hold this subject's part. Each was sent a drop, which a crash may have lost
                 (see `fold`).
             published: whether this subject has published as a customer, and may not have withdrawn since.
-            ledger: keys of published records that do not follow from `own` alone, and may not be withdrawn yet.
+            published_keys: keys of published records that do not follow from `own` alone, and may not be withdrawn yet.
             watch: what a root remembers to detect changes: alerts and moves. None: nothing.
             presence: HERE, EVICTED or RECALLED. Unless it is HERE, `own` and `seen` are incomplete, and the subject
                 publishes nothing.
@@ -101,7 +101,7 @@ class Subject(Content):
         self.parts: dict[str, Part] = {} if parts is None else parts
         self.former: list[str] = [] if former is None else former
         self.published = published
-        self.ledger: list[str] = [] if ledger is None else ledger
+        self.published_keys: list[str] = [] if published_keys is None else published_keys
         self.watch = watch
         self.presence = presence
         self.applied_at = applied_at
@@ -131,7 +131,7 @@ class Subject(Content):
             {sender: part.fields() for sender, part in self.parts.items()},
             self.former,
             self.published,
-            self.ledger,
+            self.published_keys,
             self.watch,
             self.presence,
             self.applied_at,
@@ -163,5 +163,5 @@ class Subject(Content):
         if published is None or self.applied_at in published:
             return False
         no_root = self.published and not self.is_root
-        taken_back = self.former or self.ledger or self.posted or no_root or GONE in self.told.values()
+        taken_back = self.former or self.published_keys or self.posted or no_root or GONE in self.told.values()
         return bool(taken_back) or self.watch is not None

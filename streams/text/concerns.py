@@ -1,8 +1,8 @@
 """What must never wait in a text: danger, illness, somebody lost, a child, privacy, harassment, a threat to go public.
 
 Patterns of a data file (lexicons/concerns.toml) in six languages, Malay with Indonesian, all looked for in every text:
-people mix languages, and short texts have none that is certain. A concern is a reason to look, not a judgement: whoever
-reads it decides. Offline, pure; bounded work for each character of a text.
+people mix languages, and short texts have none that is certain. A concern is a reason to look, not a judgement: its
+reader decides. Offline, pure; bounded work for each character of a text.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def spelt(plain: str) -> list[str]:
 
 @cache
 def _places(size: int) -> list[slice]:
-    """Where the n-grams of so many characters stand."""
+    """The slices of a word of `size` characters that are its n-grams."""
     return [
         slice(at, at + length)
         for length in range(SHORTEST, min(LONGEST, size - 1) + 1)

@@ -105,8 +105,9 @@ def shown_text(data: bytes) -> bytes | None:
     if _CONTROL.search(text):
         return None
     try:
-        said = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        orjson.loads(data)
+        said = json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError):
         return cover_text(text).encode()
     if not isinstance(said, (dict, list)):
         return cover_text(text).encode()
@@ -114,6 +115,21 @@ def shown_text(data: bytes) -> bytes | None:
         text = masked(data, _secrets(said)).decode()
     hits = _hits(said)
     return _TOKEN.sub(lambda token: _covered_token(token[0], hits), text).encode() if hits else text.encode()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of a name that it has twice a list of all that is said, and not the last alone."""
+    found: dict[str, Any] = {}
+    several = set[str]()
+    for name, value in pairs:
+        if name in several:
+            found[name].append(value)
+        elif name in found:
+            found[name] = [found[name], value]
+            several.add(name)
+        else:
+            found[name] = value
+    return found
 
 
 def _covered_token(token: str, hits: dict[str | float, str]) -> str:
@@ -172,7 +188,9 @@ def _texts(event: Any) -> Iterator[tuple[str, str | float]]:
 
 def _tells(name: str, value: Any) -> bool:
     """Whether a field says who, or which, an event is, and is shown as it is."""
-    return name in _NAMES and (name != "event_id" or (isinstance(value, str) and _UUID.search(value) is not None))
+    if name == "ids":
+        return True
+    return name in _NAMES and isinstance(value, str) and (name != "event_id" or _UUID.search(value) is not None)
 
 
 def _secrets(event: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Words that stand before a number and say whose it is, in the languages of our travellers. Pure.
+"""Words next to a number that say what it is (a phone, a booking), in the languages of our travellers. Pure.
 
 `said` reads backwards from a number: the nearest word that says something decides, with nothing but small words between
 ("my phone *number is* 9123 4567"); a word that says nothing ends the search.

@@ -1,4 +1,4 @@
-"""Whose doing each interaction was, the plain way: candidates joined by journey, the best of each kept.
+"""The unit and staff of each interaction, the plain way: candidates joined by journey, of which the best is kept.
 
 The views `*_attributed` find it in arrays; here each step of the rule (docs/units.md) is a join over columns.
 """

@@ -1,7 +1,7 @@
 """Deliveries against the alerts and moves that they tell of.
 
-What a target answered cannot be recomputed. What must hold whatever it answered can: nothing was told that is not, and
-no version reached a target before an earlier one that reached it.
+What a target answered cannot be recomputed. What must hold whatever it answered can: nothing was delivered that does
+not exist, and of the versions that reached a target, none came before an earlier one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TABLE = "deliveries"
 
 _NAMED = "concat(target, ' ', kind, ' ', thing_id, ' ', toString(thing_version))"
 _RULES = (
-    # What is told of is there, in this version or a later one.
+    # What was delivered exists, in this version or a later one.
     f"""
     SELECT {_NAMED}, '{WHOLE_ROW}', concat('version ', toString(thing_version), ' of an ', kind),
         if(newest = 0, NULL, concat('version ', toString(newest)))

@@ -1,7 +1,7 @@
 """Compares the views that follow from the exact ones: whose doing it was, what was kept, what holds of units.
 
-What follows from a row that differs is not told again: where a journey, or an interaction of it, is not as expected,
-the views are not compared.
+What follows from a row that differs is not reported again: views of a journey are not compared where the journey, or
+one of its interactions, is not as expected.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All tables, computed in a plain way from nothing but the log of interactions."""
+"""Computes all tables in a plain way, from the log of interactions only."""
 
 from __future__ import annotations
 

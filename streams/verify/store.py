@@ -21,10 +21,10 @@ BLOCK_ROWS = 200_000
 """Rows that ClickHouse sends at a time: bounds the memory that is used twice while a table is read."""
 
 STORE = "interactions_store"
-"""Where the interactions are, every copy."""
+"""The table of interactions, with every copy of an event."""
 
 LEFT_OUT = "left_out"
-"""Which of them are in no table, since stitch could not process them, by epoch."""
+"""Those that are in no other table, because stitch could not process them, by epoch."""
 
 _IDENTIFIERS = pl.List(pl.Struct({"kind": pl.String, "value": pl.String}))
 _LOG = ("subject", *COLUMNS)
@@ -84,7 +84,17 @@ def check(client: Any, database: str) -> None:
             f"the tables in {database} are of an older version of Rihla, which lacks {older[0].name}",
             "rihla migrate brings those of a server up to date, rihla up those of a folder",
         )
-    views = {*VIEWS, *_UNITS, *ATTRIBUTED, "journey_spend", "journeys_now", "models", "deliveries", "answers"}
+    views = {
+        *VIEWS,
+        *_UNITS,
+        *ATTRIBUTED,
+        "journey_spend",
+        "journeys_now",
+        "models",
+        "deliveries",
+        "answers",
+        "consents",
+    }
     missing = sorted({STORE, LEFT_OUT, *views} - found)
     if missing:
         raise RihlaError(
@@ -190,7 +200,7 @@ def journeys_now(client: Any) -> tuple[pl.DataFrame, int, int]:
 
 
 def model(client: Any) -> tuple[str, str, str] | None:
-    """(hash, name, source) of the model that the tables are made under, as a sink told; None: none has."""
+    """(hash, name, source) of the model that the tables are made under, as a sink recorded it; None: none has."""
     newest = "SELECT hash, name, source FROM models ORDER BY recorded_at DESC, hash DESC LIMIT 1"
     rows = client.query(newest).result_rows
     return None if not rows else (str(rows[0][0]), str(rows[0][1]), str(rows[0][2]))

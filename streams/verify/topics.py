@@ -1,4 +1,4 @@
-"""The log itself: every record of cx.interactions and cx.links, read from the broker from beginning to end."""
+"""Reads the log itself: every record of cx.interactions and cx.links, from beginning to end."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Customers that stitch has not heard all about: news of who is who, and parts, that it could not process.
+"""Customers whose records stitch could not all process: changes of their roots, and parts.
 
-Such a record became a dead letter, and its topic is not replayed: it comes again with the next news of the same
+Such a record became a dead letter, and its topic is not replayed: it comes again with the next change of the same
 subject, or with `rihla restore`. Until then rows of the customers that it concerns may be anything, and are not judged.
 """
 

@@ -1,4 +1,4 @@
-"""What holds of each unit at each time, the plain way: up the parents, one at a time, at every time that anybody names.
+"""The properties of each unit at each time, the plain way: up the parents, one at a time, for every time in a row.
 
 The view unit_levels cuts time into pieces by joins; here nothing is cut.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 LEVELS = 6
-"""So many parents above a unit lend it what it does not say."""
+"""Number of ancestors from which a unit inherits what it does not say."""
 INHERITED = ("brand", "region", "timezone", "currency", "prayer_method")
 SHOWN = {
     **dict.fromkeys(("unit", "name", "kind", "parent", *INHERITED), pl.String()),

@@ -21,6 +21,7 @@ from streams.verify import derived, store
 from streams.verify.answers import answers
 from streams.verify.calls import calls
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
+from streams.verify.consents import consents
 from streams.verify.deliveries import deliveries
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
@@ -175,6 +176,8 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     comparisons.append(deliveries(client))
     say("looking at people's answers")
     comparisons += [answers(client), sla(client, model), calls(client)]
+    say("looking at consent")
+    comparisons.append(consents(client, expected.interactions))
     return _Look(
         expected.interactions.height,
         {comparison.table: comparison.rows for comparison in comparisons},

@@ -1,4 +1,4 @@
-"""What if another model held: the log folded twice in the plain way, and what differs between the two.
+"""Compares two models: folds the log under each in the plain way, and lists what differs.
 
 Nothing is written. Scores follow the model where a touchpoint's prior is all that an interaction has; texts and surveys
 keep theirs. Alerts are those that would be raised were every event heard in time; those of a drop of sentiment are left

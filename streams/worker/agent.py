@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.kafka.progress import RecordBatch
-from streams.worker.batching import PATIENCE, READ_AHEAD, consume, gather
+from streams.worker.batching import PATIENCE, READ_AHEAD, consume, consume_groups
 from streams.worker.io import WorkerIO
 from streams.worker.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """How batches are joined into groups: the arguments of streams.worker.batching.gather, which explains them."""
+    """How batches are joined into groups: the arguments of `consume_groups`, which explains them."""
 
     max_records: int
     max_bytes: int
@@ -74,7 +74,7 @@ class Agent(ABC):
             if grouping is None:
                 await consume(stream, lambda batch: self._handle([batch]))
                 return
-            await gather(
+            await consume_groups(
                 stream,
                 self._handle,
                 grouping.max_records,

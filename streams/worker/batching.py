@@ -37,7 +37,7 @@ async def consume(stream: Any, handle: Callable[[RecordBatch], Awaitable[None]])
             return
 
 
-async def gather(
+async def consume_groups(
     stream: Any,
     handle: Callable[[list[RecordBatch]], Awaitable[None]],
     max_records: int,

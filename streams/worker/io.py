@@ -44,7 +44,7 @@ from streams.text.shown import shown_key, shown_record
 from streams.topology import CHANNEL_TOPICS, DEAD_LETTERS, SCHEMAS, WORKERS_BY_NAME
 from streams.worker.kept_schemas import KeptSchemas, key_of
 from streams.worker.schema_lookup import Lookup
-from streams.worker.sift import Fault, sift, told
+from streams.worker.sift import Fault, described, sift
 from streams.worker.verdict import VERDICTS, Refusal, Verdict
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class WorkerIO:
 
     def note(self, stage: str, error: BaseException) -> str:
         """Count and log that a record, or the state of a key, made the worker's code raise; returns the sentence."""
-        detail = told(stage, error)
+        detail = described(stage, error)
         log.error("a record, or the state of a key, cannot be processed and is left out: %s", detail)
         metrics.UNPROCESSABLE.labels(self.worker, stage).inc()
         return detail

@@ -20,7 +20,9 @@ from streams import metrics
 AGAIN = (0.25, 0.5, 1.0)
 """Seconds to wait before each further question for an unknown id."""
 AGAIN_EVERY = 30.0
-"""Seconds after a vain series of questions in which no other id gets one: the registry is spared a burst of garbage."""
+"""Seconds after a vain series of questions during which no other id gets one: spares the registry a burst of
+garbage.
+"""
 AGAIN_AT_MOST = 10
 """Ids that are asked for again together."""
 PAUSES = (0.5, 1.0, 2.0, 4.0, 5.0)

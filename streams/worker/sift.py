@@ -25,7 +25,9 @@ from streams.kafka.ownership import OwnershipLost
 T = TypeVar("T")
 
 _OF_THE_WORLD = (MemoryError, OSError, EOFError, KafkaError, RegistryError, OwnershipLost, RihlaError)
-"""What says that a broker, a database, a disk or a partition is away, or memory is short: whatever the records are."""
+"""Errors that mean that a broker, a database, a disk or a partition is away, or memory is short, whatever the records
+are.
+"""
 
 
 class Fault(NamedTuple):
@@ -95,7 +97,7 @@ def is_of_record(error: BaseException) -> bool:
     return isinstance(error, Exception) and not isinstance(error, _OF_THE_WORLD)
 
 
-def told(stage: str, error: BaseException) -> str:
+def described(stage: str, error: BaseException) -> str:
     """A sentence that says what was raised, and where. Nothing that the exception says: it may quote the record."""
     frames = traceback.extract_tb(error.__traceback__)
     place = ""

@@ -39,7 +39,7 @@ BENCHMARKS: dict[str, Callable[[int, argparse.Namespace], Outcome]] = {
     "transport": lambda records, _: transport.measure(records),
     "pipeline": lambda events, _: pipeline.measure(events),
     "workers": lambda events, _: workers.measure(events),
-    "stitch": lambda events, _: stitch.measure(events),
+    "stitch": lambda events, options: stitch.measure(events, options.peer),
     "scaling": lambda events, _: scaling.measure(events),
     "sink": lambda events, _: sink.measure(events),
     "wire": lambda events, _: wire.measure(events),
@@ -90,6 +90,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--hotel", type=Path, metavar="FILE", help="a hotel-bookings CSV for the stages, instead")
     parser.add_argument(
         "--rate", type=int, action="append", metavar="N", help="latency at N events a second, not at shares of capacity"
+    )
+    peers = [name for name in stitch.WORKERS if name != stitch.OURS]
+    parser.add_argument(
+        "--peer",
+        action="append",
+        choices=peers,
+        metavar="NAME",
+        help=f"only this peer in stitch beside Rihla; may be repeated: {', '.join(peers)}",
     )
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help="draw the results, too: a PNG file (needs matplotlib)"

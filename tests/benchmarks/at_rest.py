@@ -26,7 +26,7 @@ from streams.stitch.encoding import decode
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import fold_messages
 from streams.stitch.messages import Messages
-from streams.stitch.observer import Watching
+from streams.stitch.observer import RuleContext
 from streams.worker.process import GC_THRESHOLDS
 from tests.benchmarks.identity_memory import resident_bytes
 from tests.benchmarks.processes import afresh
@@ -42,7 +42,7 @@ class Group(NamedTuple):
 
     payloads: list[bytes]
     subjects: list[str]
-    news: list[tuple[str, str, int]]
+    new_links: list[tuple[str, str, int]]
     """(identifier, root, version)."""
 
 
@@ -97,7 +97,7 @@ def groups_of(events: int, seed: int = 1) -> list[Group]:
         said = [(subject.decode(), identifier.decode(), at) for (subject, identifier), at in enriched.links.items()]
         resolver.take(said, range(links, links + len(said)))
         links += len(said)
-        group.news.extend((identifier, root, links) for identifier, root, _ in resolver.changes)
+        group.new_links.extend((identifier, root, links) for identifier, root, _ in resolver.changes)
         resolver.settled()
         if len(group.payloads) >= GROUP:
             groups.append(group)
@@ -108,7 +108,7 @@ def groups_of(events: int, seed: int = 1) -> list[Group]:
 def fold(groups: list[Group]) -> dict[bytes, bytes]:
     """The states of a worker that has got all of these groups, and what follows from them."""
     states: dict[bytes, bytes] = {}
-    decoder, events, watching = BatchDecoder("interaction", REGISTRY), Events(), Watching(rules.load(None), now_ms())
+    decoder, events, context = BatchDecoder("interaction", REGISTRY), Events(), RuleContext(rules.load(None), now_ms())
     interactions = told = sent = 0
     waiting: list[Any] = []  # rows of parts, which a worker gets with one of the next groups
     for group in (*groups, *[Group([], [], [])] * 3):  # the last parts may have others follow
@@ -117,12 +117,12 @@ def fold(groups: list[Group]) -> dict[bytes, bytes]:
             frame = decoder.decode(group.payloads, COLUMNS).frame
             offsets = range(interactions, interactions + len(group.payloads))
             messages.interactions = events.by_subject(frame, group.subjects, offsets)
-        for offset, (subject, root, version) in enumerate(group.news, told):
+        for offset, (subject, root, version) in enumerate(group.new_links, told):
             messages.identities.setdefault(subject, []).append((offset, root, version))
         for offset, (target, *sent_part) in enumerate(waiting, sent):
             messages.parts.setdefault(target, []).append((offset, *sent_part))
-        interactions, told, sent = interactions + len(group.payloads), told + len(group.news), sent + len(waiting)
-        changes = fold_messages(states.get, messages, watching)
+        interactions, told, sent = interactions + len(group.payloads), told + len(group.new_links), sent + len(waiting)
+        changes = fold_messages(states.get, messages, context)
         states.update(changes.states)
         waiting = changes.parts
     if waiting:

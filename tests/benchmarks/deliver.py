@@ -16,8 +16,8 @@ import numpy as np
 from streams.embedded.tansu import Tansu
 from streams.kafka.topics import ensure_topics
 from tests.benchmarks.report import Outcome, tabulate
-from tests.integration.test_deliver import alert, deliver, publish, write_routes
 from tests.support.brokers import Broker, until
+from tests.support.delivering import alert, deliver, publish, write_routes
 from tests.support.receiver import receiving
 from tests.support.waiting import PATIENCE
 from tests.support.workers import producing

@@ -27,7 +27,7 @@ from streams.sources.events import EventBatch
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import fold_messages
 from streams.stitch.messages import Messages
-from streams.stitch.observer import Watching
+from streams.stitch.observer import RuleContext
 from streams.worker.process import GC_THRESHOLDS
 from tests.benchmarks import calibration
 from tests.benchmarks.report import Outcome, say, tabulate
@@ -159,8 +159,8 @@ def _batched(
 def _stitch(stages: Stages, interactions: list[tuple[int, list[bytes], list[str]]]) -> None:
     decoder, events = BatchDecoder("interaction", REGISTRY), Events()
     encoders = {record: BatchEncoder(record, REGISTRY) for record in PUBLISHED.values()}
-    watching = Watching(rules.load(None), now_ms())
-    matcher = match.Matcher(watching.rules)
+    context = RuleContext(rules.load(None), now_ms())
+    matcher = match.Matcher(context.rules)
     states: dict[bytes, bytes] = {}
     offsets = [0] * PARTITIONS
     read = tuple(dict.fromkeys((*COLUMNS, *match.COLUMNS)))
@@ -168,13 +168,13 @@ def _stitch(stages: Stages, interactions: list[tuple[int, list[bytes], list[str]
         with stages.stage("decode for stitch"):
             frame = decoder.decode(payloads, read).frame
         with stages.stage("match alerts"):
-            watched = matcher.watched(frame, watching.now)
+            watched = matcher.watched(frame, context.now)
         first = offsets[partition]
         offsets[partition] += len(payloads)
         with stages.stage("stitch events"):
             grouped = events.by_subject(frame, subjects, range(first, offsets[partition]), watched)
         with stages.stage("stitch fold"):
-            changes = fold_messages(states.get, Messages(grouped), watching)
+            changes = fold_messages(states.get, Messages(grouped), context)
             states.update(changes.states)
         for field, record in PUBLISHED.items():
             published: list[Any] = getattr(changes, field)

@@ -30,7 +30,7 @@ from streams.stitch.agent import create
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import fold_messages
 from streams.stitch.messages import Messages
-from streams.stitch.observer import Watching
+from streams.stitch.observer import RuleContext
 from streams.worker import batching
 from tests.benchmarks import at_rest
 from tests.benchmarks.identity_memory import resident_bytes
@@ -110,12 +110,12 @@ def measure(customers: int) -> Outcome:
 def _states(interactions: Any) -> dict[bytes, bytes]:
     """What the fold makes of interactions."""
     states: dict[bytes, bytes] = {}
-    decoder, events, watching = BatchDecoder("interaction", REGISTRY), Events(), Watching({}, now_ms())
+    decoder, events, context = BatchDecoder("interaction", REGISTRY), Events(), RuleContext({}, now_ms())
     offset = 0
     for keys, values in interactions:
         frame = decoder.decode(values, COLUMNS).frame
         grouped = events.by_subject(frame, [key.decode() for key in keys], range(offset, offset + len(keys)))
-        states.update(fold_messages(states.get, Messages(grouped), watching).states)
+        states.update(fold_messages(states.get, Messages(grouped), context).states)
         offset += len(keys)
     return states
 
@@ -145,7 +145,7 @@ def _cost(base: list[bytes], events: list[tuple[bytes, bytes]], customers: int) 
     gc.collect()
     gc.freeze()
     rng, names = random.Random(1), dict[bytes, str]()
-    decoder, grouping, watching = BatchDecoder("interaction", REGISTRY), Events(), Watching({}, now_ms())
+    decoder, grouping, context = BatchDecoder("interaction", REGISTRY), Events(), RuleContext({}, now_ms())
     took = 0.0
     for start in range(0, len(events), BATCH):
         batch = events[start : start + BATCH]
@@ -154,7 +154,7 @@ def _cost(base: list[bytes], events: list[tuple[bytes, bytes]], customers: int) 
         frame = decoder.decode([value for _, value in batch], COLUMNS).frame
         offsets = range(OFFSET + start, OFFSET + start + len(batch))
         states.update(
-            fold_messages(states.get, Messages(grouping.by_subject(frame, subjects, offsets)), watching).states
+            fold_messages(states.get, Messages(grouping.by_subject(frame, subjects, offsets)), context).states
         )
         took += time.process_time() - began
     gc.unfreeze()

@@ -77,7 +77,8 @@ class Worker:
     """Of Kafka Streams: whether its flags are tuned. None for the others."""
 
     def warm_up(self, events: int) -> int:
-        """Of so many events in all, those before the measured ones. A JVM compiles what it runs often: it gets half."""
+        """How many of the events come before the measured ones: half of them for a JVM, which compiles what it runs
+        often."""
         return WARM_UP if self.tuned is None else max(WARM_UP, events // 2)
 
 
@@ -138,14 +139,16 @@ class Took:
         return self.wall / self.events
 
 
-def measure(events: int) -> Outcome:
-    """Let every worker fold so many interactions."""
+def measure(events: int, peers: Sequence[str] | None = None) -> Outcome:
+    """Let every worker fold this many interactions; peers: only these beside our own, by name (None: all)."""
     interactions = enriched(events + WARM_UP)
     count = sum(len(keys) for keys, _ in interactions) - WARM_UP
     right = expected(interactions)
     took: dict[str, Took] = {}
     problems: list[str] = []
-    workers = WORKERS if _with_java() else {name: one for name, one in WORKERS.items() if one.tuned is None}
+    workers = {name: one for name, one in WORKERS.items() if peers is None or name in (OURS, *peers)}
+    if any(one.tuned is not None for one in workers.values()) and not _with_java():
+        workers = {name: one for name, one in workers.items() if one.tuned is None}
     for number in range(ROUNDS):
         say(f"stitch: round {number + 1} of {ROUNDS}")
         found, failed = asyncio.run(_all(interactions, workers))

@@ -22,7 +22,7 @@ from streams.kafka.app import BATCH_BYTES
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import fold_messages
 from streams.stitch.messages import Messages
-from streams.stitch.observer import Watching
+from streams.stitch.observer import RuleContext
 from tests.benchmarks.report import Outcome, tabulate
 from tests.benchmarks.sample import REGISTRY, batches
 from tests.benchmarks.stages import PUBLISHED
@@ -50,7 +50,7 @@ def measure(events: int) -> Outcome:
 
 def _hops(events: int) -> dict[str, list[bytes]]:
     """Payloads by hop."""
-    enricher, grouping, watching = Enricher(REGISTRY), Events(), Watching({}, now_ms())
+    enricher, grouping, context = Enricher(REGISTRY), Events(), RuleContext({}, now_ms())
     encoders = {name: BatchEncoder(name, REGISTRY) for name in (*CHANNELS, *PUBLISHED.values())}
     decoder = BatchDecoder("interaction", REGISTRY)
     states: dict[bytes, bytes] = {}
@@ -66,7 +66,7 @@ def _hops(events: int) -> dict[str, list[bytes]]:
         subjects = [subject.decode() for subject in enriched.subjects]
         grouped = grouping.by_subject(frame, subjects, range(offset, offset + len(payloads)))
         offset += len(payloads)
-        changes = fold_messages(states.get, Messages(grouped), watching)
+        changes = fold_messages(states.get, Messages(grouped), context)
         states.update(changes.states)
         hops["stitch changelog"] += [key + state for key, state in changes.states.items()]
         for field, record in PUBLISHED.items():

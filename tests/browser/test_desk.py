@@ -262,6 +262,68 @@ async def test_nothing_is_there_or_something_is_wrong(tmp_path: Path, browser: B
         await expect(page.get_by_role("alert")).to_contain_text("No connection")
 
 
+async def test_a_chart_names_its_people_its_definition_and_can_be_held_to_a_unit(
+    tmp_path: Path, browser: Browser
+) -> None:
+    async with hotel(tmp_path, browser) as served:
+        page = await signed_in(browser, served, view="overview")
+        await expect(page.locator("svg .ribbon")).to_have_count(12)
+        cell = page.locator("svg .cell[role=button]").first
+        await cell.focus()
+        await page.keyboard.press("Enter")
+        dialog = page.locator("dialog[open]")
+        await expect(dialog.locator(".behind-row")).to_have_count(2)
+        await dialog.get_by_role("button", name="Close").click()
+        assert await page.evaluate("document.activeElement.getAttribute('role')") == "button"  # where one was
+        await page.get_by_role("button", name="What is this? Journey map").click()
+        await expect(dialog).to_contain_text("rihla query journey_map")
+        await expect(dialog.locator("details pre")).to_contain_text("GROUP BY")
+        assert await faults(page) == []
+        await page.keyboard.press("Escape")
+        await page.locator(".filters summary").click()
+        await page.locator("#filter-unit").select_option(TOWERS)
+        await expect(page.locator("#filter-unit")).to_have_value(TOWERS)
+        await expect(page.locator("svg .ribbon")).to_have_count(12)
+        assert served.asked[-1]["unit"] == TOWERS
+        await page.locator("#filter-since").fill("2026-01-01")
+        await page.locator("#filter-until").fill("2026-01-31")
+        await page.wait_for_function("location.hash.includes('until=2026-01-31')")
+        await page.context.close()
+        page = await signed_in(browser, served, "analyst", view="overview")
+        await expect(page.locator("svg .ribbon")).to_have_count(12)
+        assert await page.locator("svg [role=button]").count() == 0  # an analyst sees nobody
+
+
+async def test_a_first_visitor_is_led_through_one_story(tmp_path: Path, browser: Browser) -> None:
+    async with hotel(tmp_path, browser) as served:
+        page = await signed_in(browser, served)
+        await page.get_by_role("button", name="Begin").click()
+        story = page.locator("#story")
+        for step, pointed in enumerate(
+            (
+                ".line",
+                ".person",
+                ".why[open]",
+                "section:has(#alerts)",
+                ".columns",
+                "section:has(#journey-map)",
+                ".tiles",
+            )
+        ):
+            await expect(story).to_contain_text(f"Step {step + 1} of 7")
+            await expect(page.locator(f"{pointed}.pointed")).to_be_visible()
+            assert await faults(page) == [] if step in (0, 5) else True
+            await story.locator(".primary").click()
+        await expect(story).to_have_count(0)
+        await go(page, "inbox")
+        await expect(page.locator(".offer")).to_have_count(0)  # told once
+        await page.get_by_role("button", name="Tour").click()
+        await expect(story).to_contain_text("Step 1 of 7")
+        await story.get_by_role("button", name="End the tour").click()
+        await go(page, "today?unit=Jeddah+Corniche&date=2020-01-01")
+        await expect(page.locator(".empty")).to_contain_text("Nobody on this day")  # a day that one chose is that day
+
+
 async def test_ten_thousand_alerts_and_a_slow_line(tmp_path: Path, browser: Browser) -> None:
     """The gravest are shown, and how many there are; the first view is there in 1.5 s at 1.6 Mbit/s and 150 ms."""
     now = int(time.time() * 1000)

@@ -20,7 +20,7 @@ def ack_before_insert() -> None:
     import streams.worker.agent
     from streams.kafka.app import COMMIT_EVERY
 
-    async def gather(
+    async def consume_groups(
         stream: Any, handle: Callable[[list[RecordBatch]], Awaitable[None]], *limits: float, **rhythm: float
     ) -> None:
         async for event in stream.noack().events():
@@ -28,7 +28,7 @@ def ack_before_insert() -> None:
             await asyncio.sleep(1.5 * COMMIT_EVERY)
             await handle([event.value])
 
-    streams.worker.agent.gather = gather
+    streams.worker.agent.consume_groups = consume_groups
 
 
 def no_dedup() -> None:
@@ -48,18 +48,18 @@ def no_dedup() -> None:
 
 
 def no_fence() -> None:
-    """A worker never doubts that it owns its partitions, and recovery does not look at terms."""
+    """A worker never doubts that it owns its partitions, and recovery does not look at fencing epochs."""
     import streams.kafka.changelog as changelog
     import streams.kafka.changelog_table as table
 
     apply = changelog.apply
 
-    def believing(state: Any, records: Any, mark: int, merge: Any) -> set[bytes]:
+    def believing(state: Any, records: Any, barrier: int, merge: Any) -> set[bytes]:
         ignored: set[bytes] = set()
         for at, key in enumerate(records.keys):
             state.top = -1
-            if key != changelog.MARK:
-                ignored |= apply(state, records.take([at]), mark, merge)
+            if key != changelog.BARRIER:
+                ignored |= apply(state, records.take([at]), barrier, merge)
         state.position = records.offsets[-1] + 1
         return ignored
 

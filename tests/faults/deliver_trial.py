@@ -23,8 +23,8 @@ from pathlib import Path
 from streams.embedded.tansu import Tansu
 from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from tests.integration.test_deliver import alert, deliver, deliveries, in_order, publish, write_routes
 from tests.support.brokers import Broker, until
+from tests.support.delivering import alert, deliver, deliveries, in_order, publish, write_routes
 from tests.support.receiver import Receiver, receiving
 from tests.support.waiting import PATIENCE
 from tests.support.workers import producing

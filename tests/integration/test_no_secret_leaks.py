@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import logging
 import os
@@ -13,6 +14,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,9 @@ from streams.cli.main import COMMANDS, main
 from tests.support.waiting import wait_until
 
 CANARY = "cAnArY0s3cr3t"
+CANARY_KEY = base64.b64encode(CANARY.encode() * 3).decode()
 NOWHERE = "127.0.0.1:1"
+CANARIES = {CANARY, CANARY_KEY}
 SHAPES = (
     "http://u:{}@{}",
     "http://u:a/{}@{}",
@@ -45,6 +49,8 @@ def environment(shape: str = SHAPES[0]) -> dict[str, str]:
         "RIHLA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
         "RIHLA_SASL_USERNAME": "u",
         "RIHLA_SASL_PASSWORD": CANARY,
+        "RIHLA_COLLECT_TOKEN": CANARY * 2,
+        "RIHLA_LINK_KEYS": f"whsec_{CANARY_KEY}",
     }
 
 
@@ -55,6 +61,8 @@ class Rihla:
         self._patch, self._capture = patch, capture
         (folder / "events.jsonl").write_text('{"channel": "booking"}\n')
         (folder / "model").mkdir()
+        for name, text in FILES.items():
+            (folder / name).write_text(text)
         (folder / "units.csv").write_text("unit,name\nMAKKAH-01,Makkah Towers\n")
         (folder / "rates.csv").write_text("currency,base,valid_from,rate\nSAR,EUR,2025-01-01,0.24\n")
         patch.chdir(folder)
@@ -75,6 +83,58 @@ def rihla(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
     """The command line, in a folder with a file of events."""
     return Rihla(tmp_path, monkeypatch, capfd)
 
+
+FILES = {
+    "key": CANARY_KEY,
+    "token": CANARY * 3,
+    "authorization": f"Bearer {CANARY}",
+    "url": f"http://127.0.0.1:1/services/{CANARY}\n",
+    "hook.toml": """source = "s"
+[[events]]
+name = "e"
+event_id = "id"
+touchpoint = { value = "stay.arrived" }
+medium = { value = "app" }
+occurred_at = "at"
+booking_ref = "number"
+""",
+    "collect.toml": """[tokens.site]
+secret_file = "token"
+[webhooks.pms]
+mapping = "hook.toml"
+scheme = "mews"
+secret_file = "key"
+""",
+    "routes.toml": """[egress]
+private = ["127.0.0.1"]
+[targets.t]
+type = "webhook"
+url_file = "url"
+insecure = true
+keys_file = "key"
+authorization_file = "authorization"
+[[routes]]
+to = ["t"]
+""",
+    "tokens.toml": f"""[[token]]
+name = "desk"
+role = "agent"
+sha256 = "{sha256(CANARY.encode()).hexdigest()}"
+""",
+}
+"""What the services read, with canaries in all that is secret."""
+SERVICE = {
+    "collect": {"RIHLA_COLLECT_CONFIG": "collect.toml"},
+    "serve": {"RIHLA_SERVE_TOKENS": "tokens.toml", "RIHLA_PUBLIC_URL": "https://desk.example.com"},
+    "deliver": {"RIHLA_ROUTES": "routes.toml", "RIHLA_PUBLIC_URL": "https://desk.example.com"},
+}
+"""Further settings of the services that have a door, or go out by one."""
+MISTAKES = {
+    "collect": ("collect.toml", 'secret_file = "key"', f'secret_file = "{CANARY}"\nscheme = "{CANARY}"'),
+    "serve": ("tokens.toml", "sha256 = ", f'sha256 = "{CANARY}" # '),
+    "deliver": ("url", "http", f"http//{CANARY}:x@"),
+}
+"""By service: a file, and what is written in the place of what, as somebody does who is in a hurry."""
 
 CALLS = {
     "query": ("query", "SELECT 1"),
@@ -107,6 +167,23 @@ def test_every_command_is_called_here() -> None:
 @pytest.mark.parametrize("name", CALLS)
 def test_no_command_prints_a_secret(rihla: Rihla, name: str) -> None:
     assert CANARY not in rihla(environment(), *CALLS[name])
+
+
+@pytest.mark.parametrize("kind", SERVICE)
+def test_no_service_prints_a_secret_when_it_cannot_start(rihla: Rihla, kind: str) -> None:
+    printed = rihla({**environment(), **SERVICE[kind]}, "worker", kind, "--metrics-port", "0")
+    assert NOWHERE in printed, "all settings and files were taken, and the broker is what is away"
+    assert not any(one in printed for one in CANARIES)
+
+
+@pytest.mark.parametrize("kind", SERVICE)
+def test_no_service_prints_a_secret_that_stands_in_the_wrong_place(rihla: Rihla, kind: str) -> None:
+    name, what, instead = MISTAKES[kind]
+    file = Path(name)
+    file.write_text(file.read_text().replace(what, instead))
+    printed = rihla({**environment(), **SERVICE[kind]}, "worker", kind, "--metrics-port", "0")
+    assert printed.strip()
+    assert not any(one in printed for one in CANARIES), printed
 
 
 def test_no_traceback_shows_a_secret(rihla: Rihla) -> None:

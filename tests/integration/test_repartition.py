@@ -17,7 +17,7 @@ from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
 from streams.errors import RihlaError
 from streams.kafka.batch_producer import BatchProducer, recalled_last
-from streams.kafka.changelog import MARK, TERM
+from streams.kafka.changelog import BARRIER, FENCING_EPOCH
 from streams.kafka.layout import changelog, misfit
 from streams.kafka.partitioner import partitions_of
 from streams.kafka.topic_checks import strays
@@ -106,8 +106,8 @@ async def fill(settings: Settings, partitions: int) -> None:
         }
         log = BatchProducer(producer, changelog(settings))
         every = list(range(partitions))
-        await log.send([MARK] * partitions, [b"somebody"] * partitions, None, every)
-        values = [TERM.pack(0) + encode(state) for state in states.values()]
+        await log.send([BARRIER] * partitions, [b"somebody"] * partitions, None, every)
+        values = [FENCING_EPOCH.pack(0) + encode(state) for state in states.values()]
         await log.send(KEYS, values)
         await log.send(KEYS[:5], values[:5])  # of each key the last one counts
         await log.flush()

@@ -11,7 +11,7 @@ import pytest
 from streams.kafka import progress
 from streams.kafka.app import App, build
 from streams.kafka.batch_producer import Output
-from streams.kafka.changelog import MARK, TERM, RecoveryError
+from streams.kafka.changelog import BARRIER, FENCING_EPOCH, RecoveryError
 from streams.kafka.changelog_table import BatchTable
 from streams.kafka.ownership import OwnershipLost
 from streams.settings import Settings
@@ -206,7 +206,7 @@ async def test_what_a_former_owner_writes_late_is_not_recovered(any_broker: Brok
         table.put(0, b"a", b"1")
         table.put(0, b"b", b"1")
         await table.flush()
-        former = table._held[0].term
+        former = table._held[0].fencing_epoch
     app, table = await table_of(settings)
     async with running(app):
         await until(ready(app, table))
@@ -214,7 +214,7 @@ async def test_what_a_former_owner_writes_late_is_not_recovered(any_broker: Brok
         await table.flush()
         # The former owner wakes up: its changes were on their way to the broker when it was frozen.
         late = Output(app, table.changelog_topic_name)
-        stale = TERM.pack(former)
+        stale = FENCING_EPOCH.pack(former)
         await late.send([b"a", b"b"], [stale + b"late", None], None, [0, 0], headers=[("term", stale)])
         await late.flush()
     app, table = await table_of(settings)
@@ -223,8 +223,8 @@ async def test_what_a_former_owner_writes_late_is_not_recovered(any_broker: Brok
         assert contents(table)[0] == {b"a": b"2", b"b": b"1"}
     # What was skipped is written again, after the late records: now compaction keeps the right ones.
     latest = {record.key: record.value for record in await read_all(settings, table.changelog_topic_name)}
-    assert latest[b"a"][TERM.size :] == b"2"
-    assert latest[b"b"][TERM.size :] == b"1"
+    assert latest[b"a"][FENCING_EPOCH.size :] == b"2"
+    assert latest[b"b"][FENCING_EPOCH.size :] == b"1"
 
 
 async def test_what_a_former_owner_writes_late_is_written_over(any_broker: Broker, topic_prefix: str) -> None:
@@ -233,14 +233,14 @@ async def test_what_a_former_owner_writes_late_is_written_over(any_broker: Broke
     app, table = await table_of(settings)
     async with running(app):
         await until(ready(app, table))
-        former = table._held[0].term
+        former = table._held[0].fencing_epoch
         generation = app.consumer.generation
         table.put(0, b"a", b"1")
         await table.flush()
         await app.consumer.rejoin()
         await until(lambda: app.consumer.generation > generation and ready(app, table)())
         late = Output(app, table.changelog_topic_name)
-        stale = TERM.pack(former)
+        stale = FENCING_EPOCH.pack(former)
         await late.send([b"a", b"c"], [stale + b"late", stale + b"late"], None, [0, 0])
         await late.flush()
         generation = app.consumer.generation
@@ -252,7 +252,7 @@ async def test_what_a_former_owner_writes_late_is_written_over(any_broker: Broke
         assert contents(table)[0] == {b"a": b"1", b"b": b"2"}
         assert not app.crashed
     latest = {record.key: record.value for record in await read_all(settings, table.changelog_topic_name)}
-    assert (latest[b"a"][TERM.size :], latest[b"b"][TERM.size :], latest[b"c"]) == (b"1", b"2", None)
+    assert (latest[b"a"][FENCING_EPOCH.size :], latest[b"b"][FENCING_EPOCH.size :], latest[b"c"]) == (b"1", b"2", None)
 
 
 async def test_a_former_owner_who_writes_late_learns_of_it_before_it_publishes(
@@ -265,10 +265,10 @@ async def test_a_former_owner_who_writes_late_learns_of_it_before_it_publishes(
         await until(ready(app, table))
         generation, held = app.consumer.generation, table._held[0]
         new_owner = Output(app, table.changelog_topic_name)
-        await new_owner.send([MARK], [b"the new owner"], None, [0])
+        await new_owner.send([BARRIER], [b"the new owner"], None, [0])
         await new_owner.flush()
-        term = TERM.pack(new_owner.acknowledged[0] - 1)
-        await new_owner.send([b"a"], [term + b"2"], None, [0])
+        fencing_epoch = FENCING_EPOCH.pack(new_owner.acknowledged[0] - 1)
+        await new_owner.send([b"a"], [fencing_epoch + b"2"], None, [0])
         await new_owner.flush()
         table.put(0, b"a", b"1")
         with pytest.raises(OwnershipLost):
@@ -351,5 +351,5 @@ async def test_large_values_and_many_records_come_back(any_broker: Broker, topic
     async with running(app):
         await until(ready(app, table))
         assert contents(table) == wanted
-    marks = [r for r in await read_all(settings, table.changelog_topic_name) if r.key == MARK]
-    assert len(marks) == 2 * PARTITIONS
+    barriers = [r for r in await read_all(settings, table.changelog_topic_name) if r.key == BARRIER]
+    assert len(barriers) == 2 * PARTITIONS

@@ -10,7 +10,7 @@ import pytest
 from faust.types import TP
 
 from streams.kafka.app import QUEUED_BATCHES, build
-from streams.kafka.gaps import HoleError
+from streams.kafka.gaps import GapError
 from streams.kafka.ownership import OwnershipLost, still_owner
 from streams.kafka.progress import RecordBatch, lags, positions
 from streams.kafka.record_batch import RecordColumns
@@ -199,7 +199,7 @@ async def test_a_hole_that_nothing_explains_stops_the_worker(
     async with running(app):
         await until(lambda: app.crashed)
     error = app.crash_reason
-    assert isinstance(error, HoleError)
+    assert isinstance(error, GapError)
     assert (error.topic, error.partition) == (topic, 0)
     assert (error.expected, error.got) == ((1000, 1001) if position == "inside" else (900, 1000))
     assert (await committed(settings, f"{topic_prefix}-w", topic, 1)).get(0, 0) <= error.expected
@@ -270,7 +270,7 @@ async def test_groups_of_batches_are_acked_together_and_given_up_together(
 
     @app.agent(app.topic(topic))
     async def agent(stream: Any) -> None:
-        await batching.gather(stream, handle, max_records=300, max_bytes=1 << 20, linger=0.0)
+        await batching.consume_groups(stream, handle, max_records=300, max_bytes=1 << 20, linger=0.0)
 
     async with running(app):
         await until(lambda: positions(app) == {(topic, p): end for p, end in ends.items()})

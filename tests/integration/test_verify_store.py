@@ -14,6 +14,8 @@ from schemas.encode import BatchEncoder
 from schemas.records import polars_schema, schema
 from schemas.registry import LocalRegistry, UnknownSchemaError
 from sinks.clickhouse.client import connect
+from sinks.clickhouse.migrate import migrations
+from sinks.clickhouse.named import load
 from sinks.clickhouse.tables import TABLES
 from streams.cli import main
 from streams.embedded.clickhouse.access import OWNER
@@ -113,9 +115,61 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "deliveries": 0,
         "answers": 0,
         "alert_sla": 0,
+        "consents": 0,
     }
     assert report.differing_rows == dict.fromkeys(report.rows, 0)
     assert (report.looks, report.source) == (1, "table")
+
+
+def consent(number: int, what: str, **said: Any) -> dict[str, Any]:
+    """An event of consent. said: `ids`, `after`, and attributes."""
+    about = {name: said.pop(name) for name in ("ids", "after") if name in said}
+    attributes = [{"key": key, "value": value} for key, value in said.items()]
+    return interaction(number, touchpoint=f"stay.consent_{what}", channel="stay", attributes=attributes, **about)
+
+
+def test_consent(empty: ClickHouse) -> None:
+    """The latest holds, of all that are one person; what the views show beside it is found."""
+    fill(
+        empty,
+        log_of(
+            [
+                *EVENTS,
+                consent(7, "given", ids=[MAIL], after=2, purpose="survey", channel=" Email", source="form"),
+                consent(8, "withdrawn", ids=[ONE], after=3, purpose="SURVEY", channel="email"),
+                consent(9, "given", ids=[ONE], after=1, purpose="survey", channel="email"),
+                consent(10, "withdrawn", ids=[TWO], purpose="*"),
+            ]
+        ),
+    )
+    assert found(verify(empty.client)) == []
+    asked = "SELECT customer_id, purpose, channel, state FROM consents ORDER BY customer_id"
+    assert empty.client.query(asked).result_rows == [
+        ("1", "survey", "email", "withdrawn"),
+        ("2", "any", "any", "withdrawn"),
+    ]
+    query = load()["consent"]
+    (row,) = empty.client.query(query.sql, parameters=query.bind({"id": "email_sha256:e"})).result_rows
+    assert (*row[:4], row[5]) == ("1", "survey", "email", "withdrawn", None)
+    assert [(state, source) for _, state, source in row[6]] == [("withdrawn", ""), ("given", "form"), ("given", "")]
+    empty.client.command(
+        "CREATE OR REPLACE VIEW consents AS SELECT customer_id, purpose, channel, 'given' AS state, "
+        "max(occurred_at) AS since FROM consent_history GROUP BY 1, 2, 3"
+    )
+    try:
+        assert [(table, key) for table, key, *_ in found(verify(empty.client))] == [
+            ("consents", "1 survey email"),
+            ("consents", "2 any any"),
+        ]
+    finally:
+        apply_again(empty, "0047_consents")
+
+
+def apply_again(clickhouse: ClickHouse, name: str) -> None:
+    """Make the views of a migration what they were."""
+    (migration,) = [one for one in migrations() if one.name == name]
+    for statement in migration.statements(clickhouse.database):
+        clickhouse.client.command(statement)
 
 
 def test_an_empty_database_has_no_differences(empty: ClickHouse) -> None:

@@ -151,8 +151,14 @@ BAD: dict[str, st.SearchStrategy[Any]] = {
         ["", "no", "0b8f8f0e-7c11-4a51-9d9b-1f2e3d4c5b6g", "0b8f8f0e7c11-4a51-9d9b-1f2e3d4c5b6a-"]
     ),
     "occurred_at": st.sampled_from([EARLIEST_MS - 1, NOW + DAY_MS + 1, -(1 << 63), (1 << 63) - 1]),
-    "ids": st.just([{"kind": "", "value": "x"}]) | st.just([{"kind": "device", "value": " "}] * 2),
-    "booking_ref": st.just(""),
+    "ids": st.just([{"kind": "", "value": "x"}])
+    | st.just([{"kind": "device", "value": " "}] * 2)
+    | st.just([{"kind": "device", "value": "x" * 1025}]),
+    "booking_ref": st.sampled_from(["", "b" * 1025]),
+    "unit": st.sampled_from(["u" * 1025, "ش" * 513]),
+    "agent_id": st.just("a" * 1025),
+    "case_id": st.just("c" * 1025),
+    "touchpoint": st.just("t" * 1025),
     "country": st.sampled_from(["", "sa", "SAU", "Ä"]),
     "survey": st.fixed_dictionaries({"instrument": st.just("ces"), "score": st.sampled_from([0.5, 7.5, float("nan")])}),
     "text": st.sampled_from(["x" * 65537]),

@@ -152,9 +152,9 @@ def test_order_duplicates_and_batches_do_not_matter(links: list[Link], data: st.
 @example(LEAD, 3)
 def test_the_news_alone_build_the_same_graph(links: list[Link], cut: int) -> None:
     graph = Graph()
-    news = graph.apply(links[:cut]).news + graph.apply(links[cut:]).news
+    news = graph.apply(links[:cut]).new_links + graph.apply(links[cut:]).new_links
     again = Graph()
-    assert again.apply(news).news == news
+    assert again.apply(news).new_links == news
     assert as_dict(again) == as_dict(graph)
     assert graph.apply(links) == Applied([], [])
 

@@ -59,7 +59,7 @@ def run(log: list[Link], durable: Durable, life: Life) -> None:
             resolver.announced = max(resolver.announced, end)
             writes.append(("announce", resolver.announced))
         writes += [("publish", change) for change in resolver.changes]
-        writes += [("record", link) for link in resolver.news]
+        writes += [("record", link) for link in resolver.new_links]
         for what, item in writes[: int(life.durable_part * len(writes))] if last else writes:
             if what == "announce":
                 durable.announced = item

@@ -45,6 +45,8 @@ def rows() -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
                 "interaction",
                 interaction("customer:C1", f"e{number}", NOON + number % 5, booking_ref=ref, nights=number,
                             unit=(None, "Towers", "Desk")[number % 3],
+                            case_id=(None, "K1")[number % 2], agent_id=f"p{number}",
+                            touchpoint=("stay.case_taken", "stay.case_declined", "stay.complaint")[number % 3],
                             arrival_date=(None, "2026-03-01", "2026-03-02")[number % 3]),
             ),
             st.integers(1, 90), st.just("B1"),

@@ -138,7 +138,7 @@ WRITTEN = Subject(
     parts={"device:phone-7": Part(5, b"\x9b"), "device:gone": Part(6, None)},
     former=["customer:C9"],
     published=True,
-    ledger=["C1/UMR-77"],
+    published_keys=["C1/UMR-77"],
     watch=Watch(due=1_700_000_600_000),
     applied_at=12,
 )

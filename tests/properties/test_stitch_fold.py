@@ -24,7 +24,7 @@ from streams.stitch.eviction import evict
 from streams.stitch.fold import fold_messages
 from streams.stitch.journey import Event
 from streams.stitch.messages import Messages, Sent
-from streams.stitch.observer import Watching
+from streams.stitch.observer import RuleContext
 
 DAY = 86_400_000
 START = 1_700_000_000_000
@@ -80,7 +80,7 @@ class World:
         """Fold messages, or what was gathered; the group has others to come."""
         if messages is None:
             messages, self.gathered = self.gathered, Messages()
-        changes = fold_messages(self.states.get, messages, Watching({}, START, SEGMENTS), self.written)
+        changes = fold_messages(self.states.get, messages, RuleContext({}, START, SEGMENTS), self.written)
         self.states.update(changes.states)
         self.untold.append(changes)
 
@@ -338,7 +338,7 @@ def test_the_short_way_of_a_turn_does_what_the_long_one_does(specs: Any, moves: 
     for crashes in (False, True):
         short = played(crashes)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fold, "is_alone", lambda *_: False)
+            patch.setattr(fold, "takes_fast_path", lambda *_: False)
             long = played(crashes)
         assert short.states == long.states
         assert short.exact() == long.exact()

@@ -18,7 +18,7 @@ from streams.stitch.changes import Changes
 from streams.stitch.events import Events
 from streams.stitch.fold import fold_due, fold_messages
 from streams.stitch.messages import Messages, Sent
-from streams.stitch.observer import Watching
+from streams.stitch.observer import RuleContext
 from streams.stitch.peek import watch_of
 
 HOUR = 3_600_000
@@ -78,8 +78,8 @@ class World:
         self.matcher = Matcher(self.rules)
 
     @property
-    def watching(self) -> Watching:
-        return Watching(self.rules, self.now)
+    def context(self) -> RuleContext:
+        return RuleContext(self.rules, self.now)
 
     def take(
         self,
@@ -99,13 +99,13 @@ class World:
             self.matcher.watched(frame, self.now, restored, raised),
             restored,
         )
-        self._run(lambda: fold_messages(self.states.get, Messages(grouped), self.watching), crash)
+        self._run(lambda: fold_messages(self.states.get, Messages(grouped), self.context), crash)
 
     def tell(self, subject: str, root: str, version: int, crash: bool = False) -> None:
-        """News of a subject's root."""
+        """A change of a subject's root."""
         said = {subject: [(self.identity_offset, root, version)]}
         self.identity_offset += 1
-        self._run(lambda: fold_messages(self.states.get, Messages(identities=said), self.watching), crash)
+        self._run(lambda: fold_messages(self.states.get, Messages(identities=said), self.context), crash)
 
     def deliver(self, most: int = 1_000_000, crash: bool = False) -> None:
         """Parts that were sent."""
@@ -115,13 +115,13 @@ class World:
             grouped.setdefault(target, []).append((offset, *sent))
         self.parts_read += len(chunk)
         if grouped:
-            self._run(lambda: fold_messages(self.states.get, Messages(parts=grouped), self.watching), crash)
+            self._run(lambda: fold_messages(self.states.get, Messages(parts=grouped), self.context), crash)
 
     def tick(self, until: int | None = None, crash: bool = False) -> list[str]:
         """The timers that are due; who fired."""
         names = [key.decode() for key in self.timers.take(self.now if until is None else until, 100)]
         if names:
-            changes = fold_due(self.states.get, names, self.watching, self.now if until is None else until)
+            changes = fold_due(self.states.get, names, self.context, self.now if until is None else until)
             self._store(changes)
             if not crash:
                 self._publish(changes)

@@ -28,6 +28,7 @@ BEARERS: Sequence[tuple[str, str, Sequence[str]]] = (
     ("agent", "agent", (data.TOWERS,)),
     ("ops", "operations", ()),
     ("analyst", "analyst", ()),
+    ("manager", "manager", (data.TOWERS,)),
     ("nobody", "agent", ("Empty House",)),
 )
 """Token (and name), role, units."""
@@ -43,6 +44,7 @@ class Hotel:
         self.desk: Desk
         self.written: list[lookups.Row] = []
         self.answers: list[dict[str, Any]] = []
+        self.asked: list[Mapping[str, str]] = []
 
     def apply(self, record: str, *rows: dict[str, Any]) -> None:
         """Take rows in, as the follower does."""
@@ -62,6 +64,7 @@ class Hotel:
         """What ClickHouse would answer."""
         if self.fails:
             raise FiguresUnavailableError("no ClickHouse")
+        self.asked.append(parameters)
         return data.figures(sql, parameters)
 
 

@@ -27,6 +27,39 @@ ASPECTS = (
     ("halal_food", CORNICHE, 33, 0.38, 0.12),
     ("staff", CORNICHE, 88, 0.55, 0.07),
 )
+CHANGES = (
+    ("all", "new", "negative", 14), ("all", "new", "non_committal", 120), ("all", "new", "advocate", 66),
+    ("all", "negative", "negative", 31), ("all", "negative", "non_committal", 12), ("all", "negative", "advocate", 7),
+    ("all", "non_committal", "negative", 16), ("all", "non_committal", "non_committal", 241),
+    ("all", "non_committal", "advocate", 58), ("all", "advocate", "negative", 9),
+    ("all", "advocate", "non_committal", 29), ("all", "advocate", "advocate", 147),
+)  # fmt: skip
+MAP_COLUMNS = (
+    *("segment", "medium", "volume", "customers", "journeys", "scored", "sentiment", "margin", "negative_share"),
+    *("drop_off", "pain"),
+)
+MAP = (
+    ("exploring", "web", 2210, 960, 980, 310, 0.04, 0.05, 0.31, 0.42, 287.7),
+    ("exploring", "call_centre", 180, 160, 165, 90, -0.22, 0.11, 0.55, 0.35, 34.7),
+    ("booked", "web", 940, 880, 890, 120, 0.21, 0.08, 0.18, 0.07, 11.8),
+    ("booked", "app", 610, 420, 430, 150, 0.12, 0.07, 0.25, 0.08, 12.2),
+    ("booked", "email", 520, 410, 415, 60, 0.05, 0.1, 0.3, 0.06, 9.4),
+    ("checked_in", "in_person", 871, 850, 860, 400, -0.18, 0.05, 0.52, 0.03, 13.6),
+    ("checked_in", "kiosk", 130, 128, 129, 3, 0.5, None, 0.0, 0.0, 0.0),
+    ("in_stay", "in_person", 1710, 866, 866, 1200, 0.33, 0.03, 0.22, 0.01, 3.8),
+    ("in_stay", "app", 640, 300, 310, 420, -0.31, 0.06, 0.61, 0.02, 7.8),
+    ("completed", "social", 210, 190, 195, 205, 0.18, 0.09, 0.33, 0.0, 0.0),
+)
+PLACE_COLUMNS = (
+    *("unit", "name", "brand", "latitude", "longitude", "interactions", "customers", "scored", "sentiment", "margin"),
+    "negative_share",
+)
+PLACES = (
+    (TOWERS, TOWERS, "noor", 21.42, 39.83, 2400, 700, 900, -0.16, 0.05, 0.5),
+    (CORNICHE, CORNICHE, "noor", 21.6, 39.1, 1800, 610, 700, 0.34, 0.05, 0.2),
+    ("Madinah Garden", "Madinah Garden", "noor", 24.47, 39.61, 240, 80, 40, 0.02, 0.2, 0.4),
+    ("SV104", "SV104", "", None, None, 300, 290, 100, -0.1, 0.1, 0.4),
+)
 BREAKFAST = "الفطور كان لذيذًا والموظفون ودودون."
 PRAYER_ROOM = "نماز کا کمرہ بند تھا اور کسی نے راستہ نہیں بتایا۔ بہت افسوس ہوا۔"
 SAID: tuple[tuple[int, str, str, str, dict[str, Any]], ...] = (
@@ -47,6 +80,22 @@ SAID: tuple[tuple[int, str, str, str, dict[str, Any]], ...] = (
 def figures(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
     """Rows of the named queries, as a hotel of some months has them."""
     by_unit = " by unit" if parameters.get("by") == "unit" else ""
+    if "AS filter" in sql:
+        at = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=22)
+        known = (("all", ""), ("unit", TOWERS), ("unit", CORNICHE), ("brand", "noor"), ("country", "PK"))
+        return [{"filter": name, "value": value, "interactions": 40, "last_at": at} for name, value in known]
+    if "AS from_profile" in sql:
+        if parameters["by"] == "customer":
+            return [{"segment": "C0000002", "from_profile": "advocate", "to_profile": "negative", "customers": 1}]
+        return [dict(zip(("segment", "from_profile", "to_profile", "customers"), one, strict=True)) for one in CHANGES]
+    if "AS drop_off" in sql and "AS medium" in sql:
+        return [dict(zip(MAP_COLUMNS, one, strict=True)) for one in MAP]
+    if "AS latitude" in sql:
+        return [dict(zip(PLACE_COLUMNS, one, strict=True)) for one in PLACES]
+    if "AS answer" in sql:
+        at = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=22)
+        known = {"interactions": 2, "score": -0.8, "answer": None, "last_at": at, "profile": "negative"}
+        return [{"customer_id": name, **known} for name in ("C0000002", "C0000003")]
     for name in ("nps", "csat", "ces"):
         if f"'{name}'" in sql:
             return [
@@ -74,8 +123,7 @@ def figures(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
     if "stage" in sql:
         steps = (("booked", 940), ("checked_in", 871), ("in_stay", 866), ("completed", 702), ("post_travel", 388))
         return [{"stage": stage, "journeys": n, "of_booked": round(n / 9.4, 1)} for stage, n in steps]
-    shares = (("negative", 61, 8.1), ("non_committal", 402, 53.6), ("advocate", 287, 38.3))
-    return [{"profile": name, "customers": n, "share": share, "spend": {}} for name, n, share in shares]
+    raise AssertionError(f"nobody has said what is answered to {sql[:200]}")
 
 
 async def ends() -> Any:

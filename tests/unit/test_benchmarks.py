@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,7 +35,17 @@ def test_all_benchmarks_by_default_and_few_events_with_quick() -> None:
     assert harness.events_of(harness.parse(["--quick", "--events", "7"]), "stages") == 7
 
 
-@pytest.mark.parametrize("wrong", [["--events", "0"], ["no-such-benchmark"], ["--events", "many"], ["--rate", "3"]])
+def test_peers_of_stitch_are_named_one_by_one() -> None:
+    assert harness.parse(["stitch", "--peer", "streams", "--peer", "streams-tuned"]).peer == [
+        "streams",
+        "streams-tuned",
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--events", "0"], ["no-such-benchmark"], ["--events", "many"], ["--rate", "3"], ["stitch", "--peer", "rihla"]],
+)
 def test_wrong_usage(wrong: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         harness.parse(wrong)
@@ -187,3 +199,17 @@ def test_the_schemas_that_java_gets_have_the_fingerprints_of_ours(name: str) -> 
     plain = kafka_streams.without_logical_types(raw(name))
     assert "logicalType" not in json.dumps(plain)
     assert crc64(plain) == crc64(raw(name))
+
+
+def test_all_that_benchmarks_import_is_in_their_environment() -> None:
+    root = Path(__file__).parents[2]
+    program = (
+        "import sys, tests.benchmarks.__main__; from importlib.metadata import packages_distributions as found;"
+        "print(*{name for module in {one.split('.')[0] for one in sys.modules} for name in found().get(module, [])})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, cwd=root, capture_output=True, text=True)
+    locked = {
+        line.split("==")[0] for line in (root / "requirements-bench.lock").read_text().splitlines() if "==" in line
+    }
+    imported = {re.sub("[-_.]+", "-", name).lower() for name in done.stdout.split()}
+    assert imported - locked <= {"rihla", "setuptools", "pip", "pyyaml"}, "pyyaml: Faust does without it"

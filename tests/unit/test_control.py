@@ -22,7 +22,7 @@ from streams.model.company import built_in
 from streams.model.control import ERASE, LINK, NOTHING_STORED, SEND_AGAIN, SUMMARY
 from streams.settings import Settings
 from streams.stitch.messages import Sent
-from streams.stitch.observer import Watching
+from streams.stitch.observer import RuleContext
 from streams.stitch.reading import Group, Reader
 from streams.worker.io import WorkerIO
 from tests.support.columns import columns
@@ -59,7 +59,7 @@ def grouped(values: list[bytes]) -> Group:
     settings = Settings()
     topics = [settings.topic(name) for name in ("interactions", "identities", "parts")]
     made = columns((at, A.encode(), value) for at, value in enumerate(values))
-    return Reader(WorkerIO(None, settings, "stitch"), topics, Watching({}, 0), built_in()).read(
+    return Reader(WorkerIO(None, settings, "stitch"), topics, RuleContext({}, 0), built_in()).read(
         [RecordBatch(made, topics[2], 0, 1)]
     )
 

@@ -175,7 +175,7 @@ def test_a_target_that_answers_with_the_request_has_nothing_of_it_shown(tmp_path
 
     outcome = asyncio.run(send())
     assert isinstance(outcome, Failure)
-    assert outcome.detail == "answered 401: /*** Bearer *** of [email]"
+    assert outcome.detail == "answered 401: /*** *** of [email]"
 
 
 class Mailbox:

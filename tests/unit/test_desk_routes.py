@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, CookieJar
 
+from sinks.clickhouse.named import load
+from sinks.clickhouse.segments import SEPARATOR
 from streams.serve.desk.assets import TYPES
-from streams.serve.desk.figures import FEWEST, of_units, supported
+from streams.serve.desk.figures import FEWEST, Asked, described, filters_of, supported
 from streams.serve.sessions import IDLE, LONGEST, Sessions
 from streams.serve.tokens import LISTED, LOOKUPS, Bearer
 from tests.support.desk import Hotel, hotel
@@ -45,6 +47,7 @@ class Visitor:
 @asynccontextmanager
 async def visiting(folder: Path, token: str | None = None) -> AsyncIterator[tuple[Hotel, Visitor]]:
     """A desk and somebody at it."""
+    folder.mkdir(exist_ok=True)
     async with hotel(folder) as served, ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
         visitor = Visitor(served, session)
         if token is not None:
@@ -182,5 +185,75 @@ def test_a_score_that_rests_on_little_is_left_out_and_units_see_their_own() -> N
         "margin": None,
     }
     assert supported({"n": FEWEST, "nps": 50.0}) == {"n": FEWEST, "nps": 50.0}
-    told = {"days": 7, "nps": [{"segment": "all"}], "nps_by_unit": [{"segment": TOWERS}, {"segment": CORNICHE}]}
-    assert of_units(told, frozenset((TOWERS,))) == {"days": 7, "nps_by_unit": [{"segment": TOWERS}]}
+
+
+def test_whoever_works_for_some_units_is_held_to_them() -> None:
+    own = frozenset((TOWERS, "Madinah Garden"))
+    assert filters_of({}, own) == (("unit", ("Madinah Garden", TOWERS)),)
+    assert filters_of({"unit": [TOWERS], "country": ["EG", ""]}, own) == (("unit", (TOWERS,)), ("country", ("EG",)))
+    assert filters_of({}, None) == ()
+    for given in ({"unit": [CORNICHE]}, {"unit": [TOWERS, CORNICHE]}):
+        with pytest.raises(ValueError, match="unit"):
+            filters_of(given, own)
+    with pytest.raises(ValueError, match="no name"):
+        filters_of({"brand": [f"a{SEPARATOR}b"]}, None)
+
+
+def test_a_span_ends_now_or_where_something_was_last_heard() -> None:
+    now, day = datetime(2026, 3, 1, tzinfo=UTC), timedelta(days=1)
+    assert Asked(7).span(now, now - 2 * day) == (now - 7 * day, now)
+    assert Asked(7).span(now, None) == (now - 7 * day, now)
+    start, end = Asked(7).span(now, now - 100 * day)
+    assert (end - start, now - 100 * day < end) == (7 * day, True)
+    given = Asked(7, date(2025, 1, 1), date(2025, 1, 31))
+    assert given.span(now, now) == (datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 2, 1, tzinfo=UTC))
+
+
+async def test_figures_are_held_to_units_and_name_people_to_those_who_may_know_them(tmp_path: Path) -> None:
+    async with visiting(tmp_path, "manager") as (served, visitor):
+        _, told = await visitor.get("/desk/data/figures?days=30&country=PK")
+        assert told["choices"]["unit"] == [TOWERS]
+        assert {one["unit"] for one in served.asked if "unit" in one} == {TOWERS}
+        assert {one["country"] for one in served.asked if "country" in one} == {"PK"}
+        assert (await visitor.get(f"/desk/data/figures?unit={CORNICHE}"))[0] == 403
+        for wrong in ("days=0", "since=2026-01-01", "since=2026-02-01&until=2026-01-01", "since=x&until=y"):
+            assert (await visitor.get(f"/desk/data/figures?{wrong}"))[0] == 422, wrong
+        _, found = await visitor.get("/desk/data/people?instrument=nps&high=6")
+        assert [one["customer_id"] for one in found["people"]] == ["C0000002", "C0000003"]
+        assert served.asked[-1]["unit"] == TOWERS
+        assert (await visitor.get("/desk/data/people?instrument=nps&high=many"))[0] == 422
+        _, moved = await visitor.get("/desk/data/people?from_profile=advocate&to_profile=negative")
+        assert moved["people"][0]["customer_id"] == "C0000002"
+        _, told = await visitor.get("/desk/data/figures/map/definition?days=30")
+        assert (told["query"], told["parameters"]["unit"]) == ("journey_map", TOWERS)
+        assert (await visitor.get("/desk/data/figures/moon/definition"))[0] == 404
+    assert {(row[4], row[5]) for row in served.written} == {("figure", "C0000002"), ("figure", "C0000003")}
+    async with visiting(tmp_path / "analyst", "analyst") as (_, visitor):
+        assert (await visitor.get("/desk/data/figures"))[0] == 200
+        assert (await visitor.get("/desk/data/people?instrument=nps"))[0] == 403
+        assert (await visitor.get("/desk/data/story"))[0] == 403
+
+
+def test_a_definition_names_what_was_asked_for() -> None:
+    query = load()["nps"]
+    told = described(query, query.bind({"unit": f"a{SEPARATOR}b", "by": "unit"}))
+    assert told["parameters"] == {"unit": "a | b", "by": "unit"}
+    assert told["sql"] == query.sql
+
+
+async def test_the_story_is_of_one_of_my_units_and_a_day_without_anybody_is_the_nearest(tmp_path: Path) -> None:
+    async with visiting(tmp_path, "agent") as (served, visitor):
+        _, told = await visitor.get("/desk/data/story")
+        assert (told["customer_id"], told["kind"], told["id"], told["unit"]) == ("C0000002", "alert", "prayer", TOWERS)
+        today = datetime.now(UTC).date()
+        late = (today + timedelta(days=400)).isoformat()
+        _, nobody = await visitor.get(f"/desk/data/day?unit={TOWERS}&date={late}")
+        assert (nobody["day"], nobody["counts"]["arrivals"]) == (late, 0)
+        _, told = await visitor.get(f"/desk/data/day?unit={TOWERS}&date={late}&nearest=true")
+        assert (told["day"], told["counts"]["arrivals"]) == (today.isoformat(), 2)
+        early = (today - timedelta(days=400)).isoformat()
+        _, told = await visitor.get(f"/desk/data/day?unit={TOWERS}&date={early}&nearest=true")
+        assert told["counts"]["arrivals"] > 0  # nobody came before: the first day after it
+    assert ("story", "C0000002") in {(row[4], row[5]) for row in served.written}
+    async with visiting(tmp_path / "none", "nobody") as (_, visitor):
+        assert (await visitor.get("/desk/data/story"))[0] == 404

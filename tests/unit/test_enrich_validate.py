@@ -63,6 +63,13 @@ def verdicts(*changes: dict[str, Any]) -> list[tuple[int, str, str]]:
         ({"country": None, "survey": None, "money": None, "text": None}, None),
         ({"text": "x" * 65536}, None),
         ({"text": "x" * 65537}, "too_long"),
+        ({"unit": "u" * 1025}, "too_long"),
+        ({"agent_id": "ع" * 513}, "too_long"),
+        ({"booking_ref": "b" * 1025}, "too_long"),
+        ({"case_id": "c" * 1025}, "too_long"),
+        ({"touchpoint": "t" * 1025}, "too_long"),
+        ({"ids": [{"kind": "customer", "value": "1" * 1025}]}, "too_long"),
+        ({"ids": [{"kind": "k" * 1025, "value": "1"}]}, "too_long"),
         ({"text": "ع" * 32769}, "too_long"),
     ],
 )

@@ -81,27 +81,83 @@ def service() -> Iterator[ConfluentService]:
 
 
 @pytest.mark.parametrize("schema", [RESERVATION, UNION])
-@pytest.mark.parametrize("header", ["confluent", "apicurio", "glue", "glue zlib", "single-object", "none"])
+@pytest.mark.parametrize(
+    "header", ["confluent", "apicurio", "beside", "glue", "glue zlib", "glue's folder", "single-object", "none"]
+)
 def test_every_header_and_type_of_avro(tmp_path: Path, schema: Any, header: str, service: ConfluentService) -> None:
     data = datum(schema, VALUE)
     payload = {
         "confluent": b"\0" + (7).to_bytes(4, "big") + data,
         "apicurio": b"\0" + (7).to_bytes(8, "big") + data,
+        "beside": data,
         "glue": b"\x03\0" + ID.bytes + data,
+        "glue's folder": b"\x03\0" + ID.bytes + data,
         "glue zlib": b"\x03\x05" + ID.bytes + zlib.compress(data),
         "single-object": b"\xc3\x01" + bytes(8) + data,
         "none": data,
     }[header]
-    by_file = tmp_path / "schema.avsc"
+    by_file = tmp_path / f"{ID}.avsc"
     by_file.write_text(json.dumps(schema))
-    if header in ("confluent", "apicurio"):
+    beside = [("apicurio.value.globalId", (7).to_bytes(8, "big")), ("apicurio.value.encoding", b"BINARY")]
+    if header in ("confluent", "apicurio", "beside"):
         service.by_id[7] = {"schema": json.dumps(schema)}
         reader = ForeignReader(HttpRegistry(service.url))
     else:
-        reader = ForeignReader(None, by_file)
-    assert reader.read(payload) == OBJECT
+        reader = ForeignReader(None, tmp_path if "folder" in header else by_file)
+    headers = beside if header == "beside" else []
+    assert reader.read(payload, headers) == OBJECT
     with pytest.raises(UndecodableError):
-        reader.read(payload + b"x" if "zlib" not in header else payload[:-2])
+        reader.read(payload + b"x" if "zlib" not in header else payload[:-2], headers)
+
+
+def test_what_apicurio_writes_into_the_headers_of_records(service: ConfluentService) -> None:
+    """As its serializers of version 2 do by default: io.apicurio.registry.serde, DefaultHeadersHandler."""
+    schema = record(("n", "int"), ("a", "string"))
+    reader = ForeignReader(HttpRegistry(service.url))
+    odd = datum(schema, {"n": -62, "a": "x"})
+    assert odd[:1] == b"{"
+    service.by_id[9] = {"schema": json.dumps(schema)}
+    for name in ("apicurio.value.globalId", "apicurio.value.contentId"):
+        there = [(name, (9).to_bytes(8, "big")), ("apicurio.value.encoding", b"BINARY"), ("other", None)]
+        assert reader.read(odd, there) == {"n": -62, "a": "x"}
+    as_json = [("apicurio.value.globalId", (9).to_bytes(8, "big")), ("apicurio.value.encoding", b"JSON")]
+    assert reader.read(b'{"n": 1}', as_json) == {"n": 1}
+    with pytest.raises(UndecodableError, match="Schema not found"):
+        reader.read(odd, [("apicurio.value.globalId", (10).to_bytes(8, "big"))])
+
+
+def test_glue_s_versions_are_files_named_by_their_uuid(tmp_path: Path) -> None:
+    older, newer, of_json, of_protobuf = (uuid.UUID(int=number) for number in (1, 2, 3, 4))
+    (tmp_path / f"{older}.avsc").write_text(json.dumps(record(("a", ["null", "string"]))))
+    (tmp_path / f"{newer}.avsc").write_text(json.dumps(record(("a", ["null", "string"]), ("b", "int"))))
+    (tmp_path / f"{of_json}.json").write_text("{}")
+    (tmp_path / f"{of_protobuf}.desc").write_bytes(descriptor_pb2.FileDescriptorSet(file=[proto()]).SerializeToString())
+    reader = ForeignReader(None, tmp_path)
+
+    def glue(version: uuid.UUID, data: bytes) -> Any:
+        return reader.read(b"\x03\0" + version.bytes + data)
+
+    assert glue(older, b"\0") == {"a": None}
+    assert glue(newer, b"\0\x06") == {"a": None, "b": 3}
+    assert glue(of_json, b'{"c": 1}') == {"c": 1}
+    assert glue(of_protobuf, b"\0\n\x02R1") == {"ref": "R1"}  # pms.Stay, then pms.Stay.Inner
+    assert glue(of_protobuf, b"\x01\n\x01x") == {"a": "x"}
+    with pytest.raises(UndecodableError, match="no message 2"):
+        glue(of_protobuf, b"\x02")
+    with pytest.raises(UndecodableError, match=f"get-schema-version --schema-version-id {ID}"):
+        glue(ID, b"\0")
+    assert reader.read(b'{"c": 1}') == {"c": 1}
+    one = ForeignReader(None, tmp_path / f"{of_protobuf}.desc")
+    assert one.read(b"\x03\0" + ID.bytes + b"\x01\n\x01x") == {"a": "x"}
+
+
+def test_avro_without_a_header_may_begin_as_one_does(tmp_path: Path) -> None:
+    schema = record(("a", ["null", "string"]), ("b", "string"))
+    path = tmp_path / "s.avsc"
+    path.write_text(json.dumps(schema))
+    value = {"a": None, "b": "longer than four"}
+    assert datum(schema, value)[:1] == b"\0"
+    assert ForeignReader(None, path).read(datum(schema, value)) == value
 
 
 def test_a_mapping_reads_what_avro_holds(tmp_path: Path) -> None:

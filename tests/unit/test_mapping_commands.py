@@ -166,4 +166,4 @@ ids = [{ kind = "customer", column = "guest" }]
     monkeypatch.setenv("RIHLA_MODEL", str(tmp_path / "model"))
     monkeypatch.setenv("RIHLA_NOBODY", "walkin")
     assert main(["map", "check", str(tmp_path / "a.csv"), "--mapping", str(tmp_path / "m.toml")]) == 3
-    assert "3 rows make 3 events; 2 of them would be dead letters" in capsys.readouterr().out
+    assert "3 rows make 1 events; 2 of them would be dead letters" in capsys.readouterr().out

@@ -33,26 +33,41 @@ EXPECTED = {
     ],
     "amadeus-orders.jsonl": [
         ("booking.confirmed", "2025-01-22T14:28:00", "RZ6JWB", ["email_sha256", "phone_sha256"]),
-        ("booking.confirmed", "2025-01-22T14:28:00", "RZ6JWB", ["email_sha256"]),
+        ("booking.confirmed", "2025-01-22T14:28:00", "RZ6JWB", ["email_sha256", "phone_sha256"]),
+    ],
+    "duffel-orders.jsonl": [
+        ("booking.confirmed", "2025-01-11T15:48:11.642000", "RZPNX8", ["email_sha256", "phone_sha256"]),
+        ("booking.schedule_changed", "2025-02-11T12:18:12.642000", "RZPNX8", []),
     ],
     "zendesk.jsonl": [
         ("post_travel.complaint_made", "2025-03-04T05:33:18", None, ["guest_profile"]),
         ("post_travel.complaint_resolved", "2025-03-05T08:00:00", None, ["guest_profile"]),
     ],
     "hubspot-merges.json": [
-        ("identity.linked", "2025-02-19T21:20:00", None, ["guest_profile", "guest_profile"]),
-        ("identity.linked", "2025-02-19T21:20:00", None, ["guest_profile", "guest_profile"]),
+        ("identity.linked", "2025-02-19T21:20:00", None, ["guest_profile", "guest_profile", "guest_profile"]),
+        ("identity.linked", "2025-02-19T21:20:00", None, ["guest_profile", "guest_profile", "guest_profile"]),
+        ("identity.linked", "2025-02-19T21:21:00", None, ["guest_profile", "guest_profile", "guest_profile"]),
     ],
-    "google-reviews.json": [("post_travel.review_posted", "2025-03-10T11:00:00.123000", None, ["social"])],
-    "typeform.jsonl": [("post_travel.nps_answered", "2025-03-11T18:17:02", "52", [])],
+    "google-reviews.json": [
+        ("post_travel.review_posted", "2025-03-10T11:00:00.123000", None, ["social"]),
+        ("post_travel.review_posted", "2025-03-11T11:01:00", None, ["social"]),
+    ],
+    "typeform.jsonl": [
+        ("post_travel.nps_answered", "2025-03-11T18:17:02", "52", []),
+        ("post_travel.nps_answered", "2025-03-12T18:17:02", "53", []),
+    ],
     "letters.mbox": [
         ("post_travel.letter_received", "2025-03-15T10:00:00", None, ["email_sha256"]),
         ("post_travel.letter_received", "2025-03-16T10:00:00", None, ["email_sha256"]),
     ],
     "stripe-invoices.jsonl": [
         ("booking.payment_made", "2025-02-01T09:30:00", "52", ["guest_profile", "email_sha256"]),
+        ("booking.payment_failed", "2025-02-02T09:30:00", "53", ["guest_profile", "phone_sha256"]),
     ],
-    "whatsapp.jsonl": [("stay.service_requested", "2025-03-05T15:10:00", None, ["phone_sha256"])],
+    "whatsapp.jsonl": [
+        ("stay.service_requested", "2025-03-05T15:10:00", None, ["phone_sha256", "social"]),
+        ("stay.service_requested", "2025-03-05T15:11:40", None, ["social"]),
+    ],
     "permits.csv": [
         ("booking.permit_issued", "2025-03-04T21:00:00", "U-77", ["passport_sha256", "phone_sha256"]),
     ],
@@ -94,14 +109,23 @@ def test_what_stands_in_them() -> None:
         "The invoice is wrong.",
     ]
     assert letters[0]["ids"] == [{"kind": "email_sha256", "value": sha256(b"amina@example.com").hexdigest()}]
-    assert rows("whatsapp.jsonl")[0]["text"] == "Does it come in another color?"
+    assert [row["text"] for row in rows("whatsapp.jsonl")] == ["Does it come in another color?", "And towels, please."]
+    assert {one["value"] for row in rows("amadeus-orders.jsonl") for one in row["ids"]} >= {  # type: ignore[attr-defined]
+        sha256(number.encode()).hexdigest() for number in ("+34480080076", "+34480080077")
+    }
     assert [row["money"] for row in rows("amadeus-orders.jsonl") if row["money"]] == [
         {"amount_minor": 54670, "currency": "EUR"}
     ]
-    assert rows("stripe-invoices.jsonl")[0]["money"] == {"amount_minor": 245000, "currency": "SAR"}
-    assert rows("typeform.jsonl")[0]["survey"] == {"instrument": "nps", "score": 9.0}
+    assert [row["money"] for row in rows("stripe-invoices.jsonl")] == [
+        {"amount_minor": 245000, "currency": "SAR"},
+        {"amount_minor": 1250, "currency": "KWD"},
+    ]
+    answered, skipped = rows("typeform.jsonl")
+    assert answered["survey"] == {"instrument": "nps", "score": 9.0}
+    assert (answered["text"], answered["attributes"]) == ("The breakfast.", [{"key": "room", "value": "Haram view"}])
+    assert (skipped["survey"], skipped["text"]) == (None, "Too many questions.")
     assert {one["value"] for row in rows("hubspot-merges.json") for one in row["ids"]} == {  # type: ignore[attr-defined]
-        *("hubspot:121", "hubspot:122", "hubspot:123")
+        *("hubspot:121", "hubspot:122", "hubspot:123", "hubspot:124", "hubspot:131", "hubspot:132")
     }
 
 

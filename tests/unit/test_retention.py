@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.kafka.retention import Standing, faults, missed
+from streams.kafka.retention import GroupPosition, faults, missed
 from streams.kafka.topics import config_of
 from streams.settings import Settings
 from streams.topology import TOPICS
@@ -49,17 +49,17 @@ def test_what_keeps_more_is_right() -> None:
 
 
 def test_records_deleted_unread_are_added_up_by_worker_and_topic() -> None:
-    standing = {
-        ("stitch", "interactions", 0): Standing(10, 25),
-        ("stitch", "interactions", 1): Standing(5, 6),
-        ("stitch", "interactions", 2): Standing(9, 3),
-        ("sink", "interactions", 0): Standing(None, 4),
-        ("enrich", "booking", 0): Standing(None, 1000),
-        ("enrich", "stay", 0): Standing(0, 7),
-        ("sink", "alerts", 0): Standing(None, 0),
+    positions = {
+        ("stitch", "interactions", 0): GroupPosition(10, 25),
+        ("stitch", "interactions", 1): GroupPosition(5, 6),
+        ("stitch", "interactions", 2): GroupPosition(9, 3),
+        ("sink", "interactions", 0): GroupPosition(None, 4),
+        ("enrich", "booking", 0): GroupPosition(None, 1000),
+        ("enrich", "stay", 0): GroupPosition(0, 7),
+        ("sink", "alerts", 0): GroupPosition(None, 0),
     }
-    found = {fault.topic + " " + fault.what.split(" ")[0]: fault for fault in missed(SETTINGS, standing)}
-    told = [(fault.topic, fault.what, fault.grave) for fault in missed(SETTINGS, standing)]
+    found = {fault.topic + " " + fault.what.split(" ")[0]: fault for fault in missed(SETTINGS, positions)}
+    told = [(fault.topic, fault.what, fault.grave) for fault in missed(SETTINGS, positions)]
     assert ("cx.interactions", "16 records were deleted that stitch has not read", True) in told
     assert any("begins 4 records late, and sink has no commit" in what and grave for _, what, grave in told)
     assert any(topic == "cx.booking" and not grave for topic, _, grave in told)  # it may be older than the pipeline

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streams.serve.customer import document, find, open_alerts, search, unit_day
+from streams.serve.inbox import inbox
 from streams.serve.store import Memory
 from streams.serve.view import APPLY, CONTACTS_KEPT, bury, forget
 from tests.support.serving import DAY, NOON, alert, case, customer, identity, interaction, journey
@@ -122,6 +123,31 @@ def test_only_the_last_contacts_of_a_subject_are_kept() -> None:
     assert told["last_contacts"][0]["event_id"] == "e069"
 
 
+def test_a_case_without_an_alert_shows_who_took_it() -> None:
+    """Under whatever name the customer was known when somebody answered, and gone with the person."""
+    told = [{"key": "assigned_to", "value": "Layla"}]
+    taken = {"case_id": "K1", "touchpoint": "stay.case_taken", "agent_id": "Omar"}
+    given = {"case_id": "K1", "touchpoint": "stay.case_assigned", "agent_id": "Omar", "attributes": told}
+    view = viewed(
+        identity=[identity("loyalty:L7", "C1")],
+        customer=[customer("C1"), customer("C2")],
+        case=[case("C1", "K1", unit="Towers"), case("C2", "K1", unit="Desk")],
+        interaction=[
+            interaction("loyalty:L7", "e2", NOON + 2, **given),
+            interaction("customer:C1", "e1", NOON + 1, **taken),
+        ],
+    )
+
+    def takers() -> dict[str, Any]:
+        return {one["customer_id"]: one["handler"] for one in inbox(view, None)["items"]}
+
+    assert takers() == {"C1": "Layla", "C2": None}  # another customer's case has the same number
+    assert [one["handler"] for one in (document(view, "C1") or {})["open_cases"]] == ["Layla"]
+    declined = {**given, "touchpoint": "stay.case_declined", "agent_id": "Layla"}
+    APPLY["interaction"](view, interaction("customer:C1", "e3", NOON + 3, **declined))
+    assert takers()["C1"] is None
+
+
 def test_tombstones_and_erasures_leave_nothing_behind() -> None:
     rows: dict[str, Any] = {
         "identity": [identity("loyalty:L7", "C1")],
@@ -129,7 +155,10 @@ def test_tombstones_and_erasures_leave_nothing_behind() -> None:
         "journey": [journey("C1", "B1")],
         "case": [case("C1", "K1")],
         "alert": [alert("C1", "a1", unit="Towers")],
-        "interaction": [interaction("customer:C1", "e1"), interaction("loyalty:L7", "e2")],
+        "interaction": [
+            interaction("customer:C1", "e1", case_id="K1", touchpoint="stay.case_taken", agent_id="Omar"),
+            interaction("loyalty:L7", "e2"),
+        ],
     }
     view = viewed(**rows)
     bury(view, "journey", b"C1/B1")

@@ -13,7 +13,7 @@ from fastavro import parse_schema, schemaless_writer
 from schemas.registry import LocalRegistry
 from schemas.single import decode_one, encode_one
 from streams.model.dead_letter import DeadLetter, is_cut, is_masked, showing, shows
-from streams.text.shown import LOOKED_AT, shown_key, shown_line, shown_record
+from streams.text.shown import LOOKED_AT, shown_key, shown_line, shown_record, shown_text
 
 CARD, PHONE, MAIL = "4111 1111 1111 1111", "+966 50 123 4567", "amina@example.com"
 EVENT: dict[str, Any] = {
@@ -141,3 +141,24 @@ def test_a_letter_says_what_it_shows_and_is_known_by_its_record() -> None:
     assert is_cut(hidden.detail)
     assert shows(hidden.detail, (None, b""), (letter.key, letter.payload))
     assert not shows(hidden.detail, (None, b""), (letter.key, letter.payload + b"."))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"text": "write to amina@example.com", "text": "x"}',
+        b'{"text": "x", "text": "write to amina@example.com"}',
+        b'{"text": "x", "text": ["write to amina@example.com"], "text": null}',
+        b'{"a": {"mail": "amina@example.com", "mail": 1}}',
+        b'{"ids": [{"kind": "email", "value": "amina@example.com"}], "ids": []}',
+        b'{"event_id": "amina@example.com", "event_id": "7b0c2ad4-6a0e-4c1d-9a49-000000000001"}',
+        b'{"booking_ref": "amina@example.com", "booking_ref": "R-1"}',
+        b"[" * 1000 + b'"amina@example.com"' + b"]" * 1000,
+    ],
+)
+def test_a_name_that_an_object_has_twice_hides_nothing(line: bytes) -> None:
+    """Readers of JSON keep the last value; the letter holds all of them."""
+    shown = shown_text(line)
+    assert shown is not None
+    assert b"amina" not in shown
+    assert len(shown) == len(line)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.registry import RegistryError
 from streams.errors import RihlaError
 from streams.kafka.ownership import OwnershipLost
-from streams.worker.sift import Sieve, is_of_record, sift, told
+from streams.worker.sift import Sieve, described, is_of_record, sift
 
 OF_THE_WORLD = [
     MemoryError(), OSError(), ConnectionError(), KafkaError(), RegistryError(), OwnershipLost(), RihlaError("x"),
@@ -95,6 +95,6 @@ def test_the_sentence_names_the_exception_and_the_place_and_quotes_nothing() -> 
     try:
         int("amina@example.com")
     except ValueError as error:
-        said = told("fold", error)
+        said = described("fold", error)
     assert said.startswith("fold raised ValueError (unit/test_sift.py:")
     assert "amina" not in said

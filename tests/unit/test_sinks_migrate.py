@@ -57,8 +57,9 @@ APPLIED = {
     "0044_journeys_now": "7921b5a124623c90",
     "0045_next_best_actions": "f9d883b338f3a950",
     "0046_sla_targets": "cfb91f27324395d7",
-    "0047_segments": "98617cb5007b7526",
-    "0048_calls": "6c2d37b06bf486d6",
+    "0047_consents": "8c25adc32541f460",
+    "0048_segments": "98617cb5007b7526",
+    "0049_calls": "6c2d37b06bf486d6",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 

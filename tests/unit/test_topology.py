@@ -11,7 +11,7 @@ import yaml
 
 from schemas import records
 from sinks.clickhouse.migrate import migrations
-from streams import topology
+from streams import topology, topology_tables
 from streams.kafka.app import build
 from streams.settings import Settings
 
@@ -55,14 +55,14 @@ def test_records_pass_the_workers_in_the_order_of_the_topology() -> None:
 @pytest.mark.parametrize(
     ("page", "table"),
     [
-        ("docs/deploying-a-worker.md", topology.workers_table),
-        ("docs/developing.md", topology.workers_table),
-        ("docs/developing.md", topology.topics_table),
+        ("docs/deploying-a-worker.md", topology_tables.workers_table),
+        ("docs/developing.md", topology_tables.workers_table),
+        ("docs/developing.md", topology_tables.topics_table),
     ],
 )
 def test_docs_show_the_tables_of_the_topology(page: str, table: Any) -> None:
     assert "\n".join(table()) in (ROOT / page).read_text("utf-8"), (
-        f"python -m streams.topology prints what {page} shows"
+        f"python -m streams.topology_tables prints what {page} shows"
     )
 
 

@@ -13,7 +13,7 @@ from streams.stitch.erase import erase
 from streams.stitch.fold import fold_due, fold_messages
 from streams.stitch.journey import Event
 from streams.stitch.messages import Messages
-from streams.stitch.observer import Watching
+from streams.stitch.observer import RuleContext
 from streams.stitch.peek import watch_of
 from streams.stitch.subject import Subject
 from streams.worker.sift import is_of_record, sift
@@ -39,7 +39,7 @@ def test_the_fold_of_one_subject_raises_and_the_others_are_folded(state: bytes) 
 @pytest.mark.parametrize("state", UNREADABLE)
 def test_a_timer_of_it_is_of_its_key(state: bytes) -> None:
     with pytest.raises(Exception) as raised:  # noqa: PT011
-        fold_due({b"customer:2": state}.get, ["customer:2"], Watching({}, NOON), NOON)
+        fold_due({b"customer:2": state}.get, ["customer:2"], RuleContext({}, NOON), NOON)
     assert is_of_record(raised.value)
 
 

@@ -15,6 +15,7 @@
 -- parameters:
 --   by String = all                                       What to group by as well: {segments}
 --   {clocks}
+--   {filters}
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
 --   minimum UInt32 = 1                                    Fewest mentions
@@ -29,7 +30,7 @@ SELECT
     round(countIf(mention.score < 0) / nullIf(scored, 0), 4) AS negative_share
 FROM (SELECT *, arrayJoin(aspects) AS mention FROM interactions WHERE notEmpty(aspects)) AS i
 {segment_joins}
-WHERE i.occurred_at >= {since:DateTime64(3,'UTC')} AND i.occurred_at < {until:DateTime64(3,'UTC')}
+WHERE i.occurred_at >= {since:DateTime64(3,'UTC')} AND i.occurred_at < {until:DateTime64(3,'UTC')} AND {fits}
 GROUP BY aspect, segment
 HAVING volume >= {minimum:UInt32}
 ORDER BY volume DESC, aspect, segment

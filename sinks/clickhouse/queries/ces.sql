@@ -14,6 +14,7 @@
 -- parameters:
 --   by String = all                                       What to group by: {segments}
 --   {clocks}
+--   {filters}
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
 SELECT
@@ -24,6 +25,6 @@ SELECT
     round(100 * countIf(i.survey.score >= 5) / n, 1) AS easy
 FROM interactions AS i
 {segment_joins}
-WHERE i.survey.instrument = 'ces' AND i.occurred_at >= {since:DateTime64(3,'UTC')} AND i.occurred_at < {until:DateTime64(3,'UTC')}
+WHERE i.survey.instrument = 'ces' AND i.occurred_at >= {since:DateTime64(3,'UTC')} AND i.occurred_at < {until:DateTime64(3,'UTC')} AND {fits}
 GROUP BY segment
 ORDER BY segment

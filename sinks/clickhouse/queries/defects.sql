@@ -18,6 +18,7 @@
 -- parameters:
 --   by String = all                                       What to group by (unit, agent ...): {segments}
 --   {clocks}
+--   {filters}
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
 --   minimum UInt32 = 1                                    Fewest journeys
@@ -44,7 +45,7 @@ FROM
             groupUniqArrayArray(arrayMap(a -> toString(a.aspect), arrayFilter(a -> ifNull(a.score < 0, false), i.aspects))) AS bad
         FROM interactions AS i
         {segment_joins}
-        WHERE i.journey_id IS NOT NULL AND i.occurred_at >= {since:DateTime64(3,'UTC')} AND i.occurred_at < {until:DateTime64(3,'UTC')}
+        WHERE i.journey_id IS NOT NULL AND i.occurred_at >= {since:DateTime64(3,'UTC')} AND i.occurred_at < {until:DateTime64(3,'UTC')} AND {fits}
         GROUP BY segment, journey
     )
     GROUP BY segment

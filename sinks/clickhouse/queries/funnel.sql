@@ -3,7 +3,8 @@
 -- How many journeys get from one stage to the next, and where they are lost. A journey has reached a stage when it has
 -- its milestone or that of a later stage (not every source reports every milestone). What comes after a cancellation or a
 -- no-show does not count, unless the journey was confirmed again after that. Something heard of the customer after the
--- trip is no milestone: it says nothing of a trip that was not completed.
+-- trip is no milestone: it says nothing of a trip that was not completed. Held to a unit, a country ..., journeys count of
+-- which an interaction fits.
 --
 -- columns:
 --   step             1 booked, 2 checked_in, 3 in_stay, 4 completed, 5 post_travel
@@ -17,6 +18,8 @@
 --                    shown up for, and the model has not ended the stage by the clock (view journeys_now)
 --   median_days      Median days since the milestone of the stage before, where both are known and count, in this order
 -- parameters:
+--   {clocks}
+--   {filters}
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First start of a journey that counts
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First start of a journey that counts no longer
 WITH
@@ -46,5 +49,12 @@ FROM journeys_now
 ARRAY JOIN [1, 2, 3, 4, 5] AS step
 WHERE kind = 'booking'
     AND started_at >= {since:DateTime64(3,'UTC')} AND started_at < {until:DateTime64(3,'UTC')}
+    AND ({unfiltered} OR journey_id IN
+    (
+        SELECT assumeNotNull(i.journey_id)
+        FROM interactions AS i
+        {filter_joins}
+        WHERE NOT {unfiltered} AND i.journey_id IS NOT NULL AND {fits}
+    ))
 GROUP BY step
 ORDER BY step

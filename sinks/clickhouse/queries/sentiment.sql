@@ -22,6 +22,7 @@
 -- parameters:
 --   by String = touchpoint             What to group by: {segments}
 --   {clocks}
+--   {filters}
 --   at String =                        The moment, ISO 8601, UTC; empty: that of the latest interaction
 --   half_life_days Float64 = 30        Half-life, days
 --   minimum UInt32 = 1                 Fewest scores
@@ -43,7 +44,7 @@ SELECT
     max(i.occurred_at) AS last_at
 FROM interactions AS i
 {segment_joins}
-WHERE i.score IS NOT NULL AND i.score_weight > 0 AND i.occurred_at <= moment
+WHERE i.score IS NOT NULL AND i.score_weight > 0 AND i.occurred_at <= moment AND {fits}
 GROUP BY segment
 HAVING scores >= {minimum:UInt32}
 ORDER BY segment

@@ -34,7 +34,7 @@ _SAFE_CATEGORIES = (
     *("String Replacement", "Null", "Rounding", "Encryption", "Time Window", "Conditional", "Logical", "Financial"),
     "QBit",
 )
-# Of the categories Other and Internal, those that read neither files, secrets nor the network, and do not merely wait.
+# Functions of the categories Other and Internal that read no files, secrets or network, and do not merely wait.
 _SAFE_OTHERS = """
 _CAST caseWithExpression nested
 FQDN MACNumToString MACStringToNum MACStringToOUI authenticatedUser bar blockNumber blockSerializedSize

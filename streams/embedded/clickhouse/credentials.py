@@ -59,7 +59,7 @@ def _pair(users: list[str], tokens: list[str]) -> tuple[str, str] | None:
 
 
 def _shown(user: str) -> str:
-    """What of a name may be said again."""
+    """The part of a name that a message may quote."""
     return "".join(character for character in user[:40] if character.isprintable()) or "(no user)"
 
 

@@ -65,7 +65,9 @@ class EngineBusyError(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a statement gave: output bytes in the format asked for and their rows; what it read, wrote and took (s)."""
+    """The result of a statement: bytes in the format asked for, number of rows; what it read and wrote, and seconds
+    taken.
+    """
 
     data: bytes
     rows: int

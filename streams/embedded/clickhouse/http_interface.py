@@ -1,9 +1,9 @@
 """ClickHouse's HTTP interface over the embedded engine, so that clickhouse-connect, curl and other clients of a
 server work with it unchanged (https://clickhouse.com/docs/interfaces/http).
 
-Whoever asks gives a user and its token (streams.embedded.clickhouse.access) in any of ClickHouse's ways, before
+Every request names a user and its token (streams.embedded.clickhouse.access) in any of ClickHouse's ways, before
 anything of a body is read; what the user may do is held by the engine's grants and by
-streams.embedded.clickhouse.statement_rules. GET changes nothing whoever asks.
+streams.embedded.clickhouse.statement_rules. GET changes nothing, whatever the user may do.
 
 What it does not do, because nothing here needs it: sessions (session_id is accepted and ignored: every request
 stands alone), ClickHouse's block compression (compress=1, decompress=1: refused), external tables (refused).
@@ -187,7 +187,7 @@ class _Handler:
     ) -> web.Response:
         run = partial(self._engine.insert_spool, insert.target, insert.format, spool, role=asked.role)
         work = self._inserts.submit(run, clause=insert.clause, database=asked.database, settings=settings)
-        # Also when the client goes away, but not before the engine has done.
+        # Also when the client goes away, but not before the engine has finished.
         work.add_done_callback(lambda _: self._spools.give(spool))
         return _whole(headers, await _outcome(work))
 
@@ -230,7 +230,7 @@ class _Handler:
     async def _stream(self, request: web.Request, headers: dict[str, str], pieces: Pieces) -> web.StreamResponse:
         """Small results as one answer; larger ones as they come, never more than _HELD bytes at a time.
 
-        An error after the first bytes is told as ClickHouse does (since 25.11): its text between tags that the header
+        An error after the first bytes is sent as ClickHouse does (since 25.11): its text between tags that the header
         announces, and a connection that ends without the last chunk, so that nobody takes the part for the whole.
         """
         loop = asyncio.get_running_loop()

@@ -40,7 +40,7 @@ class Asked:
     readonly: str
     default_format: str | None
     role: Role
-    """Whose rights hold: those of the user who asks, but a reader's for GET, which changes nothing whoever asks."""
+    """The role whose rights hold: that of the user, but a reader's for GET, which changes nothing."""
 
 
 def asked_by(request: web.Request, form: Mapping[str, str], role: Role) -> Asked:

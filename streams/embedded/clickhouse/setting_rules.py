@@ -96,7 +96,7 @@ _NAMES = frozenset(
         ),
     )
 )
-# The most that anybody may ask for: beyond, one request could take the memory of all, or the parser its stack.
+# The most that anybody may ask for. Beyond it, one request could exhaust the memory, or the parser its stack.
 _MOST = {
     "max_query_size": 16 << 20,
     "max_block_size": 1 << 20,

@@ -56,9 +56,8 @@ class Spool:
 
 
 class Spools:
-    """Spools whose memory the next large body uses again: to get and to give back pages takes longer than to fill them.
-
-    One thread takes; any may give.
+    """Spools whose memory is used again for the next large body: allocating and freeing pages takes longer than filling
+    them. One thread takes spools; any thread may give them back.
     """
 
     def __init__(self) -> None:

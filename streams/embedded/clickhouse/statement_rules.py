@@ -206,7 +206,7 @@ def _check_settings(node: dict[str, Any], role: Role, known: Known) -> None:
 
 
 def _check_table_settings(node: Any, role: Role) -> None:
-    """Numbers only: what is a text or a function names disks, volumes or paths."""
+    """Numbers only: texts and functions name disks, volumes or paths."""
     for change in node.get("changes", ()) if isinstance(node, dict) else ():
         value = change.get("value")
         if not isinstance(value, dict) or value.get("field_type") not in ("UInt64", "Int64", "Float64", "Bool"):

@@ -1,4 +1,7 @@
-"""Figures of the overview: the named queries of ClickHouse, asked at most once a minute for each span."""
+"""Figures of the overview: the named queries of ClickHouse, held to a span and to filters, and who is behind them.
+
+Each answer is given again for a minute, so that many who look ask ClickHouse once.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +9,52 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
 from sinks.clickhouse.client import connect
-from sinks.clickhouse.named import load
+from sinks.clickhouse.named import NamedQuery, load
+from sinks.clickhouse.segments import FILTERS, SEPARATOR
 from streams.errors import RihlaError
 
 KEPT = 60.0
 """Seconds for which an answer is given again."""
+HELD = 640
+"""Answers that are held at most."""
 FEWEST = 5
 """Answers below which a score is not shown: it would rest on too little."""
-SCORES = frozenset(("nps", "csat", "ces", "mean", "easy", "score", "margin", "negative_share"))
-TIMEOUT = 20.0
+SCORES = frozenset(
+    ("nps", "csat", "ces", "mean", "easy", "score", "margin", "negative_share", "sentiment", "pain", "drop_off")
+)
+TIMEOUT = 30.0
+AT_ONCE = 3
+"""Queries that run at the same time."""
+IDLE = 4
+"""Connections that are kept open."""
+MOST_PEOPLE = 100
+"""Customers behind a figure that are named."""
 
 QUERIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "nps": ("nps", {}),
     "csat": ("csat", {}),
     "ces": ("ces", {}),
-    "profiles": ("profiles", {}),
+    "profiles": ("profile_change", {}),
+    "map": ("journey_map", {"by": "stage"}),
     "funnel": ("funnel", {}),
     "nps_by_unit": ("nps", {"by": "unit"}),
     "csat_by_unit": ("csat", {"by": "unit"}),
     "aspects_by_unit": ("aspects", {"by": "unit"}),
+    "places": ("places", {}),
 }
-"""Figure: the named query, and its parameters besides the span."""
-OF_ALL = frozenset(("nps", "csat", "ces", "profiles", "funnel"))
-"""Figures that do not say of which unit they are: not for those who work for some units alone."""
+"""Figure: the named query, and its parameters besides span and filters."""
+BEHIND: Mapping[str, tuple[str, ...]] = {
+    "people": ("instrument", "low", "high", "aspect", "mood", "profile"),
+    "profile_change": ("from_profile", "to_profile"),
+}
+"""Query that names the customers behind a figure: the parameters by which a mark of a chart asks."""
 
 log = logging.getLogger(__name__)
 
@@ -46,39 +66,144 @@ class FiguresUnavailableError(RihlaError):
     """ClickHouse does not answer; the message says so to people."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What figures are asked of: the last days, or the days from `since` up to `until`, and the filters that are given,
+    each a name of sinks.clickhouse.segments.FILTERS and its values."""
+
+    days: int = 90
+    since: date | None = None
+    until: date | None = None
+    filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def held_to(self, name: str, values: tuple[str, ...]) -> Asked:
+        """The same, with one filter more, or another."""
+        kept = tuple(one for one in self.filters if one[0] != name)
+        return Asked(self.days, self.since, self.until, (*kept, (name, values)))
+
+    def span(self, now: datetime, last: datetime | None) -> tuple[datetime, datetime]:
+        """The first moment, and the first that no longer counts. Pure.
+
+        now, last: the clock, and when the last interaction was; where the last days have none, those before it count.
+        """
+        if self.since is not None and self.until is not None:
+            start = datetime.combine(self.since, datetime.min.time(), UTC)
+            return start, datetime.combine(self.until, datetime.min.time(), UTC) + timedelta(days=1)
+        span = timedelta(days=self.days)
+        end = now if last is None or last >= now - span else last + timedelta(milliseconds=1)
+        return end - span, end
+
+
 class Figures:
-    """ask: called in a thread."""
+    """ask: called in a thread. now: the clock."""
 
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
-        self._read: dict[int, tuple[float, asyncio.Task[dict[str, Any]]]] = {}
+    def __init__(self, ask: Ask, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._ask, self._now = ask, now
+        self._read: dict[Any, tuple[float, asyncio.Task[Any]]] = {}
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
-    async def read(self, days: int, units: frozenset[str] | None) -> dict[str, Any]:
-        """The figures of the last days; of some units, those alone. Raises FiguresUnavailableError."""
+    async def read(self, asked: Asked) -> dict[str, Any]:
+        """All figures. Raises FiguresUnavailableError."""
+        last, choices = await self._known()
+        now = self._now()
+        since, until = asked.span(now, last)
+        rows = await asyncio.gather(
+            *(self._figure(name, parameters, asked, last) for name, parameters in QUERIES.values())
+        )
+        return {
+            "days": asked.days,
+            "at": now.isoformat(timespec="seconds"),
+            "since": since.isoformat(timespec="seconds"),
+            "until": until.isoformat(timespec="seconds"),
+            "is_past": asked.since is None and until < now,
+            "fewest": FEWEST,
+            "choices": choices,
+            **{figure: [supported(row) for row in found] for figure, found in zip(QUERIES, rows, strict=True)},
+        }
+
+    async def _figure(
+        self, name: str, parameters: Mapping[str, str], asked: Asked, last: datetime | None
+    ) -> list[dict[str, Any]]:
+        """The rows of a query, some at a time; each is kept for itself, so a slow one costs the others nothing."""
+        async with self._turns:
+            found: list[dict[str, Any]] = await self._once(
+                (asked, name, *parameters.items()), lambda: self._rows(name, parameters, asked, last)
+            )
+        return found
+
+    async def people(self, asked: Asked, behind: Mapping[str, str]) -> list[dict[str, Any]]:
+        """The customers behind a figure. behind: parameters of one of BEHIND. Raises FiguresUnavailableError."""
+        last, _ = await self._known()
+        name, given = _who(behind)
+        key = (asked, name, *sorted(behind.items()))
+        found: list[dict[str, Any]] = await self._once(key, lambda: self._rows(name, given, asked, last))
+        return found
+
+    async def definition(self, figure: str, asked: Asked) -> dict[str, Any]:
+        """What a figure is: its query, and the values of the parameters. Raises FiguresUnavailableError."""
+        last, _ = await self._known()
+        name, parameters = QUERIES[figure]
+        query, given = self._bound(name, parameters, asked, last)
+        return described(query, given)
+
+    async def _known(self) -> tuple[datetime | None, dict[str, list[str]]]:
+        """When the last interaction was, and the values that the filters can have."""
+        rows = await self._once("choices", lambda: self._rows("choices", {}, None, None))
+        last = next((_utc(row["last_at"]) for row in rows if row["filter"] == "all"), None)
+        names = ("unit", "brand", "country", "medium")
+        return last, {name: sorted(row["value"] for row in rows if row["filter"] == name) for name in names}
+
+    async def _once(self, key: Any, work: Callable[[], Any]) -> Any:
         now = time.monotonic()
-        known = self._read.get(days)
+        known = self._read.get(key)
         if known is None or now - known[0] > KEPT:
-            self._read = {span: one for span, one in self._read.items() if now - one[0] <= KEPT}
-            known = (now, asyncio.ensure_future(asyncio.to_thread(self._all, days)))
-            self._read[days] = known
+            kept = {name: one for name, one in self._read.items() if now - one[0] <= KEPT}
+            self._read = dict(sorted(kept.items(), key=lambda one: one[1][0])[-HELD:])
+            known = (now, asyncio.ensure_future(asyncio.to_thread(work)))
+            self._read[key] = known
         try:
-            told = await asyncio.shield(known[1])
+            return await asyncio.shield(known[1])
         except (RihlaError, OSError) as error:
-            self._read.pop(days, None)
+            self._read.pop(key, None)
             raise FiguresUnavailableError("ClickHouse does not answer now") from error
-        return told if units is None else of_units(told, units)
 
-    def _all(self, days: int) -> dict[str, Any]:
-        since = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%d %H:%M:%S")
-        named, told = load(), dict[str, Any]()
-        for figure, (name, parameters) in QUERIES.items():
-            query = named[name]
-            has = {parameter.name for parameter in query.parameters}
-            given = {**parameters, **({"since": since} if "since" in has else {})}
-            told[figure] = [supported(row) for row in self._ask(query.sql, query.bind(given))]
-        for row in told["profiles"]:
-            del row["spend"]  # by currency: no figure of this view
-        return {"days": days, "at": datetime.now(UTC).isoformat(timespec="seconds"), "fewest": FEWEST, **told}
+    def _bound(
+        self, name: str, parameters: Mapping[str, str], asked: Asked | None, last: datetime | None
+    ) -> tuple[NamedQuery, dict[str, str]]:
+        query = load()[name]
+        given = dict(parameters)
+        if asked is not None:
+            since, until = asked.span(self._now(), last)
+            given |= {"since": _moment(since), "until": _moment(until)}
+            given |= {filter_: SEPARATOR.join(values) for filter_, values in asked.filters}
+        return query, query.bind(given)
+
+    def _rows(
+        self, name: str, parameters: Mapping[str, str], asked: Asked | None, last: datetime | None
+    ) -> list[dict[str, Any]]:
+        query, given = self._bound(name, parameters, asked, last)
+        return self._ask(query.sql, given)
+
+
+def _who(behind: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The query that names customers, and its parameters."""
+    if set(behind) & set(BEHIND["profile_change"]):
+        return "profile_change", {**behind, "by": "customer", "limit": str(MOST_PEOPLE)}
+    return "people", {**behind, "limit": str(MOST_PEOPLE)}
+
+
+def described(query: NamedQuery, given: Mapping[str, str]) -> dict[str, Any]:
+    """A query for people: what it answers, its columns, its text, and what it was asked with. Pure."""
+    defaults = {one.name: one.default for one in query.parameters}
+    changed = {name: value for name, value in given.items() if value != defaults[name]}
+    return {
+        "query": query.name,
+        "title": query.title,
+        "doc": query.doc,
+        "columns": [{"name": name, "about": about} for name, about in query.columns],
+        "parameters": {name: value.replace(SEPARATOR, " | ") for name, value in changed.items()},
+        "sql": query.sql,
+    }
 
 
 def supported(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,29 +212,43 @@ def supported(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: None if few and name in SCORES else value for name, value in row.items()}
 
 
-def of_units(told: Mapping[str, Any], units: frozenset[str]) -> dict[str, Any]:
-    """The figures of some units: rows of others, and what does not say whose it is, are left out. Pure."""
-    kept: dict[str, Any] = {}
-    for name, value in told.items():
-        if name in OF_ALL:
-            continue
-        kept[name] = [row for row in value if row["segment"] in units] if name in QUERIES else value
-    return kept
+def filters_of(given: Mapping[str, list[str]], units: frozenset[str] | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The filters of a request. units: those of whoever asks, to which all is held; None: all units. Pure.
+
+    Raises ValueError for a unit that is not one of these, and for a value that no name has.
+    """
+    found = {name: tuple(value for value in given.get(name, []) if value) for name in FILTERS}
+    if any(SEPARATOR in value or len(value) > 200 for values in found.values() for value in values):
+        raise ValueError("this is no name")
+    if units is not None:
+        if not units.issuperset(found["unit"]):
+            raise ValueError("this unit is not one of yours")
+        found["unit"] = found["unit"] or tuple(sorted(units))
+    return tuple((name, values) for name, values in found.items() if values)
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def _utc(at: datetime) -> datetime:
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 def from_clickhouse(where: Any, database: str) -> Ask:
     """Asks a server. where: its endpoint."""
 
-    kept: list[Client] = []  # one for all: a connection asks several questions of its own before it is there
+    idle: list[Client] = []  # a connection asks several questions of its own before it is there
 
     def ask(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         try:
-            client = kept[0] if kept else connect(where, database, timeout=TIMEOUT)
-            kept[:] = [client]
-            return list(client.query(sql, parameters=dict(parameters)).named_results())
+            client = idle.pop() if idle else connect(where, database, timeout=TIMEOUT)
+            rows = list(client.query(sql, parameters=dict(parameters)).named_results())
         except Exception as error:  # whatever it is, a person sees that there are no figures now
-            kept.clear()
             log.warning("ClickHouse does not answer: %s", type(error).__name__)
             raise FiguresUnavailableError("ClickHouse does not answer now") from error
+        if len(idle) < IDLE:
+            idle.append(client)
+        return rows
 
     return ask

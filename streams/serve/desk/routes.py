@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -22,14 +22,15 @@ from streams.loop.answers import AnswerError, Verb, answer_event
 from streams.serve import tokens
 from streams.serve.answering import NotRecorded
 from streams.serve.api import COOKIE, FROM_DESK, Api, Problem
-from streams.serve.day import day_of
+from streams.serve.day import day_of, latest_day
 from streams.serve.desk import assets
-from streams.serve.desk.figures import Figures, FiguresUnavailableError
+from streams.serve.desk.figures import BEHIND, MOST_PEOPLE, QUERIES, Asked, Figures, FiguresUnavailableError, filters_of
 from streams.serve.desk.pipeline import Pipeline, PipelineUnavailableError
 from streams.serve.inbox import inbox, open_record, units_known
 from streams.serve.links import Record
 from streams.serve.sessions import LONGEST, Sessions
 from streams.serve.store import Store
+from streams.serve.story import story_of
 from streams.serve.tokens import Bearer, Tokens
 
 DESK = "/desk"
@@ -42,10 +43,14 @@ ROUTES = (
     "/desk/data/events",
     "/desk/data/day",
     "/desk/data/figures",
+    "/desk/data/figures/{figure}/definition",
+    "/desk/data/people",
+    "/desk/data/story",
     "/desk/data/pipeline",
     "/desk/data/answer",
 )
 LONGEST_TOKEN = 4096
+LONGEST_VALUE = 200
 LISTS = ("arrivals", "in_house", "departures")
 NEWS = frozenset(("alert", "case"))
 
@@ -85,6 +90,9 @@ class Desk:
             ("GET", "/desk/data/events", self._events),
             ("GET", "/desk/data/day", self._day),
             ("GET", "/desk/data/figures", self._numbers),
+            ("GET", "/desk/data/figures/{figure}/definition", self._definition),
+            ("GET", "/desk/data/people", self._people),
+            ("GET", "/desk/data/story", self._story),
             ("GET", "/desk/data/pipeline", self._lag),
             ("POST", "/desk/data/answer", self._answer_event),
         )
@@ -184,32 +192,98 @@ class Desk:
             day = date.fromisoformat(request.query.get("date", ""))
         except ValueError:
             raise Problem(422, "date must be an ISO 8601 date: ?date=2026-03-01") from None
+        nearest = request.query.get("nearest", "false") == "true"
         age = self._api.fresh()
-        told = await asyncio.to_thread(self._read_day, unit, day)
+        told = await asyncio.to_thread(self._read_day, unit, day, nearest)
         people = dict.fromkeys(one["customer_id"] for name in LISTS for one in told[name])
-        if (wait := bearer.wait_to_list(len(people))) > 0:
-            raise Problem(429, "too many customers in a minute", {"Retry-After": str(math.ceil(wait))})
-        self._api.write_down(bearer, "arrivals", people, None)
+        self._listed(bearer, "arrivals", people)
         return self._api.answer(request, told, age)
 
-    def _read_day(self, unit: str, day: date) -> dict[str, Any]:
+    def _listed(self, bearer: Bearer, asked: str, people: Collection[str]) -> None:
+        """Write down who was listed. Raises where that cannot be, or where it were too many."""
+        if (wait := bearer.wait_to_list(len(people))) > 0:
+            raise Problem(429, "too many customers in a minute", {"Retry-After": str(math.ceil(wait))})
+        self._api.write_down(bearer, asked, people, None)
+
+    def _read_day(self, unit: str, day: date, nearest: bool) -> dict[str, Any]:
+        """A day of a unit. nearest: where nobody was there, the latest day before it on which somebody arrived."""
         with self._store.reading() as view:
-            return day_of(view, unit, day)
+            told = day_of(view, unit, day)
+            if nearest and not any(told["counts"].values()) and (known := latest_day(view, unit, day)) is not None:
+                told = day_of(view, unit, known)
+            return told
+
+    async def _story(self, request: web.Request) -> web.StreamResponse:
+        bearer = self._api.bearer(request, tokens.CUSTOMER)
+        self._api.fresh()
+        told = await asyncio.to_thread(self._read_story, bearer.units)
+        if told is None:
+            raise Problem(404, "nothing is open to tell of")
+        self._listed(bearer, "story", (told["customer_id"],))
+        return self._answer(told)
+
+    def _read_story(self, units: frozenset[str] | None) -> dict[str, Any] | None:
+        with self._store.reading() as view:
+            return story_of(view, units)
 
     async def _numbers(self, request: web.Request) -> web.StreamResponse:
+        bearer, figures, asked = self._asked(request)
+        try:
+            told = await figures.read(asked)
+        except FiguresUnavailableError as error:
+            raise Problem(503, str(error), {"Retry-After": "5"}) from None
+        if bearer.units is not None:
+            told = {**told, "choices": {**told["choices"], "unit": sorted(bearer.units)}}
+        return self._answer(told)
+
+    async def _definition(self, request: web.Request) -> web.StreamResponse:
+        _, figures, asked = self._asked(request)
+        if (figure := request.match_info["figure"]) not in QUERIES:
+            raise Problem(404, "there is no such figure")
+        try:
+            return self._answer(await figures.definition(figure, asked))
+        except FiguresUnavailableError as error:
+            raise Problem(503, str(error), {"Retry-After": "5"}) from None
+
+    async def _people(self, request: web.Request) -> web.StreamResponse:
+        """Who is behind a figure: each is a look-up."""
+        bearer, figures, asked = self._asked(request)
+        self._api.bearer(request, tokens.CUSTOMER)
+        known = [name for names in BEHIND.values() for name in names]
+        behind = {name: request.query[name] for name in known if request.query.get(name)}
+        if any(len(value) > LONGEST_VALUE for value in behind.values()) or not _are_numbers(behind, ("low", "high")):
+            raise Problem(422, "this names no figure")
+        try:
+            rows = await figures.people(asked, behind)
+        except FiguresUnavailableError as error:
+            raise Problem(503, str(error), {"Retry-After": "5"}) from None
+        people = [{**row, "customer_id": row.get("customer_id", row.get("segment"))} for row in rows]
+        self._listed(bearer, "figure", dict.fromkeys(one["customer_id"] for one in people))
+        return self._answer({"people": people, "most": MOST_PEOPLE})
+
+    def _asked(self, request: web.Request) -> tuple[Bearer, Figures, Asked]:
+        """Who asks for figures, of what, and where they come from."""
         bearer = self._api.bearer(request, tokens.FIGURES)
         if self._figures is None:
             raise Problem(503, "there is no ClickHouse to ask")
+        query = request.query
         try:
-            days = int(request.query.get("days", "90"))
+            days = int(query.get("days", "90"))
         except ValueError:
             days = 0
         if not 1 <= days <= 3660:
             raise Problem(422, "days must be a number from 1 to 3660")
         try:
-            return self._answer(await self._figures.read(days, bearer.units))
-        except FiguresUnavailableError as error:
-            raise Problem(503, str(error), {"Retry-After": "5"}) from None
+            since, until = (date.fromisoformat(query[name]) if name in query else None for name in ("since", "until"))
+        except ValueError:
+            raise Problem(422, "since and until must be ISO 8601 dates: ?since=2026-03-01&until=2026-03-31") from None
+        if (since is None) != (until is None) or (since is not None and until is not None and since > until):
+            raise Problem(422, "say both since and until, the earlier first")
+        try:
+            filters = filters_of({name: query.getall(name, []) for name in query}, bearer.units)
+        except ValueError as error:
+            raise Problem(403 if "unit" in str(error) else 422, str(error)) from None
+        return bearer, self._figures, Asked(days, since, until, filters)
 
     async def _lag(self, request: web.Request) -> web.StreamResponse:
         self._api.bearer(request, tokens.PIPELINE)
@@ -295,6 +369,14 @@ def _said(body: bytes) -> Said:
         return msgspec.json.decode(body, type=Said)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Problem(422, f"this is no answer: {error}") from None
+
+
+def _are_numbers(given: Mapping[str, str], names: Iterable[str]) -> bool:
+    """Whether those of some parameters that are given are numbers."""
+    try:
+        return all(math.isfinite(float(given[name])) for name in names if name in given)
+    except ValueError:
+        return False
 
 
 def _from_desk(request: web.Request) -> None:

@@ -137,9 +137,10 @@ class Read(_Strict, frozen=True):
     each: str | None = None
     """Of JSON: path of an array (entry.changes.value.messages); every item of it is a row, with what stands around it
     under its own names. On the way to it every item of other arrays is taken, too."""
-    pairs: dict[str, tuple[str, str]] = {}
+    pairs: dict[str, tuple[str, str | tuple[str, ...]]] = {}
     """Of JSON: array of objects that are name and value, and the members that say both: detail = ["elementName",
-    "newValue"] makes a column `detail.NAME` of each."""
+    "newValue"] makes a column `detail.NAME` of each. Both may be members of members (field.ref); of several for the
+    value, the first that is there counts."""
     null: tuple[str, ...] = NULLS
     """Cells that are empty."""
     decimal: Literal[".", ","] = "."

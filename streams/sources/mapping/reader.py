@@ -26,7 +26,7 @@ def read(path: str, mapping: Mapping, *, batch_size: int = BATCH_ROWS) -> Iterat
 
 
 def translated(path: str, translator: Translator, batch_size: int) -> Iterator[tuple[Rows, Translated]]:
-    """Rows, and what came of them."""
+    """Rows, each batch with its translation."""
     every = fixed_columns(format_of(path, translator.mapping.read))
     looked = False
     for rows in read_rows(path, translator.mapping.read, batch_size, translator.columns):
@@ -46,7 +46,7 @@ def _batches(name: str, translator: Translator, parts: Iterator[tuple[Rows, Tran
 
 
 def batches_of(name: str, translator: Translator, rows: Rows, done: Translated) -> Iterator[EventBatch]:
-    """What came of rows, as a source yields it. name: of the file."""
+    """The batches of translated rows, as a source yields them. name: of the file."""
     bad, kept, shown = done.bad, done.kept, translator.shown(rows)
     for channel, frame in done.frames:
         at = done.rows[channel]

@@ -313,20 +313,27 @@ def _each(one: Any, path: Sequence[str]) -> Iterator[Any]:
             yield {**one, path[0]: inner}
 
 
-def _paired(one: dict[str, Any], pairs: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+def _paired(one: dict[str, Any], pairs: Mapping[str, tuple[str, str | tuple[str, ...]]]) -> dict[str, Any]:
     """An object in which arrays of names and values are objects; of a name that stands twice, the first counts."""
     for path, (name, value) in pairs.items():
-        *parents, last = path.split(".")
-        holder: Any = one
-        for part in parents:
-            holder = holder.get(part) if isinstance(holder, dict) else None
+        values = (value,) if isinstance(value, str) else value
+        parent, _, last = path.rpartition(".")
+        holder = _member(one, parent) if parent else one
         found = holder.get(last) if isinstance(holder, dict) else None
         if isinstance(found, list):
             made: dict[str, Any] = {}
             for each in found:
-                if isinstance(each, dict) and isinstance(each.get(name), str | int):
-                    made.setdefault(str(each[name]), each.get(value))
+                if isinstance(said := _member(each, name), str | int):
+                    some = (_member(each, path) for path in values)
+                    made.setdefault(str(said), next((cell for cell in some if cell is not None), None))
             holder[last] = made
+    return one
+
+
+def _member(one: Any, path: str) -> Any:
+    """What stands at a path of names with dots between them; None where nothing does."""
+    for part in path.split("."):
+        one = one.get(part) if isinstance(one, dict) else None
     return one
 
 

@@ -26,7 +26,7 @@ from streams.text.scrub import scrub_text
 
 @dataclass
 class Translated:
-    """What came of some rows."""
+    """The result of translating some rows."""
 
     frames: list[tuple[str, pl.DataFrame]] = field(default_factory=list)
     """(channel, events in the frame form of its schema), each channel at most once."""

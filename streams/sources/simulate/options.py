@@ -33,7 +33,7 @@ class Options:
     seed: int = 1
     start: date = date(2024, 1, 1)
     days: int = 540
-    """Nothing happens before start or after so many days; what would, has not happened yet."""
+    """Length of the simulated time from `start`, in days: what would come later has not happened yet."""
     languages: tuple[str, ...] = LANGUAGES
     duplicates: float = 0.02
     """Duplicates for each good event: the same event again, byte for byte, up to some days of the stream later."""

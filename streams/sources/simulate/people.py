@@ -135,7 +135,7 @@ def make_person(random: Random, number: int, languages: Sequence[str], *, looks_
 
 
 def pairs_of_customers(random: Random, people: Sequence[Person], share: float) -> list[tuple[Person, Person]]:
-    """Pairs of customers who share nothing, so many of them that this share of all customers is in one."""
+    """Pairs of customers who share nothing; `share` of all customers are in a pair."""
     customers = [p for p in people if p.account and p.account[0] == "customer" and not p.shared]
     chosen = random.sample(customers, 2 * int(len(customers) * share / 2))
     return list(zip(chosen[::2], chosen[1::2], strict=True))

@@ -23,7 +23,7 @@ from streams.stitch.changes import Changes
 from streams.stitch.fold import fold_messages
 from streams.stitch.journey import CHANNELS, MICRO, MILESTONES, Event
 from streams.stitch.messages import Messages
-from streams.stitch.observer import Watching
+from streams.stitch.observer import RuleContext
 from streams.stitch.rows import Row
 
 PUBLISHED: tuple[tuple[str, str, Callable[[Changes], list[Row]], Callable[[Row], str]], ...] = (
@@ -155,7 +155,7 @@ class Folder:
     def fold(self, key: str, offset: int, event: Event, state: bytes | None) -> tuple[bytes | None, Changes]:
         """The subject's state after an event (as it was, when nothing is to be stored), and what to publish."""
         one = {key: [(offset, event.event_id[:8], event)]}
-        changes = fold_messages(lambda _: state, Messages(one), Watching({}, now_ms()))
+        changes = fold_messages(lambda _: state, Messages(one), RuleContext({}, now_ms()))
         return changes.states.get(key.encode(), state), changes
 
     def publications(self, changes: Changes) -> Iterator[tuple[str, bytes, bytes]]:

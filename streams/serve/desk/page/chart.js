@@ -1,5 +1,6 @@
 // Charts as SVG: few marks, drawn at the width they have, in the direction of the language.
 import { s } from "./dom.js";
+import { mark } from "./flow.js";
 import { day, isRtl, moment, number, signed, t, word } from "./i18n.js";
 
 /** Draws into `box` now and whenever its width changes. */
@@ -49,7 +50,7 @@ export function sentiment(contacts) {
   };
 }
 
-/** Bars from `low` to `high` with their margin of error. rows: {label, value, margin, note}. */
+/** Bars from `low` to `high` with their margin of error. rows: {label, value, margin, note, open}; open: what a click on a row does. */
 export function bars(rows, low, high, digits, name) {
   return (width, rtl) => {
     const step = 46;
@@ -59,7 +60,7 @@ export function bars(rows, low, high, digits, name) {
     };
     const zero = x(Math.min(Math.max(0, low), high));
     const height = rows.length * step;
-    return s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img",
+    return s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: rows.some((one) => one.open) ? "group" : "img",
       "aria-label": `${name}: ${rows.map((one) => `${one.label} ${one.value === null ? t("too_few") : number(one.value)}`).join("; ")}` },
     rows.map((one, at) => {
       const [above, middle] = [at * step + 14, at * step + 29];
@@ -73,7 +74,7 @@ export function bars(rows, low, high, digits, name) {
       ];
       // SVG takes the direction of the page for the side on which a text begins
       const figure = one.value === null ? t("too_few") : number(one.value, { maximumFractionDigits: digits });
-      return s("g", {},
+      return mark(one.open, { "aria-label": one.open ? `${one.label}: ${figure}` : undefined },
         s("rect", { x: 4, y: middle - 7, width: width - 8, height: 14, rx: 2, class: "track" }), marks,
         s("line", { x1: zero, x2: zero, y1: middle - 9, y2: middle + 9, class: "grid" }),
         s("text", { x: begin, y: above, class: "label", "text-anchor": "start" }, one.label),

@@ -83,6 +83,15 @@ export const day = (iso) => new Intl.DateTimeFormat(locale, { day: "numeric", mo
 export const wholeDay = (iso) =>
   new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" }).format(new Date(`${iso}T12:00:00`));
 
+/** The name of a country, by its ISO 3166-1 code. */
+export function country(iso) {
+  try {
+    return new Intl.DisplayNames(locale, { type: "region" }).of(iso) ?? iso;
+  } catch {
+    return iso; // no code of a country
+  }
+}
+
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
 /** How far a moment is from now, in words: "in 5 minutes", "2 hours ago". */

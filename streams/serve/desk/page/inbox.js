@@ -4,6 +4,7 @@ import { follow, get } from "./api.js";
 import { bdi, coded, h } from "./dom.js";
 import { distance, duration, moment, number, short, t, word } from "./i18n.js";
 import { empty, shown, stale } from "./states.js";
+import { offer, tell } from "./story.js";
 
 const GAP = 1000; // milliseconds between two readings, however many events come
 const CLOCK = 20000;
@@ -79,7 +80,10 @@ export function open(main, { me, query, live, news, expired }) {
     h("form", { method: "dialog" }, h("button", { class: "button" }, t("close"))));
   main.append(h("div", { class: "title-bar" }, h("h1", {}, t("view.inbox")), summary,
     h("label", { class: "picker" }, h("span", { class: "unseen" }, t("unit")), units),
-    h("button", { class: "quiet keys-button", onclick: () => help.showModal() }, t("keys"))), said, box, help);
+    h("button", { class: "quiet", onclick: async () => {
+      said.textContent = (await tell(me)) ?? "";
+    } }, t("story.button")),
+    h("button", { class: "quiet keys-button", onclick: () => help.showModal() }, t("keys"))), offer(me) ?? "", said, box, help);
 
   async function take(one) {
     const [, text] = await answer(one, "take");

@@ -1,72 +1,148 @@
-// How it goes on the whole: scores with their margins, profiles, the funnel, and what is spoken of at each unit.
+// How it goes on the whole: scores with their margins, who became what, the journey, the funnel, and what hurts where.
+import { definition, people } from "./behind.js";
 import { get } from "./api.js";
 import { bars, drawn } from "./chart.js";
 import { bdi, h } from "./dom.js";
-import { number, signed, t, word } from "./i18n.js";
+import { flow } from "./flow.js";
+import { country, day, number, signed, t, word } from "./i18n.js";
+import { journeyMap, places } from "./maps.js";
 import { empty, shown } from "./states.js";
 
 const SPANS = [7, 30, 90, 365];
 const ASPECTS = 12;
+const FILTERS = ["brand", "unit", "channel", "country", "season"];
+const FIXED = { channel: ["booking", "check_in", "stay", "post_travel"], season: ["ramadan", "hajj", "umrah_peak", "none"] };
 
 const digits = (value, most = 1) => number(value, { maximumFractionDigits: most });
 
-function tile(title, row, value, note, fewest) {
-  const shown = row !== undefined && row[value] !== null;
-  return h("section", { class: "card tile" }, h("h2", {}, title),
-    h("p", { class: "figure" }, shown ? digits(row[value]) : "–", shown && row.margin !== null && h("span", { class: "margin" }, ` ± ${digits(row.margin)}`)),
-    h("p", { class: "facts" }, row === undefined ? t("answers.none") : shown ? t("answers", { n: number(row.n) }) : t("answers.few", { n: number(row.n), fewest: number(fewest) })),
-    h("p", { class: "none" }, note));
+/** The parameters that the server is asked with, of those of the address. */
+function asked(query) {
+  const given = new URLSearchParams();
+  for (const name of ["days", "since", "until", ...FILTERS]) {
+    for (const value of query.getAll(name)) if (value) given.append(name, value);
+  }
+  if (!given.has("since") || !given.has("until")) {
+    given.delete("since");
+    given.delete("until");
+  } else given.delete("days");
+  return given;
 }
 
-function scores(title, rows, value, low, high, id) {
-  const named = rows.filter((one) => one.segment !== "").sort((a, b) => (a[value] ?? 1e9) - (b[value] ?? 1e9)).slice(0, 12);
-  return h("section", { class: "card", "aria-labelledby": id }, h("h2", { id }, title),
-    named.length ? drawn(h("div", { class: "chart" }), bars(named.map((one) => ({ label: one.segment, value: one[value], margin: one.margin, note: t("n", { n: number(one.n) }) })), low, high, 1, title))
-      : h("p", { class: "none" }, t("answers.none")));
+function show(name, value) {
+  if (name === "channel") return t(`channel.${value}`);
+  if (name === "season") return t(`season.${value}`);
+  return name === "country" ? country(value) : value;
 }
 
-function aspects(rows) {
-  const named = rows.filter((one) => one.segment !== "" && one.score !== null).sort((a, b) => a.score - b.score).slice(0, ASPECTS);
-  return h("section", { class: "card wide", "aria-labelledby": "aspects" }, h("h2", { id: "aspects" }, t("aspects")),
-    named.length === 0 ? h("p", { class: "none" }, t("answers.none")) : h("div", { class: "scroll", tabindex: 0, role: "region", "aria-labelledby": "aspects" }, h("table", {},
-      h("thead", {}, h("tr", {}, ["unit", "aspect", "score", "mentions", "negative"].map((name) => h("th", { scope: "col", class: ["score", "mentions", "negative"].includes(name) ? "number" : "" }, t(`column.${name}`))))),
+function filters(query, choices) {
+  const go = (changed) => {
+    const given = asked(query);
+    for (const [name, value] of Object.entries(changed)) {
+      if (value) given.set(name, value);
+      else given.delete(name);
+    }
+    location.hash = `#/overview?${given}`;
+  };
+  const given = asked(query);
+  const dates = ["since", "until"].map((name) => h("input", { type: "date", id: `filter-${name}`, value: given.get(name) ?? query.get(name) ?? "", onchange: (event) => {
+    query.set(name, event.target.value);
+    if (query.get("since") && query.get("until")) go({ since: query.get("since"), until: query.get("until"), days: null });
+    else if (!event.target.value) go({ since: null, until: null });
+  } }));
+  return h("details", { class: "filters", open: FILTERS.some((name) => given.has(name)) || given.has("since") }, h("summary", {}, t("filters")),
+    h("div", { class: "filter-row" },
+      FILTERS.map((name) => {
+        const values = FIXED[name] ?? choices?.[name] ?? [];
+        const chosen = given.get(name) ?? "";
+        return h("label", { class: "filter" }, h("span", {}, t(`filter.${name}`)), h("select", { id: `filter-${name}`, onchange: (event) => go({ [name]: event.target.value }) },
+          h("option", { value: "" }, t("filter.all")), [...new Set(chosen ? [chosen, ...values] : values)].map((value) => h("option", { value, selected: value === chosen }, show(name, value)))));
+      }),
+      h("label", { class: "filter" }, h("span", {}, t("filter.since")), dates[0]),
+      h("label", { class: "filter" }, h("span", {}, t("filter.until")), dates[1])));
+}
+
+export function open(main, { me, query, expired }) {
+  const days = SPANS.includes(Number(query.get("days"))) ? Number(query.get("days")) : 90;
+  const given = asked(query);
+  const may = me.may.includes("customer");
+  main.append(h("div", { class: "title-bar" }, h("h1", {}, t("view.overview")), h("p", { class: "summary", id: "of" }),
+    h("label", { class: "picker" }, h("span", {}, t("span")), h("select", { id: "span", onchange: (event) => {
+      const changed = asked(query);
+      changed.set("days", event.target.value);
+      changed.delete("since");
+      changed.delete("until");
+      location.hash = `#/overview?${changed}`;
+    } }, SPANS.map((one) => h("option", { value: one, selected: one === days }, t("days", { n: number(one) })))))));
+  const chosen = h("div", {}, filters(query, null));
+  const box = h("div", {});
+  main.append(chosen, box);
+
+  const about = (figure, title) => h("button", { class: "quiet about", "aria-label": `${t("behind.what")} ${title}`, title: t("behind.what"), onclick: () => definition(main, figure, title, given) }, "?");
+  const who = (title, behind) => may && (() => people(main, title, given, behind));
+  const whose = (title, behind, text) => may && h("button", { class: "button small", onclick: who(title, behind) }, text);
+  const card = (id, title, figure, content, wide) => h("section", { class: `card ${wide ? "wide" : ""}`, "aria-labelledby": id },
+    h("div", { class: "card-bar" }, h("h2", { id }, title), about(figure, title)), content);
+  const chart = (draw) => drawn(h("div", { class: "chart" }), draw);
+  const none = (key) => h("p", { class: "none" }, t(key));
+
+  function tile(figure, row, note, fewest, worst) {
+    const known = row !== undefined && row[figure] !== null;
+    return h("section", { class: "card tile" }, h("div", { class: "card-bar" }, h("h2", {}, t(figure)), about(figure, t(figure))),
+      h("p", { class: "figure" }, known ? digits(row[figure]) : "–", known && row.margin !== null && h("span", { class: "margin" }, ` ± ${digits(row.margin)}`)),
+      h("p", { class: "facts" }, row === undefined ? t("answers.none") : known ? t("answers", { n: number(row.n) }) : t("answers.few", { n: number(row.n), fewest: number(fewest) })),
+      h("p", { class: "none" }, note), row !== undefined && whose(t("behind.unhappy"), { instrument: figure, ...worst }, t("behind.unhappy")));
+  }
+
+  function scores(id, rows, value, low, high) {
+    const named = rows.filter((one) => one.segment !== "").sort((a, b) => (a[value] ?? 1e9) - (b[value] ?? 1e9)).slice(0, 12);
+    return card(id.replaceAll("_", "-"), t(id), id, named.length ? chart(bars(named.map((one) => ({ label: one.segment, value: one[value], margin: one.margin, note: t("n", { n: number(one.n) }), open: who(`${t(value)}, ${one.segment}`, { instrument: value, unit: one.segment }) })), low, high, 1, t(id))) : none("answers.none"));
+  }
+
+  function aspects(rows) {
+    const named = rows.filter((one) => one.segment !== "" && one.score !== null).sort((a, b) => a.score - b.score).slice(0, ASPECTS);
+    const columns = ["unit", "aspect", "score", "mentions", "negative"];
+    return card("aspects", t("aspects"), "aspects_by_unit", named.length === 0 ? none("answers.none") : h("div", { class: "scroll", tabindex: 0, role: "region", "aria-labelledby": "aspects" }, h("table", {},
+      h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col", class: ["score", "mentions", "negative"].includes(name) ? "number" : "" }, t(`column.${name}`))), may && h("td", {}))),
       h("tbody", {}, named.map((one) => h("tr", {}, h("th", { scope: "row" }, bdi(one.segment)), h("td", {}, word("aspect", one.aspect)),
         h("td", { class: `number ${one.score < 0 ? "bad" : "good"}` }, h("bdi", { dir: "ltr" }, `${signed(one.score)}${one.margin === null ? "" : ` ± ${digits(one.margin, 2)}`}`)),
-        h("td", { class: "number" }, number(one.volume)), h("td", { class: "number" }, number(one.negative_share, { style: "percent" }))))))));
-}
+        h("td", { class: "number" }, number(one.volume)), h("td", { class: "number" }, number(one.negative_share, { style: "percent" })),
+        may && h("td", {}, whose(`${word("aspect", one.aspect)}, ${one.segment}`, { aspect: one.aspect, unit: one.segment, mood: "negative" }, t("behind.who")))))))), true);
+  }
 
-function funnel(rows) {
-  return h("section", { class: "card", "aria-labelledby": "funnel" }, h("h2", { id: "funnel" }, t("funnel")),
-    rows.length && rows[0].journeys ? drawn(h("div", { class: "chart" }), bars(rows.map((one) => ({ label: t(`stage.${one.stage}`), value: one.of_booked, margin: null, note: t("journeys.n", { n: number(one.journeys) }) })), 0, 100, 1, t("funnel")))
-      : h("p", { class: "none" }, t("journeys.none")));
-}
+  const funnel = (rows) => card("funnel", t("funnel"), "funnel", rows.length && rows[0].journeys
+    ? chart(bars(rows.map((one) => ({ label: t(`stage.${one.stage}`), value: one.of_booked, margin: null, note: t("journeys.n", { n: number(one.journeys) }), open: who(t("behind.at_stage", { stage: t(`stage.${one.stage}`) }), one.stage === "post_travel" ? { channel: "post_travel" } : { stage: one.stage }) })), 0, 100, 1, t("funnel"))) : none("journeys.none"));
 
-function profiles(rows) {
-  return h("section", { class: "card", "aria-labelledby": "profiles" }, h("h2", { id: "profiles" }, t("profiles")),
-    rows.length ? drawn(h("div", { class: "chart" }), bars(rows.map((one) => ({ label: t(`profile.${one.profile}`), value: one.share, margin: null, note: t("customers.n", { n: number(one.customers) }) })), 0, 100, 1, t("profiles")))
-      : h("p", { class: "none" }, t("answers.none")));
-}
+  const profiles = (rows) => card("profiles", t("profiles"), "profiles", rows.length
+    ? chart(flow(rows, may ? (one) => people(main, t("flow.part", { from: t(`profile.${one.from_profile}`), to: t(`profile.${one.to_profile}`), n: number(one.customers) }), given, { from_profile: one.from_profile, to_profile: one.to_profile }) : null, t("profiles"))) : none("answers.none"));
 
-export function open(main, { query, expired }) {
-  const days = SPANS.includes(Number(query.get("days"))) ? Number(query.get("days")) : 90;
-  main.append(h("div", { class: "title-bar" }, h("h1", {}, t("view.overview")),
-    h("label", { class: "picker" }, h("span", {}, t("span")), h("select", { id: "span", onchange: (event) => {
-      location.hash = `#/overview?days=${event.target.value}`;
-    } }, SPANS.map((one) => h("option", { value: one, selected: one === days }, t("days", { n: number(one) })))))));
-  const box = h("div", {});
-  main.append(box);
+  const map = (rows) => card("journey-map", t("map"), "map", rows.length ? [
+    chart(journeyMap(rows, may ? (one) => people(main, `${t(`map.stage.${one.segment}`)}, ${word("medium", one.medium)}`, given, { stage: one.segment, medium: one.medium }) : null, t("map"))),
+    h("p", { class: "none" }, t("map.means"))] : none("answers.none"), true);
+
+  function where(rows) {
+    const known = rows.filter((one) => one.latitude !== null && one.longitude !== null);
+    const away = rows.length - known.length;
+    return card("places", t("places"), "places", [
+      known.length ? chart(places(known, may ? (one) => people(main, one.name, given, { unit: one.unit }) : null, t("places"))) : none("places.none"),
+      known.length > 0 && away > 0 && h("p", { class: "none" }, t("places.away", { n: number(away) }))], true);
+  }
+
   const reading = shown(box, {
-    read: (signal) => get(`/desk/data/figures?days=${days}`, signal),
+    read: (signal) => get(`/desk/data/figures?${given}`, signal),
     show: (told) => {
+      const focused = document.activeElement?.id;
+      chosen.replaceChildren(filters(query, told.choices));
+      if (focused) document.getElementById(focused)?.focus();
+      document.getElementById("of").textContent = t("of", { from: day(told.since), to: day(new Date(new Date(told.until).getTime() - 1)), year: new Date(told.until).getUTCFullYear() });
+      const past = told.is_past && h("p", { class: "stale", role: "status" }, t("overview.past"));
       const parts = [
-        told.nps && h("div", { class: "tiles" }, tile(t("nps"), told.nps[0], "nps", t("nps.means"), told.fewest), tile(t("csat"), told.csat[0], "csat", t("csat.means"), told.fewest), tile(t("ces"), told.ces[0], "ces", t("ces.means"), told.fewest)),
-        h("div", { class: "columns" }, [
-          told.profiles && profiles(told.profiles), told.funnel && funnel(told.funnel),
-          scores(t("nps_by_unit"), told.nps_by_unit, "nps", -100, 100, "nps-by-unit"),
-          scores(t("csat_by_unit"), told.csat_by_unit, "csat", 0, 100, "csat-by-unit")]),
-        aspects(told.aspects_by_unit)];
-      const nothing = !told.nps_by_unit.length && !told.aspects_by_unit.length && !told.profiles?.length;
-      box.replaceChildren(...(nothing ? [empty(t("overview.empty"), t("overview.empty.hint"))] : parts.filter(Boolean)));
+        h("div", { class: "tiles" }, tile("nps", told.nps[0], t("nps.means"), told.fewest, { high: 6 }), tile("csat", told.csat[0], t("csat.means"), told.fewest, { high: 3 }), tile("ces", told.ces[0], t("ces.means"), told.fewest, { high: 3 })),
+        h("div", { class: "columns" }, profiles(told.profiles), funnel(told.funnel)),
+        map(told.map),
+        h("div", { class: "columns" }, scores("nps_by_unit", told.nps_by_unit, "nps", -100, 100), scores("csat_by_unit", told.csat_by_unit, "csat", 0, 100)),
+        aspects(told.aspects_by_unit), where(told.places)];
+      const nothing = !told.nps_by_unit.length && !told.aspects_by_unit.length && !told.profiles.length && !told.map.length;
+      box.replaceChildren(...[past, ...(nothing ? [empty(t("overview.empty"), t("overview.empty.hint"))] : parts)].filter(Boolean));
     },
     expired,
   });

@@ -28,14 +28,15 @@ function line(one) {
 
 export function open(main, { me, query, expired }) {
   const unit = query.get("unit") ?? me.units[0] ?? "";
-  const date = query.get("date") ?? today();
+  const chosen = query.get("date");
+  const date = chosen ?? today();
   const go = (changed) => {
-    location.hash = `#/today?${new URLSearchParams({ unit, date, ...changed })}`;
+    location.hash = `#/today?${new URLSearchParams({ unit, ...(chosen === null ? {} : { date }), ...changed })}`;
   };
   const picker = h("select", { id: "unit", onchange: (event) => go({ unit: event.target.value }) },
     me.units.map((name) => h("option", { value: name, selected: name === unit }, name)));
   main.append(h("div", { class: "title-bar" }, h("h1", {}, t("view.today")),
-    h("p", { class: "summary" }, wholeDay(date)),
+    h("p", { class: "summary", id: "which" }, wholeDay(date)),
     h("label", { class: "picker" }, h("span", {}, t("unit")), picker),
     h("label", { class: "picker" }, h("span", {}, t("date")), h("input", { type: "date", id: "date", value: date, required: true, onchange: (event) => event.target.value && go({ date: event.target.value }) }))));
   const box = h("div", {});
@@ -45,8 +46,11 @@ export function open(main, { me, query, expired }) {
     return () => {};
   }
   const reading = shown(box, {
-    read: (signal) => get(`/desk/data/day?${new URLSearchParams({ unit, date })}`, signal),
+    read: (signal) => get(`/desk/data/day?${new URLSearchParams({ unit, date, nearest: chosen === null })}`, signal),
     show: (told) => {
+      const other = told.day !== date && h("p", { class: "stale", role: "status" }, t("today.other", { today: wholeDay(date), day: wholeDay(told.day), year: told.day.slice(0, 4) }));
+      document.getElementById("which").textContent = wholeDay(told.day);
+      document.getElementById("date").value = told.day;
       const none = LISTS.every((name) => told.counts[name] === 0);
       const content = none ? [empty(t("today.empty"), t("today.empty.hint"))] : [h("div", { class: "columns three" }, LISTS.map((name) =>
         h("section", { class: "card", "aria-labelledby": name },
@@ -54,7 +58,7 @@ export function open(main, { me, query, expired }) {
             told.cares[name] > 0 && h("span", { class: "count care" }, t("need_care", { n: number(told.cares[name]) }))),
           told[name].length ? h("ul", { class: "plain stays" }, told[name].map(line)) : h("p", { class: "none" }, t("list.none")),
           told.counts[name] > told[name].length && h("p", { class: "more" }, t("more", { n: number(told.counts[name] - told[name].length) })))))];
-      box.replaceChildren(...[stale(told.age), ...content].filter(Boolean));
+      box.replaceChildren(...[stale(told.age), other, ...content].filter(Boolean));
     },
     expired,
   });

@@ -155,7 +155,7 @@ public final class Stitch {
       }
       state.setVersion(offset + 1);
       String customer = Rows.customerId(subject);
-      Standing before = Standing.of(state);
+      Placement before = Placement.of(state);
       Set<String> refs = new HashSet<>();
       Set<String> caseIds = new HashSet<>();
       if (Fold.known(state, event)) {
@@ -187,12 +187,12 @@ public final class Stitch {
     }
 
     private void publish(
-        String subject, String customer, State state, Standing before, Set<String> refs, Set<String> caseIds) {
-      Standing now = Standing.of(state);
+        String subject, String customer, State state, Placement before, Set<String> refs, Set<String> caseIds) {
+      Placement now = Placement.of(state);
       long version = state.getVersion();
       now.guests().forEach(
           (ref, members) -> {
-            if (!Standing.same(members, before.guests().get(ref))) {
+            if (!Placement.same(members, before.guests().get(ref))) {
               refs.add(ref);
             }
           });
@@ -215,7 +215,7 @@ public final class Stitch {
       }
       for (Map.Entry<String, List<Loose>> visit : now.visits().entrySet()) {
         String key = visit.getKey();
-        if (!Standing.same(visit.getValue(), before.visits().get(key)) || touched.contains(key)) {
+        if (!Placement.same(visit.getValue(), before.visits().get(key)) || touched.contains(key)) {
           Trip whole = joined(null, visit.getValue());
           journey(Rows.journey(customer, key, false, null, whole, casesAt(state, now, key), version));
         }
@@ -240,7 +240,7 @@ public final class Stitch {
       return whole;
     }
 
-    private static List<Grievance> casesAt(State state, Standing now, String key) {
+    private static List<Grievance> casesAt(State state, Placement now, String key) {
       if (now.homes().isEmpty()) {
         return List.of();
       }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.stitch.journey import MILESTONES, Event
-from streams.stitch.placement import Assembled, assemble
+from streams.stitch.placement import PlacedJourney, journeys_of
 from streams.stitch.rolling import DAY_MS
 from streams.stitch.summary import Summary, str_of
 
@@ -14,11 +14,11 @@ def event(number: int, day: float, ref: str | None = None, **more: object) -> Ev
     return Event(START + int(day * DAY_MS), number.to_bytes(16, "big"), ref, "stay.x", 2, **more)  # type: ignore[arg-type]
 
 
-def journeys(*events: Event) -> dict[str, Assembled]:
+def journeys(*events: Event) -> dict[str, PlacedJourney]:
     summary = Summary()
     for one in events:
         summary.add(one)
-    return {journey.key: journey for journey in assemble(summary)}
+    return {journey.key: journey for journey in journeys_of(summary)}
 
 
 def test_a_loose_event_belongs_to_the_booking_that_contains_it_widened_by_30_days() -> None:

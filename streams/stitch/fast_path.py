@@ -1,7 +1,8 @@
-"""The commonest turn by far: new events of a customer without parts who is their own root. Pure.
+"""The fast path of the fold, for by far the commonest turn: new events of a customer without parts who is their own
+root. Pure.
 
-Does what `streams.stitch.fold` does, at a lower cost. It may assume that no message is a replay, and that only the
-events at hand change the state.
+It has the same result as `streams.stitch.fold` at a lower cost (docs/performance-decisions.md), because it may assume
+that no message is a replay, and that only these events change the state.
 """
 
 from __future__ import annotations
@@ -11,18 +12,17 @@ from collections.abc import Sequence
 from streams.alerts.tally import open_of
 from streams.stitch.changes import Changes
 from streams.stitch.claims import begin, claim
-from streams.stitch.difference import publish_difference, standing
+from streams.stitch.difference import placement_of, publish_difference
 from streams.stitch.encoding import encode
-from streams.stitch.messages import News, Record
-from streams.stitch.observer import Observer, Watching, is_quiet, is_settled
+from streams.stitch.messages import Record, RootChange
+from streams.stitch.observer import Observer, RuleContext, is_quiet, is_settled
 from streams.stitch.subject import HERE, Subject
 
 
-def is_alone(
-    name: str, state: Subject, records: Sequence[Record], news: Sequence[News], published: range | None
+def takes_fast_path(
+    name: str, state: Subject, records: Sequence[Record], root_changes: Sequence[RootChange], published: range | None
 ) -> bool:
-    """Whether a turn of these messages is of the kind meant here, unless one of the records ends a recall or speaks of
-    a group.
+    """Whether the fast path may take a turn of these messages, provided that no record ends a recall or names a group.
 
     published: as for fold_messages.
     """
@@ -30,7 +30,9 @@ def is_alone(
         return False
     if records[0][0] < state.interactions_applied or state.owes(published):
         return False
-    if news and (news[0][0] < state.identities_applied or any(root != name for _, root, _ in news)):
+    if root_changes and root_changes[0][0] < state.identities_applied:
+        return False
+    if root_changes and any(root != name for _, root, _ in root_changes):
         return False
     return state.published or not (state.own.interactions or state.seen)
 
@@ -46,22 +48,22 @@ def is_among(event_hash: bytes, seen: bytes) -> bool:
     return at >= 0
 
 
-def fold_alone(
+def fold_fast(
     changes: Changes,
     name: str,
     key: bytes,
     state: Subject,
     records: Sequence[Record],
-    news: Sequence[News],
-    watching: Watching | None,
+    root_changes: Sequence[RootChange],
+    context: RuleContext | None,
 ) -> bool:
     """Add the events to the state, and to the changes what follows.
 
     Args:
         name, key: the subject, and its key in the table.
-        state: for which `is_alone` holds; is changed.
-        records, news: in order of offsets.
-        watching: as for fold_messages.
+        state: for which `takes_fast_path` holds; is changed.
+        records, root_changes: in order of offsets.
+        context: as for fold_messages.
 
     Returns:
         False where one of the events ends a recall or speaks of a group: the state is of no use any more, the changes
@@ -71,7 +73,7 @@ def fold_alone(
     begin(state)
     observer: Observer | None = None
     watched = state.watch is not None
-    before = standing(own, ())
+    before = placement_of(own, ())
     refs: set[str] = set()
     case_ids: set[str] = set()
     for _, event_hash, event in records:
@@ -87,9 +89,9 @@ def fold_alone(
         case_id = own.add(event)
         if case_id is not None:
             case_ids.add(case_id)
-        if watching is not None and not is_quiet(watching, state, event):
+        if context is not None and not is_quiet(context, state, event):
             if observer is None:
-                observer = Observer(watching, name, state)
+                observer = Observer(context, name, state)
             observer.follow(event)
     changes.folded += (len(seen) - len(state.seen)) // 8
     if duplicates:
@@ -97,16 +99,16 @@ def fold_alone(
         changes.duplicates += duplicates
     state.seen = seen
     state.interactions_applied = records[-1][0] + 1
-    for offset, _, version in news:
+    for offset, _, version in root_changes:
         state.identities_applied = offset + 1
         state.root_version = max(state.root_version, version)
     state.former = []
     publish_difference(changes, name, state, (), before, refs, case_ids)
-    if watching is not None and (watching.segments.by_name or state.posted):
-        claim(changes, name, state, changes.customers[-1], own, watching.segments, replay=False)
-    if watching is not None and not (observer is None and own.signals is None and is_settled(state.watch)):
+    if context is not None and (context.segments.by_name or state.posted):
+        claim(changes, name, state, changes.customers[-1], own, context.segments, replay=False)
+    if context is not None and not (observer is None and own.signals is None and is_settled(state.watch)):
         if observer is None:
-            observer = Observer(watching, name, state)
+            observer = Observer(context, name, state)
         alerts, moves = observer.finish(own, replay=False)
         changes.alerts += alerts
         changes.moves += moves

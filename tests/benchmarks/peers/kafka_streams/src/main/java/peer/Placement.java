@@ -16,15 +16,15 @@ import peer.state.State;
 import peer.state.Trip;
 
 /** Where a customer's loose events and cases belong: streams/stitch/placement.py. */
-record Standing(Map<String, List<Loose>> guests, Map<String, List<Loose>> visits, Map<String, String> homes) {
+record Placement(Map<String, List<Loose>> guests, Map<String, List<Loose>> visits, Map<String, String> homes) {
   private static final long WIDENING = 30L * 86_400_000;
-  private static final Standing NOWHERE = new Standing(Map.of(), Map.of(), Map.of());
+  private static final Placement NOWHERE = new Placement(Map.of(), Map.of(), Map.of());
   private static final DateTimeFormatter CLOCK =
       DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss.SSS'Z'").withZone(ZoneOffset.UTC);
 
   private record Span(long start, String ref, long end) {}
 
-  static Standing of(State state) {
+  static Placement of(State state) {
     if (state.getLoose().isEmpty() && state.getCases().isEmpty()) {
       return NOWHERE;
     }
@@ -64,7 +64,7 @@ record Standing(Map<String, List<Loose>> guests, Map<String, List<Loose>> visits
     }
     Map<String, String> homes = new HashMap<>();
     state.getCases().forEach((id, one) -> homes.put(id, home(one, spans, visits)));
-    return new Standing(guests, visits, homes);
+    return new Placement(guests, visits, homes);
   }
 
   /** The booking that a loose event belongs to, or null. */
@@ -117,7 +117,7 @@ record Standing(Map<String, List<Loose>> guests, Map<String, List<Loose>> visits
     return true;
   }
 
-  boolean moved(Standing before, String caseId) {
+  boolean moved(Placement before, String caseId) {
     return !before.homes.containsKey(caseId) || !Objects.equals(before.homes.get(caseId), homes.get(caseId));
   }
 }

@@ -4,40 +4,40 @@ from __future__ import annotations
 
 from itertools import accumulate, repeat
 
-from streams.kafka.commit_policy import Pace
+from streams.kafka.commit_policy import CommitPolicy
 
 
 def commits(acks: list[float], until: float, busy: list[tuple[float, float]] | None = None) -> list[float]:
     """When a worker commits that acks at these moments and has something in progress in these spans."""
-    pace, found, now = Pace(1.0, 0.05), [], 0.0
+    policy, found, now = CommitPolicy(1.0, 0.05), [], 0.0
     acks = sorted(acks)
     while now < until:
-        wait = pace.wait(now, any(first <= now < last for first, last in busy or []))
+        wait = policy.wait(now, any(first <= now < last for first, last in busy or []))
         if wait == 0:
-            pace.committing(now)
+            policy.committing(now)
             found.append(round(now, 6))
             continue
         # The next ack wakes nobody who waits for the time to come, as in the worker.
         upto = now + wait if wait is not None else (acks[0] if acks else until)
         while acks and acks[0] <= upto:
-            pace.acked(acks.pop(0))
+            policy.acked(acks.pop(0))
         now = upto
     return found
 
 
 def test_nothing_acked_is_nothing_to_commit() -> None:
-    assert Pace(1.0).wait(5.0, False) is None
+    assert CommitPolicy(1.0).wait(5.0, False) is None
     assert commits([], 10.0) == []
 
 
 def test_a_commit_that_had_nothing_to_commit_does_not_hold_up_the_next() -> None:
-    pace = Pace(3600.0, 0.05)
-    pace.acked(1.0)
-    assert pace.wait(1.05, False) == 0.0
-    pace.settled()
-    assert pace.wait(1.05, False) is None
-    pace.acked(2.0)
-    assert pace.wait(2.05, False) == 0.0
+    policy = CommitPolicy(3600.0, 0.05)
+    policy.acked(1.0)
+    assert policy.wait(1.05, False) == 0.0
+    policy.settled()
+    assert policy.wait(1.05, False) is None
+    policy.acked(2.0)
+    assert policy.wait(2.05, False) == 0.0
 
 
 def test_the_last_of_a_burst_is_committed_when_it_is_quiet() -> None:

@@ -13,7 +13,7 @@ import pytest
 from streams.kafka.ownership import OwnershipLost
 from streams.kafka.progress import RecordBatch
 from streams.worker import batching as module
-from streams.worker.batching import PATIENCE, READ_AHEAD, gather, pause
+from streams.worker.batching import PATIENCE, READ_AHEAD, consume_groups, pause
 from tests.support.columns import columns
 from tests.support.waiting import HUNG, until
 
@@ -74,7 +74,7 @@ def handled(stream: Stream, groups: int, max_records: int, max_bytes: int, linge
                 enough.set()
                 await asyncio.Event().wait()
 
-        task = asyncio.create_task(gather(stream, handle, max_records, max_bytes, linger))
+        task = asyncio.create_task(consume_groups(stream, handle, max_records, max_bytes, linger))
         waiting = asyncio.create_task(enough.wait())
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
@@ -132,7 +132,7 @@ def test_what_comes_while_others_are_handled_is_handled_together_and_acked_after
             if sum(sizes) == len(stream.batches):
                 done.set()
 
-        task = asyncio.ensure_future(gather(stream, handle, 1000, 1 << 30, 60.0))
+        task = asyncio.ensure_future(consume_groups(stream, handle, 1000, 1 << 30, 60.0))
         await asyncio.wait_for(done.wait(), HUNG)
         task.cancel()
         await asyncio.wait([task])
@@ -163,7 +163,7 @@ def test_a_group_that_may_belong_to_another_is_given_up_whole_and_the_next_is_ha
                 raise OwnershipLost("of a partition")
             done.set()
 
-        task = asyncio.ensure_future(gather(stream, handle, 1000, 1 << 30, 60.0))
+        task = asyncio.ensure_future(consume_groups(stream, handle, 1000, 1 << 30, 60.0))
         await asyncio.wait_for(done.wait(), HUNG)
         task.cancel()
         await asyncio.wait([task])
@@ -192,6 +192,6 @@ def test_what_failed_is_not_acked_as_done(failing: int) -> None:
         if len(calls) == failing + 1:
             raise ArithmeticError
 
-    asyncio.run(gather(stream, handle, 20, 1 << 30, 60.0))
+    asyncio.run(consume_groups(stream, handle, 20, 1 << 30, 60.0))
     assert [type(error) for error in stream.crashed] == [ArithmeticError]
     assert [one.abandoned for one in stream.acked] == [False, False] * failing + [True, True]

@@ -1,0 +1,61 @@
+"""The customer in the inbox whose story shows the most: for a first look at the desk. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from streams.serve.customer import Document, document
+from streams.serve.inbox import inbox
+from streams.serve.store import Transaction
+
+LOOKED_AT = 60
+"""Lines of the inbox, the gravest first, of whose customers one is chosen."""
+
+
+def story_of(view: Transaction, units: Iterable[str] | None) -> Document | None:
+    """The customer, the alert or case that leads there, and the day of a unit to look at; None where none is open."""
+    best: tuple[int, Document] | None = None
+    for one in inbox(view, units, LOOKED_AT)["items"]:
+        if one["customer_id"] is None:
+            continue  # many alerts in one line
+        told = document(view, one["customer_id"])
+        if told is not None and (best is None or _shows(told, one) > best[0]):
+            best = _shows(told, one), _story(told, one)
+    return None if best is None else best[1]
+
+
+def _shows(told: Mapping[str, Any], line: Mapping[str, Any]) -> int:
+    """How much there is to see: an open case, words of the customer's own, several channels, a stay, likes."""
+    contacts = told["last_contacts"]
+    return int(
+        4 * bool(told["open_cases"])
+        + 3 * any(one.get("text") for one in contacts)
+        + len({one["channel"] for one in contacts})
+        + 2 * bool(line["unit"])
+        + bool(told["preferences"])
+        + 2 * (told["profile"]["name"] == "negative")
+    )
+
+
+def _story(told: Mapping[str, Any], line: Mapping[str, Any]) -> Document:
+    stays = [*told["open_journeys"], *told["past_journeys"]]
+    plans: list[Mapping[str, Any]] = [one["plan"] for one in stays]
+    plan = next((one for one in plans if one.get("unit") and _is_day(one.get("arrival_date"))), {})
+    return {
+        "customer_id": told["customer_id"],
+        "kind": line["kind"],
+        "id": line["id"],
+        "rule": line["rule"],
+        "profile": told["profile"]["name"],
+        "unit": plan.get("unit") or line["unit"],
+        "day": plan.get("arrival_date"),
+    }
+
+
+def _is_day(text: str | None) -> bool:
+    try:
+        return text is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False  # whatever a source calls a date
