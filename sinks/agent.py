@@ -17,14 +17,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from clickhouse_connect.driver.client import Client
 
 from schemas.decode import Decoded
 from sinks import recall
 from sinks.clickhouse import models
+from sinks.clickhouse import prayers as prayer_times
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.errors import RETRY_CODES, retry_code
 from sinks.clickhouse.tables import TABLES, Table
 from sinks.clickhouse.writer import FinalInsertError, Retry, Writer
+from sinks.prayers import PrayerTimes
 from sinks.reach import Reach
 from streams import metrics
 from streams.clock import now_ms
@@ -59,14 +62,20 @@ def create(app: Any, settings: Settings) -> WorkerIO:
     views = [table.view for table in TABLES.values()]
     io.count_from_zero({"table": views, "code": RETRY_CODES})
     publishing = asyncio.Lock()
+    prayers = PrayerTimes(lambda: connect(settings.clickhouse_endpoint, settings.database))
     for table in TABLES.values():
-        TableAgent(io, table, publishing).register(f"sink-{table.topic}", [settings.topic(table.topic)])
+        TableAgent(io, table, publishing, prayers).register(f"sink-{table.topic}", [settings.topic(table.topic)])
     recall.RecallAgent(io, publishing).register("sink-recalls", [settings.topic(recall.TOPIC)])
     model = company.load(settings.model)
+
+    def started(client: Client) -> None:
+        models.record(client, model, now_ms(), settings.epoch)
+        prayer_times.fill(client)
+
     io.services.append(
         Reach(
             lambda: connect(settings.clickhouse_endpoint, settings.database),
-            found=lambda client: models.record(client, model, now_ms(), settings.epoch),
+            found=started,
         )
     )
     return io
@@ -75,11 +84,12 @@ def create(app: Any, settings: Settings) -> WorkerIO:
 class TableAgent(Agent):
     """The records of a topic into their table in ClickHouse. It keeps no state."""
 
-    def __init__(self, io: WorkerIO, table: Table, publishing: asyncio.Lock) -> None:
-        """publishing: held while the io's outputs are used, which all agents of the sink share."""
+    def __init__(self, io: WorkerIO, table: Table, publishing: asyncio.Lock, prayers: PrayerTimes) -> None:
+        """publishing: held while the io's outputs are used, which all agents of the sink share. prayers: told of what
+        is stored."""
         super().__init__(io, Grouping(ROWS_PER_INSERT, BYTES_PER_INSERT, linger=table.linger, patience=table.patience))
         settings = io.settings
-        self._table, self._publishing = table, publishing
+        self._table, self._publishing, self._prayers = table, publishing, prayers
         self._writer = Writer(
             lambda: connect(settings.clickhouse_endpoint, settings.database), table, on_retry=self._retried
         )
@@ -100,6 +110,7 @@ class TableAgent(Agent):
             refused += await self._store(records, decoded)
         except FinalInsertError as error:
             raise RihlaError(str(error), HINT) from error
+        await self._prayers.stored(self._table.topic, decoded.frame)
         async with self._publishing:
             await self.io.refuse(refused if self._table.topic != DEAD_LETTERS else _tellable(refused))
             await self.io.flush()

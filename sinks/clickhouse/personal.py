@@ -29,9 +29,9 @@ def _all(rule: Rule, names: str) -> dict[str, Rule]:
 
 
 COLUMNS: Mapping[str, Rule] = {
-    **_all(NAME, "customer_id subject"),
+    **_all(NAME, "customer_id subject group_id"),
     **_all(IDENTIFIER, "event_id booking_ref journey_id case_id alert_id move_id thing_id agent_id value seat room"),
-    **_all(IDENTIFIER, "attributed_agents key handler person assigned_to alerts about"),
+    **_all(IDENTIFIER, "attributed_agents key handler person assigned_to alerts guide worst_unit about"),
     **_all(TEXT, "text attributes payload detail error note"),
     "ids": {"value": IDENTIFIER},
     "identifiers": {"value": IDENTIFIER},
@@ -54,6 +54,9 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "spend_booked spend_kept spend_lost first_at status_now assumed ends_at stage lasts_ms becomes plan"),
     **_all(PLAIN, "grace_ms arrival hash source recorded_at until answer snoozed_until respond_by resolve_by"),
     **_all(PLAIN, "responded_in_time resolved_in_time began_at last_at open held planned_arrival planned_departure"),
+    # Groups.
+    **_all(PLAIN, "bus tent floor said_at customers_now incidents last_incident last_incident_at score_count"),
+    **_all(PLAIN, "sentiment margin score_squares"),
     # Consent.
     **_all(PLAIN, "purpose state since"),
     **_all(PLAIN, "tier causes segment rank severities brands tiers respond_ms resolve_ms"),
@@ -67,6 +70,9 @@ COLUMNS: Mapping[str, Rule] = {
     # Of the company and of the calendar.
     **_all(PLAIN, "valid_from valid_until name parent brand region timezone currency latitude longitude prayer_method"),
     **_all(PLAIN, "capacity base rate into digits date hijri_year hijri_month hijri_day month_name season days"),
+    **_all(PLAIN, "place ramadan ramadan_next fajr sunrise dhuhr asr maghrib isha midnight next_fajr revision"),
+    **_all(PLAIN, "prayer_window begins_at ends_at local_time hijri_date hijri_date_from_sunset ramadan_meal"),
+    **_all(PLAIN, "response_seconds prayer_seconds"),
 }
 """By the name of the column, in whatever view."""
 
@@ -110,6 +116,7 @@ STORES: tuple[Store, ...] = (
     Store("churn_risk_store"),
     Store("churn_models_store", of_persons=False),
     Store("units_store", of_persons=False, engineer=True),
+    Store("prayer_times_store", of_persons=False, engineer=True),
     Store("rates_store", of_persons=False, engineer=True),
     # Operations, too: what is left out of the tables follows from it (view left_out, which interactions reads).
     Store("dead_letters_store", engineer=True),
@@ -134,7 +141,9 @@ ANALYSTS: tuple[str, ...] = (
     *("journey_spend", "identities", "improvements_told", "next_best_actions", "profile_flow", "churn_risk"),
     *("churn_models", "milestones", "stays", "units", "unit_levels", "rates", "exchange", "currencies", "hijri"),
     *("weekends", "deliveries", "dead_letters", "answers", "alert_sla", "incidents", "journeys_now", "plans", "stages"),
-    *("models", "sla_targets", "consents", "consent_history", "segments", "actions_known", "calls"),
+    *("models", "sla_targets", "consents", "consent_history", "memberships", "group_cells", "groups"),
+    *("prayer_times", "prayer_windows", "unit_places", "interactions_local", "case_response"),
+    *("segments", "actions_known", "calls"),
 )
 """Views that analysts have under the same names, with pseudonyms and without texts."""
 
@@ -142,16 +151,10 @@ ATTRIBUTED: tuple[str, ...] = ("interactions", "journeys", "cases", "alerts", "m
 """Views that unit managers have with the columns of NAME_attributed: rows of their units, by `attributed_unit`."""
 OF_JOURNEYS: tuple[str, ...] = ("milestones", "stays", "journey_spend", "journeys_now")
 """Views with a row a journey, which gives managers' rows their `attributed_unit`."""
+OF_UNITS: tuple[str, ...] = ("interactions_local", "case_response")
+"""Views with an `attributed_unit` of their own, of which managers have the rows of their units."""
 REFERENCE: tuple[str, ...] = (
-    "units",
-    "unit_levels",
-    "rates",
-    "exchange",
-    "currencies",
-    "hijri",
-    "weekends",
-    "stages",
-    "sla_targets",
-    "actions_known",
+    *("units", "unit_levels", "unit_places", "rates", "exchange", "currencies", "hijri", "weekends", "stages"),
+    *("sla_targets", "actions_known", "prayer_times", "prayer_windows"),
 )
 """Views without anybody in them, which managers have whole."""

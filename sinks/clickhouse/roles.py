@@ -110,10 +110,11 @@ def grants(role: str, database: str) -> tuple[str, ...]:
                     "INSERT",
                     [
                         *(f"{one.stored.view}_store" for one in TOPICS if one.stored and one.record),
-                        *("erasures_store", "models_store", "stages_store", "sla_targets_store", "actions_known_store"),
+                        *("erasures_store", "models_store", "stages_store", "sla_targets_store", "prayer_times_store"),
+                        "actions_known_store",
                     ],
                 ),
-                *on("SELECT", [*(store.name for store in stores), *personal.INNER, "erasures"]),
+                *on("SELECT", [*(store.name for store in stores), *personal.INNER, "erasures", "unit_levels", "hijri"]),
                 *on("ALTER DELETE", [store.name for store in stores if store.of_persons]),
             )
         case "analyst":
@@ -135,7 +136,10 @@ def grants_of_manager(manager: Manager, database: str) -> tuple[str, ...]:
 def unit_columns() -> dict[str, str]:
     """View that managers see in part: the column that says whose the row is."""
     names = [name for view in personal.ATTRIBUTED for name in (view, f"{view}_attributed")]
-    return {**dict.fromkeys([*names, *personal.OF_JOURNEYS], "attributed_unit"), "deliveries": "unit"}
+    return {
+        **dict.fromkeys([*names, *personal.OF_JOURNEYS, *personal.OF_UNITS], "attributed_unit"),
+        "deliveries": "unit",
+    }
 
 
 Columns = Mapping[str, list[tuple[str, str]]]
@@ -169,6 +173,12 @@ def views_of_manager(manager: Manager, database: str, columns: Columns) -> Itera
             f"SELECT {_listed(columns[name])}, j.attributed_unit AS attributed_unit FROM {database}.{name} AS v "
             f"INNER ANY JOIN (SELECT journey_id, attributed_unit FROM {database}.journeys_attributed "
             f"WHERE attributed_unit IN ({units})) AS j ON j.journey_id = v.journey_id {_BARRIER}",
+        )
+    for name in personal.OF_UNITS:
+        yield (
+            name,
+            f"SELECT {_listed(columns[name])} FROM {database}.{name} AS v "
+            f"WHERE v.attributed_unit IN ({units}) {_BARRIER}",
         )
     query = (
         f"SELECT {_listed(columns['deliveries'])} FROM {database}.deliveries AS v WHERE v.unit IN ({units}) {_BARRIER}"

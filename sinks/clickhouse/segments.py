@@ -10,12 +10,18 @@ A query whose table is `interactions AS i` may hold
     {fits}            the condition of these; true where none is given
     {filter_joins}    the joins that this needs, for a table that is grouped by something else: {segment_joins} has them
     {unfiltered}      whether none is given: a constant, by which a subquery is left out
+
+Any query with these parameters may hold
+
+    {zone}            the clock of a row where `u` is joined to it as a unit
+    {clock_joined}    whether it must be joined for that, as a condition: where all have one clock, no unit is asked
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sinks.clickhouse import prayers
 from sinks.clickhouse.attribution import served, whose
 
 ZONE = (
@@ -58,11 +64,16 @@ SEGMENTS: dict[str, str] = {
     "concat(toString(h.hijri_year), '-', leftPad(toString(h.hijri_month), 2, '0')))",
     "hijri_day": "if(ifNull(h.hijri_year, 0) = 0, '', concat(toString(h.hijri_year), '-', "
     "leftPad(toString(h.hijri_month), 2, '0'), '-', leftPad(toString(h.hijri_day), 2, '0')))",
+    "hijri_day_from_sunset": "if(ifNull(h.hijri_year, 0) = 0, '', concat(toString(h.hijri_year), '-', "
+    "leftPad(toString(h.hijri_month), 2, '0'), '-', leftPad(toString(h.hijri_day), 2, '0')))",
+    "prayer_window": prayers.window("i.occurred_at", "t"),
+    "ramadan_meal": prayers.meal("i.occurred_at", "t"),
     "weekend": f"multiIf(empty(w.days), '', has(w.days, toDayOfWeek(toDate({_DAY}))), 'weekend', 'weekday')",
 }
 """Name: its value as a String, empty where it is not known. `stage` is the journey's status as it was at that moment;
-`season`, `hijri_month` and `hijri_day` are of the view hijri; `weekend` is that of the customer's country. Days, hours
-and months are those of the row's own clock (ZONE). `unit` and `agent` are whose doing it was
+`season`, `hijri_month` and `hijri_day` are of the view hijri, and `hijri_day_from_sunset` of its day after a sunset at
+the unit; `prayer_window` and `ramadan_meal` are what prayer_times says of the unit; `weekend` is that of the customer's
+country. Days, hours and months are those of the row's own clock (ZONE). `unit` and `agent` are whose doing it was
 (sinks.clickhouse.attribution), so that an interaction counts once for each of its agents, and `unit_basis`,
 `agents_basis` what that rests on."""
 
@@ -71,12 +82,18 @@ NAMES = ", ".join(SEGMENTS)
 HIJRI = ("season", "hijri_month", "hijri_day")
 TIMED = ("day", "month", "hour", "weekend", *HIJRI)
 """What depends on a clock, and so on the unit, where the master of units has any."""
+PRAYED = ("prayer_window", "ramadan_meal", "hijri_day_from_sunset")
+"""What depends on the times of prayer at the unit, whatever the clock."""
 
 
 FILTERS = ("unit", "brand", "channel", "medium", "country", "season", "stage")
 """Segments to which the queries can be held: each is a parameter of that name."""
 SEPARATOR = "\x1f"
 """Stands between the values of a filter that has several: no name holds it."""
+
+
+CLOCK_JOINED = "({timezone:String} = '' AND (SELECT count() FROM units) > 0)"
+_FROM_SUNSET = prayers.day_from_sunset("i.occurred_at", "t")
 
 
 def fits() -> str:
@@ -95,22 +112,23 @@ def _joins(grouped: bool) -> str:
         asked = ["{by:String} IN (" + ", ".join(f"'{name}'" for name in names) + ")"] if grouped else []
         return "(" + (" OR ".join([*asked, *given]) or "0") + ")"
 
-    timed = f"({some(TIMED)} AND {{timezone:String}} = '' AND (SELECT count() FROM units) > 0)"
+    timed = f"({some(TIMED)} AND {CLOCK_JOINED})"
+    placed = ["unit", "unit_basis", "agent", "agents_basis", *LEVELS, *PRAYED]
+    civil = f"toDate({_DAY})"
+    day = f"if({{by:String}} = 'hijri_day_from_sunset', {_FROM_SUNSET}, {civil})" if grouped else civil
     return f"""LEFT ANY JOIN (SELECT journey_id, milestones FROM milestones WHERE {some(["stage"])}) AS m
     ON m.journey_id = i.journey_id
+LEFT ANY JOIN (SELECT * FROM stays WHERE {some(placed)} OR {timed}) AS p ON p.journey_id = i.journey_id
+LEFT ASOF JOIN (SELECT * FROM unit_places WHERE {some((*LEVELS, *PRAYED))} OR {timed}) AS u
+    ON u.unit = ({_WHOSE}).1 AND u.valid_from <= i.occurred_at
+LEFT ASOF JOIN (SELECT * FROM prayer_times WHERE {some(PRAYED)}) AS t
+    ON t.place = ifNull(u.place, '') AND t.fajr <= i.occurred_at
 LEFT ANY JOIN
-    (SELECT * FROM stays WHERE {some(["unit", "unit_basis", "agent", "agents_basis", *LEVELS])} OR {timed}) AS p
-    ON p.journey_id = i.journey_id
-LEFT ASOF JOIN
 (
-    SELECT unit, valid_from, brand, region, parent, kind,
-        if(timezone IN (SELECT time_zone FROM system.time_zones), timezone, '') AS timezone
-    FROM unit_levels
-    WHERE {some(LEVELS)} OR {timed}
-) AS u ON u.unit = ({_WHOSE}).1 AND u.valid_from <= i.occurred_at
-LEFT ANY JOIN
-    (SELECT date, season, hijri_year, hijri_month, hijri_day FROM hijri WHERE {some(HIJRI)}) AS h
-    ON h.date = toDate({_DAY})
+    SELECT date, season, hijri_year, hijri_month, hijri_day FROM hijri
+    WHERE {some((*HIJRI, "hijri_day_from_sunset"))}
+) AS h
+    ON h.date = {day}
 LEFT ANY JOIN (SELECT country, days FROM weekends WHERE {some(["weekend"])}) AS w
     ON w.country = i.country"""
 
@@ -145,4 +163,6 @@ def fill(text: str) -> str:
         .replace("{segments}", NAMES)
         .replace("{segment}", f"multiIf({branches}, {refusal})")
         .replace("{segment_joins}", _joins(grouped=True))
+        .replace("{zone}", ZONE)
+        .replace("{clock_joined}", CLOCK_JOINED)
     )

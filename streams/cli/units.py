@@ -33,8 +33,9 @@ def load(file: Path, data: Path, clickhouse: str | None, database: str, replace:
     """Store the units of FILE: CSV with the fields as columns, or TOML with a table [[unit]] for each.
 
     What FILE does not name stays as it is, unless --replace. All of FILE is looked at first: ids, parents, cycles, time
-    zones, currencies.
+    zones, currencies. Times of prayer of places that are new are reckoned for the days with events, 0.3 ms a day.
     """
+    from sinks.clickhouse import prayers
     from streams.cli.query import _client
     from streams.clock import now_ms
     from streams.embedded.clickhouse.access import OWNER
@@ -46,4 +47,8 @@ def load(file: Path, data: Path, clickhouse: str | None, database: str, replace:
         if wrong := list(faults(found, {} if replace else store.histories(client))):
             raise files.MasterError(file, wrong)
         stored = store.write(client, found, now_ms(), replace=replace)
-    click.echo(f"{stored.written:,} units stored" + (f", {stored.withdrawn:,} taken back" if stored.withdrawn else ""))
+        click.echo(
+            f"{stored.written:,} units stored" + (f", {stored.withdrawn:,} taken back" if stored.withdrawn else "")
+        )
+        if made := prayers.fill(client):
+            click.echo(f"{made:,} days of prayer times reckoned")

@@ -56,7 +56,8 @@ def whatif(folder: Path, data: Path, clickhouse: str | None, database: str, sinc
     with _client(data, clickhouse, OWNER.name, database) as client:
         store.check(client, database)
         log = store.log(client, folding.columns(one, other))
-    found = folding.differences(log, one, other, now_ms(), first)
+        levels = store.of_units(client, "unit_levels")
+    found = folding.differences(log, one, other, now_ms(), first, levels)
     click.echo(f"{log.height:,} interactions under {one.hash} ({one.name}) and under {other.hash} ({other.name})")
     with pl.Config(tbl_rows=limit, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_width_chars=120):
         for difference in found:

@@ -15,7 +15,7 @@ import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from streams import metrics
@@ -78,6 +78,7 @@ class Collector:
             Route("/openapi.json", self._openapi, methods=["GET"]),
             Route("/v1/events", self._counted(EVENTS, self._events), methods=["POST"]),
             Route("/v1/webhooks/{name}", self._counted(WEBHOOKS, self._webhook), methods=["POST"]),
+            Route("/v1/webhooks/{name}", self._counted(WEBHOOKS, self._verified), methods=["GET"]),
             Route("/v1/batch", self._counted(CALLED, self._batch), methods=["POST"]),
             *(Route(f"/v1/{call}", self._counted(CALLED, self._call), methods=["POST"]) for call in CALLS),
         ]
@@ -185,6 +186,16 @@ class Collector:
         for result, number in zip(RESULTS, answer.values(), strict=True):
             metrics.COLLECT_EVENTS.labels(WEBHOOKS, result).inc(number)
         return _answer(202, answer)
+
+    async def _verified(self, request: Request) -> Response:
+        """Meta's question whether a webhook is ours, when it is set up."""
+        hook = self._access.hooks.get(request.path_params["name"])
+        if hook is None or hook.verify is None:
+            raise Problem(404, "there is no webhook of this name that verifies (verify_file)")
+        try:
+            return PlainTextResponse(signatures.challenge(request.query_params, hook.verify))
+        except signatures.BadSignature as error:
+            raise Problem(403, str(error)) from None
 
     def _check(self, hook: Hook, request: Request, body: bytes | None) -> None:
         """Raises Problem where a signature is wrong; without a body, where it can be seen without one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -118,7 +119,7 @@ async def read(request: Request, held: Held) -> bytes:
         raise BadBody(400, "the gzip data of the body is broken off")
     if unzip is not None and unzip.unused_data:
         raise BadBody(400, "there is more after the gzip data of the body")
-    return bytes(whole)
+    return bytes(whole).removeprefix(BOM_UTF8)
 
 
 def _check_length(request: Request) -> None:

@@ -65,6 +65,8 @@ class Webhook(_Strict, frozen=True):
     """Seconds."""
     rate: float | None = None
     """Requests a second, on average; None for any."""
+    verify_file: str | None = None
+    """File with the token that Meta sends when the webhook is set up (hub.verify_token), which is answered then."""
     items: str | None = None
     """Member of the body, by dots, that holds the array of events; without it the body is the event, or the array."""
 
@@ -107,6 +109,8 @@ class Hook:
     mapping: Mapping
     translator: Translator
     items: tuple[str, ...]
+    verify: bytes | None = None
+    """Meta's hub.verify_token."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +204,16 @@ def _hook(path: Path, name: str, hook: Webhook) -> Hook:
     except RihlaError as error:
         raise SettingsError(f"{where}: {error}") from None
     items = tuple(hook.items.split(".")) if hook.items else ()
-    return Hook(name, hook.scheme, value.encode(), hook.tolerance, Throttle(hook.rate), mapping, translator, items)
+    verify = None
+    if hook.verify_file is not None:
+        verify = _secret(path, hook.verify_file, where)
+        _check_secret(verify, where)
+        if verify == value:
+            raise SettingsError(f"{where}: verify_file has the secret; it goes over the wire, so take another one")
+    return Hook(
+        name, hook.scheme, value.encode(), hook.tolerance, Throttle(hook.rate), mapping, translator, items,
+        None if verify is None else verify.encode(),
+    )  # fmt: skip
 
 
 def _check_secret(value: str, where: str) -> None:

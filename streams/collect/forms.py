@@ -5,12 +5,15 @@ CloudEvents 1.0 (structured, binary, batch) and the calls of Segment's libraries
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, Final
 from urllib.parse import unquote
+
+import orjson
 
 from schemas.records import INTERACTION_FIELDS
 from streams.model import currencies
@@ -54,6 +57,8 @@ def of_cloudevent(event: Any, words: Words) -> tuple[str, dict[str, Any]]:
         if not isinstance(event.get(name), str) or not event[name]:
             raise NotAnEvent("undecodable", f"not a CloudEvent: {name} is missing")
     data = event.get("data")
+    if data is None and isinstance(event.get("data_base64"), str):  # what is JSON, but not said to be
+        data = _of_base64(event["data_base64"])
     if not isinstance(data, dict):
         raise NotAnEvent("undecodable", "data is no JSON object with the fields of an event")
     made = {name: value for name, value in event.items() if name not in _CONTEXT} | data
@@ -63,6 +68,14 @@ def of_cloudevent(event: Any, words: Words) -> tuple[str, dict[str, Any]]:
     made["touchpoint"] = _touchpoint(made.get("touchpoint", event["type"]), words, reverse_domain=True)
     _complete(made, words, "system")
     return event["source"], made
+
+
+def _of_base64(text: str) -> Any:
+    """The JSON behind base64; None where there is none."""
+    try:
+        return orjson.loads(base64.b64decode(text, validate=True))
+    except ValueError:
+        return None
 
 
 def of_call(call: Any, kind: str | None, words: Words) -> dict[str, Any]:

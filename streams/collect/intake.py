@@ -6,6 +6,7 @@ scrubbed of them here, so that Kafka never has them.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -196,6 +197,7 @@ def _read(form: str, item: bytes | dict[str, Any], sender: Sender, kind: str | N
 
 def objects_of(body: bytes) -> list[bytes]:
     """The items of a JSON array, or the one object, unread. Raises msgspec.MsgspecError."""
+    body = body.removeprefix(BOM_UTF8)
     if body.lstrip()[:1] == b"[":
         return [bytes(one) for one in msgspec.json.decode(body, type=list[msgspec.Raw])]
     return [body]

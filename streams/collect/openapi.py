@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from schemas.records import CHANNELS, inlined
 from streams.collect.forms import CALLS
@@ -17,7 +17,7 @@ def document() -> dict[str, Any]:
     paths: dict[str, Any] = {
         "/v1/events": {"post": _events()},
         "/v1/batch": {"post": _segment("batch", "Batch", "Calls of Segment's libraries, together")},
-        "/v1/webhooks/{name}": {"post": _webhook()},
+        "/v1/webhooks/{name}": {"post": _webhook(), "get": _verified()},
         "/openapi.json": {
             "get": {
                 "operationId": "openapi",
@@ -88,6 +88,33 @@ def _segment(name: str, schema: str, summary: str) -> dict[str, Any]:
     }
 
 
+_NAME: Final = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
+}
+
+
+def _verified() -> dict[str, Any]:
+    asked = [
+        {"name": f"hub.{name}", "in": "query", "required": True, "schema": {"type": "string"}}
+        for name in ("mode", "verify_token", "challenge")
+    ]
+    problem = {"$ref": "#/components/responses/Problem"}
+    return {
+        "operationId": "verify",
+        "summary": "Meta's question, when a webhook is set up, whether it is ours",
+        "security": [],
+        "parameters": [_NAME, *asked],
+        "responses": {
+            "200": {"description": "hub.challenge", "content": {"text/plain": {"schema": {"type": "string"}}}},
+            "403": problem,
+            "404": problem,
+        },
+    }
+
+
 def _webhook() -> dict[str, Any]:
     found = _responses("202", "Kept", "Kept: Kafka has the events, and dead letters of what is none.")
     found["404"] = {"$ref": "#/components/responses/Problem"}
@@ -95,14 +122,7 @@ def _webhook() -> dict[str, Any]:
         "operationId": "webhook",
         "summary": "Requests of another system, read by a mapping, signed in that system's way",
         "security": [],
-        "parameters": [
-            {
-                "name": "name",
-                "in": "path",
-                "required": True,
-                "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
-            }
-        ],
+        "parameters": [_NAME],
         "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
         "responses": found,
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,8 @@ from streams.model.digits import number_of
 
 TOLERANCE: Final = 300.0
 """Seconds between the time that was signed and now."""
+
+_CHALLENGE: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 class BadSignature(Exception):
@@ -96,6 +99,19 @@ def _url_token(request: Request, secret: bytes, now: float, tolerance: float) ->
     """Mews: no signature, but a secret in the URL: ?token=..."""
     if not hmac.compare_digest(request.query.get("token", "").encode(), secret):
         raise BadSignature("the token in the URL is wrong or missing")
+
+
+def challenge(query: Mapping[str, str], token: bytes) -> str:
+    """What is answered when Meta verifies a webhook (GET with hub.mode, hub.verify_token, hub.challenge).
+
+    Raises BadSignature.
+    """
+    given = query.get("hub.challenge", "")
+    if query.get("hub.mode") != "subscribe" or not _CHALLENGE.fullmatch(given):
+        raise BadSignature("hub.mode is not subscribe, or hub.challenge is none")
+    if not hmac.compare_digest(query.get("hub.verify_token", "").encode(), token):
+        raise BadSignature("hub.verify_token is wrong")
+    return given
 
 
 Scheme = Callable[[Request, bytes, float, float], None]

@@ -53,7 +53,7 @@ class ForeignEvents:
             read = self._reader(channel, payload)
             assert read is not None
             try:
-                rows.append(row_of_object({**_shaped(read(payload[len(prefix(payload)) :])), "channel": channel}))
+                rows.append(row_of_object({**read(payload[len(prefix(payload)) :]), "channel": channel}))
                 good.append(at)
             except (UndecodableError, NotAnEvent) as error:
                 errors.append((at, str(error)))
@@ -126,16 +126,3 @@ def _public(node: Any) -> Any:
     if isinstance(node, dict):
         return {key: _public(value) for key, value in node.items() if not key.startswith("__")}
     return node
-
-
-def _shaped(event: dict[str, Any]) -> dict[str, Any]:
-    """An event whose maps are lists of pairs, as ours are."""
-    for name, (first, second) in (("attributes", ("key", "value")), ("ids", ("kind", "value"))):
-        found = event.get(name)
-        if isinstance(found, dict):
-            event[name] = [
-                {first: key, second: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
-                for key, value in found.items()
-                if value is not None
-            ]
-    return event

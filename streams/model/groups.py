@@ -20,7 +20,7 @@ LABELS: Final = ("guide", "bus", "tent", "floor")
 FOREVER: Final = 1 << 53
 """The end of a membership without one; epoch ms."""
 
-_CLOCK: Final = "[0-2][0-9]:[0-5][0-9]"
+_CLOCK: Final = "([01][0-9]|2[0-3]):[0-5][0-9]"
 TIME: Final = f"^(19|20|21)[0-9]{{2}}-[01][0-9]-[0-3][0-9](T{_CLOCK}:[0-5][0-9]([.][0-9]{{3}})?(Z|[+-]{_CLOCK}))?$"
 """How a time is written in an attribute: ISO 8601, a day (midnight UTC) or a moment with its offset."""
 _time = re.compile(TIME).fullmatch

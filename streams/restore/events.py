@@ -18,18 +18,14 @@ import msgspec
 import polars as pl
 
 from schemas.encode import BatchEncoder
-from schemas.records import polars_schema
 from schemas.registry import Registry
 from sinks.clickhouse.stored import interactions
 from streams.alerts.match import Raised
 from streams.alerts.signals import KEPT_MS
-from streams.enrich.clean import clean
 from streams.kafka.batch_producer import RAISED, RESTORED, BatchProducer
 from streams.model import company
-from streams.model.normal import Nobody
 from streams.model.subjects import keys_of, subjects_and_links
 from streams.settings import Settings
-from streams.sources.events import EventBatch, conform
 
 _DERIVED = ("journeys_store", "customers_store", "cases_store", "segments_store")
 
@@ -131,15 +127,3 @@ def _marked(
     for row in told.arg_true().to_list():
         mark = msgspec.json.encode(raised[frame["event_id"][row]])
         yield frame[row : row + 1], [RESTORED, (RAISED, mark)]
-
-
-def spelt_anew(client: Any, name: str) -> Iterator[EventBatch]:
-    """All stored interactions as the events that they were, normalised as enrich does it now.
-
-    What enrich added (score, language, aspects) it adds again. name: of where they come from, for letters.
-    """
-    nobody = Nobody()
-    for frame in interactions(client):
-        for (channel,), some in frame.group_by("channel", maintain_order=True):
-            own = [column for column in polars_schema(str(channel)) if column in some.columns]
-            yield EventBatch(str(channel), clean(conform(str(channel), some.select(own)), nobody).frame, file=name)

@@ -43,7 +43,7 @@ async def restore_anew(client: Any, settings: Settings, progress: Progress) -> t
     finally:
         await admin.close()
     partitions = await ensure_topics(settings)
-    full = await _holding_something(settings, {settings.topic(name): partitions[settings.topic(name)] for name in
+    full = await holding_something(settings, {settings.topic(name): partitions[settings.topic(name)] for name in
                                                ("interactions", "links", "identities", "parts")})  # fmt: skip
     if full:
         raise RihlaError(
@@ -55,7 +55,8 @@ async def restore_anew(client: Any, settings: Settings, progress: Progress) -> t
     return sent.events, max(0 if epoch is None else epoch + 1, settings.epoch)
 
 
-async def _holding_something(settings: Settings, partitions: dict[str, int]) -> str | None:
+async def holding_something(settings: Settings, partitions: dict[str, int]) -> str | None:
+    """One of some topics (partitions of each) that holds records, or held some; None where none does."""
     consumer = clients.consumer(settings, enable_auto_commit=False)
     await consumer.start()
     try:

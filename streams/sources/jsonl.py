@@ -58,6 +58,9 @@ _AT = re.compile(r"at `\$\.([a-z_0-9]+)")
 """Where msgspec's message names the field."""
 
 
+_UTC = re.compile(r"\s*(?:UTC|GMT)$")
+
+
 class NotAnEvent(Exception):
     """A line, or an object, that is no event. reason: of dead letters; detail: a sentence."""
 
@@ -235,7 +238,7 @@ def epoch_milliseconds(value: int | float | str) -> int:
     """occurred_at of a line as epoch milliseconds (parts of a millisecond are cut off)."""
     if isinstance(value, str):
         try:
-            moment = datetime.fromisoformat(value)
+            moment = datetime.fromisoformat(_UTC.sub("+00:00", value))
         except ValueError:
             raise NotAnEvent("bad_time", f"occurred_at is {value[:80]!r}, which is not an ISO 8601 time") from None
         if moment.tzinfo is None:
@@ -276,6 +279,7 @@ def row_of_object(event: Any, *, any_id: bool = False, unread: Counter[str] | No
         given = "missing" if written is None else f"{written[:80]!r}" if isinstance(written, str) else "no text"
         raise NotOursError("undecodable", f"channel is {given}; it must be one of {', '.join(CHANNELS)}")
     known, integers = _known(channel)
+    _pairs(event)
     _blank(event, known)
     _whole_numbers(event, integers)
     _words(event)
@@ -297,6 +301,20 @@ def row_of_object(event: Any, *, any_id: bool = False, unread: Counter[str] | No
                 unread[name] += 1
     row.occurred_at = epoch_milliseconds(row.occurred_at)
     return row
+
+
+def _pairs(event: dict[str, Any]) -> None:
+    """Attributes and identifiers that are an object, or a map, as lists of pairs: {"customer": "C-7"}."""
+    for name, first in (("attributes", "key"), ("ids", "kind")):
+        found = event.get(name)
+        if isinstance(found, dict):
+            if name == "ids" and any(isinstance(value, dict | list) for value in found.values()):
+                raise NotAnEvent("undecodable", "ids has a value that is neither text nor a number")
+            event[name] = [
+                {first: key, "value": value if isinstance(value, str) else _as_json(f"{name}.{key}", value)}
+                for key, value in found.items()
+                if value is not None
+            ]
 
 
 def _set_aside(event: dict[str, Any], name: str) -> None:

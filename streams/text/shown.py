@@ -21,6 +21,7 @@ from typing import Any
 
 import orjson
 
+from schemas.numbers import UnfitError, read_long
 from schemas.records import CHANNELS, fields
 from schemas.registry import Registry, RegistryError
 from schemas.single import UndecodableError, decode_as_written
@@ -257,14 +258,12 @@ def _cover_binary(data: bytes, at: int) -> bytes:
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:
-    """The length that a varint at a place says, and where it ends; (0, _) for none."""
-    number = shift = 0
-    for place in range(at, min(at + 4, len(data))):
-        number |= (data[place] & 0x7F) << shift
-        if data[place] < 0x80:
-            return (number >> 1 if not number & 1 else 0), place + 1
-        shift += 7
-    return 0, at
+    """The length that stands at a place, and where its text begins; (0, _) where there is none, or one of 128 MiB."""
+    try:
+        length, begin = read_long(data, at)
+    except (UnfitError, IndexError):
+        return 0, at
+    return (length, begin) if 0 <= length < 1 << 27 else (0, at)
 
 
 def _string(data: bytes, begin: int, size: int) -> str | None:

@@ -17,6 +17,10 @@ PERIODS = {
     **dict.fromkeys(("since", "until", "said_at"), pl.Int64()),
     **dict.fromkeys(LABELS, pl.String()),
 }
+_ORDER = ["since", "said_at", "until", *LABELS]
+"""Of several times that hold, the one that begins last counts, of equal ones the one that was said last."""
+CELL = ("group_id", *LABELS)
+SUMS = {"customers": pl.Int64(), "interactions": pl.Int64(), "score_sum": pl.Float64(), "score_squares": pl.Float64()}
 _GIVEN = ("occurred_at", "event_id", "touchpoint", "channel", "milestone", "score", "score_weight")
 """What goes from an event of a group to its members."""
 
@@ -26,11 +30,11 @@ def names_group(subject: pl.Expr) -> pl.Expr:
     return subject.str.starts_with(GROUP_PREFIX)
 
 
-def shared(events: pl.DataFrame) -> pl.DataFrame:
+def shared(events: pl.DataFrame, times: pl.DataFrame) -> pl.DataFrame:
     """A row for each event of a group and each customer who was a member then, in the form of `events`.
 
-    events: `subject`, `event_id`, `customer_id`, `root`, `ids`, `attributes` and _GIVEN. What does not go to members is
-    null; `subject` tells these rows from all others.
+    events: `subject`, `event_id`, `customer_id`, `root`, `attributes` and _GIVEN. What does not go to members is null;
+    `subject` tells these rows from all others. times: as `periods` has them.
     """
     schema = events.schema
     of_group = events.filter(names_group(pl.col("subject")))
@@ -39,10 +43,8 @@ def shared(events: pl.DataFrame) -> pl.DataFrame:
     asked = {f"asked_{name}": _attribute(name) for name in LABELS}
     happened = of_group.select(*_GIVEN, group="subject", **asked)
     at = pl.col("occurred_at")
-    met = happened.join(periods(events), on="group").filter(at >= pl.col("since"), at < pl.col("until"))
-    # Of several times that hold, the one that begins last counts, of equal ones the one that was said last.
-    order = ["since", "said_at", "until", *LABELS]
-    met = met.sort(order).unique(["group", "event_id", "customer_id"], keep="last", maintain_order=True)
+    met = happened.join(times, on="group").filter(at >= pl.col("since"), at < pl.col("until"))
+    met = met.sort(_ORDER).unique(["group", "event_id", "customer_id"], keep="last", maintain_order=True)
     for name in LABELS:
         met = met.filter((pl.col(f"asked_{name}") == "") | (pl.col(f"asked_{name}") == pl.col(name)))
     roots = events.select("customer_id", "root").unique("customer_id")
@@ -58,7 +60,7 @@ def shared(events: pl.DataFrame) -> pl.DataFrame:
 def periods(events: pl.DataFrame) -> pl.DataFrame:
     """The times of membership: columns as in PERIODS, in epoch ms; `until` is FOREVER where there is no end.
 
-    events: `customer_id`, `ids`, `attributes`, `occurred_at`, `touchpoint`.
+    events: `subject`, `customer_id`, `ids`, `attributes`, `occurred_at`, `touchpoint`.
     """
     said = (
         events.filter(pl.col("touchpoint").is_in(TOUCHPOINTS), ~names_group(pl.col("subject")))
@@ -92,6 +94,35 @@ def periods(events: pl.DataFrame) -> pl.DataFrame:
         .with_columns(until=pl.min_horizontal("until", "left"))
         .filter(pl.col("until") > pl.col("since"))
         .select(PERIODS.keys())
+        .unique()
+    )
+
+
+def memberships(times: pl.DataFrame) -> pl.DataFrame:
+    """The view memberships, `until` 0 where there is no end. times: as `periods` has them."""
+    return times.rename({"group": "group_id"}).with_columns(pl.col("until").replace(FOREVER, 0))
+
+
+def cells(events: pl.DataFrame, times: pl.DataFrame) -> pl.DataFrame:
+    """The view group_cells: CELL and SUMS.
+
+    events: customers' own, with `subject`, `event_id`, `customer_id`, `occurred_at`, `score`, `score_weight`.
+    times: as `periods` has them.
+    """
+    at, weight = pl.col("occurred_at"), pl.col("score_weight")
+    scored = events.filter(pl.col("score").is_not_null(), weight > 0)
+    within = scored.join(times, on="customer_id").filter(at >= pl.col("since"), at < pl.col("until"))
+    event = ["subject", "event_id", "group"]
+    within = within.sort(_ORDER).unique(event, keep="last", maintain_order=True).rename({"group": "group_id"})
+    means = within.group_by(*CELL, "customer_id").agg(
+        said=pl.len(), mean=(pl.col("score") * weight).sum() / weight.sum()
+    )
+    mean = pl.col("mean")
+    return means.group_by(CELL).agg(
+        customers=pl.len().cast(pl.Int64),
+        interactions=pl.col("said").sum().cast(pl.Int64),
+        score_sum=mean.sum(),
+        score_squares=(mean * mean).sum(),
     )
 
 

@@ -53,6 +53,8 @@ class Tables(NamedTuple):
     """Key (journey_id, currency): what was booked, kept and lost (streams.verify.money)."""
     journeys_now: pl.DataFrame
     """Key journey_id: what holds, as far as no clock is asked (streams.verify.now)."""
+    groups: dict[str, pl.DataFrame]
+    """View: its rows (streams.verify.groups)."""
     segments: pl.DataFrame
     """Key (segment, customer_id): who belongs to which (streams.verify.segments)."""
 
@@ -78,13 +80,15 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
         .join(points, on="touchpoint", how="left")
     )
     of_group = names_group(pl.col("subject"))
-    shared = groups.shared(every)
+    times = groups.periods(every)
+    shared = groups.shared(every, times)
     # In order of time, so that within any group the last row is the latest by (occurred_at, event_id).
     lived = pl.concat([every.filter(~of_group), shared], how="diagonal")
     lived = lived.join(_homes(lived), on=["subject", "event_id"]).sort("occurred_at", "event_id")
     events = lived.join(shared, on=["subject", "event_id"], how="anti", maintain_order="left")
     cases = _cases(events)
     journeys = _journeys(lived, cases)
+    attributed = attribution.journeys(journeys, events)
     people = customers(lived, journeys, cases, model.preferences)
     # A reference makes the name of a journey, as the view has it; the group's journey it is not.
     theirs = every.filter(of_group).with_columns(journey_id=pl.concat_str("customer_id", pl.lit("/"), "booking_ref"))
@@ -96,11 +100,12 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
         cases,
         {
             "interactions_attributed": attribution.interactions(stored),
-            "journeys_attributed": attribution.journeys(journeys, events),
+            "journeys_attributed": attributed,
             "cases_attributed": attribution.cases(cases, events),
         },
         money.journey_spend(events, journeys),
-        now.journeys_now(events, journeys, model.stages),
+        now.journeys_now(events, journeys, attributed, model.stages),
+        {"memberships": groups.memberships(times), "group_cells": groups.cells(events, times)},
         segments.segments(lived, people, journeys, model),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from streams.model.company import Stage
-from streams.model.vocabulary import DAY_MS
+from streams.verify.prayers import places
 
 KEY = ("journey_id",)
 SHOWN = {
@@ -42,8 +42,13 @@ def plans(events: pl.DataFrame) -> pl.DataFrame:
     return told.group_by("booking_ref").agg(pl.col("arrival", "nights").drop_nulls().last())
 
 
-def journeys_now(events: pl.DataFrame, journeys: pl.DataFrame, stages: Mapping[str, Stage]) -> pl.DataFrame:
-    """KEY and SHOWN of each journey but what the clock adds, `status_now` and `assumed` (`at`)."""
+def journeys_now(
+    events: pl.DataFrame, journeys: pl.DataFrame, attributed: pl.DataFrame, stages: Mapping[str, Stage]
+) -> pl.DataFrame:
+    """What of journeys_now follows from events: KEY, and what `at` makes the rest from.
+
+    attributed: `journey_id` and `attributed_unit` of each journey.
+    """
     came = pl.max_horizontal("arrived_at", "checked_out_at")
     undone = pl.col("status").is_in(["cancelled", "no_show"]) & came.is_not_null()
     undone &= ~(pl.col("booked_at").fill_null(0) > came)
@@ -61,19 +66,21 @@ def journeys_now(events: pl.DataFrame, journeys: pl.DataFrame, stages: Mapping[s
     )  # fmt: skip
     departure = pl.col("arrival") + pl.duration(days=pl.col("nights"))
     day = pl.when(pl.col("plan") == "arrival").then("arrival").when(pl.col("plan") == "departure").then(departure)
-    end = day.cast(pl.Datetime("ms")).cast(pl.Int64) + DAY_MS + pl.col("grace")
-    by_plan = pl.when(end > since).then(end)
     return (
         journeys.with_columns(held=held)
         .join(plans(events), on="booking_ref", how="left")
         .join(rules, on="held", how="left")
+        .join(attributed.select("journey_id", unit="attributed_unit"), on="journey_id", how="left")
         .select(
             "journey_id",
             "status",
             "held",
-            ends_at=pl.when(pl.col("lasts").is_not_null()).then(
-                pl.coalesce(by_plan, pl.col("last_event_at") + pl.col("lasts"))
-            ),
+            "unit",
+            "grace",
+            since=since,
+            silent=pl.col("last_event_at") + pl.col("lasts"),
+            midnight=day.cast(pl.Datetime("ms")) + pl.duration(days=1),
+            left=(pl.col("arrival") + pl.duration(days=pl.col("nights").fill_null(0) + 1)).cast(pl.Datetime("ms")),
             becomes="becomes",
             planned_arrival=pl.col("arrival").cast(pl.String),
             planned_departure=departure.cast(pl.String),
@@ -81,8 +88,36 @@ def journeys_now(events: pl.DataFrame, journeys: pl.DataFrame, stages: Mapping[s
     )
 
 
-def at(rows: pl.DataFrame, now: int) -> pl.DataFrame:
-    """With what holds at a moment, epoch ms."""
+def at(rows: pl.DataFrame, now: int, levels: pl.DataFrame | None = None) -> pl.DataFrame:
+    """KEY and SHOWN at a moment, epoch ms, of what `journeys_now` gives.
+
+    levels: of unit_levels, whose clocks say when a planned day ends; without, UTC does.
+    """
+    rows = _ended(rows, levels)
     over = (pl.col("ends_at") <= now).fill_null(False)
     status = pl.when(over).then("becomes").otherwise("held")
-    return rows.with_columns(status_now=status, assumed=status != pl.col("status"))
+    return rows.with_columns(status_now=status, assumed=status != pl.col("status")).select(*KEY, *SHOWN)
+
+
+def _ended(rows: pl.DataFrame, levels: pl.DataFrame | None) -> pl.DataFrame:
+    """With `ends_at`."""
+    zoned = rows.with_columns(timezone=pl.lit(""))
+    if levels is not None and levels.height:
+        clocks = places(levels).select("unit", "valid_from", "timezone").sort("valid_from")
+        asked = rows.filter(pl.col("left").is_not_null()).select("journey_id", "unit", at=pl.col("left").cast(pl.Int64))
+        found = asked.sort("at").join_asof(
+            clocks, left_on="at", right_on="valid_from", by="unit", check_sortedness=False
+        )
+        zoned = rows.join(found.select("journey_id", "timezone"), on="journey_id", how="left")
+    parts = []
+    for (zone,), some in zoned.with_columns(pl.col("timezone").fill_null("")).group_by("timezone"):
+        local = pl.col("midnight").dt.replace_time_zone(str(zone) or "UTC", ambiguous="earliest", non_existent="null")
+        # Where the clock leaps over midnight, the day ends as it leaps: at the next hour that there is.
+        next_hour = (pl.col("midnight") + pl.duration(hours=1)).dt.replace_time_zone(
+            str(zone) or "UTC", ambiguous="earliest", non_existent="null"
+        )
+        parts.append(some.with_columns(end=pl.coalesce(local, next_hour).cast(pl.Int64) + pl.col("grace")))
+    ended = pl.concat(parts) if parts else zoned.with_columns(end=pl.lit(None, pl.Int64))
+    by_plan = pl.when(pl.col("end") > pl.col("since")).then("end")
+    ends_at = pl.when(pl.col("silent").is_not_null()).then(pl.coalesce(by_plan, "silent"))
+    return ended.with_columns(ends_at=ends_at)

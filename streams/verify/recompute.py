@@ -55,6 +55,8 @@ class Expected(NamedTuple):
     """Key (journey_id, currency): what was booked, kept and lost (streams.verify.money)."""
     journeys_now: pl.DataFrame
     """Key journey_id: what holds, as far as no clock is asked (streams.verify.now)."""
+    groups: dict[str, pl.DataFrame]
+    """View: its rows (streams.verify.groups)."""
     segments: pl.DataFrame
     """Key (segment, customer_id): who belongs to which (streams.verify.segments)."""
 
@@ -96,6 +98,7 @@ def recompute(
         tables.attributed,
         tables.journey_spend,
         tables.journeys_now,
+        tables.groups,
         tables.segments,
     )
 

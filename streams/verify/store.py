@@ -14,7 +14,9 @@ from schemas.registry import Registry, RegistryError
 from sinks.clickhouse.migrate import migrate, migrations, pending
 from streams.errors import RihlaError
 from streams.model.dead_letter import EXPIRED, UNDECODABLE, UNPROCESSABLE
-from streams.verify import attribution, money, now, units
+from streams.model.groups import LABELS
+from streams.model.prayer import Times
+from streams.verify import attribution, groups, money, now, prayers, units
 from streams.verify.recompute import COLUMNS
 
 BLOCK_ROWS = 200_000
@@ -56,8 +58,24 @@ ATTRIBUTED = {
 """The views that say whose doing it was, and what tells their rows apart. Alerts and moves are observations; what their
 views add to them is what interactions_attributed says of their events."""
 
+_PERIOD = {
+    **dict.fromkeys(("customer_id", "group_id"), pl.String()),
+    **dict.fromkeys(("since", "until", "said_at"), pl.Int64()),
+    **dict.fromkeys(LABELS, pl.String()),
+}
+GROUPS: dict[str, tuple[tuple[str, ...], dict[str, pl.DataType]]] = {
+    "memberships": (tuple(_PERIOD), _PERIOD),
+    "group_cells": (groups.CELL, {**dict.fromkeys(groups.CELL, pl.String()), **groups.SUMS}),
+}
+"""The views of groups that verify compares: what tells their rows apart, and what is read of them."""
+
 _SELECTED = {
     **{name: f"if({name} IS NULL, NULL, toString({name}))" for name in ("planned_arrival", "planned_departure")},
+    "date": "toInt32(date)",
+    **{
+        name: f"if({name} IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull({name})))"
+        for name in (*Times._fields, "next_fajr")
+    },
     "ends_at": "if(ends_at IS NULL, NULL, toUnixTimestamp64Milli(assumeNotNull(ends_at)))",
     "spend": "CAST(spend, 'Array(Tuple(currency String, amount_minor Int64))')",
     **{name: f"toString(toInt128({name} * 10000))" for name in ("spend_booked", "spend_kept", "spend_lost")},
@@ -94,7 +112,9 @@ def check(client: Any, database: str) -> None:
         "deliveries",
         "answers",
         "consents",
+        *GROUPS,
     }
+    views |= {"prayer_times", "interactions_local"}
     missing = sorted({STORE, LEFT_OUT, *views} - found)
     if missing:
         raise RihlaError(
@@ -184,6 +204,30 @@ def of_units(client: Any, name: str) -> pl.DataFrame:
 def attributed(client: Any, name: str) -> pl.DataFrame:
     """The key of each row of one of ATTRIBUTED, and whose doing it was."""
     return _read(client, name, {**dict.fromkeys(ATTRIBUTED[name], pl.String()), **attribution.SHOWN})
+
+
+def of_groups(client: Any, name: str) -> pl.DataFrame:
+    """The rows of one of GROUPS; a time that is null is 0, as all of a row of memberships is its key."""
+    rows = _read(client, name, GROUPS[name][1])
+    return rows.with_columns(pl.col(pl.Int64).fill_null(0))
+
+
+def prayer_times(client: Any) -> pl.DataFrame:
+    """The stored times of prayer, those of the newest revision."""
+    return _read(client, "prayer_times_store FINAL", prayers.TIMES_SHOWN)
+
+
+def interactions_local(client: Any) -> pl.DataFrame:
+    """The view interactions_local: its key, and whose day each was."""
+    return _read(client, "interactions_local", {**dict.fromkeys(prayers.LOCAL_KEY, pl.String()), **prayers.LOCAL_SHOWN})
+
+
+def hijri(client: Any) -> pl.DataFrame:
+    """The Hijri calendar: `date`, epoch days, and `hijri_date`, YYYY-MM-DD."""
+    parts = [f"leftPad(toString({name}), 2, '0')" for name in ("hijri_month", "hijri_day")]
+    hijri_date = f"concat(toString(hijri_year), '-', {parts[0]}, '-', {parts[1]})"
+    rows = client.query(f"SELECT toInt32(date), {hijri_date} FROM hijri").result_rows
+    return pl.DataFrame(rows, {"date": pl.Int32, "hijri_date": pl.String}, orient="row")
 
 
 def journey_spend(client: Any) -> pl.DataFrame:

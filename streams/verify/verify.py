@@ -171,7 +171,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
         comparisons.append(comparison)
     say("comparing what follows from these")
     not_judged = expected.journeys.filter(pl.col("customer_id").is_in(list(customers))).select("journey_id")
-    comparisons += derived.compared(client, expected, tables, comparisons, pl.concat([beyond, not_judged]))
+    comparisons += derived.compared(client, log, expected, tables, comparisons, pl.concat([beyond, not_judged]))
     say("looking at deliveries")
     comparisons.append(deliveries(client))
     say("looking at people's answers")

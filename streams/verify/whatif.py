@@ -57,13 +57,20 @@ def columns(*models: Model) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*LOG, *asked)))
 
 
-def differences(log: pl.DataFrame, before: Model, after: Model, now: int, since: int | None = None) -> list[Difference]:
+def differences(
+    log: pl.DataFrame,
+    before: Model,
+    after: Model,
+    now: int,
+    since: int | None = None,
+    levels: pl.DataFrame | None = None,
+) -> list[Difference]:
     """What differs in the tables under two models.
 
     log: interactions in frame form, at least `columns(before, after)`. now: epoch ms, for what holds now. since: of
-    alerts and answers the first that count, epoch ms.
+    alerts and answers the first that count, epoch ms. levels: of the view unit_levels, for the clocks of units.
     """
-    one, other = (fold(log, model, now, since) for model in (before, after))
+    one, other = (fold(log, model, now, since, levels) for model in (before, after))
     return [
         Difference("journeys by status", _counts(one.tables.journeys, other.tables.journeys, "status")),
         Difference("journeys by what holds now", _counts(one.status_now, other.status_now, "status_now")),
@@ -76,11 +83,13 @@ def differences(log: pl.DataFrame, before: Model, after: Model, now: int, since:
     ]
 
 
-def fold(log: pl.DataFrame, model: Model, now: int, since: int | None = None) -> Side:
+def fold(
+    log: pl.DataFrame, model: Model, now: int, since: int | None = None, levels: pl.DataFrame | None = None
+) -> Side:
     """The tables that a log makes under a model."""
     scored = rescored(log, model)
     tables = recompute(scored, model=model)
-    status_now = holding.at(tables.journeys_now, now).select("journey_id", "status_now")
+    status_now = holding.at(tables.journeys_now, now, levels).select("journey_id", "status_now")
     counted = scored if since is None else scored.filter(pl.col("occurred_at") >= since)
     return Side(tables, status_now, _alerts(counted, tables.interactions, of(model)), _answers(counted, tables))
 

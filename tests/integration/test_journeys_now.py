@@ -16,6 +16,7 @@ from streams.verify.recompute import Expected, recompute
 from streams.verify.verify import verify
 from tests.integration.test_attribution import event, stored
 from tests.integration.test_clickhouse_queries import ask
+from tests.integration.test_units import load as load_units
 from tests.support.clickhouse import ClickHouse
 from tests.support.sink_rows import DAY, NOON
 
@@ -159,3 +160,30 @@ def test_a_plan_that_cannot_be_read_is_none(clickhouse: ClickHouse, told: str) -
     expected = stored(clickhouse, of("B", NOON, "booking.confirmed", arrival_date=told, nights=5000))
     assert clickhouse.rows("SELECT planned_arrival, planned_departure FROM journeys_now") == [(None, None)]
     same(clickhouse, expected)
+
+
+def test_a_planned_day_ends_on_the_clock_of_the_unit(clickhouse: ClickHouse, tmp_path: Path) -> None:
+    """To leave on 4 May 2023 and a day of grace: 5 May ends at 21:00 UTC in Riyadh, at 16:00 in Langkawi; in
+    London at 23:00 (summer time); on a night without midnight (Cairo, 28 April 2023) when the clock leaps."""
+    clickhouse.migrated()
+    start = int(datetime(2023, 4, 20, 12, tzinfo=UTC).timestamp() * 1000)
+    units = {"RUH": "Asia/Riyadh", "LGK": "Asia/Kuala_Lumpur", "LHR": "Europe/London", "CAI": "Africa/Cairo", "X": None}
+    lines = "\n".join(f"{name},{zone or ''}" for name, zone in units.items())
+    load_units(clickhouse, tmp_path / "u.csv", f"unit,timezone\n{lines}\n", now=1)
+    leaves = {name: 5 if name == "CAI" else 12 for name in units}
+    expected = stored(
+        clickhouse,
+        *(booked(name, start, start + 2 * DAY, nights) | {"unit": name} for name, nights in leaves.items()),
+        *(of(name, start + 2 * DAY, "stay.arrived", unit=name) for name in units),
+    )
+    ends = dict[Any, Any](clickhouse.rows("SELECT booking_ref, toString(ends_at) FROM journeys_now"))
+    assert {name: at[:16] for name, at in ends.items()} == {
+        "RUH": "2023-05-05 21:00",
+        "LGK": "2023-05-05 16:00",
+        "LHR": "2023-05-05 23:00",
+        "CAI": "2023-04-28 22:00",
+        "X": "2023-05-06 00:00",
+    }
+    shown, before, _ = store.journeys_now(clickhouse.client)
+    wanted = now.at(expected.journeys_now, before, store.of_units(clickhouse.client, "unit_levels"))
+    assert compare("journeys_now", wanted, shown, now.KEY).differences.to_dicts() == []

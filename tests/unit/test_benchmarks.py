@@ -35,6 +35,15 @@ def test_all_benchmarks_by_default_and_few_events_with_quick() -> None:
     assert harness.events_of(harness.parse(["--quick", "--events", "7"]), "stages") == 7
 
 
+def test_files_that_the_peer_in_java_names_are_there() -> None:
+    """The peer is built and run only where there are Java and Maven; a file that moved would go unnoticed."""
+    root = Path(__file__).parents[2]
+    sources = "\n".join(path.read_text("utf-8") for path in kafka_streams.PROJECT.rglob("*.java"))
+    named = {*re.findall(r"streams/[a-z_]+/[a-z_]+\.[a-z]+", sources)}
+    assert len(named) > 5
+    assert [name for name in sorted(named) if not (root / name).exists()] == []
+
+
 def test_peers_of_stitch_are_named_one_by_one() -> None:
     assert harness.parse(["stitch", "--peer", "streams", "--peer", "streams-tuned"]).peer == [
         "streams",

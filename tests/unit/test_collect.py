@@ -78,6 +78,37 @@ def test_one_an_array_and_json_lines_also_gzipped_are_the_same() -> None:
     served(test)
 
 
+def test_spellings_of_json_that_mean_the_same() -> None:
+    async def test(on: Served) -> None:
+        of_maps = {**EVENT, "ids": {"customer": "C-1001", "loyalty": 7}, "attributes": {"floor": 3, "view": "sea"}}
+        cloud = {
+            "specversion": "1.0",
+            "id": "e",
+            "source": "/p",
+            "type": "booking.confirmed",
+            "time": EVENT["occurred_at"],
+        }
+        packed = base64.b64encode(json.dumps({"ids": EVENT["ids"]}).encode()).decode()
+        for body, kind in (
+            (json.dumps(of_maps), "application/json"),
+            (b"\xef\xbb\xbf" + json.dumps(EVENT).encode(), "application/json"),
+            (json.dumps({**EVENT, "occurred_at": "2025-02-01 09:30:00 UTC"}), "application/json"),
+            (json.dumps({**cloud, "data_base64": packed}), "application/cloudevents+json"),
+        ):
+            assert (await on.post("/v1/events", body, kind))[0] == 202
+        first, *others = on.kept.events("booking")
+        assert pairs(first) == [("customer", "C-1001"), ("loyalty", "7")]
+        assert pairs(first, "attributes", "key") == [("floor", "3"), ("view", "sea")]
+        assert {event["occurred_at"] for event in others} == {first["occurred_at"]}
+        assert all(pairs(event) == [("customer", "C-1001")] for event in others)
+        wrong = {**EVENT, "ids": {"customer": ["C-1"]}}
+        assert (await on.post("/v1/events", json.dumps(wrong)))[0] == 400
+        unpacked = {**cloud, "data_base64": "!"}
+        assert (await on.post("/v1/events", json.dumps(unpacked), "application/cloudevents+json"))[0] == 400
+
+    served(test)
+
+
 def test_each_event_that_is_none_is_told_by_its_place_and_the_others_are_taken() -> None:
     async def test(on: Served) -> None:
         sent = [

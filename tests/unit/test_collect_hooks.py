@@ -14,7 +14,7 @@ import pytest
 
 from streams.collect.configuration import access_of
 from streams.collect.signatures import SCHEMES, TOLERANCE, BadSignature, Request
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError
 from tests.support.collector import serving
 
 SECRET = b"a-secret-that-is-long-enough"
@@ -159,6 +159,44 @@ def test_a_webhook_s_items_become_events_or_dead_letters(tmp_path: Path) -> None
             assert b"amina@" not in every
             assert b"zaid@" not in every
             assert (await on.post("/v1/webhooks/mews", b"{", **signed))[0] == 401, "it is the signature of another body"
+
+    asyncio.run(run())
+
+
+def test_meta_s_question_is_answered_with_its_challenge(tmp_path: Path) -> None:
+    """developers.facebook.com/docs/graph-api/webhooks/getting-started: GET, when a webhook is set up."""
+    (tmp_path / "m.toml").write_text(MAPPING)
+    (tmp_path / "secret").write_bytes(SECRET)
+    (tmp_path / "verify").write_text("another-secret-of-ours\n")
+    text = '[webhooks.wa]\nmapping = "m.toml"\nscheme = "github"\nsecret_file = "secret"\nverify_file = "{}"\n'
+    path = tmp_path / "collect.toml"
+    path.write_text(text.format("secret"))
+    with pytest.raises(SettingsError, match="take another one"):
+        access_of(Settings(collect_config=str(path)))
+    path.write_text(
+        text.format("verify") + '[webhooks.m]\nmapping = "m.toml"\nscheme = "mews"\nsecret_file = "secret"\n'
+    )
+    access = access_of(Settings(collect_config=str(path)))
+    right = {"hub.mode": "subscribe", "hub.verify_token": "another-secret-of-ours", "hub.challenge": "1158201444"}
+
+    async def run() -> None:
+        async with serving(access) as on:
+
+            async def ask(name: str, query: dict[str, str]) -> tuple[int, str, str]:
+                async with on.http.get(f"{on.url}/v1/webhooks/{name}", params=query) as answer:
+                    return answer.status, answer.content_type, await answer.text()
+
+            assert await ask("wa", right) == (200, "text/plain", "1158201444")
+            for wrong in (
+                {"hub.verify_token": "guess"},
+                {"hub.mode": "unsubscribe"},
+                {"hub.challenge": "<script>"},
+                {"hub.challenge": ""},
+            ):
+                status, _, said = await ask("wa", right | wrong)
+                assert (status, "another-secret" in said) == (403, False)
+            assert (await ask("m", right))[0] == 404
+            assert (await ask("none", right))[0] == 404
 
     asyncio.run(run())
 

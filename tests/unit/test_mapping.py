@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid5
 
 import jsonschema
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from backports import zstd
 
@@ -268,7 +271,6 @@ def test_members_of_members_and_typed_columns(tmp_path: Path) -> None:
             "there is no column 'id', which the mapping names; there are: 'ref', 'at'",
         ),
         ("rows.csv", "", "is empty"),
-        ("rows.csv", "id,id,at\n", "two columns have the name 'id'"),
         ("rows.csv", "id;at\n1;2\n", "there are: 'id;at'"),
         ("rows.csv", b"\xffid,at\n", "first line is no line of columns: the line is not UTF-8 at octet 1"),
         ("rows.csv", "id,at\n".encode("utf-16-be"), "zero bytes"),
@@ -359,6 +361,52 @@ def test_utf_16_and_compressed_files_are_read(tmp_path: Path) -> None:
     found, [] = of(tmp_path, HEAD + "[read]\nencoding = 'cp1252'\n", text.encode("utf-16"))  # the mark says more
     assert found[0]["booking_ref"] == "\u0641"
     assert of(tmp_path, HEAD, zstd.compress(text.encode()), "rows.csv.zst")[0] == found
+
+
+@pytest.mark.parametrize(
+    ("read", "content"),
+    [
+        ("header = 4", "Report of the day\nPrinted 1.3.2025; by FRONT\n\nid,at\n1,2025-02-01\n"),
+        ("header = 2", "sep=,\nid,at\n1,2025-02-01\n"),
+        ("", "id,at\n1,2025-02-01,,\n"),
+        ("", "id,at,at\n1,2025-02-01,2025-02-02\n"),
+        ("", 'id,at\n="1","=""2025-02-01"""\n'),
+        ("", "id,at\n١,٢٠٢٥-٠٢-٠١\n"),
+        ("", "id,at\n1,2025-02-01 00:00:00.000 UTC\n"),
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 2, 100])
+def test_tables_as_reports_write_them(tmp_path: Path, read: str, content: str, batch: int) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(content)
+    made = mapping(tmp_path, HEAD.replace('source = "s"', f'source = "s"\nread = {{ {read} }}', 1))
+    batches = [*open_source(str(path), mapping=made, batch_size=batch)]
+    assert [line for one in batches for line in one.bad] == []
+    [event] = [row for one in batches for row in one.frame.to_dicts()]
+    assert event["occurred_at"] == datetime(2025, 2, 1, tzinfo=UTC).timestamp() * 1000
+    assert event["booking_ref"] in ("1", "١")
+
+
+def test_json_numbers_are_kept_whole(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(
+        '{"id": 12345678901234567890123, "at": "2025-02-01"}\n{"id": 12345678901234567890124, "at": "2025-02-01"}\n'
+        '{"id": 9007199254740993, "at": "2025-02-01", "other": NaN}\n'
+    )
+    events = [row for one in open_source(str(path), mapping=mapping(tmp_path, HEAD)) for row in one.frame.to_dicts()]
+    assert [row["booking_ref"] for row in events] == [
+        "12345678901234567890123",
+        "12345678901234567890124",
+        "9007199254740993",
+    ]
+
+
+def test_a_column_of_parquet_that_no_text_can_be_costs_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    kind = pa.map_(pa.string(), pa.string())
+    pq.write_table(pa.table({"id": ["1"], "at": ["2025-02-01"], "m": pa.array([[("a", "b")]], kind)}), path)
+    [batch] = open_source(str(path), mapping=mapping(tmp_path, HEAD))
+    assert batch.frame["booking_ref"].to_list() == ["1"]
 
 
 def test_a_mapping_of_another_file_is_one_sentence(tmp_path: Path) -> None:

@@ -73,6 +73,35 @@ def test_init_proposes_a_mapping_that_check_takes(tmp_path: Path, capsys: pytest
     assert "writes over nothing" in capsys.readouterr().err
 
 
+REPORT = """Hotel Nur - Arrivals
+Printed 29.11.2026; FRONT1
+
+Res. No;Guest;E-Mail;Arr. Date (H);Arr. Time;Dep. Date (H);Dep. Time;Status;Total
+H1;Zoë Müller;zoe@example.de;04/01/1446;15:07;06/01/1446;10:11;c/o;1.500,00
+H2;Noël;n@example.de;07/01/1446;;09/01/1446;11:22;C/O;2.650,00
+H3;Omar;o@example.om;10/01/1446;17:21;29/01/1446;9:33;CXL;800,00
+"""
+
+
+def test_init_reads_a_report_with_a_title_hijri_dates_and_times_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, mapping = tmp_path / "report.csv", tmp_path / "m.toml"
+    path.write_bytes(REPORT.encode("cp1252"))
+    assert main(["map", "init", str(path), "--out", str(mapping)]) == 0
+    text = mapping.read_text("utf-8")
+    assert {'separator = ";"', "header = 4  # the line with the names of the columns", 'decimal = ","'} <= {
+        *text.splitlines()
+    }
+    assert '"Arr. Date (H)\\" || \' \' || COALESCE(\\"Arr. Time\\", \'00:00\')", format = "%d/%m/%Y %H:%M"' in text
+    assert text.lower().count('"c/o" = "stay.checked_out"') == 1  # a table's words have no case
+    assert 'kind = "customer"' not in text  # people's names
+    capsys.readouterr()
+    assert main(["map", "check", str(path), "--mapping", str(mapping)]) == 0
+    told = capsys.readouterr().out
+    assert "3 rows make 3 events; 0 of them would be dead letters" in told
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from sinks.clickhouse.personal import IDENTIFIER, NAME, PLAIN, TEXT
+from schemas.records import fields
+from sinks.clickhouse.personal import IDENTIFIER, NAME, PLAIN, TEXT, rule_of
 from sinks.clickhouse.roles import ROLES, Database, Manager, RolesError, load_managers, make_roles, table, veil_table
 from sinks.clickhouse.veil import veiled
 from streams.doctor.clickhouse import roles
@@ -52,6 +53,11 @@ def test_managers_of_a_folder_have_a_token_each(tmp_path: Path) -> None:
     (tmp_path / "managers.toml").chmod(0o666)
     with pytest.raises(RihlaError, match="others can change"):
         managers_of(tmp_path)
+
+
+def test_every_field_of_an_interaction_has_its_class() -> None:
+    """The same as of all views of a database (test_clickhouse_roles), where it costs no database."""
+    assert [field for field in fields("interaction") if rule_of("interactions", field) is None] == []
 
 
 def test_types_that_cannot_be_veiled_are_refused() -> None:

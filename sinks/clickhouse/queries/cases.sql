@@ -18,6 +18,7 @@
 --                    names or, where it names none, of the customer's case resolved last before it
 -- parameters:
 --   by String = touchpoint                                What to group by: all, touchpoint (that opened it), unit, month
+--   {clocks}
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First opening counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First opening no longer counted
 SELECT
@@ -25,7 +26,7 @@ SELECT
         {by:String} = 'all', 'all',
         {by:String} = 'touchpoint', toString(k.touchpoint),
         {by:String} = 'unit', ifNull(toString(k.attributed_unit), ''),
-        {by:String} = 'month', formatDateTime(k.opened, '%Y-%m'),
+        {by:String} = 'month', formatDateTime(k.opened, '%Y-%m', {zone}),
         toString(throwIf(1, 'by is one of: all, touchpoint, unit, month'))) AS segment,
     count() AS cases,
     countIf(k.status = 'open') AS open,
@@ -41,10 +42,12 @@ FROM
 (
     SELECT c.*, assumeNotNull(c.opened_at) AS opened, w.attributed_unit AS attributed_unit
     FROM cases AS c
-    LEFT ANY JOIN (SELECT case_id, customer_id, attributed_unit FROM cases_attributed WHERE {by:String} = 'unit') AS w
+    LEFT ANY JOIN (SELECT case_id, customer_id, attributed_unit FROM cases_attributed WHERE {by:String} = 'unit' OR ({by:String} = 'month' AND {clock_joined})) AS w
         ON w.case_id = c.case_id AND w.customer_id = c.customer_id
     WHERE opened_at IS NOT NULL AND opened_at >= {since:DateTime64(3,'UTC')} AND opened_at < {until:DateTime64(3,'UTC')}
 ) AS k
+LEFT ASOF JOIN (SELECT unit, valid_from, timezone FROM unit_places WHERE {by:String} = 'month' AND {clock_joined}) AS u
+    ON u.unit = ifNull(toString(k.attributed_unit), '') AND u.valid_from <= k.opened
 LEFT ANY JOIN improvements_told AS t ON t.customer_id = k.customer_id AND t.case_id = k.case_id
 GROUP BY segment
 ORDER BY cases DESC, segment

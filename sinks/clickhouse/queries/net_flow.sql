@@ -1,6 +1,6 @@
 -- Net flow between the profiles, by week
 --
--- How many customers came to each profile and left it, and by whom: whether advocates are gained or lost, week by week.
+-- How many customers came to each profile and left it, and by whom: whether advocates are gained or lost, week by week. Profiles are of people and of no unit: weeks are those of one clock for all.
 -- Without a window, the columns of the profiles sum to the customers that the query profiles counts, to the last one, with
 -- the same as_of. The view profile_flow has every change, customer by customer.
 --
@@ -20,10 +20,11 @@
 --   advocate         The same of the advocates
 -- parameters:
 --   as_of String = last_event                             last_event: profiles at the last event; now: by the server's clock
+--   {clocks}
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
 SELECT
-    toMonday(f.at) AS week,
+    toMonday(toDate(formatDateTime(f.at, '%Y-%m-%d', if({timezone:String} != '', {timezone:String}, {elsewhere:String})))) AS week,
     f.cause AS cause,
     sumIf(f.customers, f.customers > 0) AS moves,
     sumIf(f.customers, f.profile = 'negative') AS negative,

@@ -19,13 +19,14 @@
 --   median_days      Median days from the start of the first booking to that of the second, of all who have one
 -- parameters:
 --   by String = all                     all, or month for the month of the first booking
+--   {clocks}
 --   within_days UInt32 = 180            The time in which to book again, from the last event of the first booking
 --   apart_hours UInt32 = 24             Starts less than this after the start before belong to one booking
 WITH
     (SELECT max(last_event_at) FROM journeys) AS now_at,
     first_end + toIntervalDay({within_days:UInt32}) AS due_at
 SELECT
-    multiIf({by:String} = 'all', 'all', {by:String} = 'month', formatDateTime(trips[1].1, '%Y-%m'),
+    multiIf({by:String} = 'all', 'all', {by:String} = 'month', formatDateTime(trips[1].1, '%Y-%m', {zone}),
         toString(throwIf(1, 'by is one of: all, month'))) AS cohort,
     count() AS customers,
     sum(length(trips)) AS bookings,
@@ -43,10 +44,17 @@ FROM
         arraySplit((trip, before) -> trip.1 >= before.1 + toIntervalHour({apart_hours:UInt32}),
             journeys_all, arrayPushFront(arrayPopBack(journeys_all), journeys_all[1])) AS bookings_all,
         arrayMap(booking -> (booking[1].1, arrayMax(arrayMap(trip -> trip.3, booking))), bookings_all) AS trips,
-        trips[1].2 AS first_end
+        trips[1].2 AS first_end,
+        trips[1].1 AS first_start,
+        bookings_all[1][1].2 AS first_journey
     FROM journeys
     WHERE kind = 'booking' AND (booked_at IS NOT NULL OR arrived_at IS NOT NULL) AND status != 'cancelled'
     GROUP BY customer_id
-)
+) AS f
+LEFT ANY JOIN
+    (SELECT journey_id, attributed_unit FROM journeys_attributed WHERE {by:String} = 'month' AND {clock_joined}) AS w
+    ON w.journey_id = f.first_journey
+LEFT ASOF JOIN (SELECT unit, valid_from, timezone FROM unit_places WHERE {by:String} = 'month' AND {clock_joined}) AS u
+    ON u.unit = ifNull(toString(w.attributed_unit), '') AND u.valid_from <= f.first_start
 GROUP BY cohort
 ORDER BY cohort

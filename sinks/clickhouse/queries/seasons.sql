@@ -1,10 +1,10 @@
 -- Seasons of the Hijri calendar
 --
--- Ramadan, Hajj, the peaks of Umrah, and the rest of the year, by when things happened (view hijri; definitions in
--- docs/metrics.md).
+-- Ramadan, Hajj, the peaks of Umrah, and the rest of the year, or each Hijri month or day, by when things happened, on the
+-- clock of the unit (view hijri; definitions in docs/metrics.md).
 --
 -- columns:
---   season           ramadan, hajj, umrah_peak or none; empty outside of the calendar (before 2000, after 2077-11-16)
+--   season           ramadan, hajj, umrah_peak or none, or the Hijri month or day; empty outside of the calendar (before 2000, after 2077-11-16)
 --   days             Days on which anything happened
 --   interactions     Interactions
 --   customers        Customers
@@ -20,10 +20,14 @@
 --   complaints       Interactions that are complaints
 --   complaints_rate  Per thousand interactions
 -- parameters:
+--   by String = season                                    What to group by: season, hijri_month, hijri_day
+--   {clocks}
+--   {filters}
 --   year UInt16 = 0                                       Hijri year; 0: all
 SELECT
-    ifNull(h.season, '') AS season,
-    uniqExact(toDate(i.occurred_at)) AS days,
+    multiIf({by:String} IN ('season', 'hijri_month', 'hijri_day'), {segment},
+        toString(throwIf(1, 'by is one of: season, hijri_month, hijri_day'))) AS season,
+    uniqExact(formatDateTime(i.occurred_at, '%Y-%m-%d', {zone})) AS days,
     count() AS interactions,
     uniqExact(i.customer_id) AS customers,
     countIf(i.touchpoint = 'booking.confirmed') AS bookings,
@@ -38,7 +42,7 @@ SELECT
     countIf(endsWith(i.touchpoint, '.complaint_made')) AS complaints,
     round(1000 * complaints / interactions, 2) AS complaints_rate
 FROM interactions AS i
-LEFT ANY JOIN hijri AS h ON h.date = toDate(i.occurred_at)
-WHERE {year:UInt16} = 0 OR h.hijri_year = {year:UInt16}
+{segment_joins}
+WHERE ({year:UInt16} = 0 OR h.hijri_year = {year:UInt16}) AND {fits}
 GROUP BY season
-ORDER BY indexOf(['ramadan', 'hajj', 'umrah_peak', 'none'], season)
+ORDER BY indexOf(['ramadan', 'hajj', 'umrah_peak', 'none'], season), season

@@ -16,6 +16,7 @@
 --   kept_share       kept of booked, per cent; null where nothing was booked
 -- parameters:
 --   by String = all                                       What to group by: all, status, unit, brand, region, month, customer
+--   {clocks}
 --   currency String =                                     Reporting currency, ISO 4217; empty: each for itself
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First amount of a journey counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First amount of a journey no longer counted
@@ -26,7 +27,7 @@ SELECT
         {by:String} = 'unit', ifNull(toString(w.attributed_unit), ''),
         {by:String} = 'brand', ifNull(u.brand, ''),
         {by:String} = 'region', ifNull(u.region, ''),
-        {by:String} = 'month', formatDateTime(s.first_at, '%Y-%m'),
+        {by:String} = 'month', formatDateTime(s.first_at, '%Y-%m', {zone}),
         {by:String} = 'customer', s.customer_id,
         toString(throwIf(1, 'by is one of: all, status, unit, brand, region, month, customer'))) AS segment,
     s.told_in AS currency,
@@ -50,9 +51,16 @@ FROM
         ON x.currency = j.code AND x.valid_from <= j.first_at
 ) AS s
 LEFT ANY JOIN
-    (SELECT journey_id, attributed_unit FROM journeys_attributed WHERE {by:String} IN ('unit', 'brand', 'region')) AS w
+    (
+        SELECT journey_id, attributed_unit FROM journeys_attributed
+        WHERE {by:String} IN ('unit', 'brand', 'region') OR ({by:String} = 'month' AND {clock_joined})
+    ) AS w
     ON w.journey_id = s.journey_id
-LEFT ASOF JOIN (SELECT unit, valid_from, brand, region FROM unit_levels WHERE {by:String} IN ('brand', 'region')) AS u
+LEFT ASOF JOIN
+(
+    SELECT unit, valid_from, brand, region, timezone FROM unit_places
+    WHERE {by:String} IN ('brand', 'region') OR ({by:String} = 'month' AND {clock_joined})
+) AS u
     ON u.unit = ifNull(toString(w.attributed_unit), '') AND u.valid_from <= s.first_at
 WHERE s.first_at >= {since:DateTime64(3,'UTC')} AND s.first_at < {until:DateTime64(3,'UTC')}
 GROUP BY segment, currency

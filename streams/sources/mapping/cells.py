@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from streams.model.characters import same_width
 from streams.sources.mapping.expressions import columns_of, evaluate
 from streams.sources.mapping.model import Value
 from streams.sources.mapping.people import by_value
@@ -63,6 +64,13 @@ def cells(name: str, value: Value, frame: pl.DataFrame) -> Cells:
     if value.otherwise is not None:
         text = text.fill_null(value.otherwise)
     return Cells(raw, text, label(name, value))
+
+
+def ascii_digits(text: pl.Series) -> pl.Series:
+    """Texts in which the digits of every script are 0 to 9, and full-width signs those of ASCII."""
+    if not text.str.contains(r"[^\x00-\x7f]").any():
+        return text
+    return by_value(text, lambda cell: cell.translate(same_width()))
 
 
 def quoted(cell: str | None) -> str:

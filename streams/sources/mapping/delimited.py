@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 
 from streams.sources.events import SourceError
 from streams.sources.files import Found, LongLine, display_name, read_lines
 
 MAX_LINES = 1_000
 """Lines that one record may have. One with more has a quote that nobody closed: its first line is then no record."""
+
+_FORMULA = re.compile(r'^="([^"]*)"$')
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +41,21 @@ class Record:
 Chunk = tuple[list[str], list[Record], list[Unreadable]]
 
 
-def delimited(path: str, separator: str, encoding: str, batch_size: int) -> Iterator[Chunk]:
-    """(header, records, what is none) of a file, about batch_size lines at a time. Raises SourceError."""
+def delimited(path: str, separator: str, encoding: str, batch_size: int, top: int = 1) -> Iterator[Chunk]:
+    """(header, records, what is none) of a file, about batch_size lines at a time. Raises SourceError.
+
+    top: the line with the names of the columns; what stands above it is a title.
+    """
     name = display_name(path)
     found = Found()
     splitter = _Splitter(separator, encoding, found)
     header: list[str] | None = None
     for first, lines in read_lines(path, batch_size, found):
+        if first < top:
+            first, lines = min(top, first + len(lines)), lines[top - first :]
         records, unreadable = splitter.split(first, lines)
         if header is None and (records or unreadable):
-            header = _header(name, separator, records, unreadable)
+            header = _header(name, records, unreadable)
             records = records[1:]
         if header is not None:
             yield header, *_whole(header, records, unreadable)
@@ -54,23 +63,26 @@ def delimited(path: str, separator: str, encoding: str, batch_size: int) -> Iter
     if header is None and not records:
         raise SourceError(f"{name}: the file is empty; a line with the names of its columns was expected")
     if header is None:
-        header, records = _header(name, separator, records, unreadable), records[1:]
+        header, records = _header(name, records, unreadable), records[1:]
     yield header, *_whole(header, records, unreadable)
 
 
-def _header(name: str, separator: str, records: list[Record], unreadable: list[Unreadable]) -> list[str]:
+def _header(name: str, records: list[Record], unreadable: list[Unreadable]) -> list[str]:
     if unreadable and (not records or unreadable[0].line < records[0].line):
         raise SourceError(f"{name}: its first line is no line of columns: {unreadable[0].detail}")
-    header = [cell.strip() for cell in records[0].cells]
-    if twice := sorted({cell for cell in header if cell and header.count(cell) > 1}):
-        raise SourceError(f"{name}: two columns have the name {twice[0]!r}")
-    return [cell or f"column_{place}" for place, cell in enumerate(header, 1)]
+    header = [cell.strip() or f"column_{place}" for place, cell in enumerate(records[0].cells, 1)]
+    seen: dict[str, None] = {}
+    for cell in header:  # reports repeat names: Date, Time, Date, Time
+        numbered = (cell if number == 1 else f"{cell} ({number})" for number in count(1))
+        seen[next(one for one in numbered if one not in seen)] = None
+    return list(seen)
 
 
 def _whole(
     header: list[str], records: list[Record], unreadable: list[Unreadable]
 ) -> tuple[list[Record], list[Unreadable]]:
     wide = len(header)
+    records = [one if len(one.cells) <= wide else _without_blanks(one, wide) for one in records]
     whole = [one for one in records if len(one.cells) == wide]
     ragged = [
         Unreadable(one.line, one.payload, "undecodable", _ragged(header, one.cells))
@@ -82,12 +94,23 @@ def _whole(
     return whole, sorted([*named, *ragged], key=lambda one: one.line) if ragged else named
 
 
+def _without_blanks(record: Record, wide: int) -> Record:
+    """A record without the empty cells that stand behind its last column: separators at the end of every line."""
+    return record if any(cell.strip() for cell in record.cells[wide:]) else replace(record, cells=record.cells[:wide])
+
+
 def _ragged(header: list[str], cells: list[str]) -> str:
     """What is wrong with a record of too few cells, or too many: which columns have none, or where there is none."""
     said = f"{len(cells)} cells, where the header has {len(header)}: "
     if len(cells) > len(header):
         return f"{said}nothing is named behind column {header[-1]}; is there a separator in a cell without quotes?"
     return f"{said}nothing is there for column {header[len(cells)]} and what follows"
+
+
+def _no_csv(error: csv.Error) -> str:
+    if "new-line" in str(error):
+        return "no CSV: a carriage return within a line; where all lines end so, tr '\\r' '\\n' < FILE mends them"
+    return f"no CSV: {error}"
 
 
 def _column(header: list[str], cell: int) -> str:
@@ -170,7 +193,7 @@ class _Splitter:
             except StopIteration:
                 return taken + 1  # over the line that could not be read, or the end
             except csv.Error as error:
-                unreadable.append(Unreadable(first + began, lines[began], "undecodable", f"no CSV: {error}"))
+                unreadable.append(Unreadable(first + began, lines[began], "undecodable", _no_csv(error)))
                 return began + 1
             too_many = taken - began > MAX_LINES
             if too_many or ran_out:
@@ -183,4 +206,6 @@ class _Splitter:
                 return began + 1
             if cells and (len(cells) > 1 or cells[0].strip()):
                 payload = lines[began] if taken == began + 1 else b"\n".join(lines[began:taken])
+                if b'="' in payload:  # ="0012" keeps Excel from making a number of it
+                    cells = [_FORMULA.sub(r"\1", cell) for cell in cells]
                 records.append(Record(first + began, payload, cells))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -132,6 +132,8 @@ class Read(_Strict, frozen=True):
     """Of csv: the sign between two cells, a comma by default."""
     encoding: str = "utf-8"
     """Of csv and tsv: utf-8, cp1252, cp1256 ..."""
+    header: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
+    """Of csv, tsv and excel: the line with the names of the columns, where a title stands above it."""
     sheet: str | None = None
     """Of excel: the sheet, the first by default."""
     each: str | None = None

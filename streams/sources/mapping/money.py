@@ -5,14 +5,17 @@ from __future__ import annotations
 import polars as pl
 
 from streams.model import currencies
+from streams.sources.mapping.cells import ascii_digits
 
 _MOST = 2.0**62
 
 
 def numbers(text: pl.Series, decimal: str = ".") -> pl.Series:
-    """Numbers of texts; null for what is none. Blanks, or the other mark, may part thousands in groups of three."""
+    """Numbers of texts, with digits of any script; null for what is none. Blanks, or the other mark, may part thousands
+    in groups of three; Arabic's own marks mean what they mean, whatever `decimal` is."""
     mark, parts = (r"\.", ",") if decimal == "." else (",", r"\.")
-    solid = text.str.replace_all(r"[\s\x{a0}\x{202f}]", "").str.replace("\u2212", "-", literal=True)
+    arabic = ascii_digits(text).str.replace_all("\u066b", decimal).str.replace_all("\u066c", "")
+    solid = arabic.str.replace_all(r"[\s\x{a0}\x{202f}]", "").str.replace("\u2212", "-", literal=True)
     plain = rf"^[+-]?(?:\d+|\d{{1,3}}(?:{parts}\d{{3}})+)?(?:{mark}\d+)?(?:[eE][+-]?\d{{1,3}})?$"
     fits = solid.str.contains(plain) & solid.str.contains(r"\d")
     bare = solid.str.replace_all(parts, "").str.replace(decimal, ".", literal=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Final
 
 import polars as pl
@@ -27,6 +30,7 @@ FEW: Final = 30
 
 _DAYS = ("%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%m/%d/%Y", "%m-%d-%Y", "%d %b %Y", "%d-%b-%Y", "%Y%m%d")
 _DATES = [f"{day}{clock}" for clock in (" %H:%M:%S", " %H:%M", "") for day in _DAYS]
+_HIJRI_DATES = [form for form in _DATES if "%Y" in form and "%b" not in form and form != "%Y%m%d"]
 _EARLIEST, _LATEST = 946_684_800_000, 4_102_444_800_000
 """2000 to 2100, in epoch milliseconds: what a number must be within to be a time."""
 
@@ -49,13 +53,13 @@ _NAMES: Final = {
     "unit": r"property|hotel|flight|outlet|branch|unit",
 }
 _WORDS: Final = (
-    (r"cancel|cxl|cncl", "booking.cancelled"),
-    (r"no_?show", "check_in.no_show"),
-    (r"check\w*_?out|depart|^out$", "stay.checked_out"),
-    (r"check\w*_?in|in_?house|arriv|^in$", "stay.arrived"),
+    (r"cancel|cxl|cncl|^can$", "booking.cancelled"),
+    (r"no_?show|^n_?s$", "check_in.no_show"),
+    (r"check\w*_?out|depart|^out$|^c_?o$|^dep$", "stay.checked_out"),
+    (r"check\w*_?in|in_?house|arriv|^in$|^c_?i$|^arr$|^inh$", "stay.arrived"),
     (r"modif|amend|chang", "booking.modified"),
-    (r"wait_?list", "booking.waitlisted"),
-    (r"confirm|conf$|^conf|booked|reserv|guarant", "booking.confirmed"),
+    (r"wait_?list|^w_?l$", "booking.waitlisted"),
+    (r"confirm|conf$|^conf|booked|reserv|guarant|^res$|^rsv$|^gtd$|^def$", "booking.confirmed"),
 )
 
 
@@ -65,6 +69,17 @@ class _Time:
     form: str
     doubtful: bool
     """Whether day and month could be the other way round."""
+    hijri: bool = False
+    clock: str | None = None
+    """Column behind it that has the time of day."""
+
+    def value(self) -> str:
+        """As a value of a mapping."""
+        calendar = ', calendar = "hijri"' if self.hijri else ""
+        if self.clock is None:
+            return f"{{ column = {_quote(self.column)}, format = {_quote(self.form)}{calendar} }}"
+        sql = f"{_sql(self.column)} || ' ' || COALESCE({_sql(self.clock)}, '00:00')"
+        return f"{{ sql = {_quote(sql)}, format = {_quote(self.form + ' %H:%M')}{calendar} }}"
 
 
 def propose(path: str, source: str) -> str:
@@ -87,9 +102,27 @@ def _read(path: str) -> Read:
             line.decode()
     except UnicodeDecodeError:
         encoding = "cp1252"
-    first = lines[0].decode(encoding, "replace") if lines else ""
-    separator = max(",;\t|", key=first.count)
-    return Read(format="csv", separator=separator if separator in first else ",", encoding=encoding)
+    separator, header = _table([line.decode(encoding, "replace") for line in lines])
+    return Read(format="csv", separator=separator, encoding=encoding, header=header)
+
+
+def _table(lines: list[str]) -> tuple[str, int]:
+    """(separator, line of the columns' names, from 1) of lines in which a title may stand above the table."""
+    best, found = 0, (",", 1)
+    for separator in ",;\t|":
+        counts = [_separators(line, separator) for line in lines]
+        usual, often = Counter(filter(None, counts)).most_common(1)[0] if any(counts) else (0, 0)
+        if usual * often > best:
+            best, found = usual * often, (separator, 1 + counts.index(usual))
+    return found
+
+
+def _separators(line: str, separator: str) -> int:
+    """How many separators a line has, but for those in quotes."""
+    try:
+        return max(len(next(csv.reader([line], delimiter=separator), [])) - 1, 0)
+    except csv.Error:
+        return line.count(separator)
 
 
 class _Proposal:
@@ -126,6 +159,8 @@ class _Proposal:
             if name not in but and self._cells(name).len() and re.search(_NAMES[what], fold(name)):
                 if what in ("amount", "party_size", "nights", "nps") and not self._is_number(name):
                     continue
+                if what == "customer" and not self._share(name, _with_digit(self._cells(name))) >= FITS:
+                    continue  # people's names: they are no identifier, and nobody else's business
                 return name
         return None
 
@@ -136,14 +171,32 @@ class _Proposal:
         cells = self._cells(name)
         if not len(cells):
             return None
-        for form in (ISO, *EPOCHS, *_DATES):
-            ms = milliseconds(cells, [form], "UTC")
-            ms = ms.set((~ms.is_between(_EARLIEST, _LATEST)).fill_null(False), None)
-            if self._share(name, ms) >= FITS:
-                other = form.replace("%d/%m", "%m/%d").replace("%d-%m", "%m-%d")
-                doubtful = other != form and self._share(name, milliseconds(cells, [other], "UTC")) >= FITS
-                return _Time(name, form, doubtful)
+        for calendar, forms in (
+            ("gregorian", (ISO, *EPOCHS, *_DATES)),
+            ("hijri", _HIJRI_DATES if find_spec("hijridate") else ()),
+        ):
+            for form in forms:
+                ms = self._moments(cells, form, calendar)
+                if self._share(name, ms) >= FITS:
+                    other = form.replace("%d/%m", "%m/%d").replace("%d-%m", "%m-%d")
+                    doubtful = other != form and self._share(name, self._moments(cells, other, calendar)) >= FITS
+                    return _Time(name, form, doubtful, calendar == "hijri", self._clock(name, form))
         return None
+
+    def _moments(self, cells: pl.Series, form: str, calendar: str) -> pl.Series:
+        """Epoch milliseconds; null where they are none, or beyond all likelihood."""
+        ms = milliseconds(cells, [form], "UTC", calendar)
+        return ms.set((~ms.is_between(_EARLIEST, _LATEST)).fill_null(False), None)
+
+    def _clock(self, name: str, form: str) -> str | None:
+        """The column behind one of dates that has the time of day."""
+        place = self._frame.columns.index(name) + 1
+        if "%H" in form or "%d" not in form or place == len(self._frame.columns):
+            return None
+        behind = self._frame.columns[place]
+        cells = self._cells(behind)
+        times = cells.set(~cells.str.contains(r"^\s*\d{1,2}:\d\d\s*$"), None)
+        return behind if self._share(behind, times) >= FITS else None
 
     def _decimal(self, amount: str | None) -> str:
         if amount is None or self._form not in ("csv", "tsv"):
@@ -165,6 +218,8 @@ class _Proposal:
             self._say(f"separator = {_quote(self._read.separator or ',')}")
         if self._read.encoding != "utf-8":
             self._say(f"encoding = {_quote(self._read.encoding)}  # it is not UTF-8: cp1256 where it is Arabic")
+        if self._read.header != 1:
+            self._say(f"header = {self._read.header}  # the line with the names of the columns")
         if decimal == ",":
             self._say('decimal = ","')
         self._say(
@@ -209,11 +264,12 @@ class _Proposal:
             self._say(f'occurred_at = {{ column = {_quote(column)}, format = "iso" }}')
             return
         time, *others = times
-        self._used.add(time.column)
+        self._used |= {time.column, time.clock or time.column}
         doubt = "  # or is the month first?" if time.doubtful else ""
-        self._say(f"occurred_at = {{ column = {_quote(time.column)}, format = {_quote(time.form)} }}{doubt}")
+        self._say(f"occurred_at = {time.value()}{doubt}")
         for other in others:
-            self._say(f"# {_quote(other.column)} is a time, {other.form}: of an event of its own, [[events]]?")
+            self._used |= {other.column, other.clock or other.column}
+            self._say(f"# Of an event of its own, [[events]]? occurred_at = {other.value()}")
 
     def _ids(self, found: dict[str, str | None]) -> None:
         kinds = {"customer": "customer", "loyalty": "loyalty", "email": "email_sha256", "phone": "phone_sha256"}
@@ -236,7 +292,7 @@ class _Proposal:
         if len(counted) > FEW:
             return
         self._say("[events.touchpoint.table]")
-        for cell, count in counted:
+        for cell, count in _of_any_case(counted):
             meant = _meaning(cell)
             line = f"{_quote(cell)} = {_quote(meant or '?')}"
             self._say(
@@ -256,6 +312,24 @@ class _Proposal:
         for cell, _ in counted:
             said = word("medium", cell)
             self._say(f"{_quote(cell)} = {_quote(said)}" if said else f'# {_quote(cell)} = "?"')
+
+
+def _of_any_case(counted: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Words with their counts, one spelling of each: a table's words have no case."""
+    found: dict[str, tuple[str, int]] = {}
+    for cell, number in counted:
+        first, before = found.get(cell.strip().lower(), (cell, 0))
+        found[cell.strip().lower()] = (first, before + number)
+    return list(found.values())
+
+
+def _with_digit(cells: pl.Series) -> pl.Series:
+    return cells.set(~cells.str.contains(r"\d"), None)
+
+
+def _sql(column: str) -> str:
+    """A column's name in an expression."""
+    return '"' + column.replace('"', '""') + '"'
 
 
 def _meaning(cell: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -107,7 +108,7 @@ def read_rows(path: str, read: Read, batch_size: int, wanted: Collection[str] | 
         raise SourceError(f"<stdin>: {form} is read from a file, not from standard input")
     if form in ("csv", "tsv"):
         separator = "\t" if form == "tsv" else read.separator or ","
-        for header, records, unreadable in delimited(path, separator, read.encoding, batch_size):
+        for header, records, unreadable in delimited(path, separator, read.encoding, batch_size, read.header):
             columns = list(zip(*(record.cells for record in records), strict=True)) or [()] * len(header)
             frame = pl.DataFrame(dict(zip(header, columns, strict=True)), schema=dict.fromkeys(header, pl.String))
             yield Rows(frame, [one.line for one in records], _payloads(header, records), unreadable)
@@ -120,7 +121,7 @@ def read_rows(path: str, read: Read, batch_size: int, wanted: Collection[str] | 
     elif form == "mail":
         yield from _mail(path, batch_size)
     else:
-        yield from _excel(path, read.sheet, batch_size)
+        yield from _excel(path, read.sheet, read.header, batch_size)
 
 
 def _json_lines(path: str, read: Read, wanted: Collection[str] | None, batch_size: int) -> Iterator[Rows]:
@@ -132,8 +133,8 @@ def _json_lines(path: str, read: Read, wanted: Collection[str] | None, batch_siz
                 objects.refuse(place, line, f"the line has {line.total} bytes", "too_long")
             elif line.strip():
                 try:
-                    objects.take(place, line, orjson.loads(line))
-                except orjson.JSONDecodeError as error:
+                    objects.take(place, line, _loads(line))
+                except json.JSONDecodeError as error:
                     objects.refuse(place, line, not_json(error))
         if not seen and not objects.lines and objects.unreadable:
             raise SourceError(
@@ -169,6 +170,26 @@ def _until(numbered: Iterator[tuple[int, Any]], broken: list[SourceError]) -> It
         broken.append(error)
 
 
+def _loads(payload: bytes) -> Any:
+    """What JSON says. Raises json.JSONDecodeError, of which orjson's is a kind.
+
+    By the slower reader where the faster one has no exact answer: whole numbers beyond 64 bits, and NaN, which no JSON
+    has, but some writers.
+    """
+    if not _LARGE.search(payload):
+        try:
+            return orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            if b"NaN" not in payload and b"Infinity" not in payload:
+                raise
+    try:
+        return json.loads(payload)
+    except (UnicodeDecodeError, RecursionError, ValueError) as error:
+        if isinstance(error, json.JSONDecodeError):
+            raise
+        raise json.JSONDecodeError(str(error), "", 0) from None
+
+
 def not_json(error: json.JSONDecodeError) -> str:
     """What is wrong with a line that is no JSON, and where in it."""
     return f"not JSON at column {error.colno}: {error.msg}"
@@ -179,10 +200,13 @@ def rows_of_objects(payloads: Iterable[bytes], wanted: Collection[str], read: Re
     objects = _Objects(wanted, read)
     for number, payload in enumerate(payloads, 1):
         try:
-            objects.take(number, payload, orjson.loads(payload))
-        except orjson.JSONDecodeError as error:
+            objects.take(number, payload, _loads(payload))
+        except json.JSONDecodeError as error:
             objects.refuse(number, payload, not_json(error))
     return objects.rows()
+
+
+_LARGE = re.compile(rb"[0-9]{19}")
 
 
 class _Objects:
@@ -261,7 +285,7 @@ def _mail(path: str, batch_size: int) -> Iterator[Rows]:
         yield Rows(frame, [number for number, _ in chunk], payloads)
 
 
-def _excel(path: str, sheet: str | None, batch_size: int) -> Iterator[Rows]:
+def _excel(path: str, sheet: str | None, header: int, batch_size: int) -> Iterator[Rows]:
     try:
         import fastexcel
     except ImportError:
@@ -270,11 +294,12 @@ def _excel(path: str, sheet: str | None, batch_size: int) -> Iterator[Rows]:
         book = fastexcel.read_excel(path)
         if sheet is not None and sheet not in book.sheet_names:
             raise SourceError(f"{path}: there is no sheet {sheet!r}; there are: {', '.join(book.sheet_names)}")
-        frame = book.load_sheet(0 if sheet is None else sheet, dtypes="string").to_polars()
+        chosen = 0 if sheet is None else sheet
+        frame = book.load_sheet(chosen, header_row=header - 1, dtypes="string").to_polars()
     except fastexcel.FastExcelError as error:
         raise SourceError(f"{path}: this is no Excel file: {str(error).splitlines()[0]}") from None
     for first in range(0, frame.height, batch_size):
-        yield _typed(frame[first : first + batch_size], first + 2)
+        yield _typed(frame[first : first + batch_size], first + header + 1)
 
 
 def _typed(frame: pl.DataFrame, first: int) -> Rows:
@@ -298,6 +323,8 @@ def _text(name: str, dtype: pl.DataType) -> pl.Expr:
         return column.map_elements(lambda cell: json.dumps(cell.to_list(), default=str), pl.String)
     if dtype == pl.Binary:
         return column.bin.encode("hex")
+    if dtype.is_nested():
+        return column.map_elements(lambda cell: json.dumps(cell, default=str), pl.String)
     return column.cast(pl.String)
 
 

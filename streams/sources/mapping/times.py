@@ -9,13 +9,16 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from streams.sources.mapping.cells import ascii_digits
 from streams.sources.mapping.model import MappingError
 
 EPOCHS = {"epoch_s": 1_000.0, "epoch_ms": 1.0, "epoch_us": 0.001}
 """Milliseconds in a unit of each."""
 
 ISO = "iso"
-_ISO = r"^\s*(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*(Z|z|[+-]\d\d:?(?:\d\d)?)?)?\s*$"
+_ISO = (
+    r"^\s*(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*(Z|z|UTC|GMT|[+-]\d\d:?(?:\d\d)?)?)?\s*$"
+)
 _HIJRI = {"%d": r"\d{1,2}", "%m": r"\d{1,2}", "%Y": r"\d{4}", "%H": r"\d{1,2}", "%M": r"\d{1,2}", "%S": r"\d{1,2}"}
 
 
@@ -53,6 +56,7 @@ def milliseconds(text: pl.Series, formats: list[str], zone: str, calendar: str =
     left out is null, as it is no time.
     """
     found: pl.Series | None = None
+    text = ascii_digits(text)
     for form in formats:
         if found is not None and found.null_count() == text.null_count():
             break

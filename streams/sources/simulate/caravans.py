@@ -82,7 +82,7 @@ def _caravan(options: Options, random: Random, number: int) -> Caravan:
     starts_at = options.start_ms + random.randrange(days) * DAY_MS
     caravan = Caravan(f"CARAVAN-{options.seed}-{number:03d}", pilgrims, None, 0.0, starts_at)
     for kind in KINDS:
-        for place in range(-(-pilgrims // SEATS[kind])):
+        for place in range(_places(kind, pilgrims)):
             caravan.effects[kind, _name(kind, place)] = random.gauss(0, _USUAL)
     if random.random() < _GUILTY:
         kind = random.choice(KINDS)
@@ -92,6 +92,11 @@ def _caravan(options: Options, random: Random, number: int) -> Caravan:
     return caravan
 
 
+def _places(kind: str, pilgrims: int) -> int:
+    """How many guides, buses or tents a caravan has."""
+    return -(-pilgrims // SEATS[kind])
+
+
 def _name(kind: str, place: int) -> str:
     return f"guide-{place + 1}" if kind == "guide" else str(place + 1)
 
@@ -99,14 +104,13 @@ def _name(kind: str, place: int) -> str:
 def _travel(recorder: Recorder, caravan: Caravan) -> None:
     """Families join, until the caravan is full; then they tell how it was."""
     random, base = recorder.random, 0.2 + recorder.random.gauss(0, _OF_CARAVANS)
-    places = {kind: -(-caravan.pilgrims // SEATS[kind]) for kind in KINDS}
+    places = {kind: _places(kind, caravan.pilgrims) for kind in KINDS}
     seated = 0
     while seated < caravan.pilgrims:
         size = min(random.randint(1, 5), caravan.pilgrims - seated)
-        bus = seated // SEATS["bus"]
-        where = {"bus": _name("bus", bus)}
+        where = {"bus": _name("bus", seated * places["bus"] // caravan.pilgrims)}
         for kind in ("guide", "tent"):
-            usual = bus * places[kind] // places["bus"]
+            usual = seated * places[kind] // caravan.pilgrims
             place = usual if random.random() < _ALIGNED[kind] else random.randrange(places[kind])
             where[kind] = _name(kind, place)
         other = {**where, "bus": _name("bus", random.randrange(places["bus"]))}

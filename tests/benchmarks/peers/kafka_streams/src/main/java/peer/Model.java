@@ -37,7 +37,7 @@ final class Model {
       String role = row[5].isEmpty() ? null : row[5];
       touchpoints.put(row[0], new Touchpoint(MILESTONES.indexOf(row[2]), role));
     }
-    for (String[] row : rows(root.resolve("streams/stitch/preferences.csv"))) {
+    for (String[] row : rows(root.resolve("streams/model/preferences.csv"))) {
       Rule rule = new Rule(row[0], row[1], row[2].toLowerCase(Locale.ROOT), row[3], row[4]);
       ranks.put(rule, ranks.size());
       switch (rule.source()) {

@@ -1,0 +1,83 @@
+"""Times of prayer of a place on a day, offline. Pure.
+
+The reckoning is adhanpy's, a port of Batoul Apps' adhan: the sun's position after Meeus, "Astronomical Algorithms"
+(1991), the angles of the method for Fajr and Isha, Asr where a shadow is as long as its thing and its noon shadow
+(Shafi, Maliki, Hanbali). Two things are added: Umm al-Qura's Isha is two hours after Maghrib in Ramadan, as Saudi
+Arabia prays it, and not one and a half; and a day is that of the place's own clock.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+REVISION = 1
+"""Number of this reckoning: raise it where the same place and day get other times; stored ones are then made anew."""
+USUAL_METHOD = "muslim_world_league"
+"""Of places whose method nobody has said."""
+RAMADAN_ISHA = {"umm_al_qura": timedelta(minutes=30)}
+"""How much later Isha is in Ramadan."""
+
+
+class Place(NamedTuple):
+    """Where prayers are prayed: degrees, north and east positive; a method of streams.master.units; an IANA time zone,
+    or an empty text for UTC's days."""
+
+    latitude: float
+    longitude: float
+    method: str
+    timezone: str
+
+
+class Times(NamedTuple):
+    """The times of a day, UTC, to the minute."""
+
+    fajr: datetime
+    sunrise: datetime
+    dhuhr: datetime
+    asr: datetime
+    maghrib: datetime
+    isha: datetime
+
+
+@cache
+def _method(name: str) -> Any:
+    from adhanpy.calculation import CalculationMethod
+
+    return CalculationMethod[(name or USUAL_METHOD).upper()]
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name or "UTC")
+
+
+def times(place: Place, day: date, ramadan: bool = False) -> Times | None:
+    """The times of a day by the place's clock; None where the sun does not rise or set on it.
+
+    ramadan: whether it is a day of that month. Raises KeyError for an unknown method, ZoneInfoNotFoundError for an
+    unknown time zone.
+    """
+    found = _of(place, day)
+    if found is not None and place.timezone:
+        # The library's day is the sun's over that meridian. At the date line the clock's may be the one before or
+        # after.
+        off = day - found.dhuhr.astimezone(_zone(place.timezone)).date()
+        if off and (other := _of(place, day + off)) is not None:
+            found = other
+    if found is not None and ramadan and place.method in RAMADAN_ISHA:
+        found = found._replace(isha=found.isha + RAMADAN_ISHA[place.method])
+    return found
+
+
+def _of(place: Place, day: date) -> Times | None:
+    from adhanpy.PrayerTimes import PrayerTimes
+
+    at = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    try:
+        found = PrayerTimes((place.latitude, place.longitude), at, _method(place.method))
+    except RuntimeError:
+        return None
+    return Times(*(getattr(found, name) for name in Times._fields))
