@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("streams.cli.run:run", "Run the whole pipeline, embedded, over files of events."),
     "up": ("streams.cli.up:up", "Run the embedded pipeline as a service until interrupted."),
     "query": ("streams.cli.query:query", "Ask ClickHouse: any SQL, or a named query."),
+    "report": ("streams.cli.report:report", "Write a management report of a period: HTML or PDF."),
     "radar": ("streams.cli.radar:radar", "Which guide, bus or tent of a group is to blame."),
     "churn": ("streams.cli.churn:churn", "Who will not come back: fit, back-test, store the risks."),
     "calls": ("streams.cli.calls:calls", "Whom to call today, when not everybody can be."),

@@ -19,7 +19,7 @@ from streams.model.control import ERASE, part_kind
 from streams.model.linked import LINKED
 from streams.model.vocabulary import UUID
 from streams.stitch.events import COLUMNS, Events
-from streams.stitch.membership import GroupSaid, is_about_groups, said_of_groups
+from streams.stitch.membership import GroupSaid, may_be_about_groups, said_of_groups
 from streams.stitch.messages import IDENTITY, INTERACTION, PART, Message, Messages, RootChange, Sent
 from streams.stitch.observer import RuleContext
 from streams.worker.io import WorkerIO
@@ -147,10 +147,11 @@ class Reader:
         watched = self._matcher.watched(frame, self._context.now, restored | recalled, raised)
         # A subject in two partitions, as a foreign producer may have it, is two subjects.
         partitions = [records.partitions[at] for at in positions]
-        keys = list(zip(partitions, frame["subject"].to_list(), strict=True))
+        subjects: list[str] = frame["subject"].to_list()
+        keys = list(zip(partitions, subjects, strict=True))
         offsets = [records.offsets[at] for at in positions]
         said: dict[int, GroupSaid] = {}
-        if is_about_groups(frame):
+        if may_be_about_groups(frame["touchpoint"].to_list(), subjects):
             ids = self._decode("interaction", records, ("event_id", "ids"))  # which nothing else needs
             of = dict(zip(ids.rows.tolist(), ids.frame["ids"].to_list(), strict=True))
             named_by = pl.Series("ids", [of[at] for at in positions], ids.frame.schema["ids"])

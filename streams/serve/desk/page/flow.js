@@ -43,7 +43,7 @@ export function flow(rows, open, name) {
     };
     const scale = (height - 20 - GAP * 3) / total;
     const [left, right] = [stack(LEFT, sums("from_profile"), scale, height), stack(RIGHT, sums("to_profile"), scale, height)];
-    const label = width < 520 ? 92 : 150;
+    const label = width < 520 ? 104 : 150;
     const x = (part) => (rtl ? width - part : part);
     const [from, to] = [label + NODE, width - label - NODE];
     const offsets = new Map([...left.map(([one, top]) => [`l${one}`, top]), ...right.map(([one, top]) => [`r${one}`, top])]);

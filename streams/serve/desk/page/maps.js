@@ -29,8 +29,9 @@ export function journeyMap(rows, open, name) {
     const stages = STAGES.filter((stage) => rows.some((one) => one.segment === stage));
     const total = (medium) => rows.filter((one) => one.medium === medium).reduce((sum, one) => sum + one.volume, 0);
     const media = [...new Set(rows.map((one) => one.medium))].sort((a, b) => total(b) - total(a)).slice(0, 9);
-    const label = width < 520 ? 74 : 120;
-    const step = (width - label) / stages.length;
+    const label = width < 520 ? 92 : 120;
+    const edge = width < 520 ? 10 : 0; // for words that are wider than their column
+    const step = (width - label - edge) / stages.length;
     const x = (part) => (rtl ? width - part : part);
     const centre = (at) => label + (at + 0.5) * step;
     const top = 36 + CURVE;
@@ -45,7 +46,7 @@ export function journeyMap(rows, open, name) {
     const heads = stages.map((stage, at) => {
       const words = t(`map.stage.${stage}`).split(" ");
       const lines = step > 95 ? [words.join(" ")] : words;
-      return lines.slice(0, 2).map((line, row) => s("text", { x: x(centre(at)), y: 14 + row * 13, class: "label", "text-anchor": "middle" }, line));
+      return lines.slice(0, 2).map((line, row) => s("text", { x: x(centre(at)), y: 14 + row * 13, class: step > 60 ? "label" : "axis", "text-anchor": "middle" }, line));
     });
     const curve = [
       s("line", { x1: x(label), x2: x(width), y1: y(0), y2: y(0), class: "grid faint" }),
@@ -90,10 +91,10 @@ export function places(rows, open, name) {
     const [middle, centre] = [(south + north) / 2, (west + east) / 2];
     const shrink = Math.max(Math.cos((middle * Math.PI) / 180), 0.2);
     const height = Math.min(Math.max(width * 0.6, 240), 440);
-    const scale = Math.min((width - 110) / Math.max((east - west) * shrink, 0.05), (height - 80) / Math.max(north - south, 0.05));
+    const scale = Math.min((width - 110) / Math.max((east - west) * shrink, 0.05), (height - 120) / Math.max(north - south, 0.05));
     const x = (longitude) => width / 2 + (longitude - centre) * shrink * scale;
     const y = (latitude) => height / 2 - (latitude - middle) * scale;
-    const step = STEPS.find((one) => one * scale >= 55) ?? 60;
+    const step = STEPS.find((one) => one * scale >= 80) ?? 60;
     const ticks = (from, to) => {
       const found = [];
       for (let at = Math.ceil(from / step); at * step <= to; at += 1) found.push(at * step);

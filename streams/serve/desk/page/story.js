@@ -19,13 +19,13 @@ function steps(told, me) {
   const who = `customer/${encodeURIComponent(told.customer_id)}?from=${encodeURIComponent(told.id)}`;
   const day = new URLSearchParams({ ...(told.unit ? { unit: told.unit } : {}), ...(told.day ? { date: told.day } : {}) });
   return [
-    ["story.inbox", "inbox", `[data-key="${CSS.escape(told.id)}"], .inbox-lines > li`],
-    ["story.customer", who, ".person"],
-    ["story.why", who, ".why", (box) => { box.open = true; }],
-    ["story.act", who, `section:has(#${told.kind}s)`],
-    me.may.includes("day") && ["story.today", `today?${day}`, ".columns"],
-    me.may.includes("figures") && ["story.overview", `overview${told.unit ? `?${new URLSearchParams({ unit: told.unit })}` : ""}`, "section:has(#journey-map)"],
-    me.may.includes("pipeline") && ["story.pipeline", "pipeline", ".tiles"],
+    ["story.inbox", "inbox", `main.inbox [data-key="${CSS.escape(told.id)}"]`],
+    ["story.customer", who, "main.customer .person"],
+    ["story.why", who, "main.customer .why", (box) => { box.open = true; }],
+    ["story.act", who, `main.customer section:has(#${told.kind}s)`],
+    me.may.includes("day") && ["story.today", `today?${day}`, "main.today .columns"],
+    me.may.includes("figures") && ["story.overview", `overview${told.unit ? `?${new URLSearchParams({ unit: told.unit })}` : ""}`, "main.overview section:has(#journey-map)"],
+    me.may.includes("pipeline") && ["story.pipeline", "pipeline", "main.pipeline .tiles"],
   ].filter(Boolean);
 }
 

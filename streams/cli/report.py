@@ -1,0 +1,82 @@
+"""`rihla report`: a management report of a period, as HTML or PDF."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streams.cli import options
+
+if TYPE_CHECKING:
+    from streams.report.content import Ask
+
+
+@click.command(
+    epilog="Exit status: 0; 1 if ClickHouse does not answer, the period cannot be read or nothing can print; 2 for "
+    "wrong usage."
+)
+@options.data
+@options.server
+@options.database
+@click.option(
+    "--period", required=True, metavar="P", help="2026, 2026-Q1, 2026-03 or 2026-03-01/2026-03-31 (days UTC)."
+)
+@click.option("--unit", default="", show_default="all units", help="Of this unit alone, as by=unit has it.")
+@click.option(
+    "--language", type=click.Choice(["en", "ar"]), default="en", help="Of the report; Arabic is right to left."
+)
+@click.option(
+    "--out",
+    "outputs",
+    multiple=True,
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where it goes: .html, or .pdf (which needs Chromium); may be repeated.",
+)
+def report(
+    data: Path,
+    clickhouse: str | None,
+    database: str,
+    period: str,
+    unit: str,
+    language: str,
+    outputs: tuple[Path, ...],
+) -> None:
+    """Write what changed in a period and why, ten journeys most worth a call, and what was done and what it did.
+
+    Each figure is compared with the period before; only what is larger than its margin is called a change. The page is
+    whole: it asks for nothing when it is opened.
+
+    \b
+      rihla report --period 2026-Q1 --out report.html --out report.pdf
+      rihla report --period 2026-03 --unit MAKKAH-01 --language ar --out makkah.pdf
+    """
+    from streams.cli.query import _client
+    from streams.report.content import content
+    from streams.report.page import page
+    from streams.report.pdf import printed
+    from streams.report.period import periods
+
+    if wrong := [path for path in outputs if path.suffix not in (".html", ".pdf")]:
+        raise click.UsageError(f"{wrong[0]} is neither .html nor .pdf")
+    span, before = periods(period)
+    with _client(data, clickhouse, "reader", database) as client:
+        told = content(_asking(client), span, before, unit)
+    text = page(told, language, datetime.now(UTC))
+    for path in outputs:
+        path.write_bytes(printed(text) if path.suffix == ".pdf" else text.encode())
+        click.echo(f"{path}: {path.stat().st_size:,} bytes")
+
+
+def _asking(client: Any) -> Ask:
+    from sinks.clickhouse.named import load
+
+    def ask(name: str, given: Mapping[str, str]) -> list[dict[str, Any]]:
+        query = load()[name]
+        return list(client.query(query.sql, parameters=query.bind(given)).named_results())
+
+    return ask
