@@ -17,6 +17,7 @@ from typing import Any
 from streams.alerts.conditions import CONDITION_KEYS, FieldTest, FieldTestError, tests_of
 from streams.errors import RihlaError
 from streams.model import company
+from streams.model.aspects import Aspect, parents
 from streams.model.brands import Brands
 from streams.model.catalogue import Touchpoint
 from streams.model.company import Model
@@ -122,7 +123,7 @@ def load(path: str | None = None) -> Mapping[str, Rule]:
 @cache
 def of(model: Model) -> Mapping[str, Rule]:
     """The rules of a model by name. Raises RuleError at the first mistake."""
-    source = _Source(model.rules_source, model.rules_text, model.touchpoints, model.brands)
+    source = _Source(model.rules_source, model.rules_text, model.touchpoints, model.brands, model.aspects)
     return {name: _Reader(source, name, table, name).rule(name) for name, table in model.rules.items()}
 
 
@@ -145,6 +146,7 @@ class _Source:
     text: str
     touchpoints: Mapping[str, Touchpoint]
     brands: Brands
+    aspects: tuple[Aspect, ...] = ()
 
     def with_roles(self, roles: Iterable[str]) -> set[str]:
         """The touchpoints that have one of these case roles."""
@@ -261,7 +263,7 @@ class _Reader:
         if roles is not None:
             having = self.source.with_roles(roles)
             named = [*having] if named is None else [name for name in named if name in having]
-        aspects = self.words("aspects", {point.aspect for point in points.values() if point.aspect})
+        aspects = self.words("aspects", {*parents(self.source.aspects)})
         instrument = self.word("instrument", INSTRUMENTS) if "instrument" in self.left else None
         answer, score = self.number("answer_at_most", 0, 10), self.number("score_at_most", -1, 1)
         reach = self.number("reach_at_least", 0, 2**62)

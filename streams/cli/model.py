@@ -36,7 +36,15 @@ def init(folder: Path) -> None:
         raise RihlaError(f"{there} is there already", "name another folder, or take that file away")
     (folder / "schemas").mkdir(parents=True, exist_ok=True)
     for path, source in targets.items():
-        if source is None:
+        if path.name == "scales.toml":
+            path.write_text(
+                '#:schema schemas/scales.schema.json\n# [[scale]]\n# name = "smileys"\n'
+                '# instrument = "csat"\n# low = 1\n# high = 3\nscale = []\n',
+                "utf-8",
+            )
+        elif path.name == "aspects.csv":  # what is there is added to Rihla's
+            path.write_text("name,parent,language,words,doc\n", "utf-8")
+        elif source is None:
             path.write_text(f'#:schema schemas/model.schema.json\nname = "{folder.resolve().name[:100]}"\n', "utf-8")
         elif path.name == "touchpoints.csv":  # the head alone: what is there is added to the catalogue
             path.write_text(source.read_text("utf-8").splitlines()[0] + "\n", "utf-8")
@@ -70,6 +78,8 @@ def check(folder: Path | None) -> None:
         "identifiers": kinds,
         "brands": ", ".join(found.brands.units) or "none",
         "preferences": f"{len(found.preferences)} rules",
+        "aspects": ", ".join(dict.fromkeys(one.name for one in found.aspects)) or "Rihla's alone",
+        "scales": ", ".join(found.scales) or "none of its own",
         "alerts": f"{len(rules)} rules of {found.rules_source}",
         "segments": ", ".join(known) or "none",
     }

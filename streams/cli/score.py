@@ -54,9 +54,7 @@ def score(labelled: Path | None, explain: tuple[str, ...], locale: str | None, s
     if explain:
         _explain(explain, locale)
         return 0
-    from streams.text.scorer import Scorer
-
-    scorer = Scorer()
+    scorer = _scorer()
     if source is not None:
         return _score_file(scorer, source)
     out = click.get_binary_stream("stdout")
@@ -69,12 +67,20 @@ def score(labelled: Path | None, explain: tuple[str, ...], locale: str | None, s
     return 1 if failures else 0
 
 
+def _scorer() -> Any:
+    """The streams.text.scorer.Scorer, with the aspects of the model that RIHLA_MODEL names."""
+    from streams.model import company
+    from streams.settings import Settings
+    from streams.text.scorer import Scorer
+
+    return Scorer(aspects=company.load(Settings.from_env().model).aspects)
+
+
 def _explain(texts: tuple[str, ...], locale: str | None) -> None:
     """Show each text with what made its score; in colour where stdout is a terminal."""
     from streams.text.explain import lines
-    from streams.text.scorer import Scorer
 
-    scorer = Scorer()
+    scorer = _scorer()
     for text in texts:
         for each in click.get_text_stream("stdin").read().splitlines() if text == "-" else [text]:
             for line in lines(scorer, each, locale, colour=click.get_text_stream("stdout").isatty()):

@@ -96,9 +96,9 @@ class Intake:
         """wire: the form of the events' headers. nobody: what names nobody. model: what events mean, Rihla's own by
         default; brands are left to enrich. May ask the registry."""
         model = built_in() if model is None else model
-        self._nobody = nobody
+        self._nobody, self._scales = nobody, model.scales
         self._encoders = {channel: BatchEncoder(channel, registry, wire) for channel in CHANNELS}
-        known = (Touchpoints(model.touchpoints), Scorer(), Names(nobody), model.kinds)
+        known = (Touchpoints(model.touchpoints), Scorer(), Names(nobody), model.kinds, model.scales)
         self._splicers = {channel: Splicer(channel, b"", *known) for channel in CHANNELS}
         self._tuples = {channel: _Tuples(channel) for channel in CHANNELS}
 
@@ -155,7 +155,7 @@ class Intake:
 
     def _look(self, channel: str, rows: list[Any], places: list[int], now_ms: int, taken: Taken) -> None:
         """Judge events by columns."""
-        found = clean(respelled(rows_to_frame(channel, rows)), self._nobody)
+        found = clean(respelled(rows_to_frame(channel, rows)), self._nobody, None, self._scales)
         refused = refusals(found.frame, now_ms, found.clear)
         taken.refused += [Refused(places[row], reason, detail) for row, reason, detail in refused]
         out = {row for row, _, _ in refused}

@@ -20,6 +20,7 @@ import polars as pl
 from streams.model.brands import Brands, Scopes
 from streams.model.identifiers import KINDS, kind_of
 from streams.model.normal import HASHED, Nobody, normal, normal_pair, secrets, shows
+from streams.model.scales import Scales, converted
 from streams.text.scrub import EMAIL, PHONE, scrub_text
 
 FORMED = frozenset({"event_id", "booking_ref", "country", "text"})
@@ -40,11 +41,14 @@ class Clean(NamedTuple):
     nobody: int
 
 
-def clean(frame: pl.DataFrame, nobody: Nobody, scopes: Scopes | None = None) -> Clean:
+def clean(frame: pl.DataFrame, nobody: Nobody, scopes: Scopes | None = None, scales: Scales | None = None) -> Clean:
     """The events of a frame in the form of a channel's schema; the customer's own text is left as it is.
 
-    scopes: of the kinds that count within a brand, which the frame's unit and attributes tell.
+    scopes: of the kinds that count within a brand, which the frame's unit and attributes tell. scales: of surveys,
+    beside the instruments'.
     """
+    if scales:
+        frame = _on_instruments(frame, scales)
     brands = None if scopes is None else _brands(frame, scopes.brands)
     clear: dict[int, tuple[str, list[str]]] = {}
     taken = 0
@@ -70,6 +74,24 @@ def clean(frame: pl.DataFrame, nobody: Nobody, scopes: Scopes | None = None) -> 
     columns.append(pl.Series("booking_ref", references, pl.String))
     columns += [column for column in _scrubbed(frame) if column is not None]
     return Clean(frame.with_columns(columns), clear, taken)
+
+
+def _on_instruments(frame: pl.DataFrame, scales: Scales) -> pl.DataFrame:
+    """Events with the answers that were given on scales of a model turned into those of instruments."""
+    surveys, attributes = frame["survey"].to_list(), frame["attributes"].to_list()
+    for row, (survey, said) in enumerate(zip(surveys, attributes, strict=True)):
+        if survey is None or survey["instrument"] is None:
+            continue
+        pairs = [(one["key"], one["value"]) for one in said]
+        found = converted(scales, (survey["instrument"], survey["score"]), pairs)
+        if found is not None:
+            (instrument, score), pairs = found
+            surveys[row] = {"instrument": instrument, "score": score}
+            attributes[row] = [{"key": key, "value": value} for key, value in pairs]
+    return frame.with_columns(
+        pl.Series("survey", surveys, frame.schema["survey"]),
+        pl.Series("attributes", attributes, frame.schema["attributes"]),
+    )
 
 
 def _brands(frame: pl.DataFrame, brands: Brands) -> list[str | None]:

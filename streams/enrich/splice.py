@@ -30,6 +30,7 @@ from streams.enrich.validate import (
 )
 from streams.model.catalogue import Touchpoint
 from streams.model.identifiers import BOOKING_PREFIX, GROUP_PREFIX, UNKNOWN_RANK, Kinds
+from streams.model.scales import ATTRIBUTE, Scales
 from streams.text.scorer import Scorer
 from streams.text.scrub import scrub_text
 
@@ -65,9 +66,18 @@ class Splicer:
     """Splices the events of one channel. Holds the catalogue and the text scorer, and no state of the stream."""
 
     def __init__(
-        self, channel: str, header: bytes, touchpoints: Touchpoints, scorer: Scorer, known: Names, kinds: Kinds
+        self,
+        channel: str,
+        header: bytes,
+        touchpoints: Touchpoints,
+        scorer: Scorer,
+        known: Names,
+        kinds: Kinds,
+        scales: Scales,
     ) -> None:
         """header: of interactions."""
+        self._scales: set[bytes] = {name.encode() for name in scales}
+        self._scale = ATTRIBUTE.encode()
         event = records.inlined(channel)["fields"]
         interaction = records.inlined("interaction")["fields"]
         self._channel = channel
@@ -151,6 +161,8 @@ class Splicer:
             return False
         survey: float | None = None
         if self._survey.there:
+            if self._scales and self._is_on_a_scale(data):
+                return False
             survey = survey_score(self._instrument.symbols[self._instrument.index], self._answer.value)
             if survey is None:
                 return False
@@ -237,6 +249,16 @@ class Splicer:
                     if not known.is_harmless(data, text.start, text.end):
                         return False
         return True
+
+    def _is_on_a_scale(self, data: bytes) -> bool:
+        """Whether the survey was answered on a scale of the model."""
+        at = self._attributes.start
+        key, content = self._key, self._content
+        for _ in range(self._attributes.count):
+            at = self._attributes.items.find(data, at)
+            if data[key.start : key.end] == self._scale and data[content.start : content.end] in self._scales:
+                return True
+        return False
 
     def _is_sum(self, data: bytes) -> bool:
         """Whether amount and currency are valid."""

@@ -51,12 +51,12 @@ class Enricher:
         self._encoders = {channel: BatchEncoder(channel, registry) for channel in CHANNELS}
         self._foreign = ForeignEvents(registry)
         self._registry, self._wire = registry, wire
-        self._touchpoints, self._scorer = Touchpoints(self._model.touchpoints), Scorer()
+        self._touchpoints, self._scorer = Touchpoints(self._model.touchpoints), Scorer(aspects=self._model.aspects)
 
     @cached_property
     def _splicers(self) -> dict[str, Splicer]:  # not before there is something to write: the registry may be asked
         header = self._registry.header_for("interaction", self._wire)
-        known = (self._touchpoints, self._scorer, self._names, self._model.kinds)
+        known = (self._touchpoints, self._scorer, self._names, self._model.kinds, self._model.scales)
         return {channel: Splicer(channel, header, *known) for channel in CHANNELS}
 
     def enrich(self, events: Mapping[str, Sequence[bytes | None]], now_ms: int) -> Enriched:
@@ -104,7 +104,7 @@ class Enricher:
             enriched.lost[channel] = enriched.lost.get(channel, 0) + decoded.lost
         decoded, erased = guard(channel, decoded, (), (), self._erased)
         enriched.refused += [(int(base + rows[at]), "undecodable", detail) for at, detail in decoded.errors]
-        cleaned = clean(decoded.frame, self._names.nobody, self._scopes)
+        cleaned = clean(decoded.frame, self._names.nobody, self._scopes, self._model.scales)
         clear = {int(decoded.rows[at]): found for at, found in cleaned.clear.items()}
         # who was erased was known by the spelling of then, which was perhaps not the normal one
         decoded, more = guard(channel, Decoded(cleaned.frame, decoded.rows, []), (), (), self._erased)

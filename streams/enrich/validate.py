@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from streams.model.identifiers import BOOKING_PREFIX, BOOKING_REF
+from streams.model.scales import BOUNDS
 from streams.model.vocabulary import UUID
 from streams.text.scrub import scrub_text
 
@@ -26,8 +27,6 @@ MONEY_LIMIT = 10**15
 """
 LOWEST_RATING, HIGHEST_RATING = 1.0, 5.0
 """Of an aspect."""
-SCALES = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0), "stars": (1.0, 5.0)}
-"""Lowest and highest score of each survey instrument."""
 
 CLEAR = "clear_identifier"
 QUOTED = ("bad_event_id", "bad_money", "bad_country")
@@ -59,7 +58,7 @@ class Rule:
 
 def _off_scale() -> pl.Expr:
     on_scale = pl.lit(False)
-    for name, (low, high) in SCALES.items():
+    for name, (low, high) in BOUNDS.items():
         on_scale = on_scale | ((name == _INSTRUMENT) & _SCORE.is_between(low, high))
     return _INSTRUMENT.is_not_null() & ~on_scale.fill_null(False)
 

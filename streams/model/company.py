@@ -7,6 +7,8 @@
 | `stages.toml` | how long stages hold when nothing more is heard |
 | `identifiers.toml` | kinds of identifiers: strength, limits, scope, what is nobody; brands |
 | `preferences.csv` | how preferences are found |
+| `aspects.csv` | aspects of its own, and words for aspects |
+| `scales.toml` | survey scales of its own |
 | `alerts.toml` | rules of alerts (streams.alerts.rules) |
 | `actions.toml` | what is proposed for customers, and how many can be called (streams.model.actions) |
 | `sla.toml` | how soon alerts are to be taken and settled (streams.model.sla) |
@@ -31,16 +33,18 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from streams.errors import RihlaError
-from streams.model import actions, catalogue, preferences
+from streams.model import actions, aspects, catalogue, preferences
 from streams.model.actions import Actions
+from streams.model.aspects import Aspect, AspectError
 from streams.model.brands import Brands, Scopes
 from streams.model.catalogue import CatalogueError, Touchpoint
 from streams.model.durations import milliseconds
-from streams.model.forms import STAGES, ActionsFile, IdentifiersForm, ModelForm, SlaFile, StageForm
+from streams.model.forms import STAGES, ActionsFile, IdentifiersForm, ModelForm, ScalesForm, SlaFile, StageForm
 from streams.model.identifiers import CUSTOMER, GROUP, Kinds
 from streams.model.normal import Nobody
 from streams.model.places import line_of
 from streams.model.preferences import Preference, PreferenceError
+from streams.model.scales import Scale, Scales
 from streams.model.sla import Sla, of_form
 from streams.model.vocabulary import SEVERITIES
 
@@ -53,6 +57,8 @@ FILES: Final = {
     "stages.toml": FOLDER / "stages.toml",
     "identifiers.toml": FOLDER / "identifiers.toml",
     "preferences.csv": preferences.FILE,
+    "aspects.csv": None,
+    "scales.toml": None,
     "alerts.toml": RULES,
     "sla.toml": FOLDER / "sla.toml",
     "actions.toml": FOLDER / "actions.toml",
@@ -96,6 +102,9 @@ class Model:
     """Values that are nobody, beside those of nobody.txt."""
     brands: Brands
     preferences: tuple[Preference, ...]
+    aspects: tuple[Aspect, ...]
+    """Its own, and words for them, beside Rihla's."""
+    scales: Scales
     rules: Mapping[str, Any]
     """Rules of alerts as the files have them; streams.alerts.rules reads them."""
     rules_text: str
@@ -129,6 +138,10 @@ class Model:
             "actions": asdict(self.actions),
             "segments": {name: _without_doc(table) for name, table in self.segments.items()},
         }
+        if self.aspects:  # a model that has none keeps the hash that it had before there were any
+            said["aspects"] = [asdict(one) | {"doc": ""} for one in self.aspects]
+        if self.scales:
+            said["scales"] = {name: asdict(scale) for name, scale in self.scales.items()}
         return json.dumps(said, sort_keys=True, ensure_ascii=False, default=str)
 
     def asks(self, key: str) -> bool:
@@ -174,6 +187,8 @@ def built_in() -> Model:
         block=block,
         brands=brands,
         preferences=preferences.load(),
+        aspects=(),
+        scales={},
         rules=rules,
         rules_text=text,
         rules_source=RULES.name,
@@ -199,15 +214,19 @@ def _read(folder: Path) -> Model:
         form = _convert(folder / "model.toml", text, table, ModelForm)
     model = replace(own, name=form.name, source=str(folder))
     try:
+        if "aspects.csv" in there:
+            model = replace(model, aspects=aspects.load(folder / "aspects.csv"))
         if "touchpoints.csv" in there:
-            said = catalogue.load(folder / "touchpoints.csv")
+            said = catalogue.load(folder / "touchpoints.csv", tuple(aspects.parents(model.aspects)))
             model = replace(model, touchpoints=said if form.touchpoints == "replace" else {**own.touchpoints, **said})
         if "preferences.csv" in there:
             model = replace(model, preferences=preferences.load(folder / "preferences.csv"))
-    except (CatalogueError, PreferenceError, OSError, UnicodeDecodeError) as error:
+    except (AspectError, CatalogueError, PreferenceError, OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{folder}/{error}", HINT) from error
     if "stages.toml" in there:
         model = replace(model, stages=_stages(folder / "stages.toml"))
+    if "scales.toml" in there:
+        model = replace(model, scales=_scales(folder / "scales.toml"))
     if "identifiers.toml" in there:
         kinds, block, brands = _identifiers(folder / "identifiers.toml")
         model = replace(model, kinds=kinds, block=block, brands=brands)
@@ -297,6 +316,19 @@ def _stages(path: Path) -> dict[str, Stage]:
         lasts = None if form.lasts is None else milliseconds(form.lasts)
         stages[name] = Stage(lasts, form.then, form.plan, grace)
     return stages
+
+
+def _scales(path: Path) -> Scales:
+    text, table = _toml(path)
+    scales: dict[str, Scale] = {}
+    for place, form in enumerate(_convert(path, text, table, ScalesForm).scale):
+        where = f"{path}, line {line_of(text, 'scale', place, 'name')}"
+        if form.name in scales:
+            raise ModelError(f"{where}: the scale {form.name!r} is there twice", HINT)
+        if form.low == form.high:
+            raise ModelError(f"{where}: the scale {form.name!r} has one answer alone: low is high", HINT)
+        scales[form.name] = Scale(form.instrument, form.low, form.high)
+    return scales
 
 
 def _identifiers(path: Path) -> tuple[Kinds, tuple[str, ...], Brands]:

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from streams.model.vocabulary import CASE_ROLES, MILESTONES
+from streams.model.aspects import LANGUAGES
+from streams.model.vocabulary import ASPECTS, CASE_ROLES, MILESTONES
 
 SCHEMAS = Path(__file__).parent / "schemas"
 STAGES = ("exploring", *MILESTONES)
@@ -87,6 +88,25 @@ class IdentifiersForm(Form, frozen=True):
     default_brand: Annotated[str | None, Meta(description="The brand of an event that tells none")] = None
 
 
+class ScaleForm(Form, frozen=True):
+    """A survey scale of the company's own, which events name by their attribute `scale`."""
+
+    name: Annotated[Word, Meta(description="As the attribute names it")]
+    instrument: Annotated[
+        Literal["nps", "csat", "ces", "stars"], Meta(description="The instrument whose figures count its answers")
+    ]
+    low: Annotated[float, Meta(description="The answer that means the instrument's least")]
+    high: Annotated[
+        float, Meta(description="The answer that means its most; a smaller number than low, if that is good")
+    ]
+
+
+class ScalesForm(Form, frozen=True):
+    """scales.toml: survey scales beside NPS, CSAT, CES and stars."""
+
+    scale: list[ScaleForm]
+
+
 class SlaForm(Form, frozen=True):
     """How soon alerts are taken and settled; the first of the file that fits an alert holds."""
 
@@ -159,15 +179,34 @@ def _touchpoints() -> dict[str, Any]:
     }
 
 
+def _aspects() -> dict[str, Any]:
+    """Of a line of aspects.csv."""
+    return {
+        "title": "aspects.csv",
+        "type": "object",
+        "required": ["name", "doc"],
+        "additionalProperties": False,
+        "properties": {
+            "name": {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$", "examples": [*ASPECTS]},
+            "parent": {"description": "The wider aspect that it is a part of, or empty", "type": "string"},
+            "language": {"description": "Of the words, or empty", "enum": ["", *LANGUAGES]},
+            "words": {"description": "Words and phrases by which texts speak of it, joined by ;", "type": "string"},
+            "doc": {"type": "string", "minLength": 1},
+        },
+    }
+
+
 def schemas() -> dict[str, str]:
     """The JSON Schemas, by name of the file."""
     made = {
         "model": msgspec.json.schema(ModelForm),
         "stages": _stages(),
         "identifiers": msgspec.json.schema(IdentifiersForm),
+        "scales": msgspec.json.schema(ScalesForm),
         "sla": msgspec.json.schema(SlaFile),
         "actions": msgspec.json.schema(ActionsFile),
         "touchpoints": _touchpoints(),
+        "aspects": _aspects(),
     }
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {f"{name}.schema.json": json.dumps(head | schema, indent=2) + "\n" for name, schema in made.items()}

@@ -37,13 +37,15 @@ class Entry:
     def __init__(self, valence: float | None = None, role: str | None = None, aspects: tuple[int, ...] = ()) -> None:
         self.valence, self.role, self.aspects = valence, role, aspects
 
+    def about(self, aspects: Sequence[int]) -> None:
+        """It speaks of these, too."""
+        self.aspects = (*self.aspects, *(one for one in aspects if one not in self.aspects))
+
     def add(self, kind: str) -> None:
         if kind in ROLES:
             self.role = kind
         elif kind.startswith("aspect "):
-            for name in (kind[7:], ASPECT_PARENTS[kind[7:]]):
-                if name is not None and ASPECTS.index(name) not in self.aspects:
-                    self.aspects = (*self.aspects, ASPECTS.index(name))
+            self.about([ASPECTS.index(name) for name in (kind[7:], ASPECT_PARENTS[kind[7:]]) if name is not None])
         else:
             self.valence = float(kind)
 
@@ -91,7 +93,15 @@ def read(name: str) -> Iterator[tuple[str, str]]:
 class Lexicon:
     """The terms of one language. `word` is memoised, up to a limit, since texts repeat words."""
 
-    def __init__(self, language: str, names: tuple[str, ...], *, memory: int = 200_000) -> None:
+    def __init__(
+        self,
+        language: str,
+        names: tuple[str, ...],
+        *,
+        memory: int = 200_000,
+        own: Sequence[tuple[str, tuple[int, ...]]] = (),
+    ) -> None:
+        """names: of the files. own: further terms, and the aspects that they speak of."""
         self.language = language
         self.normalise = _NORMALISE.get(language, normalise.plain)
         self._forms = FORMS[language]
@@ -105,7 +115,9 @@ class Lexicon:
         phrases: dict[str, dict[tuple[str, ...], Entry]] = {}
         for name in names:
             for kind, term in read(name):
-                self._add(kind, term, phrases)
+                self._entry(term, phrases).add(kind)
+        for term, aspects in own:
+            self._entry(term, phrases).about(aspects)
         for first, entries in phrases.items():
             by_second = self._phrases[first] = {}
             for rest, entry in entries.items():
@@ -115,18 +127,17 @@ class Lexicon:
         self._known = frozenset(self._terms) | self._keys
         self._longest_stem = max(map(len, self._stems), default=0)
 
-    def _add(self, kind: str, term: str, phrases: dict[str, dict[tuple[str, ...], Entry]]) -> None:
+    def _entry(self, term: str, phrases: dict[str, dict[tuple[str, ...], Entry]]) -> Entry:
+        """What a term says, to be added to."""
         words = [word if word == "*" else self._term(word) for word in term.replace("=", "").split()]
         if len(words) > 1:
             self._keys.update(word for word in words if word != "*")
-            entry = phrases.setdefault(words[0], {}).setdefault(tuple(words[1:]), Entry())
-        elif term.startswith("="):
-            entry = self._exact.setdefault(self.normalise(term[1:]), Entry())
-        elif term.endswith("*"):
-            entry = self._stems.setdefault(self.normalise(term[:-1]), Entry())
-        else:
-            entry = self._terms.setdefault(words[0], Entry())
-        entry.add(kind)
+            return phrases.setdefault(words[0], {}).setdefault(tuple(words[1:]), Entry())
+        if term.startswith("="):
+            return self._exact.setdefault(self.normalise(term[1:]), Entry())
+        if term.endswith("*"):
+            return self._stems.setdefault(self.normalise(term[:-1]), Entry())
+        return self._terms.setdefault(words[0], Entry())
 
     def _term(self, word: str) -> str:
         verb = word.endswith("-")

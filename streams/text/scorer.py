@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from streams.model.vocabulary import ASPECTS
+from streams.model.aspects import Aspect, parents
 from streams.text import features, normalise
 from streams.text.language import Identifier
 from streams.text.lexicon import Lexicon, read
@@ -83,8 +83,17 @@ class Scorer:
     Without `models` it works by lexicon alone (that is how the models' own features are made).
     """
 
-    def __init__(self, *, models: bool = True) -> None:
-        self._lexicons = {name: Lexicon(name, names) for name, names in LEXICONS.items()}
+    def __init__(self, *, models: bool = True, aspects: Sequence[Aspect] = ()) -> None:
+        """aspects: of the company's model."""
+        above = parents(aspects)
+        self._aspects = tuple(above)
+        terms: dict[str, list[tuple[str, tuple[int, ...]]]] = {name: [] for name in LEXICONS}
+        for one in aspects:
+            places = tuple(self._aspects.index(name) for name in (one.name, above[one.name]) if name is not None)
+            for variety in (one.language, "ms") if one.language == "id" else (one.language,):
+                if variety:
+                    terms[variety] += [(word, places) for word in one.words]
+        self._lexicons = {name: Lexicon(name, names, own=terms[name]) for name, names in LEXICONS.items()}
         self._identifier = Identifier(self._lexicons)
         loaded = {name: LinearModel(name) for name in {mix.model for mix in MODELS.values()}} if models else {}
         self._models = {language: (loaded[mix.model], mix) for language, mix in MODELS.items() if models}
@@ -128,7 +137,26 @@ class Scorer:
             score, strength = _by_lexicon(total, evidence)
         confidence = round(strength * (certainty if words else 0.5), 4)
         parts = [SentenceScore(text[p.start : p.end].strip(), p.score) for p in said] if by_sentence else []
-        return TextScore(score, confidence, variety and variety[:2], _aspects(said), parts)
+        return TextScore(score, confidence, variety and variety[:2], self._named(said), parts)
+
+    def _named(self, said: list[Sentence]) -> list[tuple[str, float | None]]:
+        """Each aspect with the polarity of the clauses that name it; one that says nothing takes its sentence's."""
+        totals: dict[int, float | None] = {}
+        for sentence in said:
+            for clause in sentence.clauses:
+                if not clause.aspects:
+                    continue
+                if clause.evidence >= LEAST:
+                    total: float | None = clause.total
+                else:
+                    total = sentence.total if sentence.score is not None else None
+                for aspect in clause.aspects:
+                    before = totals.get(aspect)
+                    totals[aspect] = total if before is None else before + (total or 0.0)
+        return sorted(
+            (self._aspects[aspect], None if total is None else round(compound(total), 4))
+            for aspect, total in totals.items()
+        )
 
     def _by_model(
         self, variety: str, text: str, words: Sequence[str], total: float, evidence: float
@@ -199,22 +227,3 @@ def _by_lexicon(total: float, evidence: float) -> tuple[float | None, float]:
     if evidence < LEAST or abs(total) < 0.05:
         return None, 0.0
     return round(compound(total), 4), evidence / (evidence + 2.0) * (0.5 + 0.5 * abs(total) / evidence)
-
-
-def _aspects(said: list[Sentence]) -> list[tuple[str, float | None]]:
-    """Each aspect with the polarity of the clauses that name it; a clause that says nothing takes its sentence's."""
-    totals: dict[int, float | None] = {}
-    for sentence in said:
-        for clause in sentence.clauses:
-            if not clause.aspects:
-                continue
-            if clause.evidence >= LEAST:
-                total: float | None = clause.total
-            else:
-                total = sentence.total if sentence.score is not None else None
-            for aspect in clause.aspects:
-                before = totals.get(aspect)
-                totals[aspect] = total if before is None else before + (total or 0.0)
-    return sorted(
-        (ASPECTS[aspect], None if total is None else round(compound(total), 4)) for aspect, total in totals.items()
-    )

@@ -41,6 +41,9 @@ units = ["JED-*", "LON-1"]
 """
 
 
+ASPECTS = "name,parent,language,words,doc\n"
+
+
 def folder(path: Path, **files: str) -> str:
     for name, text in files.items():
         (path / name.replace("__", ".")).write_text(text, "utf-8")
@@ -95,6 +98,12 @@ def test_the_hash_is_of_what_is_meant(tmp_path: Path) -> None:
         ("touchpoints.csv", "name,channel\n", "touchpoints.csv: the first line must be"),
         ("touchpoints.csv", "name,channel,milestone,prior,effort,case_role,aspect,doc\nstay.x,bar,,,,,,y\n", "line 2"),
         ("preferences.csv", "source,name,match,key,value,doc\nsense,x,,k,*,\n", "line 2: source 'sense' is none of"),
+        ("aspects.csv", "name,doc\n", "aspects.csv, line 1: must be name,parent,language,words,doc"),
+        ("aspects.csv", ASPECTS + "spa,,xx,bath,The spa\n", "line 2: language 'xx' is none of"),
+        ("aspects.csv", ASPECTS + "spa,,en,,The spa\n", "line 2: words (joined by ;) need their language"),
+        ("aspects.csv", ASPECTS + "spa,roof,en,bath,The spa\n", "line 2: parent 'roof' is none of"),
+        ("scales.toml", '[[scale]]\nname = "s"\ninstrument = "csat"\nlow = 1\nhigh = 1\n', "line 2: the scale 's' has"),
+        ("scales.toml", '[[scale]]\nname = "s"\ninstrument = "smile"\nlow = 1\nhigh = 2\n', "line 3: scale.instrument"),
         ("touchpoint.csv", "", "is no file of a model; there are model.toml, touchpoints.csv"),
         ("model.toml", 'touchpoints = "instead"\n', "model.toml, line 1: touchpoints: Invalid enum value"),
     ],
