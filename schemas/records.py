@@ -34,6 +34,7 @@ NAMES: Final = (
     "case",
     "alert",
     "move",
+    "segment",
     "delivery",
     "redelivery",
     "dead_letter",

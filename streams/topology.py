@@ -7,7 +7,7 @@ pages, the compose file, the Kubernetes manifests and the monitoring to this one
     channels ─▶ enrich ─▶ interactions ─▶ stitch ─▶ journeys, customers, cases, alerts, moves ─▶ sink ─▶ ClickHouse
                   └─▶ links ─▶ identity ─▶ identities ─┘ └─▶ parts (to stitch itself), recalls (to the sink)
 
-    alerts, cases, moves ─▶ deliver ─▶ people and systems; deliveries ─▶ sink
+    alerts, cases, moves, segments ─▶ deliver ─▶ people and systems; deliveries ─▶ sink
 """
 
 from __future__ import annotations
@@ -190,6 +190,13 @@ TOPICS: tuple[Topic, ...] = (
     Topic("alerts", "alert", "alert_id", "30 days", stored=Stored("alerts", ("alert_id",), linger=SOON, patience=4.0)),
     Topic("moves", "move", "customer_id", "30 days", stored=Stored("moves", ("move_id",))),
     Topic(
+        "segments",
+        "segment",
+        "customer_id/segment",
+        "latest by key",
+        stored=Stored("segments", ("segment", "customer_id"), words=("segment",), linger=SOON, patience=4.0),
+    ),
+    Topic(
         "invitations",
         "invitation",
         "invitation_id",
@@ -221,7 +228,7 @@ TOPICS: tuple[Topic, ...] = (
         stored=Stored(
             "deliveries",
             ("target", "kind", "thing_id", "thing_version"),
-            words=("target", "kind", "rule", "severity", "unit", "status"),
+            words=("target", "kind", "rule", "severity", "unit", "state", "status"),
         ),
     ),
     Topic("gatherings", "alert", "rule/unit", "30 days"),
@@ -285,7 +292,18 @@ WORKERS: tuple[Worker, ...] = (
         "stitch",
         "streams.stitch.agent",
         reads=("interactions", "identities", "parts"),
-        writes=("journeys", "customers", "cases", "alerts", "moves", "invitations", "messages", "parts", "recalls"),
+        writes=(
+            "journeys",
+            "customers",
+            "cases",
+            "alerts",
+            "moves",
+            "segments",
+            "invitations",
+            "messages",
+            "parts",
+            "recalls",
+        ),
         state=("state",),
         holds="its partitions' customers, and their changelog in Kafka",
         scales_to="`RIHLA_PARTITIONS`",
@@ -294,7 +312,7 @@ WORKERS: tuple[Worker, ...] = (
     Worker(
         "deliver",
         "streams.deliver.agent",
-        reads=("alerts", "cases", "moves", "invitations", "messages", "gatherings", "redeliveries"),
+        reads=("alerts", "cases", "moves", "segments", "invitations", "messages", "gatherings", "redeliveries"),
         writes=("deliveries", "gatherings", "post-travel"),  # that a guest was asked, or told
         state=("things",),
         holds="what it sent in the last 35 days, and to whom; their changelog is in Kafka",

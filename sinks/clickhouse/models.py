@@ -32,6 +32,8 @@ def record(client: Client, model: Model, now_ms: int, epoch: int) -> bool:
     ]
     columns = ["rank", "severities", "brands", "tiers", "respond_ms", "resolve_ms", "version"]
     client.insert("sla_targets_store", promised, columns)
+    known = [[one.name, one.rank, one.propose, one.uplift, now_ms] for one in model.actions.by_name.values()]
+    client.insert("actions_known_store", known, ["action", "rank", "propose", "uplift", "version"])
     # In the body: what a model means is longer than an address may be.
     columns = ["hash", "name", "source", "recorded_at", "epoch", "meaning"]
     at = datetime.fromtimestamp(now_ms / 1000, UTC)

@@ -31,7 +31,7 @@ def _all(rule: Rule, names: str) -> dict[str, Rule]:
 COLUMNS: Mapping[str, Rule] = {
     **_all(NAME, "customer_id subject group_id"),
     **_all(IDENTIFIER, "event_id booking_ref journey_id case_id alert_id move_id thing_id agent_id value seat room"),
-    **_all(IDENTIFIER, "attributed_agents key handler person assigned_to alerts guide worst_unit"),
+    **_all(IDENTIFIER, "attributed_agents key handler person assigned_to alerts guide worst_unit about"),
     **_all(IDENTIFIER, "invitation_id message_id judged_by"),
     **_all(TEXT, "text attributes payload detail error note"),
     "ids": {"value": IDENTIFIER},
@@ -59,8 +59,10 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "bus tent floor said_at customers_now incidents last_incident last_incident_at score_count"),
     **_all(PLAIN, "sentiment margin score_squares"),
     # Consent.
-    **_all(PLAIN, "purpose state since aspect asks decided_at sent_at answered_at expires_at judged_at"),
-    **_all(PLAIN, "tier causes rank severities brands tiers respond_ms resolve_ms"),
+    **_all(PLAIN, "purpose state since"),
+    **_all(PLAIN, "tier causes segment rank severities brands tiers respond_ms resolve_ms"),
+    **_all(PLAIN, "day place chosen drawn propensity propose uplift case_touchpoint decided_at"),
+    **_all(PLAIN, "aspect asks sent_at answered_at expires_at judged_at"),
     # Churn.
     **_all(PLAIN, "model_id fitted_at known_until horizon_days sample intercept weights tested_at tested churned auc"),
     **_all(PLAIN, "auc_margin brier brier_base useful deciles risk decile tested_churn reasons ended_at"),
@@ -110,6 +112,7 @@ STORES: tuple[Store, ...] = (
     Store("cases_store"),
     Store("alerts_store"),
     Store("moves_store"),
+    Store("segments_store"),
     Store("deliveries_store"),
     Store("invitations_store"),
     Store("messages_store"),
@@ -126,6 +129,8 @@ STORES: tuple[Store, ...] = (
     Store("models_store", of_persons=False, engineer=True),
     Store("stages_store", of_persons=False, engineer=True),
     Store("sla_targets_store", of_persons=False, engineer=True),
+    Store("actions_known_store", of_persons=False, engineer=True),
+    Store("calls_store"),
     Store("schema_migrations", of_persons=False, operations=False, engineer=True),
 )
 
@@ -143,6 +148,7 @@ ANALYSTS: tuple[str, ...] = (
     *("models", "sla_targets", "consents", "consent_history", "memberships", "group_cells", "groups"),
     *("invitations", "messages"),
     *("prayer_times", "prayer_windows", "unit_places", "interactions_local", "case_response"),
+    *("segments", "actions_known", "calls"),
 )
 """Views that analysts have under the same names, with pseudonyms and without texts."""
 
@@ -154,6 +160,6 @@ OF_UNITS: tuple[str, ...] = ("interactions_local", "case_response")
 """Views with an `attributed_unit` of their own, of which managers have the rows of their units."""
 REFERENCE: tuple[str, ...] = (
     *("units", "unit_levels", "unit_places", "rates", "exchange", "currencies", "hijri", "weekends", "stages"),
-    *("sla_targets", "prayer_times", "prayer_windows"),
+    *("sla_targets", "actions_known", "prayer_times", "prayer_windows"),
 )
 """Views without anybody in them, which managers have whole."""

@@ -125,19 +125,19 @@ def _tests(key: str, value: Any, brands: Brands) -> Iterator[FieldTest]:
     if key == "money":
         yield _money(value)
     elif key == "units":
-        yield FieldTest("unit", "", _words(key, value, lower=False))
+        yield FieldTest("unit", "", words(key, value, lower=False))
     elif key == "brands":
-        words = _words(key, value)
-        for word in words:
+        named = words(key, value)
+        for word in named:
             if word not in brands.units:
                 raise FieldTestError(
                     key, f"has {word!r}, and the model's brands are {', '.join(brands.units) or 'none'}"
                 )
-        yield FieldTest("brand", "", words, brands=brands)
+        yield FieldTest("brand", "", named, brands=brands)
     elif key in _ATTRIBUTES:
-        yield FieldTest("attribute", _ATTRIBUTES[key], _words(key, value))
+        yield FieldTest("attribute", _ATTRIBUTES[key], words(key, value))
     elif key in _FIELDS:
-        yield FieldTest("field", _FIELDS[key], _words(key, value))
+        yield FieldTest("field", _FIELDS[key], words(key, value))
     else:
         if not isinstance(value, dict) or not value:
             raise FieldTestError(key, 'must be a table such as { nights = { at_least = 7 }, platform = ["google"] }')
@@ -159,9 +159,9 @@ def _check_field(name: str, wanted: Any) -> None:
 
 def _asked(kind: str, key: str, name: str, wanted: Any) -> FieldTest:
     if isinstance(wanted, dict):
-        low, high = _bounds(key, wanted, name)
+        low, high = bounds(key, wanted, name)
         return FieldTest(kind, name, (), low, high)
-    return FieldTest(kind, name, _words(key, wanted if isinstance(wanted, list) else [wanted]))
+    return FieldTest(kind, name, words(key, wanted if isinstance(wanted, list) else [wanted]))
 
 
 def _money(value: Any) -> FieldTest:
@@ -171,11 +171,11 @@ def _money(value: Any) -> FieldTest:
     currency = left.pop("currency", "")
     if currency and currency not in digits():
         raise FieldTestError("money", f"has the currency {currency!r}, which ISO 4217 does not know")
-    low, high = _bounds("money", left, "money")
+    low, high = bounds("money", left, "money")
     return FieldTest("money", currency, (), low, high)
 
 
-def _bounds(key: str, table: dict[str, Any], name: str) -> tuple[float | None, float | None]:
+def bounds(key: str, table: dict[str, Any], name: str) -> tuple[float | None, float | None]:
     for bound, number in table.items():
         if bound not in _BOUNDS:
             raise FieldTestError(key, f"has {bound!r} for {name}; there are at_least and at_most")
@@ -186,8 +186,7 @@ def _bounds(key: str, table: dict[str, Any], name: str) -> tuple[float | None, f
     return table.get("at_least"), table.get("at_most")
 
 
-def _words(key: str, value: Any, lower: bool = True) -> tuple[str, ...]:
+def words(key: str, value: Any, lower: bool = True) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(one, str | int | float) for one in value):
         raise FieldTestError(key, "must be a list of texts that is not empty")
-    words = [str(one).lower() if isinstance(one, bool) or lower else str(one) for one in value]
-    return tuple(words)
+    return tuple(str(one).lower() if isinstance(one, bool) or lower else str(one) for one in value)

@@ -60,10 +60,12 @@ def check(folder: Path | None) -> None:
     """Read the model in FOLDER (Rihla's own without one), and say what it means, or file, line and what is wrong."""
     from streams.alerts.rules import of
     from streams.model import company
+    from streams.segments import rules as segments
 
     own = company.built_in()
     found = own if folder is None else company.load(str(folder))
     rules = of(found)
+    known = segments.of(found).by_name
     new = found.touchpoints.keys() - own.touchpoints.keys()
     changed = [name for name, one in found.touchpoints.items() if name not in new and one != own.touchpoints[name]]
     ending = [name for name, stage in found.stages.items() if stage.lasts is not None]
@@ -79,6 +81,7 @@ def check(folder: Path | None) -> None:
         "aspects": ", ".join(dict.fromkeys(one.name for one in found.aspects)) or "Rihla's alone",
         "scales": ", ".join(found.scales) or "none of its own",
         "alerts": f"{len(rules)} rules of {found.rules_source}",
+        "segments": ", ".join(known) or "none",
     }
     for name, text in lines.items():
         click.echo(f"{name:<13}{text}")

@@ -45,8 +45,17 @@ TICK_SECONDS = 0.25
 SWEEP_SECONDS = 3600.0
 """Between looks for things that can be forgotten."""
 
-KINDS = {"alerts": "alert", "cases": "case", "moves": "move", "invitations": "invitation", "messages": "message"}
+KINDS = {
+    "alerts": "alert",
+    "cases": "case",
+    "moves": "move",
+    "segments": "segment",
+    "invitations": "invitation",
+    "messages": "message",
+}
 """Topic: kind of thing, and name of its record."""
+SEGMENTS = state.key_of("segment", "")
+"""With what the keys of the states of segments begin."""
 GATHERINGS, DELIVERIES = "gatherings", "deliveries"
 
 log = logging.getLogger(__name__)
@@ -89,7 +98,10 @@ class _Desk:
         self._links = Links(io.settings, book.routes)
         self._writing = guests.Writing(io.settings, book.routes)
         self._senders = Senders(book, app, io.settings.prefix)
-        lanes = {name: Lane(book.schedule(name), one.together) for name, one in book.routes.targets.items()}
+        lanes = {
+            name: Lane(book.schedule(name), one.together, spacing=1000 / one.per_second if one.per_second else 0.0)
+            for name, one in book.routes.targets.items()
+        }
         timeouts = {name: book.timeout(name) for name in lanes}
         self._courier = Courier(lanes, self._senders.ways, timeouts, self._look, self._done)
         self._working = asyncio.Lock()  # a batch or some outcomes at a time: both write the same states and outputs
@@ -236,7 +248,7 @@ class _Desk:
             entry is None
             or one is None
             or one.status not in state.OPEN
-            or self._io.erased.customer_for_ever(entry.customer_id)
+            or (self._io.erased.customer_for_ever(entry.customer_id) and not entry.erased)
         ):
             return None
         thing = entry.things[one.version]
@@ -286,13 +298,14 @@ class _Desk:
             for partition in self._table.partitions_held:
                 for key, data in [one for one in self._table.items(partition) if one[0].startswith(KEY)]:
                     self._gatherings.forget(partition, key, data, erased)
-            self._forget(lambda entry: erased(entry.customer_id))
+            await self._withdraw(erased)
+            self._forget(lambda entry: erased(entry.customer_id) and not any(entry.unsent()))
             await self._table.flush()
         await self._gathered_long_enough()
         await self._escalate()
         if time.monotonic() - self._swept > SWEEP_SECONDS:
             self._swept, now = time.monotonic(), self._clock()
-            self._forget(lambda entry: entry.is_over(now))
+            self._forget(lambda entry: entry.is_over(now) or (entry.erased and not any(entry.unsent())))
             await self._table.flush()
 
     async def _in_order(self, work: Any) -> None:
@@ -304,6 +317,20 @@ class _Desk:
             log.warning("deliveries wait for their partitions: %s", error)
             self._begin_anew()
             await self._app.consumer.rejoin()
+
+    async def _withdraw(self, erased: Callable[[str], bool]) -> None:
+        """Tell targets that have erased customers in a segment that they are in it no longer."""
+        now, changed = self._clock(), dict[tuple[int, bytes], Entry]()
+        for partition in self._table.partitions_held:
+            for key, data in self._table.items(partition):
+                if key.startswith(SEGMENTS) and erased((entry := state.decode(data)).customer_id):
+                    self._courier.drop(partition, key)
+                    entry.withdraw(now)
+                    changed[partition, key] = entry
+        await self._store(changed)
+        for (partition, key), entry in changed.items():
+            for one in entry.unsent():
+                self._enqueue(partition, key, one)
 
     async def _gathered_long_enough(self) -> None:
         """Tell what was held, and of incidents what is new."""

@@ -9,6 +9,7 @@ and then, until one succeeds. Each target has a lane of its own, so none of this
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections import deque
 from dataclasses import dataclass, field
@@ -102,9 +103,13 @@ class Circuit:
 
 
 class Lane:
-    """See the module. together: how many things are under way at once, at most."""
+    """See the module. together: how many things are under way at once, at most. spacing: ms between two attempts, at
+    least."""
 
-    def __init__(self, schedule: Schedule, together: int, rng: random.Random | None = None) -> None:
+    def __init__(
+        self, schedule: Schedule, together: int, rng: random.Random | None = None, spacing: float = 0.0
+    ) -> None:
+        self._spacing, self._next_at = spacing, 0.0
         self._schedule, self._together = schedule, together
         self._rng = rng or random.Random()
         self._things: dict[tuple[int, bytes], _Thing] = {}
@@ -131,7 +136,7 @@ class Lane:
         room = 1 - self.under_way if self.circuit.is_open else self._together - self.under_way
         if now < max(self._paused_until, self.circuit.until):
             return found
-        while room > 0 and self._heap and self._heap[0][0] <= now:
+        while room > 0 and self._heap and self._heap[0][0] <= now and self._next_at <= now:
             item = heapq.heappop(self._heap)[2]
             thing = self._things.get((item.partition, item.key))
             if item.dropped or thing is None or thing.under_way or thing.items[0] is not item:
@@ -140,6 +145,7 @@ class Lane:
             item.attempts += 1
             self.under_way += 1
             room -= 1
+            self._next_at = max(self._next_at, now - 1000.0) + self._spacing  # a second's worth may go at once
             found.append(item)
         return found
 
@@ -147,7 +153,7 @@ class Lane:
         """When `take` may find something again (epoch ms); None: only after something has changed."""
         if not self._heap or (self.under_way >= (1 if self.circuit.is_open else self._together)):
             return None
-        return max(self._heap[0][0], self._paused_until, self.circuit.until)
+        return max(self._heap[0][0], self._paused_until, self.circuit.until, math.ceil(self._next_at))
 
     def succeeded(self, item: Item) -> None:
         """Note that the target has taken it: the next version of the thing may go."""

@@ -18,8 +18,8 @@ Fields = Mapping[str, Any]
 
 
 def state_of(kind: str, thing: Fields) -> str:
-    """raised, acknowledged or closed: where a thing stands. An invitation that is planned, and a draft, are raised; a
-    message that is approved is acknowledged."""
+    """Where a thing stands: raised, acknowledged or closed; of a segment entered or left. An invitation that is planned,
+    and a draft, are raised; a message that is approved is acknowledged."""
     if kind in ("alert", "incident"):
         closed, seen = thing["closed_at"] is not None, thing["acknowledged_at"] is not None
     elif kind == "case":
@@ -27,6 +27,8 @@ def state_of(kind: str, thing: Fields) -> str:
         seen = thing["first_response_at"] is not None
     elif kind in ("invitation", "message"):
         closed, seen = thing["status"] not in ("planned", "draft", "approved"), thing["status"] == "approved"
+    elif kind == "segment":
+        return "entered" if thing["member"] else "left"
     else:
         closed = seen = False
     return "closed" if closed else "acknowledged" if seen else "raised"
@@ -41,7 +43,7 @@ def targets_of(routes: Routes, kind: str, thing: Fields, now: int, told: Collect
     for route in routes.routes:
         if not _holds(route, routes, kind, thing):
             continue
-        open_ = is_open(route, routes.units.get(thing["unit"] or "", _NO_UNIT), now)
+        open_ = is_open(route, routes.units.get(thing.get("unit") or "", _NO_UNIT), now)
         for name in route.to:
             if open_ or name in told:
                 found[name] = found.get(name, False) or route.identifiers
@@ -51,6 +53,8 @@ def targets_of(routes: Routes, kind: str, thing: Fields, now: int, told: Collect
 def _holds(route: Route, routes: Routes, kind: str, thing: Fields) -> bool:
     told_as = "alert" if kind == "incident" else kind
     if told_as not in route.kinds or not holds_of(route, routes, thing):
+        return False
+    if route.segments is not None and thing.get("segment") not in route.segments:
         return False
     return route.states is None or state_of(kind, thing) in route.states
 
@@ -66,7 +70,7 @@ def holds_of(route: Route | Escalation | Storm, routes: Routes, thing: Fields) -
         return False
     if route.tiers is not None and thing.get("tier") not in route.tiers:
         return False
-    unit = thing["unit"]
+    unit = thing.get("unit")
     if route.regions is not None and routes.units.get(unit or "", _NO_UNIT).region not in route.regions:
         return False
     if route.units is not None and not any(fnmatchcase(unit or "", pattern) for pattern in route.units):

@@ -52,7 +52,7 @@ class Message:
 
 def opaque(kind: str, id_: str) -> str:
     """An id that tells nothing of the customer: that of an alert or a move is a hash already."""
-    return hashlib.blake2b(id_.encode(), digest_size=_SIZE).hexdigest() if kind == "case" else id_
+    return hashlib.blake2b(id_.encode(), digest_size=_SIZE).hexdigest() if kind in ("case", "segment") else id_
 
 
 def message(
@@ -103,6 +103,7 @@ def _when(kind: str, thing: Mapping[str, Any]) -> int | None:
         "alert": of_alert,
         "incident": of_alert,
         "move": ("occurred_at",),
+        "segment": ("occurred_at",),
         "invitation": ("answered_at", "sent_at", "decided_at"),
         "message": ("told_at", "judged_at", "occurred_at"),
     }.get(kind, ("resolved_at", "reopened_at", "first_response_at", "opened_at"))
@@ -110,7 +111,9 @@ def _when(kind: str, thing: Mapping[str, Any]) -> int | None:
 
 
 def _subject(kind: str, state: str, thing: Mapping[str, Any]) -> str:
-    where = f" at {thing['unit']}" if thing["unit"] else ""
+    where = f" at {thing['unit']}" if thing.get("unit") else ""
+    if kind == "segment":
+        return f"Segment {thing['segment']}: {state}"
     if kind == "alert":
         news = "" if state == "raised" else f" ({state})"
         return f"[{thing['severity']}] {thing['rule']}{where}{news}"

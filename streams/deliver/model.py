@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-Kind = Literal["alert", "case", "move", "invitation", "message"]
+Kind = Literal["alert", "case", "move", "segment", "invitation", "message"]
 Severity = Literal["low", "medium", "high", "critical"]
-State = Literal["raised", "acknowledged", "closed"]
+State = Literal["raised", "acknowledged", "closed", "entered", "left"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -35,6 +35,8 @@ class Target(_Strict, frozen=True, kw_only=True):
 
     together: int = 8
     """Deliveries under way at once, 1 to 100; those of one alert always follow one another."""
+    per_second: float | None = None
+    """At most so many attempts a second, as the target's own limit asks for; left out: any number."""
     timeout: str = "10s"
     """Longest wait for an answer."""
     retry: Retry = Retry()
@@ -47,7 +49,8 @@ class Webhook(Target, frozen=True, kw_only=True, tag_field="type", tag="webhook"
 
     SECRETS: ClassVar = ("url_file", "keys_file", "authorization_file")
     url: str | None = None
-    """Where it goes. An address that is a secret itself stands in url_file."""
+    """Where it goes. An address that is a secret itself stands in url_file. Its path may have {{ expressions }}, as the
+    body may: `https://crm.example.com/contacts/{{ customer_id }}`."""
     url_file: str | None = None
     keys_file: str | None = None
     """Keys of the signature: a line each, `whsec_` and base64; two while they are rotated."""
@@ -151,9 +154,11 @@ class Route(_Matching, frozen=True, kw_only=True):
     to: list[str]
     """Names of targets."""
     kinds: tuple[Kind, ...] = ("alert",)
-    """alert, case, move, invitation, message."""
+    """alert, case, move, segment, invitation, message."""
+    segments: list[str] | None = None
+    """Segments of the model."""
     states: list[State] | None = None
-    """raised, acknowledged, closed: which news of an alert or a case."""
+    """raised, acknowledged, closed: which news of an alert or a case; entered, left: of a segment."""
     hours: str | None = None
     """From and until, `08:00-20:00`; `20:00-08:00` is the night. By the clock of `zone`."""
     days: list[Day] | None = None

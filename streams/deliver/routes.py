@@ -249,6 +249,8 @@ def _of_target(name: str, target: AnyTarget) -> Iterator[tuple[str, str]]:
         yield "", "a target's name is small letters, digits and -"
     if not 1 <= target.together <= 100:
         yield "together", f"{target.together} is not between 1 and 100"
+    if target.per_second is not None and not 0.01 <= target.per_second <= 1000:
+        yield "per_second", f"{target.per_second:g} is not between 0.01 and 1000"
     if not milliseconds(target.timeout):
         yield "timeout", f"{target.timeout!r} is no duration such as {EXAMPLES}"
     for key in ("first", "longest", "give_up_after"):
@@ -277,6 +279,10 @@ def _of_webhook(target: Webhook) -> Iterator[tuple[str, str]]:
         yield "url", problem
     if target.body is None and target.keys_file is None:
         yield "keys_file", "is needed: without a signature nobody can tell who sends (docs/deliver.md)"
+    try:
+        template.check(target.url)
+    except RihlaError as error:
+        yield "url", str(error)
     for name in target.headers:
         if not _HEADER.fullmatch(name) or name.lower() in _RESERVED or name.lower().startswith("webhook-"):
             yield "headers", f"{name!r} cannot be set here"
@@ -297,6 +303,8 @@ def _bad_url(url: str, insecure: bool) -> str | None:
         return f"is no address: {error}"
     if parts.scheme not in ("https", "http") or not parts.hostname:
         return "is no address such as https://hooks.example.com/rihla"
+    if "{{" in url.partition("{{")[0] + parts.netloc:
+        return "has an expression in its host: only the path may have one"
     if parts.scheme == "http" and not insecure:
         return "begins with http://: use https://, or say insecure = true"
     if parts.username is not None or parts.password is not None:
@@ -342,7 +350,11 @@ def _of_route(route: Route, routes: Routes) -> Iterator[tuple[str, str]]:
         yield "hours", f"{route.hours!r} is not like 08:00-20:00"
     if route.zone is not None and not _is_zone(route.zone):
         yield "zone", f"{route.zone!r} is no IANA time zone, as Asia/Riyadh is"
-    yield from _empty(route, (*MATCHED, "kinds", "states", "days"))
+    yield from _empty(route, (*MATCHED, "kinds", "segments", "states", "days"))
+    if route.segments is not None and route.kinds != ("segment",):
+        yield "segments", 'is of segments, so kinds is ["segment"]'
+    if "segment" in route.kinds and not route.identifiers:
+        yield "kinds", "has segment, which tells nothing without the customer: say identifiers = true"
     guests = [name for name in route.to if is_of_guests(routes, name)]
     if guests and not {*route.kinds} <= GUESTS:
         yield "to", f"{guests[0]!r} writes to guests, so kinds is some of {', '.join(sorted(GUESTS))}"

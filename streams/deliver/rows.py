@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from streams.deliver.match import state_of
 from streams.deliver.state import Delivery, Entry
 
 _IDS = {
@@ -19,7 +20,8 @@ _IDS = {
 def name_of(kind: str, thing: Mapping[str, Any]) -> str:
     """The id of a thing among those of its kind."""
     id_ = _IDS.get(kind)
-    return str(thing[id_]) if id_ else f"{thing['customer_id']}/{thing['case_id']}"
+    second = "segment" if kind == "segment" else "case_id"
+    return str(thing[id_]) if id_ else f"{thing['customer_id']}/{thing[second]}"
 
 
 def delivery_row(entry: Entry, one: Delivery) -> tuple[Any, ...]:
@@ -34,6 +36,7 @@ def delivery_row(entry: Entry, one: Delivery) -> tuple[Any, ...]:
         thing.get("rule"),
         thing.get("severity"),
         thing.get("unit"),
+        state_of(entry.kind, thing) if thing else None,
         one.status,
         one.attempts,
         one.code,

@@ -103,13 +103,16 @@ class Senders:
             headers = {**further, "Idempotency-Key": message.key}
             if keys:
                 headers |= sign.headers(keys, message.key, int(time.time()), body)
-            return await self._post(name, body, headers, target.method)
+            url = template.fill_path(self._book.url(name), message.fields)
+            return await self._post(name, body, headers, target.method, url)
 
         return send
 
-    async def _post(self, name: str, body: bytes, headers: dict[str, str], method: str = "POST") -> int:
+    async def _post(
+        self, name: str, body: bytes, headers: dict[str, str], method: str = "POST", url: str | None = None
+    ) -> int:
         assert self._session is not None, "started"
-        url, timeout = self._book.url(name), aiohttp.ClientTimeout(total=self._book.timeout(name))
+        url, timeout = url or self._book.url(name), aiohttp.ClientTimeout(total=self._book.timeout(name))
         said = {"Content-Type": "application/json", "User-Agent": "rihla", **headers}
         try:
             async with self._session.request(

@@ -92,6 +92,10 @@ class Entry(msgspec.Struct, array_like=True):
     """Of the highest version."""
     causes: int = 1
     """Of the highest version: how often an alert came."""
+    member: bool = False
+    """Of the highest version of a segment: whether the customer is in it."""
+    erased: bool = False
+    """Whether the customer was erased; it is kept until targets know that nobody is in the segment."""
 
     def settle(self) -> None:
         """Forget what is delivered and published, and the fields that nobody needs any more."""
@@ -129,8 +133,22 @@ class Entry(msgspec.Struct, array_like=True):
                 found.append(one)
         return found
 
+    def withdraw(self, now: int) -> None:
+        """Of a segment whose customer was erased: nothing is left to be said but, to targets that were told that the
+        customer is in it, that they are not."""
+        if self.erased:
+            return
+        was, self.member, self.erased, self.at = self.member, False, True, now
+        self.top += 1
+        customer, _, segment = self.id.rpartition("/")
+        thing = {"customer_id": customer, "segment": segment, "member": False, "occurred_at": now}
+        self.deliveries = [Delivery(target, self.top, True, now, now) for target in (self.told if was else ())]
+        self.things = {self.top: thing} if self.deliveries else {}
+
     def is_over(self, now: int) -> bool:
-        """Whether it can be forgotten."""
+        """Whether it can be forgotten. Not that somebody is in a segment: targets have it for as long."""
+        if self.member:
+            return False
         return now - self.at > KEPT_MS and not self.steps and not any(self.unsent())
 
 
@@ -178,7 +196,7 @@ def take(
     entry = entry or Entry(kind, id_, str(thing["customer_id"]), version, now)
     entry.top, entry.at = version, now
     came_again = entry.digest != "" and entry.digest == digest_of(thing) and thing.get("causes", 1) > entry.causes
-    entry.causes = thing.get("causes", 1)
+    entry.causes, entry.member = thing.get("causes", 1), bool(thing.get("member"))
     digest = entry.digest = digest_of(thing)
     known = {*entry.told}
     for target, clear in targets.items():

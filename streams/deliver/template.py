@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 
@@ -23,7 +24,7 @@ FIELDS = (
     *("occurred_at", "raised_at", "acknowledged_at", "closed_at", "opened_at", "first_response_at", "resolved_at"),
     *("reopened_at", "contacts", "case_id", "handler", "snoozed_until", "from_profile", "to_profile", "score"),
     *("customer_id", "journey_id", "event_id", "subject", "text", "link", "escalation"),
-    *("brand", "tier", "causes", "customers", "alerts", "open", "last_at"),
+    *("brand", "tier", "causes", "customers", "alerts", "open", "last_at", "segment", "member"),
 )
 """What an expression may name: the fields of all kinds of messages; those that one has not are null."""
 
@@ -43,6 +44,15 @@ def check(body: Any) -> None:
                 raise TemplateError(str(error)) from None
             if unknown:
                 raise TemplateError(f"no message has the field {unknown[0]!r}; there are {', '.join(FIELDS)}")
+
+
+def fill_path(url: str, fields: Mapping[str, Any]) -> str:
+    """An address with its placeholders filled in, each as one piece of a path."""
+    if "{{" not in url:
+        return url
+    parts = _PLACE.split(url)  # text and expression in turn
+    filled = [fill(f"{{{{{part}}}}}", fields) if at % 2 else part for at, part in enumerate(parts)]
+    return "".join(quote(str(part or ""), safe="") if at % 2 else part for at, part in enumerate(filled))
 
 
 def fill(body: Any, fields: Mapping[str, Any]) -> Any:

@@ -19,6 +19,7 @@ def findings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Fin
     model = _model(settings)
     yield model
     yield _alert_rules(settings)
+    yield _segments(settings)
     yield from _routes(settings)
 
 
@@ -79,3 +80,16 @@ def _alert_rules(settings: Settings) -> Finding:
         return Finding("problem", "alert rules", str(error), error.hint or f"mend the file: {variable}")
     own = settings.alert_rules is None and settings.model is None
     return Finding("ok", "alert rules", f"{len(rules)} of {'Rihla itself' if own else model.rules_source}")
+
+
+def _segments(settings: Settings) -> Finding:
+    from streams.model import company
+    from streams.segments.rules import SegmentError, of
+
+    try:
+        known = of(company.load(settings.model, settings.alert_rules)).by_name
+    except company.ModelError:
+        return Finding("note", "segments", "not looked at, as the model cannot be used")
+    except SegmentError as error:
+        return Finding("problem", "segments", str(error), error.hint or "mend the file: RIHLA_MODEL")
+    return Finding("ok", "segments", ", ".join(known) or "none")

@@ -46,6 +46,9 @@ class Store:
             "cases": self._strings(
                 f"SELECT DISTINCT concat(customer_id, '/', case_id) FROM cases_store {where}", customers
             ),
+            "segments": self._strings(
+                f"SELECT DISTINCT concat(customer_id, '/', segment) FROM segments_store {where}", customers
+            ),
             "deliveries": self._strings(
                 "SELECT DISTINCT concat(target, '/', kind, '/', thing_id, '/', toString(thing_version)) "
                 f"FROM deliveries_store {where}",

@@ -10,6 +10,7 @@
 | `aspects.csv` | aspects of its own, and words for aspects |
 | `scales.toml` | survey scales of its own |
 | `alerts.toml` | rules of alerts (streams.alerts.rules) |
+| `actions.toml` | what is proposed for customers, and how many can be called (streams.model.actions) |
 | `guests.toml` | what guests are asked and told (streams.guest) |
 | `sla.toml` | how soon alerts are to be taken and settled (streams.model.sla) |
 | `segments.toml` | segments of customers (streams.segments.rules) |
@@ -33,12 +34,13 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from streams.errors import RihlaError
-from streams.model import aspects, catalogue, guests, preferences
+from streams.model import actions, aspects, catalogue, guests, preferences
+from streams.model.actions import Actions
 from streams.model.aspects import Aspect, AspectError
 from streams.model.brands import Brands, Scopes
 from streams.model.catalogue import CatalogueError, Touchpoint
 from streams.model.durations import milliseconds
-from streams.model.forms import STAGES, IdentifiersForm, ModelForm, ScalesForm, SlaFile, StageForm
+from streams.model.forms import STAGES, ActionsFile, IdentifiersForm, ModelForm, ScalesForm, SlaFile, StageForm
 from streams.model.guests import Guests
 from streams.model.identifiers import CUSTOMER, GROUP, Kinds
 from streams.model.normal import Nobody
@@ -62,6 +64,7 @@ FILES: Final = {
     "alerts.toml": RULES,
     "guests.toml": FOLDER / "guests.toml",
     "sla.toml": FOLDER / "sla.toml",
+    "actions.toml": FOLDER / "actions.toml",
     "segments.toml": FOLDER / "segments.toml",
 }
 """The files that a model may have, with those that hold where it has none."""
@@ -113,6 +116,7 @@ class Model:
     """What guests are asked and told."""
     sla: tuple[Sla, ...]
     """Of an alert the first that fits holds."""
+    actions: Actions
     segments: Mapping[str, Any]
     """Segments as the file has them; streams.segments.rules reads them."""
     segments_text: str
@@ -138,6 +142,7 @@ class Model:
             "guests": asdict(self.guests)
             | {"surveys": [asdict(one) | {"after": sorted(one.after)} for one in self.guests.surveys]},
             "sla": [asdict(one) for one in self.sla],
+            "actions": asdict(self.actions),
             "segments": {name: _without_doc(table) for name, table in self.segments.items()},
         }
         if self.aspects:  # a model that has none keeps the hash that it had before there were any
@@ -197,6 +202,7 @@ def built_in() -> Model:
         rules_source=RULES.name,
         guests=_guests(FOLDER / "guests.toml", touchpoints, None),
         sla=_sla(FOLDER / "sla.toml"),
+        actions=_actions(FOLDER / "actions.toml"),
         segments={},
         segments_text="",
         segments_source="segments.toml",
@@ -242,6 +248,8 @@ def _read(folder: Path) -> Model:
         model = replace(model, guests=_guests(folder / "guests.toml", model.touchpoints, own.guests))
     if "sla.toml" in there:
         model = replace(model, sla=_sla(folder / "sla.toml"))
+    if "actions.toml" in there:
+        model = replace(model, actions=_actions(folder / "actions.toml"))
     if "segments.toml" in there:
         text, segments = _toml(folder / "segments.toml")
         model = replace(model, segments=segments, segments_text=text, segments_source=str(folder / "segments.toml"))
@@ -250,6 +258,11 @@ def _read(folder: Path) -> Model:
 
 def _without_doc(table: Any) -> Any:
     return {key: value for key, value in table.items() if key != "doc"} if isinstance(table, dict) else table
+
+
+def _actions(path: Path) -> Actions:
+    text, table = _toml(path)
+    return actions.of_form(_convert(path, text, table, ActionsFile))
 
 
 def _sla(path: Path) -> tuple[Sla, ...]:

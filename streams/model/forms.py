@@ -123,6 +123,31 @@ class SlaFile(Form, frozen=True):
     sla: Annotated[list[SlaForm], Meta(min_length=1)]
 
 
+class ActionForm(Form, frozen=True):
+    """What is known of an action for a customer."""
+
+    propose: Annotated[bool, Meta(description="Whether it is proposed")] = True
+    uplift: Annotated[
+        float | None, Meta(description="What it changes (rihla uplift): of those that were measured the best first")
+    ] = None
+
+
+class ActionsFile(Form, frozen=True):
+    """actions.toml: what is proposed for customers, and how many can be called."""
+
+    capacity: Annotated[
+        dict[str, Annotated[int, Meta(ge=0, le=1_000_000)]],
+        Meta(description="Calls a day, by pattern of units (MAKKAH-*); of a unit the first that fits"),
+    ] = {}
+    answer_alert: ActionForm = ActionForm()
+    call_about_case: ActionForm = ActionForm()
+    manager_call: ActionForm = ActionForm()
+    follow_up_detractor: ActionForm = ActionForm()
+    tell_improvement: ActionForm = ActionForm()
+    prepare_stay: ActionForm = ActionForm()
+    ask_for_review: ActionForm = ActionForm()
+
+
 def _stages() -> dict[str, Any]:
     schema = msgspec.json.schema(StageForm)
     return {
@@ -181,6 +206,7 @@ def schemas() -> dict[str, str]:
         "identifiers": msgspec.json.schema(IdentifiersForm),
         "scales": msgspec.json.schema(ScalesForm),
         "sla": msgspec.json.schema(SlaFile),
+        "actions": msgspec.json.schema(ActionsFile),
         "touchpoints": _touchpoints(),
         "guests": msgspec.json.schema(GuestsForm),
         "aspects": _aspects(),

@@ -27,7 +27,7 @@ from streams.model import company
 from streams.model.subjects import keys_of, subjects_and_links
 from streams.settings import Settings
 
-_DERIVED = ("journeys_store", "customers_store", "cases_store")
+_DERIVED = ("journeys_store", "customers_store", "cases_store", "segments_store")
 
 _EPOCHS = (
     "SELECT max(epoch) AS epoch, count() AS rows FROM interactions_store",
@@ -41,6 +41,7 @@ _EPOCHS = (
             "cases",
             "alerts",
             "moves",
+            "segments",
             "deliveries",
             "invitations",
             "messages",

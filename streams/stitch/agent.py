@@ -1,4 +1,5 @@
-"""The stitch worker: interactions, identities and parts in; journeys, customers, cases, alerts, moves and parts out."""
+"""The stitch worker: interactions, identities and parts in; journeys, customers, cases, alerts, moves, segments and
+parts out."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from streams.kafka.layout import check_places
 from streams.kafka.ownership import OwnershipLost
 from streams.kafka.progress import RecordBatch
 from streams.model import company
+from streams.segments import rules as segments
 from streams.settings import Settings
 from streams.stitch.changes import Changes
 from streams.stitch.erase import erase
@@ -110,7 +112,7 @@ class StitchAgent(Agent):
         self._table, self._working = table, asyncio.Lock()
         self._limit = REQUEST_BYTES
         model = company.load(settings.model, settings.alert_rules)
-        self._context = RuleContext(rules.of(model), now_ms(), model.guests)
+        self._context = RuleContext(rules.of(model), now_ms(), segments.of(model), model.guests)
         self._reader = Reader(io, self.topics, self._context, model)
         self._ticker = Ticker(
             io.app,

@@ -52,6 +52,7 @@ def decode(encoded: bytes) -> Subject:
         stored.version_base,
         stored.told,
         None if stored.group is None else Group(*stored.group),
+        stored.posted,
     )
 
 

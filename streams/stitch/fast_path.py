@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from streams.alerts.tally import open_of
 from streams.stitch.changes import Changes
+from streams.stitch.claims import begin, claim
 from streams.stitch.difference import placement_of, publish_difference
 from streams.stitch.encoding import encode
 from streams.stitch.messages import Record, RootChange
@@ -69,6 +70,7 @@ def fold_fast(
         are as they were.
     """
     own, seen, duplicates = state.own, state.seen, 0
+    begin(state)
     observer: Observer | None = None
     watched = state.watch is not None
     before = placement_of(own, ())
@@ -102,6 +104,8 @@ def fold_fast(
         state.root_version = max(state.root_version, version)
     state.former = []
     publish_difference(changes, name, state, (), before, refs, case_ids)
+    if context is not None and (context.segments.by_name or state.posted):
+        claim(changes, name, state, changes.customers[-1], own, context.segments, replay=False)
     if context is not None and not (observer is None and own.signals is None and is_settled(state.watch)):
         if observer is None:
             observer = Observer(context, name, state)

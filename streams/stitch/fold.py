@@ -27,6 +27,7 @@ from streams.alerts.watch import NON_COMMITTAL
 from streams.model.control import NOTHING_STORED, SUMMARY, send_again
 from streams.model.identifiers import names_group
 from streams.stitch.changes import Changes
+from streams.stitch.claims import begin, claim, leave
 from streams.stitch.difference import Placement, placement_of, publish_difference
 from streams.stitch.encoding import decode, decode_summary, encode, encode_summary, merged, without_cause
 from streams.stitch.fast_path import fold_fast, is_among, takes_fast_path
@@ -141,6 +142,7 @@ def _is_blank(state: Subject) -> bool:
         and not state.parts
         and not state.published
         and not state.published_keys
+        and not state.posted
         and state.presence == HERE
         and state.watch is None
         and not state.told
@@ -225,6 +227,7 @@ class _Turn:
             state.former = []
             if state.told:
                 state.told = {group: told for group, told in state.told.items() if told != GONE}
+            begin(state)
             if not state.is_root:
                 state.published, state.published_keys = False, []
         if state.whole:
@@ -325,6 +328,8 @@ class _Turn:
         elif state.published or state.published_keys:
             self._emit(withdrawals(self.name, {*state.published_keys, *own_keys(state)}, state.version))
             changes.customers.append(withdrawn_customer(self.name, state.version))
+        if not state.is_root:
+            leave(changes, self.name, state, self.replay)
         if self.context is not None and state.watch is not None and not state.is_root:
             changes.alerts += self.observer.leave(self.replay)
         self._tell_groups()
@@ -389,6 +394,14 @@ class _Turn:
             summary = now.summary
         if self.context is None:
             return
+        if self.context.segments.by_name or state.posted:
+            whole = summary
+            if self.before is not None and self.sent:  # of its bookings it has only those that were published
+                whole = state.own.copy()
+                for part in self.sent.values():
+                    whole.absorb(part)
+            row = self.changes.customers[-1]
+            claim(self.changes, self.name, state, row, whole, self.context.segments, self.replay)
         if not self.per_event and (summary.rolling.at or state.watch is not None):
             self.observer.look(summary.rolling, summary.last, self._cause())
         if state.watch is not None or summary.signals is not None:

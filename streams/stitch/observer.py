@@ -19,6 +19,7 @@ from streams.guest.plan import Invitation, Message, Outbox
 from streams.model.company import built_in
 from streams.model.guests import Guests
 from streams.model.identifiers import customer_id
+from streams.segments.rules import NO_SEGMENTS, Segments
 from streams.stitch.encoding import merged
 from streams.stitch.facts import TIER
 from streams.stitch.journey import Event
@@ -30,10 +31,11 @@ from streams.stitch.summary import Summary
 
 @dataclass(slots=True)
 class RuleContext:
-    """The rules, and the worker's clock (epoch ms) at this batch."""
+    """The rules of alerts, the worker's clock (epoch ms) at this batch, and the segments."""
 
     rules: Mapping[str, Rule]
     now: int
+    segments: Segments = NO_SEGMENTS
     guests: Guests = field(default_factory=lambda: built_in().guests)
     """What guests are asked and told."""
     falls: list[tuple[Rule, Drop]] = field(init=False)

@@ -61,6 +61,7 @@ class StoredSubject(msgspec.Struct, array_like=True, gc=False):
     version_base: int = 0
     told: dict[str, bytes] = {}
     group: GroupFields | None = None
+    posted: dict[str, int] = {}
 
 
 read_subject = msgspec.msgpack.Decoder(StoredSubject).decode

@@ -65,6 +65,7 @@ class Subject(Content):
         version_base: int = 0,
         told: dict[str, bytes] | None = None,
         group: Group | None = None,
+        posted: dict[str, int] | None = None,
     ) -> None:
         """A state.
 
@@ -87,6 +88,8 @@ class Subject(Content):
             told: group -> times of membership that this root has told it last; GONE: that it is no member, which a
                 crash may have lost.
             group: of the subject of a group, its members and events.
+            posted: what it has said of its customer beside the tables (streams.stitch.claims): `segment:NAME` -> 1
+                while it is a member, 0 once it has left, until that is known to be published.
         """
         self.interactions_applied = interactions_applied
         self.identities_applied = identities_applied
@@ -106,11 +109,13 @@ class Subject(Content):
         self.version_base = version_base
         self.told: dict[str, bytes] = {} if told is None else told
         self.group = group
+        self.posted: dict[str, int] = {} if posted is None else posted
 
     def fields(self) -> tuple[object, ...]:
-        if self.told or self.group is not None:
+        if self.told or self.group is not None or self.posted:
             group = None if self.group is None else self.group.fields()
-            return (*self._fields(), self.version_base, self.told, group)
+            some = (*self._fields(), self.version_base, self.told, group)
+            return (*some, self.posted) if self.posted else some
         return self._fields() if not self.version_base else (*self._fields(), self.version_base)
 
     def _fields(self) -> tuple[object, ...]:
@@ -157,7 +162,6 @@ class Subject(Content):
         """
         if published is None or self.applied_at in published:
             return False
-        taken_back = (
-            self.former or self.published_keys or (self.published and not self.is_root) or GONE in self.told.values()
-        )
+        no_root = self.published and not self.is_root
+        taken_back = self.former or self.published_keys or self.posted or no_root or GONE in self.told.values()
         return bool(taken_back) or self.watch is not None

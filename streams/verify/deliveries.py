@@ -25,8 +25,11 @@ _RULES = (
         SELECT 'alert' AS kind, alert_id AS thing_id, max(version) AS newest FROM alerts_store GROUP BY alert_id
         UNION ALL
         SELECT 'move' AS kind, move_id AS thing_id, max(version) AS newest FROM moves_store GROUP BY move_id
+        UNION ALL
+        SELECT 'segment' AS kind, concat(customer_id, '/', segment) AS thing_id, max(version) AS newest
+        FROM segments_store GROUP BY customer_id, segment
     ) AS told USING (kind, thing_id)
-    WHERE kind IN ('alert', 'move') AND thing_version > newest
+    WHERE kind IN ('alert', 'move', 'segment') AND thing_version > newest
     """,
     # Versions of a thing reached a target in their order.
     f"""

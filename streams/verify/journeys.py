@@ -13,7 +13,7 @@ import polars as pl
 
 from streams.model import catalogue
 from streams.model.company import Model, built_in
-from streams.verify import attribution, groups, money, now
+from streams.verify import attribution, groups, money, now, segments
 from streams.verify.customers import customers
 from streams.verify.groups import names_group
 
@@ -55,6 +55,8 @@ class Tables(NamedTuple):
     """Key journey_id: what holds, as far as no clock is asked (streams.verify.now)."""
     groups: dict[str, pl.DataFrame]
     """View: its rows (streams.verify.groups)."""
+    segments: pl.DataFrame
+    """Key (segment, customer_id): who belongs to which (streams.verify.segments)."""
 
 
 def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None = None) -> Tables:
@@ -87,13 +89,14 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
     cases = _cases(events)
     journeys = _journeys(lived, cases)
     attributed = attribution.journeys(journeys, events)
+    people = customers(lived, journeys, cases, model.preferences)
     # A reference makes the name of a journey, as the view has it; the group's journey it is not.
     theirs = every.filter(of_group).with_columns(journey_id=pl.concat_str("customer_id", pl.lit("/"), "booking_ref"))
     stored = pl.concat([events, theirs], how="diagonal")
     return Tables(
         stored.select("subject", "event_id", "customer_id", "journey_id"),
         journeys,
-        customers(lived, journeys, cases, model.preferences),
+        people,
         cases,
         {
             "interactions_attributed": attribution.interactions(stored),
@@ -103,6 +106,7 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
         money.journey_spend(events, journeys),
         now.journeys_now(events, journeys, attributed, model.stages),
         {"memberships": groups.memberships(times), "group_cells": groups.cells(events, times)},
+        segments.segments(lived, people, journeys, model),
     )
 
 

@@ -34,6 +34,7 @@ COLUMNS = (
     "attributes",
     "nights",
     "arrival_date",
+    "country",
 )
 """Fields of interaction.avsc that tables depend on."""
 
@@ -56,6 +57,8 @@ class Expected(NamedTuple):
     """Key journey_id: what holds, as far as no clock is asked (streams.verify.now)."""
     groups: dict[str, pl.DataFrame]
     """View: its rows (streams.verify.groups)."""
+    segments: pl.DataFrame
+    """Key (segment, customer_id): who belongs to which (streams.verify.segments)."""
 
 
 def recompute(
@@ -96,6 +99,7 @@ def recompute(
         tables.journey_spend,
         tables.journeys_now,
         tables.groups,
+        tables.segments,
     )
 
 

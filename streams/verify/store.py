@@ -38,6 +38,7 @@ VIEWS: dict[str, dict[str, pl.DataType]] = {
         table: {name: polars_schema(record)[name] for name in fields(record) if name not in _NOT_SHOWN}
         for table, record in (("journeys", "journey"), ("customers", "customer"), ("cases", "case"))
     },
+    "segments": dict.fromkeys(("segment", "customer_id"), pl.String()),
     "identities": {"kind": pl.String(), "value": pl.String(), "customer_id": pl.String(), "shared": pl.Boolean()},
 }
 """The exact views and what is read of them; in the frame form of their records."""

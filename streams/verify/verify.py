@@ -19,6 +19,7 @@ from schemas.registry import LocalRegistry, Registry
 from streams.model.company import Model, built_in
 from streams.verify import derived, store
 from streams.verify.answers import answers
+from streams.verify.calls import calls
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.consents import consents
 from streams.verify.deliveries import deliveries
@@ -35,6 +36,7 @@ KEYS = {
     "journeys": ("journey_id",),
     "customers": ("customer_id",),
     "cases": ("case_id", "customer_id"),
+    "segments": ("segment", "customer_id"),
     "identities": ("kind", "value"),
 }
 """The tables that are compared, and what tells their rows apart."""
@@ -174,7 +176,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     say("looking at deliveries")
     comparisons.append(deliveries(client))
     say("looking at people's answers")
-    comparisons += [answers(client), sla(client, model)]
+    comparisons += [answers(client), sla(client, model), calls(client)]
     say("looking at consent")
     comparisons.append(consents(client, expected.interactions))
     say("looking at what guests were asked and told")

@@ -75,6 +75,7 @@ def differences(
         Difference("journeys by status", _counts(one.tables.journeys, other.tables.journeys, "status")),
         Difference("journeys by what holds now", _counts(one.status_now, other.status_now, "status_now")),
         Difference("customers by profile", _counts(one.tables.customers, other.tables.customers, "profile")),
+        Difference("customers by segment", _counts(one.tables.segments, other.tables.segments, "segment")),
         Difference("identifiers by customer", _moved(one.tables.identities, other.tables.identities)),
         Difference("alerts a day by rule and unit", _a_day(one.alerts, other.alerts)),
         Difference("customers reached by an alert", _reached(one.alerts, other.alerts)),

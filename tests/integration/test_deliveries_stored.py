@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sinks.clickhouse.named import load
+from streams.deliver.drift import of_file, of_target
 from streams.deliver.replay import replay
 from streams.erasure.person import Person
 from streams.erasure.store import Store
+from streams.errors import RihlaError
 from streams.settings import Settings
 from streams.verify.deliveries import deliveries
 from tests.support.clickhouse import ClickHouse
@@ -98,3 +101,44 @@ def test_forget_takes_the_deliveries_along(filled: ClickHouse) -> None:
     assert "desk/alert/a1/2" in store.keys(person)["deliveries"]
     assert store.erase(person)["deliveries_store"] == 7
     assert filled.client.command("SELECT count() FROM deliveries") == 0
+
+
+def test_drift_of_a_target_and_of_a_file(clickhouse: ClickHouse, tmp_path: Path) -> None:
+    clickhouse.migrated()
+    members = ("both", True), ("lost", True), ("dead", True), ("gone", False), ("never", True)
+    rows = [
+        {"customer_id": name, "segment": "vip", "member": member, "occurred_at": NOON, "version": 3}
+        for name, member in members
+    ]
+    clickhouse.write("segments", frame("segment", *rows, {**rows[0], "segment": "other"}))
+
+    def told(name: str, of: int, state: str, status: str, **more: Any) -> dict[str, Any]:
+        return delivery("crm", f"{name}/vip", of, status, of, kind="segment", customer_id=name, state=state, **more)
+
+    for row in (
+        told("both", 1, "left", "delivered"),
+        told("both", 3, "entered", "delivered"),
+        told("lost", 3, "entered", "waiting"),
+        told("dead", 3, "entered", "dead", error="answered 422"),
+        told("gone", 2, "entered", "delivered"),
+    ):
+        clickhouse.write("deliveries", frame("delivery", row))
+    with clickhouse.connect() as client:
+        assert of_target(client, "crm") == [
+            ("dead", "vip", False, "dead: answered 422"),
+            ("gone", "vip", True, "not read by deliver yet"),
+            ("lost", "vip", False, "waiting"),
+            ("never", "vip", False, "never sent"),
+        ]
+        with pytest.raises(RihlaError, match="was ever told of a segment"):
+            of_target(client, "desk")
+        file = tmp_path / "contacts.csv"
+        file.write_text("customer_id,segment,member\nboth,vip,yes\nlost,vip,1\ndead,vip,no\ngone,vip,true\n")
+        assert of_file(client, file) == [
+            ("dead", "vip", False, "the file says so"),
+            ("gone", "vip", True, "the file says so"),
+            ("never", "vip", False, "the file has no such row"),
+        ]
+        file.write_text("customer_id,segment,member\nboth,vip,maybe\n")
+        with pytest.raises(RihlaError, match="line 2: member is 'maybe'"):
+            of_file(client, file)

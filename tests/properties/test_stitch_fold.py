@@ -16,16 +16,35 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.model.control import PartRow, nothing_stored
+from streams.model.identifiers import customer_id
+from streams.segments.rules import Question, Segment, Segments
 from streams.stitch import fold
 from streams.stitch.changes import Changes
 from streams.stitch.eviction import evict
 from streams.stitch.fold import fold_messages
 from streams.stitch.journey import Event
 from streams.stitch.messages import Messages, Sent
+from streams.stitch.observer import RuleContext
 
 DAY = 86_400_000
 START = 1_700_000_000_000
 SUBJECTS = ("customer:a", "customer:b", "email_sha256:e", "device:d")
+
+
+SEGMENTS = Segments(
+    {
+        "in_house": Segment("in_house", "", ((Question("statuses", words=frozenset({"in_stay", "checked_in"})),),)),
+        "unhappy": Segment(
+            "unhappy",
+            "",
+            (
+                (Question("sentiment_30d", at_most=-0.2), Question("open_cases", at_least=1)),
+                (Question("nps", at_most=1),),
+            ),
+        ),
+        "spender": Segment("spender", "", ((Question("money", "SAR", at_least=0.1),),)),
+    }
+)
 
 
 @dataclass
@@ -61,7 +80,7 @@ class World:
         """Fold messages, or what was gathered; the group has others to come."""
         if messages is None:
             messages, self.gathered = self.gathered, Messages()
-        changes = fold_messages(self.states.get, messages, None, self.written)
+        changes = fold_messages(self.states.get, messages, RuleContext({}, START, SEGMENTS), self.written)
         self.states.update(changes.states)
         self.untold.append(changes)
 
@@ -89,6 +108,10 @@ class World:
                 old = kept.get(key(row))
                 if old is None or row[-2] >= old[-2]:
                     kept[key(row)] = row
+        entered = self.tables.setdefault("segments", {})
+        for customer, segment, member, _, version in changes.segments:
+            if (customer, segment) not in entered or version >= entered[customer, segment][-2]:
+                entered[customer, segment] = (version, not member)
 
     def next_parts(self, most: int) -> Messages:
         """The next so many parts that were sent."""
@@ -262,6 +285,7 @@ def items_publish_the_same(items: list[tuple[str, int, Event]], moves: Any, rng:
 
     plainest = play(items, news[-len(SUBJECTS) :], rng, shuffle=False, duplicate=False, crashes=False)
     plain = plainest.exact()
+    assert {*plain.get("segments", ())} == memberships(plain, items, final)
     for shuffle, duplicate, crashes, evictions in (
         (True, False, False, False),
         (True, False, True, False),
@@ -279,6 +303,27 @@ def items_publish_the_same(items: list[tuple[str, int, Event]], moves: Any, rng:
         else:
             assert other == plain
     return plainest
+
+
+def memberships(
+    tables: dict[str, dict[Any, tuple[Any, ...]]], items: list[tuple[str, int, Event]], roots: dict[str, str]
+) -> set[tuple[str, str]]:
+    """(customer, segment), from what the tables say and, of the latest answers, from the events."""
+    found = {(row[1], "in_house") for row in tables["journeys"].values() if row[4] in ("in_stay", "checked_in")}
+    for customer, *row in tables["customers"].values():
+        if row[4] is not None and row[4] <= -0.2 and row[11] >= 1:
+            found.add((customer, "unhappy"))
+    money: dict[str, int] = {}
+    answers: dict[str, tuple[int, bytes, float]] = {}
+    for subject, _, one in {number: (subject, number, one) for subject, number, one in items}.values():
+        customer = customer_id(roots[subject])
+        if one.currency == "SAR":
+            money[customer] = money.get(customer, 0) + one.amount_minor
+        if one.instrument == 0:
+            latest = (one.at, one.event_id, one.survey_score)
+            answers[customer] = max(latest, answers.get(customer, latest))
+    found |= {(customer, "spender") for customer, amount in money.items() if amount >= 10}
+    return found | {(customer, "unhappy") for customer, (_, _, answer) in answers.items() if answer <= 1}
 
 
 @settings(max_examples=100, deadline=None)

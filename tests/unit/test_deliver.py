@@ -346,3 +346,50 @@ def test_a_version_that_could_not_be_published_is_of_its_record(version: int) ->
     """The state with it would be durable, and every later start would fail at it."""
     with pytest.raises(OverflowError):
         state.full_version(1, version)
+
+
+SEGMENT = {"customer_id": "C/1", "segment": "vip", "member": True, "occurred_at": 5, "version": 1}
+
+
+def test_a_segment_is_an_upsert_by_key(tmp_path: Path) -> None:
+    text = FILE[: FILE.index("[[routes]]")] + '[[routes]]\nto = ["night"]\nkinds = ["segment"]\nsegments = ["vip"]\n'
+    with pytest.raises(routes.RoutesError, match="identifiers = true"):
+        made(text, tmp_path)
+    book = made(text + "identifiers = true\n", tmp_path)
+    assert targets_of(book.routes, "segment", SEGMENT, 0) == {"night": True}
+    assert targets_of(book.routes, "segment", {**SEGMENT, "segment": "other"}, 0) == {}
+    told = message("segment", "C/1/vip", 7, {**SEGMENT, "member": False}, clear=True)
+    assert told.body["type"] == "segment.left"
+    assert (told.fields["customer_id"], told.fields["member"], told.fields["segment"]) == ("C/1", False, "vip")
+    assert "C/1" not in told.key
+    assert template.fill_path("https://crm.example/{{ customer_id }}/x", told.fields) == "https://crm.example/C%2F1/x"
+    with pytest.raises(routes.RoutesError, match="only the path"):
+        made(FILE.replace("https://hooks.example.com/rihla", "https://{{ customer_id }}.example.com/"), tmp_path)
+
+
+def test_who_is_erased_has_left_where_they_had_entered() -> None:
+    entry = state.take(None, "segment", "C/1/vip", 9, SEGMENT, {"crm": True}, 0, 0)
+    assert entry is not None
+    assert not entry.is_over(1 << 60), "the target has it for as long"
+    entry.withdraw(5)
+    (left,) = entry.unsent()
+    assert (left.target, left.version) == ("crm", 10)
+    assert entry.things[10] == {"customer_id": "C/1", "segment": "vip", "member": False, "occurred_at": 5}
+    entry.withdraw(6)
+    assert len(entry.deliveries) == 1
+    gone = state.take(None, "segment", "C/1/vip", 9, {**SEGMENT, "member": False}, {"crm": True}, 0, 0)
+    assert gone is not None
+    gone.withdraw(5)
+    assert not gone.deliveries
+
+
+def test_attempts_a_second() -> None:
+    lane = Lane(Schedule(), 100, random.Random(1), spacing=100.0)
+    for number in range(40):
+        lane.add(Item(0, b"%d" % number, 1, 0))
+    assert len(lane.take(10_000)) == 11
+    assert lane.take(10_050) == []
+    wake = lane.wake()
+    assert wake is not None
+    assert len(lane.take(wake)) == 1
+    assert len(lane.take(wake + 500)) == 5

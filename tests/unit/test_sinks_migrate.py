@@ -61,7 +61,9 @@ APPLIED = {
     "0048_prayer_times": "54d037f95b9b4dad",
     "0049_journeys_now": "a5e924968d907ef5",
     "0050_groups": "34f456de4b5e6834",
-    "0051_guests": "deec009993e6be1c",
+    "0051_segments": "98617cb5007b7526",
+    "0052_calls": "6c2d37b06bf486d6",
+    "0053_guests": "deec009993e6be1c",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 
