@@ -18,8 +18,8 @@ Fields = Mapping[str, Any]
 
 
 def state_of(kind: str, thing: Fields) -> str:
-    """Where a thing stands: raised, acknowledged or closed; of a segment entered or left. An invitation that is planned,
-    and a draft, are raised; a message that is approved is acknowledged."""
+    """Where a thing stands: raised, acknowledged or closed; of a segment entered or left. An invitation that is
+    planned, and a draft, are raised; a message that is approved is acknowledged."""
     if kind in ("alert", "incident"):
         closed, seen = thing["closed_at"] is not None, thing["acknowledged_at"] is not None
     elif kind == "case":
