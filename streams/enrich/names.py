@@ -73,9 +73,7 @@ class Names:
         return normal(reference) == reference and reference not in self.nobody and not shows(reference)
 
     def is_harmless(self, data: bytes, start: i64, end: i64) -> bool:
-        """Whether a field is short and has nothing that scrubbing would change. Raises UnicodeDecodeError."""
-        if end - start > NAME_LIMIT_BYTES:
-            return False
+        """Whether a short field has nothing that scrubbing would change. Raises UnicodeDecodeError."""
         digits: i64 = 0
         letters: i64 = 0
         place = start

@@ -26,6 +26,7 @@ from streams.enrich.validate import (
     HIGHEST_RATING,
     LOWEST_RATING,
     MONEY_LIMIT,
+    NAME_LIMIT_BYTES,
     TEXT_LIMIT_BYTES,
 )
 from streams.model.catalogue import Touchpoint
@@ -110,6 +111,8 @@ class Splicer:
         free = [span for name, span in fields.items() if name not in FORMED and _is_text(span)]
         self._free = [span for span in free if isinstance(span, Text) and span is not self._touchpoint]
         self._free_or_null = [(span, cast(Text, span.of)) for span in free if isinstance(span, Nullable)]
+        bounded = [cast(Nullable, fields[name]) for name in ("case_id", "unit", "agent_id")]
+        self._bounded = [(nullable, cast(Text, nullable.of)) for nullable in bounded]
         self._attributes = cast(Array, fields["attributes"])
         attribute = cast(Record, self._attributes.items)
         self._key = cast(Text, attribute.fields["key"])
@@ -219,8 +222,18 @@ class Splicer:
             and not (self._country.there and not _is_capitals(data, self._letters, 2))
             and not (self._money.there and not self._is_sum(data))
             and not (self._text.there and self._words.end - self._words.start > TEXT_LIMIT_BYTES)
+            and self._are_short()
             and not (self._is_rated and self._ratings.count and not self._are_ratings(data))
         )
+
+    def _are_short(self) -> bool:
+        """Whether no name, identifiers and booking reference aside, is over its bound."""
+        if self._touchpoint.end - self._touchpoint.start > NAME_LIMIT_BYTES:
+            return False
+        for nullable, text in self._bounded:
+            if nullable.there and text.end - text.start > NAME_LIMIT_BYTES:
+                return False
+        return True
 
     def _is_harmless(self, data: bytes, place: int) -> bool:
         """Whether no text holds personal data to scrub; the customer's own words, which are scrubbed anyway, aside."""

@@ -120,7 +120,7 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
     "booking_ref": st.sampled_from([None, "A", "B"])
     | st.sampled_from([None, *VALUES])
     | st.text(min_size=1, max_size=5),
-    "unit": SHORT | st.text(max_size=5),
+    "unit": SHORT | st.text(max_size=5) | st.just("u" * 1024),
     "agent_id": SHORT,
     "case_id": SHORT,
     "attributes": st.lists(
@@ -136,7 +136,7 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
         max_size=2,
     ),
     "touchpoint": st.sampled_from(["stay.checked_in", "stay.complaint", "booking.confirmed", "none.such"]),
-    "locale": st.sampled_from([None, "en", "ar-SA", "tr"]),
+    "locale": st.sampled_from([None, "en", "ar-SA", "tr", "x" * 2000]),
     "country": st.sampled_from([None, "SA"]),
     "survey": st.none()
     | st.fixed_dictionaries({"instrument": st.sampled_from(["nps", "csat", "ces", "stars"]), "score": st.floats(1, 5)}),
