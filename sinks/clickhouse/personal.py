@@ -72,7 +72,7 @@ COLUMNS: Mapping[str, Rule] = {
     # Of the company and of the calendar.
     **_all(PLAIN, "valid_from valid_until name parent brand region timezone currency latitude longitude prayer_method"),
     **_all(PLAIN, "capacity base rate into digits date hijri_year hijri_month hijri_day month_name season days"),
-    **_all(PLAIN, "place ramadan ramadan_next fajr sunrise dhuhr asr maghrib isha midnight next_fajr revision"),
+    **_all(PLAIN, "place ramadan ramadan_next fajr sunrise dhuhr asr maghrib isha midnight"),
     **_all(PLAIN, "prayer_window begins_at ends_at local_time hijri_date hijri_date_from_sunset ramadan_meal"),
     **_all(PLAIN, "response_seconds prayer_seconds"),
 }
