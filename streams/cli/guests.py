@@ -32,7 +32,8 @@ def _reached(command: Callable[..., int]) -> Callable[..., int]:
         show_envvar=True,
         help="The pipeline that `rihla up` runs on this folder, instead of --clickhouse and --brokers.",
     )
-    return data(options.clickhouse(options.database(options.kafka(command))))
+    with_data: Callable[..., int] = data(options.clickhouse(options.database(options.kafka(command))))
+    return with_data
 
 
 STATUS = "Exit status: 0 if the broker has acknowledged it; 1 on an error; 2 for wrong usage."

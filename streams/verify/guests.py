@@ -52,13 +52,14 @@ def guests(client: Any, model: Model) -> Comparison:
     by_cause: dict[tuple[str, bytes], list[int]] = defaultdict(list)
     said: dict[str, list[consent.Said]] = defaultdict(list)
     happened: dict[str, tuple[str, str]] = {}
-    for event_id, customer, touchpoint, at, _, _, attributes in rows:
+    for event_id, customer, touchpoint, occurred_at, _, _, attributes in rows:
+        at = _epoch_ms(occurred_at)
         happened[event_id] = (customer, touchpoint)
         if touchpoint in consent.TOUCHPOINTS:
             pairs = [{"key": key, "value": value} for key, value in attributes.items()]
-            said[customer].append(consent.said(touchpoint, _ms(at), UUID(event_id).bytes, pairs))
+            said[customer].append(consent.said(touchpoint, at, UUID(event_id).bytes, pairs))
         elif (cause := events.cause_of(attributes)) is not None:
-            by_cause[touchpoint, cause].append(_ms(at))
+            by_cause[touchpoint, cause].append(at)
     found: list[Difference] = []
 
     def check(what: str, id_: str, column: str, expected: object, shown: object) -> None:
@@ -137,7 +138,11 @@ def _missing(
 
 
 def _ms(at: Any) -> int | None:
-    return None if at is None else round(at.replace(tzinfo=UTC).timestamp() * 1000)
+    return None if at is None else _epoch_ms(at)
+
+
+def _epoch_ms(at: Any) -> int:
+    return round(at.replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def _text(value: object) -> str | None:
