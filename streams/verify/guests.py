@@ -142,7 +142,7 @@ def _ms(at: Any) -> int | None:
 
 
 def _epoch_ms(at: Any) -> int:
-    return round(at.replace(tzinfo=UTC).timestamp() * 1000)
+    return int(at.replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def _text(value: object) -> str | None:
