@@ -31,6 +31,7 @@ def test_a_row_written_twice_is_seen_once(clickhouse: ClickHouse, topic: str) ->
         "value": "1",
         "topic": "t",
         "rate": 1.0,
+        "member": True,
     }
     rows = frame(TABLES[topic].schema, row)
     for _ in range(3):
@@ -50,6 +51,7 @@ def test_a_row_twice_in_one_batch_is_seen_once(clickhouse: ClickHouse, topic: st
         "value": "1",
         "topic": "t",
         "rate": 1.0,
+        "member": True,
     }
     clickhouse.write(topic, frame(TABLES[topic].schema, *[row] * 5))
     assert clickhouse.rows(f"SELECT count() FROM {TABLES[topic].view}") == [(1,)]

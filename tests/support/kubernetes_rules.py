@@ -151,11 +151,14 @@ def order(manifests: Manifests) -> Iterator[str]:
     for writer in (*WORKERS, *SERVICES):
         if writer.name == "sink":
             continue  # what it writes, stitch has asked for
-        # A person's answer goes round to serve again. It is any producer's event: the enrich before reads it, too.
-        writes = {*writer.writes} - ({*CHANNEL_TOPICS} if writer.name == "serve" else set())
+        # What people answered and guests were told goes round again. It is any producer's event: the enrich before
+        # reads it, too.
+        writes = {*writer.writes} - ({*CHANNEL_TOPICS} if writer.name in ("serve", "deliver") else set())
         for reader in (*WORKERS, *SERVICES):
             late = wave("Deployment", reader.name) >= wave("Deployment", writer.name)
-            if late and reader is not writer and {*reader.reads} & writes:
+            # collect comes last for its events; of invitations it asks no more than where their answers belong
+            reads = {*reader.reads} - ({"invitations"} if reader.name == "collect" else set())
+            if late and reader is not writer and reads & writes:
                 yield f"{writer.name} is renewed before {reader.name}, which reads what it writes"
 
 
