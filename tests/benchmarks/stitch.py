@@ -218,7 +218,7 @@ def expected(interactions: Interactions) -> dict[str, pl.DataFrame]:
     decoder = BatchDecoder("interaction", REGISTRY)
     log = pl.concat([decoder.decode(values).frame for _, values in interactions])
     alone = pl.DataFrame(schema={"subject": pl.String, "root": pl.String})
-    return {topic: getattr(oracle.tables(log.drop("ids"), alone), topic) for topic in COMPARED}
+    return {topic: getattr(oracle.tables(log, alone), topic) for topic in COMPARED}
 
 
 async def _all(interactions: Interactions, workers: Mapping[str, Worker]) -> tuple[dict[str, Took], list[str]]:

@@ -102,7 +102,7 @@ async def test_an_event_whose_interaction_is_too_large_is_a_letter_and_its_neigh
     settings = kafka_broker.settings(topic_prefix, partitions=1)
     await make_topics(settings, {"interactions": 3000})
     stay = decode_one(event(0), "stay")
-    large = encode_one("stay", {**stay, "ids": [{"kind": "device", "value": "d" * 2900}]})
+    large = encode_one("stay", {**stay, "ids": [{"kind": "device", "value": str(one) + "d" * 990} for one in range(3)]})
     topic = settings.topic("stay")
     async with enriching(settings), producing(settings, linger_ms=50) as producer:
         sent: list[Any] = [await producer.send(topic, event(number), partition=0) for number in range(1, 300)]

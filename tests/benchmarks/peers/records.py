@@ -18,7 +18,7 @@ from schemas.wire import WireHeader, split
 from streams.clock import now_ms
 from streams.model import catalogue
 from streams.model.vocabulary import INSTRUMENTS
-from streams.stitch import preferences
+from streams.stitch import facts, preferences
 from streams.stitch.changes import Changes
 from streams.stitch.fold import fold_messages
 from streams.stitch.journey import CHANNELS, MICRO, MILESTONES, Event
@@ -88,7 +88,7 @@ class Maker:
             name: (MILESTONES.index(point.milestone) if point.milestone else -1, point.case_role)
             for name, point in catalogue.load().items()
         }
-        self._rules = list(enumerate(preferences.load()))
+        self._rules = list(enumerate((*preferences.load(), *facts.RULES)))
 
     def __call__(self, record: Record) -> Event:
         """The event of a record as fastavro reads it."""
@@ -110,7 +110,7 @@ class Maker:
             survey["score"] if survey else 0.0,
             money["amount_minor"] if money else 0,
             money["currency"] if money else None,
-            self._stated(record),
+            (*self._stated(record), *_facts(record)),
         )
 
     def _stated(self, record: Record) -> tuple[tuple[str, str], ...]:
@@ -139,6 +139,19 @@ class Maker:
         for key, (_, value) in said.items():
             found = ((key, value), *(pair for pair in found if pair[0] != key))
         return found
+
+
+def _facts(record: Record) -> Iterator[tuple[str, str]]:
+    """The facts that it states, those of a model's segments aside; see streams.stitch.facts."""
+    touchpoint, reference, arrival = record["touchpoint"], record["booking_ref"], record.get("arrival_date")
+    if record["survey"] is None and facts.ANSWERS.search(touchpoint):
+        yield facts.ANSWERED, "yes"
+    if record["survey"] is None and touchpoint in facts.SPEAKING:
+        yield facts.SPOKE, "yes"
+    if touchpoint == facts.IMPROVED and record["case_id"]:
+        yield f"{facts.TOLD}{record['case_id']}", "yes"
+    if arrival is not None and reference is not None and facts.is_day(arrival):
+        yield facts.ARRIVES + reference, arrival
 
 
 class Folder:
