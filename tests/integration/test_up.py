@@ -130,7 +130,8 @@ def test_a_service_is_fed_asked_and_restarted_and_stays_exact(tmp_path: Path) ->
         for name, url in owner.workers.items():
             assert asked(f"{url}/readyz")["ok"], name
             declared = {**WORKERS_BY_NAME, **SERVICES_BY_NAME}[name.partition("-")[0]]
-            topics = {f"cx.{topic}" for topic in declared.reads}
+            # collect follows the invitations behind its pages, which are right without: nobody waits for that.
+            topics = {f"cx.{topic}" for topic in (declared.reads if name != "collect" else ())}
             progress = asked(f"{url}/progress")
             assert progress["inputs"].keys() == topics, "drain waits for other topics than are read"
             written = {f"cx.{topic}" for topic in (*declared.writes, DEAD_LETTERS)}
