@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import UnknownTopicOrPartitionError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -95,7 +96,9 @@ class Follower:
             await consumer.start()
             hand_out_columns(consumer)
             topic = self._settings.topic("invitations")
-            partitions = [TopicPartition(topic, number) for number in range(self._settings.partitions)]
+            partitions = await clients.partitions_of(consumer, topic)
+            if not partitions:
+                raise UnknownTopicOrPartitionError(topic)
             consumer.assign(partitions)
             await consumer.seek_to_beginning(*partitions)
             while True:

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, conn
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, conn
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -202,3 +202,16 @@ def credentials(settings: Settings) -> Any:
             mechanism=mechanism,
         )
     return None if context is None else SSLCredentials(context)
+
+
+async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    """The partitions that a topic has now, whatever the settings say; none where there is no such topic.
+
+    consumer: started. Raises aiokafka's errors.
+    """
+    numbers = consumer.partitions_for_topic(topic)
+    if numbers is None:
+        await consumer._client.force_metadata_update()
+        cluster = await consumer._client.fetch_all_metadata()
+        numbers = cluster.partitions_for_topic(topic) or set()
+    return [TopicPartition(topic, number) for number in sorted(numbers)]

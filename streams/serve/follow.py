@@ -81,7 +81,7 @@ class Follower:
         for consumer in self._consumers:
             await consumer.start()
         hand_out_columns(following)  # aiokafka's own records end with the first batch that cannot be read
-        partitions = await self._partitions(asking)
+        partitions = [one for topic in self._records for one in await clients.partitions_of(asking, topic)]
         begins = await asking.beginning_offsets(partitions)
         ends = await asking.end_offsets(partitions)
         self._positions = self._stored(partitions, begins, ends)
@@ -113,17 +113,6 @@ class Follower:
         """Seconds since the view held all that the topics did; infinite before it has been filled."""
         oldest = min(self._fresh.values(), default=float("-inf"))
         return time.monotonic() - oldest
-
-    async def _partitions(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
-        found = []
-        for topic in self._records:
-            numbers = consumer.partitions_for_topic(topic)
-            if numbers is None:
-                await consumer._client.force_metadata_update()
-                cluster = await consumer._client.fetch_all_metadata()
-                numbers = cluster.partitions_for_topic(topic) or set()
-            found += [TopicPartition(topic, number) for number in sorted(numbers)]
-        return found
 
     def _stored(
         self,
