@@ -155,6 +155,12 @@ CALLS = {
     "whatif": ("whatif", "--model", "model"),
     "feed": ("feed", "theirs", "--mapping", "mapping.toml"),
     "restate": ("restate", "old", "new"),
+    "radar": ("radar",),
+    "calls": ("calls",),
+    "uplift": ("uplift",),
+    "drift": ("drift", "--target", "crm"),
+    "report": ("report", "--period", "2026-Q1", "--out", "report.html"),
+    "guests": ("guests", "told", "staff", "--unit", "u", "--since", "2026-01-01", "--done", "more of them"),
 }
 IN_A_PIPELINE = {"run", "up"}
 WITHOUT_SECRETS = {"acls", "map", "model", "token"}

@@ -117,6 +117,10 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "alert_sla": 0,
         "consents": 0,
         "guests": 0,
+        "calls": 0,
+        "group_cells": 0,
+        "memberships": 0,
+        "segments": 0,
     }
     assert report.differing_rows == dict.fromkeys(report.rows, 0)
     assert (report.looks, report.source) == (1, "table")
