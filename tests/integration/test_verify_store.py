@@ -316,6 +316,8 @@ def test_every_column_that_analysts_see_is_compared(stored: ClickHouse) -> None:
         shown = {str(row[0]) for row in stored.rows(f"DESCRIBE {table}")}
         if table == "interactions":  # the rest is what was stored, unchanged
             shown &= {"subject", "event_id", "customer_id", "journey_id"}
+        if table == "segments":  # when it showed depends on what had come by then
+            shown -= {"occurred_at"}
         assert shown == store.VIEWS[table].keys()
         assert {*key} <= shown
 
