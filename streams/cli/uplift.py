@@ -20,7 +20,12 @@ from streams.cli import options
     type=click.Choice(["all", "language", "case_touchpoint"]),
     help="Each of these by itself.",
 )
-@click.option("--return-days", default=180, type=click.IntRange(7, 1000), help="A booking within so many days is one.")
+@click.option(
+    "--return-days",
+    default=180,
+    type=click.IntRange(7, 1000),
+    help="A booking within this many days counts as a return.",
+)
 @click.option("--alpha", default=0.05, type=click.FloatRange(0.001, 0.5), help="Chance that an interval misses, ever.")
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Judge as of this day; left out: today.")
 @click.option(

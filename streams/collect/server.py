@@ -26,8 +26,8 @@ HEAD_SECONDS = 10.0
 """From the first byte of a request, or a connection's begin, to the end of the request's head."""
 HEAD_BYTES = 32 << 10
 CHUNK_BYTES = 16
-"""Of sizes, extensions and trailers of chunks, which nobody reads: beside twice HEAD_BYTES, so many for each byte of a
-body."""
+"""Limit of what surrounds a chunked body (chunk sizes, extensions, trailers) and is thrown away: twice HEAD_BYTES, and
+this many bytes for each byte of the body."""
 IDLE_SECONDS = 75
 """Between requests on one connection: longer than the 60 s of most load balancers, which must be the first to close."""
 STOP_SECONDS = 45

@@ -37,7 +37,7 @@ class Drift(NamedTuple):
 def of_target(client: Any, target: str) -> list[Drift]:
     """Where a target was last sent something else than state says, of the segments that it was ever told of.
 
-    client: of clickhouse-connect, on the database of the tables. Raises RihlaError where it was told of none.
+    client: of clickhouse-connect, on the database of the tables. Raises RihlaError if it was never sent a segment.
     """
     sent = {
         (customer, segment): (has == "entered", newest, why)

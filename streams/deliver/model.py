@@ -36,7 +36,7 @@ class Target(_Strict, frozen=True, kw_only=True):
     together: int = 8
     """Deliveries under way at once, 1 to 100; those of one alert always follow one another."""
     per_second: float | None = None
-    """At most so many attempts a second, as the target's own limit asks for; left out: any number."""
+    """Attempts a second, at most: the target's own limit. Left out: no limit."""
     timeout: str = "10s"
     """Longest wait for an answer."""
     retry: Retry = Retry()
@@ -186,7 +186,7 @@ class Storm(_Matching, frozen=True, kw_only=True):
     """Alerts that are told as one incident when they are many: of one rule, at one unit, each soon after the other."""
 
     customers: int = 5
-    """Of so many customers they are one incident, 2 at least."""
+    """From this many customers on, their alerts are one incident; 2 or more."""
     within: str = "30m"
     """Longest pause between two causes."""
     hold: str = "3s"

@@ -264,7 +264,7 @@ def _occasions(notes: Sequence[Note]) -> list[tuple[str, Note, Note]]:
 
 
 def _is_of(told: Note, cause: Note, kind: str) -> bool:
-    """Whether a guest was told of a cause: by its message, or of its case by whoever else."""
+    """Whether a guest was told of a cause: by our message about it, or by anyone about its case."""
     if told.about is not None:
         return told.about == cause.event_id
     return kind == "resolved" and told.case_id == cause.case_id and told.at >= cause.at
