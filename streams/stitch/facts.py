@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 import polars as pl
@@ -52,27 +53,33 @@ class Facts:
 
         frame: with the fields that are read here, in frame form. stated: (key, value) pairs of each row.
         """
+        found = list(stated)
         touchpoints: list[str] = frame["touchpoint"].to_list()
+        names = set(touchpoints)
         known = self._by_touchpoint
-        for name in set(touchpoints) - known.keys():
+        for name in names - known.keys():
             known[name] = _of_touchpoint(name)
-        cases: list[str | None] = frame["case_id"].to_list()
-        refs: list[str | None] = frame["booking_ref"].to_list()
-        answers: list[str | None] = frame["survey"].struct.field("instrument").to_list()
-        arrivals: list[str | None] = frame["arrival_date"].to_list()
-        countries: list[str | None] = frame["country"].to_list() if self._countries else [None] * len(stated)
-        found = []
-        for row, pairs in enumerate(stated):
-            touchpoint, ref, arrival, country = touchpoints[row], refs[row], arrivals[row], countries[row]
-            if known[touchpoint] and answers[row] is None:
-                pairs += known[touchpoint]
-            if touchpoint == IMPROVED and cases[row]:
-                pairs += ((f"{TOLD}{cases[row]}", "yes"),)
-            if arrival is not None and ref is not None and is_day(arrival):
-                pairs += ((ARRIVES + ref, arrival),)
-            if country is not None:
-                pairs += ((COUNTRY, country),)
-            found.append(pairs)
+        # Few events state a fact: those are looked for in C, and only they are gone through one by one.
+        if saying := {name for name in names if known[name]}:
+            answers: list[str | None] = frame["survey"].struct.field("instrument").to_list()
+            for row, touchpoint in enumerate(touchpoints):
+                if touchpoint in saying and answers[row] is None:
+                    found[row] += known[touchpoint]
+        if IMPROVED in names:
+            cases: list[str | None] = frame["case_id"].to_list()
+            for row, touchpoint in enumerate(touchpoints):
+                if touchpoint == IMPROVED and (case := cases[row]):
+                    found[row] += ((f"{TOLD}{case}", "yes"),)
+        planned = (frame["arrival_date"].is_not_null() & frame["booking_ref"].is_not_null()).arg_true()
+        if len(planned):
+            arriving = frame.select("booking_ref", "arrival_date")[planned]
+            for row, (ref, arrival) in zip(planned.to_list(), arriving.iter_rows(), strict=True):
+                if is_day(arrival):
+                    found[row] += ((ARRIVES + ref, arrival),)
+        if self._countries:
+            for row, country in enumerate(frame["country"].to_list()):
+                if country is not None:
+                    found[row] += ((COUNTRY, country),)
         return found if self._brands is None else self._with_brands(frame, found)
 
     def _with_brands(self, frame: pl.DataFrame, found: Sequence[Stated]) -> list[Stated]:
@@ -88,6 +95,7 @@ class Facts:
         ]
 
 
+@lru_cache(maxsize=4096)
 def is_day(text: str) -> bool:
     """Whether a text is a day as `2027-03-01`, from 1930 to 2199: as the view plans takes it."""
     if not _DAY.fullmatch(text):

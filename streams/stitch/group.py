@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from mypy_extensions import mypyc_attr
 
 from streams.stitch.content import Content
-from streams.stitch.membership import Labels
-
-
-class GroupEvent(NamedTuple):
-    """An event of a group."""
-
-    at: int
-    event_id: bytes
-    channel: int
-    milestone: int
-    score: int | None
-    """In millionths."""
-    touchpoint: str
-    weight: float
-    unit: str | None
-    labels: Labels
-    restored: bool
-    """Whether it was sent again from ClickHouse: it is then no cause of moves."""
-
+from streams.stitch.group_event import GroupEvent
 
 MemberFields = tuple[int, bytes, bool]
 """(version, times of membership, sent). The version of what the member told last; GONE for the times of who is none;

@@ -19,7 +19,8 @@ from streams.model.control import NOTHING_STORED, SEND_AGAIN, SUMMARY
 from streams.stitch.changes import Changes
 from streams.stitch.encoding import encode, encode_summary
 from streams.stitch.fast_path import is_among
-from streams.stitch.group import Group, GroupEvent
+from streams.stitch.group import Group
+from streams.stitch.group_event import GroupEvent
 from streams.stitch.journey import MICRO
 from streams.stitch.membership import EVERYBODY, concerns, decode_periods, holding
 from streams.stitch.messages import Record, RootChange, Sent, unapplied

@@ -316,6 +316,8 @@ def memberships(
     money: dict[str, int] = {}
     answers: dict[str, tuple[int, bytes, float]] = {}
     for subject, _, one in {number: (subject, number, one) for subject, number, one in items}.values():
+        if subject not in roots:  # a group's money and answers are its own, not its members'
+            continue
         customer = customer_id(roots[subject])
         if one.currency == "SAR":
             money[customer] = money.get(customer, 0) + one.amount_minor

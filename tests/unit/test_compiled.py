@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
+import tomllib
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -119,3 +121,43 @@ def test_the_image_is_compiled() -> None:
     lines = (ROOT / "deploy" / "Dockerfile").read_text("utf-8").splitlines()
     assert any("install" in line and "gcc" in line for line in lines)
     assert not any("RIHLA_COMPILE" in line for line in lines)
+
+
+def test_no_class_that_stays_python_has_a_base_that_is_compiled() -> None:
+    # Python refuses to make an object of one ("interpreted classes cannot inherit from compiled"), and only there.
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["rihla"]["compiled"]
+    trees = {
+        str(source.relative_to(ROOT)): ast.parse(source.read_text("utf-8"))
+        for package in compiled.PACKAGES
+        for source in (ROOT / package).rglob("*.py")
+    }
+    native = {
+        f"{name.removesuffix('.py').replace('/', '.')}.{node.name}"
+        for name in named
+        for node in trees[name].body
+        if isinstance(node, ast.ClassDef) and not _is_plain(node)
+    }
+    assert len(native) > 20
+    found = []
+    for name, tree in trees.items():
+        if name in named:
+            continue
+        imported = {
+            alias.asname or alias.name: f"{node.module}.{alias.name}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                bases = {imported.get(base.id) for base in node.bases if isinstance(base, ast.Name)}
+                found += [f"{name}: {node.name}" for base in bases if base in native]
+    assert found == [], "name their modules in pyproject.toml, too ([tool.rihla] compiled)"
+
+
+def _is_plain(node: ast.ClassDef) -> bool:
+    """Whether the compiler leaves it a class of Python's own: named tuples, protocols, enumerations, errors."""
+    bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+    return bool(
+        bases & {"NamedTuple", "Protocol", "Enum", "IntEnum", "StrEnum", "TypedDict", "Exception", "RihlaError"}
+    )
