@@ -13,12 +13,12 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 from aiokafka import TopicPartition
 
 from streams.errors import RihlaError
 from streams.kafka import clients
+from streams.metrics import package_version
 from streams.model.digits import number_of
 from streams.settings import Settings
 from streams.topology import SCHEMAS, WORKERS_BY_NAME
@@ -49,21 +49,13 @@ class Mark:
     format: int
 
 
-def own_release() -> str:
-    """The version of the installed package."""
-    try:
-        return version("rihla")
-    except PackageNotFoundError:
-        return "of a source tree"
-
-
 def refusal(marks: Iterable[Mark], formats: range, replaces: int | None) -> ReleaseError | None:
     """Why a release may not join; None: it may.
 
     marks: those that are there. formats: from the oldest that the release reads to its own, which is the last.
     replaces: the format of which a person says that all workers have been stopped.
     """
-    ours, us = formats[-1], f"this is release {own_release()}"
+    ours, us = formats[-1], f"this is release {package_version()}"
     for mark in sorted(marks, key=lambda mark: -abs(mark.format - ours)):
         theirs = f"{mark.worker} of release {mark.release} (format {mark.format})"
         if mark.format > ours:
@@ -96,7 +88,7 @@ async def join(settings: Settings, worker: str) -> None:
     wrong = refusal(marks.values(), range(READS, FORMAT + 1), number_of(os.environ.get(REPLACES, "")))
     if wrong is not None:
         raise wrong
-    mark = Mark(worker, own_release(), FORMAT)
+    mark = Mark(worker, package_version(), FORMAT)
     if worker not in WORKERS_BY_NAME or marks.get(worker) == mark:
         return
     producer = clients.producer(settings, acks="all")

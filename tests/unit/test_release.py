@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from streams.kafka.topics import ensure_topics
+from streams.metrics import package_version
 from streams.worker import release
 from streams.worker.release import Mark, ReleaseError, refusal
 from tests.support.brokers import Broker
@@ -56,7 +57,7 @@ async def test_a_worker_leaves_its_mark_once_and_a_service_none(
     await release.join(settings, "stitch")
     await release.join(settings, "serve")
     await release.join(settings, "stitch")
-    assert await release._read(settings) == {"stitch": Mark("stitch", release.own_release(), release.FORMAT)}
+    assert await release._read(settings) == {"stitch": Mark("stitch", package_version(), release.FORMAT)}
     monkeypatch.setattr(release, "FORMAT", release.FORMAT + 1)
     with pytest.raises(ReleaseError, match="cannot run beside"):
         await release.join(settings, "serve")
@@ -73,7 +74,7 @@ async def test_an_older_worker_ends_at_its_start_with_a_sentence(
     settings = memory_broker.settings(topic_prefix)
     await ensure_topics(settings)
     monkeypatch.setattr(release, "FORMAT", release.FORMAT + 1)
-    monkeypatch.setattr(release, "own_release", lambda: "7.0.0")
+    monkeypatch.setattr(release, "package_version", lambda: "7.0.0")
     await release.join(settings, "sink")
     environment = {**os.environ, "RIHLA_BROKERS": settings.brokers, "RIHLA_PREFIX": settings.prefix}
     command = [sys.executable, "-m", "streams.cli", "worker", "enrich", "--metrics-port", "0"]
