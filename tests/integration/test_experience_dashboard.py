@@ -1,4 +1,4 @@
-"""The dashboard on ClickHouse: the queries of its panels and of its variable run on the engine, and find what is there."""
+"""The dashboard on ClickHouse: the queries of its panels and its variable run on the engine, and find what is there."""
 
 from __future__ import annotations
 
