@@ -37,6 +37,8 @@ Trial = Callable[[Clustered, random.Random], Awaitable[None]]
 class ClusterFault:
     """A fault of the cluster; each run has one of its own. Workers may stop with an error, and are started again."""
 
+    own_broker = True
+
     def __init__(self, name: str, trial: Trial) -> None:
         self.name = name
         self._trial = trial

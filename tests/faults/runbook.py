@@ -135,6 +135,8 @@ class Followed:
     before: sets the scene: workers run, events flow, and what the page is about happens. meanwhile: see Scene.follow.
     """
 
+    own_broker = True
+
     def __init__(self, page: str, before: Before, meanwhile: Mapping[int, Before] | None = None) -> None:
         self.name = f"runbook-{page}"
         self._page, self._before, self._meanwhile = page, before, meanwhile or {}
