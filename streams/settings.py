@@ -315,6 +315,7 @@ def published(settings: Settings) -> dict[str, str]:
     """Those variables without secrets, for other processes to read, which have secrets of their own."""
     hidden = {ENVIRONMENT_PREFIX + name.upper() for name in SECRETS}
     hidden |= {ENVIRONMENT_PREFIX + name.upper() + SUFFIX for name in BY_FILE}
+    hidden |= {ENVIRONMENT_PREFIX + name for name in ("PUBLIC_URL", "SURVEY_URL")}  # of no use without link_keys
     addresses = {"CLICKHOUSE": settings.clickhouse_endpoint, "REGISTRY": settings.registry_endpoint}
     return {variable: text for variable, text in environment(settings).items() if variable not in hidden} | {
         ENVIRONMENT_PREFIX + name: endpoint.address for name, endpoint in addresses.items() if endpoint is not None
