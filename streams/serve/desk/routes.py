@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,23 +22,31 @@ from streams.clock import now_ms
 from streams.loop.answers import AnswerError, Verb, answer_event
 from streams.serve import tokens
 from streams.serve.answering import NotRecorded
-from streams.serve.api import COOKIE, FROM_DESK, Api, Problem
+from streams.serve.api import COOKIE, FROM_DESK, Api, Problem, day_asked
 from streams.serve.day import day_of, latest_day
 from streams.serve.desk import assets
+from streams.serve.desk.company_sign_in import CompanySignIn
 from streams.serve.desk.figures import BEHIND, MOST_PEOPLE, QUERIES, Asked, Figures, FiguresUnavailableError, filters_of
 from streams.serve.desk.pipeline import Pipeline, PipelineUnavailableError
 from streams.serve.inbox import inbox, open_record, units_known
 from streams.serve.links import Record
+from streams.serve.openid import BACK, BEGIN, Accounts
 from streams.serve.sessions import LONGEST, Sessions
 from streams.serve.store import Store
 from streams.serve.story import story_of
 from streams.serve.tokens import Bearer, Tokens
+
+if TYPE_CHECKING:
+    from streams.serve.openid_provider import Provider
 
 DESK = "/desk"
 ROUTES = (
     DESK,
     "/desk/assets/{name}",
     "/desk/session",
+    BEGIN,
+    BACK,
+    "/desk/data/sign-in",
     "/desk/data/me",
     "/desk/data/inbox",
     "/desk/data/events",
@@ -51,6 +60,7 @@ ROUTES = (
 )
 LONGEST_TOKEN = 4096
 LONGEST_VALUE = 200
+_NUMBER = re.compile(r"-?[0-9]{1,6}(\.[0-9]{1,6})?")
 LISTS = ("arrivals", "in_house", "departures")
 NEWS = frozenset(("alert", "case"))
 
@@ -60,6 +70,7 @@ class Desk:
 
     figures, pipeline: where its last two views take theirs from; answers: where people's answers go; None: nowhere.
     public_url: address at which people reach it through what stands in front: https there makes cookies secure.
+    company: by which company accounts may sign in, too; None: by tokens alone.
     """
 
     def __init__(
@@ -72,11 +83,13 @@ class Desk:
         pipeline: Pipeline | None = None,
         answers: Record | None = None,
         public_url: str | None = None,
+        company: tuple[Provider, Accounts] | None = None,
     ) -> None:
         self._api, self._store, self._tokens, self._sessions = api, store, allowed, sessions
         self._figures, self._pipeline, self._answers = figures, pipeline, answers
         public = urlsplit(public_url or "")
         self._secure_host = public.hostname if public.scheme == "https" else None
+        self._by_company = company is not None
         self._assets = assets.load()
         self._generation = 0
         self._inboxes: dict[frozenset[str] | None, tuple[int, asyncio.Task[dict[str, Any]]]] = {}
@@ -85,6 +98,7 @@ class Desk:
             ("GET", "/desk/assets/{name}", self._asset),
             ("POST", "/desk/session", self._sign_in),
             ("DELETE", "/desk/session", self._sign_out),
+            ("GET", "/desk/data/sign-in", self._ways),
             ("GET", "/desk/data/me", self._me),
             ("GET", "/desk/data/inbox", self._inbox),
             ("GET", "/desk/data/events", self._events),
@@ -98,6 +112,10 @@ class Desk:
         )
         for method, path, work in works:
             api.app.router.add_route(method, path, api.counted(path, work))
+        if company is not None:
+            ways = CompanySignIn(*company, public_url, self._is_secure, self._begin)
+            api.app.router.add_get(BEGIN, api.counted(BEGIN, ways.begin))
+            api.app.router.add_get(BACK, api.counted(BACK, ways.back))
         api.app.router.add_get("/", self._home)
 
     def changed(self, applied: Mapping[str, Iterable[Any]]) -> None:
@@ -130,18 +148,28 @@ class Desk:
         bearer = self._tokens.bearer(f"Bearer {token.strip()}")
         if bearer is None:
             raise Problem(401, "nobody has this token")
-        self._sessions.end(request.cookies.get(COOKIE))
         answer = self._answer(_described(bearer, []))
+        self._begin(request, answer, bearer)
+        return answer
+
+    def _begin(self, request: web.Request, answer: web.StreamResponse, bearer: Bearer) -> None:
+        """Begin a session by an answer; the one before ends."""
+        self._sessions.end(request.cookies.get(COOKIE))
         answer.set_cookie(
             COOKIE,
             self._sessions.begin(bearer),
             max_age=int(LONGEST),
             httponly=True,
             samesite="Strict",
-            secure=self._secure_host is not None and request.url.host == self._secure_host,
+            secure=self._is_secure(request),
             path="/",
         )
-        return answer
+
+    def _is_secure(self, request: web.Request) -> bool:
+        return self._secure_host is not None and request.url.host == self._secure_host
+
+    async def _ways(self, request: web.Request) -> web.StreamResponse:
+        return self._answer({"company": self._by_company})
 
     async def _sign_out(self, request: web.Request) -> web.StreamResponse:
         _from_desk(request)
@@ -188,10 +216,7 @@ class Desk:
         unit = request.query.get("unit", "")
         if not unit or not bearer.may_see(unit):
             raise Problem(403 if unit else 422, "this unit is not one of yours" if unit else "say which unit")
-        try:
-            day = date.fromisoformat(request.query.get("date", ""))
-        except ValueError:
-            raise Problem(422, "date must be an ISO 8601 date: ?date=2026-03-01") from None
+        day = day_asked(request)
         nearest = request.query.get("nearest", "false") == "true"
         age = self._api.fresh()
         told = await asyncio.to_thread(self._read_day, unit, day, nearest)
@@ -273,10 +298,7 @@ class Desk:
             days = 0
         if not 1 <= days <= 3660:
             raise Problem(422, "days must be a number from 1 to 3660")
-        try:
-            since, until = (date.fromisoformat(query[name]) if name in query else None for name in ("since", "until"))
-        except ValueError:
-            raise Problem(422, "since and until must be ISO 8601 dates: ?since=2026-03-01&until=2026-03-31") from None
+        since, until = (day_asked(request, name) if name in query else None for name in ("since", "until"))
         if (since is None) != (until is None) or (since is not None and until is not None and since > until):
             raise Problem(422, "say both since and until, the earlier first")
         try:
@@ -372,11 +394,8 @@ def _said(body: bytes) -> Said:
 
 
 def _are_numbers(given: Mapping[str, str], names: Iterable[str]) -> bool:
-    """Whether those of some parameters that are given are numbers."""
-    try:
-        return all(math.isfinite(float(given[name])) for name in names if name in given)
-    except ValueError:
-        return False
+    """Whether those of some parameters that are given are numbers, as ClickHouse reads them."""
+    return all(_NUMBER.fullmatch(given[name]) for name in names if name in given)
 
 
 def _from_desk(request: web.Request) -> None:
