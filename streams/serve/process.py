@@ -9,7 +9,7 @@ import math
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from aiokafka.errors import KafkaError
@@ -29,6 +29,7 @@ from streams.loop.keys import SigningKeyError, keys_of
 from streams.loop.links import PATH
 from streams.registries import registry_of
 from streams.series import begin
+from streams.serve import openid
 from streams.serve.answering import Answers
 from streams.serve.api import EVERY_ROUTE, STATUSES, Api
 from streams.serve.desk import routes
@@ -38,14 +39,18 @@ from streams.serve.desk.routes import DESK, Desk
 from streams.serve.follow import Changed, Follower
 from streams.serve.links import Links
 from streams.serve.lookups import Lookups, Row
+from streams.serve.openid import Accounts
 from streams.serve.sessions import Sessions
 from streams.serve.store import Store
-from streams.serve.tokens import load
+from streams.serve.tokens import Tokens, load
 from streams.settings import Settings, SettingsError
 from streams.topology import SERVICES_BY_NAME
 from streams.worker import page
 from streams.worker.kept_schemas import KeptSchemas
 from streams.worker.process import prepare
+
+if TYPE_CHECKING:
+    from streams.serve.openid_provider import Provider
 
 WORKER = "serve"
 LOOKUPS = "lookups"
@@ -63,7 +68,7 @@ def run(settings: Settings, metrics_host: str, metrics_port: int) -> int:
     Raises RihlaError when it cannot start.
     """
     configure_logging(WORKER, settings.log_format)
-    if settings.serve_tokens is None:
+    if settings.serve_tokens is None and settings.serve_openid is None:
         raise SettingsError("serve_tokens is not set: nobody could ask", "RIHLA_SERVE_TOKENS=FILE; see docs/serve.md")
     import uvloop
 
@@ -73,6 +78,16 @@ def run(settings: Settings, metrics_host: str, metrics_port: int) -> int:
         raise RihlaError(
             f"no broker to work with at {settings.brokers}: {error}", "see RIHLA_BROKERS, or run `rihla doctor`"
         ) from error
+
+
+def _company(path: Path) -> tuple[Provider, Accounts]:
+    """How company accounts sign in. Raises OpenIdError, and SettingsError where the extra is missing."""
+    client = openid.load(path)
+    try:
+        from streams.serve.openid_provider import Provider
+    except ImportError as error:
+        raise SettingsError("RIHLA_SERVE_OPENID needs the extra openid", "pip install 'rihla[openid]'") from error
+    return Provider(client), Accounts(client.config)
 
 
 class _Process:
@@ -86,7 +101,8 @@ class _Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         settings = self._settings
-        allowed = load(Path(settings.serve_tokens or ""))
+        allowed = Tokens({}) if settings.serve_tokens is None else load(Path(settings.serve_tokens))
+        company = None if settings.serve_openid is None else _company(Path(settings.serve_openid))
         begin(settings, SERVICES_BY_NAME[WORKER], KNOWN)
         await prepare(WORKER, settings)
         async with contextlib.AsyncExitStack() as stack:
@@ -109,7 +125,7 @@ class _Process:
             api = Api(store, allowed, lookups, follower.age, _links(settings, store, answers), sessions)
             ask = from_clickhouse(settings.clickhouse_endpoint, settings.database)
             lags = Pipeline(from_kafka(settings), ask, follower.age, f"{settings.prefix}.")
-            desk = Desk(api, store, allowed, sessions, Figures(ask), lags, answers.record, settings.public_url)
+            desk = Desk(api, store, allowed, sessions, Figures(ask), lags, answers.record, settings.public_url, company)
 
             def changed(rows: Changed) -> None:
                 desk.changed(rows)
