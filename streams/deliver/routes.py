@@ -43,11 +43,11 @@ from streams.model.durations import EXAMPLES, milliseconds
 from streams.secret_files import SecretError, content_of
 
 GUESTS = frozenset({"invitation", "message"})
-"""Kinds of what is written to guests."""
+"""Kinds of things that are sent to guests."""
 HINT = "docs/deliver.md lists the keys; RIHLA_ROUTES names the file"
 HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]|24):([0-5]\d)")
 MATCHED = ("rules", "severities", "units", "regions", "brands", "tiers", "languages")
-"""What routes, escalations and storms may say of alerts."""
+"""Conditions on alerts that routes, escalations and storms may have."""
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 _RESERVED = frozenset({"host", "content-length", "content-type", "authorization", "transfer-encoding", "connection"})
@@ -59,7 +59,7 @@ class RoutesError(RihlaError):
 
 
 class _Wrong(Exception):
-    """What is wrong, and where: the path of keys to it."""
+    """An error, and the path of keys to it."""
 
     def __init__(self, path: tuple[str | int, ...], problem: str) -> None:
         super().__init__(problem)
@@ -68,7 +68,7 @@ class _Wrong(Exception):
 
 @dataclass(frozen=True)
 class Book:
-    """Routes that can be used. secrets: (target, key) -> content of the file that the key names."""
+    """Checked routes. secrets: (target, key) -> content of the file that the key names."""
 
     routes: Routes
     source: str
@@ -76,7 +76,7 @@ class Book:
 
     @cached_property
     def private(self) -> tuple[Network, ...]:
-        """Networks that may be connected to though they are not public."""
+        """Networks that may be connected to although they are not public."""
         return tuple(network(text) for text in self.routes.egress.private)
 
     def url(self, name: str) -> str:
@@ -139,7 +139,8 @@ def load(path: str | None) -> Book:
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """What a target's answer may repeat of a secret: all of it, the word behind `Bearer`, a URL's path and query."""
+    """Parts of the secrets that a target's answer may repeat: the whole, the word after `Bearer`, a URL's path and
+    query."""
     yield secret
     yield secret.rpartition(" ")[2]
     yield secret.partition("://")[2].partition("/")[2]
@@ -169,7 +170,8 @@ def _told(wrong: _Wrong, text: str, source: str) -> RoutesError:
 
 
 def _of_msgspec(message: str, tree: dict[str, Any]) -> _Wrong:
-    """msgspec's sentence, and the path at its end, in our words. Of a table by name it does not say which is meant."""
+    """msgspec's message in our words, and the path at its end, which does not say which entry of a table by name it
+    is."""
     for group, kind in (("targets", AnyTarget), ("units", Unit)):
         tables = tree.get(group, {})
         for name, table in tables.items() if f"$.{group}[...]" in message and isinstance(tables, dict) else ():
@@ -189,7 +191,7 @@ def _of_msgspec(message: str, tree: dict[str, Any]) -> _Wrong:
 
 
 def line_of(text: str, path: tuple[str | int, ...]) -> int:
-    """The line (from 1) on which a file says what a path of keys leads to, or the nearest table around it."""
+    """The line (from 1) of a file to which a path of keys leads, or that of the nearest table around it."""
     best, depth = 1, 0
     here: list[str | int] = []
     counts: dict[str, int] = {}
@@ -327,13 +329,13 @@ def _check_secrets(book: Book, name: str) -> None:
         try:
             ipaddress.ip_address(host)
         except ValueError:
-            return  # a name: judged when it is resolved
+            return  # a name: checked when it is resolved
         if why := refusal(host, book.private):
             raise _Wrong(("targets", name), f"{why}: name it in [egress] private if that is meant")
 
 
 def book_host(book: Book, name: str) -> str | None:
-    """The host that a target is at; None where it has none of its own."""
+    """The host of a target; None if it has none of its own."""
     target = book.routes.targets[name]
     if isinstance(target, Email):
         return target.host.strip("[]")
@@ -418,7 +420,7 @@ def _is_zone(name: str) -> bool:
 
 
 def unknown_rules(book: Book, rules: Iterable[str]) -> list[str]:
-    """Rules that routes and escalations name and that there are none of."""
+    """Rules that routes and escalations name but that do not exist."""
     known = set(rules)
     some: list[Route | Escalation | Storm] = [*book.routes.routes, *book.routes.escalations, *book.routes.storms]
     return sorted({name for one in some for name in one.rules or () if name not in known})

@@ -1,6 +1,6 @@
-"""When a guest may be written to: not in the quiet hours of the unit's zone. Pure.
+"""When a guest may be contacted: not in the quiet hours of the unit's zone. Pure.
 
-`open_at` is the one place that knows of times: whoever knows when a unit prays adds those times here.
+`open_at` is the only place that decides on times of day: prayer times of a unit would be added here.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from streams.model.guests import Guests
 
 
 def zone_of(guests: Guests, unit: str | None) -> ZoneInfo:
-    """The time zone of a unit: that of the first pattern that it fits, else the company's."""
+    """The time zone of a unit: that of the first pattern that matches, else the company's."""
     name = next((zone for pattern, zone in guests.zones if fnmatchcase(unit or "", pattern)), guests.zone)
     return ZoneInfo(name)
 
 
 def open_at(guests: Guests, unit: str | None, at: int) -> int:
-    """The first time (epoch ms), from `at` on, at which a guest of a unit may be written to."""
+    """The first time (epoch ms), from `at` on, at which a guest of a unit may be contacted."""
     if guests.quiet is None:
         return at
     begin, end = guests.quiet
