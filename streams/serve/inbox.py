@@ -1,4 +1,4 @@
-"""What waits for somebody at some units: open alerts and cases, the gravest first, with the time until when. Pure."""
+"""The inbox of some units: open alerts and cases, the gravest first, with their deadlines. Pure."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ RESPONSE: Mapping[str, int] = {
 CASE_RESPONSE, CASE_RESOLUTION = 24 * 60 * MINUTE, 5 * 24 * 60 * MINUTE
 """The same of a case, for a first response and for its end: as the rules case_unanswered and case_overdue have it."""
 STORM = 5
-"""Open alerts of one rule at one unit from which on they are one line: one bus is late, and forty people say so."""
+"""As many open alerts of one rule at one unit are shown as one line: one bus is late, and forty people report it."""
 MEMBERS = 50
-"""Alerts that are named of such a line."""
+"""Most alerts of such a line that are listed."""
 SHOWN = 200
 
 
 def inbox(view: Transaction, units: Iterable[str] | None, limit: int = SHOWN) -> Document:
-    """Lines of the inbox of some units, or of all: the gravest first, and of these what is due first.
+    """Lines of the inbox of some units, or of all: the gravest first, then those due first.
 
     `total` counts alerts and cases, also those that are folded or beyond the limit.
     """
@@ -44,7 +44,7 @@ def inbox(view: Transaction, units: Iterable[str] | None, limit: int = SHOWN) ->
 def open_record(view: Transaction, kind: str, customer_id: str, key: str) -> dict[str, Any] | None:
     """The open alert or case of an id, as streams.loop.answers takes it; None where there is none.
 
-    customer_id: under whom a case is stored; an alert is found by its own id, under whatever customer it is by now.
+    customer_id: the customer of a case; an alert is found by its own id even if its customer_id has changed.
     """
     stored = stored_alert(view, key) if kind == "alert" else view.get(b"k" + digest(customer_id) + digest(key))
     if stored is None:
@@ -55,7 +55,7 @@ def open_record(view: Transaction, kind: str, customer_id: str, key: str) -> dic
 
 
 def units_known(view: Transaction, limit: int = 500) -> list[str]:
-    """Names of the units that something was said of."""
+    """Names of the units that occur in the topics."""
     found = []
     for _, value in view.scan(b"w"):
         found.append(value.decode())
@@ -121,7 +121,7 @@ def _case(row: Mapping[str, Any]) -> Document:
 
 
 def _with_handler(view: Transaction, one: Document) -> Document:
-    """A case with who has taken it, and until when it is put off."""
+    """A case with its handler, and the end of its snooze."""
     customer = view.get(b"c" + digest(one["customer_id"]))
     if customer is None:
         return one
@@ -131,7 +131,7 @@ def _with_handler(view: Transaction, one: Document) -> Document:
 
 
 def _folded(alerts: Iterable[Document]) -> Iterable[Document]:
-    """Alerts, with many of one rule at one unit as one that has members."""
+    """Alerts, with many of one rule at one unit folded into one that has members."""
     groups: dict[tuple[Any, ...], list[Document]] = {}
     for one in alerts:
         groups.setdefault((one["rule"], one["unit"], one["severity"]), []).append(one)
@@ -157,7 +157,7 @@ def _folded(alerts: Iterable[Document]) -> Iterable[Document]:
 
 
 def _order(one: Mapping[str, Any]) -> tuple[int, bool, int, str]:
-    """The gravest first; of these those that nobody has answered, by when they are due."""
+    """Sort key: the gravest first, then the unanswered ones, then by deadline."""
     due = LATEST if one["due"] is None else one["due"]
     return GRAVITY.get(one["severity"], len(GRAVITY)), one["answered"], due, one["id"]
 

@@ -165,7 +165,7 @@ async def _started(stack: contextlib.AsyncExitStack, service: Any) -> None:
 
 
 def _links(settings: Settings, store: Store, answers: Answers) -> Links | None:
-    """The pages behind the links of messages; None where no keys are set. Raises SettingsError."""
+    """The pages behind the links in messages; None if no keys are set. Raises SettingsError."""
     if settings.link_keys is None:
         return None
     try:

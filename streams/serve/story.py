@@ -1,4 +1,4 @@
-"""The customer in the inbox whose story shows the most: for a first look at the desk. Pure."""
+"""The customer in the inbox with the richest story, for a first look at the desk. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from streams.serve.inbox import inbox
 from streams.serve.store import Transaction
 
 LOOKED_AT = 60
-"""Lines of the inbox, the gravest first, of whose customers one is chosen."""
+"""Lines of the inbox, the gravest first, from whose customers one is chosen."""
 
 
 def story_of(view: Transaction, units: Iterable[str] | None) -> Document | None:
-    """The customer, the alert or case that leads there, and the day of a unit to look at; None where none is open."""
+    """The customer, the alert or case that leads to them, and the day of a unit to show; None if nothing is open."""
     best: tuple[int, Document] | None = None
     for one in inbox(view, units, LOOKED_AT)["items"]:
         if one["customer_id"] is None:
@@ -27,7 +27,7 @@ def story_of(view: Transaction, units: Iterable[str] | None) -> Document | None:
 
 
 def _shows(told: Mapping[str, Any], line: Mapping[str, Any]) -> int:
-    """How much there is to see: an open case, words of the customer's own, several channels, a stay, likes."""
+    """How much there is to see: an open case, the customer's own words, several channels, a stay, preferences."""
     contacts = told["last_contacts"]
     return int(
         4 * bool(told["open_cases"])
