@@ -27,6 +27,7 @@ from streams.kafka.batch_producer import BatchProducer
 from streams.logs import configure_logging
 from streams.loop.keys import SigningKeyError, keys_of
 from streams.loop.links import PATH
+from streams.model import company
 from streams.registries import registry_of
 from streams.series import begin
 from streams.serve.answering import Answers
@@ -36,6 +37,7 @@ from streams.serve.desk.figures import Figures, from_clickhouse
 from streams.serve.desk.pipeline import Pipeline, from_kafka
 from streams.serve.desk.routes import DESK, Desk
 from streams.serve.follow import Changed, Follower
+from streams.serve.inbox import deadlines_of
 from streams.serve.links import Links
 from streams.serve.lookups import Lookups, Row
 from streams.serve.sessions import Sessions
@@ -109,7 +111,9 @@ class _Process:
             api = Api(store, allowed, lookups, follower.age, _links(settings, store, answers), sessions)
             ask = from_clickhouse(settings.clickhouse_endpoint, settings.database)
             lags = Pipeline(from_kafka(settings), ask, follower.age, f"{settings.prefix}.")
-            desk = Desk(api, store, allowed, sessions, Figures(ask), lags, answers.record, settings.public_url)
+            deadlines = deadlines_of(company.load(settings.model, settings.alert_rules))
+            figures, address = Figures(ask), settings.public_url
+            desk = Desk(api, store, allowed, sessions, deadlines, figures, lags, answers.record, address)
 
             def changed(rows: Changed) -> None:
                 desk.changed(rows)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
 from typing import Any
 
+from streams.model.days import is_day
 from streams.serve.customer import Document, document
-from streams.serve.inbox import inbox
+from streams.serve.inbox import Deadlines, inbox
 from streams.serve.store import Transaction
 
 LOOKED_AT = 60
 """Lines of the inbox, the gravest first, from whose customers one is chosen."""
 
 
-def story_of(view: Transaction, units: Iterable[str] | None) -> Document | None:
+def story_of(view: Transaction, deadlines: Deadlines, units: Iterable[str] | None) -> Document | None:
     """The customer, the alert or case that leads to them, and the day of a unit to show; None if nothing is open."""
     best: tuple[int, Document] | None = None
-    for one in inbox(view, units, LOOKED_AT)["items"]:
+    for one in inbox(view, deadlines, units, LOOKED_AT)["items"]:
         if one["customer_id"] is None:
             continue  # many alerts in one line
         told = document(view, one["customer_id"])
@@ -42,7 +42,7 @@ def _shows(told: Mapping[str, Any], line: Mapping[str, Any]) -> int:
 def _story(told: Mapping[str, Any], line: Mapping[str, Any]) -> Document:
     stays = [*told["open_journeys"], *told["past_journeys"]]
     plans: list[Mapping[str, Any]] = [one["plan"] for one in stays]
-    plan = next((one for one in plans if one.get("unit") and _is_day(one.get("arrival_date"))), {})
+    plan = next((one for one in plans if one.get("unit") and is_day(one.get("arrival_date") or "")), {})
     return {
         "customer_id": told["customer_id"],
         "kind": line["kind"],
@@ -52,10 +52,3 @@ def _story(told: Mapping[str, Any], line: Mapping[str, Any]) -> Document:
         "unit": plan.get("unit") or line["unit"],
         "day": plan.get("arrival_date"),
     }
-
-
-def _is_day(text: str | None) -> bool:
-    try:
-        return text is not None and bool(date.fromisoformat(text))
-    except ValueError:
-        return False  # whatever a source calls a date

@@ -42,7 +42,7 @@ Row = Mapping[str, Any]
 
 CONTACT = (
     *("event_id", "occurred_at", "channel", "touchpoint", "medium", "unit", "agent_id", "booking_ref", "case_id"),
-    *("score", "score_source", "language", "text", "survey"),
+    *("score", "score_source", "score_weight", "language", "text", "survey"),
 )
 """Fields of an interaction that a contact has."""
 PLAN = ("unit", "arrival_date", "nights", "party_size", "room", "room_type", "package")

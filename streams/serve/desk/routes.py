@@ -26,7 +26,7 @@ from streams.serve.day import day_of, latest_day
 from streams.serve.desk import assets
 from streams.serve.desk.figures import BEHIND, MOST_PEOPLE, QUERIES, Asked, Figures, FiguresUnavailableError, filters_of
 from streams.serve.desk.pipeline import Pipeline, PipelineUnavailableError
-from streams.serve.inbox import inbox, open_record, units_known
+from streams.serve.inbox import Deadlines, inbox, open_record, units_known
 from streams.serve.links import Record
 from streams.serve.sessions import LONGEST, Sessions
 from streams.serve.store import Store
@@ -58,7 +58,8 @@ NEWS = frozenset(("alert", "case"))
 class Desk:
     """Adds the desk to an API.
 
-    figures, pipeline: sources of its last two views. answers: writes people's answers; None: they are not accepted.
+    deadlines: of alerts and cases, by the model. figures, pipeline: sources of its last two views.
+    answers: writes people's answers; None: they are not accepted.
     public_url: address at which people reach it, perhaps through a proxy: with https there, cookies are Secure.
     """
 
@@ -68,12 +69,14 @@ class Desk:
         store: Store,
         allowed: Tokens,
         sessions: Sessions,
+        deadlines: Deadlines,
         figures: Figures | None = None,
         pipeline: Pipeline | None = None,
         answers: Record | None = None,
         public_url: str | None = None,
     ) -> None:
         self._api, self._store, self._tokens, self._sessions = api, store, allowed, sessions
+        self._deadlines = deadlines
         self._figures, self._pipeline, self._answers = figures, pipeline, answers
         public = urlsplit(public_url or "")
         self._secure_host = public.hostname if public.scheme == "https" else None
@@ -172,7 +175,7 @@ class Desk:
 
     def _read_inbox(self, units: frozenset[str] | None) -> dict[str, Any]:
         with self._store.reading() as view:
-            return inbox(view, units)
+            return inbox(view, self._deadlines, units)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         bearer = self._api.bearer(request, tokens.ALERTS)
@@ -224,7 +227,7 @@ class Desk:
 
     def _read_story(self, units: frozenset[str] | None) -> dict[str, Any] | None:
         with self._store.reading() as view:
-            return story_of(view, units)
+            return story_of(view, self._deadlines, units)
 
     async def _numbers(self, request: web.Request) -> web.StreamResponse:
         bearer, figures, asked = self._asked(request)
