@@ -247,7 +247,9 @@ class Collector:
 
     def _check(self, hook: Hook, request: Request, body: bytes | None) -> None:
         """Raises Problem if the signature is wrong. Without a body, only if that already shows in the headers."""
-        about = signatures.Request(request.headers, request.query_params, body or b"")
+        raw, query = request.scope.get("raw_path") or request.url.path.encode(), request.scope["query_string"]
+        target = b"?".join(part for part in (raw, query) if part).decode("latin-1")
+        about = signatures.Request(request.headers, request.query_params, body or b"", request.method, target)
         try:
             signatures.SCHEMES[hook.scheme](about, hook.secret, time.time(), hook.tolerance)
         except signatures.WrongSignature as error:

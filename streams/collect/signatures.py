@@ -11,9 +11,11 @@ import binascii
 import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from urllib.parse import unquote
 
 from streams.model.digits import number_of
 
@@ -33,11 +35,14 @@ class WrongSignature(BadSignature):
 
 @dataclass(frozen=True)
 class Request:
-    """The parts of a request that are checked. headers: names in lower case. query: first value of each name."""
+    """The parts of a request that are checked. headers: names in lower case. query: first value of each name. target:
+    path and query."""
 
     headers: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
+    method: str = "POST"
+    target: str = "/"
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,30 @@ def _zendesk(request: Request, secret: bytes, now: float, tolerance: float) -> N
     _timely(moment, now, tolerance)
     given = _header(request, "x-zendesk-webhook-signature")
     _equal([given], _mac(secret, time.encode() + request.body), False)
+
+
+def _hubspot(request: Request, secret: bytes, now: float, tolerance: float) -> None:
+    """X-HubSpot-Signature-v3: base64; of method, URL, body, and the milliseconds in X-HubSpot-Request-Timestamp.
+
+    The URL is the one that HubSpot called, with % escapes of RFC 3986 undone. What stands before us may have taken TLS
+    off, so that both schemes are tried: the secret is in either.
+    """
+    time = _header(request, "x-hubspot-request-timestamp")
+    moment = number_of(time)
+    if moment is None:
+        raise BadSignature("x-hubspot-request-timestamp is no time")
+    _timely(moment / 1000, now, tolerance)
+    given = _header(request, "x-hubspot-signature-v3")
+    place = _header(request, "host") + request.target
+    signed = [
+        b"".join((request.method.encode(), f"{scheme}://{url}".encode(), request.body, time.encode()))
+        for scheme in ("https", "http")
+        for url in dict.fromkeys((unquote(place), place))
+    ]
+    for one in signed:
+        with suppress(WrongSignature):
+            return _equal([given], _mac(secret, one), False)
+    raise WrongSignature("the signature is wrong")
 
 
 def _standard(request: Request, secret: bytes, now: float, tolerance: float) -> None:
@@ -118,6 +147,7 @@ Scheme = Callable[[Request, bytes, float, float], None]
 SCHEMES: Final[Mapping[str, Scheme]] = {
     "stripe": _stripe,
     "zendesk": _zendesk,
+    "hubspot": _hubspot,
     "mews": _url_token,
     "standard-webhooks": _standard,
     "github": _Digest("x-hub-signature-256", "sha256=").check,  # and Meta's: WhatsApp Business

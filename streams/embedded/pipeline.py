@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
@@ -139,7 +139,7 @@ class Pipeline:
         self.serve_token: Path | None = None
         """File of a token for it; None where the settings name a file of tokens."""
 
-    async def __aenter__(self) -> Pipeline:
+    async def __aenter__(self) -> Self:
         """Start everything. The workers may still be joining their groups, and what was restored may be under way.
 
         Raises RihlaError, and what the parts raise.

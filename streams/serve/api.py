@@ -26,7 +26,7 @@ from streams.serve.links import Links
 from streams.serve.lookups import Lookup, Lookups
 from streams.serve.masking import masked, shown_in_search
 from streams.serve.sessions import Sessions
-from streams.serve.store import Store
+from streams.serve.store import Store, Transaction
 from streams.serve.tokens import Bearer, Tokens
 
 LONGEST = 1024
@@ -39,6 +39,8 @@ TOO_OLD = 60.0
 RETRY_AFTER = 2
 ALERTS = 200
 REASON = 200
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
+"""That can be asked for: near the ends of ClickHouse's calendar and of Python's nothing can be computed."""
 WAITING = 1000
 """Most events that wait for the reader of a stream; a slower reader is disconnected."""
 HEARTBEAT = 15.0
@@ -135,6 +137,12 @@ class Api:
                 status = response.status
             except Problem as error:
                 response, status = error.response(), error.status
+            except web.HTTPException as error:
+                status = error.status
+                raise
+            except web.RequestPayloadError:
+                status = 400
+                raise
             finally:
                 metrics.SERVE_SECONDS.labels(path).observe(time.perf_counter() - began)
                 metrics.SERVE_REQUESTS.labels(path, str(status)).inc()
@@ -186,17 +194,26 @@ class Api:
         reveal, why = _reveal(request, bearer)
         age, identifier = self.fresh(), _identifier(request.match_info["identifier"])
         with self._store.reading() as view:
-            found = find(view, identifier)
+            found = self._theirs(view, bearer, find(view, identifier), why)
             told = document(view, found[0]) if len(found) == 1 else None
-        if not found:
-            self._look(bearer, "customer", (), why)
-            raise Problem(404, "nobody is known by this")
-        if told is not None and not _concerns(told, bearer):
-            raise Problem(403, "this customer was not at one of your units")
         self._look(bearer, "customer", found if told is None else found[:1], why)
         if told is None:
             return self.answer(request, {"customers": found}, age, status=300)
         return self.answer(request, told if reveal else masked(told), age)
+
+    def _theirs(self, view: Transaction, bearer: Bearer, found: list[str], why: str | None) -> list[str]:
+        """Those of some customers whom the bearer may see. Raises where there is none, which counts as a look-up: to
+        know whether somebody is a customer is to know something."""
+        theirs = found
+        if bearer.units is not None:
+            told = ((name, document(view, name)) for name in found)
+            theirs = [name for name, one in told if one is not None and _concerns(one, bearer)]
+        if not theirs:
+            self._look(bearer, "customer", (), why)
+            if found:
+                raise Problem(403, "this customer was not at one of your units")
+            raise Problem(404, "nobody is known by this")
+        return theirs
 
     async def _batch(self, request: web.Request) -> web.StreamResponse:
         bearer = self.bearer(request, tokens.BATCH)
@@ -247,10 +264,7 @@ class Api:
         unit = _identifier(request.match_info["unit"])
         if not bearer.may_see(unit):
             raise Problem(403, "this unit is not one of yours")
-        try:
-            day = date.fromisoformat(request.query.get("date", "")).isoformat()
-        except ValueError:
-            raise Problem(422, "date must be an ISO 8601 date: ?date=2026-03-01") from None
+        day = day_asked(request).isoformat()
         age = self.fresh()
         with self._store.reading() as view:
             found = unit_day(view, unit, day)
@@ -278,13 +292,12 @@ class Api:
         bearer = self.bearer(request, tokens.CUSTOMER)
         _, why = _reveal(request, bearer)
         self.fresh()
+        identifier = _identifier(request.match_info["identifier"])
         with self._store.reading() as view:
-            found = find(view, _identifier(request.match_info["identifier"]))
-            now = document(view, found[0]) if len(found) == 1 else None
+            found = self._theirs(view, bearer, find(view, identifier), why)
         if len(found) != 1:
-            raise Problem(404, "nobody is known by this" if not found else "several are: ask for one of them")
-        if now is not None and not _concerns(now, bearer):
-            raise Problem(403, "this customer was not at one of your units")
+            self._look(bearer, "customer", (), why)
+            raise Problem(404, "several are known by this: ask for one of them")
         self._look(bearer, "customer", found, why)
 
         def shown(record: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -352,6 +365,17 @@ def _identifier(text: str) -> str:
     except UnicodeEncodeError:
         raise Problem(422, "this is not UTF-8") from None
     return text
+
+
+def day_asked(request: web.Request, name: str = "date") -> date:
+    """The day that a parameter of a request names. Raises Problem for none, and for one that no stay is on."""
+    try:
+        day = date.fromisoformat(request.query.get(name, ""))
+    except ValueError:
+        day = date.min
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise Problem(422, f"{name} must be a day from {FIRST_DAY} to {LAST_DAY} in ISO 8601: ?{name}=2026-03-01")
+    return day
 
 
 def _concerns(told: Mapping[str, Any], bearer: Bearer) -> bool:

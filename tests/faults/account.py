@@ -49,7 +49,9 @@ async def _counts(world: World, settings: Settings) -> list[str]:
         topic = settings.topic(channel_topic(channel))
         good: list[bytes] = []
         for record in await read_topic(world, topic):
-            value = record.value or b""
+            value = record.value
+            if value is None:
+                continue  # a tombstone says nothing: it is counted by the worker, and no dead letter
             if value in world.poison:
                 reason = world.poison[value]
                 bad[topic, record.partition, record.offset] = shown(value, reason), reason
@@ -142,8 +144,12 @@ async def _metrics(world: World) -> list[str]:
         read = sample(text, "rihla_records_read_total", worker="enrich")
         accepted = sample(text, "rihla_events_accepted_total")
         refused = sample(text, "rihla_dead_letters_total", worker="enrich")
-        if read != accepted + refused:
-            found.append(f"an enrich worker counts {read:.0f} read, {accepted:.0f} accepted, {refused:.0f} refused")
+        tombstones = sample(text, "rihla_tombstones_total")
+        if read != accepted + refused + tombstones:
+            found.append(
+                f"an enrich worker counts {read:.0f} read, {accepted:.0f} accepted, {refused:.0f} refused, "
+                f"{tombstones:.0f} tombstones"
+            )
     return found
 
 

@@ -14,7 +14,7 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 TOWERS, CORNICHE = "Makkah Towers", "Jeddah Corniche"
 HALAL = "stay.complaint_made: what was promised halal, or the way to pray, was not there"
 STALLED = "booking.payment_failed, and nothing has come of the booking within 6h"
-SCORES = {
+SCORES: dict[str, list[tuple[str, int, float, float | None]]] = {
     "nps": [("all", 412, 31.8, 6.9)],
     "nps by unit": [(TOWERS, 231, 12.6, 9.4), (CORNICHE, 178, 56.2, 8.8), ("Madinah Garden", 3, 100.0, None)],
     "csat": [("all", 386, 81.3, 3.9)],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -21,7 +22,7 @@ from streams.clock import now_ms
 from streams.loop.answers import AnswerError, Verb, answer_event
 from streams.serve import tokens
 from streams.serve.answering import NotRecorded
-from streams.serve.api import COOKIE, FROM_DESK, Api, Problem
+from streams.serve.api import COOKIE, FROM_DESK, Api, Problem, day_asked
 from streams.serve.day import day_of, latest_day
 from streams.serve.desk import assets
 from streams.serve.desk.figures import BEHIND, MOST_PEOPLE, QUERIES, Asked, Figures, FiguresUnavailableError, filters_of
@@ -51,6 +52,7 @@ ROUTES = (
 )
 LONGEST_TOKEN = 4096
 LONGEST_VALUE = 200
+_NUMBER = re.compile(r"-?[0-9]{1,6}(\.[0-9]{1,6})?")
 LISTS = ("arrivals", "in_house", "departures")
 NEWS = frozenset(("alert", "case"))
 
@@ -191,10 +193,7 @@ class Desk:
         unit = request.query.get("unit", "")
         if not unit or not bearer.may_see(unit):
             raise Problem(403 if unit else 422, "this unit is not one of yours" if unit else "say which unit")
-        try:
-            day = date.fromisoformat(request.query.get("date", ""))
-        except ValueError:
-            raise Problem(422, "date must be an ISO 8601 date: ?date=2026-03-01") from None
+        day = day_asked(request)
         nearest = request.query.get("nearest", "false") == "true"
         age = self._api.fresh()
         told = await asyncio.to_thread(self._read_day, unit, day, nearest)
@@ -276,10 +275,7 @@ class Desk:
             days = 0
         if not 1 <= days <= 3660:
             raise Problem(422, "days must be a number from 1 to 3660")
-        try:
-            since, until = (date.fromisoformat(query[name]) if name in query else None for name in ("since", "until"))
-        except ValueError:
-            raise Problem(422, "since and until must be ISO 8601 dates: ?since=2026-03-01&until=2026-03-31") from None
+        since, until = (day_asked(request, name) if name in query else None for name in ("since", "until"))
         if (since is None) != (until is None) or (since is not None and until is not None and since > until):
             raise Problem(422, "say both since and until, the earlier first")
         try:
@@ -375,11 +371,8 @@ def _said(body: bytes) -> Said:
 
 
 def _are_numbers(given: Mapping[str, str], names: Iterable[str]) -> bool:
-    """Whether all of these parameters that are given are numbers."""
-    try:
-        return all(math.isfinite(float(given[name])) for name in names if name in given)
-    except ValueError:
-        return False
+    """Whether all of these parameters that are given are numbers, as ClickHouse reads them."""
+    return all(_NUMBER.fullmatch(given[name]) for name in names if name in given)
 
 
 def _from_desk(request: web.Request) -> None:
