@@ -28,6 +28,7 @@ from streams.guest.plan import ANSWERED_
 from streams.kafka import clients
 from streams.kafka.fetch import hand_out_columns
 from streams.kafka.record_batch import RecordColumns
+from streams.loop.first import First
 from streams.loop.links import BadLink
 from streams.loop.page import language_of
 from streams.model.guests import LANGUAGES
@@ -123,6 +124,7 @@ class Surveys:
         self, keys: Sequence[bytes], answered: Answered, record: Record, clock: Callable[[], int] = now_ms
     ) -> None:
         self._keys, self._answered, self._record, self._clock = keys, answered, record, clock
+        self._first = First()
 
     async def show(self, request: Request) -> Response:
         """The page of an invitation."""
@@ -143,7 +145,7 @@ class Surveys:
         made = page.answers(ask, await _form(request), self._clock(), language)
         if not made:
             return _page(page.form(ask, language, "empty"), 400)
-        await self._record(request, [orjson.dumps(one) for one in made])
+        await self._record(request, [orjson.dumps(self._first.of(one)) for one in made])
         self._answered.add(ask.invitation, ask.until * 1000)
         return Response(status_code=303, headers={**page.HEADERS, "Location": f"?done=1&lang={language}"})
 

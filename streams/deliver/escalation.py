@@ -7,7 +7,7 @@ snooze.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from streams.deliver.model import Routes, Unit
 from streams.deliver.routes import HOURS
 from streams.deliver.state import Delivery, Entry, Step, Told
 from streams.model.durations import milliseconds
+from streams.model.prayer import Place, pauses
 
 ESCALATING = ("alert", "incident")
 """Kinds of things that escalate."""
@@ -54,12 +55,34 @@ def worked(start: int, length: int, unit: Unit) -> int:
         if day in closed or (unit.days is not None and DAYS[day.weekday()] not in unit.days):
             continue
         opens, closes = _hours(day, unit, zone)
-        begin = max(opens, start)
-        if closes > begin:
-            if closes - begin >= left:
+        for begin, end in _between(max(opens, start), closes, _prayers(day, unit)):
+            if end - begin >= left:
                 return begin + left
-            left -= closes - begin
+            left -= end - begin
     return start + length
+
+
+def _between(begin: int, end: int, pauses: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """What is left of a time without its pauses, which are in their order."""
+    for first, last in pauses:
+        if first > begin:
+            yield begin, min(first, end)
+        begin = max(begin, last)
+        if begin >= end:
+            return
+    if end > begin:
+        yield begin, end
+
+
+def _prayers(day: date, unit: Unit) -> Iterator[tuple[int, int]]:
+    """When a unit prays on a day and, for nights that it works, on the next: from and until, epoch ms."""
+    if unit.prayer is None or unit.latitude is None or unit.longitude is None:
+        return
+    length = milliseconds(unit.prayer)
+    assert length is not None, "checked when the routes were read"
+    place = Place(unit.latitude, unit.longitude, unit.prayer_method, unit.zone or "")
+    for one in (day - timedelta(days=1), day, day + timedelta(days=1)):  # Isha may be after midnight
+        yield from pauses(place, one, length)
 
 
 def _hours(day: date, unit: Unit, zone: ZoneInfo) -> tuple[int, int]:

@@ -40,6 +40,7 @@ from streams.deliver.model import (
 )
 from streams.errors import RihlaError
 from streams.model.durations import EXAMPLES, milliseconds
+from streams.model.prayer import LONGEST_PAUSE
 from streams.secret_files import SecretError, content_of
 
 GUESTS = frozenset({"invitation", "message"})
@@ -381,6 +382,11 @@ def _of_unit(unit: Unit) -> Iterator[tuple[str, str]]:
             date.fromisoformat(one)
         except ValueError:
             yield "holidays", f"{one!r} is no day like 2027-03-10"
+    if unit.prayer is not None:
+        if not 0 < (milliseconds(unit.prayer) or 0) <= LONGEST_PAUSE:
+            yield "prayer", f"{unit.prayer!r} is no duration of an hour at most, such as 20m"
+        if unit.latitude is None or unit.longitude is None:
+            yield "prayer", "needs latitude and longitude, by which times of prayer are reckoned"
 
 
 def _of_escalation(one: Escalation, routes: Routes) -> Iterator[tuple[str, str]]:

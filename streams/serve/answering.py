@@ -13,6 +13,7 @@ from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
 from schemas.registry import Registry
 from streams.kafka.batch_producer import BatchProducer, RecordTooLarge
+from streams.loop.first import First
 from streams.settings import Settings
 from streams.sources.lines import frame_of
 from streams.topology import channel_topic
@@ -35,7 +36,7 @@ class Answers:
             channel: BatchProducer(producer, settings.topic(channel_topic(channel))) for channel in CHANNELS
         }
         self._encoders: dict[str, BatchEncoder] = {}
-        self._one = asyncio.Lock()
+        self._one, self._first = asyncio.Lock(), First()
 
     @property
     def acknowledged(self) -> dict[str, dict[int, int]]:
@@ -43,7 +44,8 @@ class Answers:
         return {output.topic: dict(output.acknowledged) for output in self._outputs.values()}
 
     async def record(self, event: Mapping[str, Any]) -> None:
-        """Return once Kafka has the event. Raises NotRecorded."""
+        """Return once Kafka has the event, as it was first said. Raises NotRecorded."""
+        event = self._first.of(event)
         channel = event["channel"]
         frame, keys = frame_of(channel, [event])
         output = self._outputs[channel]

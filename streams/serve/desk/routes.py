@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -25,20 +25,28 @@ from streams.serve.answering import NotRecorded
 from streams.serve.api import COOKIE, FROM_DESK, Api, Problem, day_asked
 from streams.serve.day import day_of, latest_day
 from streams.serve.desk import assets
+from streams.serve.desk.company_sign_in import CompanySignIn
 from streams.serve.desk.figures import BEHIND, MOST_PEOPLE, QUERIES, Asked, Figures, FiguresUnavailableError, filters_of
 from streams.serve.desk.pipeline import Pipeline, PipelineUnavailableError
 from streams.serve.inbox import Deadlines, inbox, open_record, units_known
 from streams.serve.links import Record
+from streams.serve.openid import BACK, BEGIN, Accounts
 from streams.serve.sessions import LONGEST, Sessions
 from streams.serve.store import Store
 from streams.serve.story import story_of
 from streams.serve.tokens import Bearer, Tokens
+
+if TYPE_CHECKING:
+    from streams.serve.openid_provider import Provider
 
 DESK = "/desk"
 ROUTES = (
     DESK,
     "/desk/assets/{name}",
     "/desk/session",
+    BEGIN,
+    BACK,
+    "/desk/data/sign-in",
     "/desk/data/me",
     "/desk/data/inbox",
     "/desk/data/events",
@@ -63,6 +71,7 @@ class Desk:
     deadlines: of alerts and cases, by the model. figures, pipeline: sources of its last two views.
     answers: writes people's answers; None: they are not accepted.
     public_url: address at which people reach it, perhaps through a proxy: with https there, cookies are Secure.
+    company: by which company accounts may also sign in; None: by tokens alone.
     """
 
     def __init__(
@@ -76,12 +85,14 @@ class Desk:
         pipeline: Pipeline | None = None,
         answers: Record | None = None,
         public_url: str | None = None,
+        company: tuple[Provider, Accounts] | None = None,
     ) -> None:
         self._api, self._store, self._tokens, self._sessions = api, store, allowed, sessions
         self._deadlines = deadlines
         self._figures, self._pipeline, self._answers = figures, pipeline, answers
         public = urlsplit(public_url or "")
         self._secure_host = public.hostname if public.scheme == "https" else None
+        self._by_company = company is not None
         self._assets = assets.load()
         self._generation = 0
         self._inboxes: dict[frozenset[str] | None, tuple[int, asyncio.Task[dict[str, Any]]]] = {}
@@ -90,6 +101,7 @@ class Desk:
             ("GET", "/desk/assets/{name}", self._asset),
             ("POST", "/desk/session", self._sign_in),
             ("DELETE", "/desk/session", self._sign_out),
+            ("GET", "/desk/data/sign-in", self._ways),
             ("GET", "/desk/data/me", self._me),
             ("GET", "/desk/data/inbox", self._inbox),
             ("GET", "/desk/data/events", self._events),
@@ -103,6 +115,10 @@ class Desk:
         )
         for method, path, work in works:
             api.app.router.add_route(method, path, api.counted(path, work))
+        if company is not None:
+            ways = CompanySignIn(*company, public_url, self._is_secure, self._begin)
+            api.app.router.add_get(BEGIN, api.counted(BEGIN, ways.begin))
+            api.app.router.add_get(BACK, api.counted(BACK, ways.back))
         api.app.router.add_get("/", self._home)
 
     def changed(self, applied: Mapping[str, Iterable[Any]]) -> None:
@@ -135,18 +151,28 @@ class Desk:
         bearer = self._tokens.bearer(f"Bearer {token.strip()}")
         if bearer is None:
             raise Problem(401, "nobody has this token")
-        self._sessions.end(request.cookies.get(COOKIE))
         answer = self._answer(_described(bearer, []))
+        self._begin(request, answer, bearer)
+        return answer
+
+    def _begin(self, request: web.Request, answer: web.StreamResponse, bearer: Bearer) -> None:
+        """Begin a session by an answer; the one before ends."""
+        self._sessions.end(request.cookies.get(COOKIE))
         answer.set_cookie(
             COOKIE,
             self._sessions.begin(bearer),
             max_age=int(LONGEST),
             httponly=True,
             samesite="Strict",
-            secure=self._secure_host is not None and request.url.host == self._secure_host,
+            secure=self._is_secure(request),
             path="/",
         )
-        return answer
+
+    def _is_secure(self, request: web.Request) -> bool:
+        return self._secure_host is not None and request.url.host == self._secure_host
+
+    async def _ways(self, request: web.Request) -> web.StreamResponse:
+        return self._answer({"company": self._by_company})
 
     async def _sign_out(self, request: web.Request) -> web.StreamResponse:
         _from_desk(request)
