@@ -24,6 +24,7 @@ from streams.deliver.lane import Item, Lane
 from streams.deliver.linking import Links
 from streams.deliver.match import state_of, targets_of
 from streams.deliver.message import Message, message
+from streams.deliver.route_checks import GUESTS
 from streams.deliver.rows import delivery_key, delivery_row, name_of
 from streams.deliver.senders import Senders
 from streams.deliver.state import Delivery, Entry
@@ -188,7 +189,7 @@ class _Desk:
         known = {} if entry is None else entry.escalated
         targets = guests.targets(routes_, kind, row, {**known, **targets_of(routes_, kind, row, now, told)})
         waits = bool(routes_.escalations) and kind in ESCALATING and state_of(kind, row) == "raised"
-        holds = entry is not None and kind in routes.GUESTS
+        holds = entry is not None and kind in GUESTS
         if (
             not targets
             and not holds

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from streams.deliver.match import DAYS, holds_of, state_of
 from streams.deliver.model import Routes, Unit
-from streams.deliver.routes import HOURS
+from streams.deliver.route_checks import HOURS
 from streams.deliver.state import Delivery, Entry, Step, Told
 from streams.model.durations import milliseconds
 from streams.model.prayer import Place, pauses

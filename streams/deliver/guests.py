@@ -12,7 +12,7 @@ from typing import Any
 from streams.deliver.courier import Held
 from streams.deliver.message import Message
 from streams.deliver.model import Routes
-from streams.deliver.routes import GUESTS, is_of_guests
+from streams.deliver.route_checks import GUESTS, is_of_guests
 from streams.deliver.state import DELIVERED, OPEN, WITHHELD, Entry
 from streams.guest import events
 from streams.guest.links import inviter

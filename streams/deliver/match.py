@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from streams.deliver.model import Escalation, Route, Routes, Storm, Unit
-from streams.deliver.routes import HOURS
+from streams.deliver.route_checks import HOURS
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NO_UNIT = Unit()
