@@ -30,7 +30,7 @@ TOKEN = "a-token-for-trials-only"
 
 class Senders:
     """Send the events of a world to a collector. sent: requests that were answered with 202. again: those that were
-    not, and so were sent again. waiting: those without an answer yet. held: those that waited for a disturbance."""
+    not, and so were sent again. waiting: those without an answer yet. held: those that waited for the broker."""
 
     def __init__(self, tried: World) -> None:
         self._tried = tried
