@@ -94,7 +94,13 @@ class Circuit:
         self.failures = self.opened = self.until = 0
 
     def failed(self, now: int, rng: random.Random) -> None:
-        """Count a failure; open after several in a row, and stay open after one more."""
+        """Count a failure; open after several in a row, and stay open after one more.
+
+        What fails while it is open was under way when it opened, and says nothing new: thirty that fail at once are one
+        reason to wait, not thirty.
+        """
+        if now < self.until:
+            return
         self.failures += 1
         if self.failures >= TRIES_TO_OPEN:
             self.opened += 1
