@@ -223,8 +223,7 @@ def _halal(rows: Sequence[Mapping[str, Any]], words: _Words, rtl: bool) -> str:
     """Each need with its share, the interval drawn from 0 to 100 %, and what it rests on."""
     lines = [
         [
-            f"{escape(words.say(f'need.{row["need"]}'))} "
-            f'<span class="soft">{escape(words.say(f"importance.{row['importance']}"))}</span>',
+            f'{_said(words, "need", row)} <span class="soft">{_said(words, "importance", row)}</span>',
             "–" if row["share"] is None else _ltr(f"{row['share']:.0%} ({row['low']:.0%} – {row['high']:.0%})"),
             "" if row["share"] is None else _interval(row["low"], row["share"], row["high"], rtl),
             f"{row['experiences']:,}",
@@ -235,6 +234,10 @@ def _halal(rows: Sequence[Mapping[str, Any]], words: _Words, rtl: bool) -> str:
     ]
     heads = ("report.need", "report.share", "report.interval", "report.experiences", "report.against", "report.last")
     return f"<p>{escape(words.say('report.halal_lead'))}</p>{_table(words, heads, lines)}"
+
+
+def _said(words: _Words, column: str, row: Mapping[str, Any]) -> str:
+    return escape(words.say(f"{column}.{row[column]}"))
 
 
 def _interval(low: float, share: float, high: float, rtl: bool) -> str:

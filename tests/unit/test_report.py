@@ -71,14 +71,8 @@ def answered(name: str, given: Mapping[str, str]) -> list[dict[str, Any]]:
     if name == "profile_change":
         return [{"from_profile": "advocate", "to_profile": "negative", "customers": 3}]
     if name == "halal_readiness":
-        known = {
-            "share": 0.61,
-            "low": 0.23,
-            "high": 0.98,
-            "last_at": datetime(2026, 3, 1),
-            "experiences": 2,
-            "against": 1,
-        }
+        known: dict[str, Any] = {"share": 0.61, "low": 0.23, "high": 0.98, "experiences": 2, "against": 1}
+        known["last_at"] = datetime(2026, 3, 1)
         none = {**dict.fromkeys(("share", "low", "high", "last_at")), "experiences": 0, "against": 0}
         return [
             {"need": "halal_food", "importance": "need", **known},
