@@ -157,8 +157,11 @@ class Matcher:
 
 def _spoken(texts: pl.Series) -> pl.Series:
     """What each text speaks of (streams.text.concerns)."""
-    found = [[] if text is None else sorted(concerns(text)) for text in texts.to_list()]
-    return pl.Series("concerns", found, pl.List(pl.String))
+    known: dict[str | None, list[str]] = {None: []}
+    for text in texts.unique().to_list():
+        if text is not None:
+            known[text] = sorted(concerns(text))
+    return pl.Series("concerns", [known[text] for text in texts.to_list()], pl.List(pl.String))
 
 
 def _text(value: object) -> str | None:
