@@ -103,7 +103,7 @@ def without_rule(client: Any, known: Collection[str]) -> pl.DataFrame:
     )
     found = pl.from_arrow(table)
     assert isinstance(found, pl.DataFrame)
-    return found.rename({f"{name}_": name for name in times}).cast(schema)
+    return found.rename({f"{name}_": name for name in times}).cast(pl.Schema(schema))
 
 
 @dataclass(frozen=True)
