@@ -9,8 +9,8 @@ A file begins with comment lines: a title; an empty one; what it answers; then, 
 
 Two blanks or more end a name or default; a line without a name goes on with the one before. Parameters are ClickHouse's
 own, {NAME:TYPE} in the text, and go to the server beside the query, never into it. What can be grouped by is the same
-for all: see sinks.clickhouse.segments; what is a survey, too: see sinks.clickhouse.surveys; and which touchpoints are
-known: see sinks.clickhouse.touchpoints.
+for all: see sinks.clickhouse.segments; what is a survey, too: see sinks.clickhouse.surveys; which touchpoints are
+known: see sinks.clickhouse.touchpoints; and which cancellations undo no trip: see sinks.clickhouse.held.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from sinks.clickhouse import segments, surveys, touchpoints
+from sinks.clickhouse import held, segments, surveys, touchpoints
 
 _PARAMETER = re.compile(r"(\w+) ([\w(),']+) =(.*)")
 
@@ -75,7 +75,7 @@ def load() -> Mapping[str, NamedQuery]:
 
 def parse(name: str, text: str) -> NamedQuery:
     """A query from the text of its file. Raises ValueError when the comment in front is not as it must be."""
-    lines = touchpoints.fill(surveys.fill(segments.fill(text))).splitlines()
+    lines = touchpoints.fill(surveys.fill(held.fill(segments.fill(text)))).splitlines()
     length = next((at for at, line in enumerate(lines) if not line.startswith("--")), len(lines))
     header = [line[2:] for line in lines[:length]]
     sections: dict[str, list[str]] = {"doc": [], "columns": [], "parameters": []}
@@ -101,7 +101,7 @@ def parse(name: str, text: str) -> NamedQuery:
 
 
 def _entries(lines: list[str]) -> list[tuple[str, str]]:
-    """(what stands in front, what is said of it) of each entry of a section; continued lines are joined."""
+    """(name, description) of each entry of a section; continued lines are joined."""
     entries: list[tuple[str, str]] = []
     for line in lines:
         front, _, about = line.strip().partition("  ")

@@ -1,7 +1,7 @@
-"""Whether a webhook's request comes from who knows the secret: the schemes of those who sign. Pure.
+"""Checks that a webhook's sender knows the secret: the signature schemes of the systems that sign. Pure.
 
-Every comparison takes the same time whatever differs. A scheme that signs a time refuses requests that are older, or
-newer, than the tolerance, so that one that was overheard cannot be sent again later.
+Every comparison takes constant time. A scheme that signs a time refuses requests whose time differs from now by more
+than the tolerance, so that an intercepted request cannot be replayed later.
 """
 
 from __future__ import annotations
@@ -11,38 +11,43 @@ import binascii
 import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from urllib.parse import unquote
 
 from streams.model.digits import number_of
 
 TOLERANCE: Final = 300.0
-"""Seconds between the time that was signed and now."""
+"""Most seconds between the signed time and now."""
 
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 class BadSignature(Exception):
-    """The request is not let in; the message says why, and nothing of the secret."""
+    """The request is refused; the message says why and does not contain the secret."""
 
 
 class WrongSignature(BadSignature):
-    """There is a signature, in time, and it is not of this body."""
+    """There is a signature with a valid time, and it does not match this body."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is checked. headers: names in lower case. query: first value of each name."""
+    """The parts of a request that are checked. headers: names in lower case. query: first value of each name. target:
+    path and query."""
 
     headers: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
+    method: str = "POST"
+    target: str = "/"
 
 
 @dataclass(frozen=True)
 class _Digest:
-    """HMAC-SHA256 of the body alone. header: that holds it, after `prefix`. hexadecimal: else base64."""
+    """HMAC-SHA256 of the body alone. header: has the signature, after `prefix`. hexadecimal: False means base64."""
 
     header: str
     prefix: str = ""
@@ -78,6 +83,30 @@ def _zendesk(request: Request, secret: bytes, now: float, tolerance: float) -> N
     _equal([given], _mac(secret, time.encode() + request.body), False)
 
 
+def _hubspot(request: Request, secret: bytes, now: float, tolerance: float) -> None:
+    """X-HubSpot-Signature-v3: base64; of method, URL, body, and the milliseconds in X-HubSpot-Request-Timestamp.
+
+    The URL is the one that HubSpot called, with % escapes of RFC 3986 undone. What stands before us may have taken TLS
+    off, so that both schemes are tried: the secret is in either.
+    """
+    time = _header(request, "x-hubspot-request-timestamp")
+    moment = number_of(time)
+    if moment is None:
+        raise BadSignature("x-hubspot-request-timestamp is no time")
+    _timely(moment / 1000, now, tolerance)
+    given = _header(request, "x-hubspot-signature-v3")
+    place = _header(request, "host") + request.target
+    signed = [
+        b"".join((request.method.encode(), f"{scheme}://{url}".encode(), request.body, time.encode()))
+        for scheme in ("https", "http")
+        for url in dict.fromkeys((unquote(place), place))
+    ]
+    for one in signed:
+        with suppress(WrongSignature):
+            return _equal([given], _mac(secret, one), False)
+    raise WrongSignature("the signature is wrong")
+
+
 def _standard(request: Request, secret: bytes, now: float, tolerance: float) -> None:
     """Standard Webhooks (Svix and others): webhook-id, webhook-timestamp, webhook-signature: v1,base64 v1,base64."""
     if secret.startswith(b"whsec_"):
@@ -102,7 +131,7 @@ def _url_token(request: Request, secret: bytes, now: float, tolerance: float) ->
 
 
 def challenge(query: Mapping[str, str], token: bytes) -> str:
-    """What is answered when Meta verifies a webhook (GET with hub.mode, hub.verify_token, hub.challenge).
+    """The answer to Meta's verification of a webhook (GET with hub.mode, hub.verify_token, hub.challenge).
 
     Raises BadSignature.
     """
@@ -118,6 +147,7 @@ Scheme = Callable[[Request, bytes, float, float], None]
 SCHEMES: Final[Mapping[str, Scheme]] = {
     "stripe": _stripe,
     "zendesk": _zendesk,
+    "hubspot": _hubspot,
     "mews": _url_token,
     "standard-webhooks": _standard,
     "github": _Digest("x-hub-signature-256", "sha256=").check,  # and Meta's: WhatsApp Business

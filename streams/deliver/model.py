@@ -5,9 +5,11 @@ Secrets are never in the file: keys that end in `_file` name files that hold the
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
+
+from streams.model.prayer import USUAL_METHOD, Method
 
 Kind = Literal["alert", "case", "move", "segment", "invitation", "message"]
 Severity = Literal["low", "medium", "high", "critical"]
@@ -210,6 +212,14 @@ class Unit(_Strict, frozen=True, kw_only=True):
     """On which days; left out: on all."""
     holidays: list[str] = []
     """Days on which it does not: `2027-03-10`."""
+    prayer: str | None = None
+    """How long it does not work from each of the five times of prayer on, `20m`; on Friday noon twice as long."""
+    latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)] | None = None
+    """Degrees, north positive: for times of prayer."""
+    longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
+    """Degrees, east positive."""
+    prayer_method: Method = USUAL_METHOD
+    """How its times of prayer are reckoned."""
 
 
 class Egress(_Strict, frozen=True, kw_only=True):

@@ -21,8 +21,7 @@ from schemas.registry import Registry
 from streams.clock import now_ms
 from streams.kafka import clients
 from streams.kafka.acl_check import require
-from streams.kafka.app import BATCH_BYTES
-from streams.kafka.batch_producer import REQUEST_BYTES, BatchProducer, RecordTooLarge, too_long
+from streams.kafka.batch_producer import BATCH_BYTES, REQUEST_BYTES, BatchProducer, RecordTooLarge, too_long
 from streams.kafka.topics import ensure_topics
 from streams.model.dead_letter import FILE, MASKED, TOO_LONG, DeadLetter, cut_to, letters_frame
 from streams.model.subjects import keys_of, subjects
@@ -154,13 +153,13 @@ class Feeder:
         check: called before each batch; what it raises ends the feeding.
         Raises what the source raises (SourceError), and aiokafka's errors.
         """
-        prepared = self._prepare(batches)
+        prepared = self.prepare(batches)
         ahead = asyncio.create_task(asyncio.to_thread(next, prepared, None))
         try:
             while (batch := await ahead) is not None:
                 ahead = asyncio.create_task(asyncio.to_thread(next, prepared, None))
                 check()
-                for events, records in await self._send(batch):
+                for events, records in await self.send(batch):
                     if fed is not None:
                         await asyncio.to_thread(fed, events, records)
         finally:
@@ -168,7 +167,7 @@ class Feeder:
             await asyncio.gather(ahead, return_exceptions=True)
             STOP.clear()
 
-    async def _send(self, batch: Prepared | list[DeadLetter]) -> list[tuple[pl.DataFrame | None, int]]:
+    async def send(self, batch: Prepared | list[DeadLetter]) -> list[tuple[pl.DataFrame | None, int]]:
         """Send a batch; returns when the broker has acknowledged all: the events (None: letters), and how many records.
 
         An event that is larger than its topic takes becomes a letter. Raises aiokafka's errors.
@@ -205,8 +204,8 @@ class Feeder:
             self.fed.bad[letter.reason] = self.fed.bad.get(letter.reason, 0) + 1
         return None, len(letters)
 
-    def _prepare(self, batches: Iterator[EventBatch]) -> Iterator[Prepared | list[DeadLetter]]:
-        """Encode batches, each when it is asked for, to be sent by `_send`. Raises what the source raises."""
+    def prepare(self, batches: Iterator[EventBatch]) -> Iterator[Prepared | list[DeadLetter]]:
+        """Encode batches, each when it is asked for, to be sent by `send`. Raises what the source raises."""
         opened = datetime.now(UTC).isoformat(timespec="seconds")
         for batch in batches:
             self.fed.unread.update(batch.unread)

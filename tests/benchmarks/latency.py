@@ -182,7 +182,7 @@ class Load:
 
     async def feed(self, portion: Portion) -> None:
         """Send a portion; returns when the broker has it."""
-        await self._feeder.send(portion.batches)
+        await asyncio.gather(*map(self._feeder.send, portion.batches))
 
 
 def _probe(customer: str, ref: str) -> bytes:

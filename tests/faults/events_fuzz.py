@@ -109,8 +109,8 @@ async def fuzz(number: int, seconds: float, folder: Path, made: Callable[[int], 
         for source, reader in (("table", None), ("topics", lambda: log)):
             report = await asyncio.to_thread(verify, pipeline.client, reader)
             figures.verified[source] = sum(report.differing_rows.values())
-            some = report.differences.group_by("table", "column", maintain_order=True).head(2).head(4 * SHOWN)
-            figures.findings += [f"verify from {source}: {row}"[:1000] for row in some.iter_rows()]
+            shown = report.differences.group_by("table", "column", maintain_order=True).head(2).head(4 * SHOWN)
+            figures.findings += [f"verify from {source}: {row}"[:1000] for row in shown.iter_rows()]
     figures.seconds = round(time.monotonic() - began, 1)
     return figures
 

@@ -40,7 +40,7 @@ IN_CLEAR = re.compile(rb"amina@example\.com|\+966 50 123 4567", re.IGNORECASE)
 """What those of `clear_identifier` give away."""
 
 GARBAGE: tuple[Callable[[bytes, random.Random], bytes | None], ...] = (
-    lambda value, rng: None,
+    lambda value, rng: None,  # a tombstone: no dead letter, but counted
     lambda value, rng: b"",
     lambda value, rng: rng.randbytes(rng.randint(1, 300)),
     lambda value, rng: rng.randbytes(400_000),
@@ -77,7 +77,8 @@ class Poison:
         for _ in range(count):
             channel = self._rng.choice([*self._good])
             value, reason = self._garbage(channel) if self._rng.random() < 0.5 else self._rule_breaker(channel)
-            self._world.poison[value or b""] = reason
+            if value is not None:
+                self._world.poison[value] = reason
             made.setdefault(channel, []).append(value)
         for channel, values in made.items():
             await self._world.send(channel, [b"poison-%d" % self._rng.randrange(50)] * len(values), values)

@@ -196,7 +196,7 @@ async def test_a_cluster_is_rebuilt_by_another_model(
     (tmp_path / "touchpoints.csv").write_text(f"{head}\ncheck_in.queue_waited,check_in,,-0.9,4,,,Queue\n", "utf-8")
     settings = kafka_broker.settings(topic_prefix, model=str(tmp_path))
     models.record(stored.client, built_in(), NOW, EPOCH)
-    stored.client.command("INSERT INTO identities_store (identifier, version) VALUES ('device:gone', 1)")
+    stored.client.command("INSERT INTO identities_store (kind, value, version) VALUES ('device', 'gone', 1)")
     sent, epoch = await restore_anew(stored.client, settings, lambda events: None)
     with pytest.raises(RihlaError, match=f"has not stored {sent:,} interactions"):
         await rebuild(stored.client, settings, lambda events: None)

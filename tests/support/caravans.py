@@ -7,11 +7,12 @@ from typing import Any
 
 import polars as pl
 
+from streams.model.groups import LABELS
 from streams.model.identifiers import GROUP_PREFIX
 from streams.radar.estimate import Cell, Effect, effects
 from streams.sources.simulate.caravans import caravans
 from streams.sources.simulate.options import Options
-from streams.verify.groups import LABELS, cells, periods
+from streams.verify.groups import cells, periods
 
 _ATTRIBUTES = pl.List(pl.Struct({"key": pl.String, "value": pl.String}))
 _SCHEMA = {

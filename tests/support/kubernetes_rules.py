@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from streams.settings import BY_FILE, ENVIRONMENT_PREFIX, SECRETS, Settings
-from streams.topology import CHANNEL_TOPICS, PROCESSES, SERVICES, SERVICES_BY_NAME, WORKERS
+from streams.topology import CHANNEL_TOPICS, PROCESSES, SERVICES, SERVICES_BY_NAME, WORKERS, Service, Worker
 from tests.support.kustomize import Manifest, Manifests
 
 PART_OF, COMPONENT = "app.kubernetes.io/part-of", "app.kubernetes.io/component"
@@ -148,13 +148,14 @@ def order(manifests: Manifests) -> Iterator[str]:
             yield f"{name} does not wait for migrate"
         elif kind == "ScaledObject" and wave(kind, name) <= wave("Deployment", name):
             yield f"{name} is scaled before it is there"
-    for writer in (*WORKERS, *SERVICES):
+    everything: tuple[Worker | Service, ...] = (*WORKERS, *SERVICES)
+    for writer in everything:
         if writer.name == "sink":
             continue  # what it writes, stitch has asked for
         # What people answered and guests were told goes round again. It is any producer's event: the enrich before
         # reads it, too.
         writes = {*writer.writes} - ({*CHANNEL_TOPICS} if writer.name in ("serve", "deliver") else set())
-        for reader in (*WORKERS, *SERVICES):
+        for reader in everything:
             late = wave("Deployment", reader.name) >= wave("Deployment", writer.name)
             # collect comes last for its events; of invitations it asks no more than where their answers belong
             reads = {*reader.reads} - ({"invitations"} if reader.name == "collect" else set())

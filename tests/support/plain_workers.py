@@ -115,12 +115,12 @@ class Workers:
                 news += [(change, resolved) for change in resolver.changes]
                 resolver.settled()
             elif step == 3:
-                said: dict[str, list[tuple[int, str, int]]] = {}
+                moved: dict[str, list[tuple[int, str, int]]] = {}
                 for offset, (change, version) in enumerate(news[told : told + size], start=told):
-                    said.setdefault(change.identifier, []).append((offset, change.root, version))
+                    moved.setdefault(change.identifier, []).append((offset, change.root, version))
                     self.identities[change.identifier] = (change, version)
                 told = min(told + size, len(news))
-                world.run(Messages(identities=said))
+                world.run(Messages(identities=moved))
             else:
                 world.run(world.next_parts(size))
 

@@ -42,12 +42,18 @@ def zendesk(at: float) -> dict[str, str]:
     }
 
 
+def hubspot(at: float) -> dict[str, str]:
+    stamp = f"{at * 1000:.0f}"
+    signed = base_64(b"POSThttps://in.example.com/v1/hooks/crm?of=a b" + BODY + stamp.encode())
+    return {"x-hubspot-signature-v3": signed, "x-hubspot-request-timestamp": stamp, "host": "in.example.com"}
+
+
 def standard(at: float) -> dict[str, str]:
     signed = base_64(b"msg.%d." % at + BODY)
     return {"webhook-id": "msg", "webhook-timestamp": f"{at:.0f}", "webhook-signature": f"v1,AAAA v1,{signed}"}
 
 
-TIMED = {"stripe": stripe, "zendesk": zendesk, "standard-webhooks": standard}
+TIMED = {"stripe": stripe, "zendesk": zendesk, "hubspot": hubspot, "standard-webhooks": standard}
 UNTIMED = {
     "github": {"x-hub-signature-256": f"sha256={hexadecimal(BODY)}"},
     "typeform": {"typeform-signature": f"sha256={base_64(BODY)}"},
@@ -57,7 +63,8 @@ UNTIMED = {
 
 
 def check(scheme: str, headers: dict[str, str], body: bytes = BODY, secret: bytes = SECRET, now: float = NOW) -> None:
-    SCHEMES[scheme](Request(headers, {}, body), secret, now, TOLERANCE)
+    request = Request(headers, {}, body, target="/v1/hooks/crm?of=a%20b")
+    SCHEMES[scheme](request, secret, now, TOLERANCE)
 
 
 def test_every_scheme_is_tried_here() -> None:
@@ -159,6 +166,26 @@ def test_a_webhook_s_items_become_events_or_dead_letters(tmp_path: Path) -> None
             assert b"amina@" not in every
             assert b"zaid@" not in every
             assert (await on.post("/v1/webhooks/mews", b"{", **signed))[0] == 401, "it is the signature of another body"
+
+    asyncio.run(run())
+
+
+def test_hubspot_signs_the_address_that_it_called(tmp_path: Path) -> None:
+    """developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation, version 3."""
+    (tmp_path / "m.toml").write_text(MAPPING)
+    (tmp_path / "secret").write_bytes(SECRET)
+    (tmp_path / "collect.toml").write_text(
+        '[webhooks.crm]\nmapping = "m.toml"\nscheme = "hubspot"\nsecret_file = "secret"\n'
+    )
+
+    async def run() -> None:
+        async with serving(access_of(Settings(collect_config=str(tmp_path / "collect.toml")))) as on:
+            stamp = f"{time.time() * 1000:.0f}"
+            signed = base_64(f"POST{on.url}/v1/webhooks/crm?of=a b".encode() + BODY + stamp.encode())
+            headers = {"X-HubSpot-Signature-v3": signed, "X-HubSpot-Request-Timestamp": stamp}
+            assert (await on.post("/v1/webhooks/crm?of=a%20b", BODY, **headers))[0] == 202
+            for target in ("/v1/webhooks/crm", "/v1/webhooks/crm?of=a%20c"):
+                assert (await on.post(target, BODY, **headers))[0] == 401
 
     asyncio.run(run())
 

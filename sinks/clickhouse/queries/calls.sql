@@ -1,6 +1,7 @@
 -- Journeys most worth a call
 --
--- Whose journey went badly and can still be mended by somebody who calls: an open case first, then who is negative now, then
+-- Whose journey went badly and can still be mended by somebody who calls: an open case first, then who was negative at
+-- their last event, then
 -- the lowest mean score. Journeys whose last event is in the span, with something that went badly.
 --
 -- columns:
@@ -9,7 +10,7 @@
 --   status               Where it stands
 --   last_event_at        Last event
 --   cases_open           Cases opened and not resolved
---   profile              Profile of the customer
+--   profile              Profile of the customer, at their last event
 --   sentiment            Mean score of its interactions, -1 to 1
 --   lowest_touchpoint    Where its lowest score was
 --   nps                  Latest NPS answer

@@ -13,7 +13,8 @@
 --   journeys         Journeys that reached it
 --   of_booked        Share of those that were booked, per cent
 --   of_previous      Share of those that reached the stage before, per cent
---   lost             Journeys that reached this stage, and none after it, and stand cancelled or not shown up for
+--   lost             Journeys that reached this stage, and none after it, and stand cancelled or not shown up for; one that
+--                    is reported so after the guest had come is not lost
 --   open             Journeys that reached this stage, and none after it, and may still go on: they are neither cancelled nor not
 --                    shown up for, and the model has not ended the stage by the clock (view journeys_now)
 --   median_days      Median days since the milestone of the stage before, where both are known and count, in this order
@@ -42,8 +43,8 @@ SELECT
     countIf(reached >= step) AS journeys,
     round(100 * journeys / nullIf(countIf(reached >= 1), 0), 1) AS of_booked,
     if(step = 1, NULL, round(100 * journeys / nullIf(countIf(reached >= step - 1), 0), 1)) AS of_previous,
-    countIf(reached = step AND status IN ('cancelled', 'no_show')) AS lost,
-    countIf(reached = step AND status NOT IN ('cancelled', 'no_show') AND (ends_at IS NULL OR ends_at > now64(3)) AND held != 'completed') AS open,
+    countIf(reached = step AND held IN ('cancelled', 'no_show')) AS lost,
+    countIf(reached = step AND held NOT IN ('cancelled', 'no_show') AND (ends_at IS NULL OR ends_at > now64(3)) AND held != 'completed') AS open,
     round(quantileExactInclusiveOrNullIf(0.5)(days, days >= 0), 1) AS median_days
 FROM journeys_now
 ARRAY JOIN [1, 2, 3, 4, 5] AS step

@@ -3,8 +3,8 @@
 -- Where customers meet the company on their way, how that feels, and where they are lost: each stage (or whatever else the
 -- columns are) by how they were met. Surveys and reviews are left out: they ask or tell how it was, and are not where it was.
 --
--- A journey was lost when it stands cancelled or not shown up for, or when nothing was ever booked although the customer had
--- been on the channel booking, and it has been quiet for 30 days before the latest event stored: as in pain_points.
+-- A journey was lost when it was cancelled or not shown up for before the guest came, or when nothing was ever booked
+-- although the customer had been on the channel booking, and it has been quiet for 30 days before the latest event stored: as in pain_points.
 --
 -- columns:
 --   segment          Stage, or what else is grouped by
@@ -36,9 +36,9 @@ SELECT
         (sum(b.squares) - pow(sum(b.score_sum), 2) / scored) / (scored - 1)) / scored), 3), NULL) AS margin,
     round(sum(b.negative) / nullIf(scored, 0), 4) AS negative_share,
     round(if(journeys = 0, 0, countIf(
-        (j.status = 'cancelled' AND j.cancelled_at >= b.last_at)
-        OR (j.status = 'no_show' AND j.no_show_at >= b.last_at)
-        OR (j.status = 'exploring' AND j.booking_interactions > 0 AND j.last_event_at = b.last_at
+        (j.held = 'cancelled' AND j.cancelled_at >= b.last_at)
+        OR (j.held = 'no_show' AND j.no_show_at >= b.last_at)
+        OR (j.held = 'exploring' AND j.booking_interactions > 0 AND j.last_event_at = b.last_at
             AND j.last_event_at < (SELECT max(last_event_at) FROM journeys) - INTERVAL 30 DAY)
     ) / journeys), 4) AS drop_off,
     round(volume * ifNull(negative_share, 0) * drop_off, 2) AS pain
@@ -63,7 +63,7 @@ FROM
         AND NOT {is_survey} AND {fits}
     GROUP BY segment, medium, journey_id, customer_id
 ) AS b
-LEFT ANY JOIN (SELECT journey_id, status, cancelled_at, no_show_at, last_event_at, booking_interactions FROM journeys) AS j
+LEFT ANY JOIN (SELECT journey_id, {held} AS held, cancelled_at, no_show_at, last_event_at, booking_interactions FROM journeys) AS j
     ON j.journey_id = b.journey_id
 GROUP BY segment, medium
 ORDER BY indexOf(['exploring', 'booked', 'checked_in', 'in_stay', 'completed', 'cancelled', 'no_show'], segment), segment,

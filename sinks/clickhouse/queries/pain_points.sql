@@ -4,8 +4,8 @@
 -- feels bad, and customers are lost at it or after it. Surveys and reviews are left out: they ask or tell how it was, and are
 -- not where it hurt.
 --
--- A journey was lost when it stands cancelled or not shown up for, or when nothing was ever booked although the customer had
--- been on the channel booking, and it has been quiet for 30 days before the latest event stored. One that is booked or under
+-- A journey was lost when it was cancelled or not shown up for before the guest came, or when nothing was ever booked
+-- although the customer had been on the channel booking, and it has been quiet for 30 days before the latest event stored. One that is booked or under
 -- way is open, not lost. After arrival hardly any journey is lost, so there pain is 0: where it is alike, volume x negative
 -- share decides the order.
 --
@@ -43,16 +43,16 @@ SELECT
     sum(b.volume) AS volume,
     round(if(sum(b.scored) = 0, 0, sum(b.negative) / sum(b.scored)), 4) AS negative_share,
     round(if(journeys = 0, 0, countIf(
-        (j.status = 'cancelled' AND j.cancelled_at >= b.last_at)
-        OR (j.status = 'no_show' AND j.no_show_at >= b.last_at)
-        OR (j.status = 'exploring' AND j.booking_interactions > 0 AND j.last_event_at = b.last_at
+        (j.held = 'cancelled' AND j.cancelled_at >= b.last_at)
+        OR (j.held = 'no_show' AND j.no_show_at >= b.last_at)
+        OR (j.held = 'exploring' AND j.booking_interactions > 0 AND j.last_event_at = b.last_at
             AND j.last_event_at < (SELECT max(last_event_at) FROM journeys) - INTERVAL 30 DAY)
     ) / journeys), 4) AS drop_off,
     round(volume * negative_share * drop_off, 2) AS pain,
     round(if(sum(b.scored) = 0, NULL, sum(b.score_sum) / sum(b.scored)), 3) AS sentiment,
     countIf(b.journey_id IS NOT NULL) AS journeys
 FROM by_journey AS b
-LEFT ANY JOIN (SELECT journey_id, status, cancelled_at, no_show_at, last_event_at, booking_interactions FROM journeys) AS j
+LEFT ANY JOIN (SELECT journey_id, {held} AS held, cancelled_at, no_show_at, last_event_at, booking_interactions FROM journeys) AS j
     ON j.journey_id = b.journey_id
 GROUP BY touchpoint
 ORDER BY pain DESC, volume * negative_share DESC, volume DESC, touchpoint

@@ -3,8 +3,8 @@
 -- What comes next: for each touchpoint of a journey the most frequent next one, and how often there is none. The window
 -- chooses what happened; what came next is looked for beyond it, so that no journey is cut.
 --
--- A journey was lost when it stands cancelled or not shown up for, or when nothing was ever booked although the customer had
--- been on the channel booking, and it has been quiet for 30 days before the latest event stored. One that is booked or under
+-- A journey was lost when it was cancelled or not shown up for before the guest came, or when nothing was ever booked
+-- although the customer had been on the channel booking, and it has been quiet for 30 days before the latest event stored. One that is booked or under
 -- way is open, not lost. Surveys and reviews ask or tell how it was: a journey that ends with one does not drop off there.
 --
 -- columns:
@@ -57,7 +57,7 @@ FROM
     (
         SELECT
             journey_id,
-            status IN ('cancelled', 'no_show') OR (status = 'exploring' AND booking_interactions > 0
+            {held} IN ('cancelled', 'no_show') OR (status = 'exploring' AND booking_interactions > 0
                 AND last_event_at < (SELECT max(last_event_at) FROM journeys) - INTERVAL 30 DAY) AS lost
         FROM journeys
     ) AS j ON j.journey_id = s.journey

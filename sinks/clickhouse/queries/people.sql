@@ -9,7 +9,7 @@
 --   score            Mean score of these, -1 to 1
 --   answer           Latest answer to the survey asked for; null: none was asked for
 --   last_at          Latest interaction that fits
---   profile          Profile of the customer now
+--   profile          Profile of the customer, at their last event
 -- parameters:
 --   {clocks}
 --   {filters}
@@ -18,7 +18,7 @@
 --   high Float64 = 10                                     Highest answer
 --   aspect String =                                       Only those that speak of this aspect, and with its score
 --   mood String =                                         negative: only scores below 0; positive: only those above
---   profile String =                                      Only customers who have this profile now
+--   profile String =                                      Only customers who have this profile, at their last event
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
 --   limit UInt32 = 100                                    Most rows

@@ -33,7 +33,7 @@ LEFT ANY JOIN
 ) AS r ON r.customer_id = c.customer_id
 LEFT ANY JOIN
 (
-    SELECT customer_id, countIf(status = 'completed') AS completed FROM journeys GROUP BY customer_id
+    SELECT customer_id, countIf({held} = 'completed') AS completed FROM journeys GROUP BY customer_id
 ) AS t ON t.customer_id = c.customer_id
 GROUP BY profile
 ORDER BY indexOf(['negative', 'non_committal', 'advocate'], profile)

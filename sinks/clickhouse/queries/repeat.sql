@@ -1,7 +1,7 @@
 -- Retention and repeat bookings
 --
 -- Who comes back. A customer's first booking opens the time in which to book again; the next booking counts by when its
--- journey started. Journeys that stand cancelled do not count, neither as the first nor as the next one, and journeys that
+-- journey started. Journeys that stand cancelled, before the guest came, do not count, neither as the first nor as the next one, and journeys that
 -- start within some hours of the one before are one booking with it: who cancels and books again, or books two rooms, has
 -- not come back. Only customers whose time is over by the latest event stored can be judged (mature): the others may
 -- still come back, and would make the rate look worse than it is.
@@ -48,7 +48,7 @@ FROM
         trips[1].1 AS first_start,
         bookings_all[1][1].2 AS first_journey
     FROM journeys
-    WHERE kind = 'booking' AND (booked_at IS NOT NULL OR arrived_at IS NOT NULL) AND status != 'cancelled'
+    WHERE kind = 'booking' AND (booked_at IS NOT NULL OR arrived_at IS NOT NULL) AND {held} != 'cancelled'
     GROUP BY customer_id
 ) AS f
 LEFT ANY JOIN

@@ -34,10 +34,10 @@ SELECT
     if(e.events = 0, NULL, e.last_at) AS last_at
 FROM
 (
-    SELECT toString(assumeNotNull(unit)) AS unit, count() AS events, uniqExact(customer_id) AS customers,
-        min(occurred_at) AS first_at, max(occurred_at) AS last_at
-    FROM interactions
-    WHERE unit IS NOT NULL
+    SELECT toString(assumeNotNull(i.unit)) AS unit, count() AS events, uniqExact(i.customer_id) AS customers,
+        min(i.occurred_at) AS first_at, max(i.occurred_at) AS last_at
+    FROM interactions AS i
+    WHERE i.unit IS NOT NULL
     GROUP BY unit
 ) AS e
 FULL JOIN

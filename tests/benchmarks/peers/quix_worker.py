@@ -52,7 +52,8 @@ def build(brokers: str, prefix: str, partitions: int, folder: str) -> Applicatio
         return key.decode(), message_context().offset, job.event(value)
 
     def fold(value: Any, state: State) -> list[Published]:
-        encoded, changes = job.fold(*value, state.get_bytes("subject", None))
+        key, offset, event = value
+        encoded, changes = job.fold(key, offset, event, state.get_bytes("subject", None))
         state.set_bytes("subject", encoded)
         return list(job.publications(changes))
 

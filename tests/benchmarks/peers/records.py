@@ -16,9 +16,9 @@ from schemas import records
 from schemas.registry import LocalRegistry
 from schemas.wire import WireHeader, split
 from streams.clock import now_ms
-from streams.model import catalogue
+from streams.model import catalogue, preferences
 from streams.model.vocabulary import INSTRUMENTS
-from streams.stitch import facts, preferences
+from streams.stitch import facts
 from streams.stitch.changes import Changes
 from streams.stitch.fold import fold_messages
 from streams.stitch.journey import CHANNELS, MICRO, MILESTONES, Event
