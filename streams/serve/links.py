@@ -59,7 +59,7 @@ class Links:
             return _refused(language, link, expired)
         said = await _form(request)
         verb, given = said.get("answer", ""), link.person or said.get("person", "")
-        past: Mapping[str, str] = JUDGED if link.kind == "message" else PAST
+        past = dict(JUDGED) if link.kind == "message" else {str(one): done for one, done in PAST.items()}
         if verb not in past or request.content_type != "application/x-www-form-urlencoded":
             return _page(page.notice(language, "wrong"), 400)
         now = self._clock()
