@@ -14,9 +14,9 @@ from streams.model.forms import STAGES
 
 
 def record(client: Client, model: Model, now_ms: int, epoch: int) -> bool:
-    """Note that a model holds from now on, where another one did. Returns whether it was news.
+    """Record the model that applies from now on, unless it is the current one. Returns whether it was recorded.
 
-    client: on the database. Safe to run by several sinks at once: they say the same.
+    client: on the database. Several sinks may do so at once: they record the same.
     """
     if current(client) == (model.hash, epoch):
         return False

@@ -13,7 +13,7 @@ from streams.model.linked import LINKED
 CHUNK = 50_000
 """Interactions read at a time: bounds the memory that a restore takes."""
 
-# The columns of the store that are not, as they stand, in the frame form of an interaction.
+# Columns of the store that differ from the frame form of an interaction.
 _SELECTED = {
     "occurred_at": "toUnixTimestamp64Milli(occurred_at)",
     "attributes": "CAST(attributes, 'Array(Tuple(key String, value String))')",
@@ -71,5 +71,5 @@ def _read(client: Any, where: str, parameters: Mapping[str, Any]) -> pl.DataFram
 
 
 def _null_without(column: str, field: str) -> pl.Expr:
-    """The structs of a column, null where a field of theirs is: ClickHouse has no nullable tuples."""
+    """A column of structs, null where one of the fields is null: ClickHouse has no nullable tuples."""
     return pl.when(pl.col(column).struct.field(field).is_not_null()).then(pl.col(column)).alias(column)

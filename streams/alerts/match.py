@@ -40,7 +40,7 @@ COLUMNS = (
 
 _NOTHING_SAID = pl.lit([], pl.List(pl.String)).alias("concerns")
 _WORDS = r"\p{L}{3,}.*\p{L}{3,}"
-"""Two words at least: what has fewer is in no language."""
+"""A text of at least two words: the language of a shorter one cannot be told."""
 
 Raised = Mapping[str, tuple[int, str]]
 """Of a restored event: rule -> (raised_at in epoch ms, reason) of the open alerts that it caused."""
@@ -83,13 +83,13 @@ class Matcher:
         restored: Collection[int] = (),
         raised: Mapping[int, Raised] | None = None,
     ) -> dict[int, Watched]:
-        """What the events say to the rules, by row; rows that say nothing are left out.
+        """What the events mean for the rules, by row; rows that mean nothing are left out.
 
         Args:
             frame: interactions in frame form, at least `columns`.
             now: the worker's clock, epoch ms: what is older than a rule's `after` and `max_age` is history.
-            restored: rows that were sent again from ClickHouse. A worker that had read them when they were new would
-                still remember them, so they are matched as far back as a state remembers.
+            restored: rows that were sent again from ClickHouse. They are matched as far back as a state remembers,
+                because a worker that had read them when they were new would still remember them.
             raised: of these rows, the open alerts.
         """
         raised = raised or {}
@@ -156,7 +156,7 @@ class Matcher:
 
 
 def _spoken(texts: pl.Series) -> pl.Series:
-    """What each text speaks of (streams.text.concerns)."""
+    """The concerns that each text raises (streams.text.concerns)."""
     found = [[] if text is None else sorted(concerns(text)) for text in texts.to_list()]
     return pl.Series("concerns", found, pl.List(pl.String))
 

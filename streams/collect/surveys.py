@@ -1,8 +1,8 @@
 """The pages behind the links of invitations: GET shows, POST answers (streams.guest.page).
 
-A link needs no token of the collector: it is one, for one invitation. An answer has the id of its invitation and
-question, so that the first counts and all others are duplicates, whichever process takes them. That it was answered, a
-process knows of its own answers at once, and of others' by the topic of invitations.
+A link needs no token of the collector because it is itself a token, for one invitation. The id of an answer is made of
+its invitation and question, so the first one counts and later ones are duplicates, in any process. A process knows at
+once which invitations were answered through it, and of the others by the topic of invitations.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ AGAIN_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 Record = Callable[[Request, Sequence[bytes]], Awaitable[None]]
-"""Makes events durable, JSON lines. Raises what the collector's other routes do."""
+"""Makes events (JSON lines) durable. Raises what the collector's other routes do."""
 
 
 class Answered:
-    """Which invitations have been answered: by the topic of invitations, and as this process takes answers."""
+    """The invitations that have been answered: from the topic of invitations, and from answers to this process."""
 
     def __init__(self) -> None:
         self._until: dict[str, int] = {}
@@ -56,7 +56,7 @@ class Answered:
         return invitation in self._until
 
     def add(self, invitation: str, until: int) -> None:
-        """until: epoch ms, after which its link opens nothing any more."""
+        """until: epoch ms at which its link expires."""
         self._until[invitation] = until
 
     def forget(self, now: int) -> None:
@@ -65,8 +65,8 @@ class Answered:
 
 
 class Follower:
-    """Reads the topic of invitations, all of it, for as long as it runs. Without it pages are shown all the same: an
-    answer that comes twice counts once."""
+    """Reads the whole topic of invitations for as long as it runs. Pages work without it too: a second answer is a
+    duplicate."""
 
     def __init__(self, answered: Answered, settings: Settings, registry: Registry) -> None:
         self._answered, self._settings = answered, settings
@@ -118,7 +118,7 @@ class Follower:
 
 
 class Surveys:
-    """The handlers. keys: of the signature, the first is the current one. record: see Record. clock: epoch ms."""
+    """The handlers. keys: signing keys, the current one first. record: see Record. clock: epoch ms."""
 
     def __init__(
         self, keys: Sequence[bytes], answered: Answered, record: Record, clock: Callable[[], int] = now_ms
@@ -150,7 +150,7 @@ class Surveys:
         return Response(status_code=303, headers={**page.HEADERS, "Location": f"?done=1&lang={language}"})
 
     def _found(self, request: Request) -> tuple[Ask | None, str, Response]:
-        """What a link says, the page's language, and the answer where it says nothing."""
+        """The content of a link, the page's language, and the response if the link is not valid."""
         asked, accepted = request.query_params.get("lang"), request.headers.get("Accept-Language", "")[:200]
         try:
             ask = opened(request.path_params["token"], self._keys, self._clock())

@@ -1,7 +1,8 @@
 """Who hears of an alert that nobody has taken, and when. Pure: it is given the time.
 
-A step is due so long after the alert was raised, by the clock or by the hours that its unit works. What was answered in
-the meantime takes the steps away; "not mine" begins them anew; what is put off waits at least so long.
+A step is due a given time after the alert was raised, counted continuously or in the working hours of its unit. An
+answer in the meantime cancels the steps; "not mine" starts them again; a snoozed alert's steps wait for the end of the
+snooze.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from streams.deliver.match import DAYS, holds_of, state_of
 from streams.deliver.model import Routes, Unit
-from streams.deliver.routes import HOURS
+from streams.deliver.route_checks import HOURS
 from streams.deliver.state import Delivery, Entry, Step, Told
 from streams.model.durations import milliseconds
 from streams.model.prayer import Place, pauses
@@ -21,12 +22,12 @@ from streams.model.prayer import Place, pauses
 ESCALATING = ("alert", "incident")
 """Kinds of things that escalate."""
 LOOKED_AHEAD = 400
-"""Days in which a unit's working hours are looked for."""
+"""Days that are searched for a unit's working hours."""
 _NO_UNIT = Unit()
 
 
 def steps_of(routes: Routes, thing: Mapping[str, Any], start: int) -> list[Step]:
-    """The steps of an alert that waits since a time (epoch ms), the first one due in front."""
+    """The steps of an alert that has been waiting since a time (epoch ms), in order of their due times."""
     unit = routes.units.get(thing["unit"] or "", _NO_UNIT)
     found: dict[int, dict[str, bool]] = {}
     for one in routes.escalations:
@@ -41,7 +42,7 @@ def steps_of(routes: Routes, thing: Mapping[str, Any], start: int) -> list[Step]
 
 
 def worked(start: int, length: int, unit: Unit) -> int:
-    """When a unit has worked so long (ms) since a time (epoch ms); by the clock where it never works.
+    """The time at which a unit has worked for a duration (ms) since a time (epoch ms); by the clock if it never works.
 
     Its days are those of its zone, so a day on which clocks are changed is an hour longer or shorter.
     """
@@ -85,7 +86,7 @@ def _prayers(day: date, unit: Unit) -> Iterator[tuple[int, int]]:
 
 
 def _hours(day: date, unit: Unit, zone: ZoneInfo) -> tuple[int, int]:
-    """From when until when a unit works on a day, epoch ms."""
+    """Start and end of a unit's working hours on a day, epoch ms."""
     match = HOURS.fullmatch(unit.hours or "00:00-24:00")
     assert match is not None, "checked when the routes were read"
     begin, end = (int(match[1]) * 60 + int(match[2])), (int(match[3]) * 60 + int(match[4]))
@@ -116,7 +117,7 @@ def plan(routes: Routes, entry: Entry, kind: str, thing: Mapping[str, Any], fres
 
 
 def escalate(entry: Entry, now: int) -> list[Delivery]:
-    """The deliveries of the steps that are due; those who were told of this version already are not told again."""
+    """The deliveries of the steps that are due, except to targets that have this version already."""
     found: list[Delivery] = []
     due = [one for one in entry.steps if one.due <= now]
     if not due or entry.latest is None:

@@ -1,4 +1,4 @@
-"""The link of a message, by which people answer it."""
+"""The links in messages with which people answer them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Links:
             raise SettingsError(f"link_keys {error}", "openssl rand -base64 32 makes one") from None
 
     def of(self, entry: Entry, one: Delivery, thing: Mapping[str, Any], target: str) -> str | None:
-        """Where people answer it; None for a move, for what is settled, and where links are not set up."""
+        """The address at which people answer it; None for a move, for a settled thing, and where links are not set
+        up."""
         if self._signer is None or entry.kind not in _ANSWERED or state_of(entry.kind, thing) == "closed":
             return None
         until = (one.since + LIFETIME_MS) // 1000  # each attempt has the same link

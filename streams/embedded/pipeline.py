@@ -12,7 +12,6 @@ import contextlib
 import os
 import shutil
 import socket
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from streams.embedded.clickhouse.database import Database
 from streams.embedded.datadir import DataDirectory, History
 from streams.embedded.kafka import Kafka
 from streams.embedded.keys import address_of, read_token, token_file
+from streams.embedded.prepared import prepared
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
 from streams.embedded.tansu import Tansu
 from streams.erasure import receipt
@@ -201,6 +201,7 @@ class Pipeline:
         self._stack.enter_context(self.directory.own(self._command))
         if self.directory.tightened:
             self._say(f"{self.directory.path} was open to other users of this machine; now it is yours alone (0700)")
+        await self._prepare_workers()
         broker, database = await asyncio.gather(
             self._start_broker(), asyncio.to_thread(self._start_database), return_exceptions=True
         )
@@ -300,12 +301,22 @@ class Pipeline:
         )
         self.directory.remember(History(self._plan.broker, self.settings.epoch))
 
-    async def _start_workers(self) -> None:
+    async def _prepare_workers(self) -> None:
+        """Start the workers' processes, which import what they need while broker and database start."""
         self.supervisor = Supervisor(self.directory.logs, self._say, self._plan.max_restarts)
         self._stack.push_async_callback(self.supervisor.stop)
         for kind in self._plan.kinds:
-            names = [kind] if kind not in SCALED else [f"{kind}-{n + 1}" for n in range(self._plan.workers)]
-            self._workers[kind] = [await self.supervisor.start(self._spec(kind, name)) for name in names]
+            for name in self._names(kind):
+                await self.supervisor.prepare(ChildSpec(name, _command(kind), awaits=True))
+
+    async def _start_workers(self) -> None:
+        self._stack.push_async_callback(self.supervisor.stop)  # before what they work with stops
+        for kind in self._plan.kinds:
+            self._workers[kind] = [await self.supervisor.start(self._spec(kind, name)) for name in self._names(kind)]
+
+    def _names(self, kind: str) -> list[str]:
+        """Names of the processes of a kind of worker."""
+        return [kind] if kind not in SCALED else [f"{kind}-{n + 1}" for n in range(self._plan.workers)]
 
     async def _start_collector(self) -> None:
         """Start it once what was stored is in the topics again. Its port stays the same when it is started again."""
@@ -340,9 +351,13 @@ class Pipeline:
         self._workers[name] = [await self.supervisor.start(spec)]
 
     def _spec(self, kind: str, name: str) -> ChildSpec:
-        command = [sys.executable, "-m", "streams.cli", "worker", kind, "--metrics-port", "0"]
         settings = replace(self.settings, sole=is_sole(self._plan, kind))
-        return ChildSpec(name, command, {**environment(settings), **key_variables(self._erasure_key)})
+        variables = {**environment(settings), **key_variables(self._erasure_key)}
+        return ChildSpec(name, _command(kind), variables, awaits=True)
+
+
+def _command(kind: str) -> list[str]:
+    return prepared(kind, "--metrics-port", "0")
 
 
 def _migrate(url: str, database: str) -> None:

@@ -1,4 +1,4 @@
-"""When a guest may be written to: not in the quiet hours of the unit's zone, and not while people pray there. Pure."""
+"""When a guest may be contacted: not in the quiet hours of the unit's zone, and not while people pray there. Pure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _LOOKS = 20
 
 
 def zone_of(guests: Guests, unit: str | None) -> ZoneInfo:
-    """The time zone of a unit: that of the first pattern that it fits, else the company's."""
+    """The time zone of a unit: that of the first pattern that matches, else the company's."""
     name = next((zone for pattern, zone in guests.zones if fnmatchcase(unit or "", pattern)), guests.zone)
     return ZoneInfo(name)
 
 
 def open_at(guests: Guests, unit: str | None, at: int) -> int:
-    """The first time (epoch ms), from `at` on, at which a guest of a unit may be written to."""
+    """The first time (epoch ms), from `at` on, at which a guest of a unit may be contacted."""
     for _ in range(_LOOKS):  # a prayer may end in quiet hours, and quiet hours in a prayer
         later = _after_prayer(guests, unit, _after_quiet(guests, unit, at))
         if later == at:

@@ -29,9 +29,9 @@ NUMBERS: Final = (
 )
 """Keys with bounds: columns of customers, and the customer's latest answers to surveys."""
 LISTS: Final[Mapping[str, tuple[str, ...] | None]] = {"profiles": PROFILES, "statuses": STAGES, "languages": None}
-"""Keys with a list, of these words or of any."""
+"""Keys with a list: of these words, or of any words."""
 SHARED: Final = ("money", "brands", "loyalty_tiers", "countries")
-"""Keys that conditions of alerts have, too."""
+"""Keys that conditions of alerts have as well."""
 KEYS: Final = (*NUMBERS, *LISTS, *SHARED, "preferences", "consents")
 HINT: Final = "docs/segments.md lists the keys; rihla model check FOLDER reads it again"
 
@@ -44,9 +44,9 @@ class SegmentError(RihlaError):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What conditions ask of a customer; what no segment of the model asks for may be left out.
+    """The facts about a customer that conditions test; those that no segment of the model tests may be left out.
 
-    money: currency -> what was spent, minor units. words: by key of a condition, those that hold of the customer.
+    money: currency -> amount spent, minor units. words: the customer's values by key of a condition.
     """
 
     numbers: Mapping[str, float | None]
@@ -58,8 +58,8 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question to a customer's state. name: the currency of money ("": any), the key of a preference, the purpose
-    of a consent."""
+    """One test of a customer's state. name: the currency of money ("": any), the key of a preference, or the purpose of
+    a consent."""
 
     key: str
     name: str = ""
@@ -68,7 +68,7 @@ class Question:
     at_most: float | None = None
 
     def holds(self, known: Known) -> bool:
-        """Whether it holds; what is not known holds for nothing."""
+        """Whether it holds; a test of an unknown value does not."""
         if self.key in NUMBERS:
             return self._between(known.numbers.get(self.key))
         if self.key == "money":

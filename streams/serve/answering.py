@@ -1,4 +1,4 @@
-"""People's answers to Kafka: an event on its channel, acknowledged before the page says that it is recorded."""
+"""Writes people's answers to Kafka: an event on its channel, acknowledged before the page says that it is recorded."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from streams.sources.lines import frame_of
 from streams.topology import channel_topic
 
 PATIENCE = 10.0
-"""Seconds that a person waits for Kafka at most. The answer may still arrive; the same click again changes nothing."""
+"""Most seconds that a person waits for Kafka. The answer may still arrive later; the same click again changes
+nothing."""
 
 
 class NotRecorded(Exception):
-    """Kafka has not acknowledged it: it may be there or not."""
+    """Kafka has not acknowledged the event, which may or may not be stored."""
 
 
 class Answers:

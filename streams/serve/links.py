@@ -1,5 +1,5 @@
-"""The pages behind the links of messages: GET shows, POST answers, so that what opens links by itself, as scanners of
-mail do, answers nothing. A link needs no token of the API: it is one, for one thing (streams.loop.links).
+"""The pages behind the links in messages: GET shows, POST answers, so a mail scanner that opens links does not answer.
+A link needs no token of the API because it is itself a token, for one thing (streams.loop.links).
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ Record = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class Links:
-    """The handlers. keys: of the signature, the first is the current one. record: see Record. clock: epoch ms."""
+    """The handlers. keys: signing keys, the current one first. record: see Record. clock: epoch ms."""
 
     def __init__(self, store: Store, keys: Sequence[bytes], record: Record, clock: Callable[[], int] = now_ms) -> None:
         self._store, self._keys, self._record, self._clock = store, keys, record, clock
 
     async def show(self, request: web.Request) -> web.StreamResponse:
-        """The page of what a link is about."""
+        """The page about the alert or case of a link."""
         link, record, language, expired = self._found(request)
         if link is None or record is None:
             return _refused(language, link, expired)
@@ -63,7 +63,7 @@ class Links:
         if verb not in past or request.content_type != "application/x-www-form-urlencoded":
             return _page(page.notice(language, "wrong"), 400)
         now = self._clock()
-        # Of what many may open, both is known: who says to have answered, and to whom the link was sent.
+        # Several people may open a link, so both are recorded: who says that they answered, and whom it was sent to.
         person = given if link.person is not None or not given.strip() else f"{given.strip()} ({link.sent_to})"
         shown = {**record, "version": said.get("version", "")[:20]}
         more: dict[str, Any] = {"to": said.get("to", "")} if verb == "assign" else {}
@@ -87,8 +87,8 @@ class Links:
         return web.Response(status=303, headers={**page.HEADERS, "Location": where})
 
     def _found(self, request: web.Request) -> tuple[Link | None, Mapping[str, Any] | None, str, bool]:
-        """The link, what it is about, the page's language, and whether the link has expired; None for what is not to
-        be had."""
+        """The link, its alert or case, the page's language, and whether the link has expired; None for those that do
+        not exist."""
         asked, accepted = request.query.get("lang"), request.headers.get("Accept-Language", "")[:200]
         try:
             link = opened(request.match_info["token"], self._keys, self._clock())
@@ -98,7 +98,7 @@ class Links:
 
 
 def _thing(store: Store, link: Link) -> Mapping[str, Any] | None:
-    """The alert or the case that a link is about; None where there is none any more."""
+    """The alert or case of a link; None if it no longer exists."""
     with store.reading() as view:
         if link.kind == "alert":
             stored = stored_alert(view, link.id.hex())

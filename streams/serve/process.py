@@ -27,6 +27,7 @@ from streams.kafka.batch_producer import BatchProducer
 from streams.logs import configure_logging
 from streams.loop.keys import SigningKeyError, keys_of
 from streams.loop.links import PATH
+from streams.model.company import load as load_model
 from streams.registries import registry_of
 from streams.series import begin
 from streams.serve import openid
@@ -37,6 +38,7 @@ from streams.serve.desk.figures import Figures, from_clickhouse
 from streams.serve.desk.pipeline import Pipeline, from_kafka
 from streams.serve.desk.routes import DESK, Desk
 from streams.serve.follow import Changed, Follower
+from streams.serve.inbox import deadlines_of
 from streams.serve.links import Links
 from streams.serve.lookups import Lookups, Row
 from streams.serve.openid import Accounts
@@ -125,7 +127,11 @@ class _Process:
             api = Api(store, allowed, lookups, follower.age, _links(settings, store, answers), sessions)
             ask = from_clickhouse(settings.clickhouse_endpoint, settings.database)
             lags = Pipeline(from_kafka(settings), ask, follower.age, f"{settings.prefix}.")
-            desk = Desk(api, store, allowed, sessions, Figures(ask), lags, answers.record, settings.public_url, company)
+            model = load_model(settings.model, settings.alert_rules)
+            figures, address = Figures(ask), settings.public_url
+            desk = Desk(
+                api, store, allowed, sessions, deadlines_of(model), figures, lags, answers.record, address, company
+            )
 
             def changed(rows: Changed) -> None:
                 desk.changed(rows)
@@ -181,7 +187,7 @@ async def _started(stack: contextlib.AsyncExitStack, service: Any) -> None:
 
 
 def _links(settings: Settings, store: Store, answers: Answers) -> Links | None:
-    """The pages behind the links of messages; None where no keys are set. Raises SettingsError."""
+    """The pages behind the links in messages; None if no keys are set. Raises SettingsError."""
     if settings.link_keys is None:
         return None
     try:

@@ -11,12 +11,14 @@ from typing import Any
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from streams.door import Door
+from streams.model.company import built_in
 from streams.serve import lookups, tokens
 from streams.serve.answering import NotRecorded
 from streams.serve.api import Api
 from streams.serve.desk.figures import Figures, FiguresUnavailableError
 from streams.serve.desk.pipeline import Pipeline
 from streams.serve.desk.routes import DESK, Desk
+from streams.serve.inbox import deadlines_of
 from streams.serve.lookups import Lookups
 from streams.serve.openid import Accounts
 from streams.serve.openid_provider import Provider
@@ -92,7 +94,10 @@ async def hotel(
     api = Api(store, allowed, looked, lambda: served.age, sessions=sessions)
     served = Hotel("", api, store, sessions)
     lags = Pipeline(data.ends, served.ask, lambda: served.age, "cx.")
-    served.desk = Desk(api, store, allowed, sessions, Figures(served.ask), lags, served.record, company=company)
+    figures = Figures(served.ask)
+    served.desk = Desk(
+        api, store, allowed, sessions, deadlines_of(built_in()), figures, lags, served.record, company=company
+    )
     door = Door(api.app, linked=(DESK,))
     served.url = f"http://127.0.0.1:{await door.listen('127.0.0.1', 0)}"
     await looked.start()

@@ -1,7 +1,7 @@
 """The routes of the desk: its page, signing in and out, and what its views ask for besides the API.
 
-Signing in exchanges a token for a cookie that scripts cannot read and other sites cannot send; whatever changes
-something must have a header, too, that a page of another site cannot add.
+Signing in exchanges a token for a cookie that scripts cannot read and other sites cannot send. A request that changes
+something must also have a header, which a page of another site cannot add.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from streams.serve.desk import assets
 from streams.serve.desk.company_sign_in import CompanySignIn
 from streams.serve.desk.figures import BEHIND, MOST_PEOPLE, QUERIES, Asked, Figures, FiguresUnavailableError, filters_of
 from streams.serve.desk.pipeline import Pipeline, PipelineUnavailableError
-from streams.serve.inbox import inbox, open_record, units_known
+from streams.serve.inbox import Deadlines, inbox, open_record, units_known
 from streams.serve.links import Record
 from streams.serve.openid import BACK, BEGIN, Accounts
 from streams.serve.sessions import LONGEST, Sessions
@@ -68,9 +68,10 @@ NEWS = frozenset(("alert", "case"))
 class Desk:
     """Adds the desk to an API.
 
-    figures, pipeline: where its last two views take theirs from; answers: where people's answers go; None: nowhere.
-    public_url: address at which people reach it through what stands in front: https there makes cookies secure.
-    company: by which company accounts may sign in, too; None: by tokens alone.
+    deadlines: of alerts and cases, by the model. figures, pipeline: sources of its last two views.
+    answers: writes people's answers; None: they are not accepted.
+    public_url: address at which people reach it, perhaps through a proxy: with https there, cookies are Secure.
+    company: by which company accounts may also sign in; None: by tokens alone.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Desk:
         store: Store,
         allowed: Tokens,
         sessions: Sessions,
+        deadlines: Deadlines,
         figures: Figures | None = None,
         pipeline: Pipeline | None = None,
         answers: Record | None = None,
@@ -86,6 +88,7 @@ class Desk:
         company: tuple[Provider, Accounts] | None = None,
     ) -> None:
         self._api, self._store, self._tokens, self._sessions = api, store, allowed, sessions
+        self._deadlines = deadlines
         self._figures, self._pipeline, self._answers = figures, pipeline, answers
         public = urlsplit(public_url or "")
         self._secure_host = public.hostname if public.scheme == "https" else None
@@ -119,7 +122,7 @@ class Desk:
         api.app.router.add_get("/", self._home)
 
     def changed(self, applied: Mapping[str, Iterable[Any]]) -> None:
-        """Note that rows are in the store: what was computed of those before is out of date."""
+        """Note that rows are in the store: what was computed before is out of date."""
         if not NEWS.isdisjoint(applied):
             self._generation += 1
 
@@ -190,7 +193,7 @@ class Desk:
         return self._api.answer(request, await self._current(units), age)
 
     async def _current(self, units: frozenset[str] | None) -> dict[str, Any]:
-        """The inbox of some units: computed once for all who ask before a row changes."""
+        """The inbox of some units, cached until a row changes."""
         known = self._inboxes.get(units)
         if known is None or known[0] != self._generation:
             self._inboxes = {key: one for key, one in self._inboxes.items() if one[0] == self._generation}
@@ -200,7 +203,7 @@ class Desk:
 
     def _read_inbox(self, units: frozenset[str] | None) -> dict[str, Any]:
         with self._store.reading() as view:
-            return inbox(view, units)
+            return inbox(view, self._deadlines, units)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         bearer = self._api.bearer(request, tokens.ALERTS)
@@ -225,13 +228,13 @@ class Desk:
         return self._api.answer(request, told, age)
 
     def _listed(self, bearer: Bearer, asked: str, people: Collection[str]) -> None:
-        """Write down who was listed. Raises where that cannot be, or where it were too many."""
+        """Record who was listed. Raises Problem if that fails, or if it would be too many."""
         if (wait := bearer.wait_to_list(len(people))) > 0:
             raise Problem(429, "too many customers in a minute", {"Retry-After": str(math.ceil(wait))})
         self._api.write_down(bearer, asked, people, None)
 
     def _read_day(self, unit: str, day: date, nearest: bool) -> dict[str, Any]:
-        """A day of a unit. nearest: where nobody was there, the latest day before it on which somebody arrived."""
+        """A day of a unit. nearest: if that day has nobody, the latest day before it with an arrival."""
         with self._store.reading() as view:
             told = day_of(view, unit, day)
             if nearest and not any(told["counts"].values()) and (known := latest_day(view, unit, day)) is not None:
@@ -249,7 +252,7 @@ class Desk:
 
     def _read_story(self, units: frozenset[str] | None) -> dict[str, Any] | None:
         with self._store.reading() as view:
-            return story_of(view, units)
+            return story_of(view, self._deadlines, units)
 
     async def _numbers(self, request: web.Request) -> web.StreamResponse:
         bearer, figures, asked = self._asked(request)
@@ -271,7 +274,7 @@ class Desk:
             raise Problem(503, str(error), {"Retry-After": "5"}) from None
 
     async def _people(self, request: web.Request) -> web.StreamResponse:
-        """Who is behind a figure: each is a look-up."""
+        """The customers behind a figure: each counts as a look-up."""
         bearer, figures, asked = self._asked(request)
         self._api.bearer(request, tokens.CUSTOMER)
         known = [name for names in BEHIND.values() for name in names]
@@ -287,7 +290,7 @@ class Desk:
         return self._answer({"people": people, "most": MOST_PEOPLE})
 
     def _asked(self, request: web.Request) -> tuple[Bearer, Figures, Asked]:
-        """Who asks for figures, of what, and where they come from."""
+        """The bearer, the scope and the source of a request for figures."""
         bearer = self._api.bearer(request, tokens.FIGURES)
         if self._figures is None:
             raise Problem(503, "there is no ClickHouse to ask")
@@ -317,7 +320,7 @@ class Desk:
             raise Problem(503, str(error), {"Retry-After": "5"}) from None
 
     async def _answer_event(self, request: web.Request) -> web.StreamResponse:
-        """Someone takes, answers, settles, declines, puts off or gives away an alert or a case: an event, 202."""
+        """Takes, answers, settles, declines, snoozes or reassigns an alert or a case: writes an event, 202."""
         bearer = self._api.bearer(request, tokens.ANSWER)
         if self._answers is None:
             raise Problem(503, "answers cannot be written here")
@@ -358,7 +361,7 @@ class Desk:
         return bearer
 
     def _units(self, request: web.Request, bearer: Bearer) -> frozenset[str] | None:
-        """The unit that is asked for, of those that the bearer may see; None: all."""
+        """The requested unit, if the bearer may see it; None: all."""
         asked = frozenset(request.query.getall("unit", []))
         if any(not bearer.may_see(unit) for unit in asked):
             raise Problem(403, "this unit is not one of yours")
@@ -374,7 +377,7 @@ class Desk:
 
 
 class Said(msgspec.Struct, forbid_unknown_fields=True):
-    """What the page says of an answer. until: epoch ms. click: tells two answers apart that are otherwise the same."""
+    """An answer as the page sends it. until: epoch ms. click: distinguishes two otherwise equal answers."""
 
     kind: Literal["alert", "case"]
     customer_id: str
@@ -394,7 +397,7 @@ def _said(body: bytes) -> Said:
 
 
 def _are_numbers(given: Mapping[str, str], names: Iterable[str]) -> bool:
-    """Whether those of some parameters that are given are numbers, as ClickHouse reads them."""
+    """Whether all of these parameters that are given are numbers, as ClickHouse reads them."""
     return all(_NUMBER.fullmatch(given[name]) for name in names if name in given)
 
 
