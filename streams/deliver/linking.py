@@ -22,7 +22,7 @@ class Links:
     """Makes links, where the settings `public_url` and `link_keys` are given."""
 
     def __init__(self, settings: Settings, routes: Routes) -> None:
-        """Raises SettingsError for a key that is none."""
+        """Raises SettingsError for an invalid key."""
         self._routes = routes
         try:
             self._signer = signer(settings.public_url, settings.link_keys)

@@ -14,13 +14,13 @@ nothing, so neither order nor repetition matters. Keys begin with one letter for
     x alert                         -> customer_id                       under whom an alert is stored
     o unit, alert                   -> customer_id, alert_id             alerts that are open
     n unit, customer, case          -> key of the case                   cases that are open
-    w unit                          -> unit                              the units that something was said of
+    w unit                          -> unit                              the units that occur in the topics
     s subject                       -> rows                              its last contacts, from cx.interactions
     b booking                       -> plan                              unit, arrival and nights, as said last
     d unit, arrival date, booking   -> booking_ref
     h subject, case                 -> what people did with the case     its answers, from cx.interactions
     g message                       -> row                               from cx.messages, while it may be approved
-    y key of a record               -> key of what it is stored under     journeys and cases, which tombstones name so
+    y key of a record               -> key of what it is stored under     journeys and cases, for tombstones
 """
 
 from __future__ import annotations
