@@ -49,7 +49,7 @@ _SAID = (
 """What `_say` is told of a row that some rule wants: rows are made of these only, since lists and texts cost most."""
 _NOTHING_SAID = pl.lit([], pl.List(pl.String)).alias("concerns")
 _WORDS = r"\p{L}{3,}.*\p{L}{3,}"
-"""A text of at least two words: the language of a shorter one cannot be told."""
+"""A text of at least two words: the language of a shorter one cannot be recognised."""
 
 Raised = Mapping[str, tuple[int, str]]
 """Of a restored event: rule -> (raised_at in epoch ms, reason) of the open alerts that it caused."""
