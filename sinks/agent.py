@@ -85,8 +85,8 @@ class TableAgent(Agent):
     """The records of a topic into their table in ClickHouse. It keeps no state."""
 
     def __init__(self, io: WorkerIO, table: Table, publishing: asyncio.Lock, prayers: PrayerTimes) -> None:
-        """publishing: held while the io's outputs are used, which all agents of the sink share. prayers: told of what
-        is stored."""
+        """publishing: held while the io's outputs are used, which all agents of the sink share. prayers: called after
+        each insert."""
         super().__init__(io, Grouping(ROWS_PER_INSERT, BYTES_PER_INSERT, linger=table.linger, patience=table.patience))
         settings = io.settings
         self._table, self._publishing, self._prayers = table, publishing, prayers
@@ -144,7 +144,7 @@ class TableAgent(Agent):
 
 
 def _tellable(refused: Sequence[Refusal]) -> list[Refusal]:
-    """Those of the letters that cannot be stored that get a letter: all but letters about letters."""
+    """The refused letters that get a dead letter of their own: all but letters about letters."""
     told, left = list[Refusal](), list[Refusal]()
     for one in refused:
         (left if OF_A_LETTER in one.records.headers.get(one.at, ()) else told).append(one)

@@ -15,14 +15,14 @@ from sinks.clickhouse.errors import in_short
 from sinks.clickhouse.prayers import day_of, fill
 
 EVENTS, UNITS = "interactions", "units"
-"""Topics whose rows ask for times of prayer."""
+"""Topics whose rows need times of prayer."""
 _DAY_MS = 86_400_000
 
 log = logging.getLogger(__name__)
 
 
 class PrayerTimes:
-    """Fills in what is missing after each insert that may ask for more; all agents of a sink share one.
+    """Fills in the times that are missing after each insert that may need more; all agents of a sink share one.
 
     connect: makes a client on the database; called in a thread.
     """
@@ -30,12 +30,12 @@ class PrayerTimes:
     def __init__(self, connect: Callable[[], Client]) -> None:
         self._connect = connect
         self._filling = asyncio.Lock()
-        self._days: set[int] = set()  # of events for which times were made; epoch days
-        self._owed = False  # whether an attempt has failed, so that all days are to be looked at again
+        self._days: set[int] = set()  # days of events whose times are stored; epoch days
+        self._owed = False  # an attempt has failed, so all days must be checked again
 
     async def stored(self, topic: str, rows: pl.DataFrame) -> None:
-        """Make the times that rows of a topic ask for, which are in ClickHouse. Where it does not answer, the next rows
-        ask again, and the next start does."""
+        """Store the times that a topic's rows need, once those rows are in ClickHouse. If it does not answer, the next
+        insert or the next start tries again."""
         if topic == EVENTS and rows.height:
             days = set(rows.select((pl.col("occurred_at") // _DAY_MS).unique()).to_series().to_list())
             if days <= self._days and not self._owed:
@@ -50,7 +50,7 @@ class PrayerTimes:
                 return
             try:
                 await asyncio.to_thread(self._fill, None if new is None else list(map(day_of, new)))
-            except Exception as error:  # figures by prayer are not worth a stop: all else is stored
+            except Exception as error:  # figures by prayer are not worth stopping the sink for
                 self._owed = True
                 log.warning("times of prayer are missing, and are made with the next events: %s", in_short(error))
                 return

@@ -1,4 +1,5 @@
-"""Reports at a sink's start whether ClickHouse can be reached: else a wrong address would show with the first row."""
+"""Reports at a sink's start whether ClickHouse can be reached: a wrong address would otherwise show with the first
+row."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ class Reach:
         self._looking = asyncio.ensure_future(self.look())
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
@@ -57,12 +58,12 @@ class Reach:
             log.info("ClickHouse is there, with all tables")
 
     def _wrong(self) -> str | None:
-        """A sentence on why nothing can be stored; None: it can."""
+        """A sentence that says why nothing can be stored; None if it can."""
         try:
             with contextlib.closing(self._connect()) as client:
                 missing = [table.store for table in TABLES.values() if not client.command(f"EXISTS {table.store}")]
                 if not missing:
                     self._found(client)
-        except Exception as error:  # whatever it is, the sink goes on, and tells the same of its first rows
+        except Exception as error:  # the sink goes on in any case, and reports the same error with its first rows
             return in_short(error)
         return f"ClickHouse has no table {missing[0]}: rihla migrate makes what is missing" if missing else None

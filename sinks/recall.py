@@ -22,7 +22,7 @@ from streams.worker.verdict import Verdict
 TOPIC = "recalls"
 """The topic of recalls, without prefix."""
 POLL = 0.1
-"""Seconds between looks whether the sinks have stored the events that a recall must return."""
+"""Seconds between checks whether the sinks have stored the events that a recall must return."""
 RETRY = 2.0
 """Seconds before ClickHouse is asked again after it gave no answer."""
 
@@ -84,7 +84,7 @@ class RecallAgent(Agent):
             client.close()
 
     async def _answer(self, subjects: Sequence[str], applied: int, events: pl.DataFrame) -> None:
-        """Send the events again, and for each subject without any that nothing is stored."""
+        """Send the events again, and for each subject without events a message that nothing is stored."""
         last = events["subject"].is_last_distinct()
         # In this order in each partition, so that a subject's last event comes after all its others.
         async with self._publishing:

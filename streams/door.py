@@ -25,6 +25,8 @@ from aiohttp.web_protocol import RequestHandler
 
 log = logging.getLogger(__name__)
 
+_OFTEN_LATIN = frozenset((hdrs.USER_AGENT, hdrs.REFERER))
+"""Headers that are not read, and that some clients write in an encoding of their own."""
 _THIS_MACHINE = frozenset(("localhost", "127.0.0.1", "::1"))
 # Names that no public name server answers for: a page of the web cannot have them.
 _PRIVATE = (".local", ".internal", ".localhost", ".svc", ".home.arpa")
@@ -99,9 +101,10 @@ class _Connection(RequestHandler):
         super().connection_lost(exc)
 
     def log_exception(self, *args: Any, **options: Any) -> None:
-        """Log what went wrong here. Of a request that is no HTTP nothing: what it asks for may name a person, and
-        any client could fill the log."""
-        if not isinstance(sys.exc_info()[1] or options.get("exc_info"), HttpProcessingError):
+        """Log what went wrong here. Of a request that is no HTTP, or whose body cannot be unpacked, nothing: what it
+        asks for may name a person, and any client could fill the log."""
+        error = sys.exc_info()[1] or options.get("exc_info")
+        if not isinstance(error, HttpProcessingError | web.RequestPayloadError):
             super().log_exception(*args, **options)
 
     def began(self) -> None:
@@ -184,7 +187,12 @@ class Door:
             if reason := self.refuses(request):
                 # What is quoted of a header may be no UTF-8.
                 return web.Response(status=403, body=f"{reason}\n".encode(errors="replace"), content_type="text/plain")
-            return await handler(request)
+            if not all(_is_utf8(value) for name, value in request.headers.items() if name not in _OFTEN_LATIN):
+                return web.Response(status=400, text="a header is not UTF-8\n")
+            try:
+                return await handler(request)
+            except web.RequestPayloadError:
+                return web.Response(status=400, text="the body cannot be unpacked\n")
 
         return admit
 
@@ -233,6 +241,11 @@ class Visitors:
         if name in self._others or _is_address(name):
             return True
         return "." not in name.rstrip(".") or name.endswith(_PRIVATE) or name in _own_names()
+
+
+def _is_utf8(value: str) -> bool:
+    """Whether a header was UTF-8: aiohttp keeps what is not in surrogates, which nothing can encode."""
+    return value.isascii() or not any("\ud800" <= one <= "\udfff" for one in value)
 
 
 def _name_of(host: str) -> str:

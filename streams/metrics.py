@@ -76,6 +76,14 @@ CONSUMER_LAG = Gauge(
     ["topic", "partition"],
 )
 
+# Offsets from the last stable one to the end of the log, once the same transaction has been open for a minute
+# (streams.kafka.open_transactions), else 0: no worker reads them before it ends. The log has the command that ends it.
+UNCOMMITTED_RECORDS = Gauge(
+    "rihla_uncommitted_records",
+    "Records of a partition owned here behind a transaction that has been open for over a minute.",
+    ["topic", "partition"],
+)
+
 # Each one stops the worker for a moment; many mean that a worker cannot stay in its group.
 REBALANCES = Counter("rihla_rebalances_total", "Partition assignments received from the group coordinator.")
 

@@ -77,6 +77,7 @@ class Settings:
     serve_host, serve_port: where `rihla worker serve` answers; port 0 takes any free one.
     serve_folder: folder of its view, for one process alone; it may be removed while that is stopped.
     serve_tokens: path of the file that says who may ask it what (docs/serve.md).
+    serve_openid: path of the file that says which company accounts may sign in at its desk (docs/serve.md).
     public_url: address at which people reach `rihla worker serve` from outside, https://...; messages then have a link.
     survey_url: address at which guests reach `rihla worker collect` from outside; invitations then have a link.
     link_keys: keys of the links' signature, a line each, `whsec_` and base64; two while they are changed.
@@ -116,6 +117,7 @@ class Settings:
     serve_port: int = 8360
     serve_folder: str = "rihla-serve"
     serve_tokens: str | None = None
+    serve_openid: str | None = None
     public_url: str | None = None
     survey_url: str | None = None
     link_keys: str | None = _secret()
@@ -313,6 +315,7 @@ def published(settings: Settings) -> dict[str, str]:
     """Those variables without secrets, for other processes to read, which have secrets of their own."""
     hidden = {ENVIRONMENT_PREFIX + name.upper() for name in SECRETS}
     hidden |= {ENVIRONMENT_PREFIX + name.upper() + SUFFIX for name in BY_FILE}
+    hidden |= {ENVIRONMENT_PREFIX + name for name in ("PUBLIC_URL", "SURVEY_URL")}  # of no use without link_keys
     addresses = {"CLICKHOUSE": settings.clickhouse_endpoint, "REGISTRY": settings.registry_endpoint}
     return {variable: text for variable, text in environment(settings).items() if variable not in hidden} | {
         ENVIRONMENT_PREFIX + name: endpoint.address for name, endpoint in addresses.items() if endpoint is not None

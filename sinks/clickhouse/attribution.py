@@ -7,7 +7,7 @@ cheaper than another pass through a view. docs/units.md says the rule in words; 
 from __future__ import annotations
 
 BASES = ("own", "same_stay", "last_stay", "only_unit", "none")
-"""What an attribution rests on, the firmest first."""
+"""What an attribution may rest on, from the most to the least reliable."""
 
 
 def whose(unit: str, channel: str, at: str, places: str) -> str:

@@ -21,8 +21,8 @@ from itertools import pairwise
 FIRST_YEAR, LAST_YEAR = 1420, 1500
 
 CORRECTIONS = {"BD": (5, 6), "BN": (5, 7), "MV": (5, 6)}
-"""Weekends for which CLDR 47 has the world's Saturday and Sunday, and the countries' offices another: Bangladesh and
-the Maldives rest on Friday and Saturday, Brunei on Friday and Sunday."""
+"""Weekends that CLDR 47 gives as Saturday and Sunday, unlike the countries' own offices: Bangladesh and the Maldives
+rest on Friday and Saturday, Brunei on Friday and Sunday."""
 
 
 def hijri_years() -> list[tuple[int, date, list[int]]]:
@@ -48,7 +48,7 @@ def weekends() -> dict[tuple[int, ...], list[str]]:
     found = {locale.territory: locale for locale in map(Locale.parse, locale_identifiers()) if locale.territory}
     countries: dict[tuple[int, ...], list[str]] = defaultdict(list)
     for country in _countries():
-        locale = found.get(country, found["001"])  # 001 is the world: what holds where CLDR says nothing of a country
+        locale = found.get(country, found["001"])  # 001 is the world, CLDR's default
         length = (locale.weekend_end - locale.weekend_start) % 7 + 1
         days = tuple((locale.weekend_start + offset) % 7 + 1 for offset in range(length))  # Babel's Monday is 0
         countries[CORRECTIONS.get(country, days)].append(country)

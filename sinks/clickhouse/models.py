@@ -14,9 +14,9 @@ from streams.model.forms import STAGES
 
 
 def record(client: Client, model: Model, now_ms: int, epoch: int) -> bool:
-    """Note that a model holds from now on, where another one did. Returns whether it was news.
+    """Record the model that applies from now on, unless it is the current one. Returns whether it was recorded.
 
-    client: on the database. Safe to run by several sinks at once: they say the same.
+    client: on the database. Several sinks may do so at once: they record the same.
     """
     if current(client) == (model.hash, epoch):
         return False
@@ -46,3 +46,20 @@ def current(client: Client) -> tuple[str, int] | None:
     newest = "SELECT hash, epoch FROM models_store ORDER BY recorded_at DESC, hash DESC LIMIT 1"
     found = client.query(newest).result_rows
     return (str(found[0][0]), int(found[0][1])) if found else None
+
+
+def meanings(client: Client) -> list[str]:
+    """What each model says that has made rows here (Model.meaning)."""
+    return [
+        str(row[0]) for row in client.query("SELECT DISTINCT meaning FROM models_store WHERE meaning != ''").result_rows
+    ]
+
+
+def begin(client: Client, now_ms: int, epoch: int) -> None:
+    """Note that rows are being made anew, so that no model holds until a sink records one.
+
+    epoch: that of the rows which are written now.
+    """
+    at = datetime.fromtimestamp(now_ms / 1000, UTC)
+    columns = ["hash", "name", "source", "recorded_at", "epoch", "meaning"]
+    client.insert("models_store", [["", "a rebuild, unfinished", "", at, epoch, ""]], columns)

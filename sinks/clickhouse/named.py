@@ -101,7 +101,7 @@ def parse(name: str, text: str) -> NamedQuery:
 
 
 def _entries(lines: list[str]) -> list[tuple[str, str]]:
-    """(what stands in front, what is said of it) of each entry of a section; continued lines are joined."""
+    """(name, description) of each entry of a section; continued lines are joined."""
     entries: list[tuple[str, str]] = []
     for line in lines:
         front, _, about = line.strip().partition("  ")

@@ -1,6 +1,6 @@
-"""What of the tables is personal: one declaration, from which roles, views without personal data and docs are made.
+"""Which columns are personal data: the one declaration from which roles, pseudonymised views and docs are made.
 
-Each column of each view has one of four classes. A column, view or table that stands here in no list fails
+Each column of each view has one of four classes. A column, view or table that is in none of these lists fails
 `tests/integration/test_clickhouse_roles.py`, and `rihla migrate --roles` refuses to show it to an analyst.
 """
 
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 PLAIN: Final = "plain"
-"""Says nothing of who it is: shown as it is."""
+"""Identifies nobody: shown unchanged."""
 NAME: Final = "name"
-"""Names a customer, as `kind:value` or the value alone: a pseudonym, behind the kind as it is."""
+"""Names a customer, as `kind:value` or the value alone: the value becomes a pseudonym, the kind stays."""
 IDENTIFIER: Final = "identifier"
-"""Names a person or a thing of one person (event, booking, case, member of staff): a pseudonym."""
+"""Names a person, or something of one person (event, booking, case, member of staff): becomes a pseudonym."""
 TEXT: Final = "text"
-"""Free text, and what may hold any: `[hidden]` where there is one; maps are empty."""
+"""Free text, or a value that may hold some: shown as `[hidden]`; maps are shown empty."""
 
 Class = Literal["plain", "name", "identifier", "text"]
 Rule = Class | Mapping[str, Class]
-"""Of a column; or, for tuples and arrays of them, of their fields by name. A field that is not named is plain."""
+"""The class of a column; of tuples, and arrays of tuples, the class of each field by name. Other fields are plain."""
 
 
 def _all(rule: Rule, names: str) -> dict[str, Rule]:
@@ -76,7 +76,7 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "prayer_window begins_at ends_at local_time hijri_date hijri_date_from_sunset ramadan_meal"),
     **_all(PLAIN, "response_seconds prayer_seconds"),
 }
-"""By the name of the column, in whatever view."""
+"""Classes by column name, in every view."""
 
 EXCEPTIONS: Mapping[tuple[str, str], Rule] = {
     ("alerts", "reason"): TEXT,
@@ -84,7 +84,7 @@ EXCEPTIONS: Mapping[tuple[str, str], Rule] = {
     ("next_best_actions", "reason"): TEXT,
     ("next_best_actions", "evidence"): TEXT,
 }
-"""(view, column) whose name means something else there."""
+"""Classes of columns whose name means something else in one view, by (view, column)."""
 
 
 def rule_of(view: str, column: str) -> Rule | None:
@@ -94,14 +94,14 @@ def rule_of(view: str, column: str) -> Rule | None:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A table underneath the views. of_persons: `rihla forget` deletes rows of it."""
+    """A table underneath the views. of_persons: whether `rihla forget` deletes rows from it."""
 
     name: str
     of_persons: bool = True
     operations: bool = True
-    """Whether operations read it, through the views on it."""
+    """Whether the operations role may read it, through views."""
     engineer: bool = False
-    """Whether an engineer reads it, as it is."""
+    """Whether the engineer role may read the table itself."""
 
 
 STORES: tuple[Store, ...] = (
@@ -122,7 +122,7 @@ STORES: tuple[Store, ...] = (
     Store("units_store", of_persons=False, engineer=True),
     Store("prayer_times_store", of_persons=False, engineer=True),
     Store("rates_store", of_persons=False, engineer=True),
-    # Operations, too: what is left out of the tables follows from it (view left_out, which interactions reads).
+    # Operations read it as well: the view left_out, which interactions reads, depends on it.
     Store("dead_letters_store", engineer=True),
     Store("replays_store", of_persons=False, engineer=True),
     Store("erasures_store", of_persons=False, operations=False),
@@ -135,9 +135,9 @@ STORES: tuple[Store, ...] = (
 )
 
 OWNERS: tuple[str, ...] = ("lookups", "erasures")
-"""Views that no role but the owner's reads: who looked at whom, and who asked to be forgotten."""
+"""Views that only the owner may read: who looked at whom, and who asked to be forgotten."""
 INNER: tuple[str, ...] = ("left_out",)
-"""Views for other views alone."""
+"""Views that exist only for other views."""
 
 ANALYSTS: tuple[str, ...] = (
     *("interactions", "interactions_attributed", "journeys", "journeys_attributed", "cases", "cases_attributed"),
@@ -162,4 +162,4 @@ REFERENCE: tuple[str, ...] = (
     *("units", "unit_levels", "unit_places", "rates", "exchange", "currencies", "hijri", "weekends", "stages"),
     *("sla_targets", "actions_known", "prayer_times", "prayer_windows"),
 )
-"""Views without anybody in them, which managers have whole."""
+"""Views without personal data, which managers see in full."""

@@ -1,8 +1,8 @@
 """Times of prayer in ClickHouse: which are needed, and the expressions that ask them.
 
 A place is what the times depend on: coordinates, method and time zone of units, at any time of their history. Needed
-are the days from the one before a stored event to AFTER days behind it. Whoever adds events or units fills in what is
-missing once these are stored, so that whichever comes second finds both.
+are the days from the one before a stored event to AFTER days behind it. After an insert of events or of units the
+missing times are filled in; the second of the two inserts finds both and completes them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any, Protocol
 from streams.model.prayer import REVISION, USUAL_METHOD, Place, Times, times
 
 BEFORE, AFTER = 1, 31
-"""Days before and after one with events: an answer that took longer than AFTER is not late for prayer alone."""
+"""Days before and after a day with events. An answer that took longer than AFTER is late for other reasons than
+prayer."""
 FIRST, LAST = date(1971, 1, 1), date(2100, 1, 1)
 """Days of events for which times are reckoned."""
 _ROWS_AT_ONCE = 20_000
@@ -28,7 +29,7 @@ COLUMNS = (
 
 
 class Client(Protocol):
-    """What is asked of clickhouse-connect's client."""
+    """The part of clickhouse-connect's client that is used here."""
 
     def query(self, query: str, parameters: dict[str, Any] | None = None) -> Any:
         """Rows of a SELECT."""
@@ -76,9 +77,9 @@ def day_from_sunset(at: str, of: str) -> str:
 
 
 def fill(client: Client, days: Collection[date] | None = None) -> int:
-    """Store the times that are missing. Returns how many rows those are.
+    """Store the times that are missing, and return the number of rows.
 
-    days: of events; None: of all that are stored. Safe to run by several at once: they say the same.
+    days: days of events; None: of all stored events. Several processes may do so at once: they compute the same rows.
     """
     if not client.query("SELECT count() FROM units_store WHERE latitude IS NOT NULL").result_rows[0][0]:
         return 0

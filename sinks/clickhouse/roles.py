@@ -4,14 +4,15 @@
     analyst       the database {database}_analyst: the same views and columns, with pseudonyms and without texts
     manager_NAME  for each manager in the file of managers, the database {database}_manager_NAME: rows of their
                   units
-    operations    every customer, in clear, of all units; not who looked at whom, nor who asked to be forgotten
+    operations    every customer, in clear, of all units; but not who looked at whom or who asked to be forgotten
     engineer      the machinery: dead letters, what was replayed, system tables, and what an analyst sees; nobody in
                   clear but in dead letters
 
-Views of {database} have ClickHouse's default security, the rights of who asks. Those of the other databases are SQL
-SECURITY NONE: who may read them needs no right on what is underneath, and has none. ClickHouse's own row policies would
-not keep managers apart: on a view, a condition of who asks is tried on rows that the policy then hides, and may tell of
-them by what it raises. So each manager's views hold the condition, and a LIMIT below which nothing is pushed.
+Views of {database} have ClickHouse's default security: the caller's rights. Those of the other databases are SQL
+SECURITY NONE: their readers need no rights on the tables underneath, and have none. ClickHouse's row policies would
+not keep managers apart: on a view, the caller's condition is evaluated on rows that the policy then hides, and an error
+that it raises reveals them. So each manager's views hold the condition, and a LIMIT through which no condition is
+pushed down.
 
 A server's roles are called {database}_ROLE; the embedded engine's have the same grants
 (streams.embedded.clickhouse.access).
@@ -58,7 +59,7 @@ COMMENT 'Key of the pseudonyms that analysts see: no role may read it'
 
 
 class RolesError(RuntimeError):
-    """The roles cannot be made; the message says why, and what would do."""
+    """The roles cannot be made; the message says why, and the hint what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def grants_of_manager(manager: Manager, database: str) -> tuple[str, ...]:
 
 
 def unit_columns() -> dict[str, str]:
-    """View that managers see in part: the column that says whose the row is."""
+    """Views of which managers see a part: the column that says which unit a row belongs to."""
     names = [name for view in personal.ATTRIBUTED for name in (view, f"{view}_attributed")]
     return {
         **dict.fromkeys([*names, *personal.OF_JOURNEYS, *personal.OF_UNITS], "attributed_unit"),
@@ -194,8 +195,8 @@ def _listed(columns: Sequence[tuple[str, str]]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """What is needed of a ClickHouse. ask: the rows of a query. run: a statement. insert: a row, whose values are in no
-    statement, since servers keep those."""
+    """The operations that this module needs. ask: the rows of a query. run: a statement. insert: a row, whose values
+    are not part of a statement because servers log statements."""
 
     ask: Callable[[str], Sequence[Sequence[object]]]
     run: Callable[[str], object]

@@ -3,13 +3,13 @@
 A query whose table is `interactions AS i` may hold
 
     {segments}        in its comment: the names, for the parameter `by`
-    {segment}         the value that an interaction has of what {by:String} names; refuses a name that is not here
+    {segment}         the value that an interaction has of what {by:String} names; raises an error for other names
     {segment_joins}   the joins that this needs; each is empty, and costs nothing, unless it is asked for
     {clocks}          in its comment, alone on a line: the parameters that say whose days they are
     {filters}         in its comment, alone on a line: the parameters that say of which interactions it speaks
     {fits}            the condition of these; true where none is given
     {filter_joins}    the joins that this needs, for a table that is grouped by something else: {segment_joins} has them
-    {unfiltered}      whether none is given: a constant, by which a subquery is left out
+    {unfiltered}      whether there are no filters: a constant, with which ClickHouse skips a subquery
 
 Any query with these parameters may hold
 
@@ -27,15 +27,15 @@ from sinks.clickhouse.attribution import served, whose
 ZONE = (
     "multiIf({timezone:String} != '', {timezone:String}, ifNull(u.timezone, '') != '', u.timezone, {elsewhere:String})"
 )
-"""The clock of a row, where `u` is joined as in {segment_joins}: the one asked for, that of its unit (own, inherited or
-its brand's), else the setting's."""
+"""The time zone of a row, where `u` is joined as in {segment_joins}: the one asked for, else its unit's (its own,
+inherited or its brand's), else that of the settings."""
 _DAY = f"formatDateTime(i.occurred_at, '%Y-%m-%d', {ZONE})"
 
 _WHOSE = whose("i.unit", "i.channel", "i.occurred_at", "p")
 _SERVED = served("i.agent_id", f"({_WHOSE}).1", "i.occurred_at", "p")
 
 LEVELS = ("brand", "region", "parent", "unit_kind")
-"""What can be grouped by of a unit, as the master of units has it at the time of the event."""
+"""Properties of a unit that can be grouped by, as the master of units has them at the time of the event."""
 
 SEGMENTS: dict[str, str] = {
     "all": "'all'",
@@ -72,24 +72,24 @@ SEGMENTS: dict[str, str] = {
 }
 """Name: its value as a String, empty where it is not known. `stage` is the journey's status as it was at that moment;
 `season`, `hijri_month` and `hijri_day` are of the view hijri, and `hijri_day_from_sunset` of its day after a sunset at
-the unit; `prayer_window` and `ramadan_meal` are what prayer_times says of the unit; `weekend` is that of the customer's
-country. Days, hours and months are those of the row's own clock (ZONE). `unit` and `agent` are whose doing it was
-(sinks.clickhouse.attribution), so that an interaction counts once for each of its agents, and `unit_basis`,
+the unit; `prayer_window` and `ramadan_meal` are those of prayer_times for the unit; `weekend` is that of the customer's
+country. Days, hours and months are those of the row's own clock (ZONE). `unit` and `agent` are those to which it is
+attributed (sinks.clickhouse.attribution), so that an interaction counts once for each of its agents, and `unit_basis`,
 `agents_basis` what that rests on."""
 
 NAMES = ", ".join(SEGMENTS)
 
 HIJRI = ("season", "hijri_month", "hijri_day")
 TIMED = ("day", "month", "hour", "weekend", *HIJRI)
-"""What depends on a clock, and so on the unit, where the master of units has any."""
+"""Groupings that depend on the time zone, and so on the unit, if the master of units has any."""
 PRAYED = ("prayer_window", "ramadan_meal", "hijri_day_from_sunset")
-"""What depends on the times of prayer at the unit, whatever the clock."""
+"""Groupings that depend on the times of prayer at the unit, in any time zone."""
 
 
 FILTERS = ("unit", "brand", "channel", "medium", "country", "season", "stage")
-"""Segments to which the queries can be held: each is a parameter of that name."""
+"""Segments by which queries can be filtered: each is a parameter of that name."""
 SEPARATOR = "\x1f"
-"""Stands between the values of a filter that has several: no name holds it."""
+"""Separates the values of a filter that has several; no name contains it."""
 
 
 CLOCK_JOINED = "({timezone:String} = '' AND (SELECT count() FROM units) > 0)"
@@ -97,7 +97,7 @@ _FROM_SUNSET = prayers.day_from_sunset("i.occurred_at", "t")
 
 
 def fits() -> str:
-    """Whether an interaction `i`, joined as in {segment_joins}, has a value of each filter that is given."""
+    """Whether an interaction `i`, joined as in {segment_joins}, matches every filter that is given."""
     return " AND ".join(
         f"({{{name}:String}} = '' OR has(splitByChar(char(31), {{{name}:String}}), {SEGMENTS[name]}))"
         for name in FILTERS
@@ -134,7 +134,7 @@ LEFT ANY JOIN (SELECT country, days FROM weekends WHERE {some(["weekend"])}) AS 
 
 
 def basis_of(by: str) -> str | None:
-    """What shows on what the values of a segment rest; None for one that rests on no attribution."""
+    """The column that shows what an attributed segment rests on; None for a segment that is not attributed."""
     return "agents_basis" if by == "agent" else "unit_basis" if by in ("unit", *LEVELS) else None
 
 
@@ -151,7 +151,7 @@ _UNFILTERED = "(" + " AND ".join(f"{{{name}:String}} = ''" for name in FILTERS) 
 
 
 def fill(text: str) -> str:
-    """The text of a query with what stands in braces above filled in."""
+    """The text of a query with the placeholders of this module filled in."""
     branches = ", ".join(f"{{by:String}} = '{name}', {value}" for name, value in SEGMENTS.items())
     refusal = f"toString(throwIf(1, 'by is one of: {NAMES}'))"
     return (

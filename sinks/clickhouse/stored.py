@@ -13,24 +13,25 @@ from streams.model.linked import LINKED
 CHUNK = 50_000
 """Interactions read at a time: bounds the memory that a restore takes."""
 
-# The columns of the store that are not, as they stand, in the frame form of an interaction.
+# Columns of the store that differ from the frame form of an interaction.
 _SELECTED = {
     "occurred_at": "toUnixTimestamp64Milli(occurred_at)",
     "attributes": "CAST(attributes, 'Array(Tuple(key String, value String))')",
 }
 
 
-def interactions(client: Any, chunk: int = CHUNK) -> Iterator[pl.DataFrame]:
+def interactions(client: Any, chunk: int = CHUNK, before: int | None = None) -> Iterator[pl.DataFrame]:
     """All stored interactions in frames of at most `chunk` rows.
 
-    client: of clickhouse-connect, on the database of the tables. Reads in order of the table's key, a chunk a query, so
-    neither side holds more than one chunk.
+    client: of clickhouse-connect, on the database of the tables. before: only those of epochs before this one.
+    Reads in order of the table's key, a chunk a query, so neither side holds more than one chunk.
     """
     after = {"subject": "", "event_id": "", "chunk": chunk}
+    earlier = "" if before is None else f"epoch < {before:d} AND "
     while True:
         frame = _read(
             client,
-            "subject >= {subject:String} AND (subject, event_id) > ({subject:String}, {event_id:String}) "
+            earlier + "subject >= {subject:String} AND (subject, event_id) > ({subject:String}, {event_id:String}) "
             "ORDER BY subject, event_id LIMIT {chunk:UInt32}",
             after,
         )
@@ -71,5 +72,5 @@ def _read(client: Any, where: str, parameters: Mapping[str, Any]) -> pl.DataFram
 
 
 def _null_without(column: str, field: str) -> pl.Expr:
-    """The structs of a column, null where a field of theirs is: ClickHouse has no nullable tuples."""
+    """A column of structs, null where one of the fields is null: ClickHouse has no nullable tuples."""
     return pl.when(pl.col(column).struct.field(field).is_not_null()).then(pl.col(column)).alias(column)

@@ -1,4 +1,4 @@
-"""Which touchpoints are surveys or reviews, and no part of the journey itself: by their names.
+"""Which touchpoints are surveys or reviews and so no part of the journey itself: by their names.
 
 Their scores rate the journey, so no query may count them as places where customers suffer or are lost. The text of a
 query may hold
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 PATTERN = r"[.](survey|nps|csat|ces)_(answered|declined|sent|requested)$|[.]review_(requested|posted)$"
-"""Of names of touchpoints: the same in Python's and in ClickHouse's regular expressions."""
+"""Pattern of their names, with the same meaning in Python's and in ClickHouse's regular expressions."""
 
 
 def is_survey(touchpoint: str) -> bool:

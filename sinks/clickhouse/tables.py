@@ -22,7 +22,8 @@ from streams.topology import TOPICS
 VERSION_BITS = 44
 """The version written is epoch * 2^44 + version of the record: a later epoch wins over all of an earlier one."""
 WORDS_FROM = 3_000
-"""Number of rows from which on words are sent as dictionaries; below, making one costs more than it saves."""
+"""Batches of at least this many rows send words as dictionaries; in smaller ones a dictionary costs more than it
+saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Table:
     """Where the records of one topic are stored.
 
     topic: its name without the prefix. schema: name of the record schema. store: the table that is written.
-    All else: see streams.topology.Stored.
+    The other fields: see streams.topology.Stored.
     """
 
     topic: str

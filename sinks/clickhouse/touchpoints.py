@@ -6,7 +6,7 @@ from streams.model import catalogue
 
 
 def fill(text: str) -> str:
-    """A query's text with the names of the catalogue, as an array of texts, in the place of {catalogue}."""
+    """A query's text with {catalogue} replaced by the names of the catalogue, as an array of strings."""
     if "{catalogue}" not in text:
         return text
     return text.replace("{catalogue}", "[" + ", ".join(f"'{name}'" for name in catalogue.load()) + "]")

@@ -1,7 +1,7 @@
 """Writes SQL that shows a column without its personal content, in the column's own type. Pure.
 
 A pseudonym is a keyed hash (SipHash-2-4 of 128 bits, hexadecimal): equal where the values are equal, so that what
-joined still joins and what was counted still counts; without the key, to try all values leads nowhere.
+joined still joins and what was counted still counts. Without the key it cannot be found by trying all values.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from sinks.clickhouse.quoting import identifier, literal
 from streams.model.identifiers import KINDS
 
 KEY = "(k.k0, k.k1)"
-"""The key: columns of the row that is joined as `k`. A constant would stand in the output of EXPLAIN."""
+"""The key: columns of the row that is joined as `k`. A constant would be visible in the output of EXPLAIN."""
 HIDDEN = "[hidden]"
-"""Stands for a text."""
+"""Shown instead of a text."""
 _KINDS = f"^(?:{'|'.join((*KINDS, 'booking_ref'))}):"
 
 
@@ -55,14 +55,14 @@ def _inside(expression: str, type_: str, rule: Rule, depth: int) -> str:
 
 
 def _emptied(expression: str, type_: str) -> str:
-    """HIDDEN where there is a text, so that texts may be counted; of other types, their default."""
+    """HIDDEN where there is a text, so that texts can still be counted; for other types, the type's default."""
     if type_ not in ("String", "Nullable(String)"):
         return f"defaultValueOfTypeName({literal(type_)})"
     return f"CAST(if(ifNull({expression}, '') = '', {expression}, {literal(HIDDEN)}), {literal(type_)})"
 
 
 def _of_name(text: str) -> str:
-    """Kinds stay, so that `kind:value` of a customer and kind and value of an identity still meet."""
+    """The kind stays, so that `kind:value` of a customer still joins with kind and value of an identity."""
     kind = f"extract({text}, {literal(_KINDS)})"
     return f"concat({kind}, {_hash(f'substring({text}, length({kind}) + 1)')})"
 

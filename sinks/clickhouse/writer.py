@@ -4,8 +4,8 @@ Delivery, step by step: the batch becomes Arrow (`tables.to_arrow`), goes out as
 ClickHouse has acknowledged it. Failure by failure:
 
 - No connection, ClickHouse restarts or is overloaded: tried again, with growing pauses, for as long as it takes.
-- The connection breaks after the rows were sent (unknown outcome): tried again. Should the first one have been
-  stored after all, the rows are there twice, with the same key and version; the exact views show them once.
+- The connection breaks after the rows were sent (unknown outcome): tried again. If the first one was stored
+  after all, the rows are there twice, with the same key and version; the exact views show them once.
 - The task is cancelled: an insert under way may still be stored; to write the batch again is harmless.
 - ClickHouse refuses the rows: FinalInsertError; `write_splitting` finds the rows at fault and stores the others.
 - ClickHouse refuses us (user, password, certificate, database): tried again, too, until a person has acted.

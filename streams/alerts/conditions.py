@@ -25,9 +25,9 @@ _BOUNDS: Final = ("at_least", "at_most")
 
 
 class FieldTestError(ValueError):
-    """A test that cannot be made of what is written."""
+    """A condition that cannot be read as a test."""
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # pytest must not collect it
 
     def __init__(self, key: str, problem: str) -> None:
         super().__init__(f"{key} {problem}")
@@ -43,9 +43,9 @@ class FieldTest:
     kind: str
     """field, attribute, money, unit or brand."""
     name: str
-    """Of the field or attribute; of money the currency, "" for any."""
+    """Name of the field or attribute; for money the currency, "" for any."""
     words: tuple[str, ...] = ()
-    """One of these it must be, in any case of letters; of units patterns."""
+    """The value must be one of these, in upper or lower case; for units these are patterns."""
     at_least: float | None = None
     at_most: float | None = None
     brands: Brands | None = None

@@ -10,7 +10,7 @@ from streams.alerts.timers import Timers, due_of
 from streams.alerts.watch import Watch
 
 _BETWEEN_LOOKS = 32
-"""States between looks at the clock: a state takes some microseconds."""
+"""The number of states that are read between looks at the clock: each takes some microseconds."""
 
 
 class Index:

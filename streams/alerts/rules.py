@@ -36,7 +36,7 @@ PLACEHOLDERS = {
     "reach": 1,
     "after": "1d",
 }
-"""What a reason may name in braces, with a value to try it with."""
+"""Names that a reason may have in braces, each with a value for a trial."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -47,7 +47,7 @@ class RuleError(RihlaError):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What an event must be; everything that is not None must hold."""
+    """What must be true of an event: every part that is not None."""
 
     touchpoints: frozenset[str] | None = None
     aspects: frozenset[str] | None = None
@@ -57,13 +57,13 @@ class Condition:
     score_at_most: float | None = None
     reach_at_least: int | None = None
     concerns: frozenset[str] | None = None
-    """The text speaks of one of these (streams.text.concerns)."""
+    """The text raises one of these concerns (streams.text.concerns)."""
     unread: bool = False
     """There is a text in a language that the scorer does not understand."""
     in_case: bool = False
     """It names a case, or opens one."""
     tests: tuple[FieldTest, ...] = ()
-    """Of other fields, attributes, money, unit and brand; each must hold."""
+    """Tests of other fields, attributes, money, unit and brand; each must hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,12 @@ class Drop:
     to: float
     within: int
     recovered_at: float
-    """A score from which on the drop is over."""
+    """The score at which the drop is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Touchpoints that answer a signal: those of the same case only, and those of the same journey or customer."""
+    """Touchpoints that answer a signal: some only within the same case, others within the same journey or customer."""
 
     in_case: frozenset[str]
     anywhere: frozenset[str]
@@ -158,7 +158,7 @@ class _Reader:
     """Takes keys out of a table, each checked; what is left over at the end is a mistake."""
 
     def __init__(self, source: _Source, called: str, table: Any, rule: str, outer: str | None = None) -> None:
-        """called: what messages call the table. rule, outer: the rule, and the key of it, that the table is in."""
+        """called: the name of the table in messages. rule, outer: the rule, and its key, that the table is in."""
         self.source, self._called, self._rule, self._outer = source, called, rule, outer
         if not isinstance(table, dict):
             raise RuleError(f"{self._where()}: is not a table")

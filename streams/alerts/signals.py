@@ -1,5 +1,5 @@
 """What a customer's events say about the rules: signals, which may raise an alert, and answers, which may close one;
-and notes for what guests are asked and told (streams.guest).
+and notes for invitations and messages to guests (streams.guest).
 
 A mergeable set like the rest of a summary: the signals and answers of all identifiers of a customer meet at the root,
 in any order. No table but alerts and moves depends on them.
@@ -36,14 +36,14 @@ class Signal(msgspec.Struct, array_like=True, frozen=True):
     raised: int = 0
     """When it raised an alert, if that was open when the state was rebuilt from ClickHouse; else 0."""
     has_case: bool = False
-    """Whether there is a case of this id: one was named, or the event opens one."""
+    """Whether this id is a case: the event names one or opens one."""
     touchpoint: str | None = None
     brand: str | None = None
     """Brand of the event, by the model."""
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True):
-    """An event that some rule names as closing or acknowledging, or by which a person answers an alert."""
+    """An event that closes or acknowledges by some rule, or with which a person answers an alert."""
 
     at: int
     event_id: bytes
@@ -53,17 +53,17 @@ class Answer(msgspec.Struct, array_like=True, frozen=True):
     alert_id: str | None = None
     """The alert that a person answers (streams.loop.answers); None: no person, or the case as a whole."""
     cause: tuple[str, bytes] | None = None
-    """Its rule and the event id of its cause, by which it is found when its customer has got another id."""
+    """Its rule and the event id of its cause, which still find it after its customer_id has changed."""
     who: str | None = None
-    """The person, or whom it was given to."""
+    """The person who answered, or the one it was assigned to."""
     until: int = 0
-    """Until when it is put off, epoch ms; 0: it is not."""
+    """When its snooze ends, epoch ms; 0: it is not snoozed."""
 
 
 T = TypeVar("T", Signal, Answer)
 
 Watched = tuple[tuple[Signal, ...], Answer | None, Noted]
-"""What one event says about the rules, and of asking and telling its customer."""
+"""What one event means for the rules, and for invitations and messages to its customer."""
 
 
 class Signals(msgspec.Struct, array_like=True):

@@ -52,10 +52,10 @@ class Alert(msgspec.Struct, array_like=True):
     case_id: str | None = None
     touchpoint: str | None = None
     handler: str | None = None
-    """Who has taken it, or was given it."""
+    """Who has taken it, or was assigned to it."""
     snoozed_until: int | None = None
     brand: str | None = None
-    """Of its earliest cause."""
+    """Brand of its earliest cause."""
     tier: str | None = None
     """Loyalty tier of the customer when it was raised."""
     causes: int = 1
@@ -77,10 +77,10 @@ class Watch(msgspec.Struct, array_like=True):
     drops: list[Signal] = []
     alerts: list[Alert] = []
     moves: list[tuple[Any, ...]] = []
-    """Those of the last turn that observed any, with their version (streams.alerts.moves): published again when it is
-    replayed."""
+    """The moves of the last turn that had any, with their version (streams.alerts.moves): published again if that turn
+    is replayed."""
     guest: Outbox | None = None
-    """What its customer is asked and told."""
+    """The invitations and messages to its customer."""
 
 
 def alert_id(rule: Rule, customer_id: str, signal: Signal) -> str:
@@ -146,7 +146,7 @@ def settle(
     for alert in known.values():  # it has no signals any more
         if now - alert.latest > KEPT_MS:
             continue
-        if alert.closed_at is None:  # its events belong to another customer, as it turned out
+        if alert.closed_at is None:  # its events turned out to belong to another customer
             alert.closed_at = now
             changed.append(alert)
         kept.append(alert)

@@ -1,4 +1,4 @@
-"""People's work on an alert: who has it, until when it is put off, when they reacted, when they settled it.
+"""People's work on an alert: who has taken it, until when it is snoozed, when they reacted, when they settled it.
 
 A function of the set of answers, in the order of their times: pure.
 """
@@ -13,7 +13,7 @@ from streams.loop.answers import TOUCHPOINTS
 
 
 class Work(NamedTuple):
-    """Times are epoch ms. reacted: first time since somebody last said that it is not theirs. resolved: first
+    """Times are epoch ms. reacted: the first answer since the alert was last declined ("not mine"). resolved: the first
     settlement after the latest cause."""
 
     handler: str | None = None
@@ -26,7 +26,7 @@ NOTHING = Work()
 
 
 def worked(alert_id: str, signals: Sequence[Signal], answers: Sequence[Answer]) -> Work:
-    """The work that answers, in order of time, describe on the alert of these signals."""
+    """The work on the alert of these signals, from the answers in order of time."""
     some = [answer for answer in answers if answer.touchpoint in TOUCHPOINTS]
     if not some:
         return NOTHING
@@ -37,7 +37,7 @@ def worked(alert_id: str, signals: Sequence[Signal], answers: Sequence[Answer]) 
 
 
 def made_of(answers: Iterable[Answer], latest: int) -> Work:
-    """What answers of people, in order of time, say. latest: when the latest cause was, epoch ms."""
+    """The work that people's answers describe, given in order of time. latest: time of the latest cause, epoch ms."""
     handler, until, reacted, resolved = None, None, None, None
     for answer in answers:
         verb = TOUCHPOINTS[answer.touchpoint]

@@ -95,4 +95,6 @@ def feed(
         click.echo(f"{read.tombstones:>12,} tombstones")
     if read.silent:
         click.echo(f"{read.silent:>12,} records meet the condition of no event")
+    if read.uncommitted:
+        click.echo(f"{read.uncommitted:>12,} not read: behind a transaction that is open")
     return 0

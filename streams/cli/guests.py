@@ -88,7 +88,9 @@ def told(
 
     def make(client: Any) -> Sequence[Mapping[str, Any]]:
         rows = client.query(_COMPLAINED, asked).result_rows
-        return [events.made(customer, aspect, where, since, done, now_ms()) for customer, where in rows]
+        every = [events.made(customer, aspect, where, since, done, now_ms()) for customer, where in rows]
+        before = {id_ for (id_,) in client.query(_MADE, {"made": events.MADE}).result_rows}
+        return [one for one in every if one["event_id"] not in before]  # the same id at another time is not the same
 
     return _send(make, data, settings, dry_run, "customers complained of it" if dry_run else "drafts are to be made")
 
@@ -100,6 +102,7 @@ WHERE customer_id IS NOT NULL AND occurred_at >= fromUnixTimestamp64Milli({since
     AND arrayExists(one -> one.aspect = {aspect:String} AND ifNull(one.score, ifNull(score, 0)) < 0, aspects)
 GROUP BY customer_id ORDER BY customer_id
 """
+_MADE = "SELECT event_id FROM interactions WHERE touchpoint = {made:String}"
 _MESSAGE = (
     "SELECT customer_id, journey_id, case_id, unit, event_id, status, judged_at FROM messages "
     "WHERE message_id = {id:String}"

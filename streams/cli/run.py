@@ -46,11 +46,14 @@ def run(
       rihla run reservations.csv --mapping mapping.toml
       rihla run hotel_bookings.csv.gz --adapter hotel-bookings --data ./hotels
     """
-    import uvloop
+    from streams.lean_imports import without_collecting
 
-    from streams.cli.display import live, show_summary
-    from streams.embedded.pipeline import Plan
-    from streams.embedded.run import MAX_RESTARTS, Progress, run_files
+    with without_collecting():
+        import uvloop
+
+        from streams.cli.display import live, show_summary
+        from streams.embedded.pipeline import Plan
+        from streams.embedded.run import MAX_RESTARTS, Progress, run_files
 
     plan = Plan(data=data, broker=broker, workers=workers, max_restarts=MAX_RESTARTS)
     progress = Progress()

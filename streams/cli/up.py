@@ -84,12 +84,15 @@ def up(
     """
     import importlib.util
 
-    import uvloop
+    from streams.lean_imports import without_collecting
 
-    from streams.embedded.pipeline import Plan
-    from streams.embedded.up import serve
-    from streams.settings import ENVIRONMENT_PREFIX
-    from streams.topology import WORKERS
+    with without_collecting():
+        import uvloop
+
+        from streams.embedded.pipeline import Plan
+        from streams.embedded.up import serve
+        from streams.settings import ENVIRONMENT_PREFIX
+        from streams.topology import WORKERS
 
     routed = bool(os.environ.get(f"{ENVIRONMENT_PREFIX}ROUTES"))
     collects = all(importlib.util.find_spec(name) for name in ("starlette", "uvicorn", "phonenumbers"))

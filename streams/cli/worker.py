@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from streams.cli import options
-from streams.topology import PROCESSES, SERVICES_BY_NAME
+from streams.topology import PROCESSES, SERVICES_BY_NAME, WORKERS_BY_NAME
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -35,15 +36,24 @@ def worker(kind: str, metrics_host: str, metrics_port: int, **settings: Any) -> 
     # on distributing work to them. Polars reads it once, when it is imported.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     from streams import logs
+    from streams.lean_imports import without_collecting
     from streams.settings import Settings
 
     logs.begin(kind)
-    told = Settings.from_env(metrics_port=metrics_port, **settings)
-    if kind in SERVICES_BY_NAME:
-        return _service(kind)(told, metrics_host, metrics_port)
+    given = Settings.from_env(metrics_port=metrics_port, **settings)
+    with without_collecting():
+        run = _service(kind) if kind in SERVICES_BY_NAME else _stream_worker(kind)
+    return run(given, metrics_host, metrics_port)
+
+
+def _stream_worker(kind: str) -> Callable[[Settings, str, int], int]:
+    """What runs a worker of this kind, with all that it needs imported."""
+    import importlib
+
     from streams.worker.process import run
 
-    return run(kind, told, metrics_host, metrics_port)
+    importlib.import_module(WORKERS_BY_NAME[kind].module)
+    return partial(run, kind)
 
 
 def _service(name: str) -> Callable[[Settings, str, int], int]:

@@ -58,15 +58,15 @@ STATUSES: Final = (
 RESULTS: Final = ("accepted", "refused", "ignored")
 
 HELD_BYTES: Final = 80 << 20
-"""Of all requests together whose sender is known; half of it of one sender."""
+"""Bytes of all requests from known senders together; one sender may have half of it."""
 UNKNOWN_BYTES: Final = 16 << 20
-"""Of all webhooks' requests together whose signature is not checked yet: for that they must be whole."""
+"""Bytes of all webhook requests together whose signature is not checked yet, which needs the whole body."""
 MOST_ERRORS: Final = 100
-"""That one answer lists."""
+"""Errors that one answer lists at most."""
 SLICE: Final = 250
-"""Events after which others have their turn."""
+"""Events that are judged before other requests get their turn."""
 AGAIN_SECONDS: Final = 5
-"""After which a request is worth another try that came while Kafka was slow."""
+"""Seconds after which a client may retry a request that was refused because Kafka was slow (Retry-After)."""
 
 JSON = ("application/json", "text/json")
 LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/jsonlines",
@@ -78,7 +78,7 @@ log = logging.getLogger(__name__)
 
 
 class Problem(Exception):
-    """A request that gets no more than this answer (RFC 9457)."""
+    """A request that is refused with this answer (RFC 9457)."""
 
     def __init__(self, status: int, detail: str, **headers: str) -> None:
         super().__init__(detail)
@@ -98,8 +98,8 @@ class Collector:
         link_keys: Sequence[bytes] = (),
         answered: Answered | None = None,
     ) -> None:
-        """link_keys: by which guests' links are signed; without, there are no pages for guests. answered: which
-        invitations are."""
+        """link_keys: keys that sign guests' links; without them there are no pages for guests. answered: the
+        invitations that have been answered."""
         self._access, self._intake, self._hooks, self._writer = access, intake, hooks, writer
         self._held, self._lobby = Room(HELD_BYTES), Lobby(UNKNOWN_BYTES)
         self._document = orjson.dumps(openapi.document())
@@ -123,8 +123,8 @@ class Collector:
         handler: Callable[[Request], Awaitable[Response]],
         sorry: Callable[[Request], Response] | None = None,
     ) -> Callable[[Request], Awaitable[Response]]:
-        """A handler with its metrics, whose problems are answers. sorry: makes the page for a person whose answer could
-        not be taken."""
+        """The handler with metrics, and with each Problem turned into its answer. sorry: makes the page for a person
+        whose answer could not be taken."""
 
         async def answer(request: Request) -> Response:
             began = time.perf_counter()
@@ -227,7 +227,7 @@ class Collector:
         return _answer(202, answer)
 
     async def _record(self, request: Request, lines: Sequence[bytes]) -> None:
-        """Write events of guests' answers, which are ours."""
+        """Write the events that this process makes of guests' answers."""
         with Held(self._held, SURVEYS) as held:
             held.take(sum(map(len, lines)))
             taken = self._sifted(OWN, [*enumerate(lines)], Sender(SURVEYS), None)
@@ -236,7 +236,7 @@ class Collector:
         metrics.COLLECT_EVENTS.labels(SURVEYS, "accepted").inc(len(lines))
 
     async def _verified(self, request: Request) -> Response:
-        """Meta's question whether a webhook is ours, when it is set up."""
+        """Meta's request to verify a webhook when it is set up."""
         hook = self._access.hooks.get(request.path_params["name"])
         if hook is None or hook.verify is None:
             raise Problem(404, "there is no webhook of this name that verifies (verify_file)")
@@ -246,7 +246,7 @@ class Collector:
             raise Problem(403, str(error)) from None
 
     def _check(self, hook: Hook, request: Request, body: bytes | None) -> None:
-        """Raises Problem where a signature is wrong; without a body, where it can be seen without one."""
+        """Raises Problem if the signature is wrong. Without a body, only if that already shows in the headers."""
         raw, query = request.scope.get("raw_path") or request.url.path.encode(), request.scope["query_string"]
         target = b"?".join(part for part in (raw, query) if part).decode("latin-1")
         about = signatures.Request(request.headers, request.query_params, body or b"", request.method, target)
@@ -262,7 +262,7 @@ class Collector:
         return self._hooks.encoded(letters, await self._writer.room("dead-letters")) if letters else []
 
     def _client(self, request: Request) -> Client:
-        """Who sends. Raises Problem for nobody, and for who has sent too much."""
+        """The sender. Raises Problem for an unknown one, and for one that has exceeded its rate."""
         client = self._access.client(_token(request.headers.get("authorization", "")))
         if client is None:
             raise Problem(401, "the token is wrong or missing", WWW_Authenticate='Bearer realm="rihla"')
@@ -313,7 +313,7 @@ class Collector:
     def _sifted(
         self, form: str, items: Sequence[tuple[int, bytes | dict[str, Any]]], sender: Sender, kind: str | None
     ) -> Taken:
-        """What comes of some items; one at which our own code raises is refused, and its neighbours go on."""
+        """The results for some items. An item at which our own code raises is refused; the others go on."""
         now = now_ms()
         sifted = sift(
             len(items), lambda some: self._intake.take(form, items[some.start : some.stop], sender, now, kind)

@@ -16,15 +16,15 @@ MAX_BODY: Final = 4 << 20
 """Bytes of a body as it comes. Segment's libraries send 500 KB at most."""
 MAX_UNZIPPED: Final = 16 << 20
 STALL_SECONDS: Final = 15.0
-"""Without one byte of a body."""
+"""Seconds without a byte of a body."""
 BODY_SECONDS: Final = 60.0
-"""For the whole of a body."""
+"""Seconds for a whole body."""
 UNKNOWN_SECONDS: Final = 20.0
-"""For the whole of a body of which nobody knows yet who sends it."""
+"""Seconds for a whole body whose sender is not known yet."""
 
 
 class BadBody(Exception):
-    """A body that is not taken: status and sentence for the sender."""
+    """A body that is refused: status, and a sentence for the sender."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -32,7 +32,7 @@ class BadBody(Exception):
 
 
 class Held:
-    """What one request of a sender has taken of a Room: `with Held(room, sender) as held`."""
+    """The share of a Room that one request of a sender has taken: `with Held(room, sender) as held`."""
 
     def __init__(self, room: Room, sender: str) -> None:
         self._room, self._sender, self._number = room, sender, 0
@@ -51,7 +51,7 @@ class Held:
 
 
 class Waiting:
-    """What a request of an unknown sender has taken of a Lobby: `with Waiting(lobby, address) as waiting`."""
+    """The share of a Lobby that a request of an unknown sender has taken: `with Waiting(lobby, address) as waiting`."""
 
     def __init__(self, lobby: Lobby, address: str) -> None:
         self._lobby, self._one = lobby, Unknown(address, self._give_way)
@@ -70,11 +70,12 @@ class Waiting:
             self._clock.reschedule(0)
 
     async def read(self, request: Request) -> bytes:
-        """The body as it came: what is signed is not unzipped before it is known by whom. Raises BadBody, Full."""
+        """The body as received: a signed body is unzipped only after its signature has been checked. Raises BadBody,
+        Full."""
         _check_length(request)
         if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
             raise BadBody(415, "a webhook's body is not compressed")
-        whole = bytearray()  # pieces may be of two octets, and each would take fifty
+        whole = bytearray()  # chunks may have two bytes each, and a bytes object takes fifty
         came = 0
         try:
             async for piece in _pieces(request, UNKNOWN_SECONDS, self._watch):
@@ -131,8 +132,8 @@ def _check_length(request: Request) -> None:
 async def _pieces(
     request: Request, seconds: float, watch: Callable[[asyncio.Timeout | None], None] = lambda _: None
 ) -> AsyncIterator[bytes]:
-    """The body as it comes. seconds: for the whole. watch: gets the clock that runs while a piece is awaited. Raises
-    BadBody where it stalls, or its sender is gone."""
+    """The body as it comes. seconds: limit for all of it. watch: gets the clock that runs while a chunk is awaited.
+    Raises BadBody if it stalls or its sender disconnects."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     stream = aiter(request.stream())

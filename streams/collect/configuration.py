@@ -27,7 +27,7 @@ from streams.sources.mapping.translate import Translator
 SHORTEST = 16
 """Characters of a token or a secret: shorter ones can be guessed."""
 DEFAULT = "collector"
-"""Name, and source, of the one token of the settings."""
+"""Name and source of the token that the settings give."""
 
 
 class _Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -35,20 +35,20 @@ class _Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Token(_Strict, frozen=True):
-    """Who may send events, with what."""
+    """A sender of events and its token."""
 
     secret_file: str
     """File that holds the token; a path from the configuration's folder."""
     sources: tuple[str, ...] = ()
-    """Sources that may be named; the first is meant where none is. Without any: the token's name."""
+    """Sources that it may name; the first is the default. Left out: the token's name."""
     any_source: bool = False
-    """Whether every source may be named."""
+    """Whether it may name any source."""
     rate: float | None = None
     """Events a second, on average; None for any."""
     channel: str | None = None
-    """Channel of events whose touchpoint says none."""
+    """Channel of events whose touchpoint has none."""
     touchpoints: dict[str, str] = {}
-    """What events of CloudEvents and of Segment's libraries are called here."""
+    """Touchpoints by the name of an event of CloudEvents or of Segment's libraries."""
     country: str | None = None
     """ISO 3166-1 alpha-2 of phone numbers without a calling code; without it, RIHLA_COLLECT_COUNTRY."""
 
@@ -59,16 +59,16 @@ class Webhook(_Strict, frozen=True):
     mapping: str
     """Mapping file (docs/ways-in.md); a path from the configuration's folder."""
     scheme: str
-    """How its requests are signed: one of SCHEMES."""
+    """The scheme by which its requests are signed: one of SCHEMES."""
     secret_file: str
     tolerance: float = TOLERANCE
     """Seconds."""
     rate: float | None = None
     """Requests a second, on average; None for any."""
     verify_file: str | None = None
-    """File with the token that Meta sends when the webhook is set up (hub.verify_token), which is answered then."""
+    """File with the token by which Meta verifies the webhook when it is set up (hub.verify_token)."""
     items: str | None = None
-    """Member of the body, by dots, that holds the array of events; without it the body is the event, or the array."""
+    """Path (`data.events`) of the array of events in the body; left out: the body is the event, or the array."""
 
 
 class File(_Strict, frozen=True):
@@ -80,7 +80,7 @@ class File(_Strict, frozen=True):
 
 @dataclass(frozen=True)
 class Client:
-    """Who sends with a token."""
+    """The sender that a token stands for."""
 
     name: str
     sources: tuple[str, ...]
@@ -89,7 +89,7 @@ class Client:
     sender: Sender
 
     def as_source(self, source: str | None) -> Sender | None:
-        """On whose behalf it sends; None where it may not name that source."""
+        """The source on whose behalf it sends; None if it may not name that source."""
         if source is None or source == self.sender.source:
             return self.sender
         if self.any_source or source in self.sources:
@@ -121,7 +121,8 @@ class Access:
     hooks: dict[str, Hook]
 
     def client(self, token: str) -> Client | None:
-        """Who sends with this token. It is looked up by its hash: how long that takes tells nothing of the token."""
+        """The sender with this token. It is looked up by its hash, so the time that this takes reveals nothing of
+        it."""
         return self.clients.get(sha256(token.encode()).digest())
 
 

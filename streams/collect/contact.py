@@ -1,4 +1,4 @@
-"""E-mail addresses and phone numbers as the hashes that are kept of them: nobody behind this module sees one. Pure."""
+"""Hashes e-mail addresses and phone numbers: no code after this module sees one in clear. Pure."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from streams.sources.mapping.people import email_hash
 EMAIL, PHONE = "email_sha256", "phone_sha256"
 MAIL_KINDS: Final = frozenset(kind for kind in CLEAR_KINDS if "mail" in kind) | {EMAIL}
 PHONE_KINDS: Final = (CLEAR_KINDS - MAIL_KINDS) | {PHONE}
-"""Kinds whose values are hashed here, those that say that they are hashed among them: those that are stay."""
+"""Kinds whose values are hashed here, including kinds of hashes: a value that is a hash already is left alone."""
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 _INTERNATIONAL = re.compile(r"^00(?=[\s\d])")
 
 
 def phone_hash(text: str, country: str | None) -> str | None:
-    """SHA-256 of a number in E.164 (+966501234567); of one hashed already, that. None for what is no number.
+    """SHA-256 of a phone number in E.164 (+966501234567), or the value itself if it is such a hash; None for other
+    values.
 
-    country: ISO 3166-1 alpha-2, of numbers without a calling code; without it they are none.
+    country: ISO 3166-1 alpha-2, for numbers without a calling code; without it those are not recognised.
     """
     value = normal(text)
     if _HASH.fullmatch(value):
@@ -38,8 +39,8 @@ def phone_hash(text: str, country: str | None) -> str | None:
 
 
 def hashed(kind: str, value: str, country: str | None, nobody: Nobody) -> tuple[str, str] | None:
-    """An identifier as it may be kept: kind and value, hashed where it is an address or a number; None where it is one
-    of these and cannot be read. What is nobody stays as it is, for who knows what to do with it."""
+    """An identifier as it may be stored: kind and value, hashed if it is an address or a number; None if it should be
+    one and cannot be read. Placeholders for nobody ("n/a") are left for enrich to refuse."""
     to = _hashed_as(kind)
     if to is None:
         return kind, value
@@ -51,6 +52,6 @@ def hashed(kind: str, value: str, country: str | None, nobody: Nobody) -> tuple[
 
 @lru_cache(1000)
 def _hashed_as(kind: str) -> str | None:
-    """The kind of the hash of what is of this kind; None where that is not hashed."""
+    """The kind that the hash of such a value has; None for a kind that is not hashed."""
     said = normal_kind(kind)
     return EMAIL if said in MAIL_KINDS else PHONE if said in PHONE_KINDS else None

@@ -1,6 +1,6 @@
-"""The forms in which others send events, as objects of Rihla's own form (streams.sources.jsonl). Pure.
+"""Converts the formats of other systems to Rihla's own (streams.sources.jsonl). Pure.
 
-CloudEvents 1.0 (structured, binary, batch) and the calls of Segment's libraries. What would be a guess is refused.
+CloudEvents 1.0 (structured, binary, batch) and the calls of Segment's libraries. Ambiguous input is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from streams.sources.jsonl import NotAnEvent
 from streams.sources.spelling import channel_of, touchpoint, word
 
 IDENTIFIED: Final = LINKED
-"""Touchpoint of calls that say who somebody is, and nothing that happened: identify, group and alias."""
+"""Touchpoint of calls that only identify a person, without an interaction: identify, group and alias."""
 PAGE: Final = "booking.page_viewed"
 CALLS: Final = ("track", "page", "screen", "identify", "group", "alias")
 _CE = "ce-"
@@ -35,7 +35,7 @@ _APP: Final = ("ios", "android", "kotlin", "swift", "react", "flutter", "mobile"
 
 @dataclass(frozen=True)
 class Words:
-    """What a sender's words mean. touchpoints: of names of its events; channel: of those whose touchpoint has none."""
+    """A sender's vocabulary. touchpoints: by the name of its event; channel: of events whose touchpoint has none."""
 
     touchpoints: Mapping[str, str] = field(default_factory=dict)
     channel: str | None = None
@@ -57,7 +57,7 @@ def of_cloudevent(event: Any, words: Words) -> tuple[str, dict[str, Any]]:
         if not isinstance(event.get(name), str) or not event[name]:
             raise NotAnEvent("undecodable", f"not a CloudEvent: {name} is missing")
     data = event.get("data")
-    if data is None and isinstance(event.get("data_base64"), str):  # what is JSON, but not said to be
+    if data is None and isinstance(event.get("data_base64"), str):  # JSON without the content type that says so
         data = _of_base64(event["data_base64"])
     if not isinstance(data, dict):
         raise NotAnEvent("undecodable", "data is no JSON object with the fields of an event")
@@ -71,7 +71,7 @@ def of_cloudevent(event: Any, words: Words) -> tuple[str, dict[str, Any]]:
 
 
 def _of_base64(text: str) -> Any:
-    """The JSON behind base64; None where there is none."""
+    """The JSON that is encoded in base64; None if there is none."""
     try:
         return orjson.loads(base64.b64decode(text, validate=True))
     except ValueError:
@@ -79,8 +79,8 @@ def _of_base64(text: str) -> Any:
 
 
 def of_call(call: Any, kind: str | None, words: Words) -> dict[str, Any]:
-    """A call of Segment's libraries in our form. Traits describe a person, and no event: of them only e-mail and phone
-    are taken, to be hashed. kind: of the route; None where the call says it. Raises NotAnEvent."""
+    """A call of Segment's libraries in our format. Traits describe a person and not an event, so only e-mail and phone
+    are used, as hashes. kind: the call that the route stands for; None if the body says it. Raises NotAnEvent."""
     if not isinstance(call, dict):
         raise NotAnEvent("undecodable", "not a JSON object")
     kind = kind or call.get("type")
@@ -116,11 +116,11 @@ def of_call(call: Any, kind: str | None, words: Words) -> dict[str, Any]:
 
 
 _OURS: Final = frozenset(INTERACTION_FIELDS[:3]) | {"touchpoint", "attributes"}
-"""Fields that properties of the same name do not mean."""
+"""Fields that a property of the same name must not fill."""
 
 
 def _complete(made: dict[str, Any], words: Words, medium: str) -> None:
-    """Channel and medium, where the event does not say them."""
+    """Channel and medium if the event has none."""
     if made.get("channel") is None:
         channel = channel_of(str(made["touchpoint"])) or words.channel
         if channel is None:
@@ -146,13 +146,13 @@ def _touchpoint(said: Any, words: Words, *, reverse_domain: bool = False) -> str
 
 
 def _members(of: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The object of a name; nothing where there is none."""
+    """The object with this name; an empty one if there is none."""
     found = of.get(name)
     return found if isinstance(found, dict) else {}
 
 
 def _people(call: dict[str, Any], traits: dict[str, Any], properties: dict[str, Any]) -> Iterator[dict[str, str]]:
-    """Whom a call is about. E-mail and phone are taken out of traits and properties."""
+    """The identifiers of the person whom a call is about. Removes e-mail and phone from traits and properties."""
     for name, kind in (("userId", "customer"), ("anonymousId", "device"), ("previousId", "device")):
         if call.get(name) is not None and call[name] != "":
             yield {"kind": kind, "value": str(call[name])}
@@ -164,7 +164,7 @@ def _people(call: dict[str, Any], traits: dict[str, Any], properties: dict[str, 
 
 
 def _money(properties: dict[str, Any]) -> dict[str, Any]:
-    """Segment's revenue (or total, or value) and currency, as money, and then no longer among the properties."""
+    """Segment's revenue (or total, or value) and currency as money; removes them from the properties."""
     name = next((name for name in ("revenue", "total", "value") if name in properties), None)
     currency = properties.get("currency")
     if name is None or not isinstance(currency, str) or not _CURRENCY.fullmatch(currency) or "money" in properties:
@@ -183,7 +183,7 @@ def _money(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _medium(call: dict[str, Any], context: dict[str, Any]) -> str:
-    """How the customer was met, by the library that was called and what it says itself."""
+    """The medium, from the library that sent the call and the context in it."""
     library = str(_members(context, "library").get("name", "")).lower()
     channel = str(call.get("channel") or context.get("channel") or "").lower()
     if library in _WEB or channel in _WEB:

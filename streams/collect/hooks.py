@@ -30,16 +30,16 @@ from streams.text.shown import shown_line
 from streams.topology import DEAD_LETTERS, channel_topic
 
 PREFIX = "webhook:"
-"""Topic of a letter that was in a webhook's request begins with it; the webhook's name follows."""
+"""Prefix of the topic that a dead letter of a webhook names; the webhook's name follows."""
 
 LETTER_BYTES = 64 << 10
-"""Of what a letter is about, at most."""
+"""Most bytes of the payload that a letter keeps."""
 BEHIND = 1 << 10
-"""Bytes behind them that are looked at, too: half an address is one no longer, for who looks for it."""
+"""Bytes after those that are scrubbed as well: an address that is cut in half would not be recognised."""
 
 
 MOST_EVENTS: Final = 10_000
-"""Of one request."""
+"""Most events in one request."""
 
 
 class TooMany(Exception):
@@ -57,20 +57,20 @@ class Came:
     letters: list[DeadLetter] = field(default_factory=list)
     events: int = 0
     ignored: int = 0
-    """Items that meet the condition of no event of the mapping."""
+    """Items for which the mapping has no event."""
 
 
 class Hooks:
     """Reads requests of webhooks."""
 
     def __init__(self, registry: Registry, wire: Wire, nobody: Nobody) -> None:
-        """As Intake."""
+        """The arguments are those of Intake."""
         self._nobody = nobody
         self._encoders = {name: BatchEncoder(name, registry, wire) for name in (*CHANNELS, "dead_letter")}
 
     def take(self, hook: Hook, body: bytes, now_ms: int) -> Came:
-        """The events in a request, and the letters on what is none. Whether an event keeps the rules is for enrich to
-        say, as of every mapped source. Takes some 20 ms, and of MOST_EVENTS half a second: to be called in a thread.
+        """The events in a request, and letters for the items that are none. Validation is left to enrich, as for every
+        mapped source. Takes some 20 ms, with MOST_EVENTS half a second: call it in a thread.
 
         Raises TooMany."""
         came = Came()
@@ -102,7 +102,7 @@ class Hooks:
         return came
 
     def encoded(self, letters: Sequence[DeadLetter], room: int) -> list[Part]:
-        """Letters, ready for Kafka. room: bytes that one may have."""
+        """Letters, ready for Kafka. room: most bytes of one."""
         cut = [cut_to(letter, room) for letter in letters]
         values = self._encoders["dead_letter"].encode(letters_frame(cut, clock_ms()))
         return [Part(DEAD_LETTERS, [None] * len(cut), values)]
@@ -121,7 +121,7 @@ def _inner(body: bytes, path: Sequence[str]) -> bytes:
 
 
 def _letter(topic: str, line: int, payload: bytes, reason: str, detail: str) -> DeadLetter:
-    """The letter on an item. What addresses and numbers are in it is not kept, and of a long one only the beginning."""
+    """The letter for an item, without the addresses and numbers in it; a long payload is cut."""
     shown = shown_line(payload[: LETTER_BYTES + BEHIND])[:LETTER_BYTES]
     kept = shown.decode(errors="replace").encode()
     return DeadLetter(topic, 0, line, None, kept, reason, detail)

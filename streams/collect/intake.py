@@ -1,4 +1,4 @@
-"""What was sent, judged at once, so that the sender hears of it: events ready for Kafka, and why others are none. Pure.
+"""Validates what was sent at once, so that the sender learns of errors: events for Kafka, and refusals. Pure.
 
 The rules are enrich's own (streams.enrich). E-mail addresses and phone numbers are hashed here, and every other text is
 scrubbed of them here, so that Kafka never has them.
@@ -43,7 +43,7 @@ UNREADABLE = "an address or a number that cannot be read, and is not kept in cle
 
 @dataclass(frozen=True, order=True, slots=True)
 class Refused:
-    """Why one of the things that were sent is no event. index: its place among them, from 0."""
+    """Why an item is refused. index: its position in the request, from 0."""
 
     index: int
     reason: str
@@ -58,7 +58,7 @@ class Identifier(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """Events of a channel, ready for its topic. indices: the place of each among what was sent."""
+    """Events of a channel, ready for its topic. indices: the position of each in the request."""
 
     channel: str
     keys: list[bytes]
@@ -76,8 +76,9 @@ class Taken:
 
 @dataclass(frozen=True)
 class Sender:
-    """On whose behalf something is read. source: names the system, for event ids. allowed: sources of CloudEvents;
-    None for any. country: of phone numbers without one."""
+    """The sender on whose behalf items are read. source: the system's name, for event ids. allowed: CloudEvents
+    sources;
+    None: any. country: default for phone numbers without a calling code."""
 
     source: str
     words: Words = field(default_factory=Words)
@@ -88,13 +89,13 @@ class Sender:
 class Intake:
     """Judges events, and encodes them.
 
-    Enrich's own compiled code says of each whether it may go as it is; those of which it does not are looked at in
-    columns, as enrich does, which mends what can be mended and says what is wrong with the others.
+    Enrich's own compiled code decides which events may pass unchanged. The others are validated in columns, as in
+    enrich, which corrects what can be corrected and says what is wrong with the rest.
     """
 
     def __init__(self, registry: Registry, wire: Wire, nobody: Nobody, model: Model | None = None) -> None:
-        """wire: the form of the events' headers. nobody: what names nobody. model: what events mean, Rihla's own by
-        default; brands are left to enrich. May ask the registry."""
+        """wire: format of the header of an encoded event. nobody: identifier values that name nobody. model: Rihla's
+        own by default; brands are left to enrich. May call the registry."""
         model = built_in() if model is None else model
         self._nobody, self._scales = nobody, model.scales
         self._encoders = {channel: BatchEncoder(channel, registry, wire) for channel in CHANNELS}
@@ -112,7 +113,7 @@ class Intake:
     ) -> Taken:
         """The events in items of a request, each with its index.
 
-        form: OWN, CLOUDEVENT or SEGMENT. kind: of call, where the route says it.
+        form: OWN, CLOUDEVENT or SEGMENT. kind: the call of Segment that the route stands for, if it does.
         """
         taken = Taken()
         rows: dict[str, list[Any]] = {channel: [] for channel in CHANNELS}
@@ -166,7 +167,8 @@ class Intake:
             taken.ready.append(Ready(channel, keys_of(subjects(frame)), values, [places[row] for row in good]))
 
     def _hashed(self, ids: Iterable[Any], country: str | None, *, strict: bool) -> Iterator[Identifier]:
-        """Identifiers, hashed where need be. One that cannot be read is left out or, if `strict`, raises NotAnEvent."""
+        """Identifiers, hashed where necessary. One that cannot be read is left out or, if `strict`, raises
+        NotAnEvent."""
         for one in ids:
             found = hashed(one.kind, one.value, country, self._nobody)
             if found is not None:
@@ -215,7 +217,7 @@ def calls_of(body: bytes) -> list[bytes]:
 
 
 class _Tuples:
-    """Rows of a channel as the encoder takes them: tuples, those of records in them, too; no empty optional text."""
+    """Rows of a channel as the encoder takes them: tuples, also for records in them; empty optional texts are null."""
 
     def __init__(self, channel: str) -> None:
         schema = polars_schema(channel)

@@ -1,4 +1,4 @@
-"""The collector's listening socket: uvicorn, with the bounds that it has not by itself.
+"""The collector's HTTP server: uvicorn, with limits that it lacks.
 
 Connections whose request head does not come or does not end, and those beyond a limit, are closed, as in streams.door.
 """
@@ -23,19 +23,19 @@ from streams.errors import RihlaError
 CONNECTIONS = 1024
 """A connection beyond this number is answered with 503 and closed."""
 HEAD_SECONDS = 10.0
-"""From the first byte of a request, or a connection's begin, to the end of the request's head."""
+"""Seconds from the first byte of a request, or the start of a connection, to the end of the request's head."""
 HEAD_BYTES = 32 << 10
 CHUNK_BYTES = 16
-"""Limit of what surrounds a chunked body (chunk sizes, extensions, trailers) and is thrown away: twice HEAD_BYTES, and
+"""Limit of the parts of a chunked body that are discarded (chunk sizes, extensions, trailers): twice HEAD_BYTES, plus
 this many bytes for each byte of the body."""
 IDLE_SECONDS = 75
-"""Between requests on one connection: longer than the 60 s of most load balancers, which must be the first to close."""
+"""Seconds between requests on one connection: longer than the 60 s of most load balancers, which must close first."""
 STOP_SECONDS = 45
-"""For requests under way, after SIGTERM."""
+"""Seconds for requests under way after SIGTERM."""
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's connection, with bounds on heads and on the number of connections."""
+    """uvicorn's connection, with limits on request heads and on the number of connections."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -58,7 +58,7 @@ class Connection(HttpToolsProtocol):
             self._end(b"400 Bad Request")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # a trailer is none of the headers (RFC 9110, 6.5.1): what they admit was decided without it
+        if self._in_head:  # a trailer is no header (RFC 9110, 6.5.1), and the request was admitted without it
             super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
@@ -96,11 +96,11 @@ class Connection(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server in an event loop of ours, which takes the signals."""
+    """uvicorn's server in our own event loop, which handles the signals."""
 
     def __init__(self, app: Any, names: Iterable[str] = (), linked: tuple[str, ...] = ()) -> None:
-        """names: by which it is reached besides its own (streams.door.Visitors). linked: beginnings of the paths of
-        pages to which other sites may link, as a mail read in a browser does."""
+        """names: further host names by which it is reached (streams.door.Visitors). linked: path prefixes of pages to
+        which other sites may link, such as a mail that is read in a browser."""
         self._app, self._others, self._linked = app, names, linked
         self._visitors = Visitors("", others=names)
         super().__init__(
@@ -123,7 +123,8 @@ class Server(uvicorn.Server):
         self.port = 0
 
     async def _admit(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer 403 to pages of other sites, and to who asks by another name; the application sees all others."""
+        """Answer 403 to pages of other sites and to requests for another host name; pass all others to the
+        application."""
         headers = Headers(scope=scope)
         site = headers.get("sec-fetch-site", "none")
         followed = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
@@ -140,11 +141,11 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are not uvicorn's business."""
+        """Does nothing: uvicorn must not handle signals."""
         yield
 
     async def listen(self, host: str, port: int) -> int:
-        """Listen, and return the port. Raises RihlaError where that fails."""
+        """Listen, and return the port. Raises RihlaError if that fails."""
         loop = asyncio.get_running_loop()
         try:
             listener = await loop.run_in_executor(None, _bound, host, port)

@@ -1,7 +1,7 @@
-"""Whether a webhook's request comes from who knows the secret: the schemes of those who sign. Pure.
+"""Checks that a webhook's sender knows the secret: the signature schemes of the systems that sign. Pure.
 
-Every comparison takes the same time whatever differs. A scheme that signs a time refuses requests that are older, or
-newer, than the tolerance, so that one that was overheard cannot be sent again later.
+Every comparison takes constant time. A scheme that signs a time refuses requests whose time differs from now by more
+than the tolerance, so that an intercepted request cannot be replayed later.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ from urllib.parse import unquote
 from streams.model.digits import number_of
 
 TOLERANCE: Final = 300.0
-"""Seconds between the time that was signed and now."""
+"""Most seconds between the signed time and now."""
 
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 class BadSignature(Exception):
-    """The request is not let in; the message says why, and nothing of the secret."""
+    """The request is refused; the message says why and does not contain the secret."""
 
 
 class WrongSignature(BadSignature):
-    """There is a signature, in time, and it is not of this body."""
+    """There is a signature with a valid time, and it does not match this body."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is checked. headers: names in lower case. query: first value of each name. target: path and query."""
+    """The parts of a request that are checked. headers: names in lower case. query: first value of each name. target:
+    path and query."""
 
     headers: Mapping[str, str]
     query: Mapping[str, str]
@@ -46,7 +47,7 @@ class Request:
 
 @dataclass(frozen=True)
 class _Digest:
-    """HMAC-SHA256 of the body alone. header: that holds it, after `prefix`. hexadecimal: else base64."""
+    """HMAC-SHA256 of the body alone. header: has the signature, after `prefix`. hexadecimal: False means base64."""
 
     header: str
     prefix: str = ""
@@ -130,7 +131,7 @@ def _url_token(request: Request, secret: bytes, now: float, tolerance: float) ->
 
 
 def challenge(query: Mapping[str, str], token: bytes) -> str:
-    """What is answered when Meta verifies a webhook (GET with hub.mode, hub.verify_token, hub.challenge).
+    """The answer to Meta's verification of a webhook (GET with hub.mode, hub.verify_token, hub.challenge).
 
     Raises BadSignature.
     """

@@ -1,8 +1,8 @@
 """The pages behind the links of invitations: GET shows, POST answers (streams.guest.page).
 
-A link needs no token of the collector: it is one, for one invitation. An answer has the id of its invitation and
-question, so that the first counts and all others are duplicates, whichever process takes them. That it was answered, a
-process knows of its own answers at once, and of others' by the topic of invitations.
+A link needs no token of the collector because it is itself a token, for one invitation. The id of an answer is made of
+its invitation and question, so the first one counts and later ones are duplicates, in any process. A process knows at
+once which invitations were answered through it, and of the others by the topic of invitations.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from streams.guest.plan import ANSWERED_
 from streams.kafka import clients
 from streams.kafka.fetch import hand_out_columns
 from streams.kafka.record_batch import RecordColumns
+from streams.loop.first import First
 from streams.loop.links import BadLink
 from streams.loop.page import language_of
 from streams.model.guests import LANGUAGES
@@ -42,11 +43,11 @@ AGAIN_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 Record = Callable[[Request, Sequence[bytes]], Awaitable[None]]
-"""Makes events durable, JSON lines. Raises what the collector's other routes do."""
+"""Makes events (JSON lines) durable. Raises what the collector's other routes do."""
 
 
 class Answered:
-    """Which invitations have been answered: by the topic of invitations, and as this process takes answers."""
+    """The invitations that have been answered: from the topic of invitations, and from answers to this process."""
 
     def __init__(self) -> None:
         self._until: dict[str, int] = {}
@@ -55,7 +56,7 @@ class Answered:
         return invitation in self._until
 
     def add(self, invitation: str, until: int) -> None:
-        """until: epoch ms, after which its link opens nothing any more."""
+        """until: epoch ms at which its link expires."""
         self._until[invitation] = until
 
     def forget(self, now: int) -> None:
@@ -64,8 +65,8 @@ class Answered:
 
 
 class Follower:
-    """Reads the topic of invitations, all of it, for as long as it runs. Without it pages are shown all the same: an
-    answer that comes twice counts once."""
+    """Reads the whole topic of invitations for as long as it runs. Pages work without it too: a second answer is a
+    duplicate."""
 
     def __init__(self, answered: Answered, settings: Settings, registry: Registry) -> None:
         self._answered, self._settings = answered, settings
@@ -117,12 +118,13 @@ class Follower:
 
 
 class Surveys:
-    """The handlers. keys: of the signature, the first is the current one. record: see Record. clock: epoch ms."""
+    """The handlers. keys: signing keys, the current one first. record: see Record. clock: epoch ms."""
 
     def __init__(
         self, keys: Sequence[bytes], answered: Answered, record: Record, clock: Callable[[], int] = now_ms
     ) -> None:
         self._keys, self._answered, self._record, self._clock = keys, answered, record, clock
+        self._first = First()
 
     async def show(self, request: Request) -> Response:
         """The page of an invitation."""
@@ -143,12 +145,12 @@ class Surveys:
         made = page.answers(ask, await _form(request), self._clock(), language)
         if not made:
             return _page(page.form(ask, language, "empty"), 400)
-        await self._record(request, [orjson.dumps(one) for one in made])
+        await self._record(request, [orjson.dumps(self._first.of(one)) for one in made])
         self._answered.add(ask.invitation, ask.until * 1000)
         return Response(status_code=303, headers={**page.HEADERS, "Location": f"?done=1&lang={language}"})
 
     def _found(self, request: Request) -> tuple[Ask | None, str, Response]:
-        """What a link says, the page's language, and the answer where it says nothing."""
+        """The content of a link, the page's language, and the response if the link is not valid."""
         asked, accepted = request.query_params.get("lang"), request.headers.get("Accept-Language", "")[:200]
         try:
             ask = opened(request.path_params["token"], self._keys, self._clock())

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 
 BURST_SECONDS = 5.0
-"""After a pause, the requests of this many seconds may come at once."""
+"""After a pause, as many requests as this many seconds allow may come at once."""
 
 
 class Throttle:
-    """A bucket that fills by `rate` a second (None: never empty). What is taken beyond it is owed: a request is let in
-    whole, and the next one waits for what it took."""
+    """A token bucket that fills by `rate` a second (None: never empty). Its level may become negative: a request is
+    admitted whole, and the next one waits until the deficit is made up."""
 
     def __init__(self, rate: float | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate, self._clock = rate, clock
@@ -20,7 +20,7 @@ class Throttle:
         self._looked = clock()
 
     def wait(self) -> int:
-        """Seconds, whole ones, after which more is let in; 0 for now."""
+        """Whole seconds until more is admitted; 0: now."""
         if self._rate is None:
             return 0
         now = self._clock()
@@ -39,9 +39,9 @@ class Full(Exception):
 
 
 class Room:
-    """Bytes of requests that are held at once, at most: as they came, unzipped, and until Kafka has them.
+    """Limits the bytes of requests in memory: as received, unzipped, and until Kafka has acknowledged them.
 
-    Of one sender at most half, so that nobody keeps out the others.
+    One sender may have at most half, so that it cannot keep out the others.
     """
 
     def __init__(self, limit: int) -> None:
@@ -49,7 +49,7 @@ class Room:
         self._of: dict[str, int] = {}
 
     def take(self, number: int, sender: str) -> None:
-        """Raises Full where that would be too much; one request alone always fits."""
+        """Raises Full if that would exceed the limit; a request on its own always fits."""
         own = self._of.get(sender, 0)
         if (self.held and self.held + number > self.limit) or (own and own + number > self.limit // 2):
             raise Full
@@ -65,21 +65,21 @@ class Room:
 
 
 class Unknown:
-    """A request of which nobody knows yet who sent it. give_way: called when another needs its place."""
+    """A request whose sender is not known yet. give_way: called when another request needs its place."""
 
     def __init__(self, address: str, give_way: Callable[[], None]) -> None:
         self.address, self.give_way, self.held = address, give_way, 0
 
 
 class Lobby:
-    """Bytes of requests whose sender is not known before they are whole: those that are signed. In all at most `limit`.
+    """Limits the bytes of signed requests, whose sender is not known before they are complete, to `limit` in all.
 
-    Nobody waits for a place behind one who sends slowly, and nobody is refused because of one who sends much: the
-    address that holds most gives way, with its oldest request first.
+    A slow sender makes nobody wait, and a large one makes nobody be refused: the address that holds most gives way,
+    with its oldest request first.
     """
 
     def __init__(self, limit: int) -> None:
-        """limit: bytes, and more than one request may have."""
+        """limit: bytes; larger than the largest request."""
         self.limit, self.held = limit, 0
         self._inside: dict[Unknown, None] = {}  # by age
         self._of: dict[str, int] = {}

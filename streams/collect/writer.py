@@ -19,7 +19,7 @@ from streams.topology import DEAD_LETTERS, channel_topic
 
 WORKER = "collect"
 PATIENCE = 30.0
-"""Seconds that a request waits for Kafka, at most. What is under way then may still arrive."""
+"""Most seconds that a request waits for Kafka. Records that were sent by then may still arrive."""
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Part(NamedTuple):
 
 
 class Writer:
-    """One task sends what has gathered while it waited for the acknowledgements of what it had sent before."""
+    """One task sends everything that has accumulated while it waited for the acknowledgements of the previous batch."""
 
     def __init__(self, producer: AIOKafkaProducer, settings: Settings) -> None:
         """producer: started; the topics must exist."""
@@ -49,7 +49,7 @@ class Writer:
         self._acknowledged = time.monotonic()
         self._busy = self._ending = False
         self.failing: str | None = None
-        """What Kafka said last, where that was no acknowledgement."""
+        """Kafka's last error, if nothing has been acknowledged since."""
 
     @property
     def acknowledged(self) -> dict[str, dict[int, int]]:
@@ -77,7 +77,7 @@ class Writer:
         self._task = asyncio.create_task(self._run(), name="write")
 
     async def stop(self) -> None:
-        """Send what waits, and end."""
+        """Send what is waiting, and end."""
         if self._task is not None:
             self._ending = True
             self._awake.set()
@@ -108,7 +108,7 @@ class Writer:
             began = time.perf_counter()
             try:
                 await self._send([part for parts, _ in group for part in parts])
-            except Exception as error:  # whatever it is, those that wait hear of it, and the next ones have their turn
+            except Exception as error:  # any error is raised to those who wait, and the next batch gets its turn
                 if self.failing is None:
                     log.warning("Kafka does not acknowledge: %s", type(error).__name__)
                 self.failing = type(error).__name__

@@ -1,9 +1,9 @@
 """The deliver worker: takes in alerts, cases and moves, and sends them on by the routes.
 
-A batch is acked once the worker's state says whom to tell of it, and is durable: sending follows from the state, not
-from the batch, so that a target that is away holds up neither the input nor another target. What has become of a
-delivery is made durable in the state, then published to `deliveries`. A worker that takes over a partition finds in its
-state what is left to send and to publish; what was under way is sent again, with the same key.
+A batch is acked once its deliveries are durable in the worker's state. Sending follows from the state, not from the
+batch, so a target that does not answer holds up neither the input nor another target. The outcome of a delivery is made
+durable in the state, then published to `deliveries`. A worker that takes over a partition finds in its state what is
+left to send and to publish; what was being sent is sent again, with the same idempotency key.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from streams.deliver.lane import Item, Lane
 from streams.deliver.linking import Links
 from streams.deliver.match import state_of, targets_of
 from streams.deliver.message import Message, message
+from streams.deliver.route_checks import GUESTS
 from streams.deliver.rows import delivery_key, delivery_row, name_of
 from streams.deliver.senders import Senders
 from streams.deliver.state import Delivery, Entry
@@ -41,9 +42,9 @@ from streams.worker.verdict import Refusal
 
 RECORDS_AT_ONCE, BYTES_AT_ONCE, LINGER_SECONDS = 5_000, 8 << 20, 0.02
 TICK_SECONDS = 0.25
-"""Between looks at partitions that came or went, and at people who were erased."""
+"""Seconds between checks for partitions that came or went, and for people who were erased."""
 SWEEP_SECONDS = 3600.0
-"""Between looks for things that can be forgotten."""
+"""Seconds between checks for states that can be forgotten."""
 
 KINDS = {
     "alerts": "alert",
@@ -55,7 +56,7 @@ KINDS = {
 }
 """Topic: kind of thing, and name of its record."""
 SEGMENTS = state.key_of("segment", "")
-"""With what the keys of the states of segments begin."""
+"""Prefix of the keys of segments' states."""
 GATHERINGS, DELIVERIES = "gatherings", "deliveries"
 
 log = logging.getLogger(__name__)
@@ -104,10 +105,10 @@ class _Desk:
         }
         timeouts = {name: book.timeout(name) for name in lanes}
         self._courier = Courier(lanes, self._senders.ways, timeouts, self._look, self._done)
-        self._working = asyncio.Lock()  # a batch or some outcomes at a time: both write the same states and outputs
+        self._working = asyncio.Lock()  # batches and outcomes write the same states and outputs
         self._takes = {"redelivery": self._again}
         self._read: dict[int, object] = {}
-        """Partitions whose states are in the lanes, each with what `reading` said of it."""
+        """Partitions whose states are in the lanes, each with the value that `reading` had then."""
         self._outcomes: list[tuple[Item, str, str, int | None, str | None]] = []
         self._settled = asyncio.Event()
         self._erasures = 0
@@ -171,7 +172,7 @@ class _Desk:
     def _gather(
         self, kind: str, row: dict[str, Any], records: Records, at: int, changed: dict[tuple[int, bytes], Entry]
     ) -> list[tuple[int, bytes, Delivery]]:
-        """An alert that may be one of many."""
+        """Take in an alert that may become part of an incident."""
         version, published = state.full_version(self._epoch, row["version"]), records.timestamps[at]
         told = [*self._gatherings.offer(records.partitions[at], version, row, self._clock())]
         return [one for each in told for one in self._tell(each, published, changed)]
@@ -179,7 +180,7 @@ class _Desk:
     def _tell(
         self, version: Told, published: int, changed: dict[tuple[int, bytes], Entry]
     ) -> list[tuple[int, bytes, Delivery]]:
-        """Note whom to tell of a version. published: epoch ms; 0: now."""
+        """Note which targets get a version. published: epoch ms; 0: now."""
         partition, kind, number, row = version
         now, routes_, name = self._clock(), self._book.routes, name_of(kind, row)
         key = state.key_of(kind, name)
@@ -188,7 +189,7 @@ class _Desk:
         known = {} if entry is None else entry.escalated
         targets = guests.targets(routes_, kind, row, {**known, **targets_of(routes_, kind, row, now, told)})
         waits = bool(routes_.escalations) and kind in ESCALATING and state_of(kind, row) == "raised"
-        holds = entry is not None and kind in routes.GUESTS
+        holds = entry is not None and kind in GUESTS
         if (
             not targets
             and not holds
@@ -209,7 +210,7 @@ class _Desk:
     def _again(
         self, kind: str, row: dict[str, Any], records: Records, at: int, changed: dict[tuple[int, bytes], Entry]
     ) -> list[tuple[int, bytes, Delivery]]:
-        """Dead deliveries that somebody wants to be sent again."""
+        """Take in requests to send dead deliveries again."""
         partition, key = records.partitions[at], state.key_of(row["kind"], row["thing_id"])
         entry = changed.get((partition, key)) or self._entry(partition, key)
         if entry is None:
@@ -262,7 +263,7 @@ class _Desk:
         self._settled.set()
 
     async def _note(self) -> None:
-        """Store and publish outcomes, all that have come meanwhile at a time."""
+        """Store and publish outcomes: each time all that have accumulated."""
         while True:
             await self._settled.wait()
             await self._in_order(self._note_some)
@@ -309,7 +310,7 @@ class _Desk:
             await self._table.flush()
 
     async def _in_order(self, work: Any) -> None:
-        """Do some work while no batch is handled; whatever goes wrong ends as in streams.worker.batching."""
+        """Do some work while no batch is handled; errors are handled as in streams.worker.batching."""
         try:
             async with self._working:
                 await work()
@@ -319,7 +320,7 @@ class _Desk:
             await self._app.consumer.rejoin()
 
     async def _withdraw(self, erased: Callable[[str], bool]) -> None:
-        """Tell targets that have erased customers in a segment that they are in it no longer."""
+        """Tell the targets that an erased customer has left their segments."""
         now, changed = self._clock(), dict[tuple[int, bytes], Entry]()
         for partition in self._table.partitions_held:
             for key, data in self._table.items(partition):
@@ -333,7 +334,7 @@ class _Desk:
                 self._enqueue(partition, key, one)
 
     async def _gathered_long_enough(self) -> None:
-        """Tell what was held, and of incidents what is new."""
+        """Send alerts whose wait is over, and updates of incidents."""
         changed: dict[tuple[int, bytes], Entry] = {}
         due = [*self._gatherings.take(self._clock(), lambda version: state.full_version(self._epoch, version))]
         fresh = [one for each in due for one in self._tell(each, 0, changed)]
@@ -344,7 +345,7 @@ class _Desk:
     async def _store_all(
         self, changed: Mapping[tuple[int, bytes], Entry], fresh: Iterable[tuple[int, bytes, Delivery]]
     ) -> None:
-        """Make entries durable, then the gatherings that they came from, and send what is fresh."""
+        """Make entries durable, then the gatherings that they came from, and queue the new deliveries."""
         await self._store(changed)
         if self._gatherings.store():
             await self._table.flush()
@@ -356,7 +357,8 @@ class _Desk:
         return None if data is None else state.decode(data)
 
     async def _store(self, changed: Mapping[tuple[int, bytes], Entry]) -> None:
-        """Make entries durable, publish what they say of their deliveries, and forget what is done and published."""
+        """Make entries durable, publish the status of their deliveries, and forget those that are done and
+        published."""
         if not changed:
             return
         for (partition, key), entry in changed.items():
@@ -392,7 +394,7 @@ class _Desk:
         await self._store(left)
 
     def _begin_anew(self) -> None:
-        """Read all states anew before anything else is sent: some may not be what the lanes were filled from."""
+        """Read all states again before anything else is sent: the lanes may have been filled from older ones."""
         for partition in [*self._read]:
             self._drop(partition)
 
@@ -410,7 +412,7 @@ class _Desk:
             self._due.pop((partition, key), None)
 
     async def _escalate(self) -> None:
-        """Make the steps that are due."""
+        """Take the steps that are due."""
         now = self._clock()
         changed: dict[tuple[int, bytes], Entry] = {}
         fresh: list[tuple[int, bytes, Delivery]] = []

@@ -1,4 +1,4 @@
-"""WhatsApp, SMS, Telegram and whatever else Apprise reaches.
+"""WhatsApp, SMS, Telegram and the other services that Apprise supports.
 
 Apprise makes its connections itself, so only services with an address of their own are taken: what may be anywhere (a
 JSON webhook, a mail server) is a target of type webhook or email, which are held to [egress].
@@ -21,9 +21,9 @@ from streams.errors import RihlaError
 
 
 def notifier(name: str, url: str, timeout: float) -> Callable[[Message], Awaitable[int | None]]:
-    """What sends messages by an Apprise URL. name: of the target, for messages. timeout: seconds of an answer.
+    """A sender of messages by an Apprise URL. name: the target's, for error messages. timeout: seconds for an answer.
 
-    Raises RihlaError without Apprise, and for a URL that is none or of a service without an address of its own.
+    Raises RihlaError without Apprise, for an invalid URL, and for a service without an address of its own.
     """
     if apprise is None:
         raise RihlaError(f"the target {name} needs Apprise, which is not installed", "pip install 'rihla[deliver]'")
@@ -43,7 +43,7 @@ def notifier(name: str, url: str, timeout: float) -> Callable[[Message], Awaitab
     async def send(message: Message) -> int | None:
         try:
             taken = await asyncio.to_thread(notify, message)
-        except Exception as error:  # of some hundred plugins
+        except Exception as error:  # it has some hundred plugins
             raise Undelivered(Failure(f"{type(error).__name__}: {error}")) from None
         if not taken:
             raise Undelivered(Failure(f"{service.service_name} has not taken it"))

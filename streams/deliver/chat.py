@@ -8,7 +8,7 @@ from streams.deliver.message import Message
 
 
 def _escaped(text: str) -> str:
-    """Text that Slack takes for nothing but text."""
+    """Text with Slack's markup escaped."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

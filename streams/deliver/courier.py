@@ -1,4 +1,5 @@
-"""Sends what is in the lanes, and hands on what has become of it. One task a target: none waits for another."""
+"""Sends what is in the lanes, and reports each outcome. Every target has a task of its own, so none waits for
+another."""
 
 from __future__ import annotations
 
@@ -16,9 +17,9 @@ from streams.deliver.state import DEAD, DELIVERED, RETRYING
 from streams.kafka.ownership import OwnershipLost
 
 PUT_BACK = 500
-"""Milliseconds after which what could not be looked up, while partitions move, is looked up again."""
+"""Milliseconds after which a state is looked up again that could not be read while partitions moved."""
 GRACE = 5.0
-"""Seconds beyond a target's own time-out after which an attempt is broken off whatever it does."""
+"""Seconds after a target's own time-out at which an attempt is cancelled in any case."""
 
 
 class Held(Exception):
@@ -30,15 +31,15 @@ class Held(Exception):
 
 
 Look = Callable[[Item, str], Message | None]
-"""The message that an item stands for; None: there is no such delivery any more. Raises OwnershipLost, Held."""
+"""The message of an item; None if the delivery no longer exists. Raises OwnershipLost, Held."""
 Done = Callable[[Item, str, str, int | None, str | None], None]
-"""Told of an item and a target: status, code and error."""
+"""Called with the outcome for an item and a target: status, code and error."""
 
 
 class Courier:
     """The lanes of all targets.
 
-    ways: how each target is sent to. timeouts: seconds, by target. look, done: see Look and Done.
+    ways: the sender of each target. timeouts: seconds, by target. look, done: see Look and Done.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Courier:
         self._sending: set[asyncio.Task[None]] = set()
 
     def add(self, target: str, item: Item) -> None:
-        """Let an item be sent; nothing of a target that there is no longer."""
+        """Queue an item; it is dropped if its target is no longer in the routes."""
         if target in self.lanes:
             self.lanes[target].add(item)
             self._news[target].set()
@@ -67,7 +68,7 @@ class Courier:
             metrics.DELIVERY_CIRCUIT_OPEN.labels(name).set(lane.circuit.is_open)
 
     async def serve(self, name: str) -> None:
-        """Send what a target's lane has to send, until cancelled."""
+        """Send the items of a target's lane, until cancelled."""
         lane, news = self.lanes[name], self._news[name]
         while True:
             now = now_ms()
@@ -81,7 +82,7 @@ class Courier:
                 await asyncio.wait_for(news.wait(), None if wake is None else max(wake - now_ms(), 1) / 1000)
 
     async def stop(self) -> None:
-        """Break off what is being sent: the next worker sends it again."""
+        """Cancel what is being sent: the next worker sends it again."""
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
@@ -97,7 +98,7 @@ class Courier:
             lane.put_back(item, held.until)
             self._news[name].set()
             return
-        except Exception as error:  # what cannot be made a message of stays, and its followers go on
+        except Exception as error:  # the item stays in the state, and those after it go on
             self._failed(name, lane, item, Failure(f"no message can be made of it: {type(error).__name__}", final=True))
             return
         outcome: Any = await attempt(self._ways[name], message, self._timeouts[name] + GRACE) if message else None

@@ -1,5 +1,5 @@
-"""Whether targets hold what state says of segments: what each was last sent, or what a file says that it holds, against
-the view `segments`."""
+"""Compares segments at targets with the view `segments`: by what each target was last sent, or by a file of its
+members."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _MEMBERS = "SELECT customer_id, toString(segment) FROM segments"
 
 
 class Drift(NamedTuple):
-    """A customer and a segment of which a target holds something else than state says."""
+    """A customer and a segment for which a target differs from the state."""
 
     customer_id: str
     segment: str
     target_has: bool
     why: str
-    """What became of the newest delivery: waiting, retrying, dead, with its error; never sent; or what a file says."""
+    """Status of the newest delivery: waiting, retrying, dead, with its error; never sent; or the file's value."""
 
 
 def of_target(client: Any, target: str) -> list[Drift]:
-    """Where a target was last sent something else than state says, of the segments that it was ever told of.
+    """The differences between what targets were last sent and the state, for segments that they were ever sent.
 
     client: of clickhouse-connect, on the database of the tables. Raises RihlaError if it was never sent a segment.
     """
@@ -53,14 +53,14 @@ def of_target(client: Any, target: str) -> list[Drift]:
     for customer, segment in sorted(members | sent.keys()):
         has, newest, why = sent.get((customer, segment), (False, "never sent", None))
         if has != ((customer, segment) in members):
-            # delivered, and state has moved on since: its news is not in a topic that deliver has read yet
+            # delivered, and the state has changed since: deliver has not read that change yet
             status = "not read by deliver yet" if newest == "delivered" else newest
             found.append(Drift(customer, segment, has, status if not why else f"{status}: {why}"))
     return found
 
 
 def of_file(client: Any, path: Path) -> list[Drift]:
-    """Where a file says that a system holds something else than state says, of the segments that it names.
+    """The differences between a file of a system's members and the state, for the segments that it names.
 
     path: CSV with a head: customer_id, segment, and member (yes, no, 1, 0, true, false); a row without `member` is a
     member. Raises RihlaError.

@@ -1,9 +1,9 @@
 """Where deliver may connect to: the hosts that the routes name, at public addresses; others only where they are named.
 
-A name is resolved once for each connection, every address that it stands for is judged, and the connection is made to
-one that may be connected to (`Resolver`): a name cannot mean one thing to the check and another to the connection.
-What a client takes for an address is resolved by nobody (of `１２７.0.0.1` it makes 127.0.0.1 by itself), so the
-address of every socket is judged as well, last of all (`Sockets`).
+A name is resolved once for each connection, all its addresses are checked, and the connection is made to one that is
+allowed (`Resolver`), so the check and the connection cannot see different addresses. A client does not resolve what it
+takes for an address (it turns `１２７.0.0.1` into 127.0.0.1 by itself), so the address of every socket is checked as
+well (`Sockets`).
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class EgressError(OSError):
 
 
 def network(text: str) -> Network:
-    """The network that a text names: an address, or one with a prefix length. Raises ValueError."""
+    """The network in a text: an address, with or without a prefix length. Raises ValueError."""
     return ipaddress.ip_network(text)
 
 
 def refusal(text: str, named: Iterable[Network] = ()) -> str | None:
     """Why an address (text as of getaddrinfo) may not be connected to; None: it may.
 
-    named: networks that the routes allow though they are not public.
+    named: networks that the routes allow although they are not public.
     """
     try:
         address: Address = ipaddress.ip_address(text.partition("%")[0])
@@ -78,7 +78,7 @@ def _meant(address: Address) -> Address:
 
 
 def judged(host: str, addresses: Iterable[str], named: Iterable[Network]) -> list[str]:
-    """Those of a host's addresses that may be connected to. Raises EgressError where none may."""
+    """The addresses of a host that may be connected to. Raises EgressError if there are none."""
     every = list(dict.fromkeys(addresses))
     verdicts = {address: refusal(address, named) for address in every}
     allowed = [address for address, why in verdicts.items() if why is None]
@@ -89,7 +89,7 @@ def judged(host: str, addresses: Iterable[str], named: Iterable[Network]) -> lis
 
 
 class Resolver(AbstractResolver):
-    """Resolves names for aiohttp, and leaves out what may not be connected to."""
+    """Resolves names for aiohttp, and leaves out addresses that may not be connected to."""
 
     def __init__(self, named: Iterable[Network]) -> None:
         self._named = tuple(named)
@@ -111,7 +111,7 @@ class Resolver(AbstractResolver):
 
 
 class Sockets:
-    """Makes aiohttp's sockets: none to an address that may not be connected to, whatever it was written as."""
+    """Makes aiohttp's sockets, but none to an address that may not be connected to, in any spelling."""
 
     def __init__(self, named: Iterable[Network]) -> None:
         self._named = tuple(named)

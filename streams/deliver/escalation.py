@@ -1,31 +1,33 @@
-"""Who hears of an alert that nobody has taken, and when. Pure: it is given the time.
+"""Which targets get an alert that nobody has taken, and when. Pure: it is given the time.
 
-A step is due so long after the alert was raised, by the clock or by the hours that its unit works. What was answered in
-the meantime takes the steps away; "not mine" begins them anew; what is put off waits at least so long.
+A step is due a given time after the alert was raised, counted continuously or in the working hours of its unit. An
+answer in the meantime cancels the steps; "not mine" starts them again; a snoozed alert's steps wait for the end of the
+snooze.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from streams.deliver.match import DAYS, holds_of, state_of
 from streams.deliver.model import Routes, Unit
-from streams.deliver.routes import HOURS
+from streams.deliver.route_checks import HOURS
 from streams.deliver.state import Delivery, Entry, Step, Told
 from streams.model.durations import milliseconds
+from streams.model.prayer import Place, pauses
 
 ESCALATING = ("alert", "incident")
 """Kinds of things that escalate."""
 LOOKED_AHEAD = 400
-"""Days in which a unit's working hours are looked for."""
+"""Days that are searched for a unit's working hours."""
 _NO_UNIT = Unit()
 
 
 def steps_of(routes: Routes, thing: Mapping[str, Any], start: int) -> list[Step]:
-    """The steps of an alert that waits since a time (epoch ms), the first one due in front."""
+    """The steps of an alert that has been waiting since a time (epoch ms), in order of their due times."""
     unit = routes.units.get(thing["unit"] or "", _NO_UNIT)
     found: dict[int, dict[str, bool]] = {}
     for one in routes.escalations:
@@ -40,7 +42,7 @@ def steps_of(routes: Routes, thing: Mapping[str, Any], start: int) -> list[Step]
 
 
 def worked(start: int, length: int, unit: Unit) -> int:
-    """When a unit has worked so long (ms) since a time (epoch ms); by the clock where it never works.
+    """The time at which a unit has worked for a duration (ms) since a time (epoch ms); by the clock if it never works.
 
     Its days are those of its zone, so a day on which clocks are changed is an hour longer or shorter.
     """
@@ -53,16 +55,38 @@ def worked(start: int, length: int, unit: Unit) -> int:
         if day in closed or (unit.days is not None and DAYS[day.weekday()] not in unit.days):
             continue
         opens, closes = _hours(day, unit, zone)
-        begin = max(opens, start)
-        if closes > begin:
-            if closes - begin >= left:
+        for begin, end in _between(max(opens, start), closes, _prayers(day, unit)):
+            if end - begin >= left:
                 return begin + left
-            left -= closes - begin
+            left -= end - begin
     return start + length
 
 
+def _between(begin: int, end: int, pauses: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """What is left of a time without its pauses, which are in their order."""
+    for first, last in pauses:
+        if first > begin:
+            yield begin, min(first, end)
+        begin = max(begin, last)
+        if begin >= end:
+            return
+    if end > begin:
+        yield begin, end
+
+
+def _prayers(day: date, unit: Unit) -> Iterator[tuple[int, int]]:
+    """When a unit prays on a day and, for nights that it works, on the next: from and until, epoch ms."""
+    if unit.prayer is None or unit.latitude is None or unit.longitude is None:
+        return
+    length = milliseconds(unit.prayer)
+    assert length is not None, "checked when the routes were read"
+    place = Place(unit.latitude, unit.longitude, unit.prayer_method, unit.zone or "")
+    for one in (day - timedelta(days=1), day, day + timedelta(days=1)):  # Isha may be after midnight
+        yield from pauses(place, one, length)
+
+
 def _hours(day: date, unit: Unit, zone: ZoneInfo) -> tuple[int, int]:
-    """From when until when a unit works on a day, epoch ms."""
+    """Start and end of a unit's working hours on a day, epoch ms."""
     match = HOURS.fullmatch(unit.hours or "00:00-24:00")
     assert match is not None, "checked when the routes were read"
     begin, end = (int(match[1]) * 60 + int(match[2])), (int(match[3]) * 60 + int(match[4]))
@@ -93,7 +117,7 @@ def plan(routes: Routes, entry: Entry, kind: str, thing: Mapping[str, Any], fres
 
 
 def escalate(entry: Entry, now: int) -> list[Delivery]:
-    """The deliveries of the steps that are due; those who were told of this version already are not told again."""
+    """The deliveries of the steps that are due, except to targets that have this version already."""
     found: list[Delivery] = []
     due = [one for one in entry.steps if one.due <= now]
     if not due or entry.latest is None:

@@ -15,7 +15,7 @@ Place = tuple[int, bytes]
 
 
 class Told(NamedTuple):
-    """A version (with its epoch) of an alert or an incident to tell, and the partition whose state it belongs to."""
+    """A version (with its epoch) of an alert or an incident to send, and the partition of its state."""
 
     partition: int
     kind: str
@@ -26,8 +26,8 @@ class Told(NamedTuple):
 class Gatherings:
     """See streams.deliver.storms.
 
-    What `offer` and `take` return is made durable first, then `store` is called: a worker that dies in between tells
-    the same versions again, which their states know.
+    What `offer` and `take` return is made durable first, then `store` is called: a worker that dies in between offers
+    the same versions again, which their states recognise.
     """
 
     def __init__(self, table: BatchTable, routes: Routes) -> None:
@@ -44,7 +44,7 @@ class Gatherings:
         place = partition, KEY + storms.key_of(thing).encode()
         gathering = self._get(place) or Gathering(thing["rule"], thing["unit"])
         storm = storms.storm_of(self._routes, thing)
-        if storm is None:  # the routes have changed since it was sent here
+        if storm is None:  # the routes have changed since
             yield Told(partition, "alert", version, thing)
             return
         self._changed[place] = gathering
@@ -52,7 +52,7 @@ class Gatherings:
             yield Told(partition, "alert", *released)
 
     def take(self, now: int, epoch_of: Callable[[int], int]) -> Iterator[Told]:
-        """What is due. epoch_of: puts the epoch in front of the version of an incident."""
+        """What is due. epoch_of: adds the epoch to the version of an incident."""
         for place in [place for place, due in self._due.items() if due <= now]:
             gathering = self._get(place)
             if gathering is None:
@@ -69,7 +69,7 @@ class Gatherings:
                 yield Told(place[0], "incident", epoch_of(version), thing)
 
     def store(self) -> bool:
-        """Put what has changed into the table; returns whether there is anything to flush."""
+        """Put the changes into the table; returns whether there is anything to flush."""
         for (partition, key), gathering in self._changed.items():
             self._table.put(partition, key, encode(gathering))
             self.note((partition, key), gathering)

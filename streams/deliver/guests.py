@@ -1,7 +1,7 @@
-"""What is sent to guests by the company's own messaging system: each invitation and message once, while it may be.
+"""Messages to guests through the company's own messaging system: each invitation and message once, while allowed.
 
-For people an alert has versions, and each of them is news. A guest is written to once: of the versions of a message the
-newest that may be sent is, and none after one was taken.
+Staff are sent every version of an alert. A guest is written to once: the newest version of a message that may be sent,
+and none after one was accepted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from streams.deliver.courier import Held
 from streams.deliver.message import Message
 from streams.deliver.model import Routes
-from streams.deliver.routes import GUESTS, is_of_guests
+from streams.deliver.route_checks import GUESTS, is_of_guests
 from streams.deliver.state import DELIVERED, OPEN, WITHHELD, Entry
 from streams.guest import events
 from streams.guest.links import inviter
@@ -22,18 +22,18 @@ from streams.model import company
 from streams.settings import Settings, SettingsError
 
 SENDABLE = {"invitation": "planned", "message": "approved"}
-"""Kind: the status in which it is sent."""
+"""The status in which each kind is sent."""
 
 
 def targets(routes: Routes, kind: str, thing: Mapping[str, Any], found: Mapping[str, bool]) -> dict[str, bool]:
-    """Those of the targets that are told of this version: a target that writes to guests only of what may be sent."""
+    """The targets that get this version: those that write to guests only if it may be sent."""
     may_go = SENDABLE.get(kind) == thing.get("status")
     return {name: clear for name, clear in found.items() if may_go or not is_of_guests(routes, name)}
 
 
 def only_once(routes: Routes, entry: Entry, thing: Mapping[str, Any], now: int) -> None:
-    """Withhold, after a further version was taken in, what is not to be sent to guests: all of what may not be sent any
-    more, and what they have, or get in a newer version."""
+    """Withhold older deliveries to guests after a further version: all of them if it may no longer be sent, else those
+    that the guest has already or gets in a newer version."""
     if entry.kind not in GUESTS:
         return
     may_go = SENDABLE[entry.kind] == thing["status"]
@@ -48,10 +48,10 @@ def only_once(routes: Routes, entry: Entry, thing: Mapping[str, Any], now: int) 
 
 
 class Writing:
-    """How messages to guests differ from those to people: when they may go, their text, their key."""
+    """How messages to guests differ from those to staff: permitted times, text and idempotency key."""
 
     def __init__(self, settings: Settings, routes: Routes) -> None:
-        """Raises SettingsError for a key that is none."""
+        """Raises SettingsError for an invalid key."""
         self._routes, self._guests = routes, company.load(settings.model).guests
         try:
             self._inviter = inviter(settings.survey_url, settings.link_keys)
@@ -59,13 +59,13 @@ class Writing:
             raise SettingsError(f"link_keys {error}", "openssl rand -base64 32 makes one") from None
 
     def check(self, target: str, thing: Mapping[str, Any], now: int) -> None:
-        """Raises Held for what would reach a guest in quiet hours. now: epoch ms."""
+        """Raises Held if it would reach a guest in quiet hours. now: epoch ms."""
         if is_of_guests(self._routes, target) and (until := open_at(self._guests, thing["unit"], now)) > now:
             raise Held(until)
 
     def letter(self, target: str, told: Message, entry: Entry, thing: Mapping[str, Any]) -> Message:
-        """The message to a target. Of one that writes to guests it is the guest's own text, under a key that is the
-        same for all versions."""
+        """The message to a target. If it writes to guests, this is the guest's own text, with an idempotency key that
+        is the same for all versions."""
         if not is_of_guests(self._routes, target):
             return told
         asks = self._inviter is not None and entry.kind == "invitation"
@@ -75,7 +75,8 @@ class Writing:
 
 
 def sent(routes: Routes, entries: Iterable[Entry]) -> list[dict[str, Any]]:
-    """The events of what guests were sent, as JSON lines have them. Made anew after a crash, they have the same ids."""
+    """Events (in the form of JSON lines) of messages that guests were sent. After a crash they get the same ids
+    again."""
     return [
         events.sent(entry.kind, entry.things[one.version], max(one.at, entry.things[one.version]["occurred_at"]))
         for entry in entries

@@ -1,9 +1,9 @@
 """What waits for one target, and when it may be sent: order, retries, circuit. Pure: it is given the time.
 
-The versions of one thing (an alert, a case, a move) go one after the other, in the order in which they were added;
-those of different things go beside one another, `together` at most. A failure is tried again later, ever more rarely,
-until it is given up. When a target fails several times in a row its circuit opens: nothing is sent but one attempt now
-and then, until one succeeds. Each target has a lane of its own, so none of this delays another one.
+The versions of one thing (an alert, a case, a move) are sent one after the other, in the order in which they were
+added; different things are sent concurrently, at most `together` of them. A failed attempt is repeated at growing
+intervals until it is given up. When a target fails several times in a row its circuit opens: only one attempt now and
+then is made, until one succeeds. Each target has a lane of its own, so none of this delays another one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TRIES_TO_OPEN = 5
 OPEN_FIRST, OPEN_LONGEST = 5_000, 300_000
 """Milliseconds between attempts while it is open: at first, and at most."""
 LONGEST_REQUEST = 3_600_000
-"""Milliseconds: no target can ask (Retry-After) for a longer pause."""
+"""Milliseconds: the longest pause that a target can ask for (Retry-After)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class Schedule:
     first: int = 1_000
     longest: int = 600_000
     give_up_after: int = 259_200_000
-    """After so long since the record was published, a failure is the last one."""
+    """Time since the record was published after which a failure is final."""
 
     def pause(self, attempts: int, rng: random.Random) -> int:
-        """Until the next attempt, after a number of attempts (at least one): doubled each time, half of it random."""
+        """The pause before the next attempt, after at least one attempt: doubled each time, half of it random."""
         whole = min(self.longest, self.first << min(attempts - 1, 40))
         return int(whole * rng.uniform(0.5, 1.0))
 
@@ -44,7 +44,7 @@ class Schedule:
 class Failure:
     """An attempt that did not succeed.
 
-    final: another attempt could not do better (the target refuses this very message).
+    final: another attempt would fail as well (the target refuses this very message).
     retry_after: milliseconds for which the target asked to be left alone.
     """
 
@@ -60,13 +60,13 @@ class Item:
 
     partition: int
     key: bytes
-    """Of the thing: its versions go in order."""
+    """Of the thing, whose versions are sent in order."""
     version: int
     since: int
     attempts: int = 0
     due: int = 0
     dropped: bool = False
-    """Taken out while it was under way: its outcome is nobody's business any more."""
+    """It was taken out while it was being sent: its outcome is ignored."""
 
 
 @dataclass(slots=True)
@@ -76,17 +76,17 @@ class _Thing:
 
 
 class Circuit:
-    """Closed: all may be sent. Open: nothing until `until`, then one attempt."""
+    """A circuit breaker. Closed: everything may be sent. Open: nothing until `until`, then one attempt."""
 
     def __init__(self) -> None:
         self.failures = 0
         self.opened = 0
-        """How often it has opened since it was last closed; 0: it is closed."""
+        """How often it has opened since it was last closed; 0: closed."""
         self.until = 0
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing is sent but a trial now and then."""
+        """Whether only a trial now and then is sent."""
         return self.opened > 0
 
     def succeeded(self) -> None:
@@ -94,7 +94,13 @@ class Circuit:
         self.failures = self.opened = self.until = 0
 
     def failed(self, now: int, rng: random.Random) -> None:
-        """Count a failure; open after several in a row, and stay open after one more."""
+        """Count a failure; open after several in a row, and stay open after one more.
+
+        What fails while it is open was under way when it opened, and says nothing new: thirty that fail at once are one
+        reason to wait, not thirty.
+        """
+        if now < self.until:
+            return
         self.failures += 1
         if self.failures >= TRIES_TO_OPEN:
             self.opened += 1
@@ -103,8 +109,7 @@ class Circuit:
 
 
 class Lane:
-    """See the module. together: how many things are under way at once, at most. spacing: ms between two attempts, at
-    least."""
+    """See the module. together: most things that are sent at once. spacing: least ms between two attempts."""
 
     def __init__(
         self, schedule: Schedule, together: int, rng: random.Random | None = None, spacing: float = 0.0
@@ -120,18 +125,18 @@ class Lane:
         self._paused_until = 0
 
     def __len__(self) -> int:
-        """How many wait or are under way."""
+        """The number of items that wait or are being sent."""
         return sum(len(thing.items) for thing in self._things.values())
 
     def add(self, item: Item) -> None:
-        """Add a version, behind those of the same thing that are here."""
+        """Add a version, after those of the same thing that are here."""
         thing = self._things.setdefault((item.partition, item.key), _Thing())
         thing.items.append(item)
         if len(thing.items) == 1:
             self._push(item)
 
     def take(self, now: int) -> list[Item]:
-        """Those to send now; each must end in `succeeded`, `failed` or `put_back`."""
+        """The items to send now; each must end in `succeeded`, `failed` or `put_back`."""
         found: list[Item] = []
         room = 1 - self.under_way if self.circuit.is_open else self._together - self.under_way
         if now < max(self._paused_until, self.circuit.until):
@@ -150,19 +155,19 @@ class Lane:
         return found
 
     def wake(self) -> int | None:
-        """When `take` may find something again (epoch ms); None: only after something has changed."""
+        """When `take` may next return something (epoch ms); None: only after a change."""
         if not self._heap or (self.under_way >= (1 if self.circuit.is_open else self._together)):
             return None
         return max(self._heap[0][0], self._paused_until, self.circuit.until, math.ceil(self._next_at))
 
     def succeeded(self, item: Item) -> None:
-        """Note that the target has taken it: the next version of the thing may go."""
+        """Note that the target has accepted it: the next version of the thing may be sent."""
         self.under_way -= 1
         self.circuit.succeeded()
         self._next(item)
 
     def failed(self, item: Item, now: int, failure: Failure) -> Verdict:
-        """Note a failure. "dead": it is given up, and the next version of the thing may go."""
+        """Note a failure. "dead": it is given up, and the next version of the thing may be sent."""
         self.under_way -= 1
         if failure.retry_after is not None:
             self._paused_until = max(self._paused_until, now + min(failure.retry_after, LONGEST_REQUEST))
@@ -179,7 +184,7 @@ class Lane:
         return "retry"
 
     def put_back(self, item: Item, due: int) -> None:
-        """Note that it was not tried: it may be, from `due` on."""
+        """Note that it was not attempted: it may be from `due` on."""
         self.under_way -= 1
         item.attempts -= 1
         if not item.dropped:

@@ -23,7 +23,7 @@ from streams.errors import RihlaError
 def mailer(
     target: Email, password: str | None, private: Iterable[Network], timeout: float
 ) -> Callable[[Message], Awaitable[int | None]]:
-    """What sends messages to a target. timeout: seconds of each step. Raises RihlaError without aiosmtplib."""
+    """A sender of messages to a target. timeout: seconds for each step. Raises RihlaError without aiosmtplib."""
     if aiosmtplib is None:
         raise RihlaError("e-mail needs aiosmtplib, which is not installed", "pip install 'rihla[deliver]'")
     named = tuple(private)
@@ -87,7 +87,7 @@ async def _connected(target: Email, named: tuple[Network, ...], longest: float) 
 
 
 def written(target: Email, message: Message) -> EmailMessage:
-    """The e-mail: its Message-ID is the idempotency key, so that a mailbox shows it once however often it comes."""
+    """The e-mail. Its Message-ID is the idempotency key, so a mailbox shows it once even if it is sent repeatedly."""
     mail = EmailMessage()
     mail["Subject"] = " ".join(message.subject.split())
     mail["From"], mail["To"] = target.sender, ", ".join(target.to)

@@ -1,4 +1,4 @@
-"""Whom the routes tell of a thing. Pure: it is given the time."""
+"""Which targets the routes choose for a thing. Pure: it is given the time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from streams.deliver.model import Escalation, Route, Routes, Storm, Unit
-from streams.deliver.routes import HOURS
+from streams.deliver.route_checks import HOURS
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NO_UNIT = Unit()
@@ -18,8 +18,8 @@ Fields = Mapping[str, Any]
 
 
 def state_of(kind: str, thing: Fields) -> str:
-    """Where a thing stands: raised, acknowledged or closed; of a segment entered or left. An invitation that is
-    planned, and a draft, are raised; a message that is approved is acknowledged."""
+    """The state of a thing: raised, acknowledged or closed; for a segment, entered or left. A planned invitation and a
+    draft count as raised, an approved message as acknowledged."""
     if kind in ("alert", "incident"):
         closed, seen = thing["closed_at"] is not None, thing["acknowledged_at"] is not None
     elif kind == "case":
@@ -35,9 +35,9 @@ def state_of(kind: str, thing: Fields) -> str:
 
 
 def targets_of(routes: Routes, kind: str, thing: Fields, now: int, told: Collection[str] = ()) -> dict[str, bool]:
-    """Names of the targets to tell of this version of a thing, each with whether identifiers may be in the message.
+    """Names of the targets that get this version of a thing, each with whether the message may contain identifiers.
 
-    now: epoch ms. told: targets that were told of an earlier version: they hear of this one at any hour.
+    now: epoch ms. told: targets that got an earlier version: they get this one at any hour.
     """
     found: dict[str, bool] = {}
     for route in routes.routes:
@@ -60,8 +60,8 @@ def _holds(route: Route, routes: Routes, kind: str, thing: Fields) -> bool:
 
 
 def holds_of(route: Route | Escalation | Storm, routes: Routes, thing: Fields) -> bool:
-    """Whether what a route, an escalation or a storm says of rule, severity, unit, brand, tier, region and language
-    holds of a thing."""
+    """Whether a thing matches what a route, an escalation or a storm says of rule, severity, unit, brand, tier, region
+    and language."""
     if route.rules is not None and thing.get("rule") not in route.rules:
         return False
     if route.severities is not None and thing.get("severity") not in route.severities:
@@ -79,7 +79,7 @@ def holds_of(route: Route | Escalation | Storm, routes: Routes, thing: Fields) -
 
 
 def is_open(route: Route, unit: Unit, now: int) -> bool:
-    """Whether the hours and days of a route hold at a time (epoch ms), by its zone, the unit's, or UTC."""
+    """Whether a time (epoch ms) is within the hours and days of a route, in its zone, the unit's, or UTC."""
     if route.hours is None and route.days is None:
         return True
     zone = ZoneInfo(route.zone or unit.zone or "UTC")

@@ -40,9 +40,9 @@ class Message:
     """Idempotency key: the same for each attempt, another one for each version."""
     fields: Mapping[str, Any]
     subject: str
-    """One line for people."""
+    """Subject, one line."""
     text: str
-    """Some lines for people."""
+    """Text, some lines."""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class Message:
 
 
 def opaque(kind: str, id_: str) -> str:
-    """An id that tells nothing of the customer: that of an alert or a move is a hash already."""
+    """An id that reveals nothing about the customer; the id of an alert or a move is a hash already."""
     return hashlib.blake2b(id_.encode(), digest_size=_SIZE).hexdigest() if kind in ("case", "segment") else id_
 
 
@@ -60,8 +60,8 @@ def message(
 ) -> Message:
     """The message about a version of a thing (a record's fields).
 
-    clear: whether it may name the customer, the journey and the event. link: where people answer it. level: which
-    step of an escalation it is; 0: none.
+    clear: whether it may name the customer, the journey and the event. link: the address at which people answer it.
+    level: the step of an escalation; 0: none.
     """
     state, shown = state_of(kind, thing), opaque(kind, id_)
     key = f"{kind}.{shown}.{version}"

@@ -1,4 +1,4 @@
-"""Dead deliveries, sent again: what ClickHouse knows of them is asked for in the topic `redeliveries`."""
+"""Sends dead deliveries again: finds them in ClickHouse, and requests them in the topic `redeliveries`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DEAD = """
 
 @dataclass
 class Asked:
-    """What was asked for: deliveries by target, and how many were left, since a later version has arrived."""
+    """What was requested: deliveries by target, and the number of those skipped because a later version has arrived."""
 
     deliveries: dict[str, int] = field(default_factory=dict)
     superseded: int = 0
@@ -55,7 +55,7 @@ async def replay(client: Any, settings: Settings, targets: Sequence[str], *, dry
             keys.append((customer_id if kind == "move" else thing_id).encode())
             if (
                 rule is not None and unit is not None
-            ):  # its state may be where alerts of that rule and unit are gathered
+            ):  # its state may be in the partition where alerts of that rule and unit are gathered
                 rows.append(rows[-1])
                 keys.append(f"{rule}/{unit}".encode())
     if rows and not dry_run:

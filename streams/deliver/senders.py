@@ -25,18 +25,18 @@ from streams.deliver.routes import Book, RoutesError
 from streams.text.scrub import scrub_text
 
 Send = Callable[[Message], Awaitable[int | None]]
-"""Sends a message; the status with which it was taken, where there is one. Raises Undelivered."""
+"""Sends a message; returns the status of the answer, if there is one. Raises Undelivered."""
 
 REFUSED = frozenset({400, 405, 406, 410, 411, 413, 414, 415, 422, 431, 501})
-"""Answers after which the same message would be refused again. (401, 403 and 404 are somebody's to mend.)"""
+"""Statuses after which the same message would be refused again. (401, 403 and 404 can be corrected by people.)"""
 ANSWER_BYTES = 300
-"""Of an answer that is no success, so much is kept to be shown."""
+"""Characters of an unsuccessful answer that are kept for display."""
 
 log = logging.getLogger(__name__)
 
 
 class Undelivered(Exception):
-    """A message was not taken, or nobody knows whether it was."""
+    """A message was not accepted, or it is unknown whether it was."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.detail)
@@ -44,7 +44,7 @@ class Undelivered(Exception):
 
 
 class Senders:
-    """The ways to all targets of a book. `async with`: they share one pool of connections."""
+    """The senders of all targets of a file of routes. `async with`: they share one pool of connections."""
 
     def __init__(self, book: Book, app: Any, prefix: str) -> None:
         """prefix: of Rihla's own topics. Raises RoutesError for a target that this machine cannot send to."""
@@ -127,7 +127,7 @@ class Senders:
         except (aiohttp.ClientError, OSError) as error:
             if isinstance(error.__cause__, EgressError):
                 raise Undelivered(Failure(str(error.__cause__))) from None
-            # the address may be a secret, as that of a chat's webhook is
+            # the address may be a secret, such as that of a chat's webhook
             why = str(error).replace(url, urlsplit(url).hostname or "")
             raise Undelivered(Failure(f"{type(error).__name__}: {why}")) from None
 
@@ -151,7 +151,7 @@ async def _log(message: Message) -> int | None:
 
 
 def _refusal(status: int, retry_after: str | None, shown: str, now: float) -> Failure:
-    """What an answer that is no success means."""
+    """The failure that an unsuccessful answer means."""
     detail = f"answered {status}"
     if 300 <= status < 400:
         detail += "; redirects are not followed: name the address that it redirects to"
@@ -176,7 +176,7 @@ def retry_pause(text: str | None, now: float) -> int | None:
 
 
 async def attempt(send: Send, message: Message, longest: float) -> Failure | int | None:
-    """One attempt: the failure, or the status of a success. longest: seconds until it is broken off in any case.
+    """One attempt: the failure, or the status of a success. longest: seconds until it is cancelled in any case.
 
     The failure repeats neither a secret nor personal data: it is stored and shown, and a target may answer with the
     request that it refuses.
@@ -190,5 +190,5 @@ async def attempt(send: Send, message: Message, longest: float) -> Failure | int
         return Failure(f"no answer within {longest:g} s")
     except (
         Exception
-    ) as error:  # of this message alone (a header, a template's cast): its lane must hear of it and go on
+    ) as error:  # an error of this message alone (a header, a template's cast): report it to its lane, which goes on
         return Failure(f"it cannot be sent: {type(error).__name__}", final=True)

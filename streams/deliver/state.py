@@ -1,4 +1,4 @@
-"""What deliver remembers of a thing: the targets that have it, and what is still to be sent. Pure.
+"""The state that deliver keeps for a thing: the targets that have it, and what is still to be sent. Pure.
 
 The state is durable before anything is sent or published, so that a worker that takes over finds what is left to do.
 """
@@ -13,10 +13,10 @@ import msgspec
 
 WAITING, RETRYING, DELIVERED, DEAD, WITHHELD = "waiting", "retrying", "delivered", "dead", "withheld"
 STATUSES = (WAITING, RETRYING, DELIVERED, DEAD, WITHHELD)
-"""withheld: not to be sent any more (streams.deliver.guests)."""
+"""withheld: must not be sent any more (streams.deliver.guests)."""
 OPEN = (WAITING, RETRYING)
 KEPT_MS = 35 * 86_400_000
-"""A thing that nothing has become of for so long is forgotten: alerts are in their topic for thirty days."""
+"""A thing without a change for this long is forgotten: alerts stay in their topic for thirty days."""
 DETAIL = 300
 """Characters of an error that are kept."""
 
@@ -43,23 +43,23 @@ class Delivery(msgspec.Struct, array_like=True):
     """Which step of an escalation it is; 0: of a route."""
 
     def changed(self, status: str, at: int, attempts: int, code: int | None = None, error: str | None = None) -> None:
-        """Note what has become of it."""
+        """Note its outcome."""
         self.status, self.at, self.attempts, self.code = status, at, attempts, code
         self.error = None if error is None else error[:DETAIL]
         self.revision += 1
 
 
 class Told(msgspec.Struct, array_like=True):
-    """The last version that a target was sent, or was to be."""
+    """The last version that was or is to be sent to a target."""
 
     version: int
     digest: str
     sent: int = 0
-    """The highest version that it has taken; 0: none."""
+    """The highest version that it has accepted; 0: none."""
 
 
 class Step(msgspec.Struct, array_like=True):
-    """A step of an escalation: when it is due (epoch ms), which it is, whom it tells, and whether with identifiers."""
+    """A step of an escalation: its due time (epoch ms), its number, its targets, and whether with identifiers."""
 
     due: int
     level: int
@@ -77,15 +77,15 @@ class Entry(msgspec.Struct, array_like=True):
     at: int
     told: dict[str, Told] = {}
     deliveries: list[Delivery] = []
-    """Those that are open, dead, or not yet published as delivered; per target in the order of their versions."""
+    """Deliveries that are open, dead, or not yet published as delivered; per target in the order of their versions."""
     things: dict[int, dict[str, Any]] = {}
     """The fields of each version that is in `deliveries`."""
     steps: list[Step] = []
-    """Steps of an escalation still to be made."""
+    """Steps of an escalation still to be taken."""
     waits: bool = False
     """Whether it is an alert that nobody has taken."""
     escalated: dict[str, bool] = {}
-    """Those who were told by an escalation: they hear how it goes on."""
+    """Targets of earlier steps of an escalation: they get later versions as well."""
     latest: dict[str, Any] | None = None
     """The fields of the highest version, while there are steps."""
     digest: str = ""
@@ -98,7 +98,7 @@ class Entry(msgspec.Struct, array_like=True):
     """Whether the customer was erased; it is kept until targets know that nobody is in the segment."""
 
     def settle(self) -> None:
-        """Forget what is delivered and published, and the fields that nobody needs any more."""
+        """Forget deliveries that are done and published, and the fields that none of the others needs."""
         self.deliveries = [one for one in self.deliveries if one.status not in (DELIVERED, WITHHELD)]
         needed = {one.version for one in self.deliveries}
         self.things = {version: fields for version, fields in self.things.items() if version in needed}
@@ -108,19 +108,19 @@ class Entry(msgspec.Struct, array_like=True):
         return next((one for one in self.deliveries if one.target == target and one.version == version), None)
 
     def unsent(self) -> Iterator[Delivery]:
-        """Those still to be sent, in the order in which they go."""
+        """Deliveries still to be sent, in order."""
         return (one for one in self.deliveries if one.status in OPEN)
 
     def delivered(self, one: Delivery) -> None:
-        """Note that a delivery was taken."""
+        """Note that a delivery was accepted."""
         told = self.told[one.target]
         told.sent = max(told.sent, one.version)
 
     def revive(self, target: str, until: int, now: int) -> list[Delivery]:
-        """Make dead deliveries wait again, those to a target that died until then; the ones that are.
+        """Make the dead deliveries to a target wait again that died until then, and return them.
 
-        Not those after which a later version was taken, or is under way: versions go in order, and the later one tells
-        all that the earlier one would.
+        Except where a later version was accepted or is being sent: versions are sent in order, and the later one
+        contains everything of the earlier one.
         """
         sent = self.told[target].sent if target in self.told else 0
         first = min((one.version for one in self.unsent() if one.target == target), default=None)
@@ -134,8 +134,8 @@ class Entry(msgspec.Struct, array_like=True):
         return found
 
     def withdraw(self, now: int) -> None:
-        """Of a segment whose customer was erased: nothing is left to be said but, to targets that were told that the
-        customer is in it, that they are not."""
+        """After the customer of a segment was erased: keep only the deliveries that tell targets which have the
+        customer as a member that they are no longer one."""
         if self.erased:
             return
         was, self.member, self.erased, self.at = self.member, False, True, now
@@ -146,7 +146,7 @@ class Entry(msgspec.Struct, array_like=True):
         self.things = {self.top: thing} if self.deliveries else {}
 
     def is_over(self, now: int) -> bool:
-        """Whether it can be forgotten. Not that somebody is in a segment: targets have it for as long."""
+        """Whether it can be forgotten. Membership in a segment cannot: targets keep it for as long as it lasts."""
         if self.member:
             return False
         return now - self.at > KEPT_MS and not self.steps and not any(self.unsent())
@@ -172,7 +172,7 @@ def decode(data: bytes) -> Entry:
 
 
 def full_version(epoch: int, version: int) -> int:
-    """A record's version with its epoch in front: later histories count as newer. Raises OverflowError for one beyond
+    """A record's version combined with its epoch: later histories count as newer. Raises OverflowError for one beyond
     44 bits: it would win over every later epoch, and could not be written to the topic of deliveries."""
     if not 0 <= version >> _MANY_VERSIONS < 1:
         raise OverflowError(f"version {version}")
@@ -180,7 +180,7 @@ def full_version(epoch: int, version: int) -> int:
 
 
 def digest_of(thing: Mapping[str, Any]) -> str:
-    """A short hash of what a thing says, whatever its version: two versions that say the same have the same."""
+    """A short hash of the content of a thing without its version: equal for two versions with the same content."""
     said = sorted((name, value) for name, value in thing.items() if name not in ("version", "raised_at", "causes"))
     return hashlib.blake2b(msgspec.json.encode(said), digest_size=8).hexdigest()
 
@@ -189,8 +189,8 @@ def take(
     entry: Entry | None, kind: str, id_: str, version: int, thing: Mapping[str, Any], targets: Mapping[str, bool],
     since: int, now: int,
 ) -> Entry | None:  # fmt: skip
-    """The entry with a further version of its thing, to be told to these targets; None where it changes nothing: the
-    version, or a later one, was taken in before."""
+    """The entry with a further version of its thing, to be sent to these targets; None if this or a later version was
+    taken in before."""
     if entry is not None and version <= entry.top:
         return None
     entry = entry or Entry(kind, id_, str(thing["customer_id"]), version, now)

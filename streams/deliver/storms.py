@@ -1,11 +1,11 @@
 """Storms: many alerts of one rule at one unit in a short time are one incident, and one message with members. Pure.
 
-Alerts to which a [[storms]] of the routes applies are gathered by rule and unit, and held for a short time. Those that
-stay few are released, and told one by one. Where they are of enough customers, each within `within` of the one before,
-they are an incident: one thing, which has versions, states and escalations as an alert has; its members are told with
-it alone. Members that come later make a further version, `every` at the soonest.
+Alerts to which a [[storms]] of the routes applies are gathered by rule and unit, and held for a short time. If they
+stay few, they are released and sent one by one. If they concern enough customers, each within `within` of the one
+before, they become an incident: one thing, which has versions, states and escalations as an alert has; its members are
+sent only as part of it. Members that come later make a further version, at intervals of at least `every`.
 
-An alert that was released before the storm was one is a member, too, and goes on to be told by itself.
+An alert that was released before the incident began is a member as well, and is still sent by itself.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from streams.model.durations import milliseconds
 from streams.model.vocabulary import SEVERITIES
 
 KEY = b"storm/"
-"""With what the keys of gatherings in the worker's state begin."""
+"""Prefix of the keys of gatherings in the worker's state."""
 MEMBERS = 200
-"""Members that a message names; it counts all."""
+"""Members that a message lists; it counts all of them."""
 
 Released = tuple[int, dict[str, Any]]
-"""A version (with its epoch) and its thing, to be told."""
+"""A version (with its epoch) and its thing, to be sent."""
 
 
 class Held(msgspec.Struct, array_like=True):
-    """An alert of which it is not known yet whether it is one of many. due: when it is told by itself, epoch ms."""
+    """An alert that may still become part of an incident. due: when it is sent by itself, epoch ms."""
 
     due: int
     version: int
@@ -40,7 +40,7 @@ class Held(msgspec.Struct, array_like=True):
 
 
 class Member(msgspec.Struct, array_like=True):
-    """What an incident knows of an alert; times are epoch ms."""
+    """The state of an alert within an incident; times are epoch ms."""
 
     version: int
     customer_id: str
@@ -53,14 +53,14 @@ class Member(msgspec.Struct, array_like=True):
 
 
 class Incident(msgspec.Struct, array_like=True):
-    """Alerts that are told as one."""
+    """Alerts that are sent as one."""
 
     id: str
     members: dict[str, Member]
     version: int = 0
-    """Of the last message: the time at which it was made, so that no version is used twice."""
+    """The time of the last message, so that no version is used twice."""
     due: int = 0
-    """When the next message is due, epoch ms; 0: nothing is new."""
+    """When the next message is due, epoch ms; 0: there is nothing new."""
 
     @property
     def first(self) -> int:
@@ -80,7 +80,7 @@ class Gathering(msgspec.Struct, array_like=True):
     unit: str
     held: dict[str, Held] = {}
     released: dict[str, Member] = {}
-    """Those told by themselves, for as long as they may still become members."""
+    """Alerts that were sent by themselves, for as long as they may still become members."""
     incidents: list[Incident] = []
 
     @property
@@ -106,19 +106,19 @@ encode, decode = _encoder.encode, _decoder.decode
 
 
 def storm_of(routes: Routes, thing: Mapping[str, Any]) -> Storm | None:
-    """The storm that an alert may be part of: the first that fits; none without a unit."""
+    """The [[storms]] entry that applies to an alert: the first that matches; None without a unit."""
     if thing["unit"] is None:
         return None
     return next((one for one in routes.storms if holds_of(one, routes, thing)), None)
 
 
 def key_of(thing: Mapping[str, Any]) -> str:
-    """By what alerts are gathered: rule and unit."""
+    """The key by which alerts are gathered: rule and unit."""
     return f"{thing['rule']}/{thing['unit']}"
 
 
 def offer(gathering: Gathering, storm: Storm, version: int, thing: dict[str, Any], now: int) -> list[Released]:
-    """Take in a version of an alert. Returns what is told at once: a version of an alert that is told by itself."""
+    """Take in a version of an alert. Returns what is sent at once: a version of an alert that is sent by itself."""
     name, member = thing["alert_id"], _member(version, thing)
     for incident in gathering.incidents:
         known = incident.members.get(name)
@@ -151,9 +151,9 @@ def offer(gathering: Gathering, storm: Storm, version: int, thing: dict[str, Any
 
 
 def take(gathering: Gathering, storm: Storm | None, now: int) -> tuple[list[Released], list[Released]]:
-    """What is due: alerts that are told by themselves, and incidents of which there is news.
+    """What is due: alerts that are sent by themselves, and incidents that have changed.
 
-    storm: None where the routes have none any more: whatever is held is told.
+    storm: None if the routes no longer have one: everything that is held is sent.
     """
     alone: list[Released] = []
     for name, held in [*gathering.held.items()]:
@@ -177,7 +177,7 @@ def take(gathering: Gathering, storm: Storm | None, now: int) -> tuple[list[Rele
 
 
 def thing_of(gathering: Gathering, incident: Incident) -> dict[str, Any]:
-    """The incident as a thing that is told; it names no customer."""
+    """The incident as a thing to send; it names no customer."""
     members = sorted(incident.members.items(), key=lambda one: (one[1].occurred_at, one[0]))
     each = [one for _, one in members]
     reacted = [one.acknowledged_at or one.closed_at for one in each]

@@ -1,7 +1,7 @@
 """JSON bodies of your own: in their texts, {{ expression }} is filled in from the fields of a message. Pure.
 
 An expression is one of mappings: SQL over the fields, all of them text (streams.sources.mapping.expressions). A text
-that is one placeholder becomes null where the expression is; in a longer text null is nothing.
+that is one placeholder becomes null if the expression is null; within a longer text null is empty.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FIELDS = (
     *("customer_id", "journey_id", "event_id", "subject", "text", "link", "escalation"),
     *("brand", "tier", "causes", "customers", "alerts", "open", "last_at", "segment", "member"),
 )
-"""What an expression may name: the fields of all kinds of messages; those that one has not are null."""
+"""Names that an expression may use: the fields of all kinds of messages; those that a message lacks are null."""
 
 
 class TemplateError(RihlaError):

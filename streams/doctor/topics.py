@@ -11,7 +11,7 @@ from aiokafka.errors import for_code
 
 from streams.doctor.finding import Finding, Verdict
 from streams.kafka import topic_checks
-from streams.kafka.topics import alter, config_of
+from streams.kafka.topics import MIN_INSYNC, alter, config_of, in_sync
 from streams.settings import Settings
 from streams.topology import TOPICS, Topic
 
@@ -73,7 +73,7 @@ async def _refusals(
             settings.topic(topic.name),
             topic.partitions or settings.partitions,
             settings.replication,
-            topic_configs=config_of(topic),
+            topic_configs={**in_sync(settings.replication), **config_of(topic)},
         )
         for topic in missing
     ]
@@ -109,7 +109,10 @@ async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> tuple[dict[s
 
 def _settings(settings: Settings, name: str, is_: Mapping[str, str], replicas: int) -> Iterator[Finding]:
     """What is wrong with settings that every topic has (for those of Rihla: streams.kafka.retention)."""
-    if int(is_.get("min.insync.replicas", "1")) > replicas:
-        insync = is_["min.insync.replicas"]
-        detail = f"min.insync.replicas is {insync}, with {replicas} replica{'s' * (replicas > 1)}: no write is taken"
-        yield Finding("problem", f"topic {name}", detail, alter(settings, name, {"min.insync.replicas": str(replicas)}))
+    least, wanted = int(is_.get(MIN_INSYNC, "1")), in_sync(replicas)
+    if least > replicas:
+        detail = f"{MIN_INSYNC} is {least}, with {replicas} replica{'s' * (replicas > 1)}: no write is taken"
+        yield Finding("problem", f"topic {name}", detail, alter(settings, name, {MIN_INSYNC: str(replicas)}))
+    elif wanted and least < int(wanted[MIN_INSYNC]):
+        detail = f"{MIN_INSYNC} is {least}: a record that was acknowledged may be on one broker, and be lost with it"
+        yield Finding("problem", f"topic {name}", detail, alter(settings, name, wanted))

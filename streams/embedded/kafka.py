@@ -73,6 +73,7 @@ class Kafka(BrokerProcess):
 
     name = "the managed Kafka"
     stop_seconds = 300.0  # killed before its end, it checks all its segments at the next start
+    heap = HEAP
 
     def __init__(self, folder: Path, jars: Path | None = None, port: int | None = None) -> None:
         super().__init__(folder / "kafka.log", port)
@@ -84,7 +85,7 @@ class Kafka(BrokerProcess):
         properties = self._configure()
         if not (self.folder / "data" / "meta.properties").exists():
             self._format(properties)
-        return [*self._java(), f"-Xmx{HEAP}", f"-Xms{HEAP}", "kafka.Kafka", str(properties)]
+        return [*self._java(), f"-Xmx{self.heap}", f"-Xms{self.heap}", "kafka.Kafka", str(properties)]
 
     def _configure(self) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,6 @@ import contextlib
 import os
 import shutil
 import socket
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -25,12 +24,14 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import migrate
 from streams import topology
+from streams.clock import now_ms
 from streams.embedded.broker import HOST, BrokerProcess, free_ports
 from streams.embedded.clickhouse.access import DATABASE, OWNER
 from streams.embedded.clickhouse.database import Database
 from streams.embedded.datadir import DataDirectory, History
 from streams.embedded.kafka import Kafka
 from streams.embedded.keys import address_of, read_token, token_file
+from streams.embedded.prepared import prepared
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
 from streams.embedded.tansu import Tansu
 from streams.erasure import receipt
@@ -40,8 +41,10 @@ from streams.erasure.topics import announce
 from streams.errors import RihlaError
 from streams.kafka import clients
 from streams.kafka.topics import ensure_topics
+from streams.model import company
 from streams.registries import registry_of
 from streams.restore import events as restore
+from streams.restore.rewrite import Rewritten, is_due, rewrite
 from streams.serve.tokens import entry
 from streams.settings import ENVIRONMENT_PREFIX, Settings, environment, own_services, published
 from streams.sources.feeder import producing
@@ -67,6 +70,7 @@ class Plan:
     kinds: of the workers, in the order of streams.topology.
     collects: whether the collector runs, too; collect_port: as the other ports.
     serves, serve_port: the same of Customer 360.
+    rebuild: make all that is stored anew by the model, even where it is the one that made it.
     """
 
     data: Path
@@ -80,6 +84,7 @@ class Plan:
     collects: bool = False
     serve_port: int | None = 0
     serves: bool = False
+    rebuild: bool = False
 
 
 def partitions_for(plan: Plan, environment: Mapping[str, str]) -> int | None:
@@ -122,6 +127,8 @@ class Pipeline:
         self.directory = DataDirectory(plan.data)
         self.restored = restore.Restored()
         """What the topics were filled with at the start."""
+        self.rewritten: Rewritten | None = None
+        """What became of the stored interactions, where another model than the one that made them holds now."""
         self.settings: Settings
         self.supervisor: Supervisor
         self.client: Any
@@ -201,6 +208,7 @@ class Pipeline:
         self._stack.enter_context(self.directory.own(self._command))
         if self.directory.tightened:
             self._say(f"{self.directory.path} was open to other users of this machine; now it is yours alone (0700)")
+        await self._prepare_workers()
         broker, database = await asyncio.gather(
             self._start_broker(), asyncio.to_thread(self._start_database), return_exceptions=True
         )
@@ -228,6 +236,7 @@ class Pipeline:
             self.settings = replace(self.settings, partitions=there)
         self.producer = await self._stack.enter_async_context(producing(self.settings))
         fresh = await _hold_nothing(self.settings, partitions)
+        await self._rewrite(fresh)
         to_restore = await self._continue_history(fresh)
         await self._refuse_the_erased(fresh)
         await self._start_workers()
@@ -283,6 +292,27 @@ class Pipeline:
         self.directory.remember(History(self._plan.broker, epoch, restored=not to_restore))
         return to_restore
 
+    async def _rewrite(self, fresh: bool) -> None:
+        """Make the stored interactions anew where another model holds than the one that made them. What follows from
+        them is rebuilt afterwards, as at each start on fresh topics.
+        """
+        due = await asyncio.to_thread(is_due, self.client, company.load(self.settings.model))
+        if not fresh:
+            if self._plan.rebuild:
+                raise RihlaError(
+                    f"the topics of {self._plan.broker} hold records, from which the old state would come back",
+                    "let `rihla up` read what waits in them, then empty them"
+                    + (f" (remove {self.directory.kafka})" if self._plan.broker == KAFKA else "")
+                    + ", and call this again",
+                )
+            if due:
+                self._say("the model has changed: what comes from now on follows it, history does not (rihla rebuild)")
+        elif due or self._plan.rebuild:
+            self._say("making stored interactions anew by the model ...")
+            settings, registry = self.settings, registry_of(self.settings)
+            progress = self._on_restored
+            self.rewritten = await asyncio.to_thread(rewrite, self.client, settings, registry, now_ms(), progress)
+
     async def _refuse_the_erased(self, fresh: bool) -> None:
         """Publish, before the workers start, who was erased; the log of a broker that keeps it (not fresh) holds that
         already.
@@ -300,12 +330,22 @@ class Pipeline:
         )
         self.directory.remember(History(self._plan.broker, self.settings.epoch))
 
-    async def _start_workers(self) -> None:
+    async def _prepare_workers(self) -> None:
+        """Start the workers' processes, which import what they need while broker and database start."""
         self.supervisor = Supervisor(self.directory.logs, self._say, self._plan.max_restarts)
         self._stack.push_async_callback(self.supervisor.stop)
         for kind in self._plan.kinds:
-            names = [kind] if kind not in SCALED else [f"{kind}-{n + 1}" for n in range(self._plan.workers)]
-            self._workers[kind] = [await self.supervisor.start(self._spec(kind, name)) for name in names]
+            for name in self._names(kind):
+                await self.supervisor.prepare(ChildSpec(name, _command(kind), awaits=True))
+
+    async def _start_workers(self) -> None:
+        self._stack.push_async_callback(self.supervisor.stop)  # before what they work with stops
+        for kind in self._plan.kinds:
+            self._workers[kind] = [await self.supervisor.start(self._spec(kind, name)) for name in self._names(kind)]
+
+    def _names(self, kind: str) -> list[str]:
+        """Names of the processes of a kind of worker."""
+        return [kind] if kind not in SCALED else [f"{kind}-{n + 1}" for n in range(self._plan.workers)]
 
     async def _start_collector(self) -> None:
         """Start it once what was stored is in the topics again. Its port stays the same when it is started again."""
@@ -340,9 +380,13 @@ class Pipeline:
         self._workers[name] = [await self.supervisor.start(spec)]
 
     def _spec(self, kind: str, name: str) -> ChildSpec:
-        command = [sys.executable, "-m", "streams.cli", "worker", kind, "--metrics-port", "0"]
         settings = replace(self.settings, sole=is_sole(self._plan, kind))
-        return ChildSpec(name, command, {**environment(settings), **key_variables(self._erasure_key)})
+        variables = {**environment(settings), **key_variables(self._erasure_key)}
+        return ChildSpec(name, _command(kind), variables, awaits=True)
+
+
+def _command(kind: str) -> list[str]:
+    return prepared(kind, "--metrics-port", "0")
 
 
 def _migrate(url: str, database: str) -> None:

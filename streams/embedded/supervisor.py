@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from streams.embedded.prepared import as_line
 from streams.embedded.tether import tethered
 from streams.errors import RihlaError
 
@@ -33,11 +34,16 @@ class ChildFailed(RihlaError):
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """What to run: a name for people and for the log file, the command, and the environment beside our own."""
+    """What to run: a name for people and for the log file, the command, and the environment beside our own.
+
+    awaits: the program reads that environment from its standard input (streams.embedded.prepared), so that it may be
+    started before this is known, and no other program of this machine can read it.
+    """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    awaits: bool = False
 
 
 class Child:
@@ -62,20 +68,31 @@ class Child:
         """Seconds since its last start."""
         return time.monotonic() - self._started
 
-    async def start(self) -> None:
+    async def launch(self) -> None:
         """Start the process, tethered to this one. Raises OSError where it or its log cannot be opened."""
         self.address = None
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *tethered(self.spec.command),
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE if self.spec.awaits else asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **self.spec.environment},
+                env={**os.environ, **({} if self.spec.awaits else self.spec.environment)},
                 start_new_session=True,  # an interrupt at the terminal is the parent's to handle, in its order
             )
         self._started = time.monotonic()
+
+    async def start(self) -> None:
+        """Start the process if it does not run yet, and give it its environment. Raises like launch."""
+        if self.pid is None:
+            await self.launch()
+        assert self._process is not None
+        if (entrance := self._process.stdin) is not None:
+            with contextlib.suppress(ConnectionError):  # it has died already: `wait` returns its status
+                entrance.write(as_line(self.spec.environment))
+                await entrance.drain()
+            entrance.close()
 
     async def wait(self) -> int:
         """Wait for its end: the exit status, negative for a signal."""
@@ -124,17 +141,20 @@ class Supervisor:
         self._say = say
         self._max_restarts = max_restarts
         self._keepers: list[asyncio.Task[None]] = []
+        self._prepared: dict[str, Child] = {}
         self._failure: ChildFailed | None = None
         self.children: dict[str, Child] = {}
         self.restarts: dict[str, int] = {}
 
+    async def prepare(self, spec: ChildSpec) -> None:
+        """Start a child that awaits its environment: the spec of the same name that `start` is called with has it."""
+        child = self._prepared[spec.name] = self._child(spec)
+        await child.launch()
+
     async def start(self, spec: ChildSpec) -> Child:
-        """Start a child and keep it running until `stop()`."""
-        self._logs.mkdir(parents=True, exist_ok=True)
-        log = self._logs / f"{spec.name}.log"
-        if log.exists():
-            log.replace(log.with_suffix(".log.1"))
-        child = Child(spec, log)
+        """Start a child, or go on with the one that was prepared under its name; keep it running until `stop()`."""
+        child = self._prepared.pop(spec.name, None) or self._child(spec)
+        child.spec = spec
         await child.start()
         self.children[spec.name] = child
         self._keepers.append(asyncio.create_task(self._keep(child), name=f"keep {spec.name}"))
@@ -150,7 +170,14 @@ class Supervisor:
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
-        await asyncio.gather(*(child.stop(seconds) for child in self.children.values()))
+        await asyncio.gather(*(child.stop(seconds) for child in (*self.children.values(), *self._prepared.values())))
+
+    def _child(self, spec: ChildSpec) -> Child:
+        self._logs.mkdir(parents=True, exist_ok=True)
+        log = self._logs / f"{spec.name}.log"
+        if log.exists():
+            log.replace(log.with_suffix(".log.1"))
+        return Child(spec, log)
 
     async def _keep(self, child: Child) -> None:
         failures = 0

@@ -14,7 +14,7 @@ from streams.enrich.enriched import Enriched
 from streams.enrich.link_cache import Pair, SentLinks
 from streams.enrich.transform import Enricher
 from streams.kafka.batch_producer import larger_than, too_long
-from streams.kafka.fetch import TRANSACTIONAL
+from streams.kafka.fetch import NO_TRANSACTIONS, TRANSACTIONAL
 from streams.kafka.progress import RecordBatch, Records
 from streams.model import company, dead_letter
 from streams.model.control import LINK
@@ -33,10 +33,6 @@ READ_AHEAD = 16
 """Batches: a poll brings one of each channel and partition."""
 UNKNOWN = "unknown"
 """Label of a text whose language was not recognised or has no scorer."""
-NO_TRANSACTIONS = (
-    "a record of a transaction: the embedded broker cannot tell whether it was aborted. Use a producer without "
-    "transactional.id, or --broker kafka"
-)
 LINKS_REMEMBERED = 1_000_000
 """How many links the worker remembers having sent; an older one is sent again, which is harmless."""
 

@@ -1,1 +1,1 @@
-"""What guests are asked and told: consent, invitations to a survey, messages after a complaint."""
+"""Contact with guests: consent, invitations to a survey, messages after a complaint."""

@@ -1,12 +1,12 @@
 """Consent, by purpose and channel. Pure.
 
-`CHANNEL.consent_given` and `CHANNEL.consent_withdrawn` are events like all else; their attributes say for which
+`CHANNEL.consent_given` and `CHANNEL.consent_withdrawn` are events like any other; their attributes say for which
 `purpose` (survey, follow_up, marketing ...), by which `channel` (email, sms, chat ...) and by which `source` (a form, a
-desk, a call). What holds is a function of the set of events: of those that are about a purpose and a channel, the
+desk, a call). The current consent is a function of the set of events: for a purpose and a channel it is the
 latest by (occurred_at, event_id).
 
-A withdrawal that names no purpose, or no channel, is of all of them. Consent that names no purpose is none: consent is
-specific (Regulation (EU) 2016/679, article 4(11)).
+A withdrawal that names no purpose, or no channel, applies to all of them. Consent without a purpose is not valid:
+consent is specific (Regulation (EU) 2016/679, article 4(11)).
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from schemas.records import CHANNELS
 ANY: Final = "any"
 """All purposes, or all channels."""
 SURVEY, FOLLOW_UP = "survey", "follow_up"
-"""The purposes of what Rihla itself has sent: invitations to answer, and answers to complaints."""
+"""The purposes for which Rihla itself contacts guests: survey invitations, and replies to complaints."""
 TOUCHPOINTS: Final[Mapping[str, bool]] = {
     f"{channel}.consent_{what}": what == "given" for channel in CHANNELS for what in ("given", "withdrawn")
 }
-"""Touchpoint: whether it gives consent."""
+"""Whether each touchpoint gives (True) or withdraws consent."""
 LONGEST: Final = 40
-"""Characters of a purpose or a channel that tell it from others."""
-_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)  # and no others: ClickHouse's `lower` does the same
+"""Characters of a purpose or a channel that are significant."""
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)  # ASCII only, as ClickHouse's `lower` does
 _ALL = frozenset({"", "*", "all", ANY})
 
 
 class Said(NamedTuple):
-    """What an event says of consent. at: epoch ms."""
+    """One statement about consent, from an event. at: epoch ms."""
 
     purpose: str
     channel: str
@@ -42,7 +42,7 @@ class Said(NamedTuple):
 
 
 def said(touchpoint: str, at: int, event_id: bytes, attributes: Iterable[Mapping[str, Any]]) -> Said:
-    """What the event of one of TOUCHPOINTS says. attributes: records of key and value, as of an interaction."""
+    """The statement in an event of one of TOUCHPOINTS. attributes: records of key and value, as in an interaction."""
     named = {one["key"]: str(one["value"]) for one in attributes}
     return Said(word(named.get("purpose", "")), word(named.get("channel", "")), TOUCHPOINTS[touchpoint], at, event_id)
 
@@ -56,7 +56,7 @@ def word(text: str) -> str:
 def is_allowed(every: Iterable[Said], purpose: str, channel: str, unsaid: bool) -> bool:
     """Whether a customer may be written to.
 
-    every: what was said, in any order. unsaid: whether one may be who has said nothing about it.
+    every: all statements, in any order. unsaid: the result for a customer without a statement about it.
     """
     about = [one for one in every if _covers(one, purpose, channel)]
     return max(about, key=lambda one: (one.at, one.event_id)).given if about else unsaid

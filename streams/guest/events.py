@@ -1,8 +1,8 @@
-"""Events of asking and telling a guest, as JSON lines have them (streams.sources.jsonl). Pure.
+"""Events about contact with a guest, in the form of JSON lines (streams.sources.jsonl). Pure.
 
-What was sent, approved, made or answered is an event of the customer, with an id that is a hash of what it says, so
-that the same twice is one. Attributes name its cause, the event that led to it: by that it is found when the customer
-has got another id.
+Sending, approving, resolving and answering are events of the customer. The id is a hash of the content, so a repeated
+event is a duplicate. Attributes name its cause, the event that led to it, by which it is still found after the
+customer_id has changed.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ ANSWERS: Final[Mapping[str, str]] = {
     "open": "post_travel.survey_answered",
 }
 CAUSE: Final = "cause"
-"""The attribute with the id of the event that led to it, in letters: its digits may look like a card number."""
+"""The attribute with the id of its cause, spelt in letters, because the digits could look like a card number."""
 TEXT: Final = 4000
 """Characters of an answer's text that are kept."""
 
 
 def id_of(*parts: str) -> str:
-    """An id of 32 letters, without a digit, that follows from its parts."""
+    """A hash of the parts, as 32 letters without digits."""
     return letters(hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest())
 
 
@@ -74,7 +74,7 @@ def judged(record: Mapping[str, Any], is_good: bool, person: str, at: int) -> di
 
 
 def made(customer_id: str, aspect: str, unit: str | None, since: str, done: str, at: int) -> dict[str, Any]:
-    """The event that what a customer complained of was mended. since: the first day of what it was about."""
+    """The event that the subject of a customer's complaint was improved. since: the first day of the problem."""
     record = {"customer_id": customer_id, "unit": unit, "journey_id": None, "case_id": None}
     said = {"aspect": aspect, "since": since, "done": done}
     return {**_event(MADE, record, at, said), "event_id": _uuid("made", customer_id, aspect, unit or "", since, done)}

@@ -1,7 +1,7 @@
 """Links by which guests answer: signed, expiring, good for one invitation. Pure.
 
-A token names nobody: it says which invitation is answered, and what its page needs. The event of the invitation links
-its id with the customer, so that the answer is theirs (streams.guest.events).
+A token does not identify anybody: it contains the invitation's id, and what its page needs. The event of the invitation
+links that id with the customer, who thereby gets the answer (streams.guest.events).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PATH: Final = "/s/"
 
 
 class Ask(msgspec.Struct, array_like=True, frozen=True):
-    """What a token says. until: epoch seconds."""
+    """The content of a token. until: epoch seconds."""
 
     invitation: str
     until: int
@@ -35,7 +35,7 @@ _decode = msgspec.msgpack.Decoder(Ask).decode
 
 @dataclass(frozen=True)
 class Inviter:
-    """Makes addresses. base: the public address of `rihla worker collect`, without a stroke at the end."""
+    """Makes addresses. base: the public address of `rihla worker collect`, without a slash at the end."""
 
     base: str
     keys: Sequence[bytes]
@@ -48,14 +48,14 @@ class Inviter:
 
 
 def inviter(survey_url: str | None, link_keys: str | None) -> Inviter | None:
-    """What makes addresses, by the settings of these names; None where there are none. Raises SigningKeyError."""
+    """A maker of addresses, from the settings with these names; None without them. Raises SigningKeyError."""
     if survey_url is None or link_keys is None:
         return None
     return Inviter(survey_url.rstrip("/"), keys_of(link_keys))
 
 
 def opened(text: str, keys: Sequence[bytes], now: int) -> Ask:
-    """What a token says. now: epoch ms. Raises BadLink."""
+    """The content of a token. now: epoch ms. Raises BadLink."""
     try:
         ask = _decode(unsealed(text, keys, PURPOSE))
     except msgspec.MsgspecError:

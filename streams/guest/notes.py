@@ -1,7 +1,7 @@
-"""What a customer's events say of asking and telling them. Pure.
+"""Notes on contact with a customer, from their events. Pure.
 
 A mergeable set, as the signals of alerts are: notes of all identifiers of a customer meet at the root, in any order.
-What was said of consent is kept for ever, the latest of each purpose and channel; of the rest the newest.
+Of consent the latest statement for each purpose and channel is kept for ever; of the rest only the newest.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from streams.model.vocabulary import DAY_MS
 
 KEPT_MS = 90 * DAY_MS
 KEPT = 64
-"""Notes that are kept: the newest, none so much older than the newest."""
+"""Most notes that are kept, and how much older than the newest one (ms) a note may be."""
 KEPT_CONSENTS = 64
-"""Purposes and channels; of more than these, withdrawals and what is newer are kept."""
+"""Most pairs of purpose and channel that are kept; beyond that, withdrawals and newer ones are preferred."""
 
 MOMENT, OPENED, RESOLVED, MADE, TOLD, INVITED, ANSWERED, APPROVED, REJECTED = range(9)
-"""What a note is of: a moment after which guests are asked, a complaint, its resolution, an improvement that was made,
-a guest told of one, invited, having answered, and a draft that was approved or rejected."""
+"""Kinds of notes: a moment that leads to an invitation, a complaint, its resolution, an improvement, a message about
+it, an invitation, an answer, and the approval or rejection of a draft."""
 
 
 class Note(msgspec.Struct, array_like=True, frozen=True):
@@ -35,7 +35,7 @@ class Note(msgspec.Struct, array_like=True, frozen=True):
     language: str | None = None
     channel: str | None = None
     about: bytes | None = None
-    """The id of the event that it answers to: of a draft or an invitation, its cause."""
+    """The id of the event that it refers to: for a draft or an invitation, its cause."""
     aspect: str | None = None
     text: str | None = None
     """What was done, or who approved it."""
@@ -46,7 +46,7 @@ Noted = tuple[Note | Said, ...]
 
 
 class Notes(msgspec.Struct, array_like=True):
-    """The notes, in order of (at, event_id), and what holds of consent."""
+    """The notes, in order of (at, event_id), and the current statements about consent."""
 
     notes: list[Note] = []
     consents: list[Said] = []

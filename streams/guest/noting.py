@@ -1,4 +1,4 @@
-"""Makes notes of interactions: what each says of asking and telling its customer. Pure."""
+"""Makes notes of interactions that concern contact with their customer. Pure."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ COLUMNS = (
     *("event_id", "occurred_at", "touchpoint", "booking_ref", "unit", "agent_id", "case_id", "locale", "language"),
     *("medium", "survey", "aspects", "attributes"),
 )
-"""Fields of interaction.avsc that are looked at."""
+"""Fields of interaction.avsc that are used."""
 REACHED: Final = frozenset({"email", "sms", "chat", "app"})
-"""Media by which a guest who uses them can be written to."""
+"""Media through which a guest who uses them can be contacted."""
 _OPENED_MS: Final = 60 * 86_400_000
-"""Complaints are remembered for so long: they may be resolved, or what they were about mended."""
+"""How long (ms) complaints are remembered: they may be resolved, or their subject improved."""
 _FOR_EVER: Final = frozenset(consent.TOUCHPOINTS)
 _WHAT: Final[Mapping[str, int]] = {
     events.INVITED: of.INVITED,
@@ -48,10 +48,10 @@ class Noter:
         self._wanted = pl.Series([*_FOR_EVER, *self._what, *self._moments])
 
     def noted(self, frame: pl.DataFrame, now: int, restored: bool = False) -> dict[int, Noted]:
-        """What the events say, by row; rows that say nothing are left out.
+        """The notes by row; rows without a note are left out.
 
-        frame: interactions in frame form, at least COLUMNS. now: the worker's clock, epoch ms: what is older than a
-        state would remember is history, but for consent. restored: whether they are sent again.
+        frame: interactions in frame form, at least COLUMNS. now: the worker's clock, epoch ms: except for consent,
+        what is older than a state would remember is ignored. restored: whether they are sent again.
         """
         oldest = now - (KEPT_MS if restored else _OPENED_MS)
         touchpoints = frame["touchpoint"]

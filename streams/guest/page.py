@@ -1,7 +1,7 @@
-"""The page on which a guest answers, as HTML in six languages, and what its form says. Pure.
+"""The page on which a guest answers, as HTML in six languages, and the events of its form. Pure.
 
-One file without a script, a picture, a font or a cookie, and nothing from anywhere else: nothing on it tells anybody
-that it was opened. It works without a mouse and without JavaScript.
+One file without scripts, pictures, fonts or cookies, which loads nothing from elsewhere: nobody can track that it was
+opened. It works without a mouse and without JavaScript.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streams.loop.page import RIGHT_TO_LEFT, headers
 from streams.model.guests import LANGUAGES
 
 SCALES: Final[Mapping[str, range]] = {"nps": range(11), "csat": range(1, 6), "ces": range(1, 8)}
-"""Question: the answers that there are."""
+"""The possible answers to each question."""
 TEXT: Final = "text"
 """The form's field of the open question."""
 
@@ -38,17 +38,17 @@ _STYLE: Final = (
     "@media(prefers-color-scheme:dark){body{color:#eee;background:#161616}a{color:#9cf}.ends,.small{color:#bbb}}"
 )
 HEADERS: Final = headers(_STYLE)
-"""Of every answer."""
+"""Fields of every answer."""
 
 
 @cache
 def words() -> Mapping[str, Mapping[str, str]]:
-    """What the page says, by language and key."""
+    """Texts of the page, by language and key."""
     return tomllib.loads(files("streams.guest").joinpath("survey.toml").read_text("utf-8"))
 
 
 def form(ask: Ask, language: str, notice: str | None = None) -> str:
-    """The page with the questions. notice: a key of the words, said above them."""
+    """The page with the questions. notice: key of a text that is shown above them."""
     say = words()[language]
     title = say["title"] if ask.unit is None else say["at"].format(unit=ask.unit)
     shown = escape(say["title"])
@@ -65,15 +65,15 @@ def form(ask: Ask, language: str, notice: str | None = None) -> str:
 
 
 def notice(language: str, key: str) -> str:
-    """A page of one sentence. key: thanks, already, expired, bad or later."""
+    """A page with one sentence. key: thanks, already, expired, bad or later."""
     say = words()[language]
     return _page(language, say["title"], [f'<p role="status"><strong>{escape(say[key])}</strong></p>'])
 
 
 def answers(ask: Ask, said: Mapping[str, str], at: int, language: str) -> list[dict[str, Any]]:
-    """The events of what a form says; none where it says nothing that was asked. at: epoch ms.
+    """The events of a submitted form; none if it answers no question. at: epoch ms.
 
-    The text of the open question is that of the first score, so that one event holds what was said of one thing.
+    The text of the open question belongs to the event of the first score, so that one event has both.
     """
     scores = {
         question: int(value)

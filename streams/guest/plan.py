@@ -1,15 +1,15 @@
-"""Whom to ask and what to tell, decided in a customer's state. Pure: it is given the time.
+"""Decides on invitations and messages in a customer's state. Pure: it is given the time.
 
 An **invitation** follows from a moment (a touchpoint that the model names), `delay` later and outside quiet hours, if
 the journey is in the sample, the person was asked nothing else for `every`, has agreed, has not answered by themselves,
-and no grave alert about them is open. What no longer holds before it was sent withholds it; what could not be sent for
-`lapses` is not sent any more. A **message** is drafted when a case is resolved, or when what a customer complained of
-was mended; somebody approves it, and then it may be sent.
+and no grave alert about them is open. If a condition ceases to hold before it was sent, it is withheld; if it could not
+be sent for `lapses`, it is dropped. A **message** is drafted when a case is resolved, or when the subject of a
+complaint was improved; after a person has approved it, it may be sent.
 
-Which of these there are depends on when they were decided (the tables are logs of observations, as that of alerts is).
-What has become of them follows from events: sent, answered, approved, told. An id is a hash of customer and cause, the
-event that led to it, and events name the cause: so nobody is asked twice when the customer has got another id, or when
-state was rebuilt.
+Which of these exist depends on when they were decided (their tables are logs of observations, like that of alerts).
+Their progress follows from events: sent, answered, approved, told. An id is a hash of customer and cause, the event
+that led to it, and events name the cause: so nobody is asked twice after the customer_id has changed or state was
+rebuilt.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from streams.model.guests import Guests, Survey
 from streams.model.identifiers import BOOKING_PREFIX
 
 PLANNED, SENT, ANSWERED_, WITHHELD, VOID = "planned", "sent", "answered", "withheld", "void"
-"""Of an invitation; `void`: its customer is no longer one, or is somebody else."""
+"""Statuses of an invitation; `void`: its customer was merged into another, or the moment is now another's."""
 DRAFT, APPROVED_, TOLD_, REJECTED_ = "draft", "approved", "told", "rejected"
-"""Of a message, with WITHHELD and VOID, which here is also of a case that was opened again."""
+"""Statuses of a message besides WITHHELD and VOID, which here also means that the case was opened again."""
 KEPT: Final = 32
-"""Invitations, and messages, that a state keeps: the newest."""
+"""Most invitations, and most messages, that a state keeps: the newest."""
 FRESH_MS: Final = 7 * 86_400_000
-"""A resolution older than this is no reason to draft a message any more."""
+"""A resolution older than this (ms) no longer leads to a draft."""
 
 
 class Invitation(msgspec.Struct, array_like=True, frozen=True):
-    """One, as it was last published. Times are epoch ms; None: not yet."""
+    """An invitation as it was last published. Times are epoch ms; None: not yet."""
 
     invitation_id: str
     survey: str
     cause: bytes
     at: int
-    """When the moment was."""
+    """Time of the moment that led to it."""
     decided_at: int
     status: str
     reason: str | None
@@ -62,7 +62,7 @@ class Invitation(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Message(msgspec.Struct, array_like=True, frozen=True):
-    """One, as it was last published. Times are epoch ms."""
+    """A message as it was last published. Times are epoch ms."""
 
     message_id: str
     kind: str
@@ -82,8 +82,7 @@ class Message(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Outbox(msgspec.Struct, array_like=True):
-    """What a root remembers of asking and telling its customer. due: when it must be looked at again, epoch ms; 0: it
-    need not be."""
+    """The invitations and messages in a root's state. due: when they must be decided on again, epoch ms; 0: never."""
 
     invitations: list[Invitation] = []
     messages: list[Message] = []
@@ -95,12 +94,12 @@ def settle(
 ) -> tuple[list[Invitation], list[Message]]:
     """Bring an outbox up to date. Returns what is new or has changed.
 
-    said: of the whole customer. is_grave: whether a grave alert is open. now: epoch ms. timer: whether this is a turn
-    of a timer: nobody is asked for the first time in any other, since events under way may be reasons not to.
+    said: notes of the whole customer. is_grave: whether a grave alert is open. now: epoch ms. timer: whether this is a
+    turn of a timer: only those issue invitations, because events that are still on their way may speak against one.
     """
     told = Notes() if said is None else said
     if customer_id.startswith(BOOKING_PREFIX):
-        told = Notes()  # nobody who can be written to
+        told = Notes()  # no way to contact them
     asked, due = _invitations(guests, customer_id, told, box, is_grave, now, timer)
     messages = _messages(guests, customer_id, told, box, now)
     before = {one.invitation_id: one for one in box.invitations}, {one.message_id: one for one in box.messages}
@@ -113,7 +112,7 @@ def settle(
 
 
 def leave(box: Outbox) -> tuple[list[Invitation], list[Message]]:
-    """Void what is open of a customer that became part of another one. Returns it."""
+    """Void and return what is open for a customer that became part of another one."""
     box.invitations = [_with(one, VOID) if one.status in (PLANNED, WITHHELD) else one for one in box.invitations]
     box.messages = [_with(one, VOID) if one.status in (DRAFT, APPROVED_, WITHHELD) else one for one in box.messages]
     box.due = 0
@@ -136,7 +135,7 @@ def _invitations(
             continue
         id_ = id_of("invitation", customer_id, str(UUID(bytes=moment.event_id)))
         went = sent.get(moment.event_id)
-        ids = {id_, None if went is None else went.text}  # under the id that the customer had then
+        ids = {id_, None if went is None else went.text}  # under the customer_id of that time
         answered = min((one.at for one in answers if one.text is not None and one.text in ids), default=None)
         first = open_at(guests, moment.unit, moment.at + survey.delay)
         lapses = first + guests.lapses
@@ -160,7 +159,7 @@ def _invitations(
         elif reason is None:
             found.append(_new(guests, survey, moment, id_, now, told))
         else:
-            continue  # should it pass, that is an event, whose turn sets the timer again
+            continue  # when it has passed, that is an event, whose turn sets the timer again
         due = min(due or lapses + 1, lapses + 1)
     for one in known.values():  # its moment is somebody else's now, or too long ago to be remembered
         if now - one.at <= of.KEPT_MS:
@@ -172,7 +171,7 @@ def _hindrance(
     guests: Guests, survey: Survey, moment: Note, customer_id: str, told: Notes, answers: Sequence[Note],
     others: Sequence[int], is_grave: bool, now: int, channel: str,
 ) -> str | None:  # fmt: skip
-    """Why somebody is not asked; None: nothing is in the way."""
+    """Why an invitation must not be sent; None: it may."""
     if not in_sample(survey, customer_id, moment):
         return "it is not in the sample"
     if not is_allowed(told.consents, SURVEY, channel, guests.unsaid[SURVEY]):
@@ -188,7 +187,7 @@ def _hindrance(
 
 
 def in_sample(survey: Survey, customer_id: str, moment: Note) -> bool:
-    """Whether a journey is asked: by a hash of its id, the same on every worker and after every restart."""
+    """Whether a journey is in the sample: by a hash of its id, so the same on every worker and after every restart."""
     journey = f"{customer_id}/{moment.booking_ref or moment.event_id.hex()}"
     digest = hashlib.blake2b(f"{survey.name}\0{journey}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") < survey.sample * 2.0**64
@@ -216,7 +215,7 @@ def _messages(guests: Guests, customer_id: str, told: Notes, box: Outbox, now: i
         if old is None and (now - cause.at > FRESH_MS or not allowed) and not judged:
             continue
         if old is None and reached and not any(one.about == cause.event_id for one in reached):
-            continue  # they were told by somebody else's doing
+            continue  # somebody else has written to them
         new = old or _draft(guests, customer_id, kind, cause, opened, told)
         last = judged[-1] if judged else None
         again = kind == "resolved" and any(
@@ -248,7 +247,7 @@ def _messages(guests: Guests, customer_id: str, told: Notes, box: Outbox, now: i
 
 
 def _occasions(notes: Sequence[Note]) -> list[tuple[str, Note, Note]]:
-    """What there is to tell: its kind, its cause, and the complaint that it is about (else the cause)."""
+    """Reasons for a message: kind, cause, and the complaint that it is about (else the cause)."""
     found: list[tuple[str, Note, Note]] = []
     for at, one in enumerate(notes):
         if one.what == of.MADE:
@@ -264,7 +263,7 @@ def _occasions(notes: Sequence[Note]) -> list[tuple[str, Note, Note]]:
 
 
 def _is_of(told: Note, cause: Note, kind: str) -> bool:
-    """Whether a guest was told of a cause: by our message about it, or by anyone about its case."""
+    """Whether a guest was informed of a cause: by our message, or by anybody about its case."""
     if told.about is not None:
         return told.about == cause.event_id
     return kind == "resolved" and told.case_id == cause.case_id and told.at >= cause.at
@@ -287,8 +286,8 @@ def _language_of(guests: Guests, told: Notes, about: Note) -> str:
 
 
 def _channel_of(guests: Guests, told: Notes, about: Note, purpose: str) -> str:
-    """The way to a guest: of those by which they wrote, the latest first, the company's, and those to which they
-    agreed, the first that is allowed; else the first."""
+    """The channel for a guest: the first that is allowed of those by which they wrote (the latest first), the company's
+    default and those that they agreed to; if none is allowed, the first."""
     own = (about.channel, *(one.channel for one in reversed(told.notes)), guests.channel)
     agreed = (one.channel for one in reversed(told.consents) if one.given and one.channel != ANY)
     ways = [one for one in dict.fromkeys((*own, *agreed)) if one is not None]

@@ -1,7 +1,4 @@
-"""When a guest may be written to: not in the quiet hours of the unit's zone. Pure.
-
-`open_at` is the one place that knows of times: whoever knows when a unit prays adds those times here.
-"""
+"""When a guest may be contacted: not in the quiet hours of the unit's zone, and not while people pray there. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +7,41 @@ from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
 from streams.model.guests import Guests
+from streams.model.prayer import pauses
+
+_LOOKS = 20
+"""More than there are prayers and nights in a row: quiet hours and prayers that leave no minute end the search."""
 
 
 def zone_of(guests: Guests, unit: str | None) -> ZoneInfo:
-    """The time zone of a unit: that of the first pattern that it fits, else the company's."""
+    """The time zone of a unit: that of the first pattern that matches, else the company's."""
     name = next((zone for pattern, zone in guests.zones if fnmatchcase(unit or "", pattern)), guests.zone)
     return ZoneInfo(name)
 
 
 def open_at(guests: Guests, unit: str | None, at: int) -> int:
-    """The first time (epoch ms), from `at` on, at which a guest of a unit may be written to."""
+    """The first time (epoch ms), from `at` on, at which a guest of a unit may be contacted."""
+    for _ in range(_LOOKS):  # a prayer may end in quiet hours, and quiet hours in a prayer
+        later = _after_prayer(guests, unit, _after_quiet(guests, unit, at))
+        if later == at:
+            break
+        at = later
+    return at
+
+
+def _after_prayer(guests: Guests, unit: str | None, at: int) -> int:
+    place = next((place for pattern, place in guests.places if fnmatchcase(unit or "", pattern)), None)
+    if not guests.prayer or place is None:
+        return at
+    zone = zone_of(guests, unit)
+    day = datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).date()
+    of_zone = place._replace(timezone=zone.key)
+    for one in (day - timedelta(days=1), day):  # Isha may be after midnight
+        at = next((end for begin, end in pauses(of_zone, one, guests.prayer) if begin <= at < end), at)
+    return at
+
+
+def _after_quiet(guests: Guests, unit: str | None, at: int) -> int:
     if guests.quiet is None:
         return at
     begin, end = guests.quiet

@@ -1,4 +1,4 @@
-"""The texts that guests get, filled in from what is known of their case. Pure."""
+"""The texts for guests, filled in with the details of their case. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from streams.model.guests import Guests
 def written(
     guests: Guests, kind: str, language: str, unit: str | None, aspect: str | None, at: int, done: str | None
 ) -> str:
-    """A text of an occasion (streams.model.guests.KINDS). at: when that was which it is about, epoch ms. The link of an
-    invitation stays a placeholder: whoever sends it has it."""
+    """The text for an occasion (streams.model.guests.KINDS). at: time of its subject, epoch ms. The link of an
+    invitation stays a placeholder, which the sender fills in."""
     words = guests.words.get(language, {})
     day = datetime.fromtimestamp(at / 1000, UTC).astimezone(zone_of(guests, unit)).date()
     named = guests.aspects.get(language, {}).get(aspect or "")

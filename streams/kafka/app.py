@@ -17,7 +17,7 @@ from faust.tables import manager
 
 from streams.errors import RihlaError
 from streams.kafka import clients, transport
-from streams.kafka.batch_producer import REQUEST_BYTES
+from streams.kafka.batch_producer import BATCH_BYTES, REQUEST_BYTES
 from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
 from streams.topology import COMPACTED
@@ -25,7 +25,6 @@ from streams.topology import COMPACTED
 __all__ = ["App", "build", "ensure_topics", "run_worker"]
 
 QUEUED_BATCHES = 8  # per agent: enough to decode one while the next is fetched
-BATCH_BYTES = 512 << 10  # of a produce batch: below the brokers' usual limit of a megabyte
 FETCH_BYTES = 4 << 20  # per partition
 METADATA_AGE_MS = 30_000  # a topic or partition that is new is noticed so late
 COMMIT_EVERY = 1.0  # seconds

@@ -20,6 +20,9 @@ from streams.model.digits import number_of
 
 RECORD_OVERHEAD = 90  # bytes of a record, with a short header, and of its batch's, besides key and value, at most
 
+BATCH_BYTES = 512 << 10
+"""Most bytes of a produce batch: below the brokers' usual limit of a megabyte."""
+
 REQUEST_BYTES = 16 << 20
 """Most bytes of a request to the broker, and so of a record. Topics that workers write accept as much."""
 

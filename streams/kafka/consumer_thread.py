@@ -6,15 +6,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.kafka.fetch import hand_out_columns
+from streams.kafka.fetch import ends_of, hand_out_columns
 from streams.kafka.gaps import explanation
 from streams.kafka.leader import join_at_once, replace_dead_leaders
+from streams.kafka.open_transactions import Ends
 
 METADATA_PAUSE = 0.25  # seconds
 EMBEDDED_FETCH_WAIT_MS = 50
@@ -155,6 +157,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
             return None
         state = assignment.state_value(driver.TopicPartition(*tp))
         return int(state.position) if state.has_valid_position else None
+
+    def ends_of(self, tps: Iterable[TP]) -> dict[tuple[str, int], Ends]:
+        """See streams.kafka.fetch.ends_of."""
+        return ends_of(self._ensure_consumer(), [driver.TopicPartition(*tp) for tp in tps])
 
     async def seek_to(self, tp: TP, offset: int) -> bool:
         """Seek one partition; False when it is not ours any more."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch
@@ -22,6 +22,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from schemas.numbers import COMPILED
 from streams.kafka.decompress import decompress
+from streams.kafka.open_transactions import Ends
 from streams.kafka.record_batch import Reader, RecordColumns, Unreadable
 
 LENGTH, ATTRIBUTES, COUNT, RECORDS = 8, 22, 57, 61
@@ -37,6 +38,11 @@ log = logging.getLogger(__name__)
 
 TRANSACTIONAL = ("rihla-transactional", b"1")
 """Header added to a record of a transaction if the broker cannot say whether the transaction was aborted."""
+NO_TRANSACTIONS = (
+    "a record of a transaction: the embedded broker cannot tell whether it was aborted. Use a producer without "
+    "transactional.id, or --broker kafka"
+)
+"""What is said of such a record."""
 
 
 def hand_out_columns(consumer: AIOKafkaConsumer, mark_transactions: bool = False) -> None:
@@ -46,6 +52,19 @@ def hand_out_columns(consumer: AIOKafkaConsumer, mark_transactions: bool = False
     aborted transactions and returns their records like any others.
     """
     consumer._fetcher._records = _Fetched(mark_transactions)
+
+
+def ends_of(consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> dict[tuple[str, int], Ends]:
+    """Where partitions end, as the last fetch saw it, and where the consumer stands; without those not fetched yet."""
+    assignment = consumer._subscription.subscription.assignment
+    found = {}
+    for tp in partitions:
+        if assignment is None or tp not in assignment.tps:
+            continue
+        state = assignment.state_value(tp)
+        if state.has_valid_position and None not in (state.lso, state.highwater):
+            found[tp.topic, tp.partition] = Ends(int(state.position), int(state.lso), int(state.highwater))
+    return found
 
 
 class _FetchAgainError(Exception):

@@ -10,7 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAuthorizationFailedError
 
 from streams import topology
-from streams.kafka import clients, layout, retention
+from streams.kafka import clients, layout, open_transactions, retention
 from streams.kafka.changelog import BARRIER
 from streams.kafka.fetch import hand_out_columns
 from streams.kafka.topics import layout_of
@@ -36,7 +36,18 @@ async def faults(admin: AIOKafkaAdminClient, settings: Settings, there: Collecti
     if not settings.embedded:  # which has no settings, and deletes nothing
         changelogs = sorted({*layout.changelogs(settings)} & {*there})
         found += retention.faults(settings, await _configs(admin, [*names.values(), *changelogs]))
+        found += await _held_back(admin, settings, list(names.values()))
     return found + retention.missed(settings, await _standing(admin, settings, names, there))
+
+
+async def _held_back(admin: AIOKafkaAdminClient, settings: Settings, names: list[str]) -> list[retention.Fault]:
+    """The transactions that are open in topics, and for longer than a moment."""
+    described = await admin.describe_topics(names) if names else []
+    every = [TopicPartition(topic["topic"], p["partition"]) for topic in described for p in topic["partitions"]]
+    return [
+        retention.Fault(one.topic, one.sentence(age), one.remedy(settings), grave=age >= open_transactions.PATIENCE)
+        for one, age in await open_transactions.find(settings, every)
+    ]
 
 
 async def strays(settings: Settings, partitions: Mapping[str, int]) -> layout.LayoutError | None:

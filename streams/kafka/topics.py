@@ -49,6 +49,7 @@ AS_PRODUCED = {"compression.type": "producer"}
 """Set whatever the broker's default is: recompressing costs the broker time, and every reader knows every codec.
 """
 CHANGELOG = {**LATEST_BY_KEY, **ROOMY, **AS_PRODUCED, "min.cleanable.dirty.ratio": "0.3"}
+MIN_INSYNC = "min.insync.replicas"
 _DENIED = (TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno)
 ATTEMPTS_WAIT = 0.2  # seconds between looks for a topic just created
 VISIBLE_WITHIN = 300.0  # seconds
@@ -114,7 +115,7 @@ async def ensure_changelogs(settings: Settings, changelogs: Mapping[str, int]) -
     try:
         await admin.start()
         there = set(await admin.list_topics())
-        config = {} if settings.embedded else CHANGELOG
+        config = {} if settings.embedded else {**in_sync(settings.replication), **CHANGELOG}
         missing = [
             NewTopic(name, partitions, settings.replication, topic_configs=config)
             for name, partitions in changelogs.items()
@@ -152,7 +153,7 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[T
             settings.topic(topic.name),
             topic.partitions or partitions,
             settings.replication,
-            topic_configs={} if settings.embedded else config_of(topic),
+            topic_configs={} if settings.embedded else {**in_sync(settings.replication), **config_of(topic)},
         )
         for topic in topics
     ]
@@ -162,6 +163,12 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: list[T
 def config_of(topic: Topic) -> dict[str, str]:
     """The settings with which a topic is made."""
     return {**AS_PRODUCED, **({} if topic.name in CHANNEL_TOPICS else ROOMY), **_KEPT[topic.retention]}
+
+
+def in_sync(replication: int) -> dict[str, str]:
+    """The setting by which a record that was acknowledged outlives the loss of any one broker: with Kafka's default of
+    1 it may be on the leader alone. With fewer than three replicas it would stop all writing when one broker stops."""
+    return {MIN_INSYNC: "2"} if replication >= 3 else {}
 
 
 async def _request(admin: AIOKafkaAdminClient, wanted: list[NewTopic]) -> None:

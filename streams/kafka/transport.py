@@ -33,6 +33,7 @@ from streams.kafka.commit_policy import CommitPolicy
 from streams.kafka.consumer_thread import ConsumerThread, faust_log, now
 from streams.kafka.gaps import GapError
 from streams.kafka.missed import Missed, tell
+from streams.kafka.open_transactions import OpenTransactions
 from streams.kafka.producer import Producer
 from streams.kafka.progress import Progress, RecordBatch
 from streams.kafka.record_batch import RecordColumns
@@ -40,6 +41,7 @@ from streams.topology import CHANNEL_TOPICS
 
 SCHEME = "kafka-batch"
 FETCH_WAIT = 1.0  # seconds to wait for records before looking around
+LOOK_WAIT = 1.0  # seconds between looks for open transactions
 IDLE_WAIT = 0.05  # seconds between looks while no partition may be read
 ACK_WAIT = 0.2  # seconds between looks at what is still in progress
 CREATE_TIME = 0  # a record's timestamp_type, which Faust asks for and does not use
@@ -72,6 +74,9 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._transactional: set[str] = set()
         #: Ranges of records that were deleted before the group had read them, and are still to be reported by WorkerIO.
         self.missed: list[Missed] = []
+        #: Transactions that hold records back; the embedded broker has none.
+        self.open_transactions = OpenTransactions(self.app.settings)
+        self._looked_at = 0.0  # time.monotonic, when that was last brought up to date
         self._begun: set[TP] = set()  # partitions located before: their missed records are reported already
         self._commit_policy = CommitPolicy(self.commit_interval)
         self._to_commit = asyncio.Event()
@@ -107,6 +112,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                     await self.sleep(IDLE_WAIT)
                     continue
                 chunks = await self._getmany(active, FETCH_WAIT)
+                self._look_for_open_transactions()
                 for tp, chunk in chunks.items():
                     if not await self._deliver(driver_tp(tp), chunk, generation):
                         await self._rewind(driver_tp(tp))
@@ -117,6 +123,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         except (ConsumerStoppedError, asyncio.CancelledError):
             if not self.app.should_stop:
                 raise
+
+    def _look_for_open_transactions(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_WAIT and not getattr(self.app, "embedded", False):
+            self._looked_at = now
+            self.open_transactions.look(self._thread.ends_of(self.progress))
 
     async def _deliver(self, tp: TP, chunk: RecordColumns, generation: int) -> bool:
         """Hand a chunk to the agents. False: it was not handed over, and the partition must be read again."""

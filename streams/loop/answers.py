@@ -42,6 +42,8 @@ NOTE: Final = 1000
 """Characters of a note that are kept."""
 NAME: Final = 100
 """Characters of a person's name."""
+PUT_OFF_MS: Final = 366 * 86_400_000
+"""Milliseconds for which a thing may be put off at most."""
 ELSEWHERE: Final = "stay"
 """The channel of an alert whose cause was observed before alerts had a touchpoint."""
 
@@ -98,8 +100,8 @@ def answer_event(
         raise AnswerError("to assign is to say to whom, and nothing else is")
     if (until is not None) != (verb == "snooze"):
         raise AnswerError("to snooze is to say until when, and nothing else is")
-    if until is not None and until <= at:
-        raise AnswerError("it can be put off only until a time to come")
+    if until is not None and not at < until <= at + PUT_OFF_MS:
+        raise AnswerError("it can be put off only until a time to come, within a year")
     note = (note or "").strip()[:NOTE]
     began = record["occurred_at"] if kind == "alert" else record["opened_at"]
     attributes = {"alert": letters(record["alert_id"]), "alert_cause": _cause(record)} if kind == "alert" else {}

@@ -22,6 +22,7 @@ import msgspec
 
 from streams.master.times import EVER, since_of
 from streams.model import currencies
+from streams.model.prayer import Method
 
 FILE = Path(__file__).parent / "unit.schema.json"
 LEVELS = 6
@@ -58,21 +59,7 @@ class Unit(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_default
     """Degrees, north positive."""
     longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)] | None = None
     """Degrees, east positive."""
-    prayer_method: (
-        Literal[
-            "umm_al_qura",
-            "muslim_world_league",
-            "egyptian",
-            "karachi",
-            "dubai",
-            "moon_sighting_committee",
-            "north_america",
-            "kuwait",
-            "qatar",
-            "singapore",
-        ]
-        | None
-    ) = None
+    prayer_method: Method | None = None
     """How its times of prayer are reckoned."""
     capacity: Annotated[int, msgspec.Meta(ge=0)] | None = None
     """People that it takes."""

@@ -13,6 +13,7 @@ from msgspec import Meta, field
 
 from streams.model.durations import milliseconds
 from streams.model.forms import Duration, Form, Word
+from streams.model.prayer import LONGEST_PAUSE, USUAL_METHOD, Method, Place
 from streams.model.vocabulary import ASPECTS
 
 LANGUAGES: Final = ("en", "ar", "id", "ms", "tr", "ur")
@@ -51,6 +52,14 @@ class ConsentForm(Form, frozen=True):
     follow_up: Asked = "unsaid"
 
 
+class PlaceForm(Form, frozen=True):
+    """Where a unit is, by which its times of prayer are reckoned."""
+
+    latitude: Annotated[float, Meta(ge=-90, le=90, description="Degrees, north positive")]
+    longitude: Annotated[float, Meta(ge=-180, le=180, description="Degrees, east positive")]
+    method: Annotated[Method, Meta(description="How its times of prayer are reckoned")] = USUAL_METHOD
+
+
 class GuestsForm(Form, frozen=True):
     """guests.toml: guests, asked and told."""
 
@@ -62,6 +71,13 @@ class GuestsForm(Form, frozen=True):
     quiet: Annotated[
         Annotated[str, Meta(pattern=HOURS)] | None, Meta(description="Hours in which nobody is written to: 21:00-09:00")
     ] = None
+    prayer: Annotated[
+        Duration | None,
+        Meta(description="How long after each time of prayer nobody is written to: 30m, an hour at most"),
+    ] = None
+    places: Annotated[
+        dict[str, PlaceForm], Meta(description="Unit, or pattern of units: where it is, for times of prayer")
+    ] = field(default_factory=dict)
     language: Annotated[Language, Meta(description="Of guests whose language is not known")] = "en"
     channel: Annotated[Word, Meta(description="By which guests are written to who have written by no other")] = "email"
     every: Annotated[Duration, Meta(description="At most one invitation to a person in this time")] = "30d"
@@ -99,7 +115,9 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Guests:
-    """What guests are asked and told. Durations in ms. quiet: minutes of the day from when until when; None: never."""
+    """What guests are asked and told. Durations in ms. quiet: minutes of the day from when until when; None: never.
+    prayer: how long after each time of prayer nobody is written to; 0: nobody waits for it. places: unit, or pattern of
+    units, and where it is."""
 
     surveys: tuple[Survey, ...]
     zone: str
@@ -114,6 +132,8 @@ class Guests:
     texts: Mapping[str, Mapping[str, str]]
     words: Mapping[str, Mapping[str, str]]
     aspects: Mapping[str, Mapping[str, str]]
+    prayer: int = 0
+    places: tuple[tuple[str, Place], ...] = ()
 
 
 def checked(form: GuestsForm, touchpoints: Mapping[str, object], own: Guests | None) -> Guests:
@@ -135,6 +155,11 @@ def checked(form: GuestsForm, touchpoints: Mapping[str, object], own: Guests | N
             ZoneInfo(zone)
         except (OSError, ValueError):
             raise GuestsError(f"{zone!r} is no IANA time zone, as Asia/Riyadh is", table, 0, key) from None
+    prayer = 0 if form.prayer is None else _ms(form.prayer)
+    if prayer > LONGEST_PAUSE:
+        raise GuestsError(f"{form.prayer!r} is longer than an hour", "prayer")
+    if prayer and not form.places:
+        raise GuestsError("needs [places], by which times of prayer are reckoned", "prayer")
     for kind, texts in form.texts.items():
         for language, text in texts.items():
             _check_text(kind, language, text)
@@ -163,6 +188,8 @@ def checked(form: GuestsForm, touchpoints: Mapping[str, object], own: Guests | N
         texts_,
         words_,
         aspects_,
+        prayer,
+        tuple((unit, Place(one.latitude, one.longitude, one.method, "")) for unit, one in form.places.items()),
     )
 
 

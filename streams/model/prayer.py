@@ -9,20 +9,39 @@ Arabia prays it, and not one and a half; and a day is that of the place's own cl
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
-from typing import Any, NamedTuple
+from functools import cache, lru_cache
+from typing import Any, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
+
+from streams.model.ramadan import is_ramadan
 
 REVISION = 1
 """Number of this reckoning: raise it where the same place and day get other times; stored ones are then made anew."""
-USUAL_METHOD = "muslim_world_league"
+Method = Literal[
+    "umm_al_qura",
+    "muslim_world_league",
+    "egyptian",
+    "karachi",
+    "dubai",
+    "moon_sighting_committee",
+    "north_america",
+    "kuwait",
+    "qatar",
+    "singapore",
+]
+"""How times of prayer are reckoned."""
+USUAL_METHOD: Final = "muslim_world_league"
 """Of places whose method nobody has said."""
+PRAYERS: Final = ("fajr", "dhuhr", "asr", "maghrib", "isha")
+FRIDAY: Final = 4
+LONGEST_PAUSE: Final = 3_600_000
+"""Milliseconds: of a pause for prayer, at most."""
 RAMADAN_ISHA = {"umm_al_qura": timedelta(minutes=30)}
 """How much later Isha is in Ramadan."""
 
 
 class Place(NamedTuple):
-    """Where prayers are prayed: degrees, north and east positive; a method of streams.master.units; an IANA time zone,
+    """Where prayers are prayed: degrees, north and east positive; a Method; an IANA time zone,
     or an empty text for UTC's days."""
 
     latitude: float
@@ -70,6 +89,21 @@ def times(place: Place, day: date, ramadan: bool = False) -> Times | None:
     if found is not None and ramadan and place.method in RAMADAN_ISHA:
         found = found._replace(isha=found.isha + RAMADAN_ISHA[place.method])
     return found
+
+
+@lru_cache(maxsize=4096)
+def pauses(place: Place, day: date, length: int) -> tuple[tuple[int, int], ...]:
+    """The five prayers of a day by the place's clock, each from its time until so long (ms) after it, epoch ms, in
+    their order; on Friday noon, when people gather, twice as long. None on a day on which the sun does not rise or set.
+
+    Raises as `times` does.
+    """
+    found = times(place, day, is_ramadan(day))
+    if found is None:
+        return ()
+    begun = {name: int(getattr(found, name).timestamp() * 1000) for name in PRAYERS}
+    longer = {"dhuhr": 2 * length} if day.weekday() == FRIDAY else {}
+    return tuple(sorted((at, at + longer.get(name, length)) for name, at in begun.items()))
 
 
 def _of(place: Place, day: date) -> Times | None:

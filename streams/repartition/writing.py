@@ -15,7 +15,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from streams.errors import RihlaError
 from streams.kafka.batch_producer import BatchProducer
 from streams.kafka.record_batch import Header
-from streams.kafka.topics import VISIBLE_WITHIN, shown
+from streams.kafka.topics import VISIBLE_WITHIN, in_sync, shown
 
 LOOK_EVERY = 0.2
 """Seconds between looks at a topic that is made or deleted."""
@@ -106,8 +106,9 @@ async def make(admin: AIOKafkaAdminClient, name: str, topic: Topic) -> None:
     """Create a topic, and return when the broker shows it. Raises RihlaError when it refuses."""
     deadline = time.monotonic() + VISIBLE_WITHIN
     while True:
+        config = {**in_sync(topic.replication), **topic.config}
         response = await admin.create_topics(
-            [NewTopic(name, topic.partitions, topic.replication, topic_configs=topic.config)]
+            [NewTopic(name, topic.partitions, topic.replication, topic_configs=config)]
         )
         ((_, code, *message),) = response.topic_errors
         if code == 0:

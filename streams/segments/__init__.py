@@ -1,1 +1,1 @@
-"""Segments: customers of whom something holds, by rules in the company's model."""
+"""Segments: groups of customers who meet the conditions of a rule in the company's model."""

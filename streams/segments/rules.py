@@ -1,19 +1,21 @@
 """The segments of a model: what must hold of a customer's state. Pure.
 
-Membership is a function of what the tables hold of a customer, so of the set of events and the model: no clock is
+Membership is a function of a customer's rows in the tables, so of the set of events and the model: no clock is
 asked. The conditions are written as those of alerts are (streams.alerts.conditions).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
 from streams.alerts.conditions import FieldTestError, bounds, tests_of, words
 from streams.errors import RihlaError
+from streams.guest.consent import ANY, Said, is_allowed
+from streams.guest.consent import word as consent_word
 from streams.model.company import Model
 from streams.model.currencies import digits
 from streams.model.forms import STAGES
@@ -27,10 +29,10 @@ NUMBERS: Final = (
 )
 """Keys with bounds: columns of customers, and the customer's latest answers to surveys."""
 LISTS: Final[Mapping[str, tuple[str, ...] | None]] = {"profiles": PROFILES, "statuses": STAGES, "languages": None}
-"""Keys with a list, of these words or of any."""
+"""Keys with a list: of these words, or of any words."""
 SHARED: Final = ("money", "brands", "loyalty_tiers", "countries")
-"""Keys that conditions of alerts have, too."""
-KEYS: Final = (*NUMBERS, *LISTS, *SHARED, "preferences")
+"""Keys that conditions of alerts have as well."""
+KEYS: Final = (*NUMBERS, *LISTS, *SHARED, "preferences", "consents")
 HINT: Final = "docs/segments.md lists the keys; rihla model check FOLDER reads it again"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -42,20 +44,22 @@ class SegmentError(RihlaError):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What conditions ask of a customer; what no segment of the model asks for may be left out.
+    """The facts about a customer that conditions test; those that no segment of the model tests may be left out.
 
-    money: currency -> what was spent, minor units. words: by key of a condition, those that hold of the customer.
+    money: currency -> amount spent, minor units. words: the customer's values by key of a condition.
     """
 
     numbers: Mapping[str, float | None]
     words: Mapping[str, Collection[str]]
     money: Mapping[str, int] = field(default_factory=dict)
     preferences: Mapping[str, str] = field(default_factory=dict)
+    consents: Sequence[Said] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question to a customer's state. name: the currency of money ("": any), the key of a preference."""
+    """One test of a customer's state. name: the currency of money ("": any), the key of a preference, or the purpose of
+    a consent."""
 
     key: str
     name: str = ""
@@ -64,7 +68,7 @@ class Question:
     at_most: float | None = None
 
     def holds(self, known: Known) -> bool:
-        """Whether it holds; what is not known holds for nothing."""
+        """Whether it holds; a test of an unknown value does not."""
         if self.key in NUMBERS:
             return self._between(known.numbers.get(self.key))
         if self.key == "money":
@@ -72,6 +76,8 @@ class Question:
             return any(self._between(major(one, amount)) for one, amount in spent if self.name in ("", one))
         if self.key == "preferences":
             return known.preferences.get(self.name, "").lower() in self.words
+        if self.key == "consents":
+            return any(is_allowed(known.consents, self.name, channel, unsaid=False) for channel in self.words)
         return not self.words.isdisjoint(known.words.get(self.key, ()))
 
     def _between(self, number: float | None) -> bool:
@@ -168,5 +174,13 @@ def _tests(key: str, value: Any, model: Model) -> Iterator[Question]:
             raise FieldTestError(key, 'must be a table such as { diet = ["vegetarian"] }')
         for name, wanted in value.items():
             yield Question(key, name, frozenset(words(key, wanted if isinstance(wanted, list) else [wanted])))
+    elif key == "consents":
+        if not isinstance(value, dict) or not value:
+            raise FieldTestError(key, 'must be a table such as { marketing = ["email"] }')
+        for purpose, channels in value.items():
+            ways = {consent_word(one) for one in words(key, channels)}
+            if ANY in (consent_word(purpose), *ways):
+                raise FieldTestError(key, "is of a purpose and channels by their names: consent is specific")
+            yield Question(key, consent_word(purpose), frozenset(ways))
     else:
         raise FieldTestError(key, f"is no key of a condition; there are {', '.join(KEYS)}")

@@ -1,4 +1,4 @@
-"""People's answers to Kafka: an event on its channel, acknowledged before the page says that it is recorded."""
+"""Writes people's answers to Kafka: an event on its channel, acknowledged before the page says that it is recorded."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
 from schemas.registry import Registry
 from streams.kafka.batch_producer import BatchProducer, RecordTooLarge
+from streams.loop.first import First
 from streams.settings import Settings
 from streams.sources.lines import frame_of
 from streams.topology import channel_topic
 
 PATIENCE = 10.0
-"""Seconds that a person waits for Kafka at most. The answer may still arrive; the same click again changes nothing."""
+"""Most seconds that a person waits for Kafka. The answer may still arrive later; the same click again changes
+nothing."""
 
 
 class NotRecorded(Exception):
-    """Kafka has not acknowledged it: it may be there or not."""
+    """Kafka has not acknowledged the event, which may or may not be stored."""
 
 
 class Answers:
@@ -34,7 +36,7 @@ class Answers:
             channel: BatchProducer(producer, settings.topic(channel_topic(channel))) for channel in CHANNELS
         }
         self._encoders: dict[str, BatchEncoder] = {}
-        self._one = asyncio.Lock()
+        self._one, self._first = asyncio.Lock(), First()
 
     @property
     def acknowledged(self) -> dict[str, dict[int, int]]:
@@ -42,7 +44,8 @@ class Answers:
         return {output.topic: dict(output.acknowledged) for output in self._outputs.values()}
 
     async def record(self, event: Mapping[str, Any]) -> None:
-        """Return once Kafka has the event. Raises NotRecorded."""
+        """Return once Kafka has the event, as it was first said. Raises NotRecorded."""
+        event = self._first.of(event)
         channel = event["channel"]
         frame, keys = frame_of(channel, [event])
         output = self._outputs[channel]

@@ -1,7 +1,7 @@
 """The HTTP interface of the view: docs/serve.md, and /openapi.json for machines.
 
-Every answer about a person says how old it is (`as_of`, and `Age` in seconds), has an ETag, and is written down as a
-look-up. Before the view has been filled, and when nobody could say how old it is, the answer is 503 with Retry-After.
+Every answer about a person says how old it is (`as_of`, and `Age` in seconds), has an ETag, and is recorded as a
+look-up. Before the view has been filled, and while its age is unknown, the answer is 503 with Retry-After.
 """
 
 from __future__ import annotations
@@ -26,25 +26,27 @@ from streams.serve.links import Links
 from streams.serve.lookups import Lookup, Lookups
 from streams.serve.masking import masked, shown_in_search
 from streams.serve.sessions import Sessions
-from streams.serve.store import Store
+from streams.serve.store import Store, Transaction
 from streams.serve.tokens import Bearer, Tokens
 
 LONGEST = 1024
-"""Characters of an identifier."""
+"""Most characters of an identifier."""
 BATCH = 500
-"""Customers in one look-up of several."""
+"""Most customers in one look-up of several."""
 BODY = 1 << 20
 TOO_OLD = 60.0
-"""Seconds from which on an answer would be too old to act on: then there is none."""
+"""Age in seconds beyond which an answer is too old to act on: it is 503 then."""
 RETRY_AFTER = 2
 ALERTS = 200
 REASON = 200
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
+"""That can be asked for: near the ends of ClickHouse's calendar and of Python's nothing can be computed."""
 WAITING = 1000
-"""Events that wait for a reader of a stream; one that is slower is cut off."""
+"""Most events that wait for the reader of a stream; a slower reader is disconnected."""
 HEARTBEAT = 15.0
 COOKIE = "rihla_desk"
 FROM_DESK = "X-Rihla-Desk"
-"""Header that a page of ours alone can send; the browser adds a cookie to whatever page asks."""
+"""Header that only our own page can send, whereas browsers add the cookie to requests of any page (CSRF)."""
 
 
 ROUTES = (
@@ -65,7 +67,7 @@ STATUSES = (
 
 
 class Problem(Exception):
-    """A request that is not answered as it wishes; detail: a sentence that says why."""
+    """A request that is refused; detail: a sentence that says why."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -80,9 +82,9 @@ class Problem(Exception):
 
 
 class Api:
-    """The application. age: seconds since the view held all that the topics did.
+    """The application. age: seconds since the view was last complete.
 
-    sessions: of the desk, whose cookies name a bearer as tokens do; None: there is no desk.
+    sessions: of the desk, whose cookies stand for a bearer as tokens do; None: there is no desk.
     """
 
     def __init__(
@@ -116,7 +118,7 @@ class Api:
             self.app.router.add_route("POST", links_.ROUTE, self.counted(links_.ROUTE, links.answer))
 
     def changed(self, applied: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
-        """Tell the streams of rows that are in the store now."""
+        """Send rows that are now in the store to the streams."""
         if not self._streams:
             return
         for record, rows in applied.items():
@@ -135,6 +137,12 @@ class Api:
                 status = response.status
             except Problem as error:
                 response, status = error.response(), error.status
+            except web.HTTPException as error:
+                status = error.status
+                raise
+            except web.RequestPayloadError:
+                status = 400
+                raise
             finally:
                 metrics.SERVE_SECONDS.labels(path).observe(time.perf_counter() - began)
                 metrics.SERVE_REQUESTS.labels(path, str(status)).inc()
@@ -143,7 +151,7 @@ class Api:
         return answer
 
     def known(self, request: web.Request) -> Bearer | None:
-        """Who asks: by a token, or by the cookie of the desk, which alone changes nothing (see FROM_DESK)."""
+        """The bearer of the token, or of the desk's cookie, which is not enough for a change (see FROM_DESK)."""
         if "Authorization" in request.headers:
             return self._tokens.bearer(request.headers["Authorization"])
         if request.method != "GET" and request.headers.get(FROM_DESK) != "1":
@@ -152,7 +160,7 @@ class Api:
         return None if session is None else session.bearer
 
     def bearer(self, request: web.Request, what: str) -> Bearer:
-        """Who asks. Raises where nobody does, and where the role does not allow it."""
+        """The bearer. Raises Problem for an unknown one, and if the role does not allow it."""
         bearer = self.known(request)
         if bearer is None:
             raise Problem(401, "send Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
@@ -161,7 +169,7 @@ class Api:
         return bearer
 
     def fresh(self) -> float:
-        """The view's age. Raises where it is too old to answer."""
+        """The view's age in seconds. Raises Problem if it is too old."""
         age = self._age()
         if age > TOO_OLD:
             why = "the view is being filled" if math.isinf(age) else f"what is known here is {age:.0f} s old"
@@ -169,14 +177,14 @@ class Api:
         return age
 
     def _look(self, bearer: Bearer, asked: str, customers: Iterable[str], why: str | None) -> None:
-        """Write look-ups down. Raises where they cannot be, and where the bearer has made too many."""
+        """Record look-ups. Raises Problem if that fails, or if the bearer has made too many."""
         found = list(customers)
         if (wait := bearer.wait(max(len(found), 1))) > 0:
             raise Problem(429, "too many customers in a minute", {"Retry-After": str(math.ceil(wait))})
         self.write_down(bearer, asked, found, why)
 
     def write_down(self, bearer: Bearer, asked: str, customers: Iterable[str], why: str | None) -> None:
-        """Write look-ups down. Raises where they cannot be."""
+        """Record look-ups. Raises Problem if that fails."""
         for customer_id in customers:
             if not self._lookups.write(Lookup(bearer.name, bearer.role, asked, customer_id, why)):
                 raise Problem(503, "look-ups cannot be written down now", {"Retry-After": str(RETRY_AFTER)})
@@ -186,17 +194,26 @@ class Api:
         reveal, why = _reveal(request, bearer)
         age, identifier = self.fresh(), _identifier(request.match_info["identifier"])
         with self._store.reading() as view:
-            found = find(view, identifier)
+            found = self._theirs(view, bearer, find(view, identifier), why)
             told = document(view, found[0]) if len(found) == 1 else None
-        if not found:
-            self._look(bearer, "customer", (), why)
-            raise Problem(404, "nobody is known by this")
-        if told is not None and not _concerns(told, bearer):
-            raise Problem(403, "this customer was not at one of your units")
         self._look(bearer, "customer", found if told is None else found[:1], why)
         if told is None:
             return self.answer(request, {"customers": found}, age, status=300)
         return self.answer(request, told if reveal else masked(told), age)
+
+    def _theirs(self, view: Transaction, bearer: Bearer, found: list[str], why: str | None) -> list[str]:
+        """Those of some customers whom the bearer may see. Raises where there is none, which counts as a look-up: to
+        know whether somebody is a customer is to know something."""
+        theirs = found
+        if bearer.units is not None:
+            told = ((name, document(view, name)) for name in found)
+            theirs = [name for name, one in told if one is not None and _concerns(one, bearer)]
+        if not theirs:
+            self._look(bearer, "customer", (), why)
+            if found:
+                raise Problem(403, "this customer was not at one of your units")
+            raise Problem(404, "nobody is known by this")
+        return theirs
 
     async def _batch(self, request: web.Request) -> web.StreamResponse:
         bearer = self.bearer(request, tokens.BATCH)
@@ -210,7 +227,7 @@ class Api:
         age = self.fresh()
         answers: list[dict[str, Any]] = []
         seen: list[str] = []
-        read: dict[str, dict[str, Any] | None] = {}  # each once, however often, and by whatever, it is asked for
+        read: dict[str, dict[str, Any] | None] = {}  # once for each customer: several identifiers may name the same
         with self._store.reading() as view:
             for identifier in asked:
                 found = find(view, _identifier(identifier))
@@ -247,10 +264,7 @@ class Api:
         unit = _identifier(request.match_info["unit"])
         if not bearer.may_see(unit):
             raise Problem(403, "this unit is not one of yours")
-        try:
-            day = date.fromisoformat(request.query.get("date", "")).isoformat()
-        except ValueError:
-            raise Problem(422, "date must be an ISO 8601 date: ?date=2026-03-01") from None
+        day = day_asked(request).isoformat()
         age = self.fresh()
         with self._store.reading() as view:
             found = unit_day(view, unit, day)
@@ -278,13 +292,12 @@ class Api:
         bearer = self.bearer(request, tokens.CUSTOMER)
         _, why = _reveal(request, bearer)
         self.fresh()
+        identifier = _identifier(request.match_info["identifier"])
         with self._store.reading() as view:
-            found = find(view, _identifier(request.match_info["identifier"]))
-            now = document(view, found[0]) if len(found) == 1 else None
+            found = self._theirs(view, bearer, find(view, identifier), why)
         if len(found) != 1:
-            raise Problem(404, "nobody is known by this" if not found else "several are: ask for one of them")
-        if now is not None and not _concerns(now, bearer):
-            raise Problem(403, "this customer was not at one of your units")
+            self._look(bearer, "customer", (), why)
+            raise Problem(404, "several are known by this: ask for one of them")
         self._look(bearer, "customer", found, why)
 
         def shown(record: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -299,7 +312,7 @@ class Api:
     async def stream(
         self, request: web.Request, shown: Callable[[str, Mapping[str, Any]], dict[str, Any] | None]
     ) -> web.StreamResponse:
-        """Server-sent events of what `shown` makes of rows, as long as the one who asked is known."""
+        """Server-sent events with the rows as `shown` renders them, for as long as the caller is authorised."""
         queue: asyncio.Queue[tuple[str, Mapping[str, Any]]] = asyncio.Queue(WAITING)
         self._streams.add(queue)
 
@@ -324,7 +337,7 @@ class Api:
         return response
 
     def answer(self, request: web.Request, told: dict[str, Any], age: float, status: int = 200) -> web.StreamResponse:
-        """JSON with its ETag and age; 304 where the client has it already."""
+        """JSON with its ETag and age; 304 if the client has it already."""
         body = orjson.dumps(told)
         tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
         as_of = datetime.fromtimestamp(time.time() - age, UTC).isoformat(timespec="milliseconds")
@@ -354,6 +367,17 @@ def _identifier(text: str) -> str:
     return text
 
 
+def day_asked(request: web.Request, name: str = "date") -> date:
+    """The day that a parameter of a request names. Raises Problem for none, and for one that no stay is on."""
+    try:
+        day = date.fromisoformat(request.query.get(name, ""))
+    except ValueError:
+        day = date.min
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise Problem(422, f"{name} must be a day from {FIRST_DAY} to {LAST_DAY} in ISO 8601: ?{name}=2026-03-01")
+    return day
+
+
 def _concerns(told: Mapping[str, Any], bearer: Bearer) -> bool:
     """Whether a customer is, was or will be at one of the bearer's units."""
     if bearer.units is None:
@@ -365,7 +389,7 @@ def _concerns(told: Mapping[str, Any], bearer: Bearer) -> bool:
 
 
 def _reveal(request: web.Request, bearer: Bearer) -> tuple[bool, str | None]:
-    """Whether identifiers are shown, and the reason that was given."""
+    """Whether identifiers are shown in clear, and the reason that was given."""
     why = request.query.get("reason", "").strip() or None
     if why is not None and len(why) > REASON:
         raise Problem(422, f"reason has more than {REASON} characters")
@@ -380,7 +404,7 @@ def _reveal(request: web.Request, bearer: Bearer) -> tuple[bool, str | None]:
 
 
 def _units(request: web.Request, bearer: Bearer) -> frozenset[str] | None:
-    """The units that are asked for, of those that the bearer may see; None: all."""
+    """The requested units among those that the bearer may see; None: all."""
     asked = frozenset(request.query.getall("unit", []))
     if any(not bearer.may_see(unit) for unit in asked):
         raise Problem(403, "this unit is not one of yours")

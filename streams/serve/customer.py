@@ -1,4 +1,4 @@
-"""Customer 360: the answer to "who is calling?", put together from the view. Pure."""
+"""Customer 360: the answer to "who is calling?", assembled from the view. Pure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from streams.serve.view import customer_of, name_of, spelling, unit_key
 
 CONTACTS = 20
 JOURNEYS = 20
-"""Those that are shown, latest first."""
+"""Most entries of a list, latest first."""
 EARLIEST, LATEST = -62_135_596_800_000, 253_402_300_799_999
-"""Milliseconds of the first and of the last moment that ISO 8601 has (years 1 to 9999)."""
+"""Epoch ms of the first and the last moment that ISO 8601 can express (years 1 to 9999)."""
 FOUND = 20
-"""Answers of a search."""
+"""Most results of a search."""
 MEMBERS = 1000
-"""Identifiers of a customer that are looked through; more than any person has."""
+"""Most identifiers of a customer that are read; more than any person has."""
 
 OVER = frozenset(("completed", "cancelled", "no_show"))
 NEXT_MILESTONE: Mapping[str, str] = {
@@ -34,13 +34,13 @@ NEXT_MILESTONE: Mapping[str, str] = {
 """Status of a journey that is not over: the milestone that comes next."""
 GRAVITY = {name: rank for rank, name in enumerate(("critical", "high", "medium", "low"))}
 TREND = 0.15
-"""How far the sentiment of 7 days must be from that of 90 to be called a trend."""
+"""Least difference between the sentiments of 7 and 90 days that counts as a trend."""
 
 Document = dict[str, Any]
 
 
 def find(view: Transaction, identifier: str) -> list[str]:
-    """The customers that an identifier names, without repetition.
+    """The customers that an identifier stands for, without duplicates.
 
     identifier: a customer_id, `kind:value`, a value of any known kind, or a booking reference.
     """
@@ -57,7 +57,7 @@ def find(view: Transaction, identifier: str) -> list[str]:
 
 
 def search(view: Transaction, text: str) -> list[Document]:
-    """Identifiers and booking references that begin with a text, and whose they are."""
+    """Identifiers and booking references that begin with a text, and their customers."""
     begins = spelling(text)
     if not begins:
         return []
@@ -73,7 +73,7 @@ def search(view: Transaction, text: str) -> list[Document]:
 
 
 def document(view: Transaction, customer_id: str) -> Document | None:
-    """All that an employee should know of a customer; None where there is no such customer."""
+    """Everything that staff should know about a customer; None if there is no such customer."""
     row = _row(view, customer_id)
     if row is None:
         return None
@@ -114,7 +114,7 @@ def document(view: Transaction, customer_id: str) -> Document | None:
 
 
 def unit_day(view: Transaction, unit: str, day: str) -> Document:
-    """Arrivals of a unit on a day (ISO 8601), each with its journey and who they are: the morning meeting."""
+    """Arrivals at a unit on a day (ISO 8601), each with its journey and customer: for the morning meeting."""
     arrivals = []
     for _, value in view.scan(b"d" + digest(unit) + day.encode()):
         reference = value.decode()
@@ -140,7 +140,7 @@ def unit_day(view: Transaction, unit: str, day: str) -> Document:
 
 
 def open_alerts(view: Transaction, units: Iterable[str] | None, limit: int) -> list[Document]:
-    """Open alerts, the gravest first and the oldest of these first; of all units where none is named."""
+    """Open alerts, the gravest first, then the oldest; of all units if none is named."""
     prefixes = [b"o"] if units is None else [b"o" + unit_key(unit) for unit in units]
     keys = chain.from_iterable(map(view.scan, prefixes))
     found = []
@@ -152,7 +152,7 @@ def open_alerts(view: Transaction, units: Iterable[str] | None, limit: int) -> l
 
 
 def members(view: Transaction, customer: Mapping[str, Any]) -> list[str]:
-    """The identifiers that are a customer, its own name first."""
+    """The identifiers of a customer, the one that it is named after first."""
     own = name_of(customer)
     others = (value.decode() for _, value in view.scan(b"m" + digest(customer["customer_id"])))
     return [own, *(name for name in islice(others, MEMBERS) if name != own)]
@@ -168,7 +168,7 @@ def alert(row: Mapping[str, Any]) -> Document:
     shown = ("alert_id", "rule", "severity", "customer_id", "journey_id", "unit", "reason")
     times = ("occurred_at", "raised_at", "acknowledged_at", "closed_at")
     told = {name: row[name] for name in shown} | {name: iso(row[name]) for name in times}
-    # Rows that were stored before alerts had these lack them.
+    # Older rows lack these fields.
     told |= {name: row.get(name) for name in ("case_id", "touchpoint", "handler")}
     return told | {"snoozed_until": iso(row.get("snoozed_until"))}
 
@@ -187,7 +187,7 @@ def _rows(view: Transaction, table: bytes, customer_id: str) -> Iterator[dict[st
 
 
 def _alerts(view: Transaction, names: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Alerts that were raised under any name that the customer had."""
+    """Alerts that were raised under any customer_id that the customer has had."""
     for name in names:
         for _, value in view.scan(b"a" + digest(customer_of(name))):
             yield unpack(value)
@@ -218,7 +218,7 @@ def _journey(view: Transaction, row: Mapping[str, Any]) -> Document:
 
 
 def handled(view: Transaction, names: Iterable[str], case: Mapping[str, Any]) -> Work:
-    """What people have done with a case of a customer, whose identifiers are names."""
+    """The work that people have done on a case of a customer. names: the customer's identifiers."""
     told: list[list[Any]] = []
     for name in names:
         if (stored := view.get(b"h" + digest(name) + digest(case["case_id"]))) is not None:
@@ -244,7 +244,7 @@ def _contact(row: Mapping[str, Any]) -> Document:
 
 
 def _trend(row: Mapping[str, Any]) -> str | None:
-    """Where the sentiment is going; None where nothing was expressed."""
+    """The trend of the sentiment; None if nothing was expressed."""
     short, long = row["sentiment_7d"], row["sentiment_90d"]
     if short is None or long is None:
         return None
@@ -252,7 +252,7 @@ def _trend(row: Mapping[str, Any]) -> str | None:
 
 
 def _cautions(cases: Iterable[Mapping[str, Any]], alerts: Iterable[Mapping[str, Any]], contacts: Iterable[Any]) -> Any:
-    """What to have in mind before one speaks, in words of a closed list."""
+    """Points to keep in mind before speaking to the customer, from a closed list of words."""
     cases = list(cases)
     if cases:
         yield "open_case"
@@ -266,7 +266,8 @@ def _cautions(cases: Iterable[Mapping[str, Any]], alerts: Iterable[Mapping[str, 
 
 
 def iso(at: int | None) -> str | None:
-    """Epoch milliseconds in ISO 8601; None, too, for a time that no calendar has: the rest is shown nonetheless."""
+    """Epoch milliseconds in ISO 8601; None for a time outside of the calendar as well, so that the rest is still
+    shown."""
     if at is None or not EARLIEST <= at <= LATEST:
         return None
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

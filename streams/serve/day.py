@@ -1,4 +1,4 @@
-"""One day of a unit: who arrives, who is in the house, who leaves, and who of them needs care, and why. Pure."""
+"""One day of a unit: arrivals, guests in house, departures, and which of them need care, and why. Pure."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from streams.serve.customer import Document, document, find
 from streams.serve.store import Transaction, digest, unpack
 
 LOOK_BACK = 60
-"""Nights: who arrived before is not looked for."""
+"""Nights: earlier arrivals are not searched."""
 SHOWN = 200
-"""Lines of each list; those who need care first."""
+"""Most lines of each list; guests who need care come first."""
 GONE = frozenset(("cancelled", "no_show"))
 CARES = ("critical_alert", "open_alert", "refund_pending", "open_case", "last_contact_negative", "negative_profile")
-"""Why somebody needs care, the gravest first."""
+"""Reasons why a guest needs care, the gravest first."""
 
 
 def day_of(view: Transaction, unit: str, day: date) -> Document:
-    """Arrivals, those in house, and departures of a unit, with the number of each and those of them who need care."""
+    """Arrivals, guests in house and departures of a unit, with the number of each and of those who need care."""
     lists: dict[str, list[Document]] = {"arrivals": [], "in_house": [], "departures": []}
     for arrival, reference in _bookings(view, unit, day):
         stored = view.get(b"b" + digest(reference))
@@ -45,7 +45,7 @@ def day_of(view: Transaction, unit: str, day: date) -> Document:
 
 
 def latest_day(view: Transaction, unit: str, day: date) -> date | None:
-    """The latest day before `day` on which somebody was to arrive at a unit; if there is none, the first after it."""
+    """The latest day before `day` with an arrival at a unit; if there is none, the first after it."""
     later = None
     for back in (LOOK_BACK, 20 * LOOK_BACK, None):
         since = b"" if back is None else (day - timedelta(days=back)).isoformat().encode()
@@ -77,17 +77,17 @@ def _arrivals(view: Transaction, unit: str, since: bytes) -> Iterator[tuple[date
         try:
             arrival = date.fromisoformat(key[len(prefix) : len(prefix) + 10].decode())
         except ValueError:
-            continue  # whatever a source calls a date
+            continue  # a source's date of another form
         yield arrival, value.decode()
 
 
 def _where(arrival: date, nights: int | None, status: str | None, day: date) -> str | None:
-    """On which list of a day a stay is; None: on none."""
+    """The list of a day to which a stay belongs; None: none of them."""
     if status in GONE:
         return None
     if arrival == day:
         return "arrivals"
-    if nights is None:  # until when is not known, so what was last heard counts
+    if nights is None:  # the departure is not known, so the last contact counts
         return "in_house" if status in ("checked_in", "in_stay") else None
     leaves = arrival + timedelta(days=min(max(nights, 0), 10 * LOOK_BACK))
     if leaves == day:

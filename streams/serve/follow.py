@@ -1,4 +1,4 @@
-"""Follows the topics into the view: every partition, from where the store stands, in one transaction a poll."""
+"""Keeps the view up to date with the topics: every partition, from the stored offset, one transaction for each poll."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from streams.settings import Settings
 from streams.topology import BY_NAME
 from streams.worker.sift import described, is_of_record, sift
 
-READS = ("identities", "customers", "journeys", "cases", "alerts", "interactions")
-"""Topics that the view is made of."""
+READS = ("identities", "customers", "journeys", "cases", "alerts", "messages", "interactions")
+"""Topics from which the view is made."""
 POLL_MS = 100
 RECORDS_PER_POLL = 4000
 ENDS_EVERY = 0.5
-"""Seconds between looks at where the topics end."""
+"""Seconds between requests for the topics' end offsets."""
 REGISTRY_AGAIN = 2.0
-LAYOUT = 3
+LAYOUT = 4
 """Version of the view's keys and values: a store with another version is filled anew."""
 
 log = logging.getLogger(__name__)
 
 Changed = Mapping[str, Sequence[Mapping[str, Any]]]
-"""Schema: rows that were applied."""
+"""The number of rows applied, by schema."""
 
 
 class Follower:
@@ -73,14 +73,14 @@ class Follower:
         """Records applied since the start."""
 
     async def start(self) -> None:
-        """Find the partitions, and where the store stands in each; then go on in the background. Raises KafkaError."""
-        # Two connections: the embedded broker answers what comes on one in turn, and a fetch waits for records.
+        """Find the partitions and the stored offset of each, then go on in the background. Raises KafkaError."""
+        # Two connections: the embedded broker answers the requests on one in turn, and a fetch waits for records.
         following = clients.consumer(self._settings, group_id=None, enable_auto_commit=False, auto_offset_reset="none")
         asking = clients.consumer(self._settings, group_id=None, enable_auto_commit=False)
         self._consumers = [following, asking]
         for consumer in self._consumers:
             await consumer.start()
-        hand_out_columns(following)  # aiokafka's own records end with the first batch that cannot be read
+        hand_out_columns(following)  # aiokafka itself stops at the first batch that cannot be read
         partitions = [one for topic in self._records for one in await clients.partitions_of(asking, topic)]
         begins = await asking.beginning_offsets(partitions)
         ends = await asking.end_offsets(partitions)
@@ -103,14 +103,14 @@ class Follower:
             await consumer.stop()
 
     def positions(self) -> dict[str, dict[int, int]]:
-        """Topic, and partition: the offset before which all records are in the view."""
+        """By topic and partition: the offset before which all records are in the view."""
         found: dict[str, dict[int, int]] = {}
         for one, offset in self._positions.items():
             found.setdefault(one.topic, {})[one.partition] = offset
         return found
 
     def age(self) -> float:
-        """Seconds since the view held all that the topics did; infinite before it has been filled."""
+        """Seconds since the view was last complete; infinite before it has been filled."""
         oldest = min(self._fresh.values(), default=float("-inf"))
         return time.monotonic() - oldest
 
@@ -120,7 +120,7 @@ class Follower:
         begins: Mapping[TopicPartition, int],
         ends: Mapping[TopicPartition, int],
     ) -> dict[TopicPartition, int]:
-        """Where to read on. A store that has read other topics than these are now is emptied."""
+        """The offsets to continue from. A store that was filled from other topics is emptied."""
         with self._store.reading() as view:
             layout = view.get(b"t")
             stored = {one: view.get(_offset_key(one)) for one in partitions}
@@ -152,13 +152,13 @@ class Follower:
                 applied = await self._applied(polled)
                 self.records += sum(map(len, polled.values()))
                 self._changed(applied)
-            # Of the consumer, and not of the last record: behind that there may be what is no record, such as the end
-            # of a transaction, or a place that compaction has emptied.
+            # The consumer's position, not that of the last record: what follows may be no record, such as the end of a
+            # transaction, or an offset that compaction has removed.
             for one in self._positions:
                 self._positions[one] = await consumer.position(one)
 
     async def _applied(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> Changed:
-        """Apply what was polled; while the schema registry is away, again and again."""
+        """Apply what was polled; retry while the schema registry does not answer."""
         while True:
             try:
                 return await asyncio.to_thread(self._apply, polled)
@@ -167,12 +167,12 @@ class Follower:
                 await asyncio.sleep(REGISTRY_AGAIN)
 
     async def _look(self, consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> None:
-        """Note of each partition when the view last held all that it did."""
+        """Note for each partition when the view was last complete."""
         while True:
             asked = time.monotonic()
             try:
                 ends = await consumer.end_offsets(list(partitions))
-            except KafkaError as error:  # answers say how old they are
+            except KafkaError as error:  # answers say their age
                 log.warning("the brokers do not say where the topics end: %s", error)
                 ends = {}
             for partition, end in ends.items():
@@ -181,7 +181,7 @@ class Follower:
             await asyncio.sleep(ENDS_EVERY)
 
     def _apply(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> dict[str, list[Mapping[str, Any]]]:
-        """Apply what was polled, and where it ended, in one transaction."""
+        """Apply what was polled, with the offsets after it, in one transaction."""
         applied: dict[str, list[Mapping[str, Any]]] = {}
         with self._store.writing() as view:
             for partition, records in polled.items():
@@ -220,7 +220,7 @@ class Follower:
         return [row for at, row in rows.items() if at not in faults]
 
     def _rows(self, record: str, records: Sequence[Any]) -> dict[int, Mapping[str, Any]]:
-        """The rows of records, by their place among them."""
+        """The rows of records, by their position."""
         values, keys = [one.value for one in records], [one.key for one in records]
         decoded = self._decoders[record].decode(values, INTERACTION if record == "interaction" else None)
         for at, detail in decoded.errors:
@@ -253,8 +253,7 @@ class Record(NamedTuple):
 
 
 def readable(partition: TopicPartition, columns: RecordColumns) -> list[Record]:
-    """The records that were fetched of a partition, without the batches that cannot be read: those are counted, and
-    logged."""
+    """The fetched records of a partition, without batches that cannot be read, which are counted and logged."""
     topic, number = partition.topic, partition.partition
     for unreadable in columns.unreadable.values():
         log.error("%s, partition %d: %s; the view is without what is in it", topic, number, unreadable.detail)

@@ -32,7 +32,7 @@ Row = tuple[str, int, str, str, str, str, str | None]
 
 
 class Lookups:
-    """Writes look-ups down in the background. send: returns once the rows are durable."""
+    """Records look-ups in the background. send: returns once the rows are durable."""
 
     def __init__(self, send: Callable[[Sequence[Row]], Awaitable[None]]) -> None:
         self._send = send
@@ -40,7 +40,7 @@ class Lookups:
         self._task: asyncio.Task[None] | None = None
 
     def write(self, lookup: Lookup) -> bool:
-        """Take a look-up in; False where too many wait already."""
+        """Queue a look-up; False if too many are waiting already."""
         if len(self._waiting) >= WAITING:
             return False
         self._waiting.append((str(uuid.uuid4()), now_ms(), *lookup))
@@ -51,7 +51,7 @@ class Lookups:
         self._task = asyncio.ensure_future(self._run())
 
     async def stop(self) -> None:
-        """Write what waits, and stop."""
+        """Write what is waiting, and stop."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -67,7 +67,7 @@ class Lookups:
             some = self._waiting[:1000]
             try:
                 await self._send(some)
-            except Exception as error:  # whatever the broker does, they wait
+            except Exception as error:  # they wait until the broker accepts them
                 log.warning("look-ups cannot be written down now: %s", error)
                 return
             del self._waiting[: len(some)]

@@ -1,4 +1,4 @@
-"""Hides a customer's identifiers until somebody gives a reason to see them. Pure."""
+"""Masks a customer's identifiers until a reason to see them is given. Pure."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ SHOWN = 4
 
 
 def hidden(value: str) -> str:
-    """An identifier of which only enough is shown to recognise it."""
+    """An identifier with only enough of it shown to recognise it."""
     return "…" + value[-SHOWN:] if len(value) >= 2 * SHOWN else "…"
 
 
 def shown_in_search(found: dict[str, Any], text: str) -> dict[str, Any]:
-    """What a search found: customer ids and booking references, by which one goes on, and what the text itself says."""
+    """Search results: customer ids and booking references, which lead on, and what the text itself contains."""
     whole = found["kind"] in (CUSTOMER, BOOKING_REF) or found["value"] == text
     return found if whole else {**found, "value": hidden(found["value"])}
 
 
 def masked(document: dict[str, Any]) -> dict[str, Any]:
-    """A customer's document with hidden identifiers. The customer_id stays: it is how one asks again."""
+    """A customer's document with masked identifiers. The customer_id stays, because further requests need it."""
     own = document["customer_id"]
     identifiers = [
         one

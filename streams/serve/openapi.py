@@ -218,7 +218,7 @@ def _schemas() -> dict[str, Any]:
     contact = _object(
         {"event_id": _TEXT, "occurred_at": _TEXT, "channel": _TEXT, "touchpoint": _TEXT, "medium": _TEXT}
         | dict.fromkeys(("unit", "agent_id", "booking_ref", "case_id", "score_source", "language", "text"), _TEXT)
-        | {"score": {"type": "number"}, "survey": {"type": "object"}},
+        | {"score": {"type": "number"}, "score_weight": {"type": "number"}, "survey": {"type": "object"}},
         ["event_id", "occurred_at", "channel", "touchpoint", "medium"],
     )
     journey = _object(

@@ -9,7 +9,7 @@ import math
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from aiokafka.errors import KafkaError
@@ -27,8 +27,10 @@ from streams.kafka.batch_producer import BatchProducer
 from streams.logs import configure_logging
 from streams.loop.keys import SigningKeyError, keys_of
 from streams.loop.links import PATH
+from streams.model.company import load as load_model
 from streams.registries import registry_of
 from streams.series import begin
+from streams.serve import openid
 from streams.serve.answering import Answers
 from streams.serve.api import EVERY_ROUTE, STATUSES, Api
 from streams.serve.desk import routes
@@ -36,16 +38,21 @@ from streams.serve.desk.figures import Figures, from_clickhouse
 from streams.serve.desk.pipeline import Pipeline, from_kafka
 from streams.serve.desk.routes import DESK, Desk
 from streams.serve.follow import Changed, Follower
+from streams.serve.inbox import deadlines_of
 from streams.serve.links import Links
 from streams.serve.lookups import Lookups, Row
+from streams.serve.openid import Accounts
 from streams.serve.sessions import Sessions
 from streams.serve.store import Store
-from streams.serve.tokens import load
+from streams.serve.tokens import Tokens, load
 from streams.settings import Settings, SettingsError
 from streams.topology import SERVICES_BY_NAME
 from streams.worker import page
 from streams.worker.kept_schemas import KeptSchemas
 from streams.worker.process import prepare
+
+if TYPE_CHECKING:
+    from streams.serve.openid_provider import Provider
 
 WORKER = "serve"
 LOOKUPS = "lookups"
@@ -63,7 +70,7 @@ def run(settings: Settings, metrics_host: str, metrics_port: int) -> int:
     Raises RihlaError when it cannot start.
     """
     configure_logging(WORKER, settings.log_format)
-    if settings.serve_tokens is None:
+    if settings.serve_tokens is None and settings.serve_openid is None:
         raise SettingsError("serve_tokens is not set: nobody could ask", "RIHLA_SERVE_TOKENS=FILE; see docs/serve.md")
     import uvloop
 
@@ -73,6 +80,16 @@ def run(settings: Settings, metrics_host: str, metrics_port: int) -> int:
         raise RihlaError(
             f"no broker to work with at {settings.brokers}: {error}", "see RIHLA_BROKERS, or run `rihla doctor`"
         ) from error
+
+
+def _company(path: Path) -> tuple[Provider, Accounts]:
+    """How company accounts sign in. Raises OpenIdError, and SettingsError where the extra is missing."""
+    client = openid.load(path)
+    try:
+        from streams.serve.openid_provider import Provider
+    except ImportError as error:
+        raise SettingsError("RIHLA_SERVE_OPENID needs the extra openid", "pip install 'rihla[openid]'") from error
+    return Provider(client), Accounts(client.config)
 
 
 class _Process:
@@ -86,7 +103,8 @@ class _Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         settings = self._settings
-        allowed = load(Path(settings.serve_tokens or ""))
+        allowed = Tokens({}) if settings.serve_tokens is None else load(Path(settings.serve_tokens))
+        company = None if settings.serve_openid is None else _company(Path(settings.serve_openid))
         begin(settings, SERVICES_BY_NAME[WORKER], KNOWN)
         await prepare(WORKER, settings)
         async with contextlib.AsyncExitStack() as stack:
@@ -109,7 +127,11 @@ class _Process:
             api = Api(store, allowed, lookups, follower.age, _links(settings, store, answers), sessions)
             ask = from_clickhouse(settings.clickhouse_endpoint, settings.database)
             lags = Pipeline(from_kafka(settings), ask, follower.age, f"{settings.prefix}.")
-            desk = Desk(api, store, allowed, sessions, Figures(ask), lags, answers.record, settings.public_url)
+            model = load_model(settings.model, settings.alert_rules)
+            figures, address = Figures(ask), settings.public_url
+            desk = Desk(
+                api, store, allowed, sessions, deadlines_of(model), figures, lags, answers.record, address, company
+            )
 
             def changed(rows: Changed) -> None:
                 desk.changed(rows)
@@ -165,7 +187,7 @@ async def _started(stack: contextlib.AsyncExitStack, service: Any) -> None:
 
 
 def _links(settings: Settings, store: Store, answers: Answers) -> Links | None:
-    """The pages behind the links of messages; None where no keys are set. Raises SettingsError."""
+    """The pages behind the links in messages; None if no keys are set. Raises SettingsError."""
     if settings.link_keys is None:
         return None
     try:

@@ -1,7 +1,7 @@
-"""Sessions of the desk: who signed in with a token keeps a cookie, which ends by itself. Pure, but for chance.
+"""Sessions of the desk: signing in with a token gives a cookie, which expires. Pure except for random numbers.
 
-They are in the memory of one process: after a restart, and at another process, one signs in again. A cookie is a
-random number of 256 bits of which only a digest is kept, as with tokens.
+They are in the memory of one process: after a restart, or at another process, people sign in again. A cookie is a
+random number of 256 bits, of which only a digest is stored, as with tokens.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from streams.serve.tokens import Bearer
 
 LONGEST = 12 * 3600.0
-"""Seconds from signing in to the end: a shift."""
+"""Longest session in seconds: a shift."""
 IDLE = 3600.0
-"""Seconds without a request after which a session has ended."""
+"""Seconds without a request after which a session ends."""
 MOST = 10_000
-"""Sessions that are held; one more ends the one that was idle longest."""
+"""Most sessions; a further one ends the one that has been idle longest."""
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
 
     def begin(self, bearer: Bearer, now: float | None = None) -> str:
-        """A new session; the value of its cookie, which is not kept."""
+        """Begin a session; returns the value of its cookie, which is not stored."""
         now = time.monotonic() if now is None else now
         self._sessions = {key: one for key, one in self._sessions.items() if not one.is_over(now)}
         while len(self._sessions) >= MOST:
@@ -52,7 +52,7 @@ class Sessions:
         return cookie
 
     def find(self, cookie: str | None, now: float | None = None) -> Session | None:
-        """The session of a cookie, which this use prolongs; None where there is none or it has ended."""
+        """The session of a cookie, which this request keeps alive; None if there is none or it has ended."""
         now = time.monotonic() if now is None else now
         key = _digest(cookie or "")
         session = self._sessions.get(key)

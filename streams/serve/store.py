@@ -2,7 +2,7 @@
 
 LMDB was chosen by measurement (docs/serve.md): it reads a value in a sixth of the time that RocksDB takes, several
 processes and threads may read while one writes, and a transaction holds rows and offsets together. It needs more disk.
-Nothing here is the only copy of anything: a store that is damaged is thrown away and filled from the topics again.
+It is never the only copy of the data: a damaged store is deleted and filled from the topics again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import lmdb
 import msgspec
 
 LARGEST = 1 << 40
-"""Bytes of address space: the store may grow to this size, and takes only as much disk as it holds."""
+"""Bytes of address space: the limit of the store's size. On disk it takes only what it holds."""
 READERS = 512
 """Transactions that may read at the same time."""
 
@@ -36,7 +36,7 @@ class Transaction(Protocol):
         """Set the value of a key."""
 
     def delete(self, key: bytes) -> None:
-        """Remove a key, if it is there."""
+        """Remove a key if it exists."""
 
     def scan(self, prefix: bytes, since: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Keys that begin with `prefix` and are not smaller than `prefix + since`, in order, and their values."""
@@ -98,7 +98,7 @@ class _OfLmdb:
 
 
 class Store:
-    """The store in a folder. One process writes to it; it is opened anew where it is damaged.
+    """The store in a folder. One process writes to it; a damaged store is replaced by an empty one.
 
     Raises OSError where the folder cannot be written.
     """
@@ -114,7 +114,7 @@ class Store:
 
     @staticmethod
     def _open(folder: Path) -> Any:
-        # Without a sync for each transaction: what a power cut takes is read from the topics again.
+        # No fsync for each transaction: what a power cut loses is read from the topics again.
         return lmdb.open(str(folder), map_size=LARGEST, max_readers=READERS, sync=False, metasync=False)
 
     @contextmanager
@@ -141,7 +141,7 @@ class Store:
 
 
 def digest(text: str) -> bytes:
-    """Sixteen bytes that stand for a text of any length in a key, whose length LMDB bounds."""
+    """Sixteen bytes that stand for a text of any length in a key, because LMDB limits the length of keys."""
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 

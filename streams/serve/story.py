@@ -1,23 +1,23 @@
-"""The customer in the inbox whose story shows the most: for a first look at the desk. Pure."""
+"""The customer in the inbox with the richest story, for a first look at the desk. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
 from typing import Any
 
+from streams.model.days import is_day
 from streams.serve.customer import Document, document
-from streams.serve.inbox import inbox
+from streams.serve.inbox import Deadlines, inbox
 from streams.serve.store import Transaction
 
 LOOKED_AT = 60
-"""Lines of the inbox, the gravest first, of whose customers one is chosen."""
+"""Lines of the inbox, the gravest first, from whose customers one is chosen."""
 
 
-def story_of(view: Transaction, units: Iterable[str] | None) -> Document | None:
-    """The customer, the alert or case that leads there, and the day of a unit to look at; None where none is open."""
+def story_of(view: Transaction, deadlines: Deadlines, units: Iterable[str] | None) -> Document | None:
+    """The customer, the alert or case that leads to them, and the day of a unit to show; None if nothing is open."""
     best: tuple[int, Document] | None = None
-    for one in inbox(view, units, LOOKED_AT)["items"]:
+    for one in inbox(view, deadlines, units, LOOKED_AT)["items"]:
         if one["customer_id"] is None:
             continue  # many alerts in one line
         told = document(view, one["customer_id"])
@@ -27,7 +27,7 @@ def story_of(view: Transaction, units: Iterable[str] | None) -> Document | None:
 
 
 def _shows(told: Mapping[str, Any], line: Mapping[str, Any]) -> int:
-    """How much there is to see: an open case, words of the customer's own, several channels, a stay, likes."""
+    """How much there is to see: an open case, the customer's own words, several channels, a stay, preferences."""
     contacts = told["last_contacts"]
     return int(
         4 * bool(told["open_cases"])
@@ -42,7 +42,7 @@ def _shows(told: Mapping[str, Any], line: Mapping[str, Any]) -> int:
 def _story(told: Mapping[str, Any], line: Mapping[str, Any]) -> Document:
     stays = [*told["open_journeys"], *told["past_journeys"]]
     plans: list[Mapping[str, Any]] = [one["plan"] for one in stays]
-    plan = next((one for one in plans if one.get("unit") and _is_day(one.get("arrival_date"))), {})
+    plan = next((one for one in plans if one.get("unit") and is_day(one.get("arrival_date") or "")), {})
     return {
         "customer_id": told["customer_id"],
         "kind": line["kind"],
@@ -52,10 +52,3 @@ def _story(told: Mapping[str, Any], line: Mapping[str, Any]) -> Document:
         "unit": plan.get("unit") or line["unit"],
         "day": plan.get("arrival_date"),
     }
-
-
-def _is_day(text: str | None) -> bool:
-    try:
-        return text is not None and bool(date.fromisoformat(text))
-    except ValueError:
-        return False  # whatever a source calls a date

@@ -1,4 +1,4 @@
-"""Who may ask what: static tokens, each with a role, in a TOML file of which only digests of the tokens are kept.
+"""Authorisation by static tokens, each with a role, in a TOML file that holds only digests of them.
 
 [[token]]
 name = "front desk Makkah"        # who is written down in cx.lookups
@@ -24,10 +24,10 @@ from typing import Any
 from streams.errors import RihlaError
 
 CUSTOMER, BATCH, SEARCH, DAY, ALERTS, REVEAL = "customer", "batch", "search", "day", "alerts", "reveal"
-"""What can be asked for: one customer, several at once, a search, a unit's day, alerts, identifiers unmasked."""
+"""Permissions: one customer, several at once, a search, a unit's day, alerts, identifiers in clear."""
 ANSWER, FIGURES, PIPELINE = "answer", "figures", "pipeline"
-"""What the desk has besides: to take, answer and settle alerts and cases; figures of many, without anybody's name; how
-the workers do."""
+"""Further permissions of the desk: to take, answer and settle alerts and cases; figures without names; status of the
+workers."""
 
 ROLES: Mapping[str, frozenset[str]] = {
     "agent": frozenset((CUSTOMER, SEARCH, DAY, ALERTS, REVEAL, ANSWER)),
@@ -36,22 +36,22 @@ ROLES: Mapping[str, frozenset[str]] = {
     "analyst": frozenset((FIGURES,)),
     "engineer": frozenset((PIPELINE,)),
 }
-"""Role: what it may ask for. Analysts and engineers see no person."""
+"""Permissions by role. Analysts and engineers see no person."""
 LOOKUPS: Mapping[str, int] = {"agent": 60, "manager": 600, "operations": 6000}
-"""Customers that a token of a role may look up in a minute, against copying all of them."""
+"""Customers that a token of each role may look up in a minute, so that nobody can copy all of them."""
 SEARCHES = 10
-"""Searches for each such customer: one searches as one types."""
+"""Searches that count as one such customer: people search as they type."""
 LISTED = 50
-"""Lines of a unit's day for each such customer: a line names nobody but by booking and customer_id."""
+"""Lines of a unit's day that count as one such customer: a line has only booking and customer_id."""
 
 
 class TokensError(RihlaError):
-    """The file of tokens cannot be used; the message names the entry and says what would do."""
+    """The file of tokens cannot be used; the message names the entry and says what is allowed."""
 
 
 @dataclass(frozen=True)
 class Bearer:
-    """Who asks. units: None means all of them."""
+    """The owner of a token. units: None means all of them."""
 
     name: str
     role: str
@@ -67,7 +67,7 @@ class Bearer:
         return self.units is None or unit in self.units
 
     def wait(self, customers: int, now: float | None = None) -> float:
-        """Seconds until that many more customers may be looked up; 0 if they may be now, and then they are counted."""
+        """Seconds until that many more customers may be looked up; 0: now, and then they are counted."""
         return self._wait(CUSTOMER, customers, LOOKUPS.get(self.role, 0), now)
 
     def wait_to_search(self, now: float | None = None) -> float:
@@ -96,30 +96,30 @@ class Tokens:
         self._bearers = {digest.encode(): bearer for digest, bearer in bearers.items()}
 
     def bearer(self, authorization: str | None) -> Bearer | None:
-        """Whom a header `Authorization: Bearer TOKEN` names; None where it names nobody."""
+        """The bearer of a header `Authorization: Bearer TOKEN`; None if the token is unknown."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             return None
         given = digest_of(token.strip()).encode()
         found = None
-        for digest, bearer in self._bearers.items():  # all of them, so that time tells nothing
+        for digest, bearer in self._bearers.items():  # compares with all of them, so that the time reveals nothing
             if hmac.compare_digest(digest, given):
                 found = bearer
         return found
 
 
 def digest_of(token: str) -> str:
-    """What the file keeps of a token: SHA-256 in hexadecimal. Tokens are random, so nothing slower is needed."""
+    """The digest of a token for the file: SHA-256 in hexadecimal. Tokens are random, so no slow hash is needed."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def new_token() -> str:
-    """A token that nobody can guess."""
+    """A new random token."""
     return secrets.token_urlsafe(32)
 
 
 def entry(name: str, role: str, token: str, units: Sequence[str] = ()) -> str:
-    """What the file of tokens says of a bearer, as TOML."""
+    """The entry of a bearer in the file of tokens, as TOML."""
     lines = ["[[token]]", f"name = {json.dumps(name)}", f'role = "{role}"', f'sha256 = "{digest_of(token)}"']
     if units:
         lines.append(f"units = {json.dumps(list(units))}")

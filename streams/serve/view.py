@@ -1,4 +1,4 @@
-"""The materialised view: what the topics say last, by customer, unit, booking and identifier. Pure.
+"""The materialised view: the latest rows of the topics, by customer, unit, booking and identifier. Pure.
 
 Rows come in the order of each partition, and again after a restart; a row that is older than the one stored changes
 nothing, so neither order nor repetition matters. Keys begin with one letter for what they lead to:
@@ -14,12 +14,13 @@ nothing, so neither order nor repetition matters. Keys begin with one letter for
     x alert                         -> customer_id                       under whom an alert is stored
     o unit, alert                   -> customer_id, alert_id             alerts that are open
     n unit, customer, case          -> key of the case                   cases that are open
-    w unit                          -> unit                              the units that something was said of
+    w unit                          -> unit                              the units that occur in the topics
     s subject                       -> rows                              its last contacts, from cx.interactions
     b booking                       -> plan                              unit, arrival and nights, as said last
     d unit, arrival date, booking   -> booking_ref
     h subject, case                 -> what people did with the case     its answers, from cx.interactions
-    y key of a record               -> key of what it is stored under     journeys and cases, which tombstones name so
+    g message                       -> row                               from cx.messages, while it may be approved
+    y key of a record               -> key of what it is stored under     journeys and cases, for tombstones
 """
 
 from __future__ import annotations
@@ -32,27 +33,29 @@ from streams.model.identifiers import BOOKING_PREFIX, CUSTOMER
 from streams.model.linked import LINKED
 from streams.serve.store import Transaction, digest, pack, unpack
 
+OPEN_MESSAGES = ("draft", "approved")
+"""Statuses of messages of which people may decide."""
 CONTACTS_KEPT = 50
-"""Last contacts that are kept of each subject; ClickHouse has all."""
+"""Most contacts that are kept for each subject, the last ones; ClickHouse has all."""
 SPELLING = 200
-"""Bytes of an identifier by which it can be searched."""
+"""Most bytes of an identifier that can be searched."""
 
 Row = Mapping[str, Any]
 """A record in the frame form: times are epoch milliseconds, enums are text."""
 
 CONTACT = (
     *("event_id", "occurred_at", "channel", "touchpoint", "medium", "unit", "agent_id", "booking_ref", "case_id"),
-    *("score", "score_source", "language", "text", "survey"),
+    *("score", "score_source", "score_weight", "language", "text", "survey"),
 )
-"""Fields of a contact, of those of an interaction."""
+"""Fields of an interaction that a contact has."""
 PLAN = ("unit", "arrival_date", "nights", "party_size", "room", "room_type", "package")
-"""What the interactions of a booking say of its stay; the latest that says something of a field counts."""
+"""Fields of the plan of a stay, from the interactions of its booking; for each, the latest value counts."""
 INTERACTION = ("subject", *CONTACT, *(name for name in PLAN if name not in CONTACT), "country", "locale", "attributes")
 """Columns of an interaction that the view reads."""
 
 
 def customer_of(name: str) -> str:
-    """The customer_id of an identifier `kind:value` that belongs to nobody else: see DESIGN, identity."""
+    """The customer_id of an identifier `kind:value` that is its own root: see DESIGN, identity."""
     return name.removeprefix(f"{CUSTOMER}:")
 
 
@@ -62,12 +65,12 @@ def name_of(customer: Row) -> str:
 
 
 def _is_older(stored: bytes | None, row: Row) -> bool:
-    """Whether a row is older than the one that is stored, or the very same."""
+    """Whether a row is older than the stored one, or equal to it."""
     return stored is not None and bool(unpack(stored)["version"] >= row["version"])
 
 
 def identity(view: Transaction, row: Row) -> None:
-    """Whose an identifier is."""
+    """Apply the owner of an identifier."""
     name = f"{row['kind']}:{row['value']}"
     key = b"i" + digest(name)
     stored = view.get(key)
@@ -139,8 +142,17 @@ def alert(view: Transaction, row: Row) -> None:
         view.put(b"o" + unit_key(row["unit"]) + alert_id, pack([row["customer_id"], row["alert_id"]]))
 
 
+def message(view: Transaction, row: Row) -> None:
+    """The state of what a guest is to be told, until it is told or will not be."""
+    key = b"g" + digest(row["message_id"])
+    if row["status"] not in OPEN_MESSAGES:
+        view.delete(key)
+    elif not _is_older(view.get(key), row):
+        view.put(key, pack(dict(row)))
+
+
 def interaction(view: Transaction, row: Row) -> None:
-    """A contact. Its booking's plan, as the interactions of the booking say it, follows."""
+    """Apply a contact, and with it the plan of its booking."""
     if row["touchpoint"] == LINKED:
         return
     key = b"s" + digest(row["subject"])
@@ -157,7 +169,7 @@ def interaction(view: Transaction, row: Row) -> None:
 
 
 def _handled(view: Transaction, row: Row) -> None:
-    """Take in what somebody did with a case."""
+    """Apply a person's work on a case."""
     key = b"h" + digest(row["subject"]) + digest(row["case_id"])
     stored = view.get(key)
     known: list[list[Any]] = [] if stored is None else unpack(stored)
@@ -168,7 +180,7 @@ def _handled(view: Transaction, row: Row) -> None:
 
 
 def _plan(view: Transaction, row: Row) -> None:
-    """Take in what an interaction says of the stay that is booked."""
+    """Apply the plan of the booked stay in an interaction."""
     said = {name: row[name] for name in PLAN if row[name] is not None}
     if not said:
         return
@@ -189,7 +201,7 @@ def _plan(view: Transaction, row: Row) -> None:
 
 
 def _arrival(plan: Row) -> bytes | None:
-    """Unit and day of arrival in a key; None where one is not known, or is no date of four-digit year."""
+    """Unit and day of arrival as a key; None if one is unknown, or the day is not a date with a four-digit year."""
     unit, day = plan.get("unit"), plan.get("arrival_date")
     if unit is None or day is None or len(day[0].encode()) != 10:
         return None
@@ -197,13 +209,13 @@ def _arrival(plan: Row) -> bytes | None:
 
 
 def stored_alert(view: Transaction, alert_id: str) -> bytes | None:
-    """An alert by its id (32 hexadecimal digits), under whatever customer it is by now; None where there is none."""
+    """An alert by its id (32 hexadecimal digits), whatever its current customer; None if there is none."""
     owner = view.get(b"x" + digest(alert_id))
     return None if owner is None else view.get(b"a" + digest(owner.decode()) + digest(alert_id))
 
 
 def unit_key(unit: str | None) -> bytes:
-    """What stands for a unit in a key; alerts without one have one of their own."""
+    """The key part of a unit; alerts without a unit have one of their own."""
     return bytes(16) if unit is None else digest(unit)
 
 
@@ -222,7 +234,7 @@ def _searchable(view: Transaction, name: str) -> None:
 
 
 def spelling(text: str) -> bytes:
-    """A text as search compares it: without regard to case, and cut to a length."""
+    """A text as search compares it: case-folded, and cut to a length."""
     return text.strip().casefold().encode()[:SPELLING].replace(b"\0", b"")
 
 
@@ -232,13 +244,14 @@ APPLY: Mapping[str, Callable[[Transaction, Row], None]] = {
     "journey": journey,
     "case": case,
     "alert": alert,
+    "message": message,
     "interaction": interaction,
 }
-"""What a record of a schema changes."""
+"""Apply a record of a schema."""
 
 
 def bury(view: Transaction, record: str, key: bytes) -> None:
-    """What a tombstone changes: the row of a record's key is removed, whatever its version."""
+    """Apply a tombstone: remove the row of a record's key, whatever its version."""
     name = key.decode("utf-8", "replace")
     if record == "identity":
         _forget_name(view, name)
@@ -255,7 +268,7 @@ def bury(view: Transaction, record: str, key: bytes) -> None:
 
 
 def _forget_name(view: Transaction, name: str) -> None:
-    """Remove an identifier: whose it is, and that it can be searched."""
+    """Remove an identifier: its owner and its entry for search."""
     view.delete(b"q" + spelling(name.partition(":")[2]) + b"\0" + digest(name))
     stored = view.get(b"i" + digest(name))
     if stored is not None:
@@ -264,7 +277,12 @@ def _forget_name(view: Transaction, name: str) -> None:
 
 
 def forget(view: Transaction, names: Iterable[str]) -> None:
-    """Remove all that is known under some identifiers (`kind:value`) and under the customers named after them."""
+    """Remove everything under some identifiers (`kind:value`) and under the customers named after them."""
+    names = [*names]
+    customers = {customer_of(name) for name in names}
+    for key, value in list(view.scan(b"g")):
+        if unpack(value)["customer_id"] in customers:
+            view.delete(key)
     for name in names:
         view.delete(b"s" + digest(name))
         for key, _ in list(view.scan(b"h" + digest(name))):

@@ -21,8 +21,7 @@ from schemas.registry import Registry
 from streams.clock import now_ms
 from streams.kafka import clients
 from streams.kafka.acl_check import require
-from streams.kafka.app import BATCH_BYTES
-from streams.kafka.batch_producer import REQUEST_BYTES, BatchProducer, RecordTooLarge, too_long
+from streams.kafka.batch_producer import BATCH_BYTES, REQUEST_BYTES, BatchProducer, RecordTooLarge, too_long
 from streams.kafka.topics import ensure_topics
 from streams.model.dead_letter import FILE, MASKED, TOO_LONG, DeadLetter, cut_to, letters_frame
 from streams.model.subjects import keys_of, subjects

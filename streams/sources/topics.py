@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,13 +19,17 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from schemas.foreign import ForeignReader
-from schemas.registry import RegistryError
+from schemas.registry import Registry, RegistryError
 from schemas.single import UndecodableError
 from streams.errors import RihlaError
-from streams.kafka import clients
+from streams.kafka import clients, open_transactions
 from streams.kafka.acl_check import require
+from streams.kafka.fetch import NO_TRANSACTIONS, TRANSACTIONAL, ends_of, hand_out_columns
+from streams.kafka.open_transactions import OpenTransactions
+from streams.kafka.record_batch import RecordColumns
 from streams.kafka.topics import ensure_topics
-from streams.model.dead_letter import MASKED, DeadLetter
+from streams.model import dead_letter
+from streams.model.dead_letter import MASKED, UNDECODABLE, DeadLetter, is_masked, showing
 from streams.registries import registry_of
 from streams.settings import Settings
 from streams.sources.feeder import Feeder, producing
@@ -34,7 +38,7 @@ from streams.sources.mapping.reader import batches_of
 from streams.sources.mapping.rows import rows_of_objects
 from streams.sources.mapping.translate import Translator
 from streams.text.scrub import scrub_text
-from streams.text.shown import shown_line
+from streams.text.shown import shown_key, shown_line
 
 RECORDS = 5_000
 """Most records that are read at a time."""
@@ -59,40 +63,48 @@ class Read:
     tombstones: int = 0
     silent: int = 0
     """Records that meet the condition of no event."""
+    uncommitted: int = 0
+    """Offsets of and behind transactions that were open when the end was reached: they were not read."""
 
 
 class TopicFeeder:
     """Reads records of one topic and sends what a mapping makes of them."""
 
-    def __init__(self, mapping: Mapping, reader: ForeignReader, feeder: Feeder, topic: str) -> None:
-        """Raises MappingError."""
+    def __init__(self, mapping: Mapping, reader: ForeignReader, feeder: Feeder, topic: str, ours: Registry) -> None:
+        """ours: of our own schemas. Raises MappingError."""
         self.read = Read()
         self._translator = Translator(mapping, topic)
-        self._reader, self._feeder, self._topic = reader, feeder, topic
+        self._reader, self._feeder, self._topic, self._ours = reader, feeder, topic, ours
 
-    async def take(self, records: Sequence[Any]) -> None:
+    async def take(self, partition: int, records: RecordColumns) -> None:
         """Some records of one partition; returns when Kafka has acknowledged all that came of them.
 
         Raises RegistryError where a schema cannot be asked for now: nothing was sent then.
         """
         payloads: list[bytes] = []
-        places: list[Any] = []
+        places: list[int] = []
         letters: list[DeadLetter] = []
-        for record in records:
-            if record.value is None:
+        for at, value in enumerate(records.values):
+            headers = records.headers.get(at, [])
+            if value is None:
                 self.read.tombstones += 1
-                continue
-            try:
-                for one in _objects(await asyncio.to_thread(self._reader.read, record.value, record.headers)):
-                    payloads.append(one)
-                    places.append(record)
-            except UndecodableError as error:
-                letters.append(self._letter(record, record.value, "undecodable", str(error), masked=False))
+            elif (unreadable := records.unreadable.get(at)) is not None:
+                letters.append(self._letter(partition, records, at, unreadable.batch, UNDECODABLE, unreadable.detail))
+            elif TRANSACTIONAL in headers:
+                letters.append(self._letter(partition, records, at, value, dead_letter.TRANSACTIONAL, NO_TRANSACTIONS))
+            else:
+                try:
+                    found = _objects(await asyncio.to_thread(self._reader.read, value, headers))
+                except UndecodableError as error:
+                    letters.append(self._letter(partition, records, at, value, UNDECODABLE, str(error)))
+                else:
+                    payloads += found
+                    places += [at] * len(found)
         rows = rows_of_objects(payloads, self._translator.columns, self._translator.mapping.read)
         done = await asyncio.to_thread(self._translator.translate, rows)
         for line in done.bad:
-            record = places[line.line - 1]
-            letters.append(self._letter(record, line.payload, line.reason, line.detail, line.masked))
+            place = partition, records, places[line.line - 1]
+            letters.append(self._letter(*place, line.payload, line.reason, line.detail, line.masked))
         every = batches_of(self._topic, self._translator, rows, done)
         bare = [replace(batch, bad=[]) for batch in every if batch.frame.height]
         before = Counter(self._feeder.fed.events)
@@ -104,10 +116,22 @@ class TopicFeeder:
         self.read.records += len(records)
         self.read.silent += done.silent
 
-    def _letter(self, record: Any, payload: bytes, reason: str, detail: str, masked: bool) -> DeadLetter:
-        shown = shown_line(payload)
-        said = scrub_text(detail) + MASKED * (masked or shown != payload)
-        return DeadLetter(self._topic, record.partition, record.offset, record.key, shown, reason, said)
+    def _letter(
+        self,
+        partition: int,
+        records: RecordColumns,
+        at: int,
+        payload: bytes,
+        reason: str,
+        detail: str,
+        masked: bool = False,
+    ) -> DeadLetter:
+        key = records.keys[at]
+        letter = DeadLetter(self._topic, partition, records.offsets[at], key, payload, reason, scrub_text(detail))
+        if at in records.unreadable:
+            return showing(letter, None, None)
+        shown = showing(letter, shown_key(key, self._ours), shown_line(payload))
+        return shown._replace(detail=shown.detail + MASKED) if masked and not is_masked(shown.detail) else shown
 
 
 def _objects(value: Any) -> list[bytes]:
@@ -141,24 +165,36 @@ async def feed_topic(
     await ensure_topics(settings)
     stop = stop or asyncio.Event()
     consumer = clients.consumer(
-        settings, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False, max_poll_records=RECORDS
+        settings,
+        group_id=group,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        isolation_level="read_committed",  # a producer's aborted transaction is no input
+        max_poll_records=RECORDS,
     )
     await consumer.start()
     try:
+        hand_out_columns(consumer, mark_transactions=settings.embedded)
         if topic not in await consumer.topics():
             raise RihlaError(f"there is no topic {topic}")
         consumer.subscribe([topic])
         partitions = await _partitions(consumer, topic)
         ends = await consumer.end_offsets(partitions) if to_end else {}
+        registry = registry_of(settings)
+        committed: dict[TopicPartition, int] = {}
+        held_back = OpenTransactions(settings)
         async with producing(settings) as producer:
-            feeder = TopicFeeder(mapping, reader, Feeder(producer, settings, registry_of(settings)), topic)
+            feeder = TopicFeeder(mapping, reader, Feeder(producer, settings, registry), topic, registry)
             while not stop.is_set() and not (to_end and await _at(consumer, ends)):
-                for partition, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS)).items():
-                    await _insist(feeder, records, stop)
-                    if stop.is_set() and feeder.read.records == 0:
-                        break
-                    await _commit(consumer, partition, records[-1].offset + 1)
+                for tp, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS)).items():
+                    await _insist(feeder, tp.partition, records, stop)
                     told(feeder.read)
+                await _commit(consumer, committed)
+                if not settings.embedded:
+                    held_back.look(ends_of(consumer, consumer.assignment()))
+            if to_end and not settings.embedded:
+                left = await open_transactions.find(settings, partitions)
+                feeder.read.uncommitted = sum(one.open.records for one in left)
             return feeder.read
     finally:
         await consumer.stop()
@@ -173,12 +209,12 @@ async def _partitions(consumer: Any, topic: str) -> list[TopicPartition]:
     raise RihlaError(f"the broker does not say which partitions {topic} has")
 
 
-async def _insist(feeder: TopicFeeder, records: Sequence[Any], stop: asyncio.Event) -> None:
+async def _insist(feeder: TopicFeeder, partition: int, records: RecordColumns, stop: asyncio.Event) -> None:
     """Take records; where the registry does not answer, wait for it."""
     wait, most = RETRY_SECONDS
     while True:
         try:
-            return await feeder.take(records)
+            return await feeder.take(partition, records)
         except RegistryError as error:
             log.warning("%s; trying again in %.0f s", error, wait)
             try:
@@ -188,11 +224,20 @@ async def _insist(feeder: TopicFeeder, records: Sequence[Any], stop: asyncio.Eve
                 wait = min(2 * wait, most)
 
 
-async def _commit(consumer: Any, partition: TopicPartition, offset: int) -> None:
+async def _commit(consumer: Any, committed: dict[TopicPartition, int]) -> None:
+    """Commit where the consumer stands, all that it has handed out being done with: the end of a transaction is an
+    offset, too, and no record.
+
+    committed: by partition, what was committed last; brought up to date.
+    """
     try:
-        await consumer.commit({partition: offset})
-    except (CommitFailedError, IllegalStateError) as error:  # it is another's by now, who reads the records again
-        log.warning("%s: %s", partition, error)
+        positions = {tp: await consumer.position(tp) for tp in consumer.assignment()}
+        moved = {tp: offset for tp, offset in positions.items() if offset > committed.get(tp, 0)}
+        if moved:
+            await consumer.commit(moved)
+            committed.update(moved)
+    except (CommitFailedError, IllegalStateError) as error:  # some are another's by now, who reads them again
+        log.warning("not committed: %s", error)
 
 
 async def _at(consumer: Any, ends: dict[TopicPartition, int]) -> bool:

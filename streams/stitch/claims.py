@@ -90,4 +90,6 @@ def known(row: Row, whole: Summary, asked: Collection[str]) -> Known:
         if key in asked and fact in stated:
             words[key] = (stated[fact].value.lower(),)
     preferences = {key: one.value for key, one in stated.items() if not key.startswith(HIDDEN)}
-    return Known(numbers, words, money, preferences if "preferences" in asked else {})
+    notes = None if whole.signals is None else whole.signals.guest
+    consents = () if notes is None else notes.consents
+    return Known(numbers, words, money, preferences if "preferences" in asked else {}, consents)

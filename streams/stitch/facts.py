@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date
-from functools import lru_cache
 from typing import Final
 
 import polars as pl
 
 from streams.model.company import Model
+from streams.model.days import is_day
 from streams.model.preferences import Preference
 from streams.stitch.preferences import Stated
 from streams.stitch.summary import HIDDEN
@@ -37,7 +36,6 @@ SPEAKING: Final = frozenset({"post_travel.referral_made", "post_travel.review_po
 IMPROVED: Final = "post_travel.improvement_told"
 RULES: Final = (Preference("attribute", "loyalty_tier", "", TIER, "*", ""),)
 """Facts that are found as preferences are."""
-_DAY: Final = re.compile("(19[3-9][0-9]|20[0-9][0-9]|21[0-9][0-9])-[0-9][0-9]-[0-9][0-9]")
 
 
 class Facts:
@@ -93,18 +91,6 @@ class Facts:
             pairs if brand is None else (*pairs, (BRAND + brand, "yes"))
             for pairs, brand in zip(found, brands, strict=True)
         ]
-
-
-@lru_cache(maxsize=4096)
-def is_day(text: str) -> bool:
-    """Whether a text is a day as `2027-03-01`, from 1930 to 2199: as the view plans takes it."""
-    if not _DAY.fullmatch(text):
-        return False
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _of_touchpoint(name: str) -> Stated:

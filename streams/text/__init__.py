@@ -1,1 +1,1 @@
-"""What free text says: scrubbed of personal data, its language, polarity and aspects. Offline and deterministic."""
+"""Analysis of free text: scrubbing of personal data, language, polarity and aspects. Offline and deterministic."""

@@ -1,8 +1,10 @@
-"""What must never wait in a text: danger, illness, somebody lost, a child, privacy, harassment, a threat to go public.
+"""Concerns in a text that must never wait: danger, illness, somebody lost, a child, privacy, harassment, a threat to go
+public.
 
-Patterns of a data file (lexicons/concerns.toml) in six languages, Malay with Indonesian, all looked for in every text:
-people mix languages, and short texts have none that is certain. A concern is a reason to look, not a judgement: its
-reader decides. Offline, pure; bounded work for each character of a text.
+Patterns of a data file (lexicons/concerns.toml) in six languages, Malay with Indonesian. All are tried on every text,
+because people mix languages, and the language of a short text is uncertain. A concern is a reason to read the text, not
+a
+judgement: its reader decides. Offline, pure; bounded work for each character of a text.
 """
 
 from __future__ import annotations
@@ -20,22 +22,22 @@ from streams.text.required import Clause, alternatives, clauses, clearest
 
 CONCERNS: Final = ("medical", "safety", "lost_member", "child", "privacy", "harassment", "threat")
 LONGEST: Final = 8_000
-"""Characters of a text that are looked at: what is urgent stands in front."""
+"""Most characters of a text that are searched: urgent matters come first."""
 
 _GAP = r"(?:[^.!?\n]{0,60}?)"
 _SCRIPTS = {"latin": re.compile("[a-z]{2}"), "arabic": re.compile("[\u0621-\u064a]")}
 _JOINED = "[وفبلك]{0,2}(?:ال)?[يتنا]?"
-"""What Arabic joins to the front of a word: and, so, in, to, as, the; and the persons of a verb."""
+"""Prefixes that Arabic writes with the next word: and, so, in, to, as, the; and the persons of a verb."""
 _LETTERS = [*zip("أإآٱىیےةۃہھۂکؤئ", "اااايييهههههكوي", strict=True)]
 _ACCENTED = re.compile("[à-ÿā-ž]")
 _USUAL = 64
-"""Characters of the longest word that is remembered."""
+"""Characters of the longest word that is cached."""
 _OTHERS = [("ı", "i"), ("ş", "s"), ("ß", "ss"), ("œ", "oe"), ("’", "'"), ("`", "'"), ("ʼ", "'")]
 
 
 def plain(text: str) -> str:
-    """A text in the spelling of the patterns: small letters without accents; one letter for those of Arabic and Urdu
-    that people write for one another."""
+    """A text in the spelling of the patterns: lower case without accents, and one letter for those of Arabic and Urdu
+    that people interchange."""
     if text.isascii():
         return text.lower().replace("`", "'")
     text = _with(clean(text).replace("İ", "i").lower(), _OTHERS)
@@ -50,14 +52,14 @@ def plain(text: str) -> str:
 
 
 def _with(text: str, others: Iterable[tuple[str, str]]) -> str:
-    """A text with other letters for some; none of them is put in for another. Ten times as fast as str.translate."""
+    """A text with some letters replaced; no replacement is itself replaced. Ten times as fast as str.translate."""
     for letter, other in others:
         text = text.replace(letter, other)
     return text
 
 
 def concerns(text: str) -> frozenset[str]:
-    """The CONCERNS that a text speaks of."""
+    """The CONCERNS that a text raises."""
     said = plain(text[:LONGEST])
     found = set[str]()
     for pattern in patterns().likely(said):
@@ -67,8 +69,8 @@ def concerns(text: str) -> frozenset[str]:
 
 
 class Pattern:
-    """A pattern without alternatives, `written` as a regular expression without what stands in front of every one of
-    its script. needed: the bits of its clauses (streams.text.required).
+    """A pattern without alternatives, `written` as a regular expression without the prefix that all patterns of its
+    script have. needed: the bits of its clauses (streams.text.required).
     """
 
     def __init__(self, concern: str, script: str, written: str, needed: int) -> None:
@@ -76,17 +78,17 @@ class Pattern:
         self._compiled: re.Pattern[str] | None = None
 
     def matches(self, said: str) -> bool:
-        if self._compiled is None:  # most are never needed, and a thousand would take seconds
+        if self._compiled is None:  # compiled when first needed: a thousand would take seconds
             joined = _JOINED if self.script == "arabic" else ""
             self._compiled = re.compile(rf"\b{joined}(?:{self.written})")
         return self._compiled.search(said) is not None
 
 
 class Patterns:
-    """The patterns by what a text must contain for them to match.
+    """The patterns, indexed by what a text must contain for them to match.
 
-    Each clause has a bit; a word has the bits of the clauses of which it contains a piece, and is looked at once. Only
-    patterns all of whose clauses some word of a text has are looked for in it.
+    Each clause has a bit. A word has the bits of the clauses of which it contains a piece; this is computed once for
+    each word. A pattern is only tried on a text whose words have all of its clauses.
     """
 
     def __init__(self, written: Iterable[tuple[str, str, str]], *, memory: int = 200_000) -> None:
@@ -145,7 +147,7 @@ class Patterns:
 
 @cache
 def patterns() -> Patterns:
-    """Those of the data file."""
+    """The patterns of the data file."""
     said = tomllib.loads(files("streams.text.lexicons").joinpath("concerns.toml").read_text("utf-8"))
     words: dict[str, dict[str, str]] = said.pop("words")
     written = [

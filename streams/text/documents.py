@@ -1,7 +1,7 @@
 """Numbers of bank accounts and identity documents, recognised by their form and check digits. Pure.
 
-All digits are ASCII here. What has no check digit is told by the date of birth and the region in it, or by the
-word that stands before it (streams.text.words).
+All digits are ASCII here. Numbers without a check digit are recognised by the date of birth and the region in them, or
+by the word before them (streams.text.words).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ GROUPED = re.compile(
     r"|(?P<mykad>\d{6}-\d\d-\d{4})"
     r")(?![\w-])"
 )
-"""Numbers that are recognised by how they are grouped; MyKad by its date, too (`is_mykad`)."""
+"""Numbers that are recognised by their grouping; MyKad by its date as well (`is_mykad`)."""
 
 
 def luhn(digits: str) -> bool:
@@ -47,7 +47,7 @@ def luhn(digits: str) -> bool:
 
 
 def iban_length(text: str) -> int:
-    """Characters of the IBAN with which a text of capitals and digits begins; 0: none (ISO 7064, MOD 97-10)."""
+    """Length of the IBAN at the beginning of a text of capitals and digits; 0: none (ISO 7064, MOD 97-10)."""
     length = _IBAN_LENGTHS.get(text[:2], 0)
     if not length or len(text) < length:
         return 0
@@ -82,7 +82,7 @@ def is_tckn(digits: str) -> bool:
 
 
 def is_document(digits: str) -> bool:
-    """Whether a number is that of an identity document by itself, whatever stands before it."""
+    """Whether a number is that of an identity document, regardless of the words before it."""
     if len(digits) == 15:
         return digits.startswith(("78419", "78420")) and luhn(digits)
     return is_tckn(digits) or is_nik(digits)

@@ -1,8 +1,8 @@
-"""What a text says in the spellings of machines: escapes of JSON, percent-encoding, HTML's character references,
+"""Decodes text in machine encodings: escapes of JSON, percent-encoding, HTML's character references,
 quoted-printable, and base64. Pure; time is in proportion to the text's length.
 
-`readings` undoes them, also one inside the other, and says where each character stood. Nothing is changed: who looks
-for something in a text looks in its readings, too (streams.text.scrub).
+`readings` decodes them, also when nested, and says where each character stood in the original. The text itself stays as
+it is: a search of a text also searches its readings (streams.text.scrub).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 ROUNDS = 3
-"""Spellings inside one another that are undone: `&amp;#64;`, `%2540`, JSON in a string of JSON."""
+"""Most nested encodings that are decoded: `&amp;#64;`, `%2540`, JSON in a string of JSON."""
 SHORTEST = 8
-"""Characters of the shortest run of base64 that is looked into."""
+"""Characters of the shortest run of base64 that is decoded."""
 
 _H = "[0-9A-Fa-f]"
 
@@ -41,7 +41,7 @@ _URL_SAFE = str.maketrans("-_", "+/", "\r\n")
 
 
 class Reading(NamedTuple):
-    """A text as it is meant. starts, ends: of each of its characters, where it stands in the text that was read."""
+    """A decoded text. starts, ends: the position of each of its characters in the original text."""
 
     text: str
     starts: list[int]
@@ -49,11 +49,11 @@ class Reading(NamedTuple):
 
 
 def readings(text: str) -> Iterator[Reading]:
-    """What a text says where it has spellings of machines in it, one reading after the other; none where it has not."""
+    """The readings of a text that contains machine encodings, one by one; none for other texts."""
     if not _MAY.search(text):
         return
     yield from _read(text, _USUAL, _USUAL)
-    if "%" in text and "+" in text:  # a form, in which + is a blank
+    if "%" in text and "+" in text:  # a form, in which + is a space
         yield from _read(text, _FORM, _USUAL)
     if "=" in text:
         yield from _read(text, _QUOTED, _USUAL)
@@ -82,7 +82,7 @@ def _read(text: str, first: re.Pattern[str], then: re.Pattern[str]) -> Iterator[
 
 
 def _sign(spelt: str) -> str | None:
-    """The one character that is spelt; empty for a line that goes on; None where it is none."""
+    """The character that is encoded; empty for a continued line; None if it is no encoding."""
     mark = spelt[0]
     if mark == "+":
         return " "
@@ -106,7 +106,7 @@ def _sign(spelt: str) -> str | None:
 
 
 def base64_texts(text: str) -> Iterator[tuple[int, int, str]]:
-    """(from, to, what it says) of each run of base64 in a text that is text itself."""
+    """(start, end, text) of each run of base64 that decodes to text."""
     for match in _BASE64.finditer(text):
         run = match[0].translate(_URL_SAFE).rstrip("=")
         if len(run) < SHORTEST or len(run) % 4 == 1:

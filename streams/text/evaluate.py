@@ -17,7 +17,7 @@ import polars as pl
 from streams.text.scorer import Scorer
 
 RESAMPLES = 500
-"""Bootstrap samples of which a confidence interval is made."""
+"""Bootstrap samples for a confidence interval."""
 HEADER = (
     f"{'set':28} {'rows':>6} {'macro-F1':>8} {'95 % interval':>13} {'accuracy':>8} {'scored':>6} {'right':>6} "
     f"{'F1 -1':>6} {'F1 0':>6} {'F1 +1':>6} "
@@ -27,8 +27,8 @@ HEADER = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How the scorer did on one set: macro-F1 with the 95 % interval of a bootstrap over its texts, accuracy, F1 by
-    label, share without a score, accuracy of what is scored among the texts with an opinion, texts a second.
+    """The result of the scorer on one set: macro-F1 with the 95 % interval of a bootstrap over its texts, accuracy, F1
+    by label, share without a score, accuracy of what is scored among the texts with an opinion, texts a second.
     """
 
     name: str

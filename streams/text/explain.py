@@ -1,4 +1,4 @@
-"""Why a text got its score: its words, each with what it did. Pure; for people who look, not for the pipeline."""
+"""Explains a text's score: its words, each with its effect. Pure; for people, not for the pipeline."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ ROLE_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A stretch of a text (`start` to `end`) and what it did: its valence as it stands in the lexicon, the valence
-    that was counted (None: it was left out), and its role or None.
+    """A span of a text (`start` to `end`) and its effect: the valence in the lexicon, the valence that was counted
+    (None: it was left out), and its role or None.
     """
 
     start: int
@@ -42,7 +42,7 @@ class Mark:
 
 
 def marks(scorer: Scorer, text: str, locale: str | None = None) -> tuple[str, list[Mark], TextScore]:
-    """The cleaned text, its words that did something, in order, and its score."""
+    """The cleaned text, its words that had an effect, in order, and its score."""
     text = normalise.clean(text)
     result = scorer.score_one(text, locale)
     lexicon = scorer.lexicon_of(text, locale)
@@ -64,7 +64,7 @@ def marks(scorer: Scorer, text: str, locale: str | None = None) -> tuple[str, li
 
 
 def _clauses(tokens: list[normalise.Token], lexicon: Lexicon) -> Iterator[list[tuple[Word, int, int]]]:
-    """The words of each clause, with where they begin and end."""
+    """The words of each clause, with their start and end."""
     clause: list[tuple[Word, int, int]] = []
     for kind, token, at in tokens:
         if kind == "word":

@@ -1,5 +1,5 @@
-"""What the linear models see of a text: its words, pairs of neighbours, what its words are spelt of, its marks, and
-the verdict of the lexicon.
+"""The features of the linear models: words, pairs of neighbours, n-grams of letters, punctuation marks, and the sum of
+the lexicon.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ LEXICAL = ("#total", "#positive", "#negative", "#none", "#bias", "#question", "#
 """Names of the numeric features; no word contains "#"."""
 
 GRAM = "~"
-"""What the names of character n-grams begin with; no word contains it."""
+"""Prefix of the names of character n-grams; no word contains it."""
 PERSON = "@"
-"""What stands for the name of a person, a people or a religion."""
+"""Replaces the name of a person, a people or a religion."""
 SHORTEST, LONGEST = 2, 5
 """Characters of an n-gram, "<" and ">" at the ends of the word included."""
 
@@ -31,7 +31,7 @@ def _people() -> frozenset[str]:
 
 
 def word(raw: str) -> str:
-    """The name of a word as the models know it: `normalise.plain`, or `PERSON`."""
+    """The name of a word in the models: `normalise.plain`, or `PERSON`."""
     plain = normalise.plain(raw)
     return PERSON if plain in _people() else plain
 
@@ -60,7 +60,7 @@ def _places(size: int) -> list[slice]:
 
 
 def gram_scale(count: int) -> float:
-    """What the sum of the n-gram weights of one word is multiplied by, given how many it has."""
+    """The factor for the sum of the n-gram weights of one word, given their number."""
     return 1.0 / math.sqrt(count)
 
 
@@ -82,5 +82,5 @@ def lexical(text: str, total: float, evidence: float) -> tuple[float, ...]:
 
 
 def scale(words: Sequence[str]) -> float:
-    """What the sum of the word features is multiplied by, so that long texts do not shout."""
+    """The factor for the sum of the word features, so that long texts do not get extreme scores."""
     return 1.0 / math.sqrt(len(words) + 1.0)

@@ -1,7 +1,7 @@
 """Which language a text is in: by script, then by its frequent words and letters, with the locale as a prior.
 
 Made for short and mixed text, so it counts words (function words, and words of the polarity lexicons) instead of
-guessing from a few characters. Languages that we do not score have votes too: what is French is not called English.
+guessing from a few characters. Languages that we do not score have votes as well, so that French is not called English.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PERSIAN_LETTERS = re.compile("[کیگچپژ]")
 _ARABIC_LETTERS = re.compile("[ةىيكأإؤ]")
 _OTHER_LETTERS = re.compile("[ßäñãõêëïôœæøåąćęłńśźżčďěňřšťůžđơưăằạẹọṣɓɗƙñ]", re.IGNORECASE)
 _PASHTO_LETTERS = re.compile("[ډړږښټځڅېۍګڼۆێەڕڵڤ]")
-"""Letters that Pashto and Kurdish have, and none of ours."""
+"""Letters of Pashto and Kurdish that none of our languages has."""
 _BEGINNINGS = {
     "id": ("meng", "meny", "memp", "memb", "dib", "dik", "dip", "dis", "dit", "terb", "terd", "terk", "terp", "ters"),
     "en": ("th", "wh", "sh"),
@@ -129,7 +129,7 @@ class Identifier:
         return ("ur-Latn" if found == "ur" else found), confidence, ("ur-Latn" if mixed == "ur" else mixed)
 
     def _remember(self, raw: str) -> int:
-        """Which of the few kinds of votes (`_votes`) a word has."""
+        """The kind of votes (`_votes`) that a word has."""
         if len(self._kind) >= self._memory:
             self._kind.clear()
         word = normalise.plain(raw)
@@ -159,7 +159,7 @@ class Identifier:
 
 
 def _clues(word: str) -> list[str]:
-    """Of which languages a word of four letters or more has a letter, a beginning or an ending; in a fixed order."""
+    """The languages of which a word of at least four letters has a letter, a prefix or a suffix; in a fixed order."""
     found = []
     if word.endswith(_ENDINGS["tr"]) or "ı" in word or "ğ" in word or "ş" in word:
         found.append("tr")

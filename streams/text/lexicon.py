@@ -1,4 +1,4 @@
-"""Lexicons: what a word or phrase of one language says, read from a text file of the package.
+"""Lexicons: the meaning of words and phrases of one language, read from a text file of the package.
 
 A line is `kind: term, term, ...`; `#` starts a comment. The kinds: a number (valence, -4 to 4), `not` (negates what
 follows; in Turkish and Urdu what precedes; with a valence too, that is what it says where it negates nothing), `more`
@@ -30,7 +30,8 @@ _NORMALISE = {
 
 
 class Entry:
-    """What a term says: valence (None: nothing), role (one of ROLES or None) and aspects (indices into ASPECTS)."""
+    """The meaning of a term: valence (None: neutral), role (one of ROLES or None) and aspects (indices into
+    ASPECTS)."""
 
     __slots__ = ("aspects", "role", "valence")
 
@@ -38,7 +39,7 @@ class Entry:
         self.valence, self.role, self.aspects = valence, role, aspects
 
     def about(self, aspects: Sequence[int]) -> None:
-        """It speaks of these, too."""
+        """The same meaning with further aspects."""
         self.aspects = (*self.aspects, *(one for one in aspects if one not in self.aspects))
 
     def add(self, kind: str) -> None:
@@ -51,15 +52,15 @@ class Entry:
 
 
 Phrase = tuple[tuple[str, ...], Entry]
-"""The terms of a phrase after its first, and what it says."""
+"""The terms of a phrase after its first, and its meaning."""
 
 
 _NO_PHRASES: Mapping[str, list[Phrase]] = {}
 
 
 class Word:
-    """What a written word is in one language: an entry, with its own negation applied, and the phrases it may begin,
-    by their second term.
+    """A written word in one language: its entry, with its own negation applied, and the phrases that it may begin, by
+    their second term.
     """
 
     __slots__ = ("aspects", "keys", "known", "negative_verb", "phrases", "role", "valence")
@@ -75,7 +76,7 @@ class Word:
 
 
 UNKNOWN = Word()
-"""What no lexicon has: it says nothing and begins no phrase."""
+"""A word that no lexicon has: without meaning, and beginning no phrase."""
 
 
 def read(name: str) -> Iterator[tuple[str, str]]:
@@ -101,7 +102,7 @@ class Lexicon:
         memory: int = 200_000,
         own: Sequence[tuple[str, tuple[int, ...]]] = (),
     ) -> None:
-        """names: of the files. own: further terms, and the aspects that they speak of."""
+        """names: of the files. own: further terms with their aspects."""
         self.language = language
         self.normalise = _NORMALISE.get(language, normalise.plain)
         self._forms = FORMS[language]
@@ -128,7 +129,7 @@ class Lexicon:
         self._longest_stem = max(map(len, self._stems), default=0)
 
     def _entry(self, term: str, phrases: dict[str, dict[tuple[str, ...], Entry]]) -> Entry:
-        """What a term says, to be added to."""
+        """The entry of a term, for adding to it."""
         words = [word if word == "*" else self._term(word) for word in term.replace("=", "").split()]
         if len(words) > 1:
             self._keys.update(word for word in words if word != "*")
@@ -144,18 +145,18 @@ class Lexicon:
         return self.normalise(word[:-1]) + "-" if verb else self.normalise(word)
 
     def terms(self) -> Collection[str]:
-        """Its single words, normalised, as they stand in it."""
+        """Its single words, normalised."""
         return self._terms.keys()
 
     def lists(self, raw: str) -> bool:
-        """Whether the lexicon has this word as it stands, or, in Turkish, a long beginning of it; cheaper."""
+        """Whether the lexicon has this word itself or, in Turkish, a long prefix of it; cheaper than `word`."""
         token = self.normalise(raw)
         if self.language == "tr":
             return any(token[:cut] in self._terms for cut in range(len(token), 3, -1))
         return token in self._terms
 
     def word(self, raw: str) -> Word:
-        """What `raw`, a token as written, is in this language."""
+        """The word that `raw`, a token as written, is in this language."""
         found = self._words.get(raw)
         if found is None:
             if len(self._words) >= self._memory:
@@ -196,7 +197,7 @@ class Lexicon:
 
 
 def longest_first(phrase: Phrase) -> tuple[int, tuple[str, ...]]:
-    """The order in which phrases are tried."""
+    """Sort key: the order in which phrases are tried."""
     return -len(phrase[0]), phrase[0]
 
 

@@ -16,7 +16,8 @@ Weights = tuple[float, float, float]
 
 class LinearModel:
     """Softmax over linear scores. The weights file is gzip TSV: a header `scale<TAB>-1<TAB>0<TAB>1`, then
-    `feature` and an integer for each class; an integer times the scale is a weight. `train/` says how each was made.
+    `feature` and an integer for each class; an integer times the scale is a weight. `train/` documents how each was
+    made.
     """
 
     def __init__(self, name: str, *, memory: int = 200_000) -> None:
@@ -25,7 +26,7 @@ class LinearModel:
         unit, *classes = lines[0].split("\t")
         if classes != ["-1", "0", "1"]:
             raise ValueError(f"weights {name}: classes {classes}, not negative, neutral, positive")
-        triples: dict[str, Weights] = {}  # a few thousand, of which each is kept once: they stay in the CPU's cache
+        triples: dict[str, Weights] = {}  # each of a few thousand is stored once: they stay in the CPU's cache
         self._weights: dict[str, Weights] = {}
         self._pairs: dict[str, dict[str, Weights]] = {}
         self._grams: dict[str, Weights] = {}
@@ -104,5 +105,5 @@ class LinearModel:
 
 
 def _a_name(raw: str) -> bool:
-    """Whether a word that no training text had looks like a name: how that is spelt says nothing."""
+    """Whether a word that no training text had looks like a name, whose spelling has no meaning."""
     return raw[0].isupper() and not raw.isupper()

@@ -1,4 +1,4 @@
-"""Text into tokens, and letters into one spelling each, by script and language."""
+"""Splits text into tokens, and unifies variant spellings, by script and language."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MARKS = re.compile(
 )
 _EMOJI = "\U0001f300-\U0001faff\u2600-\u27bf\u2b50\u2b55\u231a\u23f0-\u23f3"
 _EMOTICON = r"[:;=8][-o*']?[()\[\]dDpP/\\|3@](?!\w)|<3|</3|[dD)(][-o*']?[:;=](?!\w)|xD|XD|\^_+\^|-_+-|T_+T|:'\("
-# Blanks, and words that are neither a link nor an emoticon, stand first: most of a text takes one look.
+# White space, and words that are neither a link nor an emoticon, come first: most of a text matches at once.
 TOKEN = re.compile(
     r"(?! )(?:(?P<word>(?!https?://\S|www\.\S|[dD][-o*']?[:;=](?!\w)|xD|XD|T_+T)[^\W\d_]+(?:['’`][^\W\d_]+)*)"
     rf"|(?P<skip>https?://\S+|www\.\S+|&\w+;|\[\w+\])|(?P<mention>@\w+)|(?P<emoticon>{_EMOTICON})"
@@ -20,7 +20,7 @@ TOKEN = re.compile(
     rf"|(?P<emoji>[{_EMOJI}])|(?P<end>[.!?؟۔…\n]+)|(?P<pause>[,;:،؛()\-–—/\"]+))"
 )
 Token = tuple[str | None, str, int]
-"""Its kind (a group of `TOKEN`), itself, and where it begins."""
+"""Its kind (a group of `TOKEN`), its text, and its start."""
 _REPEAT = re.compile(r"(.)\1{2,}")
 
 _ARABIC = str.maketrans("أإآٱىةؤئکیےگڤپچھہۃ", "اااايهويكييجفبجههه")
@@ -73,7 +73,7 @@ def urdu(word: str) -> str:
 
 
 def turkish(word: str) -> str:
-    """Letters without their diacritics, as many people type them; what follows an apostrophe is a suffix and goes."""
+    """Letters without their diacritics, as many people type them; a suffix after an apostrophe is removed."""
     word = word.replace("I", "ı").replace("İ", "i")
     return plain(word).split("'", 1)[0].translate(_TURKISH)
 

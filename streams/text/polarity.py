@@ -1,6 +1,6 @@
 """The polarity of one sentence from its words: lexicon, phrases, negation, intensifiers, contrast, emphasis.
 
-The rules are those of VADER (Hutto and Gilbert 2014), told apart by where a language puts its negation.
+The rules are those of VADER (Hutto and Gilbert 2014), adapted to where a language places its negation.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ ALPHA = 15.0
 MORE, LESS = 1.3, 0.6
 FLIP_POSITIVE, FLIP_NEGATIVE = -0.8, -0.5
 WISHED = 7
-"""Words after a wish or a prayer that are what it is for."""
+"""Number of words after a wish or a prayer that it applies to."""
 FLAW = 0.4
-"""What the blame in "its only fault is ..." counts."""
+"""Factor for the negative valence in "its only fault is ..."."""
 WANTED = 2.6
-"""The valence whose negation is that of something wanted ("not halal")."""
+"""The valence of something wanted, which counts only when it is negated ("not halal")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """Where negation stands, and what a negation that negates no polar word says by itself; how many words before
-    a wish are what it wishes for (after it: `WISHED`).
+    """Where negation stands; the valence of a negation that negates no polar word; how many words before a wish it
+    applies to (after it: `WISHED`).
     """
 
     before: int = 3
@@ -51,8 +51,8 @@ GRAMMARS = {
 
 @dataclass(slots=True)
 class Clause:
-    """What one clause says: its valences added up, how much was said in all, and its aspects (indices); whether it
-    sums up, or asks; whether something was left out since it is wished, asked or prayed for; its number of words.
+    """The result for one clause: the sum of its valences, the sum of their sizes, and its aspects (indices); whether it
+    is a summary or a question; whether something was left out as a wish, a request or a prayer; its number of words.
     """
 
     total: float = 0.0
@@ -64,7 +64,7 @@ class Clause:
     words: int = 0
 
     def blame_only(self) -> None:
-        """Leave out the praise."""
+        """Leave out positive valences."""
         blame = (self.evidence - self.total) / 2
         self.unmet = self.unmet or self.evidence - blame > 0.01
         self.total, self.evidence = -blame, blame
@@ -82,7 +82,7 @@ role, and how many words the phrase has.
 
 
 def explained(words: Sequence[Word], lexicon: Lexicon) -> Trace:
-    """What each word of a clause did."""
+    """The effect of each word of a clause."""
     trace: Trace = {}
     clause(words, lexicon, trace=trace)
     return trace
@@ -92,7 +92,7 @@ def clause(
     words: Sequence[Word], lexicon: Lexicon, written: Sequence[str] | None = None, *, trace: Trace | None = None
 ) -> Clause:
     """Score the words of a clause, which holds no punctuation. written: the words as they are written, where capitals
-    shout. `trace` is filled with what each did.
+    shout. `trace` is filled with the effect of each.
     """
     count = len(words)
     telling = [place for place, word in enumerate(words) if word is not UNKNOWN]
@@ -206,7 +206,7 @@ def _shouts(written: str) -> bool:
 
 
 def _begin(trace: Trace, words: Sequence[Word], valences: Sequence[float], roles: Sequence[str | None]) -> None:
-    """Enter what counts at all, with the length of its phrase: the words after it that it took over."""
+    """Enter words that count, each with the length of its phrase: the following words that belong to it."""
     for place, valence in enumerate(valences):
         if valence or roles[place]:
             length = 1
@@ -221,7 +221,7 @@ def _begin(trace: Trace, words: Sequence[Word], valences: Sequence[float], roles
 
 
 def _spared(roles: Sequence[str | None], count: int, grammar: Grammar) -> list[str | None]:
-    """What the place of each word is for: the role "wish" or "prayer" of one near it, or None."""
+    """For each word whether it belongs to a wish or a prayer: the role of a word near it, or None."""
     spared: list[str | None] = [None] * count
     for place, role in enumerate(roles):
         if role == "wish" or role == "prayer":
@@ -258,7 +258,7 @@ def _phrase(
             if place >= consumed and (entry.valence is not None or entry.role is not None):
                 valences[place:end] = [entry.valence or 0.0] + [0.0] * (end - place - 1)
                 roles[place:end] = [entry.role] + [None] * (end - place - 1)
-                verbs[place:end] = [False] * (end - place)  # the phrase says itself what its negated verb does
+                verbs[place:end] = [False] * (end - place)  # the phrase includes the effect of its negated verb
                 consumed = end
     return consumed
 

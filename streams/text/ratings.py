@@ -14,7 +14,7 @@ FULL = 6.0
 """The valence of the best rating; that of the worst is as far below 0."""
 _STARS = "★☆⭐🌟"
 _OF = r"(?:/|out of|of|über|von|من|على|عن|dari|dr|out|daripada|per|sur|میں سے|me se|mein se)"
-_MARK = re.compile(  # the look behind stands after the first digit: what is none costs one look
+_MARK = re.compile(  # the lookbehind comes after the first digit, so that other characters cost one comparison
     rf"(\d(?<![\d/.,:\-]\d)\d{{0,2}}(?:[.,]\d)?)\s?{_OF}\s?(5|10|100|٥|١٠|١٠٠|۵|۱۰|۱۰۰)(?![\d/]|[.,:\-]\d|\s?(?:[:%]|[^\W\d]))",
     re.IGNORECASE,
 )
@@ -22,7 +22,7 @@ _MARK_AFTER = re.compile(
     r"(?<![\d/.,:\-])(5|10|100)\s?(?:üzerinden|uzerinden)\s?(\d{1,3}(?:[.,]\d)?)(?![\d/]|[.,:]\d)", re.I
 )
 _BEST = ("5", "10", "٥", "١٠", "۵", "۱۰")
-"""What stands in a text that has a rating out of something."""
+"""Matches in every text that has a rating out of something."""
 _DRAWN = re.compile(f"[{_STARS}][{_STARS} ]*")
 _UNITS = r"\s?(?:stars?\b|bintang\b|yıldız|yildiz|نجوم|نجمات|نجمة|ستارے|اسٹار|⭐|★)"
 _COUNT = re.compile(rf"\d{_UNITS}", re.IGNORECASE)
@@ -40,12 +40,12 @@ _DATE = re.compile(
 
 
 def valence(share: float) -> float:
-    """What a rating says, given its share of the best one."""
+    """The valence of a rating, given as a share of the best one."""
     return (2.0 * min(1.0, max(0.0, share)) - 1.0) * FULL
 
 
 def ratings(text: str, tokens: Sequence[Token]) -> list[tuple[int, int, float]]:
-    """(begin, end, valence) of each rating in a text, given its tokens."""
+    """(start, end, valence) of each rating in a text, given its tokens."""
     kinds = [kind for kind, _, _ in tokens]
     stars = sum(token in _STARS for kind, token, _ in tokens if kind == "emoji") if "emoji" in kinds else 0
     if not stars and "number" not in kinds:
@@ -84,5 +84,5 @@ def _add(found: list[tuple[int, int, float]], text: str, match: re.Match[str], g
 
 
 def _number(text: str) -> float:
-    """Arabic and Persian digits are digits of Python's, too."""
+    """The number; Python reads Arabic and Persian digits as well."""
     return float(text.replace(",", "."))

@@ -1,8 +1,8 @@
-"""What a text must contain for a regular expression to match in it: a cheap look before a dear one. Pure.
+"""What a text must contain for a regular expression to match in it: a cheap test before an expensive one. Pure.
 
 A small reader of the syntax that data files of patterns use (groups, alternatives, classes, quantifiers, looks around),
-in the manner of RE2's FilteredRE2: a part that spells few strings is written out; what a match must contain of those
-is kept, in clauses. What it says is never too much: every match has a piece of every clause.
+in the manner of RE2's FilteredRE2: a part that matches few strings is expanded, and those that a match must contain are
+kept as clauses. It never rejects a match: every match contains a piece of every clause.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 MOST = 200
-"""Strings that a part of a pattern may spell to be written out."""
+"""Most strings into which a part of a pattern is expanded."""
 LONGEST = 8
-"""Characters of a piece: more of them tell no more texts apart."""
+"""Most characters of a piece: longer ones do not exclude more texts."""
 
 Clause = frozenset[str]
-"""Pieces without white space, of which a match contains one at least."""
+"""Pieces without white space; a match contains at least one of them."""
 
 
 class Need(NamedTuple):
-    """exact: all strings that a pattern matches; None: too many. clauses: what each match contains if they are."""
+    """exact: all strings that a pattern matches; None: too many. clauses: what each match contains in that case."""
 
     exact: frozenset[str] | None
     clauses: tuple[Clause, ...] = ()
@@ -34,7 +34,7 @@ _ANY = Need(None)
 
 
 def alternatives(pattern: str) -> list[str]:
-    """The patterns of which one matches where this one does: what its `|` stand between, outside of groups."""
+    """The alternatives of a pattern: split at each `|` outside of groups."""
     found, start, at = list[str](), 0, 0
     while at < len(pattern):
         if pattern[at] == "|":
@@ -48,7 +48,7 @@ def alternatives(pattern: str) -> list[str]:
 
 
 def clauses(pattern: str) -> tuple[Clause, ...]:
-    """What every match of a pattern contains; a ValueError says what of its syntax is not read."""
+    """What every match of a pattern contains. Raises ValueError for syntax that is not supported."""
     found = _clauses(_need(pattern))
     return tuple(clause for clause in found if all(map(_tells, clause))) or found
 
@@ -67,7 +67,8 @@ def _need(pattern: str) -> Need:
 
 
 def _sequence(pattern: str) -> Need:
-    """Of a pattern without alternatives: runs of what can be written out, each a clause where something parts them."""
+    """For a pattern without alternatives: runs that can be expanded, each a clause where something else separates
+    them."""
     run, found, whole, at = frozenset([""]), list[Clause](), True, 0
     while at < len(pattern):
         letters = _LETTERS.match(pattern, at)
@@ -110,7 +111,7 @@ def _atom(atom: str) -> Need:
 
 
 def _repeated(need: Need, pattern: str, at: int) -> tuple[Need, int]:
-    """What is needed if a quantifier stands behind, and where the pattern goes on."""
+    """What is required if a quantifier follows, and where the pattern continues."""
     mark = pattern[at : at + 1]
     if not mark or mark not in "?*+{":
         return need, at
@@ -139,7 +140,8 @@ def clearest(some: tuple[Clause, ...]) -> Clause:
 
 
 def _tells(piece: str) -> bool:
-    """Whether there are many texts without it: not of two letters like "is"; Arabic ones, without vowels, say more."""
+    """Whether it excludes many texts: two Latin letters such as "is" do not; Arabic ones do, as vowels are not
+    written."""
     return len(piece) > (2 if piece.isascii() else 1)
 
 
@@ -149,11 +151,11 @@ def _fewest(pieces: Clause) -> Clause:
 
 
 def _after(pattern: str, at: int) -> int:
-    """Where what begins here ends: a character, an escape, a class or a group."""
+    """The end of the element that begins here: a character, an escape, a class or a group."""
     if pattern[at] == "\\":
         return at + 2
     if pattern[at] == "[":
-        at += 2  # a "]" right behind "[" would be one of its letters
+        at += 2  # a "]" directly after "[" is a member of the class
         while pattern[at] != "]":
             at += 2 if pattern[at] == "\\" else 1
         return at + 1

@@ -18,7 +18,7 @@ from streams.text.ratings import ratings
 from streams.text.sentences import LEAST, Sentence, sentences
 
 VERSION = "2"
-"""Of the rules; raised when the same lexicons and weights give other scores. `Scorer.version` has it."""
+"""Version of the rules; raised when the same lexicons and weights give other scores. Part of `Scorer.version`."""
 LEXICONS = {
     "en": ("vader", "en"),
     "ar": ("ar",),
@@ -49,11 +49,11 @@ MODELS = {"en": Mix("en", 0.3), "id": Mix("id", 0.0, plain_words=10, doubtful=0.
 PLAIN = 3.0
 """A lexicon sum this far from 0 (less in a text of under ten words) is an opinion even where the model sees none."""
 MUCH = 12.0
-"""A text that says this much, for and against, is not one that says nothing."""
+"""A text whose valences, positive and negative, have at least this sum of sizes is not neutral."""
 FEW, CLEAR = 4, 2.0
-"""In a text of so few words, a sum of the lexicon of this size is the verdict, whatever the model says."""
+"""In a text of this few words, a lexicon sum of this size decides, regardless of the model."""
 SHORT = 2.0
-"""Divided by the number of words, what the lexicon's sum adds besides: models are poor judges of a few words."""
+"""Divided by the number of words, a further weight of the lexicon's sum: models judge short texts poorly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class SentenceScore:
 
 @dataclass(frozen=True, slots=True)
 class TextScore:
-    """What a text says: `score` in [-1, 1], None where nothing is expressed or the language is not one of ours;
+    """The score of a text: `score` in [-1, 1], None where nothing is expressed or the language is not one of ours;
     `confidence` in [0, 1]; `language` en, ar, id, ms, tr, ur or None; (aspect, its score or None) by name; sentences.
     """
 
@@ -140,7 +140,7 @@ class Scorer:
         return TextScore(score, confidence, variety and variety[:2], self._named(said), parts)
 
     def _named(self, said: list[Sentence]) -> list[tuple[str, float | None]]:
-        """Each aspect with the polarity of the clauses that name it; one that says nothing takes its sentence's."""
+        """Each aspect with the polarity of the clauses that name it; a neutral clause takes its sentence's."""
         totals: dict[int, float | None] = {}
         for sentence in said:
             for clause in sentence.clauses:
@@ -161,7 +161,8 @@ class Scorer:
     def _by_model(
         self, variety: str, text: str, words: Sequence[str], total: float, evidence: float
     ) -> tuple[float | None, float]:
-        """(score, strength) from the model and the lexicon; null where neutral is the likeliest and little is said."""
+        """(score, strength) from the model and the lexicon; null if neutral is the likeliest and the evidence is
+        small."""
         model, mix = self._models[variety]
         negative, neutral, positive = model.probabilities(words, features.lexical(text, total, evidence))
         push = math.exp(max(-20.0, min(20.0, (mix.push + SHORT / len(words)) * total / 2)))
@@ -189,7 +190,7 @@ class Scorer:
         return self._lexicons[variety] if variety is not None else None
 
     def has_model(self, text: str, locale: str | None) -> bool:
-        """Whether a trained model reads this text, too."""
+        """Whether a trained model applies to this text."""
         lexicon = self.lexicon_of(text, locale)
         return lexicon is not None and lexicon.language in self._models
 

@@ -2,7 +2,7 @@
 scored, sent or stored.
 
 `scrub_text` replaces them by `[card]`, `[cvv]`, `[iban]`, `[email]`, `[phone]`, `[id]` and `[passport]`. Signs and
-digits may be of any script and width, with what takes no room between them, and be spelt as machines do (`%40`,
+digits may be of any script and width, with zero-width characters between them, and in machine encodings (`%40`,
 `\\u0040`: streams.text.encoded). docs/personal-data.md has figures for each.
 
 - Card: 13 to 19 digits (ISO/IEC 7812), however separated, whose Luhn check digit (ISO/IEC 7812-1 annex B) is right.
@@ -32,7 +32,7 @@ CARD, CVV, IBAN, EMAIL, PHONE, ID, PASSPORT = "[card]", "[cvv]", "[iban]", "[ema
 HIDDEN = "[hidden]"
 
 Span = tuple[int, int, str]
-"""From, to, and what to put there."""
+"""Start, end, and replacement."""
 
 _DAY, _MONTH, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:1[345]|19|20)\d\d"
 _DATE = rf"(?:{_YEAR}[-/.]{_MONTH}[-/.]{_DAY}|{_DAY}[-/.]{_MONTH}[-/.]{_YEAR}|{_MONTH}/{_DAY}/{_YEAR})"
@@ -44,21 +44,24 @@ _FRACTION = r"\d{1,3}[.,]\d{5,10}(?![.,]?\d)"
 _THOUSANDS = r"\d{1,3}(?:,\d{3})+(?:\.\d{1,2})?(?![.,]?\d)"
 
 _LOCAL = 127
-"""Characters that are looked at before the last one of an e-mail's local part, which has 64 bytes at most (RFC 5321,
-4.5.3.1.1): without a bound, a word of 64 KiB would take a minute."""
+"""Most characters that are searched before the last one of an e-mail's local part, which has 64 bytes at most (RFC
+5321, 4.5.3.1.1): without a bound, a word of 64 KiB would take a minute."""
 
 _EMAIL = re.compile(
     rf"[\w.%+'-]{{0,{_LOCAL}}}[\w%+]@[\w-]+(?:\.[\w-]+)+"
     r"|[\w.+-]{1,64}[ ]@[ ]?(?:gmail|hotmail|yahoo|outlook|icloud|live|proton|protonmail|yandex|example)"
-    r"\.\w{2,}(?:\.\w{2,3})?",
+    r"(?:\.\w{2,}(?:\.\w{2,3})?|[ ]?\.[ ]?com\b)",
 )
 _AT = r"\s{0,2}[\[({<]\s?(?:at|@|a|et|chez|arobase|آت|ات|ایٹ)\s?[\])}>]\s{0,2}"
 _DOT = r"\s{0,2}[\[({<]\s?(?:dot|\.|d|nokta|titik|point|دوت|نقطة|ڈاٹ)\s?[\])}>]\s{0,2}"
 _DOT_WORD = r"\s(?:dot|nokta|titik|point|دوت|نقطة|ڈاٹ)\s"
 _AT_WORD = r"\s(?:at|et|arobase|آت|ات|ایٹ)\s"
 _HOST = r"[\w-]{2,63}"
+_SHORT_HOST = r"\s{0,2}[\[({<]\s?(?:at|@)\s?[\])}>]\s{0,2}[\w-]\s{0,2}[\[({<]\s?dot\s?[\])}>]\s{0,2}"
+"""Of one character: only between the words themselves, since (a) and (d) also number things."""
 _SPELT = re.compile(
     rf"[\w.+-]{{1,64}}(?:{_DOT}[\w+-]{{1,64}})?{_AT}{_HOST}(?:(?:{_DOT}|\.|{_DOT_WORD})[\w-]{{2,63}}){{1,3}}"
+    rf"|[\w.+-]{{1,64}}{_SHORT_HOST}[\w-]{{2,63}}"
     rf"|[\w.+-]{{1,64}}(?:{_DOT_WORD}[\w+-]{{1,64}})?{_AT_WORD}{_HOST}(?:(?:{_DOT_WORD}|{_DOT})[\w-]{{2,10}}){{1,3}}",
     re.IGNORECASE,
 )
@@ -77,7 +80,7 @@ _CARD = re.compile(
     r"(?<![\d])(?:\d{4}[\W_]{1,3}\d{4}[\W_]{1,3}\d{4}[\W_]{1,3}\d{1,7}(?:(?<=\d{4})[\W_]{1,3}\d{1,3})?"
     r"|3\d{3}[\W_]{1,3}\d{6}[\W_]{1,3}\d{5})(?!\d)"
 )
-# One pass over the numbers; at each place the first alternative that fits wins: a date is never read as a number.
+# One pass over the numbers; at each position the first alternative that matches wins: a date is never read as a number.
 _NUMBER = re.compile(
     rf"(?P<keep>(?<![\w-]){_UUID}(?![\w-])|(?<![\d.,+-])(?:{_DATES}|{_TIMES}|{_FRACTION}|{_THOUSANDS}))"
     r"|(?P<run>(?<!\d)(?:\+[ ]?)?\(?\d(?:[ \t.()\-]{0,3}\d)*)"
@@ -95,7 +98,8 @@ _MOBILE = re.compile(
 
 
 def _card(groups: list[str], first: int) -> int:
-    """How many groups from `first` on are a card number; 0: none. A part of a longer run must be grouped like one."""
+    """Number of groups from `first` on that are a card number; 0: none. Part of a longer run must be grouped like
+    one."""
     found, total = 0, 0
     for count, group in enumerate(groups[first : first + 20], start=1):
         total += len(group)
@@ -111,7 +115,7 @@ def _card(groups: list[str], first: int) -> int:
 
 
 def _upto(groups: list[str], first: int, enough: int, most: int, stretch: int) -> int:
-    """How many groups from `first` on to take: up to `most` digits, up to `stretch` while there are not `enough`."""
+    """Number of groups from `first` on to take: up to `most` digits, or up to `stretch` until there are `enough`."""
     count, total = 0, 0
     for group in groups[first : first + max(most, stretch)]:
         if total + len(group) > (most if total >= enough else stretch):
@@ -122,7 +126,7 @@ def _upto(groups: list[str], first: int, enough: int, most: int, stretch: int) -
 
 
 def _phone(groups: list[str], gaps: list[str], first: int, plus: bool, called: bool) -> int:
-    """How many groups from `first` on are a phone number; 0: none. `gaps[i]` is what stands before group i."""
+    """Number of groups from `first` on that are a phone number; 0: none. `gaps[i]` is the text before group i."""
     head = groups[first]
     if plus or head.startswith("00"):
         zero = not any(group.strip("0") for group in groups[first : first + 17])
@@ -179,7 +183,7 @@ def _numbers(text: str, start: int, run: str) -> Iterator[Span]:
 
 
 def _document(groups: list[str], first: int, meant: Said) -> int:
-    """How many groups from `first` on are an identity document's number; 0: none."""
+    """Number of groups from `first` on that are an identity document's number; 0: none."""
     if meant is Said.PASSPORT:
         return 1 if 7 <= len(groups[first]) <= 9 else 0
     if meant is Said.IDENTITY:
@@ -213,7 +217,7 @@ def _found(text: str, digits: bool) -> Iterator[Span]:
 
 
 def _without(text: str, spans: list[Span]) -> str:
-    """The text with nothing readable where these spans are: what is found once is not found again."""
+    """The text with these spans blanked, so that what was found once is not found again."""
     if not spans:
         return text
     pieces, at = [], 0
@@ -256,7 +260,7 @@ def _grouped(text: str) -> Iterator[Span]:
 
 
 _PASSES = 8
-"""Times that a text is looked through anew after something was found in it; people's texts are done after two."""
+"""Most passes over a text in which something was found; texts written by people need two."""
 _WORD = re.compile(r"\S+")
 _SIGN = re.compile(r"[\d@＠﹫]")
 _HINT = re.compile(r"[\d@(\[{<＠﹫&]")
@@ -264,7 +268,7 @@ _BRACKETED = re.compile(_AT, re.IGNORECASE)
 
 
 def _card_end(match: re.Match[str]) -> int:
-    """Where the card's number ends, with its last group or without a short fifth one; 0: it is none."""
+    """End of the card's number, with its last group or without a short fifth one; 0: it is none."""
     groups = [*_GROUP.finditer(match.string, *match.span())]
     for count in (len(groups), 4) if len(groups) == 5 else (len(groups),):
         number = "".join(group.group() for group in groups[:count])
@@ -284,7 +288,7 @@ def _is_spelt(text: str) -> bool:
 
 
 def _may_hold(text: str) -> tuple[bool, bool]:
-    """Whether a text has to be looked at, and whether it has many digits close together."""
+    """Whether a text has to be searched, and whether it has many digits close together."""
     if _DIGITS.search(text) or (not text.isascii() and _DIGIT.search(text) and IGNORED.search(text)):
         return True, True
     if "@" in text or "＠" in text or "﹫" in text or _is_spelt(text):
@@ -293,8 +297,8 @@ def _may_hold(text: str) -> tuple[bool, bool]:
 
 
 def scrub_text(text: str) -> str:
-    """The text without personal data, a marker in the place of each; scrubbing it again changes nothing. Takes time in
-    proportion to its length, whatever it holds."""
+    """The text without personal data, a marker in the place of each; scrubbing it again changes nothing. Time is
+    proportional to its length, for any content."""
     # Written out, since nearly all texts go no further than this.
     if (
         not _HINT.search(text)
@@ -315,9 +319,9 @@ def scrub_text(text: str) -> str:
 
 
 def cover_text(text: str) -> str:
-    """The text with asterisks in the place of personal data, as many as it has octets there in UTF-8.
+    """The text with personal data replaced by asterisks, one for each byte in UTF-8.
 
-    For what must keep its length: a payload that a dead letter shows.
+    For data that must keep its length: the payload in a dead letter.
     """
     for _ in range(_PASSES):
         spans = _spans(text)
@@ -326,7 +330,7 @@ def cover_text(text: str) -> str:
             pieces += [text[at:start], _asterisks(text[start:end])]
             at = end
         text = "".join(pieces) + text[at:]
-        if text == before:  # asterisks are nothing that is looked for
+        if text == before:  # asterisks match none of the patterns
             return _cover_base64(text)
     return _blunt(_cover_base64(text), _asterisks)
 
@@ -345,14 +349,15 @@ def _asterisks(text: str) -> str:
 
 
 def _blunt(text: str, cover: Callable[[str], str]) -> str:
-    """A text that goes on showing something new whenever a part of it is covered, without any word that may show
-    something: what takes a pass for each of its thousands of parts was made to hold up its worker."""
+    """The rest of a text that still has findings after all passes, with every suspicious word masked: a text that needs
+    a pass for each of its thousands of parts was made to hold up the worker."""
     text = _WORD.sub(lambda word: cover(word[0]) if _SIGN.search(word[0]) else word[0], text)
     return cover(text) if _spans(text) else text
 
 
 def _spans(text: str) -> list[Span]:
-    """Where personal data stands in a text, as it is written, else as machines spell it, in order, with its marker."""
+    """The spans of personal data in a text, as written, else in its machine encodings, in order, each with its
+    marker."""
     if found := _spans_as_written(text):
         return found
     for reading in readings(text):
@@ -382,5 +387,5 @@ def _spans_as_written(text: str) -> list[Span]:
 
 
 def _goes_with(character: str) -> bool:
-    """Whether a character is a part of the one before it: an accent, a keycap's frame, what takes no room."""
+    """Whether a character is part of the one before it: an accent, a keycap's frame, a zero-width character."""
     return character > "\u02ff" and (unicodedata.category(character)[0] == "M" or IGNORED.match(character) is not None)

@@ -1,4 +1,4 @@
-"""A text's sentences and clauses with what they say: where one ends, and which counts more or less than the others."""
+"""Splits a text into sentences and clauses, and weighs each against the others."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from streams.text.normalise import Token
 from streams.text.polarity import Clause, compound
 
 LEAST = 0.25
-"""Less evidence than this (in valence) is none: the score is null."""
+"""Least evidence (in valence) for a score; below it the score is null."""
 
 VERDICT = 1.8
-"""How much a sentence that sums up counts among the others."""
+"""Weight of a summarising sentence relative to the others."""
 
 ASKED = 14
-"""The last clause of a question asks, if it has not more words than this: a longer one has told something first."""
+"""Most words of the last clause of a question that count as asking: a longer clause has reported something first."""
 
 PRAISED, DRAWBACK = 4.4, -3.5
-"""Praise of this size, and no blame, is not undone by a drawback (up to that size) after a "but"."""
+"""Praise of this size without blame is not outweighed by a drawback (up to that size) after a "but"."""
 
 
 class Sentence:
@@ -53,7 +53,7 @@ class Sentence:
 
     @property
     def score(self) -> float | None:
-        """In [-1, 1], or None where the sentence expresses nothing."""
+        """In [-1, 1], or None if the sentence expresses nothing."""
         return round(compound(self.total), 4) if self.evidence >= LEAST and abs(self.total) >= 0.05 else None
 
 
@@ -92,14 +92,14 @@ class _Reading:
             self._turn = len(self._clauses)
 
     def end_clause(self) -> None:
-        """What follows is another clause."""
+        """Begin another clause."""
         if self._words:
             clause = polarity.clause(self._words, self._lexicon, self._written if self._capitals else None)
             self._clauses.append(clause)
             self._words, self._written = [], []
 
     def end_sentence(self, end: int, mark: str) -> None:
-        """What follows, from `end` on, is another sentence; this one ended with the mark."""
+        """Begin another sentence at `end`; the current one ended with the mark."""
         self.end_clause()
         if self._clauses:
             if self._turn:
@@ -110,12 +110,12 @@ class _Reading:
         self._clauses, self._start, self._turn = [], end, 0
 
     def _complete(self) -> bool:
-        """Whether the clause already says something of something: what follows an "and" may be of something else."""
+        """Whether the clause has both a valence and an aspect: after an "and", another may follow."""
         return any(word.aspects for word in self._words) and any(word.valence for word in self._words)
 
 
 def _contrast(before: Sequence[Clause], after: Sequence[Clause]) -> None:
-    """Weigh what stands before and after a "but": what follows counts more, unless it is one drawback after praise."""
+    """Weigh the clauses before and after a "but": the later one counts more, unless it is one drawback after praise."""
     praise, rest = sum(clause.total for clause in before), sum(clause.total for clause in after)
     blame = sum(clause.evidence - clause.total for clause in before) / 2
     if praise >= PRAISED and blame < 0.5 and DRAWBACK <= rest < 0 and not any(clause.verdict for clause in after):

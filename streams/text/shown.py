@@ -1,14 +1,14 @@
 """What a dead letter may show of a record, or of a line of a file: all but personal data. Pure.
 
-Asterisks stand in the place of what `streams.text.scrub` looks for, as many as it had octets: nothing else changes, so
-an Avro datum still decodes, and JSON can still be read. Names of people that are hashed, and other identifiers, stay:
-the tables have them, too. What is in clear among identifiers is masked (streams.model.normal.secrets).
+Asterisks replace what `streams.text.scrub` finds, one for each byte. Nothing else changes, so an Avro datum still
+decodes, and JSON can still be read. Hashes and other identifiers stay, because the tables have them as well. Personal
+data in clear among the identifiers is masked (streams.model.normal.secrets).
 
 - An event that a schema reads: its texts, attributes and other fields, each by itself.
-- Another payload with the header of a schema (of one that nobody knows, or garbled): what looks like strings of Avro,
-  then all that is readable.
+- Another payload with the header of a schema (an unknown one, or garbled): what looks like strings of Avro, then all
+  that is readable.
 - JSON, and any other text in UTF-8.
-- Anything else (compressed, encrypted, an encoding that is not UTF-8) may hold what nobody can find: none of it.
+- Anything else (compressed, encrypted, an encoding that is not UTF-8) may hold what cannot be found: nothing is shown.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from streams.model.vocabulary import UUID
 from streams.text.scrub import cover_text
 
 LOOKED_AT = 64 * 1024
-"""Characters of the longest string that is looked at: no event may have a longer text. A longer one is masked whole."""
+"""Characters of the longest string that is searched: no event may have a longer text. A longer one is masked whole."""
 SHORTEST = 4
-"""Octets of the shortest string that is looked for without a schema."""
+"""Bytes of the shortest string that is searched for without a schema."""
 NUMBER = 16
-"""Octets of the longest key that is taken for a number, or a UUID, where it is no text."""
+"""Bytes of the longest key that is read as a number or a UUID if it is no text."""
 LONGEST_KEY = 64
-"""Characters of what may say, in front of a value, what that is."""
+"""Most characters before a value that may say what it is."""
 
 _KNOWN = frozenset(name for channel in CHANNELS for name in fields(channel))
 _NAMES = ("event_id", "booking_ref", "ids")
-"""Fields of an event that say who and which it is."""
+"""Fields that identify an event and its customer."""
 _NUMBERS = ("", "amount_minor", "score", "rating")
-"""Where numbers stand that are nobody's; the empty one stands for all fields that events have."""
+"""Fields whose numbers are not personal; the empty name stands for all fields of events."""
 _UUID = re.compile(UUID)
 _WORDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*', re.DOTALL)
@@ -76,7 +76,7 @@ def shown_record(payload: bytes, registry: Registry) -> bytes | None:
     try:
         event = decode_as_written(payload, registry)
     except (UndecodableError, RegistryError):
-        body = shown_text(payload[len(header) :])  # JSON may stand behind a header, too
+        body = shown_text(payload[len(header) :])  # JSON may follow a header as well
         return _cover_binary(payload, len(header)) if body is None else header + body
     shown = masked(payload, _secrets(event))
     hits = {avro(text): avro(covered) for text, covered in _hits(event).items() if isinstance(text, str)}
@@ -84,7 +84,7 @@ def shown_record(payload: bytes, registry: Registry) -> bytes | None:
 
 
 def shown_key(key: bytes | None, registry: Registry) -> bytes | None:
-    """What may be shown of a record's key; None, too, where nothing can be masked safely."""
+    """What may be shown of a record's key; None as well if nothing can be masked safely."""
     if key is None:
         return None
     shown = shown_record(key, registry)
@@ -119,7 +119,7 @@ def shown_text(data: bytes) -> bytes | None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON; of a name that it has twice a list of all that is said, and not the last alone."""
+    """An object of JSON; a repeated name has a list of all its values, not only the last one."""
     found: dict[str, Any] = {}
     several = set[str]()
     for name, value in pairs:
@@ -147,13 +147,13 @@ def _covered_token(token: str, hits: dict[str | float, str]) -> str:
 def _number(token: str) -> float | None:
     try:
         number: float = json.loads(token)
-    except ValueError:  # a part of something else
+    except ValueError:  # part of a longer match
         return None
     return number
 
 
 def _hits(event: Any) -> dict[str | float, str]:
-    """Every text, and number, in an event that holds personal data: what it is, masked."""
+    """Every text and number in an event that holds personal data, with its masked form."""
     hits: dict[str | float, str] = {}
     for key, said in _texts(event):
         text = str(said)
@@ -167,7 +167,7 @@ def _hits(event: Any) -> dict[str | float, str]:
 
 
 def _texts(event: Any) -> Iterator[tuple[str, str | float]]:
-    """(what says what it is, or nothing; text) of all texts and unknown numbers in an event but for its names."""
+    """(label or nothing, text) of all texts and unknown numbers in an event, except field names."""
     rest: list[tuple[str, Any]] = [("", event)]
     if isinstance(event, dict):
         rest = [("" if name in _KNOWN else name, value) for name, value in event.items() if not _tells(name, value)]
@@ -188,20 +188,20 @@ def _texts(event: Any) -> Iterator[tuple[str, str | float]]:
 
 
 def _tells(name: str, value: Any) -> bool:
-    """Whether a field says who, or which, an event is, and is shown as it is."""
+    """Whether a field identifies an event or its customer, and is shown unchanged."""
     if name == "ids":
         return True
     return name in _NAMES and isinstance(value, str) and (name != "event_id" or _UUID.search(value) is not None)
 
 
 def _secrets(event: dict[str, Any]) -> list[str]:
-    """What identifiers, or the booking reference, say in clear of a person."""
+    """Personal data in clear in identifiers or the booking reference."""
     reference = event.get("booking_ref")
     return secrets(_pairs(event.get("ids")), reference if isinstance(reference, str) else None, _nobody())
 
 
 def _pairs(ids: Any) -> list[tuple[str, str]]:
-    """Kind and value of what stands where identifiers belong, whatever its form: one where many belong, a list ..."""
+    """Kind and value of entries in the place of identifiers, in any form: one instead of many, a list ..."""
     pairs = []
     for one in ids if isinstance(ids, list) else [ids]:
         said = one if isinstance(one, dict) else {"value": one}
@@ -231,7 +231,7 @@ def _nobody() -> Nobody:
 
 def _cover_binary(data: bytes, at: int) -> bytes:
     """A payload of a schema that cannot be had, masked from `at` on: what looks like strings of Avro, each by itself or
-    as the value of the one in front of it, and whatever is readable."""
+    as the value of the one in front of it, and all other readable text."""
     out, lengths, key = bytearray(data), list[int](), ""
     runs = iter([*(run.span() for run in _READABLE_AT_ALL.finditer(data, at)), (len(data), len(data))])
     _, readable = next(runs)
@@ -252,13 +252,13 @@ def _cover_binary(data: bytes, at: int) -> bytes:
         out[begin : begin + len(octets)] = octets
         at, key = begin + len(octets), text
     whole = bytearray(_READABLE.sub(lambda run: cover_text(run[0].decode()).encode(), bytes(out)))
-    for place in lengths:  # what tells strings apart is none of their text
+    for place in lengths:  # the length prefix of a string is not part of its text
         whole[place] = data[place]
     return bytes(whole)
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:
-    """The length that stands at a place, and where its text begins; (0, _) where there is none, or one of 128 MiB."""
+    """The length at a position, and where its text begins; (0, _) if there is none, or one of 128 MiB or more."""
     try:
         length, begin = read_long(data, at)
     except (UnfitError, IndexError):
@@ -267,7 +267,7 @@ def _length(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _string(data: bytes, begin: int, size: int) -> str | None:
-    """The readable text of that many octets, or the part before the end of the data. None: it is no text."""
+    """The readable text of that many bytes, or as far as the data goes. None: it is no text."""
     try:
         text = data[begin : begin + size].decode()
     except UnicodeDecodeError:

@@ -11,11 +11,11 @@ from enum import IntEnum
 
 
 class Said(IntEnum):
-    """What a number is said to be."""
+    """The meaning that the words next to a number give it."""
 
     NOTHING = 0
     CALL = 1
-    """A number to call."""
+    """A phone number."""
     REFERENCE = 2
     """A booking, an order, a flight, a room."""
     AMOUNT = 3
@@ -24,7 +24,7 @@ class Said(IntEnum):
     """An identity or residence document."""
     PASSPORT = 5
     SMALL = 6
-    """Nothing, but it may stand between."""
+    """No meaning, but it may stand in between."""
 
 
 _WORDS = {
@@ -84,13 +84,13 @@ for _said, _listed in _WORDS.items():
         _SAYS.setdefault(_word, _said)
 
 _STEMS = ("telefon", "numara", "pasaport", "kimlik", "rezervasyon", "whatsapp", "paspor", "telepon", "reserv")
-"""Beginnings of words that say the same with any ending."""
+"""Prefixes of words that have the same meaning with any ending."""
 _PREFIXES = ("ال", "وال", "بال", "لل", "و", "ب", "ل")
-"""Arabic words that grow onto the next."""
+"""Arabic words that are written together with the next."""
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 WINDOW = 60
-"""Characters before a number that are looked at."""
+"""Most characters before a number that are read."""
 _MOST = 7
 
 
@@ -113,7 +113,7 @@ def _says(word: str) -> Said:
 
 
 def said(text: str, start: int) -> Said:
-    """What the number that begins there is said to be."""
+    """The meaning of the number that begins there, by the words before it."""
     before = text[max(0, start - WINDOW) : start]
     matches = [*_WORD.finditer(before)][-_MOST:]
     end = len(before)
@@ -144,7 +144,7 @@ _AMOUNTS = re.compile(r"\s?([^\W\d_]+)")
 
 
 def said_after(text: str, end: int) -> Said:
-    """What the number that ends there is said to be by what follows: "9123 4567 is my mobile", "1500000 riyals"."""
+    """The meaning of the number that ends there, by the words after it: "9123 4567 is my mobile", "1500000 riyals"."""
     after = text[end : end + 40]
     if _AFTER.match(after):
         return Said.CALL

@@ -121,7 +121,14 @@ def _missing(
             not more and customer not in asked and all(one.given for one in said[customer]) and survey.sample == 1
         )
         is_due = first + LATELY_MS < now < first + model.guests.lapses - LATELY_MS
-        if is_plain and is_due and model.guests.quiet is None and given and customer is not None:
+        if (
+            is_plain
+            and is_due
+            and not model.guests.quiet
+            and not model.guests.prayer
+            and given
+            and customer is not None
+        ):
             due.append((customer, event_id, first))
     if not due:
         return []

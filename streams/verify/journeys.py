@@ -106,7 +106,7 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
         money.journey_spend(events, journeys),
         now.journeys_now(events, journeys, attributed, model.stages),
         {"memberships": groups.memberships(times), "group_cells": groups.cells(events, times)},
-        segments.segments(lived, people, journeys, model),
+        segments.segments(lived, events, people, journeys, model),
     )
 
 

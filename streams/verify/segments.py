@@ -6,6 +6,8 @@ shared with the workers but the reading of the model's file.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+
 import polars as pl
 
 from streams.model.company import Model
@@ -13,13 +15,20 @@ from streams.model.currencies import digits
 from streams.segments.rules import Question, of
 
 SCHEMA = {"segment": pl.String(), "customer_id": pl.String()}
+_ANY = ("", "*", "all", "any")
+"""How events say that they are about all purposes, or all channels."""
+_LONGEST = 40
+"""Characters of a purpose or a channel that tell it from others."""
 _INSTRUMENTS = ("nps", "csat", "ces", "stars")
 
 
-def segments(events: pl.DataFrame, customers: pl.DataFrame, journeys: pl.DataFrame, model: Model) -> pl.DataFrame:
+def segments(
+    events: pl.DataFrame, own: pl.DataFrame, customers: pl.DataFrame, journeys: pl.DataFrame, model: Model
+) -> pl.DataFrame:
     """One row a segment and customer who belongs to it.
 
-    events: with `customer_id`, in order of (occurred_at, event_id). customers, journeys: the tables.
+    events: with `customer_id`, in order of (occurred_at, event_id). own: those of them that no group shares with its
+    members. customers, journeys: the tables.
     """
     known = of(model).by_name
     if not known:
@@ -62,6 +71,8 @@ def segments(events: pl.DataFrame, customers: pl.DataFrame, journeys: pl.DataFra
         .group_by("customer_id")
         .agg(money=pl.struct("currency", "major"))
     )
+    asked = {test for one in known.values() for when in one.when for test in when if test.key == "consents"}
+    agreed = _agreed(own, asked) if asked else {}
     rows = (
         customers.join(said, on="customer_id", how="left")
         .join(tiers, on="customer_id", how="left")
@@ -73,15 +84,33 @@ def segments(events: pl.DataFrame, customers: pl.DataFrame, journeys: pl.DataFra
     )
     found = []
     for name, segment in known.items():
-        holds = pl.any_horizontal(*[pl.all_horizontal(*[_holds(test) for test in one]) for one in segment.when])
+        holds = pl.any_horizontal(*[pl.all_horizontal(*[_holds(test, agreed) for test in one]) for one in segment.when])
         found.append(rows.filter(holds).select(segment=pl.lit(name), customer_id="customer_id"))
     return pl.concat(found)
 
 
-def _holds(test: Question) -> pl.Expr:
+def _agreed(own: pl.DataFrame, asked: Collection[Question]) -> dict[Question, list[str]]:
+    """Who agrees to what is asked: of what a customer said about a purpose and a channel the last counts."""
+    last: dict[tuple[str, Question, str], bool] = {}
+    about = own.filter(pl.col("touchpoint").str.contains(r"^[a-z_]+\.consent_(given|withdrawn)$"))
+    for customer, touchpoint, pairs in about.select("customer_id", "touchpoint", "attributes").iter_rows():
+        said = {one["key"]: one["value"].strip(" ")[:_LONGEST].lower() for one in pairs}
+        purpose, channel = (said.get(name, "") for name in ("purpose", "channel"))
+        given = touchpoint.endswith("given")
+        for test in asked:
+            of_purpose = purpose == test.name or (not given and purpose in _ANY)
+            for way in test.words if of_purpose else ():
+                if channel == way or channel in _ANY:
+                    last[customer, test, way] = given
+    return {test: [customer for (customer, of_, _), given in last.items() if of_ == test and given] for test in asked}
+
+
+def _holds(test: Question, agreed: Mapping[Question, Sequence[str]]) -> pl.Expr:
     """Whether a test holds; never null."""
     wanted = sorted(test.words)
-    if test.key in ("statuses", "brands"):
+    if test.key == "consents":
+        held = pl.col("customer_id").is_in(agreed[test])
+    elif test.key in ("statuses", "brands"):
         held = pl.any_horizontal(*[pl.col(test.key).list.contains(one) for one in wanted])
     elif test.key == "profiles":
         held = pl.col("profile").is_in(wanted)

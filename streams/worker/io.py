@@ -296,10 +296,12 @@ class WorkerIO:
         """Bring the gauges of positions and lags up to date, and drop those of partitions given up."""
         held = self.assigned
         behind = lags(self.app) if held else {}
+        uncommitted = self.app.consumer.open_transactions.held_back() if held else {}
         for topic, partition in self._exported - held.keys():
-            for gauge in (metrics.COMMIT_POSITION, metrics.CONSUMER_LAG):
+            for gauge in (metrics.COMMIT_POSITION, metrics.CONSUMER_LAG, metrics.UNCOMMITTED_RECORDS):
                 gauge.remove(topic, str(partition))
         for (topic, partition), offset in held.items():
             metrics.COMMIT_POSITION.labels(topic, str(partition)).set(offset)
             metrics.CONSUMER_LAG.labels(topic, str(partition)).set(behind.get((topic, partition), 0))
+            metrics.UNCOMMITTED_RECORDS.labels(topic, str(partition)).set(uncommitted.get((topic, partition), 0))
         self._exported = set(held)

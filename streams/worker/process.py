@@ -23,7 +23,7 @@ from streams.kafka.topics import TopicDeniedError, TopicError, ensure_changelogs
 from streams.logs import configure_logging
 from streams.settings import Settings
 from streams.variables import misspelt, sentence
-from streams.worker import page
+from streams.worker import page, release
 from streams.worker.health import Health
 from streams.worker.io import WorkerIO
 
@@ -104,10 +104,14 @@ async def _misfit(settings: Settings) -> layout.LayoutError | None:
 
 
 async def prepare(worker: str, settings: Settings) -> dict[str, int]:
-    """Check the worker's rights, and make the topics that are missing. Returns partitions by full topic name."""
+    """Check the worker's rights, make the topics that are missing, and join the releases that work on them.
+
+    Returns partitions by full topic name.
+    """
     await require(settings, worker)
     partitions = await ensure_topics(settings)
     await require(settings, worker)  # of topics that were not there before, nobody could tell
+    await release.join(settings, worker)
     return partitions
 
 
@@ -122,7 +126,7 @@ def run(worker: str, settings: Settings, metrics_host: str, metrics_port: int) -
     try:
         partitions = asyncio.run(prepare(worker, settings))
         wrong = asyncio.run(_misfit(settings))
-    except (BrokerRefusedError, AclError, TopicDeniedError, layout.LayoutError):
+    except (BrokerRefusedError, AclError, TopicDeniedError, layout.LayoutError, release.ReleaseError):
         raise
     except (KafkaError, TopicError) as error:
         raise RihlaError(

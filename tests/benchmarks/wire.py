@@ -18,7 +18,7 @@ from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
 from streams.clock import now_ms
 from streams.enrich.transform import Enricher
-from streams.kafka.app import BATCH_BYTES
+from streams.kafka.batch_producer import BATCH_BYTES
 from streams.stitch.events import COLUMNS, Events
 from streams.stitch.fold import fold_messages
 from streams.stitch.messages import Messages

@@ -12,9 +12,12 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from streams.serve.desk.assets import TYPES
+from streams.serve.openid import Accounts, load
+from streams.serve.openid_provider import Provider
 from streams.serve.sessions import IDLE
 from tests.support.desk import go, hotel, new_context, signed_in
 from tests.support.hotel import TOWERS
+from tests.support.openid import FakeProvider
 from tests.support.serving import alert, customer
 
 VIEWS = ("inbox", "customer/C0000002?from=prayer", "today?unit=Makkah+Towers", "overview", "pipeline")
@@ -69,6 +72,32 @@ async def test_every_view_in_two_directions_on_two_widths(tmp_path: Path, browse
                 assert watched.complaints == []
                 assert all(url.startswith(served.url + "/") for url in watched.asked), watched.asked
                 await page.context.close()
+
+
+async def test_company_accounts_sign_in_from_another_site(tmp_path: Path, browser: Browser) -> None:
+    account = {"sub": "u-1", "preferred_username": "amina", "groups": ["front-desk"]}
+    async with FakeProvider(claims=account).running() as fake:
+        client = load(fake.file(tmp_path))
+        async with hotel(tmp_path, browser, company=(Provider(client), Accounts(client.config))) as served:
+            for language in ("en", "ar"):
+                context = await new_context(browser, language=language)
+                page = await context.new_page()
+                watched = Watched(page)
+                await page.goto(f"{served.url}/desk")
+                await page.get_by_role("link").click()
+                await page.wait_for_selector("main#main")
+                assert page.url.startswith(f"{served.url}/desk")
+                assert any(url.startswith(fake.issuer) for url in watched.asked), "the company's own page, not ours"
+                known = await page.evaluate("fetch('/desk/data/me').then((answer) => answer.json())")
+                assert (known["name"], known["role"]) == ("amina", "agent")
+                await context.close()
+            fake.claims = {"sub": "u-2", "groups": ["kitchen"]}
+            page = await (await new_context(browser, phone=True)).new_page()
+            await page.goto(f"{served.url}/desk")
+            await page.get_by_role("link", name="company account").click()
+            await expect(page.get_by_role("alert")).to_contain_text("may not use this desk")
+            assert await faults(page) == []
+            await page.context.close()
 
 
 async def test_the_policy_lets_nothing_inline_in(tmp_path: Path, browser: Browser) -> None:

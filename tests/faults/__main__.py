@@ -52,7 +52,8 @@ def main() -> int:
         selected = selected if chosen.only else [every[SHOWN_BY[chosen.broken]]]
     with tempfile.TemporaryDirectory(prefix="rihla-faults-") as folder:
         process = Kafka(Path(folder) / "kafka")
-        asyncio.run(process.start())
+        if not all(getattr(fault, "own_broker", False) for fault in selected):
+            asyncio.run(process.start())
         try:
             table = {
                 fault.name: trials(

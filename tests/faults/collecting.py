@@ -30,14 +30,14 @@ TOKEN = "a-token-for-trials-only"
 
 class Senders:
     """Send the events of a world to a collector. sent: requests that were answered with 202. again: those that were
-    not, and so were sent again."""
+    not, and so were sent again. waiting: those without an answer yet. held: those that waited for the broker."""
 
     def __init__(self, tried: World) -> None:
         self._tried = tried
         lines = (tried.folder / "events.jsonl").read_bytes().splitlines()
         self._left = [b"\n".join(lines[at : at + EVENTS]) for at in range(0, len(lines), EVENTS)]
         self.requests, self.events = len(self._left), len(lines)
-        self.sent = self.again = 0
+        self.sent = self.again = self.waiting = self.held = 0
         self._port = free_ports(1)[0]
 
     async def start(self) -> Child:
@@ -72,6 +72,7 @@ class Senders:
 
     async def _taken(self, http: aiohttp.ClientSession, body: bytes) -> bool:
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/x-ndjson"}
+        self.waiting += 1
         try:
             async with http.post(f"http://{HOST}:{self._port}/v1/events", data=body, headers=headers) as answer:
                 if answer.status == 503:
@@ -79,6 +80,8 @@ class Senders:
                 told = await answer.json()
         except (aiohttp.ClientError, TimeoutError):
             return False
+        finally:
+            self.waiting -= 1
         if answer.status != 202 or told["refused"]:
             raise AssertionError(f"the collector answered {answer.status}: {told}")
         return True
@@ -96,9 +99,12 @@ async def _collect(tried: World, disturb: Callable[[Senders, Child], Awaitable[N
     sending = asyncio.create_task(senders.send(pause=0.05))
     disturbing = asyncio.create_task(disturb(senders, collector))
     await asyncio.gather(sending, disturbing)
-    if not senders.again:
+    if not senders.again and not senders.held:
         raise AssertionError("no request was disturbed: nothing has been tried")
-    print(f"{senders.requests} requests were taken, {senders.again} were sent again", file=sys.stderr)
+    print(
+        f"{senders.requests} requests were taken, {senders.again} were sent again, {senders.held} waited",
+        file=sys.stderr,
+    )
 
 
 async def collector_dies(tried: World, rng: random.Random) -> None:
@@ -120,6 +126,7 @@ async def broker_dies(tried: Surroundings, rng: random.Random) -> None:
         for share in (0.3, 0.6):
             await senders.during(share)
             await restart(tried.broker, signal.SIGKILL, rng.uniform(0.0, 4.0))
+            senders.held += senders.waiting  # the collector has its brokers asked again for a while, before it says 503
 
     await _collect(tried.world, disturb)
 

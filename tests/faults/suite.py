@@ -20,6 +20,9 @@ MODULES = (
     "tests.faults.processes",
     "tests.faults.repartitioning",
     "tests.faults.surroundings",
+    "tests.faults.cluster",
+    "tests.faults.upgrade",
+    "tests.faults.runbook",
     "tests.faults.clickhouse",
     "tests.faults.fuzz",
     "tests.faults.collecting",
@@ -48,7 +51,8 @@ class Fault(Protocol):
     def run(self, seed: int, broker: Broker) -> Outcome:
         """One trial. The same seed makes the same events and the same choices; what processes make of them may vary.
 
-        broker: a running Apache Kafka; the run leaves it running. Raises when the trial could not be held.
+        broker: a running Apache Kafka; the run leaves it running. A fault whose `own_broker` is true starts one for
+        itself instead. Raises when the trial could not be held.
         """
 
 

@@ -57,6 +57,8 @@ class SurroundingsFault:
     """A fault of the surroundings; each run has a broker of its own. Workers may stop with an error meanwhile: whoever
     started them starts them again."""
 
+    own_broker = True
+
     def __init__(self, name: str, trial: Trial) -> None:
         self.name = name
         self._trial = trial

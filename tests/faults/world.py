@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
@@ -87,14 +87,19 @@ class World:
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Make topics and tables, and connect."""
-        await ensure_topics(self.settings)
-        await asyncio.to_thread(self._migrate)
+        await self.lay_out()
         self.client = await asyncio.to_thread(connect, self.settings.clickhouse, self.settings.database)
         stack.callback(self.client.close)
         self.producer = await stack.enter_async_context(producing(self.settings))
         stack.push_async_callback(self._stop)
 
-    def _migrate(self) -> None:
+    async def lay_out(self) -> None:
+        """Make topics and tables."""
+        await ensure_topics(self.settings)
+        await asyncio.to_thread(self.migrate)
+
+    def migrate(self) -> None:
+        """Bring the tables to this version's schema."""
         with closing(connect(self.settings.clickhouse, None)) as client:
             migrate(client, self.settings.database)
 
@@ -255,9 +260,16 @@ def sample(text: str, name: str, **labels: str) -> float:
 
 @asynccontextmanager
 async def world(
-    address: str, seed: int, *, extra: Mapping[str, str] | None = None, clickhouse: str | None = None, **settings: Any
+    address: str,
+    seed: int,
+    *,
+    extra: Mapping[str, str] | None = None,
+    clickhouse: str | None = None,
+    make: Callable[[Path, Settings, Options, Mapping[str, str]], World] = World,
+    **settings: Any,
 ) -> AsyncIterator[World]:
-    """A world on a broker. extra: environment of every worker. clickhouse: its URL; else an engine of our own."""
+    """A world on a broker. extra: environment of every worker. clickhouse: its URL; else an engine of our own. make:
+    makes it, of the same arguments as World."""
     prefix = f"f{os.getpid()}-{next(_numbers)}"
     options = Options(customers=CUSTOMERS, seed=seed, duplicates=0.1, disorder=0.3, late=0.05)
     with tempfile.TemporaryDirectory(prefix="rihla-fault-", ignore_cleanup_errors=True) as folder:
@@ -272,6 +284,6 @@ async def world(
         )
         broken_by = {name: value for name in (broken.VARIABLE,) if (value := os.environ.get(name))}
         async with AsyncExitStack() as stack:
-            made = World(Path(folder), replace(chosen, **settings), options, {**broken_by, **(extra or {})})
+            made = make(Path(folder), replace(chosen, **settings), options, {**broken_by, **(extra or {})})
             await made.open(stack)
             yield made

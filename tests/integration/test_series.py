@@ -162,13 +162,14 @@ def test_the_rule_and_the_panel_of_dead_letters_see_all_of_them(pages: tuple[Pag
         "exp_labels": {"severity": "ticket", "worker": "enrich", "reason": "bad_survey"},
         "exp_annotations": {
             "summary": "enrich refused 3k records as bad_survey in 10 minutes, over 1 %",
-            "runbook": "docs/operations.md#rihladeadletters",
+            "runbook_url": "https://docs.example.com/rihla/operations.md#rihladeadletters",
         },
     }
     panel = "round(sum(increase(rihla_dead_letters_total[1h])), 100)"
     tests = [
         {
             "interval": "15s",
+            "external_labels": {"docs": "https://docs.example.com/rihla"},
             "input_series": series,
             "alert_rule_test": [{"eval_time": "24m", "alertname": "RihlaDeadLetters", "exp_alerts": alerts}],
             "promql_expr_test": [asked(panel, "24m", seen)],

@@ -9,7 +9,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,8 @@ KEY = base64.b64encode(b"k" * 32).decode()
 
 
 @contextlib.contextmanager
-def deliver(settings: Settings, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A deliver worker as a process of its own; killed at the end if it still runs."""
+def working(kind: str, settings: Settings, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker as a process of its own, the only one of its kind; killed at the end if it still runs."""
     environment = {
         **os.environ,
         "RIHLA_PREFIX": settings.prefix,
@@ -40,8 +40,8 @@ def deliver(settings: Settings, folder: Path) -> Iterator[subprocess.Popen[bytes
         "RIHLA_SESSION_TIMEOUT": str(settings.session_timeout),
         "RIHLA_ROUTES": str(folder / "routes.toml"),
     }
-    command = [sys.executable, "-m", "streams.cli", "worker", "deliver", "--brokers", settings.brokers]
-    with (folder / "deliver.log").open("ab") as output:
+    command = [sys.executable, "-m", "streams.cli", "worker", kind, "--brokers", settings.brokers]
+    with (folder / f"{kind}.log").open("ab") as output:
         process = subprocess.Popen(
             tethered([*command, "--metrics-port", "0"]), env=environment, stdout=output, stderr=output
         )
@@ -51,6 +51,11 @@ def deliver(settings: Settings, folder: Path) -> Iterator[subprocess.Popen[bytes
         if process.poll() is None:
             process.kill()
         process.wait()
+
+
+def deliver(settings: Settings, folder: Path) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    """A deliver worker: see `working`."""
+    return working("deliver", settings, folder)
 
 
 def write_routes(folder: Path, living: str, retry: str = "") -> None:
@@ -95,30 +100,43 @@ async def publish(producer: Any, settings: Settings, topic: str, record: str, ke
 
 
 @contextlib.asynccontextmanager
-async def deliveries(settings: Settings) -> AsyncIterator[dict[tuple[str, str, int], dict[str, Any]]]:
-    """What cx.deliveries says, brought up to date in the background: (target, thing_id, thing_version) -> latest."""
-    found: dict[tuple[str, str, int], dict[str, Any]] = {}
+async def following(
+    settings: Settings, topic: str, record: str, take: Callable[[dict[str, Any]], None]
+) -> AsyncIterator[None]:
+    """Hands the records of a topic to `take`, all from its beginning, in the background."""
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.brokers, group_id=None, auto_offset_reset="earliest")
     await consumer.start()
-    decoder = BatchDecoder("delivery", LocalRegistry())
+    decoder = BatchDecoder(record, LocalRegistry())
 
     async def follow() -> None:
         while True:
             for records in (await consumer.getmany(timeout_ms=50)).values():
                 for row in decoder.decode([record.value for record in records]).frame.to_dicts():
-                    key = row["target"], row["thing_id"], row["thing_version"]
-                    if key not in found or row["version"] >= found[key]["version"]:
-                        found[key] = row
+                    take(row)
 
-    consumer.assign([TopicPartition(settings.topic("deliveries"), one) for one in range(settings.partitions)])
+    consumer.assign([TopicPartition(settings.topic(topic), one) for one in range(settings.partitions)])
     await consumer.seek_to_beginning()
-    following = asyncio.ensure_future(follow())
+    task = asyncio.ensure_future(follow())
     try:
-        yield found
+        yield
     finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         await consumer.stop()
+
+
+@contextlib.asynccontextmanager
+async def deliveries(settings: Settings) -> AsyncIterator[dict[tuple[str, str, int], dict[str, Any]]]:
+    """What cx.deliveries says, brought up to date in the background: (target, thing_id, thing_version) -> latest."""
+    found: dict[tuple[str, str, int], dict[str, Any]] = {}
+
+    def take(row: dict[str, Any]) -> None:
+        key = row["target"], row["thing_id"], row["thing_version"]
+        if key not in found or row["version"] >= found[key]["version"]:
+            found[key] = row
+
+    async with following(settings, "deliveries", "delivery", take):
+        yield found
 
 
 def in_order(receiver: Receiver) -> dict[str, list[int]]:

@@ -11,13 +11,17 @@ from typing import Any
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from streams.door import Door
+from streams.model.company import built_in
 from streams.serve import lookups, tokens
 from streams.serve.answering import NotRecorded
 from streams.serve.api import Api
 from streams.serve.desk.figures import Figures, FiguresUnavailableError
 from streams.serve.desk.pipeline import Pipeline
-from streams.serve.desk.routes import Desk
+from streams.serve.desk.routes import DESK, Desk
+from streams.serve.inbox import deadlines_of
 from streams.serve.lookups import Lookups
+from streams.serve.openid import Accounts
+from streams.serve.openid_provider import Provider
 from streams.serve.sessions import Sessions
 from streams.serve.store import Store
 from streams.serve.view import APPLY
@@ -70,7 +74,10 @@ class Hotel:
 
 @asynccontextmanager
 async def hotel(
-    folder: Path, browser: Browser | None = None, rows: Sequence[tuple[str, dict[str, Any]]] | None = None
+    folder: Path,
+    browser: Browser | None = None,
+    rows: Sequence[tuple[str, dict[str, Any]]] | None = None,
+    company: tuple[Provider, Accounts] | None = None,
 ) -> AsyncIterator[Hotel]:
     """The desk on a port of its own. browser: its pages are closed before the desk is."""
     file = folder / "tokens.toml"
@@ -87,8 +94,11 @@ async def hotel(
     api = Api(store, allowed, looked, lambda: served.age, sessions=sessions)
     served = Hotel("", api, store, sessions)
     lags = Pipeline(data.ends, served.ask, lambda: served.age, "cx.")
-    served.desk = Desk(api, store, allowed, sessions, Figures(served.ask), lags, served.record)
-    door = Door(api.app)
+    figures = Figures(served.ask)
+    served.desk = Desk(
+        api, store, allowed, sessions, deadlines_of(built_in()), figures, lags, served.record, company=company
+    )
+    door = Door(api.app, linked=(DESK,))
     served.url = f"http://127.0.0.1:{await door.listen('127.0.0.1', 0)}"
     await looked.start()
     try:

@@ -64,15 +64,17 @@ BREAKFAST = "الفطور كان لذيذًا والموظفون ودودون."
 PRAYER_ROOM = "نماز کا کمرہ بند تھا اور کسی نے راستہ نہیں بتایا۔ بہت افسوس ہوا۔"
 SAID: tuple[tuple[int, str, str, str, dict[str, Any]], ...] = (
     (60 * DAY, "post_travel", "post_travel.nps_answered", "email",
-     {"score": 0.7, "score_source": "survey", "survey": {"instrument": "nps", "score": 9.0}}),
+     {"score": 0.7, "score_source": "survey", "score_weight": 1.0, "survey": {"instrument": "nps", "score": 9.0}}),
     (40 * DAY, "booking", "booking.page_viewed", "web", {}),
-    (8 * DAY, "booking", "booking.payment_failed", "app", {"score": -0.5, "score_source": "implicit"}),
+    (8 * DAY, "booking", "booking.payment_failed", "app",
+     {"score": -0.5, "score_source": "implicit", "score_weight": 0.3}),
     (2 * DAY, "check_in", "check_in.completed", "in_person", {}),
     (30 * HOUR, "stay", "stay.breakfast_served", "in_person",
-     {"score": 0.35, "score_source": "text", "language": "ar", "text": BREAKFAST}),
-    (5 * HOUR, "stay", "stay.wifi_failed", "app", {"score": -0.4, "score_source": "implicit"}),
+     {"score": 0.35, "score_source": "text", "score_weight": 0.54, "language": "ar", "text": BREAKFAST}),
+    (5 * HOUR, "stay", "stay.wifi_failed", "app", {"score": -0.4, "score_source": "implicit", "score_weight": 0.3}),
     (22 * MINUTE, "stay", "stay.complaint_made", "in_person",
-     {"score": -0.8, "score_source": "text", "language": "ur", "text": PRAYER_ROOM, "case_id": "K-1042"}),
+     {"score": -0.8, "score_source": "text", "score_weight": 0.54, "language": "ur", "text": PRAYER_ROOM,
+      "case_id": "K-1042"}),
 )  # fmt: skip
 """Of one guest: how long ago, channel, touchpoint, medium, and what is known of it."""
 

@@ -15,7 +15,7 @@ import pytest
 
 from streams.deliver import egress, routes, schema, sign, state, template
 from streams.deliver.chat import slack, teams
-from streams.deliver.lane import Failure, Item, Lane, Schedule
+from streams.deliver.lane import OPEN_FIRST, Failure, Item, Lane, Schedule
 from streams.deliver.mail import written
 from streams.deliver.match import targets_of
 from streams.deliver.message import Message, message
@@ -281,6 +281,22 @@ def test_a_target_that_asks_for_a_pause_gets_it() -> None:
     assert lane.wake() == 90_000
     assert len(lane.take(90_000)) == 2
     assert not lane.circuit.is_open
+
+
+def test_what_was_under_way_when_the_circuit_opened_keeps_it_open_no_longer() -> None:
+    lane = Lane(Schedule(), 32, random.Random(1))
+    for number in range(32):
+        lane.add(Item(0, b"%d" % number, 1, since=0))
+    for item in lane.take(0):  # the receiver dies with all of them on their way
+        lane.failed(item, 10, Failure("connection refused"))
+    assert lane.circuit.is_open
+    assert (lane.wake() or 0) <= 10 + OPEN_FIRST
+    (trial,) = lane.take(10 + OPEN_FIRST)
+    lane.failed(trial, 20 + OPEN_FIRST, Failure("connection refused"))
+    assert lane.take(20 + OPEN_FIRST + OPEN_FIRST) == [], "every failed trial waits longer than the one before"
+    (trial,) = lane.take(20 + 3 * OPEN_FIRST)
+    lane.succeeded(trial)
+    assert len(lane.take(20 + 3 * OPEN_FIRST)) == 31
 
 
 def test_pauses_double_and_what_fails_too_long_is_dead() -> None:

@@ -15,7 +15,12 @@ from streams import metrics
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DASHBOARD: dict[str, Any] = json.loads((DEPLOY / "grafana/dashboards/rihla-pipeline.json").read_text(encoding="utf-8"))
-RULES: dict[str, Any] = yaml.safe_load((DEPLOY / "prometheus/rules/rihla.yml").read_text(encoding="utf-8"))
+RULES: list[dict[str, Any]] = [
+    rule
+    for file in ("rihla", "slo")
+    for group in yaml.safe_load((DEPLOY / f"prometheus/rules/{file}.yml").read_text(encoding="utf-8"))["groups"]
+    for rule in group["rules"]
+]
 
 # Labels that Prometheus puts on every sample: of its own, and as deploy/prometheus/prometheus.yml relabels them.
 TARGET_LABELS = {"job", "instance", "service"}
@@ -44,22 +49,23 @@ def declared() -> dict[str, set[str]]:
     return series
 
 
-SERIES = declared() | FOREIGN
+SERIES = declared() | FOREIGN | {rule["record"]: set[str]() for rule in RULES if "record" in rule}
 
 
 def problems(expression: str) -> list[str]:
     """What a PromQL expression names that does not exist: series, labels of selectors, labels of by() and on()."""
-    found, known = [], set()
+    found, known, named = [], set(), False
     without_strings = re.sub(r'"[^"]*"', '""', expression)
-    for name, matchers in re.findall(r"\b(rihla_\w+|process_\w+|up|ALERTS)\b(?:\{([^}]*)\})?", without_strings):
+    for name, matchers in re.findall(r"\b(rihla[_:][\w:]+|process_\w+|up|ALERTS)\b(?:\{([^}]*)\})?", without_strings):
         labels = SERIES.get(name)
         if labels is None:
             found.append(f"no series {name}")
             continue
+        named = True
         known |= labels
         used = re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers)
         found += [f"{name} has no label {label}" for label in used if label not in labels]
-    if not known and not found:
+    if not named and not found:
         found.append("names no series")
     for group in re.findall(r"\b(?:by|on|without|ignoring)\s*\(([^)]*)\)", expression):
         found += [f"no label {label}" for label in re.findall(r"\w+", group) if label not in known]
@@ -74,7 +80,7 @@ def grouped_labels(expression: str) -> set[str] | None:
 
 PANELS = {panel["title"]: panel for panel in DASHBOARD["panels"] if panel["type"] != "row"}
 TARGETS = [(title, target) for title, panel in PANELS.items() for target in panel["targets"]]
-ALERTS = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}
+ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 
 
 @pytest.mark.parametrize(("title", "target"), TARGETS, ids=[f"{t}-{x['refId']}" for t, x in TARGETS])
@@ -85,9 +91,9 @@ def test_panel_asks_for_what_exists(title: str, target: dict[str, Any]) -> None:
         assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= labels
 
 
-@pytest.mark.parametrize("name", sorted(ALERTS))
-def test_alert_asks_for_what_exists(name: str) -> None:
-    assert problems(ALERTS[name]["expr"]) == []
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])
+def test_rule_asks_for_what_exists(rule: dict[str, Any]) -> None:
+    assert problems(rule["expr"]) == []
 
 
 @pytest.mark.parametrize(
@@ -139,5 +145,5 @@ def test_every_alert_has_its_page_in_the_operations_guide() -> None:
     guide = (DEPLOY.parent / "docs/operations.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^### (Rihla\w+)$", guide, flags=re.M)) == set(ALERTS)
     for name, rule in ALERTS.items():
-        assert rule["annotations"]["runbook"] == f"docs/operations.md#{name.lower()}"
+        assert rule["annotations"]["runbook_url"] == "{{ $externalLabels.docs }}/operations.md#" + name.lower()
         assert rule["labels"]["severity"] in ("page", "ticket")

@@ -93,7 +93,8 @@ async def test_a_day_of_a_unit_says_who_needs_care(tmp_path: Path) -> None:
         first = told["in_house"][0]
         assert (first["customer_id"], first["plan"]["room"], first["cares"][0]) == ("C0000002", "402", "critical_alert")
         assert [one["cares"] for one in told["departures"]] == [[]]
-        assert (await visitor.get(f"/desk/data/day?unit={TOWERS}&date=today"))[0] == 422
+        for day in ("today", "0001-01-01", "9999-12-31"):
+            assert (await visitor.get(f"/desk/data/day?unit={TOWERS}&date={day}"))[0] == 422
         assert (await visitor.get(f"/desk/data/day?unit={CORNICHE}&date={today}"))[0] == 403
     assert {row[5] for row in served.written} >= {"C0000002", "C0000005"}  # each that was shown is written down
 
@@ -111,6 +112,7 @@ async def test_answers_are_events_of_my_units_alone(tmp_path: Path) -> None:
         assert await send(id="gone") == 404
         assert await send(verb="assign", to="layla@example.com") == 422
         assert await send(verb="shout") == 422
+        assert [await send(verb="snooze", until=until) for until in (10**13, 10**17, -1, 0)] == [422] * 4
         assert await send(kind="case", id="K-0993", customer_id="C0000004", verb="resolve", note="paid") == 202
         served.fails = True
         assert await send(verb="resolve") == 503
@@ -216,12 +218,19 @@ async def test_figures_are_held_to_units_and_name_people_to_those_who_may_know_t
         assert {one["unit"] for one in served.asked if "unit" in one} == {TOWERS}
         assert {one["country"] for one in served.asked if "country" in one} == {"PK"}
         assert (await visitor.get(f"/desk/data/figures?unit={CORNICHE}"))[0] == 403
-        for wrong in ("days=0", "since=2026-01-01", "since=2026-02-01&until=2026-01-01", "since=x&until=y"):
+        for wrong in (
+            "days=0",
+            "since=2026-01-01",
+            "since=2026-02-01&until=2026-01-01",
+            "since=x&until=y",
+            "since=0001-01-01&until=9999-12-31",
+        ):
             assert (await visitor.get(f"/desk/data/figures?{wrong}"))[0] == 422, wrong
         _, found = await visitor.get("/desk/data/people?instrument=nps&high=6")
         assert [one["customer_id"] for one in found["people"]] == ["C0000002", "C0000003"]
         assert served.asked[-1]["unit"] == TOWERS
-        assert (await visitor.get("/desk/data/people?instrument=nps&high=many"))[0] == 422
+        for high in ("many", "1_0", "1e308", "inf"):
+            assert (await visitor.get(f"/desk/data/people?instrument=nps&high={high}"))[0] == 422
         _, moved = await visitor.get("/desk/data/people?from_profile=advocate&to_profile=negative")
         assert moved["people"][0]["customer_id"] == "C0000002"
         _, told = await visitor.get("/desk/data/figures/map/definition?days=30")

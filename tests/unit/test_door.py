@@ -95,6 +95,27 @@ async def test_a_body_that_does_not_come_is_given_up(limits: dict[str, float]) -
         assert (await left_alone(door, POST + b"12345")).startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (HEAD + b"Authorization: Bearer \xff\xfe\r\n", 400),
+        (HEAD + b"Cookie: rihla_desk=\xed\xa0\x80\r\n", 400),
+        (HEAD + "User-Agent: Ł".encode("iso8859-2") + b"\r\n", 200),
+        (HEAD + "Authorization: Bearer é".encode() + b"\r\n", 200),
+        (HEAD.replace(b"GET", b"POST") + b"Content-Encoding: zstd\r\nContent-Length: 4\r\n", 400),
+        (HEAD.replace(b"GET", b"POST") + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n", 400),
+    ],
+    ids=["no UTF-8", "a surrogate", "a header nobody reads", "UTF-8", "not zstd", "not gzip"],
+)
+async def test_octets_that_say_nothing_are_refused_and_not_logged(
+    sent: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening() as door:
+        answer = await left_alone(door, sent + b"Connection: close\r\n\r\n" + b"xxxx" * (b"POST" in sent))
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert not caplog.messages
+
+
 async def test_an_idle_connection_and_half_a_second_request_are_closed() -> None:
     async with listening(idle=SHORT) as door:
         for after in (b"", b"GET / HT"):

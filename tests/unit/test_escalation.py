@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from streams.deliver import state
@@ -149,6 +150,10 @@ def shown(ms: int, zone: str = "Asia/Riyadh") -> str:
 DAYTIME = Unit(zone="Asia/Riyadh", hours="08:00-16:00", days=["sun", "mon", "tue", "wed", "thu"],
                holidays=["2027-03-10"])  # fmt: skip
 NIGHT = Unit(zone="Asia/Riyadh", hours="20:00-04:00")
+# On 8 March 2027, in Ramadan, Makkah prays at 05:20, 12:32, 15:55, 18:27 and 20:27; on Friday noon twice as long.
+PRAYING = {"latitude": 21.4225, "longitude": 39.8262, "prayer_method": "umm_al_qura", "prayer": "20m"}
+DEVOUT, DEVOUT_NIGHT = (msgspec.structs.replace(unit, **PRAYING) for unit in (DAYTIME, NIGHT))
+ALWAYS_DEVOUT = Unit(zone="Asia/Riyadh", **PRAYING)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +167,11 @@ NIGHT = Unit(zone="Asia/Riyadh", hours="20:00-04:00")
         (NIGHT, "2027-03-08 02:00", 3 * HOUR, "2027-03-08 21:00"),
         (NIGHT, "2027-03-08 23:00", 2 * HOUR, "2027-03-09 01:00"),
         (Unit(zone="Asia/Riyadh"), "2027-03-08 23:00", 30 * HOUR, "2027-03-10 05:00"),
+        (DEVOUT, "2027-03-08 12:00", HOUR, "2027-03-08 13:20"),
+        (DEVOUT, "2027-03-08 12:40", HOUR, "2027-03-08 13:52"),  # raised while they pray
+        (DEVOUT, "2027-03-08 15:30", HOUR, "2027-03-09 08:35"),  # Asr until they close
+        (DEVOUT_NIGHT, "2027-03-08 20:00", HOUR, "2027-03-08 21:20"),
+        (ALWAYS_DEVOUT, "2027-02-12 12:00", HOUR, "2027-02-12 13:40"),  # a Friday, noon at 12:35
     ],
 )
 def test_working_time(unit: Unit, start: str, length: int, due: str) -> None:
@@ -198,6 +208,9 @@ def test_steps_by_working_time() -> None:
         ('to = ["general"]', 'to = ["general"]\nseverities = []', "is empty"),
         ("[[routes]]", '[units.X]\nhours = "8-9"\n[[routes]]', "not like"),
         ("[[routes]]", '[units.X]\nholidays = ["Eid"]\n[[routes]]', "no day"),
+        ("[[routes]]", '[units.X]\nprayer = "20m"\n[[routes]]', "needs latitude and longitude"),
+        ("[[routes]]", '[units.X]\nprayer = "2h"\nlatitude = 21.4\nlongitude = 39.8\n[[routes]]', "an hour at most"),
+        ("[[routes]]", "[units.X]\nlatitude = 91\n[[routes]]", "latitude"),
     ],
 )
 def test_mistakes(was: str, now: str, says: str) -> None:

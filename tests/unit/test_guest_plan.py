@@ -21,7 +21,8 @@ from streams.guest.noting import Noter
 from streams.guest.plan import Outbox, invitation_row, message_row, settle
 from streams.guest.quiet import open_at
 from streams.model import company
-from streams.model.guests import LANGUAGES, QUESTIONS
+from streams.model.guests import LANGUAGES, QUESTIONS, Guests
+from streams.model.prayer import Place
 from streams.sources.jsonl import row_of_object
 from tests.support.plain_workers import interaction
 
@@ -137,6 +138,22 @@ def test_quiet_hours_are_those_of_the_units_zone() -> None:
     assert at == [6 * HOUR, 6 * HOUR, 17 * HOUR, 30 * HOUR, 30 * HOUR]
     assert open_at(guests, "LON-1", midnight + 5 * HOUR) == midnight + 9 * HOUR
     assert open_at(replace(guests, quiet=(13 * 60, 14 * 60)), "LON-1", midnight + 13 * HOUR) == midnight + 14 * HOUR
+
+
+def test_nobody_is_written_to_while_the_unit_prays() -> None:
+    makkah = (("MAKKAH-*", Place(21.4225, 39.8262, "umm_al_qura", "")),)
+    guests = replace(GUESTS, zones=(("MAKKAH-*", "Asia/Riyadh"),), places=makkah, prayer=HOUR // 2)
+    midnight = 1_804_453_200_000  # 2027-03-08T00:00 in Makkah, where noon is prayed at 12:32, and Isha at 20:27
+
+    def opens(guests: Guests, unit: str, minute: int) -> tuple[int, int]:
+        return divmod((open_at(guests, unit, midnight + minute * 60_000) - midnight) // 60_000, 60)
+
+    noon, isha = 12 * 60 + 32, 20 * 60 + 27
+    assert [opens(guests, "MAKKAH-1", noon + after) for after in (-1, 0, 29, 30)] == [
+        (12, 31), (13, 2), (13, 2), (13, 2)]  # fmt: skip
+    assert opens(guests, "LON-1", noon) == (12, 32), "nobody knows where that is"
+    assert opens(replace(guests, quiet=(20 * 60 + 40, 9 * 60)), "MAKKAH-1", isha) == (33, 0), "into the quiet hours"
+    assert opens(replace(guests, quiet=(22 * 60, noon + 5)), "MAKKAH-1", 4 * 60) == (13, 2), "and out of them"
 
 
 BAD = event(10, "stay.complaint_made", case_id="K1", locale="tr", medium="chat",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
 import pytest
+
+from streams.lean_imports import without_collecting
 
 LEFT_OUT = """
 import importlib.util, sys
@@ -45,3 +48,14 @@ def test_what_a_worker_imports(program: str, says: str) -> None:
 def test_one_that_has_pandas_keeps_it() -> None:
     program = "import pandas, streams.lean_imports as l; l.leave_out_pandas(); import pandas; print(pandas.NA)"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"<NA>\n"
+
+
+def test_the_collector_rests_while_a_program_imports() -> None:
+    before = gc.get_freeze_count()
+    with without_collecting():
+        assert not gc.isenabled()
+    try:
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()

@@ -68,3 +68,10 @@ def test_what_is_published_holds_no_secret_and_others_bring_their_own() -> None:
     theirs = of_owner(told, own)
     assert (theirs.partitions, theirs.sasl_password, theirs.sasl_username) == (7, "mine-own", "me")
     assert (theirs.registry, theirs.clickhouse) == ("http://r:8081/api", "http://c:1")
+
+
+def test_what_is_published_suffices_where_links_are_signed() -> None:
+    settings = Settings(
+        public_url="https://rihla.example.com", survey_url="https://ask.example.com", link_keys="x" * 44
+    )
+    assert of_owner(published(settings), {}).public_url is None  # no other process signs links, or has their key

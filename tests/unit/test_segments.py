@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
+import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from streams.guest import consent
+from streams.guest.consent import Said
+from streams.guest.notes import Notes
 from streams.model import company
-from streams.segments.rules import Known, SegmentError, of
+from streams.segments.rules import Known, Question, SegmentError, of
+from streams.verify.segments import _agreed
 
 FILE = """
 [unhappy_gold]
@@ -46,6 +54,46 @@ def test_who_belongs_to_which(tmp_path: Path) -> None:
     assert segments.of(Known({}, {"statuses": {"in_stay", "booked"}}, {}, {"diet": "Vegetarian"})) == {"in_house"}
 
 
+def test_consent_is_asked_for_by_purpose_and_channel(tmp_path: Path) -> None:
+    segments = of(made(tmp_path, '[mail]\nwhen = [{ consents = { Marketing = ["email", "sms"] } }]'))
+
+    def said(purpose: str, channel: str, given: bool, at: int) -> Said:
+        return Said(purpose, channel, given, at, bytes(16))
+
+    yes, other = said("marketing", "sms", True, 1), said("survey", "email", True, 1)
+    all_gone = said("any", "any", False, 2)
+    assert segments.of(Known({}, {}, consents=[yes, other])) == {"mail"}
+    for consents in ([], [other], [yes, all_gone], [said("any", "email", True, 3)]):
+        assert segments.of(Known({}, {}, consents=consents)) == set()
+
+
+WORDS = st.sampled_from(["marketing", " Marketing", "survey", "email", "SMS", "", "*", "all", "any"])
+ASKED = [Question("consents", purpose, frozenset(ways)) for purpose in ("marketing", "survey")
+         for ways in (("email",), ("email", "sms"))]  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.booleans(), st.none() | WORDS, st.none() | WORDS), max_size=6), st.randoms())
+def test_who_agrees_is_what_the_plain_way_says(events: list[tuple[bool, str | None, str | None]], rng: Random) -> None:
+    rows, noted = [], []
+    for number, (given_, purpose, channel) in enumerate(events):
+        pairs = [{"key": key, "value": value} for key, value in (("purpose", purpose), ("channel", channel))
+                 if value is not None]  # fmt: skip
+        touchpoint = f"stay.consent_{'given' if given_ else 'withdrawn'}"
+        rows.append(("amina", touchpoint, pairs))
+        noted.append(consent.said(touchpoint, number, bytes(16), pairs))
+    pairs_of = pl.List(pl.Struct({"key": pl.String, "value": pl.String}))
+    frame = pl.DataFrame(
+        rows, {"customer_id": pl.String, "touchpoint": pl.String, "attributes": pairs_of}, orient="row"
+    )
+    plain = _agreed(frame, ASKED)
+    rng.shuffle(noted)
+    notes = Notes()
+    for one in noted:
+        notes.add((one,))
+    for question in ASKED:
+        assert question.holds(Known({}, {}, consents=notes.consents)) == ("amina" in plain[question])
+
+
 def test_the_model_has_another_hash_with_other_segments(tmp_path: Path) -> None:
     one, other = (made(tmp_path, text).hash for text in (FILE, FILE.replace("1.5", "2.5")))
     assert len({one, other, company.built_in().hash}) == 3
@@ -56,6 +104,7 @@ def test_the_model_has_another_hash_with_other_segments(tmp_path: Path) -> None:
     ("text", "line", "told"),
     [
         ("[Big]\nwhen = [{ journeys = { at_least = 1 } }]", 1, "small letters"),
+        ("[big]\nwhen = [{ consents = { marketing = ['any'] } }]", 2, "consent is specific"),
         ("\n[big]\nwhen = []", 3, "a list of conditions"),
         ("[big]\nwhen = [{}]", 2, "none of them empty"),
         ('[big]\nwhom = "x"', 2, "whom is no key here"),

@@ -160,6 +160,29 @@ async def test_who_looks_at_too_many_is_stopped(tmp_path: Path) -> None:
         assert statuses == [200] * tokens.LOOKUPS["agent"] + [429]
 
 
+async def test_who_works_for_a_unit_learns_nothing_of_others_guests_by_asking_often(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for name, customer_id in (("loyalty:7", "C1"), ("device:7", "C2")):
+            served.apply("identity", identity(name, customer_id))
+        assert sorted((await served.get("/v1/customers/7", "ops"))[1]["customers"]) == ["C1", "C2"]
+        status, told, _ = await served.get("/v1/customers/7", "hotel")
+        assert (status, told["customer_id"]) == (200, "C1")
+        for path in ("/v1/customers/C2", "/v1/customers/C2/events", "/v1/customers/C9"):
+            left = tokens.LOOKUPS["manager"]
+            bearer = served.api._tokens.bearer("Bearer hotel")
+            assert bearer is not None
+            bearer._spent.clear()
+            assert bearer.wait(left - 1) == 0.0
+            assert (await served.get(path, "hotel"))[0] in (403, 404)
+            assert (await served.get(path, "hotel"))[0] == 429, "that somebody is not theirs is an answer, too"
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "1969-12-31", "1+March"])
+async def test_a_day_at_the_end_of_the_calendar_is_refused(tmp_path: Path, day: str) -> None:
+    async with serving(tmp_path) as served:
+        assert (await served.get(f"/v1/units/Towers/arrivals?date={day}"))[0] == 422
+
+
 async def test_alerts_come_as_they_are_raised(tmp_path: Path) -> None:
     async with (
         serving(tmp_path) as served,

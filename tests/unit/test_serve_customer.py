@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.model.company import built_in
 from streams.serve.customer import document, find, open_alerts, search, unit_day
-from streams.serve.inbox import inbox
+from streams.serve.inbox import deadlines_of, inbox
 from streams.serve.store import Memory
 from streams.serve.view import APPLY, CONTACTS_KEPT, bury, forget
 from tests.support.serving import DAY, NOON, alert, case, customer, identity, interaction, journey
@@ -139,7 +140,7 @@ def test_a_case_without_an_alert_shows_who_took_it() -> None:
     )
 
     def takers() -> dict[str, Any]:
-        return {one["customer_id"]: one["handler"] for one in inbox(view, None)["items"]}
+        return {one["customer_id"]: one["handler"] for one in inbox(view, deadlines_of(built_in()), None)["items"]}
 
     assert takers() == {"C1": "Layla", "C2": None}  # another customer's case has the same number
     assert [one["handler"] for one in (document(view, "C1") or {})["open_cases"]] == ["Layla"]
@@ -155,6 +156,7 @@ def test_tombstones_and_erasures_leave_nothing_behind() -> None:
         "journey": [journey("C1", "B1")],
         "case": [case("C1", "K1")],
         "alert": [alert("C1", "a1", unit="Towers")],
+        "message": [{"message_id": "m1", "customer_id": "C1", "status": "draft", "version": 1}],
         "interaction": [
             interaction("customer:C1", "e1", case_id="K1", touchpoint="stay.case_taken", agent_id="Omar"),
             interaction("loyalty:L7", "e2"),

@@ -115,3 +115,51 @@ asyncio.run(main())
 """
     pid = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stdout)
     asyncio.run(until(lambda: gone(pid)))
+
+
+AWAITS = (
+    f"import json, os, sys; os.environ.update(json.loads(sys.stdin.readline())); print(os.environ['WORD']); {SLEEPS}"
+)
+
+
+def awaiting(environment: dict[str, str]) -> ChildSpec:
+    return ChildSpec("enrich", [sys.executable, "-c", AWAITS], environment, awaits=True)
+
+
+async def test_a_prepared_child_runs_before_its_environment_is_known(tmp_path: Path) -> None:
+    keeper = Supervisor(tmp_path, print)
+    await keeper.prepare(awaiting({}))
+    early = keeper._prepared["enrich"].pid
+    child = await keeper.start(awaiting({"WORD": "a word of later"}))
+    assert child.pid == early is not None
+    await until(child.find_address)
+    assert child.log.read_text().startswith("a word of later")
+    assert b"a word of later" not in Path(f"/proc/{early}/environ").read_bytes()
+
+    os.kill(early, signal.SIGKILL)  # the next one gets the same environment
+    await until(lambda: child.pid not in (None, early))
+    await until(child.find_address)
+    assert child.log.read_text().count("a word of later") == 2
+    await keeper.stop()
+
+
+async def test_prepared_children_that_were_never_started_are_stopped(tmp_path: Path) -> None:
+    keeper = Supervisor(tmp_path, print)
+    await keeper.prepare(awaiting({}))
+    pid = keeper._prepared["enrich"].pid
+    assert pid is not None
+    await keeper.stop()
+    assert gone(pid)
+
+
+async def test_a_prepared_child_that_died_before_is_started_anew(tmp_path: Path) -> None:
+    keeper = Supervisor(tmp_path, print)
+    await keeper.prepare(awaiting({}))
+    early = keeper._prepared["enrich"].pid
+    assert early is not None
+    os.kill(early, signal.SIGKILL)
+    await until(lambda: keeper._prepared["enrich"].pid is None)
+    child = await keeper.start(awaiting({"WORD": "anew"}))
+    await until(child.find_address)
+    assert "anew" in child.log.read_text()
+    await keeper.stop()

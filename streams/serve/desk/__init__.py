@@ -1,1 +1,1 @@
-"""The desk: the page by which people use Customer 360, and the JSON that only this page asks for (docs/desk.md)."""
+"""The desk: the web page on which people use Customer 360, and the JSON that only this page requests (docs/desk.md)."""

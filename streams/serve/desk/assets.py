@@ -1,4 +1,4 @@
-"""The files of the page: read once, compressed once, and served with a policy that lets nothing else in."""
+"""The files of the page: read and compressed once, and served with a policy that allows no other sources."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ HEADERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file of the page, as it is sent."""
+    """A file of the page, ready to send."""
 
     content_type: str
     body: bytes
@@ -53,7 +53,7 @@ class Asset:
     tag: str
 
     def answer(self, request: web.Request) -> web.Response:
-        """The file; 304 where the browser has it."""
+        """The file; 304 if the browser has it already."""
         headers = {**HEADERS, "ETag": self.tag, "Vary": "Accept-Encoding"}
         if self.tag in request.headers.get("If-None-Match", ""):
             return web.Response(status=304, headers=headers)

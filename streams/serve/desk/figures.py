@@ -1,6 +1,6 @@
-"""Figures of the overview: the named queries of ClickHouse, held to a span and to filters, and who is behind them.
+"""Figures of the overview: named queries of ClickHouse for a period and filters, and the customers behind them.
 
-Each answer is given again for a minute, so that many who look ask ClickHouse once.
+Each answer is cached for a minute, so that many viewers cost ClickHouse one query.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from sinks.clickhouse.segments import FILTERS, SEPARATOR
 from streams.errors import RihlaError
 
 KEPT = 60.0
-"""Seconds for which an answer is given again."""
+"""Seconds for which an answer is cached."""
 HELD = 640
-"""Answers that are held at most."""
+"""Most answers in the cache."""
 FEWEST = 5
-"""Answers below which a score is not shown: it would rest on too little."""
+"""Least number of survey answers with which a score is shown."""
 SCORES = frozenset(
     ("nps", "csat", "ces", "mean", "easy", "score", "margin", "negative_share", "sentiment", "pain", "drop_off")
 )
 TIMEOUT = 30.0
 AT_ONCE = 3
-"""Queries that run at the same time."""
+"""Most queries that run at the same time."""
 IDLE = 4
 """Connections that are kept open."""
 MOST_PEOPLE = 100
-"""Customers behind a figure that are named."""
+"""Most customers behind a figure that are listed."""
 
 QUERIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "nps": ("nps", {}),
@@ -49,12 +49,12 @@ QUERIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "aspects_by_unit": ("aspects", {"by": "unit"}),
     "places": ("places", {}),
 }
-"""Figure: the named query, and its parameters besides span and filters."""
+"""For each figure the named query, and its parameters besides period and filters."""
 BEHIND: Mapping[str, tuple[str, ...]] = {
     "people": ("instrument", "low", "high", "aspect", "mood", "profile"),
     "profile_change": ("from_profile", "to_profile"),
 }
-"""Query that names the customers behind a figure: the parameters by which a mark of a chart asks."""
+"""For each query that lists the customers behind a figure, the parameters that a mark of a chart gives."""
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +68,8 @@ class FiguresUnavailableError(RihlaError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What figures are asked of: the last days, or the days from `since` up to `until`, and the filters that are given,
-    each a name of sinks.clickhouse.segments.FILTERS and its values."""
+    """The scope of figures: the last days, or the days from `since` up to `until`, and filters: names of
+    sinks.clickhouse.segments.FILTERS with their values."""
 
     days: int = 90
     since: date | None = None
@@ -77,14 +77,15 @@ class Asked:
     filters: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def held_to(self, name: str, values: tuple[str, ...]) -> Asked:
-        """The same, with one filter more, or another."""
+        """The same scope with a filter added or replaced."""
         kept = tuple(one for one in self.filters if one[0] != name)
         return Asked(self.days, self.since, self.until, (*kept, (name, values)))
 
     def span(self, now: datetime, last: datetime | None) -> tuple[datetime, datetime]:
-        """The first moment, and the first that no longer counts. Pure.
+        """The start (inclusive) and the end (exclusive) of the period. Pure.
 
-        now, last: the clock, and when the last interaction was; where the last days have none, those before it count.
+        now, last: the clock, and the time of the last interaction; if the last days have none, the days before it are
+        used.
         """
         if self.since is not None and self.until is not None:
             start = datetime.combine(self.since, datetime.min.time(), UTC)
@@ -124,7 +125,7 @@ class Figures:
     async def _figure(
         self, name: str, parameters: Mapping[str, str], asked: Asked, last: datetime | None
     ) -> list[dict[str, Any]]:
-        """The rows of a query, some at a time; each is kept for itself, so a slow one costs the others nothing."""
+        """The rows of a query, through the cache; a slow query does not delay the others."""
         async with self._turns:
             found: list[dict[str, Any]] = await self._once(
                 (asked, name, *parameters.items()), lambda: self._rows(name, parameters, asked, last)
@@ -140,7 +141,7 @@ class Figures:
         return found
 
     async def definition(self, figure: str, asked: Asked) -> dict[str, Any]:
-        """What a figure is: its query, and the values of the parameters. Raises FiguresUnavailableError."""
+        """The definition of a figure: its query, and the parameters' values. Raises FiguresUnavailableError."""
         last, _ = await self._known()
         name, parameters = QUERIES[figure]
         query, given = self._bound(name, parameters, asked, last)
@@ -193,7 +194,7 @@ def _who(behind: Mapping[str, str]) -> tuple[str, dict[str, str]]:
 
 
 def described(query: NamedQuery, given: Mapping[str, str]) -> dict[str, Any]:
-    """A query for people: what it answers, its columns, its text, and what it was asked with. Pure."""
+    """A query for display: its description, columns, text and parameters. Pure."""
     defaults = {one.name: one.default for one in query.parameters}
     changed = {name: value for name, value in given.items() if value != defaults[name]}
     return {
@@ -207,13 +208,13 @@ def described(query: NamedQuery, given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def supported(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row without its score where that rests on too few answers; how many there are stays. Pure."""
+    """The row without its score if that rests on too few answers; their number stays. Pure."""
     few = row.get("n", row.get("scored", FEWEST)) < FEWEST
     return {name: None if few and name in SCORES else value for name, value in row.items()}
 
 
 def filters_of(given: Mapping[str, list[str]], units: frozenset[str] | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The filters of a request. units: those of whoever asks, to which all is held; None: all units. Pure.
+    """The filters of a request. units: those of the bearer, to which everything is restricted; None: all units. Pure.
 
     Raises ValueError for a unit that is not one of these, and for a value that no name has.
     """
@@ -244,7 +245,7 @@ def from_clickhouse(where: Any, database: str) -> Ask:
         try:
             client = idle.pop() if idle else connect(where, database, timeout=TIMEOUT)
             rows = list(client.query(sql, parameters=dict(parameters)).named_results())
-        except Exception as error:  # whatever it is, a person sees that there are no figures now
+        except Exception as error:  # after any error a person sees that there are no figures now
             log.warning("ClickHouse does not answer: %s", type(error).__name__)
             raise FiguresUnavailableError("ClickHouse does not answer now") from error
         if len(idle) < IDLE:

@@ -1,4 +1,4 @@
-"""How the workers do: what each has still to read, how much came lately, and what was refused or could not be told."""
+"""Status of the workers: lag, recent throughput, dead letters, and deliveries that failed."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from streams.settings import Settings
 from streams.topology import WORKERS
 
 KEPT = 3.0
-"""Seconds for which an answer is given again."""
+"""Seconds for which an answer is cached."""
 SPAN = timedelta(days=7)
-"""Of dead letters and deliveries."""
+"""Most dead letters and deliveries that are listed."""
 
 Offsets = Mapping[TopicPartition, int]
 Ends = Callable[[], Awaitable[tuple[Offsets, Mapping[str, Offsets]]]]
-"""Where topics end, and of each worker where it stands in the topics that it reads."""
+"""End offsets of topics, and each worker's committed offsets."""
 
 
 class PipelineUnavailableError(RihlaError):
-    """The brokers do not answer; the message says so to people."""
+    """The brokers do not answer; the message is for people."""
 
 
 class Pipeline:
@@ -73,7 +73,7 @@ class Pipeline:
 
 
 def written(ends: Offsets, prefix: str) -> dict[str, int]:
-    """Records that were ever written to each topic."""
+    """Number of records that have ever been written to each topic."""
     found: dict[str, int] = {}
     for one, end in ends.items():
         name = one.topic.removeprefix(prefix)
@@ -82,7 +82,7 @@ def written(ends: Offsets, prefix: str) -> dict[str, int]:
 
 
 def behind(ends: Offsets, stands: Mapping[str, Offsets], prefix: str) -> list[dict[str, Any]]:
-    """Of each worker and topic: records that it has still to read; None where it has not committed yet."""
+    """Lag in records by worker and topic; None before the first commit."""
     lines = []
     for worker, offsets in stands.items():
         topics: dict[str, int | None] = {}

@@ -1,16 +1,17 @@
 """The routes of the desk: its page, signing in and out, and what its views ask for besides the API.
 
-Signing in exchanges a token for a cookie that scripts cannot read and other sites cannot send; whatever changes
-something must have a header, too, that a page of another site cannot add.
+Signing in exchanges a token for a cookie that scripts cannot read and other sites cannot send. A request that changes
+something must also have a header, which a page of another site cannot add.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,23 +22,31 @@ from streams.clock import now_ms
 from streams.loop.answers import AnswerError, Verb, answer_event
 from streams.serve import tokens
 from streams.serve.answering import NotRecorded
-from streams.serve.api import COOKIE, FROM_DESK, Api, Problem
+from streams.serve.api import COOKIE, FROM_DESK, Api, Problem, day_asked
 from streams.serve.day import day_of, latest_day
 from streams.serve.desk import assets
+from streams.serve.desk.company_sign_in import CompanySignIn
 from streams.serve.desk.figures import BEHIND, MOST_PEOPLE, QUERIES, Asked, Figures, FiguresUnavailableError, filters_of
 from streams.serve.desk.pipeline import Pipeline, PipelineUnavailableError
-from streams.serve.inbox import inbox, open_record, units_known
+from streams.serve.inbox import Deadlines, inbox, open_record, units_known
 from streams.serve.links import Record
+from streams.serve.openid import BACK, BEGIN, Accounts
 from streams.serve.sessions import LONGEST, Sessions
 from streams.serve.store import Store
 from streams.serve.story import story_of
 from streams.serve.tokens import Bearer, Tokens
+
+if TYPE_CHECKING:
+    from streams.serve.openid_provider import Provider
 
 DESK = "/desk"
 ROUTES = (
     DESK,
     "/desk/assets/{name}",
     "/desk/session",
+    BEGIN,
+    BACK,
+    "/desk/data/sign-in",
     "/desk/data/me",
     "/desk/data/inbox",
     "/desk/data/events",
@@ -51,6 +60,7 @@ ROUTES = (
 )
 LONGEST_TOKEN = 4096
 LONGEST_VALUE = 200
+_NUMBER = re.compile(r"-?[0-9]{1,6}(\.[0-9]{1,6})?")
 LISTS = ("arrivals", "in_house", "departures")
 NEWS = frozenset(("alert", "case"))
 
@@ -58,8 +68,10 @@ NEWS = frozenset(("alert", "case"))
 class Desk:
     """Adds the desk to an API.
 
-    figures, pipeline: where its last two views take theirs from; answers: where people's answers go; None: nowhere.
-    public_url: address at which people reach it through what stands in front: https there makes cookies secure.
+    deadlines: of alerts and cases, by the model. figures, pipeline: sources of its last two views.
+    answers: writes people's answers; None: they are not accepted.
+    public_url: address at which people reach it, perhaps through a proxy: with https there, cookies are Secure.
+    company: by which company accounts may also sign in; None: by tokens alone.
     """
 
     def __init__(
@@ -68,15 +80,19 @@ class Desk:
         store: Store,
         allowed: Tokens,
         sessions: Sessions,
+        deadlines: Deadlines,
         figures: Figures | None = None,
         pipeline: Pipeline | None = None,
         answers: Record | None = None,
         public_url: str | None = None,
+        company: tuple[Provider, Accounts] | None = None,
     ) -> None:
         self._api, self._store, self._tokens, self._sessions = api, store, allowed, sessions
+        self._deadlines = deadlines
         self._figures, self._pipeline, self._answers = figures, pipeline, answers
         public = urlsplit(public_url or "")
         self._secure_host = public.hostname if public.scheme == "https" else None
+        self._by_company = company is not None
         self._assets = assets.load()
         self._generation = 0
         self._inboxes: dict[frozenset[str] | None, tuple[int, asyncio.Task[dict[str, Any]]]] = {}
@@ -85,6 +101,7 @@ class Desk:
             ("GET", "/desk/assets/{name}", self._asset),
             ("POST", "/desk/session", self._sign_in),
             ("DELETE", "/desk/session", self._sign_out),
+            ("GET", "/desk/data/sign-in", self._ways),
             ("GET", "/desk/data/me", self._me),
             ("GET", "/desk/data/inbox", self._inbox),
             ("GET", "/desk/data/events", self._events),
@@ -98,10 +115,14 @@ class Desk:
         )
         for method, path, work in works:
             api.app.router.add_route(method, path, api.counted(path, work))
+        if company is not None:
+            ways = CompanySignIn(*company, public_url, self._is_secure, self._begin)
+            api.app.router.add_get(BEGIN, api.counted(BEGIN, ways.begin))
+            api.app.router.add_get(BACK, api.counted(BACK, ways.back))
         api.app.router.add_get("/", self._home)
 
     def changed(self, applied: Mapping[str, Iterable[Any]]) -> None:
-        """Note that rows are in the store: what was computed of those before is out of date."""
+        """Note that rows are in the store: what was computed before is out of date."""
         if not NEWS.isdisjoint(applied):
             self._generation += 1
 
@@ -130,18 +151,28 @@ class Desk:
         bearer = self._tokens.bearer(f"Bearer {token.strip()}")
         if bearer is None:
             raise Problem(401, "nobody has this token")
-        self._sessions.end(request.cookies.get(COOKIE))
         answer = self._answer(_described(bearer, []))
+        self._begin(request, answer, bearer)
+        return answer
+
+    def _begin(self, request: web.Request, answer: web.StreamResponse, bearer: Bearer) -> None:
+        """Begin a session by an answer; the one before ends."""
+        self._sessions.end(request.cookies.get(COOKIE))
         answer.set_cookie(
             COOKIE,
             self._sessions.begin(bearer),
             max_age=int(LONGEST),
             httponly=True,
             samesite="Strict",
-            secure=self._secure_host is not None and request.url.host == self._secure_host,
+            secure=self._is_secure(request),
             path="/",
         )
-        return answer
+
+    def _is_secure(self, request: web.Request) -> bool:
+        return self._secure_host is not None and request.url.host == self._secure_host
+
+    async def _ways(self, request: web.Request) -> web.StreamResponse:
+        return self._answer({"company": self._by_company})
 
     async def _sign_out(self, request: web.Request) -> web.StreamResponse:
         _from_desk(request)
@@ -162,7 +193,7 @@ class Desk:
         return self._api.answer(request, await self._current(units), age)
 
     async def _current(self, units: frozenset[str] | None) -> dict[str, Any]:
-        """The inbox of some units: computed once for all who ask before a row changes."""
+        """The inbox of some units, cached until a row changes."""
         known = self._inboxes.get(units)
         if known is None or known[0] != self._generation:
             self._inboxes = {key: one for key, one in self._inboxes.items() if one[0] == self._generation}
@@ -172,7 +203,7 @@ class Desk:
 
     def _read_inbox(self, units: frozenset[str] | None) -> dict[str, Any]:
         with self._store.reading() as view:
-            return inbox(view, units)
+            return inbox(view, self._deadlines, units)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         bearer = self._api.bearer(request, tokens.ALERTS)
@@ -188,10 +219,7 @@ class Desk:
         unit = request.query.get("unit", "")
         if not unit or not bearer.may_see(unit):
             raise Problem(403 if unit else 422, "this unit is not one of yours" if unit else "say which unit")
-        try:
-            day = date.fromisoformat(request.query.get("date", ""))
-        except ValueError:
-            raise Problem(422, "date must be an ISO 8601 date: ?date=2026-03-01") from None
+        day = day_asked(request)
         nearest = request.query.get("nearest", "false") == "true"
         age = self._api.fresh()
         told = await asyncio.to_thread(self._read_day, unit, day, nearest)
@@ -200,13 +228,13 @@ class Desk:
         return self._api.answer(request, told, age)
 
     def _listed(self, bearer: Bearer, asked: str, people: Collection[str]) -> None:
-        """Write down who was listed. Raises where that cannot be, or where it were too many."""
+        """Record who was listed. Raises Problem if that fails, or if it would be too many."""
         if (wait := bearer.wait_to_list(len(people))) > 0:
             raise Problem(429, "too many customers in a minute", {"Retry-After": str(math.ceil(wait))})
         self._api.write_down(bearer, asked, people, None)
 
     def _read_day(self, unit: str, day: date, nearest: bool) -> dict[str, Any]:
-        """A day of a unit. nearest: where nobody was there, the latest day before it on which somebody arrived."""
+        """A day of a unit. nearest: if that day has nobody, the latest day before it with an arrival."""
         with self._store.reading() as view:
             told = day_of(view, unit, day)
             if nearest and not any(told["counts"].values()) and (known := latest_day(view, unit, day)) is not None:
@@ -224,7 +252,7 @@ class Desk:
 
     def _read_story(self, units: frozenset[str] | None) -> dict[str, Any] | None:
         with self._store.reading() as view:
-            return story_of(view, units)
+            return story_of(view, self._deadlines, units)
 
     async def _numbers(self, request: web.Request) -> web.StreamResponse:
         bearer, figures, asked = self._asked(request)
@@ -246,7 +274,7 @@ class Desk:
             raise Problem(503, str(error), {"Retry-After": "5"}) from None
 
     async def _people(self, request: web.Request) -> web.StreamResponse:
-        """Who is behind a figure: each is a look-up."""
+        """The customers behind a figure: each counts as a look-up."""
         bearer, figures, asked = self._asked(request)
         self._api.bearer(request, tokens.CUSTOMER)
         known = [name for names in BEHIND.values() for name in names]
@@ -262,7 +290,7 @@ class Desk:
         return self._answer({"people": people, "most": MOST_PEOPLE})
 
     def _asked(self, request: web.Request) -> tuple[Bearer, Figures, Asked]:
-        """Who asks for figures, of what, and where they come from."""
+        """The bearer, the scope and the source of a request for figures."""
         bearer = self._api.bearer(request, tokens.FIGURES)
         if self._figures is None:
             raise Problem(503, "there is no ClickHouse to ask")
@@ -273,10 +301,7 @@ class Desk:
             days = 0
         if not 1 <= days <= 3660:
             raise Problem(422, "days must be a number from 1 to 3660")
-        try:
-            since, until = (date.fromisoformat(query[name]) if name in query else None for name in ("since", "until"))
-        except ValueError:
-            raise Problem(422, "since and until must be ISO 8601 dates: ?since=2026-03-01&until=2026-03-31") from None
+        since, until = (day_asked(request, name) if name in query else None for name in ("since", "until"))
         if (since is None) != (until is None) or (since is not None and until is not None and since > until):
             raise Problem(422, "say both since and until, the earlier first")
         try:
@@ -295,7 +320,7 @@ class Desk:
             raise Problem(503, str(error), {"Retry-After": "5"}) from None
 
     async def _answer_event(self, request: web.Request) -> web.StreamResponse:
-        """Someone takes, answers, settles, declines, puts off or gives away an alert or a case: an event, 202."""
+        """Takes, answers, settles, declines, snoozes or reassigns an alert or a case: writes an event, 202."""
         bearer = self._api.bearer(request, tokens.ANSWER)
         if self._answers is None:
             raise Problem(503, "answers cannot be written here")
@@ -336,7 +361,7 @@ class Desk:
         return bearer
 
     def _units(self, request: web.Request, bearer: Bearer) -> frozenset[str] | None:
-        """The unit that is asked for, of those that the bearer may see; None: all."""
+        """The requested unit, if the bearer may see it; None: all."""
         asked = frozenset(request.query.getall("unit", []))
         if any(not bearer.may_see(unit) for unit in asked):
             raise Problem(403, "this unit is not one of yours")
@@ -352,7 +377,7 @@ class Desk:
 
 
 class Said(msgspec.Struct, forbid_unknown_fields=True):
-    """What the page says of an answer. until: epoch ms. click: tells two answers apart that are otherwise the same."""
+    """An answer as the page sends it. until: epoch ms. click: distinguishes two otherwise equal answers."""
 
     kind: Literal["alert", "case"]
     customer_id: str
@@ -372,11 +397,8 @@ def _said(body: bytes) -> Said:
 
 
 def _are_numbers(given: Mapping[str, str], names: Iterable[str]) -> bool:
-    """Whether those of some parameters that are given are numbers."""
-    try:
-        return all(math.isfinite(float(given[name])) for name in names if name in given)
-    except ValueError:
-        return False
+    """Whether all of these parameters that are given are numbers, as ClickHouse reads them."""
+    return all(_NUMBER.fullmatch(given[name]) for name in names if name in given)
 
 
 def _from_desk(request: web.Request) -> None:

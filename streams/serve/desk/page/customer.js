@@ -8,7 +8,6 @@ import { empty, shown, stale } from "./states.js";
 
 const TYPING = 250;
 const HALF_LIFE = 30 * 86400000;
-const WEIGHT = { survey: 1, text: 0.6, implicit: 0.3 }; // as the score of 30 days weighs them
 
 function search(main, live) {
   const list = h("ul", { id: "found", class: "found", "aria-label": t("search.found") });
@@ -62,7 +61,7 @@ function why(told) {
   const last = new Date(told.profile.at).getTime();
   const scored = told.last_contacts.filter((one) => one.score !== undefined && one.score !== null);
   const weighed = scored.map((one) => {
-    const weight = (WEIGHT[one.score_source] ?? 0) * 2 ** (-(last - new Date(one.occurred_at).getTime()) / HALF_LIFE);
+    const weight = (one.score_weight ?? 0) * 2 ** (-(last - new Date(one.occurred_at).getTime()) / HALF_LIFE);
     return [weight * one.score, weight, one];
   }).sort((a, b) => Math.abs(b[0]) - Math.abs(a[0])).slice(0, 5);
   return h("details", { class: "why" }, h("summary", {}, t("why", { profile: t(`profile.${told.profile.name}`) })),

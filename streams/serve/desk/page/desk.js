@@ -64,6 +64,18 @@ function signIn(why) {
     h("button", { class: "button primary" }, t("sign_in")), languages());
   document.body.replaceChildren(h("main", { class: "door" }, form));
   token.focus();
+  offerCompany(form);
+}
+
+/** A link to the company's own sign-in, where there is one. */
+async function offerCompany(form) {
+  let ways;
+  try {
+    ways = await get("/desk/data/sign-in");
+  } catch {
+    return; // a token does without
+  }
+  if (ways.company) form.querySelector("button").after(h("a", { class: "button", href: "/desk/company" }, t("sign_in.company")));
 }
 
 /** Signs in. The key of the text that says why not, where that fails. */
@@ -146,7 +158,13 @@ function news(text) {
 async function begin() {
   await speak(preferred(), false);
   addEventListener("hashchange", show);
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  const told = new URLSearchParams(location.hash.slice(1));
+  const given = told.get("token"), back = told.get("sign_in");
+  if (["refused", "away", "over"].includes(back)) {
+    history.replaceState(null, "", location.pathname);
+    signIn(`sign_in.company_${back}`);
+    return;
+  }
   if (given) {
     history.replaceState(null, "", location.pathname); // out of the address before anything else
     const refused = await enter(given);

@@ -1,0 +1,245 @@
+"""The pages of docs/runbook/, followed word by word: what a person would type is run, and `rihla verify` judges.
+
+    python -m tests.faults --only runbook-kafka-lost --runs 1      # the transcript goes to stderr
+
+A page's blocks of `sh` are what is typed. Three words stand for what an orchestrator does (docs/runbook/README.md):
+`stop` and `start` take names of workers, and `settled` waits until nothing lags. All other lines go to one bash a
+block, with Kafka's own tools and `rihla` on its path and the settings of the workers in its environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shlex
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from streams.embedded.clickhouse.access import OWNER
+from streams.embedded.kafka import Kafka, ensure_jars
+from streams.settings import environment
+from tests.faults import broken
+from tests.faults.account import counted_once
+from tests.faults.proxy import Proxy, proxy
+from tests.faults.suite import TRIAL_SECONDS, Outcome
+from tests.faults.world import KINDS, ROOT, World, database, world
+from tests.support.brokers import Broker
+
+PAGES = ROOT / "docs" / "runbook"
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TOOLS = {
+    "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
+    "kafka-configs.sh": "kafka.admin.ConfigCommand",
+    "kafka-consumer-groups.sh": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+    "kafka-get-offsets.sh": "org.apache.kafka.tools.GetOffsetShell",
+}
+
+
+def blocks(page: str) -> list[str]:
+    """What a page has people type."""
+    return BLOCK.findall((PAGES / f"{page}.md").read_text("utf-8"))
+
+
+def put_tools(folder: Path) -> None:
+    """Kafka's command line tools, as a distribution of Kafka has them."""
+    folder.mkdir()
+    for name, main in TOOLS.items():
+        file = folder / name
+        file.write_text(f'#!/bin/sh\nexec java -Xmx128m -cp "{ensure_jars()}/*" {main} "$@" 2>/dev/null\n')
+        file.chmod(file.stat().st_mode | stat.S_IXUSR)
+
+
+Before = Callable[["Scene"], Awaitable[None]]
+"""What happens in a scene before something is typed."""
+
+
+@dataclass
+class Scene:
+    """A pipeline, and whoever follows a page: `said` is the transcript."""
+
+    world: World
+    kafka: Kafka
+    way: Proxy
+    folder: Path
+    said: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+        print(line, file=sys.stderr, flush=True)
+
+    async def follow(self, page: str, meanwhile: Mapping[int, Before]) -> None:
+        """Type everything that a page says. meanwhile: what happens before a block, by the block's number, from 0."""
+        for number, block in enumerate(blocks(page)):
+            if number in meanwhile:
+                await meanwhile[number](self)
+            typed: list[str] = []
+            for line in block.splitlines():
+                if re.match(r"(\w+=\S+ )*(stop|start|settled)\b", line):
+                    await self._type(typed)
+                    typed = []
+                    self.say(f"$ {line}")
+                    await self._orchestrate(line)
+                else:
+                    typed.append(line)
+            await self._type(typed)
+
+    async def _type(self, lines: list[str]) -> None:
+        if not any(line.strip() and not line.startswith("#") for line in lines):
+            return
+        path = f"{Path(sys.executable).parent}:{self.folder / 'bin'}:{os.environ['PATH']}"
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-eu", "-o", "pipefail", "-c", "\n".join(lines)),
+            env={**os.environ, **environment(self.world.settings), **self.variables(), "PATH": path, "COLUMNS": "120"},
+            cwd=self.folder, stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        out, _ = await process.communicate()
+        for line in lines:
+            self.say(f"$ {line}")
+        self.say(out.decode("utf-8", "replace").rstrip())
+        if process.returncode:
+            self.wrong.append(f"status {process.returncode} of: {lines}")
+
+    def variables(self) -> dict[str, str]:
+        """The address of ClickHouse as a server has it, with user and password, so that curl understands it, too."""
+        url = urlsplit(self.world.settings.clickhouse)
+        token = Path(parse_qs(url.query)["password_file"][0]).read_text().strip()
+        return {"RIHLA_CLICKHOUSE": f"http://{url.username}:{token}@{url.hostname}:{url.port}"}
+
+    async def _orchestrate(self, line: str) -> None:
+        words = shlex.split(line.partition("#")[0])
+        variables = dict(word.split("=", 1) for word in words if "=" in word)
+        verb, *kinds = [word for word in words if "=" not in word]
+        if verb == "stop":
+            await asyncio.gather(*(child.stop() for kind in kinds for child in self.world.workers[kind]))
+        elif verb == "start":
+            for kind in kinds:
+                await self.world.start(kind, supervised=False, **variables)
+            await self.world.reading(*kinds)
+        else:
+            await self.world.settled()
+
+
+class Followed:
+    """A page of the runbook.
+
+    before: sets the scene: workers run, events flow, and what the page is about happens. meanwhile: see Scene.follow.
+    """
+
+    own_broker = True
+
+    def __init__(self, page: str, before: Before, meanwhile: Mapping[int, Before] | None = None) -> None:
+        self.name = f"runbook-{page}"
+        self._page, self._before, self._meanwhile = page, before, meanwhile or {}
+
+    def run(self, seed: int, broker: Broker) -> Outcome:
+        """See Fault.run; each run has a broker of its own, and a way to ClickHouse that can be closed."""
+        return asyncio.run(self._run(seed))
+
+    async def _run(self, seed: int) -> Outcome:
+        async with AsyncExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rihla-runbook-")))
+            put_tools(folder / "bin")
+            kafka = Kafka(folder / "kafka")
+            await kafka.start()
+            stack.push_async_callback(kafka.stop)
+            url = urlsplit(database().url_of(OWNER))
+            assert url.port is not None
+            way = await stack.enter_async_context(proxy(url.port))
+            clickhouse = url._replace(netloc=url.netloc.replace(f":{url.port}", f":{way.port}")).geturl()
+            made = await stack.enter_async_context(
+                world(kafka.address, seed, prefix="cx", database="cx", clickhouse=clickhouse)
+            )
+            async with asyncio.timeout(TRIAL_SECONDS):
+                scene = Scene(made, kafka, way, folder)
+                await self._before(scene)
+                await scene.follow(self._page, self._meanwhile)
+                await made.feed()
+                await made.settled()
+                return Outcome(made.records, scene.wrong + await counted_once(made))
+
+
+async def some_stored(scene: Scene) -> None:
+    """One worker of each kind runs, and has stored some events."""
+    await start(scene)
+    await scene.world.feed(0.6)
+    await scene.world.settled()
+
+
+async def start(scene: Scene, **variables: str) -> None:
+    """One worker of each kind; variables: of stitch, in its environment."""
+    for kind in KINDS:
+        await scene.world.start(kind, supervised=False, **(variables if kind == "stitch" else {}))
+    await scene.world.reading()
+
+
+async def lose_tables(scene: Scene) -> None:
+    """The database is gone; events flow."""
+    await asyncio.to_thread(scene.world.client.command, "DROP DATABASE cx SYNC")
+    await scene.world.feed(0.8)
+
+
+async def clickhouse_lost(scene: Scene) -> None:
+    """What was stored is lost."""
+    await some_stored(scene)
+    await lose_tables(scene)
+
+
+async def kafka_lost(scene: Scene) -> None:
+    """Every topic is gone, and all that groups have committed; workers are killed."""
+    await some_stored(scene)
+    for child in scene.world.children():
+        scene.world.kill(child)
+    await scene.kafka.stop()
+    shutil.rmtree(scene.folder / "kafka" / "data")
+    await scene.kafka.start()
+
+
+async def cut_off(scene: Scene) -> None:
+    """Nobody reaches ClickHouse, while events flow."""
+    await some_stored(scene)
+    scene.way.refusing = True
+    scene.way.cut(1.0)
+    await scene.world.feed(0.9)
+
+
+async def let_in(scene: Scene) -> None:
+    """ClickHouse is back."""
+    scene.way.refusing = False
+
+
+async def poisoned(scene: Scene) -> None:
+    """A stitch that counts duplicates as events has written states and rows."""
+    await start(scene, **{broken.VARIABLE: "no-dedup"})
+    await scene.world.feed(0.6)
+    await scene.world.settled()
+
+
+async def garbage(scene: Scene) -> None:
+    """A source sends what no schema decodes: 20,000 records of 200 bytes."""
+    await some_stored(scene)
+    for _ in range(20):
+        await scene.world.send("stay", [None] * 1000, [os.urandom(200) for _ in range(1000)])
+    await scene.world.settled()
+
+
+FAULTS = (
+    Followed("backup", some_stored, {1: lose_tables}),
+    Followed("reprocess", some_stored),
+    Followed("clickhouse-lost", clickhouse_lost),
+    Followed("kafka-lost", kafka_lost),
+    Followed("clickhouse-away", cut_off, {1: let_in}),
+    Followed("partitions", some_stored),
+    Followed("dead-letters", garbage),
+    Followed("poisoned-deploy", poisoned),
+    Followed("unit-renamed", some_stored),
+)
