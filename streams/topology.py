@@ -348,7 +348,7 @@ SERVICES: tuple[Service, ...] = (
         "serve",
         "streams.serve.process",
         extra="serve",
-        reads=("interactions", "identities", "journeys", "customers", "cases", "alerts"),
+        reads=("interactions", "identities", "journeys", "customers", "cases", "alerts", "messages"),
         writes=("lookups", *CHANNEL_TOPICS),  # people's answers
         holds="on disk, the last state of every customer",
         scales_to="any number: each knows everybody",

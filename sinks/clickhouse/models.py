@@ -46,3 +46,20 @@ def current(client: Client) -> tuple[str, int] | None:
     newest = "SELECT hash, epoch FROM models_store ORDER BY recorded_at DESC, hash DESC LIMIT 1"
     found = client.query(newest).result_rows
     return (str(found[0][0]), int(found[0][1])) if found else None
+
+
+def meanings(client: Client) -> list[str]:
+    """What each model says that has made rows here (Model.meaning)."""
+    return [
+        str(row[0]) for row in client.query("SELECT DISTINCT meaning FROM models_store WHERE meaning != ''").result_rows
+    ]
+
+
+def begin(client: Client, now_ms: int, epoch: int) -> None:
+    """Note that rows are being made anew, so that no model holds until a sink records one.
+
+    epoch: that of the rows which are written now.
+    """
+    at = datetime.fromtimestamp(now_ms / 1000, UTC)
+    columns = ["hash", "name", "source", "recorded_at", "epoch", "meaning"]
+    client.insert("models_store", [["", "a rebuild, unfinished", "", at, epoch, ""]], columns)

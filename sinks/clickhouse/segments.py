@@ -3,13 +3,13 @@
 A query whose table is `interactions AS i` may hold
 
     {segments}        in its comment: the names, for the parameter `by`
-    {segment}         the value that an interaction has of what {by:String} names; refuses a name that is not here
+    {segment}         the value that an interaction has of what {by:String} names; raises an error for other names
     {segment_joins}   the joins that this needs; each is empty, and costs nothing, unless it is asked for
     {clocks}          in its comment, alone on a line: the parameters that say whose days they are
     {filters}         in its comment, alone on a line: the parameters that say of which interactions it speaks
     {fits}            the condition of these; true where none is given
     {filter_joins}    the joins that this needs, for a table that is grouped by something else: {segment_joins} has them
-    {unfiltered}      whether none is given: a constant, by which a subquery is left out
+    {unfiltered}      whether there are no filters: a constant, with which ClickHouse skips a subquery
 
 Any query with these parameters may hold
 
@@ -72,7 +72,7 @@ SEGMENTS: dict[str, str] = {
 }
 """Name: its value as a String, empty where it is not known. `stage` is the journey's status as it was at that moment;
 `season`, `hijri_month` and `hijri_day` are of the view hijri, and `hijri_day_from_sunset` of its day after a sunset at
-the unit; `prayer_window` and `ramadan_meal` are what prayer_times says of the unit; `weekend` is that of the customer's
+the unit; `prayer_window` and `ramadan_meal` are those of prayer_times for the unit; `weekend` is that of the customer's
 country. Days, hours and months are those of the row's own clock (ZONE). `unit` and `agent` are those to which it is
 attributed (sinks.clickhouse.attribution), so that an interaction counts once for each of its agents, and `unit_basis`,
 `agents_basis` what that rests on."""

@@ -20,17 +20,18 @@ _SELECTED = {
 }
 
 
-def interactions(client: Any, chunk: int = CHUNK) -> Iterator[pl.DataFrame]:
+def interactions(client: Any, chunk: int = CHUNK, before: int | None = None) -> Iterator[pl.DataFrame]:
     """All stored interactions in frames of at most `chunk` rows.
 
-    client: of clickhouse-connect, on the database of the tables. Reads in order of the table's key, a chunk a query, so
-    neither side holds more than one chunk.
+    client: of clickhouse-connect, on the database of the tables. before: only those of epochs before this one.
+    Reads in order of the table's key, a chunk a query, so neither side holds more than one chunk.
     """
     after = {"subject": "", "event_id": "", "chunk": chunk}
+    earlier = "" if before is None else f"epoch < {before:d} AND "
     while True:
         frame = _read(
             client,
-            "subject >= {subject:String} AND (subject, event_id) > ({subject:String}, {event_id:String}) "
+            earlier + "subject >= {subject:String} AND (subject, event_id) > ({subject:String}, {event_id:String}) "
             "ORDER BY subject, event_id LIMIT {chunk:UInt32}",
             after,
         )

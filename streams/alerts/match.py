@@ -38,9 +38,18 @@ COLUMNS = (
 )
 """Fields of interaction.avsc that all rules may look at."""
 
+_SAID = (
+    *COLUMNS[:6],
+    pl.col("survey").struct.field("score").alias("answer"),
+    "score",
+    "reach",
+    "agent_id",
+    "attributes",
+)
+"""What `_say` is told of a row that some rule wants: rows are made of these only, since lists and texts cost most."""
 _NOTHING_SAID = pl.lit([], pl.List(pl.String)).alias("concerns")
 _WORDS = r"\p{L}{3,}.*\p{L}{3,}"
-"""A text of at least two words: the language of a shorter one cannot be told."""
+"""A text of at least two words: the language of a shorter one cannot be recognised."""
 
 Raised = Mapping[str, tuple[int, str]]
 """Of a restored event: rule -> (raised_at in epoch ms, reason) of the open alerts that it caused."""
@@ -105,14 +114,14 @@ class Matcher:
         rows = (wanting | recent.is_in(list(raised))).arg_true() if raised else wanting.arg_true()
         if rows.is_empty():
             return {}
-        wanted = part.select(COLUMNS)[rows]
+        wanted = part.select(_SAID)[rows]
         matches = zip(recent[rows].to_list(), hits[rows].iter_rows(), wanted.iter_rows(), strict=True)
         return {row: self._say(hit, values, now, row in restored, raised.get(row, {})) for row, hit, values in matches}
 
     def _say(
         self, hit: tuple[bool, ...], values: tuple[object, ...], now: int, restored: bool, raised: Raised
     ) -> Watched:
-        event_id, at, booking_ref, touchpoint, unit, case_id, survey, score, reach, _, agent, attributes, _, _ = values
+        event_id, at, booking_ref, touchpoint, unit, case_id, answered, score, reach, agent, attributes = values
         assert isinstance(event_id, str)
         assert isinstance(at, int)
         assert isinstance(touchpoint, str)
@@ -128,7 +137,7 @@ class Matcher:
                 reason = rule.reason.format(
                     touchpoint=touchpoint,
                     unit=unit or "an unknown unit",
-                    answer=survey["score"] if isinstance(survey, dict) else float("nan"),
+                    answer=float("nan") if answered is None else answered,
                     score=float("nan") if score is None else score,
                     before=float("nan"),
                     reach=reach or 0,
@@ -156,9 +165,11 @@ class Matcher:
 
 
 def _spoken(texts: pl.Series) -> pl.Series:
-    """The concerns that each text raises (streams.text.concerns)."""
-    found = [[] if text is None else sorted(concerns(text)) for text in texts.to_list()]
-    return pl.Series("concerns", found, pl.List(pl.String))
+    """The concerns that each text raises (streams.text.concerns). Texts that are the same are looked at once."""
+    places: dict[str | None, int] = {}
+    at = [places.setdefault(text, len(places)) for text in texts.to_list()]
+    found = [[] if text is None else sorted(concerns(text)) for text in places]
+    return pl.Series("concerns", found, pl.List(pl.String)).gather(at)
 
 
 def _text(value: object) -> str | None:

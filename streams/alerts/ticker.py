@@ -23,7 +23,7 @@ from streams.kafka.progress import lags
 from streams.worker.sift import is_of_record
 
 EVERY = 1.0
-"""Seconds between looks: the most by which a timer is late while its worker is up and has read everything."""
+"""Seconds between checks: a timer is at most this late while its worker is up and has read everything."""
 AT_ONCE = 200
 """Customers in one turn of timers: bounds how long it holds up the messages."""
 REBUILT_AFTER = 5.0
@@ -91,7 +91,7 @@ class Ticker:
         self._restored_at = time.monotonic()
 
     async def tick(self) -> None:
-        """Fire what is due in the partitions held; whatever goes wrong ends as in streams.worker.batching."""
+        """Fire what is due in the partitions held; errors are handled as in streams.worker.batching."""
         try:
             for partition in [one for one in self._indexes if self._table.reading(one) is None]:
                 del self._indexes[partition]

@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "forget": ("streams.cli.forget:forget", "Erase a person from state, topics and tables."),
     "restore": ("streams.cli.restore:restore", "Send what ClickHouse has stored to the topics again."),
     "restate": ("streams.cli.restate:restate", "Store anew, in today's spelling, what a folder has stored."),
+    "rebuild": ("streams.cli.rebuild:rebuild", "Restate history by a changed model."),
     "repartition": ("streams.cli.repartition:repartition", "Move topics and state to N partitions."),
     "doctor": ("streams.cli.doctor:doctor", "Check every connection and setting."),
     "acls": ("streams.cli.acls:acls", "Print the rights in Kafka that workers and commands need."),

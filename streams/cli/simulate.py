@@ -52,6 +52,15 @@ def _words(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
 @click.option("--days", default=540, type=click.IntRange(30), help="How many days it goes on.")
 @click.option("--languages", default="en,ar,id,ms,tr,ur", callback=_words, help="In which people write.")
 @click.option("--caravans", default=0, type=click.IntRange(0), help="Groups of pilgrims, beside these people.")
+@click.option(
+    "--part-cancelled", default=0.0, type=_SHARE, help="Share of bookings for several of which a part is cancelled."
+)
+@click.option(
+    "--unfinished",
+    default=0.0,
+    type=_SHARE,
+    help="Share of bookings of which some milestone is the last one reported, though they go on: they time out.",
+)
 @click.option("--duplicates", default=0.02, type=_SHARE, help="Duplicates for each good event.")
 @click.option("--disorder", default=0.1, type=_SHARE, help="0: in the order of time; 1: fully shuffled.")
 @click.option("--late", default=0.02, type=_SHARE, help="Share of events that come up to 60 days late.")

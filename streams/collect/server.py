@@ -26,7 +26,7 @@ HEAD_SECONDS = 10.0
 """Seconds from the first byte of a request, or the start of a connection, to the end of the request's head."""
 HEAD_BYTES = 32 << 10
 CHUNK_BYTES = 16
-"""Limit of what surrounds a chunked body (chunk sizes, extensions, trailers) and is thrown away: twice HEAD_BYTES, and
+"""Limit of the parts of a chunked body that are discarded (chunk sizes, extensions, trailers): twice HEAD_BYTES, plus
 this many bytes for each byte of the body."""
 IDLE_SECONDS = 75
 """Seconds between requests on one connection: longer than the 60 s of most load balancers, which must close first."""

@@ -1,9 +1,9 @@
 """The deliver worker: takes in alerts, cases and moves, and sends them on by the routes.
 
-A batch is acked once the worker's state says whom to tell of it, and is durable: sending follows from the state, not
-from the batch, so that a target that is away holds up neither the input nor another target. What has become of a
-delivery is made durable in the state, then published to `deliveries`. A worker that takes over a partition finds in its
-state what is left to send and to publish; what was under way is sent again, with the same key.
+A batch is acked once its deliveries are durable in the worker's state. Sending follows from the state, not from the
+batch, so a target that does not answer holds up neither the input nor another target. The outcome of a delivery is made
+durable in the state, then published to `deliveries`. A worker that takes over a partition finds in its state what is
+left to send and to publish; what was being sent is sent again, with the same idempotency key.
 """
 
 from __future__ import annotations

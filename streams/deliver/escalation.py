@@ -1,4 +1,4 @@
-"""Who hears of an alert that nobody has taken, and when. Pure: it is given the time.
+"""Which targets get an alert that nobody has taken, and when. Pure: it is given the time.
 
 A step is due a given time after the alert was raised, counted continuously or in the working hours of its unit. An
 answer in the meantime cancels the steps; "not mine" starts them again; a snoozed alert's steps wait for the end of the

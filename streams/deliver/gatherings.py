@@ -52,7 +52,7 @@ class Gatherings:
             yield Told(partition, "alert", *released)
 
     def take(self, now: int, epoch_of: Callable[[int], int]) -> Iterator[Told]:
-        """What is due. epoch_of: puts the epoch in front of the version of an incident."""
+        """What is due. epoch_of: adds the epoch to the version of an incident."""
         for place in [place for place, due in self._due.items() if due <= now]:
             gathering = self._get(place)
             if gathering is None:

@@ -51,7 +51,7 @@ class Writing:
     """How messages to guests differ from those to staff: permitted times, text and idempotency key."""
 
     def __init__(self, settings: Settings, routes: Routes) -> None:
-        """Raises SettingsError for a key that is none."""
+        """Raises SettingsError for an invalid key."""
         self._routes, self._guests = routes, company.load(settings.model).guests
         try:
             self._inviter = inviter(settings.survey_url, settings.link_keys)

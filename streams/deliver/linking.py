@@ -9,11 +9,12 @@ from streams.deliver.match import state_of
 from streams.deliver.message import opaque
 from streams.deliver.model import Routes
 from streams.deliver.state import Delivery, Entry
+from streams.loop.answers import octets
 from streams.loop.keys import SigningKeyError
 from streams.loop.links import LIFETIME_MS, Link, signer
 from streams.settings import Settings, SettingsError
 
-_ANSWERED = ("alert", "case", "incident")
+_ANSWERED = ("alert", "case", "incident", "message")
 """Kinds that people answer by link."""
 
 
@@ -21,7 +22,7 @@ class Links:
     """Makes links, where the settings `public_url` and `link_keys` are given."""
 
     def __init__(self, settings: Settings, routes: Routes) -> None:
-        """Raises SettingsError for a key that is none."""
+        """Raises SettingsError for an invalid key."""
         self._routes = routes
         try:
             self._signer = signer(settings.public_url, settings.link_keys)
@@ -39,7 +40,10 @@ class Links:
         if entry.kind == "incident":  # it is answered for its first member that is open
             open_ = (member["id"] for member in thing["members"] if member["closed_at"] is None)
             shown = next(open_, thing["members"][0]["id"])
-        id_ = bytes.fromhex(shown)
+        id_ = octets(shown) if entry.kind == "message" else bytes.fromhex(shown)
+        if id_ is None:
+            return None
         person, language = self._routes.targets[target].person, None if unit is None else unit.language
-        kind: Literal["alert", "case"] = "case" if entry.kind == "case" else "alert"
+        kinds: dict[str, Literal["case", "message"]] = {"case": "case", "message": "message"}
+        kind: Literal["alert", "case", "message"] = kinds.get(entry.kind, "alert")
         return self._signer.address(Link(kind, id_, until, target, person, language))

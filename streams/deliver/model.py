@@ -25,25 +25,25 @@ class Retry(_Strict, frozen=True, kw_only=True):
     """When a failed delivery is tried again."""
 
     first: str = "1s"
-    """Pause after the first failure; it doubles each time, and half of it is by chance."""
+    """Pause after the first failure; it doubles each time, and half of it is random."""
     longest: str = "10m"
     """Longest pause."""
     give_up_after: str = "3d"
-    """A delivery that still fails so long after its record is dead; `rihla replay deliveries` sends it again."""
+    """Time after its record at which a delivery that still fails is dead; `rihla replay deliveries` sends it again."""
 
 
 class Target(_Strict, frozen=True, kw_only=True):
     """A person or a system that gets messages."""
 
     together: int = 8
-    """Deliveries under way at once, 1 to 100; those of one alert always follow one another."""
+    """Most concurrent deliveries, 1 to 100; those of one alert always follow one another."""
     per_second: float | None = None
-    """Attempts a second, at most: the target's own limit. Left out: no limit."""
+    """Most attempts a second: the target's own limit. Left out: no limit."""
     timeout: str = "10s"
     """Longest wait for an answer."""
     retry: Retry = Retry()
     person: str | None = None
-    """Who answers by the link of a message: a name or a staff number. Left out: the page asks."""
+    """The person who answers by the link in a message: a name or a staff number. Left out: the page asks."""
 
 
 class Webhook(Target, frozen=True, kw_only=True, tag_field="type", tag="webhook"):
@@ -132,7 +132,7 @@ AnyTarget = Webhook | Slack | Teams | Apprise | Email | KafkaTopic | Log
 
 
 class _Matching(_Strict, frozen=True, kw_only=True):
-    """Which things are meant. Everything that is said must hold; what is left out does not matter."""
+    """Conditions on things. All must hold; those that are left out do not matter."""
 
     rules: list[str] | None = None
     """Alert rules."""
@@ -151,7 +151,7 @@ class _Matching(_Strict, frozen=True, kw_only=True):
 
 
 class Route(_Matching, frozen=True, kw_only=True):
-    """What goes where. Everything that is said must hold; what is left out does not matter."""
+    """What is sent where. All conditions must hold; those that are left out do not matter."""
 
     to: list[str]
     """Names of targets."""
@@ -172,10 +172,10 @@ class Route(_Matching, frozen=True, kw_only=True):
 
 
 class Escalation(_Matching, frozen=True, kw_only=True):
-    """Who is told of an alert that nobody has taken for so long. Everything that is said must hold, as of a route."""
+    """Targets that get an alert which nobody has taken for some time. All conditions must hold, as for a route."""
 
     after: str
-    """So long after it was raised: `15m`, `1h`, `1d`."""
+    """Time after it was raised: `15m`, `1h`, `1d`."""
     to: list[str]
     """Names of targets."""
     working: bool = False
@@ -185,14 +185,14 @@ class Escalation(_Matching, frozen=True, kw_only=True):
 
 
 class Storm(_Matching, frozen=True, kw_only=True):
-    """Alerts that are told as one incident when they are many: of one rule, at one unit, each soon after the other."""
+    """Many alerts of one rule at one unit, each soon after the other, that are sent as one incident."""
 
     customers: int = 5
     """From this many customers on, their alerts are one incident; 2 or more."""
     within: str = "30m"
     """Longest pause between two causes."""
     hold: str = "3s"
-    """How long an alert is held back to see whether more follow; `0s`: it is told at once."""
+    """How long an alert is held back to see whether more follow; `0s`: it is sent at once."""
     every: str = "1m"
     """Shortest time between two messages about one incident."""
 

@@ -172,7 +172,7 @@ def decode(data: bytes) -> Entry:
 
 
 def full_version(epoch: int, version: int) -> int:
-    """A record's version with its epoch in front: later histories count as newer. Raises OverflowError for one beyond
+    """A record's version combined with its epoch: later histories count as newer. Raises OverflowError for one beyond
     44 bits: it would win over every later epoch, and could not be written to the topic of deliveries."""
     if not 0 <= version >> _MANY_VERSIONS < 1:
         raise OverflowError(f"version {version}")

@@ -24,6 +24,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import migrate
 from streams import topology
+from streams.clock import now_ms
 from streams.embedded.broker import HOST, BrokerProcess, free_ports
 from streams.embedded.clickhouse.access import DATABASE, OWNER
 from streams.embedded.clickhouse.database import Database
@@ -40,8 +41,10 @@ from streams.erasure.topics import announce
 from streams.errors import RihlaError
 from streams.kafka import clients
 from streams.kafka.topics import ensure_topics
+from streams.model import company
 from streams.registries import registry_of
 from streams.restore import events as restore
+from streams.restore.rewrite import Rewritten, is_due, rewrite
 from streams.serve.tokens import entry
 from streams.settings import ENVIRONMENT_PREFIX, Settings, environment, own_services, published
 from streams.sources.feeder import producing
@@ -67,6 +70,7 @@ class Plan:
     kinds: of the workers, in the order of streams.topology.
     collects: whether the collector runs, too; collect_port: as the other ports.
     serves, serve_port: the same of Customer 360.
+    rebuild: make all that is stored anew by the model, even where it is the one that made it.
     """
 
     data: Path
@@ -80,6 +84,7 @@ class Plan:
     collects: bool = False
     serve_port: int | None = 0
     serves: bool = False
+    rebuild: bool = False
 
 
 def partitions_for(plan: Plan, environment: Mapping[str, str]) -> int | None:
@@ -122,6 +127,8 @@ class Pipeline:
         self.directory = DataDirectory(plan.data)
         self.restored = restore.Restored()
         """What the topics were filled with at the start."""
+        self.rewritten: Rewritten | None = None
+        """What became of the stored interactions, where another model than the one that made them holds now."""
         self.settings: Settings
         self.supervisor: Supervisor
         self.client: Any
@@ -229,6 +236,7 @@ class Pipeline:
             self.settings = replace(self.settings, partitions=there)
         self.producer = await self._stack.enter_async_context(producing(self.settings))
         fresh = await _hold_nothing(self.settings, partitions)
+        await self._rewrite(fresh)
         to_restore = await self._continue_history(fresh)
         await self._refuse_the_erased(fresh)
         await self._start_workers()
@@ -283,6 +291,27 @@ class Pipeline:
         to_restore = stored is not None and (fresh or (before is not None and not before.restored))
         self.directory.remember(History(self._plan.broker, epoch, restored=not to_restore))
         return to_restore
+
+    async def _rewrite(self, fresh: bool) -> None:
+        """Make the stored interactions anew where another model holds than the one that made them. What follows from
+        them is rebuilt afterwards, as at each start on fresh topics.
+        """
+        due = await asyncio.to_thread(is_due, self.client, company.load(self.settings.model))
+        if not fresh:
+            if self._plan.rebuild:
+                raise RihlaError(
+                    f"the topics of {self._plan.broker} hold records, from which the old state would come back",
+                    "let `rihla up` read what waits in them, then empty them"
+                    + (f" (remove {self.directory.kafka})" if self._plan.broker == KAFKA else "")
+                    + ", and call this again",
+                )
+            if due:
+                self._say("the model has changed: what comes from now on follows it, history does not (rihla rebuild)")
+        elif due or self._plan.rebuild:
+            self._say("making stored interactions anew by the model ...")
+            settings, registry = self.settings, registry_of(self.settings)
+            progress = self._on_restored
+            self.rewritten = await asyncio.to_thread(rewrite, self.client, settings, registry, now_ms(), progress)
 
     async def _refuse_the_erased(self, fresh: bool) -> None:
         """Publish, before the workers start, who was erased; the log of a broker that keeps it (not fresh) holds that

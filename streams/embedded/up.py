@@ -41,7 +41,7 @@ async def _run(pipeline: Pipeline, say: Callable[[str], None], on_ready: Callabl
     await _until_listening(pipeline)
     if pipeline.restored.events:
         say(f"rebuilding state from {pipeline.restored.events:,} events ...")
-        await _until_exact(pipeline)
+        await until_exact(pipeline)
     pipeline.publish()
     on_ready(pipeline)
     published = pipeline.addresses()
@@ -60,7 +60,7 @@ async def _until_listening(pipeline: Pipeline) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _until_exact(pipeline: Pipeline) -> None:
+async def until_exact(pipeline: Pipeline) -> None:
     """Return when what the topics were filled with is stored: until then the tables hold parts of histories."""
     async with Observer(pipeline.settings, pipeline.addresses) as observer:
         observer.ledger.wrote(pipeline.restored.acknowledged)

@@ -76,6 +76,7 @@ ACCESS: dict[str, Access] = {
     "replay": Access(reads=_REMOVABLE, writes=_REMOVABLE, configs=True),
     "restore": Access(writes=("interactions", "links"), looks_at=tuple(WORKERS_BY_NAME), configs=True),
     "restate": Access(writes=(*CHANNEL_TOPICS, DEAD_LETTERS, ERASURES), configs=True),
+    "rebuild": Access(whole=True, makes=False),
     "verify": Access(reads=("interactions", "links"), makes=False),
     "forget": Access(
         writes=(ERASURES, "links", "parts", *ABOUT_PEOPLE),

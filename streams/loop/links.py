@@ -1,4 +1,4 @@
-"""Links by which people answer alerts and cases: signed, expiring, good for one purpose and one thing. Pure.
+"""Links by which people answer alerts and cases, and approve messages: signed, expiring, good for one thing. Pure.
 
 A link names no customer: it says what kind of thing it is about, the thing's id (of a case a hash), who was sent it, in
 which language, and until when it holds. Its holder may see and answer that one thing, as with any magic link, and
@@ -41,9 +41,9 @@ class BadLink(Exception):
 class Link(msgspec.Struct, array_like=True, frozen=True):
     """What a token says. until: epoch seconds."""
 
-    kind: Literal["alert", "case"]
+    kind: Literal["alert", "case", "message"]
     id: bytes
-    """The id of an alert, or the hash that stands for a case."""
+    """The id of an alert or a message, or the hash that stands for a case."""
     until: int
     sent_to: str
     """Whom it was sent to: the target's name."""

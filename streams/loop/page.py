@@ -93,6 +93,26 @@ def form(
     return _page(language, say[kind], lines)
 
 
+def draft(record: Mapping[str, Any], language: str, person: str | None, click: str, done: str | None = None) -> str:
+    """The page of a message to a guest that waits to be approved. record: of message.avsc. The rest as for `form`."""
+    say = words()[language]
+    lines = [f"<h1>{escape(say['message'])}: {_as_is(record['aspect'] or record['kind'])}</h1>"]
+    if done is not None:
+        lines.append(f'<p role="status"><strong>{escape(say["recorded"].format(what=say[done]))}</strong></p>')
+    if record["unit"]:
+        lines.append(f"<p>{escape(say['at'])} {_as_is(record['unit'])}</p>")
+    lines.append(f'<blockquote lang="{escape(record["language"])}">{_as_is(record["text"])}</blockquote>')
+    if record["status"] == "approved":
+        lines.append(f"<p>{escape(say['approved'])}: {_as_is(record['judged_by'])}</p>")
+    if not done:
+        lines += ['<form method="post" autocomplete="off">', *_who(say, str(record["judged_at"]), person, click)]
+        lines += [
+            f'<button name="answer" value="{verb}">{escape(say[verb])}</button>' for verb in ("approve", "reject")
+        ]
+        lines.append("</form>")
+    return _page(language, say["message"], lines)
+
+
 def notice(language: str, key: str) -> str:
     """A page of one sentence. key: bad, expired, gone, later or wrong."""
     say = words()[language]
@@ -101,18 +121,23 @@ def notice(language: str, key: str) -> str:
 
 def _form(say: Mapping[str, str], record: Mapping[str, Any], person: str | None, click: str) -> Iterable[str]:
     yield '<form method="post" autocomplete="off">'
-    yield f'<input type="hidden" name="version" value="{escape(str(record["version"]))}">'
-    yield f'<input type="hidden" name="click" value="{escape(click)}">'
-    if person is None:
-        yield f'<label>{escape(say["yours"])}<input name="person" required maxlength="{NAME // 2}"></label>'
-    else:
-        yield f"<p>{_as_is(person)}</p>"
+    yield from _who(say, str(record["version"]), person, click)
     yield f'<label>{escape(say["note"])}<textarea name="note" maxlength="{NOTE}" rows="2"></textarea></label>'
     for verb in VERBS:
         if verb == "assign":
             yield f'<label>{escape(say["assign"])}<input name="to" maxlength="{NAME}"></label>'
         yield f'<button name="answer" value="{verb}">{escape(say[verb])}</button>'
     yield "</form>"
+
+
+def _who(say: Mapping[str, str], version: str, person: str | None, click: str) -> Iterable[str]:
+    """The fields that every form has: what was shown, and who answers."""
+    yield f'<input type="hidden" name="version" value="{escape(version)}">'
+    yield f'<input type="hidden" name="click" value="{escape(click)}">'
+    if person is None:
+        yield f'<label>{escape(say["yours"])}<input name="person" required maxlength="{NAME // 2}"></label>'
+    else:
+        yield f"<p>{_as_is(person)}</p>"
 
 
 def _page(language: str, title: str, lines: Iterable[str]) -> str:

@@ -136,7 +136,7 @@ class Model:
             "kinds": [(kind, self.kinds.limit(kind), kind in self.kinds.scoped) for kind in self.kinds.names],
             "default_limit": self.kinds.default_limit,
             "block": sorted(self.block),
-            "brands": [sorted(self.brands.units.items()), self.brands.attribute, self.brands.default],
+            "brands": [[*self.brands.units.items()], self.brands.attribute, self.brands.default],
             "preferences": [asdict(one) | {"doc": ""} for one in self.preferences],
             "rules": self.rules,
             "guests": asdict(self.guests)

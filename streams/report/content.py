@@ -70,6 +70,8 @@ class Content:
     profiles: Rows
     cases: dict[str, Any] | None
     recovery: Rows
+    halal: Rows
+    """Halal readiness of the unit at the end of the period; empty for all units."""
 
 
 def content(ask: Ask, period: Period, before: Period, unit: str = "") -> Content:
@@ -96,6 +98,7 @@ def content(ask: Ask, period: Period, before: Period, unit: str = "") -> Content
         within("profile_change", period),
         next((row for row in cases if row["segment"] == (unit or "all")), None),
         [] if unit else ask("service_recovery", plain),
+        ask("halal_readiness", {"unit": unit, "until": plain["until"]}) if unit else [],
     )
 
 

@@ -72,6 +72,7 @@ def page(told: Content, language: str, made_at: datetime) -> str:
         _section(words, "report.profiles", _profiles(told.profiles, words)),
         _section(words, "report.calls", _calls(told.calls, words)),
         _section(words, "report.actions", _actions(told, words)),
+        _section(words, "report.halal", _halal(told.halal, words, LANGUAGES[language] == "rtl")) if told.halal else "",
         f'<p class="soft">{escape(words.say("report.made"))} {_ltr(f"{made_at.astimezone(UTC):%Y-%m-%d %H:%M UTC}")}. '
         f"{escape(words.say('report.margins'))}</p>",
     ]
@@ -216,6 +217,38 @@ def _actions(told: Content, words: _Words) -> str:
         felt = ("report.cause", "report.compared_cases", "report.felt_before", "report.felt_after", "report.effect")
         parts.append(_table(words, felt, lines))
     return "".join(parts) or f"<p>{escape(words.say('report.none'))}</p>"
+
+
+def _halal(rows: Sequence[Mapping[str, Any]], words: _Words, rtl: bool) -> str:
+    """Each need with its share, the interval drawn from 0 to 100 %, and what it rests on."""
+    lines = [
+        [
+            f'{_said(words, "need", row)} <span class="soft">{_said(words, "importance", row)}</span>',
+            "–" if row["share"] is None else _ltr(f"{row['share']:.0%} ({row['low']:.0%} – {row['high']:.0%})"),
+            "" if row["share"] is None else _interval(row["low"], row["share"], row["high"], rtl),
+            f"{row['experiences']:,}",
+            f"{row['against']:,}",
+            "–" if row["last_at"] is None else _ltr(f"{row['last_at']:%Y-%m-%d}"),
+        ]
+        for row in rows
+    ]
+    heads = ("report.need", "report.share", "report.interval", "report.experiences", "report.against", "report.last")
+    return f"<p>{escape(words.say('report.halal_lead'))}</p>{_table(words, heads, lines)}"
+
+
+def _said(words: _Words, column: str, row: Mapping[str, Any]) -> str:
+    return escape(words.say(f"{column}.{row[column]}"))
+
+
+def _interval(low: float, share: float, high: float, rtl: bool) -> str:
+    """Shares of 1, drawn 120 wide in the direction of the language."""
+    low, share, high = (round(120 * (1 - one if rtl else one), 1) for one in (low, share, high))
+    return (
+        '<svg viewBox="0 0 120 12" width="120" height="12" aria-hidden="true">'
+        '<line x1="0" x2="120" y1="6" y2="6" stroke="#d9ddd8"/>'
+        f'<line x1="{min(low, high)}" x2="{max(low, high)}" y1="6" y2="6" stroke="#3a9c7a" stroke-width="5"/>'
+        f'<circle cx="{share}" cy="6" r="4" fill="#0b5d57"/></svg>'
+    )
 
 
 FEWEST_COMPARED = 5

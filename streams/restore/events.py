@@ -10,7 +10,7 @@ has taken in since) must not stay.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +18,13 @@ import msgspec
 import polars as pl
 
 from schemas.encode import BatchEncoder
+from schemas.records import polars_schema
 from schemas.registry import Registry
 from sinks.clickhouse.stored import interactions
+from streams.alerts import rules
 from streams.alerts.match import Raised
 from streams.alerts.signals import KEPT_MS
+from streams.clock import now_ms
 from streams.kafka.batch_producer import RAISED, RESTORED, BatchProducer
 from streams.model import company
 from streams.model.subjects import keys_of, subjects_and_links
@@ -83,6 +86,26 @@ def open_alerts(client: Any) -> dict[str, Raised]:
     return dict(found)
 
 
+def without_rule(client: Any, known: Collection[str]) -> pl.DataFrame:
+    """The open alerts of rules that are not known any more, in frame form. A state that is built anew does not know of
+    them, and so would never close them."""
+    schema = polars_schema("alert")
+    times = ("occurred_at", "raised_at", "closed_at", "acknowledged_at", "snoozed_until")
+    columns = [
+        f"if(isNull({name}), NULL, toUnixTimestamp64Milli(assumeNotNull({name}))) AS {name}_" if name in times else name
+        for name in schema
+    ]
+    table = client.query_arrow(
+        f"SELECT {', '.join(columns)} FROM alerts_store FINAL "
+        "WHERE alerts_store.closed_at IS NULL AND rule NOT IN {known:Array(String)}",
+        {"known": sorted(known)},
+        use_strings=True,
+    )
+    found = pl.from_arrow(table)
+    assert isinstance(found, pl.DataFrame)
+    return found.rename({f"{name}_": name for name in times}).cast(pl.Schema(schema))
+
+
 @dataclass(frozen=True)
 class Restored:
     """What a restore sent: events, and topic: {partition: next offset after the last record sent}."""
@@ -106,9 +129,11 @@ async def restore(
 
     client: as for `largest_epoch`. producer: a started AIOKafkaProducer. progress: called with the number sent so far.
     """
+    model = company.load(settings.model)
     if anew:
         await asyncio.to_thread(forget_derived, client)
-    kinds = company.load(settings.model).kinds
+        await _close(producer, settings, registry, await asyncio.to_thread(without_rule, client, rules.of(model)))
+    kinds = model.kinds
     encoders = {name: BatchEncoder(name, registry, settings.wire) for name in ("interaction", "link")}
     to_interactions = BatchProducer(producer, settings.topic("interactions"))
     to_links = BatchProducer(producer, settings.topic("links"))
@@ -127,6 +152,17 @@ async def restore(
         sent += frame.height
         progress(sent)
     return Restored(sent, {output.topic: output.acknowledged for output in (to_interactions, to_links)})
+
+
+async def _close(producer: Any, settings: Settings, registry: Registry, alerts: pl.DataFrame) -> None:
+    """Publish alerts, closed now."""
+    if alerts.is_empty():
+        return
+    closed = alerts.with_columns(closed_at=pl.lit(now_ms(), pl.Int64), version=pl.lit(1, pl.Int64))
+    output = BatchProducer(producer, settings.topic("alerts"))
+    encoder = BatchEncoder("alert", registry, settings.wire)
+    await output.send([one.encode() for one in closed["alert_id"].to_list()], encoder.encode(closed))
+    await output.flush()
 
 
 def _marked(

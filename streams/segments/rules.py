@@ -1,6 +1,6 @@
 """The segments of a model: what must hold of a customer's state. Pure.
 
-Membership is a function of what the tables hold of a customer, so of the set of events and the model: no clock is
+Membership is a function of a customer's rows in the tables, so of the set of events and the model: no clock is
 asked. The conditions are written as those of alerts are (streams.alerts.conditions).
 """
 

@@ -77,7 +77,7 @@ def _arrivals(view: Transaction, unit: str, since: bytes) -> Iterator[tuple[date
         try:
             arrival = date.fromisoformat(key[len(prefix) : len(prefix) + 10].decode())
         except ValueError:
-            continue  # whatever a source calls a date
+            continue  # a source's date of another form
         yield arrival, value.decode()
 
 

@@ -27,7 +27,7 @@ from streams.settings import Settings
 from streams.topology import BY_NAME
 from streams.worker.sift import described, is_of_record, sift
 
-READS = ("identities", "customers", "journeys", "cases", "alerts", "interactions")
+READS = ("identities", "customers", "journeys", "cases", "alerts", "messages", "interactions")
 """Topics from which the view is made."""
 POLL_MS = 100
 RECORDS_PER_POLL = 4000

@@ -7,22 +7,25 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import parse_qs
 
 from aiohttp import web
 
 from streams.clock import now_ms
+from streams.guest import events
 from streams.loop import page
-from streams.loop.answers import PAST, VERBS, AnswerError, answer_event
+from streams.loop.answers import PAST, AnswerError, Verb, answer_event, letters
 from streams.loop.links import PATH, BadLink, Link, opened
 from streams.serve.answering import NotRecorded
-from streams.serve.store import Store, unpack
+from streams.serve.store import Store, digest, unpack
 from streams.serve.view import stored_alert
 
 ROUTE: Final = f"{PATH}{{token}}"
 BODY: Final = 16 << 10
 """Bytes of a form."""
+JUDGED: Final[Mapping[str, str]] = {"approve": "approved", "reject": "rejected"}
+"""What people decide of a message to a guest."""
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,8 @@ class Links:
             return _refused(language, link, expired)
         done = request.query.get("done")
         click = secrets.token_urlsafe(9)
+        if link.kind == "message":
+            return _page(page.draft(record, language, link.person, click, done if done in JUDGED.values() else None))
         return _page(
             page.form(link.kind, record, language, link.person, click, done if done in PAST.values() else None)
         )
@@ -54,7 +59,8 @@ class Links:
             return _refused(language, link, expired)
         said = await _form(request)
         verb, given = said.get("answer", ""), link.person or said.get("person", "")
-        if verb not in VERBS or request.content_type != "application/x-www-form-urlencoded":
+        past = dict(JUDGED) if link.kind == "message" else {str(one): done for one, done in PAST.items()}
+        if verb not in past or request.content_type != "application/x-www-form-urlencoded":
             return _page(page.notice(language, "wrong"), 400)
         now = self._clock()
         # Several people may open a link, so both are recorded: who says that they answered, and whom it was sent to.
@@ -64,7 +70,12 @@ class Links:
         more |= {"until": now + page.SNOOZE_MS} if verb == "snooze" else {}
         try:
             click = said.get("click", "")[:40]
-            event = answer_event(link.kind, shown, verb, person, now, said.get("note"), click=click, **more)
+            if link.kind == "message":
+                event = events.judged(shown, verb == "approve", person, now)
+            else:
+                event = answer_event(
+                    link.kind, shown, cast("Verb", verb), person, now, said.get("note"), click=click, **more
+                )
         except AnswerError:
             return _page(page.notice(language, "wrong"), 400)
         try:
@@ -72,7 +83,7 @@ class Links:
         except NotRecorded as error:
             log.warning("an answer cannot be recorded now: %s", error)
             return _page(page.notice(language, "later"), 503, {"Retry-After": "60"})
-        where = f"?done={PAST[verb]}&lang={language}"
+        where = f"?done={past[verb]}&lang={language}"
         return web.Response(status=303, headers={**page.HEADERS, "Location": where})
 
     def _found(self, request: web.Request) -> tuple[Link | None, Mapping[str, Any] | None, str, bool]:
@@ -91,6 +102,8 @@ def _thing(store: Store, link: Link) -> Mapping[str, Any] | None:
     with store.reading() as view:
         if link.kind == "alert":
             stored = stored_alert(view, link.id.hex())
+        elif link.kind == "message":
+            stored = view.get(b"g" + digest(letters(link.id.hex())))
         else:
             under = view.get(b"y" + link.id)
             stored = None if under is None else view.get(under)

@@ -14,12 +14,13 @@ nothing, so neither order nor repetition matters. Keys begin with one letter for
     x alert                         -> customer_id                       under whom an alert is stored
     o unit, alert                   -> customer_id, alert_id             alerts that are open
     n unit, customer, case          -> key of the case                   cases that are open
-    w unit                          -> unit                              the units that something was said of
+    w unit                          -> unit                              the units that occur in the topics
     s subject                       -> rows                              its last contacts, from cx.interactions
     b booking                       -> plan                              unit, arrival and nights, as said last
     d unit, arrival date, booking   -> booking_ref
     h subject, case                 -> what people did with the case     its answers, from cx.interactions
-    y key of a record               -> key of what it is stored under     journeys and cases, which tombstones name so
+    g message                       -> row                               from cx.messages, while it may be approved
+    y key of a record               -> key of what it is stored under     journeys and cases, for tombstones
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from streams.model.identifiers import BOOKING_PREFIX, CUSTOMER
 from streams.model.linked import LINKED
 from streams.serve.store import Transaction, digest, pack, unpack
 
+OPEN_MESSAGES = ("draft", "approved")
+"""Statuses of messages of which people may decide."""
 CONTACTS_KEPT = 50
 """Most contacts that are kept for each subject, the last ones; ClickHouse has all."""
 SPELLING = 200
@@ -139,6 +142,15 @@ def alert(view: Transaction, row: Row) -> None:
         view.put(b"o" + unit_key(row["unit"]) + alert_id, pack([row["customer_id"], row["alert_id"]]))
 
 
+def message(view: Transaction, row: Row) -> None:
+    """The state of what a guest is to be told, until it is told or will not be."""
+    key = b"g" + digest(row["message_id"])
+    if row["status"] not in OPEN_MESSAGES:
+        view.delete(key)
+    elif not _is_older(view.get(key), row):
+        view.put(key, pack(dict(row)))
+
+
 def interaction(view: Transaction, row: Row) -> None:
     """Apply a contact, and with it the plan of its booking."""
     if row["touchpoint"] == LINKED:
@@ -232,6 +244,7 @@ APPLY: Mapping[str, Callable[[Transaction, Row], None]] = {
     "journey": journey,
     "case": case,
     "alert": alert,
+    "message": message,
     "interaction": interaction,
 }
 """Apply a record of a schema."""
@@ -265,6 +278,11 @@ def _forget_name(view: Transaction, name: str) -> None:
 
 def forget(view: Transaction, names: Iterable[str]) -> None:
     """Remove everything under some identifiers (`kind:value`) and under the customers named after them."""
+    names = [*names]
+    customers = {customer_of(name) for name in names}
+    for key, value in list(view.scan(b"g")):
+        if unpack(value)["customer_id"] in customers:
+            view.delete(key)
     for name in names:
         view.delete(b"s" + digest(name))
         for key, _ in list(view.scan(b"h" + digest(name))):

@@ -50,15 +50,18 @@ _LOCAL = 127
 _EMAIL = re.compile(
     rf"[\w.%+'-]{{0,{_LOCAL}}}[\w%+]@[\w-]+(?:\.[\w-]+)+"
     r"|[\w.+-]{1,64}[ ]@[ ]?(?:gmail|hotmail|yahoo|outlook|icloud|live|proton|protonmail|yandex|example)"
-    r"\.\w{2,}(?:\.\w{2,3})?",
+    r"(?:\.\w{2,}(?:\.\w{2,3})?|[ ]?\.[ ]?com\b)",
 )
 _AT = r"\s{0,2}[\[({<]\s?(?:at|@|a|et|chez|arobase|آت|ات|ایٹ)\s?[\])}>]\s{0,2}"
 _DOT = r"\s{0,2}[\[({<]\s?(?:dot|\.|d|nokta|titik|point|دوت|نقطة|ڈاٹ)\s?[\])}>]\s{0,2}"
 _DOT_WORD = r"\s(?:dot|nokta|titik|point|دوت|نقطة|ڈاٹ)\s"
 _AT_WORD = r"\s(?:at|et|arobase|آت|ات|ایٹ)\s"
 _HOST = r"[\w-]{2,63}"
+_SHORT_HOST = r"\s{0,2}[\[({<]\s?(?:at|@)\s?[\])}>]\s{0,2}[\w-]\s{0,2}[\[({<]\s?dot\s?[\])}>]\s{0,2}"
+"""Of one character: only between the words themselves, since (a) and (d) also number things."""
 _SPELT = re.compile(
     rf"[\w.+-]{{1,64}}(?:{_DOT}[\w+-]{{1,64}})?{_AT}{_HOST}(?:(?:{_DOT}|\.|{_DOT_WORD})[\w-]{{2,63}}){{1,3}}"
+    rf"|[\w.+-]{{1,64}}{_SHORT_HOST}[\w-]{{2,63}}"
     rf"|[\w.+-]{{1,64}}(?:{_DOT_WORD}[\w+-]{{1,64}})?{_AT_WORD}{_HOST}(?:(?:{_DOT_WORD}|{_DOT})[\w-]{{2,10}}){{1,3}}",
     re.IGNORECASE,
 )

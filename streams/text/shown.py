@@ -231,7 +231,7 @@ def _nobody() -> Nobody:
 
 def _cover_binary(data: bytes, at: int) -> bytes:
     """A payload of a schema that cannot be had, masked from `at` on: what looks like strings of Avro, each by itself or
-    as the value of the one in front of it, and whatever is readable."""
+    as the value of the one in front of it, and all other readable text."""
     out, lengths, key = bytearray(data), list[int](), ""
     runs = iter([*(run.span() for run in _READABLE_AT_ALL.finditer(data, at)), (len(data), len(data))])
     _, readable = next(runs)

@@ -7,26 +7,31 @@ out, since they are observations of a running state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import multiprocessing
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
 from streams.alerts import match
 from streams.alerts.match import Matcher
-from streams.alerts.rules import Rule, of
+from streams.alerts.rules import of
 from streams.alerts.signals import Signals, Watched
 from streams.alerts.watch import Watch, settle
 from streams.enrich.score import IMPLICIT_WEIGHT
 from streams.model import catalogue
-from streams.model.company import Model
+from streams.model.company import Model, built_in, load
 from streams.verify import now as holding
 from streams.verify.recompute import COLUMNS, Expected, recompute
 
 LOG = tuple(dict.fromkeys((*COLUMNS, *match.COLUMNS, "score_source")))
 """Fields of interaction.avsc that are always read; conditions of alerts may ask for more (`columns`)."""
 FOR_EVER = 1 << 62
+APART = 100_000
+"""Interactions from which on the other model has a process of its own; fewer are folded before it has started."""
 _ROWS_AT_ONCE = 100_000
 _ALERTS = {"customer_id": pl.String, "rule": pl.String, "unit": pl.String, "at": pl.Int64}
 
@@ -40,9 +45,16 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True)
 class Side:
-    """The tables under one model."""
+    """What is compared of the tables under one model."""
 
-    tables: Expected
+    journeys: pl.DataFrame
+    """status"""
+    customers: pl.DataFrame
+    """profile"""
+    segments: pl.DataFrame
+    """segment"""
+    identities: pl.DataFrame
+    """kind, value, customer_id, shared"""
     status_now: pl.DataFrame
     """journey_id, status_now."""
     alerts: pl.DataFrame
@@ -70,13 +82,13 @@ def differences(
     log: interactions in frame form, at least `columns(before, after)`. now: epoch ms, for what holds now. since: of
     alerts and answers the first that count, epoch ms. levels: of the view unit_levels, for the clocks of units.
     """
-    one, other = (fold(log, model, now, since, levels) for model in (before, after))
+    one, other = _both(log, before, after, now, since, levels)
     return [
-        Difference("journeys by status", _counts(one.tables.journeys, other.tables.journeys, "status")),
+        Difference("journeys by status", _counts(one.journeys, other.journeys, "status")),
         Difference("journeys by what holds now", _counts(one.status_now, other.status_now, "status_now")),
-        Difference("customers by profile", _counts(one.tables.customers, other.tables.customers, "profile")),
-        Difference("customers by segment", _counts(one.tables.segments, other.tables.segments, "segment")),
-        Difference("identifiers by customer", _moved(one.tables.identities, other.tables.identities)),
+        Difference("customers by profile", _counts(one.customers, other.customers, "profile")),
+        Difference("customers by segment", _counts(one.segments, other.segments, "segment")),
+        Difference("identifiers by customer", _moved(one.identities, other.identities)),
         Difference("alerts a day by rule and unit", _a_day(one.alerts, other.alerts)),
         Difference("customers reached by an alert", _reached(one.alerts, other.alerts)),
         Difference("NPS by unit", _nps(one.nps, other.nps)),
@@ -89,9 +101,37 @@ def fold(
     """The tables that a log makes under a model."""
     scored = rescored(log, model)
     tables = recompute(scored, model=model)
-    status_now = holding.at(tables.journeys_now, now, levels).select("journey_id", "status_now")
     counted = scored if since is None else scored.filter(pl.col("occurred_at") >= since)
-    return Side(tables, status_now, _alerts(counted, tables.interactions, of(model)), _answers(counted, tables))
+    return Side(
+        tables.journeys.select("status"),
+        tables.customers.select("profile"),
+        tables.segments.select("segment"),
+        tables.identities,
+        holding.at(tables.journeys_now, now, levels).select("journey_id", "status_now"),
+        _alerts(counted, tables.interactions, model),
+        _answers(counted, tables),
+    )
+
+
+def _both(
+    log: pl.DataFrame, before: Model, after: Model, now: int, since: int | None, levels: pl.DataFrame | None
+) -> tuple[Side, Side]:
+    """The tables under both models: of a large log at the same time, since much of the work is Python's."""
+    folder = None if after.source == built_in().source else after.source
+    if log.height < APART or load(folder).hash != after.hash:  # another process cannot read the model
+        return fold(log, before, now, since, levels), fold(log, after, now, since, levels)
+    with (
+        tempfile.TemporaryDirectory(prefix="rihla-whatif-") as place,  # for this user's eyes alone
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process,
+    ):
+        path = Path(place) / "log.arrow"
+        log.write_ipc(path)
+        other = process.submit(_fold_stored, path, folder, now, since, levels)
+        return fold(log, before, now, since, levels), other.result()
+
+
+def _fold_stored(path: Path, folder: str | None, now: int, since: int | None, levels: pl.DataFrame | None) -> Side:
+    return fold(pl.read_ipc(path), load(folder), now, since, levels)
 
 
 def rescored(log: pl.DataFrame, model: Model) -> pl.DataFrame:
@@ -109,9 +149,10 @@ def rescored(log: pl.DataFrame, model: Model) -> pl.DataFrame:
     )
 
 
-def _alerts(log: pl.DataFrame, homes: pl.DataFrame, rules: Mapping[str, Rule]) -> pl.DataFrame:
+def _alerts(log: pl.DataFrame, homes: pl.DataFrame, model: Model) -> pl.DataFrame:
     """Every alert of a log. homes: `customer_id` of each (subject, event_id)."""
-    matcher = Matcher(rules)
+    rules = of(model)
+    matcher = Matcher(rules, model.touchpoints, model.brands)
     whose = dict(homes.select("event_id", "customer_id").iter_rows())
     said: dict[str, list[Watched]] = {}
     for some in log.unique("event_id", keep="first", maintain_order=True).iter_slices(_ROWS_AT_ONCE):

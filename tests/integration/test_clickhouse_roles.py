@@ -384,3 +384,5 @@ def test_who_may_not_make_roles_is_told(clickhouse: ClickHouse) -> None:
 
 def test_the_reader_is_as_before(address: str) -> None:
     assert rows(address, READER, "SELECT count() FROM customers") != [(0,)]
+    for sql in (f"SELECT * FROM cx.{KEY}", f"SELECT * FROM merge('cx', '^{KEY}$')", f"SELECT (SELECT k0 FROM {KEY})"):
+        refused(address, READER, sql)

@@ -196,12 +196,12 @@ async def test_from_a_complaint_to_a_guest_who_came_round(tmp_path: Path) -> Non
                 link = re.findall(r"http://\S+", letter.get_content())[-1]
                 assert link.startswith(variables["RIHLA_PUBLIC_URL"])
 
-                async def opened(words: str) -> str | None:
+                async def opened(words: str, link: str = link) -> str | None:
                     async with browser.get(link) as page:
                         text = await page.text()
                     return text if page.status == 200 and words in text else None
 
-                async def press(page: str, answer: str) -> None:
+                async def press(page: str, answer: str, link: str = link) -> None:
                     hidden = dict(re.findall(r'name="(version|click)" value="([^"]*)"', page))
                     for _ in range(2):  # a double click
                         form = {**hidden, "answer": answer, "person": "Fatima", "note": "with a doctor"}
@@ -221,7 +221,8 @@ async def test_from_a_complaint_to_a_guest_who_came_round(tmp_path: Path) -> Non
                 (draft, *_) = await until(lambda: told(desk, "message.raised"), PATIENCE, "the draft")
                 assert (draft["case_id"], draft["language"]) == ("C1", "ar")
                 assert messaging.requests == []
-                await command("guests", "approve", draft["id"], "--person", "Fatima", "--data", str(data))
+                page = await until(lambda: opened("<blockquote", draft["link"]), PATIENCE, "the page of the draft")
+                await press(page, "approve", draft["link"])
                 (sent,) = await until(lambda: messaging.taken, PATIENCE, "the guest to be told")
                 assert sent.body["data"]["customer_id"] == GUEST
                 assert sent.body["data"]["text"] in draft["text"]
@@ -274,7 +275,7 @@ async def test_from_a_complaint_to_a_guest_who_came_round(tmp_path: Path) -> Non
                 told_ = await found(
                     "SELECT status, judged_by, told_at IS NOT NULL AS told FROM messages WHERE kind = 'resolved'"
                 )
-                assert told_ == [{"status": "told", "judged_by": "Fatima", "told": 1}]
+                assert told_ == [{"status": "told", "judged_by": "Fatima (desk)", "told": 1}]
                 undone = await found("SELECT * FROM deliveries WHERE status NOT IN ('delivered', 'withheld')")
                 assert undone == []
                 report = json.loads((await command("verify", "--data", str(data), "--format", "json")).stdout)

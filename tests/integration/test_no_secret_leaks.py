@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
 import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -136,6 +140,9 @@ MISTAKES = {
 }
 """By service: a file, and what is written in the place of what, as somebody does who is in a hurry."""
 
+SETTINGS = "settings"
+"""Folder of these files where services run."""
+
 CALLS = {
     "query": ("query", "SELECT 1"),
     "churn": ("churn",),
@@ -208,7 +215,12 @@ def test_no_malformed_address_is_printed(rihla: Rihla, name: str, shape: str) ->
 def service(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
     """`rihla up` with canaries, ready; stopped at the end."""
     folder = tmp_path
+    (folder / SETTINGS).mkdir()
+    for name, text in FILES.items():
+        (folder / SETTINGS / name).write_text(text)
     env = {**os.environ, **environment(), "PYTHONPATH": os.getcwd()}
+    for variables in SERVICE.values():
+        env |= {name: f"{SETTINGS}/{said}" if said in FILES else said for name, said in variables.items()}
     command = [sys.executable, "-m", "streams.cli", "up", "--data", "data", "--http-port", "0", "--broker-port", "0"]
     with (folder / "printed").open("w") as printed:
         process = subprocess.Popen(command, cwd=folder, env=env | {"RIHLA_WIRE": "single-object"}, stdout=printed,
@@ -235,9 +247,46 @@ async def _ask_the_registry(address: str) -> None:
         await producer.stop()
 
 
+def _said(url: str, request: bytes) -> str:
+    """All that comes back to a request that is written by hand, and ends the connection."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(request)
+        with connection.makefile("rb") as answer:
+            return answer.read().decode("latin-1")
+
+
+def _fails(url: str) -> Iterator[str]:
+    """Pages of errors: no such page, nobody, somebody else, a method, a body, and no HTTP at all."""
+    host = url.removeprefix("http://")
+    for line in ("GET /no/such/page", "GET /v1/customers/C1", "PUT /v1/events", "GET /?query=SELECT+x", "POST /w/pms"):
+        for header in ("X: y", "Authorization: Bearer nobody", "Content-Length: 1", "Content-Encoding: zstd"):
+            yield _said(url, f"{line} HTTP/1.1\r\nHost: {host}\r\n{header}\r\nConnection: close\r\n\r\n{{".encode())
+    yield _said(url, b"GET \xff HTTP/9.9\r\n\r\n")
+
+
+def _tell_of_a_detractor(collector: str) -> None:
+    """An event of which deliver tells: to nobody, since nothing listens at its target."""
+    event = {"channel": "post_travel", "event_id": str(uuid4()), "occurred_at": int(time.time() * 1000)}
+    event |= {"ids": [{"kind": "customer", "value": "C1"}], "touchpoint": "post_travel.survey_answered"}
+    event |= {"medium": "app", "survey": {"instrument": "nps", "score": 0}}
+    headers = {"Authorization": f"Bearer {CANARY * 2}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{collector}/v1/events", json.dumps(event).encode(), headers)
+    with urllib.request.urlopen(request) as answer:
+        assert CANARY not in answer.read().decode()
+
+
 def test_no_page_log_file_or_process_list_holds_a_secret(service: tuple[Path, subprocess.Popen[str]]) -> None:
     folder, process = service
     printed = (folder / "printed").read_text()
+    names = dict(re.findall(r"^(\S[\w ]*?)  +(http://[\d.:]+)", printed, re.MULTILINE))
+    pages = dict(re.findall(r"(http://[\d.:]+)/metrics +\((\w+)\)", printed))
+    assert set(pages.values()) == {"enrich", "identity", "stitch", "sink", "collect", "serve", "deliver"}
+    for url in {names["ClickHouse"], names["collector"], names["customer 360"], *pages}:
+        for answer in _fails(url):
+            assert answer.startswith("HTTP/1."), (url, answer)
+            assert not any(one in answer for one in CANARIES), (url, answer)
+    _tell_of_a_detractor(names["collector"])
     broker = re.search(r"broker +(\S+)", printed)
     assert broker is not None
     for url in re.findall(r"http://[\d.:]+(?=/metrics)", printed):
@@ -247,17 +296,28 @@ def test_no_page_log_file_or_process_list_holds_a_secret(service: tuple[Path, su
                     told = answer.read().decode()
             except urllib.error.HTTPError as error:
                 told = error.read().decode()
-            assert CANARY not in told, f"{url}/{page}"
+            assert not any(one in told for one in CANARIES), f"{url}/{page}"
     asyncio.run(_ask_the_registry(broker[1]))  # the worker may end for that, and be started again
     logs = folder / "data" / "logs"
     wait_until(
         lambda: any("egistry" in file.read_text() for file in logs.glob("enrich*")), what="enrich to miss the registry"
     )
+    (deliver,) = (url for url, name in pages.items() if name == "deliver")
+
+    def retrying() -> bool:
+        with urllib.request.urlopen(f"{deliver}/metrics") as answer:
+            told = answer.read().decode()
+        assert not any(one in told for one in CANARIES)
+        return re.search(r'rihla_deliveries_total\{outcome="retrying",target="t"\} [1-9]', told) is not None
+
+    wait_until(retrying, what="deliver to fail")
     processes = subprocess.run(["ps", "-eo", "args", "ww"], capture_output=True, text=True, check=True).stdout
     assert "streams.cli worker" in processes
-    assert CANARY not in processes
+    assert "streams.cli worker deliver" in processes
+    assert not any(one in processes for one in CANARIES)
     process.send_signal(signal.SIGTERM)
     process.wait()
     for file in folder.rglob("*"):
-        if file.is_file():
-            assert CANARY.encode() not in file.read_bytes(), file
+        if file.is_file() and SETTINGS not in file.parts:
+            held = file.read_bytes()
+            assert not any(one.encode() in held for one in CANARIES), file

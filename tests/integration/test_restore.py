@@ -14,16 +14,22 @@ from polars.testing import assert_frame_equal
 
 from schemas.decode import BatchDecoder
 from schemas.registry import LocalRegistry
+from sinks.clickhouse import models
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.stored import interactions
 from sinks.clickhouse.tables import TABLES
 from sinks.clickhouse.writer import Writer
+from streams.errors import RihlaError
 from streams.kafka.batch_producer import RAISED, RESTORED
 from streams.kafka.partitioner import partitions_of
 from streams.kafka.topics import ensure_topics
+from streams.model.company import built_in
 from streams.model.subjects import LINK_SCHEMA, subjects_and_links
+from streams.repartition import groups
 from streams.restore import events as restore
 from streams.restore.events import largest_epoch
+from streams.restore.rebuild import rebuild
+from streams.restore.topics import restore_anew
 from streams.settings import Settings
 from streams.sources import jsonl
 from streams.sources.feeder import producing
@@ -32,6 +38,7 @@ from tests.support.brokers import Broker
 from tests.support.by_columns import Enricher
 from tests.support.clickhouse import ClickHouse
 from tests.support.waiting import HUNG
+from tests.support.workers import administering
 
 KEY = ["subject", "event_id"]
 NOW = 1_900_000_000_000  # later than anything simulated, epoch milliseconds
@@ -180,3 +187,39 @@ def decoded(name: str, values: list[Record]) -> pl.DataFrame:
     result = BatchDecoder(name, LocalRegistry()).decode([value for _, _, value, _ in values])
     assert result.errors == []
     return result.frame
+
+
+async def test_a_cluster_is_rebuilt_by_another_model(
+    stored: ClickHouse, enriched: pl.DataFrame, kafka_broker: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    head = "name,channel,milestone,prior,effort,case_role,aspect,doc"
+    (tmp_path / "touchpoints.csv").write_text(f"{head}\ncheck_in.queue_waited,check_in,,-0.9,4,,,Queue\n", "utf-8")
+    settings = kafka_broker.settings(topic_prefix, model=str(tmp_path))
+    models.record(stored.client, built_in(), NOW, EPOCH)
+    stored.client.command("INSERT INTO identities_store (kind, value, version) VALUES ('device', 'gone', 1)")
+    sent, epoch = await restore_anew(stored.client, settings, lambda events: None)
+    with pytest.raises(RihlaError, match=f"has not stored {sent:,} interactions"):
+        await rebuild(stored.client, settings, lambda events: None)
+    topic, group = settings.topic("interactions"), settings.group("sink")
+    async with administering(settings) as admin:
+        partitions = len((await admin.describe_topics([topic]))[0]["partitions"])
+    await groups.commit(settings, {group: {topic: dict.fromkeys(range(partitions), sent)}})  # as if all were stored
+    told: list[int] = []
+    done = await rebuild(stored.client, settings, told.append)
+    assert done.events == done.rewritten.events == sent == told[-1]
+    assert done.epoch > epoch
+    async with administering(settings) as admin:
+        commits = await groups.commits(admin, [topic])
+    assert commits[group][topic] == dict.fromkeys(range(partitions), 0)
+    places = [TopicPartition(topic, number) for number in range(partitions)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker_list)
+    await consumer.start()
+    ends = {topic: {place.partition: end for place, end in (await consumer.end_offsets(places)).items()}}
+    await consumer.stop()
+    found = decoded("interaction", (await records(settings, restore.Restored(sent, ends)))[topic])
+    assert found.height == sent
+    queued = found.filter(pl.col("touchpoint") == "check_in.queue_waited", pl.col("score_source") == "implicit")
+    assert queued.height
+    assert {*queued["score"]} == {-0.9}
+    assert stored.rows("SELECT count() FROM identities_store") == [(0,)]
+    assert stored.rows("SELECT DISTINCT epoch FROM interactions_store") == [(done.epoch - 1,)]

@@ -22,7 +22,9 @@ from streams.sources import jsonl
 from streams.sources.simulate import Options, write
 from streams.verify.identity import who_is_who
 from streams.verify.journeys import tables
+from streams.verify.now import at
 from tests.support.by_columns import Enricher
+from tests.support.sink_rows import DAY
 
 INSTRUMENTS = ("nps", "csat", "ces", "stars")
 NOW = 1_800_000_000_000
@@ -45,10 +47,13 @@ def enricher() -> Enricher:
     duplicates=SHARES,
     late=SHARES,
     bad=SHARES,
+    part_cancelled=SHARES,
+    unfinished=SHARES,
 )
 @example(  # a customer who does nothing in a month
-    customers=1, trips=1.0, seed=93182, days=30, block=7, disorder=0.0, duplicates=0.0, late=0.0, bad=0.0
-)
+    customers=1, trips=1.0, seed=93182, days=30, block=7, disorder=0.0, duplicates=0.0, late=0.0, bad=0.0,
+    part_cancelled=0.0, unfinished=0.0,
+)  # fmt: skip
 def test_the_truth_is_what_the_events_say(
     enricher: Enricher, tmp_path_factory: pytest.TempPathFactory, **options: Any
 ) -> None:
@@ -85,6 +90,10 @@ def test_the_truth_is_what_the_events_say(
         )
     )
     assert_same(journeys, records(truth, "journey"))
+    later = at(computed.journeys_now, NOW + 1000 * DAY).join(computed.journeys, on="journey_id")
+    ended = later.filter(pl.col("status") != "exploring").select("booking_ref", "status_now").unique()
+    unfinished = {record["booking_ref"]: record["status_now"] for record in records(truth, "unfinished")}
+    assert {ref: now for ref, now in ended.iter_rows() if ref in unfinished} == unfinished
     home_of = computed.journeys.select("journey_id", "booking_ref")
     assert_same(computed.cases.join(home_of, on="journey_id", how="left"), records(truth, "case"))
 

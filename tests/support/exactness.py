@@ -25,12 +25,14 @@ DIGITS = 6
 Row = dict[str, Any]
 
 
-def rihla(*arguments: str, timeout: float = HUNG) -> bytes:
-    """Standard output of one `rihla` command, which must succeed."""
+def rihla(*arguments: str, timeout: float = HUNG, status: int = 0) -> bytes:
+    """Standard output of one `rihla` command, which must end with an exit status: that of success."""
     done = subprocess.run(
         [sys.executable, "-m", "streams.cli", *arguments], capture_output=True, timeout=timeout, check=False
     )
-    assert done.returncode == 0, f"rihla {' '.join(arguments)}: exit {done.returncode}\n{done.stderr.decode()[-4000:]}"
+    assert done.returncode == status, (
+        f"rihla {' '.join(arguments)}: exit {done.returncode}\n{done.stderr.decode()[-4000:]}"
+    )
     return done.stdout
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
+
+import pytest
 
 from streams.alerts import rules
 from streams.topology import WORKERS
 
 ROOT = Path(__file__).parents[2]
+LANGUAGES = ("ar", "en", "fr", "id", "tr", "ur")
 PAGE = (ROOT / "docs/developing.md").read_text("utf-8")
 
 
@@ -45,3 +49,16 @@ def test_every_alert_rule_is_on_its_page() -> None:
     table = page[page.index("| rule |") : page.index("A rule is a table")]
     severities = {name: rule.severity for name, rule in rules.load().items()}
     assert dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", table, re.MULTILINE)) == severities
+
+
+def test_every_recipe_lists_its_files_and_the_tests_that_hold_it() -> None:
+    recipes = PAGE[PAGE.index("## Recipes") : PAGE.index("## Wheels and lock files")].split("\n### ")[1:]
+    assert len(recipes) == 10
+    assert [one.partition("\n")[0] for one in recipes if "\nFiles: " not in one or "Held by `test_" not in one] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_alert_rule_has_a_name_on_the_desk(language: str) -> None:
+    """Without one staff would read the gravest alerts in the words of the file, in English."""
+    texts = json.loads((ROOT / f"streams/serve/desk/page/{language}.json").read_text("utf-8"))
+    assert [name for name in rules.load() if f"rule.{name}" not in texts] == []

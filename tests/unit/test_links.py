@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import ClientResponse, ClientSession
 
+from schemas.records import fields
 from streams.deliver.message import opaque
 from streams.door import Door
 from streams.loop import page
+from streams.loop.answers import letters
 from streams.loop.links import PATH, BadLink, Link, Signer, opened, signer, token
 from streams.serve.answering import NotRecorded
 from streams.serve.api import Api
@@ -224,6 +226,39 @@ def test_a_case(tmp_path: Path) -> None:
         assert (await world.post(link, answer="snooze", version="1"))[0].status == 303
         (event,) = world.events
         assert (event["case_id"], event["touchpoint"]) == ("K-1", "stay.case_snoozed")
+
+    trial(tmp_path, work)
+
+
+def test_a_draft_to_a_guest_is_approved(tmp_path: Path) -> None:
+    id_ = letters(ID)
+    link = Link("message", bytes.fromhex(ID), LINK.until, "desk", None, "ar")
+    row = {
+        **dict.fromkeys(fields("message")),
+        "message_id": id_, "customer_id": "C-1", "kind": "resolved", "case_id": "K-1", "aspect": "staff",
+        "unit": "<b>", "language": "ar", "channel": "chat", "text": "شكرا <script>", "status": "draft",
+        "event_id": "11111111-2222-4333-8444-555555555555", "occurred_at": NOON, "version": 1,
+    }  # fmt: skip
+
+    async def work(world: World) -> None:
+        assert (await world.get(link))[0].status == 410
+        with world.store.writing() as view:
+            APPLY["message"](view, row)
+        answer, text = await world.get(link)
+        assert answer.status == 200
+        assert "شكرا &lt;script&gt;" in text
+        assert "C-1" not in text
+        assert (await world.post(link, answer="approve", version="None"))[0].status == 400, "nobody says who"
+        assert (await world.post(link, answer="take", version="None", person="Omar"))[0].status == 400
+        assert not world.events
+        assert (await world.post(link, answer="approve", version="None", person="Omar"))[0].status == 303
+        (event,) = world.events
+        assert (event["touchpoint"], event["agent_id"]) == ("post_travel.message_approved", "Omar (desk)")
+        assert event["ids"] == [{"kind": "customer", "value": "C-1"}]
+        assert page.words()["ar"]["approved"] in (await world.get(link, "?done=approved"))[1]
+        with world.store.writing() as view:
+            APPLY["message"](view, {**row, "status": "told", "version": 2})
+        assert (await world.get(link))[0].status == 410, "there is nothing to decide any more"
 
     trial(tmp_path, work)
 

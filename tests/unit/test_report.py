@@ -58,7 +58,7 @@ def test_what_each_aspect_adds_sums_to_the_change() -> None:
 
 def answered(name: str, given: Mapping[str, str]) -> list[dict[str, Any]]:
     """Rows of the queries; the period before is 2025-Q4."""
-    now = given["since"].startswith("2026")
+    now = given.get("since", "").startswith("2026")
     if name in ("nps", "csat", "ces"):
         return [{"n": 90, name: 12.0 if now else 31.0, "margin": 4.0}] if name != "ces" else []
     if name == "aspects":
@@ -70,6 +70,14 @@ def answered(name: str, given: Mapping[str, str]) -> list[dict[str, Any]]:
         return [{**row, "lowest_touchpoint": "stay.complaint_made", "nps": None}]
     if name == "profile_change":
         return [{"from_profile": "advocate", "to_profile": "negative", "customers": 3}]
+    if name == "halal_readiness":
+        known: dict[str, Any] = {"share": 0.61, "low": 0.23, "high": 0.98, "experiences": 2, "against": 1}
+        known["last_at"] = datetime(2026, 3, 1)
+        none = {**dict.fromkeys(("share", "low", "high", "last_at")), "experiences": 0, "against": 0}
+        return [
+            {"need": "halal_food", "importance": "need", **known},
+            {"need": "social_causes", "importance": "good", **none},
+        ]
     if name == "cases":
         case = {"cases": 9, "open": 2, "response_hours": 1.5, "resolve_hours": None, "first_contact": 50.0, "told": 0.0}
         return [{"segment": given["by"] if given["by"] == "all" else HOSTILE, **case}]
@@ -104,6 +112,7 @@ def test_a_page_is_whole_and_says_what_changed(language: str, unit: str) -> None
     assert said in text
     assert {"en": "What pulled the mood down most: Prayer.", "ar": "الصلاة"}[language] in text
     assert ("+0.60" in text) == (unit == "")  # what resolutions did is known for all units together alone
+    assert ("61% (23% – 98%)" in text) == (unit != "")  # halal readiness is a unit's
     assert "{" not in text.partition("</style>")[2]  # nothing was left unsaid
 
 

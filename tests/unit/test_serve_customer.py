@@ -156,6 +156,7 @@ def test_tombstones_and_erasures_leave_nothing_behind() -> None:
         "journey": [journey("C1", "B1")],
         "case": [case("C1", "K1")],
         "alert": [alert("C1", "a1", unit="Towers")],
+        "message": [{"message_id": "m1", "customer_id": "C1", "status": "draft", "version": 1}],
         "interaction": [
             interaction("customer:C1", "e1", case_id="K1", touchpoint="stay.case_taken", agent_id="Omar"),
             interaction("loyalty:L7", "e2"),

@@ -38,6 +38,8 @@ def stream() -> Stream:
         ({"trips": 0.5}, "trips"),
         ({"days": 3}, "days"),
         ({"disorder": 1.1}, "disorder"),
+        ({"part_cancelled": 2}, "part_cancelled"),
+        ({"unfinished": -0.1}, "unfinished"),
         ({"duplicates": -1}, "duplicates"),
         ({"languages": ()}, "languages"),
         ({"languages": ("en", "tlh")}, "languages"),
@@ -188,3 +190,22 @@ def test_batches_are_the_events_as_columns() -> None:
     events = list(simulate.simulate(options))
     assert len(good) + len(lines) == len(events) == truth[-1]["events"]
     assert sorted(good) == sorted(event["event_id"] for n, event in enumerate(events, 1) if n not in lines)
+
+
+def test_part_cancellations_and_bookings_that_end_by_the_clock() -> None:
+    truth: list[dict[str, Any]] = []
+    options = Options(customers=400, part_cancelled=0.5, unfinished=0.3, duplicates=0, late=0, disorder=0)
+    events = list(simulate.simulate(options, truth.append))
+    confirmed = {e["booking_ref"]: e for e in events if e["touchpoint"] == "booking.confirmed"}
+    parts = [e for e in events if e["touchpoint"] == "booking.part_cancelled"]
+    shorter = [e for e in parts if "nights" in e]
+    assert 5 < len(shorter) < len(parts) - 5
+    for event in parts:
+        booked = confirmed[event["booking_ref"]]
+        assert -booked["money"]["amount_minor"] < event["money"]["amount_minor"] < 0
+        assert (event["party_size"] < booked["party_size"]) != (event.get("nights") == booked["nights"] - 1)
+    unfinished = {one["booking_ref"]: one["status_now"] for one in truth if one["record"] == "unfinished"}
+    assert {*unfinished.values()} == {"lapsed", "completed"}
+    assert all(e["touchpoint"] != "stay.checked_out" for e in events if e.get("booking_ref") in unfinished)
+    usual = list(simulate.simulate(Options(customers=400, duplicates=0, late=0, disorder=0)))
+    assert not {"booking.part_cancelled"} & {event["touchpoint"] for event in usual}

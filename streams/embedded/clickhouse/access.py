@@ -113,9 +113,11 @@ def users_configuration(database: str = DATABASE, managers: Sequence[Manager] = 
     of calls in this process, which never come over HTTP."""
     known = roles_of(database, managers)
     granted = {"everything": ("ALL ON *.*",), **{role.name: role.grants for role in known.values()}}
+    queries = {name: [f"GRANT {grant}" for grant in grants] for name, grants in granted.items()}
+    queries[READER.name].append(f"REVOKE SELECT ON {database}.{roles.KEY}")  # the only table of which nobody is told
     listed = "".join(
-        f"<{name}><grants>{''.join(f'<query>GRANT {grant}</query>' for grant in grants)}</grants></{name}>"
-        for name, grants in granted.items()
+        f"<{name}><grants>{''.join(f'<query>{query}</query>' for query in some)}</grants></{name}>"
+        for name, some in queries.items()
     )
     return (
         "<clickhouse><profiles><default></default></profiles><quotas><default></default></quotas>"

@@ -10,7 +10,7 @@ from streams.sources.simulate import booking, check_in, post_travel, stay
 from streams.sources.simulate.options import Options
 from streams.sources.simulate.people import Identifier, Person, make_person, pairs_of_customers, share_things
 from streams.sources.simulate.recorder import Recorder
-from streams.sources.simulate.trip import DAY, HOUR, MINUTE, Trip
+from streams.sources.simulate.trip import DAY, HOUR, LAST_REPORTED, MINUTE, Trip
 from streams.sources.simulate.world import AIRLINE, AIRPORTS, ARAFAH, HAJJ, KINDS, UMRAH, TripKind
 
 _LOOKS_ONLY = 0.1
@@ -77,10 +77,9 @@ def _travel(options: Options, recorder: Recorder, kind: TripKind, party: list[Pe
     random = recorder.random
     again = 1 - 1 / options.trips
     while looked_at < options.end_ms:
-        trip = _plan(recorder, kind, party, looked_at)
+        trip = _plan(options, recorder, kind, party, looked_at)
         booking.look_around(trip)
-        if booking.book(trip) and check_in.check_in(trip):
-            stay.stay(trip)
+        if booking.book(trip) and check_in.check_in(trip) and stay.stay(trip):
             post_travel.look_back(trip)
             home = trip.departure
         else:
@@ -98,7 +97,7 @@ def _travel(options: Options, recorder: Recorder, kind: TripKind, party: list[Pe
         party = party[: kind.party[1]]
 
 
-def _plan(recorder: Recorder, kind: TripKind, party: list[Person], looked_at: int) -> Trip:
+def _plan(options: Options, recorder: Recorder, kind: TripKind, party: list[Person], looked_at: int) -> Trip:
     random = recorder.random
     booked_at = looked_at + int(random.expovariate(1 / 6) * DAY) + HOUR
     lead_days = random.randint(*kind.lead_days)
@@ -110,7 +109,7 @@ def _plan(recorder: Recorder, kind: TripKind, party: list[Person], looked_at: in
             kind, nights = UMRAH, random.randint(*UMRAH.nights)
         else:
             arrival = pilgrimage - 7 * DAY + 15 * HOUR
-    return Trip(
+    trip = Trip(
         recorder=recorder,
         kind=kind,
         reference=f"{random.getrandbits(48):012X}",
@@ -124,6 +123,11 @@ def _plan(recorder: Recorder, kind: TripKind, party: list[Person], looked_at: in
         airport=random.choice(AIRPORTS),
         mood=max(-1.0, min(1.0, random.gauss(0.35, 0.35))),
     )
+    # Chance is asked only where it is wanted, so that a seed without these makes the events that it always made.
+    trip.part_cancelled = bool(options.part_cancelled) and len(party) > 1 and trip.chance(options.part_cancelled)
+    if options.unfinished and trip.chance(options.unfinished):
+        trip.last_reported = random.choice(tuple(LAST_REPORTED))
+    return trip
 
 
 def _next_hajj(booked_at: int) -> int | None:

@@ -78,6 +78,11 @@ def book(trip: Trip) -> bool:
         )
     if trip.chance(0.25):
         trip.report(lead, _between(trip, 0.5), "booking.modified", medium)
+    if trip.part_cancelled:
+        price -= _cancel_a_part(trip, medium, price)
+    if trip.last_reported == "booking.confirmed" and at <= trip.recorder.end:
+        trip.unfinished()
+        return False
     if trip.chance(0.12):
         cancelled_at = _between(trip, 0.6 + 0.4 * random.random())
         trip.report(lead, cancelled_at, "booking.cancelled", medium)
@@ -86,6 +91,28 @@ def book(trip: Trip) -> bool:
             open_case(trip, lead, cancelled_at + 2 * HOUR, REFUND, trip.hotel, settlement=refund)
         return False
     return True
+
+
+def _cancel_a_part(trip: Trip, medium: str, price: int) -> int:
+    """The last night of all, or one traveller; the booking stands. Returns what is paid back of the price, in minor
+    units.
+    """
+    shorter = trip.nights > 2 and trip.chance(0.5)
+    share = trip.nights if shorter else len(trip.party)
+    if shorter:
+        trip.nights -= 1
+    else:
+        trip.party = trip.party[:-1]
+    trip.report(
+        trip.lead,
+        _between(trip, 0.55),
+        "booking.part_cancelled",
+        medium,
+        money={"amount_minor": -(price // share), "currency": trip.kind.currency},
+        nights=trip.nights if shorter else None,
+        party_size=len(trip.party),
+    )
+    return price // share
 
 
 def _all_names(trip: Trip, medium: str) -> list[tuple[str, str]]:

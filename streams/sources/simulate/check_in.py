@@ -9,7 +9,7 @@ from streams.sources.simulate.world import DELAY_CODES
 
 
 def check_in(trip: Trip) -> bool:
-    """The whole party checks in, or nobody shows up (False)."""
+    """The whole party checks in (True); or nobody shows up, or is heard of again."""
     random, lead = trip.random, trip.lead
     departs = trip.arrival - 8 * HOUR
     if trip.chance(0.03):
@@ -21,6 +21,9 @@ def check_in(trip: Trip) -> bool:
             seat = f"{random.randint(1, 42)}{random.choice('ABCDEFHJK')}"
             at = max(departs - random.randint(70, 1200) * MINUTE, trip.booked_at + MINUTE)
             trip.report(traveller, at, "check_in.completed", medium, unit=trip.flight, seat=seat)
+    if trip.last_reported == "check_in.completed" and departs <= trip.recorder.end:
+        trip.unfinished()
+        return False
     live(trip, "check_in", departs - 2 * HOUR, departs - 10 * MINUTE, trip.airport)
     _wait(trip, departs)
     if trip.chance(0.03):

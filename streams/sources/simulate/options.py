@@ -46,6 +46,10 @@ class Options:
     bad_kinds: tuple[str, ...] = BAD_KINDS
     caravans: int = 0
     """Groups of pilgrims, beside these customers (streams.sources.simulate.caravans)."""
+    part_cancelled: float = 0.0
+    """Share of the bookings for several people of which a part is cancelled: a traveller, or the last night."""
+    unfinished: float = 0.0
+    """Share of the bookings of which, from some moment on, no further milestone is reported: they end by the clock."""
     block: int = 5000
     """How many people are made at a time: memory is proportional to it (about 20 KB each)."""
 
@@ -58,6 +62,8 @@ class Options:
             "disorder must be from 0 to 1": 0 <= self.disorder <= 1,
             "late must be from 0 to 1": 0 <= self.late <= 1,
             "bad must be from 0 to 1": 0 <= self.bad <= 1,
+            "part_cancelled must be from 0 to 1": 0 <= self.part_cancelled <= 1,
+            "unfinished must be from 0 to 1": 0 <= self.unfinished <= 1,
             "caravans must be at least 0": self.caravans >= 0,
             "block must be at least 1": self.block >= 1,
             f"languages must be some of {', '.join(LANGUAGES)}": bool(self.languages)

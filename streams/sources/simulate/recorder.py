@@ -22,6 +22,8 @@ class Recorder:
     events: list[dict[str, Any]] = field(default_factory=list)
     doers: list[Person | None] = field(default_factory=list)
     """Of each event: the person, or None where it names nobody's own identifier."""
+    unfinished: dict[str, str] = field(default_factory=dict)
+    """By booking reference: what a journey is once its plan is over, where no further milestone is reported."""
     places: list[str | None] = field(default_factory=list)
     """Of each event: the unit that it was about, whether it says so or not; None where that is nothing's."""
 

@@ -7,8 +7,8 @@ from streams.sources.simulate.moments import live
 from streams.sources.simulate.trip import DAY, HOUR, MINUTE, Trip
 
 
-def stay(trip: Trip) -> None:
-    """Everything from the arrival at the hotel to the departure from it."""
+def stay(trip: Trip) -> bool:
+    """Everything from the arrival at the hotel to the departure from it. False where nobody reports the departure."""
     random, lead, hotel = trip.random, trip.lead, trip.hotel
     for traveller in trip.party:
         if traveller is lead or trip.chance(0.5):
@@ -39,8 +39,12 @@ def stay(trip: Trip) -> None:
         trip.report_unnamed(
             _during(trip), "stay.survey_answered", "letter", unit=hotel, survey=answer, text=trip.text(lead)
         )
+    if trip.last_reported == "stay.arrived" and trip.arrival + HOUR <= trip.recorder.end:
+        trip.unfinished()
+        return False
     extras = {"amount_minor": random.randint(500, 40_000), "currency": trip.kind.currency} if trip.chance(0.4) else None
     trip.report(lead, trip.departure, "stay.checked_out", "in_person", unit=hotel, money=extras)
+    return True
 
 
 def _during(trip: Trip) -> int:

@@ -15,6 +15,9 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+LAST_REPORTED = {"booking.confirmed": "lapsed", "check_in.completed": "completed", "stay.arrived": "completed"}
+"""Milestones after which a booking may be heard of no more, and what it then is once its plan is over."""
+
 
 @dataclass(slots=True)
 class Trip:
@@ -34,6 +37,10 @@ class Trip:
     airport: str
     mood: float
     """How it goes for them, from -1 to 1; what goes wrong lowers it."""
+    part_cancelled: bool = False
+    """Whether a part of the booking is cancelled."""
+    last_reported: str | None = None
+    """The last milestone that the company's systems report, whatever happens: LAST_REPORTED; None: all are reported."""
     cases: int = field(default=0, init=False)
 
     @property
@@ -68,6 +75,11 @@ class Trip:
     def report_unnamed(self, at: int, touchpoint: str, medium: str, **fields: Any) -> bool:
         """An event of the booking that names nobody: a form with the reference on it. Whether it has happened yet."""
         return self.recorder.record(None, at, touchpoint, medium, (), self.reference, **fields)
+
+    def unfinished(self) -> None:
+        """From here on no milestone of the booking is reported."""
+        assert self.last_reported is not None
+        self.recorder.unfinished[self.reference] = LAST_REPORTED[self.last_reported]
 
     def worsen(self, by: float) -> None:
         """Something went wrong."""

@@ -8,6 +8,8 @@ whole histories, sorted by time. Records (JSON objects, "record" says which):
   booking_ref null
 - case: case_id, customer_id, booking_ref, status, opened_at, first_response_at, resolved_at, reopened_at, contacts
 - place: event_id and unit of an event after travel that names no unit: the hotel that it was about
+- unfinished: booking_ref and status_now: what journeys of a booking that have a milestone are once the plan is over,
+  where further milestones were never reported
 - shared: kind, value of an identifier that several customers use, and that therefore connects nobody
 - summary, last: how many events, duplicates and bad ones (by reason) the stream holds, and how many of all the above
 
@@ -57,6 +59,8 @@ def block_truth(block: Block) -> Iterator[Record]:
     for event, unit in zip(block.recorder.events, block.recorder.places, strict=True):
         if event["channel"] == "post_travel" and "unit" not in event and unit is not None:
             yield {"record": "place", "event_id": event["event_id"], "unit": unit}
+    for reference, status_now in block.recorder.unfinished.items():
+        yield {"record": "unfinished", "booking_ref": reference, "status_now": status_now}
     for kind, value in sorted(block.shared):
         yield {"record": "shared", "kind": kind, "value": value}
 

@@ -17,6 +17,7 @@ from schemas.registry import LocalRegistry
 from schemas.wire import WireHeader, split
 from streams.clock import now_ms
 from streams.model import catalogue, preferences
+from streams.model.days import is_day
 from streams.model.vocabulary import INSTRUMENTS
 from streams.stitch import facts
 from streams.stitch.changes import Changes
@@ -150,7 +151,7 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
         yield facts.SPOKE, "yes"
     if touchpoint == facts.IMPROVED and record["case_id"]:
         yield f"{facts.TOLD}{record['case_id']}", "yes"
-    if arrival is not None and reference is not None and facts.is_day(arrival):
+    if arrival is not None and reference is not None and is_day(arrival):
         yield facts.ARRIVES + reference, arrival
 
 
