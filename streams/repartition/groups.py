@@ -7,11 +7,13 @@ from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.protocol.admin import DescribeGroupsRequest_v0, DescribeGroupsRequest_v1, DescribeGroupsRequest_v2
 from aiokafka.protocol.api import Request
 
 from streams.errors import RihlaError
 from streams.kafka import clients
+from streams.kafka.topic_checks import OFFSETS
 from streams.settings import Settings
 
 WORKERS = ("enrich", "identity", "stitch", "sink")
@@ -50,12 +52,19 @@ async def commits(admin: AIOKafkaAdminClient, topics: Collection[str]) -> Commit
 
 
 async def refuse_members(admin: AIOKafkaAdminClient, settings: Settings, groups: Collection[str]) -> None:
-    """Raise RihlaError while anybody is in the groups of the workers, or in one of `groups`."""
+    """Raise RihlaError while anybody is in the groups of the workers, or in one of `groups`; aiokafka's KafkaError."""
+    there = await admin.list_topics()  # before groups are asked for, which makes the broker make the topic of commits
     names = sorted({*map(settings.group, WORKERS), *groups})
     alive = []
     for name in names:
         request = _Describe([name])
-        response = await admin._send_request(request, await admin.find_coordinator(name))
+        try:
+            coordinator = await admin.find_coordinator(name)
+        except GroupCoordinatorNotAvailableError:
+            if OFFSETS in there:
+                raise
+            return  # a new cluster: it has no groups
+        response = await admin._send_request(request, coordinator)
         ((_, _, state, _, _, members),) = response.groups
         if state not in NO_MEMBERS:
             who = sorted({f"{client} {host}" for _, client, host, *_ in members})
