@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.protocol.admin import DescribeGroupsRequest_v0, DescribeGroupsRequest_v1, DescribeGroupsRequest_v2
 from aiokafka.protocol.api import Request
 
@@ -16,6 +19,9 @@ from streams.settings import Settings
 
 WORKERS = ("enrich", "identity", "stitch", "sink")
 """All of these read or write topics that are moved."""
+COORDINATOR_WITHIN = 60.0
+"""Seconds within which a cluster must name the coordinator of a group."""
+LOOK_EVERY = 0.2
 NO_MEMBERS = ("Empty", "Dead")
 """States of a group without a member; Dead is also that of one which has never been."""
 
@@ -55,7 +61,7 @@ async def refuse_members(admin: AIOKafkaAdminClient, settings: Settings, groups:
     alive = []
     for name in names:
         request = _Describe([name])
-        response = await admin._send_request(request, await admin.find_coordinator(name))
+        response = await admin._send_request(request, await _coordinator(admin, name))
         ((_, _, state, _, _, members),) = response.groups
         if state not in NO_MEMBERS:
             who = sorted({f"{client} {host}" for _, client, host, *_ in members})
@@ -65,6 +71,18 @@ async def refuse_members(admin: AIOKafkaAdminClient, settings: Settings, groups:
             f"these consumer groups have members: {'; '.join(alive)}",
             "stop every worker, and whoever else reads these topics; one that was killed stays for a session timeout",
         )
+
+
+async def _coordinator(admin: AIOKafkaAdminClient, group: str) -> int:
+    """The broker that coordinates a group. In a new cluster there is none for the first moments after it is asked for."""
+    deadline = time.monotonic() + COORDINATOR_WITHIN
+    while True:
+        try:
+            return int(await admin.find_coordinator(group))
+        except GroupCoordinatorNotAvailableError:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(LOOK_EVERY)
 
 
 async def commit(settings: Settings, offsets: Mapping[str, Mapping[str, Mapping[int, int]]]) -> None:
