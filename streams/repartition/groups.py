@@ -74,7 +74,7 @@ async def refuse_members(admin: AIOKafkaAdminClient, settings: Settings, groups:
 
 
 async def _coordinator(admin: AIOKafkaAdminClient, group: str) -> int:
-    """The broker that coordinates a group. In a new cluster there is none for the first moments after it is asked for."""
+    """The broker that coordinates a group. A new cluster has none at first."""
     deadline = time.monotonic() + COORDINATOR_WITHIN
     while True:
         try:
