@@ -9,7 +9,12 @@ from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
 from aiokafka.protocol.admin import DescribeGroupsRequest_v0, DescribeGroupsRequest_v1, DescribeGroupsRequest_v2
 from aiokafka.protocol.api import Request
 
@@ -60,9 +65,7 @@ async def refuse_members(admin: AIOKafkaAdminClient, settings: Settings, groups:
     names = sorted({*map(settings.group, WORKERS), *groups})
     alive = []
     for name in names:
-        request = _Describe([name])
-        response = await admin._send_request(request, await _coordinator(admin, name))
-        ((_, _, state, _, _, members),) = response.groups
+        state, members = await _described(admin, name)
         if state not in NO_MEMBERS:
             who = sorted({f"{client} {host}" for _, client, host, *_ in members})
             alive.append(f"{name} ({len(members)}: {', '.join(who)})")
@@ -73,16 +76,25 @@ async def refuse_members(admin: AIOKafkaAdminClient, settings: Settings, groups:
         )
 
 
-async def _coordinator(admin: AIOKafkaAdminClient, group: str) -> int:
-    """The broker that coordinates a group. A new cluster has none at first."""
+async def _described(admin: AIOKafkaAdminClient, group: str) -> tuple[str, list[Any]]:
+    """State and members of a group. A new cluster names no coordinator at first, and one that loads cannot answer.
+
+    Raises aiokafka's KafkaError.
+    """
     deadline = time.monotonic() + COORDINATOR_WITHIN
+    request = _Describe([group])
     while True:
         try:
-            return int(await admin.find_coordinator(group))
-        except GroupCoordinatorNotAvailableError:
+            response = await admin._send_request(request, await admin.find_coordinator(group))
+            ((code, _, state, _, _, members),) = response.groups
+            if code:
+                raise for_code(code)(f"group {group}")
+        except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError):
             if time.monotonic() > deadline:
                 raise
-        await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(LOOK_EVERY)
+        else:
+            return str(state), list(members)
 
 
 async def commit(settings: Settings, offsets: Mapping[str, Mapping[str, Mapping[int, int]]]) -> None:
