@@ -27,7 +27,7 @@ PLAIN_TESTS := tests/properties tests/integration/test_run.py
 SAME_BOTH_WAYS := $(foreach name,mapping simulate_stream simulate_truth,--ignore=tests/properties/test_$(name).py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compile run test suite plain faults lint format bench sbom audit lock kafka bytecode clean
+.PHONY: help setup compile run test suite plain faults lint format clients bench sbom audit lock kafka bytecode clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ lint: setup ## Check style, types and layers
 format: setup ## Put the code into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+clients: setup ## Try ClickHouse's official clients on the embedded engine (needs Maven, Go and npm; fetches them)
+	$(BIN)/python -m tests.clients
 
 bench: compile $(BENCH_INSTALLED) ## Measure Rihla against its peers: tables, a plot, a line of JSON (nothing else should run)
 	$(BENCH_VENV)/bin/python -m tests.benchmarks --plot build/bench.png

@@ -20,6 +20,7 @@ from aiokafka.protocol.api import Request
 
 from streams.errors import RihlaError
 from streams.kafka import clients
+from streams.kafka.topic_checks import OFFSETS
 from streams.settings import Settings
 
 WORKERS = ("enrich", "identity", "stitch", "sink")
@@ -61,11 +62,17 @@ async def commits(admin: AIOKafkaAdminClient, topics: Collection[str]) -> Commit
 
 
 async def refuse_members(admin: AIOKafkaAdminClient, settings: Settings, groups: Collection[str]) -> None:
-    """Raise RihlaError while anybody is in the groups of the workers, or in one of `groups`."""
+    """Raise RihlaError while anybody is in the groups of the workers, or in one of `groups`; aiokafka's KafkaError."""
+    there = await admin.list_topics()  # before groups are asked for, which makes the broker make the topic of commits
     names = sorted({*map(settings.group, WORKERS), *groups})
     alive = []
     for name in names:
-        state, members = await _described(admin, name)
+        try:
+            state, members = await _described(admin, name, COORDINATOR_WITHIN if OFFSETS in there else 0)
+        except GroupCoordinatorNotAvailableError:
+            if OFFSETS in there:
+                raise
+            return  # a new cluster: it has no groups
         if state not in NO_MEMBERS:
             who = sorted({f"{client} {host}" for _, client, host, *_ in members})
             alive.append(f"{name} ({len(members)}: {', '.join(who)})")
@@ -76,12 +83,12 @@ async def refuse_members(admin: AIOKafkaAdminClient, settings: Settings, groups:
         )
 
 
-async def _described(admin: AIOKafkaAdminClient, group: str) -> tuple[str, list[Any]]:
-    """State and members of a group. A new cluster names no coordinator at first, and one that loads cannot answer.
+async def _described(admin: AIOKafkaAdminClient, group: str, patience: float) -> tuple[str, list[Any]]:
+    """State and members of a group. For so many seconds it waits for a coordinator that loads.
 
     Raises aiokafka's KafkaError.
     """
-    deadline = time.monotonic() + COORDINATOR_WITHIN
+    deadline = time.monotonic() + patience
     request = _Describe([group])
     while True:
         try:

@@ -24,6 +24,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
 from sinks.clickhouse.quoting import literal
 from streams.embedded.clickhouse.access import OWNER, READER, Role, Tokens
+from streams.embedded.clickhouse.compressed_blocks import compress, decompress
 from streams.embedded.clickhouse.engine import KEPT_CONNECTIONS, MERGE_TREE, Engine, EngineBusyError, EngineError
 from streams.embedded.clickhouse.http_interface import serve
 from streams.embedded.clickhouse.spool import Spool
@@ -92,7 +93,7 @@ def test_settings_and_server_side_parameters(clickhouse: ClickHouse) -> None:
 
 
 def test_settings_do_not_leak_into_the_next_request(clickhouse: ClickHouse) -> None:
-    http(clickhouse.address + "/?max_block_size=77", b"SET max_threads = 1")
+    http(clickhouse.address + "/?max_block_size=77&max_threads=1", b"SELECT 1")
     answer = http(
         clickhouse.address
         + "/?query=SELECT%20getSetting('max_block_size')!=77,getSetting('max_threads')".replace("'", "%27")
@@ -117,10 +118,96 @@ def test_errors_carry_code_status_and_text(clickhouse: ClickHouse, sql: str, cod
 
 
 def test_what_is_not_supported_says_so(clickhouse: ClickHouse) -> None:
-    assert http(clickhouse.address + "/?compress=1", b"SELECT 1")[0] == 501
+    for sql in (b"SET max_threads = 1", b"USE system", b"CREATE TEMPORARY TABLE mine (a UInt8)"):
+        for url in ("/", "/?session_id=mine"):
+            status, _, body = http(clickhouse.address + url, sql)
+            assert (status, b"would end with this request" in body) == (501, True), sql
+    assert http(clickhouse.address + "/?compress=1&network_compression_method=no", b"SELECT 1")[0] == 501
+    assert http(clickhouse.address + "/?decompress=1", b"SELECT 1")[1]["X-ClickHouse-Exception-Code"] == "271"
     assert http(clickhouse.address + "/", b"x", {"Content-Encoding": "snappy"})[0] == 501
     status, headers, _ = http(clickhouse.address + "/", b"not gzip", {"Content-Encoding": "gzip"})
     assert (status, headers["X-ClickHouse-Exception-Code"]) == (500, "271")
+
+
+ROWS = b"SELECT number, toString(number) FROM numbers(400000) FORMAT TSV"
+
+
+@pytest.mark.parametrize("method", [None, "LZ4", "ZSTD", "NONE"])
+def test_answers_in_blocks_and_bodies_in_blocks(clickhouse: ClickHouse, method: str | None) -> None:
+    """A small answer, which is made at once, and one that comes in pieces; and a statement."""
+    plain = http(clickhouse.address + "/", ROWS)[2]
+    given = "compress=1&decompress=1" + (f"&network_compression_method={method}" if method else "")
+    for sql, expected in (
+        (b"SELECT 1", b"1\n"),
+        (b"SELECT 0 WHERE 0", b""),
+        (ROWS, plain),
+        (b"EXISTS DATABASE nope", b"0\n"),
+    ):
+        status, _, body = http(f"{clickhouse.address}/?{given}", compress(sql, method or "LZ4"))
+        assert (status, decompress(body, 1 << 30)) == (200, (expected, False))
+    assert http(f"{clickhouse.address}/?{given}", compress(b"SELECT nope"))[2].startswith(b"Code: 47")
+
+
+def test_rows_of_an_insert_in_blocks(clickhouse: ClickHouse) -> None:
+    clickhouse.client.command(CREATE)
+    query = urllib.parse.urlencode({"query": "INSERT INTO t (a) FORMAT TSV", "database": clickhouse.database})
+    body = compress(b"".join(b"%d\n" % number for number in range(1000)))
+    assert http(f"{clickhouse.address}/?decompress=1&{query}", body)[0] == 200
+    assert clickhouse.rows("SELECT count(), sum(a) FROM t") == [(1000, 499500)]
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "deflate", "br", "zstd", "lz4", "snappy, gzip;q=0.5", "snappy"])
+def test_answers_by_content_encoding(clickhouse: ClickHouse, accepted: str) -> None:
+    plain = http(clickhouse.address + "/", ROWS)[2]
+    for sql, expected in ((b"SELECT 1", b"1\n"), (b"SELECT 0 WHERE 0", b""), (ROWS, plain)):
+        _, headers, body = http(clickhouse.address + "/?enable_http_compression=1", sql, {"Accept-Encoding": accepted})
+        name = headers.get("Content-Encoding", "")
+        assert name == ("" if accepted == "snappy" else "gzip" if "gzip" in accepted else accepted)
+        if name == "deflate":
+            body = zlib.decompress(body)
+        elif name:
+            body = pa.input_stream(pa.py_buffer(body), compression="brotli" if name == "br" else name).read()
+        assert body == expected
+    assert "Content-Encoding" not in http(clickhouse.address + "/", b"SELECT 1", {"Accept-Encoding": accepted})[1]
+
+
+def test_native_with_a_version_has_a_header_and_a_word_more_in_each_block(clickhouse: ClickHouse) -> None:
+    """Of every type, large enough for several blocks: nothing else but these is added, wherever a column ends."""
+    sql = b"""SELECT toString(number), toNullable(number), [toString(number), ''], map('k', number), (number, 'x'),
+        toLowCardinality(toString(number % 1000)), toLowCardinality(toNullable(if(number % 3 = 0, NULL, 'a'))),
+        arrayMap(x -> toLowCardinality(toString(x)), range(number % 3)), toDecimal128(number, 4), now64(3, 'UTC'),
+        toUUID('61f0c404-5cb3-11e7-907b-a6006ad3dba0'), toFixedString('abc', 3), number % 2 = 1, toIntervalDay(1),
+        CAST('a', 'Enum8(\\'a\\' = 1, \\'(\\' = 2)'), CAST([(1, 'x')], 'Nested(a UInt8, b String)'), (1.0, 2.0)::Point,
+        toDate32('2024-01-01')
+        FROM numbers(200000) FORMAT Native"""
+    plain, told = (http(f"{clickhouse.address}/?client_protocol_version={v}", sql) for v in (0, 54460))
+    assert (plain[0], told[0]) == (200, 200)
+    blocks, rest = divmod(len(told[2]) - len(plain[2]), 8 + 18)
+    assert (blocks > 1, rest) == (True, 0)
+    assert http(f"{clickhouse.address}/?client_protocol_version=54460", b"SELECT 1::Dynamic FORMAT Native")[0] == 501
+
+
+def test_a_client_stops_its_query_by_the_id_that_it_gave(clickhouse: ClickHouse) -> None:
+    """Its own, and that of a reader if it is the owner; a reader stops nobody else's."""
+    endless = b"SELECT sum(cityHash64(number, rand())) FROM numbers(100000000000)"
+    reader = {"X-ClickHouse-User": READER.name, "X-ClickHouse-Key": TOKENS[READER.name]}
+    kill = b"KILL QUERY WHERE query_id = 'mine' SYNC"
+    for user, others in ((AS_OWNER, reader), (reader, {})):
+        answers: list[tuple[int, dict[str, str], bytes]] = []
+        runs = threading.Thread(
+            target=lambda: answers.append(http(clickhouse.address + "/?query_id=mine", endless, user))  # noqa: B023
+        )
+        runs.start()
+        stopped = b""
+        deadline = time.monotonic() + HUNG
+        while not stopped and time.monotonic() < deadline:
+            if others:
+                assert http(clickhouse.address + "/", kill, others)[2] == b""
+            stopped = http(clickhouse.address + "/", kill, user)[2]
+        runs.join(HUNG)
+        assert stopped == b"waiting\tmine\t" + user["X-ClickHouse-User"].encode() + b"\n"
+        assert answers[0][1]["X-ClickHouse-Exception-Code"] == "394"
+    assert http(clickhouse.address + "/", kill)[2] == b""
 
 
 def test_pages_of_other_sites_are_refused(clickhouse: ClickHouse) -> None:

@@ -5,9 +5,9 @@ Every request names a user and its token (streams.embedded.clickhouse.access) in
 anything of a body is read; what the user may do is held by the engine's grants and by
 streams.embedded.clickhouse.statement_rules. GET changes nothing, whatever the user may do.
 
-What it does not do, because nothing here needs it: sessions (session_id is accepted and ignored: every request
-stands alone), ClickHouse's block compression (compress=1, decompress=1: refused), external tables (refused).
-Answers go out uncompressed: they stay on this machine.
+Every request stands alone: session_id names nothing that outlives it, so what would need a session (SET, USE,
+temporary tables) is refused with a sentence, and so are external tables. Answers go out as the client asks
+(streams.embedded.clickhouse.answer_coding). A client stops its query by the id that it gave (running_queries).
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ import json
 import logging
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
+from sinks.clickhouse.quoting import literal
 from streams.door import Door, Limits
 from streams.embedded.clickhouse.access import Tokens
 from streams.embedded.clickhouse.admission import Admission
+from streams.embedded.clickhouse.answer_coding import Coding, coding_of
 from streams.embedded.clickhouse.credentials import authenticated
 from streams.embedded.clickhouse.engine import Engine, Result
 from streams.embedded.clickhouse.engine_error import EngineError, refusal
@@ -37,13 +39,13 @@ from streams.embedded.clickhouse.http_request import (
     asked_by,
     insert_ahead,
     read,
-    refuse_blocks,
     spool_of,
     spooled,
 )
 from streams.embedded.clickhouse.result_stream import Pieces, join, streamable
+from streams.embedded.clickhouse.running_queries import RunningQueries, killed
 from streams.embedded.clickhouse.spool import Spool, Spools
-from streams.embedded.clickhouse.statements import Insert, format_of, gives_rows, split_insert
+from streams.embedded.clickhouse.statements import Insert, format_of, gives_rows, needs_session, split_insert
 
 T = TypeVar("T")
 
@@ -140,6 +142,7 @@ class _Handler:
         self._tokens = tokens
         self._limits = limits
         self._admission = Admission(engine)
+        self._running = RunningQueries()
         self._queries = ThreadPoolExecutor(8, "engine-query")
         self._inserts = ThreadPoolExecutor(2, "engine-insert")
         self._spools = Spools()
@@ -161,7 +164,6 @@ class _Handler:
             if request.method == hdrs.METH_GET and not request.query:
                 return web.Response(text="Ok.\n")
             role = authenticated(request, self._tokens)
-            refuse_blocks(request)
             insert, ahead = await insert_ahead(request, role, self._limits)
             if insert is not None:
                 # The usual case, and large: its rows go to the engine as they come, without a copy of the whole.
@@ -204,8 +206,19 @@ class _Handler:
         text = query + b"\n" + body if query and body else query or body
         if not text.strip():
             raise refusal(62, "SYNTAX_ERROR", "Syntax error: Empty query")
+        if needs_session(text):
+            raise refusal(
+                48,
+                "NOT_IMPLEMENTED",
+                "SET, USE and temporary tables would end with this request: give settings and the database with each "
+                "request (in the URL), or in a SETTINGS clause",
+            )
+        coding = coding_of({**request.query}, request.headers.get(hdrs.ACCEPT_ENCODING, ""))
+        named = request.query.get("query_id", "")
+        if (wanted := killed(text)) is not None:
+            return await self._kill(wanted, asked, coding, headers)
         # Marks the statement for Engine.kill; clients repeat query ids, and a repeated one must not die for the first.
-        settings.setdefault("log_comment", f"{headers['X-ClickHouse-Query-Id']} {uuid.uuid4()}")
+        mark = settings.setdefault("log_comment", f"{headers['X-ClickHouse-Query-Id']} {uuid.uuid4()}")
         await _outcome(self._queries.submit(self._admission.admit, text, role, database, params, settings))
         if asked.readonly != "0":
             settings["readonly"] = asked.readonly  # the last one, because it forbids to set others
@@ -214,27 +227,52 @@ class _Handler:
         if rows:
             fmt = format_of(text[-1000:].decode(errors="replace"), fmt)
             headers["X-ClickHouse-Format"] = _printable(fmt)
-            headers[hdrs.CONTENT_TYPE] = next(
-                (kind for prefix, kind in _CONTENT_TYPES if fmt.startswith(prefix)), "application/octet-stream"
-            )
+            headers[hdrs.CONTENT_TYPE] = _content_type(fmt)
         try:
-            if rows and streamable(fmt, text):
-                pieces = self._engine.stream(text, fmt, database=database, settings=settings, params=params, role=role)
-                return await self._stream(request, headers, join(fmt, pieces))
-            run = partial(self._engine.query, text, fmt, database=database, settings=settings, params=params, role=role)
-            return _whole(headers, await _outcome(self._queries.submit(run)))
+            with self._running.during(named, role.name, mark):
+                if rows and streamable(fmt, text):
+                    pieces = self._engine.stream(
+                        text, fmt, database=database, settings=settings, params=params, role=role
+                    )
+                    return await self._stream(request, headers, coding.of(fmt, join(fmt, pieces)), coding)
+                run = partial(
+                    self._engine.query, text, fmt, database=database, settings=settings, params=params, role=role
+                )
+                result = await _outcome(self._queries.submit(run))
+                data = await _outcome(self._queries.submit(coding.whole, fmt, result.data))
+                return _whole({**headers, **coding.headers}, replace(result, data=data))
         except asyncio.CancelledError:  # the client went away
             asyncio.get_running_loop().run_in_executor(None, self._engine.kill, settings["log_comment"])
             raise
 
-    async def _stream(self, request: web.Request, headers: dict[str, str], pieces: Pieces) -> web.StreamResponse:
+    async def _kill(self, wanted: str, asked: Asked, coding: Coding, headers: dict[str, str]) -> web.Response:
+        """Stop the queries of that id, of the user's own or, for who writes, of all; a row for each, as ClickHouse."""
+        marks = self._running.of(wanted, None if asked.role.writes else asked.role.name)
+        for mark in marks:
+            await asyncio.to_thread(self._engine.kill, mark)
+        listed = ", ".join(f"{literal(user)}" for user in marks.values())
+        fmt = asked.default_format or "TabSeparated"
+        sql = (
+            f"SELECT 'waiting' AS kill_status, {literal(wanted)} AS query_id, user FROM "
+            f"(SELECT arrayJoin(CAST([{listed}], 'Array(String)')) AS user)"
+        )
+        result = await _outcome(self._queries.submit(self._engine.query, sql, fmt))
+        data = await _outcome(self._queries.submit(coding.whole, fmt, result.data))
+        headers = {**headers, **coding.headers, "X-ClickHouse-Format": fmt, hdrs.CONTENT_TYPE: _content_type(fmt)}
+        return _whole(headers, replace(result, data=data))
+
+    async def _stream(
+        self, request: web.Request, headers: dict[str, str], pieces: Pieces, coding: Coding
+    ) -> web.StreamResponse:
         """Small results as one answer; larger ones as they come, never more than _HELD bytes at a time.
 
         An error after the first bytes is sent as ClickHouse does (since 25.11): its text between tags that the header
-        announces, and a connection that ends without the last chunk, so that nobody takes the part for the whole.
+        announces, and a connection that ends without the last chunk, so that nobody takes the part for the whole. In an
+        answer that is coded the text would be part of what cannot be decoded: the connection ends.
         """
         loop = asyncio.get_running_loop()
         tag = uuid.uuid4().hex[:16]
+        headers = {**headers, **coding.headers}
         response = web.StreamResponse(headers={**headers, "X-ClickHouse-Exception-Tag": tag})
 
         async def send(data: bytes) -> None:
@@ -265,10 +303,10 @@ class _Handler:
             if not response.prepared:
                 raise
             log.warning("query %s failed after a part was sent: %s", headers["X-ClickHouse-Query-Id"], error)
-            text = f"{error}\n"
-            await response.write(
-                f"\r\n__exception__\r\n{tag}\r\n{text}{len(text.encode())} {tag}\r\n__exception__\r\n".encode()
-            )
+            if coding.plain:
+                text = f"{error}\n"
+                ending = f"{tag}\r\n{text}{len(text.encode())} {tag}"
+                await response.write(f"\r\n__exception__\r\n{ending}\r\n__exception__\r\n".encode())
             if request.transport is not None:
                 request.transport.close()
             return response
@@ -287,6 +325,10 @@ async def _outcome(work: Future[T]) -> T:
         work.cancel()
         waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else will ask
         raise
+
+
+def _content_type(fmt: str) -> str:
+    return next((kind for prefix, kind in _CONTENT_TYPES if fmt.startswith(prefix)), "application/octet-stream")
 
 
 def _whole(headers: dict[str, str], result: Result) -> web.Response:

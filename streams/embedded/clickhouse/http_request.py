@@ -11,6 +11,7 @@ import pyarrow as pa
 from aiohttp import hdrs, web
 
 from streams.door import Limits, pieces
+from streams.embedded.clickhouse import compressed_blocks
 from streams.embedded.clickhouse.access import READER, Role
 from streams.embedded.clickhouse.engine_error import EngineError, refusal
 from streams.embedded.clickhouse.spool import Buffer, Spool, Spools
@@ -22,6 +23,7 @@ _TRANSPORT = frozenset(
         *("query", "database", "default_format", "user", "password", "quota_key", "role", "query_id"),
         *("session_id", "session_timeout", "session_check", "close_session", "stacktrace"),
         *("wait_end_of_query", "buffer_size", "compress", "decompress", "client_protocol_version"),
+        *("network_compression_method", "network_zstd_compression_level"),
     )
 )
 BODY_LIMIT = 1 << 30
@@ -66,11 +68,9 @@ def _readonly(request: web.Request, given: Mapping[str, str], role: Role) -> str
     return "2" if readonly == "0" and (request.method == hdrs.METH_GET or not role.writes) else readonly
 
 
-def refuse_blocks(request: web.Request) -> None:
-    """Raise EngineError for a request that wants, or has, ClickHouse's block compression."""
-    for name in ("compress", "decompress"):
-        if request.query.get(name, "0") not in ("0", "false"):
-            raise refusal(48, "NOT_IMPLEMENTED", f"{name}=1 is not supported; use Content-Encoding, or nothing")
+def in_blocks(request: web.Request) -> bool:
+    """Whether the body has ClickHouse's own compression."""
+    return request.query.get("decompress", "0") not in ("0", "false")
 
 
 async def insert_ahead(request: web.Request, role: Role, limits: Limits) -> tuple[Insert | None, bytes]:
@@ -79,7 +79,12 @@ async def insert_ahead(request: web.Request, role: Role, limits: Limits) -> tupl
     The beginning is the parameter `query`, or, where there is none, as much of the body as was read to find out.
     """
     plain = request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() in ("", "identity")
-    if not plain or request.content_type == "multipart/form-data" or _readonly(request, request.query, role) != "0":
+    if (
+        not plain
+        or in_blocks(request)
+        or request.content_type == "multipart/form-data"
+        or _readonly(request, request.query, role) != "0"
+    ):
         return None, b""
     if query := request.query.get("query", "").encode():
         return split_insert(query), query
@@ -154,6 +159,10 @@ async def read(request: web.Request, ahead: bytes, role: Role, limits: Limits) -
     body = b"".join([ahead, *[piece async for piece in _pieces(request, role.body_limit - len(ahead), limits)]])
     if body and (encoding := request.headers.get(hdrs.CONTENT_ENCODING, "")):
         body = await asyncio.to_thread(_decompress, body, encoding, role.body_limit)
+    if body and in_blocks(request):
+        body, more = await asyncio.to_thread(compressed_blocks.decompress, body, role.body_limit)
+        if more:
+            raise web.HTTPRequestEntityTooLarge(role.body_limit, role.body_limit + 1)
     return form, query.encode(), body
 
 

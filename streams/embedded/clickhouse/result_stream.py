@@ -40,7 +40,7 @@ def join(fmt: str, pieces: Pieces) -> Pieces:
     return pieces
 
 
-class _Written:
+class Written:
     """A file that keeps what is written until it is taken."""
 
     closed = False
@@ -54,6 +54,8 @@ class _Written:
 
     def flush(self) -> None: ...
 
+    def close(self) -> None: ...
+
     def take(self) -> bytes:
         data = b"".join(self._parts)
         self._parts.clear()
@@ -62,7 +64,7 @@ class _Written:
 
 def _join_arrow(fmt: str, pieces: Pieces) -> Pieces:
     opened, new = (pa.ipc.open_file, pa.ipc.new_file) if fmt == "Arrow" else (pa.ipc.open_stream, pa.ipc.new_stream)
-    written = _Written()
+    written = Written()
     writer = None
     for data, rows in pieces:
         table = opened(data).read_all()

@@ -74,6 +74,12 @@ def first_word(text: bytes) -> bytes:
     return next((match.group().upper() for match in _TOKEN.finditer(text) if not match["space"]), b"")
 
 
+def needs_session(text: bytes) -> bool:
+    """Whether a statement does something to a session only: SET, USE, CREATE TEMPORARY TABLE."""
+    words = [match.group().upper() for match in _TOKEN.finditer(text[:1000]) if not match["space"]][:4]
+    return words[:1] in ([b"SET"], [b"USE"]) or (words[:1] == [b"CREATE"] and b"TEMPORARY" in words)
+
+
 def format_of(text: str, default: str) -> str:
     """The output format of a statement: its FORMAT clause, else `default`."""
     found = _FORMAT_CLAUSE.search(text)
