@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
 from aiokafka.protocol.admin import DescribeGroupsRequest_v0, DescribeGroupsRequest_v1, DescribeGroupsRequest_v2
 from aiokafka.protocol.api import Request
 
@@ -18,6 +25,9 @@ from streams.settings import Settings
 
 WORKERS = ("enrich", "identity", "stitch", "sink")
 """All of these read or write topics that are moved."""
+COORDINATOR_WITHIN = 60.0
+"""Seconds within which a cluster must name the coordinator of a group."""
+LOOK_EVERY = 0.2
 NO_MEMBERS = ("Empty", "Dead")
 """States of a group without a member; Dead is also that of one which has never been."""
 
@@ -57,15 +67,12 @@ async def refuse_members(admin: AIOKafkaAdminClient, settings: Settings, groups:
     names = sorted({*map(settings.group, WORKERS), *groups})
     alive = []
     for name in names:
-        request = _Describe([name])
         try:
-            coordinator = await admin.find_coordinator(name)
+            state, members = await _described(admin, name, COORDINATOR_WITHIN if OFFSETS in there else 0)
         except GroupCoordinatorNotAvailableError:
             if OFFSETS in there:
                 raise
             return  # a new cluster: it has no groups
-        response = await admin._send_request(request, coordinator)
-        ((_, _, state, _, _, members),) = response.groups
         if state not in NO_MEMBERS:
             who = sorted({f"{client} {host}" for _, client, host, *_ in members})
             alive.append(f"{name} ({len(members)}: {', '.join(who)})")
@@ -74,6 +81,27 @@ async def refuse_members(admin: AIOKafkaAdminClient, settings: Settings, groups:
             f"these consumer groups have members: {'; '.join(alive)}",
             "stop every worker, and whoever else reads these topics; one that was killed stays for a session timeout",
         )
+
+
+async def _described(admin: AIOKafkaAdminClient, group: str, patience: float) -> tuple[str, list[Any]]:
+    """State and members of a group. For so many seconds it waits for a coordinator that loads.
+
+    Raises aiokafka's KafkaError.
+    """
+    deadline = time.monotonic() + patience
+    request = _Describe([group])
+    while True:
+        try:
+            response = await admin._send_request(request, await admin.find_coordinator(group))
+            ((code, _, state, _, _, members),) = response.groups
+            if code:
+                raise for_code(code)(f"group {group}")
+        except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError):
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(LOOK_EVERY)
+        else:
+            return str(state), list(members)
 
 
 async def commit(settings: Settings, offsets: Mapping[str, Mapping[str, Mapping[int, int]]]) -> None:

@@ -30,7 +30,7 @@ public class Probe {
     }
     public static void main(String[] args) throws Exception {
         String url = args[0], user = args[1], token = args[2], database = args[3];
-        for (String compress : new String[] {"", "?compress=false", "?compress=true&client.use_http_compression=true", "?compress=1&decompress=0"}) {
+        for (String compress : new String[] {"", "?compress=false", "?compress=true&client.use_http_compression=true", "?compress=true&decompress=false"}) {
             Properties properties = new Properties();
             properties.put("user", user);
             properties.put("password", token);

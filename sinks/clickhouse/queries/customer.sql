@@ -27,18 +27,30 @@
 --   reason           Why
 -- parameters:
 --   id String =      Customer id, any other identifier (loyalty number, hashed e-mail, device ...) as value or kind:value, or booking reference
-WITH who AS
+WITH
+-- Arrays, because these are asked for once: what stands in WITH as a query is asked for again wherever it is named.
 (
-    SELECT customer_id FROM identities WHERE value = {id:String} OR concat(kind, ':', value) = {id:String}
-    UNION DISTINCT
-    SELECT customer_id FROM customers WHERE customer_id = {id:String}
-    UNION DISTINCT
-    SELECT customer_id FROM journeys WHERE booking_ref = {id:String}
-),
+    SELECT groupUniqArray(customer_id)
+    FROM
+    (
+        SELECT customer_id FROM identities WHERE value = {id:String} OR concat(kind, ':', value) = {id:String}
+        UNION ALL
+        SELECT customer_id FROM customers WHERE customer_id = {id:String}
+        UNION ALL
+        SELECT customer_id FROM journeys WHERE booking_ref = {id:String}
+    )
+) AS found,
+who AS (SELECT arrayJoin(found)),
+(
+    SELECT groupUniqArray((customer_id, toString(kind), value)) FROM identities WHERE customer_id IN who
+) AS called,
+-- Under which names its events are stored: the table is in their order, so that nobody else's are read.
+subjects AS (SELECT arrayJoin(arrayMap(one -> concat(one.2, ':', one.3), called))),
 names AS
 (
     -- What each was called when its alerts were raised and its moves were seen: any of its identifiers.
-    SELECT customer_id, if(kind = 'customer', value, concat(kind, ':', value)) AS name FROM identities WHERE customer_id IN who
+    SELECT one.1 AS customer_id, if(one.2 = 'customer', one.3, concat(one.2, ':', one.3)) AS name
+    FROM (SELECT arrayJoin(called) AS one)
 )
 SELECT
     c.customer_id AS customer_id,
@@ -93,7 +105,7 @@ LEFT ANY JOIN
     FROM
     (
         SELECT *, ifNull(score_weight, 0) * exp2(-dateDiff('millisecond', occurred_at, now64(3)) / 86400000 / 30) AS a
-        FROM interactions WHERE customer_id IN who
+        FROM interactions WHERE customer_id IN who AND subject IN subjects
     )
     GROUP BY customer_id
 ) AS i ON i.customer_id = c.customer_id
