@@ -166,8 +166,12 @@ class _Admin(_Explaining, AIOKafkaAdminClient):  # type: ignore[misc]
 
 
 def consumer(settings: Settings, *topics: str, **options: Any) -> AIOKafkaConsumer:
-    """A consumer, to be started; options: those of aiokafka."""
-    made = _Consumer(*topics, **client_options(settings), **options)
+    """A consumer, to be started; options: those of aiokafka.
+
+    Where it has no offset it begins at the earliest. aiokafka's own default, the latest, is asked for as soon as a
+    partition is assigned, and may be answered after a `seek_to_beginning`: then all that is there would be passed over.
+    """
+    made = _Consumer(*topics, **client_options(settings), **{"auto_offset_reset": "earliest"} | options)
     made.settings = settings
     return made
 

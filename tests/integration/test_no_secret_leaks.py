@@ -163,6 +163,7 @@ CALLS = {
     "feed": ("feed", "theirs", "--mapping", "mapping.toml"),
     "restate": ("restate", "old", "new"),
     "radar": ("radar",),
+    "rebuild": ("rebuild",),
     "calls": ("calls",),
     "uplift": ("uplift",),
     "drift": ("drift", "--target", "crm"),

@@ -9,9 +9,14 @@ import json
 from pathlib import Path
 
 import pytest
+from aiokafka import TopicPartition
 
+from streams.kafka import clients
 from streams.kafka.clients import TokenError, Tokens, client_options, credentials, expiry
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings, SettingsError
+from streams.topology import SCHEMAS
+from tests.support.brokers import Broker
 
 ROOT = Path(__file__).parents[2]
 MAKERS = {"AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaAdminClient", "AIOKafkaClient"}
@@ -35,6 +40,30 @@ def test_no_client_is_made_elsewhere() -> None:
 def test_the_app_of_a_worker_has_the_same_credentials() -> None:
     text = (ROOT / "streams/kafka/app.py").read_text("utf-8")
     assert "broker_credentials=clients.credentials(settings)" in text
+
+
+async def test_who_begins_at_the_beginning_passes_nothing_over(memory_broker: Broker, topic_prefix: str) -> None:
+    """aiokafka asks for the latest offset by default as soon as a partition is assigned, and that may be answered
+    after `seek_to_beginning`: one read in four passed everything over."""
+    settings = memory_broker.settings(topic_prefix)
+    await ensure_topics(settings)
+    partition = TopicPartition(settings.topic(SCHEMAS), 0)
+    producer = clients.producer(settings)
+    await producer.start()
+    await producer.send_and_wait(partition.topic, b"value", b"key", partition=0)
+    await producer.stop()
+
+    async def first() -> int:
+        consumer = clients.consumer(settings, group_id=None)
+        await consumer.start()
+        consumer.assign([partition])
+        await consumer.end_offsets([partition])
+        await consumer.seek_to_beginning(partition)
+        position: int = await consumer.position(partition)
+        await consumer.stop()
+        return position
+
+    assert [await first() for _ in range(30)] == [0] * 30
 
 
 def test_options() -> None:

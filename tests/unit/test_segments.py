@@ -67,6 +67,14 @@ def test_consent_is_asked_for_by_purpose_and_channel(tmp_path: Path) -> None:
         assert segments.of(Known({}, {}, consents=consents)) == set()
 
 
+def test_agreeing_to_everything_takes_no_withdrawal_back() -> None:
+    """It agrees to no purpose, so the withdrawal from all of them, which it came after, holds."""
+    notes = Notes()
+    for given_, purpose, at in ((True, "marketing", 0), (False, "any", 1), (True, "any", 2)):
+        notes.add((Said(purpose, "any", given_, at, bytes(16)),))
+    assert not Question("consents", "marketing", frozenset(("email",))).holds(Known({}, {}, consents=notes.consents))
+
+
 WORDS = st.sampled_from(["marketing", " Marketing", "survey", "email", "SMS", "", "*", "all", "any"])
 ASKED = [Question("consents", purpose, frozenset(ways)) for purpose in ("marketing", "survey")
          for ways in (("email",), ("email", "sms"))]  # fmt: skip

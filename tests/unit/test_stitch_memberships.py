@@ -12,7 +12,7 @@ from streams.kafka.progress import RecordBatch
 from streams.model.company import built_in
 from streams.model.groups import FOREVER, moment
 from streams.settings import Settings
-from streams.stitch.observer import Watching
+from streams.stitch.observer import RuleContext
 from streams.stitch.reading import Reader
 from streams.worker.io import WorkerIO
 from tests.support.columns import columns
@@ -32,7 +32,7 @@ def read(*events: dict[str, Any]) -> dict[str, list[Any]]:
     log = log_of(list(events))
     values = BatchEncoder("interaction", LocalRegistry()).encode(log)
     made = columns((at, b"key", value) for at, value in enumerate(values))
-    group = Reader(WorkerIO(None, settings, "stitch"), topics, Watching({}, 0), built_in()).read(
+    group = Reader(WorkerIO(None, settings, "stitch"), topics, RuleContext({}, 0), built_in()).read(
         [RecordBatch(made, topics[0], 0, 1)]
     )
     assert group.refused == []

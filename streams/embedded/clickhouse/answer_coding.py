@@ -32,28 +32,40 @@ class Coding:
     encoding: str = ""
 
     @property
-    def plain(self) -> bool:
-        """Whether the bytes are the format's own, so that the text of an error may follow them."""
-        return not (self.blocks or self.encoding or self.version)
-
-    @property
     def headers(self) -> dict[str, str]:
         return {"Content-Encoding": self.encoding, "Vary": "Accept-Encoding"} if self.encoding else {}
 
-    def of(self, fmt: str, pieces: Pieces) -> Pieces:
-        """The pieces of an answer in a format, coded; the last one may have no rows. Raises EngineError."""
-        encode, finish = _encoder(self.encoding)
-        for data, rows in pieces:
-            shaped = versioned(data, self.version) if fmt == "Native" else data
-            coded = encode(compress(shaped, self.blocks) if self.blocks else shaped)
-            if coded or rows:
-                yield coded, rows
-        if rest := finish():
-            yield rest, 0
-
     def whole(self, fmt: str, data: bytes) -> bytes:
         """An answer that was made at once. Raises EngineError."""
-        return b"".join(piece for piece, _ in self.of(fmt, iter_once(data)))
+        return b"".join(piece for piece, _ in Coded(self, fmt, iter_once(data)))
+
+
+class Coded:
+    """The pieces of an answer in a format, coded: to be iterated over once, and closed. The last may have no rows."""
+
+    def __init__(self, coding: Coding, fmt: str, pieces: Pieces) -> None:
+        self._coding, self._fmt, self._pieces = coding, fmt, pieces
+        self._encode, self._finish = _encoder(coding.encoding)
+
+    def __iter__(self) -> Pieces:
+        """Raises EngineError."""
+        for data, rows in self._pieces:
+            coded = self._coded(versioned(data, self._coding.version) if self._fmt == "Native" else data)
+            if coded or rows:
+                yield coded, rows
+        if rest := self._finish():
+            yield rest, 0
+
+    def last(self, text: bytes) -> bytes:
+        """What ends an answer of which a part was sent: the text of the error, coded as that was."""
+        return self._coded(text) + self._finish()
+
+    def close(self) -> None:
+        """Give up what is left."""
+        self._pieces.close()
+
+    def _coded(self, data: bytes) -> bytes:
+        return self._encode(compress(data, self._coding.blocks) if self._coding.blocks else data)
 
 
 def iter_once(data: bytes) -> Pieces:

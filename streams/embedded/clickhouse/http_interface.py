@@ -29,7 +29,7 @@ from sinks.clickhouse.quoting import literal
 from streams.door import Door, Limits
 from streams.embedded.clickhouse.access import Tokens
 from streams.embedded.clickhouse.admission import Admission
-from streams.embedded.clickhouse.answer_coding import Coding, coding_of
+from streams.embedded.clickhouse.answer_coding import Coded, Coding, coding_of
 from streams.embedded.clickhouse.credentials import authenticated
 from streams.embedded.clickhouse.engine import Engine, Result
 from streams.embedded.clickhouse.engine_error import EngineError, refusal
@@ -42,7 +42,7 @@ from streams.embedded.clickhouse.http_request import (
     spool_of,
     spooled,
 )
-from streams.embedded.clickhouse.result_stream import Pieces, join, streamable
+from streams.embedded.clickhouse.result_stream import join, streamable
 from streams.embedded.clickhouse.running_queries import RunningQueries, killed
 from streams.embedded.clickhouse.spool import Spool, Spools
 from streams.embedded.clickhouse.statements import Insert, format_of, gives_rows, needs_session, split_insert
@@ -234,7 +234,7 @@ class _Handler:
                     pieces = self._engine.stream(
                         text, fmt, database=database, settings=settings, params=params, role=role
                     )
-                    return await self._stream(request, headers, coding.of(fmt, join(fmt, pieces)), coding)
+                    return await self._stream(request, headers, Coded(coding, fmt, join(fmt, pieces)), coding)
                 run = partial(
                     self._engine.query, text, fmt, database=database, settings=settings, params=params, role=role
                 )
@@ -262,13 +262,13 @@ class _Handler:
         return _whole(headers, replace(result, data=data))
 
     async def _stream(
-        self, request: web.Request, headers: dict[str, str], pieces: Pieces, coding: Coding
+        self, request: web.Request, headers: dict[str, str], pieces: Coded, coding: Coding
     ) -> web.StreamResponse:
         """Small results as one answer; larger ones as they come, never more than _HELD bytes at a time.
 
         An error after the first bytes is sent as ClickHouse does (since 25.11): its text between tags that the header
-        announces, and a connection that ends without the last chunk, so that nobody takes the part for the whole. In an
-        answer that is coded the text would be part of what cannot be decoded: the connection ends.
+        announces, coded as the answer is, and a connection that ends without the last chunk, so that nobody takes the
+        part for the whole.
         """
         loop = asyncio.get_running_loop()
         tag = uuid.uuid4().hex[:16]
@@ -303,10 +303,9 @@ class _Handler:
             if not response.prepared:
                 raise
             log.warning("query %s failed after a part was sent: %s", headers["X-ClickHouse-Query-Id"], error)
-            if coding.plain:
-                text = f"{error}\n"
-                ending = f"{tag}\r\n{text}{len(text.encode())} {tag}"
-                await response.write(f"\r\n__exception__\r\n{ending}\r\n__exception__\r\n".encode())
+            text = f"{error}\n"
+            ending = f"{tag}\r\n{text}{len(text.encode())} {tag}"
+            await response.write(pieces.last(f"\r\n__exception__\r\n{ending}\r\n__exception__\r\n".encode()))
             if request.transport is not None:
                 request.transport.close()
             return response
