@@ -33,7 +33,7 @@ def test_image_runs_what_was_tested() -> None:
 def test_image_has_every_dependency_and_no_extra_but_those_of_services() -> None:
     locked = names(sorted(pins("deploy/requirements.lock")))
     assert names(PROJECT["dependencies"]) <= locked
-    services = {service.extra for service in topology.SERVICES} | {"deliver", "openid"}  # a worker; for the desk of serve
+    services = {service.extra for service in topology.SERVICES} | {"deliver", "openid"}  # a worker, and the desk
     for extra in services:
         assert names(PROJECT["optional-dependencies"][extra]) <= locked
     others = [group for name, group in PROJECT["optional-dependencies"].items() if name not in services]
