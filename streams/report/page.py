@@ -27,7 +27,7 @@ border-bottom:2px solid #0b5d57;padding-bottom:.2rem}.soft{color:#55625f}.tiles{
 .good{color:#146c43}.bad{color:#a3123a}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:start;padding:.35rem .5rem;border-bottom:1px solid #d9ddd8;vertical-align:top}
 th{color:#55625f;font-size:.85rem}
-code{font-size:.85em;overflow-wrap:anywhere}svg{display:block;max-width:100%;height:auto}tr,.tile,svg{break-inside:avoid}
+code{font-size:.85em;overflow-wrap:anywhere}.whole{white-space:nowrap}svg{display:block;max-width:100%;height:auto}tr,.tile,svg{break-inside:avoid}
 @page{size:A4;margin:16mm}@media print{body{margin:0;max-width:none}}
 """
 
@@ -102,6 +102,10 @@ def _section(words: _Words, key: str, content: str) -> str:
 
 def _ltr(text: str) -> str:
     return f'<bdi dir="ltr">{escape(text)}</bdi>'
+
+
+def _whole(text: str) -> str:
+    return f'<bdi dir="ltr" class="whole">{escape(text)}</bdi>'
 
 
 def _number(value: float | None) -> str:
@@ -224,11 +228,11 @@ def _halal(rows: Sequence[Mapping[str, Any]], words: _Words, rtl: bool) -> str:
     lines = [
         [
             f'{_said(words, "need", row)} <span class="soft">{_said(words, "importance", row)}</span>',
-            "–" if row["share"] is None else _ltr(f"{row['share']:.0%} ({row['low']:.0%} – {row['high']:.0%})"),
+            "–" if row["share"] is None else _whole(f"{row['share']:.0%} ({row['low']:.0%} – {row['high']:.0%})"),
             "" if row["share"] is None else _interval(row["low"], row["share"], row["high"], rtl),
             f"{row['experiences']:,}",
             f"{row['against']:,}",
-            "–" if row["last_at"] is None else _ltr(f"{row['last_at']:%Y-%m-%d}"),
+            "–" if row["last_at"] is None else _whole(f"{row['last_at']:%Y-%m-%d}"),
         ]
         for row in rows
     ]
@@ -244,7 +248,7 @@ def _interval(low: float, share: float, high: float, rtl: bool) -> str:
     """Shares of 1, drawn 120 wide in the direction of the language."""
     low, share, high = (round(120 * (1 - one if rtl else one), 1) for one in (low, share, high))
     return (
-        '<svg viewBox="0 0 120 12" width="120" height="12" aria-hidden="true">'
+        '<svg viewBox="-4 0 128 12" width="128" height="12" aria-hidden="true">'
         '<line x1="0" x2="120" y1="6" y2="6" stroke="#d9ddd8"/>'
         f'<line x1="{min(low, high)}" x2="{max(low, high)}" y1="6" y2="6" stroke="#3a9c7a" stroke-width="5"/>'
         f'<circle cx="{share}" cy="6" r="4" fill="#0b5d57"/></svg>'
