@@ -172,7 +172,7 @@ def views_of_manager(manager: Manager, database: str, columns: Columns) -> Itera
         yield (
             name,
             f"SELECT {_listed(columns[name])}, j.attributed_unit AS attributed_unit FROM {database}.{name} AS v "
-            f"INNER ANY JOIN (SELECT journey_id, attributed_unit FROM {database}.journeys_attributed "
+            f"INNER JOIN (SELECT journey_id, attributed_unit FROM {database}.journeys_attributed "
             f"WHERE attributed_unit IN ({units})) AS j ON j.journey_id = v.journey_id {_BARRIER}",
         )
     for name in personal.OF_UNITS:

@@ -187,3 +187,17 @@ def test_a_planned_day_ends_on_the_clock_of_the_unit(clickhouse: ClickHouse, tmp
     shown, before, _ = store.journeys_now(clickhouse.client)
     wanted = now.at(expected.journeys_now, before, store.of_units(clickhouse.client, "unit_levels"))
     assert compare("journeys_now", wanted, shown, now.KEY).differences.to_dicts() == []
+
+
+def test_all_travellers_of_a_booking_have_the_clock_of_their_unit(clickhouse: ClickHouse, tmp_path: Path) -> None:
+    clickhouse.migrated()
+    load_units(clickhouse, tmp_path / "u.csv", "unit,timezone\nRUH,Asia/Riyadh\n", now=1)
+    start = int(datetime(2023, 4, 20, 12, tzinfo=UTC).timestamp() * 1000)
+    plan = {"booking_ref": "B", "unit": "RUH", "arrival_date": day(start + 2 * DAY), "nights": 12}
+    stored(
+        clickhouse,
+        *(event(who, start, "booking", touchpoint="booking.confirmed", **plan) for who in "abc"),
+        *(event(who, start + 2 * DAY, "stay", touchpoint="stay.arrived", booking_ref="B", unit="RUH") for who in "abc"),
+    )
+    ends = clickhouse.rows("SELECT customer_id, toString(ends_at) FROM journeys_now ORDER BY customer_id")
+    assert ends == [(who, "2023-05-05 21:00:00.000") for who in "abc"]

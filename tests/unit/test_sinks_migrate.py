@@ -64,6 +64,7 @@ APPLIED = {
     "0051_segments": "98617cb5007b7526",
     "0052_calls": "6c2d37b06bf486d6",
     "0053_guests": "deec009993e6be1c",
+    "0054_journeys_now": "96443bf70fd9513c",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 
