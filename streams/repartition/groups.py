@@ -84,7 +84,7 @@ async def refuse_members(admin: AIOKafkaAdminClient, settings: Settings, groups:
 
 
 async def _described(admin: AIOKafkaAdminClient, group: str, patience: float) -> tuple[str, list[Any]]:
-    """State and members of a group. For so many seconds it waits for a coordinator that loads.
+    """State and members of a group. patience: seconds to wait for a coordinator that is loading its groups.
 
     Raises aiokafka's KafkaError.
     """

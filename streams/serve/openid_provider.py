@@ -25,7 +25,7 @@ from joserfc.jwk import KeySet
 from streams.serve.openid import Client, OpenIdError, Refused, is_safe
 
 ALGORITHMS: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-"""Signatures that only the provider can make: none that whoever knows the client's secret could."""
+"""Signatures by a private key of the provider. HMAC is left out: the client's secret would be enough to forge it."""
 KEPT: Final = 3600.0
 """Seconds for which metadata and keys are kept."""
 AGAIN: Final = 30.0
@@ -83,18 +83,10 @@ class Provider:
         if not isinstance(token, str):
             raise Refused("the provider did not accept the code")
         try:
-            found = jwt.decode(token, keys, algorithms=ALGORITHMS)
-        except JoseError:
-            found = self._decode(token, (await self._known(fresh=True))[1])
-        except ValueError as error:
-            raise Refused("the ID token cannot be read") from error
+            found = _decoded(token, keys)
+        except Refused:  # its key may be newer than those that are known
+            found = _decoded(token, (await self._known(fresh=True))[1])
         return self._validated(found, nonce, answer.get("access_token"))
-
-    def _decode(self, token: str, keys: KeySet) -> jwt.Token:
-        try:
-            return jwt.decode(token, keys, algorithms=ALGORITHMS)
-        except (JoseError, ValueError) as error:
-            raise Refused("the ID token has no signature of the provider") from error
 
     def _validated(self, token: jwt.Token, nonce: str, access_token: Any) -> dict[str, Any]:
         options = {
@@ -128,8 +120,9 @@ class Provider:
         for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
             if not isinstance(metadata.get(name), str) or not is_safe(metadata[name]):
                 raise OpenIdError(f"the provider's metadata have no {name} over TLS")
+        published: Any = await self._ask("GET", metadata["jwks_uri"], {}, None)
         try:
-            keys = KeySet.import_key_set(await self._ask("GET", metadata["jwks_uri"], {}, None))  # type: ignore[arg-type]
+            keys = KeySet.import_key_set(published)
         except (JoseError, ValueError, KeyError, TypeError) as error:
             raise OpenIdError("the provider's keys cannot be read") from error
         return metadata, keys
@@ -137,7 +130,10 @@ class Provider:
     async def _ask(
         self, method: str, url: str, headers: Mapping[str, str], sent: Mapping[str, str] | None
     ) -> dict[str, Any]:
-        """What the provider answers, as JSON; redirects are not followed. Raises OpenIdError."""
+        """The provider's answer, a JSON object; redirects are not followed. Raises OpenIdError.
+
+        sent: the form of a POST, whose refusals (any status) are answers, too.
+        """
         try:
             async with (
                 aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True) as session,
@@ -155,3 +151,11 @@ class Provider:
         if not isinstance(said, dict) or (answer.status != 200 and sent is None):
             raise OpenIdError(f"the provider answers {answer.status}, and no JSON object")
         return said
+
+
+def _decoded(token: str, keys: KeySet) -> jwt.Token:
+    """A token whose signature is one of these keys'. Raises Refused."""
+    try:
+        return jwt.decode(token, keys, algorithms=ALGORITHMS)
+    except (JoseError, ValueError) as error:
+        raise Refused("the ID token has no signature of the provider") from error

@@ -17,9 +17,9 @@ from streams.kafka import clients
 from streams.kafka.topics import MIN_INSYNC
 from streams.repartition.writing import describe
 from tests.faults.account import differences
-from tests.faults.suite import TRIAL_SECONDS, Outcome
+from tests.faults.suite import TRIAL_SECONDS, Outcome, OwnBrokerFault
 from tests.faults.world import World, world
-from tests.support.brokers import Broker, until
+from tests.support.brokers import until
 from tests.support.kafka_cluster import SIZE, Cluster, Member
 
 
@@ -34,18 +34,12 @@ class Clustered:
 Trial = Callable[[Clustered, random.Random], Awaitable[None]]
 
 
-class ClusterFault:
+class ClusterFault(OwnBrokerFault):
     """A fault of the cluster; each run has one of its own. Workers may stop with an error, and are started again."""
 
-    own_broker = True
-
     def __init__(self, name: str, trial: Trial) -> None:
-        self.name = name
+        super().__init__(name)
         self._trial = trial
-
-    def run(self, seed: int, broker: Broker) -> Outcome:
-        """See Fault.run."""
-        return asyncio.run(self._run(seed))
 
     async def _run(self, seed: int) -> Outcome:
         async with AsyncExitStack() as stack:

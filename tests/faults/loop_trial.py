@@ -64,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 class Server(ThreadingHTTPServer):
-    def handle_error(self, *args):  # whoever sent it was killed
+    def handle_error(self, *args):  # a sender that was killed
         pass
 Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
@@ -217,7 +217,7 @@ async def _on_a_broker(folder: Path, seed: int, kills: int) -> Result:
 
 
 def main() -> int:
-    """Parse the command line, run, say what came of it."""
+    """Parse the command line, run, print the result as a line of JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)

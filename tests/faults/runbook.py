@@ -29,9 +29,8 @@ from streams.settings import environment
 from tests.faults import broken
 from tests.faults.account import counted_once
 from tests.faults.proxy import Proxy, proxy
-from tests.faults.suite import TRIAL_SECONDS, Outcome
+from tests.faults.suite import TRIAL_SECONDS, Outcome, OwnBrokerFault
 from tests.faults.world import KINDS, ROOT, World, database, world
-from tests.support.brokers import Broker
 
 PAGES = ROOT / "docs" / "runbook"
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -63,7 +62,7 @@ Before = Callable[["Scene"], Awaitable[None]]
 
 @dataclass
 class Scene:
-    """A pipeline, and whoever follows a page: `said` is the transcript."""
+    """A pipeline, and the person who follows a page. said: the transcript."""
 
     world: World
     kafka: Kafka
@@ -129,21 +128,15 @@ class Scene:
             await self.world.settled()
 
 
-class Followed:
-    """A page of the runbook.
+class Followed(OwnBrokerFault):
+    """A page of the runbook; each run has a way to ClickHouse that can be closed.
 
     before: sets the scene: workers run, events flow, and what the page is about happens. meanwhile: see Scene.follow.
     """
 
-    own_broker = True
-
     def __init__(self, page: str, before: Before, meanwhile: Mapping[int, Before] | None = None) -> None:
-        self.name = f"runbook-{page}"
+        super().__init__(f"runbook-{page}")
         self._page, self._before, self._meanwhile = page, before, meanwhile or {}
-
-    def run(self, seed: int, broker: Broker) -> Outcome:
-        """See Fault.run; each run has a broker of its own, and a way to ClickHouse that can be closed."""
-        return asyncio.run(self._run(seed))
 
     async def _run(self, seed: int) -> Outcome:
         async with AsyncExitStack() as stack:

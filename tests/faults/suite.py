@@ -7,7 +7,9 @@ and reports every way in which what is stored is not what it must be.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -54,6 +56,22 @@ class Fault(Protocol):
         broker: a running Apache Kafka; the run leaves it running. A fault whose `own_broker` is true starts one for
         itself instead. Raises when the trial could not be held.
         """
+
+
+class OwnBrokerFault(ABC):
+    """A fault whose runs start brokers of their own, so that none is needed beside it."""
+
+    own_broker = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def run(self, seed: int, broker: Broker) -> Outcome:
+        """See Fault.run."""
+        return asyncio.run(self._run(seed))
+
+    @abstractmethod
+    async def _run(self, seed: int) -> Outcome: ...
 
 
 def faults(modules: Sequence[str] = MODULES) -> dict[str, Fault]:

@@ -16,9 +16,9 @@ from streams.embedded.broker import HOST, free_ports
 from streams.embedded.kafka import Kafka
 from tests.faults.account import differences
 from tests.faults.proxy import Proxy, proxy
-from tests.faults.suite import TRIAL_SECONDS, Outcome
+from tests.faults.suite import TRIAL_SECONDS, Outcome, OwnBrokerFault
 from tests.faults.world import PATIENCE, World, world
-from tests.support.brokers import Broker, until
+from tests.support.brokers import until
 
 
 class TwoDoors(Kafka):
@@ -53,19 +53,13 @@ class Surroundings:
 Trial = Callable[[Surroundings, random.Random], Awaitable[None]]
 
 
-class SurroundingsFault:
+class SurroundingsFault(OwnBrokerFault):
     """A fault of the surroundings; each run has a broker of its own. Workers may stop with an error meanwhile: whoever
     started them starts them again."""
 
-    own_broker = True
-
     def __init__(self, name: str, trial: Trial) -> None:
-        self.name = name
+        super().__init__(name)
         self._trial = trial
-
-    def run(self, seed: int, broker: Broker) -> Outcome:
-        """See Fault.run."""
-        return asyncio.run(self._run(seed))
 
     async def _run(self, seed: int) -> Outcome:
         async with AsyncExitStack() as stack:

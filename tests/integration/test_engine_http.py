@@ -192,11 +192,13 @@ def test_a_client_stops_its_query_by_the_id_that_it_gave(clickhouse: ClickHouse)
     endless = b"SELECT sum(cityHash64(number, rand())) FROM numbers(100000000000)"
     reader = {"X-ClickHouse-User": READER.name, "X-ClickHouse-Key": TOKENS[READER.name]}
     kill = b"KILL QUERY WHERE query_id = 'mine' SYNC"
+    answers: list[tuple[int, dict[str, str], bytes]] = []
+
+    def ask(user: dict[str, str]) -> None:
+        answers.append(http(clickhouse.address + "/?query_id=mine", endless, user))
+
     for user, others in ((AS_OWNER, reader), (reader, {})):
-        answers: list[tuple[int, dict[str, str], bytes]] = []
-        runs = threading.Thread(
-            target=lambda: answers.append(http(clickhouse.address + "/?query_id=mine", endless, user))  # noqa: B023
-        )
+        runs = threading.Thread(target=ask, args=(user,))
         runs.start()
         stopped = b""
         deadline = time.monotonic() + HUNG
@@ -206,7 +208,7 @@ def test_a_client_stops_its_query_by_the_id_that_it_gave(clickhouse: ClickHouse)
             stopped = http(clickhouse.address + "/", kill, user)[2]
         runs.join(HUNG)
         assert stopped == b"waiting\tmine\t" + user["X-ClickHouse-User"].encode() + b"\n"
-        assert answers[0][1]["X-ClickHouse-Exception-Code"] == "394"
+        assert answers.pop()[1]["X-ClickHouse-Exception-Code"] == "394"
     assert http(clickhouse.address + "/", kill)[2] == b""
 
 

@@ -33,7 +33,8 @@ CLIENT, SECRET = "rihla-desk", "a-secret/of the+client"
 
 @dataclass
 class FakeProvider:
-    """`issuer` is known once it runs. claims: of whoever signs in; header, key, changed: to sign otherwise."""
+    """`issuer` is known once it runs. claims: of the account that signs in. changed, algorithm, key: to make a
+    token that must be refused."""
 
     issuer: str = ""
     claims: dict[str, Any] = field(default_factory=lambda: {"sub": "u-1", "preferred_username": "amina"})

@@ -72,5 +72,5 @@ def test_a_partition_that_was_given_up_is_forgotten(
     watched.look({})
     assert watched.held_back() == {}
     watched.look(OPEN)
-    assert watched.held_back() == {}, "whoever gets it back begins to count anew"
+    assert watched.held_back() == {}, "a worker that gets the partition back begins to count anew"
     assert len(caplog.messages) == 1

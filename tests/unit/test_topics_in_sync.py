@@ -8,6 +8,7 @@ from streams.doctor.topics import _settings
 from streams.kafka.layout import changelog
 from streams.kafka.topics import MIN_INSYNC, ensure_changelogs, ensure_topics
 from streams.repartition.writing import describe
+from streams.settings import Settings
 from streams.topology import TOPICS
 from tests.support.brokers import Broker
 from tests.support.workers import administering
@@ -37,7 +38,7 @@ async def test_topics_ask_for_two_replicas_in_sync_where_they_have_three(
     ],
 )
 def test_the_doctor_tells_what_one_broker_could_take_with_it(least: str, replicas: int, said: str | None) -> None:
-    settings = Broker("broker:9092", False, None).settings("cx")  # type: ignore[arg-type]
+    settings = Settings(brokers="broker:9092")
     found = list(_settings(settings, "cx.booking", {MIN_INSYNC: least}, replicas))
     assert [finding.detail for finding in found] == ([] if said is None else [said])
     assert all(MIN_INSYNC in str(finding.remedy) for finding in found)

@@ -50,7 +50,11 @@ class _Begun:
 
 
 class CompanySignIn:
-    """The two routes. `came`: begins a session for a bearer on an answer."""
+    """The two routes: to the provider, and back.
+
+    public_url: address at which people reach the desk; None: the one of the request. is_secure: whether cookies of a
+    request are for TLS alone. came: begins a session for a bearer on an answer.
+    """
 
     def __init__(
         self,
