@@ -62,7 +62,10 @@ def is_allowed(every: Iterable[Said], purpose: str, channel: str, unsaid: bool) 
     return max(about, key=lambda one: (one.at, one.event_id)).given if about else unsaid
 
 
+def is_valid(one: Said) -> bool:
+    """Whether a statement counts: a withdrawal does, consent only with a purpose."""
+    return not one.given or one.purpose != ANY
+
+
 def _covers(one: Said, purpose: str, channel: str) -> bool:
-    if one.given and one.purpose == ANY:
-        return False
-    return one.purpose in (purpose, ANY) and one.channel in (channel, ANY)
+    return is_valid(one) and one.purpose in (purpose, ANY) and one.channel in (channel, ANY)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from streams.guest.consent import ANY, Said
+from streams.guest.consent import Said, is_valid
 from streams.model.vocabulary import DAY_MS
 
 KEPT_MS = 90 * DAY_MS
@@ -66,8 +66,8 @@ class Notes(msgspec.Struct, array_like=True):
         if consents:
             latest: dict[tuple[str, str], Said] = {}
             for said in (*self.consents, *consents):
-                if said.given and said.purpose == ANY:
-                    continue  # agrees to nothing, and must not take the place of a withdrawal from everything
+                if not is_valid(said):
+                    continue  # it must not take the place of a withdrawal from everything
                 known = latest.get((said.purpose, said.channel))
                 if known is None or (known.at, known.event_id) < (said.at, said.event_id):
                     latest[said.purpose, said.channel] = said

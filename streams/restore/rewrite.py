@@ -110,9 +110,7 @@ class _Rewriting:
             refused = before[[position for position, _, _ in enriched.refused]]
             self._letters(refused, [value for some in values.values() for value in some], enriched.refused)
         self.done.events += frame.height
-        self.done.changed += len(enriched.refused) + same.select(
-            ~pl.all_horizontal(pl.all())
-        ).to_series().to_list().count(True)
+        self.done.changed += len(enriched.refused) + int(same.select((~pl.all_horizontal(pl.all())).sum()).item())
 
     def _letters(self, rows: pl.DataFrame, values: list[bytes], refused: list[tuple[int, str, str]]) -> None:
         """Store dead letters: the events as they would be sent, so that a replay sends them."""
