@@ -15,13 +15,14 @@ from schemas.spans import Text
 from streams.enrich.clean import scrub_attribute
 from streams.enrich.validate import NAME_LIMIT_BYTES
 from streams.model.brands import Scopes
-from streams.model.identifiers import kind_of
+from streams.model.identifiers import CUSTOMER, kind_of
 from streams.model.normal import CLEAR_KINDS, HASHED, Nobody, in_clear, normal, normal_pair, shows
 from streams.text.scrub import scrub_text
 
 _PLAIN: Final = 0
 _HASH: Final = 1
 _STRANGE: Final = 2
+_CUSTOMER: Final = 3
 _KINDS_REMEMBERED: Final = 1000
 _TEXTS_REMEMBERED: Final = 20_000
 _LONGEST_REMEMBERED: Final = 64
@@ -59,6 +60,8 @@ class Names:
             known = self._learn(kind)
         if known == _HASH:
             return _is_hash(data, start, end) and data[start:end] not in self._hashes
+        if known == _CUSTOMER and data.find(b":", start, end) < 0:
+            known = _PLAIN
         if known == _PLAIN and self._is_plain(data, start, end):
             return True
         return self._fits(kind.decode(), data[start:end].decode())
@@ -116,7 +119,7 @@ class Names:
 
     def _learn(self, kind: bytes) -> int:
         text = kind.decode()
-        known = _PLAIN
+        known = _CUSTOMER if text == CUSTOMER else _PLAIN
         if normal_pair(text, "")[0] != text or ":" in text or text in CLEAR_KINDS or in_clear(text, "x"):
             known = _STRANGE
         if kind_of(text).endswith(HASHED) and ":" not in text and normal_pair(text, "")[0] == text:

@@ -5,6 +5,8 @@
   `C-٧٧` and `C-77` are one. Case is kept, but for kinds, for SHA-256 (kinds that end in `_sha256`) and for UUIDs.
 - A value of `nobody.txt` ("null", "n/a" ...), one without any letter or digit but 0, and the hash of either, is nobody.
 - E-mail addresses and phone numbers come as SHA-256, 64 hexadecimal digits; in clear they are refused.
+- A customer's value that is written like another identifier (`loyalty:7`, `booking_ref:R1`) is that identifier: it is
+  what a customer_id looks like of somebody without a customer number, and would otherwise be two people's.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 from streams.model.characters import IGNORED, same_width
-from streams.model.identifiers import BOOKING_REF, KINDS, kind_of
+from streams.model.identifiers import BOOKING_REF, CUSTOMER, GROUP, KINDS, kind_of
 
 HASHED = "_sha256"
 """Kinds that end so hold SHA-256 in hexadecimal."""
@@ -29,6 +31,9 @@ CLEAR_KINDS = frozenset(
     }
 )
 """Kinds whose values are personal data unless they are hashed; the kinds to use are email_sha256 and phone_sha256."""
+
+_SPELT = frozenset((*KINDS, BOOKING_REF, GROUP))
+"""The kinds that a customer's value may spell."""
 
 _ENDS = re.compile(r"^[\s\x00-\x1f\x7f-\x9f]+|[\s\x00-\x1f\x7f-\x9f]+$")
 _SOLID = re.compile(r"[^\W0_]")
@@ -54,6 +59,13 @@ def normal_kind(kind: str) -> str:
 def normal_pair(kind: str, value: str) -> tuple[str, str]:
     """An identifier's kind and value in their normal form."""
     kind, value = normal_kind(kind), normal(value)
+    if kind_of(kind) == CUSTOMER != kind:  # the first colon ends the kind
+        kind, value = CUSTOMER, normal(f"{kind[len(CUSTOMER) + 1 :]}:{value}")
+    while kind == CUSTOMER:
+        said, colon, rest = value.partition(":")
+        if not colon or said not in _SPELT:
+            break
+        kind, value = said, normal(rest)
     if kind_of(kind).endswith(HASHED) or _UUID.fullmatch(value):
         value = value.lower()
     return kind, value

@@ -95,6 +95,16 @@ def test_nobody_is_taken_out_where_somebody_is_left() -> None:
     assert STORED.decode(found.values).frame["booking_ref"].to_list() == [None, "R1"]
 
 
+def test_a_customer_number_that_spells_another_identifier_is_that_identifier() -> None:
+    found = enriched(
+        payload(ids=ids(("customer", "loyalty:L1")), booking_ref=None),
+        payload(ids=ids(("customer", "booking_ref:R2")), booking_ref="R1"),
+        payload(ids=ids(("customer", "booking_ref:R2")), booking_ref=None),
+    )
+    assert found.subjects == [b"loyalty:L1", b"booking_ref:R1"]
+    assert [(at, reason) for at, reason, _ in found.refused] == [(2, "no_identifier")]
+
+
 def test_attributes_are_read_with_their_keys_and_agents_stay_apart() -> None:
     attributes = [("mobilePhone", "91234567"), ("cvv", "123"), ("note", f"card 4111 1111 1111 1111, {ADDRESS}")]
     attributes += [("bookingRef", "0123456789"), ("nights", "7"), (ADDRESS, "yes")]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.numbers import varint
 from schemas.spans import Record, Text
 from streams.enrich.clean import scrub_attribute
 from streams.enrich.names import _TEXTS_REMEMBERED, Names
-from streams.model.normal import Nobody
+from streams.model.normal import Nobody, normal_pair
 from streams.text.scrub import scrub_text
 
 NOBODY = Nobody()
@@ -51,6 +51,14 @@ def test_what_is_harmless_by_itself_is_not_so_under_every_key() -> None:
         datum = varint(len(said)) + said.encode() + varint(8) + b"91234567"
         record.find(datum, 0)
         assert names.is_harmless_attribute(datum, key, content) is harmless
+
+
+@given(st.sampled_from(["customer", "customer:loyalty", "loyalty"]), st.text("loyat:7C", max_size=11))
+@example("customer", "loyalty:7")
+def test_a_name_fits_that_is_normal_already(kind: str, value: str) -> None:
+    octets, end = f"{kind}{value}".encode(), len(kind)
+    fits = normal_pair(kind, value) == (kind, value) and value not in NOBODY
+    assert Names(NOBODY).fits(octets, 0, end, end, len(octets)) == fits
 
 
 def test_only_so_many_texts_are_remembered() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.model.identifiers import BOOKING_REF, GROUP, KINDS, customer_id
 from streams.model.normal import Nobody, in_clear, normal, normal_identifier, normal_pair, secrets
 
 HASH = sha256(b"amina@example.com").hexdigest()
@@ -37,6 +38,30 @@ def test_all_spellings_are_one(value: str, before: str, after: str, digits: dict
     spelt = unicodedata.normalize(form, value).translate(digits)  # type: ignore[arg-type]
     spelt = spelt[:at] + "\u200d" + spelt[at:]
     assert normal_pair(" Customer\u200b", before + spelt + after) == ("customer", normal(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("loyalty:7", ("loyalty", "7")),
+        ("booking_ref:R1", ("booking_ref", "R1")),
+        ("group:G", ("group", "G")),
+        ("customer:customer: 7", ("customer", "7")),
+        (f"email_sha256:{HASH.upper()}", ("email_sha256", HASH)),
+        ("C:7", ("customer", "C:7")),
+        ("opera:7", ("customer", "opera:7")),
+    ],
+)
+def test_a_customer_that_is_spelt_like_another_identifier_is_that_identifier(value: str, said: tuple[str, str]) -> None:
+    assert normal_pair("Customer", value) == said
+
+
+@given(*[st.sampled_from([*KINDS, BOOKING_REF, GROUP]), st.text("ab:7 ", max_size=3)] * 2, st.sampled_from(KINDS))
+def test_two_identifiers_never_have_one_customer_id(kind: str, value: str, other: str, text: str, spelt: str) -> None:
+    one, two = (":".join(normal_pair(*pair)) for pair in ((kind, value), (other, text)))
+    assert (customer_id(one) == customer_id(two)) == (one == two)
+    assert normal_pair("customer", f"{spelt}:{value}") == normal_pair(spelt, value)
+    assert normal_pair(f"customer:{spelt}", value) == normal_pair(spelt, value)
 
 
 def test_case_is_kept_but_for_hexadecimal() -> None:

@@ -81,7 +81,8 @@ def _maker(identifier: Identifier, country_code: str | None) -> Callable[[str], 
             return email_hash(value)
         if kind == "phone_sha256":
             return phone_hash(value, code)
-        value = normal_pair(kind, identifier.prefix + value)[1]
+        said, shown = normal_pair(kind, identifier.prefix + value)
+        value = shown if said == kind else normal(identifier.prefix + value)  # enrich takes it for what it spells
         if kind.endswith(HASHED) and not _HASH.fullmatch(value):
             value = sha256(value.encode()).hexdigest()
         return value
