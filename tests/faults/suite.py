@@ -28,6 +28,7 @@ MODULES = (
     "tests.faults.clickhouse",
     "tests.faults.fuzz",
     "tests.faults.collecting",
+    "tests.faults.serving",
 )
 """Modules with FAULTS, in the order in which they run."""
 
