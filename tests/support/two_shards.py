@@ -22,6 +22,7 @@ from sinks.clickhouse import sharding
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import migrations
 from sinks.clickhouse.named import load
+from streams.embedded.clickhouse import access
 from streams.embedded.clickhouse import engine as engine_module
 from streams.embedded.clickhouse.access import OWNER, Tokens
 from streams.embedded.clickhouse.engine import Engine, EngineError
@@ -52,7 +53,7 @@ def tables() -> dict[str, str]:
 
 def engine(folder: Path) -> Engine:
     """An engine that is both shards of a cluster, and shows as each what is in its half."""
-    configured, users = engine_module._configuration, engine_module.users_configuration
+    configured, users = engine_module._configuration, access.users_configuration
     filters = "".join(
         f"<{table}><filter>_database = concat('half_', toString(shardNum() - 1))</filter></{table}>"
         for table in tables()
@@ -66,7 +67,7 @@ def engine(folder: Path) -> Engine:
         shown = f"<databases><{LOCAL}>{filters}</{LOCAL}></databases></default></users>"
         return users(*given).replace(b"</default></users>", shown.encode(), 1)
 
-    engine_module._configuration, engine_module.users_configuration = configuration, users_configuration
+    vars(engine_module).update(_configuration=configuration, users_configuration=users_configuration)
     return Engine(folder)
 
 
