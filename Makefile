@@ -140,7 +140,7 @@ audit: $(INSTALLED) $(SUPPLY_INSTALLED) ## Ask databases of advisories about all
 lock: ## Make the lock files anew after a change of pyproject.toml (with the uv of an earlier make setup)
 	$(LOCK) --extra dev pyproject.toml --output-file requirements.lock
 	echo setuptools | $(LOCK) --no-annotate --extra embedded --extra serve -c requirements.lock - pyproject.toml --output-file requirements-run.lock
-	$(LOCK) --no-annotate --extra collect --extra deliver --extra openid --extra serve -c requirements.lock pyproject.toml --output-file deploy/requirements.lock
+	$(LOCK) --no-annotate --extra collect --extra deliver --extra openid --extra otel --extra serve -c requirements.lock pyproject.toml --output-file deploy/requirements.lock
 	$(LOCK) --extra bench -c requirements.lock pyproject.toml --output-file requirements-bench.lock
 	$(LOCK) --no-annotate --group supply -c requirements.lock --output-file requirements-supply.lock
 
