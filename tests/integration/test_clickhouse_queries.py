@@ -48,17 +48,19 @@ def test_nps(clickhouse: ClickHouse) -> None:
 
 
 def test_unknown_touchpoints(clickhouse: ClickHouse) -> None:
-    """One is a letter away from a name of the catalogue; of the other none is near; a third is in the catalogue."""
+    """One is a letter away from a name of the catalogue, one lacks its channel, of one none is near, one is in it."""
     clickhouse.migrated()
-    names = ["booking.confirmd", "booking.confirmd", "Spa Visited", "booking.confirmed"]
+    names = ["booking.confirmd", "booking.confirmd", "Spa Visited", "booking.confirmed", "No Show"]
     rows = [interaction(f"customer:{at}", NOON + at, touchpoint=name) for at, name in enumerate(names)]
     clickhouse.write("interactions", frame("interaction", *rows))
     found = ask(clickhouse, "unknown_touchpoints")
     assert [(row[0], row[2], row[5]) for row in found] == [
         ("booking.confirmd", 2, ["booking.confirmed"]),
+        ("No Show", 1, ["check_in.no_show"]),
         ("Spa Visited", 1, []),
     ]
-    assert ask(clickhouse, "unknown_touchpoints", since="2024-01-01 12:00:00.002")[0][0] == "Spa Visited"
+    since = ask(clickhouse, "unknown_touchpoints", since="2024-01-01 12:00:00.002")
+    assert [row[0] for row in since] == ["No Show", "Spa Visited"]
 
 
 def test_unknown_grouping_is_refused(clickhouse: ClickHouse) -> None:
