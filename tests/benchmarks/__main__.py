@@ -16,6 +16,7 @@ from typing import Any
 from tests.benchmarks import (
     alerts,
     deliver,
+    features,
     latency,
     pipeline,
     plot,
@@ -46,6 +47,7 @@ BENCHMARKS: dict[str, Callable[[int, argparse.Namespace], Outcome]] = {
     "state": lambda customers, _: state.measure(customers),
     "alerts": lambda complaints, _: alerts.measure(complaints),
     "deliver": lambda told, _: deliver.measure(told),
+    "features": lambda events, _: features.measure(events),
 }
 EVENTS = {
     "latency": 20_000,
@@ -61,6 +63,7 @@ EVENTS = {
     "state": 1_000_000,
     "alerts": 50,
     "deliver": 2_000,
+    "features": 20_000,
 }
 """How many events each takes by default; state: how many customers; alerts: how many complaints."""
 QUICK = {
@@ -77,6 +80,7 @@ QUICK = {
     "state": 50_000,
     "alerts": 3,
     "deliver": 100,
+    "features": 2_000,
 }
 """The same with --quick: enough to see that it works, too few for figures to quote."""
 
