@@ -20,6 +20,7 @@ from tests.benchmarks import (
     pipeline,
     plot,
     scaling,
+    serve,
     sink,
     stages,
     start,
@@ -46,6 +47,7 @@ BENCHMARKS: dict[str, Callable[[int, argparse.Namespace], Outcome]] = {
     "state": lambda customers, _: state.measure(customers),
     "alerts": lambda complaints, _: alerts.measure(complaints),
     "deliver": lambda told, _: deliver.measure(told),
+    "serve": lambda requests, _: serve.measure(requests),
 }
 EVENTS = {
     "latency": 20_000,
@@ -61,8 +63,10 @@ EVENTS = {
     "state": 1_000_000,
     "alerts": 50,
     "deliver": 2_000,
+    "serve": 10_000,
 }
-"""How many events each takes by default; state: how many customers; alerts: how many complaints."""
+"""How many events each takes by default; state: how many customers; alerts: how many complaints; serve: how many
+requests."""
 QUICK = {
     "latency": 2_000,
     "stages": 20_000,
@@ -77,6 +81,7 @@ QUICK = {
     "state": 50_000,
     "alerts": 3,
     "deliver": 100,
+    "serve": 1_000,
 }
 """The same with --quick: enough to see that it works, too few for figures to quote."""
 
