@@ -19,6 +19,7 @@ from tests.benchmarks import (
     latency,
     pipeline,
     plot,
+    queries,
     scaling,
     sink,
     stages,
@@ -46,6 +47,7 @@ BENCHMARKS: dict[str, Callable[[int, argparse.Namespace], Outcome]] = {
     "state": lambda customers, _: state.measure(customers),
     "alerts": lambda complaints, _: alerts.measure(complaints),
     "deliver": lambda told, _: deliver.measure(told),
+    "queries": lambda interactions, options: queries.measure(interactions, options.data),
 }
 EVENTS = {
     "latency": 20_000,
@@ -61,6 +63,7 @@ EVENTS = {
     "state": 1_000_000,
     "alerts": 50,
     "deliver": 2_000,
+    "queries": 1_000_000,
 }
 """How many events each takes by default; state: how many customers; alerts: how many complaints."""
 QUICK = {
@@ -77,6 +80,7 @@ QUICK = {
     "state": 50_000,
     "alerts": 3,
     "deliver": 100,
+    "queries": 20_000,
 }
 """The same with --quick: enough to see that it works, too few for figures to quote."""
 
@@ -98,6 +102,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         choices=peers,
         metavar="NAME",
         help=f"only this peer in stitch beside Rihla; may be repeated: {', '.join(peers)}",
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="where the queries' data are made, and found again by the next run"
     )
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help="draw the results, too: a PNG file (needs matplotlib)"
