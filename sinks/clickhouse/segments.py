@@ -218,7 +218,7 @@ def _all(_: str, joins: Mapping[str, str]) -> str:
 def _referred(text: str, joins: Mapping[str, str]) -> str:
     """The joins whose aliases the text names, and those that these need."""
     needed: set[str] = set()
-    for alias, join in reversed(joins.items()):
+    for alias, join in reversed(list(joins.items())):
         if re.search(rf"\b{alias}\.", text):
             needed.add(alias)
             text += join

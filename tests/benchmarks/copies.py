@@ -1,7 +1,7 @@
 """Many customers in ClickHouse soon: what the pipeline made of some, copied under other names.
 
-Every copy is as exact as the original: of each identifier, reference and id the same other one is made in every table,
-so that customers, journeys and all that refers to them fit as before, and nobody is anybody else's.
+A copy fits together as the original does: of each identifier, reference and id the same other one is made in every
+table, so that nobody is anybody else. (The name of a visit holds a part of its first event's id: that of the original.)
 """
 
 from __future__ import annotations
