@@ -16,11 +16,11 @@ from streams.serve.openid import Accounts, load
 from streams.serve.openid_provider import Provider
 from streams.serve.sessions import IDLE
 from tests.support.desk import go, hotel, new_context, signed_in
-from tests.support.hotel import TOWERS
+from tests.support.hotel import PRAYER_ROOM, TOWERS
 from tests.support.openid import FakeProvider
 from tests.support.serving import alert, customer
 
-VIEWS = ("inbox", "customer/C0000002?from=prayer", "today?unit=Makkah+Towers", "overview", "pipeline")
+VIEWS = ("inbox", "customer/C0000002?from=prayer", "today?unit=Makkah+Towers", "overview", "readiness", "pipeline")
 LANGUAGES = ("en", "ar", "id", "tr", "ur", "fr")
 ASSETS = Path("streams/serve/desk/page")
 
@@ -278,7 +278,7 @@ async def test_nothing_is_there_or_something_is_wrong(tmp_path: Path, browser: B
         served.fails = True
         await go(page, "overview?days=7")
         await expect(page.get_by_role("alert")).to_contain_text("Not ready yet")
-        assert await page.locator(".tab").all_inner_texts() == ["Overview"]
+        assert await page.locator(".tab").all_inner_texts() == ["Overview", "Halal"]
         await page.context.close()
 
         page = await signed_in(browser, served)
@@ -321,6 +321,29 @@ async def test_a_chart_names_its_people_its_definition_and_can_be_held_to_a_unit
         page = await signed_in(browser, served, "analyst", view="overview")
         await expect(page.locator("svg .ribbon")).to_have_count(12)
         assert await page.locator("svg [role=button]").count() == 0  # an analyst sees nobody
+
+
+async def test_halal_readiness_shows_what_it_rests_on_by_role_and_prints(tmp_path: Path, browser: Browser) -> None:
+    async with hotel(tmp_path, browser) as served:
+        page = await signed_in(browser, served, "manager", language="ur", view="readiness")
+        await expect(page.locator("h1")).to_contain_text(TOWERS)
+        await expect(page.locator("#needs-need + div svg")).to_be_visible()
+        await expect(page.locator("blockquote[lang=ur]")).to_have_text(PRAYER_ROOM)
+        await expect(page.locator(".prayers")).to_contain_text("12:09")
+        await expect(page.locator("tbody tr")).to_have_count(9)
+        assert await page.locator("#unit option").all_inner_texts() == [TOWERS]
+        await page.emulate_media(media="print")
+        await expect(page.locator(".on-paper")).to_contain_text("manager")
+        await expect(page.locator("header.top")).to_be_hidden()
+        assert (await page.pdf(format="A4")).startswith(b"%PDF")
+        await page.context.close()
+        page = await signed_in(browser, served, "analyst", view="readiness?unit=Makkah+Towers")
+        await expect(page.locator("main")).to_contain_text("for those who may see customers")
+        await expect(page.locator(".contact")).to_have_count(4)
+        await expect(page.locator("blockquote")).to_have_count(0)
+        served.fails = True
+        await go(page, "readiness?unit=Jeddah+Corniche")
+        await expect(page.get_by_role("alert")).to_contain_text("Not ready yet")
 
 
 async def test_a_first_visitor_is_led_through_one_story(tmp_path: Path, browser: Browser) -> None:

@@ -51,3 +51,31 @@ def test_worked_by_hand(clickhouse: ClickHouse, tmp_path: Path) -> None:
     assert found["RUH-1", "prayer"][1:] == (0, 0, 0, 0, None, None, None, None), "nobody speaks of it"
     assert found["HERE", "privacy"][2:5] == (1, 1, 0)
     assert {row[0] for row in ask(clickhouse, "halal_readiness", until=until, unit="HERE")} == {"HERE"}
+
+
+def test_the_evidence_names_what_was_said_and_the_prayer_of_its_time(clickhouse: ClickHouse, tmp_path: Path) -> None:
+    """Riyadh, 30 August 2025: noon prayer at 11:54. What speaks against the unit comes first; guests without a report
+    are not listed, and nothing of another unit is."""
+    clickhouse.migrated()
+    load(clickhouse, tmp_path / "u.csv", UNITS, now=1)
+    there, noon = {"unit": "RUH-1"}, at("2025-08-30 12:00:00")
+    said = {"text": "The prayer room was shut", "language": "en"}
+    stored(
+        clickhouse,
+        event("1", noon, "stay", aspects=[{"aspect": "prayer", "score": -0.8}], **said, **there),
+        event("2", at("2025-08-30 15:00:00"), "stay", aspects=[{"aspect": "halal_food", "score": 1.0}], **there),
+        event("3", noon - 1, "stay", touchpoint="stay.privacy_breach", **there),
+        event("4", noon, "stay", aspects=[{"aspect": "prayer", "score": -1.0}], unit="HERE"),
+    )
+    prayers.fill(clickhouse.client)
+    until = "2025-08-31 00:00:00"
+    found = ask(clickhouse, "readiness_evidence", unit="RUH-1", until=until)
+    assert [(row[0], row[3], round(row[5], 2), row[7], row[8]) for row in found] == [
+        ("privacy", "dhuhr", 0.0, None, None),
+        ("prayer", "dhuhr", 0.1, "en", "The prayer room was shut"),
+        ("halal_food", "none", 1.0, None, None),
+    ]
+    assert found[1][2] == "2025-08-30 12:00:00"
+    days = ask(clickhouse, "prayer_times", unit="RUH-1", until=until, limit="1")
+    assert [(str(day[0]), day[1], day[3], day[7]) for day in days] == [("2025-08-30", 0, "11:54", "Asia/Riyadh")]
+    assert ask(clickhouse, "prayer_times", unit="HERE", until=until) == []

@@ -81,6 +81,13 @@ SAID: tuple[tuple[int, str, str, str, dict[str, Any]], ...] = (
 
 def figures(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
     """Rows of the named queries, as a hotel of some months has them."""
+    if "AS importance" in sql:
+        return readiness()
+    if "round(p.well, 3) AS well" in sql:
+        return evidence()
+    if "AS fajr" in sql:
+        times = {"fajr": "05:26", "dhuhr": "12:09", "asr": "15:17", "maghrib": "17:38", "isha": "19:08"}
+        return [{"date": date(2026, 11, 27), "ramadan": 0, **times, "timezone": "Asia/Riyadh"}]
     by_unit = " by unit" if parameters.get("by") == "unit" else ""
     if "AS filter" in sql:
         at = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=22)
@@ -126,6 +133,50 @@ def figures(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         steps = (("booked", 940), ("checked_in", 871), ("in_stay", 866), ("completed", 702), ("post_travel", 388))
         return [{"stage": stage, "journeys": n, "of_booked": round(n / 9.4, 1)} for stage, n in steps]
     raise AssertionError(f"nobody has said what is answered to {sql[:200]}")
+
+
+NEEDS = (
+    ("halal_food", "need", 31.2, 44, 39, 6, 0.81, 0.7, 0.92), ("prayer", "need", 22.8, 61, 52, 38, 0.29, 0.14, 0.44),
+    ("no_islamophobia", "need", 180.4, 231, 231, 1, 0.99, 0.98, 1.0),
+    ("washrooms", "good", 3.1, 5, 5, 1, 0.68, 0.34, 1.0), ("ramadan", "good", 12.0, 48, 40, 3, 0.87, 0.73, 1.0),
+    ("social_causes", "good", 0.0, 0, 0, 0, None, None, None),
+    ("local_experiences", "good", 8.4, 12, 12, 2, 0.76, 0.56, 0.96),
+    ("no_non_halal", "nice", 0.0, 0, 0, 0, None, None, None),
+    ("privacy", "nice", 180.4, 231, 231, 4, 0.97, 0.95, 0.99),
+)  # fmt: skip
+NEED_COLUMNS = ("need", "importance", "evidence", "experiences", "guests", "against", "share", "low", "high")
+
+
+def readiness() -> list[dict[str, Any]]:
+    """What `halal_readiness` has of a hotel whose prayer room is often shut."""
+    at = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=1)
+    rows = [dict(zip(NEED_COLUMNS, one, strict=True)) for one in NEEDS]
+    return [{"unit": TOWERS, **one, "last_at": None if one["share"] is None else at} for one in rows]
+
+
+def evidence() -> list[dict[str, Any]]:
+    """The pieces behind it."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    pieces = (
+        ("prayer", 1, "dhuhr", "stay.complaint_made", 0.1, "ur", PRAYER_ROOM),
+        ("halal_food", 9, "maghrib", "stay.halal_meal_missing", 0.15, "en", "No halal meal was left at eight."),
+        ("ramadan", 200, "fajr", "stay.suhoor_served", 0.0, None, None),
+        ("halal_food", 2, "none", "stay.breakfast_served", 0.9, "ar", BREAKFAST),
+    )
+    return [
+        {
+            "need": need,
+            "at": now - timedelta(days=days),
+            "local_time": "2026-11-28 12:20:00",
+            "prayer_window": window,
+            "touchpoint": touchpoint,
+            "well": well,
+            "weight": round(2 ** (-days / 180), 3),
+            "language": language,
+            "text": text,
+        }
+        for need, days, window, touchpoint, well, language, text in pieces
+    ]
 
 
 async def ends() -> Any:

@@ -56,13 +56,14 @@ async def visiting(folder: Path, token: str | None = None) -> AsyncIterator[tupl
 
 
 async def test_who_may_see_what(tmp_path: Path) -> None:
-    paths = ("inbox", "day?unit=Makkah+Towers&date=2026-03-01", "figures", "pipeline", "me")
+    unit = "unit=Makkah+Towers"
+    paths = ("inbox", f"day?{unit}&date=2026-03-01", "figures", "pipeline", "me", f"readiness?{unit}")
     allowed = {
-        None: [401] * 5,
-        "agent": [200, 200, 403, 403, 200],
-        "ops": [200] * 5,
-        "analyst": [403, 403, 200, 403, 200],
-        "nobody": [200, 403, 403, 403, 200],
+        None: [401] * 6,
+        "agent": [200, 200, 403, 403, 200, 403],
+        "ops": [200] * 6,
+        "analyst": [403, 403, 200, 403, 200, 200],
+        "nobody": [200, 403, 403, 403, 200, 403],
     }
     for number, (token, statuses) in enumerate(allowed.items()):
         folder = tmp_path / str(number)
@@ -241,6 +242,19 @@ async def test_figures_are_held_to_units_and_name_people_to_those_who_may_know_t
         assert (await visitor.get("/desk/data/figures"))[0] == 200
         assert (await visitor.get("/desk/data/people?instrument=nps"))[0] == 403
         assert (await visitor.get("/desk/data/story"))[0] == 403
+
+
+async def test_readiness_is_of_my_units_and_quotes_nobody_to_an_analyst(tmp_path: Path) -> None:
+    async with visiting(tmp_path, "manager") as (served, visitor):
+        assert (await visitor.get("/desk/data/readiness"))[0] == 422
+        assert (await visitor.get(f"/desk/data/readiness?unit={CORNICHE}"))[0] == 403
+        _, told = await visitor.get(f"/desk/data/readiness?unit={TOWERS}")
+        assert (len(told["needs"]), told["with_words"], told["is_past"]) == (9, True, False)
+        assert any(one["text"] for one in told["evidence"])
+        assert {one["unit"] for one in served.asked if "unit" in one} == {TOWERS}
+    async with visiting(tmp_path / "analyst", "analyst") as (_, visitor):
+        _, told = await visitor.get(f"/desk/data/readiness?unit={CORNICHE}")
+        assert {(one["text"], one["language"]) for one in told["evidence"]} == {(None, None)}
 
 
 def test_a_definition_names_what_was_asked_for() -> None:

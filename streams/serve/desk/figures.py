@@ -123,7 +123,7 @@ class Figures:
         }
 
     async def _figure(
-        self, name: str, parameters: Mapping[str, str], asked: Asked, last: datetime | None
+        self, name: str, parameters: Mapping[str, str], asked: Asked | None, last: datetime | None
     ) -> list[dict[str, Any]]:
         """The rows of a query, through the cache; a slow query does not delay the others."""
         async with self._turns:
@@ -146,6 +146,18 @@ class Figures:
         name, parameters = QUERIES[figure]
         query, given = self._bound(name, parameters, asked, last)
         return described(query, given)
+
+    async def rows(self, name: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+        """The rows of any other named query, through the cache. Raises FiguresUnavailableError."""
+        return await self._figure(name, parameters, None, None)
+
+    async def end(self) -> tuple[datetime, bool]:
+        """Where the last 90 days end: now, or, where nothing was heard in them, just after what was heard last; and
+        whether that is in the past. Raises FiguresUnavailableError."""
+        last, _ = await self._known()
+        now = self._now()
+        _, until = Asked().span(now, last)
+        return until, until < now
 
     async def _known(self) -> tuple[datetime | None, dict[str, list[str]]]:
         """When the last interaction was, and the values that the filters can have."""
@@ -175,7 +187,7 @@ class Figures:
         given = dict(parameters)
         if asked is not None:
             since, until = asked.span(self._now(), last)
-            given |= {"since": _moment(since), "until": _moment(until)}
+            given |= {"since": moment(since), "until": moment(until)}
             given |= {filter_: SEPARATOR.join(values) for filter_, values in asked.filters}
         return query, query.bind(given)
 
@@ -228,7 +240,8 @@ def filters_of(given: Mapping[str, list[str]], units: frozenset[str] | None) -> 
     return tuple((name, values) for name, values in found.items() if values)
 
 
-def _moment(at: datetime) -> str:
+def moment(at: datetime) -> str:
+    """A time as ClickHouse reads it. Pure."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 

@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import msgspec
 import orjson
 from aiohttp import web
 
 from streams.clock import now_ms
-from streams.loop.answers import AnswerError, Verb, answer_event
+from streams.loop.answers import AnswerError, answer_event
 from streams.serve import tokens
 from streams.serve.answering import NotRecorded
 from streams.serve.api import COOKIE, FROM_DESK, Api, Problem, day_asked
 from streams.serve.day import day_of, latest_day
 from streams.serve.desk import assets
 from streams.serve.desk.company_sign_in import CompanySignIn
-from streams.serve.desk.figures import BEHIND, MOST_PEOPLE, QUERIES, Asked, Figures, FiguresUnavailableError, filters_of
+from streams.serve.desk.figure_routes import FIGURE_ROUTES, FigureRoutes, json, unit_asked
+from streams.serve.desk.figures import Figures
 from streams.serve.desk.pipeline import Pipeline, PipelineUnavailableError
+from streams.serve.desk.said import said_in
 from streams.serve.inbox import Deadlines, inbox, open_record, units_known
 from streams.serve.links import Record
 from streams.serve.openid import BACK, BEGIN, Accounts
@@ -51,16 +51,12 @@ ROUTES = (
     "/desk/data/inbox",
     "/desk/data/events",
     "/desk/data/day",
-    "/desk/data/figures",
-    "/desk/data/figures/{figure}/definition",
-    "/desk/data/people",
+    *FIGURE_ROUTES,
     "/desk/data/story",
     "/desk/data/pipeline",
     "/desk/data/answer",
 )
 LONGEST_TOKEN = 4096
-LONGEST_VALUE = 200
-_NUMBER = re.compile(r"-?[0-9]{1,6}(\.[0-9]{1,6})?")
 LISTS = ("arrivals", "in_house", "departures")
 NEWS = frozenset(("alert", "case"))
 
@@ -89,7 +85,7 @@ class Desk:
     ) -> None:
         self._api, self._store, self._tokens, self._sessions = api, store, allowed, sessions
         self._deadlines = deadlines
-        self._figures, self._pipeline, self._answers = figures, pipeline, answers
+        self._pipeline, self._answers = pipeline, answers
         public = urlsplit(public_url or "")
         self._secure_host = public.hostname if public.scheme == "https" else None
         self._by_company = company is not None
@@ -106,15 +102,13 @@ class Desk:
             ("GET", "/desk/data/inbox", self._inbox),
             ("GET", "/desk/data/events", self._events),
             ("GET", "/desk/data/day", self._day),
-            ("GET", "/desk/data/figures", self._numbers),
-            ("GET", "/desk/data/figures/{figure}/definition", self._definition),
-            ("GET", "/desk/data/people", self._people),
             ("GET", "/desk/data/story", self._story),
             ("GET", "/desk/data/pipeline", self._lag),
             ("POST", "/desk/data/answer", self._answer_event),
         )
         for method, path, work in works:
             api.app.router.add_route(method, path, api.counted(path, work))
+        FigureRoutes(api, figures, self._listed)
         if company is not None:
             ways = CompanySignIn(*company, public_url, self._is_secure, self._begin)
             api.app.router.add_get(BEGIN, api.counted(BEGIN, ways.begin))
@@ -151,7 +145,7 @@ class Desk:
         bearer = self._tokens.bearer(f"Bearer {token.strip()}")
         if bearer is None:
             raise Problem(401, "nobody has this token")
-        answer = self._answer(_described(bearer, []))
+        answer = json(_described(bearer, []))
         self._begin(request, answer, bearer)
         return answer
 
@@ -172,7 +166,7 @@ class Desk:
         return self._secure_host is not None and request.url.host == self._secure_host
 
     async def _ways(self, request: web.Request) -> web.StreamResponse:
-        return self._answer({"company": self._by_company})
+        return json({"company": self._by_company})
 
     async def _sign_out(self, request: web.Request) -> web.StreamResponse:
         _from_desk(request)
@@ -185,7 +179,7 @@ class Desk:
         bearer = self._known(request)
         with self._store.reading() as view:
             units = sorted(bearer.units) if bearer.units is not None else units_known(view)
-        return self._answer(_described(bearer, units))
+        return json(_described(bearer, units))
 
     async def _inbox(self, request: web.Request) -> web.StreamResponse:
         bearer = self._api.bearer(request, tokens.ALERTS)
@@ -216,9 +210,7 @@ class Desk:
 
     async def _day(self, request: web.Request) -> web.StreamResponse:
         bearer = self._api.bearer(request, tokens.DAY)
-        unit = request.query.get("unit", "")
-        if not unit or not bearer.may_see(unit):
-            raise Problem(403 if unit else 422, "this unit is not one of yours" if unit else "say which unit")
+        unit = unit_asked(request, bearer)
         day = day_asked(request)
         nearest = request.query.get("nearest", "false") == "true"
         age = self._api.fresh()
@@ -248,74 +240,18 @@ class Desk:
         if told is None:
             raise Problem(404, "nothing is open to tell of")
         self._listed(bearer, "story", (told["customer_id"],))
-        return self._answer(told)
+        return json(told)
 
     def _read_story(self, units: frozenset[str] | None) -> dict[str, Any] | None:
         with self._store.reading() as view:
             return story_of(view, self._deadlines, units)
-
-    async def _numbers(self, request: web.Request) -> web.StreamResponse:
-        bearer, figures, asked = self._asked(request)
-        try:
-            told = await figures.read(asked)
-        except FiguresUnavailableError as error:
-            raise Problem(503, str(error), {"Retry-After": "5"}) from None
-        if bearer.units is not None:
-            told = {**told, "choices": {**told["choices"], "unit": sorted(bearer.units)}}
-        return self._answer(told)
-
-    async def _definition(self, request: web.Request) -> web.StreamResponse:
-        _, figures, asked = self._asked(request)
-        if (figure := request.match_info["figure"]) not in QUERIES:
-            raise Problem(404, "there is no such figure")
-        try:
-            return self._answer(await figures.definition(figure, asked))
-        except FiguresUnavailableError as error:
-            raise Problem(503, str(error), {"Retry-After": "5"}) from None
-
-    async def _people(self, request: web.Request) -> web.StreamResponse:
-        """The customers behind a figure: each counts as a look-up."""
-        bearer, figures, asked = self._asked(request)
-        self._api.bearer(request, tokens.CUSTOMER)
-        known = [name for names in BEHIND.values() for name in names]
-        behind = {name: request.query[name] for name in known if request.query.get(name)}
-        if any(len(value) > LONGEST_VALUE for value in behind.values()) or not _are_numbers(behind, ("low", "high")):
-            raise Problem(422, "this names no figure")
-        try:
-            rows = await figures.people(asked, behind)
-        except FiguresUnavailableError as error:
-            raise Problem(503, str(error), {"Retry-After": "5"}) from None
-        people = [{**row, "customer_id": row.get("customer_id", row.get("segment"))} for row in rows]
-        self._listed(bearer, "figure", dict.fromkeys(one["customer_id"] for one in people))
-        return self._answer({"people": people, "most": MOST_PEOPLE})
-
-    def _asked(self, request: web.Request) -> tuple[Bearer, Figures, Asked]:
-        """The bearer, the scope and the source of a request for figures."""
-        bearer = self._api.bearer(request, tokens.FIGURES)
-        if self._figures is None:
-            raise Problem(503, "there is no ClickHouse to ask")
-        query = request.query
-        try:
-            days = int(query.get("days", "90"))
-        except ValueError:
-            days = 0
-        if not 1 <= days <= 3660:
-            raise Problem(422, "days must be a number from 1 to 3660")
-        since, until = (day_asked(request, name) if name in query else None for name in ("since", "until"))
-        if (since is None) != (until is None) or (since is not None and until is not None and since > until):
-            raise Problem(422, "say both since and until, the earlier first")
-        try:
-            filters = filters_of({name: query.getall(name, []) for name in query}, bearer.units)
-        except ValueError as error:
-            raise Problem(403 if "unit" in str(error) else 422, str(error)) from None
-        return bearer, self._figures, Asked(days, since, until, filters)
 
     async def _lag(self, request: web.Request) -> web.StreamResponse:
         self._api.bearer(request, tokens.PIPELINE)
         if self._pipeline is None:
             raise Problem(503, "there is no broker to ask")
         try:
-            return self._answer(await self._pipeline.read())
+            return json(await self._pipeline.read())
         except PipelineUnavailableError as error:
             raise Problem(503, str(error), {"Retry-After": "5"}) from None
 
@@ -324,7 +260,7 @@ class Desk:
         bearer = self._api.bearer(request, tokens.ANSWER)
         if self._answers is None:
             raise Problem(503, "answers cannot be written here")
-        said = _said(await request.read())
+        said = said_in(await request.read())
         self._api.fresh()
         with self._store.reading() as view:
             record = open_record(view, said.kind, said.customer_id, said.id)
@@ -366,39 +302,6 @@ class Desk:
         if any(not bearer.may_see(unit) for unit in asked):
             raise Problem(403, "this unit is not one of yours")
         return asked or bearer.units
-
-    @staticmethod
-    def _answer(told: Mapping[str, Any]) -> web.Response:
-        return web.Response(
-            body=orjson.dumps(told, option=orjson.OPT_NAIVE_UTC),
-            content_type="application/json",
-            headers={"Cache-Control": "no-store"},
-        )
-
-
-class Said(msgspec.Struct, forbid_unknown_fields=True):
-    """An answer as the page sends it. until: epoch ms. click: distinguishes two otherwise equal answers."""
-
-    kind: Literal["alert", "case"]
-    customer_id: str
-    id: str
-    verb: Verb
-    click: Annotated[str, msgspec.Meta(max_length=64)] = ""
-    note: Annotated[str, msgspec.Meta(max_length=4000)] | None = None
-    to: str | None = None
-    until: int | None = None
-
-
-def _said(body: bytes) -> Said:
-    try:
-        return msgspec.json.decode(body, type=Said)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Problem(422, f"this is no answer: {error}") from None
-
-
-def _are_numbers(given: Mapping[str, str], names: Iterable[str]) -> bool:
-    """Whether all of these parameters that are given are numbers, as ClickHouse reads them."""
-    return all(_NUMBER.fullmatch(given[name]) for name in names if name in given)
 
 
 def _from_desk(request: web.Request) -> None:

@@ -50,7 +50,11 @@ export function sentiment(contacts) {
   };
 }
 
-/** Bars from `low` to `high` with their margin of error. rows: {label, value, margin, note, open}; open: what a click on a row does. */
+/** The ends of a row's interval; null: it has none. */
+const ends = (one) => (one.low !== undefined ? [one.low, one.high] : one.margin === null || one.margin === undefined ? null : [one.value - one.margin, one.value + one.margin]);
+
+/** Bars from `low` to `high` with their margin of error. rows: {label, value, note, open} and `margin`, or `low` and `high` of an interval;
+ * said: the value in words; open: what a click on a row does; unknown: what stands for a value of null. */
 export function bars(rows, low, high, digits, name) {
   return (width, rtl) => {
     const step = 46;
@@ -61,19 +65,19 @@ export function bars(rows, low, high, digits, name) {
     const zero = x(Math.min(Math.max(0, low), high));
     const height = rows.length * step;
     return s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: rows.some((one) => one.open) ? "group" : "img",
-      "aria-label": `${name}: ${rows.map((one) => `${one.label} ${one.value === null ? t("too_few") : number(one.value)}`).join("; ")}` },
+      "aria-label": `${name}: ${rows.map((one) => `${one.label} ${one.value === null ? one.unknown ?? t("too_few") : number(one.value, { maximumFractionDigits: digits })}`).join("; ")}` },
     rows.map((one, at) => {
       const [above, middle] = [at * step + 14, at * step + 29];
       const [begin, end] = rtl ? [width - 4, 4] : [4, width - 4];
       const marks = one.value === null ? [] : [
         s("rect", { x: Math.min(zero, x(one.value)), y: middle - 7, width: Math.max(Math.abs(x(one.value) - zero), 1), height: 14, rx: 2, class: `bar ${one.value < 0 ? "bad" : "good"}` }),
-        one.margin !== null && one.margin !== undefined && [
-          s("line", { x1: x(one.value - one.margin), x2: x(one.value + one.margin), y1: middle, y2: middle, class: "whisker" }),
-          [-1, 1].map((side) => s("line", { x1: x(one.value + side * one.margin), x2: x(one.value + side * one.margin), y1: middle - 5, y2: middle + 5, class: "whisker" })),
+        ends(one) && [
+          s("line", { x1: x(ends(one)[0]), x2: x(ends(one)[1]), y1: middle, y2: middle, class: "whisker" }),
+          ends(one).map((end) => s("line", { x1: x(end), x2: x(end), y1: middle - 5, y2: middle + 5, class: "whisker" })),
         ],
       ];
       // SVG takes the direction of the page for the side on which a text begins
-      const figure = one.value === null ? t("too_few") : number(one.value, { maximumFractionDigits: digits });
+      const figure = one.value === null ? one.unknown ?? t("too_few") : one.said ?? number(one.value, { maximumFractionDigits: digits });
       return mark(one.open, { "aria-label": one.open ? `${one.label}: ${figure}` : undefined },
         s("rect", { x: 4, y: middle - 7, width: width - 8, height: 14, rx: 2, class: "track" }), marks,
         s("line", { x1: zero, x2: zero, y1: middle - 9, y2: middle + 9, class: "grid" }),

@@ -8,6 +8,7 @@ const VIEWS = [
   ["customer", "customer", () => import("./customer.js")],
   ["today", "day", () => import("./today.js")],
   ["overview", "figures", () => import("./overview.js")],
+  ["readiness", "figures", () => import("./readiness.js")],
   ["pipeline", "pipeline", () => import("./pipeline.js")],
 ];
 
