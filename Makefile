@@ -27,7 +27,7 @@ PLAIN_TESTS := tests/properties tests/integration/test_run.py
 SAME_BOTH_WAYS := $(foreach name,mapping simulate_stream simulate_truth,--ignore=tests/properties/test_$(name).py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compile run test suite plain faults lint format clients bench sbom audit lock kafka bytecode clean
+.PHONY: help setup compile run test suite plain faults lint format clients bench wheels sbom audit lock kafka bytecode clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -117,6 +117,9 @@ $(BENCH_INSTALLED): requirements-bench.lock pyproject.toml
 	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-bench.lock
 	RIHLA_COMPILE=0 $(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
+
+wheels: setup ## Build both wheels into dist/ and try each in an empty environment elsewhere (minutes; needs a C compiler)
+	$(BIN)/python -m tests.supply_chain.wheels --out dist
 
 # Tools that look at what is installed, not with it: their own dependencies are none of Rihla's.
 $(SUPPLY_INSTALLED): requirements-supply.lock

@@ -21,6 +21,7 @@ from tests.benchmarks import (
     plot,
     queries,
     scaling,
+    serve,
     sink,
     stages,
     start,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[int, argparse.Namespace], Outcome]] = {
     "alerts": lambda complaints, _: alerts.measure(complaints),
     "deliver": lambda told, _: deliver.measure(told),
     "queries": lambda interactions, options: queries.measure(interactions, options.data),
+    "serve": lambda requests, _: serve.measure(requests),
 }
 EVENTS = {
     "latency": 20_000,
@@ -64,8 +66,10 @@ EVENTS = {
     "alerts": 50,
     "deliver": 2_000,
     "queries": 1_000_000,
+    "serve": 10_000,
 }
-"""How many events each takes by default; state: how many customers; alerts: how many complaints."""
+"""How many events each takes by default; state: how many customers; alerts: how many complaints; serve: how many
+requests."""
 QUICK = {
     "latency": 2_000,
     "stages": 20_000,
@@ -81,6 +85,7 @@ QUICK = {
     "alerts": 3,
     "deliver": 100,
     "queries": 20_000,
+    "serve": 1_000,
 }
 """The same with --quick: enough to see that it works, too few for figures to quote."""
 
