@@ -20,6 +20,7 @@ from tests.benchmarks import (
     latency,
     pipeline,
     plot,
+    queries,
     scaling,
     serve,
     sink,
@@ -49,6 +50,7 @@ BENCHMARKS: dict[str, Callable[[int, argparse.Namespace], Outcome]] = {
     "alerts": lambda complaints, _: alerts.measure(complaints),
     "deliver": lambda told, _: deliver.measure(told),
     "features": lambda events, _: features.measure(events),
+    "queries": lambda interactions, options: queries.measure(interactions, options.data),
     "serve": lambda requests, _: serve.measure(requests),
 }
 EVENTS = {
@@ -66,6 +68,7 @@ EVENTS = {
     "alerts": 50,
     "deliver": 2_000,
     "features": 20_000,
+    "queries": 1_000_000,
     "serve": 10_000,
 }
 """How many events each takes by default; state: how many customers; alerts: how many complaints; serve: how many
@@ -85,6 +88,7 @@ QUICK = {
     "alerts": 3,
     "deliver": 100,
     "features": 2_000,
+    "queries": 20_000,
     "serve": 1_000,
 }
 """The same with --quick: enough to see that it works, too few for figures to quote."""
@@ -107,6 +111,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         choices=peers,
         metavar="NAME",
         help=f"only this peer in stitch beside Rihla; may be repeated: {', '.join(peers)}",
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="where the queries' data are made, and found again by the next run"
     )
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help="draw the results, too: a PNG file (needs matplotlib)"
