@@ -14,7 +14,8 @@ from tests.support.sink_rows import DAY, NOON, frame, interaction, journey
 def ask(clickhouse: ClickHouse, name: str, **given: str) -> list[tuple[object, ...]]:
     """The answer of a named query, its columns checked against its documentation."""
     query = load()[name]
-    result = clickhouse.client.query(query.sql, parameters=query.bind(given))
+    values = query.bind(given)
+    result = clickhouse.client.query(query.text(values), parameters=values)
     assert not result.result_rows or result.column_names == tuple(column for column, _ in query.columns)
     return [tuple(row) for row in result.result_rows]
 

@@ -54,7 +54,7 @@ export function sentiment(contacts) {
 const ends = (one) => (one.low !== undefined ? [one.low, one.high] : one.margin === null || one.margin === undefined ? null : [one.value - one.margin, one.value + one.margin]);
 
 /** Bars from `low` to `high` with their margin of error. rows: {label, value, note, open} and `margin`, or `low` and `high` of an interval;
- * said: the value in words; open: what a click on a row does; unknown: what stands for a value of null. */
+ * said: the value in words; middle: below it a value is bad, 0 unless given; open: what a click on a row does; unknown: what stands for a value of null. */
 export function bars(rows, low, high, digits, name) {
   return (width, rtl) => {
     const step = 46;
@@ -70,7 +70,7 @@ export function bars(rows, low, high, digits, name) {
       const [above, middle] = [at * step + 14, at * step + 29];
       const [begin, end] = rtl ? [width - 4, 4] : [4, width - 4];
       const marks = one.value === null ? [] : [
-        s("rect", { x: Math.min(zero, x(one.value)), y: middle - 7, width: Math.max(Math.abs(x(one.value) - zero), 1), height: 14, rx: 2, class: `bar ${one.value < 0 ? "bad" : "good"}` }),
+        s("rect", { x: Math.min(zero, x(one.value)), y: middle - 7, width: Math.max(Math.abs(x(one.value) - zero), 1), height: 14, rx: 2, class: `bar ${one.value < (one.middle ?? 0) ? "bad" : "good"}` }),
         ends(one) && [
           s("line", { x1: x(ends(one)[0]), x2: x(ends(one)[1]), y1: middle, y2: middle, class: "whisker" }),
           ends(one).map((end) => s("line", { x1: x(end), x2: x(end), y1: middle - 5, y2: middle + 5, class: "whisker" })),

@@ -13,7 +13,7 @@ const card = (id, title, content, wide) => h("section", { class: `card ${wide ? 
 
 function group(name, needs) {
   const rows = needs.filter((one) => one.importance === name).map((one) => ({
-    label: t(`need.${one.need}`).replace(/ \(.*\)$/, ""), said: one.share === null ? null : percent(one.share), value: one.share === null ? null : one.share * 100, low: one.low * 100, high: one.high * 100, unknown: t("readiness.silent"),
+    label: t(`need.${one.need}`).replace(/ \(.*\)$/, ""), said: one.share === null ? null : percent(one.share), value: one.share === null ? null : one.share * 100, low: one.low * 100, high: one.high * 100, middle: 50, unknown: t("readiness.silent"),
     note: one.share === null ? null : t("n", { n: number(one.experiences) }) }));
   return card(`needs-${name}`, t(`importance.${name}`), h("div", {}, drawn(h("div", { class: "chart" }), bars(rows, 0, 100, 0, t(`importance.${name}`)))));
 }
