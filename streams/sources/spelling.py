@@ -64,10 +64,24 @@ def channel_of(touchpoint: str) -> str | None:
     return LINK_CHANNEL if touchpoint == LINKED else word("channel", touchpoint.partition(".")[0])
 
 
-def near(text: str) -> list[str]:
-    """Up to three touchpoints of the catalogue that an unknown one may mean."""
-    names = _words("touchpoint")
-    return [names[one] for one in get_close_matches(fold(text), names, 3, 0.75)]
+def near(text: str, *, channel: bool = False) -> list[str]:
+    """Up to three touchpoints of the catalogue that an unknown one may mean, with its channel or without: `No Show`.
+
+    channel: only with it.
+    """
+    whole, bare = _words("touchpoint"), {} if channel else _bare()
+    found = [whole[one] for one in get_close_matches(fold(text), whole, 3, 0.75)]
+    found += [name for one in get_close_matches(fold(text), bare, 3, 0.75) for name in bare[one]]
+    return list(dict.fromkeys(found))[:3]
+
+
+@cache
+def _bare() -> dict[str, list[str]]:
+    """Touchpoints by what stands behind their channel."""
+    found: dict[str, list[str]] = {}
+    for name in load():
+        found.setdefault(fold(name.partition(".")[2]), []).append(name)
+    return found
 
 
 class Unknown:

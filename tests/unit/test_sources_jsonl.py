@@ -21,6 +21,7 @@ from schemas.records import CHANNELS, polars_schema
 from streams.sources import files, jsonl
 from streams.sources.event_ids import NAMESPACE
 from streams.sources.events import BadLine, SourceError
+from streams.sources.spelling import near
 from streams.text.shown import shown_line
 
 MINIMAL: dict[str, Any] = {
@@ -444,3 +445,17 @@ def test_with_a_source_ids_may_be_of_any_form(tmp_path: Path) -> None:
     assert kept == [*([("source_event_id", str(name))] for name in named[:3]), []]
     (without,) = jsonl.read(str(file))
     assert [one.line for one in without.bad] == [1], "without a source a number is no id"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("stay.arived", "stay.arrived"),
+        ("No Show", "check_in.no_show"),
+        ("checkedout", "stay.checked_out"),
+        ("complaint made", "booking.complaint_made"),
+    ],
+)
+def test_near_names_are_found_with_their_channel_or_without(written: str, meant: str) -> None:
+    assert meant in near(written)
+    assert near("xyzzy") == []

@@ -128,7 +128,7 @@ def meaning(cell: str) -> str | None:
     if _DENIED.search(folded):
         return None
     return next((meant for pattern, meant in _WORDS if re.search(pattern, folded)), None) or next(
-        iter(near(cell)), None
+        iter(near(cell, channel=True)), None
     )
 
 
