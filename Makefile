@@ -27,7 +27,7 @@ PLAIN_TESTS := tests/properties tests/integration/test_run.py
 SAME_BOTH_WAYS := $(foreach name,mapping simulate_stream simulate_truth,--ignore=tests/properties/test_$(name).py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compile run test suite plain faults lint format clients bench sbom audit lock kafka bytecode clean
+.PHONY: help setup compile run test suite plain faults lint format clients bench wheels sbom audit lock kafka bytecode clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -118,6 +118,9 @@ $(BENCH_INSTALLED): requirements-bench.lock pyproject.toml
 	RIHLA_COMPILE=0 $(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
+wheels: setup ## Build both wheels into dist/ and try each in an empty environment elsewhere (minutes; needs a C compiler)
+	$(BIN)/python -m tests.supply_chain.wheels --out dist
+
 # Tools that look at what is installed, not with it: their own dependencies are none of Rihla's.
 $(SUPPLY_INSTALLED): requirements-supply.lock
 	$(PYTHON) -m venv $(SUPPLY_VENV)
@@ -140,7 +143,7 @@ audit: $(INSTALLED) $(SUPPLY_INSTALLED) ## Ask databases of advisories about all
 lock: ## Make the lock files anew after a change of pyproject.toml (with the uv of an earlier make setup)
 	$(LOCK) --extra dev pyproject.toml --output-file requirements.lock
 	echo setuptools | $(LOCK) --no-annotate --extra embedded --extra serve -c requirements.lock - pyproject.toml --output-file requirements-run.lock
-	$(LOCK) --no-annotate --extra collect --extra deliver --extra openid --extra serve -c requirements.lock pyproject.toml --output-file deploy/requirements.lock
+	$(LOCK) --no-annotate --extra collect --extra deliver --extra openid --extra otel --extra serve -c requirements.lock pyproject.toml --output-file deploy/requirements.lock
 	$(LOCK) --extra bench -c requirements.lock pyproject.toml --output-file requirements-bench.lock
 	$(LOCK) --no-annotate --group supply -c requirements.lock --output-file requirements-supply.lock
 

@@ -100,6 +100,10 @@ def _inflated(data: bytes) -> bytes:
     return found
 
 
+class NoRegistryError(UndecodableError):
+    """The value names a schema of a registry, and no registry is known."""
+
+
 class ForeignReader:
     """Reads values. A schema comes from the registry, by the header's id, or from a file, which then goes before."""
 
@@ -160,7 +164,7 @@ class ForeignReader:
         known = self._readers.get((header.id, header.globally))
         if known is None:
             if self._registry is None:
-                raise UndecodableError(f"schema id {header.id}: no registry is named (RIHLA_REGISTRY)")
+                raise NoRegistryError(f"schema id {header.id}: no registry is named (RIHLA_REGISTRY)")
             try:
                 kind, text, serialized = self._registry.any_schema(header.id, globally=header.globally)
                 known = self._of(kind, text, serialized)

@@ -20,7 +20,7 @@ from schemas.masking import Masking, hidden, mask_handlers
 
 TEXT, JSON = "text", "json"
 TEXT_LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-LOUD = ("faust", "mode", "aiokafka")  # libraries of which only warnings and above are logged
+LOUD = ("faust", "mode", "aiokafka", "opentelemetry")  # libraries of which only warnings and above are logged
 QUIET = ("urllib3", "clickhouse_connect")  # libraries whose warnings we replace by a sentence
 SAID_AGAIN_AFTER = 10.0  # seconds; while a broker is away aiokafka repeats itself many times a second
 

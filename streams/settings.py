@@ -62,6 +62,8 @@ class Settings:
     compression: of what is produced: none, gzip, snappy, lz4 or zstd; all are read.
     session_timeout: seconds without a heartbeat after which a worker has lost its partitions.
     log_format: how workers log: "text" for people, or "json", one object a line (streams/logs.py).
+    trace_sample: share, in [0, 1], of events that are traced by OpenTelemetry (streams/tracing.py), beside those that
+        their producer traces; None: no event is.
     state_retention: days without an event after which a customer leaves the state of stitch, and stays in ClickHouse.
     state_idle: seconds without any message about a customer before they may leave it.
     nobody: values, separated by commas, that name nobody as identifier or booking reference, beside those of
@@ -104,6 +106,7 @@ class Settings:
     compression: str = "none"
     session_timeout: float = 30.0
     log_format: str = "text"
+    trace_sample: float | None = None
     names: str | None = None
     collect_host: str = "127.0.0.1"
     collect_port: int = 8080
@@ -190,6 +193,8 @@ class Settings:
 
             if not getattr(codec, f"has_{self.compression}")():
                 raise SettingsError(f"compression: {self.compression} is not installed", "pip install 'aiokafka[all]'")
+        if self.trace_sample is not None:
+            _within("trace_sample", self.trace_sample, 0, 1)
         _one_of("log_format", self.log_format, LOG_FORMATS)
         _one_of("security_protocol", self.security_protocol, SECURITY_PROTOCOLS)
         _one_of("sasl_mechanism", self.sasl_mechanism, SASL_MECHANISMS)

@@ -14,7 +14,7 @@ FURTHER = frozenset(
     for name in (
         "ADAPTER", "BROKER_PORT", "CLUSTER", "COMPILE", "DATA", "DEBUG", "EMBEDDED_BROKER", "ERASED", "ERASURE_KEY",
         "HTTP_PORT", "KAFKA_LIB", "MANAGERS", "MAPPING", "METRICS_HOST", "PLAIN", "REQUIRE_CHROMIUM", "REQUIRE_KAFKA",
-        "REPLACES_FORMAT", "REQUIRE_PROMTOOL", "TAG", "TIMEZONE", "WORKERS",
+        "REPLACES_FORMAT", "REQUIRE_PROMTOOL", "SHARDED", "TAG", "TIMEZONE", "WORKERS",
     )
 )  # fmt: skip
 """Those that are no field of Settings: options of single commands, of the embedded pipeline, deployment, tests."""

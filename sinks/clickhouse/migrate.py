@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 
 from clickhouse_connect.driver.client import Client
@@ -82,18 +83,29 @@ def fill(template: str, database: str, cluster: str | None = None) -> str:
     )
 
 
-def migrate(client: Client, database: str, cluster: str | None = None) -> list[str]:
+def migrate(client: Client, database: str, cluster: str | None = None, *, sharded: bool = False) -> list[str]:
     """Apply what is pending and return the names; creates the database if there is none.
 
     client: connected with database=None, since the database may not exist yet.
     cluster: name of a cluster of replicas (ON CLUSTER), whose servers define the macros {shard} and {replica}.
+    sharded: it has several shards, over which tables are spread (see sinks.clickhouse.sharding); needs `cluster`.
     Raises MigrationError when an applied migration was changed; clickhouse_connect's errors as they come.
     """
-    client.command(fill("CREATE DATABASE IF NOT EXISTS {database} {on_cluster}", database, cluster), use_database=False)
-    client.command(fill(_LEDGER, database, cluster), use_database=False)
+    ledger = Migration("schema_migrations", _LEDGER, "")
+    made = [database]
+    of: Callable[[Migration], Iterable[str]] = partial(Migration.statements, database=database, cluster=cluster)
+    if sharded and cluster:
+        from sinks.clickhouse import sharding  # which knows migrations
+
+        made.append(sharding.local(database))
+        of = partial(sharding.statements, database=database, cluster=cluster)
+    for one in made:
+        client.command(fill("CREATE DATABASE IF NOT EXISTS {database} {on_cluster}", one, cluster), use_database=False)
+    for statement in of(ledger):
+        client.command(statement, use_database=False)
     names = []
     for migration in pending(client, database):
-        for statement in migration.statements(database, cluster):
+        for statement in of(migration):
             client.command(statement, use_database=False)
         client.command(
             f"INSERT INTO {database}.schema_migrations (name, checksum) "

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
@@ -49,6 +49,15 @@ class NamedQuery:
     columns: tuple[tuple[str, str], ...]
     parameters: tuple[Parameter, ...]
     sql: str
+    _template: str = field(repr=False)
+    """The text before sinks.clickhouse.segments has filled it in."""
+
+    def text(self, values: Mapping[str, str]) -> str:
+        """The text to ask with these values of all parameters (`bind`): like `sql`, without what they do not ask for.
+
+        It takes the same parameters and gives the same answer, sooner. Who fills in parameters later takes `sql`.
+        """
+        return segments.fill_for(self._template, values)
 
     def bind(self, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """Values of all parameters, defaults where none is given. Raises ValueError for one that the query does not
@@ -75,7 +84,8 @@ def load() -> Mapping[str, NamedQuery]:
 
 def parse(name: str, text: str) -> NamedQuery:
     """A query from the text of its file. Raises ValueError when the comment in front is not as it must be."""
-    lines = touchpoints.fill(surveys.fill(held.fill(segments.fill(text)))).splitlines()
+    template = touchpoints.fill(surveys.fill(held.fill(text)))
+    lines = segments.fill(template).splitlines()
     length = next((at for at, line in enumerate(lines) if not line.startswith("--")), len(lines))
     header = [line[2:] for line in lines[:length]]
     sections: dict[str, list[str]] = {"doc": [], "columns": [], "parameters": []}
@@ -96,7 +106,13 @@ def parse(name: str, text: str) -> NamedQuery:
         parameters.append(Parameter(match[1], match[2], match[3].strip(), about))
     columns = tuple(_entries(sections["columns"]))
     return NamedQuery(
-        name, title, "\n".join(doc).strip(), columns, tuple(parameters), "\n".join(lines[length:]).strip()
+        name,
+        title,
+        "\n".join(doc).strip(),
+        columns,
+        tuple(parameters),
+        "\n".join(lines[length:]).strip(),
+        "\n".join(line for line in template.splitlines() if not line.startswith("--")).strip(),
     )
 
 

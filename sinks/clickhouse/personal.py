@@ -140,7 +140,15 @@ INNER: tuple[str, ...] = ("left_out",)
 """Views that exist only for other views."""
 
 ANALYSTS: tuple[str, ...] = (
-    *("interactions", "interactions_attributed", "journeys", "journeys_attributed", "cases", "cases_attributed"),
+    *(
+        "interactions",
+        "contacts",
+        "interactions_attributed",
+        "journeys",
+        "journeys_attributed",
+        "cases",
+        "cases_attributed",
+    ),
     *("alerts", "alerts_attributed", "moves", "moves_attributed", "customers", "customers_now", "customer_spend"),
     *("journey_spend", "identities", "improvements_told", "next_best_actions", "profile_flow", "churn_risk"),
     *("churn_models", "milestones", "stays", "units", "unit_levels", "rates", "exchange", "currencies", "hijri"),

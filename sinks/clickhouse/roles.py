@@ -168,6 +168,9 @@ def views_of_manager(manager: Manager, database: str, columns: Columns) -> Itera
         own = f"WHERE v.attributed_unit IN ({units})"
         query = f"SELECT {_listed(columns[source])} FROM {database}.{source} AS v {own} {_BARRIER}"
         yield from ((name, query), (source, query))
+    own = f"WHERE v.attributed_unit IN ({units})"
+    query = f"SELECT {_listed(columns['contacts'])} FROM {database}.interactions_attributed AS v {own} {_BARRIER}"
+    yield "contacts", query
     for name in personal.OF_JOURNEYS:
         yield (
             name,

@@ -64,11 +64,14 @@ def feed(
     from schemas.registry import HttpRegistry
     from streams.cli.produce import pipeline_settings
     from streams.registries import registry_of
+    from streams.settings import Settings
     from streams.sources.mapping.model import load
     from streams.sources.topics import Read, feed_topic
 
-    chosen = pipeline_settings(data, **settings)
-    registry = registry_of(chosen)
+    registry = registry_of(Settings.from_env(**settings))  # the topic's; that of the pipeline on --data is its own
+    chosen = pipeline_settings(
+        data, **{name: one for name, one in settings.items() if data is None or name != "registry"}
+    )
     reader = ForeignReader(registry if isinstance(registry, HttpRegistry) else None, schema)
 
     async def main() -> Read:
@@ -90,7 +93,7 @@ def feed(
     for channel, number in sorted(read.events.items()):
         click.echo(f"{number:>12,} {channel} events")
     for reason, number in sorted(read.letters.items()):
-        click.echo(f"{number:>12,} dead letters: {reason}")
+        click.echo(f"{number:>12,} dead letters: {reason}; the first, of {read.examples[reason]}")
     if read.tombstones:
         click.echo(f"{read.tombstones:>12,} tombstones")
     if read.silent:

@@ -53,8 +53,8 @@ def init(file: str, out: Path | None, source: str | None) -> None:
 
 
 @map_.command(
-    epilog="Exit status: 0 if every row becomes an event, or meets no condition; 3 if some would be dead letters; 1 "
-    "on an error; 2 for wrong usage."
+    epilog="Exit status: 0 if every row becomes an event, or meets no condition; 3 if some would be dead letters, or "
+    "would not be stored because another event has their id; 1 on an error; 2 for wrong usage."
 )
 @click.argument("file", metavar="FILE")
 @click.option(
@@ -78,7 +78,7 @@ def check(file: str, mapping: str) -> int:
     if report.broken:
         click.echo(report.broken, err=True)
         return 1
-    return SOME_REFUSED if report.letters else 0
+    return SOME_REFUSED if report.letters or report.ids.other else 0
 
 
 @map_.command()
@@ -92,7 +92,7 @@ def schema() -> None:
 def lines_of(report: Report) -> Iterator[str]:
     """What `rihla map check` prints."""
     events = sum(report.events.values())
-    yield f"{report.rows:>10,} rows make {events:,} events; {report.letters:,} of them would be dead letters"
+    yield f"{report.rows:>10,} rows make {events:,} events; {report.letters:,} of the rows would be dead letters"
     if report.silent:
         yield f"{report.silent:>10,} rows meet the condition of no event"
     if report.events:
@@ -113,7 +113,9 @@ def lines_of(report: Report) -> Iterator[str]:
             yield from (f"{'':>11}line {line}: {detail}" for line, detail in refused.examples)
     if report.kept:
         yield from ("", "Optional cells that could not be read; the events stay, the cells are attributes of them")
-        yield from (f"{count:>10,} {label}" for label, count in report.kept.most_common())
+        for label, count in report.kept.most_common():
+            line, cell = report.kept_examples[label]
+            yield f"{count:>10,} {label}; the first is line {line}" + (f": {cell}" if cell else "")
     if report.identifiers:
         yield from ("", "Identifiers")
         yield from (
@@ -121,5 +123,14 @@ def lines_of(report: Report) -> Iterator[str]:
         )
     for one in report.suspects:
         yield f"  looks wrong: {one.events:,} of the {one.of:,} events with {one.kind} have the same one, {one.value!r}"
+    about = "about " if report.ids.estimated else ""
+    if report.ids.again:
+        yield f"{about}{report.ids.again:,} events are the same as one before them, and are stored once"
+    if report.ids.example is not None:
+        first, other, name = report.ids.example
+        yield (
+            f"  looks wrong: {about}{report.ids.other:,} events differ from the first with their id, one of each is "
+            f"stored: {name} of line {first} and of line {other}. Does the key, with the event's name, tell them apart?"
+        )
     if report.unused:
         yield from ("", f"Columns that the mapping does not name: {', '.join(report.unused)}")

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     help="A cluster of replicas: makes replicated tables, ON CLUSTER NAME.",
 )
 @click.option(
+    "--sharded",
+    is_flag=True,
+    envvar="RIHLA_SHARDED",
+    show_envvar=True,
+    help="With --cluster: it has several shards; rows are spread over them by customer (docs/clickhouse-cluster.md).",
+)
+@click.option(
     "--roles",
     is_flag=True,
     help="Also make the roles pipeline, analyst, manager, operations, engineer, and their views (docs/security.md).",
@@ -38,7 +45,9 @@ if TYPE_CHECKING:
     default=None,
     help="With --roles: a TOML file of unit managers, each of whom has a role for the rows of their units.",
 )
-def migrate(clickhouse: str, database: str, cluster: str | None, roles: bool, managers: Path | None) -> None:
+def migrate(
+    clickhouse: str, database: str, cluster: str | None, sharded: bool, roles: bool, managers: Path | None
+) -> None:
     """Bring ClickHouse to this version's schema: tables, views, metrics. Safe to run again, and by several at once.
 
     The embedded pipeline does this by itself, and has the same roles.
@@ -49,9 +58,16 @@ def migrate(clickhouse: str, database: str, cluster: str | None, roles: bool, ma
     from sinks.clickhouse.migrate import migrate as apply
     from streams.settings import Settings
 
+    if sharded and not cluster:
+        raise RihlaError("--sharded needs --cluster", "name the cluster, as the servers' remote_servers call it")
+    if sharded and roles:  # the key of pseudonyms would be another on each shard
+        raise RihlaError(
+            "--roles is for one server, or a cluster of one shard",
+            "grant by hand, on the views (docs/clickhouse-cluster.md)",
+        )
     chosen = Settings.from_env(clickhouse=clickhouse, database=database)
     with closing(connect(chosen.clickhouse_endpoint, None)) as client:
-        applied = apply(client, database, cluster)
+        applied = apply(client, database, cluster, sharded=sharded)
         made = _roles(client, database, managers, cluster) if roles else []
         shown = client.command(f"EXISTS DATABASE {database}_analyst", use_database=False)
     for name in applied:

@@ -75,12 +75,23 @@ def produce(
 def pipeline_settings(data: Path | None, **settings: Any) -> Settings:
     """The settings of the pipeline that runs on `data`; without it, those given and RIHLA_* variables.
 
-    Raises SettingsError, and RihlaError when nothing runs there.
+    Raises SettingsError, RihlaError when nothing runs there, and UsageError where an option of the command line (named
+    in `settings`) says otherwise than `data`, which has an answer to all of them.
     """
+    from click.core import ParameterSource
+
     from streams.settings import Settings, of_owner
 
     if data is None:
         return Settings.from_env(**settings)
+    context = click.get_current_context(silent=True)
+    typed = [
+        f"--{name}"
+        for name in settings
+        if context is not None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if typed:
+        raise click.UsageError(f"--data says what {', '.join(typed)} would say: leave one of both out")
     from streams.embedded.datadir import DataDirectory
     from streams.embedded.reach import running
 

@@ -168,7 +168,8 @@ def _statement(sql_or_name: str, parameters: dict[str, str], timezone: str) -> t
     if any(parameter.name == "elsewhere" for parameter in found.parameters):
         parameters = {"elsewhere": timezone, **parameters}
     try:
-        return found.sql, found.bind(parameters)
+        values = found.bind(parameters)
+        return found.text(values), values
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 

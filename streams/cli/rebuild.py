@@ -49,7 +49,8 @@ def _folder(data: Path, broker: str, workers: int) -> Rewritten:
     import uvloop
 
     from streams.cli.display import live
-    from streams.embedded.pipeline import Pipeline, Plan
+    from streams.embedded.pipeline import Pipeline
+    from streams.embedded.plan import Plan
     from streams.embedded.run import MAX_RESTARTS, Progress
     from streams.embedded.up import until_exact
     from streams.errors import RihlaError

@@ -77,6 +77,7 @@ def _asking(client: Any) -> Ask:
 
     def ask(name: str, given: Mapping[str, str]) -> list[dict[str, Any]]:
         query = load()[name]
-        return list(client.query(query.sql, parameters=query.bind(given)).named_results())
+        values = query.bind(given)
+        return list(client.query(query.text(values), parameters=values).named_results())
 
     return ask

@@ -89,7 +89,7 @@ def _folders(old: Path, new: Path, workers: int) -> int:
 
     from streams.cli.display import live, show_summary
     from streams.cli.run import exit_status
-    from streams.embedded.pipeline import Plan
+    from streams.embedded.plan import Plan
     from streams.embedded.run import MAX_RESTARTS, Progress, run_files
     from streams.erasure import key
     from streams.errors import RihlaError

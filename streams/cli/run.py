@@ -52,7 +52,7 @@ def run(
         import uvloop
 
         from streams.cli.display import live, show_summary
-        from streams.embedded.pipeline import Plan
+        from streams.embedded.plan import Plan
         from streams.embedded.run import MAX_RESTARTS, Progress, run_files
 
     plan = Plan(data=data, broker=broker, workers=workers, max_restarts=MAX_RESTARTS)

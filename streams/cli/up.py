@@ -89,7 +89,7 @@ def up(
     with without_collecting():
         import uvloop
 
-        from streams.embedded.pipeline import Plan
+        from streams.embedded.plan import Plan
         from streams.embedded.up import serve
         from streams.settings import ENVIRONMENT_PREFIX
         from streams.topology import WORKERS

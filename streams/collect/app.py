@@ -32,6 +32,7 @@ from streams.collect.writer import WORKER, NotWritten, Part, Writer
 from streams.kafka.batch_producer import larger_than
 from streams.model.dead_letter import UNPROCESSABLE
 from streams.topology import channel_topic
+from streams.tracing import Tracing
 from streams.worker.sift import described, sift
 
 EVENTS, CLOUDEVENTS, CALLED, WEBHOOKS, SURVEYS = "events", "cloudevents", "segment", "webhooks", "surveys"
@@ -97,9 +98,11 @@ class Collector:
         writer: Writer,
         link_keys: Sequence[bytes] = (),
         answered: Answered | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """link_keys: keys that sign guests' links; without them there are no pages for guests. answered: the
-        invitations that have been answered."""
+        invitations that have been answered. tracing: None traces nothing."""
+        self._tracing = tracing
         self._access, self._intake, self._hooks, self._writer = access, intake, hooks, writer
         self._held, self._lobby = Room(HELD_BYTES), Lobby(UNKNOWN_BYTES)
         self._document = orjson.dumps(openapi.document())
@@ -128,7 +131,7 @@ class Collector:
 
         async def answer(request: Request) -> Response:
             began = time.perf_counter()
-            request.state.route = route
+            request.state.route, request.state.came = route, time.time()
             try:
                 response = await handler(request)
             except Problem as error:
@@ -218,7 +221,7 @@ class Collector:
                 held.take(len(body))
             hook.throttle.take(1)
             came = await asyncio.to_thread(self._hooks.take, hook, body, now_ms())
-            await self._write([*came.parts, *await self._letters(came.letters)], held)
+            await self._write(request, [*came.parts, *await self._letters(came.letters)], held)
         for letter in came.letters:
             metrics.DEAD_LETTERS.labels(WORKER, letter.reason).inc()
         answer = {"accepted": came.events, "dead_letters": len(came.letters), "ignored": came.ignored}
@@ -232,7 +235,8 @@ class Collector:
             held.take(sum(map(len, lines)))
             taken = self._sifted(OWN, [*enumerate(lines)], Sender(SURVEYS), None)
             assert not taken.refused, taken.refused
-            await self._write([Part(channel_topic(one.channel), one.keys, one.values) for one in taken.ready], held)
+            parts = [Part(channel_topic(one.channel), one.keys, one.values) for one in taken.ready]
+            await self._write(request, parts, held)
         metrics.COLLECT_EVENTS.labels(SURVEYS, "accepted").inc(len(lines))
 
     async def _verified(self, request: Request) -> Response:
@@ -299,7 +303,7 @@ class Collector:
                     parts.append(Part(topic, [ready.keys[at] for at in left], [ready.values[at] for at in left]))
             await asyncio.sleep(0)
         accepted = len(items) - len(refused)
-        await self._write(parts, held)
+        await self._write(request, parts, held)
         route = request.state.route
         metrics.COLLECT_EVENTS.labels(route, "accepted").inc(accepted)
         metrics.COLLECT_EVENTS.labels(route, "refused").inc(len(refused))
@@ -326,10 +330,23 @@ class Collector:
             taken.refused.append(Refused(items[at][0], UNPROCESSABLE, _noted(error)))
         return taken
 
-    async def _write(self, parts: Sequence[Part], held: Held) -> None:
-        if parts:
-            held.take(sum(len(value) for part in parts for value in part.values))
+    async def _write(self, request: Request, parts: Sequence[Part], held: Held) -> None:
+        if not parts:
+            return
+        held.take(sum(len(value) for part in parts for value in part.values))
+        spans = None
+        if self._tracing is not None:  # after the sender is known: nobody else may have anything traced
+            events = sum(len(part.values) for part in parts)
+            spans = self._tracing.request(request.state.route, request.headers, request.state.came, events)
+        if spans is None:
             await self._writer.write(parts)
+            return
+        traced = spans.headers()[0]
+        with spans.handling():  # one event of each topic goes on with the trace, however many the request has
+            first = {part.topic: at for at, part in reversed([*enumerate(parts)])}
+            await self._writer.write(
+                [part._replace(traced=traced) if first[part.topic] == at else part for at, part in enumerate(parts)]
+            )
 
 
 def _noted(error: BaseException) -> str:

@@ -218,8 +218,9 @@ def _schemas() -> dict[str, Any]:
 
 
 def _event(channel: str) -> dict[str, Any]:
-    properties: dict[str, Any] = {"channel": {"const": channel}}
-    required = ["channel"]
+    said = "What the touchpoint begins with, where it is left out."
+    properties: dict[str, Any] = {"channel": {"const": channel, "description": said}}
+    required = []
     for field in inlined(channel)["fields"]:
         name = field["name"]
         properties[name] = {**_schema(field["type"]), "description": field["doc"]}

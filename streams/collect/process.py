@@ -34,6 +34,7 @@ from streams.series import begin
 from streams.settings import Settings, SettingsError
 from streams.sources.feeder import producing
 from streams.topology import SERVICES_BY_NAME
+from streams.tracing import tracing_of
 from streams.variables import misspelt, sentence
 from streams.worker import page
 from streams.worker.process import prepare
@@ -103,7 +104,8 @@ async def collecting(settings: Settings, access: Access) -> AsyncIterator[tuple[
         names = {*settings.name_list, *([outside] if outside else [])}
         answered = Answered()
         follower = Follower(answered, settings, registry) if keys else None
-        server = Server(Collector(access, intake, hooks, writer, keys, answered).app, names, (PATH,))
+        tracing = tracing_of(settings, WORKER)
+        server = Server(Collector(access, intake, hooks, writer, keys, answered, tracing).app, names, (PATH,))
         await writer.start()
         if follower is not None:
             await follower.start()
@@ -114,6 +116,8 @@ async def collecting(settings: Settings, access: Access) -> AsyncIterator[tuple[
             if follower is not None:
                 await follower.stop()
             await writer.stop()
+            if tracing is not None:
+                await tracing.stop()
 
 
 def _link_keys(settings: Settings) -> list[bytes]:

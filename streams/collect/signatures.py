@@ -108,12 +108,10 @@ def _hubspot(request: Request, secret: bytes, now: float, tolerance: float) -> N
 
 
 def _standard(request: Request, secret: bytes, now: float, tolerance: float) -> None:
-    """Standard Webhooks (Svix and others): webhook-id, webhook-timestamp, webhook-signature: v1,base64 v1,base64."""
-    if secret.startswith(b"whsec_"):
-        try:
-            secret = base64.b64decode(secret.removeprefix(b"whsec_"), validate=True)
-        except binascii.Error:
-            raise BadSignature("the secret is not base64 after whsec_") from None
+    """Standard Webhooks (Svix and others): webhook-id, webhook-timestamp, webhook-signature: v1,base64 v1,base64.
+
+    The specification's secret is base64, with or without whsec_ in front; some senders sign with its text as it is.
+    """
     name, time = _header(request, "webhook-id"), _header(request, "webhook-timestamp")
     moment = number_of(time)
     if moment is None:
@@ -121,7 +119,21 @@ def _standard(request: Request, secret: bytes, now: float, tolerance: float) -> 
     _timely(moment, now, tolerance)
     signed = b".".join((name.encode(), time.encode(), request.body))
     given = [one.removeprefix("v1,") for one in _header(request, "webhook-signature").split() if one.startswith("v1,")]
-    _equal(given, _mac(secret, signed), False)
+    for key in _keys(secret):
+        with suppress(WrongSignature):
+            return _equal(given, _mac(key, signed), False)
+    raise WrongSignature("the signature is wrong")
+
+
+def _keys(secret: bytes) -> list[bytes]:
+    """The keys that a secret of Standard Webhooks may stand for."""
+    packed = secret.removeprefix(b"whsec_")
+    try:
+        return [base64.b64decode(packed, validate=True), *([secret] if packed == secret else [])]
+    except binascii.Error:
+        if packed != secret:
+            raise BadSignature("the secret is not base64 after whsec_") from None
+        return [secret]
 
 
 def _url_token(request: Request, secret: bytes, now: float, tolerance: float) -> None:

@@ -16,6 +16,7 @@ from streams import metrics
 from streams.kafka.batch_producer import BatchProducer, RecordTooLarge
 from streams.settings import Settings
 from streams.topology import DEAD_LETTERS, channel_topic
+from streams.tracing import Headers
 
 WORKER = "collect"
 PATIENCE = 30.0
@@ -29,11 +30,12 @@ class NotWritten(Exception):
 
 
 class Part(NamedTuple):
-    """Rows for one topic (name without prefix)."""
+    """Rows for one topic (name without prefix). traced: headers of the first, by which a trace goes on."""
 
     topic: str
     keys: Sequence[bytes | None]
     values: Sequence[bytes]
+    traced: Headers = ()
 
 
 class Writer:
@@ -128,18 +130,20 @@ class Writer:
 
     async def _send(self, parts: Sequence[Part]) -> None:
         """Send rows, and return when all are acknowledged. Raises the first error once nothing is under way."""
-        by_topic: dict[str, tuple[list[bytes | None], list[bytes]]] = {}
+        by_topic: dict[str, tuple[list[bytes | None], list[bytes], dict[int, Headers]]] = {}
         for part in parts:
-            keys, values = by_topic.setdefault(part.topic, ([], []))
+            keys, values, traced = by_topic.setdefault(part.topic, ([], [], {}))
+            if part.traced:
+                traced[len(keys)] = part.traced
             keys += part.keys
             values += part.values
         errors: list[Exception] = []
-        for topic, (keys, values) in by_topic.items():
+        for topic, (keys, values, traced) in by_topic.items():
             try:
-                await self._outputs[topic].send(keys, values)
+                await self._outputs[topic].send(keys, values, single=traced)
             except (KafkaError, RecordTooLarge) as error:
                 errors.append(error)
-        for topic, (_, values) in by_topic.items():
+        for topic, (_, values, _) in by_topic.items():
             output = self._outputs[topic]
             try:
                 await output.flush()

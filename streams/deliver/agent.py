@@ -18,13 +18,12 @@ from streams import metrics
 from streams.clock import now_ms
 from streams.deliver import guests, routes, state
 from streams.deliver.courier import Courier
-from streams.deliver.escalation import ESCALATING, escalate, plan, steps_of
+from streams.deliver.escalation import escalate
 from streams.deliver.gatherings import Gatherings, Told
+from streams.deliver.intake import targets_for, with_version
 from streams.deliver.lane import Item, Lane
 from streams.deliver.linking import Links
-from streams.deliver.match import state_of, targets_of
 from streams.deliver.message import Message, message
-from streams.deliver.route_checks import GUESTS
 from streams.deliver.rows import delivery_key, delivery_row, name_of
 from streams.deliver.senders import Senders
 from streams.deliver.state import Delivery, Entry
@@ -181,29 +180,18 @@ class _Desk:
         self, version: Told, published: int, changed: dict[tuple[int, bytes], Entry]
     ) -> list[tuple[int, bytes, Delivery]]:
         """Note which targets get a version. published: epoch ms; 0: now."""
-        partition, kind, number, row = version
-        now, routes_, name = self._clock(), self._book.routes, name_of(kind, row)
-        key = state.key_of(kind, name)
+        partition, kind, now = version.partition, version.kind, self._clock()
+        key = state.key_of(kind, name_of(kind, version.thing))
         entry = changed.get((partition, key)) or self._entry(partition, key)
-        told = () if entry is None else entry.told.keys()
-        known = {} if entry is None else entry.escalated
-        targets = guests.targets(routes_, kind, row, {**known, **targets_of(routes_, kind, row, now, told)})
-        waits = bool(routes_.escalations) and kind in ESCALATING and state_of(kind, row) == "raised"
-        holds = entry is not None and kind in GUESTS
-        if (
-            not targets
-            and not holds
-            and not (waits and (entry is not None or steps_of(routes_, row, row["raised_at"])))
-        ):
+        before = 0 if entry is None else len(entry.deliveries)
+        targets = targets_for(self._book.routes, entry, version, now)
+        if targets is None:
             metrics.DELIVERIES_UNROUTED.labels(kind).inc()
             return []
-        since, is_fresh = published if published > 0 else now, entry is None
-        before = 0 if entry is None else len(entry.deliveries)
-        entry = state.take(entry, kind, name, number, row, targets, since, now)
+        since = published if published > 0 else now
+        entry = with_version(self._book.routes, entry, version, targets, since, now)
         if entry is None:
             return []
-        plan(routes_, entry, kind, row, is_fresh, since)
-        guests.only_once(routes_, entry, row, now)
         changed[partition, key] = entry
         return [(partition, key, one) for one in entry.deliveries[before:] if one.status in state.OPEN]
 

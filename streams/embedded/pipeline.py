@@ -11,35 +11,35 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import migrate
-from streams import topology
 from streams.clock import now_ms
-from streams.embedded.broker import HOST, BrokerProcess, free_ports
+from streams.embedded.broker import HOST, BrokerProcess
 from streams.embedded.clickhouse.access import DATABASE, OWNER
 from streams.embedded.clickhouse.database import Database
 from streams.embedded.datadir import DataDirectory, History
 from streams.embedded.kafka import Kafka
 from streams.embedded.keys import address_of, read_token, token_file
+from streams.embedded.plan import KAFKA, TANSU, Plan, is_sole, partitions_for
+from streams.embedded.ports import USUAL_PORT, port_of_service, usual_or_free
 from streams.embedded.prepared import prepared
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
 from streams.embedded.tansu import Tansu
+from streams.embedded.written import has_stored, hold_nothing
 from streams.erasure import receipt
 from streams.erasure.erased import Erased
 from streams.erasure.key import VARIABLE, from_environment, key_variables, of_folder
 from streams.erasure.topics import announce
 from streams.errors import RihlaError
-from streams.kafka import clients
 from streams.kafka.topics import ensure_topics
 from streams.model import company
 from streams.registries import registry_of
@@ -49,61 +49,7 @@ from streams.serve.tokens import entry
 from streams.settings import ENVIRONMENT_PREFIX, Settings, environment, own_services, published
 from streams.sources.feeder import producing
 
-SCALED = tuple(worker.name for worker in topology.WORKERS if not worker.single)
-"""Workers of which there may be several; identity's input has one partition."""
-
-TANSU, KAFKA = "tansu", "kafka"
-
 COLLECTOR, SERVER = "collect", "serve"
-
-USUAL_PORT = 9092
-"""Kafka's own port, which clients try first."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to start.
-
-    data: the data folder. broker: "tansu", "kafka" or host:port. workers: processes of each of SCALED.
-    http_port, broker_port: None takes the usual one where it is free, 0 any free one.
-    max_restarts: how often in a row a worker may die before all is given up; None: no limit.
-    kinds: of the workers, in the order of streams.topology.
-    collects: whether the collector runs, too; collect_port: as the other ports.
-    serves, serve_port: the same of Customer 360.
-    rebuild: make all that is stored anew by the model, even where it is the one that made it.
-    """
-
-    data: Path
-    broker: str = TANSU
-    workers: int = 1
-    http_port: int | None = 0
-    broker_port: int | None = 0
-    max_restarts: int | None = None
-    kinds: Sequence[str] = topology.REQUIRED
-    collect_port: int | None = 0
-    collects: bool = False
-    serve_port: int | None = 0
-    serves: bool = False
-    rebuild: bool = False
-
-
-def partitions_for(plan: Plan, environment: Mapping[str, str]) -> int | None:
-    """Number of partitions for the topics of a plan; None: that of the settings.
-
-    On the embedded broker, whose topics are new at each start, one for each worker of a kind, unless the environment
-    sets another number. More would cost: each partition gets batches of its own, and that broker searches all batches.
-    """
-    said = ENVIRONMENT_PREFIX + "PARTITIONS" in environment
-    return None if said or plan.broker != TANSU else plan.workers
-
-
-def is_sole(plan: Plan, kind: str) -> bool:
-    """Whether a worker of a kind is always the only member of its group.
-
-    The supervisor starts a worker again only after its process has ended. The embedded broker serves no other workers;
-    another broker may.
-    """
-    return plan.broker == TANSU and (kind not in SCALED or plan.workers == 1)
 
 
 class Pipeline:
@@ -235,7 +181,7 @@ class Pipeline:
                 self._say(f"topics have {there} partitions, whatever RIHLA_PARTITIONS={self.settings.partitions} says")
             self.settings = replace(self.settings, partitions=there)
         self.producer = await self._stack.enter_async_context(producing(self.settings))
-        fresh = await _hold_nothing(self.settings, partitions)
+        fresh = await hold_nothing(self.settings, partitions)
         await self._rewrite(fresh)
         to_restore = await self._continue_history(fresh)
         await self._refuse_the_erased(fresh)
@@ -251,7 +197,7 @@ class Pipeline:
         plan = self._plan
         if plan.broker not in (TANSU, KAFKA):
             return plan.broker
-        port = _usual_or_free(USUAL_PORT) if plan.broker_port is None else plan.broker_port or None
+        port = usual_or_free(USUAL_PORT) if plan.broker_port is None else plan.broker_port or None
         if plan.broker == KAFKA:
             self._broker = Kafka(self.directory.kafka, port=port)
         else:
@@ -280,7 +226,7 @@ class Pipeline:
                 f"use --broker {before.broker}, or let the state be rebuilt: empty those topics"
                 + (f" (remove {self.directory.kafka})" if self._plan.broker == KAFKA else ""),
             )
-        if not fresh and stored is None and await _has_stored(self.settings):
+        if not fresh and stored is None and await has_stored(self.settings):
             raise RihlaError(
                 f"the workers have stored the topics of {self._plan.broker} before, but not in {self.directory.path}",
                 "name the folder that they were stored in, or start over with other topics: RIHLA_PREFIX=cx2",
@@ -335,21 +281,19 @@ class Pipeline:
         self.supervisor = Supervisor(self.directory.logs, self._say, self._plan.max_restarts)
         self._stack.push_async_callback(self.supervisor.stop)
         for kind in self._plan.kinds:
-            for name in self._names(kind):
+            for name in self._plan.processes(kind):
                 await self.supervisor.prepare(ChildSpec(name, _command(kind), awaits=True))
 
     async def _start_workers(self) -> None:
         self._stack.push_async_callback(self.supervisor.stop)  # before what they work with stops
         for kind in self._plan.kinds:
-            self._workers[kind] = [await self.supervisor.start(self._spec(kind, name)) for name in self._names(kind)]
-
-    def _names(self, kind: str) -> list[str]:
-        """Names of the processes of a kind of worker."""
-        return [kind] if kind not in SCALED else [f"{kind}-{n + 1}" for n in range(self._plan.workers)]
+            self._workers[kind] = [
+                await self.supervisor.start(self._spec(kind, name)) for name in self._plan.processes(kind)
+            ]
 
     async def _start_collector(self) -> None:
         """Start it once what was stored is in the topics again. Its port stays the same when it is started again."""
-        port = _port(self._plan.collect_port, self.settings.collect_port)
+        port = port_of_service(self._plan.collect_port, self.settings.collect_port)
         self.settings = replace(self.settings, collect_host=HOST, collect_port=port)
         variables = {}
         if self.settings.collect_token is None:
@@ -360,7 +304,7 @@ class Pipeline:
 
     async def _start_server(self) -> None:
         """Start Customer 360; callers need its token. Topics of the embedded broker are new, so its view is, too."""
-        port = _port(self._plan.serve_port, self.settings.serve_port)
+        port = port_of_service(self._plan.serve_port, self.settings.serve_port)
         folder = self.directory.path / SERVER
         if self._plan.broker == TANSU:
             shutil.rmtree(folder, ignore_errors=True)
@@ -392,45 +336,3 @@ def _command(kind: str) -> list[str]:
 def _migrate(url: str, database: str) -> None:
     with contextlib.closing(connect(url, None)) as client:
         migrate(client, database)
-
-
-def _port(wanted: int | None, usual: int) -> int:
-    """The port of a service: the one wanted; the usual one if it is free; else any free one."""
-    return (_usual_or_free(usual) if wanted is None else wanted) or free_ports(1)[0]
-
-
-def _usual_or_free(port: int) -> int | None:
-    """The port if nobody listens on it, else None, which takes any free one."""
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((HOST, port))
-        except OSError:
-            return None
-    return port
-
-
-async def _hold_nothing(settings: Settings, partitions: Mapping[str, int]) -> bool:
-    """Whether all of these topics (full name: number of partitions) are as new: nothing was ever written to them."""
-    consumer = clients.consumer(settings, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        every = [TopicPartition(topic, number) for topic, count in partitions.items() for number in range(count)]
-        ends = await consumer.end_offsets(every)
-        return not any(ends.values())
-    finally:
-        await consumer.stop()
-
-
-async def _has_stored(settings: Settings) -> bool:
-    """Whether the sink's group has committed anything."""
-    admin = clients.admin(settings)
-    await admin.start()
-    try:
-        topic = settings.topic("interactions")
-        described = await admin.describe_topics([topic])
-        every = [TopicPartition(topic, partition["partition"]) for partition in described[0]["partitions"]]
-        committed = await admin.list_consumer_group_offsets(settings.group("sink"), partitions=every)
-        return any(found.offset > 0 for found in committed.values())
-    finally:
-        await admin.close()

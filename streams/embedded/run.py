@@ -13,7 +13,8 @@ import polars as pl
 
 from streams.embedded.accounting import Account, Accounting, event_keys
 from streams.embedded.memory import TreeMemory
-from streams.embedded.pipeline import Pipeline, Plan
+from streams.embedded.pipeline import Pipeline
+from streams.embedded.plan import Plan
 from streams.enrich.clean import as_stored
 from streams.enrich.judge import Judge
 from streams.kafka.drain import Lag, wait_until_drained

@@ -7,7 +7,8 @@ import contextlib
 import signal
 from collections.abc import Callable
 
-from streams.embedded.pipeline import Pipeline, Plan
+from streams.embedded.pipeline import Pipeline
+from streams.embedded.plan import Plan
 from streams.kafka.drain import wait_until_drained
 from streams.kafka.observer import Observer
 

@@ -21,6 +21,7 @@ from streams.model.control import LINK
 from streams.model.mask import masked
 from streams.settings import Settings
 from streams.text.language import SCORED
+from streams.tracing import Headers, passed_on
 from streams.worker.agent import Agent, Grouping
 from streams.worker.io import WorkerIO
 from streams.worker.sift import Fault, sift
@@ -62,6 +63,8 @@ def create(app: Any, settings: Settings) -> WorkerIO:
 class EnrichAgent(Agent):
     """Events of the channels into interactions and links. Its only state is a cache of the links that it has sent."""
 
+    begins_traces = True
+
     def __init__(self, io: WorkerIO) -> None:
         settings = io.settings
         super().__init__(io, Grouping(settings.max_poll_records, BYTES_AT_ONCE, LINGER_SECONDS, READ_AHEAD))
@@ -98,9 +101,10 @@ class EnrichAgent(Agent):
             verdict.erased += enriched.erased
         await io.refuse(verdict.refused)
         since = min(batch.since for batch in batches)
-        for _, (enriched, _, links, encoded) in sifted.done:
+        for _, (enriched, some, links, encoded) in sifted.done:
             if enriched.values:
-                await io.send("interactions", enriched.subjects, enriched.values, since)
+                traced = _traced(enriched, some)
+                await io.send("interactions", enriched.subjects, enriched.values, since, traced=traced)
             if links:
                 await io.send("links", [subject for (subject, _), _ in links], encoded, since)
         await io.flush()
@@ -178,6 +182,15 @@ def _refused(enriched: Enriched, read: Mapping[str, Records]) -> Iterator[Refusa
                 yield Refusal(records, at, reason, detail)
                 break
             at -= len(records)
+
+
+def _traced(enriched: Enriched, read: Mapping[str, Records]) -> dict[int, Headers]:
+    """By row, the headers of the interactions of traced events."""
+    traced, base = dict[int, Headers](), 0
+    for records in read.values():
+        traced.update((base + at, headers) for at, headers in passed_on(records).items())
+        base += len(records)
+    return {row: traced[at] for row, at in enumerate(enriched.rows) if at in traced} if traced else traced
 
 
 def _is_tombstone(refusal: Refusal) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from streams.erasure.person import Person
+from streams.erasure.shards import rows_of
 from streams.model.identifiers import BOOKING_PREFIX
 from streams.model.patterns import expression, needles
 
@@ -31,7 +32,8 @@ class Store:
         rows = client.query(
             "SELECT c.table, c.name, c.type, c.default_kind FROM system.columns AS c "
             "INNER JOIN system.tables AS t ON t.database = c.database AND t.name = c.table "
-            "WHERE c.database = currentDatabase() AND t.engine LIKE '%MergeTree' ORDER BY c.table, c.position"
+            "WHERE c.database = currentDatabase() AND (t.engine LIKE '%MergeTree' OR t.engine = 'Distributed') "
+            "ORDER BY c.table, c.position"
         ).result_rows
         self._columns: dict[str, dict[str, tuple[str, str]]] = {}
         for table, name, type_, default in rows:
@@ -178,7 +180,7 @@ class Store:
     def _delete(self, table: str, condition: str) -> int:
         count = self._count(f"SELECT count() FROM {table} WHERE {condition}")
         if count:
-            self._client.command(f"ALTER TABLE {table} DELETE WHERE {condition}", settings=DONE)
+            self._client.command(f"ALTER TABLE {rows_of(self._client, table)} DELETE WHERE {condition}", settings=DONE)
         return count
 
     def _among(self, expression_: str, names: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ those of Kafka's default partitioner (streams.kafka.partitioner), so any other p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -92,13 +92,15 @@ class BatchProducer:
         headers: Sequence[tuple[str, bytes]] = (),
         marks: Sequence[tuple[str, bytes]] = (),
         first: Sequence[tuple[str, bytes]] = (),
+        single: Mapping[int, Sequence[tuple[str, bytes]]] | None = None,
     ) -> None:
         """Hand rows over for sending, in order within each partition; flush() waits until they are safe.
 
         keys, values: one of each a row; a value of None is a tombstone and needs a key. timestamps_ms: epoch
         milliseconds, one a row, one for all, or None for now. partitions: one a row; by default from the key, and
         rows without a key go to the partitions in turn. headers: given to each tombstone of the call; marks: headers of
-        every other row. first: further headers of the first row of each batch that goes out.
+        every other row. first: further headers of the first row of each batch that goes out. single: further
+        headers of some rows, which are left out where they would make a row too large.
 
         Raises RecordTooLarge before anything is sent, and aiokafka's errors when the producer is closed or its
         buffer does not drain.
@@ -112,12 +114,17 @@ class BatchProducer:
             self.partitions = len(await producer.partitions_for(self.topic))
         limit = await self._largest_batch()
         check_sizes(keys, values, limit, self.topic)
+        if single:
+            single = _with_room(limit - RECORD_OVERHEAD, keys, values, single)
         rows = rows_by(partitions_of(keys, self.partitions) if partitions is None else partitions)
         times = None if timestamps_ms is None or isinstance(timestamps_ms, int) else timestamps_ms
         one_time = timestamps_ms if isinstance(timestamps_ms, int) else None
         # Round by round over the partitions, so that all of them have a batch on its way while the next are built.
         builders = [
-            (partition, _batches(producer, limit, positions, keys, values, times, one_time, headers, marks, first))
+            (
+                partition,
+                _batches(producer, limit, positions, keys, values, times, one_time, headers, marks, first, single),
+            )
             for partition, positions in rows.items()
         ]
         while builders:
@@ -170,6 +177,20 @@ def larger_than(room: int, keys: Collection[bytes | None], values: Collection[by
     return [row for row, (key, value) in enumerate(pairs) if _size(key) + _size(value) > room]
 
 
+def _with_room(
+    room: int,
+    keys: Sequence[bytes | None],
+    values: Sequence[bytes | None],
+    single: Mapping[int, Sequence[tuple[str, bytes]]],
+) -> Mapping[int, Sequence[tuple[str, bytes]]]:
+    """Those of the headers of single rows that fit: key, value and headers have `room` bytes at most together."""
+    return {
+        row: headers
+        for row, headers in single.items()
+        if _size(keys[row]) + _size(values[row]) + sum(len(name) + len(said) + 10 for name, said in headers) <= room
+    }
+
+
 def too_long(topic: str, value: bytes, room: int) -> str:
     """A sentence for a value that is larger than its topic accepts."""
     return f"the record for the topic {topic} has {len(value)} bytes, and with its key it may have {room}"
@@ -205,26 +226,40 @@ def _batches(
     headers: Sequence[tuple[str, bytes]],
     marks: Sequence[tuple[str, bytes]],
     first: Sequence[tuple[str, bytes]],
+    single: Mapping[int, Sequence[tuple[str, bytes]]] | None,
 ) -> Iterator[Any]:
     """Generate full, closed aiokafka batches of the given rows; a record larger than a batch has one to itself."""
     # The inner builder, without BatchBuilder.append around it: half of the time of a row is that call.
     batch = _new_batch(producer, limit)
     append, count = batch._builder.append, 0
-    plain = list(marks)
-    tombstone = list(headers)
-    for row in rows:
-        time = timestamp if timestamps is None else int(timestamps[row])
-        value = values[row]
-        extra = tombstone if value is None else plain
-        if not count and first:
-            extra = [*extra, *first]
-        if append(count, time, keys[row], value, extra) is None:
-            yield _closed(batch, count)
-            batch = _new_batch(producer, limit)
-            append, count = batch._builder.append, 0
-            append(0, time, keys[row], value, [*extra, *first])
-        count += 1
+    for some, own in _runs(rows, single):
+        plain, tombstone = [*marks, *own], [*headers, *own]
+        for row in some:
+            time = timestamp if timestamps is None else int(timestamps[row])
+            value = values[row]
+            extra = tombstone if value is None else plain
+            if not count and first:
+                extra = [*extra, *first]
+            if append(count, time, keys[row], value, extra) is None:
+                yield _closed(batch, count)
+                batch = _new_batch(producer, limit)
+                append, count = batch._builder.append, 0
+                append(0, time, keys[row], value, [*extra, *first])
+            count += 1
     yield _closed(batch, count)
+
+
+def _runs(
+    rows: list[int], single: Mapping[int, Sequence[tuple[str, bytes]]] | None
+) -> Iterator[tuple[list[int], Sequence[tuple[str, bytes]]]]:
+    """The rows in order: those with headers of their own one by one, the others in runs, which cost nothing more."""
+    begin = 0
+    for at, row in enumerate(rows) if single else ():
+        if single and row in single:
+            yield rows[begin:at], ()
+            yield [row], single[row]
+            begin = at + 1
+    yield rows[begin:], ()
 
 
 def _closed(batch: Any, count: int) -> Any:

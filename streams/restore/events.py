@@ -25,6 +25,7 @@ from streams.alerts import rules
 from streams.alerts.match import Raised
 from streams.alerts.signals import KEPT_MS
 from streams.clock import now_ms
+from streams.erasure.shards import rows_of
 from streams.kafka.batch_producer import RAISED, RESTORED, BatchProducer
 from streams.model import company
 from streams.model.subjects import keys_of, subjects_and_links
@@ -69,7 +70,7 @@ def forget_derived(client: Any) -> None:
     Until its state is rebuilt, a customer is missing in the views. What broke off is rebuilt at the next start.
     """
     for table in _DERIVED:
-        client.command(f"TRUNCATE TABLE {table}")
+        client.command(f"TRUNCATE TABLE {rows_of(client, table)}")
 
 
 def open_alerts(client: Any) -> dict[str, Raised]:

@@ -28,6 +28,7 @@ from sinks.clickhouse.stored import interactions
 from sinks.clickhouse.tables import TABLES, to_arrow
 from sinks.clickhouse.writer import INSERT_SETTINGS
 from streams.enrich.transform import Enricher
+from streams.erasure.shards import rows_of
 from streams.model import company
 from streams.model.company import Model
 from streams.model.dead_letter import DeadLetter, letters_frame
@@ -79,8 +80,8 @@ def rewrite(
     for frame in interactions(client, before=epoch):
         work.take(frame, written)
         progress(work.done.events)
-    client.command(f"ALTER TABLE interactions_store DELETE WHERE epoch < {epoch}", settings=DONE)
-    client.command("TRUNCATE TABLE identities_store")
+    client.command(f"ALTER TABLE {rows_of(client, 'interactions_store')} DELETE WHERE epoch < {epoch}", settings=DONE)
+    client.command(f"TRUNCATE TABLE {rows_of(client, 'identities_store')}")
     return work.done
 
 

@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +34,7 @@ from streams.sources.spelling import Unknown
 from streams.text.scrub import scrub_text
 from streams.text.shown import shown_line
 from streams.topology import DEAD_LETTERS, channel_topic
+from streams.tracing import Tracing, tracing_of
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -122,15 +123,16 @@ class Feeder:
         registry: Registry,
         judge: Judge | None = None,
         erased: Callable[[pl.DataFrame], pl.Series] | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """producer: a started AIOKafkaProducer; the topics must exist.
 
         judge: says which events would be refused later on; they become letters here, with their file and line, if the
         source tells lines. erased: which events are about somebody who was erased: of them no letter is made here, and
-        enrich leaves them out.
+        enrich leaves them out. tracing: samples the events; None: traces begin later on.
         """
         self.fed = Fed()
-        self._judge, self._erased = judge, erased
+        self._judge, self._erased, self._tracing = judge, erased, tracing
         names = (*map(channel_topic, CHANNELS), DEAD_LETTERS)
         self._outputs = {name: BatchProducer(producer, settings.topic(name)) for name in names}
         self._encoders = {name: BatchEncoder(name, registry, settings.wire) for name in (*CHANNELS, "dead_letter")}
@@ -180,8 +182,7 @@ class Feeder:
         while len(large) < len(batch.values):
             fitting = batch.only([row for row in range(len(batch.values)) if row not in large]) if large else batch
             try:
-                await output.send(fitting.keys, fitting.values)
-                await output.flush()
+                await self._send(output, fitting)
             except RecordTooLarge:
                 large = await output.too_large(batch.keys, batch.values)
                 continue
@@ -192,6 +193,13 @@ class Feeder:
             room = await output.room()
             sent.append(await self.send_letters([batch.letter(row, room) for row in large]))
         return sent
+
+    async def _send(self, output: BatchProducer, events: Prepared) -> None:
+        tracing = self._tracing
+        spans = None if tracing is None else tracing.sending(output.topic, len(events.values))
+        with nullcontext() if spans is None else spans.handling():
+            await output.send(events.keys, events.values, single=None if spans is None else spans.headers())
+            await output.flush()
 
     async def send_letters(self, letters: list[DeadLetter]) -> tuple[None, int]:
         """Send letters; returns when the broker has acknowledged them: None, and how many. Raises aiokafka's errors."""
@@ -302,7 +310,8 @@ async def produce_files(
     await require(settings, "produce")
     await ensure_topics(settings)
     async with producing(settings) as producer:
-        feeder = Feeder(producer, settings, registry_of(settings), judge)
+        tracing = tracing_of(settings, "produce")
+        feeder = Feeder(producer, settings, registry_of(settings), judge, tracing=tracing)
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
@@ -316,6 +325,8 @@ async def produce_files(
         try:
             await feeder.feed(each_file(sources, feeder.fed.broken))
         finally:
+            if tracing is not None:
+                await tracing.stop()
             for number in STOPPING:
                 loop.remove_signal_handler(number)
     if feeder.fed.broken and not feeder.fed.total:

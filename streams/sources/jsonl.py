@@ -1,8 +1,9 @@
 """JSON Lines: one interaction a line, the schema's fields by name, and "channel"; or the same as one JSON array.
 
-Absent fields are null, absent arrays empty. `occurred_at` is ISO 8601 (without an offset: UTC) or epoch
-milliseconds. A field that the channel's schema does not know is kept as an attribute (its value as text, or as JSON
-where it is no string), so nothing is lost in silence; an attribute of that name that the event has by itself wins.
+Without a channel it is the one that the touchpoint begins with. Absent fields are null, absent arrays empty.
+`occurred_at` is ISO 8601 (without an offset: UTC) or epoch milliseconds. A field that the channel's schema does not
+know is kept as an attribute (its value as text, or as JSON where it is no string), so nothing is lost in silence; an
+attribute of that name that the event has by itself wins.
 Whole floats (2.0) are taken for integers, because that is how many tools write a nullable integer, and so are numbers
 that are written as text. With the name of a source, event ids may be of any form. Case and separators of channel,
 medium, instrument and touchpoint say nothing (`Check-In`), nor does the case of country and currency, and an empty text
@@ -31,7 +32,7 @@ from streams.sources.events import BadLine, EventBatch, SourceError
 from streams.sources.files import MAX_LINE_BYTES, LongLine, display_name, lines_of, read_blocks
 from streams.sources.json_array import items
 from streams.sources.rows import INT64_MAX, INT64_MIN, row_type, rows_to_frame
-from streams.sources.spelling import give_uuids, respelled, word
+from streams.sources.spelling import channel_of, give_uuids, respelled, touchpoint, word
 
 BATCH_LINES = 20_000
 WRONG_FILE = 100
@@ -71,7 +72,7 @@ class NotAnEvent(Exception):
 
 
 class NotOursError(NotAnEvent):
-    """A line that does not resemble an event: no JSON, no object, or one without a channel."""
+    """A line that does not resemble an event: no JSON, no object, or one whose channel nothing says."""
 
 
 def read(path: str, *, batch_size: int = BATCH_LINES, source: str | None = None) -> Iterator[EventBatch]:
@@ -207,7 +208,7 @@ class _Found:
         for channel in CHANNELS:
             of = row_type(channel)
             if some := self._rows[of]:
-                frame = respelled(rows_to_frame(channel, some))
+                frame = respelled(rows_to_frame(channel, some), self._unread)
                 yield EventBatch(channel, frame, bad, self._name, self._places[of], self._payloads[of], self._unread)
                 bad, self._unread = [], Counter()
         if bad:
@@ -275,9 +276,12 @@ def row_of_object(event: Any, *, any_id: bool = False, unread: Counter[str] | No
         raise NotOursError("undecodable", "not a JSON object")
     written = event.pop("channel", None)
     channel = word("channel", written) if isinstance(written, str) else None
+    if written in (None, "") and isinstance(named := event.get("touchpoint"), str):
+        channel = channel_of(touchpoint(named))
     if channel is None:
         given = "missing" if written is None else f"{written[:80]!r}" if isinstance(written, str) else "no text"
-        raise NotOursError("undecodable", f"channel is {given}; it must be one of {', '.join(CHANNELS)}")
+        more = ", and the touchpoint begins with none" * (not written)
+        raise NotOursError("undecodable", f"channel is {given}{more}; it must be one of {', '.join(CHANNELS)}")
     known, integers = _known(channel)
     _pairs(event)
     _blank(event, known)

@@ -15,6 +15,7 @@ from schemas.records import CHANNELS, inlined
 from streams.model.catalogue import load
 from streams.model.linked import LINKED
 from streams.model.vocabulary import INSTRUMENTS, UUID
+from streams.sources.countries import alpha_2_of
 from streams.sources.event_ids import uuid5s
 
 SOURCE_ID = "source_event_id"
@@ -26,6 +27,7 @@ _MOST = 10_000
 """Unknown touchpoints that are counted at once."""
 _IS_UUID = re.compile(UUID)
 _BLANK = r"^\s*$"
+_ALPHA_2 = re.compile(r"[A-Z]{2}")
 _JOINED = re.compile(r"[^a-z0-9]+")
 
 
@@ -62,10 +64,24 @@ def channel_of(touchpoint: str) -> str | None:
     return LINK_CHANNEL if touchpoint == LINKED else word("channel", touchpoint.partition(".")[0])
 
 
-def near(text: str) -> list[str]:
-    """Up to three touchpoints of the catalogue that an unknown one may mean."""
-    names = _words("touchpoint")
-    return [names[one] for one in get_close_matches(fold(text), names, 3, 0.75)]
+def near(text: str, *, channel: bool = False) -> list[str]:
+    """Up to three touchpoints of the catalogue that an unknown one may mean, with its channel or without: `No Show`.
+
+    channel: only with it.
+    """
+    whole, bare = _words("touchpoint"), {} if channel else _bare()
+    found = [whole[one] for one in get_close_matches(fold(text), whole, 3, 0.75)]
+    found += [name for one in get_close_matches(fold(text), bare, 3, 0.75) for name in bare[one]]
+    return list(dict.fromkeys(found))[:3]
+
+
+@cache
+def _bare() -> dict[str, list[str]]:
+    """Touchpoints by what stands behind their channel."""
+    found: dict[str, list[str]] = {}
+    for name in load():
+        found.setdefault(fold(name.partition(".")[2]), []).append(name)
+    return found
 
 
 class Unknown:
@@ -87,9 +103,18 @@ class Unknown:
         return [(name, count, " or ".join(near(name))) for name, count in self.counts.most_common(most)]
 
 
-def respelled(frame: pl.DataFrame) -> pl.DataFrame:
+def country(text: str) -> str | None:
+    """The two letters of a country, of which the file may have three; None for what is no code."""
+    code = text.strip().upper()
+    return code if _ALPHA_2.fullmatch(code) else alpha_2_of().get(code)
+
+
+def respelled(frame: pl.DataFrame, unread: Counter[str] | None = None) -> pl.DataFrame:
     """Events of a channel, in the frame form of its schema, with touchpoints, countries and currencies as they are
-    written here, and with nothing in optional fields that hold an empty text."""
+    written here, and with nothing in optional fields that hold an empty text.
+
+    A country that is no code becomes the attribute country.unread, and is counted in unread.
+    """
     optional = [name for name in frame.columns if frame.schema[name] == pl.String and name not in _NEEDED]
     empty = [
         pl.when(~pl.col(name).str.contains(_BLANK)).then(pl.col(name)).alias(name)
@@ -103,11 +128,23 @@ def respelled(frame: pl.DataFrame) -> pl.DataFrame:
         changed.append(pl.col("touchpoint").replace(others))
     frame = frame.with_columns(changed) if changed else frame
     if frame["country"].null_count() < frame.height:
-        frame = frame.with_columns(_upper(pl.col("country"), r"^[A-Za-z]{2}$"))
+        frame = _countries(frame, unread)
     if frame["money"].null_count() < frame.height:
         currency = _upper(pl.col("money").struct.field("currency"), r"^[A-Za-z]{3}$")
         frame = frame.with_columns(pl.col("money").struct.with_fields(currency))
     return frame
+
+
+def _countries(frame: pl.DataFrame, unread: Counter[str] | None) -> pl.DataFrame:
+    codes = {text: country(text) for text in frame["country"].drop_nulls().unique()}
+    lost = pl.col("country").is_in([text for text, code in codes.items() if code is None]).fill_null(False)
+    kept = pl.struct(pl.lit("country.unread").alias("key"), pl.col("country").alias("value"))
+    if None in codes.values():
+        if unread is not None:
+            unread["country"] += int(frame.select(lost.sum()).item())
+        every = pl.concat_list(pl.col("attributes"), kept)
+        frame = frame.with_columns(pl.when(lost).then(every).otherwise(pl.col("attributes")).alias("attributes"))
+    return frame.with_columns(pl.col("country").replace_strict(codes, default=None, return_dtype=pl.String))
 
 
 _NEEDED = ("event_id", "touchpoint", "medium")

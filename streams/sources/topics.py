@@ -18,7 +18,7 @@ import orjson
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
-from schemas.foreign import ForeignReader
+from schemas.foreign import ForeignReader, NoRegistryError
 from schemas.registry import Registry, RegistryError
 from schemas.single import UndecodableError
 from streams.errors import RihlaError
@@ -60,6 +60,8 @@ class Read:
     """By channel."""
     letters: Counter[str] = field(default_factory=Counter)
     """By reason."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """By reason, the first letter: where, and what is wrong."""
     tombstones: int = 0
     silent: int = 0
     """Records that meet the condition of no event."""
@@ -79,8 +81,10 @@ class TopicFeeder:
     async def take(self, partition: int, records: RecordColumns) -> None:
         """Some records of one partition; returns when Kafka has acknowledged all that came of them.
 
-        Raises RegistryError where a schema cannot be asked for now: nothing was sent then.
+        Raises RegistryError where a schema cannot be asked for now, and RihlaError where the first records need a
+        registry that nobody named: nothing was sent then.
         """
+        strangers = 0
         payloads: list[bytes] = []
         places: list[int] = []
         letters: list[DeadLetter] = []
@@ -96,10 +100,16 @@ class TopicFeeder:
                 try:
                     found = _objects(await asyncio.to_thread(self._reader.read, value, headers))
                 except UndecodableError as error:
+                    strangers += isinstance(error, NoRegistryError)
                     letters.append(self._letter(partition, records, at, value, UNDECODABLE, str(error)))
                 else:
                     payloads += found
                     places += [at] * len(found)
+        if strangers == len(letters) > 0 and not payloads and not self.read.records:
+            raise RihlaError(
+                f"{self._topic}: its values name schemas of a registry, and no registry is named",
+                "--registry URL, or --schema for the one schema of all values",
+            )
         rows = rows_of_objects(payloads, self._translator.columns, self._translator.mapping.read)
         done = await asyncio.to_thread(self._translator.translate, rows)
         for line in done.bad:
@@ -113,6 +123,9 @@ class TopicFeeder:
             await self._feeder.send_letters(letters)
         self.read.events += Counter(self._feeder.fed.events) - before
         self.read.letters.update(letter.reason for letter in letters)
+        for letter in letters:
+            where = f"partition {letter.partition}, offset {letter.offset}"
+            self.read.examples.setdefault(letter.reason, f"{where}: {letter.detail}")
         self.read.records += len(records)
         self.read.silent += done.silent
 

@@ -20,6 +20,7 @@ from streams.kafka.layout import check_places
 from streams.kafka.ownership import OwnershipLost
 from streams.kafka.progress import RecordBatch
 from streams.model import company
+from streams.model.identifiers import customer_id
 from streams.segments import rules as segments
 from streams.settings import Settings
 from streams.stitch.changes import Changes
@@ -32,6 +33,7 @@ from streams.stitch.peek import watch_of
 from streams.stitch.reading import Group, Reader
 from streams.stitch.sweeper import Sweeper
 from streams.topology import WORKERS_BY_NAME
+from streams.tracing import Headers, passed_on
 from streams.worker.agent import Agent, Grouping
 from streams.worker.io import WorkerIO
 from streams.worker.sift import Fault, is_of_record, sift
@@ -140,6 +142,8 @@ class StitchAgent(Agent):
             for partition, at in group.newest.items():
                 self._ticker.read(partition, at)
             outgoing = Outgoing(self.io.encode)
+            if self.io.tracing is not None:
+                outgoing.whose = _whose(group)
             turns = self._fold(group, outgoing)
             if group.refused:  # before the states, whose applied offsets may be past these records
                 await self.io.refuse(group.refused)
@@ -242,7 +246,9 @@ class StitchAgent(Agent):
                 self._sweeper.note(turn.states)
             for topic, *_ in PUBLISHED:
                 if topic in outgoing.topics:
-                    await self.io.send(topic, *outgoing.topics[topic], outgoing.since)
+                    await self.io.send(
+                        topic, *outgoing.topics[topic], outgoing.since, traced=outgoing.traced.get(topic)
+                    )
             await self.io.flush()
 
     @contextlib.contextmanager
@@ -309,3 +315,14 @@ class StitchAgent(Agent):
 def _count(transitions: Sequence[tally.Transition]) -> None:
     for what, rule, severity, _ in transitions:
         _BECAME[what].labels(rule, severity).inc()
+
+
+def _whose(group: Group) -> dict[str, Headers]:
+    """By subject, and by the customer id that it stands for: the headers by which the trace of one of its records goes
+    on; of the last, where several are traced."""
+    found: dict[str, Headers] = {}
+    for records in group.records.values():
+        for at, headers in passed_on(records).items():
+            subject = (records.keys[at] or b"").decode("utf-8", "replace")
+            found[subject] = found[customer_id(subject)] = headers
+    return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from schemas.records import polars_schema
 from streams.kafka.batch_producer import REQUEST_BYTES, check_sizes
 from streams.stitch.changes import Changes
 from streams.stitch.rows import Row
+from streams.tracing import Headers
 
 
 class Published(NamedTuple):
@@ -39,12 +41,23 @@ PUBLISHED = (
 """In the order in which a group's records are sent."""
 
 
+def _place_of_customer(record: str) -> int | None:
+    """Which field of a record says whose it is: a customer; of a part, the subject that it is of."""
+    names = list(polars_schema(record))
+    return next((names.index(name) for name in ("customer_id", "part") if name in names), None)
+
+
+_WHOSE = {published.record: _place_of_customer(published.record) for published in PUBLISHED}
+
+
 class Encoded(NamedTuple):
     """Encoded records for a topic."""
 
     topic: str
     keys: list[bytes]
     values: list[bytes]
+    traced: dict[int, Headers]
+    """By row, the headers by which the trace of an event that changed it goes on."""
 
 
 class Outgoing:
@@ -54,6 +67,10 @@ class Outgoing:
         """encode: makes values of the rows of a schema, as a worker's io does."""
         self._encode = encode
         self.topics: dict[str, tuple[list[bytes], list[bytes]]] = {}
+        self.traced: dict[str, dict[int, Headers]] = {}
+        """By topic, of some rows: headers by which a trace goes on."""
+        self.whose: Mapping[str, Headers] = {}
+        """By customer id or subject: the headers by which the trace of one of its events goes on."""
         self.since: int | None = None
         """Arrival of the oldest raw event that caused any of it, epoch ms."""
 
@@ -62,14 +79,29 @@ class Outgoing:
         found: list[Encoded] = []
         for topic, record, rows_of, key_of in PUBLISHED:
             if rows := rows_of(changes):
-                found.append(Encoded(topic, [key_of(row).encode() for row in rows], self._encode(record, rows)))
+                found.append(
+                    Encoded(
+                        topic,
+                        [key_of(row).encode() for row in rows],
+                        self._encode(record, rows),
+                        self._of(record, rows),
+                    )
+                )
                 check_sizes(found[-1].keys, found[-1].values, REQUEST_BYTES)
         return found
 
     def add(self, encoded: Sequence[Encoded], since: int) -> None:
         """Add encoded records. since: arrival of the oldest raw event that caused them (of a timer: now), epoch ms."""
         self.since = since if self.since is None else min(since, self.since)
-        for topic, some_keys, some_values in encoded:
+        for topic, some_keys, some_values, traced in encoded:
             keys, values = self.topics.setdefault(topic, ([], []))
+            if traced:
+                self.traced.setdefault(topic, {}).update((len(keys) + row, some) for row, some in traced.items())
             keys += some_keys
             values += some_values
+
+    def _of(self, record: str, rows: list[Row]) -> dict[int, Headers]:
+        whose = _WHOSE[record]
+        if not self.whose or whose is None:
+            return {}
+        return {at: self.whose[row[whose]] for at, row in enumerate(rows) if row[whose] in self.whose}

@@ -115,6 +115,8 @@ def lines(scorer: Scorer, text: str, locale: str | None = None, *, colour: bool 
         if mark.role in ROLE_WORDS and (mark.listed or mark.counted):
             what += f"; {ROLE_WORDS[mark.role]}"
         yield f"    {paint(_code(mark), mark.text)}: {what}"
+    for word, margin in scorer.hints(text, locale).items():
+        yield f"    {word}: {margin:+.2f} by a trained model, since the lexicon finds little"
     for aspect, score in result.aspects:
         yield f"    about {aspect}" + ("" if score is None else f": {score:+.2f}")
     if scorer.has_model(text, locale):

@@ -12,6 +12,7 @@ from importlib.resources import files
 from streams.text import features
 
 Weights = tuple[float, float, float]
+_ALONE = features.scale(["one"])
 
 
 class LinearModel:
@@ -72,6 +73,23 @@ class LinearModel:
         scale = features.gram_scale(len(names))
         base = weights or (0.0, 0.0, 0.0)
         return base[0] + scale * first, base[1] + scale * second, base[2] + scale * third
+
+    def margin(self, plain: str) -> float:
+        """The probability of positive less that of negative for a text of one word, given by its `features.word`, and
+        nothing else: what `probabilities` would say, for a fraction of the time. Not remembered.
+        """
+        weights = self._weights.get(plain)
+        if self._grams:
+            weights = self._with_grams(plain, weights)
+        first, second, third = weights or (0.0, 0.0, 0.0)
+        followers = self._pairs.get(features.BEGIN)
+        known = followers.get(plain) if followers is not None else None
+        if known is not None:
+            first, second, third = first + known[0], second + known[1], third + known[2]
+        first, second, third = first * _ALONE, second * _ALONE, third * _ALONE
+        most = max(first, second, third)
+        negative, positive = math.exp(first - most), math.exp(third - most)
+        return (positive - negative) / (negative + math.exp(second - most) + positive)
 
     def probabilities(self, words: Sequence[str], lexical: Sequence[float]) -> Weights:
         """The probabilities of negative, neutral and positive, given a text's words and `features.lexical`."""

@@ -14,8 +14,15 @@ FULL = 6.0
 """The valence of the best rating; that of the worst is as far below 0."""
 _STARS = "★☆⭐🌟"
 _OF = r"(?:/|out of|of|über|von|من|على|عن|dari|dr|out|daripada|per|sur|میں سے|me se|mein se)"
+_SAID = (
+    "would|for|from|me|but|and|overall|because|recommend|will|great|excellent|worst|best|thank|dari|karena|untuk|buat"
+    "|banget|veriyorum|verdim|verirdim|veririm|puan|ama|tavsiye|çünkü|دیتا|دیتی|دوں|دیے|ہے|میری|لكن|بس|الصراحة|شكرا|dunga"
+    "|deta|deti"
+)
+"""Words that may follow a rating; before others a fraction counts something ("1/10 of", "9/10 guests", "1/10 May")."""
 _MARK = re.compile(  # the lookbehind comes after the first digit, so that other characters cost one comparison
-    rf"(\d(?<![\d/.,:\-]\d)\d{{0,2}}(?:[.,]\d)?)\s?{_OF}\s?(5|10|100|٥|١٠|١٠٠|۵|۱۰|۱۰۰)(?![\d/]|[.,:\-]\d|\s?(?:[:%]|[^\W\d]))",
+    rf"(\d(?<![\d/.,:\-]\d)\d{{0,2}}(?:[.,]\d)?)\s?{_OF}\s?(5|10|100|٥|١٠|١٠٠|۵|۱۰|۱۰۰)(?![\d/]|[.,:\-]\d|\s?[:%]|[^\W\d]"
+    rf"|\s(?!(?:{_SAID})\b)[^\W\d])",
     re.IGNORECASE,
 )
 _MARK_AFTER = re.compile(

@@ -11,13 +11,13 @@ from importlib.resources import files
 from streams.model.aspects import Aspect, parents
 from streams.text import features, normalise
 from streams.text.language import Identifier
-from streams.text.lexicon import Lexicon, read
+from streams.text.lexicon import UNKNOWN, Lexicon, read
 from streams.text.model import LinearModel
 from streams.text.polarity import compound
 from streams.text.ratings import ratings
 from streams.text.sentences import LEAST, Sentence, sentences
 
-VERSION = "2"
+VERSION = "3"
 """Version of the rules; raised when the same lexicons and weights give other scores. Part of `Scorer.version`."""
 LEXICONS = {
     "en": ("vader", "en"),
@@ -46,12 +46,24 @@ class Mix:
 
 
 MODELS = {"en": Mix("en", 0.3), "id": Mix("id", 0.0, plain_words=10, doubtful=0.5), "ms": Mix("id", 0.3)}
+HINTED = ("ar", "tr", "ur")
+"""Languages without labelled texts to learn from: a model of single words (`train/vocabulary.py`) reads the words that
+the lexicon does not know, where the lexicon finds little.
+"""
+HINT, HINTS, FAINT = 0.2, 0.5, 1.2
+"""Least margin of a word between praise and blame that counts; least sum of margins that is an opinion where the
+lexicon finds none; the size of the lexicon's sum up to which hints are added.
+"""
+UNSAID = (0.0,) * len(features.LEXICAL)
+"""For `features.lexical` where a single word is judged."""
 PLAIN = 3.0
 """A lexicon sum this far from 0 (less in a text of under ten words) is an opinion even where the model sees none."""
 MUCH = 12.0
 """A text whose valences, positive and negative, have at least this sum of sizes is not neutral."""
 FEW, CLEAR = 4, 2.0
 """In a text of this few words, a lexicon sum of this size decides, regardless of the model."""
+MEMORY = 200_000
+"""Words whose margins are kept, for each language."""
 SHORT = 2.0
 """Divided by the number of words, a further weight of the lexicon's sum: models judge short texts poorly."""
 
@@ -97,6 +109,8 @@ class Scorer:
         self._identifier = Identifier(self._lexicons)
         loaded = {name: LinearModel(name) for name in {mix.model for mix in MODELS.values()}} if models else {}
         self._models = {language: (loaded[mix.model], mix) for language, mix in MODELS.items() if models}
+        self._hints = {language: LinearModel(language) for language in HINTED if models}
+        self._margins: dict[str, dict[str, float]] = {language: {} for language in HINTED}
         self._emoji = {term: float(kind) for kind, term in read("emoji")}
 
     @property
@@ -134,6 +148,10 @@ class Scorer:
         elif variety in self._models and words and (len(words) > FEW or abs(total) < CLEAR):
             score, strength = self._by_model(variety, text, words, total, evidence)
         else:
+            if abs(total) < FAINT and variety in self._hints and not said[-1].asks:
+                hint = self._hint(variety, words, lexicon)
+                if evidence >= LEAST or abs(hint) >= HINTS:
+                    total, evidence = total + hint, evidence + abs(hint)
             score, strength = _by_lexicon(total, evidence)
         confidence = round(strength * (certainty if words else 0.5), 4)
         parts = [SentenceScore(text[p.start : p.end].strip(), p.score) for p in said] if by_sentence else []
@@ -176,6 +194,29 @@ class Scorer:
         size = max(0.0001, 0.5 * abs(margin) + 0.5 * abs(compound(total)) * (1.0 if margin * total > 0 else -0.5))
         return round(math.copysign(size, margin), 4), max(positive, negative) / whole
 
+    def _hint(self, variety: str, words: Sequence[str], lexicon: Lexicon) -> float:
+        """The sum of the margins of the words that the lexicon does not know."""
+        known = self._margins[variety]
+        if len(known) > MEMORY:
+            known.clear()
+        model = self._hints[variety]
+        total = 0.0
+        for raw in words:
+            margin = known.get(raw)
+            if margin is None:
+                margin = 0.0
+                if lexicon.word(raw) is UNKNOWN and not raw[0].isupper():
+                    margin = model.margin(features.word(lexicon.normalise(raw)))
+                    if abs(margin) < HINT:
+                        margin = 0.0
+                known[raw] = margin
+            total += margin
+        return total
+
+    def knows(self, word: str, variety: str) -> bool:
+        """Whether a word means anything to a language's lexicon."""
+        return self._lexicons[variety].word(word) is not UNKNOWN
+
     def evidence(self, text: str, variety: str) -> tuple[list[str], float, float]:
         """The words of a text in a known language, the lexicon's sum and how much it found: what models train on."""
         text = normalise.clean(text)
@@ -188,6 +229,18 @@ class Scorer:
         words = [token for kind, token, _ in normalise.tokens(text) if kind == "word"]
         variety = self._identifier.identify(text, words, locale)[0]
         return self._lexicons[variety] if variety is not None else None
+
+    def hints(self, text: str, locale: str | None) -> dict[str, float]:
+        """The words of a cleaned text that a model of words reads, as the lexicon finds little, with their margins."""
+        lexicon = self.lexicon_of(text, locale)
+        if lexicon is None or lexicon.language not in self._hints:
+            return {}
+        words, total, _ = self.evidence(text, lexicon.language)
+        if abs(total) >= FAINT:
+            return {}
+        self._hint(lexicon.language, words, lexicon)
+        margins = self._margins[lexicon.language]
+        return {word: margins[word] for word in words if margins[word]}
 
     def has_model(self, text: str, locale: str | None) -> bool:
         """Whether a trained model applies to this text."""

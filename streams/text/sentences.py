@@ -24,17 +24,19 @@ PRAISED, DRAWBACK = 4.4, -3.5
 
 class Sentence:
     """A sentence (from `start` to `end` of its text): its clauses, their valences added up (`total`), how much they
-    say in all (`evidence`), and what it counts among others (`weight`). What a question asks about, and what a wish
-    or a prayer is for, is no praise: such praise was left out if the sentence is `unmet`.
+    say in all (`evidence`), what it counts among others (`weight`), and whether it is a question (`asks`). What a
+    question asks about, and what a wish or a prayer is for, is no praise: such praise was left out if the sentence is
+    `unmet`.
     """
 
-    __slots__ = ("clauses", "end", "evidence", "start", "total", "unmet", "weight")
+    __slots__ = ("asks", "clauses", "end", "evidence", "start", "total", "unmet", "weight")
 
     def __init__(self, start: int, end: int, clauses: list[Clause], question: bool) -> None:
         self.start, self.end, self.clauses = start, end, clauses
         total = evidence = 0.0
         self.weight = 1.0
         self.unmet = False
+        self.asks = question
         if question and clauses[-1].words <= ASKED:
             clauses[-1].blame_only()
         elif question and clauses[-1].total > 0:

@@ -106,6 +106,7 @@ def check(client: Any, database: str) -> None:
         *VIEWS,
         *_UNITS,
         *ATTRIBUTED,
+        "contacts",
         "journey_spend",
         "journeys_now",
         "models",
@@ -138,6 +139,11 @@ def log(client: Any, columns: Sequence[str]) -> pl.DataFrame:
     return _read(
         client, f"{STORE} FINAL WHERE {left}", {name: schema[name] for name in dict.fromkeys(("subject", *columns))}
     )
+
+
+def contacts(client: Any) -> pl.DataFrame:
+    """The view contacts: its key, and whose each is."""
+    return _read(client, "contacts", dict.fromkeys(("subject", "event_id", "customer_id"), pl.String()))
 
 
 def left_out(client: Any) -> pl.DataFrame:

@@ -58,6 +58,9 @@ class Agent(ABC):
     share the io, whose outputs are for one task at a time, so they take turns by a lock.
     """
 
+    begins_traces = False
+    """Whether records that come without a trace are sampled (streams.tracing)."""
+
     def __init__(self, io: WorkerIO, grouping: Grouping | None) -> None:
         """grouping: None handles each batch by itself."""
         self.io, self.settings, self.grouping = io, io.settings, grouping
@@ -89,6 +92,14 @@ class Agent(ABC):
 
     async def _handle(self, batches: list[RecordBatch]) -> None:
         began = time.perf_counter()
-        verdict = await self.handle(batches)
+        tracing = self.io.tracing
+        spans = None if tracing is None else tracing.group(batches, begins=self.begins_traces)
+        if spans is None:
+            verdict = await self.handle(batches)
+        else:
+            with spans.handling():
+                verdict = await self.handle(batches)
+                for records, at, reason, _ in verdict.refused:
+                    spans.refuse((records.topic, records.partitions[at], records.offsets[at]), reason)
         self.io.count(verdict)
         self.io.observe(batches, time.perf_counter() - began)

@@ -42,6 +42,7 @@ from streams.series import Known, begin
 from streams.settings import Settings
 from streams.text.shown import shown_key, shown_record
 from streams.topology import CHANNEL_TOPICS, DEAD_LETTERS, SCHEMAS, WORKERS_BY_NAME
+from streams.tracing import Headers, tracing_of
 from streams.worker.kept_schemas import KeptSchemas, key_of
 from streams.worker.schema_lookup import Lookup
 from streams.worker.sift import Fault, described, sift
@@ -82,6 +83,8 @@ class WorkerIO:
         self.app, self.settings, self.worker = app, settings, worker
         self.erased = Erased(key.from_environment(), company.load(settings.model).kinds)
         self.registry: Registry = registry_of(settings)
+        self.tracing = tracing_of(settings, worker)
+        """None, as usually, where no event is traced."""
         self._decoders: dict[str, BatchDecoder] = {}
         self._encoders: dict[str, BatchEncoder] = {}
         self._outputs: dict[str, Output] = {}
@@ -142,7 +145,8 @@ class WorkerIO:
         """Services that must have read their topics before the worker's first record, and `services`: start them before
         the app."""
         follower = Follower(self.erased, self.settings, self.registry, self.app.crash)
-        return [*([] if self._kept is None else [self._kept]), follower, *self.services]
+        services = [service for service in (self._kept, follower, self.tracing) if service is not None]
+        return [*services, *self.services]
 
     async def _keep_schemas(self, learned: Mapping[int, str]) -> None:
         """Store schemas that the registry has given in the topic of schemas."""
@@ -185,8 +189,12 @@ class WorkerIO:
         values: Sequence[bytes],
         since: int | None = None,
         marks: Sequence[tuple[str, bytes]] = (),
+        traced: Mapping[int, Headers] | None = None,
     ) -> None:
-        """Send encoded values; otherwise as `publish`. A value larger than its topic accepts becomes a dead letter."""
+        """Send encoded values; otherwise as `publish`. A value larger than its topic accepts becomes a dead letter.
+
+        traced: headers by which a trace goes on, of some rows (streams.tracing).
+        """
         output = self._output(topic)
         if large := await output.too_large(keys, values):
             room = await output.room()
@@ -197,8 +205,10 @@ class WorkerIO:
             log.error("%s: %d records are larger than it takes, and are not in it", output.topic, len(large))
             left = sorted({*range(len(values))} - {*large})
             keys, values = [keys[row] for row in left], [values[row] for row in left]
+            if traced:
+                traced = {at: traced[row] for at, row in enumerate(left) if row in traced}
         first = () if since is None else ((SINCE, b"%d" % since),)
-        await output.send(keys, values, marks=marks, first=first)
+        await output.send(keys, values, marks=marks, first=first, single=traced)
         self._unflushed[topic] = self._unflushed.get(topic, 0) + len(values)
 
     def check_sizes(self, keys: Sequence[bytes | None], values: Sequence[bytes | None]) -> None:

@@ -16,9 +16,11 @@ from typing import Any
 from tests.benchmarks import (
     alerts,
     deliver,
+    features,
     latency,
     pipeline,
     plot,
+    queries,
     scaling,
     serve,
     sink,
@@ -47,6 +49,8 @@ BENCHMARKS: dict[str, Callable[[int, argparse.Namespace], Outcome]] = {
     "state": lambda customers, _: state.measure(customers),
     "alerts": lambda complaints, _: alerts.measure(complaints),
     "deliver": lambda told, _: deliver.measure(told),
+    "features": lambda events, _: features.measure(events),
+    "queries": lambda interactions, options: queries.measure(interactions, options.data),
     "serve": lambda requests, _: serve.measure(requests),
 }
 EVENTS = {
@@ -63,6 +67,8 @@ EVENTS = {
     "state": 1_000_000,
     "alerts": 50,
     "deliver": 2_000,
+    "features": 20_000,
+    "queries": 1_000_000,
     "serve": 10_000,
 }
 """How many events each takes by default; state: how many customers; alerts: how many complaints; serve: how many
@@ -81,6 +87,8 @@ QUICK = {
     "state": 50_000,
     "alerts": 3,
     "deliver": 100,
+    "features": 2_000,
+    "queries": 20_000,
     "serve": 1_000,
 }
 """The same with --quick: enough to see that it works, too few for figures to quote."""
@@ -103,6 +111,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         choices=peers,
         metavar="NAME",
         help=f"only this peer in stitch beside Rihla; may be repeated: {', '.join(peers)}",
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="where the queries' data are made, and found again by the next run"
     )
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help="draw the results, too: a PNG file (needs matplotlib)"

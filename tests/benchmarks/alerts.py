@@ -21,7 +21,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.decode import BatchDecoder
 from schemas.registry import LocalRegistry
-from streams.embedded.pipeline import Pipeline, Plan
+from streams.embedded.pipeline import Pipeline
+from streams.embedded.plan import Plan
 from streams.registries import registry_of
 from streams.sources import jsonl
 from streams.sources.feeder import Feeder

@@ -25,7 +25,8 @@ import numpy as np
 import orjson
 import uvloop
 
-from streams.embedded.pipeline import Pipeline, Plan
+from streams.embedded.pipeline import Pipeline
+from streams.embedded.plan import Plan
 from streams.registries import registry_of
 from streams.sources import jsonl
 from streams.sources.feeder import Feeder, Prepared

@@ -30,7 +30,8 @@ from urllib.parse import urlsplit
 
 from sinks.clickhouse.tables import TABLES
 from streams.embedded.accounting import Account, Accounting
-from streams.embedded.pipeline import TANSU, Pipeline, Plan
+from streams.embedded.pipeline import Pipeline
+from streams.embedded.plan import TANSU, Plan
 from streams.embedded.run import Progress, feed_and_wait
 from streams.embedded.supervisor import ChildSpec
 from streams.registries import registry_of

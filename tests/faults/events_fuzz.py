@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from schemas.records import CHANNELS
-from streams.embedded.pipeline import Pipeline, Plan
+from streams.embedded.pipeline import Pipeline
+from streams.embedded.plan import Plan
 from streams.errors import RihlaError
 from streams.kafka.batch_producer import BatchProducer
 from streams.kafka.drain import wait_until_drained

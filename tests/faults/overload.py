@@ -29,7 +29,8 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams.embedded.pipeline import KAFKA, Pipeline, Plan
+from streams.embedded.pipeline import Pipeline
+from streams.embedded.plan import KAFKA, Plan
 from streams.kafka.drain import wait_until_drained
 from streams.kafka.observer import Observer
 from streams.registries import registry_of

@@ -23,14 +23,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
+
 from streams.embedded.clickhouse.access import OWNER
 from streams.embedded.kafka import Kafka, ensure_jars
-from streams.settings import environment
+from streams.kafka import clients
+from streams.kafka.acls import PIPELINE, acls
+from streams.settings import Settings, environment
+from streams.topology import TOPICS
 from tests.faults import broken
-from tests.faults.account import counted_once
+from tests.faults.account import counted_once, read_topic
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.suite import TRIAL_SECONDS, Outcome, OwnBrokerFault
+from tests.faults.upgrade import released, unpack
 from tests.faults.world import KINDS, ROOT, World, database, world
+from tests.support.secured import PLAIN, Secured, SecuredKafka, password
 
 PAGES = ROOT / "docs" / "runbook"
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -70,6 +78,9 @@ class Scene:
     folder: Path
     said: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    flowing: asyncio.Task[None] | None = None
+    told: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the workers, and of what is typed, beside those of the world's settings."""
 
     def say(self, line: str) -> None:
         self.said.append(line)
@@ -112,7 +123,7 @@ class Scene:
         """The address of ClickHouse as a server has it, with user and password, so that curl understands it, too."""
         url = urlsplit(self.world.settings.clickhouse)
         token = Path(parse_qs(url.query)["password_file"][0]).read_text().strip()
-        return {"RIHLA_CLICKHOUSE": f"http://{url.username}:{token}@{url.hostname}:{url.port}"}
+        return {**self.told, "RIHLA_CLICKHOUSE": f"http://{url.username}:{token}@{url.hostname}:{url.port}"}
 
     async def _orchestrate(self, line: str) -> None:
         words = shlex.split(line.partition("#")[0])
@@ -138,27 +149,60 @@ class Followed(OwnBrokerFault):
         super().__init__(f"runbook-{page}")
         self._page, self._before, self._meanwhile = page, before, meanwhile or {}
 
+    def _kafka(self, folder: Path) -> Kafka:
+        return Kafka(folder)
+
+    async def _let_in(self, kafka: Kafka, folder: Path) -> dict[str, str]:
+        """Variables by which workers, and what is typed, are let in by a running broker."""
+        return {}
+
     async def _run(self, seed: int) -> Outcome:
         async with AsyncExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rihla-runbook-")))
             put_tools(folder / "bin")
-            kafka = Kafka(folder / "kafka")
+            kafka = self._kafka(folder / "kafka")
             await kafka.start()
             stack.push_async_callback(kafka.stop)
+            told = await self._let_in(kafka, folder)
             url = urlsplit(database().url_of(OWNER))
             assert url.port is not None
             way = await stack.enter_async_context(proxy(url.port))
             clickhouse = url._replace(netloc=url.netloc.replace(f":{url.port}", f":{way.port}")).geturl()
             made = await stack.enter_async_context(
-                world(kafka.address, seed, prefix="cx", database="cx", clickhouse=clickhouse)
+                world(kafka.address, seed, extra=told, prefix="cx", database="cx", clickhouse=clickhouse)
             )
             async with asyncio.timeout(TRIAL_SECONDS):
-                scene = Scene(made, kafka, way, folder)
+                scene = Scene(made, kafka, way, folder, told=told)
                 await self._before(scene)
                 await scene.follow(self._page, self._meanwhile)
                 await made.feed()
                 await made.settled()
                 return Outcome(made.records, scene.wrong + await counted_once(made))
+
+
+class FollowedSecured(Followed):
+    """The same on a broker that asks for a password: all workers are one user, who has the rights that they need."""
+
+    def _kafka(self, folder: Path) -> Kafka:
+        return SecuredKafka(folder)
+
+    async def _let_in(self, kafka: Kafka, folder: Path) -> dict[str, str]:
+        assert isinstance(kafka, SecuredKafka)
+        await Secured(kafka)._grant(PIPELINE, acls(Settings(prefix="cx"), PIPELINE))
+        secret = folder / "password"
+        secret.write_text(password(PIPELINE))
+        secret.chmod(stat.S_IRUSR | stat.S_IWUSR)
+        (folder / "admin.properties").write_text(
+            "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\n"
+            f'sasl.jaas.config={PLAIN} username="admin" password="admin";\n'
+        )
+        return {
+            "RIHLA_BROKERS": kafka.at("SASL_PLAINTEXT"),
+            "RIHLA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+            "RIHLA_SASL_MECHANISM": "SCRAM-SHA-512",
+            "RIHLA_SASL_USERNAME": PIPELINE,
+            "RIHLA_SASL_PASSWORD_FILE": str(secret),
+        }
 
 
 async def some_stored(scene: Scene) -> None:
@@ -179,6 +223,30 @@ async def lose_tables(scene: Scene) -> None:
     """The database is gone; events flow."""
     await asyncio.to_thread(scene.world.client.command, "DROP DATABASE cx SYNC")
     await scene.world.feed(0.8)
+
+
+async def lose_tables_and_log(scene: Scene) -> None:
+    """Retention has deleted what the backup holds from every topic whose records it deletes; then the database is gone,
+    and events flow. What comes back of before comes from the backup alone."""
+    settings = scene.world.settings
+    stored = [topic for topic in TOPICS if topic.stored is not None and not topic.compacted]
+    admin = clients.admin(settings)
+    await admin.start()
+    try:
+        there = [await scene.world.producer.partitions_for(settings.topic(topic.name)) for topic in stored]
+        every = {
+            TopicPartition(settings.topic(topic.name), partition): RecordsToDelete(-1)  # -1: all that are there now
+            for topic, partitions in zip(stored, there, strict=True)
+            for partition in partitions
+        }
+        await admin.delete_records(every)
+    finally:
+        await admin.close()
+    left = await read_topic(scene.world, settings.topic("interactions"))
+    if left:
+        scene.wrong.append(f"{len(left)} records are left in the topic interactions")
+    scene.say(f"# deleted from Kafka: all records of {', '.join(topic.name for topic in stored)}")
+    await lose_tables(scene)
 
 
 async def clickhouse_lost(scene: Scene) -> None:
@@ -225,8 +293,32 @@ async def garbage(scene: Scene) -> None:
     await scene.world.settled()
 
 
+async def old_and_new(scene: Scene) -> None:
+    """A sink of the last release beside one of this commit, each with some partitions; some events are stored."""
+    old = scene.folder / "released"
+    old.mkdir()
+    unpack(released(), old)
+    await start(scene)
+    await scene.world.start("sink", supervised=False, PYTHONPATH=str(old), PYTHONSAFEPATH="1")
+    await scene.world.reading("sink")
+    await scene.world.feed(0.4)
+    await scene.world.settled()
+
+
+async def flow(scene: Scene) -> None:
+    """Events come in from now on, slowly, so that many inserts fall into what is typed."""
+    scene.flowing = asyncio.create_task(scene.world.feed(0.9, pause=2.0))
+
+
+async def flown(scene: Scene) -> None:
+    """Enough of them have come."""
+    assert scene.flowing is not None
+    scene.say(f"# events came in meanwhile: {'to the end' if scene.flowing.done() else 'still'}")
+    await scene.flowing
+
+
 FAULTS = (
-    Followed("backup", some_stored, {1: lose_tables}),
+    Followed("backup", some_stored, {1: lose_tables_and_log}),
     Followed("reprocess", some_stored),
     Followed("clickhouse-lost", clickhouse_lost),
     Followed("kafka-lost", kafka_lost),
@@ -235,4 +327,6 @@ FAULTS = (
     Followed("dead-letters", garbage),
     Followed("poisoned-deploy", poisoned),
     Followed("unit-renamed", some_stored),
+    FollowedSecured("credential", some_stored, {0: flow, 1: flown}),
+    Followed("table-rebuilt", old_and_new, {0: flow, 2: flown}),
 )

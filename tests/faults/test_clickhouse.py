@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.embedded.pipeline import TANSU
+from streams.embedded.plan import TANSU
 from tests.faults.clickhouse import FAULTS
 
 

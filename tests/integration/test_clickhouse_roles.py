@@ -194,11 +194,13 @@ def test_every_named_query_runs_for_analysts(address: str, name: str) -> None:
     """With as many rows; by a pseudonym, too."""
     query = load()[name]
     given = {"id": "C-4711"} if name == "customer" else {}
-    known = rows(address, OWNER, query.sql, **query.bind(given))
+    values = query.bind(given)
+    known = rows(address, OWNER, query.text(values), **values)
     if name == "customer":
         found = rows(address, OWNER, "SELECT customer_id FROM customers WHERE kind = 'customer'", "cx_analyst")
         given = {"id": str(found[0][0])}
-    seen = rows(address, KNOWN["analyst"], query.sql, "cx_analyst", **query.bind(given))
+    values = query.bind(given)
+    seen = rows(address, KNOWN["analyst"], query.text(values), "cx_analyst", **values)
     assert len(seen) == len(known)
     if name in ("nps", "profiles", "channels", "sentiment", "units", "pain_points", "language_coverage"):
         assert seen == known

@@ -18,7 +18,8 @@ HOUR = 3_600_000
 def ask(clickhouse: ClickHouse, name: str, **given: str) -> list[dict[str, Any]]:
     """The answer of a named query; its columns are those of its documentation."""
     query = load()[name]
-    result = clickhouse.client.query(query.sql, parameters=query.bind(given))
+    values = query.bind(given)
+    result = clickhouse.client.query(query.text(values), parameters=values)
     assert not result.result_rows or result.column_names == tuple(column for column, _ in query.columns)
     return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from aiokafka.admin import NewTopic
 
 from schemas.decode import BatchDecoder
 from schemas.foreign import ForeignReader
-from schemas.registry import LocalRegistry
+from schemas.registry import HttpRegistry, LocalRegistry
+from streams.errors import RihlaError
 from streams.sources.mapping.model import load
 from streams.sources.topics import Read, feed_topic
 from tests.integration.test_codecs import Written
 from tests.support.brokers import Broker, until
+from tests.support.registries import serving
 from tests.support.workers import administering, producing
 
 MAPPING = """source = "pms"
@@ -65,9 +68,32 @@ async def test_a_json_topic_is_read_once_and_what_is_no_event_is_a_letter(
         await until(there, what="events and letters")
         events = BatchDecoder("booking", LocalRegistry()).decode(bookings.values).frame
         refused = BatchDecoder("dead_letter", LocalRegistry()).decode(letters.values).frame
+    assert (await feed(f"{topic_prefix}-c")).examples["bad_time"].startswith("partition 0, offset 3: column at: 'soon'")
     assert events["event_id"].n_unique() == 3
     assert refused.select("topic", "offset", "reason").unique().sort("offset").rows() == [
         (topic, 3, "bad_time"),
         (topic, 4, "undecodable"),
     ]
     assert not any(b"amina" in payload for payload in refused["payload"])
+
+
+async def test_values_of_a_registry_that_nobody_names_are_one_sentence(
+    memory_broker: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    """And no letters: what stands in the topic is right, and it is read once the registry is named."""
+    settings = memory_broker.settings(topic_prefix, partitions=1)
+    path = tmp_path / "m.toml"
+    path.write_text(MAPPING)
+    topic, group = f"{topic_prefix}.pms", f"{topic_prefix}-a"
+    value = json.dumps({"no": "1", "at": "2025-03-01T09:30:00Z"}).encode()
+    async with administering(settings) as admin:
+        await admin.create_topics([NewTopic(topic, 1, 1)])
+    async with producing(settings) as producer:
+        await producer.send_and_wait(topic, b"\0\0\0\0\x07" + value)
+    with serving(by_id={7: {"schemaType": "JSON", "schema": "{}"}}) as service:
+        with pytest.raises(RihlaError, match="no registry is named") as raised:
+            await feed_topic(settings, topic, load(str(path)), ForeignReader(None), group=group, to_end=True)
+        assert "--registry" in (raised.value.hint or "")
+        reader = ForeignReader(HttpRegistry(service.url))
+        read = await feed_topic(settings, topic, load(str(path)), reader, group=group, to_end=True)
+    assert (read.events, read.letters) == ({"booking": 1}, {})

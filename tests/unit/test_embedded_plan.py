@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.embedded.pipeline import KAFKA, TANSU, Plan, is_sole, partitions_for
+from streams.embedded.plan import KAFKA, TANSU, Plan, is_sole, partitions_for
 
 
 @pytest.mark.parametrize(

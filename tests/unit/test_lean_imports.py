@@ -34,8 +34,11 @@ WORKER = """
 import sys
 from streams.lean_imports import leave_out_pandas
 leave_out_pandas()
-import streams.worker.process, streams.stitch.agent, sinks.agent
-print(sorted({name.partition(".")[0] for name in sys.modules} & {"pandas", "chdb", "matplotlib"}))
+import streams.worker.process, streams.stitch.agent, sinks.agent, streams.collect.process, streams.sources.feeder
+from streams.settings import Settings
+from streams.tracing import tracing_of
+assert tracing_of(Settings(), "enrich") is None
+print(sorted({name.partition(".")[0] for name in sys.modules} & {"pandas", "chdb", "matplotlib", "opentelemetry"}))
 """
 
 

@@ -63,3 +63,30 @@ def test_every_file_declares_just_the_parameters_that_it_uses() -> None:
         assert query.doc
         assert all(doc for _, doc in query.columns)
         assert all(parameter.doc for parameter in query.parameters)
+
+
+def asked(name: str, **given: str) -> str:
+    query = load()[name]
+    return query.text(query.bind(given))
+
+
+def test_the_text_to_ask_has_only_the_joins_that_its_parameters_need() -> None:
+    assert "JOIN" in load()["nps"].sql
+    assert "JOIN" not in asked("nps")
+    assert "JOIN" not in asked("nps", by="channel", country="SA")
+    by_brand = asked("nps", by="brand")
+    # A unit's brand needs the unit, which needs the stays.
+    views = ("milestones", "stays", "unit_places", "prayer_times", "hijri", "weekends")
+    assert [one for one in views if f"FROM {one}" in by_brand] == ["stays", "unit_places"]
+    assert "unit_places" in asked("nps", by="day")  # each has the clock of its unit
+    assert "JOIN" not in asked("nps", by="day", timezone="Asia/Riyadh")
+    assert "milestones" in asked("nps", stage="booked")
+
+
+def test_the_text_to_ask_of_an_unknown_segment_is_the_whole_one() -> None:
+    assert asked("nps", by="nothing").count("{by:String} = ") == load()["nps"].sql.count("{by:String} = ")
+
+
+def test_a_query_without_segments_is_asked_as_it_is() -> None:
+    for name in ("journeys", "paths", "profiles"):
+        assert asked(name) == "\n".join(line for line in load()[name].sql.splitlines() if not line.startswith("--"))

@@ -21,6 +21,7 @@ from schemas.records import CHANNELS, polars_schema
 from streams.sources import files, jsonl
 from streams.sources.event_ids import NAMESPACE
 from streams.sources.events import BadLine, SourceError
+from streams.sources.spelling import near
 from streams.text.shown import shown_line
 
 MINIMAL: dict[str, Any] = {
@@ -159,7 +160,7 @@ def test_what_enrich_judges_passes(tmp_path: Path) -> None:
         (b" " + b'{"a":' + b"[" * 100_000, "undecodable", "not JSON at column"),
         (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "undecodable", "not JSON"),
         (b'{"channel":' + b"[" * 1_000 + b"]" * 1_000 + b"}", "undecodable", "channel"),
-        ({k: v for k, v in MINIMAL.items() if k != "channel"}, "undecodable", "channel is missing"),
+        ({k: v for k, v in MINIMAL.items() if k not in ("channel", "touchpoint")}, "undecodable", "channel is missing"),
         (MINIMAL | {"channel": "checkin"}, "undecodable", "check_in"),
         (MINIMAL | {"channel": ["stay"]}, "undecodable", "channel"),
         (MINIMAL | {"medium": "telepathy"}, "undecodable", "$.medium"),
@@ -396,7 +397,6 @@ def test_words_and_numbers_in_other_spellings(tmp_path: Path) -> None:
     ("given", "kept"),
     [
         ({"touchpoint": "My Own"}, ("touchpoint", "My Own")),
-        ({"country": "KSA"}, ("country", "KSA")),
         ({"touchpoint": "Stay Arrived"}, ("touchpoint", "stay.arrived")),
     ],
 )
@@ -404,6 +404,31 @@ def test_what_no_spelling_explains_stays(tmp_path: Path, given: dict[str, str], 
     rows, _ = read_one(tmp_path, MINIMAL | given)
     [[row]] = rows.values()
     assert row[kept[0]] == kept[1]
+
+
+def test_a_country_that_is_no_code_costs_the_event_nothing(tmp_path: Path) -> None:
+    """Three letters are understood; of a name nothing is guessed, and it stays as an attribute."""
+    given = ["SAU", "xk", "KSA", "Saudi Arabia", None]
+    path = tmp_path / "events.jsonl"
+    path.write_text("\n".join(json.dumps(MINIMAL | {"country": one}) for one in given))
+    [batch] = jsonl.read(str(path))
+    assert batch.bad == []
+    assert batch.frame["country"].to_list() == ["SA", "XK", None, None, None]
+    unread = {"key": "country.unread", "value": "KSA"}
+    assert batch.frame["attributes"].to_list() == [[], [], [unread], [unread | {"value": "Saudi Arabia"}], []]
+    assert batch.unread == {"country": 2}
+
+
+def test_a_channel_is_what_the_touchpoint_begins_with(tmp_path: Path) -> None:
+    bare = {name: value for name, value in MINIMAL.items() if name != "channel"}
+    named = ["check_in.my_own", "Booking Confirmed", "identity.linked"]
+    path = tmp_path / "named.jsonl"
+    path.write_text("\n".join(json.dumps(bare | {"touchpoint": one}) for one in named))
+    rows, bad = read(path)
+    assert bad == []
+    found = sorted((channel, row["touchpoint"]) for channel, some in rows.items() for row in some)
+    assert found == [("booking", "booking.confirmed"), ("booking", "identity.linked"), ("check_in", "check_in.my_own")]
+    assert "the touchpoint begins with none" in read_bad(tmp_path, bare | {"touchpoint": "Room cleaned"}).detail
 
 
 def test_with_a_source_ids_may_be_of_any_form(tmp_path: Path) -> None:
@@ -420,3 +445,17 @@ def test_with_a_source_ids_may_be_of_any_form(tmp_path: Path) -> None:
     assert kept == [*([("source_event_id", str(name))] for name in named[:3]), []]
     (without,) = jsonl.read(str(file))
     assert [one.line for one in without.bad] == [1], "without a source a number is no id"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("stay.arived", "stay.arrived"),
+        ("No Show", "check_in.no_show"),
+        ("checkedout", "stay.checked_out"),
+        ("complaint made", "booking.complaint_made"),
+    ],
+)
+def test_near_names_are_found_with_their_channel_or_without(written: str, meant: str) -> None:
+    assert meant in near(written)
+    assert near("xyzzy") == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,11 +15,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.supply_chain.audit import CLEAN, FOUND, NOT_AUDITED, audit, main, sentences
+from tests.supply_chain.wheels import PACKAGES, build, libraries, tree
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-PACKAGES = ("schemas", "sinks", "streams")
-MADE_FROM = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 LOCKS = (
     "requirements.lock",
     "requirements-run.lock",
@@ -36,24 +34,11 @@ UNKNOWN = {"name": "c", "skip_reason": "Dependency not found on PyPI and could n
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The tree without what is compiled, and the pure wheel that `python -m build` makes of it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
-    for file in MADE_FROM:
-        shutil.copy(ROOT / file, folder)
-    command = [
-        sys.executable,
-        "-m",
-        "build",
-        "--wheel",
-        "--no-isolation",
-        "--outdir",
-        str(folder / "dist"),
-        str(folder),
-    ]
-    done = subprocess.run(command, env={**environ, "RIHLA_COMPILE": "0"}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (made,) = (folder / "dist").iterdir()
+    folder = tree(tmp_path_factory.mktemp("wheel"))
+    out = folder / "dist"
+    out.mkdir()
+    made = build(folder, out, compiled=False)
+    assert not libraries(made)
     return folder, made
 
 

@@ -9,14 +9,24 @@
 --   events         How many
 --   first_at       When the first happened
 --   last_at        When the last happened
---   did_you_mean   Up to three names of the catalogue that are near, the nearest first
+--   did_you_mean   Up to three names of the catalogue that are near, with their channel or without, the nearest first
 -- parameters:
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First event counted
 --   limit UInt32 = 100                                    Most rows
 WITH
     {catalogue} AS known,
     replaceRegexpAll(lower(substring(touchpoint, 1, 100)), '[^a-z0-9]+', '_') AS said,
-    arrayMap(name -> (editDistance(replaceOne(name, '.', '_'), said), name), known) AS distances
+    arrayMap(
+        name ->
+            (
+                least(
+                    editDistance(replaceOne(name, '.', '_'), said),
+                    editDistance(substring(name, position(name, '.') + 1), said)
+                ),
+                name
+            ),
+        known
+    ) AS distances
 SELECT
     toString(touchpoint) AS touchpoint,
     toString(channel) AS channel,

@@ -195,7 +195,7 @@ class Figures:
         self, name: str, parameters: Mapping[str, str], asked: Asked | None, last: datetime | None
     ) -> list[dict[str, Any]]:
         query, given = self._bound(name, parameters, asked, last)
-        return self._ask(query.sql, given)
+        return self._ask(query.text(given), given)
 
 
 def _who(behind: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -215,7 +215,7 @@ def described(query: NamedQuery, given: Mapping[str, str]) -> dict[str, Any]:
         "doc": query.doc,
         "columns": [{"name": name, "about": about} for name, about in query.columns],
         "parameters": {name: value.replace(SEPARATOR, " | ") for name, value in changed.items()},
-        "sql": query.sql,
+        "sql": query.text(given),
     }
 
 

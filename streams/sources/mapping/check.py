@@ -14,6 +14,7 @@ from streams.sources.files import display_name
 from streams.sources.mapping.model import Mapping
 from streams.sources.mapping.reader import BATCH_ROWS, translated
 from streams.sources.mapping.rows import Rows
+from streams.sources.mapping.same_ids import SameIds
 from streams.sources.mapping.translate import Translated, Translator
 from streams.sources.spelling import Unknown
 
@@ -64,6 +65,10 @@ class Report:
     """(column, reason): dead letters"""
     kept: Counter[str] = field(default_factory=Counter)
     """Optional cells that could not be read, by column."""
+    kept_examples: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Of each, the first: (line, the cell; empty where it may not be shown)."""
+    ids: SameIds = field(default_factory=SameIds)
+    """Events that have the id of another event before them."""
     identifiers: Counter[str] = field(default_factory=Counter)
     """Kind: events that have an identifier of it. booking_ref is counted as one, nobody counts events with neither."""
     suspects: list[Suspect] = field(default_factory=list)
@@ -88,13 +93,17 @@ def check_file(path: str, mapping: Mapping, *, batch_size: int = BATCH_ROWS, jud
         report.letters += len(done.bad)
         report.silent += done.silent
         report.kept.update(done.kept)
+        for label, (row, cell) in done.examples.items():
+            report.kept_examples.setdefault(label, (rows.lines[row], cell))
         for problem in done.problems:
             _refuse(report, problem.label, problem.reason, rows.lines[problem.row], problem.detail)
         for one in rows.unreadable:
             _refuse(report, "the whole row", one.reason, one.line, one.detail)
         for channel, frame in done.frames:
+            lines = [rows.lines[row] for row in done.rows[channel]]
             if judge is not None:
-                frame = _judged(frame, [rows.lines[row] for row in done.rows[channel]], judge, translator, report)
+                frame, lines = _judged(frame, lines, judge, translator, report)
+            report.ids.add(frame, lines)
             for name, count in frame["touchpoint"].value_counts().iter_rows():
                 report.events[channel, name] += count
             report.unknown.add(frame)
@@ -122,15 +131,16 @@ def _parts(path: str, translator: Translator, batch_size: int, report: Report) -
 
 def _judged(
     frame: pl.DataFrame, lines: list[int], judge: Judge, translator: Translator, report: Report
-) -> pl.DataFrame:
-    """The events that keep the rules; the others are in the report."""
+) -> tuple[pl.DataFrame, list[int]]:
+    """The events that keep the rules, with their lines; the others are in the report."""
     out = set()
     for one in judge(frame, now_ms()):
         out.add(one.row)
         report.letters += 1
         label = translator.names.get(one.field, one.field)
         _refuse(report, label, one.reason, lines[one.row], one.detail)
-    return frame[[row for row in range(frame.height) if row not in out]] if out else frame
+    good = [row for row in range(frame.height) if row not in out]
+    return (frame[good], [lines[row] for row in good]) if out else (frame, lines)
 
 
 def _refuse(report: Report, label: str, reason: str, line: int, detail: str) -> None:

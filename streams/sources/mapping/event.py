@@ -12,14 +12,13 @@ import polars as pl
 from schemas.records import CHANNELS, polars_schema
 from streams.model.normal import normal, normal_kind
 from streams.model.vocabulary import INSTRUMENTS
-from streams.sources.countries import alpha_2_of
 from streams.sources.event_ids import uuid5s
 from streams.sources.mapping import people, times
 from streams.sources.mapping.cells import Cells, cells, quoted
 from streams.sources.mapping.model import Event, Field, Mapping, as_field, as_value
 from streams.sources.mapping.money import minor_units, numbers, whole
 from streams.sources.mapping.people import by_value
-from streams.sources.spelling import SOURCE_ID, channel_of, media, source_ids, touchpoint, word
+from streams.sources.spelling import SOURCE_ID, channel_of, country, media, source_ids, touchpoint, word
 
 ROW: Final = "\0row"
 """Column of the number of a row among those that are translated together; no file has one of that name."""
@@ -50,6 +49,8 @@ class Made:
     """With ROW, the row of each."""
     problems: list[Problem] = field(default_factory=list)
     kept: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Of each label in kept, the first: (row, its cell as a message shows it)."""
 
 
 def formats(value: Field) -> list[str]:
@@ -151,10 +152,16 @@ class _Maker:
         """An optional field: what could not be read stays as an attribute under its column's name."""
         failed = column.raw.is_not_null() & read.is_null() & self._good
         if failed.any():
-            self._done.kept[column.label] += int(failed.sum())
+            self._count(column.label, failed, column.raw)
             key = column.label.removeprefix("column ") if column.label.startswith("column ") else name
             self._attributes.append((key, column.raw.set(~failed, None)))
         return read
+
+    def _count(self, label: str, lost: pl.Series, raw: pl.Series | None) -> None:
+        """Optional cells that could not be read. raw: None where they may not be shown."""
+        self._done.kept[label] += int(lost.sum())
+        at = int(lost.arg_true()[0])
+        self._done.examples[label] = self._frame[ROW][at], "" if raw is None else quoted(raw[at])
 
     def _time(self) -> None:
         given = as_field(self._event.occurred_at)
@@ -179,8 +186,10 @@ class _Maker:
         for each in event.ids:
             column = cells(f"ids.{each.kind}", each, self._frame)
             value = people.identified(column.text, each, code)
-            if lost := int((column.text.is_not_null() & value.is_null()).sum()):
-                self._done.kept[f"{column.label} (no {each.kind})"] += lost
+            lost = column.text.is_not_null() & value.is_null()
+            if lost.any():
+                shown = None if people.is_secret(each) else column.raw
+                self._count(f"{column.label} (no {each.kind})", lost, shown)
             pairs.append((normal_kind(each.kind), value))
             labels.append(column.label)
             nobody = nobody & value.is_null()
@@ -235,7 +244,7 @@ class _Maker:
     def _country(self) -> None:
         if self._event.country is not None:
             column = self._cells("country", self._event.country)
-            read = by_value(column.text, lambda text: alpha_2_of().get(text.upper()))
+            read = by_value(column.text, country)
             self._out["country"] = self._keep("country", column, read)
 
     def _money(self) -> None:

@@ -15,11 +15,12 @@ import polars as pl
 from streams.sources.events import SourceError
 from streams.sources.files import STDIN, display_name, read_lines
 from streams.sources.mapping.cells import clean
+from streams.sources.mapping.headings import NAMES, NOTHING, heading, meaning, moment
+from streams.sources.mapping.headings import medium as meant_medium
 from streams.sources.mapping.model import NULLS, Read
 from streams.sources.mapping.money import numbers
 from streams.sources.mapping.rows import format_of, read_rows
 from streams.sources.mapping.times import EPOCHS, ISO, milliseconds
-from streams.sources.spelling import fold, near, word
 
 SAMPLE: Final = 1_000
 """Rows that are looked at."""
@@ -31,36 +32,9 @@ FEW: Final = 30
 _DAYS = ("%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%m/%d/%Y", "%m-%d-%Y", "%d %b %Y", "%d-%b-%Y", "%Y%m%d")
 _DATES = [f"{day}{clock}" for clock in (" %H:%M:%S", " %H:%M", "") for day in _DAYS]
 _HIJRI_DATES = [form for form in _DATES if "%Y" in form and "%b" not in form and form != "%Y%m%d"]
+_KINDS: Final = {"customer": "customer", "loyalty": "loyalty", "email": "email_sha256", "phone": "phone_sha256"}
 _EARLIEST, _LATEST = 946_684_800_000, 4_102_444_800_000
 """2000 to 2100, in epoch milliseconds: what a number must be within to be a time."""
-
-_NUMBER = r"_?(no|nr|num|number|id|code|ref\w*)"
-_NAMES: Final = {
-    "email": r"e?_?mail",
-    "phone": r"phone|mobile|(^|_)tel(_|$)|msisdn|whatsapp",
-    "loyalty": r"loyal|member|frequent",
-    "customer": rf"(guest|customer|client|travell?er|passenger|profile|user){_NUMBER}|^(guest|customer|client)$",
-    "booking_ref": rf"(res|reserv\w*|book\w*|confirm\w*|trip|order){_NUMBER}|^pnr$|record_locator",
-    "status": r"status|state|event|touchpoint|action|^type$",
-    "medium": r"medium|channel|source|origin",
-    "amount": r"total|amount|price|revenue|paid|fare|cost",
-    "currency": r"currency|^curr?$|^ccy$",
-    "country": r"country|nationality|^nation$",
-    "party_size": r"pax|party|guests$|persons|travell?ers|adults",
-    "nights": r"nights|length_of_stay|^los$",
-    "nps": r"nps",
-    "text": r"comment|review|text|feedback|message|body",
-    "unit": r"property|hotel|flight|outlet|branch|unit",
-}
-_WORDS: Final = (
-    (r"cancel|cxl|cncl|^can$", "booking.cancelled"),
-    (r"no_?show|^n_?s$", "check_in.no_show"),
-    (r"check\w*_?out|depart|^out$|^c_?o$|^dep$", "stay.checked_out"),
-    (r"check\w*_?in|in_?house|arriv|^in$|^c_?i$|^arr$|^inh$", "stay.arrived"),
-    (r"modif|amend|chang", "booking.modified"),
-    (r"wait_?list|^w_?l$", "booking.waitlisted"),
-    (r"confirm|conf$|^conf|booked|reserv|guarant|^res$|^rsv$|^gtd$|^def$", "booking.confirmed"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +75,15 @@ def _read(path: str) -> Read:
         for line in lines:
             line.decode()
     except UnicodeDecodeError:
-        encoding = "cp1252"
+        encoding = "cp1256" if _is_arabic(lines) else "cp1252"
     separator, header = _table([line.decode(encoding, "replace") for line in lines])
     return Read(format="csv", separator=separator, encoding=encoding, header=header)
+
+
+def _is_arabic(lines: list[bytes]) -> bool:
+    """Whether octets beyond ASCII are letters of Arabic in cp1256: those of Latin scripts stand alone among others."""
+    high = sum(len(run) for line in lines for run in re.findall(rb"[\x80-\xff]+", line))
+    return 2 * sum(len(run) for line in lines for run in re.findall(rb"[\xc0-\xff]{3,}", line)) > high
 
 
 def _table(lines: list[str]) -> tuple[str, int]:
@@ -127,13 +107,20 @@ def _separators(line: str, separator: str) -> int:
 
 class _Proposal:
     def __init__(self, frame: pl.DataFrame, read: Read, source: str, form: str) -> None:
-        self._frame, self._read, self._source, self._form = frame, read, source, form
+        self._nothing = {
+            one
+            for name in frame.columns
+            for one in frame[name].unique().to_list()
+            if one is not None and one in NOTHING
+        }
+        self._frame = clean(frame, [*self._nothing])
+        self._read, self._source, self._form = read, source, form
         self._used: set[str] = set()
         self._lines: list[str] = []
 
     def text(self) -> str:
         times = [time for name in self._frame.columns if (time := self._time(name)) is not None]
-        found = {what: self._named(what, {time.column for time in times}) for what in _NAMES}
+        found = {what: self._named(what, {time.column for time in times}) for what in NAMES}
         decimal = self._decimal(found["amount"])
         self._head(decimal)
         self._event(found, times)
@@ -142,6 +129,8 @@ class _Proposal:
             self._say("", "# Columns that nothing above names. Keep those that are worth it, and no personal data:")
             self._say("# [events.attributes]")
             self._lines += [f"# {_key(name)} = {_quote(name)}" for name in rest]
+        for other in times[1:]:
+            self._another(other, found)
         return "\n".join(self._lines) + "\n"
 
     def _say(self, *lines: str) -> None:
@@ -156,8 +145,10 @@ class _Proposal:
 
     def _named(self, what: str, but: set[str]) -> str | None:
         for name in self._frame.columns:
-            if name not in but and self._cells(name).len() and re.search(_NAMES[what], fold(name)):
+            if name not in but and self._cells(name).len() and re.search(NAMES[what], heading(name)):
                 if what in ("amount", "party_size", "nights", "nps") and not self._is_number(name):
+                    continue
+                if what == "stars" and not self._is_stars(name):
                     continue
                 if what == "customer" and not self._share(name, _with_digit(self._cells(name))) >= FITS:
                     continue  # people's names: they are no identifier, and nobody else's business
@@ -166,6 +157,10 @@ class _Proposal:
 
     def _is_number(self, name: str) -> bool:
         return any(self._share(name, numbers(self._cells(name), mark)) >= FITS for mark in (".", ","))
+
+    def _is_stars(self, name: str) -> bool:
+        found = numbers(self._cells(name), ",")
+        return self._share(name, found.set(~found.is_between(1, 5).fill_null(False), None)) >= FITS
 
     def _time(self, name: str) -> _Time | None:
         cells = self._cells(name)
@@ -199,11 +194,13 @@ class _Proposal:
         return behind if self._share(behind, times) >= FITS else None
 
     def _decimal(self, amount: str | None) -> str:
-        if amount is None or self._form not in ("csv", "tsv"):
+        if self._form not in ("csv", "tsv"):
             return "."
-        cells = self._cells(amount)
-        fits = {mark: self._share(amount, numbers(cells, mark)) for mark in (".", ",")}
-        return "," if fits[","] > fits["."] else "."
+        for name in [amount] if amount is not None else self._frame.columns:
+            fits = {mark: self._share(name, numbers(self._cells(name), mark)) for mark in (".", ",")}
+            if fits[","] >= FITS and fits[","] > fits["."]:
+                return ","
+        return "."
 
     def _head(self, decimal: str) -> None:
         self._say(
@@ -217,11 +214,16 @@ class _Proposal:
         if self._form == "csv" and self._read.separator not in (None, ","):
             self._say(f"separator = {_quote(self._read.separator or ',')}")
         if self._read.encoding != "utf-8":
-            self._say(f"encoding = {_quote(self._read.encoding)}  # it is not UTF-8: cp1256 where it is Arabic")
+            self._say(
+                f"encoding = {_quote(self._read.encoding)}  # not UTF-8: cp1252 Western, cp1254 Turkish, cp1256 Arabic"
+            )
         if self._read.header != 1:
             self._say(f"header = {self._read.header}  # the line with the names of the columns")
         if decimal == ",":
             self._say('decimal = ","')
+        if nothing := sorted(self._nothing):
+            words = ", ".join(_quote(one) for one in (*NULLS, *nothing))
+            self._say(f"null = [{words}]  # words that are nothing")
         self._say(
             'zone = "UTC"  # of times without an offset: "Asia/Riyadh"',
             '# currency = "SAR"       # of amounts that name none',
@@ -231,14 +233,14 @@ class _Proposal:
 
     def _event(self, found: dict[str, str | None], times: list[_Time]) -> None:
         status, reference = found["status"], found["booking_ref"]
-        key = [name for name in (reference or found["customer"], status) if name] or [self._frame.columns[0]]
+        key = [name for name in (reference or found["customer"] or self._distinct(), status) if name]
         self._used |= {*key, *filter(None, (found["currency"],))}
         self._say("[[events]]", 'name = "event"')
         self._say(
             f"key = [{', '.join(map(_quote, key))}]  # columns that tell this event from every other of the source"
         )
         self._occurred_at(times)
-        for name in ("booking_ref", "unit", "country", "text"):
+        for name in ("booking_ref", "unit", "country", "locale", "text"):
             if (column := found[name]) is not None and (column not in self._used or name == "booking_ref"):
                 self._used.add(column)
                 self._say(f"{name} = {_quote(column)}")
@@ -249,6 +251,9 @@ class _Proposal:
         if (score := found["nps"]) is not None:
             self._used.add(score)
             self._say(f'survey = {{ instrument = {{ value = "nps" }}, score = {_quote(score)} }}')
+        elif (score := found["stars"]) is not None:
+            self._used.add(score)
+            self._say(f'survey = {{ instrument = {{ value = "stars" }}, score = {_quote(score)} }}  # or is it "csat"?')
         self._ids(found)
         self._touchpoint(status)
         self._medium(found["medium"])
@@ -256,6 +261,12 @@ class _Proposal:
         if typed:
             self._used |= set(filter(None, typed.values()))
             self._say("", "[events.fields]", *(f"{name} = {_quote(column or '')}" for name, column in typed.items()))
+
+    def _distinct(self) -> str:
+        """The first column whose cells are all there, and all different; else the first."""
+        names = self._frame.columns
+        height = self._frame.height
+        return next((name for name in names if self._cells(name).n_unique() == height), names[0])
 
     def _occurred_at(self, times: list[_Time]) -> None:
         if not times:
@@ -269,11 +280,51 @@ class _Proposal:
         self._say(f"occurred_at = {time.value()}{doubt}")
         for other in others:
             self._used |= {other.column, other.clock or other.column}
-            self._say(f"# Of an event of its own, [[events]]? occurred_at = {other.value()}")
+            if moment(other.column) is None:
+                self._say(f"# Of an event of its own, [[events]]? occurred_at = {other.value()}")
+
+    def _another(self, time: _Time, found: dict[str, str | None]) -> None:
+        """The event that another column of times tells of, as a comment: which rows it is of is for people to say."""
+        said = moment(time.column)
+        if said is None:
+            return
+        name, touchpoint = said
+        reference, status = found["booking_ref"], found["status"]
+        rows = self._rows_of(touchpoint, status)
+        lines = [
+            "[[events]]",
+            f"name = {_quote(name)}",
+            *([f"when = {_quote(rows)}"] if rows else []),
+            f"key = [{_quote(reference or found['customer'] or self._distinct())}]",
+            f"touchpoint = {{ value = {_quote(touchpoint)} }}",
+            'medium = { value = "system" }',
+            f"occurred_at = {time.value()}",
+            *([f"booking_ref = {_quote(reference)}"] if reference else []),
+            *self._people(found),
+        ]
+        self._say("", f"# {time.column} tells of an event of its own; if you take it, let the first one tell another:")
+        self._lines += [f"# {line}" for line in lines]
+
+    def _rows_of(self, touchpoint: str, status: str | None) -> str | None:
+        """The condition of the rows whose status says that this has happened."""
+        if status is None:
+            return None
+        least = [touchpoint, *(["stay.checked_out"] if touchpoint == "stay.arrived" else [])]
+        words = [cell for cell in self._cells(status).unique(maintain_order=True) if meaning(cell) in least]
+        if touchpoint == "booking.confirmed" or not words:
+            return None
+        return f"{_sql(status)} IN ({', '.join(_literal(one) for one in words[:FEW])})"
+
+    def _people(self, found: dict[str, str | None]) -> list[str]:
+        pairs = [
+            f"{{ kind = {_quote(kind)}, column = {_quote(found[what])} }}"
+            for what, kind in _KINDS.items()
+            if found[what]
+        ]
+        return [f"ids = [{', '.join(pairs)}]"] if pairs else []
 
     def _ids(self, found: dict[str, str | None]) -> None:
-        kinds = {"customer": "customer", "loyalty": "loyalty", "email": "email_sha256", "phone": "phone_sha256"}
-        taken = [(kinds[what], column) for what in kinds if (column := found[what]) is not None]
+        taken = [(kind, column) for what, kind in _KINDS.items() if (column := found[what]) is not None]
         self._used |= {column for _, column in taken}
         if not taken and found["booking_ref"] is None:
             self._say("# No column looks like a person's name or number: say whose the rows are.")
@@ -293,7 +344,7 @@ class _Proposal:
             return
         self._say("[events.touchpoint.table]")
         for cell, count in _of_any_case(counted):
-            meant = _meaning(cell)
+            meant = meaning(cell)
             line = f"{_quote(cell)} = {_quote(meant or '?')}"
             self._say(
                 f"{line}  # {count} rows" if meant else f"# {line}  {count} rows are dead letters until this is said"
@@ -310,7 +361,7 @@ class _Proposal:
         self._used.add(medium)
         self._say(f"column = {_quote(medium)}", 'otherwise = "system"', "[events.medium.table]")
         for cell, _ in counted:
-            said = word("medium", cell)
+            said = meant_medium(cell)
             self._say(f"{_quote(cell)} = {_quote(said)}" if said else f'# {_quote(cell)} = "?"')
 
 
@@ -332,14 +383,9 @@ def _sql(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
-def _meaning(cell: str) -> str | None:
-    """The touchpoint that a word of a status probably means."""
-    if said := word("touchpoint", cell):
-        return said
-    folded = fold(cell)
-    return next((meant for pattern, meant in _WORDS if re.search(pattern, folded)), None) or next(
-        iter(near(cell)), None
-    )
+def _literal(text: str) -> str:
+    """A text in an expression."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _quote(text: str | None) -> str:

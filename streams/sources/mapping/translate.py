@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
 
 import polars as pl
@@ -37,6 +38,8 @@ class Translated:
     """What the bad lines that were rows are made of."""
     kept: Counter[str] = field(default_factory=Counter)
     """Optional cells that could not be read, by label."""
+    examples: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Of each label in kept, the first: (row, its cell as a message shows it; empty where it may not be shown)."""
     silent: int = 0
     """Rows that meet the condition of no event."""
 
@@ -71,6 +74,7 @@ class Translator:
                 f"{self._name}: there is no column {', '.join(map(repr, lacking[:5]))}"
                 + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
                 + f", which the mapping names; there are: {shown or 'none'}"
+                + _meant(lacking, there)
             )
 
     def translate(self, rows: Rows) -> Translated:
@@ -94,6 +98,7 @@ class Translator:
                 made = event.make(one, self.mapping, some)
                 done.problems += made.problems
                 done.kept.update(made.kept)
+                done.examples = made.examples | done.examples
                 for channel, events in made.frames:
                     done.rows.setdefault(channel, []).extend(events[event.ROW].to_list())
                     parts.setdefault(channel, []).append(conform(channel, events.drop(event.ROW)))
@@ -159,6 +164,17 @@ class Translator:
             found.setdefault("event_id", {}).update(dict.fromkeys(one.key or ()))
             found.setdefault("ids", {}).update(found.get("booking_ref", {}))
         return {name: f"column {', '.join(columns)}" for name, columns in found.items() if columns}
+
+
+def _meant(lacking: list[str], there: list[str]) -> str:
+    """What a mapping may mean by names that are no columns: a constant, or a column that is written otherwise."""
+    said = []
+    for name in lacking[:5]:
+        if any(word(what, name) for what in ("touchpoint", "medium", "channel", "instrument")):
+            said.append(f'; is the word itself meant? {{ value = "{name}" }}')
+        elif near := get_close_matches(name.strip().casefold(), {one.strip().casefold(): one for one in there}, 1, 0.8):
+            said.append(f"; {name!r} is nearly {next(one for one in there if one.strip().casefold() == near[0])!r}")
+    return "".join(said)
 
 
 def _item(rows: Rows, row: int) -> str:

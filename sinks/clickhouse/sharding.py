@@ -1,0 +1,83 @@
+"""A cluster of several shards: the same migrations, over tables that are spread by customer.
+
+Each shard has the tables of the migrations, replicated, in a database beside (`cx_shard` of `cx`). In `cx` itself a
+Distributed table of the same name stands in front of each, so views, queries and the sink say the same names as on one
+server. Where FINAL is asked for, each shard answers by itself, which is exact only if all versions of a key are on one
+shard: a sharding key is a function of the table's own key (ORDER BY). That of everything keyed by a customer, or by one
+of their identifiers, is the customer, or the identifier.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sinks.clickhouse.migrate import Migration, fill
+
+SUFFIX = "_shard"
+"""Of the database that holds a shard's own tables."""
+_CREATE = re.compile(r"CREATE TABLE IF NOT EXISTS \w+\.(\w+)")
+_ALTER = re.compile(r"ALTER TABLE \w+\.(\w+)")
+_KEY = re.compile(r"^ORDER BY (?:\(([\w, ]+)\)|(\w+))", re.MULTILINE)
+_BY = {"interactions_store": "subject", "journeys_store": "customer_id"}  # a journey's id begins with its customer's
+"""Sharding keys that do not follow from ORDER BY: a function of it all the same."""
+
+
+def local(database: str) -> str:
+    """The database of a shard's own tables."""
+    return database + SUFFIX
+
+
+def sharding_key(create: str) -> str:
+    """By what the rows of a table are spread: an expression over columns of its key. create: its CREATE TABLE."""
+    table, key = _CREATE.match(create), _KEY.search(create)
+    if table is None or key is None:
+        raise ValueError(f"no table whose key can be read: {create[:80]}")
+    columns = [column.strip() for column in (key[1] or key[2]).split(",")]
+    by = _BY.get(table[1]) or ("customer_id" if "customer_id" in columns else ", ".join(columns))
+    return f"cityHash64({by})"
+
+
+def statements(migration: Migration, database: str, cluster: str) -> Iterator[str]:
+    """The statements of a migration for a cluster of shards, in order. Each is harmless when repeated.
+
+    Raises ValueError for one of a kind that is not known here: nobody has thought about where it should run.
+    """
+    on_cluster = fill("{on_cluster}", database, cluster)
+    pairs = zip(migration.statements(database, cluster), migration.statements(local(database), cluster), strict=True)
+    for whole, on_shard in pairs:
+        if table := _CREATE.match(on_shard):
+            yield on_shard
+            front = _in_front(database, on_shard, cluster)
+            yield f"CREATE TABLE IF NOT EXISTS {database}.{table[1]} {on_cluster} {front}"
+        elif table := _ALTER.match(on_shard):
+            yield on_shard
+            # Made anew, as its columns are copied when it is made; it holds nothing: inserts wait for the shards.
+            front = _in_front(database, create_of(table[1]), cluster)
+            yield f"CREATE OR REPLACE TABLE {database}.{table[1]} {on_cluster} {front}"
+        elif whole.startswith("CREATE OR REPLACE VIEW"):
+            yield whole
+        else:
+            raise ValueError(f"{migration.name}: where does this run in a cluster of shards: {whole[:80]}")
+
+
+def create_of(table: str) -> str:
+    """The CREATE TABLE of a table, in the form for one server. Raises KeyError for a table that no migration makes."""
+    from sinks.clickhouse.migrate import migrations
+
+    for migration in migrations():
+        for statement in migration.statements("cx"):
+            found = _CREATE.match(statement)
+            if found and found[1] == table:
+                return statement
+    raise KeyError(table)
+
+
+def _in_front(database: str, create: str, cluster: str) -> str:
+    """What makes the table in front of the shards, after its name. create: the CREATE TABLE of a table, anywhere."""
+    table = _CREATE.match(create)
+    assert table is not None
+    name = cluster.replace("\\", "\\\\").replace("'", "\\'")
+    shard = local(database)
+    engine = f"Distributed('{name}', '{shard}', '{table[1]}', {sharding_key(create)})"
+    return f"AS {shard}.{table[1]} ENGINE = {engine} COMMENT 'All shards of {shard}.{table[1]}'"

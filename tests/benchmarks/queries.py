@@ -1,0 +1,241 @@
+"""The named queries on much data: time, CPU, and rows read, of each.
+
+The pipeline takes in simulated travellers (`rihla run`), and copies of all that it stored under other names make them
+as many as were asked for (copies.py). Then a process of its own has the engine, as `rihla up` has it, and asks each
+query three times, of which the cheapest counts; what a query by customer, journey or identifier asks for is the
+customer with the median number of interactions. A folder that an older version made is migrated first.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sinks.clickhouse.migrate import migrations
+from sinks.clickhouse.named import load
+from streams.embedded.clickhouse.access import DATABASE
+from streams.embedded.clickhouse.engine import Engine, EngineError
+from streams.sources.simulate import Options
+from tests.benchmarks.copies import multiply, set_aside, settle
+from tests.benchmarks.processes import afresh
+from tests.benchmarks.report import Outcome, say, tabulate
+
+THROUGH_THE_PIPELINE = 100_000
+"""Interactions that the pipeline takes in; the others are copies of these."""
+EVENTS_OF_A_THOUSAND = 7_400
+"""Events of a thousand simulated customers, about."""
+ROUNDS = 3
+WITHIN_SECONDS = 2.0
+"""What every named query should take at most, warm."""
+ONE_WITHIN_SECONDS = 0.05
+"""What a query by customer, journey or identifier should take at most."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: a title, SQL, its parameters, and whether it asks for one customer, journey or identifier."""
+
+    title: str
+    sql: str
+    given: Mapping[str, str]
+    about_one: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an answer took in its cheapest round, or why there is none.
+
+    seconds: by the clock, which other processes lengthen. cpu: seconds of all threads of the engine.
+    """
+
+    seconds: float
+    cpu: float
+    read: int
+    read_bytes: int
+    refused: str = ""
+
+
+def measure(interactions: int, folder: Path | None = None) -> Outcome:
+    """Make so many interactions and ask every named query. folder: where they are made, and found again; else they are
+    thrown away."""
+    with tempfile.TemporaryDirectory() as thrown_away:
+        place = folder or Path(thrown_away) / "data"
+        if not (place / "made").exists():
+            _make(interactions, place)
+        return _outcome(*afresh(_ask, place))
+
+
+def _make(interactions: int, place: Path) -> None:
+    """Have a folder of `rihla run` with so many interactions in it."""
+    first = min(interactions, THROUGH_THE_PIPELINE)
+    place.mkdir(parents=True, exist_ok=True)
+    events = place / "events.jsonl"
+    command = (sys.executable, "-m", "streams.cli")
+    # Until today, so that days of the clock (open alerts, arrivals, faded sentiment) are asked for as in life.
+    start = (datetime.now(UTC) - timedelta(days=Options().days)).date().isoformat()
+    customers = max(1, first * 1_000 // EVENTS_OF_A_THOUSAND)
+    _run(*command, "simulate", "--customers", customers, "--start", start, "--unfinished", 0.02, "--out", events)
+    say(f"queries: {first:,} interactions through the pipeline")
+    _run(*command, "run", events, "--data", place)
+    afresh(_multiply, place, max(1, round(interactions / first)))
+    (place / "made").touch()
+
+
+def _run(*command: object) -> None:
+    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def _multiply(place: Path, times: int) -> None:
+    """In a process of its own: there is one engine a process."""
+    with Engine(place / "clickhouse") as engine:
+        set_aside(engine, DATABASE)
+        multiply(engine, DATABASE, times)
+        settle(engine)
+        engine.query("DROP DATABASE originals")
+
+
+def questions(engine: Engine) -> list[Question]:
+    """What is asked: every named query as it is, those about one, and what analysts ask of the views themselves."""
+    # The customer with the median number of interactions, and one of their journeys, references and identifiers.
+    one = _row(
+        engine,
+        "SELECT customer_id, identifiers[-1].2 AS identifier, concat(kind, ':', value) AS subject FROM customers "
+        "ORDER BY abs(interactions - (SELECT median(interactions) FROM customers WHERE journeys > 0)), "
+        "length(identifiers) DESC, customer_id LIMIT 1",
+    )
+    customer = {"customer": one["customer_id"]}
+    subject = {"subject": one["subject"]}
+    trip = _row(
+        engine,
+        "SELECT journey_id, booking_ref FROM journeys WHERE booking_ref IS NOT NULL ORDER BY "
+        f"customer_id != '{one['customer_id']}', journey_id LIMIT 1",
+    )
+    journey = {"journey": trip["journey_id"]}
+    week = {"since": (datetime.now(UTC) - timedelta(days=7)).strftime("%Y-%m-%d %H:%M:%S")}
+    named = load()
+
+    def of(name: str, **given: str) -> Question:
+        title = " ".join([name, *(f"{key}=..." for key in given)])
+        values = named[name].bind(given)
+        return Question(title, named[name].text(values), values, bool(given))
+
+    def about(title: str, what: str, given: Mapping[str, str]) -> Question:
+        return Question(title, f"SELECT * FROM {what}", given, True)
+
+    about_one = [
+        of("customer", id=one["customer_id"]),
+        of("customer", id=one["identifier"]),
+        of("customer", id=trip["booking_ref"]),
+        of("journeys", customer=one["customer_id"]),
+        *(
+            about(f"{view} of a customer", f"{view} WHERE customer_id = {{customer:String}}", customer)
+            for view in ("interactions", "contacts", "journeys", "journeys_now", "customers", "cases", "identities")
+        ),
+        *(
+            about(f"{view} of a subject", f"{view} WHERE subject = {{subject:String}}", subject)
+            for view in ("interactions", "contacts")
+        ),
+        about("interactions of a journey", "interactions WHERE journey_id = {journey:String}", journey),
+        about("a journey", "journeys WHERE journey_id = {journey:String}", journey),
+        about("an identifier", "identities WHERE value = {value:String}", {"value": one["identifier"]}),
+    ]
+    counts = [
+        Question(f"count() of {view}", f"SELECT count() FROM {view}", {})
+        for view in ("interactions", "contacts", "journeys", "customers")
+    ]
+    seven_days = [
+        Question(f"{name}, seven days", named[name].text(values), values)
+        for name in ("nps", "journey_map", "csat", "pain_points")
+        for values in [named[name].bind(week)]
+    ]
+    seven_days.append(
+        Question(
+            "interactions, seven days",
+            "SELECT touchpoint, count(), avg(score) FROM interactions WHERE occurred_at >= {since:DateTime64(3,'UTC')} "
+            "GROUP BY touchpoint",
+            week,
+        )
+    )
+    every = [of(name) for name in named if name != "customer"]  # which needs somebody to be about
+    return [*about_one, *counts, *seven_days, *every]
+
+
+def _row(engine: Engine, sql: str) -> dict[str, str]:
+    found: dict[str, str] = json.loads(engine.query(sql, "JSONEachRow", database=DATABASE).data.splitlines()[0])
+    return found
+
+
+def _migrate(engine: Engine) -> None:
+    """Bring the tables up to date. All statements are harmless when repeated."""
+    for migration in migrations():
+        for statement in migration.statements(DATABASE):
+            engine.query(statement)
+    settle(engine)
+
+
+def _ask(place: Path) -> tuple[dict[str, int], list[tuple[Question, Answer]]]:
+    """In a process of its own: there is one engine a process."""
+    with Engine(place / "clickhouse") as engine:
+        _migrate(engine)
+        stored = {
+            table: int(engine.query(f"SELECT count() FROM {DATABASE}.{table}_store FINAL").data)
+            for table in ("interactions", "journeys", "customers", "identities")
+        }
+        answers = []
+        for question in questions(engine):
+            answer = _answer(engine, question)
+            say(
+                f"queries: {question.title}: {answer.seconds * 1000:,.0f} ms, "
+                f"{answer.cpu * 1000:,.0f} ms CPU, {answer.read:,} rows {answer.refused}"
+            )
+            answers.append((question, answer))
+    return stored, answers
+
+
+def _answer(engine: Engine, question: Question) -> Answer:
+    best = Answer(float("inf"), float("inf"), 0, 0)
+    for _ in range(ROUNDS):
+        began, spent = time.perf_counter(), time.process_time()
+        try:
+            result = engine.query(question.sql, "Null", database=DATABASE, params=question.given)
+        except EngineError as error:
+            why = str(error).splitlines()[0][:100]
+            return Answer(time.perf_counter() - began, time.process_time() - spent, 0, 0, why)
+        seconds, cpu = time.perf_counter() - began, time.process_time() - spent
+        if cpu < best.cpu:
+            best = Answer(min(seconds, best.seconds), cpu, result.rows_read, result.bytes_read)
+        if seconds > 5 * WITHIN_SECONDS:
+            break
+    return best
+
+
+def _outcome(stored: Mapping[str, int], answers: list[tuple[Question, Answer]]) -> Outcome:
+    rows = []
+    for question, answer in answers:
+        limit = ONE_WITHIN_SECONDS if question.about_one else WITHIN_SECONDS
+        late = "" if answer.seconds <= limit and not answer.refused else "*"
+        ms = "refused" if answer.refused else f"{answer.seconds * 1000:,.0f}{late}"
+        rows.append([question.title, ms, answer.read, answer.read_bytes / 1e6])
+    head = [
+        f"query; {stored['interactions']:,} interactions, {stored['journeys']:,} journeys",
+        "ms",
+        "rows read",
+        "MB read",
+    ]
+    figures = {
+        question.title: {
+            "seconds": round(answer.seconds, 4),
+            "cpu_seconds": round(answer.cpu, 4),
+            "rows": answer.read,
+        }
+        for question, answer in answers
+    }
+    problems = [f"queries: {question.title}: {answer.refused}" for question, answer in answers if answer.refused]
+    return Outcome(tabulate(head, rows), {"stored": dict(stored), "queries": figures}, problems)
