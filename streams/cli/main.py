@@ -75,6 +75,8 @@ EXPECTED: dict[str, str | None] = {
 
 log = logging.getLogger(__name__)
 
+_COMPLETE = "_RIHLA_COMPLETE"
+"""Variable by which a shell asks what may follow on its command line; the name is click's."""
 PANIC = "PanicException"
 """Name of the exception that libraries written in Rust raise for an unexpected state. It is no subclass of
 Exception.
@@ -173,6 +175,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     What the caller can mend (RihlaError, OSError, wrong usage) is one line on stderr; anything else is a bug and keeps
     its traceback. With --debug (or RIHLA_DEBUG=1) every error shows its traceback.
     """
+    if arguments is None and (asked := os.environ.get(_COMPLETE)):
+        from click.shell_completion import shell_complete
+
+        leave_out_pandas()
+        return shell_complete(cli, {}, "rihla", _COMPLETE, asked)
     state: dict[str, Any] = {}
     os.environ["RUST_BACKTRACE"] = "0"  # a panic of Polars is caught; its stack takes a tenth of a second to write
     leave_out_pandas()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli import options
+from streams.cli import options, query_explain
 from streams.errors import RihlaError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
 
 
 @click.command(epilog="Exit status: 0; 1 if ClickHouse refuses the query or does not answer; 2 for wrong usage.")
-@click.argument("sql_or_name", required=False)
+@click.argument("sql_or_name", required=False, shell_complete=query_explain.complete_name)
 @options.data
 @options.server
 @click.option(
@@ -62,6 +62,7 @@ def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     multiple=True,
     metavar="NAME=VALUE",
     callback=_assignments,
+    shell_complete=query_explain.complete_parameter,
     help="A parameter of the query, {NAME:Type} in SQL; may be repeated.",
 )
 @click.option(
@@ -74,6 +75,11 @@ def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     help="Named queries: the clock of events whose unit and brand have none, an IANA time zone.",
 )
 @click.option("--list", "list_names", is_flag=True, help="List the named queries.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Print the SQL with its parameters filled in, behind its definition, and do not run it: for any other client.",
+)
 def query(
     sql_or_name: str | None,
     data: Path,
@@ -84,6 +90,7 @@ def query(
     parameters: dict[str, str],
     timezone: str,
     list_names: bool,
+    explain: bool,
 ) -> None:
     """Ask the tables: SQL_OR_NAME is any SQL, or the name of a query that comes with Rihla (--list; with a name, all
     about that one).
@@ -102,6 +109,9 @@ def query(
     if not sql_or_name:
         raise click.UsageError("name a query or give SQL; --list lists the named queries")
     sql, values = _statement(sql_or_name, parameters, timezone)
+    if explain:
+        _explain(sql_or_name, sql, values)
+        return
     with _client(data, clickhouse, user, database) as client:
         _ask(client, sql, values, output_format)
         if output_format == FOR_PEOPLE and (basis := _basis_of(sql_or_name, values)):
@@ -145,6 +155,15 @@ def _describe(name: str) -> None:
         click.echo("\nParameters (--param NAME=VALUE):")
     for parameter in found.parameters:
         click.echo(f"  {parameter.name:<24} {parameter.doc} [{parameter.type}, default {parameter.default!r}]")
+
+
+def _explain(sql_or_name: str, sql: str, values: dict[str, str]) -> None:
+    from sinks.clickhouse import named
+
+    try:
+        click.echo(query_explain.explain(named.load().get(sql_or_name), sql, values))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _named(name: str) -> NamedQuery:

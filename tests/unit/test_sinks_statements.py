@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.embedded.clickhouse.statements import format_of, gives_rows, split_insert
+from streams.embedded.clickhouse.statements import format_of, gives_rows, needs_session, split_insert
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,11 @@ def test_format_of_a_statement() -> None:
 )
 def test_which_statements_give_rows(text: bytes, rows: bool) -> None:
     assert gives_rows(text) is rows
+
+
+def test_comments_in_front_hide_nothing() -> None:
+    comments = b"-- as rihla query --explain prints them\n" * 100
+    assert gives_rows(comments + b"SELECT 1")
+    assert needs_session(comments + b"SET a = 1")
+    assert needs_session(comments + b"CREATE TEMPORARY TABLE t (a Int8)")
+    assert not needs_session(comments + b"SELECT 1")

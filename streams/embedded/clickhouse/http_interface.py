@@ -223,7 +223,7 @@ class _Handler:
         if asked.readonly != "0":
             settings["readonly"] = asked.readonly  # the last one, because it forbids to set others
         fmt = asked.default_format or request.headers.get("X-ClickHouse-Format") or "TabSeparated"
-        rows = gives_rows(text[:1000])
+        rows = gives_rows(text)
         if rows:
             fmt = format_of(text[-1000:].decode(errors="replace"), fmt)
             headers["X-ClickHouse-Format"] = _printable(fmt)

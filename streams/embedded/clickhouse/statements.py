@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 _TOKEN = re.compile(
     rb"""(?P<space>\s+|--[^\n]*|\#!?[ ][^\n]*|/\*.*?\*/)
@@ -76,7 +77,7 @@ def first_word(text: bytes) -> bytes:
 
 def needs_session(text: bytes) -> bool:
     """Whether a statement does something to a session only: SET, USE, CREATE TEMPORARY TABLE."""
-    words = [match.group().upper() for match in _TOKEN.finditer(text[:1000]) if not match["space"]][:4]
+    words = list(islice((match.group().upper() for match in _TOKEN.finditer(text) if not match["space"]), 4))
     return words[:1] in ([b"SET"], [b"USE"]) or (words[:1] == [b"CREATE"] and b"TEMPORARY" in words)
 
 
