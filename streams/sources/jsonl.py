@@ -49,7 +49,6 @@ _REASONS = {
     "occurred_at": "bad_time",
     "survey": "bad_survey",
     "money": "bad_money",
-    "country": "bad_country",
 }
 
 

@@ -59,7 +59,10 @@ def counted(data: Path, sql: str) -> int:
 
 def test_what_is_cured_gets_in_and_what_is_not_comes_back_until_it_is_given_up(tmp_path: Path) -> None:
     file, data = tmp_path / "events.jsonl", tmp_path / "data"
-    refused = event(2, country="Oman"), event(3, survey={"instrument": "nps", "score": 11})
+    refused = (
+        event(2, money={"amount_minor": 1, "currency": "Riyal"}),
+        event(3, survey={"instrument": "nps", "score": 11}),
+    )
     file.write_bytes(b"\n".join([event(1), b'{"no json']) + b"\n")
 
     def replayed(*options: str) -> str:
@@ -93,7 +96,7 @@ def test_what_is_cured_gets_in_and_what_is_not_comes_back_until_it_is_given_up(t
         assert "0 letters sent 2 given up 2 replayed before" in last
         assert rihla("replay", "--data", str(data), "--topic", "file:/gone.jsonl", "--again").stdout.split()[0] == "1"
 
-    refusals = "dead_letters WHERE topic = 'cx.stay' AND reason IN ('bad_country', 'bad_survey')"
+    refusals = "dead_letters WHERE topic = 'cx.stay' AND reason IN ('bad_money', 'bad_survey')"
     found = rows(data, f"SELECT count() AS letters, uniqExact(key, payload) AS records FROM {refusals}")
     assert found == [{"letters": 6, "records": 2}], "key or payload changed on the way"
     assert counted(data, "interactions") == 3

@@ -14,10 +14,10 @@ BAD_KINDS = (
     "bad_time",
     "bad_survey",
     "bad_money",
-    "bad_country",
     "too_long",
 )
-"""The reasons for which an event is refused: the closed list of dead-letter reasons."""
+"""The reasons for which a line is refused. An event stays where its country is none (streams.sources.jsonl), so
+bad_country is not among them."""
 
 DAY_MS = 86_400_000
 

@@ -106,8 +106,6 @@ class Stream:
                 wrong = {"survey": {"instrument": instrument, "score": score}}
             case "bad_money":
                 wrong = {"money": {"amount_minor": 100, "currency": random.choice(("EU", "EURO", "€"))}}
-            case "bad_country":
-                wrong = {"country": random.choice(("SAU", "x", "Türkiye"))}
             case _:
                 wrong = {"text": "long " * (_TOO_LONG // 5)}
         return spoilt | wrong
