@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli import options, query_explain
+from streams.cli import options, query_explain, query_out
 from streams.errors import RihlaError
 
 if TYPE_CHECKING:
@@ -74,6 +74,13 @@ def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     callback=_zone,
     help="Named queries: the clock of events whose unit and brand have none, an IANA time zone.",
 )
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Write the answer to this file, once it is whole. Without --format, .parquet, .csv, .jsonl and .arrow say it.",
+)
 @click.option("--list", "list_names", is_flag=True, help="List the named queries.")
 @click.option(
     "--explain",
@@ -89,6 +96,7 @@ def query(
     output_format: str,
     parameters: dict[str, str],
     timezone: str,
+    out: Path | None,
     list_names: bool,
     explain: bool,
 ) -> None:
@@ -111,6 +119,11 @@ def query(
     sql, values = _statement(sql_or_name, parameters, timezone)
     if explain:
         _explain(sql_or_name, sql, values)
+        return
+    if out is not None:
+        output_format = query_out.format_for(out) if output_format == FOR_PEOPLE else output_format
+        with _client(data, clickhouse, user, database) as client, query_out.whole_file(out) as write:
+            _copy(client, sql, values, output_format, write)
         return
     with _client(data, clickhouse, user, database) as client:
         _ask(client, sql, values, output_format)
@@ -223,21 +236,27 @@ def _client(data: Path, clickhouse: str | None, user: str, database: str) -> Ite
 
 
 def _ask(client: Any, sql: str, parameters: dict[str, str], output_format: str) -> None:
+    out = click.get_binary_stream("stdout")
+    written = _copy(client, sql, parameters, output_format, out.write)
+    out.flush()
+    if not written and output_format == FOR_PEOPLE:
+        click.echo("no rows", err=True)
+
+
+def _copy(client: Any, sql: str, parameters: dict[str, str], output_format: str, write: Callable[[bytes], int]) -> int:
+    """Write an answer as it comes, and return how many bytes it had."""
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
-    out = click.get_binary_stream("stdout")
     try:
         with client.raw_stream(sql, parameters or None, _SETTINGS, fmt=output_format) as answer:
             written = 0
             while block := answer.read(_CHUNK):
-                written += out.write(block)
+                written += write(block)
     except ClickHouseError as error:
         reason = _reason(str(error))
         denied = "reader" in reason and "(ACCESS_DENIED)" in reason
         raise RihlaError(reason, "to write tables, say so: --user owner" if denied else None) from error
-    out.flush()
-    if not written and output_format == FOR_PEOPLE:
-        click.echo("no rows", err=True)
+    return written
 
 
 def _answer(client: Any, sql: str, parameters: dict[str, str]) -> bytes:
