@@ -143,8 +143,8 @@ def _joins(grouped: bool) -> dict[str, str]:
     }
 
 
-_INTERACTIONS = re.compile(r"\b(FROM|JOIN) interactions\b")
-"""The view whose rows the view contacts has, too, but for their journey_id."""
+_INTERACTIONS = re.compile(r"\b(FROM|JOIN) interactions\b(\s+AS\b)?")
+"""The view whose rows the view contacts has, too, but for their journey_id; and whether it has another name there."""
 
 
 def basis_of(by: str) -> str | None:
@@ -179,7 +179,12 @@ def fill_for(text: str, given: Mapping[str, str]) -> str:
     chosen = {by: SEGMENTS[by]} if by in SEGMENTS else SEGMENTS
     zone = "{timezone:String}" if given.get("timezone") else ZONE
     text = _filled(text, chosen, [name for name in FILTERS if given.get(name)], _referred, zone)
-    return text if "journey_id" in text else _INTERACTIONS.sub(r"\1 contacts", text)
+    return text if "journey_id" in text else _INTERACTIONS.sub(_contacts, text)
+
+
+def _contacts(found: re.Match[str]) -> str:
+    """Under the name that the query has for it: it may say `interactions.medium`."""
+    return f"{found[1]} contacts{found[2] or ' AS interactions'}"
 
 
 def _filled(
