@@ -23,6 +23,8 @@ _PLAIN: Final = 0
 _HASH: Final = 1
 _STRANGE: Final = 2
 _CUSTOMER: Final = 3
+"""Kinds: a value is seen at once to be in order, is a hash, or has to be looked at; a customer's with a colon may spell
+another identifier."""
 _KINDS_REMEMBERED: Final = 1000
 _TEXTS_REMEMBERED: Final = 20_000
 _LONGEST_REMEMBERED: Final = 64

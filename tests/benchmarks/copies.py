@@ -48,7 +48,7 @@ CHANGED = {
 
 
 def multiply(engine: Engine, database: str, times: int) -> None:
-    """Have so many times the customers, journeys and interactions that there are, the originals included."""
+    """Copy customers, journeys and interactions until there are `times` as many, the originals included."""
     for copy in range(1, times):
         for table, columns in CHANGED.items():
             replaced = ", ".join(

