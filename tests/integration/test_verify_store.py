@@ -124,6 +124,7 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "group_cells": 0,
         "memberships": 0,
         "segments": 0,
+        "targets": 0,
     }
     assert report.differing_rows == dict.fromkeys(report.rows, 0)
     assert (report.looks, report.source) == (1, "table")
