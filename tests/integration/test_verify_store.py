@@ -138,12 +138,12 @@ def test_what_differs_in_the_order_of_time_is_told(stored: ClickHouse) -> None:
     for changed_row in (
         columns.format("rank + 1 AS rank, 1 AS gone", order, f"event_id = '{one}'"),
         columns.format("concat(event_id, '-') AS event_id", order, f"event_id = '{two}'"),
-        columns.format("'nothing' AS touchpoint", order, f"event_id = '{three}'"),
+        columns.format("'nothing' AS touchpoint, rank + 2 AS rank", order, f"event_id = '{three}'"),
     ):
         stored.client.command(f"INSERT INTO {order} SELECT {changed_row}")
     told = [row for row in found(verify(stored.client)) if row[0] == "interactions by time"]
     assert sorted((key.split()[1], column) for _, key, column, *_ in told) == sorted(
-        [(one, "(row)"), (f"{two}-", "(row)"), (three, "content")]
+        [(one, "(row)"), (f"{two}-", "(row)"), (three, "content"), (three, "version")]
     )
 
 

@@ -68,7 +68,7 @@ CREATE TABLE IF NOT EXISTS {database}.interaction_days_store {on_cluster}
     day Date COMMENT 'Day on which a copy says that it happened',
     version UInt64 COMMENT 'Version of that copy' CODEC(NONE)
 )
-ENGINE = {replicated}ReplacingMergeTree
+ENGINE = {replicated}ReplacingMergeTree(version)
 ORDER BY (owner, event, day, version)
 SETTINGS index_granularity = 256, min_compress_block_size = 4096
 COMMENT 'On which days each interaction was ever said to have happened, by hashes: what keeps interactions_by_time_store exact';
