@@ -1,4 +1,4 @@
-"""`rihla export` on the real engine: read by DuckDB and Polars: days that changed alone, whole files, an analyst's view."""
+"""`rihla export` on the real engine, read by DuckDB and Polars: changed days alone, whole files, an analyst's view."""
 
 from __future__ import annotations
 
