@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("streams.cli.up:up", "Run the embedded pipeline as a service until interrupted."),
     "query": ("streams.cli.query:query", "Ask ClickHouse: any SQL, or a named query."),
     "report": ("streams.cli.report:report", "Write a management report of a period: HTML or PDF."),
+    "targets": ("streams.cli.targets:targets", "Whether what the model wants of scores is met."),
     "radar": ("streams.cli.radar:radar", "Which guide, bus or tent of a group is to blame."),
     "churn": ("streams.cli.churn:churn", "Who will not come back: fit, back-test, store the risks."),
     "calls": ("streams.cli.calls:calls", "Whom to call today, when not everybody can be."),

@@ -27,6 +27,7 @@ from streams.verify.guests import guests
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
 from streams.verify.sla import sla
+from streams.verify.targets import targets
 from streams.verify.topics import Log
 from streams.verify.unheard import concerned
 from streams.verify.unheard import without as unheard_of
@@ -179,7 +180,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     say("looking at deliveries")
     comparisons.append(deliveries(client))
     say("looking at people's answers")
-    comparisons += [answers(client), sla(client, model), calls(client)]
+    comparisons += [answers(client), sla(client, model), calls(client), targets(client, model)]
     say("looking at consent")
     comparisons.append(consents(client, expected.interactions))
     say("looking at what guests were asked and told")
