@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli import options, query_explain, query_out
+from streams.cli import options, query_explain, query_out, query_plot
 from streams.errors import RihlaError
 
 if TYPE_CHECKING:
@@ -82,6 +82,14 @@ def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     help="Write the answer to this file, once it is whole. Without --format, .parquet, .csv, .jsonl, .arrow and .xlsx "
     "(Excel) say it.",
 )
+@click.option(
+    "--plot",
+    is_flag=False,
+    flag_value=query_plot.TERMINAL,
+    default=None,
+    metavar="[FILE]",
+    help="Named queries: draw the answer, in the terminal or to FILE.png or FILE.svg.",
+)
 @click.option("--list", "list_names", is_flag=True, help="List the named queries.")
 @click.option(
     "--explain",
@@ -98,6 +106,7 @@ def query(
     parameters: dict[str, str],
     timezone: str,
     out: Path | None,
+    plot: str | None,
     list_names: bool,
     explain: bool,
 ) -> None:
@@ -109,6 +118,7 @@ def query(
 
     \b
       rihla query nps
+      rihla query nps --param by=month --plot
       rihla query "SELECT status, count() FROM journeys GROUP BY status"
       rihla query "SELECT * FROM customers" --format Parquet > customers.parquet
     """
@@ -120,6 +130,13 @@ def query(
     sql, values = _statement(sql_or_name, parameters, timezone)
     if explain:
         click.echo(_asked(sql_or_name, sql, values))
+        return
+    if plot is not None:
+        path, suited = query_plot.target(plot), query_plot.suited(sql_or_name, values.get("by"))
+        with _client(data, clickhouse, user, database) as client, _refusals():
+            rows = client.query(sql, parameters=values).named_results()
+        asked = ", ".join(f"{name} {value}" for name, value in parameters.items())
+        query_plot.draw(query_plot.picture(_named(sql_or_name).title, suited, rows, asked), path)
         return
     if out is not None and out.suffix.lower() == query_out.EXCEL and output_format == FOR_PEOPLE:
         with _client(data, clickhouse, user, database) as client, _refusals():
@@ -169,6 +186,7 @@ def _describe(name: str) -> None:
     click.echo(f"{found.title}\n\n{found.doc}\n\nColumns:")
     for column, about in found.columns:
         click.echo(f"  {column:<24} {about}")
+    click.echo(f"\n{query_plot.said(name)}")
     if found.parameters:
         click.echo("\nParameters (--param NAME=VALUE):")
     for parameter in found.parameters:
