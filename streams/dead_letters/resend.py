@@ -31,7 +31,8 @@ CHUNK = 500
 """Letters that are sent and recorded at a time: after an interruption at most this many are sent twice."""
 FETCH, FETCH_BYTES = 8_192, 64 * 1024 * 1024
 """Letters that are fetched at a time at most, and their bytes. What ClickHouse reads for one letter is a block of
-thousands, so to fetch a CHUNK costs about as much as this."""
+thousands, so to fetch a CHUNK costs about as much as this. The statement that names so many places stays below the
+262,144 bytes that ClickHouse takes (max_query_size)."""
 MAX_BYTES = REQUEST_BYTES - RECORD_OVERHEAD - 1024
 """Largest size of key and payload, in bytes; the rest of a request is for headers."""
 SAID_SECONDS = 10.0
@@ -74,11 +75,12 @@ class Letters:
 
     def whole(self, letters: pl.DataFrame) -> pl.DataFrame:
         """Letters of one topic with `key`, `payload` (Binary), `detail`, in order; those deleted meanwhile not."""
-        names = ", ".join(f"({', '.join(map(str, name))})" for name in letters.select(NAME[1:]).iter_rows())
+        places = ", ".join(
+            f"({partition}, {at})" for partition, at in letters.select("partition", "offset").iter_rows()
+        )
         found = self._frame(
             "SELECT partition, offset, epoch, cityHash64(payload) AS payload_hash, key, payload, detail "
-            "FROM dead_letters WHERE topic = {topic:String} AND "
-            f"(partition, offset, epoch, payload_hash) IN ({names})",
+            f"FROM dead_letters WHERE topic = {{topic:String}} AND (partition, offset) IN ({places})",
             {"topic": letters["topic"][0]},
         )
         said = {"key": pl.Binary(), "payload": pl.Binary(), "detail": pl.String()}
