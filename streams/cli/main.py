@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("streams.cli.run:run", "Run the whole pipeline, embedded, over files of events."),
     "up": ("streams.cli.up:up", "Run the embedded pipeline as a service until interrupted."),
     "query": ("streams.cli.query:query", "Ask ClickHouse: any SQL, or a named query."),
+    "export": ("streams.cli.export:export", "Tables as partitioned Parquet files, days that changed alone."),
     "report": ("streams.cli.report:report", "Write a management report of a period: HTML or PDF."),
     "targets": ("streams.cli.targets:targets", "Whether what the model wants of scores is met."),
     "drivers": ("streams.cli.drivers:drivers", "What NPS and CSAT go with: aspects, waits, units."),
