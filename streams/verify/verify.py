@@ -24,10 +24,12 @@ from streams.verify.calls import calls
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.consents import consents
 from streams.verify.deliveries import deliveries
+from streams.verify.drivers import drivers
 from streams.verify.guests import guests
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
 from streams.verify.sla import sla
+from streams.verify.targets import targets
 from streams.verify.topics import Log
 from streams.verify.unheard import concerned
 from streams.verify.unheard import without as unheard_of
@@ -180,7 +182,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     say("looking at deliveries")
     comparisons.append(deliveries(client))
     say("looking at people's answers")
-    comparisons += [answers(client), sla(client, model), calls(client)]
+    comparisons += [answers(client), sla(client, model), calls(client), targets(client, model), drivers(client)]
     say("looking at whose alerts are")
     comparisons.append(alerts(client, log, expected, model, customers))
     say("looking at consent")
