@@ -147,7 +147,7 @@ def query(
     if not sql_or_name:
         raise click.UsageError("name a query or give SQL; --list lists the named queries")
     if _NAME.fullmatch(sql_or_name):
-        asked = _asked(sql_or_name, parameters, timezone, where, min_sample, compare)
+        asked = _question(sql_or_name, parameters, timezone, where, min_sample, compare)
         sql, values = asked.sql, dict(asked.parameters)
     elif where or min_sample or compare:
         raise click.UsageError("--where, --min-sample and --compare are for named queries; SQL has its own WHERE")
@@ -168,7 +168,7 @@ def query(
     with _client(data, clickhouse, user, database) as client:
         _ask(client, sql, values, output_format)
         if output_format == FOR_PEOPLE and (basis := _basis_of(sql_or_name, values)):
-            rest = _asked(sql_or_name, {**parameters, "by": basis}, timezone, where, 0, "")
+            rest = _question(sql_or_name, {**parameters, "by": basis}, timezone, where, 0, "")
             click.echo("What that rests on (docs/units.md):", err=True)
             click.echo(_answer(client, rest.sql, dict(rest.parameters)), nl=False, err=True)
 
@@ -230,7 +230,7 @@ def _named(name: str) -> NamedQuery:
     return known[name]
 
 
-def _asked(
+def _question(
     name: str, parameters: dict[str, str], timezone: str, where: tuple[str, ...], min_sample: int, compare: str
 ) -> Statement:
     """The SQL of a named query and the values of its parameters, with defaults for those that are not given."""
