@@ -30,8 +30,6 @@ _ARABIZI = re.compile(
     r"[a-z][23579][a-z]|[a-z]{2}[37]\b"
     r"|(?<![\w.,:$€£])[37](?!am\b|pm\b|hr|min|star|day|night|km|th|rd|x|d\b)[a-z]{3}"
 )
-    r"[a-z][23579][a-z]|(?<![\w.,:$€£])[37](?!am\b|pm\b|hr|min|star|day|night|km|th|rd|x|d\b)[a-z]{3}|[a-z]{2}[37]\b"
-)
 """Digits that are letters of Arabic in Latin script: 7abibi, ya3ni, sa3a, wasa5."""
 _ELIDED = frozenset("ldjcnmt")
 """French before an apostrophe: l'hôtel, d'accord, j'ai."""
