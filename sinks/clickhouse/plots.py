@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 
@@ -12,7 +12,7 @@ class Plot:
     """How an answer is drawn. Names are those of its columns.
 
     kind: bars, each with its margin; line, over time; funnel, stages from first to last. value: what is drawn. axis:
-    what that is, with its unit. labels: what tells one mark from another; values of rows alike are added up. margin:
+    what that is, with its unit. labels: what tells one mark from another; margin:
     half of the interval, or low and high: its ends. sample: what the value rests on.
     """
 
@@ -24,6 +24,8 @@ class Plot:
     low: str = ""
     high: str = ""
     sample: str = ""
+    adds: bool = False
+    """Whether the values of rows with the same labels are added up: counts are, means are not."""
 
     def columns(self) -> set[str]:
         """Every column that it names."""
@@ -74,7 +76,7 @@ PLOTS: Final[Mapping[str, Plot]] = {
     "segments": Plot("bars", "customers", "customers", ("segment",)),
     "transitions": Plot("bars", "customers", "customers", ("from_profile", "to_profile")),
     "profile_change": Plot("bars", "customers", "customers", ("segment", "from_profile", "to_profile")),
-    "net_flow": Plot("line", "advocate", "net change of advocates", ("week",)),
+    "net_flow": Plot("line", "advocate", "net change of advocates", ("week",), adds=True),
     "alert_response": Plot("bars", "alerts", "alerts"),
     "sla": Plot("bars", "responded", "responded in time, per cent", sample="alerts"),
     "seasons": Plot("bars", "sentiment", "mean sentiment, -1 to 1", ("season",), sample="interactions"),
@@ -89,9 +91,6 @@ PLOTS: Final[Mapping[str, Plot]] = {
     "units_losing_advocates": Plot("bars", "lost", "advocates lost", ("unit",), sample="customers"),
     "paths": Plot("bars", "share", "share of what follows", ("touchpoint", "next"), sample="times"),
     "unknown_touchpoints": Plot("bars", "events", "events", ("touchpoint",)),
-    "targets": Plot(
-        *("bars", "actual", "figure of the metric", ("metric", "unit", "period")), low="low", high="high", sample="n"
-    ),
     "funnel": Plot("funnel", "journeys", "journeys", ("stage",)),
 }
 """By name of the query."""
@@ -101,5 +100,5 @@ def plot_of(name: str, by: str | None) -> Plot | None:
     """The picture of a query that is grouped by `by`, or None where none suits."""
     found = PLOTS.get(name)
     if found is not None and found.kind == "bars" and by in TIMES:
-        return Plot("line", found.value, found.axis, found.labels, found.margin, found.low, found.high, found.sample)
+        return replace(found, kind="line")
     return found

@@ -82,18 +82,38 @@ def said(name: str) -> str:
     )
 
 
+def fitting(plot: Plot, columns: Sequence[str], by: str) -> Plot:
+    """The same picture of an answer with these columns: grouped by several things, or compared with another span.
+
+    Raises RihlaError where columns are missing.
+    """
+    if "segment" not in columns and "segment" in plot.labels:
+        grouped = tuple(part for part in by.split(",") if part in columns)
+        plot = replace(plot, labels=tuple(one for one in plot.labels if one != "segment") + grouped)
+    if "difference" in columns:
+        ends = {"low": "difference_low", "high": "difference_high", "margin": ""}
+        plot = replace(plot, value="difference", axis=f"difference of {plot.axis}", sample="n", **ends)
+    if (missing := sorted(plot.columns() - set(columns))) or not plot.labels:
+        raise RihlaError(f"this answer cannot be drawn: it has no column {', '.join(missing) or 'to label by'}")
+    return plot
+
+
 def picture(title: str, plot: Plot, rows: Iterable[Mapping[str, Any]], asked: str = "") -> Picture:
     """The picture of an answer's rows. asked: the parameters that were given. Raises RihlaError for an empty one."""
-    marks: dict[str, Mark] = {}
-    for row in rows:
-        one = _mark(plot, row)
-        before = marks.get(one.label)
-        marks[one.label] = one if before is None else replace(one, value=(before.value or 0) + (one.value or 0))
+    marks: list[Mark] = []
+    for one in (_mark(plot, row) for row in rows):
+        if (
+            plot.adds
+            and (at := next((at for at, mark in enumerate(marks) if mark.label == one.label), None)) is not None
+        ):
+            marks[at] = replace(one, value=(marks[at].value or 0) + (one.value or 0))
+        else:
+            marks.append(one)
     if plot.kind == "line":  # what has no time has no place on the line
-        marks = {label: marks[label] for label in sorted(marks) if label}
+        marks = sorted((mark for mark in marks if mark.label), key=lambda mark: mark.label)
     if not marks:
         raise RihlaError("no rows: there is nothing to draw")
-    shown = list(marks.values())
+    shown = marks
     notes = [asked] if asked else []
     if len(shown) > (most := _MOST[plot.kind]):
         shown = shown[-most:] if plot.kind == "line" else shown[:most]

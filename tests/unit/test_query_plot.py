@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sinks.clickhouse.named import load
 from sinks.clickhouse.plots import PLOTS, TIMES, plot_of
-from streams.cli.query_plot import Mark, chart, draw, lines, picture, strip, suited, target
+from streams.cli.query_plot import Mark, chart, draw, fitting, lines, picture, strip, suited, target
 from streams.errors import RihlaError
 
 NPS = [
@@ -68,6 +68,18 @@ def test_a_funnel_says_shares_and_rows_alike_are_added_up() -> None:
     assert (len(many.marks), many.notes[0]) == (40, "the first 40 of 50 are drawn")
     with pytest.raises(RihlaError, match="nothing to draw"):
         picture("None", PLOTS["nps"], [])
+
+
+def test_answers_by_several_things_and_compared_ones_are_drawn_as_well() -> None:
+    several = fitting(PLOTS["nps"], ("unit", "channel", "n", "nps", "margin"), "unit,channel")
+    row = {**NPS[0], "unit": "M1", "channel": "stay"}
+    assert picture("NPS", several, [row]).marks[0].label == "M1 / stay"
+    compared = fitting(PLOTS["csat"], ("segment", "n", "csat", "difference", "difference_low", "difference_high"), "")
+    row = {"segment": "all", "n": 9, "csat": 43.0, "difference": -8.0, "difference_low": -20.0, "difference_high": 4.0}
+    [mark] = picture("CSAT", compared, [row]).marks
+    assert (mark.value, mark.low, mark.high, compared.axis) == (-8, -20, 4, "difference of CSAT, per cent")
+    with pytest.raises(RihlaError, match="no column margin"):
+        fitting(PLOTS["nps"], ("segment", "n", "nps"), "")
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.integers(10, 200), st.booleans())
