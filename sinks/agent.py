@@ -70,6 +70,7 @@ def create(app: Any, settings: Settings) -> WorkerIO:
 
     def started(client: Client) -> None:
         models.record(client, model, now_ms(), settings.epoch)
+        models.record_targets(client, model, now_ms())
         prayer_times.fill(client)
 
     io.services.append(

@@ -32,6 +32,7 @@ SUBJECTS: Final[Mapping[str, tuple[str, ...]]] = {
         *("cases", "cases_attributed", "case_response", "improvements_told", "alerts", "alerts_attributed"),
         *("alert_sla", "sla_targets", "answers", "incidents", "deliveries", "invitations", "messages"),
     ),
+    "Why, and is it better": ("targets", "target_breaches", "drivers"),
     "Groups": ("groups", "memberships", "group_cells"),
     "Units, money and the calendar": (
         *("units", "unit_levels", "unit_places", "rates", "exchange", "currencies", "hijri", "weekends"),
@@ -54,6 +55,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("cases_attributed", "case_response", "improvements_told"), ("case_id", "customer_id")),
     **dict.fromkeys(("alerts_attributed", "alert_sla"), ("alert_id",)),
     "sla_targets": ("rank",),
+    "targets": ("rank",),
     "incidents": ("rule", "unit", "began_at"),
     "groups": ("group_id",),
     "group_cells": ("group_id", "guide", "bus", "tent", "floor"),

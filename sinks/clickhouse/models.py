@@ -13,6 +13,21 @@ from streams.model.company import Model
 from streams.model.forms import STAGES
 
 
+def record_targets(client: Client, model: Model, now_ms: int) -> bool:
+    """Record what the model wants, unless it is what is recorded. Returns whether it was recorded.
+
+    client: on the database. No part of `record`: targets change no row, and are none of a model's hash.
+    """
+    wanted = [(one.metric, one.period, one.target, list(one.units), one.minimum) for one in model.targets]
+    found = client.query("SELECT metric, period, target, units, minimum FROM targets ORDER BY rank").result_rows
+    if [(*row[:3], list(row[3]), row[4]) for row in found] == wanted:
+        return False
+    rows = [[0, "", "", 0.0, [], 0, now_ms], *([rank, *one, now_ms] for rank, one in enumerate(wanted, 1))]
+    columns = ["rank", "metric", "period", "target", "units", "minimum", "version"]
+    client.insert("targets_store", rows, columns)
+    return True
+
+
 def record(client: Client, model: Model, now_ms: int, epoch: int) -> bool:
     """Record the model that applies from now on, unless it is the current one. Returns whether it was recorded.
 

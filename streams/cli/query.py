@@ -79,7 +79,8 @@ def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     type=click.Path(dir_okay=False, path_type=Path),
     default=None,
     metavar="FILE",
-    help="Write the answer to this file, once it is whole. Without --format, .parquet, .csv, .jsonl and .arrow say it.",
+    help="Write the answer to this file, once it is whole. Without --format, .parquet, .csv, .jsonl, .arrow and .xlsx "
+    "(Excel) say it.",
 )
 @click.option("--list", "list_names", is_flag=True, help="List the named queries.")
 @click.option(
@@ -118,7 +119,11 @@ def query(
         raise click.UsageError("name a query or give SQL; --list lists the named queries")
     sql, values = _statement(sql_or_name, parameters, timezone)
     if explain:
-        _explain(sql_or_name, sql, values)
+        click.echo(_asked(sql_or_name, sql, values))
+        return
+    if out is not None and out.suffix.lower() == query_out.EXCEL and output_format == FOR_PEOPLE:
+        with _client(data, clickhouse, user, database) as client, _refusals():
+            query_out.excel(client, sql, values, out, _asked(sql_or_name, sql, values))
         return
     if out is not None:
         output_format = query_out.format_for(out) if output_format == FOR_PEOPLE else output_format
@@ -170,11 +175,12 @@ def _describe(name: str) -> None:
         click.echo(f"  {parameter.name:<24} {parameter.doc} [{parameter.type}, default {parameter.default!r}]")
 
 
-def _explain(sql_or_name: str, sql: str, values: dict[str, str]) -> None:
+def _asked(sql_or_name: str, sql: str, values: dict[str, str]) -> str:
+    """What was asked, as --explain prints it."""
     from sinks.clickhouse import named
 
     try:
-        click.echo(query_explain.explain(named.load().get(sql_or_name), sql, values))
+        return query_explain.explain(named.load().get(sql_or_name), sql, values)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
 
@@ -245,18 +251,24 @@ def _ask(client: Any, sql: str, parameters: dict[str, str], output_format: str) 
 
 def _copy(client: Any, sql: str, parameters: dict[str, str], output_format: str, write: Callable[[bytes], int]) -> int:
     """Write an answer as it comes, and return how many bytes it had."""
+    with _refusals(), client.raw_stream(sql, parameters or None, _SETTINGS, fmt=output_format) as answer:
+        written = 0
+        while block := answer.read(_CHUNK):
+            written += write(block)
+    return written
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """ClickHouse's errors as RihlaError, with what to do."""
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
     try:
-        with client.raw_stream(sql, parameters or None, _SETTINGS, fmt=output_format) as answer:
-            written = 0
-            while block := answer.read(_CHUNK):
-                written += write(block)
+        yield
     except ClickHouseError as error:
         reason = _reason(str(error))
         denied = "reader" in reason and "(ACCESS_DENIED)" in reason
         raise RihlaError(reason, "to write tables, say so: --user owner" if denied else None) from error
-    return written
 
 
 def _answer(client: Any, sql: str, parameters: dict[str, str]) -> bytes:

@@ -14,6 +14,7 @@
 | `guests.toml` | what guests are asked and told (streams.guest) |
 | `sla.toml` | how soon alerts are to be taken and settled (streams.model.sla) |
 | `segments.toml` | segments of customers (streams.segments.rules) |
+| `targets.toml` | what is wanted of metrics, by unit and period (streams.model.targets) |
 
 Each may be absent: Rihla's own then holds. Tables are a function of the events and of the model; its `hash` tells one
 version from another by what it means, whatever its comments and order of keys.
@@ -34,13 +35,22 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from streams.errors import RihlaError
-from streams.model import actions, aspects, catalogue, guests, preferences
+from streams.model import actions, aspects, catalogue, guests, preferences, targets
 from streams.model.actions import Actions
 from streams.model.aspects import Aspect, AspectError
 from streams.model.brands import Brands, Scopes
 from streams.model.catalogue import CatalogueError, Touchpoint
 from streams.model.durations import milliseconds
-from streams.model.forms import STAGES, ActionsFile, IdentifiersForm, ModelForm, ScalesForm, SlaFile, StageForm
+from streams.model.forms import (
+    STAGES,
+    ActionsFile,
+    IdentifiersForm,
+    ModelForm,
+    ScalesForm,
+    SlaFile,
+    StageForm,
+    TargetsFile,
+)
 from streams.model.guests import Guests
 from streams.model.identifiers import CUSTOMER, GROUP, Kinds
 from streams.model.normal import Nobody
@@ -48,6 +58,7 @@ from streams.model.places import line_of
 from streams.model.preferences import Preference, PreferenceError
 from streams.model.scales import Scale, Scales
 from streams.model.sla import Sla, of_form
+from streams.model.targets import Target
 from streams.model.vocabulary import SEVERITIES
 
 FOLDER: Final = Path(__file__).parent
@@ -66,6 +77,7 @@ FILES: Final = {
     "sla.toml": FOLDER / "sla.toml",
     "actions.toml": FOLDER / "actions.toml",
     "segments.toml": FOLDER / "segments.toml",
+    "targets.toml": FOLDER / "targets.toml",
 }
 """The files that a model may have, with those that hold where it has none."""
 HINT: Final = "rihla model check FOLDER reads it again; docs/model.md explains each file"
@@ -121,6 +133,8 @@ class Model:
     """Segments as the file has them; streams.segments.rules reads them."""
     segments_text: str
     segments_source: str
+    targets: tuple[Target, ...] = ()
+    """What is wanted; no part of what events mean, and so of the hash."""
 
     @property
     def scopes(self) -> Scopes | None:
@@ -147,6 +161,8 @@ class Model:
         }
         if self.aspects:  # a model that has none keeps the hash that it had before there were any
             said["aspects"] = [asdict(one) | {"doc": ""} for one in self.aspects]
+        if self.brands.care:
+            said["care"] = [(name or "", one) for name, one in self.brands.care.items()]
         if self.scales:
             said["scales"] = {name: asdict(scale) for name, scale in self.scales.items()}
         return json.dumps(said, sort_keys=True, ensure_ascii=False, default=str)
@@ -253,6 +269,8 @@ def _read(folder: Path) -> Model:
     if "segments.toml" in there:
         text, segments = _toml(folder / "segments.toml")
         model = replace(model, segments=segments, segments_text=text, segments_source=str(folder / "segments.toml"))
+    if "targets.toml" in there:
+        model = replace(model, targets=_targets(folder / "targets.toml"))
     return model
 
 
@@ -263,6 +281,21 @@ def _without_doc(table: Any) -> Any:
 def _actions(path: Path) -> Actions:
     text, table = _toml(path)
     return actions.of_form(_convert(path, text, table, ActionsFile))
+
+
+def _targets(path: Path) -> tuple[Target, ...]:
+    text, table = _toml(path)
+    found = tuple(targets.of_form(one) for one in _convert(path, text, table, TargetsFile).target)
+    for place, one in enumerate(found):
+        low, high = targets.BOUNDS[one.metric]
+        if not low <= one.target <= high:
+            line = line_of(text, "target", place, "target")
+            raise ModelError(f"{path}, line {line}: {one.metric} goes from {low:g} to {high:g}", HINT)
+        same = [(other.metric, other.period) for other in found[:place] if not other.units and not one.units]
+        if (one.metric, one.period) in same:
+            line = line_of(text, "target", place, "metric")
+            raise ModelError(f"{path}, line {line}: {one.metric} of all units in a {one.period} is there twice", HINT)
+    return found
 
 
 def _sla(path: Path) -> tuple[Sla, ...]:
@@ -389,8 +422,14 @@ def _identifiers(path: Path) -> tuple[Kinds, tuple[str, ...], Brands]:
         )
     limits = {kind.name: kind.limit for kind in form.kind if kind.limit is not None}
     units = {brand.name: tuple(brand.units) for brand in form.brand}
+    care = {brand.name: brand.care_centre for brand in form.brand} | {None: form.care_centre}
     return (
         Kinds(names, limits, form.default_limit, scoped),
         tuple(form.block),
-        Brands(units, form.brand_attribute, form.default_brand),
+        Brands(
+            units,
+            form.brand_attribute,
+            form.default_brand,
+            {name: one for name, one in care.items() if one is not None},
+        ),
     )

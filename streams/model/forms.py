@@ -70,11 +70,15 @@ class KindForm(Form, frozen=True):
     ] = "company"
 
 
+Name = Annotated[str, Meta(min_length=1)]
+
+
 class BrandForm(Form, frozen=True):
     """A brand."""
 
     name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$", description="As the attribute of events names it")]
     units: Annotated[list[str], Meta(description="Its units, as patterns: LON-*")] = []
+    care_centre: Annotated[Name | None, Meta(description="Who has to act on its alerts where no unit is known")] = None
 
 
 class IdentifiersForm(Form, frozen=True):
@@ -86,6 +90,10 @@ class IdentifiersForm(Form, frozen=True):
     brand: Annotated[list[BrandForm], Meta(description="The brands, where a kind is scoped by brand")] = []
     brand_attribute: Annotated[str, Meta(description="The attribute of an event that names its brand")] = "brand"
     default_brand: Annotated[str | None, Meta(description="The brand of an event that tells none")] = None
+    care_centre: Annotated[
+        Name | None,
+        Meta(description="Who has to act on alerts without unit and brand, or of a brand that has none"),
+    ] = None
 
 
 class ScaleForm(Form, frozen=True):
@@ -121,6 +129,34 @@ class SlaFile(Form, frozen=True):
     """sla.toml: how soon alerts are taken and settled."""
 
     sla: Annotated[list[SlaForm], Meta(min_length=1)]
+
+
+Pattern = Annotated[str, Meta(min_length=1, max_length=200, pattern="^[^\\[\\]?]+$")]
+"""Of units: `*` stands for any text."""
+
+
+class TargetForm(Form, frozen=True):
+    """What is wanted of a metric. Of a unit the first of the file that fits holds."""
+
+    metric: Annotated[
+        Literal["nps", "csat", "ces", "sentiment"],
+        Meta(description="nps: -100 to 100; csat: per cent; ces: mean, 1 to 7; sentiment: mean score, -1 to 1"),
+    ]
+    target: Annotated[float, Meta(ge=-100, le=100, description="At least so much, in the metric's own unit")]
+    period: Annotated[
+        Literal["day", "week", "month", "quarter", "year"],
+        Meta(description="In each of the calendar; weeks from Monday"),
+    ] = "month"
+    units: Annotated[
+        list[Pattern], Meta(description="Each unit that fits (MAKKAH-*) by itself; left out: all units together")
+    ] = []
+    minimum: Annotated[int, Meta(ge=2, le=1_000_000, description="Fewest answers by which it is judged")] = 30
+
+
+class TargetsFile(Form, frozen=True):
+    """targets.toml: what is wanted of metrics, by unit and period."""
+
+    target: list[TargetForm] = []
 
 
 class ActionForm(Form, frozen=True):
@@ -207,6 +243,7 @@ def schemas() -> dict[str, str]:
         "scales": msgspec.json.schema(ScalesForm),
         "sla": msgspec.json.schema(SlaFile),
         "actions": msgspec.json.schema(ActionsFile),
+        "targets": msgspec.json.schema(TargetsFile),
         "touchpoints": _touchpoints(),
         "guests": msgspec.json.schema(GuestsForm),
         "aspects": _aspects(),

@@ -5,7 +5,8 @@ Patterns of a data file (lexicons/concerns.toml) in six languages, Malay with In
 (classifier.py) for what is put in other words. The patterns are tried on every text, because people mix languages, and
 the language of a short text is uncertain; the classifier is asked where a pattern is found or the words hint at a
 concern, and a pattern counts only where the classifier does not think it all but impossible ("I died laughing"). A
-concern is a reason to read the text, not a judgement: its reader decides. Offline, pure; bounded work for each character of a text.
+concern is a reason to read the text, not a judgement: its reader decides. Offline, pure; bounded work for each
+character of a text.
 """
 
 from __future__ import annotations

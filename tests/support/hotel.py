@@ -60,6 +60,16 @@ PLACES = (
     ("Madinah Garden", "Madinah Garden", "noor", 24.47, 39.61, 240, 80, 40, 0.02, 0.2, 0.4),
     ("SV104", "SV104", "", None, None, 300, 290, 100, -0.1, 0.1, 0.4),
 )
+TARGET_COLUMNS = (
+    *("metric", "unit", "period", "starts", "ends", "target", "actual", "low", "high", "n", "minimum", "status"),
+    *("certain", "running"),
+)
+_MONTH, _NEXT = date(2026, 11, 1), date(2026, 12, 1)
+TARGETS = (
+    ("csat", TOWERS, "month", _MONTH, _NEXT, 85.0, 74.8, 68.6, 80.2, 210, 30, "missed", 1, 1),
+    ("nps", "", "month", _MONTH, _NEXT, 30.0, 31.8, 24.5, 38.1, 412, 30, "met", 0, 1),
+    ("nps", CORNICHE, "month", _MONTH, _NEXT, 40.0, 50.0, -20.0, 80.0, 8, 30, "not enough answers", 0, 1),
+)
 BREAKFAST = "الفطور كان لذيذًا والموظفون ودودون."
 PRAYER_ROOM = "نماز کا کمرہ بند تھا اور کسی نے راستہ نہیں بتایا۔ بہت افسوس ہوا۔"
 SAID: tuple[tuple[int, str, str, str, dict[str, Any]], ...] = (
@@ -93,6 +103,10 @@ def figures(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         at = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=22)
         known = (("all", ""), ("unit", TOWERS), ("unit", CORNICHE), ("brand", "noor"), ("country", "PK"))
         return [{"filter": name, "value": value, "interactions": 40, "last_at": at} for name, value in known]
+    if "FROM drivers" in sql:
+        return drivers()
+    if "FROM targets" in sql:
+        return [dict(zip(TARGET_COLUMNS, one, strict=True)) for one in TARGETS]
     if "AS from_profile" in sql:
         if parameters["by"] == "customer":
             return [{"segment": "C0000002", "from_profile": "advocate", "to_profile": "negative", "customers": 1}]
@@ -133,6 +147,24 @@ def figures(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         steps = (("booked", 940), ("checked_in", 871), ("in_stay", 866), ("completed", 702), ("post_travel", 388))
         return [{"stage": stage, "journeys": n, "of_booked": round(n / 9.4, 1)} for stage, n in steps]
     raise AssertionError(f"nobody has said what is answered to {sql[:200]}")
+
+
+def drivers() -> list[dict[str, Any]]:
+    """Of NPS, as rihla drivers would have stored them."""
+    at = datetime(2026, 11, 1)
+    run = {
+        **dict.fromkeys(("until", "fitted_at"), at),
+        **dict(zip(("metric", "unit", "n", "tested", "useful"), ("nps", "", 412, 103, 1), strict=True)),
+        **dict(zip(("r2", "r2_controls", "tested_r2", "tested_r2_controls"), (0.21, 0.03, 0.17, 0.02), strict=True)),
+        "since": at - timedelta(days=365),
+    }
+    names = ("driver", "share", "low", "high", "effect", "effect_low", "effect_high")
+    rows = (
+        ("aspect prayer", 0.094, 0.051, 0.139, 31.2, 20.4, 42.7),
+        ("wait", 0.061, 0.022, 0.101, -9.4, -14.1, -4.8),
+        ("unit", 0.025, -0.006, 0.06, None, None, None),
+    )
+    return [{**run, **dict(zip(names, row, strict=True))} for row in rows]
 
 
 NEEDS = (

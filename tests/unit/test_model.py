@@ -210,3 +210,21 @@ def test_a_rule_may_name_the_models_own_touchpoints(tmp_path: Path) -> None:
     rules = of(model)
     assert rules["noise"].when[0].touchpoints == frozenset({"stay.spa_closed"})
     assert "detractor" in rules
+
+
+def test_targets_are_read_checked_and_no_part_of_the_hash(tmp_path: Path) -> None:
+    wanted = '[[target]]\nmetric = "nps"\ntarget = 40\n[[target]]\nmetric = "csat"\ntarget = 85\nunits = ["MAK-*"]\n'
+    found = load(folder(tmp_path, targets__toml=wanted))
+    assert [(one.metric, one.period, one.target, one.units) for one in found.targets] == [
+        ("nps", "month", 40.0, ()),
+        ("csat", "month", 85.0, ("MAK-*",)),
+    ]
+    assert [one.fits(unit) for one in found.targets for unit in ("MAK-1", "JED-1")] == [False, False, True, False]
+    assert found.hash == load().hash  # what is wanted changes no table: nothing is rebuilt
+    for text, said in (
+        (wanted + '[[target]]\nmetric = "nps"\ntarget = 50\n', "line 9: nps of all units in a month is there twice"),
+        ('[[target]]\nmetric = "ces"\ntarget = 40\n', "line 3: ces goes from 1 to 7"),
+        ('[[target]]\nmetric = "wow"\ntarget = 40\n', "line 2: target.metric"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            load(folder(tmp_path, targets__toml=text))

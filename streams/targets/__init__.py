@@ -1,0 +1,1 @@
+"""Targets of the model: which were missed, and who is to know."""
