@@ -60,11 +60,13 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "sentiment margin score_squares"),
     # Consent.
     **_all(PLAIN, "purpose state since"),
-    **_all(PLAIN, "tier causes segment rank severities brands tiers respond_ms resolve_ms"),
+    **_all(PLAIN, "tier causes owner segment rank severities brands tiers respond_ms resolve_ms"),
     **_all(PLAIN, "day place chosen drawn propensity propose uplift case_touchpoint decided_at"),
     **_all(PLAIN, "aspect asks sent_at answered_at expires_at judged_at"),
     # Targets.
     **_all(PLAIN, "metric period units minimum breach_id starts actual low high n observed_at"),
+    # Drivers.
+    **_all(PLAIN, "run_id r2 r2_controls tested_r2 tested_r2_controls driver share effect effect_low effect_high"),
     # Churn.
     **_all(PLAIN, "model_id fitted_at known_until horizon_days sample intercept weights tested_at tested churned auc"),
     **_all(PLAIN, "auc_margin brier brier_base useful deciles risk decile tested_churn reasons ended_at"),
@@ -136,6 +138,7 @@ STORES: tuple[Store, ...] = (
     Store("actions_known_store", of_persons=False, engineer=True),
     Store("targets_store", of_persons=False, engineer=True),
     Store("target_breaches_store", of_persons=False),
+    Store("drivers_store", of_persons=False),
     Store("calls_store"),
     Store("schema_migrations", of_persons=False, operations=False, engineer=True),
 )
@@ -165,7 +168,7 @@ ANALYSTS: tuple[str, ...] = (
     *("models", "sla_targets", "consents", "consent_history", "memberships", "group_cells", "groups"),
     *("invitations", "messages"),
     *("prayer_times", "prayer_windows", "unit_places", "interactions_local", "case_response"),
-    *("segments", "actions_known", "calls", "targets", "target_breaches"),
+    *("segments", "actions_known", "calls", "targets", "target_breaches", "drivers"),
 )
 """Views that analysts have under the same names, with pseudonyms and without texts."""
 

@@ -14,7 +14,7 @@ _EMOJI = "\U0001f300-\U0001faff\u2600-\u27bf\u2b50\u2b55\u231a\u23f0-\u23f3"
 _EMOTICON = r"[:;=8][-o*']?[()\[\]dDpP/\\|3@](?!\w)|<3|</3|[dD)(][-o*']?[:;=](?!\w)|xD|XD|\^_+\^|-_+-|T_+T|:'\("
 # White space, and words that are neither a link nor an emoticon, come first: most of a text matches at once.
 TOKEN = re.compile(
-    r"(?! )(?:(?P<word>(?!https?://\S|www\.\S|[dD][-o*']?[:;=](?!\w)|xD|XD|T_+T)[^\W\d_]+(?:['’`][^\W\d_]+)*)"
+    r"(?! )(?:(?P<word>(?:[Ww][Ii]-[Ff][Ii]|[Aa]/[Cc])(?!\w)|(?!https?://\S|www\.\S|[dD][-o*']?[:;=](?!\w)|xD|XD|T_+T)[^\W\d_]+(?:['’`][^\W\d_]+)*)"
     rf"|(?P<skip>https?://\S+|www\.\S+|&\w+;|\[\w+\])|(?P<mention>@\w+)|(?P<emoticon>{_EMOTICON})"
     r"|(?P<number>\d[\d.,:]*)"
     rf"|(?P<emoji>[{_EMOJI}])|(?P<end>[.!?؟۔…\n]+)|(?P<pause>[,;:،؛()\-–—/\"]+))"

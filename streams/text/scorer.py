@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -13,11 +13,11 @@ from streams.text import features, normalise
 from streams.text.language import Identifier
 from streams.text.lexicon import UNKNOWN, Lexicon, read
 from streams.text.model import LinearModel
-from streams.text.polarity import compound
+from streams.text.polarity import Clause, compound
 from streams.text.ratings import ratings
 from streams.text.sentences import LEAST, Sentence, sentences
 
-VERSION = "3"
+VERSION = "4"
 """Version of the rules; raised when the same lexicons and weights give other scores. Part of `Scorer.version`."""
 LEXICONS = {
     "en": ("vader", "en"),
@@ -46,6 +46,28 @@ class Mix:
 
 
 MODELS = {"en": Mix("en", 0.3), "id": Mix("id", 0.0, plain_words=10, doubtful=0.5), "ms": Mix("id", 0.3)}
+OPINIONS = {"id": "id_aspects", "ms": "id_aspects"}
+"""Languages with a model of what is said of an aspect (`train/aspects.py`), and the name of its weights."""
+TAUGHT = frozenset(
+    (
+        "air_conditioning",
+        "amenities",
+        "bed",
+        "breakfast",
+        "cleanliness",
+        "general",
+        "hot_water",
+        "smell",
+        "staff",
+        "tv",
+        "wifi",
+    )
+)
+"""The aspects that it knows."""
+TRUST = 0.6
+"""How much the lexicon's sum of the clauses adds to that model's log odds: its texts complain more than most."""
+UNSURE = 0.5
+"""Where the lexicon finds no opinion of an aspect, the model must be this sure."""
 HINTED = ("ar", "tr", "ur")
 """Languages without labelled texts to learn from: a model of single words (`train/vocabulary.py`) reads the words that
 the lexicon does not know, where the lexicon finds little.
@@ -64,6 +86,8 @@ FEW, CLEAR = 4, 2.0
 """In a text of this few words, a lexicon sum of this size decides, regardless of the model."""
 MEMORY = 200_000
 """Words whose margins are kept, for each language."""
+FEW_OURS, SURELY = 3, 0.5
+"""A sentence in a text of another language is one of ours if it has this many words and is told this surely."""
 SHORT = 2.0
 """Divided by the number of words, a further weight of the lexicon's sum: models judge short texts poorly."""
 
@@ -99,6 +123,7 @@ class Scorer:
         """aspects: of the company's model."""
         above = parents(aspects)
         self._aspects = tuple(above)
+        self._taught = {place: name for place, name in enumerate(self._aspects) if name in TAUGHT}
         terms: dict[str, list[tuple[str, tuple[int, ...]]]] = {name: [] for name in LEXICONS}
         for one in aspects:
             places = tuple(self._aspects.index(name) for name in (one.name, above[one.name]) if name is not None)
@@ -110,6 +135,8 @@ class Scorer:
         loaded = {name: LinearModel(name) for name in {mix.model for mix in MODELS.values()}} if models else {}
         self._models = {language: (loaded[mix.model], mix) for language, mix in MODELS.items() if models}
         self._hints = {language: LinearModel(language) for language in HINTED if models}
+        opinions = {name: LinearModel(name) for name in set(OPINIONS.values())} if models else {}
+        self._opinions = {language: opinions[name] for language, name in OPINIONS.items() if models}
         self._margins: dict[str, dict[str, float]] = {language: {} for language in HINTED}
         self._emoji = {term: float(kind) for kind, term in read("emoji")}
 
@@ -139,7 +166,7 @@ class Scorer:
         words = [token for kind, token, _ in tokens if kind == "word"]
         variety, certainty, mixed = self._identifier.identify(text, words, locale)
         if variety is None and words:
-            return TextScore(None, 0.0, None, [], [])
+            return self._ours_among(text, tokens, by_sentence) or TextScore(None, 0.0, None, [], [])
         lexicon = self._lexicons[variety or "en"]
         said = sentences(text, tokens, lexicon, self._lexicons[mixed] if mixed else None)
         total, evidence = _weigh(said, self._emotion(text, tokens))
@@ -155,7 +182,44 @@ class Scorer:
             score, strength = _by_lexicon(total, evidence)
         confidence = round(strength * (certainty if words else 0.5), 4)
         parts = [SentenceScore(text[p.start : p.end].strip(), p.score) for p in said] if by_sentence else []
-        return TextScore(score, confidence, variety and variety[:2], self._named(said), parts)
+        aspects = self._named(said)
+        if variety in self._opinions and aspects:
+            aspects = self._judged(aspects, self._opinions[variety], said, words)
+        return TextScore(score, confidence, variety and variety[:2], aspects, parts)
+
+    def _ours_among(self, text: str, tokens: Sequence[normalise.Token], by_sentence: bool) -> TextScore | None:
+        """The score of the sentences in one of our languages, of a text that is in another as a whole: the language
+        with most such words. None: there are none. The other sentences are kept, without a score.
+        """
+        pieces: list[tuple[str, str | None, int]] = []
+        begin, words = 0, list[str]()
+        counts: dict[str, int] = {}
+        for kind, token, at in [*tokens, ("end", "", len(text))]:
+            if kind == "word":
+                words.append(token)
+            elif kind == "end" and words and (token != "." or not text[at + 1 : at + 2].isalnum()):
+                piece = text[begin : at + len(token)].strip()
+                variety, certainty, _ = self._identifier.identify(piece, words, None)
+                if len(words) < FEW_OURS or certainty < SURELY:
+                    variety = None
+                if variety is not None:
+                    counts[variety] = counts.get(variety, 0) + len(words)
+                pieces.append((piece, variety, len(words)))
+                begin, words = at + len(token), []
+        if not counts or len(pieces) < 2:
+            return None
+        most = max(sorted(counts), key=counts.__getitem__)
+        ours = self.score_one(" ".join(piece for piece, variety, _ in pieces if variety == most), most[:2])
+        if ours.language != most[:2]:
+            return None
+        ready = iter(ours.sentences)
+        parts = []
+        for piece, variety, _ in pieces:
+            found = next(ready, None) if variety == most else None
+            parts.append(found or SentenceScore(piece, None))
+        share = counts[most] / sum(count for _, _, count in pieces)
+        kept = parts if by_sentence else []
+        return TextScore(ours.score, round(ours.confidence * share, 4), ours.language, ours.aspects, kept)
 
     def _named(self, said: list[Sentence]) -> list[tuple[str, float | None]]:
         """Each aspect with the polarity of the clauses that name it; a neutral clause takes its sentence's."""
@@ -174,6 +238,63 @@ class Scorer:
         return sorted(
             (self._aspects[aspect], None if total is None else round(compound(total), 4))
             for aspect, total in totals.items()
+        )
+
+    def _judged(
+        self, aspects: list[tuple[str, float | None]], model: LinearModel, said: list[Sentence], words: Sequence[str]
+    ) -> list[tuple[str, float | None]]:
+        """The aspects, of which those that the model was taught have the polarity that it and the lexicon give."""
+        if not any(name in TAUGHT for name, _ in aspects):
+            return aspects
+        clauses = self._clauses(said, words, self._taught)
+        judged = []
+        for name, score in aspects:
+            if name in TAUGHT:
+                own, clause = clauses[name]
+                negative, _, positive = model.probabilities(
+                    [f"#{name}", *own], features.lexical("", clause.total, clause.evidence)
+                )
+                push = math.exp(max(-20.0, min(20.0, TRUST * clause.total / 2)))
+                negative, positive = negative / push, positive * push
+                margin = (positive - negative) / (positive + negative)
+                if score is not None or abs(margin) >= UNSURE:
+                    size = 0.5 * abs(margin) + 0.5 * abs(score or 0.0) * (1.0 if margin * (score or 0.0) > 0 else -0.5)
+                    score = round(math.copysign(max(0.0001, size), margin), 4)
+            judged.append((name, score))
+        return judged
+
+    def _clauses(
+        self, said: list[Sentence], words: Sequence[str], wanted: Mapping[int, str]
+    ) -> dict[str, tuple[list[str], Clause]]:
+        """Each wanted aspect (index to name) with the words of the clauses that name it, and their sums."""
+        found: dict[str, tuple[list[str], Clause]] = {}
+        begin = 0
+        for sentence in said:
+            for clause in sentence.clauses:
+                end = begin + clause.words
+                for aspect in clause.aspects:
+                    name = wanted.get(aspect)
+                    if name is None:
+                        continue
+                    entry = found.get(name)
+                    if entry is None:
+                        entry = found[name] = ([], Clause())
+                    own, sums = entry
+                    own += words[begin:end]
+                    sums.total += clause.total
+                    sums.evidence += clause.evidence
+                begin = end
+        return found
+
+    def about(self, text: str, variety: str) -> dict[str, tuple[list[str], Clause]]:
+        """Each aspect of a text in a known language, with the words of the clauses that name it and their sums: what
+        models of what is said of it train on.
+        """
+        text = normalise.clean(text)
+        tokens = normalise.tokens(text)
+        words = [token for kind, token, _ in tokens if kind == "word"]
+        return self._clauses(
+            sentences(text, tokens, self._lexicons[variety], None), words, dict(enumerate(self._aspects))
         )
 
     def _by_model(

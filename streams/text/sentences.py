@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from streams.model.vocabulary import ASPECTS
 from streams.text import polarity
 from streams.text.lexicon import UNKNOWN, Lexicon, Word
 from streams.text.normalise import Token
@@ -20,6 +21,10 @@ ASKED = 14
 
 PRAISED, DRAWBACK = 4.4, -3.5
 """Praise of this size without blame is not outweighed by a drawback (up to that size) after a "but"."""
+
+CURRENCIES = frozenset("$€£¥₺₹₨﷼")
+"""Signs that make the number beside them an amount of money."""
+PRICE = ASPECTS.index("price")
 
 
 class Sentence:
@@ -72,6 +77,8 @@ class _Reading:
         self._written: list[str] = []
         self._start = 0
         self._turn = 0
+        self.priced = False
+        """Whether the clause names an amount of money."""
 
     def read(self, word: Word, token: str) -> None:
         """The next word, written as `token`."""
@@ -97,6 +104,10 @@ class _Reading:
         """Begin another clause."""
         if self._words:
             clause = polarity.clause(self._words, self._lexicon, self._written if self._capitals else None)
+            if self.priced:
+                self.priced = False
+                if PRICE not in clause.aspects:
+                    clause.aspects = (*clause.aspects, PRICE)
             self._clauses.append(clause)
             self._words, self._written = [], []
 
@@ -133,6 +144,7 @@ def _contrast(before: Sequence[Clause], after: Sequence[Clause]) -> None:
 def sentences(text: str, tokens: Sequence[Token], lexicon: Lexicon, second: Lexicon | None) -> list[Sentence]:
     """The sentences of a text; `second` is the lexicon of a language that it mixes in."""
     reading = _Reading(text, lexicon)
+    money = not CURRENCIES.isdisjoint(text)
     for kind, token, at in tokens:
         if kind == "word":
             word = lexicon.word(token)
@@ -144,5 +156,9 @@ def sentences(text: str, tokens: Sequence[Token], lexicon: Lexicon, second: Lexi
                 reading.end_sentence(at + len(token), token)
         elif kind == "pause":
             reading.end_clause()
+        elif money and kind == "number":
+            end = at + len(token)
+            if CURRENCIES & {*text[max(0, at - 2) : at].strip(), *text[end : end + 2].strip()}:
+                reading.priced = True
     reading.end_sentence(len(text), "")
     return reading.sentences

@@ -161,7 +161,9 @@ def in_order_of_time(client: Any) -> pl.DataFrame:
 
 def _versions(client: Any, table: str, version: str) -> pl.DataFrame:
     content = ", ".join((*fields("interaction"), "epoch"))
-    rows = f"SELECT subject, event_id, toString({version}) AS version, toString(cityHash64(tuple({content}))) AS content"
+    rows = (
+        f"SELECT subject, event_id, toString({version}) AS version, toString(cityHash64(tuple({content}))) AS content"
+    )
     schema: dict[str, pl.DataType] = dict.fromkeys(("subject", "event_id", "version", "content"), pl.String())
     return _read(client, f"({rows} FROM {table} FINAL)", schema)
 

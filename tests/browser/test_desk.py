@@ -302,6 +302,12 @@ async def test_a_chart_names_its_people_its_definition_and_can_be_held_to_a_unit
         await expect(wanted.nth(0).locator(".bad")).to_have_text("Missed (so far)")
         await expect(wanted.nth(1)).to_contain_text("Met (within the margin, so far)")
         await expect(wanted.nth(2)).to_contain_text("Not enough answers")
+        driving = page.locator("[role=region][aria-labelledby='drivers-nps-'] tbody tr")
+        await expect(driving).to_have_count(3)
+        await expect(driving.nth(1)).to_contain_text("Waiting time")
+        await expect(page.locator("section[aria-labelledby=drivers]")).to_contain_text(
+            "back-test on 103 later answers 17%"
+        )
         cell = page.locator("svg .cell[role=button]").first
         await cell.focus()
         await page.keyboard.press("Enter")

@@ -125,7 +125,7 @@ def test_the_order_of_time_has_what_the_order_of_the_key_has(clickhouse: ClickHo
     by_key = same.format(version="version", table="interactions_store")
     by_time = same.format(version="intDiv(rank, 2)", table="interactions_by_time_store")
     days: set[object] = set()
-    for turn in range(40):
+    for turn in range(24):
         copies = [
             interaction(
                 f"customer:{chance.randrange(3)}",
@@ -135,7 +135,7 @@ def test_the_order_of_time_has_what_the_order_of_the_key_has(clickhouse: ClickHo
             )
             for _ in range(chance.randrange(1, 7))
         ]
-        clickhouse.write("interactions", frame("interaction", *copies), epoch=turn // 15)
+        clickhouse.write("interactions", frame("interaction", *copies), epoch=turn // 9)
         if chance.random() < 0.3:
             table = chance.choice(("interactions_store", "interactions_by_time_store", "interaction_days_store"))
             clickhouse.client.command(f"OPTIMIZE TABLE {table} FINAL")

@@ -103,6 +103,8 @@ def figures(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         at = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=22)
         known = (("all", ""), ("unit", TOWERS), ("unit", CORNICHE), ("brand", "noor"), ("country", "PK"))
         return [{"filter": name, "value": value, "interactions": 40, "last_at": at} for name, value in known]
+    if "FROM drivers" in sql:
+        return drivers()
     if "FROM targets" in sql:
         return [dict(zip(TARGET_COLUMNS, one, strict=True)) for one in TARGETS]
     if "AS from_profile" in sql:
@@ -145,6 +147,24 @@ def figures(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         steps = (("booked", 940), ("checked_in", 871), ("in_stay", 866), ("completed", 702), ("post_travel", 388))
         return [{"stage": stage, "journeys": n, "of_booked": round(n / 9.4, 1)} for stage, n in steps]
     raise AssertionError(f"nobody has said what is answered to {sql[:200]}")
+
+
+def drivers() -> list[dict[str, Any]]:
+    """Of NPS, as rihla drivers would have stored them."""
+    at = datetime(2026, 11, 1)
+    run = {
+        **dict.fromkeys(("until", "fitted_at"), at),
+        **dict(zip(("metric", "unit", "n", "tested", "useful"), ("nps", "", 412, 103, 1), strict=True)),
+        **dict(zip(("r2", "r2_controls", "tested_r2", "tested_r2_controls"), (0.21, 0.03, 0.17, 0.02), strict=True)),
+        "since": at - timedelta(days=365),
+    }
+    names = ("driver", "share", "low", "high", "effect", "effect_low", "effect_high")
+    rows = (
+        ("aspect prayer", 0.094, 0.051, 0.139, 31.2, 20.4, 42.7),
+        ("wait", 0.061, 0.022, 0.101, -9.4, -14.1, -4.8),
+        ("unit", 0.025, -0.006, 0.06, None, None, None),
+    )
+    return [{**run, **dict(zip(names, row, strict=True))} for row in rows]
 
 
 NEEDS = (

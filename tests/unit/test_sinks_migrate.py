@@ -67,7 +67,9 @@ APPLIED = {
     "0054_journeys_now": "96443bf70fd9513c",
     "0055_found_sooner": "0e1606186e58a3c2",
     "0056_targets": "3169ce7d33c2b11e",
-    "0057_interactions_by_time": "082e2418c45cc6c3",
+    "0057_drivers": "1bb0a30059b94838",
+    "0058_alert_owners": "fe197ee957f4fed6",
+    "0059_interactions_by_time": "082e2418c45cc6c3",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 

@@ -49,6 +49,7 @@ QUERIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "aspects_by_unit": ("aspects", {"by": "unit"}),
     "places": ("places", {}),
     "targets": ("targets", {"periods": "2"}),
+    "drivers": ("drivers", {}),
 }
 """For each figure the named query, and its parameters besides period and filters."""
 BEHIND: Mapping[str, tuple[str, ...]] = {
@@ -188,9 +189,10 @@ class Figures:
         given = dict(parameters)
         if asked is not None:
             since, until = asked.span(self._now(), last)
-            given |= {"since": moment(since), "until": moment(until)}
+            scope = {"since": moment(since), "until": moment(until)}
+            scope |= {filter_: SEPARATOR.join(values) for filter_, values in asked.filters}
             known = {one.name for one in query.parameters}  # targets, say, are of a unit, and of no country
-            given |= {filter_: SEPARATOR.join(values) for filter_, values in asked.filters if filter_ in known}
+            given |= {name: value for name, value in scope.items() if name in known}
         return query, query.bind(given)
 
     def _rows(

@@ -1,6 +1,6 @@
 // Cards of the overview that say why, and whether it is better: each with its answers and its interval.
 import { bdi, h } from "./dom.js";
-import { number, t } from "./i18n.js";
+import { number, signed, t, word } from "./i18n.js";
 
 const digits = (value, most = 1) => number(value, { maximumFractionDigits: most });
 const date = (iso) => new Intl.DateTimeFormat(document.documentElement.lang || undefined, { dateStyle: "medium", timeZone: "UTC" }).format(new Date(iso));
@@ -30,4 +30,24 @@ export function targets(card, rows) {
     table("targets", columns, rows.map((one) => [metric(one.metric), one.unit ? bdi(one.unit) : t("target.all"), [`${t(`period.${one.period}`)}, `, bdi(date(one.starts))],
       ltr(digits(one.target, 2)), one.actual === null ? "–" : ltr(digits(one.actual, most(one)) + interval(one, most(one))), number(one.n), status(one)])),
     h("p", { class: "none" }, t("targets.means"))], true);
+}
+
+const named = (driver) => (driver.startsWith("aspect ") ? word("aspect", driver.slice(7)) : t(`driver.${driver}`));
+const percent = (value, most = 0) => number(value, { style: "percent", maximumFractionDigits: most });
+
+/** Answers, R2 and back-test of one metric and unit stand above its drivers. */
+function ofOne(rows) {
+  const [first] = rows;
+  const said = { n: number(first.n), from: date(first.since), to: date(first.until), r2: percent(first.r2, 1), tested: number(first.tested), test: percent(first.tested_r2, 1) };
+  return [h("h3", { id: `drivers-${first.metric}-${first.unit}` }, first.unit ? [`${metric(first.metric)}, `, bdi(first.unit)] : metric(first.metric)),
+    h("p", { class: "facts" }, t("drivers.of", said)), !first.useful && h("p", { class: "stale" }, t("drivers.useless")),
+    table(`drivers-${first.metric}-${first.unit}`, [[t("driver.name")], [t("driver.share"), true], [t("driver.effect"), true]], rows.map((one) => [named(one.driver),
+      ltr(`${percent(one.share, 1)} (${percent(one.low, 1)} – ${percent(one.high, 1)})`),
+      one.effect === null ? "–" : ltr(`${signed(one.effect, 1)} (${signed(one.effect_low, 1)} – ${signed(one.effect_high, 1)})`)]))];
+}
+
+export function drivers(card, rows) {
+  const key = (one) => `${one.metric} ${one.unit}`;
+  const runs = [...new Set(rows.map(key))].map((name) => rows.filter((one) => key(one) === name));
+  return card("drivers", t("drivers"), "drivers", rows.length === 0 ? h("p", { class: "none" }, t("drivers.none")) : [...runs.flatMap(ofOne), h("p", { class: "none" }, t("drivers.means"))], true);
 }

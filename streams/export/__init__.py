@@ -1,0 +1,1 @@
+"""Tables as partitioned Parquet files for other tools: `rihla export`."""
