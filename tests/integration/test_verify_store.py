@@ -125,6 +125,8 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "memberships": 0,
         "segments": 0,
         "targets": 0,
+        "alerts": 0,
+        "drivers": 0,
     }
     assert report.differing_rows == dict.fromkeys(report.rows, 0)
     assert (report.looks, report.source) == (1, "table")
