@@ -24,6 +24,7 @@ from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.consents import consents
 from streams.verify.deliveries import deliveries
 from streams.verify.drivers import drivers
+from streams.verify.effects import effects
 from streams.verify.guests import guests
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
@@ -181,7 +182,8 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     say("looking at deliveries")
     comparisons.append(deliveries(client))
     say("looking at people's answers")
-    comparisons += [answers(client), sla(client, model), calls(client), targets(client, model), drivers(client)]
+    comparisons += [answers(client), sla(client, model), calls(client), targets(client, model)]
+    comparisons += [drivers(client), effects(client)]
     say("looking at consent")
     comparisons.append(consents(client, expected.interactions))
     say("looking at what guests were asked and told")
