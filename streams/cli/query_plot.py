@@ -91,8 +91,8 @@ def fitting(plot: Plot, columns: Sequence[str], by: str) -> Plot:
         grouped = tuple(part for part in by.split(",") if part in columns)
         plot = replace(plot, labels=tuple(one for one in plot.labels if one != "segment") + grouped)
     if "difference" in columns:
-        ends = {"low": "difference_low", "high": "difference_high", "margin": ""}
-        plot = replace(plot, value="difference", axis=f"difference of {plot.axis}", sample="n", **ends)
+        plot = replace(plot, value="difference", axis=f"difference of {plot.axis}", sample="n")
+        plot = replace(plot, margin="", low="difference_low", high="difference_high")
     if (missing := sorted(plot.columns() - set(columns))) or not plot.labels:
         raise RihlaError(f"this answer cannot be drawn: it has no column {', '.join(missing) or 'to label by'}")
     return plot
