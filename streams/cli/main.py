@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "drift": ("streams.cli.drift:drift", "Whether a system holds what our state says of segments."),
     "map": ("streams.cli.map:map_", "Say what a file means: propose a mapping, check it."),
     "score": ("streams.cli.score:score", "Score texts: JSON lines in, JSON lines out."),
+    "themes": ("streams.cli.themes:themes", "What people newly speak of, unit by unit, in their own words."),
     "replay": ("streams.cli.replay:replay", "Send dead letters, or dead deliveries, again."),
     "verify": ("streams.cli.verify:verify", "Recompute all tables from the log, and compare."),
     "forget": ("streams.cli.forget:forget", "Erase a person from state, topics and tables."),

@@ -27,7 +27,8 @@ LETTERS: dict[str, pl.DataType] = {
     "offset": pl.Int64(),
     "epoch": pl.UInt32(),
     "payload_hash": pl.UInt64(),
-    "content": pl.String(),
+    "content": pl.UInt64(),
+    "content_rest": pl.UInt64(),
     "reason": pl.String(),
     "attempts": pl.Int64(),
     "failed_at": pl.Int64(),
@@ -35,7 +36,8 @@ LETTERS: dict[str, pl.DataType] = {
     "replayed": pl.Boolean(),
 }
 """The columns of a letter, without its payload. topic, partition, offset, epoch and payload_hash identify a letter;
-content is a hash of key and payload; failed_at is in epoch milliseconds; bytes is the size of key and payload."""
+content and content_rest are the halves of a hash of key and payload (16 bytes a letter: there may be ten million);
+failed_at is in epoch milliseconds; bytes is the size of key and payload."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def judge(letters: pl.DataFrame, choice: Choice, inputs: Collection[str], max_by
     """
     latest = letters.sort(
         "attempts", "failed_at", "epoch", "partition", "offset", descending=True, maintain_order=True
-    ).unique(subset=["topic", "content"], keep="first", maintain_order=True)
+    ).unique(subset=["topic", "content", "content_rest"], keep="first", maintain_order=True)
     meant = [pl.lit(True)]
     if choice.reasons:
         meant.append(pl.col("reason").is_in(list(choice.reasons)))

@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -28,9 +28,15 @@ from streams.sources.feeder import Feeder, producing
 from streams.topology import COMPACTED, TOPICS
 
 CHUNK = 500
-"""Letters that are fetched, sent and recorded at a time: after an interruption at most this many are sent twice."""
+"""Letters that are sent and recorded at a time: after an interruption at most this many are sent twice."""
+FETCH, FETCH_BYTES = 8_192, 64 * 1024 * 1024
+"""Letters that are fetched at a time at most, and their bytes. What ClickHouse reads for one letter is a block of
+thousands, so to fetch a CHUNK costs about as much as this. The statement that names so many places stays below the
+262,144 bytes that ClickHouse takes (max_query_size)."""
 MAX_BYTES = REQUEST_BYTES - RECORD_OVERHEAD - 1024
 """Largest size of key and payload, in bytes; the rest of a request is for headers."""
+SAID_SECONDS = 10.0
+"""How often it is said how far it is."""
 NAME = ("topic", "partition", "offset", "epoch", "payload_hash")
 """The columns that identify a letter, as in dead_letters_store."""
 
@@ -52,12 +58,14 @@ class Letters:
         """Every letter, without its payload, as streams.dead_letters.replay.LETTERS."""
         return self._frame(
             f"""
+            WITH if(
+                empty(payload), sipHash128('at', partition, offset, epoch),
+                sipHash128(isNull(key), ifNull(key, ''), payload)
+            ) AS hashed
             SELECT
                 toString(topic) AS topic, partition, offset, epoch, cityHash64(payload) AS payload_hash,
-                if(
-                    empty(payload), concat(toString(partition), ':', toString(offset), ':', toString(epoch)),
-                    hex(sipHash128(isNull(key), ifNull(key, ''), payload))
-                ) AS content, toString(reason) AS reason, attempts,
+                reinterpretAsUInt64(substring(hashed, 1, 8)) AS content,
+                reinterpretAsUInt64(substring(hashed, 9, 8)) AS content_rest, toString(reason) AS reason, attempts,
                 toUnixTimestamp64Milli(failed_at) AS failed_at,
                 toInt64(length(payload) + length(ifNull(key, ''))) AS bytes,
                 ({", ".join(NAME)}) IN (SELECT {", ".join(NAME)} FROM replays_store) AS replayed
@@ -67,11 +75,12 @@ class Letters:
 
     def whole(self, letters: pl.DataFrame) -> pl.DataFrame:
         """Letters of one topic with `key`, `payload` (Binary), `detail`, in order; those deleted meanwhile not."""
-        names = ", ".join(f"({', '.join(map(str, name))})" for name in letters.select(NAME[1:]).iter_rows())
+        places = ", ".join(
+            f"({partition}, {at})" for partition, at in letters.select("partition", "offset").iter_rows()
+        )
         found = self._frame(
             "SELECT partition, offset, epoch, cityHash64(payload) AS payload_hash, key, payload, detail "
-            "FROM dead_letters WHERE topic = {topic:String} AND "
-            f"(partition, offset, epoch, payload_hash) IN ({names})",
+            f"FROM dead_letters WHERE topic = {{topic:String}} AND (partition, offset) IN ({places})",
             {"topic": letters["topic"][0]},
         )
         said = {"key": pl.Binary(), "payload": pl.Binary(), "detail": pl.String()}
@@ -165,11 +174,13 @@ async def replay(
     """
     store = await asyncio.to_thread(Letters, client)
     inputs = {settings.topic(topic.name) for topic in TOPICS if topic.name not in COMPACTED}
+    say("looking at what there is ...")
     letters = judge(await asyncio.to_thread(store.known), choice, inputs, MAX_BYTES)
     lines = lines or OwnLines()
     done = Replayed()
     done.kept.update(dict(letters.filter(pl.col("fate") != SEND).group_by("fate").len().iter_rows()))
     meant = letters.filter(pl.col("fate") == SEND)
+    del letters  # of ten million letters it is a gigabyte
     if dry_run or not meant.height:
         await _go_through(store, None, lines, meant, limit, None, done, say)
         return done
@@ -192,37 +203,39 @@ async def _go_through(
 ) -> None:
     began = told = time.monotonic()
     looked = 0
-    for chunk in _chunks(meant, CHUNK if rate is None else min(CHUNK, math.ceil(rate))):
-        room = chunk.height if limit is None else limit - done.total
+    for block in _blocks(meant, FETCH if limit is None else min(FETCH, max(CHUNK, limit))):
+        room = block.height if limit is None else limit - done.total
         if room <= 0:
             break
-        looked += chunk.height
-        whole = await asyncio.to_thread(store.whole, chunk)
-        if whole.height and whole["topic"][0].startswith(FILE):
+        looked += block.height
+        of_file = block["topic"][0].startswith(FILE)
+        whole = block if sender is None and not of_file else await asyncio.to_thread(store.whole, block)
+        if whole.height and of_file:
             whole, hidden = await asyncio.to_thread(lines.whole, whole)
             if hidden:
                 done.kept[HIDDEN] += hidden
             good = await asyncio.to_thread(lines.readable, whole["payload"].to_list())
             done.unreadable += whole.height - len(good)
             whole = whole[good]
-        if sender is not None and whole.height and not whole["topic"][0].startswith(FILE):
+        if sender is not None and whole.height and not of_file:
             whole = await sender.original(whole, done)
         done.beyond += max(0, whole.height - room)
-        whole = whole.head(room)
-        if not whole.height:
-            continue
-        if sender is not None:
-            await sender.send(whole)
-            await asyncio.to_thread(store.remember, whole)
-        done.sent.update(whole.select("topic", "reason").iter_rows())
-        if time.monotonic() - told > 10.0:
-            told = time.monotonic()
-            say(f"{done.total:,} of {meant.height:,} sent ...")
-        await asyncio.sleep(wait_for(done.total, time.monotonic() - began, rate))
+        for chunk in whole.head(room).iter_slices(CHUNK if rate is None else min(CHUNK, math.ceil(rate))):
+            if sender is not None:
+                await sender.send(chunk)
+                await asyncio.to_thread(store.remember, chunk)
+            done.sent.update(chunk.select("topic", "reason").iter_rows())
+            if time.monotonic() - told > SAID_SECONDS:
+                told = time.monotonic()
+                say(f"{done.total:,} of {meant.height:,} sent ...")
+            if sender is not None:
+                await asyncio.sleep(wait_for(done.total, time.monotonic() - began, rate))
     done.beyond += meant.height - looked
 
 
-def _chunks(letters: pl.DataFrame, size: int) -> list[pl.DataFrame]:
-    """Slices of at most `size` letters, of one topic each, in order."""
-    topics = letters.partition_by("topic", maintain_order=True) if letters.height else []
-    return [part for some in topics for part in some.iter_slices(size)]
+def _blocks(letters: pl.DataFrame, size: int) -> Iterator[pl.DataFrame]:
+    """Slices of at most `size` letters, and about FETCH_BYTES, of one topic each, in order."""
+    for (_,), some in letters.group_by("topic", maintain_order=True):
+        within = (some["bytes"].cum_sum() // FETCH_BYTES).alias("within")
+        for _, part in some.with_columns(within).group_by("within", maintain_order=True):
+            yield from part.drop("within").iter_slices(size)

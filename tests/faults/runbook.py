@@ -171,7 +171,7 @@ class Followed(OwnBrokerFault):
             made = await stack.enter_async_context(
                 world(kafka.address, seed, extra=told, prefix="cx", database="cx", clickhouse=clickhouse)
             )
-            async with asyncio.timeout(TRIAL_SECONDS):
+            async with asyncio.timeout(TRIAL_SECONDS + LETTERS / 500):
                 scene = Scene(made, kafka, way, folder, told=told)
                 await self._before(scene)
                 await scene.follow(self._page, self._meanwhile)
@@ -285,10 +285,14 @@ async def poisoned(scene: Scene) -> None:
     await scene.world.settled()
 
 
+LETTERS = int(os.environ.get("RIHLA_LETTERS", "20000"))
+"""Records that nobody can decode in the page of dead letters."""
+
+
 async def garbage(scene: Scene) -> None:
-    """A source sends what no schema decodes: 20,000 records of 200 bytes."""
+    """A source sends what no schema decodes: LETTERS records of 200 bytes."""
     await some_stored(scene)
-    for _ in range(20):
+    for _ in range(LETTERS // 1000):
         await scene.world.send("stay", [None] * 1000, [os.urandom(200) for _ in range(1000)])
     await scene.world.settled()
 

@@ -9,19 +9,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
 from sinks.clickhouse.client import connect
 from streams.dead_letters.lines import OwnLines
-from streams.dead_letters.resend import NAME
+from streams.dead_letters.resend import FETCH, NAME, Letters
 from streams.embedded.clickhouse.access import OWNER
 from streams.embedded.keys import url_for
 from streams.settings import of_owner
 from tests.integration.test_run import rihla, rows, said
 from tests.integration.test_up import PATIENCE, WITHOUT_EDGES, owner_of, up
 from tests.support.brokers import wait_until
+from tests.support.clickhouse import ClickHouse
 from tests.support.workers import send_lines
 
 pytestmark = pytest.mark.slow
@@ -55,6 +57,25 @@ def write_letters(url: str, *letters: tuple[str, bytes | None, bytes, str]) -> N
 
 def counted(data: Path, sql: str) -> int:
     return int(rows(data, f"SELECT count() AS n FROM {sql}")[0]["n"])
+
+
+def test_as_many_letters_as_are_fetched_at_a_time_fit_into_a_statement(clickhouse: ClickHouse) -> None:
+    """At the offsets of a topic that has had a thousand billion records; of each place two, of two epochs."""
+    clickhouse.migrated()
+    clickhouse.engine.query(
+        f"INSERT INTO {clickhouse.database}.dead_letters_store "
+        "(topic, partition, offset, epoch, payload, reason, failed_at, attempts) "
+        f"SELECT 'cx.stay', number % 100, 1000000000000 + number, epoch, concat('record ', toString(number), ' ', "
+        f"toString(epoch)), 'undecodable', now64(3), 1 FROM numbers({FETCH}) ARRAY JOIN [1, 2] AS epoch"
+    )
+    store = Letters(clickhouse.client)
+    known = store.known()
+    assert known.height == 2 * FETCH
+    assert known.select("content", "content_rest").n_unique() == 2 * FETCH
+    first = known.filter(pl.col("epoch") == 1)
+    whole = store.whole(first)
+    assert whole["offset"].to_list() == first["offset"].to_list()
+    assert {payload.rsplit(b" ", 1)[1] for payload in whole["payload"]} == {b"1"}
 
 
 def test_what_is_cured_gets_in_and_what_is_not_comes_back_until_it_is_given_up(tmp_path: Path) -> None:
