@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli import options, query_explain, query_out
+from streams.cli import options, query_explain, query_out, query_plot
 from streams.errors import RihlaError
 
 if TYPE_CHECKING:
@@ -114,6 +114,14 @@ def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     help="Write the answer to this file, once it is whole. Without --format, .parquet, .csv, .jsonl, .arrow and .xlsx "
     "(Excel) say it.",
 )
+@click.option(
+    "--plot",
+    is_flag=False,
+    flag_value=query_plot.TERMINAL,
+    default=None,
+    metavar="[FILE]",
+    help="Named queries: draw the answer, in the terminal or to FILE.png or FILE.svg.",
+)
 @click.option("--list", "list_names", is_flag=True, help="List the named queries.")
 @click.option(
     "--explain",
@@ -134,6 +142,7 @@ def query(
     people: dict[str, str],
     timezone: str,
     out: Path | None,
+    plot: str | None,
     list_names: bool,
     explain: bool,
 ) -> None:
@@ -145,6 +154,7 @@ def query(
 
     \b
       rihla query nps
+      rihla query nps --param by=month --plot
       rihla query nps --param by=unit,channel --where country=SA --min-sample 30
       rihla query csat --param since=2026-05-01 --param until=2026-06-01 --compare previous
       rihla query "SELECT status, count() FROM journeys GROUP BY status"
@@ -168,6 +178,15 @@ def query(
         raise click.UsageError(f"{user} sees no list of customers; their own interactions: SELECT * FROM interactions")
     if explain:
         click.echo(_asked(sql_or_name, sql, values))
+        return
+    if plot is not None:
+        by = parameters.get("by", "")
+        path, suited = query_plot.target(plot), query_plot.suited(sql_or_name, by)
+        with _client(data, clickhouse, user, database) as client, _refusals():
+            answer = client.query(sql, parameters=values)
+        said = ", ".join([*(f"{name} {value}" for name, value in parameters.items()), *where, *filter(None, [compare])])
+        shown = query_plot.fitting(suited, answer.column_names, by)
+        query_plot.draw(query_plot.picture(_named(sql_or_name).title, shown, answer.named_results(), said), path)
         return
     if out is not None and out.suffix.lower() == query_out.EXCEL and output_format == FOR_PEOPLE:
         with _client(data, clickhouse, user, database) as client, _refusals():
@@ -218,6 +237,7 @@ def _describe(name: str) -> None:
     click.echo(f"{found.title}\n\n{found.doc}\n\nColumns:")
     for column, about in found.columns:
         click.echo(f"  {column:<24} {about}")
+    click.echo(f"\n{query_plot.said(name)}")
     if found.parameters:
         click.echo("\nParameters (--param NAME=VALUE):")
     for parameter in found.parameters:
