@@ -42,7 +42,8 @@ _SERVED = served("i.agent_id", f"({_WHOSE}).1", "i.occurred_at", "p")
 MANY: Mapping[str, str] = {
     "agent": f"({_SERVED}).1",
     "segment": "sm.member_of",
-    "group": "arrayMap(one -> one.1, arrayFilter(one -> one.2 <= i.occurred_at AND i.occurred_at < one.3, gm.group_periods))",
+    "group": "arrayMap(one -> one.1, "
+    "arrayFilter(one -> one.2 <= i.occurred_at AND i.occurred_at < one.3, gm.group_periods))",
 }
 """Names of which an interaction can have several values, as an array: it counts once for each."""
 
