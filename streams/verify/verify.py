@@ -25,6 +25,7 @@ from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.consents import consents
 from streams.verify.deliveries import deliveries
 from streams.verify.drivers import drivers
+from streams.verify.effects import effects
 from streams.verify.guests import guests
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
@@ -183,6 +184,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     comparisons.append(deliveries(client))
     say("looking at people's answers")
     comparisons += [answers(client), sla(client, model), calls(client), targets(client, model), drivers(client)]
+    comparisons.append(effects(client))
     say("looking at whose alerts are")
     comparisons.append(alerts(client, log, expected, model, customers))
     say("looking at consent")

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from sinks.clickhouse import models, personal, stored
+from sinks.clickhouse.asking import Question
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.named import load
@@ -208,6 +209,14 @@ def test_every_named_query_runs_for_analysts(address: str, name: str) -> None:
         alerts, contacts = (seen[0][[c for c, _ in query.columns].index(c)] for c in ("open_alerts", "last_contacts"))
         assert [one[2] for one in alerts] == ["[hidden]"]  # type: ignore[attr-defined]
         assert [one[4] for one in contacts] == ["[hidden]", ""]  # type: ignore[attr-defined]
+
+
+def test_the_people_behind_a_row_are_pseudonyms_for_analysts(address: str) -> None:
+    asked = Question("nps", people={"segment": "all"}).statement()
+    known = rows(address, OWNER, asked.sql, **asked.parameters)
+    seen = rows(address, KNOWN["analyst"], asked.sql, "cx_analyst", **asked.parameters)
+    assert [row[1:] for row in seen] == [row[1:] for row in known] != []
+    assert not {row[0] for row in seen} & {row[0] for row in known}
 
 
 def test_pseudonyms_join_and_are_kept(address: str, engine: Engine) -> None:

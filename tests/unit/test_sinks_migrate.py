@@ -69,6 +69,7 @@ APPLIED = {
     "0056_targets": "3169ce7d33c2b11e",
     "0057_drivers": "1bb0a30059b94838",
     "0058_alert_owners": "fe197ee957f4fed6",
+    "0059_action_effects": "d16d8c748a9ea0b6",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 

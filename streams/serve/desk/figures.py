@@ -50,6 +50,7 @@ QUERIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "places": ("places", {}),
     "targets": ("targets", {"periods": "2"}),
     "drivers": ("drivers", {}),
+    "effects": ("action_effects", {}),
 }
 """For each figure the named query, and its parameters besides period and filters."""
 BEHIND: Mapping[str, tuple[str, ...]] = {

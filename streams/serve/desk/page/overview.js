@@ -7,7 +7,7 @@ import { flow } from "./flow.js";
 import { country, day, number, signed, t, word } from "./i18n.js";
 import { journeyMap, places } from "./maps.js";
 import { empty, shown } from "./states.js";
-import { drivers, targets } from "./why.js";
+import { drivers, effects, targets } from "./why.js";
 
 const SPANS = [7, 30, 90, 365];
 const ASPECTS = 12;
@@ -142,7 +142,7 @@ export function open(main, { me, query, expired }) {
         h("div", { class: "columns" }, profiles(told.profiles), funnel(told.funnel)),
         map(told.map),
         h("div", { class: "columns" }, scores("nps_by_unit", told.nps_by_unit, "nps", -100, 100), scores("csat_by_unit", told.csat_by_unit, "csat", 0, 100)),
-        drivers(card, told.drivers), aspects(told.aspects_by_unit), where(told.places)];
+        drivers(card, told.drivers), effects(card, told.effects), aspects(told.aspects_by_unit), where(told.places)];
       const nothing = !told.nps_by_unit.length && !told.aspects_by_unit.length && !told.profiles.length && !told.map.length;
       box.replaceChildren(...[past, ...(nothing ? [empty(t("overview.empty"), t("overview.empty.hint"))] : parts)].filter(Boolean));
     },
