@@ -90,6 +90,14 @@ def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     "before (year) or of others (where:country=SA), with the difference, its interval and whether it is significant.",
 )
 @click.option(
+    "--people",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_assignments,
+    help="nps, csat, ces, aspects: the customers behind a row, by its columns (segment=MAKKAH-01) or answers (high=6). "
+    "Analysts see pseudonyms.",
+)
+@click.option(
     "--timezone",
     envvar="RIHLA_TIMEZONE",
     show_envvar=True,
@@ -131,6 +139,7 @@ def query(
     where: tuple[str, ...],
     min_sample: int,
     compare: str,
+    people: dict[str, str],
     timezone: str,
     out: Path | None,
     plot: str | None,
@@ -157,12 +166,16 @@ def query(
     if not sql_or_name:
         raise click.UsageError("name a query or give SQL; --list lists the named queries")
     if _NAME.fullmatch(sql_or_name):
-        asked = _question(sql_or_name, parameters, timezone, where, min_sample, compare)
+        asked = _question(sql_or_name, parameters, timezone, where, min_sample, compare, people)
         sql, values = asked.sql, dict(asked.parameters)
-    elif where or min_sample or compare:
-        raise click.UsageError("--where, --min-sample and --compare are for named queries; SQL has its own WHERE")
+    elif where or min_sample or compare or people:
+        raise click.UsageError(
+            "--where, --min-sample, --compare and --people are for named queries; SQL has its own WHERE"
+        )
     else:
         sql, values = sql_or_name, parameters
+    if people and clickhouse is None and user.startswith("manager_"):
+        raise click.UsageError(f"{user} sees no list of customers; their own interactions: SELECT * FROM interactions")
     if explain:
         click.echo(_asked(sql_or_name, sql, values))
         return
@@ -186,8 +199,8 @@ def query(
         return
     with _client(data, clickhouse, user, database) as client:
         _ask(client, sql, values, output_format)
-        if output_format == FOR_PEOPLE and (basis := _basis_of(sql_or_name, values)):
-            rest = _question(sql_or_name, {**parameters, "by": basis}, timezone, where, 0, "")
+        if output_format == FOR_PEOPLE and not people and (basis := _basis_of(sql_or_name, values)):
+            rest = _question(sql_or_name, {**parameters, "by": basis}, timezone, where, 0, "", {})
             click.echo("What that rests on (docs/units.md):", err=True)
             click.echo(_answer(client, rest.sql, dict(rest.parameters)), nl=False, err=True)
 
@@ -251,7 +264,13 @@ def _named(name: str) -> NamedQuery:
 
 
 def _question(
-    name: str, parameters: dict[str, str], timezone: str, where: tuple[str, ...], min_sample: int, compare: str
+    name: str,
+    parameters: dict[str, str],
+    timezone: str,
+    where: tuple[str, ...],
+    min_sample: int,
+    compare: str,
+    people: dict[str, str],
 ) -> Statement:
     """The SQL of a named query and the values of its parameters, with defaults for those that are not given."""
     from sinks.clickhouse.asking import Question, QuestionError
@@ -264,7 +283,7 @@ def _question(
     if any(parameter.name == "elsewhere" for parameter in found.parameters):
         parameters = {"elsewhere": timezone, **parameters}
     try:
-        return Question(name, parameters, where, min_sample, compare).statement()
+        return Question(name, parameters, where, min_sample, compare, people).statement()
     except QuestionError as error:
         raise click.UsageError(str(error)) from error
 

@@ -112,7 +112,7 @@ def test_ces(clickhouse: ClickHouse) -> None:
     clickhouse.migrated()
     clickhouse.write("interactions", frame("interaction", *answers("ces", 7, 5, 3)))
     assert ask(clickhouse, "ces") == [("all", 3, 5.0, 2.26, 66.7, 2.0, 3.0)]
-    clickhouse.client.command("TRUNCATE TABLE interactions_store")
+    clickhouse.without_interactions()
     clickhouse.write("interactions", frame("interaction", *answers("ces", 6)))
     assert ask(clickhouse, "ces") == [("all", 1, 6.0, None, 100.0, None, 1.0)]
 
