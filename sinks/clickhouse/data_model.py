@@ -163,7 +163,11 @@ def catalogue(client: Client, database: str) -> Catalogue:
         parameters=asked,
     ).result_rows
     return {
-        name: Relation(name, comment, tuple(re.findall(r"\w+", sorting)), tuple(columns[name]))
+        name: Relation(
+            *(name, comment),
+            tuple(word for word in re.findall(r"\w+", sorting) if word in {column.name for column in columns[name]}),
+            tuple(columns[name]),
+        )
         for name, comment, sorting in rows
     }
 

@@ -113,6 +113,8 @@ class Store:
 
 STORES: tuple[Store, ...] = (
     Store("interactions_store"),
+    Store("interactions_by_time_store"),
+    Store("interaction_days_store", operations=False),
     Store("identities_store"),
     Store("journeys_store"),
     Store("customers_store"),
@@ -144,6 +146,9 @@ STORES: tuple[Store, ...] = (
     Store("calls_store"),
     Store("schema_migrations", of_persons=False, operations=False, engineer=True),
 )
+
+FILLED: tuple[str, ...] = ("interactions_by_time_filled", "interactions_by_time_corrected", "interaction_days_filled")
+"""Materialised views: what is inserted goes through them, and nobody reads them."""
 
 OWNERS: tuple[str, ...] = ("lookups", "erasures")
 """Views that only the owner may read: who looked at whom, and who asked to be forgotten."""

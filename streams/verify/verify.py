@@ -177,6 +177,9 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     key = KEYS["interactions"]
     # The other view of the same rows: what the first is held to holds for it.
     comparisons.append(compare("contacts", tables["interactions"].drop("journey_id"), store.contacts(client), key))
+    comparisons.append(
+        compare("interactions by time", store.in_order_of_key(client), store.in_order_of_time(client), key)
+    )
     say("comparing what follows from these")
     not_judged = expected.journeys.filter(pl.col("customer_id").is_in(list(customers))).select("journey_id")
     comparisons += derived.compared(client, log, expected, tables, comparisons, pl.concat([beyond, not_judged]))

@@ -11,7 +11,8 @@ import { drivers, effects, targets } from "./why.js";
 
 const SPANS = [7, 30, 90, 365];
 const ASPECTS = 12;
-const FILTERS = ["brand", "unit", "channel", "country", "season"];
+const FILTERS = ["brand", "unit", "channel", "country", "season", "segment", "group"];
+const PEOPLE = ["segment", "group"];
 const FIXED = { channel: ["booking", "check_in", "stay", "post_travel"], season: ["ramadan", "hajj", "umrah_peak", "none"] };
 
 const digits = (value, most = 1) => number(value, { maximumFractionDigits: most });
@@ -55,6 +56,7 @@ function filters(query, choices) {
       FILTERS.map((name) => {
         const values = FIXED[name] ?? choices?.[name] ?? [];
         const chosen = given.get(name) ?? "";
+        if (PEOPLE.includes(name) && !values.length && !chosen) return "";
         return h("label", { class: "filter" }, h("span", {}, t(`filter.${name}`)), h("select", { id: `filter-${name}`, onchange: (event) => go({ [name]: event.target.value }) },
           h("option", { value: "" }, t("filter.all")), [...new Set(chosen ? [chosen, ...values] : values)].map((value) => h("option", { value, selected: value === chosen }, show(name, value)))));
       }),
