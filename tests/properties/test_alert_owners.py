@@ -27,7 +27,7 @@ CHANNELS = {
 specs = st.lists(
     st.tuples(
         st.sampled_from(WHO),
-        st.integers(-24 * 80, 0),
+        st.integers(-24 * 80, 0) | st.integers(-5, 0).map(lambda days: 24 * days),  # some at the same moment
         st.sampled_from(["stay", "stay", "post_travel", "post_travel", "booking", "check_in"]),
         st.sampled_from([None, None, "R1", "R2"]),
         st.sampled_from([None, None, "", "H1", "H2", "H3"]),
@@ -41,7 +41,7 @@ places = st.tuples(st.sampled_from(sorted(CHANNELS)), st.integers(1, 9)).map(lam
 
 def row_of(number: int, spec: Any) -> dict[str, Any]:
     (kind, value), hours, channel, ref, unit, brand = spec
-    said: dict[str, Any] = {"nps": 0} if channel == "post_travel" else {}
+    said: dict[str, Any] = {"nps": 0} if channel in ("post_travel", "check_in") else {}
     return event(
         number,
         hours * HOUR,
