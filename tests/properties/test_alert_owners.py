@@ -27,14 +27,14 @@ CHANNELS = {
 specs = st.lists(
     st.tuples(
         st.sampled_from(WHO),
-        st.integers(-24 * 80, 0) | st.integers(-5, 0).map(lambda days: 24 * days),  # some at the same moment
-        st.sampled_from(["stay", "stay", "post_travel", "post_travel", "booking", "check_in"]),
-        st.sampled_from([None, None, "R1", "R2"]),
+        st.integers(-24 * 80, 0) | st.integers(-3, 0).map(lambda days: 24 * days),  # many at the same moment
+        st.sampled_from(["stay", "stay", "stay", "post_travel", "post_travel", "booking", "check_in"]),
+        st.sampled_from([None, "R1", "R1", "R2"]),
         st.sampled_from([None, None, "", "H1", "H2", "H3"]),
         st.sampled_from([None, "noor", "safa"]),
     ),
     min_size=2,
-    max_size=16,
+    max_size=20,
 )
 places = st.tuples(st.sampled_from(sorted(CHANNELS)), st.integers(1, 9)).map(lambda said: place(*said))
 
