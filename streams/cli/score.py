@@ -11,13 +11,28 @@ import click
 _BLOCK = 1 << 20
 
 
-@click.command(epilog="Exit status: 0 if every line was scored, 1 if some were no such objects.")
+@click.command(epilog="Exit status: 0 if every line was scored, 1 if some were no such objects, or a set is worse.")
 @click.option(
     "--labelled",
     metavar="DIRECTORY",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Instead, score the CSV files of a directory (named language_set.csv[.gz]; columns text and label: -1, 0, 1) "
     "and print macro-F1, F1 by label, nulls, languages found and speed, a line for each set.",
+)
+@click.option(
+    "--gate",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --labelled: compare with the figures in this CSV file, and fail where the macro-F1 of a set is below "
+    "the interval that it had; where there is no such file, write it.",
+)
+@click.option(
+    "--errors",
+    "book",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --labelled: instead of the table, write the texts with a wrong sign to this CSV file, each with its "
+    "cause and the words that counted, and print the causes by set.",
 )
 @click.option(
     "--explain",
@@ -42,7 +57,13 @@ _BLOCK = 1 << 20
     "approve; nothing is changed. `rihla query sentiment_corrections` has those that were sent as events.",
 )
 def score(
-    labelled: Path | None, explain: tuple[str, ...], locale: str | None, source: Path | None, learn: Path | None
+    labelled: Path | None,
+    gate: Path | None,
+    book: Path | None,
+    explain: tuple[str, ...],
+    locale: str | None,
+    source: Path | None,
+    learn: Path | None,
 ) -> int:
     """Score texts: JSON lines {"text": ..., "locale": ...} on stdin to JSON lines on stdout, in order.
 
@@ -57,11 +78,9 @@ def score(
       echo '{"text": "The room was spotless, but check-in took two hours."}' | rihla score
     """
     if labelled is not None:
-        from streams.text.evaluate import table
-
-        for line in table(labelled):
-            click.echo(line)
-        return 0
+        return _labelled(labelled, gate, book)
+    if gate is not None or book is not None:
+        raise click.UsageError("--gate and --errors go with --labelled")
     if learn is not None:
         return _learn(learn)
     if explain:
@@ -78,6 +97,21 @@ def score(
         out.write(b"".join(answers))
         out.flush()
     return 1 if failures else 0
+
+
+def _labelled(directory: Path, gate: Path | None, output: Path | None) -> int:
+    """Print the table of labelled sets or, with an output, the errors by cause; 1 if a set is worse than the gate."""
+    from streams.text import errors, evaluate
+
+    if output is not None:
+        for line in errors.book(directory, output):
+            click.echo(line)
+        return 0
+    fallen = 0
+    for line in evaluate.table(directory, gate=gate):
+        click.echo(line)
+        fallen += line.startswith(evaluate.WORSE)
+    return 1 if fallen else 0
 
 
 def _scorer() -> Any:
