@@ -32,7 +32,7 @@ SUBJECTS: Final[Mapping[str, tuple[str, ...]]] = {
         *("cases", "cases_attributed", "case_response", "improvements_told", "alerts", "alerts_attributed"),
         *("alert_sla", "sla_targets", "answers", "incidents", "deliveries", "invitations", "messages"),
     ),
-    "Why, and is it better": ("targets", "target_breaches", "drivers", "action_effects"),
+    "Why, and is it better": ("targets", "target_breaches", "drivers", "action_effects", "anomalies"),
     "Groups": ("groups", "memberships", "group_cells"),
     "Units, money and the calendar": (
         *("units", "unit_levels", "unit_places", "rates", "exchange", "currencies", "hijri", "weekends"),

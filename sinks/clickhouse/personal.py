@@ -69,7 +69,7 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "run_id r2 r2_controls tested_r2 tested_r2_controls driver share effect effect_low effect_high"),
     # What actions changed.
     **_all(PLAIN, "action_name acted_on units_acted comparable n_before n_after n_comparable p placebos covered"),
-    **_all(PLAIN, "computed_at verdict"),
+    **_all(PLAIN, "computed_at verdict expected alarm tested_days tested_alarms tested_within"),
     # Churn.
     **_all(PLAIN, "model_id fitted_at known_until horizon_days sample intercept weights tested_at tested churned auc"),
     **_all(PLAIN, "auc_margin brier brier_base useful deciles risk decile tested_churn reasons ended_at"),
@@ -143,6 +143,7 @@ STORES: tuple[Store, ...] = (
     Store("target_breaches_store", of_persons=False),
     Store("drivers_store", of_persons=False),
     Store("action_effects_store", of_persons=False),
+    Store("anomalies_store", of_persons=False),
     Store("calls_store"),
     Store("schema_migrations", of_persons=False, operations=False, engineer=True),
 )
@@ -172,7 +173,7 @@ ANALYSTS: tuple[str, ...] = (
     *("models", "sla_targets", "consents", "consent_history", "memberships", "group_cells", "groups"),
     *("invitations", "messages"),
     *("prayer_times", "prayer_windows", "unit_places", "interactions_local", "case_response"),
-    *("segments", "actions_known", "calls", "targets", "target_breaches", "drivers", "action_effects"),
+    *("segments", "actions_known", "calls", "targets", "target_breaches", "drivers", "action_effects", "anomalies"),
 )
 """Views that analysts have under the same names, with pseudonyms and without texts."""
 

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "targets": ("streams.cli.targets:targets", "Whether what the model wants of scores is met."),
     "drivers": ("streams.cli.drivers:drivers", "What NPS and CSAT go with: aspects, waits, units."),
     "actions": ("streams.cli.actions:actions", "What was done, and what it changed."),
+    "anomalies": ("streams.cli.anomalies:anomalies", "Which days of which units are out of the ordinary."),
     "radar": ("streams.cli.radar:radar", "Which guide, bus or tent of a group is to blame."),
     "churn": ("streams.cli.churn:churn", "Who will not come back: fit, back-test, store the risks."),
     "calls": ("streams.cli.calls:calls", "Whom to call today, when not everybody can be."),

@@ -129,6 +129,16 @@ def test_what_is_not_supported_says_so(clickhouse: ClickHouse) -> None:
     assert (status, headers["X-ClickHouse-Exception-Code"]) == (500, "271")
 
 
+def test_numbers_between_quotes_are_settings_of_tables_and_names_are_not(clickhouse: ClickHouse) -> None:
+    create = "CREATE TABLE {} (a UInt8) ENGINE = MergeTree ORDER BY a SETTINGS {}"
+    where = f"{clickhouse.address}/?database={clickhouse.database}"
+    assert (
+        http(where, create.format("one", "replicated_deduplication_window = '0'").encode())[0] == 200
+    )  # as dbt has it
+    for setting in ("storage_policy = 'default'", "disk = '1x'", "storage_policy = ''", "storage_policy = '\u0661'"):
+        assert http(where, create.format("two", setting).encode())[0] == 403, setting
+
+
 def test_what_would_do_nothing_is_refused_with_a_sentence(clickhouse: ClickHouse) -> None:
     for parameters, code, sentence in (
         ("role=analyst", "512", b"owner has no role analyst"),

@@ -80,6 +80,14 @@ EFFECTS = (
     ("new mattresses", date(2026, 9, 1), [TOWERS], "csat", "untrusted", 8.0, 1.0, 15.0, 28, 40, 41, 9, 700, 0.2, 6, 3,
      datetime(2026, 10, 1)),
 )  # fmt: skip
+ANOMALY_COLUMNS = (
+    *("day", "unit", "metric", "actual", "expected", "low", "high", "n", "alarm", "tested_days", "tested_alarms"),
+    "within",
+)
+ANOMALIES = (
+    (date(2026, 11, 20), TOWERS, "csat", 31.2, 76.0, 52.0, 100.0, 16, 1, 301, 1, 0.957),
+    (date(2026, 11, 19), TOWERS, "csat", 74.0, 76.0, 52.0, 100.0, 14, 0, 301, 1, 0.957),
+)
 BREAKFAST = "الفطور كان لذيذًا والموظفون ودودون."
 PRAYER_ROOM = "نماز کا کمرہ بند تھا اور کسی نے راستہ نہیں بتایا۔ بہت افسوس ہوا۔"
 SAID: tuple[tuple[int, str, str, str, dict[str, Any]], ...] = (
@@ -113,6 +121,8 @@ def figures(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         at = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=22)
         known = (("all", ""), ("unit", TOWERS), ("unit", CORNICHE), ("brand", "noor"), ("country", "PK"))
         return [{"filter": name, "value": value, "interactions": 40, "last_at": at} for name, value in known]
+    if "FROM anomalies" in sql:
+        return [dict(zip(ANOMALY_COLUMNS, one, strict=True)) for one in ANOMALIES]
     if "FROM action_effects" in sql:
         return [dict(zip(EFFECT_COLUMNS, one, strict=True)) for one in EFFECTS]
     if "FROM drivers" in sql:

@@ -71,6 +71,7 @@ APPLIED = {
     "0058_alert_owners": "fe197ee957f4fed6",
     "0059_action_effects": "d16d8c748a9ea0b6",
     "0060_interactions_by_time": "082e2418c45cc6c3",
+    "0061_anomalies": "df9cc559d36dd956",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 

@@ -55,6 +55,7 @@ QUERIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "targets": ("targets", {"periods": "2"}),
     "drivers": ("drivers", {}),
     "effects": ("action_effects", {}),
+    "anomalies": ("anomalies", {"alarms": "0"}),
 }
 """For each figure the named query, and its parameters besides period and filters."""
 BEHIND: Mapping[str, tuple[str, ...]] = {

@@ -7,7 +7,7 @@ import { flow } from "./flow.js";
 import { country, day, number, signed, t, word } from "./i18n.js";
 import { journeyMap, places } from "./maps.js";
 import { empty, shown } from "./states.js";
-import { drivers, effects, targets } from "./why.js";
+import { anomalies, drivers, effects, targets } from "./why.js";
 
 const SPANS = [7, 30, 90, 365];
 const ASPECTS = 12;
@@ -140,7 +140,7 @@ export function open(main, { me, query, expired }) {
       const past = told.is_past && h("p", { class: "stale", role: "status" }, t("overview.past"));
       const parts = [
         h("div", { class: "tiles" }, tile("nps", told.nps[0], t("nps.means"), told.fewest, { high: 6 }), tile("csat", told.csat[0], t("csat.means"), told.fewest, { high: 3 }), tile("ces", told.ces[0], t("ces.means"), told.fewest, { high: 3 })),
-        targets(card, told.targets),
+        targets(card, told.targets), anomalies(card, told.anomalies),
         h("div", { class: "columns" }, profiles(told.profiles), funnel(told.funnel)),
         map(told.map),
         h("div", { class: "columns" }, scores("nps_by_unit", told.nps_by_unit, "nps", -100, 100), scores("csat_by_unit", told.csat_by_unit, "csat", 0, 100)),

@@ -62,3 +62,15 @@ export function effects(card, rows) {
       t("effect.tested", { covered: number(one.covered), placebos: number(one.placebos) })])),
     h("p", { class: "none" }, t("effects.means"))], true);
 }
+
+export function anomalies(card, rows) {
+  const alarms = rows.filter((one) => one.alarm).slice(0, 12);
+  const most = (one) => (one.metric === "sentiment" ? 2 : 1);
+  const name = (one) => (one.metric === "contacts" ? t("metric.contacts") : metric(one.metric));
+  const columns = [[t("anomaly.day")], [t("column.unit")], [t("target.metric")], [t("target.actual"), true], [t("anomaly.expected"), true], [t("target.answers"), true], [t("effect.test")]];
+  return card("anomalies", t("anomalies"), "anomalies", alarms.length === 0 ? h("p", { class: "none" }, t("anomalies.none", { days: number(rows.length) })) : [
+    table("anomalies", columns, alarms.map((one) => [bdi(date(one.day)), bdi(one.unit), name(one), h("span", { class: one.metric === "contacts" ? "" : one.actual < one.expected ? "bad" : "good" }, ltr(digits(one.actual, most(one)))),
+      ltr(digits(one.expected, most(one)) + interval(one, most(one))), number(one.n),
+      t("anomaly.tested", { alarms: number(one.tested_alarms), days: number(one.tested_days), within: percent(one.within) })])),
+    h("p", { class: "none" }, t("anomalies.means"))], true);
+}
