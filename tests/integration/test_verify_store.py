@@ -127,6 +127,7 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "targets": 0,
         "alerts": 0,
         "drivers": 0,
+        "action_effects": 0,
     }
     assert report.differing_rows == dict.fromkeys(report.rows, 0)
     assert (report.looks, report.source) == (1, "table")
