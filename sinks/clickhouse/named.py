@@ -7,21 +7,24 @@ A file begins with comment lines: a title; an empty one; what it answers; then, 
     -- parameters:
     --   NAME TYPE = DEFAULT   What it does
 
-Two blanks or more end a name or default; a line without a name goes on with the one before. Parameters are ClickHouse's
-own, {NAME:TYPE} in the text, and go to the server beside the query, never into it. What can be grouped by is the same
-for all: see sinks.clickhouse.segments; what is a survey, too: see sinks.clickhouse.surveys; which touchpoints are
-known: see sinks.clickhouse.touchpoints; and which cancellations undo no trip: see sinks.clickhouse.held.
+and, where figures rest on a sample, `-- samples:` before the parameters: the column that counts it, and those that are
+worth nothing where it is too small; then `-- compared:` (sinks.clickhouse.comparison). Two blanks or more end a name or
+default; a line without a name goes on with the one before. Parameters are ClickHouse's own, {NAME:TYPE} in the text,
+and go to the server beside the query, never into it. What can be grouped by is the same for all: see
+sinks.clickhouse.segments; what is a survey, too: see sinks.clickhouse.surveys; which touchpoints are known: see
+sinks.clickhouse.touchpoints; which answers count: see sinks.clickhouse.answers; and which cancellations undo no trip:
+see sinks.clickhouse.held.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
-from sinks.clickhouse import held, segments, surveys, touchpoints
+from sinks.clickhouse import answers, comparison, held, segments, surveys, touchpoints
 
 _PARAMETER = re.compile(r"(\w+) ([\w(),']+) =(.*)")
 
@@ -49,15 +52,25 @@ class NamedQuery:
     columns: tuple[tuple[str, str], ...]
     parameters: tuple[Parameter, ...]
     sql: str
-    _template: str = field(repr=False)
+    samples: Mapping[str, tuple[str, ...]]
+    """For each column that counts a sample, those that rest on it."""
+    compared: tuple[str, tuple[str, ...]] | None
+    """The figure that can be compared, and the columns by which rows are known (sinks.clickhouse.comparison)."""
+    template: str = field(repr=False)
     """The text before sinks.clickhouse.segments has filled it in."""
 
-    def text(self, values: Mapping[str, str]) -> str:
+    def has(self, placeholder: str) -> bool:
+        """Whether the text holds a placeholder of sinks.clickhouse.segments, like {fits}."""
+        return placeholder in answers.fill_cells(self.template)
+
+    def text(self, values: Mapping[str, str], where: Sequence[segments.Fit] = (), compared: bool = False) -> str:
         """The text to ask with these values of all parameters (`bind`): like `sql`, without what they do not ask for.
 
         It takes the same parameters and gives the same answer, sooner. Who fills in parameters later takes `sql`.
+        where: further conditions, if the query can be filtered. compared: with the columns that a comparison needs.
         """
-        return segments.fill_for(self._template, values)
+        text = comparison.fill(answers.fill_cells(self.template, values), compared)
+        return segments.fill_for(text, values, where)
 
     def bind(self, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """Values of all parameters, defaults where none is given. Raises ValueError for one that the query does not
@@ -84,14 +97,14 @@ def load() -> Mapping[str, NamedQuery]:
 
 def parse(name: str, text: str) -> NamedQuery:
     """A query from the text of its file. Raises ValueError when the comment in front is not as it must be."""
-    template = touchpoints.fill(surveys.fill(held.fill(text)))
-    lines = segments.fill(template).splitlines()
+    template = touchpoints.fill(surveys.fill(held.fill(answers.fill(text))))
+    lines = segments.fill(comparison.fill(answers.fill_cells(template))).splitlines()
     length = next((at for at, line in enumerate(lines) if not line.startswith("--")), len(lines))
     header = [line[2:] for line in lines[:length]]
-    sections: dict[str, list[str]] = {"doc": [], "columns": [], "parameters": []}
+    sections: dict[str, list[str]] = {"doc": [], "columns": [], "samples": [], "compared": [], "parameters": []}
     section = "doc"
     for line in header:
-        if line.strip() in ("columns:", "parameters:"):
+        if line.strip() in ("columns:", "samples:", "compared:", "parameters:"):
             section = line.strip()[:-1]
         else:
             sections[section].append(line)
@@ -112,6 +125,8 @@ def parse(name: str, text: str) -> NamedQuery:
         columns,
         tuple(parameters),
         "\n".join(lines[length:]).strip(),
+        {sample: tuple(resting.split(", ")) for sample, resting in _entries(sections["samples"])},
+        next(((figure, tuple(keys.split(", "))) for figure, keys in _entries(sections["compared"])), None),
         "\n".join(line for line in template.splitlines() if not line.startswith("--")).strip(),
     )
 

@@ -60,7 +60,7 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "sentiment margin score_squares"),
     # Consent.
     **_all(PLAIN, "purpose state since"),
-    **_all(PLAIN, "tier causes segment rank severities brands tiers respond_ms resolve_ms"),
+    **_all(PLAIN, "tier causes owner segment rank severities brands tiers respond_ms resolve_ms"),
     **_all(PLAIN, "day place chosen drawn propensity propose uplift case_touchpoint decided_at"),
     **_all(PLAIN, "aspect asks sent_at answered_at expires_at judged_at"),
     # Targets.

@@ -11,6 +11,8 @@ A query whose table is `interactions AS i` may hold
     {fits}            the condition of these; true where none is given
     {filter_joins}    the joins that this needs, for a table that is grouped by something else: {segment_joins} has them
     {unfiltered}      whether there are no filters: a constant, with which ClickHouse skips a subquery
+    {weights}         in its comment: what answers can be weighted by
+    {stratum}         the value of what {weight:String} names, as {segment} is that of {by:String}
 
 Any query with these parameters may hold
 
@@ -21,7 +23,8 @@ Any query with these parameters may hold
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from sinks.clickhouse import prayers
 from sinks.clickhouse.attribution import served, whose
@@ -36,13 +39,29 @@ _DAY = f"formatDateTime(i.occurred_at, '%Y-%m-%d', {ZONE})"
 _WHOSE = whose("i.unit", "i.channel", "i.occurred_at", "p")
 _SERVED = served("i.agent_id", f"({_WHOSE}).1", "i.occurred_at", "p")
 
+MANY: Mapping[str, str] = {
+    "agent": f"({_SERVED}).1",
+    "segment": "sm.names",
+    "group": "arrayMap(one -> one.1, arrayFilter(one -> one.2 <= i.occurred_at AND i.occurred_at < one.3, gm.periods))",
+}
+"""Names of which an interaction can have several values, as an array: it counts once for each."""
+
+
+def _each(name: str) -> str:
+    """A value of MANY where it is grouped by, else the empty one."""
+    return f"arrayJoin(if({{by:String}} = '{name}' AND notEmpty({MANY[name]}), {MANY[name]}, ['']))"
+
+
 LEVELS = ("brand", "region", "parent", "unit_kind")
 """Properties of a unit that can be grouped by, as the master of units has them at the time of the event."""
 
 SEGMENTS: dict[str, str] = {
     "all": "'all'",
     "day": _DAY,
+    "week": f"toString(toMonday(toDate({_DAY})))",
     "month": f"formatDateTime(i.occurred_at, '%Y-%m', {ZONE})",
+    "year": f"formatDateTime(i.occurred_at, '%Y', {ZONE})",
+    "weekday": f"toString(toDayOfWeek(toDate({_DAY})))",
     "hour": f"formatDateTime(i.occurred_at, '%H', {ZONE})",
     "channel": "toString(i.channel)",
     "unit": f"({_WHOSE}).1",
@@ -57,7 +76,7 @@ SEGMENTS: dict[str, str] = {
     "language": "ifNull(toString(i.language), '')",
     "customer": "i.customer_id",
     "journey": "ifNull(i.journey_id, '')",
-    "agent": f"arrayJoin(if({{by:String}} = 'agent' AND notEmpty(({_SERVED}).1), ({_SERVED}).1, ['']))",
+    "agent": _each("agent"),
     "agents_basis": f"({_SERVED}).2",
     "stage": "if(ifNull(i.journey_id, '') = '', '', "
     "ifNull(nullIf(arrayLast(reached -> reached.1 <= i.occurred_at, m.milestones).2, ''), 'exploring'))",
@@ -71,18 +90,29 @@ SEGMENTS: dict[str, str] = {
     "prayer_window": prayers.window("i.occurred_at", "t"),
     "ramadan_meal": prayers.meal("i.occurred_at", "t"),
     "weekend": f"multiIf(empty(w.days), '', has(w.days, toDayOfWeek(toDate({_DAY}))), 'weekend', 'weekday')",
+    **{
+        name: f"ifNull(toString(i.{name}), '')" for name in ("package", "meal_plan", "room_type", "facility", "service")
+    },
+    "platform": "ifNull(toString(i.platform), '')",
+    "locale": "ifNull(toString(i.locale), '')",
+    "campaign": "ifNull(nullIf(i.attributes['campaign'], ''), i.attributes['utm_campaign'])",
+    "profile": "cp.profile",
+    "segment": _each("segment"),
+    "group": _each("group"),
 }
 """Name: its value as a String, empty where it is not known. `stage` is the journey's status as it was at that moment;
 `season`, `hijri_month` and `hijri_day` are of the view hijri, and `hijri_day_from_sunset` of its day after a sunset at
 the unit; `prayer_window` and `ramadan_meal` are those of prayer_times for the unit; `weekend` is that of the customer's
-country. Days, hours and months are those of the row's own clock (ZONE). `unit` and `agent` are those to which it is
-attributed (sinks.clickhouse.attribution), so that an interaction counts once for each of its agents, and `unit_basis`,
-`agents_basis` what that rests on."""
+country. Days, weeks (by their Monday), hours ... are those of the row's own clock (ZONE), a weekday is 1 for Monday to
+7. `profile` is the customer's at their last event, `segment` the segments of the model that the customer belongs to
+now, `group` those whose member they were at that moment; `campaign` the attribute campaign, else utm_campaign. `unit`
+and `agent` are those to which it is attributed (sinks.clickhouse.attribution), so that an interaction counts once for
+each of its agents, and `unit_basis`, `agents_basis` what that rests on."""
 
 NAMES = ", ".join(SEGMENTS)
 
 HIJRI = ("season", "hijri_month", "hijri_day")
-TIMED = ("day", "month", "hour", "weekend", *HIJRI)
+TIMED = ("day", "week", "month", "year", "weekday", "hour", "weekend", *HIJRI)
 """Groupings that depend on the time zone, and so on the unit, if the master of units has any."""
 PRAYED = ("prayer_window", "ramadan_meal", "hijri_day_from_sunset")
 """Groupings that depend on the times of prayer at the unit, in any time zone."""
@@ -91,7 +121,17 @@ PRAYED = ("prayer_window", "ramadan_meal", "hijri_day_from_sunset")
 FILTERS = ("unit", "brand", "channel", "medium", "country", "season", "stage")
 """Segments by which queries can be filtered: each is a parameter of that name."""
 SEPARATOR = "\x1f"
-"""Separates the values of a filter that has several; no name contains it."""
+"""Separates the values of a filter that has several, and in a segment those of several dimensions; no name contains
+it."""
+WEIGHTS = ("channel", "unit", *LEVELS, "country", "medium", "language", "stage", "month", "package")
+"""Segments by whose shares of the customers answers can be weighted."""
+
+
+class Fit(NamedTuple):
+    """A condition on interactions `i`: the segment that its text names, empty if none, and the text."""
+
+    segment: str
+    sql: str
 
 
 CLOCK_JOINED = "({timezone:String} = '' AND (SELECT count() FROM units) > 0)"
@@ -109,21 +149,27 @@ def fits(names: Sequence[str] = FILTERS) -> str:
     )
 
 
-def _joins(grouped: bool) -> dict[str, str]:
+def _joins(grouped: bool, weighted: bool, asked: Collection[str]) -> dict[str, str]:
     """The joins of {segment_joins} by their aliases, each after those that it needs. None changes the number of rows.
 
-    grouped: the query groups by {by:String}; else for its filters alone.
+    grouped: the query groups by {by:String}; else for its filters alone. weighted: it has {weight:String}. asked:
+    segments that are known to be asked for.
     """
 
     def some(names: Sequence[str]) -> str:
+        if any(name in asked for name in names):
+            return "1"
         given = [f"{{{name}:String}} != ''" for name in names if name in FILTERS]
-        asked = ["{by:String} IN (" + ", ".join(f"'{name}'" for name in names) + ")"] if grouped else []
-        return "(" + (" OR ".join([*asked, *given]) or "0") + ")"
+        parameters = [*(["by"] if grouped else []), *(["weight"] if weighted else [])]
+        listed = ", ".join(f"'{name}'" for name in names)
+        return "(" + (" OR ".join([*(f"{{{one}:String}} IN ({listed})" for one in parameters), *given]) or "0") + ")"
 
     timed = f"({some(TIMED)} AND {CLOCK_JOINED})"
     placed = ["unit", "unit_basis", "agent", "agents_basis", *LEVELS, *PRAYED]
     civil = f"toDate({_DAY})"
     day = f"if({{by:String}} = 'hijri_day_from_sunset', {_FROM_SUNSET}, {civil})" if grouped else civil
+    if "hijri_day_from_sunset" in asked:
+        day = _FROM_SUNSET
     return {
         "m": f"""LEFT ANY JOIN (SELECT journey_id, milestones FROM milestones WHERE {some(["stage"])}) AS m
     ON m.journey_id = i.journey_id""",
@@ -140,6 +186,23 @@ def _joins(grouped: bool) -> dict[str, str]:
     ON h.date = {day}""",
         "w": f"""LEFT ANY JOIN (SELECT country, days FROM weekends WHERE {some(["weekend"])}) AS w
     ON w.country = i.country""",
+        "cp": f"""LEFT ANY JOIN
+    (SELECT customer_id, toString(profile) AS profile FROM customers WHERE {some(["profile"])}) AS cp
+    ON cp.customer_id = i.customer_id""",
+        "sm": f"""LEFT ANY JOIN
+(
+    SELECT customer_id, groupArray(toString(segment)) AS names
+    FROM segments WHERE {some(["segment"])} GROUP BY customer_id
+) AS sm
+    ON sm.customer_id = i.customer_id""",
+        "gm": f"""LEFT ANY JOIN
+(
+    SELECT
+        customer_id,
+        groupUniqArray((group_id, since, ifNull(until, toDateTime64('2200-01-01', 3, 'UTC')))) AS periods
+    FROM memberships WHERE {some(["group"])} GROUP BY customer_id
+) AS gm
+    ON gm.customer_id = i.customer_id""",
     }
 
 
@@ -166,20 +229,58 @@ _UNFILTERED = "(" + " AND ".join(f"{{{name}:String}} = ''" for name in FILTERS) 
 
 def fill(text: str) -> str:
     """The text of a query with the placeholders of this module filled in, for whatever its parameters are."""
-    return _filled(text, SEGMENTS, FILTERS, _all, ZONE)
+    segment = _choice("by", SEGMENTS)
+    stratum = _choice("weight", {name: SEGMENTS[name] for name in WEIGHTS})
+    return _filled(text, segment, stratum, fits(), _UNFILTERED, _all, ZONE, ())
 
 
-def fill_for(text: str, given: Mapping[str, str]) -> str:
+def fill_for(text: str, given: Mapping[str, str], where: Sequence[Fit] = ()) -> str:
     """The same for parameters that are known: what they do not ask for is left out, which gives the same answer.
 
     The joins of `fill` cost half a second before the first row is read, and time for each row.
-    given: all parameters of the query with their values.
+    given: all parameters of the query with their values; `by` may name several segments, with commas between: the
+    segment of an interaction is then that of each, with SEPARATOR between. where: further conditions for {fits}.
     """
-    by = given.get("by", "")
-    chosen = {by: SEGMENTS[by]} if by in SEGMENTS else SEGMENTS
+    by, weight = given.get("by", ""), given.get("weight", "")
+    names = by.split(",")
+    several = len(names) > 1 and all(is_segment(name) for name in names)
+    if several or is_segment(by):
+        values = [expression(name) for name in names]
+        segment = f"arrayStringConcat([{', '.join(values)}], char(31))" if several else values[0]
+    else:
+        names, segment = [], _choice("by", SEGMENTS)
+    strata = {weight: SEGMENTS[weight]} if weight in WEIGHTS else {name: SEGMENTS[name] for name in WEIGHTS}
+    stratum = _choice("weight", strata) if weight not in ("", "customer") else "''"
     zone = "{timezone:String}" if given.get("timezone") else ZONE
-    text = _filled(text, chosen, [name for name in FILTERS if given.get(name)], _referred, zone)
+    filters = [name for name in FILTERS if given.get(name)]
+    fitting = " AND ".join([*([fits(filters)] if filters or not where else []), *(fit.sql for fit in where)])
+    asked = frozenset((*names, weight, *(fit.segment for fit in where)))
+    text = _filled(text, segment, stratum, fitting, "0" if where else _UNFILTERED, _referred, zone, asked)
     return text if "journey_id" in text else _INTERACTIONS.sub(_contacts, text)
+
+
+ATTRIBUTE = re.compile(r"attributes\.([\w-]+(?:\.[\w-]+)*)", re.ASCII)
+"""A segment of any attribute of events."""
+
+
+def is_segment(name: str) -> bool:
+    """Whether interactions can be grouped by it: a name of SEGMENTS, or attributes.NAME."""
+    return name in SEGMENTS or ATTRIBUTE.fullmatch(name) is not None
+
+
+def expression(name: str) -> str:
+    """The value of a segment that is known to be grouped by."""
+    if name in MANY:
+        return f"arrayJoin(if(notEmpty({MANY[name]}), {MANY[name]}, ['']))"
+    attribute = ATTRIBUTE.fullmatch(name)
+    return f"i.attributes['{attribute[1]}']" if attribute else SEGMENTS[name]
+
+
+def _choice(parameter: str, chosen: Mapping[str, str]) -> str:
+    """The value of the segment that a parameter names; an error of ClickHouse where it names none."""
+    branches = ", ".join(f"{{{parameter}:String}} = '{name}', {value}" for name, value in chosen.items())
+    names = NAMES if parameter == "by" else ", ".join(("customer", *WEIGHTS))
+    return f"multiIf({branches}, toString(throwIf(1, '{parameter} is one of: {names}')))"
 
 
 def _contacts(found: re.Match[str]) -> str:
@@ -189,30 +290,33 @@ def _contacts(found: re.Match[str]) -> str:
 
 def _filled(
     text: str,
-    chosen: Mapping[str, str],
-    filters: Sequence[str],
+    segment: str,
+    stratum: str,
+    fitting: str,
+    unfiltered: str,
     joins: Callable[[str, Mapping[str, str]], str],
     zone: str,
+    asked: Collection[str],
 ) -> str:
     """joins: given the text and all joins by their aliases, those that it gets. zone: what stands for ZONE."""
-    branches = ", ".join(f"{{by:String}} = '{name}', {value}" for name, value in chosen.items())
-    refusal = f"toString(throwIf(1, 'by is one of: {NAMES}'))"
+    weighted = "{stratum}" in text
     text = (
         text.replace("{clocks}", CLOCKS)
         .replace("{filters}", _FILTERED)
-        .replace("{fits}", fits(filters))
-        .replace("{unfiltered}", _UNFILTERED)
+        .replace("{fits}", fitting)
+        .replace("{unfiltered}", unfiltered)
         .replace("{segments}", NAMES)
-        .replace("{segment}", f"multiIf({branches}, {refusal})")
+        .replace("{weights}", ", ".join(("customer", *WEIGHTS)))
+        .replace("{segment}", segment)
+        .replace("{stratum}", stratum)
         .replace("{zone}", ZONE)
         .replace("{clock_joined}", CLOCK_JOINED)
         .replace(ZONE, zone)
     )
     for place, grouped in (("{filter_joins}", False), ("{segment_joins}", True)):
         if place in text:
-            text = text.replace(
-                place, joins(text, {k: join.replace(ZONE, zone) for k, join in _joins(grouped).items()})
-            )
+            found = _joins(grouped, weighted, asked)
+            text = text.replace(place, joins(text, {k: join.replace(ZONE, zone) for k, join in found.items()}))
     return text
 
 

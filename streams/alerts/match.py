@@ -35,6 +35,7 @@ COLUMNS = (
     "attributes",
     "language",
     "text",
+    "channel",
 )
 """Fields of interaction.avsc that all rules may look at."""
 
@@ -45,6 +46,7 @@ _SAID = (
     "reach",
     "agent_id",
     "attributes",
+    "channel",
 )
 """What `_say` is told of a row that some rule wants: rows are made of these only, since lists and texts cost most."""
 _NOTHING_SAID = pl.lit([], pl.List(pl.String)).alias("concerns")
@@ -121,7 +123,9 @@ class Matcher:
     def _say(
         self, hit: tuple[bool, ...], values: tuple[object, ...], now: int, restored: bool, raised: Raised
     ) -> Watched:
-        event_id, at, booking_ref, touchpoint, unit, case_id, answered, score, reach, agent, attributes = values
+        event_id, at, booking_ref, touchpoint, unit, case_id, answered, score, reach, agent, attributes, channel = (
+            values
+        )
         assert isinstance(event_id, str)
         assert isinstance(at, int)
         assert isinstance(touchpoint, str)
@@ -144,12 +148,12 @@ class Matcher:
                     after=rule.after_text,
                 )
                 where = rule.unit or _text(unit)
-                about = (where, ref, case or own, 0, 0, has_case, touchpoint, brand)
+                about = (where, ref, case or own, 0, 0, has_case, touchpoint, brand, _text(channel))
                 signals.append(Signal(at, raw, rule.name, reason, *about))
         for name, (raised_at, reason) in raised.items():
             if name in self._units:
                 where = self._units[name] or _text(unit)
-                about = (where, ref, case or own, 0, raised_at, has_case, touchpoint, brand)
+                about = (where, ref, case or own, 0, raised_at, has_case, touchpoint, brand, _text(channel))
                 signals.append(Signal(at, raw, name, reason, *about))
         answer = Answer(at, raw, touchpoint, ref, case) if hit[-1] else None
         if answer is not None and touchpoint in answers.TOUCHPOINTS:
@@ -161,7 +165,7 @@ class Matcher:
         if self._brands is None:
             return None
         pairs = attributes if isinstance(attributes, list) else ()
-        return self._brands.of(unit, ((one["key"], one["value"]) for one in pairs))
+        return self._brands.told(unit, ((one["key"], one["value"]) for one in pairs))
 
 
 def _spoken(texts: pl.Series) -> pl.Series:

@@ -39,7 +39,9 @@ class Signal(msgspec.Struct, array_like=True, frozen=True):
     """Whether this id is a case: the event names one or opens one."""
     touchpoint: str | None = None
     brand: str | None = None
-    """Brand of the event, by the model."""
+    """Brand of the event, by the model, as far as the event tells it."""
+    channel: str | None = None
+    """Channel of the event; None: that of its touchpoint."""
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True):

@@ -2,7 +2,8 @@
 
 Signals of one rule, customer, scope and cooldown window are one alert. It says:
 
-- occurred_at, event_id, reason, unit: of the earliest of its signals;
+- occurred_at, event_id, reason, unit: of the earliest of its signals; where that names no unit, the one that it is
+  attributed to, else the care centre of its brand has to act (streams.alerts.owner);
 - acknowledged_at: the first answer after that which the rule names as acknowledging or closing;
 - closed_at: the first closing answer after the latest of its signals. A new signal in the same window opens it again;
 - handler, snoozed_until: what people have answered (streams.alerts.work), which acknowledges and closes it, too.
@@ -21,6 +22,7 @@ from typing import Any
 
 import msgspec
 
+from streams.alerts.owner import Owners, as_said
 from streams.alerts.rules import Answers, Rule
 from streams.alerts.signals import KEPT_MS, Answer, Signal, Signals
 from streams.alerts.work import worked
@@ -60,6 +62,10 @@ class Alert(msgspec.Struct, array_like=True):
     """Loyalty tier of the customer when it was raised."""
     causes: int = 1
     """How many events caused it."""
+    basis: str | None = None
+    """What its unit rests on; None: of an alert that was raised by a version that did not ask."""
+    owner: str | None = None
+    """Who has to act: its unit, else the care centre of its brand."""
 
 
 class Watch(msgspec.Struct, array_like=True):
@@ -103,6 +109,7 @@ def settle(
     now: int,
     due_until: int = 0,
     tier: str | None = None,
+    owners: Owners = as_said,
 ) -> list[Alert]:
     """Bring a root's alerts up to date with what its events say.
 
@@ -112,6 +119,7 @@ def settle(
         now: the worker's clock, epoch ms: nothing is raised for what is older than its rule's max_age.
         due_until: time up to which timers may go off; 0 in any turn but a timer's.
         tier: the customer's loyalty tier, which an alert that is raised now keeps.
+        owners: finds who has to act.
 
     Returns:
         The alerts that are new or have changed.
@@ -138,7 +146,8 @@ def settle(
             if alert is None:
                 continue
             standing = [signal for signal in signals if signal.at <= latest] or signals
-        current = _alert(rule, key, customer_id, standing, answers, raised_at)
+        asked = owners if alert is None or alert.basis is not None else as_said
+        current = _alert(rule, key, customer_id, standing, answers, raised_at, asked)
         current.tier = tier if alert is None else alert.tier
         kept.append(current)
         if current != alert:
@@ -205,7 +214,13 @@ def _standing(
 
 
 def _alert(
-    rule: Rule, key: str, customer_id: str, signals: Sequence[Signal], answers: Sequence[Answer], raised_at: int
+    rule: Rule,
+    key: str,
+    customer_id: str,
+    signals: Sequence[Signal],
+    answers: Sequence[Answer],
+    raised_at: int,
+    owners: Owners,
 ) -> Alert:
     first = min(signals, key=lambda signal: (signal.at, signal.event_id))
     last = max(signals, key=lambda signal: (signal.at, signal.event_id))
@@ -225,11 +240,14 @@ def _alert(
     reacted = min((at for at in (reacted, work.reacted) if at is not None), default=None)
     ref = first.booking_ref
     journey_id = None if ref is None else f"{customer_id}/{ref}"
-    what = (journey_id, first.unit, first.event_id, first.reason, first.at, raised_at)
+    whose = owners(first)
+    what = (journey_id, whose.unit, first.event_id, first.reason, first.at, raised_at)
     case_id = first.case_id if first.has_case else None
     about = (case_id, first.touchpoint, work.handler, work.snoozed_until)
     alert = Alert(key, rule.name, rule.severity, *what, closed, reacted, last.at, *about)
-    alert.brand, alert.causes = first.brand, len({signal.event_id for signal in signals})
+    alert.brand, alert.causes = whose.brand, len({signal.event_id for signal in signals})
+    if whose.basis is not None:
+        alert.basis, alert.owner = whose.basis, whose.owner
     return alert
 
 
@@ -270,5 +288,7 @@ def alert_row(customer_id: str, alert: Alert, version: int) -> tuple[Any, ...]:
         alert.brand,
         alert.tier,
         alert.causes,
+        alert.basis,
+        alert.unit if alert.basis is None else alert.owner,
         version,
     )

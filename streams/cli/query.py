@@ -14,6 +14,7 @@ from streams.cli import options, query_explain, query_out
 from streams.errors import RihlaError
 
 if TYPE_CHECKING:
+    from sinks.clickhouse.asking import Statement
     from sinks.clickhouse.named import NamedQuery
 
 FOR_PEOPLE = "PrettyCompactMonoBlock"
@@ -66,6 +67,29 @@ def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     help="A parameter of the query, {NAME:Type} in SQL; may be repeated.",
 )
 @click.option(
+    "--where",
+    "where",
+    multiple=True,
+    metavar="CONDITION",
+    shell_complete=query_explain.complete_where,
+    help="Named queries: only what fits: country=SA, unit!=A,B, nights>=7, segment=NAME, attributes.NAME=VALUE. All "
+    "that are given must hold; several values of one: any of them.",
+)
+@click.option(
+    "--min-sample",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Named queries: figures that rest on fewer are left empty; how many they were stays.",
+)
+@click.option(
+    "--compare",
+    default="",
+    metavar="WITH",
+    help="nps, csat, ces, aspects, journey_map: each row beside that of the same length before (previous), a year "
+    "before (year) or of others (where:country=SA), with the difference, its interval and whether it is significant.",
+)
+@click.option(
     "--timezone",
     envvar="RIHLA_TIMEZONE",
     show_envvar=True,
@@ -96,6 +120,9 @@ def query(
     database: str,
     output_format: str,
     parameters: dict[str, str],
+    where: tuple[str, ...],
+    min_sample: int,
+    compare: str,
     timezone: str,
     out: Path | None,
     list_names: bool,
@@ -109,6 +136,8 @@ def query(
 
     \b
       rihla query nps
+      rihla query nps --param by=unit,channel --where country=SA --min-sample 30
+      rihla query csat --param since=2026-05-01 --param until=2026-06-01 --compare previous
       rihla query "SELECT status, count() FROM journeys GROUP BY status"
       rihla query "SELECT * FROM customers" --format Parquet > customers.parquet
     """
@@ -117,7 +146,13 @@ def query(
         return
     if not sql_or_name:
         raise click.UsageError("name a query or give SQL; --list lists the named queries")
-    sql, values = _statement(sql_or_name, parameters, timezone)
+    if _NAME.fullmatch(sql_or_name):
+        asked = _question(sql_or_name, parameters, timezone, where, min_sample, compare)
+        sql, values = asked.sql, dict(asked.parameters)
+    elif where or min_sample or compare:
+        raise click.UsageError("--where, --min-sample and --compare are for named queries; SQL has its own WHERE")
+    else:
+        sql, values = sql_or_name, parameters
     if explain:
         click.echo(_asked(sql_or_name, sql, values))
         return
@@ -133,8 +168,9 @@ def query(
     with _client(data, clickhouse, user, database) as client:
         _ask(client, sql, values, output_format)
         if output_format == FOR_PEOPLE and (basis := _basis_of(sql_or_name, values)):
+            rest = _question(sql_or_name, {**parameters, "by": basis}, timezone, where, 0, "")
             click.echo("What that rests on (docs/units.md):", err=True)
-            click.echo(_answer(client, sql, {**values, "by": basis}), nl=False, err=True)
+            click.echo(_answer(client, rest.sql, dict(rest.parameters)), nl=False, err=True)
 
 
 def _basis_of(name: str, parameters: dict[str, str]) -> str | None:
@@ -194,21 +230,22 @@ def _named(name: str) -> NamedQuery:
     return known[name]
 
 
-def _statement(sql_or_name: str, parameters: dict[str, str], timezone: str) -> tuple[str, dict[str, str]]:
-    """The SQL and the values of its parameters; a named query has defaults for those that are not given."""
-    if not _NAME.fullmatch(sql_or_name):
-        return sql_or_name, parameters
-    found = _named(sql_or_name)
-    if sql_or_name == "customer" and "id" in parameters:
+def _question(
+    name: str, parameters: dict[str, str], timezone: str, where: tuple[str, ...], min_sample: int, compare: str
+) -> Statement:
+    """The SQL of a named query and the values of its parameters, with defaults for those that are not given."""
+    from sinks.clickhouse.asking import Question, QuestionError
+
+    found = _named(name)
+    if name == "customer" and "id" in parameters:
         from streams.model.normal import normal_identifier
 
         parameters = parameters | {"id": normal_identifier(parameters["id"])}
     if any(parameter.name == "elsewhere" for parameter in found.parameters):
         parameters = {"elsewhere": timezone, **parameters}
     try:
-        values = found.bind(parameters)
-        return found.text(values), values
-    except ValueError as error:
+        return Question(name, parameters, where, min_sample, compare).statement()
+    except QuestionError as error:
         raise click.UsageError(str(error)) from error
 
 

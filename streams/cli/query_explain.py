@@ -68,6 +68,8 @@ def _definition(found: NamedQuery, values: Mapping[str, str]) -> Iterator[str]:
     if found.parameters:
         yield from ("", "Parameters, with the values below:")
         yield from (f"  {one.name + '=' + _line(values[one.name]):<24} {one.doc}" for one in found.parameters)
+    declared = {one.name for one in found.parameters}
+    yield from (f"  {name}={_line(value)}" for name, value in values.items() if name not in declared)
     yield ""
 
 
@@ -102,6 +104,15 @@ def complete_parameter(ctx: click.Context, parameter: click.Parameter, incomplet
         elif not given and one.name.startswith(name):
             offered.append(CompletionItem(f"{one.name}=", help=one.doc))
     return [item for item in offered if item.value.startswith(incomplete)]
+
+
+def complete_where(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """NAME= of what conditions can test."""
+    from sinks.clickhouse.conditions import NUMBERS
+    from sinks.clickhouse.segments import SEGMENTS
+
+    offered = [*(f"{name}=" for name in SEGMENTS), *(f"{name}>=" for name in NUMBERS)]
+    return [CompletionItem(one) for one in offered if one.startswith(incomplete)]
 
 
 def _choices(parameter: Parameter) -> list[str]:

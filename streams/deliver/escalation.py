@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from streams.deliver.match import DAYS, holds_of, state_of
+from streams.deliver.match import DAYS, holds_of, owner_of, state_of
 from streams.deliver.model import Routes, Unit
 from streams.deliver.route_checks import HOURS
 from streams.deliver.state import Delivery, Entry, Step, Told
@@ -28,7 +28,7 @@ _NO_UNIT = Unit()
 
 def steps_of(routes: Routes, thing: Mapping[str, Any], start: int) -> list[Step]:
     """The steps of an alert that has been waiting since a time (epoch ms), in order of their due times."""
-    unit = routes.units.get(thing["unit"] or "", _NO_UNIT)
+    unit = routes.units.get(owner_of(thing) or "", _NO_UNIT)
     found: dict[int, dict[str, bool]] = {}
     for one in routes.escalations:
         if holds_of(one, routes, thing):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from streams.deliver.match import state_of
+from streams.deliver.match import owner_of, state_of
 from streams.deliver.message import opaque
 from streams.deliver.model import Routes
 from streams.deliver.state import Delivery, Entry
@@ -35,7 +35,7 @@ class Links:
         if self._signer is None or entry.kind not in _ANSWERED or state_of(entry.kind, thing) == "closed":
             return None
         until = (one.since + LIFETIME_MS) // 1000  # each attempt has the same link
-        unit = self._routes.units.get(thing["unit"] or "")
+        unit = self._routes.units.get(owner_of(thing) or "")
         shown = opaque(entry.kind, entry.id)
         if entry.kind == "incident":  # it is answered for its first member that is open
             open_ = (member["id"] for member in thing["members"] if member["closed_at"] is None)

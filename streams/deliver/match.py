@@ -34,6 +34,11 @@ def state_of(kind: str, thing: Fields) -> str:
     return "closed" if closed else "acknowledged" if seen else "raised"
 
 
+def owner_of(thing: Fields) -> str | None:
+    """Who has to act on a thing: its unit or, of an alert without one, the care centre of its brand."""
+    return thing.get("owner") or thing.get("unit")
+
+
 def targets_of(routes: Routes, kind: str, thing: Fields, now: int, told: Collection[str] = ()) -> dict[str, bool]:
     """Names of the targets that get this version of a thing, each with whether the message may contain identifiers.
 
@@ -43,7 +48,7 @@ def targets_of(routes: Routes, kind: str, thing: Fields, now: int, told: Collect
     for route in routes.routes:
         if not _holds(route, routes, kind, thing):
             continue
-        open_ = is_open(route, routes.units.get(thing.get("unit") or "", _NO_UNIT), now)
+        open_ = is_open(route, routes.units.get(owner_of(thing) or "", _NO_UNIT), now)
         for name in route.to:
             if open_ or name in told:
                 found[name] = found.get(name, False) or route.identifiers
@@ -60,8 +65,8 @@ def _holds(route: Route, routes: Routes, kind: str, thing: Fields) -> bool:
 
 
 def holds_of(route: Route | Escalation | Storm, routes: Routes, thing: Fields) -> bool:
-    """Whether a thing matches what a route, an escalation or a storm says of rule, severity, unit, brand, tier, region
-    and language."""
+    """Whether a thing matches what a route, an escalation or a storm says of rule, severity, unit (that of its owner),
+    brand, tier, region and language."""
     if route.rules is not None and thing.get("rule") not in route.rules:
         return False
     if route.severities is not None and thing.get("severity") not in route.severities:
@@ -70,7 +75,7 @@ def holds_of(route: Route | Escalation | Storm, routes: Routes, thing: Fields) -
         return False
     if route.tiers is not None and thing.get("tier") not in route.tiers:
         return False
-    unit = thing.get("unit")
+    unit = owner_of(thing)
     if route.regions is not None and routes.units.get(unit or "", _NO_UNIT).region not in route.regions:
         return False
     if route.units is not None and not any(fnmatchcase(unit or "", pattern) for pattern in route.units):

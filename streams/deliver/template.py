@@ -24,7 +24,7 @@ FIELDS = (
     *("occurred_at", "raised_at", "acknowledged_at", "closed_at", "opened_at", "first_response_at", "resolved_at"),
     *("reopened_at", "contacts", "case_id", "handler", "snoozed_until", "from_profile", "to_profile", "score"),
     *("customer_id", "journey_id", "event_id", "subject", "text", "link", "escalation"),
-    *("brand", "tier", "causes", "customers", "alerts", "open", "last_at", "segment", "member"),
+    *("unit_basis", "owner", "brand", "tier", "causes", "customers", "alerts", "open", "last_at", "segment", "member"),
 )
 """Names that an expression may use: the fields of all kinds of messages; those that a message lacks are null."""
 

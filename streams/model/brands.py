@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from streams.model.identifiers import SCOPE
@@ -29,12 +29,14 @@ class Brands:
     """The company's brands: name -> patterns of its units (`LON-*`), the first that fits decides.
 
     attribute: the attribute of an event that names its brand; it counts before the unit. default: the brand of an event
-    that tells neither; None only where no kind is scoped.
+    that tells neither; None only where no kind is scoped. care: brand -> its care centre, who has to act where no unit
+    is known; under None the company's, for the other brands and for none.
     """
 
     units: Mapping[str, tuple[str, ...]]
     attribute: str = ATTRIBUTE
     default: str | None = None
+    care: Mapping[str | None, str] = field(default_factory=dict)
 
     @cached_property
     def _patterns(self) -> list[tuple[re.Pattern[str], str]]:
@@ -42,6 +44,10 @@ class Brands:
 
     def of(self, unit: str | None, attributes: Iterable[tuple[str, str]]) -> str | None:
         """The brand of an event of this unit with these (key, value) pairs."""
+        return self.told(unit, attributes) or self.default
+
+    def told(self, unit: str | None, attributes: Iterable[tuple[str, str]]) -> str | None:
+        """The same as far as the event tells it; None: neither attribute nor unit names a brand."""
         for key, value in attributes:
             if key == self.attribute and (said := value.strip().lower()) in self.units:
                 return said
@@ -49,7 +55,11 @@ class Brands:
             for pattern, brand in self._patterns:
                 if pattern.fullmatch(unit):
                     return brand
-        return self.default
+        return None
+
+    def care_centre(self, brand: str | None) -> str | None:
+        """Who has to act on what is of this brand and of no unit; None: the model names nobody."""
+        return self.care.get(brand) or self.care.get(None)
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,8 @@ class Model:
         }
         if self.aspects:  # a model that has none keeps the hash that it had before there were any
             said["aspects"] = [asdict(one) | {"doc": ""} for one in self.aspects]
+        if self.brands.care:
+            said["care"] = [(name or "", one) for name, one in self.brands.care.items()]
         if self.scales:
             said["scales"] = {name: asdict(scale) for name, scale in self.scales.items()}
         return json.dumps(said, sort_keys=True, ensure_ascii=False, default=str)
@@ -420,8 +422,14 @@ def _identifiers(path: Path) -> tuple[Kinds, tuple[str, ...], Brands]:
         )
     limits = {kind.name: kind.limit for kind in form.kind if kind.limit is not None}
     units = {brand.name: tuple(brand.units) for brand in form.brand}
+    care = {brand.name: brand.care_centre for brand in form.brand} | {None: form.care_centre}
     return (
         Kinds(names, limits, form.default_limit, scoped),
         tuple(form.block),
-        Brands(units, form.brand_attribute, form.default_brand),
+        Brands(
+            units,
+            form.brand_attribute,
+            form.default_brand,
+            {name: one for name, one in care.items() if one is not None},
+        ),
     )

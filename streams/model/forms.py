@@ -70,11 +70,15 @@ class KindForm(Form, frozen=True):
     ] = "company"
 
 
+Name = Annotated[str, Meta(min_length=1)]
+
+
 class BrandForm(Form, frozen=True):
     """A brand."""
 
     name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$", description="As the attribute of events names it")]
     units: Annotated[list[str], Meta(description="Its units, as patterns: LON-*")] = []
+    care_centre: Annotated[Name | None, Meta(description="Who has to act on its alerts where no unit is known")] = None
 
 
 class IdentifiersForm(Form, frozen=True):
@@ -86,6 +90,10 @@ class IdentifiersForm(Form, frozen=True):
     brand: Annotated[list[BrandForm], Meta(description="The brands, where a kind is scoped by brand")] = []
     brand_attribute: Annotated[str, Meta(description="The attribute of an event that names its brand")] = "brand"
     default_brand: Annotated[str | None, Meta(description="The brand of an event that tells none")] = None
+    care_centre: Annotated[
+        Name | None,
+        Meta(description="Who has to act on alerts without unit and brand, or of a brand that has none"),
+    ] = None
 
 
 class ScaleForm(Form, frozen=True):

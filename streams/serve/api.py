@@ -28,6 +28,7 @@ from streams.serve.masking import masked, shown_in_search
 from streams.serve.sessions import Sessions
 from streams.serve.store import Store, Transaction
 from streams.serve.tokens import Bearer, Tokens
+from streams.serve.view import owner_of
 
 LONGEST = 1024
 """Most characters of an identifier."""
@@ -284,7 +285,7 @@ class Api:
         units = _units(request, bearer)
 
         def shown(record: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
-            return alert(row) if record == "alert" and (units is None or row["unit"] in units) else None
+            return alert(row) if record == "alert" and (units is None or owner_of(row) in units) else None
 
         return await self.stream(request, shown)
 
@@ -384,6 +385,7 @@ def _concerns(told: Mapping[str, Any], bearer: Bearer) -> bool:
         return True
     journeys = [*told["open_journeys"], *told["past_journeys"]]
     units = {one["plan"].get("unit") for one in journeys}
+    units |= {one["owner"] for one in told["open_alerts"]}
     units |= {one.get("unit") for part in ("last_contacts", "open_cases", "open_alerts") for one in told[part]}
     return not units.isdisjoint(bearer.units)
 

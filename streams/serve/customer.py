@@ -12,7 +12,7 @@ from streams.alerts.signals import Answer
 from streams.alerts.work import Work, made_of
 from streams.model.identifiers import BOOKING_PREFIX, KINDS, booking_subject
 from streams.serve.store import Transaction, digest, unpack
-from streams.serve.view import customer_of, name_of, spelling, unit_key
+from streams.serve.view import customer_of, name_of, owner_of, spelling, unit_key
 
 CONTACTS = 20
 JOURNEYS = 20
@@ -169,7 +169,8 @@ def alert(row: Mapping[str, Any]) -> Document:
     times = ("occurred_at", "raised_at", "acknowledged_at", "closed_at")
     told = {name: row[name] for name in shown} | {name: iso(row[name]) for name in times}
     # Older rows lack these fields.
-    told |= {name: row.get(name) for name in ("case_id", "touchpoint", "handler")}
+    told |= {name: row.get(name) for name in ("case_id", "touchpoint", "handler", "unit_basis")}
+    told |= {"owner": owner_of(row)}
     return told | {"snoozed_until": iso(row.get("snoozed_until"))}
 
 

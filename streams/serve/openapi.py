@@ -235,6 +235,7 @@ def _schemas() -> dict[str, Any]:
         {"alert_id": _TEXT, "rule": _TEXT, "severity": _TEXT, "customer_id": _TEXT, "journey_id": _NAME}
         | {"unit": _NAME, "reason": _TEXT, "occurred_at": _TIME, "raised_at": _TIME, "acknowledged_at": _TIME}
         | {"closed_at": _TIME, "case_id": _NAME, "touchpoint": _NAME, "handler": _NAME, "snoozed_until": _TIME}
+        | {"unit_basis": _NAME, "owner": _NAME}
     )
     profile = _object(
         {"name": {"enum": ["negative", "non_committal", "advocate"]}, "sentiment_7d": _NUMBER}

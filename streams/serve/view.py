@@ -12,7 +12,7 @@ nothing, so neither order nor repetition matters. Keys begin with one letter for
     k customer, case                -> row                               from cx.cases
     a customer, alert               -> row                               from cx.alerts
     x alert                         -> customer_id                       under whom an alert is stored
-    o unit, alert                   -> customer_id, alert_id             alerts that are open
+    o owner, alert                  -> customer_id, alert_id             alerts that are open
     n unit, customer, case          -> key of the case                   cases that are open
     w unit                          -> unit                              the units that occur in the topics
     s subject                       -> rows                              its last contacts, from cx.interactions
@@ -125,7 +125,7 @@ def case(view: Transaction, row: Row) -> None:
 
 def alert(view: Transaction, row: Row) -> None:
     """The state of an alert. Its customer may have another name by now: see customer.document."""
-    _known_unit(view, row["unit"])
+    _known_unit(view, owner_of(row))
     alert_id = digest(row["alert_id"])
     under = view.get(b"x" + alert_id)
     if under is not None:
@@ -134,12 +134,12 @@ def alert(view: Transaction, row: Row) -> None:
         if _is_older(stored, row):
             return
         if stored is not None:
-            view.delete(b"o" + unit_key(unpack(stored)["unit"]) + alert_id)
+            view.delete(b"o" + unit_key(owner_of(unpack(stored))) + alert_id)
             view.delete(before)
     view.put(b"x" + alert_id, row["customer_id"].encode())
     view.put(b"a" + digest(row["customer_id"]) + alert_id, pack(dict(row)))
     if row["closed_at"] is None:
-        view.put(b"o" + unit_key(row["unit"]) + alert_id, pack([row["customer_id"], row["alert_id"]]))
+        view.put(b"o" + unit_key(owner_of(row)) + alert_id, pack([row["customer_id"], row["alert_id"]]))
 
 
 def message(view: Transaction, row: Row) -> None:
@@ -212,6 +212,12 @@ def stored_alert(view: Transaction, alert_id: str) -> bytes | None:
     """An alert by its id (32 hexadecimal digits), whatever its current customer; None if there is none."""
     owner = view.get(b"x" + digest(alert_id))
     return None if owner is None else view.get(b"a" + digest(owner.decode()) + digest(alert_id))
+
+
+def owner_of(row: Row) -> str | None:
+    """Who has to act on an alert or a case: its unit or, of an alert without one, the care centre of its brand."""
+    owner: str | None = row.get("owner") or row["unit"]
+    return owner
 
 
 def unit_key(unit: str | None) -> bytes:
@@ -292,7 +298,7 @@ def forget(view: Transaction, names: Iterable[str]) -> None:
         for _, value in list(view.scan(b"a" + owner)):
             gone = unpack(value)
             view.delete(b"x" + digest(gone["alert_id"]))
-            view.delete(b"o" + unit_key(gone["unit"]) + digest(gone["alert_id"]))
+            view.delete(b"o" + unit_key(owner_of(gone)) + digest(gone["alert_id"]))
         for _, value in list(view.scan(b"j" + owner)):
             if (reference := unpack(value)["booking_ref"]) is not None:
                 view.delete(b"r" + digest(reference) + owner)

@@ -114,7 +114,7 @@ class StitchAgent(Agent):
         self._table, self._working = table, asyncio.Lock()
         self._limit = REQUEST_BYTES
         model = company.load(settings.model, settings.alert_rules)
-        self._context = RuleContext(rules.of(model), now_ms(), segments.of(model), model.guests)
+        self._context = RuleContext(rules.of(model), now_ms(), segments.of(model), model.guests, model.brands)
         self._reader = Reader(io, self.topics, self._context, model)
         self._ticker = Ticker(
             io.app,

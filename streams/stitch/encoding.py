@@ -75,6 +75,8 @@ def _summary(stored: StoredSummary) -> Summary:
         stored.signals,
         stored.cause,
         None if stored.groups is None else {group: frozenset(said) for group, said in stored.groups.items()},
+        stored.places,
+        stored.loose_units,
     )
 
 
@@ -94,13 +96,11 @@ def _loose(fields: list[Any]) -> Loose:
 _NIL: Final = b"\xc0"
 
 
-def without_cause(summary: bytes, cause: Cause) -> bytes:
-    """The bytes of a Summary as a root keeps them: without its cause, which is used once, when the part arrives.
-
-    summary: has no groups.
-    """
-    # The cause is then the last field, so that what is before it need not be encoded anew.
-    return summary[: -len(write(cause))] + _NIL
+def without_cause(encoded: bytes, summary: Summary, cause: Cause) -> bytes:
+    """The bytes of a Summary as a root keeps them: without its cause, which is used once, when the part arrives."""
+    # Few fields come after the cause, so that what is before it need not be encoded anew.
+    after = b"".join([write(field) for field in summary.after_cause()])
+    return encoded[: len(encoded) - len(after) - len(write(cause))] + _NIL + after
 
 
 def merged(state: Subject) -> Summary:

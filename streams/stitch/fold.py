@@ -282,7 +282,7 @@ class _Turn:
                 if now.cause is not None:
                     self.arrived.append(now.cause)
                     cause, now.cause = now.cause, None
-                    summary = without_cause(summary, cause) if now.groups is None else encode_summary(now)
+                    summary = without_cause(summary, now, cause)
             state.parts[sender] = Part(version, summary)
             self._note(was, now)
 

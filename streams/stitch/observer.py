@@ -16,6 +16,7 @@ from streams.alerts.watch import ADVOCATE, NEGATIVE, NON_COMMITTAL, Alert, Watch
 from streams.guest import plan
 from streams.guest.notes import Notes
 from streams.guest.plan import Invitation, Message, Outbox
+from streams.model.brands import Brands
 from streams.model.company import built_in
 from streams.model.guests import Guests
 from streams.model.identifiers import customer_id
@@ -23,6 +24,7 @@ from streams.segments.rules import NO_SEGMENTS, Segments
 from streams.stitch.encoding import merged
 from streams.stitch.facts import TIER
 from streams.stitch.journey import Event
+from streams.stitch.owners import Whose
 from streams.stitch.rolling import Rolling
 from streams.stitch.rows import ADVOCATE_AT, DIGITS, NEGATIVE_AT, Row
 from streams.stitch.subject import Subject
@@ -38,6 +40,8 @@ class RuleContext:
     segments: Segments = NO_SEGMENTS
     guests: Guests = field(default_factory=lambda: built_in().guests)
     """What guests are asked and told."""
+    brands: Brands = field(default_factory=lambda: built_in().brands)
+    """With their care centres."""
     falls: list[tuple[Rule, Drop]] = field(init=False)
     """The rules that watch for a drop of sentiment, and of what."""
     falls_age: int = field(init=False)
@@ -211,7 +215,9 @@ class Observer:
         rules, now = self._context.rules, self._context.now
         stated = whole.preferences.get(TIER)
         tier = None if stated is None else stated.value
-        changed = settle(rules, self._customer, whole.signals, watch, now, due_until, tier)
+        # Of a customer with parts `whole` has only some bookings.
+        owners = Whose(self._context.brands, lambda: merged(self._state))
+        changed = settle(rules, self._customer, whole.signals, watch, now, due_until, tier, owners)
         self.transitions += transitions(known, changed)
         return changed
 

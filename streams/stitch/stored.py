@@ -14,6 +14,7 @@ import msgspec
 from streams.alerts.moves import Cause
 from streams.alerts.signals import Signals
 from streams.alerts.watch import Watch
+from streams.model.whose import Place
 from streams.stitch.case import CaseFields
 from streams.stitch.group import GroupFields
 from streams.stitch.journey import JourneyFields
@@ -38,6 +39,8 @@ class StoredSummary(msgspec.Struct, array_like=True, gc=False):
     signals: Signals | None
     cause: Cause | None
     groups: dict[str, list[Said]] | None = None
+    places: dict[str, dict[str, Place]] | None = None
+    loose_units: dict[bytes, str] | None = None
 
 
 class StoredSubject(msgspec.Struct, array_like=True, gc=False):

@@ -9,9 +9,10 @@ from mypy_extensions import mypyc_attr
 
 from streams.alerts.moves import Cause
 from streams.alerts.signals import Signals
+from streams.model.whose import Place, both, place
 from streams.stitch.case import Case
 from streams.stitch.content import Content
-from streams.stitch.journey import MICRO, Event, Journey
+from streams.stitch.journey import CHANNELS, MICRO, Event, Journey
 from streams.stitch.membership import Said
 from streams.stitch.rolling import Rolling
 
@@ -121,6 +122,8 @@ class Summary(Content):
         signals: Signals | None = None,
         cause: Cause | None = None,
         groups: dict[str, frozenset[Said]] | None = None,
+        places: dict[str, dict[str, Place]] | None = None,
+        loose_units: dict[bytes, str] | None = None,
     ) -> None:
         """An empty summary, except for the fields given.
 
@@ -130,6 +133,8 @@ class Summary(Content):
             signals: the events as the rules of alerts see them.
             cause: the event for which this summary was last sent to its root as a part. Not merged.
             groups: what was said of each group's membership.
+            places: booking reference -> the units that its events name.
+            loose_units: event id -> its unit, of loose events that name one.
         """
         self.interactions = interactions
         self.first = first
@@ -143,15 +148,24 @@ class Summary(Content):
         self.signals = signals
         self.cause = cause
         self.groups = groups
+        self.places = places
+        self.loose_units = loose_units
 
     def fields(self) -> tuple[object, ...]:
-        if self.groups is None:
-            return self._fields()
-        said = {group: sorted(self.groups[group]) for group in sorted(self.groups)}
-        return (*self._fields(), said)
+        return (*self._fields(), *self.after_cause())
+
+    def after_cause(self) -> tuple[object, ...]:
+        """The last fields: those after the cause, as far as they are there."""
+        groups = self.groups
+        said = None if groups is None else {group: sorted(groups[group]) for group in sorted(groups)}
+        if self.loose_units is not None:
+            return said, self.places, self.loose_units
+        if self.places is not None:
+            return said, self.places
+        return () if said is None else (said,)
 
     def _fields(self) -> tuple[object, ...]:
-        """All fields but `groups`, which few summaries have."""
+        """All fields up to the cause."""
         return (
             self.interactions,
             self.first,
@@ -176,11 +190,17 @@ class Summary(Content):
             self.last = at
         if event.booking_ref is None:
             self.loose.append(Loose.of(event))
+            if event.unit:
+                if self.loose_units is None:
+                    self.loose_units = {}
+                self.loose_units[event.event_id] = event.unit
         else:
             journey = self.bookings.get(event.booking_ref)
             if journey is None:
                 journey = self.bookings[event.booking_ref] = Journey()
             journey.add(event)
+            if event.unit:
+                self._locate(event.booking_ref, event.unit, place(CHANNELS[event.channel], at))
         # A complaint without a case id is a case of its own; a contact or an answer without one belongs to none.
         case_id = None
         if event.case_role is not None and (event.case_id is not None or event.case_role == "open"):
@@ -214,6 +234,17 @@ class Summary(Content):
         for group, said in groups.items():
             mine[group] = mine[group] | said if group in mine else said
         self.groups = mine
+
+    def _locate(self, ref: str, unit: str, said: Place) -> None:
+        """Merge what was said of a unit of a booking."""
+        if self.places is None:
+            self.places = {}
+        units = self.places.get(ref)
+        if units is None:
+            self.places[ref] = {unit: said}
+        else:
+            known = units.get(unit)
+            units[unit] = said if known is None else both(known, said)
 
     def _prefer(self, key: str, known: Preference, at: int, event_id: bytes, value: str, evidence: int) -> None:
         """Merge another statement of a key. Makes a new Preference, because copies of the summary share `known`."""
@@ -268,6 +299,12 @@ class Summary(Content):
             self.signals.absorb(other.signals)
         if other.groups is not None:
             self._join(other.groups)
+        if other.places is not None:
+            for ref, units in other.places.items():
+                for unit, said in units.items():
+                    self._locate(ref, unit, said)
+        if other.loose_units is not None:
+            self.loose_units = {**(self.loose_units or {}), **other.loose_units}
 
     def copy(self) -> Summary:
         """An independent copy."""

@@ -26,6 +26,13 @@ _ARABIC_LETTERS = re.compile("[ةىيكأإؤ]")
 _OTHER_LETTERS = re.compile("[ßäñãõêëïôœæøåąćęłńśźżčďěňřšťůžđơưăằạẹọṣɓɗƙñ]", re.IGNORECASE)
 _PASHTO_LETTERS = re.compile("[ډړږښټځڅېۍګڼۆێەڕڵڤ]")
 """Letters of Pashto and Kurdish that none of our languages has."""
+_ARABIZI = re.compile(
+    r"[a-z][23579][a-z]|[a-z]{2}[37]\b"
+    r"|(?<![\w.,:$€£])[37](?!am\b|pm\b|hr|min|star|day|night|km|th|rd|x|d\b)[a-z]{3}"
+)
+"""Digits that are letters of Arabic in Latin script: 7abibi, ya3ni, sa3a, wasa5."""
+_ELIDED = frozenset("ldjcnmt")
+"""French before an apostrophe: l'hôtel, d'accord, j'ai."""
 _BEGINNINGS = {
     "id": ("meng", "meny", "memp", "memb", "dib", "dik", "dip", "dis", "dit", "terb", "terd", "terk", "terp", "ters"),
     "en": ("th", "wh", "sh"),
@@ -84,8 +91,8 @@ class Identifier:
             return None, 0.0, None
         if arabic >= latin:
             found, certainty = self._arabic_script(text, words, prior)
-            return found, certainty, self._latin(words, None)[0] if latin >= 12 else None
-        language, confidence, mixed = self._latin(words, prior)
+            return found, certainty, self._latin(words, None, "")[0] if latin >= 12 else None
+        language, confidence, mixed = self._latin(words, prior, text)
         if arabic >= 6 and mixed is None:
             mixed = self._arabic_script(text, words, None)[0]
         return language, confidence, mixed
@@ -108,8 +115,12 @@ class Identifier:
             votes[prior] += 0.8
         return _best(votes)[:2]
 
-    def _latin(self, words: Sequence[str], prior: str | None) -> tuple[str | None, float, str | None]:
+    def _latin(self, words: Sequence[str], prior: str | None, text: str) -> tuple[str | None, float, str | None]:
         votes: dict[str, float] = {}
+        if any(map(text.__contains__, "23579")):
+            digits = len(_ARABIZI.findall(text.lower()))
+            if digits:
+                votes["arz"] = 0.9 * digits
         kinds: dict[int, int] = {}
         for word in words:
             kind = self._kind.get(word)
@@ -148,6 +159,10 @@ class Identifier:
                 votes[language] = votes.get(language, 0.0) + 0.3
                 if language == "id":
                     votes["ms"] = votes.get("ms", 0.0) + 0.3
+            if len(word) > 3 and word[1] == "'" and word[0] in _ELIDED:
+                votes["fr"] = 0.6
+            if "ə" in word:
+                votes["az"] = 1.0
             if not word.isascii() and _OTHER_LETTERS.search(word):
                 votes["other"] = 0.6
         found = tuple(votes.items())

@@ -86,6 +86,8 @@ FEW, CLEAR = 4, 2.0
 """In a text of this few words, a lexicon sum of this size decides, regardless of the model."""
 MEMORY = 200_000
 """Words whose margins are kept, for each language."""
+FEW_OURS, SURELY = 3, 0.5
+"""A sentence in a text of another language is one of ours if it has this many words and is told this surely."""
 SHORT = 2.0
 """Divided by the number of words, a further weight of the lexicon's sum: models judge short texts poorly."""
 
@@ -164,7 +166,7 @@ class Scorer:
         words = [token for kind, token, _ in tokens if kind == "word"]
         variety, certainty, mixed = self._identifier.identify(text, words, locale)
         if variety is None and words:
-            return TextScore(None, 0.0, None, [], [])
+            return self._ours_among(text, tokens, by_sentence) or TextScore(None, 0.0, None, [], [])
         lexicon = self._lexicons[variety or "en"]
         said = sentences(text, tokens, lexicon, self._lexicons[mixed] if mixed else None)
         total, evidence = _weigh(said, self._emotion(text, tokens))
@@ -184,6 +186,40 @@ class Scorer:
         if variety in self._opinions and aspects:
             aspects = self._judged(aspects, self._opinions[variety], said, words)
         return TextScore(score, confidence, variety and variety[:2], aspects, parts)
+
+    def _ours_among(self, text: str, tokens: Sequence[normalise.Token], by_sentence: bool) -> TextScore | None:
+        """The score of the sentences in one of our languages, of a text that is in another as a whole: the language
+        with most such words. None: there are none. The other sentences are kept, without a score.
+        """
+        pieces: list[tuple[str, str | None, int]] = []
+        begin, words = 0, list[str]()
+        counts: dict[str, int] = {}
+        for kind, token, at in [*tokens, ("end", "", len(text))]:
+            if kind == "word":
+                words.append(token)
+            elif kind == "end" and words and (token != "." or not text[at + 1 : at + 2].isalnum()):
+                piece = text[begin : at + len(token)].strip()
+                variety, certainty, _ = self._identifier.identify(piece, words, None)
+                if len(words) < FEW_OURS or certainty < SURELY:
+                    variety = None
+                if variety is not None:
+                    counts[variety] = counts.get(variety, 0) + len(words)
+                pieces.append((piece, variety, len(words)))
+                begin, words = at + len(token), []
+        if not counts or len(pieces) < 2:
+            return None
+        most = max(sorted(counts), key=counts.__getitem__)
+        ours = self.score_one(" ".join(piece for piece, variety, _ in pieces if variety == most), most[:2])
+        if ours.language != most[:2]:
+            return None
+        ready = iter(ours.sentences)
+        parts = []
+        for piece, variety, _ in pieces:
+            found = next(ready, None) if variety == most else None
+            parts.append(found or SentenceScore(piece, None))
+        share = counts[most] / sum(count for _, _, count in pieces)
+        kept = parts if by_sentence else []
+        return TextScore(ours.score, round(ours.confidence * share, 4), ours.language, ours.aspects, kept)
 
     def _named(self, said: list[Sentence]) -> list[tuple[str, float | None]]:
         """Each aspect with the polarity of the clauses that name it; a neutral clause takes its sentence's."""

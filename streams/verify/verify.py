@@ -18,6 +18,7 @@ import polars as pl
 from schemas.registry import LocalRegistry, Registry
 from streams.model.company import Model, built_in
 from streams.verify import derived, store
+from streams.verify.alerted import alerts
 from streams.verify.answers import answers
 from streams.verify.calls import calls
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
@@ -182,6 +183,8 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     comparisons.append(deliveries(client))
     say("looking at people's answers")
     comparisons += [answers(client), sla(client, model), calls(client), targets(client, model), drivers(client)]
+    say("looking at whose alerts are")
+    comparisons.append(alerts(client, log, expected, model, customers))
     say("looking at consent")
     comparisons.append(consents(client, expected.interactions))
     say("looking at what guests were asked and told")

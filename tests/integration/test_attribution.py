@@ -12,8 +12,10 @@ import pytest
 from schemas.records import polars_schema
 from sinks.clickhouse.attribution import served, whose
 from sinks.clickhouse.migrate import migrations
+from streams.model.company import built_in
 from streams.model.subjects import subjects
 from streams.verify import store
+from streams.verify.alerted import alerts
 from streams.verify.compare import compare
 from streams.verify.recompute import Expected, recompute
 from tests.integration.test_clickhouse_queries import ask
@@ -114,6 +116,21 @@ def test_each_basis(clickhouse: ClickHouse) -> None:
     )
     assert [(row[2], row[-1]) for row in ask(clickhouse, "alerts")] == [("HOTEL", "x"), ("HOTEL", "y")]
     assert [row[:2] for row in ask(clickhouse, "alert_response", by="unit")] == [("HOTEL", 2)]
+    told = alert | {"alert_id": "z", "rule": "detractor", "unit": "HOTEL", "unit_basis": "last_stay", "owner": "HOTEL"}
+    clickhouse.write("alerts", frame("alert", told))
+    cared = "SELECT attributed_unit, unit_basis, owner, attributed_agents FROM alerts_attributed ORDER BY alert_id"
+    assert clickhouse.rows(cared) == [("HOTEL", "last_stay", "HOTEL", ["ali", "noor"])] * 3
+    log = frame("interaction", *rows)
+    log = log.with_columns(subject=pl.Series(subjects(log)))
+    judged = alerts(clickhouse.client, log, expected, built_in())
+    assert (judged.rows, judged.differences.height) == (1, 0), "those without a basis are of an older version"
+    clickhouse.write(
+        "alerts", frame("alert", told | {"unit": "CARE", "unit_basis": "own", "owner": None, "version": 2})
+    )
+    differences_of = alerts(clickhouse.client, log, expected, built_in()).differences.rows()
+    assert {row[2:] for row in differences_of} == {
+        ("unit", "HOTEL", "CARE"), ("unit_basis", "last_stay", "own"), ("owner", "HOTEL", None)
+    }  # fmt: skip
     clickhouse.write("moves", frame("move", {**alert, "move_id": "m", "journey_id": None}))
     assert clickhouse.rows("SELECT attributed_unit, attributed_agents FROM moves_attributed") == [
         ("HOTEL", ["ali", "noor"])

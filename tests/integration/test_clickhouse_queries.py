@@ -35,16 +35,18 @@ def test_nothing_stored_is_no_error(clickhouse: ClickHouse) -> None:
 
 def test_nps(clickhouse: ClickHouse) -> None:
     """10, 9, 9, 8, 7, 6, 0: p = 3/7, d = 2/7: 100 (3 - 2) / 7 = 14.3; variance 5/7 - 1/49 = 34/49,
-    margin 196 sqrt(34 / 49 / 7) = 196 x 0.31484 = 61.7."""
+    margin 196 sqrt(34 / 49 / 7) = 196 x 0.31484 = 61.7. With 3/4 promoters and detractors of 3 answers more, p = 0.375,
+    d = 0.275, variance 0.65 - 0.01: 10 -+ 196 sqrt(0.64 / 10) = 10 -+ 49.6."""
     clickhouse.migrated()
     rows = answers("nps", 10, 9, 9, 8, 7, 6, 0, channel="stay") + answers("csat", 1, 2)
     clickhouse.write("interactions", frame("interaction", *rows))
-    assert ask(clickhouse, "nps") == [("all", 7, 3, 2, 2, 14.3, 61.7)]
-    assert ask(clickhouse, "nps", by="channel") == [("stay", 7, 3, 2, 2, 14.3, 61.7)]
-    assert ask(clickhouse, "nps", by="day") == [("2024-01-01", 7, 3, 2, 2, 14.3, 61.7)]
-    assert ask(clickhouse, "nps", by="unit") == [("", 7, 3, 2, 2, 14.3, 61.7)]
+    assert ask(clickhouse, "nps") == [("all", 7, 3, 2, 2, 14.3, 61.7, -39.6, 59.6, 7.0)]
+    assert ask(clickhouse, "nps", by="channel") == [("stay", 7, 3, 2, 2, 14.3, 61.7, -39.6, 59.6, 7.0)]
+    assert ask(clickhouse, "nps", by="day") == [("2024-01-01", 7, 3, 2, 2, 14.3, 61.7, -39.6, 59.6, 7.0)]
+    assert ask(clickhouse, "nps", by="unit") == [("", 7, 3, 2, 2, 14.3, 61.7, -39.6, 59.6, 7.0)]
     # Only the first two, 10 and 9: all promoters; two who agree do not make it certain.
-    assert ask(clickhouse, "nps", until="2024-01-01 12:00:00.002") == [("all", 2, 2, 0, 0, 100.0, None)]
+    found = ask(clickhouse, "nps", until="2024-01-01 12:00:00.002")
+    assert found == [("all", 2, 2, 0, 0, 100.0, None, -24.4, 100.0, 2.0)]
     assert ask(clickhouse, "nps", since="2024-01-02") == []
 
 
@@ -72,22 +74,26 @@ def test_unknown_grouping_is_refused(clickhouse: ClickHouse) -> None:
 
 
 def test_csat(clickhouse: ClickHouse) -> None:
-    """5, 4, 3, 1: c = 1/2, 196 sqrt(1/4 / 4) = 49; mean 13/4. By country: 5 and 4 are in Egypt."""
+    """5, 4, 3, 1: c = 1/2, 196 sqrt(1/4 / 4) = 49; mean 13/4. By country: 5 and 4 are in Egypt. Wilson: of 2 in 4 it is
+    0.150 to 0.850; of 0 in 2 the upper end is z^2 / (2 + z^2) = 3.841 / 5.841 = 0.658."""
     clickhouse.migrated()
     rows = answers("csat", 5, 4, country="EG") + answers("csat", 3, 1)
     clickhouse.write("interactions", frame("interaction", *rows))
-    assert ask(clickhouse, "csat") == [("all", 4, 2, 50.0, 49.0, 3.25)]
-    assert ask(clickhouse, "csat", by="country") == [("", 2, 0, 0.0, None, 2.0), ("EG", 2, 2, 100.0, None, 4.5)]
+    assert ask(clickhouse, "csat") == [("all", 4, 2, 50.0, 49.0, 3.25, 15.0, 85.0, 4.0)]
+    assert ask(clickhouse, "csat", by="country") == [
+        ("", 2, 0, 0.0, None, 2.0, 0.0, 65.8, 2.0),
+        ("EG", 2, 2, 100.0, None, 4.5, 34.2, 100.0, 2.0),
+    ]
 
 
 def test_ces(clickhouse: ClickHouse) -> None:
     """7, 5, 3: mean 5, s = 2, margin 1.96 x 2 / sqrt(3) = 2.26; two of three are 5 or more."""
     clickhouse.migrated()
     clickhouse.write("interactions", frame("interaction", *answers("ces", 7, 5, 3)))
-    assert ask(clickhouse, "ces") == [("all", 3, 5.0, 2.26, 66.7)]
+    assert ask(clickhouse, "ces") == [("all", 3, 5.0, 2.26, 66.7, 2.0, 3.0)]
     clickhouse.client.command("TRUNCATE TABLE interactions_store")
     clickhouse.write("interactions", frame("interaction", *answers("ces", 6)))
-    assert ask(clickhouse, "ces") == [("all", 1, 6.0, None, 100.0)]
+    assert ask(clickhouse, "ces") == [("all", 1, 6.0, None, 100.0, None, 1.0)]
 
 
 def test_funnel(clickhouse: ClickHouse) -> None:

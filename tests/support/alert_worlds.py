@@ -14,6 +14,8 @@ from streams.alerts.match import Matcher, Raised
 from streams.alerts.rules import load
 from streams.alerts.tally import OpenAlerts, Transition, open_of
 from streams.alerts.timers import Timers, due_of
+from streams.model.brands import Brands
+from streams.model.company import built_in
 from streams.stitch.changes import Changes
 from streams.stitch.events import Events
 from streams.stitch.fold import fold_due, fold_messages
@@ -72,14 +74,15 @@ class World:
     transitions: list[Transition] = field(default_factory=list)
     published: int = 0
     epoch: int = 0
+    brands: Brands = field(default_factory=lambda: built_in().brands)
 
     def __post_init__(self) -> None:
         self.events, self.rules = Events(), load()
-        self.matcher = Matcher(self.rules)
+        self.matcher = Matcher(self.rules, brands=self.brands)
 
     @property
     def context(self) -> RuleContext:
-        return RuleContext(self.rules, self.now)
+        return RuleContext(self.rules, self.now, brands=self.brands)
 
     def take(
         self,

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.text.concerns import CONCERNS, LONGEST, concerns, patterns, plain
+from streams.text.concerns import CONCERNS, LONGEST, concerns, found_in, patterns, plain
 from streams.text.normalise import clean
 from tests.support.alert_worlds import World, event
 
@@ -27,7 +27,7 @@ LANGUAGES = ("en", "ar", "id", "tr", "ur", "fr")
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_recall_on_held_out_sentences(language: str) -> None:
-    some = [(name, said) for name in CONCERNS for said in HELD_OUT[name][language]]
+    some = [(name, said) for name in CONCERNS if name in HELD_OUT for said in HELD_OUT[name][language]]
     missed = [(name, said) for name, said in some if name not in concerns(said)]
     assert len(missed) <= 0.05 * len(some), missed
 
@@ -73,8 +73,14 @@ def _whole() -> dict[tuple[str, str], re.Pattern[str]]:
     return {key: re.compile(rf"\b{joined[key[1]]}(?:{'|'.join(some)})") for key, some in found.items()}
 
 
+def _by_patterns(text: str) -> frozenset[str]:
+    """What the patterns find in a text, before the classifier is asked."""
+    said = plain(text[:LONGEST])
+    return frozenset(found_in(patterns(), said, said.split()))
+
+
 def _by_all(text: str) -> frozenset[str]:
-    """The concerns of a text when every pattern is looked for in it."""
+    """What the patterns find in a text when every pattern is looked for in it."""
     said = plain(text[:LONGEST])
     scripts = [
         script for script, letters in (("latin", "[a-z]{2}"), ("arabic", "[\u0621-\u064a]")) if re.search(letters, said)
@@ -91,8 +97,8 @@ def test_looking_for_likely_patterns_only_misses_nothing() -> None:
         begin = chance.randrange(len(words))
         text = chance.choice([" ", " ", "  ", "\n", ", ", "-"]).join(words[begin : begin + chance.randint(1, 40)])
         texts.append(chance.choice([str, str.upper, str.title])(text))
-    assert {text: concerns(text) for text in texts} == {text: _by_all(text) for text in texts}
-    assert sum(map(bool, map(concerns, texts))) > 300
+    assert {text: _by_patterns(text) for text in texts} == {text: _by_all(text) for text in texts}
+    assert sum(map(bool, map(_by_patterns, texts))) > 300
 
 
 @settings(max_examples=100)
@@ -103,7 +109,7 @@ def test_what_a_pattern_matches_is_looked_at(data: st.DataObject) -> None:
         + " "
         + data.draw(st.from_regex(data.draw(st.sampled_from(patterns().all)).written))
     )
-    assert concerns(text) == _by_all(text)
+    assert _by_patterns(text) == _by_all(text)
 
 
 @given(st.text(alphabet=st.sampled_from("aZéÉşŞıİIßœç’`ʼأىۃھ\u0301\u0327\u0654\u064bﷺﬁＡ ñžğ\u05b0\u094d\u3099か")))
@@ -121,7 +127,7 @@ def test_plain_by_another_way(text: str) -> None:
 
 def test_a_long_text_takes_bounded_work() -> None:
     assert concerns("nice " * 200_000) == frozenset()
-    assert concerns("my mother " * (LONGEST // 10)) == frozenset()
+    assert concerns("my mother " * LONGEST) == concerns("my mother " * (LONGEST // 10))
 
 
 @pytest.mark.parametrize("rule", ["medical", "safety", "lost_member", "child", "privacy", "harassment", "threat"])

@@ -73,7 +73,7 @@ def test_names_and_parameters_are_completed() -> None:
     assert completed("query", "np") == ["nps"]
     assert completed("query", "") == list(named.load())
     assert completed("query", "nps", "--param", "si") == ["since="]
-    assert completed("query", "nps", "--param", "by=c") == ["by=channel", "by=country", "by=customer"]
+    assert completed("query", "nps", "--param", "by=c") == ["by=channel", "by=country", "by=customer", "by=campaign"]
     assert completed("query", "nps", "--param", "since=2") == []
     assert completed("query", "SELECT 1", "--param", "b") == []
     assert completed("query", "--param", "b") == []

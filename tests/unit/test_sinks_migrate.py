@@ -68,6 +68,7 @@ APPLIED = {
     "0055_found_sooner": "0e1606186e58a3c2",
     "0056_targets": "3169ce7d33c2b11e",
     "0057_drivers": "1bb0a30059b94838",
+    "0058_alert_owners": "fe197ee957f4fed6",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 

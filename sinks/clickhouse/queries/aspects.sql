@@ -12,6 +12,10 @@
 --   score            Mean score, -1 to 1
 --   margin           Margin of error of the mean at 95 %: 1.96 x s / sqrt(scored); null where all are alike
 --   negative_share   Share of the scored mentions whose score is below 0
+-- samples:
+--   scored           score, margin, negative_share
+-- compared:
+--   score            aspect, segment
 -- parameters:
 --   by String = all                                       What to group by as well: {segments}
 --   {clocks}
@@ -27,7 +31,7 @@ SELECT
     count(mention.score) AS scored,
     round(avg(mention.score), 3) AS score,
     if(min(mention.score) < max(mention.score), round(1.96 * stddevSamp(mention.score) / sqrt(scored), 3), NULL) AS margin,
-    round(countIf(mention.score < 0) / nullIf(scored, 0), 4) AS negative_share
+    round(countIf(mention.score < 0) / nullIf(scored, 0), 4) AS negative_share{compared:mean:avg(mention.score):varSamp(mention.score):count(mention.score)}
 FROM (SELECT *, arrayJoin(aspects) AS mention FROM interactions WHERE notEmpty(aspects)) AS i
 {segment_joins}
 WHERE i.occurred_at >= {since:DateTime64(3,'UTC')} AND i.occurred_at < {until:DateTime64(3,'UTC')} AND {fits}

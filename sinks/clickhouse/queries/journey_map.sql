@@ -18,6 +18,10 @@
 --   negative_share   Share of the scored interactions whose score is below 0
 --   drop_off         Share of the journeys that were lost here or later
 --   pain             volume x negative_share x drop_off
+-- samples:
+--   scored           sentiment, margin, negative_share, pain
+-- compared:
+--   sentiment        segment, medium
 -- parameters:
 --   by String = stage                                     What the columns of the map are: {segments}
 --   {clocks}
@@ -41,7 +45,7 @@ SELECT
         OR (j.held = 'exploring' AND j.booking_interactions > 0 AND j.last_event_at = b.last_at
             AND j.last_event_at < (SELECT max(last_event_at) FROM journeys) - INTERVAL 30 DAY)
     ) / journeys), 4) AS drop_off,
-    round(volume * ifNull(negative_share, 0) * drop_off, 2) AS pain
+    round(volume * ifNull(negative_share, 0) * drop_off, 2) AS pain{compared:mean:sum(b.score_sum) / nullIf(sum(b.scores), 0):(sum(b.squares) - pow(sum(b.score_sum), 2) / nullIf(sum(b.scores), 0)) / nullIf(sum(b.scores) - 1, 0):sum(b.scores)}
 FROM
 (
     SELECT

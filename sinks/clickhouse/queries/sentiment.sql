@@ -19,6 +19,8 @@
 --   mean             Weighted mean without the prior
 --   margin           Margin of error of that mean at 95 %
 --   last_at          Latest score
+-- samples:
+--   scores           sentiment, evidence, mean, margin
 -- parameters:
 --   by String = touchpoint             What to group by: {segments}
 --   {clocks}

@@ -35,6 +35,7 @@ from streams.serve.sessions import LONGEST, Sessions
 from streams.serve.store import Store
 from streams.serve.story import story_of
 from streams.serve.tokens import Bearer, Tokens
+from streams.serve.view import owner_of
 
 if TYPE_CHECKING:
     from streams.serve.openid_provider import Provider
@@ -204,7 +205,8 @@ class Desk:
         units = self._units(request, bearer)
 
         def shown(record: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
-            return {"unit": row["unit"]} if record in NEWS and (units is None or row["unit"] in units) else None
+            owner = owner_of(row)
+            return {"unit": owner} if record in NEWS and (units is None or owner in units) else None
 
         return await self._api.stream(request, shown)
 
@@ -266,7 +268,7 @@ class Desk:
             record = open_record(view, said.kind, said.customer_id, said.id)
         if record is None:
             raise Problem(404, "this is not open, or not here")
-        if bearer.units is not None and record["unit"] not in bearer.units:
+        if bearer.units is not None and owner_of(record) not in bearer.units:
             raise Problem(403, "this is not for one of your units")
         try:
             event = answer_event(

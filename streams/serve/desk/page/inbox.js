@@ -33,7 +33,7 @@ function inside(one) {
       one.count && h("span", { class: "count" }, t("times", { n: number(one.count) }))),
     h("span", { class: "title" }, title),
     h("span", { class: "facts" },
-      one.unit && bdi(one.unit, { class: "unit" }),
+      one.owner && bdi(one.owner, { class: "unit" }),
       one.customer_id && coded(short(one.customer_id), one.customer_id),
       one.handler && h("span", { class: "handler" }, t("handler", { who: one.handler })),
       one.contacts > 1 && h("span", {}, t("contacts", { n: number(one.contacts) })),

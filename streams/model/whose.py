@@ -1,0 +1,57 @@
+"""Which unit something at a customer's journey is attributed to, where it names none itself. Pure.
+
+docs/units.md says the rule in words; `sinks.clickhouse.attribution` has it as SQL, `streams.verify.attribution` the
+plain way; tests hold the three to each other. stitch asks it for alerts, when nobody can wait for a query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+Place = tuple[int, int, int]
+"""(since, until, ELSEWHERE and AT_DESK as far as they hold) of a unit in a journey: from the first to the last event of
+channel `stay` that names it, epoch ms (0, 0: none does)."""
+ELSEWHERE: Final = 1
+"""Events of another channel than check_in name the unit."""
+AT_DESK: Final = 2
+"""Events of channel check_in name the unit."""
+
+
+def place(channel: str, at: int) -> Place:
+    """What one event of a channel (booking, check_in, stay, post_travel) says of its unit."""
+    if channel == "check_in":
+        return 0, 0, AT_DESK
+    return (at, at, ELSEWHERE) if channel == "stay" else (0, 0, ELSEWHERE)
+
+
+def both(one: Place, other: Place) -> Place:
+    """What two disjoint sets of events say of a unit: associative and commutative."""
+    since = min(one[0], other[0]) if one[0] and other[0] else one[0] or other[0]
+    return since, max(one[1], other[1]), one[2] | other[2]
+
+
+def whose(own: str | None, channel: str, at: int, places: Iterable[tuple[str, Place]]) -> tuple[str | None, str]:
+    """(unit, basis) of something that happened in a journey.
+
+    Args:
+        own: the unit that it names.
+        channel, at: its channel, and when it was (epoch ms).
+        places: the units of its journey.
+
+    Returns:
+        The unit, None where it is not known; and own, same_stay, last_stay, only_unit or none.
+    """
+    if own:
+        return own, "own"
+    known = [*places]
+    desks = [unit for unit, (_, _, where) in known if where & AT_DESK]
+    if channel == "check_in" and desks:
+        return (desks[0], "only_unit") if len(desks) == 1 else (None, "none")
+    stays = [(since, until, unit) for unit, (since, until, _) in known if until]
+    if within := max((stay for stay in stays if stay[0] <= at <= stay[1]), default=None):
+        return within[2], "same_stay"
+    if ended := max(((until, since, unit) for since, until, unit in stays if until < at), default=None):
+        return ended[2], "last_stay"
+    properties = [unit for unit, (_, _, where) in known if where & ELSEWHERE]
+    return (properties[0], "only_unit") if len(properties) == 1 else (None, "none")

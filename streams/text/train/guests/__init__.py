@@ -1,0 +1,1 @@
+"""What guests write, made up to train the classifier of concerns."""

@@ -1,0 +1,101 @@
+"""Whose an alert is, as stitch decides it, is what the plain attribution of its cause gives, whatever order events,
+merges and duplicates come in."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.model.brands import Brands
+from streams.model.whose import Place, both, place
+from streams.verify.recompute import recompute
+from tests.support.alert_worlds import HOUR, INTERACTION, World, event
+
+BRANDS = Brands({"noor": ("H1",), "safa": ("H2", "H3")}, default="noor", care={"safa": "CARE-SAFA", None: "CARE"})
+WHO = (("customer", "a"), ("device", "d"))
+"""Both of one person, of which stitch hears before, between or after the events."""
+CHANNELS = {
+    "booking": "booking.page_viewed",
+    "check_in": "check_in.desk_used",
+    "stay": "stay.wifi_used",
+    "post_travel": "post_travel.nps_answered",
+}
+specs = st.lists(
+    st.tuples(
+        st.sampled_from(WHO),
+        st.integers(-24 * 80, 0),
+        st.sampled_from(["stay", "stay", "post_travel", "post_travel", "booking", "check_in"]),
+        st.sampled_from([None, None, "R1", "R2"]),
+        st.sampled_from([None, None, "", "H1", "H2", "H3"]),
+        st.sampled_from([None, "noor", "safa"]),
+    ),
+    min_size=2,
+    max_size=16,
+)
+places = st.tuples(st.sampled_from(sorted(CHANNELS)), st.integers(1, 9)).map(lambda said: place(*said))
+
+
+def row_of(number: int, spec: Any) -> dict[str, Any]:
+    (kind, value), hours, channel, ref, unit, brand = spec
+    said: dict[str, Any] = {"nps": 0} if channel == "post_travel" else {}
+    return event(
+        number,
+        hours * HOUR,
+        CHANNELS[channel],
+        channel=channel,
+        subject=f"{kind}:{value}",
+        ids=[{"kind": kind, "value": value}],
+        booking_ref=ref,
+        unit=unit,
+        attributes=[] if brand is None else [{"key": "brand", "value": brand}],
+        **said,
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(specs, st.randoms(use_true_random=False))
+def test_stitch_attributes_as_the_plain_way_does(given_specs: Any, rng: Random) -> None:
+    rows = [row_of(number, spec) for number, spec in enumerate(given_specs)]
+    join = event(999, 0, "identity.linked", subject="customer:a", channel="booking")
+    join["ids"] = [{"kind": kind, "value": value} for kind, value in WHO]
+    world = World(brands=BRANDS)
+    sent = [*rows, *rng.sample(rows, len(rows) // 3)]
+    rng.shuffle(sent)
+    told = rng.randrange(len(sent) + 1)
+    for at, row in enumerate(sent):
+        if at == told:
+            world.tell("device:d", "customer:a", 1)
+        world.take([row], crash=rng.random() < 0.2)
+        if rng.random() < 0.5:
+            world.deliver()
+        if rng.random() < 0.1:
+            world.restart()
+    if told == len(sent):
+        world.tell("device:d", "customer:a", 1)
+    while world.parts_read < len(world.parts):
+        world.deliver()
+
+    expected = recompute(pl.DataFrame([*rows, join], schema=INTERACTION))
+    whose = expected.attributed["interactions_attributed"].select("event_id", "attributed_unit", "unit_basis")
+    by_event = {event_id: (unit, basis) for event_id, unit, basis in whose.iter_rows()}
+    brand_of = {row["event_id"]: row["attributes"][0]["value"] for row in rows if row["attributes"]}
+    current = [one for one in world.alerts.values() if one["customer_id"] == "a" and one["rule"] == "detractor"]
+    assert len(current) >= any(
+        row["channel"] == "post_travel" and row["occurred_at"] > world.now - 7 * 24 * HOUR for row in rows
+    )
+    for one in current:
+        unit, basis = by_event[one["event_id"]]
+        assert (one["unit"], one["unit_basis"]) == (unit, basis)
+        brand = brand_of.get(one["event_id"]) or ("safa" if unit in ("H2", "H3") else "noor")
+        assert one["brand"] == brand
+        assert one["owner"] == (unit or {"safa": "CARE-SAFA", "noor": "CARE"}[brand])
+
+
+@given(places, places, places)
+def test_what_is_said_of_a_unit_adds_up_in_any_order(one: Place, two: Place, three: Place) -> None:
+    assert both(one, two) == both(two, one)
+    assert both(both(one, two), three) == both(one, both(two, three))
