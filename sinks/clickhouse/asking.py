@@ -17,9 +17,22 @@ from sinks.clickhouse import comparison, conditions
 from sinks.clickhouse.conditions import Condition, ConditionError
 from sinks.clickhouse.named import NamedQuery, load
 from sinks.clickhouse.quoting import identifier
+from sinks.clickhouse.segments import MANY
 
 OTHER = "other_"
 """Begins the names of the parameters of a comparison's other side."""
+
+STEPS = frozenset(("steps", "order", "within_days", "exclude", "per"))
+"""Parameters with which `funnel` is that of chosen steps."""
+WHOLE = ("funnel_steps", "retention", "attribution")
+"""Queries that cannot count an interaction for each of several values."""
+BEHIND: Mapping[str, Mapping[str, str]] = {
+    **{name: {"instrument": name} for name in ("nps", "csat", "ces")},
+    "aspects": {},
+}
+"""Queries whose rows can be asked for their people, and what that says to the query `people`."""
+PEOPLE = ("aspect", "low", "high", "mood", "limit")
+"""Parameters of `people` that a row, or who asks, may name."""
 
 
 class QuestionError(ValueError):
@@ -47,6 +60,8 @@ class Question:
         compare: with what each row is compared: `previous`, the period of the same length before; `year`, the same
             period a year before; or `where:CONDITION`, the same with this condition in the place of those on its
             dimension. See sinks.clickhouse.comparison.
+        people: who is behind a row, by its columns (`segment`, dimensions, `aspect`) or by answers (`low`,
+            `high`); the query `people` is then asked.
     """
 
     name: str
@@ -54,6 +69,7 @@ class Question:
     where: Sequence[str | Condition] = ()
     min_sample: int = 0
     compare: str = ""
+    people: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def query(self) -> NamedQuery:
@@ -74,11 +90,40 @@ class Question:
 
     def statement(self) -> Statement:
         """What to ask. Raises QuestionError."""
+        if self.people:
+            return self.behind().statement()
+        if self.name == "funnel" and STEPS.intersection(self.parameters):
+            return replace(self, name="funnel_steps").statement()
         if self.compare:
             return self._compared()
         sql, parameters = self._inner("where")
         shown = self._shown(sql)
         return Statement(shown, parameters | self._least(shown), self.query)
+
+    def behind(self) -> Question:
+        """The question who is behind a row. Raises QuestionError."""
+        if self.name not in BEHIND:
+            raise QuestionError(
+                f"the people behind {self.name} are not kept apart; those behind these are: {', '.join(BEHIND)}"
+            )
+        shown = {parameter.name for parameter in load()["people"].parameters}
+        given = {name: value for name, value in self.parameters.items() if name in shown}
+        where = list(self.conditions)
+        for name, value in self.people.items():
+            by = self.parameters.get("by", "all")
+            if name == "segment" and "," in by:
+                raise QuestionError(
+                    f"a row by several dimensions is named by each: {', '.join(f'{one}=' for one in by.split(','))}"
+                )
+            name = by if name == "segment" else name
+            if name in PEOPLE:
+                given[name] = value
+            elif name != "all":
+                try:
+                    where.append(Condition(name, "=", (value,)))
+                except ConditionError as error:
+                    raise QuestionError(str(error)) from error
+        return Question("people", {**given, **BEHIND[self.name]}, where)
 
     def dimensions(self) -> tuple[str, ...]:
         """What it is grouped by where that is several dimensions, else none."""
@@ -94,6 +139,8 @@ class Question:
             raise QuestionError(str(error)) from error
         if "by" in self.parameters and query.has("{segment}"):
             self._check_by(values["by"])
+            if self.name in WHOLE and (many := MANY.keys() & set(values["by"].split(","))):
+                raise QuestionError(f"{self.name} counts each event once, and an event can have several of {min(many)}")
         elif self.dimensions():
             raise QuestionError(f"{self.name} cannot be grouped by several dimensions; {_others('{segment}')}")
         if self.where and not query.has("{fits}"):

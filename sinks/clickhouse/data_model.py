@@ -32,7 +32,7 @@ SUBJECTS: Final[Mapping[str, tuple[str, ...]]] = {
         *("cases", "cases_attributed", "case_response", "improvements_told", "alerts", "alerts_attributed"),
         *("alert_sla", "sla_targets", "answers", "incidents", "deliveries", "invitations", "messages"),
     ),
-    "Why, and is it better": ("targets", "target_breaches", "drivers"),
+    "Why, and is it better": ("targets", "target_breaches", "drivers", "action_effects", "anomalies"),
     "Groups": ("groups", "memberships", "group_cells"),
     "Units, money and the calendar": (
         *("units", "unit_levels", "unit_places", "rates", "exchange", "currencies", "hijri", "weekends"),
@@ -163,7 +163,11 @@ def catalogue(client: Client, database: str) -> Catalogue:
         parameters=asked,
     ).result_rows
     return {
-        name: Relation(name, comment, tuple(re.findall(r"\w+", sorting)), tuple(columns[name]))
+        name: Relation(
+            *(name, comment),
+            tuple(word for word in re.findall(r"\w+", sorting) if word in {column.name for column in columns[name]}),
+            tuple(columns[name]),
+        )
         for name, comment, sorting in rows
     }
 

@@ -67,6 +67,9 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "metric period units minimum breach_id starts actual low high n observed_at"),
     # Drivers.
     **_all(PLAIN, "run_id r2 r2_controls tested_r2 tested_r2_controls driver share effect effect_low effect_high"),
+    # What actions changed.
+    **_all(PLAIN, "action_name acted_on units_acted comparable n_before n_after n_comparable p placebos covered"),
+    **_all(PLAIN, "computed_at verdict expected alarm tested_days tested_alarms tested_within"),
     # Churn.
     **_all(PLAIN, "model_id fitted_at known_until horizon_days sample intercept weights tested_at tested churned auc"),
     **_all(PLAIN, "auc_margin brier brier_base useful deciles risk decile tested_churn reasons ended_at"),
@@ -110,6 +113,8 @@ class Store:
 
 STORES: tuple[Store, ...] = (
     Store("interactions_store"),
+    Store("interactions_by_time_store"),
+    Store("interaction_days_store", operations=False),
     Store("identities_store"),
     Store("journeys_store"),
     Store("customers_store"),
@@ -137,9 +142,14 @@ STORES: tuple[Store, ...] = (
     Store("targets_store", of_persons=False, engineer=True),
     Store("target_breaches_store", of_persons=False),
     Store("drivers_store", of_persons=False),
+    Store("action_effects_store", of_persons=False),
+    Store("anomalies_store", of_persons=False),
     Store("calls_store"),
     Store("schema_migrations", of_persons=False, operations=False, engineer=True),
 )
+
+FILLED: tuple[str, ...] = ("interactions_by_time_filled", "interactions_by_time_corrected", "interaction_days_filled")
+"""Materialised views: what is inserted goes through them, and nobody reads them."""
 
 OWNERS: tuple[str, ...] = ("lookups", "erasures")
 """Views that only the owner may read: who looked at whom, and who asked to be forgotten."""
@@ -163,7 +173,7 @@ ANALYSTS: tuple[str, ...] = (
     *("models", "sla_targets", "consents", "consent_history", "memberships", "group_cells", "groups"),
     *("invitations", "messages"),
     *("prayer_times", "prayer_windows", "unit_places", "interactions_local", "case_response"),
-    *("segments", "actions_known", "calls", "targets", "target_breaches", "drivers"),
+    *("segments", "actions_known", "calls", "targets", "target_breaches", "drivers", "action_effects", "anomalies"),
 )
 """Views that analysts have under the same names, with pseudonyms and without texts."""
 

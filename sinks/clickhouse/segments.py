@@ -41,8 +41,9 @@ _SERVED = served("i.agent_id", f"({_WHOSE}).1", "i.occurred_at", "p")
 
 MANY: Mapping[str, str] = {
     "agent": f"({_SERVED}).1",
-    "segment": "sm.names",
-    "group": "arrayMap(one -> one.1, arrayFilter(one -> one.2 <= i.occurred_at AND i.occurred_at < one.3, gm.periods))",
+    "segment": "sm.member_of",
+    "group": "arrayMap(one -> one.1, "
+    "arrayFilter(one -> one.2 <= i.occurred_at AND i.occurred_at < one.3, gm.group_periods))",
 }
 """Names of which an interaction can have several values, as an array: it counts once for each."""
 
@@ -191,7 +192,7 @@ def _joins(grouped: bool, weighted: bool, asked: Collection[str]) -> dict[str, s
     ON cp.customer_id = i.customer_id""",
         "sm": f"""LEFT ANY JOIN
 (
-    SELECT customer_id, groupArray(toString(segment)) AS names
+    SELECT customer_id, groupArray(toString(segment)) AS member_of
     FROM segments WHERE {some(["segment"])} GROUP BY customer_id
 ) AS sm
     ON sm.customer_id = i.customer_id""",
@@ -199,7 +200,7 @@ def _joins(grouped: bool, weighted: bool, asked: Collection[str]) -> dict[str, s
 (
     SELECT
         customer_id,
-        groupUniqArray((group_id, since, ifNull(until, toDateTime64('2200-01-01', 3, 'UTC')))) AS periods
+        groupUniqArray((group_id, since, ifNull(until, toDateTime64('2200-01-01', 3, 'UTC')))) AS group_periods
     FROM memberships WHERE {some(["group"])} GROUP BY customer_id
 ) AS gm
     ON gm.customer_id = i.customer_id""",

@@ -18,8 +18,14 @@ SUFFIX = "_shard"
 """Of the database that holds a shard's own tables."""
 _CREATE = re.compile(r"CREATE TABLE IF NOT EXISTS \w+\.(\w+)")
 _ALTER = re.compile(r"ALTER TABLE \w+\.(\w+)")
+_FILLED = re.compile(r"CREATE MATERIALIZED VIEW |ALTER TABLE \w+\.\w+ [^\n]*\s+MODIFY QUERY\b")
+_COPY = re.compile(r"INSERT INTO (\w+)\.(\w+)\s.*?\bFROM \1\.(\w+) FINAL", re.DOTALL)
 _KEY = re.compile(r"^ORDER BY (?:\(([\w, ]+)\)|(\w+))", re.MULTILINE)
-_BY = {"interactions_store": "subject", "journeys_store": "customer_id"}  # a journey's id begins with its customer's
+_BY = {
+    **dict.fromkeys(("interactions_store", "interactions_by_time_store"), "cityHash64(subject)"),
+    "interaction_days_store": "owner",  # which is cityHash64(subject): beside the interactions
+    "journeys_store": "cityHash64(customer_id)",  # a journey's id begins with its customer's
+}
 """Sharding keys that do not follow from ORDER BY: a function of it all the same."""
 _ASKED_BY_ROW = re.compile(
     r"\(SELECT w\.customer_id FROM (\w+\.identities_store) AS w FINAL WHERE w\.identifier = i\.subject\)(.*?)^WHERE ",
@@ -36,11 +42,12 @@ def local(database: str) -> str:
 def sharding_key(create: str) -> str:
     """By what the rows of a table are spread: an expression over columns of its key. create: its CREATE TABLE."""
     table, key = _CREATE.match(create), _KEY.search(create)
+    if table is not None and table[1] in _BY:
+        return _BY[table[1]]
     if table is None or key is None:
         raise ValueError(f"no table whose key can be read: {create[:80]}")
     columns = [column.strip() for column in (key[1] or key[2]).split(",")]
-    by = _BY.get(table[1]) or ("customer_id" if "customer_id" in columns else ", ".join(columns))
-    return f"cityHash64({by})"
+    return f"cityHash64({'customer_id' if 'customer_id' in columns else ', '.join(columns)})"
 
 
 def statements(migration: Migration, database: str, cluster: str) -> Iterator[str]:
@@ -51,7 +58,10 @@ def statements(migration: Migration, database: str, cluster: str) -> Iterator[st
     on_cluster = fill("{on_cluster}", database, cluster)
     pairs = zip(migration.statements(database, cluster), migration.statements(local(database), cluster), strict=True)
     for whole, on_shard in pairs:
-        if table := _CREATE.match(on_shard):
+        if _FILLED.match(on_shard):
+            # What is inserted is seen where it is stored, and what is made of it is stored there, too.
+            yield on_shard
+        elif table := _CREATE.match(on_shard):
             yield on_shard
             front = _in_front(database, on_shard, cluster)
             yield f"CREATE TABLE IF NOT EXISTS {database}.{table[1]} {on_cluster} {front}"
@@ -60,6 +70,9 @@ def statements(migration: Migration, database: str, cluster: str) -> Iterator[st
             # Made anew, as its columns are copied when it is made; it holds nothing: inserts wait for the shards.
             front = _in_front(database, create_of(table[1]), cluster)
             yield f"CREATE OR REPLACE TABLE {database}.{table[1]} {on_cluster} {front}"
+        elif (copy := _COPY.match(whole)) and {copy[2], copy[3]} <= _BY.keys():
+            # No INSERT runs on a cluster: through the tables in front, which send each row to the shard of its subject.
+            yield whole
         elif whole.startswith("CREATE OR REPLACE VIEW"):
             yield _ASKED_BY_ROW.sub(_joined, whole)
         else:

@@ -82,6 +82,7 @@ def check(folder: Path | None) -> None:
         "scales": ", ".join(found.scales) or "none of its own",
         "alerts": f"{len(rules)} rules of {found.rules_source}",
         "segments": ", ".join(known) or "none",
+        "register": f"{len(found.register)} actions" if found.register else "no actions",
         "targets": f"{len(found.targets)}" if found.targets else "none",
     }
     for name, text in lines.items():

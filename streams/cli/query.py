@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli import options, query_explain, query_out
+from streams.cli import options, query_explain, query_out, query_plot
 from streams.errors import RihlaError
 
 if TYPE_CHECKING:
@@ -90,6 +90,14 @@ def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     "before (year) or of others (where:country=SA), with the difference, its interval and whether it is significant.",
 )
 @click.option(
+    "--people",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_assignments,
+    help="nps, csat, ces, aspects: the customers behind a row, by its columns (segment=MAKKAH-01) or answers (high=6). "
+    "Analysts see pseudonyms.",
+)
+@click.option(
     "--timezone",
     envvar="RIHLA_TIMEZONE",
     show_envvar=True,
@@ -105,6 +113,14 @@ def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     metavar="FILE",
     help="Write the answer to this file, once it is whole. Without --format, .parquet, .csv, .jsonl, .arrow and .xlsx "
     "(Excel) say it.",
+)
+@click.option(
+    "--plot",
+    is_flag=False,
+    flag_value=query_plot.TERMINAL,
+    default=None,
+    metavar="[FILE]",
+    help="Named queries: draw the answer, in the terminal or to FILE.png or FILE.svg.",
 )
 @click.option("--list", "list_names", is_flag=True, help="List the named queries.")
 @click.option(
@@ -123,8 +139,10 @@ def query(
     where: tuple[str, ...],
     min_sample: int,
     compare: str,
+    people: dict[str, str],
     timezone: str,
     out: Path | None,
+    plot: str | None,
     list_names: bool,
     explain: bool,
 ) -> None:
@@ -136,6 +154,7 @@ def query(
 
     \b
       rihla query nps
+      rihla query nps --param by=month --plot
       rihla query nps --param by=unit,channel --where country=SA --min-sample 30
       rihla query csat --param since=2026-05-01 --param until=2026-06-01 --compare previous
       rihla query "SELECT status, count() FROM journeys GROUP BY status"
@@ -147,14 +166,27 @@ def query(
     if not sql_or_name:
         raise click.UsageError("name a query or give SQL; --list lists the named queries")
     if _NAME.fullmatch(sql_or_name):
-        asked = _question(sql_or_name, parameters, timezone, where, min_sample, compare)
+        asked = _question(sql_or_name, parameters, timezone, where, min_sample, compare, people)
         sql, values = asked.sql, dict(asked.parameters)
-    elif where or min_sample or compare:
-        raise click.UsageError("--where, --min-sample and --compare are for named queries; SQL has its own WHERE")
+    elif where or min_sample or compare or people:
+        raise click.UsageError(
+            "--where, --min-sample, --compare and --people are for named queries; SQL has its own WHERE"
+        )
     else:
         sql, values = sql_or_name, parameters
+    if people and clickhouse is None and user.startswith("manager_"):
+        raise click.UsageError(f"{user} sees no list of customers; their own interactions: SELECT * FROM interactions")
     if explain:
         click.echo(_asked(sql_or_name, sql, values))
+        return
+    if plot is not None:
+        by = parameters.get("by", "")
+        path, suited = query_plot.target(plot), query_plot.suited(sql_or_name, by)
+        with _client(data, clickhouse, user, database) as client, _refusals():
+            answer = client.query(sql, parameters=values)
+        said = ", ".join([*(f"{name} {value}" for name, value in parameters.items()), *where, *filter(None, [compare])])
+        shown = query_plot.fitting(suited, answer.column_names, by)
+        query_plot.draw(query_plot.picture(_named(sql_or_name).title, shown, answer.named_results(), said), path)
         return
     if out is not None and out.suffix.lower() == query_out.EXCEL and output_format == FOR_PEOPLE:
         with _client(data, clickhouse, user, database) as client, _refusals():
@@ -167,8 +199,8 @@ def query(
         return
     with _client(data, clickhouse, user, database) as client:
         _ask(client, sql, values, output_format)
-        if output_format == FOR_PEOPLE and (basis := _basis_of(sql_or_name, values)):
-            rest = _question(sql_or_name, {**parameters, "by": basis}, timezone, where, 0, "")
+        if output_format == FOR_PEOPLE and not people and (basis := _basis_of(sql_or_name, values)):
+            rest = _question(sql_or_name, {**parameters, "by": basis}, timezone, where, 0, "", {})
             click.echo("What that rests on (docs/units.md):", err=True)
             click.echo(_answer(client, rest.sql, dict(rest.parameters)), nl=False, err=True)
 
@@ -205,6 +237,7 @@ def _describe(name: str) -> None:
     click.echo(f"{found.title}\n\n{found.doc}\n\nColumns:")
     for column, about in found.columns:
         click.echo(f"  {column:<24} {about}")
+    click.echo(f"\n{query_plot.said(name)}")
     if found.parameters:
         click.echo("\nParameters (--param NAME=VALUE):")
     for parameter in found.parameters:
@@ -231,7 +264,13 @@ def _named(name: str) -> NamedQuery:
 
 
 def _question(
-    name: str, parameters: dict[str, str], timezone: str, where: tuple[str, ...], min_sample: int, compare: str
+    name: str,
+    parameters: dict[str, str],
+    timezone: str,
+    where: tuple[str, ...],
+    min_sample: int,
+    compare: str,
+    people: dict[str, str],
 ) -> Statement:
     """The SQL of a named query and the values of its parameters, with defaults for those that are not given."""
     from sinks.clickhouse.asking import Question, QuestionError
@@ -244,7 +283,7 @@ def _question(
     if any(parameter.name == "elsewhere" for parameter in found.parameters):
         parameters = {"elsewhere": timezone, **parameters}
     try:
-        return Question(name, parameters, where, min_sample, compare).statement()
+        return Question(name, parameters, where, min_sample, compare, people).statement()
     except QuestionError as error:
         raise click.UsageError(str(error)) from error
 

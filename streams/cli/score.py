@@ -11,13 +11,28 @@ import click
 _BLOCK = 1 << 20
 
 
-@click.command(epilog="Exit status: 0 if every line was scored, 1 if some were no such objects.")
+@click.command(epilog="Exit status: 0 if every line was scored, 1 if some were no such objects, or a set is worse.")
 @click.option(
     "--labelled",
     metavar="DIRECTORY",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Instead, score the CSV files of a directory (named language_set.csv[.gz]; columns text and label: -1, 0, 1) "
     "and print macro-F1, F1 by label, nulls, languages found and speed, a line for each set.",
+)
+@click.option(
+    "--gate",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --labelled: compare with the figures in this CSV file, and fail where the macro-F1 of a set is below "
+    "the interval that it had; where there is no such file, write it.",
+)
+@click.option(
+    "--errors",
+    "book",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --labelled: instead of the table, write the texts with a wrong sign to this CSV file, each with its "
+    "cause and the words that counted, and print the causes by set.",
 )
 @click.option(
     "--explain",
@@ -34,11 +49,28 @@ _BLOCK = 1 << 20
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Read the JSON lines from this file instead of stdin, and show the progress on stderr.",
 )
-def score(labelled: Path | None, explain: tuple[str, ...], locale: str | None, source: Path | None) -> int:
+@click.option(
+    "--learn",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='Instead, propose lexicon lines from corrections, JSON lines {"text": ..., "right": -1 to 1}: for a person to '
+    "approve; nothing is changed. `rihla query sentiment_corrections` has those that were sent as events.",
+)
+def score(
+    labelled: Path | None,
+    gate: Path | None,
+    book: Path | None,
+    explain: tuple[str, ...],
+    locale: str | None,
+    source: Path | None,
+    learn: Path | None,
+) -> int:
     """Score texts: JSON lines {"text": ..., "locale": ...} on stdin to JSON lines on stdout, in order.
 
     Each answer has "score" (-1 to 1; null where nothing is expressed or the language is not known), "confidence"
-    (0 to 1), "language" and "aspects" (each with its own score). "locale" (BCP 47) is optional and helps to tell the
+    (0 to 1), "language", "aspects" (each with its own score), "intents" (complaint, question, praise, request, leave,
+    threat, human), "emotion" (anger, fear, sadness, joy, or null), "effort" (true where the writer tells of repeated
+    attempts), "urgent" and "concerns" (what must never wait). "locale" (BCP 47) is optional and helps to tell the
     language. A line that is no such object is answered by {"error": ...}. What arrives together is scored together,
     and answered at once.
 
@@ -46,11 +78,11 @@ def score(labelled: Path | None, explain: tuple[str, ...], locale: str | None, s
       echo '{"text": "The room was spotless, but check-in took two hours."}' | rihla score
     """
     if labelled is not None:
-        from streams.text.evaluate import table
-
-        for line in table(labelled):
-            click.echo(line)
-        return 0
+        return _labelled(labelled, gate, book)
+    if gate is not None or book is not None:
+        raise click.UsageError("--gate and --errors go with --labelled")
+    if learn is not None:
+        return _learn(learn)
     if explain:
         _explain(explain, locale)
         return 0
@@ -67,6 +99,21 @@ def score(labelled: Path | None, explain: tuple[str, ...], locale: str | None, s
     return 1 if failures else 0
 
 
+def _labelled(directory: Path, gate: Path | None, output: Path | None) -> int:
+    """Print the table of labelled sets or, with an output, the errors by cause; 1 if a set is worse than the gate."""
+    from streams.text import errors, evaluate
+
+    if output is not None:
+        for line in errors.book(directory, output):
+            click.echo(line)
+        return 0
+    fallen = 0
+    for line in evaluate.table(directory, gate=gate):
+        click.echo(line)
+        fallen += line.startswith(evaluate.WORSE)
+    return 1 if fallen else 0
+
+
 def _scorer() -> Any:
     """The streams.text.scorer.Scorer, with the aspects of the model that RIHLA_MODEL names."""
     from streams.model import company
@@ -74,6 +121,26 @@ def _scorer() -> Any:
     from streams.text.scorer import Scorer
 
     return Scorer(aspects=company.load(Settings.from_env().model).aspects)
+
+
+def _learn(source: Path) -> int:
+    """Print the lexicon lines that corrections speak for."""
+    import orjson
+
+    from streams.text.learn import Correction, lines, proposals
+
+    given: list[Correction] = []
+    wrong = 0
+    for line in source.read_bytes().splitlines():
+        try:
+            value = orjson.loads(line)
+            given.append(Correction(str(value["text"]), float(value["right"]), value.get("locale")))
+        except (ValueError, KeyError, TypeError):
+            wrong += 1
+    for told in lines(proposals(_scorer(), given)):
+        click.echo(told)
+    click.echo(f"{len(given)} corrections, {wrong} lines that are none", err=True)
+    return 1 if wrong else 0
 
 
 def _explain(texts: tuple[str, ...], locale: str | None) -> None:
@@ -107,6 +174,9 @@ def answer(scorer: Any, lines: list[bytes]) -> list[bytes]:
     """One JSON line, with its line end, for each line given; `scorer` is a streams.text.scorer.Scorer."""
     import orjson
 
+    from streams.text.concerns import concerns
+    from streams.text.intents import read_intents
+
     questions = [_question(line) for line in lines]
     asked = [question for question in questions if isinstance(question, tuple)]
     scores = iter(scorer.score([text for text, _ in asked], [locale for _, locale in asked]))
@@ -116,6 +186,8 @@ def answer(scorer: Any, lines: list[bytes]) -> list[bytes]:
             answers.append(orjson.dumps({"error": question}) + b"\n")
             continue
         found = next(scores)
+        text = question[0] or ""
+        said = read_intents(text, found and found.score)
         answers.append(
             orjson.dumps(
                 {
@@ -123,6 +195,11 @@ def answer(scorer: Any, lines: list[bytes]) -> list[bytes]:
                     "confidence": found.confidence if found else 0.0,
                     "language": found and found.language,
                     "aspects": [{"aspect": aspect, "score": value} for aspect, value in found.aspects] if found else [],
+                    "intents": said.intents,
+                    "emotion": said.emotion,
+                    "effort": said.effort,
+                    "urgent": said.urgent,
+                    "concerns": sorted(concerns(text)),
                 }
             )
             + b"\n"

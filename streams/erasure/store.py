@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,7 +19,9 @@ from streams.model.patterns import expression, needles
 
 RECEIPTS = "erasures_store"
 LETTERS = "dead_letters_store"
-INTERACTIONS = "interactions_store"
+INTERACTIONS, BY_TIME = "interactions_store", "interactions_by_time_store"
+DAYS = "interaction_days_store"
+"""Which versions of an event there were, by hashes: `owner` is that of its subject."""
 DONE = {"mutations_sync": "2"}
 """A statement that deletes returns once every replica has done it."""
 
@@ -97,13 +100,13 @@ class Store:
 
     def erase(self, person: Person) -> dict[str, int]:
         """Delete the person from every table; table: rows deleted or changed, every stored version counted."""
-        erased: dict[str, int] = {}
+        erased: Counter[str] = Counter()
         if INTERACTIONS in self._columns:
-            erased[INTERACTIONS] = self._strip(person)
+            erased.update(self._strip(person))
         for table in self._columns:
             condition = self._owned(table, person)
             if condition is not None:
-                erased[table] = erased.get(table, 0) + self._delete(table, condition)
+                erased[table] += self._delete(table, condition)
         if LETTERS in self._columns:
             erased[LETTERS] = self._delete_letters(person)
         return {table: rows for table, rows in sorted(erased.items()) if rows}
@@ -140,15 +143,26 @@ class Store:
             )
             if column in self._columns[table]
         ]
+        if table == DAYS:
+            hashed = "SELECT toString(cityHash64(arrayJoin({names:Array(String)})))"
+            conditions.append(self._among("toString(owner)", self._strings(hashed, {"names": sorted(person.names)})))
         return " OR ".join(conditions) if conditions else None
 
-    def _strip(self, person: Person) -> int:
-        """Take the person's identifiers out of other people's interactions: write these anew, delete the old ones."""
+    def _strip(self, person: Person) -> dict[str, int]:
+        """Take the person's identifiers out of other people's interactions: write these anew, delete the old ones.
+
+        Table: rows deleted. That there were others is forgotten first: a version of before might win over a new one.
+        """
         is_theirs = self._among("concat(one.kind, ':', one.value)", person.names)
         mentions = f"arrayExists(one -> {is_theirs}, ids)"
         others = f"{mentions} AND NOT {self._among('subject', person.names)}"
         count = self._count(f"SELECT count() FROM {INTERACTIONS} WHERE {others}")
+        erased = {INTERACTIONS: count}
         if count:
+            event = "concat(toString({owner}), ' ', toString({event}))"
+            told = event.format(owner="cityHash64(subject)", event="sipHash64(event_id)")
+            events = self._strings(f"SELECT DISTINCT {told} FROM {INTERACTIONS} WHERE {others}", {})
+            erased[DAYS] = self._delete(DAYS, self._among(event.format(owner="owner", event="event"), events))
             columns = [name for name, (_, default) in self._columns[INTERACTIONS].items() if default != "MATERIALIZED"]
             without = f"arrayFilter(one -> NOT {is_theirs}, ids)"
             chosen = ", ".join(f"{without} AS ids_" if name == "ids" else name for name in columns)
@@ -157,7 +171,8 @@ class Store:
                 f"SELECT {chosen} FROM {INTERACTIONS} FINAL WHERE {others}"
             )
             self._delete(INTERACTIONS, others)
-        return count
+            erased[BY_TIME] = self._delete(BY_TIME, others)
+        return erased
 
     def _delete_letters(self, person: Person) -> int:
         """Delete dead letters that hold a name. It may be anywhere in any bytes, so its encoded forms are searched."""

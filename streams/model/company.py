@@ -14,6 +14,7 @@
 | `guests.toml` | what guests are asked and told (streams.guest) |
 | `sla.toml` | how soon alerts are to be taken and settled (streams.model.sla) |
 | `segments.toml` | segments of customers (streams.segments.rules) |
+| `register.toml` | what was done and where, to measure its effect (streams.trends) |
 | `targets.toml` | what is wanted of metrics, by unit and period (streams.model.targets) |
 
 Each may be absent: Rihla's own then holds. Tables are a function of the events and of the model; its `hash` tells one
@@ -44,8 +45,10 @@ from streams.model.durations import milliseconds
 from streams.model.forms import (
     STAGES,
     ActionsFile,
+    DoneForm,
     IdentifiersForm,
     ModelForm,
+    RegisterFile,
     ScalesForm,
     SlaFile,
     StageForm,
@@ -78,6 +81,7 @@ FILES: Final = {
     "actions.toml": FOLDER / "actions.toml",
     "segments.toml": FOLDER / "segments.toml",
     "targets.toml": FOLDER / "targets.toml",
+    "register.toml": FOLDER / "register.toml",
 }
 """The files that a model may have, with those that hold where it has none."""
 HINT: Final = "rihla model check FOLDER reads it again; docs/model.md explains each file"
@@ -135,6 +139,8 @@ class Model:
     segments_source: str
     targets: tuple[Target, ...] = ()
     """What is wanted; no part of what events mean, and so of the hash."""
+    register: tuple[DoneForm, ...] = ()
+    """What was done; no part of the hash either."""
 
     @property
     def scopes(self) -> Scopes | None:
@@ -271,6 +277,8 @@ def _read(folder: Path) -> Model:
         model = replace(model, segments=segments, segments_text=text, segments_source=str(folder / "segments.toml"))
     if "targets.toml" in there:
         model = replace(model, targets=_targets(folder / "targets.toml"))
+    if "register.toml" in there:
+        model = replace(model, register=_register(folder / "register.toml"))
     return model
 
 
@@ -281,6 +289,16 @@ def _without_doc(table: Any) -> Any:
 def _actions(path: Path) -> Actions:
     text, table = _toml(path)
     return actions.of_form(_convert(path, text, table, ActionsFile))
+
+
+def _register(path: Path) -> tuple[DoneForm, ...]:
+    text, table = _toml(path)
+    found = tuple(_convert(path, text, table, RegisterFile).action)
+    for place, one in enumerate(found):
+        if one.name in [other.name for other in found[:place]]:
+            line = line_of(text, "action", place, "name")
+            raise ModelError(f"{path}, line {line}: the action {one.name!r} is there twice", HINT)
+    return found
 
 
 def _targets(path: Path) -> tuple[Target, ...]:

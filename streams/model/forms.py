@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -159,6 +160,25 @@ class TargetsFile(Form, frozen=True):
     target: list[TargetForm] = []
 
 
+class DoneForm(Form, frozen=True):
+    """What was done, of which the effect is measured."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200, description="What was done: mended bus 12")]
+    on: Annotated[date, Meta(description="First day on which it could be felt")]
+    units: Annotated[list[Pattern], Meta(min_length=1, description="Where (MAKKAH-*); other units are compared with")]
+    metrics: Annotated[
+        list[Literal["nps", "csat", "sentiment"]], Meta(description="What it was to change; left out: all three")
+    ] = []
+    days: Annotated[int, Meta(ge=7, le=365, description="Days before it, and from it on, that are compared")] = 28
+    not_compared: Annotated[list[Pattern], Meta(description="Units that are not comparable")] = []
+
+
+class RegisterFile(Form, frozen=True):
+    """register.toml: what was done, and where."""
+
+    action: list[DoneForm] = []
+
+
 class ActionForm(Form, frozen=True):
     """What is known of an action for a customer."""
 
@@ -244,6 +264,7 @@ def schemas() -> dict[str, str]:
         "sla": msgspec.json.schema(SlaFile),
         "actions": msgspec.json.schema(ActionsFile),
         "targets": msgspec.json.schema(TargetsFile),
+        "register": msgspec.json.schema(RegisterFile),
         "touchpoints": _touchpoints(),
         "guests": msgspec.json.schema(GuestsForm),
         "aspects": _aspects(),

@@ -25,7 +25,7 @@ from schemas.records import CHANNELS
 from schemas.registry import Registry
 from sinks.clickhouse import models
 from sinks.clickhouse.stored import interactions
-from sinks.clickhouse.tables import TABLES, to_arrow
+from sinks.clickhouse.tables import TABLES, VERSION_BITS, to_arrow
 from sinks.clickhouse.writer import INSERT_SETTINGS
 from streams.enrich.transform import Enricher
 from streams.erasure.shards import rows_of
@@ -80,7 +80,12 @@ def rewrite(
     for frame in interactions(client, before=epoch):
         work.take(frame, written)
         progress(work.done.events)
-    client.command(f"ALTER TABLE {rows_of(client, 'interactions_store')} DELETE WHERE epoch < {epoch}", settings=DONE)
+    for table, older in (
+        ("interactions_store", f"epoch < {epoch}"),
+        ("interactions_by_time_store", f"epoch < {epoch}"),
+        ("interaction_days_store", f"version < {epoch << VERSION_BITS}"),
+    ):
+        client.command(f"ALTER TABLE {rows_of(client, table)} DELETE WHERE {older}", settings=DONE)
     client.command(f"TRUNCATE TABLE {rows_of(client, 'identities_store')}")
     return work.done
 

@@ -19,9 +19,11 @@ import orjson
 from aiohttp import web
 
 from streams import metrics
+from streams.clock import now_ms
+from streams.model.company import Model, built_in
 from streams.serve import links as links_
 from streams.serve import openapi, tokens
-from streams.serve.customer import alert, document, find, open_alerts, search, unit_day
+from streams.serve.customer import alert, document, find, open_alerts, search, to_do, unit_day
 from streams.serve.links import Links
 from streams.serve.lookups import Lookup, Lookups
 from streams.serve.masking import masked, shown_in_search
@@ -85,7 +87,8 @@ class Problem(Exception):
 class Api:
     """The application. age: seconds since the view was last complete.
 
-    sessions: of the desk, whose cookies stand for a bearer as tokens do; None: there is no desk.
+    sessions: of the desk, whose cookies stand for a bearer as tokens do; None: there is no desk. model: what it says of
+    actions and stages; None: Rihla's own.
     """
 
     def __init__(
@@ -96,7 +99,9 @@ class Api:
         age: Callable[[], float],
         links: Links | None = None,
         sessions: Sessions | None = None,
+        model: Model | None = None,
     ) -> None:
+        self._model = built_in() if model is None else model
         self._store, self._tokens, self._lookups, self._age = store, allowed, lookups, age
         self._sessions = Sessions() if sessions is None else sessions
         self._streams: set[asyncio.Queue[tuple[str, Mapping[str, Any]]]] = set()
@@ -196,11 +201,16 @@ class Api:
         age, identifier = self.fresh(), _identifier(request.match_info["identifier"])
         with self._store.reading() as view:
             found = self._theirs(view, bearer, find(view, identifier), why)
-            told = document(view, found[0]) if len(found) == 1 else None
+            told = self._with_actions(view, found[0]) if len(found) == 1 else None
         self._look(bearer, "customer", found if told is None else found[:1], why)
         if told is None:
             return self.answer(request, {"customers": found}, age, status=300)
         return self.answer(request, told if reveal else masked(told), age)
+
+    def _with_actions(self, view: Transaction, customer_id: str) -> dict[str, Any] | None:
+        """A customer's document, with what to do next."""
+        told = document(view, customer_id)
+        return None if told is None else told | {"next_actions": to_do(view, customer_id, self._model, now_ms())}
 
     def _theirs(self, view: Transaction, bearer: Bearer, found: list[str], why: str | None) -> list[str]:
         """Those of some customers whom the bearer may see. Raises where there is none, which counts as a look-up: to
@@ -305,7 +315,7 @@ class Api:
             if row.get("customer_id") != found[0]:
                 return None
             with self._store.reading() as view:
-                told = document(view, found[0])
+                told = self._with_actions(view, found[0])
             return None if told is None or not _concerns(told, bearer) else masked(told)
 
         return await self.stream(request, shown)

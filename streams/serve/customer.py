@@ -10,7 +10,9 @@ from typing import Any
 
 from streams.alerts.signals import Answer
 from streams.alerts.work import Work, made_of
+from streams.model.company import Model
 from streams.model.identifiers import BOOKING_PREFIX, KINDS, booking_subject
+from streams.serve.next_actions import actions_of
 from streams.serve.store import Transaction, digest, unpack
 from streams.serve.view import customer_of, name_of, owner_of, spelling, unit_key
 
@@ -113,6 +115,22 @@ def document(view: Transaction, customer_id: str) -> Document | None:
     }
 
 
+def to_do(view: Transaction, customer_id: str, model: Model, now: int) -> list[Document]:
+    """What to do for a customer next, the most urgent first; nothing where there is no such customer.
+
+    model: what it says of actions and of stages. now: epoch ms.
+    """
+    row = _row(view, customer_id)
+    if row is None:
+        return []
+    names = members(view, row)
+    journeys = [(one, _plan(view, one)) for one in _rows(view, b"j", customer_id)]
+    alerts = [one for one in _alerts(view, names) if one["closed_at"] is None]
+    contacts = list(_contacts(view, names))
+    found = actions_of(model, row, journeys, _rows(view, b"k", customer_id), alerts, contacts, now)
+    return [one._asdict() for one in found]
+
+
 def unit_day(view: Transaction, unit: str, day: str) -> Document:
     """Arrivals at a unit on a day (ISO 8601), each with its journey and customer: for the morning meeting."""
     arrivals = []
@@ -201,8 +219,6 @@ def _contacts(view: Transaction, names: Iterable[str]) -> Iterator[dict[str, Any
 
 
 def _journey(view: Transaction, row: Mapping[str, Any]) -> Document:
-    stored = None if row["booking_ref"] is None else view.get(b"b" + digest(row["booking_ref"]))
-    plan = {} if stored is None else unpack(stored)
     return {
         "journey_id": row["journey_id"],
         "booking_ref": row["booking_ref"],
@@ -214,8 +230,16 @@ def _journey(view: Transaction, row: Mapping[str, Any]) -> Document:
         "lowest_score": row["lowest_score"],
         "lowest_touchpoint": row["lowest_touchpoint"],
         "nps": row["nps"],
-        "plan": {name: value[0] for name, value in plan.items() if name != "booking_ref"},
+        "plan": _plan(view, row),
     }
+
+
+def _plan(view: Transaction, journey: Mapping[str, Any]) -> Document:
+    """The plan of a journey's booking: field -> value."""
+    reference = journey["booking_ref"]
+    stored = None if reference is None else view.get(b"b" + digest(reference))
+    plan = {} if stored is None else unpack(stored)
+    return {name: value[0] for name, value in plan.items() if name != "booking_ref"}
 
 
 def handled(view: Transaction, names: Iterable[str], case: Mapping[str, Any]) -> Work:

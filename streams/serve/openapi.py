@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streams.metrics import package_version
+from streams.model.actions import ACTIONS
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _TIME: dict[str, Any] = {"type": ["string", "null"], "description": "ISO 8601, UTC"}
@@ -258,6 +259,7 @@ def _schemas() -> dict[str, Any]:
         "preferences": _many({"type": "object"}),
         "cautions": _many({"enum": ["open_case", "refund_pending", "critical_alert", "last_contact_negative"]}),
     }
+    action = _object({"priority": count, "action": {"enum": [*ACTIONS]}, "reason": _TEXT, "evidence": _TEXT})
     found = _object({"kind": _TEXT, "value": _TEXT, "customer_id": _TEXT})
     answer = _object({"identifier": _TEXT, "customers": _many(_object(known))})
     arrival = _object(
@@ -265,7 +267,7 @@ def _schemas() -> dict[str, Any]:
         | {"needs_care": {"type": "boolean"}, "customer": _object(known)}
     )
     return {
-        "Customer": _object(as_of | known),
+        "Customer": _object(as_of | known | {"next_actions": _many(action)}),
         "Several": _object(as_of | {"customers": _many(_TEXT)}),
         "Found": _object(as_of | {"found": _many(found)}),
         "Answers": _object(as_of | {"answers": _many(answer)}),

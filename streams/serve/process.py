@@ -124,10 +124,11 @@ class _Process:
             follower = Follower(settings, registry, store, erased, lambda rows: changed(rows), self._failed)
             sessions = Sessions()
             answers = Answers(producer, settings, registry)
-            api = Api(store, allowed, lookups, follower.age, _links(settings, store, answers), sessions)
+            model = load_model(settings.model, settings.alert_rules)
+            links = _links(settings, store, answers)
+            api = Api(store, allowed, lookups, follower.age, links, sessions, model)
             ask = from_clickhouse(settings.clickhouse_endpoint, settings.database)
             lags = Pipeline(from_kafka(settings), ask, follower.age, f"{settings.prefix}.")
-            model = load_model(settings.model, settings.alert_rules)
             figures, address = Figures(ask), settings.public_url
             desk = Desk(
                 api, store, allowed, sessions, deadlines_of(model), figures, lags, answers.record, address, company

@@ -5,12 +5,13 @@ Alerts, segments and next actions ask for it. The keys begin with HIDDEN, so tha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
 import polars as pl
 
+from streams.alerts.next_actions import ANSWERING, SPEAKING
+from streams.alerts.next_actions import TOLD as IMPROVED
 from streams.model.company import Model
 from streams.model.days import is_day
 from streams.model.preferences import Preference
@@ -21,7 +22,7 @@ TIER: Final = HIDDEN + "tier"
 """Level in the loyalty programme."""
 COUNTRY: Final = HIDDEN + "country"
 ANSWERED: Final = HIDDEN + "answered"
-"""That somebody of the company has answered, resolved, given ... (ANSWERS)."""
+"""That somebody of the company has answered, resolved, given ... (ANSWERING)."""
 SPOKE: Final = HIDDEN + "spoke"
 """That the customer has recommended or reviewed us, or was asked to."""
 BRAND: Final = HIDDEN + "brand/"
@@ -31,9 +32,6 @@ TOLD: Final = HIDDEN + "told/"
 ARRIVES: Final = HIDDEN + "arrives/"
 """And the booking reference: the planned day of arrival, as `2027-03-01`."""
 
-ANSWERS: Final = re.compile("_(answered|resolved|paid|given|told|done|delivered|traced|returned)$")
-SPEAKING: Final = frozenset({"post_travel.referral_made", "post_travel.review_posted", "post_travel.review_requested"})
-IMPROVED: Final = "post_travel.improvement_told"
 RULES: Final = (Preference("attribute", "loyalty_tier", "", TIER, "*", ""),)
 """Facts that are found as preferences are."""
 
@@ -95,7 +93,7 @@ class Facts:
 
 def _of_touchpoint(name: str) -> Stated:
     found: Stated = ()
-    if ANSWERS.search(name):
+    if ANSWERING.search(name):
         found += ((ANSWERED, "yes"),)
     if name in SPEAKING:
         found += ((SPOKE, "yes"),)

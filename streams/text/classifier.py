@@ -11,6 +11,7 @@ import gzip
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Final
 
@@ -49,12 +50,17 @@ def spelt(word: str) -> list[str]:
     if word.isdigit():
         return ["0"]
     framed = f"<{word}>"
-    grams = [
-        f"{GRAM}{framed[at : at + size]}"
-        for size in range(SHORTEST, min(LONGEST, len(framed) - 1) + 1)
-        for at in range(len(framed) - size + 1)
+    return [word, *(GRAM + framed[place] for place in _places(len(framed)))]
+
+
+@cache
+def _places(size: int) -> list[slice]:
+    """The slices of a framed word of `size` characters that are its n-grams."""
+    return [
+        slice(at, at + length)
+        for length in range(SHORTEST, min(LONGEST, size - 1) + 1)
+        for at in range(size - length + 1)
     ]
-    return [word, *grams]
 
 
 def pairs(words: Sequence[str]) -> Iterator[str]:
@@ -97,7 +103,7 @@ class Classifier:
             if weights is None:
                 weights = rows[numbers] = tuple(int(number) * scale for number in numbers.split("\t"))
             if feature[:1] == GRAM:
-                self._grams[feature] = weights
+                self._grams[feature[len(GRAM) :]] = weights
             elif " " in feature:
                 first, _, second = feature.partition(" ")
                 self._next.setdefault(first, {})[second] = weights
@@ -121,10 +127,11 @@ class Classifier:
                 return self._words.get("0", self._zero)
             if len(self._seen) >= self._memory:
                 self._seen.clear()
-            names = spelt(word)
-            rows = [*filter(None, map(self._grams.get, names))]
-            part = share(len(names))
-            found = self._seen[word] = tuple([part * sum(column) for column in zip(*rows, strict=True)]) or self._zero
+            framed = f"<{word}>"
+            places = _places(len(framed))
+            rows = filter(None, map(self._grams.get, map(framed.__getitem__, places)))
+            part = share(len(places) + 1)
+            found = self._seen[word] = tuple([part * each for each in map(sum, zip(*rows, strict=True))]) or self._zero
         return found
 
     def lead(self, word: str) -> float:
@@ -163,7 +170,8 @@ class Classifier:
         """The probability of each class for a sentence of at least one word."""
         rows = [*map(self.word, words), *self._pairs([word[:STEM] for word in words])]
         part = share(len(words))
-        sums = [part * sum(column) + bias for column, bias in zip(zip(*rows, strict=True), self._bias, strict=True)]
+        totals = map(sum, zip(*rows, strict=True))
+        sums = [part * total + bias for total, bias in zip(totals, self._bias, strict=True)]
         most = max(sums)
         powers = [math.exp(one - most) for one in sums]
         whole = sum(powers)

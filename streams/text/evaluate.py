@@ -93,29 +93,68 @@ def evaluate(scorer: Scorer, name: str, frame: pl.DataFrame, *, locale: str | No
     )
 
 
-def table(directory: Path) -> Iterator[str]:
-    """The lines of a table of the sets in a directory, by language (the beginning of the file's name): as they are, and
-    (name ending in /2) without their neutral rows.
+def sets(directory: Path) -> Iterator[tuple[str, pl.DataFrame]]:
+    """(name, its columns text and label) of each labelled set in a directory, in order."""
+    for path in sorted(directory.glob("*.csv*")):
+        if {"text", "label"} <= set(pl.read_csv(path, n_rows=0).columns):
+            yield path.name.split(".", 1)[0], pl.read_csv(path, columns=["text", "label"])
+
+
+def reports(scorer: Scorer, directory: Path) -> Iterator[Report]:
+    """The reports on the sets of a directory, by language (the beginning of the file's name): as they are, and (name
+    ending in /2) without their neutral rows.
+    """
+    for name, frame in sets(directory):
+        yield evaluate(scorer, name, frame)
+        if 0 in frame["label"].to_list():
+            yield evaluate(scorer, name + "/2", frame.filter(pl.col("label") != 0))
+
+
+def line(report: Report) -> str:
+    """A report as a line under `HEADER`."""
+    cells = " ".join(f"{report.f1[key]:6.3f}" if key in report.f1 else "     -" for key in (-1, 0, 1))
+    return (
+        f"{report.name:28} {report.rows:6} {report.macro_f1:8.3f} "
+        f"{report.interval[0]:6.3f}-{report.interval[1]:6.3f} "
+        f"{report.accuracy:8.3f} {1 - report.nulls:6.2f} {report.scored_right:6.3f} {cells} "
+        f"{report.nulls:5.2f} {report.right_language:5.2f} {report.per_second:8.0f}"
+    )
+
+
+def table(directory: Path, *, gate: Path | None = None) -> Iterator[str]:
+    """The lines of a table of the sets in a directory.
+
+    gate: a CSV file (set, macro_f1, low, high) of the figures before: a line `worse: ...` follows for each set whose
+    macro-F1 is below its low, the lower end of its 95 % interval then. Where there is no such file, it is written.
     """
     scorer = Scorer()
     yield f"model {scorer.version}"
     yield HEADER
+    found = []
+    for report in reports(scorer, directory):
+        found.append(report)
+        yield line(report)
+    known = {name for name, _ in sets(directory)}
     for path in sorted(directory.glob("*.csv*")):
-        columns = pl.read_csv(path, n_rows=0).columns
-        if not {"text", "label"} <= set(columns):
+        if path.name.split(".", 1)[0] not in known:
             yield f"{path.name}: left out, it has no columns text and label"
-            continue
-        frame = pl.read_csv(path, columns=["text", "label"])
-        name = path.name.split(".", 1)[0]
-        sets = [(name, frame)]
-        if 0 in frame["label"].to_list():
-            sets.append((name + "/2", frame.filter(pl.col("label") != 0)))
-        for label, rows in sets:
-            report = evaluate(scorer, label, rows)
-            cells = " ".join(f"{report.f1[key]:6.3f}" if key in report.f1 else "     -" for key in (-1, 0, 1))
-            yield (
-                f"{label:28} {report.rows:6} {report.macro_f1:8.3f} "
-                f"{report.interval[0]:6.3f}-{report.interval[1]:6.3f} "
-                f"{report.accuracy:8.3f} {1 - report.nulls:6.2f} {report.scored_right:6.3f} {cells} "
-                f"{report.nulls:5.2f} {report.right_language:5.2f} {report.per_second:8.0f}"
-            )
+    if gate is not None and gate.exists():
+        yield from worse(found, pl.read_csv(gate))
+    elif gate is not None:
+        kept = [(one.name, one.rows, round(one.macro_f1, 4), *(round(end, 4) for end in one.interval)) for one in found]
+        pl.DataFrame(kept, schema=["set", "rows", "macro_f1", "low", "high"], orient="row").write_csv(gate)
+
+
+WORSE = "worse: "
+"""How the lines of `worse` begin."""
+
+
+def worse(found: Sequence[Report], before: pl.DataFrame) -> Iterator[str]:
+    """A line for each set that fell below its interval, and for each that is no longer there."""
+    reported = {one.name: one for one in found}
+    for row in before.iter_rows(named=True):
+        one = reported.get(row["set"])
+        if one is None:
+            yield f"{WORSE}{row['set']} is not there"
+        elif one.macro_f1 < row["low"]:
+            yield f"{WORSE}{one.name} {one.macro_f1:.4f}, it was {row['macro_f1']} ({row['low']} to {row['high']})"

@@ -45,25 +45,17 @@ class Mix:
     doubtful: float = 0.6
 
 
-MODELS = {"en": Mix("en", 0.3), "id": Mix("id", 0.0, plain_words=10, doubtful=0.5), "ms": Mix("id", 0.3)}
+MODELS = {"en": Mix("en", 0.3), "id": Mix("id", 0.0, plain_words=0, doubtful=0.5), "ms": Mix("id", 0.3)}
 OPINIONS = {"id": "id_aspects", "ms": "id_aspects"}
 """Languages with a model of what is said of an aspect (`train/aspects.py`), and the name of its weights."""
-TAUGHT = frozenset(
-    (
-        "air_conditioning",
-        "amenities",
-        "bed",
-        "breakfast",
-        "cleanliness",
-        "general",
-        "hot_water",
-        "smell",
-        "staff",
-        "tv",
-        "wifi",
+TAUGHT = {
+    name: f"#{name}"
+    for name in (
+        *("air_conditioning", "amenities", "bed", "breakfast", "cleanliness", "general", "hot_water", "smell", "staff"),
+        *("tv", "wifi"),
     )
-)
-"""The aspects that it knows."""
+}
+"""The aspects that it knows, and the word by which it is told of which it is asked."""
 TRUST = 0.6
 """How much the lexicon's sum of the clauses adds to that model's log odds: its texts complain more than most."""
 UNSURE = 0.5
@@ -252,7 +244,7 @@ class Scorer:
             if name in TAUGHT:
                 own, clause = clauses[name]
                 negative, _, positive = model.probabilities(
-                    [f"#{name}", *own], features.lexical("", clause.total, clause.evidence)
+                    [TAUGHT[name], *own], features.lexical("", clause.total, clause.evidence)
                 )
                 push = math.exp(max(-20.0, min(20.0, TRUST * clause.total / 2)))
                 negative, positive = negative / push, positive * push
@@ -337,6 +329,11 @@ class Scorer:
     def knows(self, word: str, variety: str) -> bool:
         """Whether a word means anything to a language's lexicon."""
         return self._lexicons[variety].word(word) is not UNKNOWN
+
+    def unknown(self, text: str, lexicon: Lexicon) -> list[str]:
+        """The words of a text that a lexicon does not have, as it spells them."""
+        words = [token for kind, token, _ in normalise.tokens(normalise.clean(text)) if kind == "word"]
+        return [lexicon.normalise(word) for word in words if lexicon.word(word) is UNKNOWN]
 
     def evidence(self, text: str, variety: str) -> tuple[list[str], float, float]:
         """The words of a text in a known language, the lexicon's sum and how much it found: what models train on."""

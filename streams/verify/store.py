@@ -25,6 +25,9 @@ BLOCK_ROWS = 200_000
 STORE = "interactions_store"
 """The table of interactions, with every copy of an event."""
 
+BY_TIME = "interactions_by_time_store"
+"""The same in the order of time, which the views read."""
+
 LEFT_OUT = "left_out"
 """Those that are in no other table, because stitch could not process them, by epoch."""
 
@@ -118,7 +121,7 @@ def check(client: Any, database: str) -> None:
         *GROUPS,
     }
     views |= {"prayer_times", "interactions_local"}
-    missing = sorted({STORE, LEFT_OUT, *views} - found)
+    missing = sorted({STORE, BY_TIME, LEFT_OUT, *views} - found)
     if missing:
         raise RihlaError(
             f"there is no {database}.{missing[0]} in that ClickHouse",
@@ -144,6 +147,25 @@ def log(client: Any, columns: Sequence[str]) -> pl.DataFrame:
 def contacts(client: Any) -> pl.DataFrame:
     """The view contacts: its key, and whose each is."""
     return _read(client, "contacts", dict.fromkeys(("subject", "event_id", "customer_id"), pl.String()))
+
+
+def in_order_of_key(client: Any) -> pl.DataFrame:
+    """Every stored interaction as interactions_store has it: its key, its version, and a hash of its content."""
+    return _versions(client, STORE, "version")
+
+
+def in_order_of_time(client: Any) -> pl.DataFrame:
+    """The same of interactions_by_time_store."""
+    return _versions(client, BY_TIME, "intDiv(rank, 2)")
+
+
+def _versions(client: Any, table: str, version: str) -> pl.DataFrame:
+    content = ", ".join((*fields("interaction"), "epoch"))
+    rows = (
+        f"SELECT subject, event_id, toString({version}) AS version, toString(cityHash64(tuple({content}))) AS content"
+    )
+    schema: dict[str, pl.DataType] = dict.fromkeys(("subject", "event_id", "version", "content"), pl.String())
+    return _read(client, f"({rows} FROM {table} FINAL)", schema)
 
 
 def left_out(client: Any) -> pl.DataFrame:

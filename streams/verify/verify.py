@@ -19,12 +19,14 @@ from schemas.registry import LocalRegistry, Registry
 from streams.model.company import Model, built_in
 from streams.verify import derived, store
 from streams.verify.alerted import alerts
+from streams.verify.anomalies import anomalies
 from streams.verify.answers import answers
 from streams.verify.calls import calls
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.consents import consents
 from streams.verify.deliveries import deliveries
 from streams.verify.drivers import drivers
+from streams.verify.effects import effects
 from streams.verify.guests import guests
 from streams.verify.names import Names
 from streams.verify.recompute import recompute
@@ -176,6 +178,9 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     key = KEYS["interactions"]
     # The other view of the same rows: what the first is held to holds for it.
     comparisons.append(compare("contacts", tables["interactions"].drop("journey_id"), store.contacts(client), key))
+    comparisons.append(
+        compare("interactions by time", store.in_order_of_key(client), store.in_order_of_time(client), key)
+    )
     say("comparing what follows from these")
     not_judged = expected.journeys.filter(pl.col("customer_id").is_in(list(customers))).select("journey_id")
     comparisons += derived.compared(client, log, expected, tables, comparisons, pl.concat([beyond, not_judged]))
@@ -183,6 +188,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     comparisons.append(deliveries(client))
     say("looking at people's answers")
     comparisons += [answers(client), sla(client, model), calls(client), targets(client, model), drivers(client)]
+    comparisons += [effects(client), anomalies(client)]
     say("looking at whose alerts are")
     comparisons.append(alerts(client, log, expected, model, customers))
     say("looking at consent")

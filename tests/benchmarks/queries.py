@@ -4,6 +4,8 @@ The pipeline takes in simulated travellers (`rihla run`), and copies of all that
 as many as were asked for (copies.py). Then a process of its own has the engine, as `rihla up` has it, and asks each
 query three times, of which the cheapest counts; what a query by customer, journey or identifier asks for is the
 customer with the median number of interactions. A folder that an older version made is migrated first.
+
+Ten questions are then asked of PostHog's own schema, too, with the same interactions in it (posthog.py).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from sinks.clickhouse.named import load
 from streams.embedded.clickhouse.access import DATABASE
 from streams.embedded.clickhouse.engine import Engine, EngineError
 from streams.sources.simulate import Options
+from tests.benchmarks import posthog
 from tests.benchmarks.copies import multiply, set_aside, settle
 from tests.benchmarks.processes import afresh
 from tests.benchmarks.report import Outcome, say, tabulate
@@ -32,6 +35,8 @@ THROUGH_THE_PIPELINE = 100_000
 EVENTS_OF_A_THOUSAND = 7_400
 """Events of a thousand simulated customers, about."""
 ROUNDS = 3
+LIMITS = {"max_memory_usage": str(2 << 30), "max_threads": "2"}
+"""What each query may use: 2 GiB, two cores."""
 WITHIN_SECONDS = 2.0
 """What every named query should take at most, warm."""
 ONE_WITHIN_SECONDS = 0.05
@@ -173,14 +178,58 @@ def _row(engine: Engine, sql: str) -> dict[str, str]:
 
 
 def _migrate(engine: Engine) -> None:
-    """Bring the tables up to date. All statements are harmless when repeated."""
+    """Bring the tables up to date."""
+    applied = engine.query(f"SELECT name FROM {DATABASE}.schema_migrations", "TSV").data.decode().split()
     for migration in migrations():
+        if migration.name in applied:
+            continue
+        began = time.perf_counter()
         for statement in migration.statements(DATABASE):
             engine.query(statement)
+        said = f"INSERT INTO {DATABASE}.schema_migrations (name, checksum)"
+        engine.query(f"{said} VALUES ('{migration.name}', '{migration.checksum}')")
+        say(f"queries: {migration.name} took {time.perf_counter() - began:,.1f} s")
     settle(engine)
 
 
-def _ask(place: Path) -> tuple[dict[str, int], list[tuple[Question, Answer]]]:
+@dataclass(frozen=True)
+class Beside:
+    """A question asked of both schemas. alike: whether both answer the same."""
+
+    title: str
+    ours: Answer
+    theirs: Answer
+    alike: bool
+
+
+def _beside(engine: Engine) -> tuple[list[Beside], dict[str, int]]:
+    """What both schemas answer; and the bytes that each needs for it."""
+    posthog.make(engine)
+    settle(engine)
+    found = []
+    for pair in posthog.pairs(engine):
+        ours = _answer(engine, Question(pair.title, pair.ours, {}))
+        theirs = _answer(engine, Question(pair.title, pair.theirs, {}), posthog.THEIRS)
+        alike = False
+        if not ours.refused and not theirs.refused:
+            asked = ((pair.ours, DATABASE), (pair.theirs, posthog.THEIRS))
+            one, other = (engine.query(sql, "TSV", database=where, settings=LIMITS).data for sql, where in asked)
+            alike = one == other
+        say(f"queries: {pair.title}: {ours.seconds * 1000:,.0f} ms, PostHog's schema {theirs.seconds * 1000:,.0f} ms")
+        found.append(Beside(pair.title, ours, theirs, alike))
+    sizes = {}
+    for name, tables in (
+        ("interactions_store, by key", "database = 'cx' AND table = 'interactions_store'"),
+        ("interactions_by_time_store", "database = 'cx' AND table = 'interactions_by_time_store'"),
+        ("interaction_days_store", "database = 'cx' AND table = 'interaction_days_store'"),
+        ("PostHog's sharded_events and overrides", f"database = '{posthog.THEIRS}'"),
+    ):
+        asked_for = f"SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND {tables}"
+        sizes[name] = int(engine.query(asked_for).data)
+    return found, sizes
+
+
+def _ask(place: Path) -> tuple[dict[str, int], list[tuple[Question, Answer]], list[Beside], dict[str, int]]:
     """In a process of its own: there is one engine a process."""
     with Engine(place / "clickhouse") as engine:
         _migrate(engine)
@@ -196,15 +245,15 @@ def _ask(place: Path) -> tuple[dict[str, int], list[tuple[Question, Answer]]]:
                 f"{answer.cpu * 1000:,.0f} ms CPU, {answer.read:,} rows {answer.refused}"
             )
             answers.append((question, answer))
-    return stored, answers
+        return stored, answers, *_beside(engine)
 
 
-def _answer(engine: Engine, question: Question) -> Answer:
+def _answer(engine: Engine, question: Question, database: str = DATABASE) -> Answer:
     best = Answer(float("inf"), float("inf"), 0, 0)
     for _ in range(ROUNDS):
         began, spent = time.perf_counter(), time.process_time()
         try:
-            result = engine.query(question.sql, "Null", database=DATABASE, params=question.given)
+            result = engine.query(question.sql, "Null", database=database, params=question.given, settings=LIMITS)
         except EngineError as error:
             why = str(error).splitlines()[0][:100]
             return Answer(time.perf_counter() - began, time.process_time() - spent, 0, 0, why)
@@ -216,7 +265,12 @@ def _answer(engine: Engine, question: Question) -> Answer:
     return best
 
 
-def _outcome(stored: Mapping[str, int], answers: list[tuple[Question, Answer]]) -> Outcome:
+def _outcome(
+    stored: Mapping[str, int],
+    answers: list[tuple[Question, Answer]],
+    beside: list[Beside],
+    sizes: Mapping[str, int],
+) -> Outcome:
     rows = []
     for question, answer in answers:
         limit = ONE_WITHIN_SECONDS if question.about_one else WITHIN_SECONDS
@@ -238,4 +292,34 @@ def _outcome(stored: Mapping[str, int], answers: list[tuple[Question, Answer]]) 
         for question, answer in answers
     }
     problems = [f"queries: {question.title}: {answer.refused}" for question, answer in answers if answer.refused]
-    return Outcome(tabulate(head, rows), {"stored": dict(stored), "queries": figures}, problems)
+
+    def took(answer: Answer) -> str:
+        return answer.refused or f"{answer.seconds * 1000:,.0f}"
+
+    compared = [
+        [
+            one.title,
+            took(one.ours),
+            took(one.theirs),
+            one.ours.read,
+            one.theirs.read,
+            "the same" if one.alike else "differ",
+        ]
+        for one in beside
+    ]
+    theirs = tabulate(["beside PostHog's schema", "ms", "theirs", "rows read", "theirs", "answers"], compared)
+    disk = tabulate(["on disk", "MB"], [[name, size / 1e6] for name, size in sizes.items()])
+    named = {
+        one.title: {
+            **{name: round(answer.seconds, 4) for name, answer in (("ours", one.ours), ("theirs", one.theirs))},
+            "rows": one.ours.read,
+            "their_rows": one.theirs.read,
+            "alike": one.alike,
+        }
+        for one in beside
+    }
+    return Outcome(
+        "\n\n".join((tabulate(head, rows), theirs, disk)),
+        {"stored": dict(stored), "queries": figures, "posthog": named, "bytes": dict(sizes)},
+        problems,
+    )

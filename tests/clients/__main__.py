@@ -26,6 +26,10 @@ from tests.support.simulated_world import World
 HERE = Path(__file__).parent
 BUILD = Path("build/clients").resolve()
 JDBC = ("0.11.1", "0.9.0")
+DBT = Path("deploy/dbt").resolve()
+VENV = BUILD / "venv"
+PYTHON = ("dbt-core<1.11", "dbt-clickhouse==1.10.3", "sqlalchemy>=2", "clickhouse-connect")
+"""Clients in Python that might not agree with our own pins; dbt-core 1.11 and later fetches a part outside PyPI."""
 
 
 def commands(served: Served) -> dict[str, tuple[list[list[str]], list[str]]]:
@@ -46,7 +50,27 @@ def commands(served: Served) -> dict[str, tuple[list[list[str]], list[str]]]:
         ],
         ["node", str(BUILD / "probe.mjs"), served.url],
     )
+    installs = [[sys.executable, "-m", "venv", str(VENV)], [str(VENV / "bin/pip"), "install", "-q", *PYTHON]]
+    run = [str(VENV / "bin/python"), str(HERE / "probe_sqlalchemy.py"), served.url]
+    found["SQLAlchemy"] = (installs, run)
     return found
+
+
+def dbt(served: Served, verbose: bool) -> int:
+    """Build the marts of deploy/dbt twice (once more over what is there), as the owner. Returns what failed."""
+    folders = {"DBT_TARGET_PATH": str(BUILD / "dbt"), "DBT_LOG_PATH": str(BUILD / "dbt"), "DO_NOT_TRACK": "1"}
+    where = {"RIHLA_DBT_PORT": str(served.port), "RIHLA_DBT_PASSWORD": TOKENS[OWNER.name]}
+    wrong = 0
+    for command in ("build", "build", "docs generate"):
+        told = [str(VENV / "bin/dbt"), "--no-use-colors", *command.split(), "--project-dir", str(DBT)]
+        told += ["--profiles-dir", str(DBT)]
+        done = subprocess.run(told, capture_output=True, text=True, env={**os.environ, **folders, **where})
+        last = next((line for line in done.stdout.splitlines()[::-1] if "Done." in line or "Catalog" in line), "")
+        print(f"dbt {command:28} {'ok' if done.returncode == 0 else 'wrong'}  {last[10:]}", flush=True)
+        if done.returncode or verbose:
+            print(done.stdout[-3000:] + done.stderr[-500:])
+        wrong += done.returncode != 0
+    return wrong
 
 
 def main() -> int:
@@ -68,6 +92,7 @@ def main() -> int:
                 failed += not all(built(client, command) for command in builds)
                 for user in (READER.name, OWNER.name):
                     failed += probe(f"{client} as {user}", [*run, user, TOKENS[user], DATABASE], verbose)
+            failed += dbt(served, verbose)
         finally:
             thread.run(served.close())
             thread.close()

@@ -64,6 +64,27 @@ def test_unknown_touchpoints(clickhouse: ClickHouse) -> None:
     ]
     since = ask(clickhouse, "unknown_touchpoints", since="2024-01-01 12:00:00.002")
     assert [row[0] for row in since] == ["No Show", "Spa Visited"]
+    # In the same database: texts that were read wrongly. The last word on a text counts, its id as it is or in letters.
+    texts = [interaction("customer:t", NOON, text="a zonky lobby"), interaction("customer:t", NOON + 1, text="fine")]
+    letters = str.maketrans("0123456789-", "ghijklmnopq")
+    said = [
+        (texts[0]["event_id"], "-0.8"),
+        (texts[0]["event_id"].translate(letters), "-0.6"),
+        (texts[1]["event_id"], "no number"),
+    ]
+    rows = [
+        interaction(
+            "customer:t",
+            NOON + 2 + at,
+            touchpoint="stay.sentiment_corrected",
+            agent_id="sara",
+            attributes=[{"key": "about", "value": about}, {"key": "right", "value": right}],
+        )
+        for at, (about, right) in enumerate(said)
+    ]
+    clickhouse.write("interactions", frame("interaction", *texts, *rows))
+    found = ask(clickhouse, "sentiment_corrections")
+    assert [(row[0], row[3], row[4], row[6]) for row in found] == [("a zonky lobby", -0.6, 2, "sara")]
 
 
 def test_unknown_grouping_is_refused(clickhouse: ClickHouse) -> None:
@@ -91,7 +112,7 @@ def test_ces(clickhouse: ClickHouse) -> None:
     clickhouse.migrated()
     clickhouse.write("interactions", frame("interaction", *answers("ces", 7, 5, 3)))
     assert ask(clickhouse, "ces") == [("all", 3, 5.0, 2.26, 66.7, 2.0, 3.0)]
-    clickhouse.client.command("TRUNCATE TABLE interactions_store")
+    clickhouse.without_interactions()
     clickhouse.write("interactions", frame("interaction", *answers("ces", 6)))
     assert ask(clickhouse, "ces") == [("all", 1, 6.0, None, 100.0, None, 1.0)]
 

@@ -105,12 +105,50 @@ def test_different_content_under_one_event_id_does_not_depend_on_order(clickhous
     ]
     seen = set()
     for order in itertools.permutations(twins):
-        clickhouse.client.command("TRUNCATE TABLE interactions_store")
+        clickhouse.without_interactions()
         for rows in order:
             clickhouse.write("interactions", rows)
         seen.add(tuple(clickhouse.rows("SELECT touchpoint FROM interactions")))
     assert len(seen) == 1
     assert all(len(rows) == 1 for rows in seen)
+
+
+def test_the_order_of_time_has_what_the_order_of_the_key_has(clickhouse: ClickHouse) -> None:
+    """Copies of a few events that disagree on the day, in batches and epochs at random, merged in between: after each
+    batch every event is there once, with the version that counts, on its day."""
+    clickhouse.migrated()
+    chance = random.Random(3)
+    same = (
+        "SELECT subject, event_id, occurred_at, touchpoint, {version}, epoch FROM {table} FINAL "
+        "ORDER BY subject, event_id, occurred_at"
+    )
+    by_key = same.format(version="version", table="interactions_store")
+    by_time = same.format(version="intDiv(rank, 2)", table="interactions_by_time_store")
+    days: set[object] = set()
+    for turn in range(24):
+        copies = [
+            interaction(
+                f"customer:{chance.randrange(3)}",
+                NOON + chance.randrange(4) * DAY,
+                event_id=f"e{chance.randrange(4)}",
+                touchpoint=chance.choice(("stay.arrived", "stay.checked_out")),
+            )
+            for _ in range(chance.randrange(1, 7))
+        ]
+        clickhouse.write("interactions", frame("interaction", *copies), epoch=turn // 9)
+        if chance.random() < 0.3:
+            table = chance.choice(("interactions_store", "interactions_by_time_store", "interaction_days_store"))
+            clickhouse.client.command(f"OPTIMIZE TABLE {table} FINAL")
+        known = clickhouse.rows(by_key)
+        assert clickhouse.rows(by_time) == known
+        since, until = when(NOON + DAY), when(NOON + 2 * DAY)
+        window = f"occurred_at >= '{since}' AND occurred_at < '{until}'"
+        shown = f"SELECT event_id, subject FROM contacts WHERE {window} ORDER BY subject, event_id"
+        assert clickhouse.rows(shown) == [(row[1], row[0]) for row in known if row[2] == since]
+        days |= {row[2] for row in known}
+    assert len(days) == 4
+    copies_stored = "SELECT countIf(gone), count() FROM interactions_by_time_store"
+    assert all(int(str(count)) > 10 for count in clickhouse.rows(copies_stored)[0])
 
 
 def test_every_field_arrives_as_it_was(clickhouse: ClickHouse) -> None:

@@ -135,7 +135,7 @@ def test_opinions_fade_until_now(filled: ClickHouse) -> None:
         ("SAR", 1, 300),
         ("USD", 1, 5),
     ]
-    filled.client.command("TRUNCATE TABLE interactions_store")
+    filled.without_interactions()
     assert ask(filled, "value_at_risk", as_of="now") == []
     for name in ("profiles", "value_at_risk", "net_flow"):
         with pytest.raises(Exception, match="as_of is one of"):
@@ -217,13 +217,13 @@ def test_cases(clickhouse: ClickHouse) -> None:
     assert (alone["response_hours"], alone["resolve_hours"], alone["told"]) == (None, None, None)
     # One that names case 2 is of no other, whenever it comes; one that names none, of the case resolved last before it.
     named = {"touchpoint": "post_travel.improvement_told", "case_id": "2"}
-    clickhouse.client.command("TRUNCATE TABLE interactions_store")
+    clickhouse.without_interactions()
     clickhouse.write("interactions", frame("interaction", interaction("customer:a", NOON + 11 * HOUR, **named)))
     told = "SELECT customer_id, case_id FROM improvements_told"
     assert (ask(clickhouse, "cases")[0]["told"], clickhouse.rows(told)) == (50.0, [("a", "2")])
     unnamed = interaction("customer:a", NOON + 12 * HOUR, touchpoint="post_travel.improvement_told")
     early = interaction("customer:a", NOON + HOUR, touchpoint="post_travel.improvement_told")
-    clickhouse.client.command("TRUNCATE TABLE interactions_store")
+    clickhouse.without_interactions()
     clickhouse.write("interactions", frame("interaction", unnamed, early))
     assert clickhouse.rows(told) == [("a", "2")]
     assert [(r["segment"], r["cases"]) for r in ask(clickhouse, "cases", by="unit")] == [("H1", 3), ("H2", 1)]

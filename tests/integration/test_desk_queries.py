@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sinks.clickhouse.asking import Question
 from sinks.clickhouse.named import load
 from sinks.clickhouse.segments import FILTERS, SEPARATOR
 from tests.integration.test_clickhouse_queries import answers, ask
@@ -168,3 +169,36 @@ def test_places_and_choices(clickhouse: ClickHouse) -> None:
         3,
         3,
     )
+
+
+def test_groups_and_segments_as_filters(clickhouse: ClickHouse) -> None:
+    """Customer 0 is a member of G1 on the 1st and answers 10 then and 0 two days later, outside of it; customer 1 is of
+    no group, and of the segment."""
+    clickhouse.migrated()
+    joined = interaction(
+        "customer:0",
+        NOON - DAY,
+        touchpoint="booking.group_joined",
+        ids=[{"kind": "customer", "value": "0"}, {"kind": "group", "value": "G1"}],
+        attributes=[
+            {"key": "valid_from", "value": "2024-01-01"},
+            {"key": "valid_until", "value": "2024-01-02"},
+        ],
+    )
+    later = interaction("customer:0", NOON + 2 * DAY, survey={"instrument": "nps", "score": 0.0})
+    clickhouse.write("interactions", frame("interaction", joined, later, *answers("nps", 10, 9)))
+    segment = {"customer_id": "1", "segment": "gold", "member": True, "occurred_at": NOON, "version": 1}
+    clickhouse.write("segments", frame("segment", segment))
+
+    def asked(*where: str, **given: str) -> list[tuple[object, ...]]:
+        statement = Question("nps", given, where).statement()
+        result = clickhouse.client.query(statement.sql, parameters=dict(statement.parameters))
+        return [tuple(row[:6]) for row in result.result_rows]
+
+    assert asked("group=group:G1") == [("all", 1, 1, 0, 0, 100.0)]
+    assert asked("group!=group:G1") == [("all", 2, 1, 0, 1, 0.0)]
+    assert [row[:2] for row in asked(by="group")] == [("", 2), ("group:G1", 1)]
+    assert asked("segment=gold") == [("all", 1, 1, 0, 0, 100.0)]
+    assert asked("group=group:G1", "segment=gold") == []
+    found = {(row[0], row[1]): row[2] for row in ask(clickhouse, "choices")}
+    assert (found["segment", "gold"], found["group", "group:G1"], found["all", ""]) == (1, 1, 4)

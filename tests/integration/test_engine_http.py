@@ -129,6 +129,55 @@ def test_what_is_not_supported_says_so(clickhouse: ClickHouse) -> None:
     assert (status, headers["X-ClickHouse-Exception-Code"]) == (500, "271")
 
 
+def test_numbers_between_quotes_are_settings_of_tables_and_names_are_not(clickhouse: ClickHouse) -> None:
+    create = "CREATE TABLE {} (a UInt8) ENGINE = MergeTree ORDER BY a SETTINGS {}"
+    where = f"{clickhouse.address}/?database={clickhouse.database}"
+    assert (
+        http(where, create.format("one", "replicated_deduplication_window = '0'").encode())[0] == 200
+    )  # as dbt has it
+    for setting in ("storage_policy = 'default'", "disk = '1x'", "storage_policy = ''", "storage_policy = '\u0661'"):
+        assert http(where, create.format("two", setting).encode())[0] == 403, setting
+
+
+def test_what_would_do_nothing_is_refused_with_a_sentence(clickhouse: ClickHouse) -> None:
+    for parameters, code, sentence in (
+        ("role=analyst", "512", b"owner has no role analyst"),
+        ("role=owner&role=analyst", "512", b"owner has no role analyst"),
+        ("session_id=mine&session_check=1", "372", b"every request stands alone"),
+        ("http_response_headers=%7B'X-Mine':'1'%7D", "48", b"http_response_headers has no effect"),
+        ("http_write_exception_in_output_format=1", "48", b"has no effect"),
+    ):
+        status, headers, body = http(f"{clickhouse.address}/?{parameters}", b"SELECT 1")
+        assert (status >= 400, headers.get("X-ClickHouse-Exception-Code"), sentence in body) == (True, code, True), body
+    for harmless in ("role=owner", "session_id=mine&session_check=0", "http_write_exception_in_output_format=0"):
+        assert http(f"{clickhouse.address}/?{harmless}", b"SELECT 1")[::2] == (200, b"1\n")
+    for condition in (b"user = 'reader'", b"query_id = 'x' TEST", b"query_id IN ('x')", b"1"):
+        for comment in (b"", b"/* of a tool */ "):
+            status, _, body = http(clickhouse.address + "/", comment + b"KILL QUERY WHERE " + condition)
+            assert (status, b"WHERE query_id = 'ID'" in body) == (501, True), condition
+
+
+def test_an_answer_that_is_waited_for_is_whole_or_an_error_and_says_what_was_read(clickhouse: ClickHouse) -> None:
+    fails = b"SELECT number, throwIf(number = 3000000) FROM numbers(5000000) SETTINGS max_threads = 1"
+    for waiting in ("wait_end_of_query=1", "http_wait_end_of_query=1"):
+        status, headers, body = http(f"{clickhouse.address}/?{waiting}", fails)
+        assert (status, headers["X-ClickHouse-Exception-Code"], body[:9]) == (500, "395", b"Code: 395")
+    counts = b"SELECT sum(number) FROM numbers(3000000)"
+    waited = http(f"{clickhouse.address}/?wait_end_of_query=1&send_progress_in_http_headers=1", counts)[1]
+    assert json.loads(waited["X-ClickHouse-Summary"])["read_rows"] == "3000000"
+    assert json.loads(waited["X-ClickHouse-Progress"])["read_rows"] == "3000000"
+    told = json.loads(http(clickhouse.address + "/", counts)[1]["X-ClickHouse-Summary"])
+    assert "read_rows" not in told  # nobody knows, which is not 0
+    assert (told["result_rows"], int(told["elapsed_ns"]) > 0) == ("1", True)
+
+
+def test_a_client_that_goes_away_stops_no_other_with_the_same_comment(clickhouse: ClickHouse) -> None:
+    asks = b"SELECT count() FROM system.processes WHERE Settings['log_comment'] LIKE 'dashboard %'"
+    assert http(clickhouse.address + "/?log_comment=dashboard", asks)[2] == b"1\n"
+    marks = {http(clickhouse.address + "/?log_comment=x", b"SELECT getSetting('log_comment')")[2] for _ in range(3)}
+    assert len(marks) == 3
+
+
 ROWS = b"SELECT number, toString(number) FROM numbers(400000) FORMAT TSV"
 
 

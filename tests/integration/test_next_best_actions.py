@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 import time
 from typing import Any
 
 import pytest
 
+from streams.model.actions import ACTIONS
+from streams.model.company import built_in
+from streams.serve.customer import to_do
+from streams.serve.store import Memory
+from streams.serve.view import APPLY
 from tests.integration.test_clickhouse_queries import ask
 from tests.support.clickhouse import ClickHouse
 from tests.support.sink_rows import DAY, frame, interaction, journey
@@ -20,8 +26,19 @@ def day(offset: int) -> str:
     return dt.datetime.fromtimestamp(NOW / 1000 + offset * 86_400, dt.UTC).date().isoformat()
 
 
+RECORDS = {"identities": "identity"}
+"""Records of topics that are not called as their topic is, less an s."""
+STORED: dict[str, list[dict[str, Any]]] = {}
+"""What a test has written, by topic."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_stored() -> None:
+    STORED.clear()
+
+
 def customer(name: str, **given: Any) -> dict[str, Any]:
-    return {"customer_id": name, "first_event_at": NOW - 50 * DAY, "last_event_at": NOW - DAY, **given}
+    return {"customer_id": name, "value": name, "first_event_at": NOW - 50 * DAY, "last_event_at": NOW - DAY, **given}
 
 
 def case(name: str, case_id: str, opened: int, **given: Any) -> dict[str, Any]:
@@ -34,13 +51,34 @@ def felt_now(name: str, score: float) -> dict[str, Any]:
     return interaction(f"customer:{name}", NOW, score=score, score_weight=1.0)
 
 
+READ = ("identities", "customers", "journeys", "cases", "alerts", "interactions")
+
+
 def write(clickhouse: ClickHouse, **tables: list[dict[str, Any]]) -> None:
     for topic, rows in tables.items():
-        clickhouse.write(topic, frame(topic.removesuffix("s"), *rows))
+        written = frame(RECORDS.get(topic, topic.removesuffix("s")), *rows)
+        clickhouse.write(topic, written)
+        STORED.setdefault(topic, []).extend(written.to_dicts())
 
 
 def actions(clickhouse: ClickHouse, name: str = "") -> list[tuple[object, ...]]:
-    return ask(clickhouse, "next_best_actions", customer=name, best="0")
+    """What the view says, which is what serve says of the same rows."""
+    found = ask(clickhouse, "next_best_actions", customer=name, best="0", limit="100000")
+    assert served(name) == found
+    return found
+
+
+def served(name: str) -> list[tuple[object, ...]]:
+    """What serve would say, in the order of the query."""
+    view = Memory()
+    for topic in READ:
+        record = RECORDS.get(topic, topic.removesuffix("s"))
+        for row in STORED.get(topic, ()):
+            APPLY[record](view, row)
+    people = [row["customer_id"] for row in STORED.get("customers", ()) if name in ("", row["customer_id"])]
+    todo = [(one, action) for one in people for action in to_do(view, one, built_in(), int(time.time() * 1000))]
+    rows = [(one, action["priority"], action["action"], action["reason"], action["evidence"]) for one, action in todo]
+    return sorted(rows, key=lambda row: (row[1], row[0], row[4]))
 
 
 def test_overdue_cases(clickhouse: ClickHouse) -> None:
@@ -107,8 +145,13 @@ def test_open_critical_alerts_come_first(clickhouse: ClickHouse) -> None:
     ]
     names = [{"kind": kind, "value": value, "root": "customer:a", "customer_id": "a"}
              for kind, value in (("customer", "a"), ("device", "d"))]  # fmt: skip
-    clickhouse.write("identities", frame("identity", *names))
-    write(clickhouse, customers=[customer("a"), customer("b")], alerts=alerts, cases=[case("a", "K1", 3)])
+    write(
+        clickhouse,
+        identities=names,
+        customers=[customer("a"), customer("b")],
+        alerts=alerts,
+        cases=[case("a", "K1", 3)],
+    )
     reason = f"A critical alert (halal_breach, hotel) is open since {day(-1)}: pork was served"
     assert actions(clickhouse, "a")[0] == ("a", 1, "answer_alert", reason, "alert 1")
     assert [row[1:3] for row in actions(clickhouse)] == [(1, "answer_alert"), (2, "call_about_case")]
@@ -215,3 +258,70 @@ def test_advocates_to_ask(clickhouse: ClickHouse) -> None:
     assert actions(clickhouse) == [("a", 7, "ask_for_review", reason, "profile advocate, evidence 2")]
     settings = {"join_use_nulls": 1}
     assert len(clickhouse.client.query("SELECT * FROM next_best_actions", settings=settings).result_rows) == 1
+
+
+def test_serve_says_the_same_of_anybody(clickhouse: ClickHouse) -> None:
+    clickhouse.migrated()
+    chance = random.Random(1)
+    tables: dict[str, list[dict[str, Any]]] = {name: [] for name in READ if name != "identities"}
+    for name in (f"c{number}" for number in range(150)):
+        for topic, rows in anybody(chance, name).items():
+            tables[topic] += rows
+    write(clickhouse, **tables)
+    found = actions(clickhouse)
+    print(len(found), {action: sum(row[2] == action for row in found) for action in ACTIONS})
+    assert {row[2] for row in found} == {*ACTIONS}
+
+
+def anybody(chance: random.Random, name: str) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a customer; times are half an hour off whole days, so that none ends meanwhile."""
+
+    def ago(most: int) -> int:
+        return NOW - chance.randrange(most) * DAY - DAY // 48
+
+    interactions, trips, cases = [], [], []
+    for number in range(chance.randrange(4)):
+        booked, ref = ago(120), f"{name}-{number}"
+        status = chance.choice(("exploring", "booked", "checked_in", "in_stay", "completed", "cancelled", "no_show"))
+        times = {key: booked + chance.randrange(20) * DAY for key in ("checked_in_at", "arrived_at", "checked_out_at")}
+        times = {key: at for key, at in times.items() if chance.random() < 0.4}
+        spend = [{"currency": one, "amount_minor": chance.randrange(-100, 900)} for one in ("EUR", "SAR")]
+        trip = journey(name, ref, booked, booked + 9 * DAY, status=status, booked_at=booked, **times)
+        trips.append({**trip, "spend": chance.choice(([], spend))})
+        if chance.random() < 0.7:
+            said = {"arrival_date": day(chance.randrange(-60, 80)), "nights": chance.choice((None, 0, 3))}
+            interactions.append(interaction(f"customer:{name}", booked, booking_ref=ref, **said))
+    for number in range(chance.randrange(3)):
+        status = chance.choice(("open", "resolved"))
+        said = {"first_response_at": ago(9)} if chance.random() < 0.5 else {}
+        said |= {"reopened_at": ago(9)} if chance.random() < 0.3 else {}
+        said |= {"resolved_at": ago(100)} if status == "resolved" else {}
+        cases.append({**case(name, f"{name}-K{number}", 0, status=status, **said), "opened_at": ago(9)})
+    alerts = [
+        {"alert_id": f"{name}-{number}", "customer_id": name, "occurred_at": ago(9), "raised_at": NOW,
+         "severity": chance.choice(("high", "critical")), "rule": "medical", "reason": "ill",
+         "unit": chance.choice((None, "hotel")), "closed_at": chance.choice((None, NOW))}
+        for number in range(chance.choice((0, 0, 1, 2)))
+    ]  # fmt: skip
+    for _ in range(chance.randrange(8)):
+        said = {}
+        if chance.random() < 0.3:
+            instrument = chance.choice(("nps", "csat", "stars", "ces"))
+            said["survey"] = {"instrument": instrument, "score": float(chance.randrange(1, 6))}
+        if chance.random() < 0.6:
+            said |= {"score": chance.choice((-1.0, -0.6, 0.7, 1.0)), "score_weight": chance.choice((0.3, 1.0))}
+        point = chance.choice(
+            ("stay.wifi_used", "post_travel.complaint_answered", "post_travel.improvement_told", "stay.gift_given",
+             *(("post_travel.review_posted",) if chance.random() < 0.2 else ()))
+        )  # fmt: skip
+        about = chance.choice((None, None, f"{name}-K0"))
+        unit = chance.choice((None, "hotel"))
+        interactions.append(
+            interaction(f"customer:{name}", ago(50), touchpoint=point, case_id=about, unit=unit, **said)
+        )
+    keys = (("prayer_mat", "yes"), ("diet", "halal"), ("language", "ar"), ("messages", "no"), ("cot", "no"))
+    habits = [{"key": key, "value": value, "evidence": 1, "last_at": ago(150)} for key, value in keys]
+    said = {"open_cases": sum(one["status"] == "open" for one in cases), "interactions": len(interactions)}
+    said["preferences"] = [one for one in habits if chance.random() < 0.3]
+    customers = [customer(name, last_event_at=ago(120), **said)]
+    return {"customers": customers, "journeys": trips, "cases": cases, "alerts": alerts, "interactions": interactions}

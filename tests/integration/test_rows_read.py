@@ -64,6 +64,7 @@ def many(engine: Engine, served: Served) -> Iterator[ClickHouse]:
     for table, (columns, count) in ROWS.items():
         engine.query(f"INSERT INTO {name}.{table} SELECT {columns} FROM numbers({count})")
         engine.query(f"OPTIMIZE TABLE {name}.{table.partition(' ')[0]} FINAL")
+    engine.query(f"OPTIMIZE TABLE {name}.interactions_by_time_store FINAL")
     yield made
     client.close()
     engine.query(f"DROP DATABASE {name}")
@@ -101,6 +102,21 @@ def test_a_question_about_one_reads_what_is_asked_for(many: ClickHouse, sql: str
 def test_a_count_and_what_names_no_customer_read_one_table(many: ClickHouse) -> None:
     for sql in ("SELECT count() FROM contacts", "SELECT channel, avg(score) FROM contacts GROUP BY channel"):
         assert read(many, sql)[0] == INTERACTIONS
+
+
+def test_seven_days_read_seven_days(many: ClickHouse) -> None:
+    """Of the 125 that there are; whoever asks by name or by a condition, for whichever end of them."""
+    days = INTERACTIONS // 1440
+    most = INTERACTIONS * (7 + 1) // days + 2 * 2048
+    assert most < 0.09 * INTERACTIONS
+    for first in (0, 50, days - 7):
+        since = f"toDateTime64('2026-01-01', 3, 'UTC') + INTERVAL {first} DAY"
+        week = f"occurred_at >= {since} AND occurred_at < {since} + INTERVAL 7 DAY"
+        before, found = read(many, f"SELECT event_id FROM contacts WHERE {week}")
+        assert (found, before <= most) == (7 * 1440, True)
+    query = load()["nps"]
+    values = query.bind({"since": "2026-02-01 00:00:00", "until": "2026-02-08 00:00:00"})
+    assert many.engine.query(query.text(values), database=many.database, params=values).rows_read <= most
 
 
 def test_a_score_by_channel_reads_one_table(many: ClickHouse) -> None:

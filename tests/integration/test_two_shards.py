@@ -34,7 +34,7 @@ def test_clickhouse_can_read_every_statement(engine: Engine) -> None:
     for migration in migrations():
         for statement in sharding.statements(migration, "cx", "the 'cluster'"):
             engine.query(f"EXPLAIN AST {statement}")
-            assert "ON CLUSTER 'the \\'cluster\\''" in statement
+            assert "ON CLUSTER 'the \\'cluster\\''" in statement or statement.startswith("INSERT INTO cx.")
             engines = re.findall(r"^ENGINE = (\w+)", statement, re.MULTILINE)
             assert engines in ([], ["ReplicatedReplacingMergeTree"]), statement[:80]
             assert "= i.subject)" not in statement, "a subquery by row, which no Distributed table answers"
@@ -45,9 +45,12 @@ def test_clickhouse_can_read_every_statement(engine: Engine) -> None:
 @pytest.mark.parametrize("table", CREATES)
 def test_all_versions_of_a_key_are_on_one_shard(table: str) -> None:
     """What rows are spread by is part of what makes two rows the same."""
-    key = re.search(r"^ORDER BY \(?([\w, ]+?)\)?$", CREATES[table], re.MULTILINE)
-    by = re.fullmatch(r"cityHash64\(([\w, ]+)\)", sharding.sharding_key(CREATES[table]))
+    key = re.search(r"^ORDER BY \(?([\w, ()]+?)\)?$", CREATES[table], re.MULTILINE)
     assert key is not None
+    if table == "interaction_days_store":
+        assert (key[1].split(",")[0], sharding.sharding_key(CREATES[table])) == ("owner", "owner"), "a hash already"
+        return
+    by = re.fullmatch(r"cityHash64\(([\w, ]+)\)", sharding.sharding_key(CREATES[table]))
     assert by is not None
     columns = {column.strip() for column in key[1].split(",")}
     if table == "journeys_store":

@@ -66,6 +66,7 @@ def empty(tables: ClickHouse) -> ClickHouse:
     """The database, with nothing in it."""
     for table in TABLES.values():
         tables.client.command(f"TRUNCATE TABLE {table.store}")
+    tables.without_interactions()
     return tables
 
 
@@ -107,6 +108,7 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "cases": 1,
         "identities": 5,
         "contacts": 6,
+        "interactions by time": 6,
         "interactions_attributed": 6,
         "journeys_attributed": 3,
         "cases_attributed": 1,
@@ -122,9 +124,30 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "group_cells": 0,
         "memberships": 0,
         "segments": 0,
+        "targets": 0,
+        "alerts": 0,
+        "drivers": 0,
+        "action_effects": 0,
     }
     assert report.differing_rows == dict.fromkeys(report.rows, 0)
     assert (report.looks, report.source) == (1, "table")
+
+
+def test_what_differs_in_the_order_of_time_is_told(stored: ClickHouse) -> None:
+    """A row that is not there, one that should not be, and one of another content."""
+    order = "interactions_by_time_store"
+    columns = "* REPLACE ({}) FROM (SELECT * FROM {} FINAL WHERE {})"
+    one, two, three = (str(row[0]) for row in stored.rows("SELECT event_id FROM interactions ORDER BY 1 LIMIT 3"))
+    for changed_row in (
+        columns.format("rank + 1 AS rank, 1 AS gone", order, f"event_id = '{one}'"),
+        columns.format("concat(event_id, '-') AS event_id", order, f"event_id = '{two}'"),
+        columns.format("'nothing' AS touchpoint, rank + 2 AS rank", order, f"event_id = '{three}'"),
+    ):
+        stored.client.command(f"INSERT INTO {order} SELECT {changed_row}")
+    told = [row for row in found(verify(stored.client)) if row[0] == "interactions by time"]
+    assert sorted((key.split()[1], column) for _, key, column, *_ in told) == sorted(
+        [(one, "(row)"), (f"{two}-", "(row)"), (three, "content"), (three, "version")]
+    )
 
 
 def consent(number: int, what: str, **said: Any) -> dict[str, Any]:

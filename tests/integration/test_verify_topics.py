@@ -114,7 +114,8 @@ def test_what_is_wrong_is_told_by_where_it_is(topics: Settings, stored: ClickHou
 
 def test_an_event_that_was_never_stored_is_told(topics: Settings, stored: ClickHouse) -> None:
     publish(topics)
-    stored.client.command("DELETE FROM interactions_store WHERE subject = 'device:d'")
+    for table in ("interactions_store", "interactions_by_time_store"):
+        stored.client.command(f"DELETE FROM {table} WHERE subject = 'device:d'")
     event = "device:d 00000006-0000-4000-8000-00000000002a"
     assert found(verify(stored.client, reader(topics))) == [
         (CONTENT, event, "(row)", "a row", None),

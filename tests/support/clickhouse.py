@@ -77,6 +77,11 @@ class ClickHouse:
         finally:
             writer.close()
 
+    def without_interactions(self) -> None:
+        """Empty what interactions are stored in."""
+        for table in ("interactions_store", "interactions_by_time_store", "interaction_days_store"):
+            self.client.command(f"TRUNCATE TABLE {table}")
+
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         """The rows that `sql` gives."""
         return [tuple(row) for row in self.client.query(sql).result_rows]

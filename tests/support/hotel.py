@@ -70,6 +70,24 @@ TARGETS = (
     ("nps", "", "month", _MONTH, _NEXT, 30.0, 31.8, 24.5, 38.1, 412, 30, "met", 0, 1),
     ("nps", CORNICHE, "month", _MONTH, _NEXT, 40.0, 50.0, -20.0, 80.0, 8, 30, "not enough answers", 0, 1),
 )
+EFFECT_COLUMNS = (
+    *("action", "acted_on", "units", "metric", "verdict", "effect", "low", "high", "days", "n_before", "n_after"),
+    *("comparable", "n_comparable", "p", "placebos", "covered", "computed_at"),
+)
+EFFECTS = (
+    ("mended bus 12", date(2026, 5, 3), [TOWERS], "nps", "better", 14.2, 3.1, 25.3, 28, 61, 58, 9, 840, 0.1, 6, 6,
+     datetime(2026, 6, 1)),
+    ("new mattresses", date(2026, 9, 1), [TOWERS], "csat", "untrusted", 8.0, 1.0, 15.0, 28, 40, 41, 9, 700, 0.2, 6, 3,
+     datetime(2026, 10, 1)),
+)  # fmt: skip
+ANOMALY_COLUMNS = (
+    *("day", "unit", "metric", "actual", "expected", "low", "high", "n", "alarm", "tested_days", "tested_alarms"),
+    "within",
+)
+ANOMALIES = (
+    (date(2026, 11, 20), TOWERS, "csat", 31.2, 76.0, 52.0, 100.0, 16, 1, 301, 1, 0.957),
+    (date(2026, 11, 19), TOWERS, "csat", 74.0, 76.0, 52.0, 100.0, 14, 0, 301, 1, 0.957),
+)
 BREAKFAST = "الفطور كان لذيذًا والموظفون ودودون."
 PRAYER_ROOM = "نماز کا کمرہ بند تھا اور کسی نے راستہ نہیں بتایا۔ بہت افسوس ہوا۔"
 SAID: tuple[tuple[int, str, str, str, dict[str, Any]], ...] = (
@@ -103,6 +121,10 @@ def figures(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         at = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=22)
         known = (("all", ""), ("unit", TOWERS), ("unit", CORNICHE), ("brand", "noor"), ("country", "PK"))
         return [{"filter": name, "value": value, "interactions": 40, "last_at": at} for name, value in known]
+    if "FROM anomalies" in sql:
+        return [dict(zip(ANOMALY_COLUMNS, one, strict=True)) for one in ANOMALIES]
+    if "FROM action_effects" in sql:
+        return [dict(zip(EFFECT_COLUMNS, one, strict=True)) for one in EFFECTS]
     if "FROM drivers" in sql:
         return drivers()
     if "FROM targets" in sql:

@@ -36,6 +36,7 @@ def journey(customer_id: str, booking_ref: str | None, version: int = 1, **said:
     row: dict[str, Any] = {"journey_id": f"{customer_id}/{booking_ref}", "customer_id": customer_id}
     row |= {"booking_ref": booking_ref, "kind": "booking", "status": "booked", "started_at": NOON}
     row |= {"last_event_at": NOON, "interactions": 1, "lowest_score": None, "lowest_touchpoint": None, "nps": None}
+    row |= {"booked_at": NOON, "checked_in_at": None, "arrived_at": None, "checked_out_at": None, "spend": []}
     return row | {"version": version, "withdrawn": False} | said
 
 

@@ -21,7 +21,7 @@ def test_the_catalogue_covers_every_channel_milestone_role_and_aspect() -> None:
         assert sum(touchpoint.channel == channel for touchpoint in touchpoints) >= 20
     assert {touchpoint.case_role for touchpoint in touchpoints} == {None, *vocabulary.CASE_ROLES}
     top = {name for name, parent in vocabulary.ASPECT_PARENTS.items() if parent is None}
-    spoken = {"smell", "ambience", "facilities", "entertainment"}  # texts alone tell of these
+    spoken = {"smell", "ambience", "facilities", "entertainment", "general"}  # texts alone tell of these
     assert {touchpoint.aspect for touchpoint in touchpoints} == {None, *top} - spoken
 
 

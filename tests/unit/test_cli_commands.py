@@ -33,7 +33,8 @@ def test_score_answers_each_line_in_order() -> None:
     assert answers[0]["score"] > 0 > answers[5]["score"]
     assert answers[0]["language"] == answers[5]["language"] == "en"
     assert {"aspect", "score"} == answers[0]["aspects"][0].keys()
-    assert answers[1] == {"score": None, "confidence": 0.0, "language": None, "aspects": []}
+    nothing = {"intents": [], "emotion": None, "effort": False, "urgent": False, "concerns": []}
+    assert answers[1] == {"score": None, "confidence": 0.0, "language": None, "aspects": [], **nothing}
     assert ["error" in answer for answer in answers] == [False, False, True, True, True, False]
     assert done.return_value == 1
 

@@ -72,6 +72,10 @@ def test_no_value_stands_in_the_text() -> None:
         (Question("nps", compare="before"), "compare with previous, year or where:CONDITION, not 'before'"),
         (Question("nps", compare="previous"), "since and until, like 2026-05-01; since is not given"),
         (Question("units", compare="year"), "units cannot be compared; these can: "),
+        (Question("units", people={"segment": "A"}), "the people behind units are not kept apart"),
+        (Question("nps", {"by": "unit,channel"}, people={"segment": "A"}), "is named by each: unit=, channel="),
+        (Question("nps", people={"untt": "A"}), "there is no dimension 'untt'; did you mean unit"),
+        (Question("retention", {"by": "unit,agent"}), "an event can have several of agent"),
         (Question("nps", {"nmae": "x"}), "query nps has no parameter nmae"),
     ],
 )
@@ -99,6 +103,23 @@ def test_the_other_side_has_parameters_of_its_own() -> None:
     asked = Question("nps", leap, compare="year").statement()
     assert asked.parameters["other_since"] == "2023-02-28 00:00:00.000"
     assert asked.parameters["other_until"] == "2023-03-31 00:00:00.000"
+
+
+def test_the_people_behind_a_row_are_asked_for_what_it_counts() -> None:
+    asked = Question(
+        "csat", {"by": "unit", "since": "2024-05-01"}, ("country=SA",), people={"segment": "A", "high": "3"}
+    )
+    statement = asked.statement()
+    given = statement.parameters
+    assert statement.query.name == "people"
+    assert (given["instrument"], given["high"], given["since"]) == ("csat", "3", "2024-05-01")
+    assert (given["where_1_1"], given["where_2_1"]) == ("SA", "A")
+    assert Question("nps", people={"segment": "all"}).statement().parameters["instrument"] == "nps"
+
+
+def test_a_funnel_with_steps_is_that_of_chosen_steps() -> None:
+    assert Question("funnel", {"steps": "a,b"}).statement().query.name == "funnel_steps"
+    assert Question("funnel").statement().query.name == "funnel"
 
 
 def test_samples_name_columns_of_their_query() -> None:

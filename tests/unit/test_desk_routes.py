@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, CookieJar
 
+from sinks.clickhouse.asking import Question
 from sinks.clickhouse.named import load
 from sinks.clickhouse.segments import SEPARATOR
 from streams.serve.desk.assets import TYPES
@@ -260,9 +261,24 @@ async def test_readiness_is_of_my_units_and_quotes_nobody_to_an_analyst(tmp_path
 def test_a_definition_names_what_was_asked_for() -> None:
     query = load()["nps"]
     values = query.bind({"unit": f"a{SEPARATOR}b", "by": "unit"})
-    told = described(query, values)
+    told = described(Question("nps", values).statement())
     assert told["parameters"] == {"unit": "a | b", "by": "unit"}
-    assert told["sql"] == query.text(values)
+    assert (told["sql"], told["where"]) == (query.text(values), [])
+
+
+async def test_figures_are_held_to_segments_and_groups_by_conditions(tmp_path: Path) -> None:
+    async with visiting(tmp_path, "manager") as (served, visitor):
+        before = len(served.asked)
+        assert (await visitor.get("/desk/data/figures?days=30&segment=unhappy&group=group:G1"))[0] == 200
+        held = [one for one in served.asked[before:] if "where_1_1" in one]
+        assert {(one["where_1_1"], one["where_2_1"], one["unit"]) for one in held} == {("unhappy", "group:G1", TOWERS)}
+        _, told = await visitor.get("/desk/data/figures/nps/definition?segment=unhappy")
+        assert (told["where"], "unhappy" in told["sql"]) == (["segment=unhappy"], False)
+    async with visiting(tmp_path / "analyst", "analyst") as (_, visitor):
+        _, told = await visitor.get("/desk/data/figures")
+        assert told["choices"]["group"] == []
+        assert (await visitor.get("/desk/data/figures?segment=unhappy"))[0] == 200
+        assert (await visitor.get("/desk/data/figures?group=group:G1"))[0] == 403
 
 
 async def test_the_story_is_of_one_of_my_units_and_a_day_without_anybody_is_the_nearest(tmp_path: Path) -> None:

@@ -228,3 +228,18 @@ def test_targets_are_read_checked_and_no_part_of_the_hash(tmp_path: Path) -> Non
     ):
         with pytest.raises(ModelError, match=said):
             load(folder(tmp_path, targets__toml=text))
+
+
+def test_the_register_is_read_and_no_part_of_the_hash(tmp_path: Path) -> None:
+    done = '[[action]]\nname = "mended bus 12"\non = 2026-05-03\nunits = ["MAK-1"]\n'
+    found = load(folder(tmp_path, register__toml=done))
+    assert [(one.name, str(one.on), one.units, one.days) for one in found.register] == [
+        ("mended bus 12", "2026-05-03", ["MAK-1"], 28)
+    ]
+    assert found.hash == load().hash
+    for text, said in (
+        (done * 2, "line 6: the action 'mended bus 12' is there twice"),
+        (done.replace('units = ["MAK-1"]', ""), "units"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            load(folder(tmp_path, register__toml=text))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from streams.model.company import built_in
-from streams.serve.customer import document, find, open_alerts, search, unit_day
+from streams.model.company import built_in, load
+from streams.serve.customer import document, find, open_alerts, search, to_do, unit_day
 from streams.serve.inbox import deadlines_of, inbox
 from streams.serve.store import Memory
 from streams.serve.view import APPLY, CONTACTS_KEPT, bury, forget
@@ -176,3 +177,36 @@ def test_tombstones_and_erasures_leave_nothing_behind() -> None:
     assert left <= {b"y", b"q", b"w"}, left  # digests, names of units, and the booking's own reference
     assert search(view, "L7") == search(view, "C1") == search(view, "B1") == []
     assert open_alerts(view, None, 9) == []
+
+
+def test_what_to_do_next_follows_the_clock_and_the_model(tmp_path: Path) -> None:
+    late = case("C1", "K1", unit="Towers")
+    view = viewed(
+        customer=[customer("C1", open_cases=1)],
+        case=[late],
+        interaction=[interaction("customer:C1", "e1", survey={"instrument": "nps", "score": 2.0})],
+    )
+    assert [one["action"] for one in to_do(view, "C1", built_in(), NOON + DAY)] == ["follow_up_detractor"]
+    two_days = to_do(view, "C1", built_in(), NOON + 2 * DAY + 1)
+    assert [(one["priority"], one["action"], one["evidence"]) for one in two_days] == [
+        (2, "call_about_case", "case K1"),
+        (4, "follow_up_detractor", "event e1"),
+    ]
+    assert two_days[0]["reason"] == "Case K1 of Towers has been open for 2 days, without any answer"
+    (tmp_path / "actions.toml").write_text(
+        "[call_about_case]\npropose = false\n\n[ask_for_review]\nuplift = 0.2\n\n[follow_up_detractor]\nuplift = 0.3\n"
+    )
+    # What was measured comes first, and what does not help is proposed no more.
+    assert [one["priority"] for one in to_do(view, "C1", load(str(tmp_path)), NOON + 3 * DAY)] == [2]
+    APPLY["alert"](view, alert("C1", "a1", severity="critical"))
+    first = to_do(view, "C1", load(str(tmp_path)), NOON + 3 * DAY)[0]
+    assert (first["priority"], first["action"]) == (1, "answer_alert"), "grave alerts come first, whatever was measured"
+    assert to_do(view, "nobody", built_in(), NOON) == []
+
+
+def test_nobody_is_asked_for_a_review_of_whom_not_all_is_known() -> None:
+    glad = [interaction("customer:C1", f"e{n}", score=1.0, score_weight=1.0) for n in range(3)]
+    rows = {"journey": [journey("C1", "B1", status="completed")], "interaction": glad}
+    whole, part = (viewed(customer=[customer("C1", interactions=n)], **rows) for n in (3, 4))
+    assert [one["action"] for one in to_do(whole, "C1", built_in(), NOON + DAY)] == ["ask_for_review"]
+    assert to_do(part, "C1", built_in(), NOON + DAY) == []

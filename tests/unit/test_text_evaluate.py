@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from streams.cli.score import score
+from streams.text.errors import CAUSES
 from streams.text.evaluate import evaluate, f1_by_label, interval, table
 from streams.text.explain import lines
 from streams.text.scorer import Scorer
@@ -94,3 +95,55 @@ def test_a_file_is_scored_line_by_line_with_a_count(tmp_path: Path) -> None:
     assert '"language":"en"' in answers[0]
     assert answers[1].startswith('{"error"')
     assert "3 lines, 1 not scored" in done.stderr
+
+
+def test_a_set_that_falls_below_its_interval_fails_the_gate(tmp_path: Path) -> None:
+    sets, gate = tmp_path / "sets", tmp_path / "gate.csv"
+    sets.mkdir()
+    ROWS.write_csv(sets / "en_small.csv")
+    asked = ["--labelled", str(sets), "--gate", str(gate)]
+    first = CliRunner().invoke(score, asked, standalone_mode=False)
+    assert first.return_value == 0
+    kept = pl.read_csv(gate)
+    assert kept["set"].to_list() == ["en_small", "en_small/2"]
+    assert CliRunner().invoke(score, asked, standalone_mode=False).return_value == 0
+    kept.with_columns(pl.col("low") + 1.0).write_csv(gate)
+    fallen = CliRunner().invoke(score, asked, standalone_mode=False)
+    assert fallen.return_value == 1
+    assert fallen.output.count("worse: en_small") == 2
+    (sets / "en_small.csv").rename(sets / "en_other.csv")
+    assert "worse: en_small is not there" in CliRunner().invoke(score, asked, standalone_mode=False).output
+
+
+def test_errors_are_told_by_cause(tmp_path: Path) -> None:
+    pl.DataFrame(
+        {
+            "text": [
+                "La chambre est sale",
+                "The room flummoxed us",
+                "An excellent hotel",
+                "The breakfast was lovely",
+                "bad",
+            ],
+            "label": [-1, -1, -1, 0, -1],
+        }
+    ).write_csv(tmp_path / "en_small.csv")
+    output = tmp_path / "errors.csv"
+    done = CliRunner().invoke(score, ["--labelled", str(tmp_path), "--errors", str(output)], standalone_mode=False)
+    assert done.return_value == 0
+    assert done.output.splitlines()[0] == "en_small: 4 errors of 5"
+    written = {row["text"]: row for row in pl.read_csv(output).iter_rows(named=True)}
+    causes = {text: row["cause"] for text, row in written.items()}
+    assert causes == {
+        "La chambre est sale": "language",
+        "The room flummoxed us": "nothing",
+        "An excellent hotel": "words",
+        "The breakfast was lovely": "fact",
+    }
+    assert written["An excellent hotel"]["counted"].startswith("excellent:")
+    assert "flummoxed" in written["The room flummoxed us"]["unknown"].split()
+    assert set(causes.values()) <= set(CAUSES)
+
+
+def test_gate_and_errors_need_sets() -> None:
+    assert CliRunner().invoke(score, ["--gate", "gate.csv"]).exit_code == 2

@@ -3,7 +3,8 @@
 -- How many journeys get from one stage to the next, and where they are lost. A journey has reached a stage when it has
 -- its milestone or that of a later stage (not every source reports every milestone). What comes after a cancellation or a
 -- no-show does not count, unless the journey was confirmed again after that. Something heard of the customer after the
--- trip is no milestone: it says nothing of a trip that was not completed. Held to a unit, a country ..., journeys count of
+-- trip is no milestone: it says nothing of a trip that was not completed. With the parameter steps it is that of chosen
+-- steps: the query funnel_steps. Held to a unit, a country ..., journeys count of
 -- which an interaction fits.
 --
 -- columns:

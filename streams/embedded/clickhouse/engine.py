@@ -65,14 +65,14 @@ class EngineBusyError(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of a statement: bytes in the format asked for, number of rows; what it read and wrote, and seconds
-    taken.
+    """The result of a statement: bytes in the format asked for, number of rows; what it read (None: not known) and
+    wrote, and seconds taken.
     """
 
     data: bytes
     rows: int
-    rows_read: int
-    bytes_read: int
+    rows_read: int | None
+    bytes_read: int | None
     rows_written: int
     bytes_written: int
     elapsed: float

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -217,8 +218,9 @@ class _Handler:
         named = request.query.get("query_id", "")
         if (wanted := killed(text)) is not None:
             return await self._kill(wanted, asked, coding, headers)
-        # Marks the statement for Engine.kill; clients repeat query ids, and a repeated one must not die for the first.
-        mark = settings.setdefault("log_comment", f"{headers['X-ClickHouse-Query-Id']} {uuid.uuid4()}")
+        # Marks the statement for Engine.kill; clients repeat ids and comments, and none must die for another's.
+        mark = f"{settings.get('log_comment') or headers['X-ClickHouse-Query-Id']} {uuid.uuid4()}"
+        settings["log_comment"] = mark
         await _outcome(self._queries.submit(self._admission.admit, text, role, database, params, settings))
         if asked.readonly != "0":
             settings["readonly"] = asked.readonly  # the last one, because it forbids to set others
@@ -230,7 +232,7 @@ class _Handler:
             headers[hdrs.CONTENT_TYPE] = _content_type(fmt)
         try:
             with self._running.during(named, role.name, mark):
-                if rows and streamable(fmt, text):
+                if rows and not asked.waits and streamable(fmt, text):
                     pieces = self._engine.stream(
                         text, fmt, database=database, settings=settings, params=params, role=role
                     )
@@ -240,6 +242,8 @@ class _Handler:
                 )
                 result = await _outcome(self._queries.submit(run))
                 data = await _outcome(self._queries.submit(coding.whole, fmt, result.data))
+                if settings.get("send_progress_in_http_headers", "0") not in ("0", "false"):
+                    headers["X-ClickHouse-Progress"] = _summary(result)
                 return _whole({**headers, **coding.headers}, replace(result, data=data))
         except asyncio.CancelledError:  # the client went away
             asyncio.get_running_loop().run_in_executor(None, self._engine.kill, settings["log_comment"])
@@ -272,6 +276,7 @@ class _Handler:
         """
         loop = asyncio.get_running_loop()
         tag = uuid.uuid4().hex[:16]
+        began = time.monotonic()
         headers = {**headers, **coding.headers}
         response = web.StreamResponse(headers={**headers, "X-ClickHouse-Exception-Tag": tag})
 
@@ -293,7 +298,7 @@ class _Handler:
                         held.clear()
                         size = 0
             if not response.prepared:
-                return Result(b"".join(held), rows, 0, 0, 0, 0, 0.0)
+                return Result(b"".join(held), rows, None, None, 0, 0, time.monotonic() - began)
             asyncio.run_coroutine_threadsafe(send(b"".join(held)), loop).result()
             return None
 
@@ -355,4 +360,4 @@ def _summary(result: Result) -> str:
         "result_bytes": len(result.data),
         "elapsed_ns": int(result.elapsed * 1e9),
     }
-    return json.dumps({name: str(value) for name, value in counters.items()})
+    return json.dumps({name: str(value) for name, value in counters.items() if value is not None})

@@ -41,13 +41,19 @@ class Asked:
     settings: dict[str, str]
     readonly: str
     default_format: str | None
+    waits: bool
+    """Whether the answer is to be made as a whole before its first byte is sent, so that an error is an error."""
     role: Role
     """The role whose rights hold: that of the user, but a reader's for GET, which changes nothing."""
 
 
 def asked_by(request: web.Request, form: Mapping[str, str], role: Role) -> Asked:
-    """What the parameters and the form of a request ask for."""
+    """What the parameters and the form of a request ask for. Raises EngineError for what nothing here would do."""
     given = {**request.query, **form}
+    if other := next((name for name in request.query.getall("role", ()) if name != role.name), None):
+        raise refusal(512, "SET_NON_GRANTED_ROLE", f"{role.name} has no role {other}: each role has a user of its own")
+    if _on(given, "session_check"):
+        raise refusal(372, "SESSION_NOT_FOUND", "No session is kept here: every request stands alone")
     settings = {name: value for name, value in given.items() if name not in _TRANSPORT and name[:6] != "param_"}
     settings.pop("readonly", None)
     return Asked(
@@ -56,8 +62,13 @@ def asked_by(request: web.Request, form: Mapping[str, str], role: Role) -> Asked
         settings=settings,
         readonly=_readonly(request, given, role),
         default_format=given.get("default_format"),
+        waits=_on(given, "wait_end_of_query") or _on(given, "http_wait_end_of_query"),
         role=READER if request.method == hdrs.METH_GET else role,
     )
+
+
+def _on(given: Mapping[str, str], name: str) -> bool:
+    return given.get(name, "0") not in ("0", "false", "")
 
 
 def _readonly(request: web.Request, given: Mapping[str, str], role: Role) -> str:

@@ -9,6 +9,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from streams.embedded.clickhouse.engine_error import refusal
+from streams.embedded.clickhouse.statements import first_words
+
 _KILL = re.compile(
     rb"\s*KILL\s+QUERY\s+(?:ON\s+CLUSTER\s+\S+\s+)?WHERE\s+query_id\s*=\s*'([^'\\]*)'\s*(?:SYNC|ASYNC)?\s*;?\s*",
     re.IGNORECASE,
@@ -16,9 +19,16 @@ _KILL = re.compile(
 
 
 def killed(text: bytes) -> str | None:
-    """The id of the query that a statement wants to be stopped; None for any other statement."""
-    found = _KILL.fullmatch(text)
-    return found.group(1).decode(errors="replace") if found else None
+    """The id of the query that a statement wants to be stopped; None for any other statement.
+
+    Raises EngineError for KILL QUERY with another condition: the engine knows neither ids nor users of HTTP, so that it
+    would find nothing.
+    """
+    if first_words(text, 2) != [b"KILL", b"QUERY"]:
+        return None
+    if (found := _KILL.fullmatch(text)) is None:
+        raise refusal(48, "NOT_IMPLEMENTED", "KILL QUERY stops a query by its client's id: WHERE query_id = 'ID'")
+    return found.group(1).decode(errors="replace")
 
 
 class RunningQueries:

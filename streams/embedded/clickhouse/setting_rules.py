@@ -96,6 +96,8 @@ _NAMES = frozenset(
         ),
     )
 )
+_WITHOUT_EFFECT = frozenset(("http_response_headers", "http_write_exception_in_output_format"))
+"""What the interface in front of the engine would have to do, and does not. Clients may say that they want none."""
 # The most that anybody may ask for. Beyond it, one request could exhaust the memory, or the parser its stack.
 _MOST = {
     "max_query_size": 16 << 20,
@@ -111,6 +113,8 @@ def check_setting(name: str, value: str, role: Role, known: frozenset[str]) -> N
         raise refusal(115, "UNKNOWN_SETTING", f"Unknown setting '{name}'")
     if name in _NOT or not (name in _NAMES or name.startswith(_PREFIXES)):
         raise refusal(497, "ACCESS_DENIED", f"{role.name}: the setting {name} cannot be changed over HTTP")
+    if name in _WITHOUT_EFFECT and value not in ("", "0", "false", "{}"):
+        raise refusal(48, "NOT_IMPLEMENTED", f"The setting {name} has no effect on the embedded engine")
     most = float(role.limits.get(name, _MOST.get(name, "inf")))
     if math.isinf(most):
         return

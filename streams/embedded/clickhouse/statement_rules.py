@@ -206,10 +206,12 @@ def _check_settings(node: dict[str, Any], role: Role, known: Known) -> None:
 
 
 def _check_table_settings(node: Any, role: Role) -> None:
-    """Numbers only: texts and functions name disks, volumes or paths."""
+    """Numbers only, also those between quotes (dbt's): texts and functions name disks, volumes or paths."""
     for change in node.get("changes", ()) if isinstance(node, dict) else ():
         value = change.get("value")
-        if not isinstance(value, dict) or value.get("field_type") not in ("UInt64", "Int64", "Float64", "Bool"):
+        kind = value.get("field_type") if isinstance(value, dict) else None
+        quoted = kind == "String" and _text(value).isascii() and _text(value).isdecimal()
+        if not quoted and kind not in ("UInt64", "Int64", "Float64", "Bool"):
             raise denied(role, f"settings of tables that are no numbers ({change.get('name')})")
 
 

@@ -75,9 +75,14 @@ def first_word(text: bytes) -> bytes:
     return next((match.group().upper() for match in _TOKEN.finditer(text) if not match["space"]), b"")
 
 
+def first_words(text: bytes, number: int) -> list[bytes]:
+    """The first tokens of a statement, in capitals."""
+    return list(islice((match.group().upper() for match in _TOKEN.finditer(text) if not match["space"]), number))
+
+
 def needs_session(text: bytes) -> bool:
     """Whether a statement does something to a session only: SET, USE, CREATE TEMPORARY TABLE."""
-    words = list(islice((match.group().upper() for match in _TOKEN.finditer(text) if not match["space"]), 4))
+    words = first_words(text, 4)
     return words[:1] in ([b"SET"], [b"USE"]) or (words[:1] == [b"CREATE"] and b"TEMPORARY" in words)
 
 

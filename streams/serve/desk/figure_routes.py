@@ -41,6 +41,8 @@ class FigureRoutes:
     async def _numbers(self, request: web.Request) -> web.StreamResponse:
         bearer, figures, asked = self._asked(request)
         told = await figures.read(asked)
+        if not bearer.may(tokens.CUSTOMER):
+            told = {**told, "choices": {**told["choices"], "group": []}}
         if bearer.units is not None:
             told = {**told, "choices": {**told["choices"], "unit": sorted(bearer.units)}}
         return json(told)
@@ -92,6 +94,8 @@ class FigureRoutes:
             filters = filters_of({name: query.getall(name, []) for name in query}, bearer.units)
         except ValueError as error:
             raise Problem(403 if "unit" in str(error) else 422, str(error)) from None
+        if "group" in dict(filters) and not bearer.may(tokens.CUSTOMER):
+            raise Problem(403, "groups are of those who may see customers")
         return bearer, figures, Asked(days, since, until, filters)
 
 

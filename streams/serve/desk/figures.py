@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from sinks.clickhouse.asking import Question, Statement
 from sinks.clickhouse.client import connect
-from sinks.clickhouse.named import NamedQuery, load
+from sinks.clickhouse.conditions import Condition
+from sinks.clickhouse.named import load
 from sinks.clickhouse.segments import FILTERS, SEPARATOR
 from streams.errors import RihlaError
 
@@ -34,6 +36,8 @@ AT_ONCE = 3
 """Most queries that run at the same time."""
 IDLE = 4
 """Connections that are kept open."""
+PEOPLE = ("segment", "group")
+"""Filters by who the customers are: segments of the model and groups, of those figures that are of interactions."""
 MOST_PEOPLE = 100
 """Most customers behind a figure that are listed."""
 
@@ -50,6 +54,8 @@ QUERIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "places": ("places", {}),
     "targets": ("targets", {"periods": "2"}),
     "drivers": ("drivers", {}),
+    "effects": ("action_effects", {}),
+    "anomalies": ("anomalies", {"alarms": "0"}),
 }
 """For each figure the named query, and its parameters besides period and filters."""
 BEHIND: Mapping[str, tuple[str, ...]] = {
@@ -71,7 +77,7 @@ class FiguresUnavailableError(RihlaError):
 @dataclass(frozen=True, slots=True)
 class Asked:
     """The scope of figures: the last days, or the days from `since` up to `until`, and filters: names of
-    sinks.clickhouse.segments.FILTERS with their values."""
+    sinks.clickhouse.segments.FILTERS and of PEOPLE with their values."""
 
     days: int = 90
     since: date | None = None
@@ -146,8 +152,8 @@ class Figures:
         """The definition of a figure: its query, and the parameters' values. Raises FiguresUnavailableError."""
         last, _ = await self._known()
         name, parameters = QUERIES[figure]
-        query, given = self._bound(name, parameters, asked, last)
-        return described(query, given)
+        question = self._question(name, parameters, asked, last)
+        return described(question.statement(), [str(one) for one in question.conditions])
 
     async def rows(self, name: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         """The rows of any other named query, through the cache. Raises FiguresUnavailableError."""
@@ -165,7 +171,7 @@ class Figures:
         """When the last interaction was, and the values that the filters can have."""
         rows = await self._once("choices", lambda: self._rows("choices", {}, None, None))
         last = next((_utc(row["last_at"]) for row in rows if row["filter"] == "all"), None)
-        names = ("unit", "brand", "country", "medium")
+        names = ("unit", "brand", "country", "medium", *PEOPLE)
         return last, {name: sorted(row["value"] for row in rows if row["filter"] == name) for name in names}
 
     async def _once(self, key: Any, work: Callable[[], Any]) -> Any:
@@ -182,24 +188,25 @@ class Figures:
             self._read.pop(key, None)
             raise FiguresUnavailableError("ClickHouse does not answer now") from error
 
-    def _bound(
+    def _question(
         self, name: str, parameters: Mapping[str, str], asked: Asked | None, last: datetime | None
-    ) -> tuple[NamedQuery, dict[str, str]]:
+    ) -> Question:
         query = load()[name]
-        given = dict(parameters)
-        if asked is not None:
-            since, until = asked.span(self._now(), last)
-            scope = {"since": moment(since), "until": moment(until)}
-            scope |= {filter_: SEPARATOR.join(values) for filter_, values in asked.filters}
-            known = {one.name for one in query.parameters}  # targets, say, are of a unit, and of no country
-            given |= {name: value for name, value in scope.items() if name in known}
-        return query, query.bind(given)
+        if asked is None:
+            return Question(name, parameters)
+        since, until = asked.span(self._now(), last)
+        scope = {"since": moment(since), "until": moment(until)}
+        scope |= {filter_: SEPARATOR.join(values) for filter_, values in asked.filters if filter_ not in PEOPLE}
+        known = {one.name for one in query.parameters}  # targets, say, are of a unit, and of no country
+        given = {**parameters, **{name: value for name, value in scope.items() if name in known}}
+        of_people = [Condition(filter_, "=", values) for filter_, values in asked.filters if filter_ in PEOPLE]
+        return Question(name, given, of_people if query.has("{fits}") else ())
 
     def _rows(
         self, name: str, parameters: Mapping[str, str], asked: Asked | None, last: datetime | None
     ) -> list[dict[str, Any]]:
-        query, given = self._bound(name, parameters, asked, last)
-        return self._ask(query.text(given), given)
+        statement = self._question(name, parameters, asked, last).statement()
+        return self._ask(statement.sql, statement.parameters)
 
 
 def _who(behind: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -209,17 +216,19 @@ def _who(behind: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     return "people", {**behind, "limit": str(MOST_PEOPLE)}
 
 
-def described(query: NamedQuery, given: Mapping[str, str]) -> dict[str, Any]:
-    """A query for display: its description, columns, text and parameters. Pure."""
+def described(statement: Statement, where: Sequence[str] = ()) -> dict[str, Any]:
+    """A query for display: its description, columns, text, parameters and conditions. Pure."""
+    query, given = statement.query, statement.parameters
     defaults = {one.name: one.default for one in query.parameters}
-    changed = {name: value for name, value in given.items() if value != defaults[name]}
+    changed = {name: given[name] for name, default in defaults.items() if given[name] != default}
     return {
         "query": query.name,
         "title": query.title,
         "doc": query.doc,
         "columns": [{"name": name, "about": about} for name, about in query.columns],
         "parameters": {name: value.replace(SEPARATOR, " | ") for name, value in changed.items()},
-        "sql": query.text(given),
+        "where": list(where),
+        "sql": statement.sql,
     }
 
 
@@ -234,7 +243,7 @@ def filters_of(given: Mapping[str, list[str]], units: frozenset[str] | None) -> 
 
     Raises ValueError for a unit that is not one of these, and for a value that no name has.
     """
-    found = {name: tuple(value for value in given.get(name, []) if value) for name in FILTERS}
+    found = {name: tuple(value for value in given.get(name, []) if value) for name in (*FILTERS, *PEOPLE)}
     if any(SEPARATOR in value or len(value) > 200 for values in found.values() for value in values):
         raise ValueError("this is no name")
     if units is not None:

@@ -15,6 +15,7 @@ from fastavro import schemaless_reader, schemaless_writer
 from schemas import records
 from schemas.registry import LocalRegistry
 from schemas.wire import WireHeader, split
+from streams.alerts import next_actions
 from streams.clock import now_ms
 from streams.model import catalogue, preferences
 from streams.model.days import is_day
@@ -145,11 +146,11 @@ class Maker:
 def _facts(record: Record) -> Iterator[tuple[str, str]]:
     """The facts that it states, those of a model's segments aside; see streams.stitch.facts."""
     touchpoint, reference, arrival = record["touchpoint"], record["booking_ref"], record.get("arrival_date")
-    if record["survey"] is None and facts.ANSWERS.search(touchpoint):
+    if record["survey"] is None and next_actions.ANSWERING.search(touchpoint):
         yield facts.ANSWERED, "yes"
-    if record["survey"] is None and touchpoint in facts.SPEAKING:
+    if record["survey"] is None and touchpoint in next_actions.SPEAKING:
         yield facts.SPOKE, "yes"
-    if touchpoint == facts.IMPROVED and record["case_id"]:
+    if touchpoint == next_actions.TOLD and record["case_id"]:
         yield f"{facts.TOLD}{record['case_id']}", "yes"
     if arrival is not None and reference is not None and is_day(arrival):
         yield facts.ARRIVES + reference, arrival

@@ -30,7 +30,8 @@ export async function definition(main, figure, title, asked) {
   opened(main, title, box);
   try {
     const told = await get(`/desk/data/figures/${figure}/definition?${asked}`);
-    const command = ["rihla query", told.query, ...Object.entries(told.parameters).map(([name, value]) => `--param ${quoted(`${name}=${value}`)}`)].join(" ");
+    const command = ["rihla query", told.query, ...Object.entries(told.parameters).map(([name, value]) => `--param ${quoted(`${name}=${value}`)}`),
+      ...told.where.map((one) => `--where ${quoted(one)}`)].join(" ");
     box.replaceChildren(
       h("p", { lang: "en", dir: "ltr" }, h("strong", {}, told.title), h("br"), told.doc),
       h("dl", { class: "columns-of", lang: "en", dir: "ltr" }, told.columns.map((one) => [h("dt", {}, code(one.name)), h("dd", {}, one.about)])),

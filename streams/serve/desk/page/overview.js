@@ -7,11 +7,12 @@ import { flow } from "./flow.js";
 import { country, day, number, signed, t, word } from "./i18n.js";
 import { journeyMap, places } from "./maps.js";
 import { empty, shown } from "./states.js";
-import { drivers, targets } from "./why.js";
+import { anomalies, drivers, effects, targets } from "./why.js";
 
 const SPANS = [7, 30, 90, 365];
 const ASPECTS = 12;
-const FILTERS = ["brand", "unit", "channel", "country", "season"];
+const FILTERS = ["brand", "unit", "channel", "country", "season", "segment", "group"];
+const PEOPLE = ["segment", "group"];
 const FIXED = { channel: ["booking", "check_in", "stay", "post_travel"], season: ["ramadan", "hajj", "umrah_peak", "none"] };
 
 const digits = (value, most = 1) => number(value, { maximumFractionDigits: most });
@@ -55,6 +56,7 @@ function filters(query, choices) {
       FILTERS.map((name) => {
         const values = FIXED[name] ?? choices?.[name] ?? [];
         const chosen = given.get(name) ?? "";
+        if (PEOPLE.includes(name) && !values.length && !chosen) return "";
         return h("label", { class: "filter" }, h("span", {}, t(`filter.${name}`)), h("select", { id: `filter-${name}`, onchange: (event) => go({ [name]: event.target.value }) },
           h("option", { value: "" }, t("filter.all")), [...new Set(chosen ? [chosen, ...values] : values)].map((value) => h("option", { value, selected: value === chosen }, show(name, value)))));
       }),
@@ -138,11 +140,11 @@ export function open(main, { me, query, expired }) {
       const past = told.is_past && h("p", { class: "stale", role: "status" }, t("overview.past"));
       const parts = [
         h("div", { class: "tiles" }, tile("nps", told.nps[0], t("nps.means"), told.fewest, { high: 6 }), tile("csat", told.csat[0], t("csat.means"), told.fewest, { high: 3 }), tile("ces", told.ces[0], t("ces.means"), told.fewest, { high: 3 })),
-        targets(card, told.targets),
+        targets(card, told.targets), anomalies(card, told.anomalies),
         h("div", { class: "columns" }, profiles(told.profiles), funnel(told.funnel)),
         map(told.map),
         h("div", { class: "columns" }, scores("nps_by_unit", told.nps_by_unit, "nps", -100, 100), scores("csat_by_unit", told.csat_by_unit, "csat", 0, 100)),
-        drivers(card, told.drivers), aspects(told.aspects_by_unit), where(told.places)];
+        drivers(card, told.drivers), effects(card, told.effects), aspects(told.aspects_by_unit), where(told.places)];
       const nothing = !told.nps_by_unit.length && !told.aspects_by_unit.length && !told.profiles.length && !told.map.length;
       box.replaceChildren(...[past, ...(nothing ? [empty(t("overview.empty"), t("overview.empty.hint"))] : parts)].filter(Boolean));
     },

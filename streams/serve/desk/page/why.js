@@ -51,3 +51,26 @@ export function drivers(card, rows) {
   const runs = [...new Set(rows.map(key))].map((name) => rows.filter((one) => key(one) === name));
   return card("drivers", t("drivers"), "drivers", rows.length === 0 ? h("p", { class: "none" }, t("drivers.none")) : [...runs.flatMap(ofOne), h("p", { class: "none" }, t("drivers.means"))], true);
 }
+
+export function effects(card, rows) {
+  const columns = [[t("effect.action")], [t("target.metric")], [t("effect.verdict")], [t("effect.change"), true], [t("effect.sample"), true], [t("effect.test")]];
+  const most = (one) => (one.metric === "sentiment" ? 2 : 1);
+  const tone = { better: "good", worse: "bad" };
+  return card("effects", t("effects"), "effects", rows.length === 0 ? h("p", { class: "none" }, t("effects.none")) : [
+    table("effects", columns, rows.map((one) => [[bdi(one.action), ", ", bdi(date(one.acted_on))], metric(one.metric), h("span", { class: tone[one.verdict] ?? "" }, t(`verdict.${one.verdict}`)),
+      ltr(signed(one.effect, most(one)) + interval(one, most(one))), ltr(`${number(one.n_before)}, ${number(one.n_after)}; ${number(one.comparable)}`),
+      t("effect.tested", { covered: number(one.covered), placebos: number(one.placebos) })])),
+    h("p", { class: "none" }, t("effects.means"))], true);
+}
+
+export function anomalies(card, rows) {
+  const alarms = rows.filter((one) => one.alarm).slice(0, 12);
+  const most = (one) => (one.metric === "sentiment" ? 2 : 1);
+  const name = (one) => (one.metric === "contacts" ? t("metric.contacts") : metric(one.metric));
+  const columns = [[t("anomaly.day")], [t("column.unit")], [t("target.metric")], [t("target.actual"), true], [t("anomaly.expected"), true], [t("target.answers"), true], [t("effect.test")]];
+  return card("anomalies", t("anomalies"), "anomalies", alarms.length === 0 ? h("p", { class: "none" }, t("anomalies.none", { days: number(rows.length) })) : [
+    table("anomalies", columns, alarms.map((one) => [bdi(date(one.day)), bdi(one.unit), name(one), h("span", { class: one.metric === "contacts" ? "" : one.actual < one.expected ? "bad" : "good" }, ltr(digits(one.actual, most(one)))),
+      ltr(digits(one.expected, most(one)) + interval(one, most(one))), number(one.n),
+      t("anomaly.tested", { alarms: number(one.tested_alarms), days: number(one.tested_days), within: percent(one.within) })])),
+    h("p", { class: "none" }, t("anomalies.means"))], true);
+}
