@@ -14,11 +14,13 @@ _EMOJI = "\U0001f300-\U0001faff\u2600-\u27bf\u2b50\u2b55\u231a\u23f0-\u23f3"
 _EMOTICON = r"[:;=8][-o*']?[()\[\]dDpP/\\|3@](?!\w)|<3|</3|[dD)(][-o*']?[:;=](?!\w)|xD|XD|\^_+\^|-_+-|T_+T|:'\("
 # White space, and words that are neither a link nor an emoticon, come first: most of a text matches at once.
 TOKEN = re.compile(
-    r"(?! )(?:(?P<word>(?:[Ww][Ii]-[Ff][Ii]|[Aa]/[Cc])(?!\w)|(?!https?://\S|www\.\S|[dD][-o*']?[:;=](?!\w)|xD|XD|T_+T)[^\W\d_]+(?:['’`][^\W\d_]+)*)"
+    r"(?! )(?:(?P<word>(?!https?://\S|www\.\S|[dD][-o*']?[:;=](?!\w)|xD|XD|T_+T)[^\W\d_]+(?:['’`][^\W\d_]+)*)"
     rf"|(?P<skip>https?://\S+|www\.\S+|&\w+;|\[\w+\])|(?P<mention>@\w+)|(?P<emoticon>{_EMOTICON})"
     r"|(?P<number>\d[\d.,:]*)"
     rf"|(?P<emoji>[{_EMOJI}])|(?P<end>[.!?؟۔…\n]+)|(?P<pause>[,;:،؛()\-–—/\"]+))"
 )
+_JOINED = re.compile(TOKEN.pattern.replace("(?P<word>", r"(?P<word>(?:[Ww][Ii]-[Ff][Ii]|[Aa]/[Cc])(?!\w)|", 1))
+"""The same, with "wi-fi" and "a/c" as words."""
 Token = tuple[str | None, str, int]
 """Its kind (a group of `TOKEN`), its text, and its start."""
 _REPEAT = re.compile(r"(.)\1{2,}")
@@ -50,7 +52,8 @@ def clean(text: str) -> str:
 
 def tokens(text: str) -> list[Token]:
     """The tokens of a text, in order."""
-    return [(match.lastgroup, match[0], match.start()) for match in TOKEN.finditer(text)]
+    pattern = _JOINED if "-" in text or "/" in text else TOKEN
+    return [(match.lastgroup, match[0], match.start()) for match in pattern.finditer(text)]
 
 
 @lru_cache(maxsize=1 << 16)

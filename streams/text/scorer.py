@@ -48,22 +48,14 @@ class Mix:
 MODELS = {"en": Mix("en", 0.3), "id": Mix("id", 0.0, plain_words=0, doubtful=0.5), "ms": Mix("id", 0.3)}
 OPINIONS = {"id": "id_aspects", "ms": "id_aspects"}
 """Languages with a model of what is said of an aspect (`train/aspects.py`), and the name of its weights."""
-TAUGHT = frozenset(
-    (
-        "air_conditioning",
-        "amenities",
-        "bed",
-        "breakfast",
-        "cleanliness",
-        "general",
-        "hot_water",
-        "smell",
-        "staff",
-        "tv",
-        "wifi",
+TAUGHT = {
+    name: f"#{name}"
+    for name in (
+        *("air_conditioning", "amenities", "bed", "breakfast", "cleanliness", "general", "hot_water", "smell", "staff"),
+        *("tv", "wifi"),
     )
-)
-"""The aspects that it knows."""
+}
+"""The aspects that it knows, and the word by which it is told of which it is asked."""
 TRUST = 0.6
 """How much the lexicon's sum of the clauses adds to that model's log odds: its texts complain more than most."""
 UNSURE = 0.5
@@ -252,7 +244,7 @@ class Scorer:
             if name in TAUGHT:
                 own, clause = clauses[name]
                 negative, _, positive = model.probabilities(
-                    [f"#{name}", *own], features.lexical("", clause.total, clause.evidence)
+                    [TAUGHT[name], *own], features.lexical("", clause.total, clause.evidence)
                 )
                 push = math.exp(max(-20.0, min(20.0, TRUST * clause.total / 2)))
                 negative, positive = negative / push, positive * push

@@ -144,7 +144,6 @@ def _contrast(before: Sequence[Clause], after: Sequence[Clause]) -> None:
 def sentences(text: str, tokens: Sequence[Token], lexicon: Lexicon, second: Lexicon | None) -> list[Sentence]:
     """The sentences of a text; `second` is the lexicon of a language that it mixes in."""
     reading = _Reading(text, lexicon)
-    money = not CURRENCIES.isdisjoint(text)
     for kind, token, at in tokens:
         if kind == "word":
             word = lexicon.word(token)
@@ -156,7 +155,7 @@ def sentences(text: str, tokens: Sequence[Token], lexicon: Lexicon, second: Lexi
                 reading.end_sentence(at + len(token), token)
         elif kind == "pause":
             reading.end_clause()
-        elif money and kind == "number":
+        elif kind == "number":
             end = at + len(token)
             if CURRENCIES & {*text[max(0, at - 2) : at].strip(), *text[end : end + 2].strip()}:
                 reading.priced = True

@@ -112,7 +112,7 @@ class Series:
         n = int(self.n[at])
         if self.counts:
             low, high, expected, actual = (max(one, 0.0) ** 2 / 4 - 0.375 for one in (low, high, expected, actual))
-            low, n = max(low, 0.0), round(actual)
+            low, expected, n = max(low, 0.0), max(expected, 0.0), round(actual)  # the inverse is below 0 near 0
             actual = float(n)
         return Judged(self.days[at], n, actual, expected, low, high, score, alarm)
 

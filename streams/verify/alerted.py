@@ -26,7 +26,11 @@ _SHOWN = ("unit", "unit_basis", "brand", "owner")
 _ALERTS = """
 SELECT alert_id, rule, event_id, customer_id, unit, unit_basis, brand, owner FROM alerts
 WHERE unit_basis IS NOT NULL
-    AND raised_at >= (SELECT max(recorded_at) FROM models)
+    AND raised_at >=
+    (
+        SELECT min(recorded_at) FROM models
+        WHERE hash = {hash:String} AND recorded_at > (SELECT max(recorded_at) FROM models WHERE hash != {hash:String})
+    )
     AND customer_id IN (SELECT customer_id FROM alerts GROUP BY customer_id HAVING count() <= {most:UInt32})
 """
 _SCHEMA = dict.fromkeys(("alert_id", "rule", "event_id", "customer_id", *_SHOWN), pl.String())
@@ -44,7 +48,7 @@ def alerts(
         model: what events mean.
         unheard: customers that are not judged (streams.verify.unheard).
     """
-    rows = client.query(_ALERTS, parameters={"most": MOST}).result_rows
+    rows = client.query(_ALERTS, parameters={"most": MOST, "hash": model.hash}).result_rows
     found = pl.DataFrame(rows, _SCHEMA, orient="row")
     key = ["subject", "event_id"]
     causes = (

@@ -24,6 +24,7 @@ from streams.embedded.tansu import Tansu
 from streams.kafka import progress
 from streams.kafka.app import build
 from streams.kafka.changelog_table import BatchTable
+from streams.kafka.partitioner import partitions_of
 from streams.kafka.topics import ensure_changelogs, ensure_topics
 from streams.settings import Settings
 from streams.stitch.agent import create
@@ -183,7 +184,9 @@ async def _recovery(base: list[bytes], keys: int) -> tuple[float, float]:
                 began = time.process_time()
                 async with running(app):
                     # the waiting is for the group, and done when the table begins
-                    await until(lambda table=table: table.recovery_seconds, 120)
+                    await until(lambda table=table, app=app: table.recovery_seconds or app.given_up, 120)
+                    if app.given_up is not None:
+                        raise app.given_up
                     recovered = time.perf_counter()
                     await until(lambda number=number: _committed(settings, number + 1), 120)
                     cpu.append(time.process_time() - began)
@@ -218,7 +221,7 @@ async def _fill(settings: Settings, base: list[bytes], keys: int) -> None:
     async with running(app):
         await until(lambda: len(table.partitions_held) == PARTITIONS, 60)
         for number, (key, state) in enumerate(_copies(base, keys)):
-            table.put(number % PARTITIONS, key, state)
+            table.put(partitions_of([key], PARTITIONS)[0], key, state)  # stitch refuses a key that belongs elsewhere
             if number % AT_ONCE == 0:
                 await table.flush()
         await table.flush()

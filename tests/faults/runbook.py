@@ -4,7 +4,8 @@
 
 A page's blocks of `sh` are what is typed. Three words stand for what an orchestrator does (docs/runbook/README.md):
 `stop` and `start` take names of workers, and `settled` waits until nothing lags. All other lines go to one bash a
-block, with Kafka's own tools and `rihla` on its path and the settings of the workers in its environment.
+block, with Kafka's own tools and `rihla` on its path and the settings of the workers in its environment. In ours
+RIHLA_TRIAL_CUSTOMERS makes more events, and RIHLA_LETTERS more dead letters, than a trial has by itself.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from tests.faults.account import counted_once, read_topic
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.suite import TRIAL_SECONDS, Outcome, OwnBrokerFault
 from tests.faults.upgrade import released, unpack
-from tests.faults.world import KINDS, ROOT, World, database, world
+from tests.faults.world import CUSTOMERS, KINDS, ROOT, World, database, world
 from tests.support.secured import PLAIN, Secured, SecuredKafka, password
 
 PAGES = ROOT / "docs" / "runbook"
@@ -171,7 +172,7 @@ class Followed(OwnBrokerFault):
             made = await stack.enter_async_context(
                 world(kafka.address, seed, extra=told, prefix="cx", database="cx", clickhouse=clickhouse)
             )
-            async with asyncio.timeout(TRIAL_SECONDS + LETTERS / 500):
+            async with asyncio.timeout(TRIAL_SECONDS + LETTERS / 500 + CUSTOMERS / 50):
                 scene = Scene(made, kafka, way, folder, told=told)
                 await self._before(scene)
                 await scene.follow(self._page, self._meanwhile)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sinks.clickhouse.asking import Question
+from sinks.clickhouse.surveys import is_survey
 from tests.support.simulated_world import DAY, HOUR, Row, World, world
 
 __all__ = ["world"]
@@ -226,3 +227,23 @@ def test_comparison_of_means_and_of_several_dimensions(world: World, name: str) 
 def test_nothing_is_called_significant_that_is_the_same(world: World) -> None:
     same = ask(world, Question("csat", {"by": "country"}, ("answer>=1",), compare="where:answer>=1"))
     assert {(row["difference"], row["significant"], row["p_adjusted"]) for row in same} == {(0, 0, 1)}
+
+
+def test_channels_and_pain_points_take_conditions(world: World) -> None:
+    """With a condition on each dimension that needs another join, too."""
+    kept = [event for event in world.events if event["country"] == "SA" and event["medium"] != "web"]
+    found = ask(world, Question("channels", where=("country=SA", "medium!=web")))
+    counts: dict[str, int] = defaultdict(int)
+    for event in kept:
+        counts[event["channel"]] += 1
+    assert {row["channel"]: row["interactions"] for row in found} == counts
+    given = ("country=SA", "medium!=web")
+    volumes = {row["touchpoint"]: row["volume"] for row in ask(world, Question("pain_points", {"limit": "500"}, given))}
+    touched: dict[str, int] = defaultdict(int)
+    for event in kept:
+        if not is_survey(event["touchpoint"]):
+            touched[event["touchpoint"]] += 1
+    assert volumes == touched
+    joined = ("stage!=x", "brand!=x", "season!=x", "profile!=x", "segment!=x", "group!=x", "agent!=x", "weekend!=x")
+    for name in ("channels", "pain_points"):
+        assert ask(world, Question(name, where=(*given, *joined))) == ask(world, Question(name, where=given))

@@ -27,21 +27,21 @@ CHANNELS = {
 specs = st.lists(
     st.tuples(
         st.sampled_from(WHO),
-        st.integers(-24 * 80, 0),
-        st.sampled_from(["stay", "stay", "post_travel", "post_travel", "booking", "check_in"]),
-        st.sampled_from([None, None, "R1", "R2"]),
+        st.integers(-24 * 80, 0) | st.integers(-3, 0).map(lambda days: 24 * days),  # many at the same moment
+        st.sampled_from(["stay", "stay", "stay", "post_travel", "post_travel", "booking", "check_in"]),
+        st.sampled_from([None, "R1", "R1", "R2"]),
         st.sampled_from([None, None, "", "H1", "H2", "H3"]),
         st.sampled_from([None, "noor", "safa"]),
     ),
     min_size=2,
-    max_size=16,
+    max_size=20,
 )
 places = st.tuples(st.sampled_from(sorted(CHANNELS)), st.integers(1, 9)).map(lambda said: place(*said))
 
 
 def row_of(number: int, spec: Any) -> dict[str, Any]:
     (kind, value), hours, channel, ref, unit, brand = spec
-    said: dict[str, Any] = {"nps": 0} if channel == "post_travel" else {}
+    said: dict[str, Any] = {"nps": 0} if channel in ("post_travel", "check_in") else {}
     return event(
         number,
         hours * HOUR,

@@ -96,3 +96,14 @@ def test_too_few_days_say_nothing() -> None:
     assert judged(Series.of(cells, {}), FIRST) == []
     few = [Cell("U", FIRST + timedelta(days=at), 4, 2.0, 2.5) for at in range(90)]
     assert judged(Series.of(few, {}), FIRST) == []
+
+
+def test_no_count_is_below_nothing() -> None:
+    """Of a unit that hardly anybody contacts less than nobody would be expected: the inverse of the root is below 0."""
+    cells = [Cell("U", FIRST + timedelta(days=at), 1, 1.0, 1.0) for at in (0, 40, 199)]
+    found = judged(Series.of(cells, {}, counts=True), FIRST)
+    assert len(found) == 200 - expected.LEAST_DAYS
+    for one in found:
+        assert 0 <= one.low <= one.expected <= one.high
+        assert (one.actual < one.expected) == (one.score < 0)
+    assert {one.n for one in found} == {0, 1}

@@ -64,7 +64,7 @@ def test_one_word_however_it_is_written(scorer: Scorer, text: str) -> None:
 
 def test_only_indonesian_and_malay_ask_the_model(scorer: Scorer) -> None:
     plain = Scorer(models=False)
-    assert set().union(*COLUMNS.values()) == TAUGHT
+    assert set().union(*COLUMNS.values()) == set(TAUGHT)
     text = "Air panas mati dan tv buram, pelayanannya ramah"
     assert dict(scorer.score_one(text, "id").aspects)["tv"] != dict(plain.score_one(text, "id").aspects)["tv"]
     text = "The tv was broken, the staff friendly"

@@ -19,6 +19,8 @@
 --   sentiment        Mean score, -1 to 1
 --   journeys         Journeys with this touchpoint
 -- parameters:
+--   {clocks}
+--   {filters}
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
 --   limit UInt32 = 20                                     Most rows
@@ -26,16 +28,17 @@ WITH
     by_journey AS
     (
         SELECT
-            journey_id,
-            touchpoint,
+            i.journey_id AS journey_id,
+            i.touchpoint AS touchpoint,
             count() AS volume,
             countIf(score < 0) AS negative,
             count(score) AS scored,
             sum(score) AS score_sum,
             max(occurred_at) AS last_at
-        FROM interactions
-        WHERE occurred_at >= {since:DateTime64(3,'UTC')} AND occurred_at < {until:DateTime64(3,'UTC')}
-            AND NOT {is_survey}
+        FROM interactions AS i
+        {filter_joins}
+        WHERE i.occurred_at >= {since:DateTime64(3,'UTC')} AND i.occurred_at < {until:DateTime64(3,'UTC')}
+            AND NOT {is_survey} AND {fits}
         GROUP BY journey_id, touchpoint
     )
 SELECT

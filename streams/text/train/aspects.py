@@ -18,7 +18,7 @@ import polars as pl
 
 from streams.text import features
 from streams.text.polarity import Clause
-from streams.text.scorer import TRUST, Scorer
+from streams.text.scorer import TAUGHT, TRUST, Scorer
 from streams.text.train.linear import Example, Options, Trained, train
 
 OUTPUT = Path(__file__).parent.parent / "weights" / "id_aspects.tsv.gz"
@@ -49,7 +49,7 @@ def fold(text: str) -> int:
 
 def example(name: str, words: list[str], clause: Clause, sign: int) -> Example:
     """What is said of one aspect."""
-    return Example([f"#{name}", *words], features.lexical("", clause.total, clause.evidence), sign)
+    return Example([TAUGHT[name], *words], features.lexical("", clause.total, clause.evidence), sign)
 
 
 def learnt(rows: Sequence[dict[str, str]], found: Sequence[Found]) -> list[Example]:
