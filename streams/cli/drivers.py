@@ -82,5 +82,6 @@ def _show(name: str, found: object) -> None:
     for one in found.drivers:
         effect = ""
         if one.effect is not None:
-            effect = f"  one more: {one.effect:+.1f} points ({one.effect_low:+.1f} to {one.effect_high:+.1f})"
+            step = "a point better" if one.name.startswith("aspect ") else "twice as long"
+            effect = f"  {step}: {one.effect:+.1f} points ({one.effect_low:+.1f} to {one.effect_high:+.1f})"
         click.echo(f"  {one.name:<24} {one.share:6.1%} ({one.low:.1%} to {one.high:.1%}){effect}")

@@ -88,7 +88,7 @@ def sample_of(rows: Sequence[Sequence[Any]], metric: str, by_unit: bool) -> Samp
         column = [float(row[at] or 0) for row in rows]
         if sum(value > 0 for value in column) >= LEAST_SPOKEN:
             minutes = np.maximum(np.array(column), 0) / (60 if name == "wait" else 1)
-            drivers[name] = np.log1p(minutes)[:, None]  # the tenth minute annoys less than the second
+            drivers[name] = np.log2(1 + minutes)[:, None]  # the tenth minute annoys less than the second
     if by_unit and (units := _dummies([row[2] for row in rows], UNITS)).shape[1]:
         drivers["unit"] = units
     controls = np.hstack([_dummies([row[at] for row in rows], UNITS) for at in (3, 4)])

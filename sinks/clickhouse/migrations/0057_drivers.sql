@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS {database}.drivers_store {on_cluster}
     share Float64 COMMENT 'Share of the variance of answers; all sum to r2 - r2_controls',
     low Float64 COMMENT 'Lower end of the interval of 95 %',
     high Float64 COMMENT 'Upper end',
-    effect Nullable(Float64) COMMENT 'Points that one more of it goes with (of sentiment; of ln(1 + minutes)); null for units',
+    effect Nullable(Float64) COMMENT 'Points that go with one more of sentiment, of an aspect, or with twice the wait or delay (1 + minutes); null for units',
     effect_low Nullable(Float64) COMMENT 'Lower end of the interval of 95 %',
     effect_high Nullable(Float64) COMMENT 'Upper end'
 )
@@ -47,7 +47,7 @@ CREATE OR REPLACE VIEW {database}.drivers {on_cluster}
     share Float64 COMMENT 'Share of the variance of answers; all sum to r2 - r2_controls',
     low Float64 COMMENT 'Lower end of the interval of 95 %',
     high Float64 COMMENT 'Upper end',
-    effect Nullable(Float64) COMMENT 'Points that one more of it goes with (of sentiment; of ln(1 + minutes)); null for units',
+    effect Nullable(Float64) COMMENT 'Points that go with one more of sentiment, of an aspect, or with twice the wait or delay (1 + minutes); null for units',
     effect_low Nullable(Float64) COMMENT 'Lower end of the interval of 95 %',
     effect_high Nullable(Float64) COMMENT 'Upper end'
 )

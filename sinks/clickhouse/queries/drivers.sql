@@ -11,7 +11,7 @@
 --   share                Share of the variance of answers
 --   low                  Lower end of the interval
 --   high                 Upper end
---   effect               Points that one more of it goes with (of sentiment; of ln(1 + minutes)); null for units
+--   effect               Points that go with one more of sentiment, of an aspect, or with twice the wait or delay (1 + minutes); null for units
 --   effect_low           Lower end of the interval
 --   effect_high          Upper end
 --   n                    Answers
