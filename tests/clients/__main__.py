@@ -59,7 +59,7 @@ def commands(served: Served) -> dict[str, tuple[list[list[str]], list[str]]]:
 def dbt(served: Served, verbose: bool) -> int:
     """Build the marts of deploy/dbt twice (once more over what is there), as the owner. Returns what failed."""
     folders = {"DBT_TARGET_PATH": str(BUILD / "dbt"), "DBT_LOG_PATH": str(BUILD / "dbt"), "DO_NOT_TRACK": "1"}
-    where = {"RIHLA_DBT_PORT": str(served.port), "RIHLA_DBT_PASSWORD": TOKENS[OWNER.name]}
+    where = {"DBT_RIHLA_PORT": str(served.port), "DBT_RIHLA_PASSWORD": TOKENS[OWNER.name]}
     wrong = 0
     for command in ("build", "build", "docs generate"):
         told = [str(VENV / "bin/dbt"), "--no-use-colors", *command.split(), "--project-dir", str(DBT)]

@@ -67,8 +67,11 @@ def test_a_changed_migration_is_refused(clickhouse: ClickHouse, monkeypatch: pyt
 def test_everything_is_documented_in_the_database(clickhouse: ClickHouse) -> None:
     clickhouse.migrated()
     here = "database = currentDatabase()"
-    assert clickhouse.rows(f"SELECT table, name FROM system.columns WHERE {here} AND comment = ''") == []
-    assert clickhouse.rows(f"SELECT name FROM system.tables WHERE {here} AND comment = ''") == []
+    # A materialized view holds no rows: its table's columns say what it writes.
+    holds = f"{here} AND engine != 'MaterializedView'"
+    columns = f"{here} AND table IN (SELECT name FROM system.tables WHERE {holds}) AND comment = ''"
+    assert clickhouse.rows(f"SELECT table, name FROM system.columns WHERE {columns}") == []
+    assert clickhouse.rows(f"SELECT name FROM system.tables WHERE {holds} AND comment = ''") == []
 
 
 def test_each_topic_has_its_store_and_its_view(clickhouse: ClickHouse) -> None:

@@ -168,6 +168,12 @@ CALLS = {
     "uplift": ("uplift",),
     "drift": ("drift", "--target", "crm"),
     "report": ("report", "--period", "2026-Q1", "--out", "report.html"),
+    "export": ("export", "--out", "lake"),
+    "drivers": ("drivers",),
+    "targets": ("targets", "--new"),
+    "anomalies": ("anomalies",),
+    "actions": ("actions",),
+    "themes": ("themes",),
     "guests": ("guests", "told", "staff", "--unit", "u", "--since", "2026-01-01", "--done", "more of them"),
 }
 IN_A_PIPELINE = {"run", "up"}

@@ -27,6 +27,8 @@ ALERT: dict[str, Any] = {
     "brand": None,
     "tier": None,
     "causes": 1,
+    "unit_basis": "own",
+    "owner": "MAKKAH-01",
     "version": 1,
 }
 CASE: dict[str, Any] = {

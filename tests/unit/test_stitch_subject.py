@@ -70,7 +70,7 @@ def test_a_root_keeps_a_part_without_its_cause() -> None:
     own.add(EVENTS[1])
     kept = encode_summary(own)
     own.cause = CAUSE
-    assert without_cause(encode_summary(own), CAUSE) == kept
+    assert without_cause(encode_summary(own), own, CAUSE) == kept
 
 
 def test_one_opinion_is_kept_once() -> None:

@@ -283,9 +283,7 @@ FROM
     FROM {database}.interactions_by_time_store AS i FINAL
     LEFT ANY JOIN
     (
-        -- Whoever is named as a customer is that customer: nothing to be found.
         SELECT identifier, customer_id FROM {database}.identities_store FINAL
-        WHERE identifier < 'customer:' OR identifier >= 'customer;'
     ) AS who ON who.identifier = i.subject
     WHERE ((SELECT count() FROM {database}.left_out) = 0
         OR (i.subject, i.event_id, i.epoch) NOT IN (SELECT subject, event_id, epoch FROM {database}.left_out))
