@@ -76,8 +76,8 @@ test: suite plain ## Run every test, JOBS=4 processes (those on Apache Kafka nee
 # Tests start hundreds of processes. Without bytecode each would spend 5 s of CPU on compiling what it imports.
 suite plain: export PYTHONDONTWRITEBYTECODE :=
 
-suite: compile bytecode kafka ## The tests of `make test` that run on the compiled tree: all of them
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+suite: compile bytecode kafka ## The tests of `make test` that run on the compiled tree: all but those of `make faults`
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not long"
 
 plain: setup bytecode ## Run some of the tests on the tree as `make run` has it: nothing compiled
 	@rm -rf $(PLAIN) && mkdir -p $(PLAIN)
@@ -86,6 +86,7 @@ plain: setup bytecode ## Run some of the tests on the tree as `make run` has it:
 		--dist worksteal -m "not kafka" $(PLAIN_TESTS) $(SAME_BOTH_WAYS)
 
 faults: compile kafka ## Kill, freeze, cut and fill up everything, and look for differences (takes long; needs Java and Maven)
+	$(BIN)/python -m pytest -m long
 	$(BIN)/python -m tests.faults
 
 kafka: ## Fetch Apache Kafka's jars with Maven, for --broker kafka and the tests on it

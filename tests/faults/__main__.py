@@ -22,7 +22,7 @@ import traceback
 from pathlib import Path
 
 from streams.embedded.kafka import Kafka
-from tests.faults import world
+from tests.faults import runbook, world
 from tests.faults.broken import BREAKS, SHOWN_BY, VARIABLE
 from tests.faults.suite import Fault, Outcome, faults
 from tests.support.brokers import Broker
@@ -40,13 +40,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first run; the next have the following ones")
     parser.add_argument("--break", dest="broken", choices=sorted(BREAKS), help="break the workers so on purpose")
     parser.add_argument("--customers", type=int, default=world.CUSTOMERS, help="in the stream; some eight events each")
+    parser.add_argument("--letters", type=int, default=runbook.LETTERS, help="of runbook-dead-letters")
     parser.add_argument("--list", action="store_true", help="say which faults there are")
     chosen = parser.parse_args()
     if chosen.list:
         print("\n".join(every))
         return 0
     selected = [every[name] for name in chosen.only or every]
-    world.CUSTOMERS = chosen.customers
+    world.CUSTOMERS, runbook.LETTERS = chosen.customers, chosen.letters
     if chosen.broken:
         os.environ[VARIABLE] = chosen.broken
         selected = selected if chosen.only else [every[SHOWN_BY[chosen.broken]]]

@@ -4,8 +4,8 @@
 
 A page's blocks of `sh` are what is typed. Three words stand for what an orchestrator does (docs/runbook/README.md):
 `stop` and `start` take names of workers, and `settled` waits until nothing lags. All other lines go to one bash a
-block, with Kafka's own tools and `rihla` on its path and the settings of the workers in its environment. In ours
-RIHLA_TRIAL_CUSTOMERS makes more events, and RIHLA_LETTERS more dead letters, than a trial has by itself.
+block, with Kafka's own tools and `rihla` on its path and the settings of the workers in its environment.
+`--customers` makes more events, `--letters` more dead letters, than a trial has by itself.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ from streams.kafka.acls import PIPELINE, acls
 from streams.settings import Settings, environment
 from streams.topology import TOPICS
 from tests.faults import broken
+from tests.faults import world as world_module
 from tests.faults.account import counted_once, read_topic
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.suite import TRIAL_SECONDS, Outcome, OwnBrokerFault
 from tests.faults.upgrade import released, unpack
-from tests.faults.world import CUSTOMERS, KINDS, ROOT, World, database, world
+from tests.faults.world import KINDS, ROOT, World, database, world
 from tests.support.secured import PLAIN, Secured, SecuredKafka, password
 
 PAGES = ROOT / "docs" / "runbook"
@@ -172,7 +173,7 @@ class Followed(OwnBrokerFault):
             made = await stack.enter_async_context(
                 world(kafka.address, seed, extra=told, prefix="cx", database="cx", clickhouse=clickhouse)
             )
-            async with asyncio.timeout(TRIAL_SECONDS + LETTERS / 500 + CUSTOMERS / 50):
+            async with asyncio.timeout(TRIAL_SECONDS + LETTERS / 500 + world_module.CUSTOMERS / 50):
                 scene = Scene(made, kafka, way, folder, told=told)
                 await self._before(scene)
                 await scene.follow(self._page, self._meanwhile)
@@ -286,7 +287,7 @@ async def poisoned(scene: Scene) -> None:
     await scene.world.settled()
 
 
-LETTERS = int(os.environ.get("RIHLA_LETTERS", "20000"))
+LETTERS = 20_000
 """Records that nobody can decode in the page of dead letters."""
 
 

@@ -46,14 +46,14 @@ def test_nothing_is_lost_when_one_worker_of_each_kind_dies_in_mid_batch(kafka_br
     assert told["events"] > 1000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.kafka
 def test_partitions_added_to_a_topic_stop_all_workers_and_are_mended(kafka_broker: Broker) -> None:
     status, told = suite("--only", "partitions-added")
     assert (status, told["differences"], told["runs"]) == (0, 0, 1), told
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.kafka
 def test_the_account_shows_what_is_lost(kafka_broker: Broker) -> None:
     status, told = suite("--break", "ack-before-insert")

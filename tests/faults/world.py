@@ -49,7 +49,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KINDS = REQUIRED
 SESSION = 6.0  # seconds
 BATCH = 500  # records at most: many batches, so that a fault falls among them
-CUSTOMERS = int(os.environ.get("RIHLA_TRIAL_CUSTOMERS", "700"))  # in a trial's stream, with some eight events each
+CUSTOMERS = 700  # in a trial's stream, with some eight events each
 CHUNK = 250  # events fed at a time
 
 _numbers = itertools.count(1)

@@ -67,7 +67,7 @@ def test_a_statement_of_another_kind_is_refused_before_anything_is_sent() -> Non
         list(sharding.statements(other, "cx", "c"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_shards_answer_what_one_server_answers(tmp_path: Path) -> None:
     """Every named query and every view, on simulated travellers and on rows at random: see tests.support.two_shards."""
     command = [sys.executable, "-m", "tests.support.two_shards", str(tmp_path / "engine")]

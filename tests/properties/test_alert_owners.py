@@ -56,7 +56,7 @@ def row_of(number: int, spec: Any) -> dict[str, Any]:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(specs, st.randoms(use_true_random=False))
 def test_stitch_attributes_as_the_plain_way_does(given_specs: Any, rng: Random) -> None:
     rows = [row_of(number, spec) for number, spec in enumerate(given_specs)]
