@@ -219,10 +219,14 @@ def test_every_file_of_an_overlay_is_used(name: str) -> None:
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_an_overlay_sets_image_and_namespace(name: str) -> None:
+    """The image is of the release that the base names."""
+    (image,) = KUSTOMIZATION["images"]
     for (kind, _), manifest in OVERLAYS[name].items():
         assert manifest["metadata"].get("namespace") == (None if kind == "Namespace" else "rihla")
     for _, _, spec in pods(OVERLAYS[name]):
-        assert [container["image"] for container in spec["containers"]] == ["registry.example.com/rihla:0.1.0"]
+        assert [container["image"] for container in spec["containers"]] == [
+            f"registry.example.com/rihla:{image['newTag']}"
+        ]
 
 
 KUSTOMIZE = [name for name in ("kustomize", "kubectl") if shutil.which(name)]
