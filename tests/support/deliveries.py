@@ -27,8 +27,8 @@ ALERT: dict[str, Any] = {
     "brand": None,
     "tier": None,
     "causes": 1,
-    "unit_basis": "own",
-    "owner": "MAKKAH-01",
+    "unit_basis": None,
+    "owner": None,
     "version": 1,
 }
 CASE: dict[str, Any] = {

