@@ -124,8 +124,14 @@ def wilson(share: str, n: str) -> str:
     return f"(greatest(0, ({centre} - {half}) / {scale}), least(1, ({centre} + {half}) / {scale}))"
 
 
+def adjusted_net(high: str, low: str, n: str) -> tuple[str, str]:
+    """A difference of two shares with the three answers more, and the variance of it: expressions of SQL."""
+    up, down = f"(({high} * {n} + 0.75) / ({n} + 3))", f"(({low} * {n} + 0.75) / ({n} + 3))"
+    return f"{up} - {down}", f"({up} + {down} - pow({up} - {down}, 2)) / ({n} + 3)"
+
+
 def net(high: str, low: str, n: str) -> str:
     """(low, high) of a difference of two shares, an expression of SQL."""
-    up, down = f"(({high} * {n} + 0.75) / ({n} + 3))", f"(({low} * {n} + 0.75) / ({n} + 3))"
-    half = f"{Z} * sqrt(({up} + {down} - pow({up} - {down}, 2)) / ({n} + 3))"
-    return f"(greatest(-1, {up} - {down} - {half}), least(1, {up} - {down} + {half}))"
+    centre, variance = adjusted_net(high, low, n)
+    half = f"{Z} * sqrt({variance})"
+    return f"(greatest(-1, {centre} - {half}), least(1, {centre} + {half}))"

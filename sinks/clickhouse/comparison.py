@@ -29,7 +29,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from sinks.clickhouse.answers import Z
+from sinks.clickhouse.answers import Z, adjusted_net
 from sinks.clickhouse.quoting import identifier
 
 FALSE_DISCOVERY_RATE = "0.05"
@@ -62,9 +62,8 @@ def _estimate(kind: str, given: Sequence[str]) -> str:
         plain, centre, variance = f"100 * {share}", f"100 * {p}", f"10000 * {p} * (1 - {p}) / ({n} + 2)"
     else:
         high, low, n = given
-        up, down = f"(({high} * {n} + 0.75) / ({n} + 3))", f"(({low} * {n} + 0.75) / ({n} + 3))"
-        plain, centre = f"100 * ({high} - {low})", f"100 * ({up} - {down})"
-        variance = f"10000 * ({up} + {down} - pow({up} - {down}, 2)) / ({n} + 3)"
+        net, spread = adjusted_net(high, low, n)
+        plain, centre, variance = f"100 * ({high} - {low})", f"100 * ({net})", f"10000 * {spread}"
     return f""",
     {plain} AS plain_estimate,
     {centre} AS centred_estimate,
@@ -122,16 +121,10 @@ FROM
         SELECT
             *,
             count(p) OVER () AS tested,
-            rank_of_equals AS place
+            count() OVER (ORDER BY p IS NULL, p RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS place
         FROM
         (
             SELECT
-                *,
-                count() OVER (
-                    ORDER BY p IS NULL, p RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS rank_of_equals
-            FROM
-            (
-                SELECT
                     {", ".join(f"q.{identifier(key)} AS {identifier(key)}" for key in keys)},
                     q.at AS at,
                     q.n AS n,
@@ -166,7 +159,6 @@ FROM
 {other}
 )) AS b ON {joined}
                 ) AS q
-            )
         )
     )
 ) AS t

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -18,6 +19,12 @@ _SELECTED = {
     "occurred_at": "toUnixTimestamp64Milli(occurred_at)",
     "attributes": "CAST(attributes, 'Array(Tuple(key String, value String))')",
 }
+
+
+def last_event_at(client: Any) -> datetime:
+    """When the latest stored interaction happened, UTC; 1970 where there is none. client: as below."""
+    found: datetime = client.query("SELECT max(occurred_at) FROM interactions_store").result_rows[0][0]
+    return found.replace(tzinfo=UTC)
 
 
 def interactions(client: Any, chunk: int = CHUNK, before: int | None = None) -> Iterator[pl.DataFrame]:

@@ -14,13 +14,18 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from streams.model.actions import Actions
-from streams.model.vocabulary import DAY_MS
+from streams.model.vocabulary import ADVOCATE_AT, DAY_MS, NEGATIVE_AT
 
-NEGATIVE_AT: Final = -0.25
-ADVOCATE_AT: Final = 0.25
 UNANSWERED_DAYS, UNRESOLVED_DAYS = 2, 5
-"""A case is overdue after so many days without any answer, or without a resolution."""
-FOLLOWED_DAYS, TOLD_DAYS, SPOKEN_DAYS, AHEAD_DAYS = 30, 90, 90, 60
+"""Days after which a case is overdue: without any answer, and without a resolution."""
+FOLLOWED_DAYS: Final = 30
+"""Days for which a bad answer to a survey is to be followed up."""
+TOLD_DAYS: Final = 90
+"""Days for which an improvement is still news."""
+SPOKEN_DAYS: Final = 90
+"""Days after their last event for which an advocate is asked for a review."""
+AHEAD_DAYS: Final = 60
+"""Days before its arrival from which a stay is prepared."""
 NO_HABITS: Final = frozenset(("language", "meal_plan", "room_type", "messages"))
 """Preferences that nobody prepares a stay for."""
 ANSWERING: Final = re.compile("_(answered|resolved|paid|given|told|done|delivered|traced|returned)$")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ def actions(data: Path, clickhouse: str | None, database: str, folder: str | Non
     \b
       rihla actions --model ./model
     """
+    from sinks.clickhouse.stored import last_event_at
     from streams.cli.query import _client
     from streams.embedded.clickhouse.access import OWNER
     from streams.model import company
@@ -49,8 +50,7 @@ def actions(data: Path, clickhouse: str | None, database: str, folder: str | Non
         click.echo("the register is empty: register.toml of the model says what was done (docs/why.md)")
         return
     with _client(data, clickhouse, OWNER.name, database) as client:
-        last: datetime = client.query("SELECT max(occurred_at) FROM interactions_store").result_rows[0][0]
-        known_until = (last.replace(tzinfo=UTC) + timedelta(days=1)).date()
+        known_until = (last_event_at(client) + timedelta(days=1)).date()
         for done in register:
             for metric in done.metrics or store.METRICS:
                 _measure(client, done, metric, known_until, keep)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @options.data
 @options.server
 @options.database
-@click.option("--days", default=28, type=click.IntRange(1, 365), help="Of so many days, the last before --until.")
+@click.option("--days", default=28, type=click.IntRange(1, 365), help="Days that are judged: the last before --until.")
 @click.option(
     "--until",
     type=click.DateTime(["%Y-%m-%d"]),
@@ -35,6 +35,7 @@ def anomalies(data: Path, clickhouse: str | None, database: str, days: int, unti
       rihla anomalies
       rihla anomalies --days 90 --show
     """
+    from sinks.clickhouse.stored import last_event_at
     from streams.cli.query import _client
     from streams.embedded.clickhouse.access import OWNER
     from streams.trends import days as stored
@@ -42,7 +43,7 @@ def anomalies(data: Path, clickhouse: str | None, database: str, days: int, unti
 
     judged = alarms = tested = tested_alarms = 0
     with _client(data, clickhouse, OWNER.name, database) as client:
-        last = client.query("SELECT max(occurred_at) FROM interactions_store").result_rows[0][0].replace(tzinfo=UTC)
+        last = last_event_at(client)
         end = (last if until is None else until).date()  # the day of the last event is not over
         for metric in stored.METRICS:
             for unit, series in stored.series(client, metric, end).items():

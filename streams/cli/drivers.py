@@ -44,6 +44,7 @@ def drivers(
       rihla drivers
       rihla drivers --metric nps --unit MAKKAH-01 --since 2026-01-01
     """
+    from sinks.clickhouse.stored import last_event_at
     from streams.cli.query import _client
     from streams.drivers import estimate, store
     from streams.embedded.clickhouse.access import OWNER
@@ -51,7 +52,7 @@ def drivers(
 
     told = 0
     with _client(data, clickhouse, OWNER.name, database) as client:
-        last = client.query("SELECT max(occurred_at) FROM interactions_store").result_rows[0][0].replace(tzinfo=UTC)
+        last = last_event_at(client)
         end = last + timedelta(milliseconds=1) if until is None else until.replace(tzinfo=UTC)
         begin = end - timedelta(days=365) if since is None else since.replace(tzinfo=UTC)
         for name in store.METRICS if metric == "all" else (metric,):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from streams.whole_file import replacing
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -26,23 +27,6 @@ def format_for(path: Path) -> str:
 
 
 @contextmanager
-def part_of(path: Path) -> Iterator[Path]:
-    """The name of a file beside `path`, which takes its place when the block ends well, else is deleted.
-
-    Raises OSError.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        with open(part, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
 def _progress(*columns: ProgressColumn) -> Iterator[Callable[[int], None]]:
     """A function that shows what is added up, on standard error where that is a terminal."""
     from rich.console import Console
@@ -57,14 +41,14 @@ def _progress(*columns: ProgressColumn) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Callable[[bytes], int]]:
-    """A function that writes to the file that `part_of` names.
+    """A function that writes to `path`, whole or not at all.
 
     Shows the bytes meanwhile where standard error is a terminal, and says how many there were. Raises OSError.
     """
     from rich.progress import DownloadColumn, TransferSpeedColumn
 
     with (
-        part_of(path) as part,
+        replacing(path) as part,
         _progress(DownloadColumn(), TransferSpeedColumn()) as advance,
         open(part, "xb") as file,
     ):
@@ -87,6 +71,6 @@ def excel(client: Any, sql: str, parameters: Mapping[str, str], path: Path, abou
 
     from streams.cli import query_excel
 
-    with part_of(path) as part, _progress(TextColumn("{task.completed:,.0f} rows")) as advance:
+    with replacing(path) as part, _progress(TextColumn("{task.completed:,.0f} rows")) as advance:
         rows = query_excel.write(client, sql, parameters, part, about, advance)
     click.echo(f"{path}: {rows:,} rows", err=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from streams.cli import query_out
 from streams.errors import RihlaError
+from streams.whole_file import replacing
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -141,7 +142,7 @@ def _number(value: Any) -> float | None:
 
 
 def lines(shown: Picture, width: int) -> list[Text]:
-    """The picture as lines of a terminal of so many columns: a line a mark, times downwards."""
+    """The picture as lines of text, one for each mark, times downwards. width: columns of the terminal."""
     from rich.cells import cell_len
     from rich.text import Text
 
@@ -223,18 +224,17 @@ def draw(shown: Picture, path: Path | None) -> None:
         for line in lines(shown, console.width):
             console.print(line, soft_wrap=True)
         return
-    with query_out.part_of(path) as part:
+    with replacing(path) as part:
         chart(shown).save(str(part), format=path.suffix.lower()[1:], scale_factor=2)
     click.echo(f"{path}: {path.stat().st_size:,} bytes", err=True)
 
 
 def chart(shown: Picture) -> Any:
     """The picture as a chart of Altair. Raises RihlaError where it is missing."""
-    try:
-        import altair as alt
-        import vl_convert  # noqa: F401 - what draws it
-    except ImportError as error:
-        raise RihlaError("pictures as files need the extra plot", "pip install 'rihla[plot]'") from error
+    if not all(map(find_spec, ("altair", "vl_convert"))):  # the second draws what the first describes
+        raise RihlaError("pictures as files need the extra plot", "pip install 'rihla[plot]'")
+    import altair as alt
+
     rows = [
         {
             "label": mark.label or "(not known)",

@@ -32,8 +32,8 @@ def targets(
 ) -> int:
     """Say whether the targets of the model (targets.toml) are met: each with its interval and its answers.
 
-    A target is missed beyond doubt where the interval of 95 % lies below it. --new tells each such breach once, whoever
-    looks, and however often: cron mails what is printed, and exit status 3 is for whoever starts it.
+    A target is missed beyond doubt where the interval of 95 % lies below it. --new prints each such breach
+    once, however often and by whomever it is run: for cron, which mails it; exit status 3 says that there was one.
 
     \b
       rihla targets

@@ -34,6 +34,7 @@ def _routes(settings: Settings) -> Iterator[Finding]:
     from streams.alerts.rules import RuleError, of
     from streams.deliver import routes
     from streams.model import company
+    from streams.model.readers import ModelError
 
     if settings.routes is None:
         yield Finding("ok", "routes", "none: nobody is told of alerts")
@@ -46,7 +47,7 @@ def _routes(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "routes", f"{len(book.routes.routes)} to {len(book.routes.targets)} targets: {settings.routes}")
     try:
         rules = of(company.load(settings.model, settings.alert_rules))
-    except (RuleError, company.ModelError):
+    except (RuleError, ModelError):
         return  # reported already
     for name in routes.unknown_rules(book, rules):
         detail = f"{settings.routes} names the rule {name!r}, which there is not: nothing matches it"
@@ -55,10 +56,11 @@ def _routes(settings: Settings) -> Iterator[Finding]:
 
 def _model(settings: Settings) -> Finding:
     from streams.model import company
+    from streams.model.readers import ModelError
 
     try:
         model = company.load(settings.model)
-    except company.ModelError as error:
+    except ModelError as error:
         return Finding("problem", "model", str(error), error.hint or "mend the file: RIHLA_MODEL")
     detail = f"{model.hash}, {len(model.touchpoints)} touchpoints, {len(model.kinds.names)} kinds of identifiers"
     return Finding("ok", "model", f"{detail}: {settings.model or 'Rihla itself'}")
@@ -67,12 +69,13 @@ def _model(settings: Settings) -> Finding:
 def _alert_rules(settings: Settings) -> Finding:
     from streams.alerts.rules import RuleError, of
     from streams.model import company
+    from streams.model.readers import ModelError
 
     variable = "RIHLA_MODEL" if settings.alert_rules is None else "RIHLA_ALERT_RULES"
     try:
         model = company.load(settings.model, settings.alert_rules)
         rules = of(model)
-    except company.ModelError as error:
+    except ModelError as error:
         if settings.alert_rules is None:
             return Finding("note", "alert rules", "not looked at, as the model cannot be used")
         return Finding("problem", "alert rules", str(error), f"mend the file: {variable}")
@@ -84,11 +87,12 @@ def _alert_rules(settings: Settings) -> Finding:
 
 def _segments(settings: Settings) -> Finding:
     from streams.model import company
+    from streams.model.readers import ModelError
     from streams.segments.rules import SegmentError, of
 
     try:
         known = of(company.load(settings.model, settings.alert_rules)).by_name
-    except company.ModelError:
+    except ModelError:
         return Finding("note", "segments", "not looked at, as the model cannot be used")
     except SegmentError as error:
         return Finding("problem", "segments", str(error), error.hint or "mend the file: RIHLA_MODEL")

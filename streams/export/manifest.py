@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from streams.errors import RihlaError
+from streams.whole_file import replacing
 
 NAME: Final = "manifest.json"
 _VERSION: Final = 1
@@ -72,22 +70,5 @@ def read(folder: Path, database: str) -> Manifest:
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, whole or not at all. Raises OSError."""
-    with replaced(folder / NAME) as part:
+    with replacing(folder / NAME, alone=True) as part:
         part.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A file to write, which takes the place of `path` when the block ends well, else is deleted.
-
-    Its name begins with a dot, by which DuckDB, Polars, Spark and Hive pass it over. Raises OSError.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        yield part
-        with open(part, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -23,8 +23,9 @@ import pyarrow.parquet as pq
 
 from sinks.clickhouse.quoting import identifier
 from streams.errors import RihlaError
-from streams.export.manifest import Column, Day, Manifest, Table, read, replaced, write
+from streams.export.manifest import Column, Day, Manifest, Table, read, write
 from streams.export.tables import DAYS
+from streams.whole_file import replacing
 
 ROWS_ASKED: Final = 250_000
 """Rows that one question is for, as far as days allow: it sorts them by day in ClickHouse's memory."""
@@ -191,7 +192,7 @@ def _joined(parts: list[pa.Table]) -> tuple[pa.Table, str]:
 def _file(folder: Path, name: str, day: str, frame: pa.Table, fingerprint: str) -> Day:
     path = folder / name / f"day={day}" / "part-0.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced(path) as part:
+    with replacing(path, alone=True) as part:
         pq.write_table(frame, part, compression="zstd")
     return Day(str(path.relative_to(folder)), frame.num_rows, path.stat().st_size, fingerprint, _now())
 

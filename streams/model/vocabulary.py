@@ -35,5 +35,9 @@ SEVERITIES: Final = ("low", "medium", "high", "critical")
 
 DAY_MS: Final = 86_400_000
 
+NEGATIVE_AT: Final = -0.25
+ADVOCATE_AT: Final = 0.25
+"""Bounds of the profiles on the 30-day score: negative at or below, advocate at or above."""
+
 UUID: Final = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 """Regular expression of an event id."""

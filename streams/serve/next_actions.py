@@ -24,7 +24,8 @@ from streams.alerts.next_actions import (
     Trip,
     next_actions,
 )
-from streams.model.company import Model, Stage
+from streams.model.company import Model
+from streams.model.readers import Stage
 from streams.model.vocabulary import DAY_MS
 
 Row = Mapping[str, Any]

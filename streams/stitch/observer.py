@@ -20,13 +20,14 @@ from streams.model.brands import Brands
 from streams.model.company import built_in
 from streams.model.guests import Guests
 from streams.model.identifiers import customer_id
+from streams.model.vocabulary import ADVOCATE_AT, NEGATIVE_AT
 from streams.segments.rules import NO_SEGMENTS, Segments
 from streams.stitch.encoding import merged
 from streams.stitch.facts import TIER
 from streams.stitch.journey import Event
 from streams.stitch.owners import Whose
 from streams.stitch.rolling import Rolling
-from streams.stitch.rows import ADVOCATE_AT, DIGITS, NEGATIVE_AT, Row
+from streams.stitch.rows import DIGITS, Row
 from streams.stitch.subject import Subject
 from streams.stitch.summary import Summary
 

@@ -25,42 +25,46 @@ class Whose:
 
     def __init__(self, brands: Brands, whole: Callable[[], Summary]) -> None:
         self._brands, self._load = brands, whole
-        self._whole: Summary | None = None
+        self._placed: Placed | None = None
 
     def __call__(self, signal: Signal) -> Owner:
         if signal.unit:
             return owned(signal.unit, "own", signal.brand, self._brands)
-        if self._whole is None:
-            self._whole = self._load()
+        if self._placed is None:
+            self._placed = Placed(self._load())
         channel = signal.channel or (signal.touchpoint or "").partition(".")[0]
-        places = places_at(self._whole, signal.booking_ref, signal.at)
+        places = self._placed.at(signal.booking_ref, signal.at)
         unit, basis = whose(None, channel, signal.at, places.items())
         return owned(unit, basis, signal.brand, self._brands)
 
 
-def places_at(summary: Summary, booking_ref: str | None, at: int) -> dict[str, Place]:
-    """The units of the journey to which an event belongs.
+class Placed:
+    """The journeys of a customer with the units that their events name. summary: of the whole customer."""
 
-    Args:
-        summary: of the whole customer.
+    def __init__(self, summary: Summary) -> None:
+        self._places = summary.places or {}
+        self._units = summary.loose_units or {}
+        self._spans = spans_of(summary.bookings)
+        self._guests: dict[str, list[Loose]] = {}
+        self._visits: list[list[Loose]] = []
+        if self._units:
+            self._guests, self._visits = placed(self._spans, summary.loose)
+
+    def at(self, booking_ref: str | None, at: int) -> dict[str, Place]:
+        """The units of the journey to which an event belongs.
+
         booking_ref, at: the event's booking reference, and when it was (epoch ms).
-    """
-    spans = spans_of(summary.bookings)
-    ref = booking_ref or booking_at(spans, at)
-    guests: dict[str, list[Loose]] = {}
-    visits: list[list[Loose]] = []
-    units = summary.loose_units or {}
-    if units:
-        guests, visits = placed(spans, summary.loose)
-    if ref is not None:
-        found = {**(summary.places or {}).get(ref, {})}
-        members = guests.get(ref, [])
-    else:
-        found = {}
-        members = next((some for some in visits if some[0].at <= at <= some[-1].at), [])
-    for one in members:
-        unit = units.get(one.event_id)
-        if unit is not None and isinstance(one.channel, int):
-            said = place(CHANNELS[one.channel], one.at)
-            found[unit] = both(found[unit], said) if unit in found else said
-    return found
+        """
+        ref = booking_ref or booking_at(self._spans, at)
+        found: dict[str, Place] = {}
+        if ref is not None:
+            found.update(self._places.get(ref, {}))
+            members = self._guests.get(ref, [])
+        else:
+            members = next((some for some in self._visits if some[0].at <= at <= some[-1].at), [])
+        for one in members:
+            unit = self._units.get(one.event_id)
+            if unit is not None and isinstance(one.channel, int):
+                said = place(CHANNELS[one.channel], one.at)
+                found[unit] = both(found[unit], said) if unit in found else said
+        return found

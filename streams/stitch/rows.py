@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import floor
 from typing import Any
 
+from streams.model.vocabulary import ADVOCATE_AT, NEGATIVE_AT
 from streams.stitch.case import Case
 from streams.stitch.journey import MICRO, Journey
 from streams.stitch.placement import PlacedJourney
@@ -13,8 +14,6 @@ from streams.stitch.summary import HIDDEN, Summary
 
 Row = tuple[Any, ...]
 
-NEGATIVE_AT, ADVOCATE_AT = -0.25, 0.25
-"""Bounds of the profiles on the 30-day score."""
 DIGITS = 6
 """Published scores are rounded to this many digits: beyond it, the order of additions shows."""
 LEAST, LARGEST = -(1 << 63), (1 << 63) - 1

@@ -11,9 +11,10 @@ import gzip
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from importlib.resources import files
 from typing import Final
+
+from streams.text.features import places
 
 NONE: Final = "none"
 """The class of sentences that raise nothing."""
@@ -50,17 +51,7 @@ def spelt(word: str) -> list[str]:
     if word.isdigit():
         return ["0"]
     framed = f"<{word}>"
-    return [word, *(GRAM + framed[place] for place in _places(len(framed)))]
-
-
-@cache
-def _places(size: int) -> list[slice]:
-    """The slices of a framed word of `size` characters that are its n-grams."""
-    return [
-        slice(at, at + length)
-        for length in range(SHORTEST, min(LONGEST, size - 1) + 1)
-        for at in range(size - length + 1)
-    ]
+    return [word, *(GRAM + framed[place] for place in places(len(framed), SHORTEST, LONGEST))]
 
 
 def pairs(words: Sequence[str]) -> Iterator[str]:
@@ -128,9 +119,9 @@ class Classifier:
             if len(self._seen) >= self._memory:
                 self._seen.clear()
             framed = f"<{word}>"
-            places = _places(len(framed))
-            rows = filter(None, map(self._grams.get, map(framed.__getitem__, places)))
-            part = share(len(places) + 1)
+            slices = places(len(framed), SHORTEST, LONGEST)
+            rows = filter(None, map(self._grams.get, map(framed.__getitem__, slices)))
+            part = share(len(slices) + 1)
             found = self._seen[word] = tuple([part * each for each in map(sum, zip(*rows, strict=True))]) or self._zero
         return found
 

@@ -46,15 +46,16 @@ def spelt(plain: str) -> list[str]:
     if len(plain) < 3:
         return []
     framed = f"<{plain[:24]}>"
-    return [*map(framed.__getitem__, _places(len(framed)))]
+    return [*map(framed.__getitem__, places(len(framed)))]
 
 
 @cache
-def _places(size: int) -> list[slice]:
-    """The slices of a word of `size` characters that are its n-grams."""
+def places(size: int, shortest: int = SHORTEST, longest: int = LONGEST) -> list[slice]:
+    """The slices of a word of `size` characters that are its n-grams of `shortest` to `longest` characters, itself
+    excepted."""
     return [
         slice(at, at + length)
-        for length in range(SHORTEST, min(LONGEST, size - 1) + 1)
+        for length in range(shortest, min(longest, size - 1) + 1)
         for at in range(size - length + 1)
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from streams.model.company import Stage
+from streams.model.readers import Stage
 from streams.verify.prayers import places
 
 KEY = ("journey_id",)

@@ -49,7 +49,7 @@ def test_drivers_of_stored_answers(clickhouse: ClickHouse) -> None:
         expected = [0.0 if guest % 5 == 0 else -100.0 if guest % 2 == 0 else 100.0 for guest in range(GUESTS)]
         assert sample.answers.tolist() == expected
         waits = sample.drivers["wait"][:, 0]
-        assert waits.tolist() == pytest.approx([np.log(61) if guest % 2 == 0 else 0.0 for guest in range(GUESTS)])
+        assert waits.tolist() == pytest.approx([np.log2(61) if guest % 2 == 0 else 0.0 for guest in range(GUESTS)])
         assert sample.drivers["aspect prayer"][:, 0].tolist() == [0.5 if guest % 3 else -0.5 for guest in range(GUESTS)]
         assert sample.controls.shape == (GUESTS, 1)  # two packages, one season
         with pytest.raises(estimate.TooFewError):

@@ -16,8 +16,9 @@ from streams.alerts.rules import RuleError, of
 from streams.cli.main import cli
 from streams.doctor.configuration import findings
 from streams.model import company, forms
-from streams.model.company import ModelError, load
+from streams.model.company import load
 from streams.model.identifiers import BUILT_IN
+from streams.model.readers import ModelError
 from streams.settings import Settings
 from tests.support.sink_rows import NOON, frame, interaction
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,15 +39,15 @@ class Options:
 def named(words: Sequence[str]) -> dict[str, float]:
     """The features of a sentence: name and value. The runtime adds up the same sums (Classifier.probabilities)."""
     part = share(len(words))
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     for word in words:
         names = spelt(word)
         each = part * share(len(names))
         for name in names:
-            found[name] += each  # type: ignore[assignment]
+            found[name] += each
     for name in pairs(words):
-        found[name] += part  # type: ignore[assignment]
-    return found  # type: ignore[return-value]
+        found[name] += part
+    return found
 
 
 @dataclass(slots=True)
@@ -112,8 +112,10 @@ def train(examples: Sequence[Labelled], classes: list[str], options: Options) ->
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
         error = (powers / powers.sum(axis=1, keepdims=True) - truth) * importance[:, None]
         slope = _product(columns[back], rows[back], values[back], error, len(names)) + options.penalty * weights
-        first = 0.9 * first + 0.1 * slope  # type: ignore[assignment]
-        second = 0.999 * second + 0.001 * slope**2  # type: ignore[assignment]
+        first *= 0.9
+        first += 0.1 * slope
+        second *= 0.999
+        second += 0.001 * slope**2
         weights -= options.rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-9)
         bias -= 2.0 * error.sum(axis=0)
     return Trained(names, weights, bias, classes)
