@@ -49,7 +49,53 @@ def token_of(role: str) -> str:
     return TOKENS.get(role, f"the-token-of-tests-by-{role}")
 
 
-@dataclass(frozen=True)
+class Spares:
+    """Databases that have this version's schema and no rows, each given to one test at a time.
+
+    Migrating takes 1.7 s of CPU, emptying 0.1 s: what a test leaves as it was made serves the next one.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._schemas: dict[str, str] = {}
+        self._free: list[str] = []
+
+    def take(self) -> str | None:
+        """The name of a free one, if there is any."""
+        return self._free.pop() if self._free else None
+
+    def add(self, database: str) -> None:
+        """From now on this one, just migrated, is known as it is."""
+        self._schemas[database] = self._schema(database)
+
+    def give_back(self, database: str) -> None:
+        """Empty a database for the next test; drop it where the test has changed its schema, or never migrated it."""
+        if self._schemas.get(database, "") != self._schema(database):
+            self._engine.query(f"DROP DATABASE IF EXISTS {database}")
+            return
+        stores = self._lines(
+            f"SELECT name FROM system.tables WHERE database = '{database}' AND total_rows > 0 "
+            "AND name != 'schema_migrations'"
+        )
+        for name in stores.split():
+            self._engine.query(f"TRUNCATE TABLE {database}.`{name}` SYNC")
+        self._free.append(database)
+
+    def _schema(self, database: str) -> str:
+        """What differs where tables, views or the migrations on record do, or rows are being changed still."""
+        if not int(self._lines(f"EXISTS TABLE {database}.schema_migrations")):
+            return "not migrated"
+        return self._lines(
+            f"SELECT (SELECT sum(cityHash64(name, create_table_query)) FROM system.tables WHERE database = '{database}'), "
+            f"(SELECT sum(cityHash64(name, checksum)) FROM {database}.schema_migrations FINAL), "
+            f"(SELECT countIf(NOT is_done) FROM system.mutations WHERE database = '{database}')"
+        )
+
+    def _lines(self, sql: str) -> str:
+        return self._engine.query(sql).data.decode().strip()
+
+
+@dataclass
 class ClickHouse:
     """A place to write to: the engine's address, the same for connect() as the owner, and a database of the test's own
     (empty until migrated)."""
@@ -59,14 +105,22 @@ class ClickHouse:
     database: str
     engine: Engine
     client: Client
+    spares: Spares | None = None
 
     def connect(self) -> Client:
         """One more client on the test's database."""
         return connect(self.url, self.database)
 
     def migrated(self) -> ClickHouse:
-        """Itself, with this version's schema in the database."""
+        """Itself, with this version's schema in the database, which may be another one than before."""
+        spare = self.spares.take() if self.spares and not self.rows("SHOW TABLES") else None
+        if spare:
+            self.engine.query(f"DROP DATABASE {self.database}")
+            self.database = self.client.database = spare
+            return self
         migrate(self.client, self.database)
+        if self.spares:
+            self.spares.add(self.database)
         return self
 
     def write(self, topic: str, frame: pl.DataFrame, epoch: int = 0) -> None:
@@ -145,16 +199,23 @@ def served(engine: Engine, loop_thread: LoopThread) -> Iterator[Served]:
     loop_thread.run(served.close())
 
 
+@pytest.fixture(scope="session")
+def spares(engine: Engine) -> Spares:
+    """Databases that tests have used, migrated and empty again."""
+    return Spares(engine)
+
+
 @pytest.fixture
-def clickhouse(engine: Engine, served: Served) -> Iterator[ClickHouse]:
-    """The engine over HTTP, with a fresh, empty database that is dropped afterwards."""
+def clickhouse(engine: Engine, served: Served, spares: Spares) -> Iterator[ClickHouse]:
+    """The engine over HTTP, with a fresh, empty database; afterwards it is emptied, or dropped."""
     database = f"test_{next(_numbers)}"
     engine.query(f"CREATE DATABASE {database}")
     url = url_as(OWNER, served.url)
     client = connect(url, database)
-    yield ClickHouse(served.url, url, database, engine, client)
+    given = ClickHouse(served.url, url, database, engine, client, spares)
+    yield given
     client.close()
-    engine.query(f"DROP DATABASE IF EXISTS {database}")
+    spares.give_back(given.database)
 
 
 @pytest.fixture
