@@ -29,8 +29,8 @@ IGNORED = {"customers": ("duplicates",)}
 
 
 def _touchpoints() -> list[str]:
-    """One of each milestone and case role, one that states a preference, those by which next actions end, a plain and an
-    unknown one."""
+    """One of each milestone and case role, one that states a preference, those by which next actions end, a plain
+    and an unknown one."""
     by_meaning = {(point.milestone, point.case_role): point.name for point in catalogue.load().values()}
     return sorted(
         {
