@@ -85,6 +85,7 @@ def document(view: Transaction, customer_id: str) -> Document | None:
     alerts = [one for one in _alerts(view, names) if one["closed_at"] is None]
     contacts = heapq.nlargest(CONTACTS, _contacts(view, names), key=lambda one: (one["occurred_at"], one["event_id"]))
     lowest = min((one for one in contacts if "score" in one), key=lambda one: one["score"], default=None)
+    said = _corrections(view, names)
     return {
         "customer_id": customer_id,
         "identifiers": [{"kind": kind, "value": value} for kind, _, value in (name.partition(":") for name in names)],
@@ -106,8 +107,8 @@ def document(view: Transaction, customer_id: str) -> Document | None:
             _case(one, handled(view, names, one)) for one in sorted(cases, key=lambda one: one["opened_at"] or 0)
         ],
         "open_alerts": [alert(one) for one in sorted(alerts, key=gravity)],
-        "last_contacts": [_contact(one) for one in contacts],
-        "lowest_point": None if lowest is None else _contact(lowest),
+        "last_contacts": [_contact(one, said) for one in contacts],
+        "lowest_point": None if lowest is None else _contact(lowest, said),
         "preferences": [
             {**one, "last_at": iso(one["last_at"])} if "last_at" in one else one for one in row["preferences"]
         ],
@@ -264,8 +265,27 @@ def _case(row: Mapping[str, Any], work: Work) -> Document:
     return shown | times | {"handler": work.handler, "snoozed_until": iso(work.snoozed_until)}
 
 
-def _contact(row: Mapping[str, Any]) -> Document:
-    return {**row, "occurred_at": iso(row["occurred_at"])}
+def contact_of(view: Transaction, customer_id: str, event_id: str) -> dict[str, Any] | None:
+    """One of the last contacts of a customer, as it is stored; None if it is not there."""
+    row = _row(view, customer_id)
+    found = () if row is None else _contacts(view, members(view, row))
+    return next((one for one in found if one["event_id"] == event_id), None)
+
+
+def _contact(row: Mapping[str, Any], corrections: Mapping[str, Document]) -> Document:
+    told = {**row, "occurred_at": iso(row["occurred_at"])}
+    said = corrections.get(row["event_id"].lower()) if "text" in row else None
+    return told if said is None else {**told, "corrected": said}
+
+
+def _corrections(view: Transaction, names: Iterable[str]) -> dict[str, Document]:
+    """What people said that texts really say, by the id of the event with the text; the last word on each."""
+    told: dict[str, list[Any]] = {}
+    for name in names:
+        for _, value in view.scan(b"z" + digest(name)):
+            one = unpack(value)
+            told[one[2]] = max(told.get(one[2], one), one, key=lambda each: (each[0], each[1]))
+    return {about: {"verdict": one[3], "who": one[4], "at": iso(one[0])} for about, one in told.items()}
 
 
 def _trend(row: Mapping[str, Any]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.loop.corrections import VERDICTS
 from streams.metrics import package_version
 from streams.model.actions import ACTIONS
 
@@ -219,7 +220,8 @@ def _schemas() -> dict[str, Any]:
     contact = _object(
         {"event_id": _TEXT, "occurred_at": _TEXT, "channel": _TEXT, "touchpoint": _TEXT, "medium": _TEXT}
         | dict.fromkeys(("unit", "agent_id", "booking_ref", "case_id", "score_source", "language", "text"), _TEXT)
-        | {"score": {"type": "number"}, "score_weight": {"type": "number"}, "survey": {"type": "object"}},
+        | {"score": {"type": "number"}, "score_weight": {"type": "number"}, "survey": {"type": "object"}}
+        | {"corrected": _object({"verdict": {"enum": [*VERDICTS]}, "who": _NAME, "at": _TIME})},
         ["event_id", "occurred_at", "channel", "touchpoint", "medium"],
     )
     journey = _object(

@@ -19,6 +19,7 @@ nothing, so neither order nor repetition matters. Keys begin with one letter for
     b booking                       -> plan                              unit, arrival and nights, as said last
     d unit, arrival date, booking   -> booking_ref
     h subject, case                 -> what people did with the case     its answers, from cx.interactions
+    z subject, event                -> what a text really says           the last correction, from cx.interactions
     g message                       -> row                               from cx.messages, while it may be approved
     y key of a record               -> key of what it is stored under     journeys and cases, for tombstones
 """
@@ -28,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from streams.loop import corrections
 from streams.loop.answers import TOUCHPOINTS, given
 from streams.model.identifiers import BOOKING_PREFIX, CUSTOMER
 from streams.model.linked import LINKED
@@ -166,6 +168,19 @@ def interaction(view: Transaction, row: Row) -> None:
         _plan(view, row)
     if row["case_id"] is not None and row["touchpoint"] in TOUCHPOINTS:
         _handled(view, row)
+    if row["touchpoint"] in corrections.TOUCHPOINTS:
+        _corrected(view, row)
+
+
+def _corrected(view: Transaction, row: Row) -> None:
+    """Apply what a person says that a text really says: the last word counts."""
+    if (said := corrections.corrected(row["attributes"])) is None:
+        return
+    key = b"z" + digest(row["subject"]) + digest(said.about)
+    told = [row["occurred_at"], row["event_id"], said.about, said.verdict, row["agent_id"]]
+    stored = view.get(key)
+    if stored is None or unpack(stored)[:2] < told[:2]:
+        view.put(key, pack(told))
 
 
 def _handled(view: Transaction, row: Row) -> None:
@@ -291,8 +306,9 @@ def forget(view: Transaction, names: Iterable[str]) -> None:
             view.delete(key)
     for name in names:
         view.delete(b"s" + digest(name))
-        for key, _ in list(view.scan(b"h" + digest(name))):
-            view.delete(key)
+        for table in (b"h", b"z"):
+            for key, _ in list(view.scan(table + digest(name))):
+                view.delete(key)
         _forget_name(view, name)
         owner = digest(customer_of(name))
         for _, value in list(view.scan(b"a" + owner)):

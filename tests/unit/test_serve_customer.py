@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from streams.loop.answers import letters
 from streams.model.company import built_in, load
 from streams.serve.customer import document, find, open_alerts, search, to_do, unit_day
 from streams.serve.inbox import deadlines_of, inbox
@@ -150,6 +151,33 @@ def test_a_case_without_an_alert_shows_who_took_it() -> None:
     assert takers()["C1"] is None
 
 
+def test_the_last_word_on_a_text_counts_and_is_found_under_any_of_the_identifiers() -> None:
+    text = interaction(
+        "loyalty:L7", "0a" * 4 + "-0000-4000-8000-" + "0" * 12, text="not bad", score=-0.4, score_source="text"
+    )
+    other = interaction("customer:C1", "e2", NOON + 1, score=0.1)
+    said = [
+        interaction("customer:C1", f"c{at}", NOON + at, touchpoint="stay.sentiment_corrected", agent_id=who,
+                    attributes=[{"key": "about", "value": about}, {"key": "right", "value": right}])
+        for at, who, about, right in (
+            (9, "Omar", letters(text["event_id"]), "0.6"), (5, "Layla", text["event_id"], "-1"),
+            (12, "Hacker", text["event_id"], "7"), (13, "Hacker", "no id", "1"),
+            (14, "Omar", letters(text["event_id"]), "nan"),
+        )
+    ]  # fmt: skip
+    for rows in (said, said[::-1]):
+        view = viewed(
+            identity=[identity("loyalty:L7", "C1")], customer=[customer("C1")], interaction=[text, other, *rows]
+        )
+        told = (document(view, "C1") or {})["last_contacts"]
+        assert {
+            one["event_id"]: one.get("corrected") for one in told if not one["touchpoint"].endswith("corrected")
+        } == {
+            text["event_id"]: {"verdict": "positive", "who": "Omar", "at": "2026-03-01T12:00:00.009Z"},
+            "e2": None,
+        }
+
+
 def test_tombstones_and_erasures_leave_nothing_behind() -> None:
     rows: dict[str, Any] = {
         "identity": [identity("loyalty:L7", "C1")],
@@ -161,8 +189,10 @@ def test_tombstones_and_erasures_leave_nothing_behind() -> None:
         "interaction": [
             interaction("customer:C1", "e1", case_id="K1", touchpoint="stay.case_taken", agent_id="Omar"),
             interaction("loyalty:L7", "e2"),
+            interaction("customer:C1", "e3", touchpoint="stay.sentiment_corrected", agent_id="Omar", attributes=[
+                {"key": "about", "value": "0a0a0a0a-0000-4000-8000-000000000000"}, {"key": "right", "value": "1"}]),
         ],
-    }
+    }  # fmt: skip
     view = viewed(**rows)
     bury(view, "journey", b"C1/B1")
     assert find(view, "B1") == []

@@ -1,5 +1,5 @@
 // Who is calling: how they feel and why, what is open, what they like, and their contacts across channels.
-import { actions } from "./actions.js";
+import { actions, correction } from "./actions.js";
 import { follow, get } from "./api.js";
 import { drawn, sentiment } from "./chart.js";
 import { bdi, code, coded, h } from "./dom.js";
@@ -57,7 +57,7 @@ function mood(profile) {
 }
 
 /** Why a customer has the profile that they have: the rule, and what weighs most of the contacts that are shown. */
-function why(told) {
+function why(told, may) {
   const last = new Date(told.profile.at).getTime();
   const scored = told.last_contacts.filter((one) => one.score !== undefined && one.score !== null);
   const weighed = scored.map((one) => {
@@ -70,10 +70,10 @@ function why(told) {
       h("p", {}, t("why.most", { n: number(scored.length) })),
       h("ol", {}, weighed.map(([effect, weight, one]) => h("li", {}, word("touchpoint", one.touchpoint), " — ",
         t("why.part", { score: signed(one.score), source: t(`source.${one.score_source}`), weight: number(weight, { maximumFractionDigits: 2 }), effect: signed(effect) }),
-        " ", h("time", { datetime: one.occurred_at }, distance(one.occurred_at)))))]);
+        " ", h("time", { datetime: one.occurred_at }, distance(one.occurred_at)), correction(one, told.customer_id, may))))]);
 }
 
-function contact(one) {
+function contact(one, told, may) {
   const scored = one.score !== undefined && one.score !== null;
   const tone = !scored ? "unknown" : one.score <= -0.25 ? "bad" : one.score >= 0.25 ? "good" : "even";
   return h("li", { class: `contact ${tone}` },
@@ -85,7 +85,8 @@ function contact(one) {
     h("div", { class: "title" }, word("touchpoint", one.touchpoint),
       scored && h("span", { class: `mark ${tone}`, title: t(`source.${one.score_source}`) }, signed(one.score))),
     one.survey && h("div", { class: "survey" }, t("survey", { instrument: one.survey.instrument.toUpperCase(), score: number(one.survey.score) })),
-    one.text && h("blockquote", { dir: "auto", lang: one.language ?? undefined }, one.text));
+    one.text && h("blockquote", { dir: "auto", lang: one.language ?? undefined }, one.text),
+    correction(one, told.customer_id, may));
 }
 
 function journey(one) {
@@ -111,6 +112,7 @@ const buttons = (me, told, kind, one, id, answered) =>
 
 function page(told, focused, reveal, me) {
   const list = (items, make, none) => (items.length ? h("ul", { class: "plain" }, items.map(make)) : h("p", { class: "none" }, t(none)));
+  const may = me.may.includes("answer");
   const scored = told.last_contacts.some((one) => one.score !== undefined && one.score !== null);
   return [
     h("section", { class: "card person", "aria-label": t("view.customer") },
@@ -119,11 +121,11 @@ function page(told, focused, reveal, me) {
         h("span", {}, t("last_seen", { when: distance(told.last_event_at) }))),
       told.cautions.length > 0 && h("div", { class: "cautions", role: "note" }, h("strong", {}, t("cautions")),
         h("ul", {}, told.cautions.map((one) => h("li", {}, t(`caution.${one}`))))),
-      why(told)),
+      why(told, may)),
     h("div", { class: "columns" },
       h("div", {},
         part(t("timeline"), [scored && drawn(h("div", { class: "chart" }), sentiment(told.last_contacts)),
-          told.last_contacts.length ? h("ol", { class: "contacts" }, told.last_contacts.map(contact)) : h("p", { class: "none" }, t("timeline.none"))], "timeline")),
+          told.last_contacts.length ? h("ol", { class: "contacts" }, told.last_contacts.map((one) => contact(one, told, may))) : h("p", { class: "none" }, t("timeline.none"))], "timeline")),
       h("div", {},
         part(t("open_alerts"), list(told.open_alerts, (one) => h("li", { class: one.alert_id === focused ? "focused" : "" },
           h("div", {}, h("span", { class: `severity ${one.severity}` }, t(`severity.${one.severity}`)), " ", word("rule", one.rule)),
