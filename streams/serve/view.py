@@ -19,7 +19,7 @@ nothing, so neither order nor repetition matters. Keys begin with one letter for
     b booking                       -> plan                              unit, arrival and nights, as said last
     d unit, arrival date, booking   -> booking_ref
     h subject, case                 -> what people did with the case     its answers, from cx.interactions
-    z subject, event                -> what a text really says           the last correction, from cx.interactions
+    v, e, z subject, ...            -> what interactions state           see streams.serve.statements
     g message                       -> row                               from cx.messages, while it may be approved
     y key of a record               -> key of what it is stored under     journeys and cases, for tombstones
 """
@@ -29,10 +29,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from streams.loop import corrections
 from streams.loop.answers import TOUCHPOINTS, given
 from streams.model.identifiers import BOOKING_PREFIX, CUSTOMER
 from streams.model.linked import LINKED
+from streams.serve import statements
 from streams.serve.store import Transaction, digest, pack, unpack
 
 OPEN_MESSAGES = ("draft", "approved")
@@ -52,7 +52,15 @@ CONTACT = (
 """Fields of an interaction that a contact has."""
 PLAN = ("unit", "arrival_date", "nights", "party_size", "room", "room_type", "package")
 """Fields of the plan of a stay, from the interactions of its booking; for each, the latest value counts."""
-INTERACTION = ("subject", *CONTACT, *(name for name in PLAN if name not in CONTACT), "country", "locale", "attributes")
+INTERACTION = (
+    "subject",
+    *CONTACT,
+    *(name for name in PLAN if name not in CONTACT),
+    "country",
+    "locale",
+    "attributes",
+    "ids",
+)
 """Columns of an interaction that the view reads."""
 
 
@@ -168,19 +176,7 @@ def interaction(view: Transaction, row: Row) -> None:
         _plan(view, row)
     if row["case_id"] is not None and row["touchpoint"] in TOUCHPOINTS:
         _handled(view, row)
-    if row["touchpoint"] in corrections.TOUCHPOINTS:
-        _corrected(view, row)
-
-
-def _corrected(view: Transaction, row: Row) -> None:
-    """Apply what a person says that a text really says: the last word counts."""
-    if (said := corrections.corrected(row["attributes"])) is None:
-        return
-    key = b"z" + digest(row["subject"]) + digest(said.about)
-    told = [row["occurred_at"], row["event_id"], said.about, said.verdict, row["agent_id"]]
-    stored = view.get(key)
-    if stored is None or unpack(stored)[:2] < told[:2]:
-        view.put(key, pack(told))
+    statements.apply(view, row)
 
 
 def _handled(view: Transaction, row: Row) -> None:
@@ -306,7 +302,7 @@ def forget(view: Transaction, names: Iterable[str]) -> None:
             view.delete(key)
     for name in names:
         view.delete(b"s" + digest(name))
-        for table in (b"h", b"z"):
+        for table in (b"h", *statements.TABLES):
             for key, _ in list(view.scan(table + digest(name))):
                 view.delete(key)
         _forget_name(view, name)

@@ -240,3 +240,36 @@ def test_nobody_is_asked_for_a_review_of_whom_not_all_is_known() -> None:
     whole, part = (viewed(customer=[customer("C1", interactions=n)], **rows) for n in (3, 4))
     assert [one["action"] for one in to_do(whole, "C1", built_in(), NOON + DAY)] == ["ask_for_review"]
     assert to_do(part, "C1", built_in(), NOON + DAY) == []
+
+
+def test_consent_groups_and_a_bereavement() -> None:
+    """The last word on consent, of any identifier; a withdrawal of all covers each; when somebody is in which group."""
+
+    def event(name: str, at: int, subject: str = "customer:C1", ids: Any = None, **given: str) -> dict[str, Any]:
+        pairs = [{"key": key, "value": value} for key, value in given.items()]
+        return interaction(subject, f"{name}{at}", NOON + at, touchpoint=f"booking.{name}", attributes=pairs, ids=ids)
+
+    group = [{"kind": "customer", "value": "C1"}, {"kind": "group", "value": "HAJJ-7"}]
+    rows = [
+        event("consent_given", 1, purpose="survey", channel="email"),
+        event("consent_withdrawn", 2, "loyalty:L7", purpose="survey", channel="email"),
+        event("consent_given", 3, purpose="marketing", channel="sms"),
+        event("consent_given", 4, channel="sms"),  # for nothing in particular: no consent
+        event("group_joined", 5, ids=group, bus="12", guide="salim", valid_from="2026-03-02"),
+        event("group_left", 6, "loyalty:L7", ids=group, valid_until="2026-03-09"),
+        event("bereavement_told", 7),
+    ]
+    for some in (rows, rows[::-1], rows + rows[3:]):
+        view = viewed(identity=[identity("loyalty:L7", "C1")], customer=[customer("C1")], interaction=some)
+        told = document(view, "C1") or {}
+        assert [(one["purpose"], one["channel"], one["given"]) for one in told["consent"]] == [
+            ("marketing", "sms", True),
+            ("survey", "email", False),
+        ]
+        day = {"since": "2026-03-02T00:00:00.000Z", "until": "2026-03-09T00:00:00.000Z"}
+        assert told["groups"] == [{"group": "HAJJ-7", **day, "bus": "12", "guide": "salim"}]
+        assert told["cautions"] == ["bereavement"]
+    APPLY["interaction"](view, event("consent_withdrawn", 9))
+    assert [one["given"] for one in (document(view, "C1") or {})["consent"]] == [False] * 3
+    forget(view, ["customer:C1", "loyalty:L7"])
+    assert not {key[:1] for key in view.values} & {b"v", b"e", b"z", b"s"}

@@ -106,6 +106,17 @@ function identifiers(told, reveal) {
     h("button", { class: "button small identifiers-button", onclick: reveal }, t("reveal"))];
 }
 
+/** What to do next, and why: the reason is a sentence of the rules. */
+const action = (one) => h("li", {}, h("div", { class: "title" }, word("action", one.action)), h("div", { class: "reason", lang: "en", dir: "auto" }, one.reason));
+
+const agreed = (one) => h("li", {}, h("span", { class: one.given ? "good" : "bad" }, t(one.given ? "consent.given" : "consent.withdrawn")), " ",
+  one.purpose === "any" ? t("consent.all") : word("consent", one.purpose), ", ", one.channel === "any" ? t("consent.any_way") : word("medium", one.channel),
+  h("div", { class: "facts" }, one.at && h("time", { datetime: one.at }, moment(one.at))));
+
+const membership = (one) => h("li", {}, h("div", { class: "title" }, code(one.group)),
+  h("div", { class: "facts" }, h("span", {}, t("group.since", { from: day(one.since) })), one.until && h("span", {}, t("group.until", { to: day(one.until) })),
+    ["guide", "bus", "tent", "floor"].filter((label) => one[label]).map((label) => h("span", {}, `${t(`group.${label}`)} `, bdi(one[label])))));
+
 /** The buttons of an alert or a case, for those who may. */
 const buttons = (me, told, kind, one, id, answered) =>
   me.may.includes("answer") && actions({ kind, id, customer_id: one.customer_id ?? told.customer_id, handler: one.handler, answered }, me.name);
@@ -141,9 +152,12 @@ function page(told, focused, reveal, me) {
             one.handler && h("span", { class: "handler" }, t("handler", { who: one.handler })),
             one.snoozed_until && h("span", {}, t("snoozed", { time: moment(one.snoozed_until) }))),
           buttons(me, told, "case", one, one.case_id, one.first_response_at !== null)), "cases.none"), "cases"),
+        (told.next_actions ?? []).length > 0 && part(t("next_actions"), list(told.next_actions.slice(0, 3), action, ""), "next-actions"),
         part(t("journeys"), list([...told.open_journeys, ...told.past_journeys].slice(0, 6), journey, "journeys.none"), "journeys"),
         part(t("preferences"), list(told.preferences, (one) => h("li", {}, word("preference", one.key), ": ", h("strong", { dir: "auto" }, plain(one.value)),
           h("div", { class: "facts" }, one.last_at && h("span", {}, distance(one.last_at)), h("span", {}, t("evidence", { n: number(one.evidence) })))), "preferences.none"), "preferences"),
+        told.groups.length > 0 && part(t("groups"), list(told.groups, membership, ""), "groups"),
+        part(t("consent"), list(told.consent, agreed, "consent.none"), "consent"),
         part(t("identifiers"), identifiers(told, reveal), "identifiers"))),
   ];
 }
