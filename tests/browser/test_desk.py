@@ -328,7 +328,7 @@ async def test_a_chart_names_its_people_its_definition_and_can_be_held_to_a_unit
         await expect(done.nth(1)).to_contain_text("Not to be trusted")
         odd = page.locator("[role=region][aria-labelledby=anomalies] tbody tr")
         await expect(odd).to_have_count(1)
-        await expect(odd).to_contain_text("1 alarms in 301 days; 96% within the interval")
+        await expect(odd).to_contain_text("Alarms: 1 in 301 days; 96% within the interval")
         cell = page.locator("svg .cell[role=button]").first
         await cell.focus()
         await page.keyboard.press("Enter")

@@ -282,6 +282,16 @@ def rows(now: int) -> list[tuple[str, dict[str, Any]]]:
     for number, (ago, channel, touchpoint, medium, known) in enumerate(SAID):
         what = {"channel": channel, "touchpoint": touchpoint, "medium": medium, "booking_ref": "RH00002", **known}
         made.append(("interaction", interaction(f"customer:{amina}", said_id(number), now - ago, unit=TOWERS, **what)))
+    said = {"channel": "booking", "medium": "web"}
+    for number, (what, pairs, ids) in enumerate(
+        (
+            ("consent_given", (("purpose", "survey"), ("channel", "email")), ()),
+            ("group_joined", (("bus", "12"), ("guide", "Salim")), ({"kind": "group", "value": "UMRAH-7"},)),
+        )
+    ):
+        told = {"attributes": [{"key": key, "value": value} for key, value in pairs], "ids": list(ids), **said}
+        at = now - 9 * DAY - number * HOUR
+        made.append(("interaction", interaction(f"customer:{amina}", what, at, touchpoint=f"booking.{what}", **told)))
     of_case = {"case_id": "K-1042", "touchpoint": "stay.complaint_made"}
     raised(amina, "prayer", 20 * MINUTE, "halal_breach", HALAL, severity="critical", **of_case)
     opened = {"touchpoint": "stay.complaint_made", "unit": TOWERS, "contacts": 2}

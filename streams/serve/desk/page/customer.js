@@ -109,9 +109,8 @@ function identifiers(told, reveal) {
 /** What to do next, and why: the reason is a sentence of the rules. */
 const action = (one) => h("li", {}, h("div", { class: "title" }, word("action", one.action)), h("div", { class: "reason", lang: "en", dir: "auto" }, one.reason));
 
-const agreed = (one) => h("li", {}, h("span", { class: one.given ? "good" : "bad" }, t(one.given ? "consent.given" : "consent.withdrawn")), " ",
-  one.purpose === "any" ? t("consent.all") : word("consent", one.purpose), ", ", one.channel === "any" ? t("consent.any_way") : word("medium", one.channel),
-  h("div", { class: "facts" }, one.at && h("time", { datetime: one.at }, moment(one.at))));
+const agreed = (one) => h("li", {}, h("strong", { class: one.given ? "good" : "bad" }, t(one.given ? "consent.given" : "consent.withdrawn")),
+  h("div", { class: "facts" }, h("span", {}, one.purpose === "any" ? t("consent.all") : word("consent", one.purpose)), h("span", {}, one.channel === "any" ? t("consent.any_way") : word("medium", one.channel)), one.at && h("time", { datetime: one.at }, moment(one.at))));
 
 const membership = (one) => h("li", {}, h("div", { class: "title" }, code(one.group)),
   h("div", { class: "facts" }, h("span", {}, t("group.since", { from: day(one.since) })), one.until && h("span", {}, t("group.until", { to: day(one.until) })),
