@@ -11,7 +11,7 @@ nothing, so neither order nor repetition matters. Keys begin with one letter for
     r booking, customer             -> customer_id                       whose journeys have a booking reference
     k customer, case                -> row                               from cx.cases
     a customer, alert               -> row                               from cx.alerts
-    t customer                      -> row                               from cx.next-actions
+    f customer                      -> row                               from cx.next-actions
     x alert                         -> customer_id                       under whom an alert is stored
     o owner, alert                  -> customer_id, alert_id             alerts that are open
     n unit, customer, case          -> key of the case                   cases that are open
@@ -20,6 +20,7 @@ nothing, so neither order nor repetition matters. Keys begin with one letter for
     b booking                       -> plan                              unit, arrival and nights, as said last
     d unit, arrival date, booking   -> booking_ref
     h subject, case                 -> what people did with the case     its answers, from cx.interactions
+    v, e, z subject, ...            -> what interactions state           see streams.serve.statements
     g message                       -> row                               from cx.messages, while it may be approved
     y key of a record               -> key of what it is stored under     journeys and cases, for tombstones
 """
@@ -32,6 +33,7 @@ from typing import Any
 from streams.loop.answers import TOUCHPOINTS, given
 from streams.model.identifiers import BOOKING_PREFIX, CUSTOMER
 from streams.model.linked import LINKED
+from streams.serve import statements
 from streams.serve.store import Transaction, digest, pack, unpack
 
 OPEN_MESSAGES = ("draft", "approved")
@@ -51,7 +53,15 @@ CONTACT = (
 """Fields of an interaction that a contact has."""
 PLAN = ("unit", "arrival_date", "nights", "party_size", "room", "room_type", "package")
 """Fields of the plan of a stay, from the interactions of its booking; for each, the latest value counts."""
-INTERACTION = ("subject", *CONTACT, *(name for name in PLAN if name not in CONTACT), "country", "locale", "attributes")
+INTERACTION = (
+    "subject",
+    *CONTACT,
+    *(name for name in PLAN if name not in CONTACT),
+    "country",
+    "locale",
+    "attributes",
+    "ids",
+)
 """Columns of an interaction that the view reads."""
 
 
@@ -145,7 +155,7 @@ def alert(view: Transaction, row: Row) -> None:
 
 def next_action(view: Transaction, row: Row) -> None:
     """What may be done for a customer. A timer, which raises an alert, publishes under the version of before."""
-    key = b"t" + digest(row["customer_id"])
+    key = b"f" + digest(row["customer_id"])
     stored = view.get(key)
     if stored is None or unpack(stored)["version"] <= row["version"]:
         view.put(key, pack(dict(row)))
@@ -175,6 +185,7 @@ def interaction(view: Transaction, row: Row) -> None:
         _plan(view, row)
     if row["case_id"] is not None and row["touchpoint"] in TOUCHPOINTS:
         _handled(view, row)
+    statements.apply(view, row)
 
 
 def _handled(view: Transaction, row: Row) -> None:
@@ -274,7 +285,7 @@ def bury(view: Transaction, record: str, key: bytes) -> None:
     elif record == "customer":
         view.delete(b"c" + digest(name))
     elif record == "next_action":
-        view.delete(b"t" + digest(name))
+        view.delete(b"f" + digest(name))
     elif record in ("journey", "case") and (under := view.get(b"y" + digest(name))) is not None:
         stored = view.get(under)
         if record == "journey" and stored is not None and (reference := unpack(stored)["booking_ref"]) is not None:
@@ -303,8 +314,9 @@ def forget(view: Transaction, names: Iterable[str]) -> None:
             view.delete(key)
     for name in names:
         view.delete(b"s" + digest(name))
-        for key, _ in list(view.scan(b"h" + digest(name))):
-            view.delete(key)
+        for table in (b"h", *statements.TABLES):
+            for key, _ in list(view.scan(table + digest(name))):
+                view.delete(key)
         _forget_name(view, name)
         owner = digest(customer_of(name))
         for _, value in list(view.scan(b"a" + owner)):
@@ -316,6 +328,6 @@ def forget(view: Transaction, names: Iterable[str]) -> None:
                 view.delete(b"r" + digest(reference) + owner)
         for _, value in list(view.scan(b"k" + owner)):
             view.delete(_open_case(unpack(value)))
-        for table in (b"a", b"j", b"k", b"c", b"m", b"t"):
+        for table in (b"a", b"j", b"k", b"c", b"m", b"f"):
             for key, _ in list(view.scan(table + owner)):
                 view.delete(key)
