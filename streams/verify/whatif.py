@@ -63,7 +63,7 @@ class Side:
     status_now: pl.DataFrame
     """journey_id, status_now."""
     alerts: pl.DataFrame
-    """Columns _ALERTS: every alert, at the time at which it would be raised, with its unit (its own, else the attributed
+    """Columns _ALERTS: every alert, at the time at which it would be raised, with its unit (its own, or the attributed
     one) and who has to act, as stitch says them (streams.stitch.owners)."""
     nps: pl.DataFrame
     """unit, answers, nps: by the unit whose doing it was."""
