@@ -17,7 +17,7 @@ import polars as pl
 
 from schemas.registry import LocalRegistry, Registry
 from streams.model.company import Model, built_in
-from streams.verify import derived, store
+from streams.verify import derived, owners, store
 from streams.verify.alerted import alerts
 from streams.verify.anomalies import anomalies
 from streams.verify.answers import answers
@@ -169,9 +169,10 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
         say(f"comparing {table}")
         wanted, found = getattr(expected, table), store.view(client, table)
         tables[table] = found
-        comparison = compare(table, wanted, found, key)
+        later = owners.SAID if table == "cases" else ()  # judged below
+        comparison = compare(table, wanted, found, key, later)
         if customers and comparison.differences.height:
-            judged = compare(table, *unheard_of(customers, wanted, found, key), key)
+            judged = compare(table, *unheard_of(customers, wanted, found, key), key, later)
             unheard += comparison.differences["key"].n_unique() - judged.differences["key"].n_unique()
             comparison = Comparison(table, comparison.rows, judged.differences)
         comparisons.append(comparison)
@@ -191,6 +192,8 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     comparisons += [effects(client), anomalies(client)]
     say("looking at whose alerts are")
     comparisons.append(alerts(client, log, expected, model, customers))
+    comparisons.append(owners.cases(tables["cases"], expected, model.brands, customers))
+    comparisons.append(owners.moves(client, log, expected))
     say("looking at consent")
     comparisons.append(consents(client, expected.interactions))
     say("looking at what guests were asked and told")
