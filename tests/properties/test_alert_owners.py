@@ -1,5 +1,5 @@
-"""Whose an alert, a case or a move is, as stitch decides it, is what the plain attribution gives, whatever order events,
-merges and duplicates come in."""
+"""Whose an alert, a case or a move is, as stitch decides it, is what the plain attribution gives, in whatever order
+events, merges and duplicates come."""
 
 from __future__ import annotations
 
