@@ -27,6 +27,7 @@ from sinks.clickhouse.client import connect
 from sinks.clickhouse.errors import RETRY_CODES, retry_code
 from sinks.clickhouse.tables import TABLES, Table
 from sinks.clickhouse.writer import FinalInsertError, Retry, Writer
+from sinks.first_copies import FirstCopies
 from sinks.prayers import PrayerTimes
 from sinks.reach import Reach
 from streams import metrics
@@ -91,9 +92,13 @@ class TableAgent(Agent):
         super().__init__(io, Grouping(ROWS_PER_INSERT, BYTES_PER_INSERT, linger=table.linger, patience=table.patience))
         settings = io.settings
         self._table, self._publishing, self._prayers = table, publishing, prayers
-        self._writer = Writer(
-            lambda: connect(settings.clickhouse_endpoint, settings.database), table, on_retry=self._retried
-        )
+
+        def connected() -> Client:
+            return connect(settings.clickhouse_endpoint, settings.database)
+
+        self._copies = FirstCopies(connected) if table is TABLES["interactions"] else None
+        mark = None if self._copies is None else self._copies.mark
+        self._writer = Writer(connected, table, on_retry=self._retried, mark=mark)
         self._pending = metrics.SINK_PENDING_ROWS.labels(table.view)
 
     def _retried(self, retry: Retry) -> None:
@@ -104,6 +109,8 @@ class TableAgent(Agent):
 
         Raises RihlaError for what is wrong with the table, and not with a row.
         """
+        if self._copies is not None:
+            self._copies.reading(batches)
         records = Records(batches)
         decoded, refused = self.io.read(self._table.schema, records)
         erased = len(records) - decoded.frame.height - len(refused)

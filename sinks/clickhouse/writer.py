@@ -88,6 +88,7 @@ class Writer:
 
     connect: makes a client whose database has the table (see `client.connect`); called in a thread, at first use.
     on_retry: called for every failed attempt that is going to be repeated (metrics, logs).
+    mark: called with the rows of every attempt, returns those to send (with a column of its own); in the thread.
     pause: how it waits, asyncio.sleep; tests pass another.
     """
 
@@ -97,13 +98,14 @@ class Writer:
         table: Table,
         *,
         on_retry: Callable[[Retry], None] | None = None,
+        mark: Callable[[pa.Table], pa.Table] | None = None,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self.table = table
         self._connect = connect
         self._client: Client | None = None
         self._body: ArrowBody | None = None
-        self._on_retry = on_retry
+        self._on_retry, self._mark = on_retry, mark
         self._pause = pause
         # A thread of its own: a table that hangs must not take the threads of the others.
         self._thread = ThreadPoolExecutor(1, f"write-{table.store}")
@@ -175,6 +177,8 @@ class Writer:
             raised = None if said else error
             message = in_short(error) if raised is None else described("insert", error)
             raise FinalInsertError(f"{self.table.store}: {message}", rows_at_fault=True, raised=raised) from error
+        if self._mark is not None:
+            arrow = self._mark(arrow)
         if self._client is None:
             self._client = self._connect()
             compression = self._client.write_compression
