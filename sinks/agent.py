@@ -38,6 +38,7 @@ from streams.model import company
 from streams.model.dead_letter import OF_A_LETTER
 from streams.model.digits import number_of
 from streams.settings import Settings
+from streams.spans import step
 from streams.topology import DEAD_LETTERS
 from streams.worker.agent import Agent, Grouping
 from streams.worker.io import WorkerIO
@@ -125,6 +126,16 @@ class TableAgent(Agent):
         _observe_latency(self._table, records)
         return Verdict.of(len(records), refused, erased=erased)
 
+    def _about(self, rows: int) -> dict[str, str | int]:
+        """What a span says of an insert."""
+        return {
+            "db.system.name": "clickhouse",
+            "db.operation.name": "INSERT",
+            "db.namespace": self.settings.database,
+            "db.collection.name": self._table.store,
+            "rihla.rows": rows,
+        }
+
     async def _store(self, records: Records, decoded: Decoded) -> list[Refusal]:
         """Insert rows. Returns the refusals of those that ClickHouse does not take."""
         table, frame, epoch = self._table, decoded.frame, self.settings.epoch
@@ -132,7 +143,8 @@ class TableAgent(Agent):
         self._pending.set(frame.height)
         inserting = time.perf_counter()
         try:
-            await self._writer.write(frame, epoch)
+            with step(f"insert {table.store}", self._about(frame.height)) as asked:
+                await self._writer.write(frame, epoch, asked)
         except FinalInsertError as error:
             if not error.rows_at_fault:
                 raise

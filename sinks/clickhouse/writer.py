@@ -110,8 +110,10 @@ class Writer:
         # A thread of its own: a table that hangs must not take the threads of the others.
         self._thread = ThreadPoolExecutor(1, f"write-{table.store}")
 
-    async def write(self, frame: pl.DataFrame, epoch: int) -> int:
+    async def write(self, frame: pl.DataFrame, epoch: int, headers: dict[str, str] | None = None) -> int:
         """Store a batch in the frame form of the table's schema; returns the number of rows sent, once they are stored.
+
+        headers: further ones of the request, as those by which a trace goes on in ClickHouse.
 
         Never gives up on errors that can pass; cancel the task to stop it. Raises FinalInsertError.
         """
@@ -120,7 +122,9 @@ class Writer:
         attempt = 0
         while True:
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._thread, self._insert, frame, epoch)
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._thread, self._insert, frame, epoch, headers
+                )
             except FinalInsertError:
                 raise
             except Exception as error:
@@ -165,7 +169,7 @@ class Writer:
             self._client.close()
             self._client = None
 
-    def _insert(self, frame: pl.DataFrame, epoch: int) -> int:
+    def _insert(self, frame: pl.DataFrame, epoch: int, headers: dict[str, str] | None) -> int:
         try:
             arrow = to_arrow(frame, self.table, epoch)
         except BaseException as error:  # Polars' panics are no Exceptions
@@ -185,7 +189,7 @@ class Writer:
             self._body = ArrowBody(compression if compression in ("lz4", "zstd") else None)
         assert self._body is not None
         with self._body.of(arrow, statement(self.table.store, tuple(arrow.column_names))) as body:
-            self._client.raw_insert(insert_block=body, settings=INSERT_SETTINGS)
+            self._client.raw_insert(insert_block=body, settings=INSERT_SETTINGS, transport_settings=headers)
         return int(arrow.num_rows)
 
 
