@@ -15,23 +15,25 @@ import polars as pl
 from streams.model.brands import Brands
 from streams.verify.compare import Comparison, compare
 from streams.verify.recompute import Expected
+from streams.verify.store import SAID
 
-SAID = ("unit_basis", "owner", "brand")
 CASES, MOVES = "cases (owner)", "moves (owner)"
 _KEY = ("case_id", "customer_id")
+_CASES = f"SELECT {', '.join((*_KEY, *SAID))} FROM cases WHERE unit_basis IS NOT NULL"
 _MOVES = """
 SELECT move_id, event_id, customer_id, unit, unit_basis, owner FROM moves WHERE unit_basis IS NOT NULL
 """
 _FOUND = dict.fromkeys(("move_id", "event_id", "customer_id", "unit", "unit_basis", "owner"), pl.String())
 
 
-def cases(found: pl.DataFrame, expected: Expected, brands: Brands, unheard: Collection[str] = ()) -> Comparison:
-    """Compares those of cases. found: the view `cases`. unheard: customers that are not judged."""
+def cases(client: Any, expected: Expected, brands: Brands, unheard: Collection[str] = ()) -> Comparison:
+    """Compares those of cases. unheard: customers that are not judged."""
     attributed = expected.attributed["cases_attributed"].select(*_KEY, "attributed_unit", basis="unit_basis")
     told = [(*key, basis, *_who(brands, unit)) for *key, unit, basis in attributed.iter_rows()]
     wanted = pl.DataFrame(told, dict.fromkeys((*_KEY, *SAID), pl.String()), orient="row")
-    said = found.filter(pl.col("unit_basis").is_not_null(), ~pl.col("customer_id").is_in(list(unheard)))
-    said = said.select(*_KEY, *SAID).join(wanted, on=list(_KEY), how="semi")  # else the whole row is a difference
+    found = pl.DataFrame(client.query(_CASES).result_rows, wanted.schema, orient="row")
+    said = found.filter(~pl.col("customer_id").is_in(list(unheard)))
+    said = said.join(wanted, on=list(_KEY), how="semi")  # else the whole row is a difference
     return compare(CASES, wanted.join(said, on=list(_KEY), how="semi"), said, _KEY)
 
 

@@ -169,10 +169,9 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
         say(f"comparing {table}")
         wanted, found = getattr(expected, table), store.view(client, table)
         tables[table] = found
-        later = owners.SAID if table == "cases" else ()  # judged below
-        comparison = compare(table, wanted, found, key, later)
+        comparison = compare(table, wanted, found, key)
         if customers and comparison.differences.height:
-            judged = compare(table, *unheard_of(customers, wanted, found, key), key, later)
+            judged = compare(table, *unheard_of(customers, wanted, found, key), key)
             unheard += comparison.differences["key"].n_unique() - judged.differences["key"].n_unique()
             comparison = Comparison(table, comparison.rows, judged.differences)
         comparisons.append(comparison)
@@ -192,7 +191,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     comparisons += [effects(client), anomalies(client)]
     say("looking at whose alerts are")
     comparisons.append(alerts(client, log, expected, model, customers))
-    comparisons.append(owners.cases(tables["cases"], expected, model.brands, customers))
+    comparisons.append(owners.cases(client, expected, model.brands, customers))
     comparisons.append(owners.moves(client, log, expected))
     say("looking at consent")
     comparisons.append(consents(client, expected.interactions))
