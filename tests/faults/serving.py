@@ -46,11 +46,11 @@ Seen = tuple[str, int, str, float | None, str]
 
 
 class Readers:
-    """Ask both processes for customers, and remember what they said."""
+    """Ask the processes, two by default, for customers, and remember what they said."""
 
-    def __init__(self, tried: World, rng: random.Random) -> None:
+    def __init__(self, tried: World, rng: random.Random, servers: int = 2) -> None:
         self._tried, self._rng = tried, rng
-        self.ports = free_ports(2)
+        self.ports = free_ports(servers)
         self.servers: list[Child] = []
         self.seen: set[Seen] = set()
         self.wrong: list[str] = []
@@ -70,7 +70,7 @@ class Readers:
         )
 
     async def start(self) -> None:
-        """Start both, and start them again whenever they die."""
+        """Start them, and start them again whenever they die."""
         file = self._tried.folder / "tokens.toml"
         file.write_text("\n".join(tokens.entry(f"r{n}", "operations", f"r{n}") for n in range(BEARERS)))
         for number, port in enumerate(self.ports, 1):
@@ -125,6 +125,14 @@ class Readers:
             self.refused += 1
             return False
         return True
+
+    async def known(self) -> dict[str, int]:
+        """Of some customers: the interactions that the first process knows now."""
+        async with aiohttp.ClientSession(timeout=LOOK) as http:
+            for number, customer in enumerate(self._customers[:LAST]):
+                await self._ask(http, 0, customer, number)
+                await asyncio.sleep(PAUSE)
+        return {customer: count for (server, customer), count in self._known.items() if server == 0}
 
     async def catch_up(self, stored: Mapping[str, int]) -> None:
         """Return when both say of some customers what is stored, which `rihla verify` has yet to judge."""
