@@ -20,6 +20,7 @@ from streams.embedded.clickhouse.access import OWNER
 from streams.kafka.observer import Observer
 from tests.faults.account import read_topic
 from tests.faults.clock import VARIABLE, set_ahead
+from tests.faults.served import Published
 from tests.faults.serving import Readers
 from tests.faults.world import KINDS, database
 from tests.support.brokers import until
@@ -43,7 +44,7 @@ async def cut_off(scene: Scene) -> None:
     for kind in KINDS:
         await world.start(kind, supervised=False, **{VARIABLE: str(clock)})
     await world.reading()
-    readers = Readers(world, random.Random(world.seed), servers=1)
+    readers = Readers(world, random.Random(world.seed), Published(), servers=1)
     await readers.start()
     await world.feed(BEFORE)
     await world.settled()
