@@ -20,7 +20,8 @@ from streams.clock import now_ms
 from streams.loop.answers import AnswerError, answer_event
 from streams.serve import tokens
 from streams.serve.answering import NotRecorded
-from streams.serve.api import COOKIE, FROM_DESK, Api, Problem, day_asked
+from streams.serve.api import COOKIE, FROM_DESK, Api
+from streams.serve.asked import Problem, day_asked
 from streams.serve.day import day_of, latest_day
 from streams.serve.desk import assets
 from streams.serve.desk.company_sign_in import CompanySignIn

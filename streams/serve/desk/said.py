@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from streams.loop.answers import Verb
-from streams.serve.api import Problem
+from streams.serve.asked import Problem
 
 
 class Said(msgspec.Struct, forbid_unknown_fields=True):
