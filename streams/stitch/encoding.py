@@ -11,11 +11,11 @@ import msgspec
 from msgspec.structs import astuple
 
 from streams.alerts.moves import Cause
+from streams.model.membership import Said
 from streams.stitch import compression
 from streams.stitch.case import Case, CaseFields
 from streams.stitch.group import Group
 from streams.stitch.journey import Journey, JourneyFields
-from streams.stitch.membership import Said
 from streams.stitch.rolling import Rolling
 from streams.stitch.stored import StoredSummary, as_journey, read_subject, read_summary, write
 from streams.stitch.subject import Part, Subject

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from schemas.records import polars_schema
 from streams.kafka.batch_producer import REQUEST_BYTES, check_sizes
+from streams.spans import Headers
 from streams.stitch.changes import Changes
 from streams.stitch.rows import Row
-from streams.tracing import Headers
 
 
 class Published(NamedTuple):
@@ -42,9 +42,10 @@ PUBLISHED = (
 
 
 def _place_of_customer(record: str) -> int | None:
-    """Which field of a record says whose it is: a customer; of a part, the subject that it is of."""
+    """Which field of a record says whose it is: a customer; of a part, the subject that it is of; of a recall, the
+    subject."""
     names = list(polars_schema(record))
-    return next((names.index(name) for name in ("customer_id", "part") if name in names), None)
+    return next((names.index(name) for name in ("customer_id", "part", "subject") if name in names), None)
 
 
 _WHOSE = {published.record: _place_of_customer(published.record) for published in PUBLISHED}

@@ -72,6 +72,7 @@ APPLIED = {
     "0059_action_effects": "d16d8c748a9ea0b6",
     "0060_interactions_by_time": "cf2002d154a3e14a",
     "0061_anomalies": "df9cc559d36dd956",
+    "0062_first_copies": "1696e1b61c8a4f2c",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 
