@@ -21,6 +21,7 @@ from aiohttp import web
 from streams import metrics
 from streams.clock import now_ms
 from streams.model.company import Model, built_in
+from streams.model.whose import owner_of
 from streams.serve import links as links_
 from streams.serve import openapi, tokens
 from streams.serve.asked import BODY, Problem, body_asked, day_asked, identifier_asked, reveal_asked, units_asked
@@ -31,7 +32,6 @@ from streams.serve.masking import masked, shown_in_search
 from streams.serve.sessions import Sessions
 from streams.serve.store import Store, Transaction
 from streams.serve.tokens import Bearer, Tokens
-from streams.serve.view import owner_of
 
 BATCH = 500
 """Most customers in one look-up of several."""
@@ -190,7 +190,9 @@ class Api:
     def _with_actions(self, view: Transaction, customer_id: str) -> dict[str, Any] | None:
         """A customer's document, with what to do next."""
         told = document(view, customer_id)
-        return None if told is None else told | {"next_actions": to_do(view, customer_id, self._model, now_ms())}
+        return (
+            None if told is None else told | {"next_actions": to_do(view, customer_id, self._model.actions, now_ms())}
+        )
 
     def _theirs(self, view: Transaction, bearer: Bearer, found: list[str], why: str | None) -> list[str]:
         """Those of some customers whom the bearer may see. Raises where there is none, which counts as a look-up: to
@@ -353,6 +355,6 @@ def concerns(told: Mapping[str, Any], bearer: Bearer) -> bool:
         return True
     journeys = [*told["open_journeys"], *told["past_journeys"]]
     units = {one["plan"].get("unit") for one in journeys}
-    units |= {one["owner"] for one in told["open_alerts"]}
+    units |= {one["owner"] for part in ("open_cases", "open_alerts") for one in told[part]}
     units |= {one.get("unit") for part in ("last_contacts", "open_cases", "open_alerts") for one in told[part]}
     return not units.isdisjoint(bearer.units)

@@ -24,12 +24,13 @@ from collections.abc import Callable, Sequence
 from streams.model.control import SUMMARY
 from streams.model.identifiers import names_group
 from streams.stitch.changes import Changes
-from streams.stitch.encoding import decode, encode
+from streams.stitch.encoding import decode, encode, merged
 from streams.stitch.fast_path import fold_fast, takes_fast_path
 from streams.stitch.groups import fold_group
 from streams.stitch.messages import Messages, RootChange, Sent, unapplied
 from streams.stitch.observer import RuleContext
 from streams.stitch.subject import HERE, Subject
+from streams.stitch.todo import post
 from streams.stitch.turn import Turn, take_root
 
 Load = Callable[[bytes], bytes | None]
@@ -97,7 +98,10 @@ def fold_due(load: Load, names: Sequence[str], context: RuleContext, until: int)
         if state is None or not state.whole:
             continue  # erased or evicted meanwhile, so it has no timer
         turn = Turn(changes, name, key, state, context)
-        changes.alerts += turn.observer.due(until)
+        alerts = turn.observer.due(until)
+        changes.alerts += alerts
+        if alerts and state.is_root:
+            post(changes, name, state, merged(state), replay=True)
         turn.store()
     return changes
 
