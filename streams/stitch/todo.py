@@ -102,7 +102,7 @@ def actions_of(customer: str, whole: Summary, watch: Watch | None) -> Iterator[A
                 )
         elif last < case.resolved + do.TOLD_MS:
             of_it = stated.get(TOLD + case_id)
-            told_at = max(0 if one is None else one.at for one in (told, of_it))
+            told_at = max(0 if one is None else one[0] for one in (told, of_it))
             if told_at < case.resolved:
                 yield do.tell_improvement(case_id, case.resolved)
     if rolling.at:
@@ -119,7 +119,7 @@ def actions_of(customer: str, whole: Summary, watch: Watch | None) -> Iterator[A
     if (answer := _latest_answer(whole)) is not None:
         at, event_id, score, instrument = answer
         answered = stated.get(ANSWERED)
-        is_open = last < at + do.FOLLOWED_MS and (answered is None or answered.at < at)
+        is_open = last < at + do.FOLLOWED_MS and (answered is None or answered[0] < at)
         if is_open and do.is_bad(instrument, score):
             yield do.follow_up_detractor(instrument, score, at, str_of(event_id))
     yield from _stays(customer, whole)
