@@ -19,6 +19,7 @@ nothing, so neither order nor repetition matters. Keys begin with one letter for
     b booking                       -> plan                              unit, arrival and nights, as said last
     d unit, arrival date, booking   -> booking_ref
     h subject, case                 -> what people did with the case     its answers, from cx.interactions
+    v, e, z subject, ...            -> what interactions state           see streams.serve.statements
     g message                       -> row                               from cx.messages, while it may be approved
     y key of a record               -> key of what it is stored under     journeys and cases, for tombstones
 """
@@ -31,6 +32,7 @@ from typing import Any
 from streams.loop.answers import TOUCHPOINTS, given
 from streams.model.identifiers import BOOKING_PREFIX, CUSTOMER
 from streams.model.linked import LINKED
+from streams.serve import statements
 from streams.serve.store import Transaction, digest, pack, unpack
 
 OPEN_MESSAGES = ("draft", "approved")
@@ -50,7 +52,15 @@ CONTACT = (
 """Fields of an interaction that a contact has."""
 PLAN = ("unit", "arrival_date", "nights", "party_size", "room", "room_type", "package")
 """Fields of the plan of a stay, from the interactions of its booking; for each, the latest value counts."""
-INTERACTION = ("subject", *CONTACT, *(name for name in PLAN if name not in CONTACT), "country", "locale", "attributes")
+INTERACTION = (
+    "subject",
+    *CONTACT,
+    *(name for name in PLAN if name not in CONTACT),
+    "country",
+    "locale",
+    "attributes",
+    "ids",
+)
 """Columns of an interaction that the view reads."""
 
 
@@ -166,6 +176,7 @@ def interaction(view: Transaction, row: Row) -> None:
         _plan(view, row)
     if row["case_id"] is not None and row["touchpoint"] in TOUCHPOINTS:
         _handled(view, row)
+    statements.apply(view, row)
 
 
 def _handled(view: Transaction, row: Row) -> None:
@@ -291,8 +302,9 @@ def forget(view: Transaction, names: Iterable[str]) -> None:
             view.delete(key)
     for name in names:
         view.delete(b"s" + digest(name))
-        for key, _ in list(view.scan(b"h" + digest(name))):
-            view.delete(key)
+        for table in (b"h", *statements.TABLES):
+            for key, _ in list(view.scan(table + digest(name))):
+                view.delete(key)
         _forget_name(view, name)
         owner = digest(customer_of(name))
         for _, value in list(view.scan(b"a" + owner)):

@@ -26,6 +26,7 @@ from streams.alerts.tally import open_of
 from streams.alerts.watch import NON_COMMITTAL
 from streams.model.control import NOTHING_STORED, SUMMARY, send_again
 from streams.model.identifiers import names_group
+from streams.model.membership import Said, periods
 from streams.stitch.changes import Changes
 from streams.stitch.claims import begin, claim, leave
 from streams.stitch.difference import Placement, placement_of, publish_difference
@@ -33,7 +34,7 @@ from streams.stitch.encoding import decode, decode_summary, encode, encode_summa
 from streams.stitch.fast_path import fold_fast, is_among, takes_fast_path
 from streams.stitch.groups import fold_group
 from streams.stitch.journey import Event
-from streams.stitch.membership import Said, encode_periods, periods
+from streams.stitch.membership import encode_periods
 from streams.stitch.messages import Messages, Record, RootChange, Sent, unapplied
 from streams.stitch.observer import Observer, RuleContext, cause_of
 from streams.stitch.publications import is_case, own_keys, publications, withdrawals, withdrawn_customer

@@ -80,6 +80,8 @@ export const signed = (value, digits = 2) =>
 export const moment = (iso) =>
   new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
 export const day = (iso) => new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" }).format(new Date(iso));
+/** A day that is the same everywhere (ISO 8601), with its year. */
+export const date = (iso) => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeZone: "UTC" }).format(new Date(iso));
 export const wholeDay = (iso) =>
   new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" }).format(new Date(`${iso}T12:00:00`));
 

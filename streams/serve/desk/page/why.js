@@ -1,9 +1,8 @@
 // Cards of the overview that say why, and whether it is better: each with its answers and its interval.
 import { bdi, h } from "./dom.js";
-import { number, signed, t, word } from "./i18n.js";
+import { date, number, signed, t, word } from "./i18n.js";
 
 const digits = (value, most = 1) => number(value, { maximumFractionDigits: most });
-const date = (iso) => new Intl.DateTimeFormat(document.documentElement.lang || undefined, { dateStyle: "medium", timeZone: "UTC" }).format(new Date(iso));
 
 const ltr = (text) => h("bdi", { dir: "ltr" }, text);
 const interval = (one, most) => (one.low === null ? "" : ` (${digits(one.low, most)} – ${digits(one.high, most)})`);
