@@ -210,7 +210,9 @@ class Api:
     def _with_actions(self, view: Transaction, customer_id: str) -> dict[str, Any] | None:
         """A customer's document, with what to do next."""
         told = document(view, customer_id)
-        return None if told is None else told | {"next_actions": to_do(view, customer_id, self._model, now_ms())}
+        return (
+            None if told is None else told | {"next_actions": to_do(view, customer_id, self._model.actions, now_ms())}
+        )
 
     def _theirs(self, view: Transaction, bearer: Bearer, found: list[str], why: str | None) -> list[str]:
         """Those of some customers whom the bearer may see. Raises where there is none, which counts as a look-up: to

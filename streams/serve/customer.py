@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Any
 
+from streams.alerts.next_actions import of_record, proposed
 from streams.alerts.signals import Answer
 from streams.alerts.work import Work, made_of
-from streams.model.company import Model
+from streams.model.actions import Actions
 from streams.model.identifiers import BOOKING_PREFIX, KINDS, booking_subject
 from streams.serve import statements
-from streams.serve.next_actions import actions_of
 from streams.serve.store import Transaction, digest, unpack
 from streams.serve.view import customer_of, name_of, owner_of, spelling, unit_key
 
@@ -124,20 +124,15 @@ def document(view: Transaction, customer_id: str) -> Document | None:
     }
 
 
-def to_do(view: Transaction, customer_id: str, model: Model, now: int) -> list[Document]:
+def to_do(view: Transaction, customer_id: str, model: Actions, now: int) -> list[Document]:
     """What to do for a customer next, the most urgent first; nothing where there is no such customer.
 
-    model: what it says of actions and of stages. now: epoch ms.
+    model: what it says of actions. now: epoch ms.
     """
-    row = _row(view, customer_id)
-    if row is None:
+    stored = view.get(b"f" + digest(customer_id))
+    if stored is None or _row(view, customer_id) is None:
         return []
-    names = members(view, row)
-    journeys = [(one, _plan(view, one)) for one in _rows(view, b"j", customer_id)]
-    alerts = [one for one in _alerts(view, names) if one["closed_at"] is None]
-    contacts = list(_contacts(view, names))
-    found = actions_of(model, row, journeys, _rows(view, b"k", customer_id), alerts, contacts, now)
-    return [one._asdict() for one in found]
+    return [one._asdict() for one in proposed(of_record(unpack(stored)["actions"]), model, now)]
 
 
 def unit_day(view: Transaction, unit: str, day: str) -> Document:

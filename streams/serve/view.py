@@ -11,6 +11,7 @@ nothing, so neither order nor repetition matters. Keys begin with one letter for
     r booking, customer             -> customer_id                       whose journeys have a booking reference
     k customer, case                -> row                               from cx.cases
     a customer, alert               -> row                               from cx.alerts
+    f customer                      -> row                               from cx.next-actions
     x alert                         -> customer_id                       under whom an alert is stored
     o owner, alert                  -> customer_id, alert_id             alerts that are open
     n unit, customer, case          -> key of the case                   cases that are open
@@ -152,6 +153,14 @@ def alert(view: Transaction, row: Row) -> None:
         view.put(b"o" + unit_key(owner_of(row)) + alert_id, pack([row["customer_id"], row["alert_id"]]))
 
 
+def next_action(view: Transaction, row: Row) -> None:
+    """What may be done for a customer. A timer, which raises an alert, publishes under the version of before."""
+    key = b"f" + digest(row["customer_id"])
+    stored = view.get(key)
+    if stored is None or unpack(stored)["version"] <= row["version"]:
+        view.put(key, pack(dict(row)))
+
+
 def message(view: Transaction, row: Row) -> None:
     """The state of what a guest is to be told, until it is told or will not be."""
     key = b"g" + digest(row["message_id"])
@@ -261,6 +270,7 @@ APPLY: Mapping[str, Callable[[Transaction, Row], None]] = {
     "journey": journey,
     "case": case,
     "alert": alert,
+    "next_action": next_action,
     "message": message,
     "interaction": interaction,
 }
@@ -274,6 +284,8 @@ def bury(view: Transaction, record: str, key: bytes) -> None:
         _forget_name(view, name)
     elif record == "customer":
         view.delete(b"c" + digest(name))
+    elif record == "next_action":
+        view.delete(b"f" + digest(name))
     elif record in ("journey", "case") and (under := view.get(b"y" + digest(name))) is not None:
         stored = view.get(under)
         if record == "journey" and stored is not None and (reference := unpack(stored)["booking_ref"]) is not None:
@@ -316,6 +328,6 @@ def forget(view: Transaction, names: Iterable[str]) -> None:
                 view.delete(b"r" + digest(reference) + owner)
         for _, value in list(view.scan(b"k" + owner)):
             view.delete(_open_case(unpack(value)))
-        for table in (b"a", b"j", b"k", b"c", b"m"):
+        for table in (b"a", b"j", b"k", b"c", b"m", b"f"):
             for key, _ in list(view.scan(table + owner)):
                 view.delete(key)

@@ -17,6 +17,7 @@ from streams.stitch.encoding import encode
 from streams.stitch.messages import Record, RootChange
 from streams.stitch.observer import Observer, RuleContext, is_quiet, is_settled
 from streams.stitch.subject import HERE, Subject
+from streams.stitch.todo import POSTED, may_act, post
 
 
 def takes_fast_path(
@@ -73,6 +74,7 @@ def fold_fast(
     begin(state)
     observer: Observer | None = None
     watched = state.watch is not None
+    fired = state.watch is not None and state.watch.fired  # what a timer has changed may be unpublished
     before = placement_of(own, ())
     refs: set[str] = set()
     case_ids: set[str] = set()
@@ -115,6 +117,8 @@ def fold_fast(
         changes.invitations += observer.invitations
         changes.messages += observer.messages
         changes.transitions += observer.transitions
+    if context is not None and (POSTED in state.posted or may_act(own, state.watch)):
+        post(changes, name, state, own, replay=fired)
     if watched or state.watch is not None:
         changes.due[key] = 0 if state.watch is None else state.watch.due
         changes.opened[key] = open_of(state.watch)

@@ -41,6 +41,8 @@ from streams.stitch.publications import is_case, own_keys, publications, withdra
 from streams.stitch.rows import Row
 from streams.stitch.subject import AWAY, EVICTED, GONE, HERE, RECALLED, Part, Subject
 from streams.stitch.summary import Summary
+from streams.stitch.todo import POSTED, may_act, post
+from streams.stitch.todo import leave as take_back
 
 Load = Callable[[bytes], bytes | None]
 """Finds the encoded state of a subject by its key (its name in UTF-8); None: there is none."""
@@ -107,7 +109,10 @@ def fold_due(load: Load, names: Sequence[str], context: RuleContext, until: int)
         if state is None or not state.whole:
             continue  # erased or evicted meanwhile, so it has no timer
         turn = _Turn(changes, name, key, state, context)
-        changes.alerts += turn.observer.due(until)
+        alerts = turn.observer.due(until)
+        changes.alerts += alerts
+        if alerts and state.is_root:
+            post(changes, name, state, merged(state), replay=True)
         turn.store()
     return changes
 
@@ -156,6 +161,7 @@ class _Turn:
     def __init__(self, changes: Changes, name: str, key: bytes, state: Subject, context: RuleContext | None) -> None:
         self.changes, self.name, self.key, self.state = changes, name, key, state
         self.watched = self.state.watch is not None
+        self.fired = state.watch is not None and state.watch.fired
         self.refs: set[str] = set()
         self.case_ids: set[str] = set()
         self.again = self.replay = self.per_event = False
@@ -331,6 +337,7 @@ class _Turn:
             changes.customers.append(withdrawn_customer(self.name, state.version))
         if not state.is_root:
             leave(changes, self.name, state, self.replay)
+            take_back(changes, self.name, state, self.replay)
         if self.context is not None and state.watch is not None and not state.is_root:
             changes.alerts += self.observer.leave(self.replay)
         self._tell_groups()
@@ -395,12 +402,10 @@ class _Turn:
             summary = now.summary
         if self.context is None:
             return
+        # Of its bookings `summary` may have only those that were published.
+        whole = None if self.before is not None and self.sent else summary
         if self.context.segments.by_name or state.posted:
-            whole = summary
-            if self.before is not None and self.sent:  # of its bookings it has only those that were published
-                whole = state.own.copy()
-                for part in self.sent.values():
-                    whole.absorb(part)
+            whole = self._merged() if whole is None else whole
             row = self.changes.customers[-1]
             claim(self.changes, self.name, state, row, whole, self.context.segments, self.replay)
         if not self.per_event and (summary.rolling.at or state.watch is not None):
@@ -409,6 +414,17 @@ class _Turn:
             alerts, moves = self.observer.finish(summary, self.replay)
             self.changes.alerts += alerts
             self.changes.moves += moves
+        summaries = (summary,) if whole is not None else (state.own, *self.sent.values())
+        alone = whole is not None
+        if POSTED in state.posted or any(may_act(one, state.watch, alone) for one in summaries):
+            post(self.changes, self.name, state, self._merged() if whole is None else whole, self.replay or self.fired)
+
+    def _merged(self) -> Summary:
+        """The summary of the whole customer, of a turn that has decoded the parts."""
+        whole = self.state.own.copy()
+        for part in self.sent.values():
+            whole.absorb(part)
+        return whole
 
     def _cause(self) -> Cause | None:
         """The latest event of this turn: of the subject's own, or of the parts that arrived, or held until now."""

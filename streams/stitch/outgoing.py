@@ -34,6 +34,7 @@ PUBLISHED = (
     Published("alerts", "alert", lambda changes: changes.alerts, lambda row: row[0]),
     Published("moves", "move", lambda changes: changes.moves, lambda row: row[1]),
     Published("segments", "segment", lambda changes: changes.segments, lambda row: f"{row[0]}/{row[1]}"),
+    Published("next-actions", "next_action", lambda changes: changes.next_actions, lambda row: row[0]),
     Published("invitations", "invitation", lambda changes: changes.invitations, lambda row: row[0]),
     Published("messages", "message", lambda changes: changes.messages, lambda row: row[0]),
     Published("recalls", "recall", lambda changes: changes.recalls, lambda row: row[0]),

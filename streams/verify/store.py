@@ -118,6 +118,7 @@ def check(client: Any, database: str) -> None:
         "consents",
         "invitations",
         "messages",
+        "next_actions",
         *GROUPS,
     }
     views |= {"prayer_times", "interactions_local"}

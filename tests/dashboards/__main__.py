@@ -27,9 +27,6 @@ from tests.dashboards.drawing import COLUMN, GAP, Shown, page
 from tests.dashboards.reading import NAMES, Panel, panels, read
 from tests.support.desk import chromium
 
-DAYS = 330
-SECONDS = {"m": 60, "h": 3600, "d": 86_400}
-
 
 def problems(panel: Panel, found: Shown) -> list[str]:
     """What a look at a panel would find wrong."""
@@ -54,7 +51,7 @@ def look(name: str, data: Path, prometheus: str, minutes: float) -> tuple[str, l
     """The page of a dashboard, and what is wrong with it."""
     dashboard, end = read(name), time.time()
     of_prometheus = dashboard["templating"]["list"][0]["query"] == "prometheus"
-    begin = end - (minutes * 60 if of_prometheus else DAYS * 86_400)
+    begin = end - (minutes * 60 if of_prometheus else live.DAYS * 86_400)
     owner = DataDirectory(data).owner()
     if owner is None or owner.clickhouse is None:
         raise SystemExit(f"no pipeline runs on {data}")

@@ -25,7 +25,7 @@ SCRAPE = 5
 """Seconds."""
 EVENTS, PAUSE = 60, 2.0
 """Events of a request to the collector, and seconds between two."""
-DAYS, RECENT = 330, 6_000
+DAYS, RECENT = 330, 1_500
 """Days of history, and the number of its last events, which are posted first."""
 RULES = Path(__file__).parents[2] / "deploy/prometheus/rules"
 
@@ -112,7 +112,7 @@ def pipeline(folder: Path) -> Iterator[tuple[Path, str]]:
         f'url = "http://127.0.0.1:{target.server_port}/"\ninsecure = true\nkeys_file = "keys"\n'
         '[[routes]]\nto = ["desk"]\n'
     )
-    first = (datetime.now(UTC) - timedelta(days=DAYS + 10)).date().isoformat()
+    first = (datetime.now(UTC) - timedelta(days=DAYS + 1)).date().isoformat()
     rihla = [sys.executable, "-m", "streams.cli"]
     made = [
         "--customers",

@@ -14,7 +14,7 @@ import itertools
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -55,6 +55,10 @@ class Published:
         self._versions[name] = row["version"]
         parts = (name, row["interactions"], row["profile"], row["sentiment_30d"], row["last_event_at"])
         self._seen[name].append((now, None if row["withdrawn"] else State(*parts)))
+
+    def known(self) -> Iterable[str]:
+        """Customers of whom something has been published."""
+        return self._seen.keys()
 
     def fault(self, said: State, as_of: float) -> str | None:
         """What is wrong with an answer; None: nothing. as_of: epoch s, as it says."""

@@ -59,8 +59,8 @@ COLUMNS = (
 class Readers:
     """Ask all processes for customers, and remember what they said."""
 
-    def __init__(self, tried: World, rng: random.Random) -> None:
-        self._tried, self._rng = tried, rng
+    def __init__(self, tried: World, rng: random.Random, published: Published) -> None:
+        self._tried, self._rng, self._published = tried, rng, published
         self.ports = free_ports(SERVERS)
         self.servers: list[Child] = []
         self.answers: list[tuple[State, float]] = []
@@ -115,7 +115,7 @@ class Readers:
         for turn in range(number, sys.maxsize, READERS):
             if self.over:
                 return
-            customers = self._rng.sample(self._customers, AT_ONCE)
+            customers = self._some()
             for _ in range(SERVERS):
                 if await self._ask(http, first, customers, turn):
                     without = time.monotonic()
@@ -126,6 +126,11 @@ class Readers:
             if turn % 3 == 0:
                 first = (first + 1) % SERVERS
             await asyncio.sleep(PAUSE)
+
+    def _some(self) -> list[str]:
+        """Customers to ask for: most of them such as have been heard of, and any."""
+        heard = self._rng.choices([*self._published.known()] or self._customers, k=AT_ONCE - 4)
+        return [*{*heard, *self._rng.sample(self._customers, 4)}]
 
     async def _ask(self, http: aiohttp.ClientSession, server: int, customers: list[str], bearer: int) -> bool:
         """Whether there was an answer that says something of the customers."""
@@ -230,7 +235,7 @@ class ServeFault:
         rng = random.Random(seed)
         async with world(broker.address, seed) as tried, asyncio.timeout(TRIAL_SECONDS), observed(tried) as published:
             await tried.start_all()
-            readers = Readers(tried, rng)
+            readers = Readers(tried, rng, published)
             await readers.start()
             await tried.reading()
             reading = asyncio.create_task(readers.read())

@@ -209,37 +209,32 @@ def test_tombstones_and_erasures_leave_nothing_behind() -> None:
     assert open_alerts(view, None, 9) == []
 
 
+def may(version: int, *actions: str, begins: int | None = None) -> dict[str, Any]:
+    """A record of what may be done for C1."""
+    some = [{"action": one, "reason": "why", "evidence": one, "begins_at": begins, "ends_at": None} for one in actions]
+    return {"customer_id": "C1", "version": version, "actions": some}
+
+
 def test_what_to_do_next_follows_the_clock_and_the_model(tmp_path: Path) -> None:
-    late = case("C1", "K1", unit="Towers")
-    view = viewed(
-        customer=[customer("C1", open_cases=1)],
-        case=[late],
-        interaction=[interaction("customer:C1", "e1", survey={"instrument": "nps", "score": 2.0})],
-    )
-    assert [one["action"] for one in to_do(view, "C1", built_in(), NOON + DAY)] == ["follow_up_detractor"]
-    two_days = to_do(view, "C1", built_in(), NOON + 2 * DAY + 1)
-    assert [(one["priority"], one["action"], one["evidence"]) for one in two_days] == [
-        (2, "call_about_case", "case K1"),
-        (4, "follow_up_detractor", "event e1"),
-    ]
-    assert two_days[0]["reason"] == "Case K1 of Towers has been open for 2 days, without any answer"
-    (tmp_path / "actions.toml").write_text(
-        "[call_about_case]\npropose = false\n\n[ask_for_review]\nuplift = 0.2\n\n[follow_up_detractor]\nuplift = 0.3\n"
-    )
-    # What was measured comes first, and what does not help is proposed no more.
-    assert [one["priority"] for one in to_do(view, "C1", load(str(tmp_path)), NOON + 3 * DAY)] == [2]
-    APPLY["alert"](view, alert("C1", "a1", severity="critical"))
-    first = to_do(view, "C1", load(str(tmp_path)), NOON + 3 * DAY)[0]
-    assert (first["priority"], first["action"]) == (1, "answer_alert"), "grave alerts come first, whatever was measured"
-    assert to_do(view, "nobody", built_in(), NOON) == []
+    view = viewed(customer=[customer("C1")], next_action=[may(1, "ask_for_review", "follow_up_detractor", begins=NOON)])
+    model = built_in().actions
+    assert to_do(view, "C1", model, NOON - 1) == []
+    assert [one["priority"] for one in to_do(view, "C1", model, NOON)] == [4, 7]
+    (tmp_path / "actions.toml").write_text("[follow_up_detractor]\npropose = false\n\n[ask_for_review]\nuplift = 0.2\n")
+    measured = load(str(tmp_path)).actions
+    assert [(one["priority"], one["action"]) for one in to_do(view, "C1", measured, NOON)] == [(2, "ask_for_review")]
+    # A timer publishes under the version of before; an older one changes nothing.
+    for record in (may(1, "answer_alert", "ask_for_review"), may(0, "manager_call")):
+        APPLY["next_action"](view, record)
+    assert [one["action"] for one in to_do(view, "C1", measured, NOON)] == ["answer_alert", "ask_for_review"]
+    assert to_do(view, "nobody", model, NOON) == []
 
 
-def test_nobody_is_asked_for_a_review_of_whom_not_all_is_known() -> None:
-    glad = [interaction("customer:C1", f"e{n}", score=1.0, score_weight=1.0) for n in range(3)]
-    rows = {"journey": [journey("C1", "B1", status="completed")], "interaction": glad}
-    whole, part = (viewed(customer=[customer("C1", interactions=n)], **rows) for n in (3, 4))
-    assert [one["action"] for one in to_do(whole, "C1", built_in(), NOON + DAY)] == ["ask_for_review"]
-    assert to_do(part, "C1", built_in(), NOON + DAY) == []
+def test_what_to_do_goes_with_its_customer() -> None:
+    for gone in (lambda view: bury(view, "next_action", b"C1"), lambda view: forget(view, ["customer:C1"])):
+        view = viewed(customer=[customer("C1")], next_action=[may(1, "manager_call")])
+        gone(view)
+        assert not any(key.startswith(b"f") for key in view.values)
 
 
 def test_consent_groups_and_a_bereavement() -> None:

@@ -94,6 +94,9 @@ export function country(iso) {
   }
 }
 
+/** Some texts as a list: Arabic and Urdu have a comma of their own. */
+export const listed = (parts) => parts.flatMap((part, at) => (at === 0 ? [part] : [isRtl() ? "، " : ", ", part]));
+
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
 /** How far a moment is from now, in words: "in 5 minutes", "2 hours ago". */
