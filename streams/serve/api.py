@@ -21,6 +21,7 @@ from aiohttp import web
 from streams import metrics
 from streams.clock import now_ms
 from streams.model.company import Model, built_in
+from streams.model.whose import owner_of
 from streams.serve import links as links_
 from streams.serve import openapi, tokens
 from streams.serve.customer import alert, document, find, open_alerts, search, to_do, unit_day
@@ -30,7 +31,6 @@ from streams.serve.masking import masked, shown_in_search
 from streams.serve.sessions import Sessions
 from streams.serve.store import Store, Transaction
 from streams.serve.tokens import Bearer, Tokens
-from streams.serve.view import owner_of
 
 LONGEST = 1024
 """Most characters of an identifier."""
@@ -397,7 +397,7 @@ def concerns(told: Mapping[str, Any], bearer: Bearer) -> bool:
         return True
     journeys = [*told["open_journeys"], *told["past_journeys"]]
     units = {one["plan"].get("unit") for one in journeys}
-    units |= {one["owner"] for one in told["open_alerts"]}
+    units |= {one["owner"] for part in ("open_cases", "open_alerts") for one in told[part]}
     units |= {one.get("unit") for part in ("last_contacts", "open_cases", "open_alerts") for one in told[part]}
     return not units.isdisjoint(bearer.units)
 

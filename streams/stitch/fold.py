@@ -37,6 +37,7 @@ from streams.stitch.journey import Event
 from streams.stitch.membership import encode_periods
 from streams.stitch.messages import Messages, Record, RootChange, Sent, unapplied
 from streams.stitch.observer import Observer, RuleContext, cause_of
+from streams.stitch.owners import NO_BRANDS
 from streams.stitch.publications import is_case, own_keys, publications, withdrawals, withdrawn_customer
 from streams.stitch.rows import Row
 from streams.stitch.subject import AWAY, EVICTED, GONE, HERE, RECALLED, Part, Subject
@@ -387,12 +388,13 @@ class _Turn:
 
     def _publish(self) -> None:
         state = self.state
+        brands = NO_BRANDS if self.context is None else self.context.brands
         if self.before is not None:
             summary = publish_difference(
-                self.changes, self.name, state, self.sent.values(), self.before, self.refs, self.case_ids
+                self.changes, self.name, state, self.sent.values(), self.before, self.refs, self.case_ids, brands
             )
         else:
-            now = publications(self.name, state)
+            now = publications(self.name, state, brands)
             gone = {*state.published_keys} - now.records.keys()
             self._emit(withdrawals(self.name, gone, state.version))
             self._emit(now.records)

@@ -59,9 +59,9 @@ COLUMNS = (
 class Readers:
     """Ask all processes for customers, and remember what they said."""
 
-    def __init__(self, tried: World, rng: random.Random, published: Published) -> None:
+    def __init__(self, tried: World, rng: random.Random, published: Published, servers: int = SERVERS) -> None:
         self._tried, self._rng, self._published = tried, rng, published
-        self.ports = free_ports(SERVERS)
+        self.ports = free_ports(servers)
         self.servers: list[Child] = []
         self.answers: list[tuple[State, float]] = []
         """What was said, and as of when (epoch s)."""
@@ -156,6 +156,14 @@ class Readers:
             self.refused += 1
             return False
         return True
+
+    async def known(self) -> dict[str, int]:
+        """Of some customers: the interactions that the first process knows now."""
+        some = self._customers[:LAST]
+        async with aiohttp.ClientSession(timeout=LOOK) as http:
+            for start in range(0, len(some), AT_ONCE):
+                await self._ask(http, 0, some[start : start + AT_ONCE], 0)
+        return {customer: count for (server, customer), count in self._known.items() if server == 0}
 
     async def catch_up(self, stored: Mapping[str, int]) -> None:
         """Return when all say of some customers what is stored, which `rihla verify` has yet to judge."""
