@@ -1,4 +1,4 @@
-"""What the classifier of concerns learns from is not what it is judged by; and the weights are what the loader expects."""
+"""What the classifier of concerns learns from is not what it is judged by."""
 
 from __future__ import annotations
 

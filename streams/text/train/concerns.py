@@ -1,9 +1,9 @@
 """Train classifiers/concerns.tsv.gz: `python -m streams.text.train.concerns SMSA.csv.gz HOASA.csv.gz DIRECTORY`.
 
-The classes are learned from sentences written one by one for this project (guests/written) and from such as templates make
-(guests/LANGUAGE.txt). What raises nothing is learned from both, too, from random words of this project's lexicons, and from texts that may be learned from: the
-training parts of SmSA and HoASA (IndoNLU, MIT / Apache-2.0), and the ground-truth sets in the sdist of vaderSentiment
-3.3.2 (DIRECTORY is its `hutto_ICWSM_2014`, MIT). Deterministic.
+The classes are learned from sentences written one by one for this project (guests/written) and from such as templates
+make (guests/LANGUAGE.txt). What raises nothing is learned from both, too, from random words of this project's lexicons,
+and from texts that may be learned from: the training parts of SmSA and HoASA (IndoNLU, MIT / Apache-2.0), and the
+ground-truth sets in the sdist of vaderSentiment 3.3.2 (DIRECTORY is its `hutto_ICWSM_2014`, MIT). Deterministic.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WRITTEN = 5.0
 BAGS = 1200
 """Random words of each lexicon as sentences that raise nothing."""
 LEXICONS = ("en", "ar", "id", "ms", "tr", "ur", "ur_latn")
-FOUND = 22_000
+FOUND = 30_000
 """Sentences of the sets that may be learned from, drawn at random."""
 SETS = ("tweets", "amazonReviewSnippets")
 """The English sets. Not film reviews and editorials, which speak of murder and courts as guests do not."""

@@ -127,6 +127,5 @@ def _product(
     """A sparse matrix, its rows in order, times a dense one."""
     found = np.zeros((count, dense.shape[1]), dtype=np.float32)
     starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
-    for k in range(dense.shape[1]):
-        found[rows[starts], k] = np.add.reduceat(values * dense[columns, k], starts)
+    found[rows[starts]] = np.add.reduceat(values[:, None] * dense[columns], starts, axis=0)
     return found

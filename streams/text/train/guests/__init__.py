@@ -1,5 +1,5 @@
-"""What guests write, made up to train the classifier of concerns: templates (LANGUAGE.txt), and sentences written one by
-one (written/LANGUAGE/CLASS.txt)."""
+"""What guests write, made up to train the classifier of concerns: templates (LANGUAGE.txt), and sentences written
+one by one (written/LANGUAGE/CLASS.txt)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Final
 
 LANGUAGES: Final = ("en", "ar", "id", "tr", "ur", "fr")
-"""Those with sentences written one by one; Malay is with Indonesian, what is written in Latin letters with its language."""
+"""Those with sentences written one by one; some Malay is with Indonesian."""
 
 
 def written(language: str) -> Iterator[tuple[str, str]]:
