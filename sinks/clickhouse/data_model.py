@@ -25,8 +25,8 @@ SUBJECTS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "Customers": (
         *("customers", "customers_now", "identities", "customer_spend", "moves", "moves_attributed", "profile_flow"),
-        *("segments", "consents", "consent_history", "next_best_actions", "actions_known", "calls", "churn_risk"),
-        "churn_models",
+        *("segments", "consents", "consent_history", "next_actions", "next_best_actions", "actions_known", "calls"),
+        *("churn_risk", "churn_models"),
     ),
     "Cases, alerts and what was done": (
         *("cases", "cases_attributed", "case_response", "improvements_told", "alerts", "alerts_attributed"),

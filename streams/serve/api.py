@@ -21,6 +21,7 @@ from aiohttp import web
 from streams import metrics
 from streams.clock import now_ms
 from streams.model.company import Model, built_in
+from streams.model.whose import owner_of
 from streams.serve import links as links_
 from streams.serve import openapi, tokens
 from streams.serve.customer import alert, document, find, open_alerts, search, to_do, unit_day
@@ -30,7 +31,6 @@ from streams.serve.masking import masked, shown_in_search
 from streams.serve.sessions import Sessions
 from streams.serve.store import Store, Transaction
 from streams.serve.tokens import Bearer, Tokens
-from streams.serve.view import owner_of
 
 LONGEST = 1024
 """Most characters of an identifier."""
@@ -182,7 +182,7 @@ class Api:
             raise Problem(503, why, {"Retry-After": str(RETRY_AFTER)})
         return age
 
-    def _look(self, bearer: Bearer, asked: str, customers: Iterable[str], why: str | None) -> None:
+    def look(self, bearer: Bearer, asked: str, customers: Iterable[str], why: str | None) -> None:
         """Record look-ups. Raises Problem if that fails, or if the bearer has made too many."""
         found = list(customers)
         if (wait := bearer.wait(max(len(found), 1))) > 0:
@@ -202,7 +202,7 @@ class Api:
         with self._store.reading() as view:
             found = self._theirs(view, bearer, find(view, identifier), why)
             told = self._with_actions(view, found[0]) if len(found) == 1 else None
-        self._look(bearer, "customer", found if told is None else found[:1], why)
+        self.look(bearer, "customer", found if told is None else found[:1], why)
         if told is None:
             return self.answer(request, {"customers": found}, age, status=300)
         return self.answer(request, told if reveal else masked(told), age)
@@ -210,7 +210,9 @@ class Api:
     def _with_actions(self, view: Transaction, customer_id: str) -> dict[str, Any] | None:
         """A customer's document, with what to do next."""
         told = document(view, customer_id)
-        return None if told is None else told | {"next_actions": to_do(view, customer_id, self._model, now_ms())}
+        return (
+            None if told is None else told | {"next_actions": to_do(view, customer_id, self._model.actions, now_ms())}
+        )
 
     def _theirs(self, view: Transaction, bearer: Bearer, found: list[str], why: str | None) -> list[str]:
         """Those of some customers whom the bearer may see. Raises where there is none, which counts as a look-up: to
@@ -218,9 +220,9 @@ class Api:
         theirs = found
         if bearer.units is not None:
             told = ((name, document(view, name)) for name in found)
-            theirs = [name for name, one in told if one is not None and _concerns(one, bearer)]
+            theirs = [name for name, one in told if one is not None and concerns(one, bearer)]
         if not theirs:
-            self._look(bearer, "customer", (), why)
+            self.look(bearer, "customer", (), why)
             if found:
                 raise Problem(403, "this customer was not at one of your units")
             raise Problem(404, "nobody is known by this")
@@ -247,12 +249,12 @@ class Api:
                 for name in found:
                     if name not in read:
                         one = document(view, name)
-                        told = None if one is None or not _concerns(one, bearer) else one
+                        told = None if one is None or not concerns(one, bearer) else one
                         read[name] = told if told is None or reveal else masked(told)
                 shown = [one for name in found if (one := read[name]) is not None]
                 seen += [name for name in found if read[name] is not None]
                 answers.append({"identifier": identifier, "customers": shown})
-        self._look(bearer, "batch", seen, why)
+        self.look(bearer, "batch", seen, why)
         return self.answer(request, {"answers": answers}, age)
 
     async def _search(self, request: web.Request) -> web.StreamResponse:
@@ -265,7 +267,7 @@ class Api:
             found = search(view, text)
             if bearer.units is not None:
                 told = {one["customer_id"]: document(view, one["customer_id"]) for one in found}
-                theirs = {name for name, one in told.items() if one is not None and _concerns(one, bearer)}
+                theirs = {name for name, one in told.items() if one is not None and concerns(one, bearer)}
                 found = [one for one in found if one["customer_id"] in theirs]
         self.write_down(bearer, "search", dict.fromkeys(one["customer_id"] for one in found), None)
         return self.answer(request, {"found": [shown_in_search(one, text) for one in found]}, age)
@@ -279,7 +281,7 @@ class Api:
         age = self.fresh()
         with self._store.reading() as view:
             found = unit_day(view, unit, day)
-        self._look(bearer, "arrivals", [one["customer"]["customer_id"] for one in found["arrivals"]], None)
+        self.look(bearer, "arrivals", [one["customer"]["customer_id"] for one in found["arrivals"]], None)
         found["arrivals"] = [{**one, "customer": masked(one["customer"])} for one in found["arrivals"]]
         return self.answer(request, found, age)
 
@@ -307,16 +309,16 @@ class Api:
         with self._store.reading() as view:
             found = self._theirs(view, bearer, find(view, identifier), why)
         if len(found) != 1:
-            self._look(bearer, "customer", (), why)
+            self.look(bearer, "customer", (), why)
             raise Problem(404, "several are known by this: ask for one of them")
-        self._look(bearer, "customer", found, why)
+        self.look(bearer, "customer", found, why)
 
         def shown(record: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
             if row.get("customer_id") != found[0]:
                 return None
             with self._store.reading() as view:
                 told = self._with_actions(view, found[0])
-            return None if told is None or not _concerns(told, bearer) else masked(told)
+            return None if told is None or not concerns(told, bearer) else masked(told)
 
         return await self.stream(request, shown)
 
@@ -389,13 +391,13 @@ def day_asked(request: web.Request, name: str = "date") -> date:
     return day
 
 
-def _concerns(told: Mapping[str, Any], bearer: Bearer) -> bool:
+def concerns(told: Mapping[str, Any], bearer: Bearer) -> bool:
     """Whether a customer is, was or will be at one of the bearer's units."""
     if bearer.units is None:
         return True
     journeys = [*told["open_journeys"], *told["past_journeys"]]
     units = {one["plan"].get("unit") for one in journeys}
-    units |= {one["owner"] for one in told["open_alerts"]}
+    units |= {one["owner"] for part in ("open_cases", "open_alerts") for one in told[part]}
     units |= {one.get("unit") for part in ("last_contacts", "open_cases", "open_alerts") for one in told[part]}
     return not units.isdisjoint(bearer.units)
 

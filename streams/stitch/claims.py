@@ -51,7 +51,7 @@ def leave(changes: Changes, name: str, state: Subject, replay: bool) -> None:
 
 def _post(changes: Changes, name: str, state: Subject, now: Collection[str], at: int, replay: bool) -> None:
     posted, customer = state.posted, customer_id(name)
-    for key in sorted({*now, *posted}):
+    for key in sorted({*now, *(key for key in posted if key.startswith(SEGMENT))}):
         is_in = key in now
         if replay or bool(posted.get(key)) != is_in:
             changes.segments.append((customer, key.removeprefix(SEGMENT), is_in, at, state.version))

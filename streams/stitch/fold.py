@@ -26,6 +26,7 @@ from streams.alerts.tally import open_of
 from streams.alerts.watch import NON_COMMITTAL
 from streams.model.control import NOTHING_STORED, SUMMARY, send_again
 from streams.model.identifiers import names_group
+from streams.model.membership import Said, periods
 from streams.stitch.changes import Changes
 from streams.stitch.claims import begin, claim, leave
 from streams.stitch.difference import Placement, placement_of, publish_difference
@@ -33,13 +34,16 @@ from streams.stitch.encoding import decode, decode_summary, encode, encode_summa
 from streams.stitch.fast_path import fold_fast, is_among, takes_fast_path
 from streams.stitch.groups import fold_group
 from streams.stitch.journey import Event
-from streams.stitch.membership import Said, encode_periods, periods
+from streams.stitch.membership import encode_periods
 from streams.stitch.messages import Messages, Record, RootChange, Sent, unapplied
 from streams.stitch.observer import Observer, RuleContext, cause_of
+from streams.stitch.owners import NO_BRANDS
 from streams.stitch.publications import is_case, own_keys, publications, withdrawals, withdrawn_customer
 from streams.stitch.rows import Row
 from streams.stitch.subject import AWAY, EVICTED, GONE, HERE, RECALLED, Part, Subject
 from streams.stitch.summary import Summary
+from streams.stitch.todo import POSTED, may_act, post
+from streams.stitch.todo import leave as take_back
 
 Load = Callable[[bytes], bytes | None]
 """Finds the encoded state of a subject by its key (its name in UTF-8); None: there is none."""
@@ -106,7 +110,10 @@ def fold_due(load: Load, names: Sequence[str], context: RuleContext, until: int)
         if state is None or not state.whole:
             continue  # erased or evicted meanwhile, so it has no timer
         turn = _Turn(changes, name, key, state, context)
-        changes.alerts += turn.observer.due(until)
+        alerts = turn.observer.due(until)
+        changes.alerts += alerts
+        if alerts and state.is_root:
+            post(changes, name, state, merged(state), replay=True)
         turn.store()
     return changes
 
@@ -155,6 +162,7 @@ class _Turn:
     def __init__(self, changes: Changes, name: str, key: bytes, state: Subject, context: RuleContext | None) -> None:
         self.changes, self.name, self.key, self.state = changes, name, key, state
         self.watched = self.state.watch is not None
+        self.fired = state.watch is not None and state.watch.fired
         self.refs: set[str] = set()
         self.case_ids: set[str] = set()
         self.again = self.replay = self.per_event = False
@@ -330,6 +338,7 @@ class _Turn:
             changes.customers.append(withdrawn_customer(self.name, state.version))
         if not state.is_root:
             leave(changes, self.name, state, self.replay)
+            take_back(changes, self.name, state, self.replay)
         if self.context is not None and state.watch is not None and not state.is_root:
             changes.alerts += self.observer.leave(self.replay)
         self._tell_groups()
@@ -379,12 +388,13 @@ class _Turn:
 
     def _publish(self) -> None:
         state = self.state
+        brands = NO_BRANDS if self.context is None else self.context.brands
         if self.before is not None:
             summary = publish_difference(
-                self.changes, self.name, state, self.sent.values(), self.before, self.refs, self.case_ids
+                self.changes, self.name, state, self.sent.values(), self.before, self.refs, self.case_ids, brands
             )
         else:
-            now = publications(self.name, state)
+            now = publications(self.name, state, brands)
             gone = {*state.published_keys} - now.records.keys()
             self._emit(withdrawals(self.name, gone, state.version))
             self._emit(now.records)
@@ -394,12 +404,10 @@ class _Turn:
             summary = now.summary
         if self.context is None:
             return
+        # Of its bookings `summary` may have only those that were published.
+        whole = None if self.before is not None and self.sent else summary
         if self.context.segments.by_name or state.posted:
-            whole = summary
-            if self.before is not None and self.sent:  # of its bookings it has only those that were published
-                whole = state.own.copy()
-                for part in self.sent.values():
-                    whole.absorb(part)
+            whole = self._merged() if whole is None else whole
             row = self.changes.customers[-1]
             claim(self.changes, self.name, state, row, whole, self.context.segments, self.replay)
         if not self.per_event and (summary.rolling.at or state.watch is not None):
@@ -408,6 +416,17 @@ class _Turn:
             alerts, moves = self.observer.finish(summary, self.replay)
             self.changes.alerts += alerts
             self.changes.moves += moves
+        summaries = (summary,) if whole is not None else (state.own, *self.sent.values())
+        alone = whole is not None
+        if POSTED in state.posted or any(may_act(one, state.watch, alone) for one in summaries):
+            post(self.changes, self.name, state, self._merged() if whole is None else whole, self.replay or self.fired)
+
+    def _merged(self) -> Summary:
+        """The summary of the whole customer, of a turn that has decoded the parts."""
+        whole = self.state.own.copy()
+        for part in self.sent.values():
+            whole.absorb(part)
+        return whole
 
     def _cause(self) -> Cause | None:
         """The latest event of this turn: of the subject's own, or of the parts that arrived, or held until now."""

@@ -14,11 +14,11 @@ import msgspec
 from streams.alerts.moves import Cause
 from streams.alerts.signals import Signals
 from streams.alerts.watch import Watch
+from streams.model.membership import Said
 from streams.model.whose import Place
 from streams.stitch.case import CaseFields
 from streams.stitch.group import GroupFields
 from streams.stitch.journey import JourneyFields
-from streams.stitch.membership import Said
 from streams.stitch.rolling import RollingFields
 from streams.stitch.subject import HERE
 from streams.stitch.summary import PreferenceFields

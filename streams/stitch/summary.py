@@ -9,11 +9,11 @@ from mypy_extensions import mypyc_attr
 
 from streams.alerts.moves import Cause
 from streams.alerts.signals import Signals
+from streams.model.membership import Said
 from streams.model.whose import Place, both, place
 from streams.stitch.case import Case
 from streams.stitch.content import Content
 from streams.stitch.journey import CHANNELS, MICRO, Event, Journey
-from streams.stitch.membership import Said
 from streams.stitch.rolling import Rolling
 
 

@@ -126,6 +126,8 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "segments": 0,
         "targets": 0,
         "alerts": 0,
+        "cases (owner)": 1,
+        "moves (owner)": 0,
         "drivers": 0,
         "action_effects": 0,
         "anomalies": 0,
