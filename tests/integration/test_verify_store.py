@@ -47,7 +47,7 @@ def fill(clickhouse: ClickHouse, log: pl.DataFrame) -> None:
     workers.work(log, Random(1))
     clickhouse.write("interactions", log)
     for table in (*RECORDS, "identities"):
-        clickhouse.write(table, workers.records(table))
+        clickhouse.write(table.replace("_", "-"), workers.records(table))
 
 
 @pytest.fixture(scope="module")
