@@ -193,6 +193,8 @@ ANALYSTS: tuple[str, ...] = (
 
 ATTRIBUTED: tuple[str, ...] = ("interactions", "journeys", "cases", "alerts", "moves")
 """Views that unit managers have with the columns of NAME_attributed: rows of their units, by `attributed_unit`."""
+OWNED: tuple[str, ...] = ("cases", "alerts", "moves")
+"""Those of them that somebody has to act on, by `owner`: the unit, or the care centre where no unit is known."""
 OF_JOURNEYS: tuple[str, ...] = ("milestones", "stays", "journey_spend", "journeys_now")
 """Views with a row a journey, which gives managers' rows their `attributed_unit`."""
 OF_UNITS: tuple[str, ...] = ("interactions_local", "case_response")

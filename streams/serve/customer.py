@@ -13,9 +13,10 @@ from streams.alerts.signals import Answer
 from streams.alerts.work import Work, made_of
 from streams.model.actions import Actions
 from streams.model.identifiers import BOOKING_PREFIX, KINDS, booking_subject
+from streams.model.whose import owner_of
 from streams.serve import statements
 from streams.serve.store import Transaction, digest, unpack
-from streams.serve.view import customer_of, name_of, owner_of, spelling, unit_key
+from streams.serve.view import customer_of, name_of, spelling, unit_key
 
 CONTACTS = 20
 JOURNEYS = 20
@@ -264,6 +265,7 @@ def _when(told: Sequence[Any]) -> tuple[int, str]:
 
 def _case(row: Mapping[str, Any], work: Work) -> Document:
     shown = {name: row[name] for name in ("case_id", "touchpoint", "unit", "journey_id", "contacts")}
+    shown |= {"owner": owner_of(row)}
     times = {name: iso(row[name]) for name in ("opened_at", "reopened_at", "first_response_at")}
     return shown | times | {"handler": work.handler, "snoozed_until": iso(work.snoozed_until)}
 

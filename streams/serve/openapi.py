@@ -232,7 +232,7 @@ def _schemas() -> dict[str, Any]:
         | {"nps": _NUMBER, "plan": {"type": "object"}}
     )
     case = _object(
-        {"case_id": _TEXT, "touchpoint": _TEXT, "unit": _NAME, "journey_id": _NAME, "contacts": count}
+        {"case_id": _TEXT, "touchpoint": _TEXT, "unit": _NAME, "owner": _NAME, "journey_id": _NAME, "contacts": count}
         | {"opened_at": _TIME, "reopened_at": _TIME, "first_response_at": _TIME}
         | {"handler": _NAME, "snoozed_until": _TIME}
     )

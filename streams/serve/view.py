@@ -14,7 +14,7 @@ nothing, so neither order nor repetition matters. Keys begin with one letter for
     f customer                      -> row                               from cx.next-actions
     x alert                         -> customer_id                       under whom an alert is stored
     o owner, alert                  -> customer_id, alert_id             alerts that are open
-    n unit, customer, case          -> key of the case                   cases that are open
+    n owner, customer, case         -> key of the case                   cases that are open
     w unit                          -> unit                              the units that occur in the topics
     s subject                       -> rows                              its last contacts, from cx.interactions
     b booking                       -> plan                              unit, arrival and nights, as said last
@@ -33,6 +33,7 @@ from typing import Any
 from streams.loop.answers import TOUCHPOINTS, given
 from streams.model.identifiers import BOOKING_PREFIX, CUSTOMER
 from streams.model.linked import LINKED
+from streams.model.whose import owner_of
 from streams.serve import statements
 from streams.serve.store import Transaction, digest, pack, unpack
 
@@ -121,7 +122,7 @@ def journey(view: Transaction, row: Row) -> None:
 
 def case(view: Transaction, row: Row) -> None:
     """The state of a case."""
-    _known_unit(view, row["unit"])
+    _known_unit(view, owner_of(row))
     key = b"k" + digest(row["customer_id"]) + digest(row["case_id"])
     stored = view.get(key)
     if _is_older(stored, row):
@@ -234,20 +235,14 @@ def stored_alert(view: Transaction, alert_id: str) -> bytes | None:
     return None if owner is None else view.get(b"a" + digest(owner.decode()) + digest(alert_id))
 
 
-def owner_of(row: Row) -> str | None:
-    """Who has to act on an alert or a case: its unit or, of an alert without one, the care centre of its brand."""
-    owner: str | None = row.get("owner") or row["unit"]
-    return owner
-
-
 def unit_key(unit: str | None) -> bytes:
     """The key part of a unit; alerts without a unit have one of their own."""
     return bytes(16) if unit is None else digest(unit)
 
 
 def _open_case(row: Row) -> bytes:
-    """Key under which an open case is found by its unit."""
-    return b"n" + unit_key(row["unit"]) + digest(row["customer_id"]) + digest(row["case_id"])
+    """Key under which an open case is found by who has to act on it."""
+    return b"n" + unit_key(owner_of(row)) + digest(row["customer_id"]) + digest(row["case_id"])
 
 
 def _known_unit(view: Transaction, unit: str | None) -> None:

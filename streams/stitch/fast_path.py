@@ -16,6 +16,7 @@ from streams.stitch.difference import placement_of, publish_difference
 from streams.stitch.encoding import encode
 from streams.stitch.messages import Record, RootChange
 from streams.stitch.observer import Observer, RuleContext, is_quiet, is_settled
+from streams.stitch.owners import NO_BRANDS
 from streams.stitch.subject import HERE, Subject
 from streams.stitch.todo import POSTED, may_act, post
 
@@ -105,7 +106,8 @@ def fold_fast(
         state.identities_applied = offset + 1
         state.root_version = max(state.root_version, version)
     state.former = []
-    publish_difference(changes, name, state, (), before, refs, case_ids)
+    brands = NO_BRANDS if context is None else context.brands
+    publish_difference(changes, name, state, (), before, refs, case_ids, brands)
     if context is not None and (context.segments.by_name or state.posted):
         claim(changes, name, state, changes.customers[-1], own, context.segments, replay=False)
     if context is not None and not (observer is None and own.signals is None and is_settled(state.watch)):

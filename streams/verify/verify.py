@@ -17,7 +17,7 @@ import polars as pl
 
 from schemas.registry import LocalRegistry, Registry
 from streams.model.company import Model, built_in
-from streams.verify import derived, store
+from streams.verify import derived, owners, store
 from streams.verify.alerted import alerts
 from streams.verify.anomalies import anomalies
 from streams.verify.answers import answers
@@ -192,6 +192,8 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     comparisons += [effects(client), anomalies(client)]
     say("looking at whose alerts are")
     comparisons.append(alerts(client, log, expected, model, customers))
+    comparisons.append(owners.cases(client, expected, model.brands, customers))
+    comparisons.append(owners.moves(client, log, expected))
     say("looking at what may be done for customers")
     comparisons.append(next_actions(client, expected.next_actions, expected.customers, customers))
     say("looking at consent")

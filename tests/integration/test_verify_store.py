@@ -47,7 +47,7 @@ def fill(clickhouse: ClickHouse, log: pl.DataFrame) -> None:
     workers.work(log, Random(1))
     clickhouse.write("interactions", log)
     for table in (*RECORDS, "identities"):
-        clickhouse.write(table, workers.records(table))
+        clickhouse.write(table.replace("_", "-"), workers.records(table))
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +126,8 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "segments": 0,
         "targets": 0,
         "alerts": 0,
+        "cases (owner)": 1,
+        "moves (owner)": 0,
         "drivers": 0,
         "action_effects": 0,
         "anomalies": 0,

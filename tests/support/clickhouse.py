@@ -34,8 +34,12 @@ TOKENS = {
     OWNER.name: "the-token-of-tests-that-write",
 }
 """Of every interface that tests serve; the corpus of tests.faults has the owner's."""
-MANAGERS = (Manager("makkah", ("MAKKAH-01",)), Manager("both", ("MADINAH-01", "MAKKAH-01")))
-"""Unit managers of the test engine, whose roles are about the database `cx`."""
+MANAGERS = (
+    Manager("makkah", ("MAKKAH-01",)),
+    Manager("both", ("MADINAH-01", "MAKKAH-01")),
+    Manager("care", ("CARE-NOOR",)),
+)
+"""Managers of units, and of a care centre, of the test engine, whose roles are about the database `cx`."""
 
 _numbers = itertools.count(1)
 

@@ -19,9 +19,11 @@ from aiohttp import web
 from streams.clock import now_ms
 from streams.loop.answers import AnswerError, answer_event
 from streams.loop.corrections import correction_event
+from streams.model.whose import owner_of
 from streams.serve import tokens
 from streams.serve.answering import NotRecorded
-from streams.serve.api import COOKIE, FROM_DESK, Api, Problem, concerns, day_asked
+from streams.serve.api import COOKIE, FROM_DESK, Api, concerns
+from streams.serve.asked import Problem, day_asked
 from streams.serve.customer import contact_of, document
 from streams.serve.day import day_of, latest_day
 from streams.serve.desk import assets
@@ -37,7 +39,6 @@ from streams.serve.sessions import LONGEST, Sessions
 from streams.serve.store import Store
 from streams.serve.story import story_of
 from streams.serve.tokens import Bearer, Tokens
-from streams.serve.view import owner_of
 
 if TYPE_CHECKING:
     from streams.serve.openid_provider import Provider
