@@ -215,7 +215,7 @@ class Observer:
         known = before(watch)
         rules, now = self._context.rules, self._context.now
         stated = whole.preferences.get(TIER)
-        tier = None if stated is None else stated.value
+        tier = None if stated is None else stated[2]
         changed = settle(rules, self._customer, whole.signals, watch, now, due_until, tier, self._owners())
         self.transitions += transitions(known, changed)
         return changed

@@ -126,8 +126,8 @@ def customer_row(subject: str, customer_id: str, summary: Summary, journeys: int
         evidence = rounded(summary.rolling.evidence())
     preferences: Sequence[tuple[str, str, int, int]] = _NOTHING
     if known:
-        keys = sorted(key for key in known if not key.startswith(HIDDEN))
-        preferences = [(key, (stated := known[key]).value, stated.evidence, stated.at) for key in keys]
+        shown = [(key, stated[2], stated[3], stated[0]) for key, stated in known.items() if not key.startswith(HIDDEN)]
+        preferences = sorted(shown) if len(shown) > 1 else shown
     return (
         customer_id,
         kind,

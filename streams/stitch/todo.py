@@ -102,7 +102,7 @@ def actions_of(customer: str, whole: Summary, watch: Watch | None) -> Iterator[A
                 )
         elif last < case.resolved + do.TOLD_MS:
             of_it = stated.get(TOLD + case_id)
-            told_at = max(0 if one is None else one.at for one in (told, of_it))
+            told_at = max(0 if one is None else one[0] for one in (told, of_it))
             if told_at < case.resolved:
                 yield do.tell_improvement(case_id, case.resolved)
     if rolling.at:
@@ -119,7 +119,7 @@ def actions_of(customer: str, whole: Summary, watch: Watch | None) -> Iterator[A
     if (answer := _latest_answer(whole)) is not None:
         at, event_id, score, instrument = answer
         answered = stated.get(ANSWERED)
-        is_open = last < at + do.FOLLOWED_MS and (answered is None or answered.at < at)
+        is_open = last < at + do.FOLLOWED_MS and (answered is None or answered[0] < at)
         if is_open and do.is_bad(instrument, score):
             yield do.follow_up_detractor(instrument, score, at, str_of(event_id))
     yield from _stays(customer, whole)
@@ -144,7 +144,7 @@ def _spent(whole: Summary) -> dict[str, int]:
 def _may_be_asked(whole: Summary) -> bool:
     """Whether somebody who has nothing open may be asked for a review."""
     stated = whole.preferences
-    if SPOKE in stated or ("messages" in stated and stated["messages"].value == "no"):
+    if SPOKE in stated or ("messages" in stated and stated["messages"][2] == "no"):
         return False
     return any(one.journey.status == "completed" for one in journeys_of(whole))
 
@@ -178,7 +178,7 @@ def _stays(customer: str, whole: Summary) -> Iterator[Action]:
     stated, last = whole.preferences, whole.last
     guests = None
     habits: list[Habit] | None = None
-    for key, planned in stated.items():
+    for key, (_, _, planned, _) in stated.items():
         if not key.startswith(ARRIVES):
             continue
         ref = key.removeprefix(ARRIVES)
@@ -193,10 +193,10 @@ def _stays(customer: str, whole: Summary) -> Iterator[Action]:
             continue
         if habits is None:
             habits = [
-                Habit(of, one.value, one.evidence, one.at)
-                for of, one in sorted(stated.items(), key=lambda each: each[0])
+                Habit(of, value, evidence, at)
+                for of, (at, _, value, evidence) in sorted(stated.items(), key=lambda each: each[0])
                 if not of.startswith(HIDDEN)
             ]
-        stay = do.prepare_stay(f"{customer}/{ref}", do.arrival(planned.value), booked_at, habits)
+        stay = do.prepare_stay(f"{customer}/{ref}", do.arrival(planned), booked_at, habits)
         if stay is not None and stay.ends_at is not None and stay.ends_at > last:
             yield stay

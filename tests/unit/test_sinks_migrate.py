@@ -74,6 +74,7 @@ APPLIED = {
     "0061_anomalies": "df9cc559d36dd956",
     "0062_first_copies": "1696e1b61c8a4f2c",
     "0064_case_owners": "d759ab6a2d4cf1c3",
+    "0065_narrower_joins": "01177e0f3cbb410f",
     "0063_next_actions": "831e7fbc72ac20ed",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""

@@ -22,7 +22,8 @@ from streams.loop.corrections import correction_event
 from streams.model.whose import owner_of
 from streams.serve import tokens
 from streams.serve.answering import NotRecorded
-from streams.serve.api import COOKIE, FROM_DESK, Api, Problem, concerns, day_asked
+from streams.serve.api import COOKIE, FROM_DESK, Api, concerns
+from streams.serve.asked import Problem, day_asked
 from streams.serve.customer import contact_of, document
 from streams.serve.day import day_of, latest_day
 from streams.serve.desk import assets

@@ -8,7 +8,7 @@ import msgspec
 
 from streams.loop.answers import Verb
 from streams.loop.corrections import Verdict
-from streams.serve.api import Problem
+from streams.serve.asked import Problem
 
 
 class Said(msgspec.Struct, forbid_unknown_fields=True):
