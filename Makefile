@@ -27,7 +27,7 @@ PLAIN_TESTS := tests/properties tests/integration/test_run.py
 SAME_BOTH_WAYS := $(foreach name,mapping simulate_stream simulate_truth,--ignore=tests/properties/test_$(name).py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compile run test suite plain faults lint format clients bench wheels sbom audit lock kafka bytecode clean
+.PHONY: help setup compile run test suite plain faults lint format clients bench wheels sbom digests audit lock kafka bytecode clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -136,6 +136,9 @@ sbom: setup $(SUPPLY_INSTALLED) ## Say what Rihla is made of: CycloneDX bills of
 		--output-file build/sbom/image.cdx.json deploy/requirements.lock
 	$(SUPPLY)/pip-licenses --python $(BIN)/python --from mixed --order license --with-urls --format markdown \
 		--output-file build/sbom/licences.md
+
+digests: $(INSTALLED) ## Pin the images of Dockerfile and compose file by what their registries have (status 2: some could not be reached)
+	@$(BIN)/python -m tests.supply_chain.digests --write deploy/Dockerfile docker-compose.yml
 
 audit: $(INSTALLED) $(SUPPLY_INSTALLED) ## Ask databases of advisories about all that is locked (status 2: none could be reached)
 	@$(BIN)/python -m tests.supply_chain.audit --tool $(SUPPLY)/pip-audit $(LOCKS)

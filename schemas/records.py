@@ -35,6 +35,7 @@ NAMES: Final = (
     "alert",
     "move",
     "segment",
+    "next_action",
     "delivery",
     "redelivery",
     "dead_letter",

@@ -27,6 +27,7 @@ from sinks.clickhouse.client import connect
 from sinks.clickhouse.errors import RETRY_CODES, retry_code
 from sinks.clickhouse.tables import TABLES, Table
 from sinks.clickhouse.writer import FinalInsertError, Retry, Writer
+from sinks.first_copies import FirstCopies
 from sinks.prayers import PrayerTimes
 from sinks.reach import Reach
 from streams import metrics
@@ -37,6 +38,7 @@ from streams.model import company
 from streams.model.dead_letter import OF_A_LETTER
 from streams.model.digits import number_of
 from streams.settings import Settings
+from streams.spans import step
 from streams.topology import DEAD_LETTERS
 from streams.worker.agent import Agent, Grouping
 from streams.worker.io import WorkerIO
@@ -91,9 +93,13 @@ class TableAgent(Agent):
         super().__init__(io, Grouping(ROWS_PER_INSERT, BYTES_PER_INSERT, linger=table.linger, patience=table.patience))
         settings = io.settings
         self._table, self._publishing, self._prayers = table, publishing, prayers
-        self._writer = Writer(
-            lambda: connect(settings.clickhouse_endpoint, settings.database), table, on_retry=self._retried
-        )
+
+        def connected() -> Client:
+            return connect(settings.clickhouse_endpoint, settings.database)
+
+        self._copies = FirstCopies(connected) if table is TABLES["interactions"] else None
+        mark = None if self._copies is None else self._copies.mark
+        self._writer = Writer(connected, table, on_retry=self._retried, mark=mark)
         self._pending = metrics.SINK_PENDING_ROWS.labels(table.view)
 
     def _retried(self, retry: Retry) -> None:
@@ -104,6 +110,8 @@ class TableAgent(Agent):
 
         Raises RihlaError for what is wrong with the table, and not with a row.
         """
+        if self._copies is not None:
+            self._copies.reading(batches)
         records = Records(batches)
         decoded, refused = self.io.read(self._table.schema, records)
         erased = len(records) - decoded.frame.height - len(refused)
@@ -118,6 +126,16 @@ class TableAgent(Agent):
         _observe_latency(self._table, records)
         return Verdict.of(len(records), refused, erased=erased)
 
+    def _about(self, rows: int) -> dict[str, str | int]:
+        """What a span says of an insert."""
+        return {
+            "db.system.name": "clickhouse",
+            "db.operation.name": "INSERT",
+            "db.namespace": self.settings.database,
+            "db.collection.name": self._table.store,
+            "rihla.rows": rows,
+        }
+
     async def _store(self, records: Records, decoded: Decoded) -> list[Refusal]:
         """Insert rows. Returns the refusals of those that ClickHouse does not take."""
         table, frame, epoch = self._table, decoded.frame, self.settings.epoch
@@ -125,7 +143,8 @@ class TableAgent(Agent):
         self._pending.set(frame.height)
         inserting = time.perf_counter()
         try:
-            await self._writer.write(frame, epoch)
+            with step(f"insert {table.store}", self._about(frame.height)) as asked:
+                await self._writer.write(frame, epoch, asked)
         except FinalInsertError as error:
             if not error.rows_at_fault:
                 raise

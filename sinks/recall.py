@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -15,6 +15,7 @@ from streams.kafka.batch_producer import RECALLED, recalled_last
 from streams.kafka.ownership import OwnershipLost, still_owner
 from streams.kafka.progress import RecordBatch, Records, position_of_group
 from streams.model.control import nothing_stored
+from streams.spans import Headers, passed_on
 from streams.worker.agent import Agent
 from streams.worker.io import WorkerIO
 from streams.worker.verdict import Verdict
@@ -50,7 +51,7 @@ class RecallAgent(Agent):
         if subjects:
             applied = max(decoded.frame["applied"].to_list())
             await self._wait_until_stored(batch, applied)
-            await self._answer(subjects, applied, await self._events_of(subjects))
+            await self._answer(subjects, applied, await self._events_of(subjects), _traces(records))
         async with self._publishing:
             await self.io.refuse(refused)
             await self.io.flush()
@@ -83,15 +84,23 @@ class RecallAgent(Agent):
         finally:
             client.close()
 
-    async def _answer(self, subjects: Sequence[str], applied: int, events: pl.DataFrame) -> None:
+    async def _answer(
+        self, subjects: Sequence[str], applied: int, events: pl.DataFrame, traces: Mapping[bytes, Headers]
+    ) -> None:
         """Send the events again, and for each subject without events a message that nothing is stored."""
         last = events["subject"].is_last_distinct()
         # In this order in each partition, so that a subject's last event comes after all its others.
         async with self._publishing:
             for frame, mark in ((events.filter(~last), RECALLED), (events.filter(last), recalled_last(applied))):
                 keys = [subject.encode() for subject in frame["subject"].to_list()]
-                await self.io.publish("interactions", "interaction", frame, keys, marks=[mark])
+                traced = {at: traces[key] for at, key in enumerate(keys) if key in traces}
+                await self.io.publish("interactions", "interaction", frame, keys, marks=[mark], traced=traced)
             without = sorted({*subjects} - {*events["subject"].to_list()})
             answers = [nothing_stored(subject, applied) for subject in without]
             await self.io.publish("parts", "part", answers, [subject.encode() for subject in without])
             await self.io.flush()
+
+
+def _traces(records: Records) -> dict[bytes, Headers]:
+    """By subject, the key of a recall: the headers by which its trace goes on."""
+    return {records.keys[at] or b"": headers for at, headers in passed_on(records).items()}

@@ -7,6 +7,7 @@ pages, the compose file, the Kubernetes manifests and the monitoring to this one
     channels ─▶ enrich ─▶ interactions ─▶ stitch ─▶ journeys, customers, cases, alerts, moves ─▶ sink ─▶ ClickHouse
                   └─▶ links ─▶ identity ─▶ identities ─┘ └─▶ parts (to stitch itself), recalls (to the sink)
 
+    stitch ─▶ segments, next-actions, invitations, messages ─▶ sink
     alerts, cases, moves, segments ─▶ deliver ─▶ people and systems; deliveries ─▶ sink
 """
 
@@ -197,6 +198,13 @@ TOPICS: tuple[Topic, ...] = (
         stored=Stored("segments", ("segment", "customer_id"), words=("segment",), linger=SOON, patience=4.0),
     ),
     Topic(
+        "next-actions",
+        "next_action",
+        "customer_id",
+        "latest by key",
+        stored=Stored("next_actions", ("customer_id",), linger=SOON, patience=4.0),
+    ),
+    Topic(
         "invitations",
         "invitation",
         "invitation_id",
@@ -299,6 +307,7 @@ WORKERS: tuple[Worker, ...] = (
             "alerts",
             "moves",
             "segments",
+            "next-actions",
             "invitations",
             "messages",
             "parts",
@@ -348,7 +357,7 @@ SERVICES: tuple[Service, ...] = (
         "serve",
         "streams.serve.process",
         extra="serve",
-        reads=("interactions", "identities", "journeys", "customers", "cases", "alerts", "messages"),
+        reads=("interactions", "identities", "journeys", "customers", "cases", "alerts", "next-actions", "messages"),
         writes=("lookups", *CHANNEL_TOPICS),  # people's answers
         holds="on disk, the last state of every customer",
         scales_to="any number: each knows everybody",

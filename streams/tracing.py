@@ -2,9 +2,8 @@
 
 A sampled event's record carries W3C's `traceparent` in a Kafka header. Whoever handles it makes a span and passes the
 trace on in the records that follow from it (docs/operations.md says which). Without RIHLA_TRACE_SAMPLE nothing of
-OpenTelemetry is imported, and a group of records costs the question whether there is a Tracing.
-
-Spans name topics, partitions and offsets; never a key, an identifier or a text.
+OpenTelemetry is imported, and a group of records costs the question whether there is a Tracing. streams.spans has the
+spans that are open, and what follows from them.
 """
 
 from __future__ import annotations
@@ -15,25 +14,18 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from streams.errors import RihlaError
 from streams.settings import Settings
+from streams.spans import TRACEPARENT, TRACESTATE, About, Headers, Place, Spans, fail, headers_of, nowhere
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace.export import SpanExporter
-    from opentelemetry.trace import Span
+    from opentelemetry.trace import Span, SpanContext
 
-Headers = Sequence[tuple[str, bytes]]
-"""Headers of a record by which its trace goes on."""
-Place = tuple[str, int, int]
-"""Topic, partition and offset of a record."""
-
-TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
 MOST_OF_A_GROUP = 64
 """Sampled records of a group that get a span: the cost is bounded even where a producer samples everything."""
 STOP_SECONDS = 3.0
@@ -51,72 +43,6 @@ class Batch(Protocol):
     headers: dict[int, list[tuple[str, bytes]]]
 
     def __len__(self) -> int: ...
-
-
-class Columns(Protocol):
-    """What is asked of Records (there)."""
-
-    topic: str
-
-    @property
-    def partitions(self) -> Sequence[int]: ...
-
-    @property
-    def offsets(self) -> Sequence[int]: ...
-
-
-class Spans:
-    """Open spans of the sampled records of a group: by place, or, of records that are to be sent, by row."""
-
-    def __init__(self, spans: Mapping[Any, Span]) -> None:
-        self._spans = spans
-        self._topics = {place[0] for place in spans if isinstance(place, tuple)}
-
-    def headers(self) -> dict[Any, Headers]:
-        """The headers by which each trace goes on, by place or row."""
-        return {of: _headers_of(span) for of, span in self._spans.items()}
-
-    def of(self, records: Columns) -> dict[int, Headers]:
-        """The headers by which the traces of records go on, by their position."""
-        if records.topic not in self._topics:
-            return {}
-        found = self.headers()
-        places = zip(records.partitions, records.offsets, strict=True)
-        return {
-            at: found[records.topic, partition, offset]
-            for at, (partition, offset) in enumerate(places)
-            if (records.topic, partition, offset) in found
-        }
-
-    def refuse(self, place: Place, reason: str) -> None:
-        """Note that the record at a place became a dead letter, if it has a span."""
-        if place in self._spans:
-            self._spans[place].set_attribute("rihla.refused", reason)
-            _fail(self._spans[place], reason)
-
-    @contextmanager
-    def handling(self) -> Iterator[None]:
-        """While the block runs these are the spans of `passed_on`; at its end they end, as failed if it raises."""
-        token = _handling.set(self)
-        try:
-            yield
-        except BaseException as error:
-            for span in self._spans.values():
-                _fail(span, type(error).__name__)
-            raise
-        finally:
-            _handling.reset(token)
-            for span in self._spans.values():
-                span.end()
-
-
-_handling: ContextVar[Spans | None] = ContextVar("spans of the group that is handled", default=None)
-
-
-def passed_on(records: Columns) -> dict[int, Headers]:
-    """The headers by which the traces of records of the group that is handled go on, by position; usually none."""
-    spans = _handling.get()
-    return {} if spans is None else spans.of(records)
 
 
 class Tracing:
@@ -161,7 +87,7 @@ class Tracing:
                 if len(spans) >= MOST_OF_A_GROUP:
                     break
                 spans[batch.topic, batch.partition, batch.offsets[at]] = self._process(batch, at, context)
-        return Spans(spans) if spans else None
+        return Spans(spans, self._tracer) if spans else None
 
     def sending(self, topic: str, count: int) -> Spans | None:
         """Spans, begun now, of records sampled among those that are to be sent to a topic; by row."""
@@ -170,10 +96,10 @@ class Tracing:
         rows = self._chosen(count)
         about = {"messaging.system": "kafka", "messaging.operation.type": "send", "messaging.destination.name": topic}
         started = [
-            (row, self._tracer.start_span(f"send {topic}", _nowhere(), SpanKind.PRODUCER, about))
+            (row, self._tracer.start_span(f"send {topic}", nowhere(), SpanKind.PRODUCER, about))
             for row in rows[:MOST_OF_A_GROUP]
         ]
-        return Spans(dict(started)) if started else None
+        return Spans(dict(started), self._tracer) if started else None
 
     def request(self, route: str, headers: Mapping[str, str], began: float, events: int) -> Spans | None:
         """The span of an HTTP request that brought events, if it is sampled: by its own `traceparent`, or by chance.
@@ -187,9 +113,46 @@ class Tracing:
             return None
         about: dict[str, str | int] = {"http.request.method": "POST", "rihla.route": route, "rihla.events": events}
         start = int(began * _NS)
-        return Spans(
-            {0: self._tracer.start_span(f"POST {route}", context or _nowhere(), SpanKind.SERVER, about, None, start)}
-        )
+        span = self._tracer.start_span(f"POST {route}", context or nowhere(), SpanKind.SERVER, about, None, start)
+        return Spans({0: span}, self._tracer)
+
+    def timers(self, name: str, set_by: Sequence[Headers | None]) -> Spans | None:
+        """Spans, begun now, of timers that go off together, each of which begins a trace; by row.
+
+        set_by: of each timer, the trace of the event that set it, to which it is linked. Of those of which none is
+        known the share is sampled. The event's trace is not gone on with: it may be days old.
+        """
+        from opentelemetry.trace import Link, SpanKind
+
+        chosen = {*self._chosen(sum(headers is None for headers in set_by))}
+        spans: dict[int, Span] = {}
+        unknown = 0
+        for row, headers in enumerate(set_by):
+            if headers is None:
+                unknown += 1
+            if len(spans) >= MOST_OF_A_GROUP or (headers is None and unknown - 1 not in chosen):
+                continue
+            setter = None if headers is None else self._span_of(headers)
+            links = [] if setter is None else [Link(setter)]
+            spans[row] = self._tracer.start_span(
+                name, nowhere(), SpanKind.INTERNAL, {"rihla.timers": len(set_by)}, links
+            )
+        return Spans(spans, self._tracer) if spans else None
+
+    def outcome(self, name: str, headers: Headers, began: float, about: About, failed: str | None = None) -> Headers:
+        """The span of something that a trace had begun and that has ended by now, as a message that was sent. Returns
+        the headers by which the trace goes on from it.
+
+        headers: by which the trace comes. began: as time.time() has it. failed: why, in a word.
+        """
+        from opentelemetry.trace import SpanKind
+
+        context, start = self._context(_said(headers)) or nowhere(), int(began * _NS)
+        span = self._tracer.start_span(name, context, SpanKind.CLIENT, dict(about), None, start)
+        if failed is not None:
+            fail(span, failed)
+        span.end()
+        return headers_of(span)
 
     async def start(self) -> None:
         """Nothing: it is a service for its end."""
@@ -219,15 +182,14 @@ class Tracing:
         }
         start = int(now * _NS)
         name = f"process {batch.topic}"
-        return self._tracer.start_span(name, context or _nowhere(), SpanKind.CONSUMER, about, None, start)
+        return self._tracer.start_span(name, context or nowhere(), SpanKind.CONSUMER, about, None, start)
 
     def _sampled(self, batch: Batch) -> dict[int, Context | None]:
         """The records of a batch that carry a sampled trace, each with the context to go on from."""
         found: dict[int, Context | None] = {}
         for at, headers in batch.headers.items():
             if _has_trace(headers):
-                said = {name: value.decode("latin-1") for name, value in headers if name in (TRACEPARENT, TRACESTATE)}
-                context = self._context(said)
+                context = self._context(_said(headers))
                 if context is not None:
                     found[at] = context
         return found
@@ -238,9 +200,15 @@ class Tracing:
 
         if not said:
             return None
-        context = self._propagator.extract(dict(said), _nowhere())
+        context = self._propagator.extract(dict(said), nowhere())
         span = get_current_span(context).get_span_context()
         return context if span.is_valid and span.trace_flags.sampled else None
+
+    def _span_of(self, headers: Headers) -> SpanContext | None:
+        from opentelemetry.trace import get_current_span
+
+        context = self._context(_said(headers))
+        return None if context is None else get_current_span(context).get_span_context()
 
     def _chosen(self, count: int) -> list[int]:
         """Positions of the next `count` records that are sampled by chance. The cost is that of those chosen."""
@@ -269,26 +237,5 @@ def _has_trace(headers: Headers) -> bool:
     return any(name == TRACEPARENT for name, _ in headers)
 
 
-def _nowhere() -> Context:
-    """A context without a span: what a library may have put into the current one is no parent of ours."""
-    from opentelemetry.context import Context
-
-    return Context()
-
-
-def _headers_of(span: Span) -> Headers:
-    """The headers of a record that follows from what a span is about."""
-    from opentelemetry.trace import format_span_id, format_trace_id
-
-    context = span.get_span_context()
-    if not context.is_valid:  # OTEL_SDK_DISABLED
-        return ()
-    parent = f"00-{format_trace_id(context.trace_id)}-{format_span_id(context.span_id)}-{context.trace_flags:02x}"
-    state = context.trace_state.to_header()
-    return [(TRACEPARENT, parent.encode()), *([(TRACESTATE, state.encode())] if state else [])]
-
-
-def _fail(span: Span, why: str) -> None:
-    from opentelemetry.trace import Status, StatusCode
-
-    span.set_status(Status(StatusCode.ERROR, why))
+def _said(headers: Headers) -> dict[str, str]:
+    return {name: value.decode("latin-1") for name, value in headers if name in (TRACEPARENT, TRACESTATE)}

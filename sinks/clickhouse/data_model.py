@@ -25,8 +25,8 @@ SUBJECTS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "Customers": (
         *("customers", "customers_now", "identities", "customer_spend", "moves", "moves_attributed", "profile_flow"),
-        *("segments", "consents", "consent_history", "next_best_actions", "actions_known", "calls", "churn_risk"),
-        "churn_models",
+        *("segments", "consents", "consent_history", "next_actions", "next_best_actions", "actions_known", "calls"),
+        *("churn_risk", "churn_models"),
     ),
     "Cases, alerts and what was done": (
         *("cases", "cases_attributed", "case_response", "improvements_told", "alerts", "alerts_attributed"),
@@ -47,7 +47,8 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("journeys_now", "journeys_attributed", "milestones", "stays"), ("journey_id",)),
     "journey_spend": ("journey_id", "currency"),
     "plans": ("booking_ref",),
-    **dict.fromkeys(("customers_now", "next_best_actions"), ("customer_id",)),
+    "customers_now": ("customer_id",),
+    **dict.fromkeys(("next_actions", "next_best_actions"), ("customer_id", "action", "evidence")),
     "customer_spend": ("customer_id",),
     "identities": ("kind", "value"),
     "moves_attributed": ("move_id",),

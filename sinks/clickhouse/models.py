@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from clickhouse_connect.driver.client import Client
 
+from streams.model.actions import Actions
 from streams.model.company import Model
 from streams.model.forms import STAGES
 
@@ -47,13 +48,18 @@ def record(client: Client, model: Model, now_ms: int, epoch: int) -> bool:
     ]
     columns = ["rank", "severities", "brands", "tiers", "respond_ms", "resolve_ms", "version"]
     client.insert("sla_targets_store", promised, columns)
-    known = [[one.name, one.rank, one.propose, one.uplift, now_ms] for one in model.actions.by_name.values()]
-    client.insert("actions_known_store", known, ["action", "rank", "propose", "uplift", "version"])
+    record_actions(client, model.actions, now_ms)
     # In the body: what a model means is longer than an address may be.
     columns = ["hash", "name", "source", "recorded_at", "epoch", "meaning"]
     at = datetime.fromtimestamp(now_ms / 1000, UTC)
     client.insert("models_store", [[model.hash, model.name, model.source, at, epoch, model.meaning]], columns)
     return True
+
+
+def record_actions(client: Client, actions: Actions, now_ms: int) -> None:
+    """Record what the model says of actions for customers. client: on the database."""
+    known = [[one.name, one.rank, one.propose, one.uplift, now_ms] for one in actions.by_name.values()]
+    client.insert("actions_known_store", known, ["action", "rank", "propose", "uplift", "version"])
 
 
 def current(client: Client) -> tuple[str, int] | None:

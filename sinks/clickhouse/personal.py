@@ -88,6 +88,8 @@ COLUMNS: Mapping[str, Rule] = {
 EXCEPTIONS: Mapping[tuple[str, str], Rule] = {
     ("alerts", "reason"): TEXT,
     ("alerts_attributed", "reason"): TEXT,
+    ("next_actions", "reason"): TEXT,
+    ("next_actions", "evidence"): TEXT,
     ("next_best_actions", "reason"): TEXT,
     ("next_best_actions", "evidence"): TEXT,
 }
@@ -122,6 +124,7 @@ STORES: tuple[Store, ...] = (
     Store("alerts_store"),
     Store("moves_store"),
     Store("segments_store"),
+    Store("next_actions_store"),
     Store("deliveries_store"),
     Store("invitations_store"),
     Store("messages_store"),
@@ -167,8 +170,19 @@ ANALYSTS: tuple[str, ...] = (
         "cases_attributed",
     ),
     *("alerts", "alerts_attributed", "moves", "moves_attributed", "customers", "customers_now", "customer_spend"),
-    *("journey_spend", "identities", "improvements_told", "next_best_actions", "profile_flow", "churn_risk"),
-    *("churn_models", "milestones", "stays", "units", "unit_levels", "rates", "exchange", "currencies", "hijri"),
+    *("journey_spend", "identities", "improvements_told", "next_actions", "next_best_actions", "profile_flow"),
+    *(
+        "churn_risk",
+        "churn_models",
+        "milestones",
+        "stays",
+        "units",
+        "unit_levels",
+        "rates",
+        "exchange",
+        "currencies",
+        "hijri",
+    ),
     *("weekends", "deliveries", "dead_letters", "answers", "alert_sla", "incidents", "journeys_now", "plans", "stages"),
     *("models", "sla_targets", "consents", "consent_history", "memberships", "group_cells", "groups"),
     *("invitations", "messages"),
@@ -179,6 +193,8 @@ ANALYSTS: tuple[str, ...] = (
 
 ATTRIBUTED: tuple[str, ...] = ("interactions", "journeys", "cases", "alerts", "moves")
 """Views that unit managers have with the columns of NAME_attributed: rows of their units, by `attributed_unit`."""
+OWNED: tuple[str, ...] = ("cases", "alerts", "moves")
+"""Those of them that somebody has to act on, by `owner`: the unit, or the care centre where no unit is known."""
 OF_JOURNEYS: tuple[str, ...] = ("milestones", "stays", "journey_spend", "journeys_now")
 """Views with a row a journey, which gives managers' rows their `attributed_unit`."""
 OF_UNITS: tuple[str, ...] = ("interactions_local", "case_response")

@@ -136,9 +136,10 @@ def grants_of_manager(manager: Manager, database: str) -> tuple[str, ...]:
 
 def unit_columns() -> dict[str, str]:
     """Views of which managers see a part: the column that says which unit a row belongs to."""
-    names = [name for view in personal.ATTRIBUTED for name in (view, f"{view}_attributed")]
+    names = {name: view for view in personal.ATTRIBUTED for name in (view, f"{view}_attributed")}
     return {
-        **dict.fromkeys([*names, *personal.OF_JOURNEYS, *personal.OF_UNITS], "attributed_unit"),
+        **dict.fromkeys([*personal.OF_JOURNEYS, *personal.OF_UNITS], "attributed_unit"),
+        **{name: "owner" if view in personal.OWNED else "attributed_unit" for name, view in names.items()},
         "deliveries": "unit",
     }
 
@@ -165,10 +166,10 @@ def views_of_manager(manager: Manager, database: str, columns: Columns) -> Itera
     units = ", ".join(literal(unit) for unit in sorted(set(manager.units)))
     for name in personal.ATTRIBUTED:
         source = f"{name}_attributed"
-        own = f"WHERE v.attributed_unit IN ({units})"
+        own = _own(name, database, units)
         query = f"SELECT {_listed(columns[source])} FROM {database}.{source} AS v {own} {_BARRIER}"
         yield from ((name, query), (source, query))
-    own = f"WHERE v.attributed_unit IN ({units})"
+    own = _own("interactions", database, units)
     query = f"SELECT {_listed(columns['contacts'])} FROM {database}.interactions_attributed AS v {own} {_BARRIER}"
     yield "contacts", query
     for name in personal.OF_JOURNEYS:
@@ -190,6 +191,30 @@ def views_of_manager(manager: Manager, database: str, columns: Columns) -> Itera
     yield "deliveries", query
     for name in personal.REFERENCE:
         yield name, f"SELECT {_listed(columns[name])} FROM {database}.{name} AS v"
+
+
+def _own(name: str, database: str, units: str) -> str:
+    """The condition of a view of ATTRIBUTED. units: literals.
+
+    What is nobody's but that of a care centre has no unit: its people see what they have to act on by `owner`, and of
+    interactions and journeys without a unit those that caused it.
+    """
+    if name in personal.OWNED:
+        return f"WHERE v.owner IN ({units})"
+    key = {"interactions": "event_id", "journeys": "journey_id"}[name]
+    caused = " UNION ALL ".join(
+        f"SELECT assumeNotNull({key}) FROM {database}.{view}_attributed "
+        f"WHERE owner IN ({units}) AND attributed_unit IS NULL AND {key} IS NOT NULL"
+        for view in personal.OWNED
+        if not (view == "cases" and key == "event_id")
+    )
+    where = f"v.attributed_unit IN ({units}) OR (v.attributed_unit IS NULL AND v.{key} IN ({caused}))"
+    if key == "event_id":
+        cases = f"FROM {database}.cases_attributed WHERE owner IN ({units}) AND attributed_unit IS NULL"
+        named = "(v.customer_id, assumeNotNull(v.case_id))"
+        theirs = f"v.case_id IS NOT NULL AND {named} IN (SELECT customer_id, case_id {cases})"
+        where += f" OR (v.attributed_unit IS NULL AND {theirs})"
+    return f"WHERE {where}"
 
 
 def _listed(columns: Sequence[tuple[str, str]]) -> str:

@@ -88,6 +88,7 @@ class Writer:
 
     connect: makes a client whose database has the table (see `client.connect`); called in a thread, at first use.
     on_retry: called for every failed attempt that is going to be repeated (metrics, logs).
+    mark: called with the rows of every attempt, returns those to send (with a column of its own); in the thread.
     pause: how it waits, asyncio.sleep; tests pass another.
     """
 
@@ -97,19 +98,22 @@ class Writer:
         table: Table,
         *,
         on_retry: Callable[[Retry], None] | None = None,
+        mark: Callable[[pa.Table], pa.Table] | None = None,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self.table = table
         self._connect = connect
         self._client: Client | None = None
         self._body: ArrowBody | None = None
-        self._on_retry = on_retry
+        self._on_retry, self._mark = on_retry, mark
         self._pause = pause
         # A thread of its own: a table that hangs must not take the threads of the others.
         self._thread = ThreadPoolExecutor(1, f"write-{table.store}")
 
-    async def write(self, frame: pl.DataFrame, epoch: int) -> int:
+    async def write(self, frame: pl.DataFrame, epoch: int, headers: dict[str, str] | None = None) -> int:
         """Store a batch in the frame form of the table's schema; returns the number of rows sent, once they are stored.
+
+        headers: further ones of the request, as those by which a trace goes on in ClickHouse.
 
         Never gives up on errors that can pass; cancel the task to stop it. Raises FinalInsertError.
         """
@@ -118,7 +122,9 @@ class Writer:
         attempt = 0
         while True:
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._thread, self._insert, frame, epoch)
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._thread, self._insert, frame, epoch, headers
+                )
             except FinalInsertError:
                 raise
             except Exception as error:
@@ -163,7 +169,7 @@ class Writer:
             self._client.close()
             self._client = None
 
-    def _insert(self, frame: pl.DataFrame, epoch: int) -> int:
+    def _insert(self, frame: pl.DataFrame, epoch: int, headers: dict[str, str] | None) -> int:
         try:
             arrow = to_arrow(frame, self.table, epoch)
         except BaseException as error:  # Polars' panics are no Exceptions
@@ -175,13 +181,15 @@ class Writer:
             raised = None if said else error
             message = in_short(error) if raised is None else described("insert", error)
             raise FinalInsertError(f"{self.table.store}: {message}", rows_at_fault=True, raised=raised) from error
+        if self._mark is not None:
+            arrow = self._mark(arrow)
         if self._client is None:
             self._client = self._connect()
             compression = self._client.write_compression
             self._body = ArrowBody(compression if compression in ("lz4", "zstd") else None)
         assert self._body is not None
         with self._body.of(arrow, statement(self.table.store, tuple(arrow.column_names))) as body:
-            self._client.raw_insert(insert_block=body, settings=INSERT_SETTINGS)
+            self._client.raw_insert(insert_block=body, settings=INSERT_SETTINGS, transport_settings=headers)
         return int(arrow.num_rows)
 
 

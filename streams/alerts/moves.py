@@ -7,12 +7,13 @@ the new reference, and nothing is published.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
+from streams.alerts.owner import Owner
 from streams.alerts.rules import Drop, Rule
 from streams.alerts.signals import KEPT_MS, Signal
 from streams.alerts.watch import PROFILES, UNKNOWN, Watch
@@ -23,8 +24,6 @@ Cause = tuple[int, bytes, str, str | None, str | None]
 _KEPT_DROPS = 16
 _REMEMBERED = 10
 """Fields of a Move and its version; a record has more."""
-
-
 Move = tuple[str, str, int, bytes, str, str | None, str | None, float, float]
 """(profile before, profile after, the fields of its Cause, 30-day score, evidence)."""
 
@@ -40,16 +39,18 @@ def move(watch: Watch, profile: int, score: float, evidence: float, cause: Cause
     return (PROFILES[before], PROFILES[profile], *cause, score, evidence)
 
 
-def move_row(customer_id: str, told: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A record of move.avsc of a Move with its version. (Watches used to remember whole records: these stay.)"""
-    if len(told) > _REMEMBERED:
-        return told
+def move_row(customer_id: str, told: tuple[Any, ...], of_move: Callable[[Move], Owner]) -> tuple[Any, ...]:
+    """A record of move.avsc of a Move with its version. of_move: finds who has to act on it."""
+    if len(told) > _REMEMBERED:  # watches used to remember whole records
+        return (*told[:-1], None, None, None, told[-1])
+    whose = of_move(told[:-1])
     before, after, at, raw, touchpoint, unit, ref, score, evidence, version = told
     text = raw.hex()
     event_id = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
     key = blake2b("\0".join((customer_id, before, after, event_id)).encode(), digest_size=16).hexdigest()
     journey_id = None if ref is None else f"{customer_id}/{ref}"
-    return key, customer_id, before, after, touchpoint, event_id, journey_id, unit, score, evidence, at, version
+    happened = (key, customer_id, before, after, touchpoint, event_id, journey_id, unit, score, evidence, at)
+    return (*happened, whose.basis, whose.owner, whose.brand, version)
 
 
 def drops(falls: Iterable[tuple[Rule, Drop]], watch: Watch, score: float, cause: Cause, now: int) -> None:

@@ -1,29 +1,33 @@
-"""What to do for a customer next, and why: rules in order, the first that holds is the best. Pure.
+"""What may be done for a customer, from when until when, and why. Pure.
 
-The rules, their sentences and their order are those of the view next_best_actions (docs/recovery.md); a test holds the
-two to each other. It is a function of what is known of the customer, of what the model says of actions, and of the
-clock: days are 24 hours, days of arrival are dates, UTC.
+Everything here is a function of what a customer's events (and open alerts) say. No clock is asked: what begins or ends
+by the clock alone says when (`begins_at`, `ends_at`), and who reads it compares these with the time. So an overdue case
+is due to the millisecond without a timer, and `rihla verify` can compute every row again. Which actions are proposed,
+and in which order, the model says (streams.model.actions), by what they were found to change: see `proposed`.
+
+Days are 24 hours; days of arrival are dates, UTC.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from math import log
 from typing import Final, NamedTuple
 
-from streams.model.actions import Actions
-from streams.model.vocabulary import ADVOCATE_AT, DAY_MS, NEGATIVE_AT
+from streams.model.actions import ACTIONS, Actions
+from streams.model.vocabulary import DAY_MS
 
-UNANSWERED_DAYS, UNRESOLVED_DAYS = 2, 5
-"""Days after which a case is overdue: without any answer, and without a resolution."""
-FOLLOWED_DAYS: Final = 30
-"""Days for which a bad answer to a survey is to be followed up."""
-TOLD_DAYS: Final = 90
-"""Days for which an improvement is still news."""
-SPOKEN_DAYS: Final = 90
-"""Days after their last event for which an advocate is asked for a review."""
+UNANSWERED_MS: Final = 2 * DAY_MS
+UNRESOLVED_MS: Final = 5 * DAY_MS
+"""After which a case is overdue: without any answer, and without a resolution."""
+FOLLOWED_MS: Final = 30 * DAY_MS
+"""For how long a bad answer to a survey is to be followed up."""
+TOLD_MS: Final = 90 * DAY_MS
+"""For how long an improvement is still news."""
+SPOKEN_MS: Final = 90 * DAY_MS
+"""How long after their last event an advocate is asked for a review."""
 AHEAD_DAYS: Final = 60
 """Days before its arrival from which a stay is prepared."""
 NO_HABITS: Final = frozenset(("language", "meal_plan", "room_type", "messages"))
@@ -33,61 +37,31 @@ ANSWERING: Final = re.compile("_(answered|resolved|paid|given|told|done|delivere
 SPEAKING: Final = frozenset({"post_travel.referral_made", "post_travel.review_posted", "post_travel.review_requested"})
 TOLD: Final = "post_travel.improvement_told"
 SURVEYS: Final = ("nps", "csat", "stars")
+HALF_LIFE_MS: Final = 30 * DAY_MS
+_MINUTE: Final = 60_000
+_EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
 class Action(NamedTuple):
-    """Something to do. priority: the rank of the action, 1 first. evidence: what it rests on."""
+    """Something that may be done. Times are epoch ms.
+
+    evidence: what it rests on. begins_at: None: at once. ends_at: None: until events end it.
+    """
+
+    action: str
+    reason: str
+    evidence: str
+    begins_at: int | None = None
+    ends_at: int | None = None
+
+
+class Proposal(NamedTuple):
+    """An action that is proposed now. priority: its rank, 1 first."""
 
     priority: int
     action: str
     reason: str
     evidence: str
-
-
-class Open(NamedTuple):
-    """An open alert."""
-
-    severity: str
-    at: int
-    rule: str
-    unit: str | None
-    reason: str
-    alert_id: str
-
-
-class Matter(NamedTuple):
-    """A case; times are epoch ms, 0: none. since: when it was opened, or reopened if that was later."""
-
-    case_id: str
-    unit: str | None
-    is_open: bool
-    since: int
-    answered: bool
-    resolved_at: int
-    told_at: int
-
-
-class Answer(NamedTuple):
-    """The latest answer to a survey of SURVEYS."""
-
-    at: int
-    instrument: str
-    score: float
-    unit: str | None
-    event_id: str
-
-    @property
-    def is_bad(self) -> bool:
-        """Whether somebody should follow it up: NPS 0 to 6, CSAT and stars 1 and 2."""
-        return self.score <= (6 if self.instrument == "nps" else 2)
-
-
-class Trip(NamedTuple):
-    """A journey that is booked; `arrives` is its planned day."""
-
-    journey_id: str
-    arrives: date
-    booked_at: int
 
 
 class Habit(NamedTuple):
@@ -99,117 +73,128 @@ class Habit(NamedTuple):
     last_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of a customer. Times are epoch ms, 0: never."""
+def proposed(found: Iterable[Action], model: Actions, now: int) -> list[Proposal]:
+    """What to do now of what may be done, the most urgent first.
 
-    last_event_at: int
-    sentiment: float | None = None
-    """The 30-day score, faded until now; None: nothing was ever expressed."""
-    evidence: float = 0.0
-    alerts: Sequence[Open] = ()
-    cases: Sequence[Matter] = ()
-    open_cases: int = 0
-    spend: Mapping[str, int] | None = None
-    """Currency -> minor units."""
-    survey: Answer | None = None
-    answered_at: int = 0
-    """When somebody of the company last answered, resolved, gave ... something."""
-    spoke: bool = False
-    """Whether they have recommended or reviewed us, or were asked to."""
-    completed: int = 0
-    """Journeys that are completed now."""
-    trips: Sequence[Trip] = ()
-    habits: Sequence[Habit] = ()
-
-
-def next_actions(known: Known, actions: Actions, now: int) -> list[Action]:
-    """What to do for a customer, the most urgent first.
-
-    actions: what the model says of each: its rank, and whether it is proposed. now: epoch ms.
+    model: what it says of each action: its rank, and whether it is proposed. now: epoch ms.
     """
-    found = []
-    for name, reason, evidence in _rules(known, now):
-        if (said := actions.by_name[name]).propose:
-            found.append(Action(said.rank, name, reason, evidence))
-    return sorted(found, key=lambda one: (one.priority, one.evidence))
+    some = []
+    for one in found:
+        said = model.by_name.get(one.action)
+        is_now = (one.begins_at is None or one.begins_at <= now) and (one.ends_at is None or now < one.ends_at)
+        if is_now and said is not None and said.propose:
+            some.append(Proposal(said.rank, one.action, one.reason, one.evidence))
+    return sorted(some, key=lambda one: (one.priority, one.evidence))
 
 
-def _rules(known: Known, now: int) -> Iterator[tuple[str, str, str]]:
-    for alert in known.alerts:
-        if alert.severity == "critical":
-            about = f"{alert.rule}, {alert.unit}" if alert.unit else alert.rule
-            reason = f"A critical alert ({about}) is open since {_day(alert.at)}: {alert.reason}"
-            yield "answer_alert", reason, f"alert {alert.alert_id}"
-    for case in known.cases:
-        if case.is_open and case.since and _is_overdue(case, now):
-            days, place = (now - case.since) // DAY_MS, f" of {case.unit}" if case.unit else ""
-            how = "answered but not resolved" if case.answered else "without any answer"
-            yield "call_about_case", f"Case {case.case_id}{place} has been open for {days} days, {how}", _case(case)
-    felt = f"30-day sentiment {_number(round(known.sentiment or 0.0, 2))} now"
-    spent = {currency: minor for currency, minor in (known.spend or {}).items() if minor > 0}
-    if known.sentiment is not None and known.sentiment <= NEGATIVE_AT and spent:
-        sums = ", ".join(f"{minor} {currency}" for currency, minor in sorted(spent.items()))
-        reason = f"Feels badly about us ({felt}) and has spent {sums} (minor units)"
-        yield "manager_call", reason, f"profile negative, evidence {_number(round(known.evidence, 1))}"
-    survey = known.survey
-    if survey is not None and survey.is_bad and known.answered_at < survey.at > now - FOLLOWED_DAYS * DAY_MS:
-        place = f" about {survey.unit}" if survey.unit else ""
-        said = f"Answered {survey.instrument} with {_number(survey.score)} on {_day(survey.at)}{place}"
-        yield "follow_up_detractor", f"{said}, and nobody has answered since", f"event {survey.event_id}"
-    for case in known.cases:
-        is_new = not case.is_open and case.resolved_at > now - TOLD_DAYS * DAY_MS
-        if is_new and case.told_at < case.resolved_at:
-            when = f"was resolved on {_day(case.resolved_at)}"
-            told = f"Case {case.case_id} {when}, and the customer was not told what was improved"
-            yield "tell_improvement", told, _case(case)
-    today = datetime.fromtimestamp(now / 1000, UTC).date()
-    for trip in known.trips:
-        if not today <= trip.arrives <= today + timedelta(days=AHEAD_DAYS):
-            continue
-        wanted = [one for one in known.habits if one.last_at < trip.booked_at and _is_habit(one)]
-        if wanted:
-            reason = f"Arrives on {trip.arrives} and has asked for or used before: {', '.join(map(_shown, wanted))}"
-            yield "prepare_stay", reason, f"journey {trip.journey_id}"
-    if _may_be_asked(known, now):
-        journeys = f"{known.completed} completed journey{'' if known.completed == 1 else 's'}"
-        reason = f"An advocate ({felt}) with {journeys} who has not recommended or reviewed us yet"
-        yield "ask_for_review", reason, f"profile advocate, evidence {_number(round(known.evidence, 1))}"
+def ordered(found: Iterable[Action]) -> list[Action]:
+    """In the order in which they are published."""
+    return sorted(found, key=lambda one: (ACTIONS.index(one.action), one.evidence))
 
 
-def _is_overdue(case: Matter, now: int) -> bool:
-    age = now - case.since
-    return age > UNRESOLVED_DAYS * DAY_MS or (not case.answered and age > UNANSWERED_DAYS * DAY_MS)
+def answer_alert(alert_id: str, rule: str, unit: str | None, at: int, reason: str) -> Action:
+    """A critical alert is open. at: when what it is about happened."""
+    about = f"{rule}, {unit}" if unit else rule
+    return Action("answer_alert", f"A critical alert ({about}) is open since {day(at)}: {reason}", f"alert {alert_id}")
 
 
-def _may_be_asked(known: Known, now: int) -> bool:
-    is_silent = any(one.key == "messages" and one.value == "no" for one in known.habits)
-    is_advocate = known.sentiment is not None and known.sentiment >= ADVOCATE_AT
-    is_recent = known.last_event_at > now - SPOKEN_DAYS * DAY_MS
-    is_well = not (known.open_cases or known.alerts)
-    return is_advocate and known.completed > 0 and is_recent and not known.spoke and is_well and not is_silent
+def call_about_case(case_id: str, unit: str | None, since: int, answered: bool) -> Action:
+    """A case is open. since: when it was opened or, if that was later, reopened."""
+    how = "answered but not resolved" if answered else "without any answer"
+    reason = f"Case {case_id}{f' of {unit}' if unit else ''} is open since {day(since)}, {how}"
+    due = since + (UNRESOLVED_MS if answered else UNANSWERED_MS)
+    return Action("call_about_case", reason, f"case {case_id}", due)
 
 
-def _is_habit(one: Habit) -> bool:
-    return one.value != "no" and one.key not in NO_HABITS
+def manager_call(sentiment: float, evidence: float, spend: Mapping[str, int], fades_at: int) -> Action | None:
+    """Somebody with a negative profile. spend: currency -> minor units. fades_at: when the profile is so no longer.
+
+    None where no money was spent.
+    """
+    spent = sorted((currency, minor) for currency, minor in spend.items() if minor > 0)
+    if not spent:
+        return None
+    sums = ", ".join(f"{minor} {currency}" for currency, minor in spent)
+    reason = f"Feels badly about us ({felt(sentiment)}) and has spent {sums} (minor units)"
+    return Action("manager_call", reason, f"profile negative, evidence {number(evidence, 1)}", None, fades_at)
 
 
-def _shown(one: Habit) -> str:
-    value = "" if one.value == "yes" else f" {one.value}"
-    return f"{one.key}{value} ({one.evidence}x, last {_day(one.last_at)})"
+def follow_up_detractor(instrument: str, score: float, at: int, event_id: str) -> Action:
+    """The latest answer to a survey was bad, and nobody has answered since."""
+    said = f"Answered {instrument} with {number(score, 6)} on {day(at)}"
+    reason = f"{said}, and nobody has answered since"
+    return Action("follow_up_detractor", reason, f"event {event_id}", None, at + FOLLOWED_MS)
 
 
-def _case(case: Matter) -> str:
-    return f"case {case.case_id}"
+def is_bad(instrument: str, score: float) -> bool:
+    """Whether somebody should follow up an answer: NPS 0 to 6, CSAT and stars 1 and 2."""
+    return score <= (6 if instrument == "nps" else 2)
 
 
-def _day(at: int) -> str:
+def tell_improvement(case_id: str, resolved_at: int) -> Action:
+    """A case was resolved, and its customer was not told since of what was improved."""
+    when = f"was resolved on {day(resolved_at)}"
+    reason = f"Case {case_id} {when}, and the customer was not told what was improved"
+    return Action("tell_improvement", reason, f"case {case_id}", None, resolved_at + TOLD_MS)
+
+
+def prepare_stay(journey_id: str, arrives: date, booked_at: int, habits: Iterable[Habit]) -> Action | None:
+    """A booked stay. None where nothing is known that was not said again with the booking."""
+    wanted = [one for one in habits if one.last_at < booked_at and one.value != "no" and one.key not in NO_HABITS]
+    if not wanted:
+        return None
+    reason = f"Arrives on {arrives} and has asked for or used before: {', '.join(map(_shown, wanted))}"
+    midnight = (arrives.toordinal() - _EPOCH) * DAY_MS
+    return Action("prepare_stay", reason, f"journey {journey_id}", midnight - AHEAD_DAYS * DAY_MS, midnight + DAY_MS)
+
+
+def ask_for_review(sentiment: float, evidence: float, last_at: int, fades_at: int) -> Action:
+    """An advocate with a completed journey and nothing open, who has not spoken of us. last_at: of their last event."""
+    reason = f"An advocate ({felt(sentiment)}) with a completed journey who has not recommended or reviewed us yet"
+    about = f"profile advocate, evidence {number(evidence, 1)}"
+    return Action("ask_for_review", reason, about, None, min(fades_at, last_at + SPOKEN_MS))
+
+
+def fades_at(at: int, weight: float, total: float, bound: float) -> int:
+    """When a fading score comes back to a bound beyond which it is at `at`; to the minute, epoch ms.
+
+    weight, total: W and S of the 30-day score S / (W + 1), at `at`; both halve every 30 days.
+    """
+    left = bound / (total - bound * weight) if total != bound * weight else 1.0
+    if not 0.0 < left < 1.0 - 1e-6:  # nearer, the order of additions would decide
+        return at
+    return round((at - log(left) * HALF_LIFE_MS / log(2)) / _MINUTE) * _MINUTE
+
+
+def arrival(text: str) -> date:
+    """A day as events name it (streams.model.days)."""
+    return date.fromisoformat(text)
+
+
+def day(at: int) -> str:
+    """The day of a moment, UTC, as in `2027-03-01`."""
     try:
         return datetime.fromtimestamp(at / 1000, UTC).date().isoformat()
     except (ValueError, OverflowError, OSError):  # of a time that no calendar has
         return "an unknown day"
 
 
-def _number(value: float) -> str:
-    """A number as ClickHouse writes it: whole ones without a point."""
+def felt(sentiment: float) -> str:
+    """A 30-day score, for people. Rounded twice, as the first digits would otherwise show the order of additions."""
+    return f"30-day sentiment {number(sentiment, 2)} at the last event"
+
+
+def number(value: float, digits: int) -> str:
+    """A number with so many digits; a whole one without a point."""
+    value = round(round(value, 6), digits)
     return str(int(value)) if value == int(value) else repr(value)
+
+
+def _shown(one: Habit) -> str:
+    value = "" if one.value == "yes" else f" {one.value}"
+    return f"{one.key}{value} ({one.evidence}x, last {day(one.last_at)})"
+
+
+def of_record(some: Sequence[Mapping[str, object]]) -> list[Action]:
+    """The actions of a record of next_action.avsc, in its frame form."""
+    return [Action(**one) for one in some]  # type: ignore[arg-type]

@@ -1,4 +1,8 @@
-"""Who has to act on an alert: the unit whose doing its cause was, else the care centre of its brand. Pure."""
+"""Who has to act: the unit whose doing it was, else the care centre of its brand. Pure.
+
+An alert knows the brand that its cause names. A case or a move knows units only. Where none is found for it, the care
+centre of the company has to act, or that of its only brand: never that of a brand to which it may not belong.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,7 @@ class Owner(NamedTuple):
     brand: str | None
 
 
+NOBODY = Owner(None, None, None, None)
 Owners = Callable[[Signal], Owner]
 """Finds who has to act on an alert of which this is the earliest signal."""
 
@@ -28,6 +33,12 @@ Owners = Callable[[Signal], Owner]
 def as_said(signal: Signal) -> Owner:
     """What the signal says by itself."""
     return Owner(signal.unit, None, signal.unit, signal.brand)
+
+
+def placed(unit: str | None, basis: str, brands: Brands) -> Owner:
+    """The owner of what does not know the brand that its event names: a case, a move."""
+    brand = (brands.told(unit, ()) if unit else None) or brands.only
+    return Owner(unit, basis, unit or brands.care_centre(brand), brand)
 
 
 def owned(unit: str | None, basis: str, brand: str | None, brands: Brands) -> Owner:

@@ -30,6 +30,15 @@ if TYPE_CHECKING:
     "--language", type=click.Choice(["en", "ar"]), default="en", help="Of the report; Arabic is right to left."
 )
 @click.option(
+    "--evidence",
+    is_flag=True,
+    help="Instead, the evidence of the unit's halal readiness at the end of the period, to print: needs with "
+    "intervals, what guests said, times of prayer.",
+)
+@click.option(
+    "--quotes/--no-quotes", default=True, show_default=True, help="With --evidence: what guests said, or not."
+)
+@click.option(
     "--out",
     "outputs",
     multiple=True,
@@ -44,6 +53,8 @@ def report(
     period: str,
     unit: str,
     language: str,
+    evidence: bool,
+    quotes: bool,
     outputs: tuple[Path, ...],
 ) -> None:
     """Write what changed in a period and why, ten journeys most worth a call, and what was done and what it did.
@@ -54,19 +65,27 @@ def report(
     \b
       rihla report --period 2026-Q1 --out report.html --out report.pdf
       rihla report --period 2026-03 --unit MAKKAH-01 --language ar --out makkah.pdf
+      rihla report --period 2026-03 --unit MAKKAH-01 --evidence --out halal.pdf
     """
     from streams.cli.query import _client
     from streams.report.content import content
+    from streams.report.evidence import evidence as asked_for
+    from streams.report.evidence import pack
     from streams.report.page import page
     from streams.report.pdf import printed
     from streams.report.period import periods
 
     if wrong := [path for path in outputs if path.suffix not in (".html", ".pdf")]:
         raise click.UsageError(f"{wrong[0]} is neither .html nor .pdf")
+    if evidence and not unit:
+        raise click.UsageError("--evidence is of one unit: name it with --unit")
     span, before = periods(period)
+    now = datetime.now(UTC)
     with _client(data, clickhouse, "reader", database) as client:
-        told = content(_asking(client), span, before, unit)
-    text = page(told, language, datetime.now(UTC))
+        if evidence:
+            text = pack(asked_for(_asking(client), unit, span.until, quotes), language, now)
+        else:
+            text = page(content(_asking(client), span, before, unit), language, now)
     for path in outputs:
         path.write_bytes(printed(text) if path.suffix == ".pdf" else text.encode())
         click.echo(f"{path}: {path.stat().st_size:,} bytes")

@@ -15,8 +15,8 @@ from schemas.records import CHANNELS
 from streams import metrics
 from streams.kafka.batch_producer import BatchProducer, RecordTooLarge
 from streams.settings import Settings
+from streams.spans import Headers
 from streams.topology import DEAD_LETTERS, channel_topic
-from streams.tracing import Headers
 
 WORKER = "collect"
 PATIENCE = 30.0

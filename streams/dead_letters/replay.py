@@ -59,8 +59,8 @@ class Choice:
 def judge(letters: pl.DataFrame, choice: Choice, inputs: Collection[str], max_bytes: int) -> pl.DataFrame:
     """The chosen letters, each record once; the column `fate` says whether a letter is to be sent, and if not, why.
 
-    letters: as LETTERS. inputs: full names of the topics that records may be sent to. max_bytes: of key and payload
-    of what can be sent. Ordered by topic, then by when they were refused.
+    letters: as LETTERS; of a content all that there are. inputs: full names of the topics that records may be sent to.
+    max_bytes: of key and payload of what can be sent. In no order.
     """
     latest = letters.sort(
         "attempts", "failed_at", "epoch", "partition", "offset", descending=True, maintain_order=True
@@ -88,7 +88,7 @@ def judge(letters: pl.DataFrame, choice: Choice, inputs: Collection[str], max_by
         .then(pl.lit(TOO_LARGE))
         .otherwise(pl.lit(SEND))
     )
-    return latest.filter(*meant).with_columns(fate=fate).sort("topic", "failed_at", "epoch", "partition", "offset")
+    return latest.filter(*meant).with_columns(fate=fate)
 
 
 def wait_for(sent: int, seconds: float, rate: float | None) -> float:

@@ -6,18 +6,20 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 from aiokafka import AIOKafkaProducer
 
 from streams.dead_letters.lines import HIDDEN, Lines, OwnLines
-from streams.dead_letters.originals import originals
-from streams.dead_letters.replay import LETTERS, SEND, TOO_LARGE, Choice, judge, wait_for
-from streams.errors import RihlaError
+from streams.dead_letters.originals import Originals, sizes
+from streams.dead_letters.replay import TOO_LARGE, Choice, wait_for
+from streams.dead_letters.store import Letters
+from streams.dead_letters.survey import PAGE, Survey, pages_of
 from streams.kafka.acl_check import require
 from streams.kafka.batch_producer import RECORD_OVERHEAD, REQUEST_BYTES, BatchProducer
 from streams.kafka.topics import ensure_topics
@@ -27,77 +29,15 @@ from streams.settings import Settings
 from streams.sources.feeder import Feeder, producing
 from streams.topology import COMPACTED, TOPICS
 
-CHUNK = 500
+CHUNK = 4_096
 """Letters that are sent and recorded at a time: after an interruption at most this many are sent twice."""
 FETCH, FETCH_BYTES = 8_192, 64 * 1024 * 1024
-"""Letters that are fetched at a time at most, and their bytes. What ClickHouse reads for one letter is a block of
-thousands, so to fetch a CHUNK costs about as much as this. The statement that names so many places stays below the
-262,144 bytes that ClickHouse takes (max_query_size)."""
+"""Letters that are fetched at a time at most, and their bytes; also the bytes of the records that are sent at a time.
+The statement that names so many offsets stays below the 262,144 bytes that ClickHouse takes (max_query_size)."""
 MAX_BYTES = REQUEST_BYTES - RECORD_OVERHEAD - 1024
 """Largest size of key and payload, in bytes; the rest of a request is for headers."""
 SAID_SECONDS = 10.0
 """How often it is said how far it is."""
-NAME = ("topic", "partition", "offset", "epoch", "payload_hash")
-"""The columns that identify a letter, as in dead_letters_store."""
-
-
-class Letters:
-    """The dead letters of one database. client: of clickhouse-connect, on it. Blocking."""
-
-    def __init__(self, client: Any) -> None:
-        """Raises RihlaError where the tables are missing."""
-        self._client = client
-        for table in ("dead_letters", "replays_store"):
-            if not client.command(f"EXISTS {table}"):
-                raise RihlaError(
-                    f"there is no table {table} in that database",
-                    "rihla migrate makes what is missing on a server, rihla up in a folder",
-                )
-
-    def known(self) -> pl.DataFrame:
-        """Every letter, without its payload, as streams.dead_letters.replay.LETTERS."""
-        return self._frame(
-            f"""
-            WITH if(
-                empty(payload), sipHash128('at', partition, offset, epoch),
-                sipHash128(isNull(key), ifNull(key, ''), payload)
-            ) AS hashed
-            SELECT
-                toString(topic) AS topic, partition, offset, epoch, cityHash64(payload) AS payload_hash,
-                reinterpretAsUInt64(substring(hashed, 1, 8)) AS content,
-                reinterpretAsUInt64(substring(hashed, 9, 8)) AS content_rest, toString(reason) AS reason, attempts,
-                toUnixTimestamp64Milli(failed_at) AS failed_at,
-                toInt64(length(payload) + length(ifNull(key, ''))) AS bytes,
-                ({", ".join(NAME)}) IN (SELECT {", ".join(NAME)} FROM replays_store) AS replayed
-            FROM dead_letters
-            """
-        ).cast(pl.Schema(LETTERS))
-
-    def whole(self, letters: pl.DataFrame) -> pl.DataFrame:
-        """Letters of one topic with `key`, `payload` (Binary), `detail`, in order; those deleted meanwhile not."""
-        places = ", ".join(
-            f"({partition}, {at})" for partition, at in letters.select("partition", "offset").iter_rows()
-        )
-        found = self._frame(
-            "SELECT partition, offset, epoch, cityHash64(payload) AS payload_hash, key, payload, detail "
-            f"FROM dead_letters WHERE topic = {{topic:String}} AND (partition, offset) IN ({places})",
-            {"topic": letters["topic"][0]},
-        )
-        said = {"key": pl.Binary(), "payload": pl.Binary(), "detail": pl.String()}
-        types = pl.Schema({name: LETTERS[name] for name in NAME[1:]} | said)
-        return letters.join(found.cast(types), on=NAME[1:], how="inner", maintain_order="left")
-
-    def remember(self, letters: pl.DataFrame) -> None:
-        """Note that these have been sent."""
-        now = datetime.now(UTC)
-        rows = [(*name, now) for name in letters.select(NAME).iter_rows()]
-        if rows:
-            self._client.insert("replays_store", rows, column_names=[*NAME, "replayed_at"])
-
-    def _frame(self, sql: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
-        frame = pl.from_arrow(self._client.query_arrow(sql, parameters, use_strings=False))
-        assert isinstance(frame, pl.DataFrame)
-        return frame
 
 
 @dataclass
@@ -124,14 +64,19 @@ class Sender:
 
     def __init__(self, producer: AIOKafkaProducer, settings: Settings, lines: Lines) -> None:
         """lines: reads lines of files again."""
-        self._producer, self._settings, self._lines = producer, settings, lines
+        self._producer, self._lines = producer, lines
         self._outputs: dict[str, BatchProducer] = {}
         self._feeder = Feeder(producer, settings, registry_of(settings))
+        self._originals = Originals(settings)
+
+    async def close(self) -> None:
+        """Drop what was connected for this; the producer is left running."""
+        await self._originals.close()
 
     async def original(self, letters: pl.DataFrame, done: Replayed) -> pl.DataFrame:
         """Letters of one topic; those that were cut or masked are whole again. Those that cannot be are left out,
         and counted."""
-        whole, left = await originals(self._settings, letters)
+        whole, left = await self._originals.whole(letters)
         done.kept.update(left)
         large = (pl.col("payload").bin.size() + pl.col("key").bin.size().fill_null(0)) > MAX_BYTES
         fitting = whole.filter(~large)
@@ -166,76 +111,155 @@ async def replay(
 ) -> Replayed:
     """Send the chosen letters again.
 
-    client: of clickhouse-connect, on the database. limit: letters to send at most. rate: letters a second, at most.
-    dry_run: only find out what would be sent; needs no broker. say: called with sentences on the progress. lines: reads
-    lines of files again; as our own form without it.
-    Raises RihlaError, aiokafka's and clickhouse_connect's errors; what was sent by then is recorded except for the last
-    CHUNK, and to send a record twice is harmless.
+    client: of clickhouse-connect, on the database; may be shared by threads. limit: letters to send at most. rate:
+    letters a second, at most. dry_run: only find out what would be sent; needs no broker. say: called with sentences on
+    the progress. lines: reads lines of files again; as our own form without it.
+    Of each letter up to 100 bytes are on the disk meanwhile, in the folder for temporary files.
+    Raises RihlaError, OSError, aiokafka's and clickhouse_connect's errors; what was sent by then is recorded except for
+    the last CHUNK, and to send a record twice is harmless.
     """
     store = await asyncio.to_thread(Letters, client)
-    inputs = {settings.topic(topic.name) for topic in TOPICS if topic.name not in COMPACTED}
-    say("looking at what there is ...")
-    letters = judge(await asyncio.to_thread(store.known), choice, inputs, MAX_BYTES)
     lines = lines or OwnLines()
     done = Replayed()
-    done.kept.update(dict(letters.filter(pl.col("fate") != SEND).group_by("fate").len().iter_rows()))
-    meant = letters.filter(pl.col("fate") == SEND)
-    del letters  # of ten million letters it is a gigabyte
-    if dry_run or not meant.height:
-        await _go_through(store, None, lines, meant, limit, None, done, say)
-        return done
-    await require(settings, "replay")
-    await ensure_topics(settings)
-    async with producing(settings) as producer:
-        await _go_through(store, Sender(producer, settings, lines), lines, meant, limit, rate, done, say)
+    say("looking at what there is ...")
+    with TemporaryDirectory(prefix="rihla-replay-") as folder:
+        survey = await asyncio.to_thread(_survey, store, choice, settings, Path(folder), say)
+        done.kept.update(survey.kept)
+        if dry_run or not survey.meant:
+            await _go_through(store, None, lines, survey, limit, None, done, say)
+            return done
+        await require(settings, "replay")
+        await ensure_topics(settings)
+        async with producing(settings) as producer:
+            sender = Sender(producer, settings, lines)
+            try:
+                await _go_through(store, sender, lines, survey, limit, rate, done, say)
+            finally:
+                await sender.close()
     return done
+
+
+def _survey(store: Letters, choice: Choice, settings: Settings, folder: Path, say: Callable[[str], None]) -> Survey:
+    about = store.count()
+    progress = Progress(say, "{done:,} of about {all:,} letters looked at", about)
+    pages = pages_of(lambda after: store.page(after, PAGE, choice.topics))
+    inputs = {settings.topic(topic.name) for topic in TOPICS if topic.name not in COMPACTED}
+    return Survey(pages, about, choice, inputs, MAX_BYTES, folder, progress.at)
+
+
+class Progress:
+    """Says how far something is, every SAID_SECONDS."""
+
+    def __init__(self, say: Callable[[str], None], text: str, total: int) -> None:
+        """text: with {done} and {all}."""
+        self._say, self._text, self._total = say, text, total
+        self._began = self._told = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self._began
+
+    def at(self, done: int) -> None:
+        """So many are done."""
+        if time.monotonic() - self._told > SAID_SECONDS:
+            self._told = time.monotonic()
+            a_second = done / self.seconds
+            left = f", {max(0, self._total - done) / a_second:,.0f} s to go" if done else ""
+            self._say(f"{self._text.format(done=done, all=self._total)}, {a_second:,.0f} a second{left} ...")
 
 
 async def _go_through(
     store: Letters,
     sender: Sender | None,
     lines: Lines,
-    meant: pl.DataFrame,
+    survey: Survey,
     limit: int | None,
     rate: float | None,
     done: Replayed,
     say: Callable[[str], None],
 ) -> None:
-    began = told = time.monotonic()
+    progress = Progress(say, "{done:,} of {all:,} sent", survey.meant if limit is None else min(limit, survey.meant))
+    size = CHUNK if rate is None else min(CHUNK, math.ceil(rate))
     looked = 0
-    for block in _blocks(meant, FETCH if limit is None else min(FETCH, max(CHUNK, limit))):
-        room = block.height if limit is None else limit - done.total
-        if room <= 0:
+
+    def fetch(block: pl.DataFrame) -> pl.DataFrame:
+        return block if sender is None and not _of_file(block) else store.whole(block)
+
+    async for block, whole in _ahead(_blocks(survey.letters(), FETCH if limit is None else min(FETCH, limit)), fetch):
+        if limit is not None and done.total >= limit:
             break
         looked += block.height
-        of_file = block["topic"][0].startswith(FILE)
-        whole = block if sender is None and not of_file else await asyncio.to_thread(store.whole, block)
-        if whole.height and of_file:
-            whole, hidden = await asyncio.to_thread(lines.whole, whole)
-            if hidden:
-                done.kept[HIDDEN] += hidden
-            good = await asyncio.to_thread(lines.readable, whole["payload"].to_list())
-            done.unreadable += whole.height - len(good)
-            whole = whole[good]
-        if sender is not None and whole.height and not of_file:
-            whole = await sender.original(whole, done)
-        done.beyond += max(0, whole.height - room)
-        for chunk in whole.head(room).iter_slices(CHUNK if rate is None else min(CHUNK, math.ceil(rate))):
+        if whole.height and _of_file(whole):
+            whole = await asyncio.to_thread(_readable, whole, lines, done)
+        elif sender is None:
+            room = whole.height if limit is None else limit - done.total
+            done.sent.update(whole.head(room).select("topic", "reason").iter_rows())
+            done.beyond += max(0, whole.height - room)
+            continue
+        while whole.height:
+            room = size if limit is None else min(size, limit - done.total)
+            if not room:
+                done.beyond += whole.height
+                break
+            chunk = whole.head(room) if _of_file(whole) else whole.head(_fitting(whole, room))
+            whole = whole.slice(chunk.height)
             if sender is not None:
+                chunk = chunk if _of_file(chunk) else await sender.original(chunk, done)
+                if not chunk.height:
+                    continue
                 await sender.send(chunk)
                 await asyncio.to_thread(store.remember, chunk)
             done.sent.update(chunk.select("topic", "reason").iter_rows())
-            if time.monotonic() - told > SAID_SECONDS:
-                told = time.monotonic()
-                say(f"{done.total:,} of {meant.height:,} sent ...")
+            progress.at(done.total)
             if sender is not None:
-                await asyncio.sleep(wait_for(done.total, time.monotonic() - began, rate))
-    done.beyond += meant.height - looked
+                await asyncio.sleep(wait_for(done.total, progress.seconds, rate))
+    done.beyond += survey.meant - looked
 
 
-def _blocks(letters: pl.DataFrame, size: int) -> Iterator[pl.DataFrame]:
-    """Slices of at most `size` letters, and about FETCH_BYTES, of one topic each, in order."""
-    for (_,), some in letters.group_by("topic", maintain_order=True):
-        within = (some["bytes"].cum_sum() // FETCH_BYTES).alias("within")
-        for _, part in some.with_columns(within).group_by("within", maintain_order=True):
-            yield from part.drop("within").iter_slices(size)
+def _of_file(letters: pl.DataFrame) -> bool:
+    return str(letters["topic"][0]).startswith(FILE)
+
+
+def _readable(letters: pl.DataFrame, lines: Lines, done: Replayed) -> pl.DataFrame:
+    """The letters of a file that are events by now; the others are counted."""
+    whole, hidden = lines.whole(letters)
+    if hidden:
+        done.kept[HIDDEN] += hidden
+    good = lines.readable(whole["payload"].to_list())
+    done.unreadable += whole.height - len(good)
+    return whole[good]
+
+
+def _fitting(letters: pl.DataFrame, most: int) -> int:
+    """How many of the first letters, of `most`, have records of FETCH_BYTES together; at least one."""
+    return max(1, int((sizes(letters.head(most)).cum_sum() <= FETCH_BYTES).sum()))
+
+
+async def _ahead(
+    blocks: Iterator[pl.DataFrame], fetch: Callable[[pl.DataFrame], pl.DataFrame]
+) -> AsyncIterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Each block, and what is fetched for it in a thread; the next is fetched while one is worked on."""
+    under_way: tuple[pl.DataFrame, asyncio.Task[pl.DataFrame]] | None = None
+    try:
+        for block in blocks:
+            following = block, asyncio.create_task(asyncio.to_thread(fetch, block))
+            if under_way is not None:
+                (block, task), under_way = under_way, following
+                yield block, await task
+            under_way = following
+        if under_way is not None:
+            (block, task), under_way = under_way, None
+            yield block, await task
+    finally:
+        if under_way is not None:
+            await asyncio.wait([under_way[1]])
+
+
+def _blocks(letters: Iterator[pl.DataFrame], size: int) -> Iterator[pl.DataFrame]:
+    """Slices of at most `size` letters, and about FETCH_BYTES, of one topic and partition each, in order."""
+    for page in letters:
+        for _, some in page.group_by("topic", "partition", maintain_order=True):
+            within = (some["bytes"].cum_sum() // FETCH_BYTES).alias("within")
+            for _, part in some.with_columns(within).group_by("within", maintain_order=True):
+                yield from part.drop("within").iter_slices(size)

@@ -28,6 +28,7 @@ from streams.deliver.rows import delivery_key, delivery_row, name_of
 from streams.deliver.senders import Senders
 from streams.deliver.state import Delivery, Entry
 from streams.deliver.storms import KEY, key_of
+from streams.deliver.traces import Place, Traces
 from streams.kafka.changelog_table import BatchTable
 from streams.kafka.ownership import OwnershipLost
 from streams.kafka.progress import RecordBatch, Records
@@ -92,8 +93,9 @@ class _Desk:
         """When the next step of an escalation is due, epoch ms, by partition and key."""
         self._app, self._io, self._table, self._book = app, io, table, book
         self._gatherings = Gatherings(table, book.routes)
-        self._gathered: list[dict[str, Any]] = []
-        """Alerts of this group of batches that are to be gathered by rule and unit."""
+        self._gathered: list[tuple[Place, dict[str, Any]]] = []
+        """Alerts of this group of batches that are to be gathered by rule and unit, each with its own place."""
+        self._traces = Traces(io.tracing)
         self._epoch = io.settings.epoch
         self._links = Links(io.settings, book.routes)
         self._writing = guests.Writing(io.settings, book.routes)
@@ -118,17 +120,17 @@ class _Desk:
     async def handle(self, batches: list[RecordBatch]) -> None:
         """Take in some batches."""
         try:
-            await self._take_in(batches)
+            with self._traces.group(batches) as refused:
+                await self._take_in(batches, refused)
         except OwnershipLost:
             self._begin_anew()
             raise
 
-    async def _take_in(self, batches: list[RecordBatch]) -> None:
+    async def _take_in(self, batches: list[RecordBatch], refused: list[Refusal]) -> None:
         async with self._working:
             began = time.perf_counter()
             await self._catch_up()
             changed: dict[tuple[int, bytes], Entry] = {}
-            refused: list[Refusal] = []
             fresh: list[tuple[int, bytes, Delivery]] = []
             by_topic: dict[str, list[RecordBatch]] = {}
             for batch in batches:
@@ -138,7 +140,10 @@ class _Desk:
                 record = "alert" if name == GATHERINGS else KINDS.get(name, "redelivery")
                 decoded, bad = self._io.read(record, records)
                 refused += bad
+                traced = self._traces.passed_on(records)
                 for at, row in zip(decoded.rows.tolist(), decoded.frame.iter_rows(named=True), strict=True):
+                    if traced is not None and record != "redelivery":
+                        self._traces.note(record, row, records.partitions[at], traced.get(at))
                     try:
                         take = self._gather if name == GATHERINGS else self._takes.get(record, self._take)
                         fresh += take(record, row, records, at, changed)
@@ -150,9 +155,11 @@ class _Desk:
                 await self._io.refuse(refused)
                 await self._io.flush()
             if self._gathered:
-                rows, self._gathered = self._gathered, []
-                keys = [key_of(row).encode() for row in rows]
-                await self._io.publish(GATHERINGS, "alert", [tuple(row.values()) for row in rows], keys)
+                gathered, self._gathered = self._gathered, []
+                keys = [key_of(row).encode() for _, row in gathered]
+                rows = [tuple(row.values()) for _, row in gathered]
+                on = self._traces.of([place for place, _ in gathered])
+                await self._io.publish(GATHERINGS, "alert", rows, keys, traced=on)
                 await self._io.flush()
             await self._store_all(changed, fresh)
             self._io.observe(batches, time.perf_counter() - began)
@@ -163,7 +170,7 @@ class _Desk:
         partition, key = records.partitions[at], state.key_of(kind, name_of(kind, row))
         is_known = (partition, key) in changed or self._table.get(partition, key) is not None
         if kind == "alert" and not is_known and self._gatherings.are_meant(row):
-            self._gathered.append(row)
+            self._gathered.append(((partition, key), row))
             return []
         version = state.full_version(self._epoch, row["version"])
         return self._tell(Told(partition, kind, version, row), records.timestamps[at], changed)
@@ -242,11 +249,13 @@ class _Desk:
             return None
         thing = entry.things[one.version]
         self._writing.check(target, thing, self._clock())
+        self._traces.begin(item, target)
         link = self._links.of(entry, one, thing, target)
         told = message(entry.kind, entry.id, one.version, thing, one.clear, link, one.level)
         return self._writing.letter(target, told, entry, thing)
 
     def _done(self, item: Item, target: str, status: str, code: int | None, error: str | None) -> None:
+        self._traces.end(item, target, status, code)
         self._outcomes.append((item, target, status, code, error))
         self._settled.set()
 
@@ -352,8 +361,9 @@ class _Desk:
         for (partition, key), entry in changed.items():
             self._table.put(partition, key, state.encode(entry))
         await self._table.flush()
+        traced = self._traces.of_deliveries(changed)
         rows = [delivery_row(entry, one) for entry in changed.values() for one in entry.deliveries]
-        await self._io.publish(DELIVERIES, "delivery", rows, [delivery_key(row) for row in rows])
+        await self._io.publish(DELIVERIES, "delivery", rows, [delivery_key(row) for row in rows], traced=traced)
         if lines := guests.sent(self._book.routes, changed.values()):
             await self._io.publish("post-travel", "post_travel", *frame_of("post_travel", lines))
         await self._io.flush()
@@ -411,7 +421,9 @@ class _Desk:
                 continue
             fresh += [(partition, key, one) for one in escalate(entry, now)]
             changed[partition, key] = entry
-        await self._store_all(changed, fresh)
+        if changed:
+            with self._traces.escalating([*changed]):
+                await self._store_all(changed, fresh)
 
     def _forget(self, which: Any) -> None:
         for partition in self._table.partitions_held:

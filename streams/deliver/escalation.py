@@ -12,12 +12,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from streams.deliver.match import DAYS, holds_of, owner_of, state_of
+from streams.deliver.match import DAYS, holds_of, state_of
 from streams.deliver.model import Routes, Unit
 from streams.deliver.route_checks import HOURS
 from streams.deliver.state import Delivery, Entry, Step, Told
 from streams.model.durations import milliseconds
 from streams.model.prayer import Place, pauses
+from streams.model.whose import owner_of
 
 ESCALATING = ("alert", "incident")
 """Kinds of things that escalate."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from streams.deliver.match import owner_of, state_of
+from streams.deliver.match import state_of
 from streams.deliver.message import opaque
 from streams.deliver.model import Routes
 from streams.deliver.state import Delivery, Entry
 from streams.loop.answers import octets
 from streams.loop.keys import SigningKeyError
 from streams.loop.links import LIFETIME_MS, Link, signer
+from streams.model.whose import owner_of
 from streams.settings import Settings, SettingsError
 
 _ANSWERED = ("alert", "case", "incident", "message")

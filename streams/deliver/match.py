@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from streams.deliver.model import Escalation, Route, Routes, Storm, Unit
 from streams.deliver.route_checks import HOURS
+from streams.model.whose import owner_of
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NO_UNIT = Unit()
@@ -32,11 +33,6 @@ def state_of(kind: str, thing: Fields) -> str:
     else:
         closed = seen = False
     return "closed" if closed else "acknowledged" if seen else "raised"
-
-
-def owner_of(thing: Fields) -> str | None:
-    """Who has to act on a thing: its unit or, of an alert without one, the care centre of its brand."""
-    return thing.get("owner") or thing.get("unit")
 
 
 def targets_of(routes: Routes, kind: str, thing: Fields, now: int, told: Collection[str] = ()) -> dict[str, bool]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from streams.deliver.match import state_of
 from streams.deliver.state import Delivery, Entry
+from streams.model.whose import owner_of
 
 _IDS = {
     "alert": "alert_id",
@@ -35,7 +36,7 @@ def delivery_row(entry: Entry, one: Delivery) -> tuple[Any, ...]:
         entry.customer_id,
         thing.get("rule"),
         thing.get("severity"),
-        thing.get("unit"),
+        owner_of(thing),
         state_of(entry.kind, thing) if thing else None,
         one.status,
         one.attempts,

@@ -28,6 +28,8 @@ OLDEST = (25, 3)
 """Nothing older has been tried."""
 SECONDS = 10.0
 _ELSEWHERE = "RIHLA_CLICKHOUSE or --clickhouse"
+_FIRST = "0033_profile_flow"
+"""The last migration of 0.1.0."""
 _CODES = {
     "516": ("refuses this user and password", f"give another user or password, percent-encoded: {_ELSEWHERE}"),
     "194": ("refuses this user: a password is required", f"http://USER:PASSWORD@HOST:8123: {_ELSEWHERE}"),
@@ -57,7 +59,9 @@ def findings(settings: Settings) -> Iterator[Finding]:
         asked = time.time()
         theirs = float(client.command("SELECT toUnixTimestamp64Milli(now64(3))")) / 1000
         yield clock((asked + time.time()) / 2 - theirs)
-        yield _migrations(client, settings)
+        yield (applied := _migrations(client, settings))
+        if applied.verdict == "ok":
+            yield from states(settings.database, client.command)
         yield from roles(settings.database, client.query)
     except (ClickHouseError, OSError, ValueError) as error:
         yield Finding("problem", about, *_said(error))
@@ -142,6 +146,33 @@ def _migrations(client: Any, settings: Settings) -> Finding:
     if missing:
         return Finding("problem", about, f"{len(missing)} migrations are missing", "rihla migrate")
     return Finding("ok", about, f"all {len(migrations())} migrations applied")
+
+
+def states(database: str, ask: Callable[[str], Any]) -> Iterator[Finding]:
+    """Whether stitch's states may be of a version that kept less, since no rebuild was begun after the upgrade.
+
+    ask: given a query, the value that it returns.
+    """
+    about, remedy = f"states behind {database}", "rihla rebuild, once, with the workers stopped (docs/model.md)"
+    upgraded = ask(
+        f"SELECT if(minIf(applied_at, name > '{_FIRST}') > maxIf(applied_at, name <= '{_FIRST}') + INTERVAL 1 HOUR, "
+        f"toString(minIf(applied_at, name > '{_FIRST}')), '') FROM {database}.schema_migrations FINAL"
+    )
+    before = f"FROM {database}.journeys_store WHERE started_at < parseDateTime64BestEffort('{upgraded}')"
+    rebuilt = f"SELECT count() FROM {database}.models_store WHERE hash = ''"
+    if upgraded and int(ask(f"SELECT count() {before}")) and not int(ask(rebuilt)):
+        detail = (
+            f"trips of before {str(upgraded)[:10]} were folded by 0.1.0, which did not keep where a stay was: what of "
+            "them names no unit goes to the care centre"
+        )
+        yield Finding("note", about, detail, remedy)
+    mute = "unit_basis IS NULL AND ifNull(unit, '') = '' AND status = 'open'"
+    if number := int(ask(f"SELECT count() FROM {database}.cases WHERE {mute}")):
+        detail = (
+            f"{number:,} open case(s) of a version before 0.3.0 do not say who has to act; each does once its customer "
+            "is heard of again"
+        )
+        yield Finding("note", about, detail, remedy)
 
 
 def roles(database: str, ask: Callable[[str], Any]) -> Iterator[Finding]:

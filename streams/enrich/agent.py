@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from schemas.records import CHANNELS
@@ -20,8 +20,8 @@ from streams.model import company, dead_letter
 from streams.model.control import LINK
 from streams.model.mask import masked
 from streams.settings import Settings
+from streams.spans import Headers, passed_on
 from streams.text.language import SCORED
-from streams.tracing import Headers, passed_on
 from streams.worker.agent import Agent, Grouping
 from streams.worker.io import WorkerIO
 from streams.worker.sift import Fault, sift
@@ -102,11 +102,12 @@ class EnrichAgent(Agent):
         await io.refuse(verdict.refused)
         since = min(batch.since for batch in batches)
         for _, (enriched, some, links, encoded) in sifted.done:
+            traced = _traced(enriched, some)
             if enriched.values:
-                traced = _traced(enriched, some)
                 await io.send("interactions", enriched.subjects, enriched.values, since, traced=traced)
             if links:
-                await io.send("links", [subject for (subject, _), _ in links], encoded, since)
+                subjects = [subject for (subject, _), _ in links]
+                await io.send("links", subjects, encoded, since, traced=_of_links(subjects, enriched, traced))
         await io.flush()
         for _, (enriched, *_) in sifted.done:
             _count(enriched)
@@ -191,6 +192,16 @@ def _traced(enriched: Enriched, read: Mapping[str, Records]) -> dict[int, Header
         traced.update((base + at, headers) for at, headers in passed_on(records).items())
         base += len(records)
     return {row: traced[at] for row, at in enumerate(enriched.rows) if at in traced} if traced else traced
+
+
+def _of_links(
+    subjects: Sequence[bytes], enriched: Enriched, traced: Mapping[int, Headers]
+) -> dict[int, Headers] | None:
+    """By row, the headers of the links of traced events: a link has its event's subject."""
+    if not traced:
+        return None
+    of = {enriched.subjects[row]: headers for row, headers in traced.items()}
+    return {at: of[subject] for at, subject in enumerate(subjects) if subject in of}
 
 
 def _is_tombstone(refusal: Refusal) -> bool:

@@ -20,6 +20,7 @@ from streams.enrich.clean import FORMED
 from streams.enrich.enriched import Enriched
 from streams.enrich.names import Names
 from streams.enrich.score import FIELDS, Aspects, Opinions, survey_score
+from streams.enrich.stretches import stretches_of
 from streams.enrich.validate import (
     DAY_MS,
     EARLIEST_MS,
@@ -131,7 +132,7 @@ class Splicer:
         symbols: list[str] = _named(interaction, "channel")["type"]["symbols"]
         self._channel_code = varint(symbols.index(channel))
         self._present = varint(_named(interaction, "text")["type"].index("string"))
-        self._own = _stretches(fields, event, interaction[names.index(FIELDS[-1]) + 1 :])
+        self._own = stretches_of(fields, event, interaction[names.index(FIELDS[-1]) + 1 :])
         self._ranks: dict[bytes, int] = {kind.encode(): rank for kind, rank in kinds.ranks.items()}
 
     def take(self, values: Sequence[bytes | None], header: bytes, now_ms: int, enriched: Enriched) -> list[int]:
@@ -347,39 +348,6 @@ class Splicer:
             else:
                 others.append(identifier)
         return strongest or group
-
-
-class _Stretch:
-    """New bytes, followed by the fields `first` to `last` of an event as they are; None: by no fields."""
-
-    def __init__(self, before: bytes, first: Span | None, last: Span | None) -> None:
-        self.before, self.first, self.last = before, first, last
-
-
-def _stretches(
-    spans: dict[str, Span], event: Sequence[dict[str, Any]], rest: Sequence[dict[str, Any]]
-) -> list[_Stretch]:
-    """The stretches of an event that make up `rest`, the last fields of an interaction. A field that the event lacks is
-    null, or empty."""
-    order = {str(field["name"]): place for place, field in enumerate(event)}
-    stretches: list[_Stretch] = []
-    before = b""
-    previous = -2
-    for field in rest:
-        name = str(field["name"])
-        place = order.get(name, -1)
-        if place < 0:
-            before += varint(field["type"].index("null") if isinstance(field["type"], list) else 0)
-            previous = -2
-        elif place == previous + 1:
-            stretches[-1].last = spans[name]
-            previous = place
-        else:
-            stretches.append(_Stretch(before, spans[name], spans[name]))
-            before, previous = b"", place
-    if before:
-        stretches.append(_Stretch(before, None, None))
-    return stretches
 
 
 def _is_text(span: Span) -> bool:

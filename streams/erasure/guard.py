@@ -20,7 +20,7 @@ from streams.topology import TOPICS
 COMPACTED = frozenset(topic.record for topic in TOPICS if topic.record and topic.compacted)
 """Schemas of compacted topics: a record without a value there is a tombstone, and no decoding error."""
 
-_OWNED = ("journey", "customer", "case", "alert", "move", "segment", "delivery", "redelivery")
+_OWNED = ("journey", "customer", "case", "alert", "move", "segment", "next_action", "delivery", "redelivery")
 """Schemas of records that belong to a customer_id. They have no time that tells the history before an erasure from the
 one after it, so they are refused only if the customer's events are refused for ever."""
 

@@ -60,6 +60,7 @@ class Store:
                 customers,
             ),
             "customers": sorted(person.customer_ids),
+            "next-actions": sorted(person.customer_ids),
             "identities": sorted(person.names),
         }
 

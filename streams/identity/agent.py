@@ -17,6 +17,7 @@ from streams.model import company
 from streams.model.control import erasures
 from streams.model.identifiers import BOOKING_PREFIX
 from streams.settings import Settings
+from streams.spans import Headers, passed_on
 from streams.worker.agent import Agent, Grouping
 from streams.worker.io import WorkerIO
 from streams.worker.sift import Fault, is_of_record
@@ -41,6 +42,29 @@ def runs(marks: pl.Series) -> Iterator[tuple[int, bool]]:
     for value, group in groupby(marks.to_list()):
         end += sum(1 for _ in group)
         yield end, value
+
+
+def _traced(
+    batch: Records, links: Sequence[Link], offsets: Sequence[int], changes: Sequence[Change]
+) -> dict[int, Headers] | None:
+    """By row, the headers of the changes that traced links made: of all that has the root of one of their ends
+    now."""
+    found = passed_on(batch)
+    if not found:
+        return None
+    of_link = {batch.offsets[at]: headers for at, headers in found.items()}
+    ends = {
+        identifier: of_link[offset]
+        for link, offset in zip(links, offsets, strict=True)
+        if offset in of_link
+        for identifier in link[:2]
+    }
+    roots = {change.root: ends[change.identifier] for change in changes if change.identifier in ends}
+    return {
+        at: roots.get(change.root) or ends[change.identifier]
+        for at, change in enumerate(changes)
+        if change.root in roots or change.identifier in ends
+    }
 
 
 def create(app: Any, settings: Settings) -> WorkerIO:
@@ -128,7 +152,8 @@ class IdentityAgent(Agent):
         if changes:
             table.announce(version)
             await table.flush()
-            await self.io.send("identities", [change.identifier.encode() for change in changes], encoded, since)
+            keys = [change.identifier.encode() for change in changes]
+            await self.io.send("identities", keys, encoded, since, traced=_traced(batch, links, offsets, changes))
             await self.io.flush()
         await settle()
         table.record(resolver.new_links)

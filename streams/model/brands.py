@@ -57,6 +57,11 @@ class Brands:
                     return brand
         return None
 
+    @property
+    def only(self) -> str | None:
+        """The brand of everything: the one that there is, else None."""
+        return next(iter(self.units)) if len(self.units) == 1 else None
+
     def care_centre(self, brand: str | None) -> str | None:
         """Who has to act on what is of this brand and of no unit; None: the model names nobody."""
         return self.care.get(brand) or self.care.get(None)

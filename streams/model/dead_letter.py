@@ -78,7 +78,7 @@ def attempts(headers: Iterable[tuple[str, bytes]]) -> int:
     return 1
 
 
-_MASKS = b'*"'
+_UNMASKED = re.compile(rb'[^*"]+')
 KEY_BYTES = 1000
 """Of the key that a letter without payload shows."""
 ENVELOPE = 200
@@ -143,7 +143,7 @@ def shows(detail: str, letter: tuple[bytes | None, bytes], record: tuple[bytes |
 
 def _masks(some: bytes, whole: bytes) -> bool:
     """Whether bytes are the first of others, but for asterisks (in quotes, where a number of JSON was)."""
-    return len(some) <= len(whole) and all(a == b or a in _MASKS for a, b in zip(some, whole, strict=False))
+    return len(some) <= len(whole) and all(run[0] == whole[run.start() : run.end()] for run in _UNMASKED.finditer(some))
 
 
 def _cut(payload: int, of_payload: int, key: int, of_key: int) -> str:

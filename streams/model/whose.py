@@ -6,8 +6,15 @@ plain way; tests hold the three to each other. stitch asks it for alerts, when n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+
+def owner_of(thing: Mapping[str, Any]) -> str | None:
+    """Who has to act on a record of an alert, a case or a move: its unit, its own or the attributed one, else a care
+    centre. Records of versions that did not say have their own unit alone."""
+    return thing.get("owner") or thing.get("unit")
+
 
 Place = tuple[int, int, int]
 """(since, until, ELSEWHERE and AT_DESK as far as they hold) of a unit in a journey: from the first to the last event of

@@ -31,7 +31,7 @@ from streams.model import company
 from streams.model.subjects import keys_of, subjects_and_links
 from streams.settings import Settings
 
-_DERIVED = ("journeys_store", "customers_store", "cases_store", "segments_store")
+_DERIVED = ("journeys_store", "customers_store", "cases_store", "segments_store", "next_actions_store")
 
 _EPOCHS = (
     "SELECT max(epoch) AS epoch, count() AS rows FROM interactions_store",
@@ -46,6 +46,7 @@ _EPOCHS = (
             "alerts",
             "moves",
             "segments",
+            "next_actions",
             "deliveries",
             "invitations",
             "messages",

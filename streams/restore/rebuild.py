@@ -25,7 +25,10 @@ from streams.restore.rewrite import Rewritten, rewrite
 from streams.restore.topics import restore_anew
 from streams.settings import Settings
 
-MADE_ANEW = ("interactions", "links", "identities", "parts", "recalls", "journeys", "customers", "cases", "segments")
+MADE_ANEW = (
+    *("interactions", "links", "identities", "parts", "recalls"),
+    *("journeys", "customers", "cases", "segments", "next-actions"),
+)
 """Topics, without prefix, that follow from the stored interactions."""
 
 

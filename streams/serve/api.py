@@ -11,7 +11,7 @@ import hashlib
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -21,8 +21,10 @@ from aiohttp import web
 from streams import metrics
 from streams.clock import now_ms
 from streams.model.company import Model, built_in
+from streams.model.whose import owner_of
 from streams.serve import links as links_
 from streams.serve import openapi, tokens
+from streams.serve.asked import BODY, Problem, body_asked, day_asked, identifier_asked, reveal_asked, units_asked
 from streams.serve.customer import alert, document, find, open_alerts, search, to_do, unit_day
 from streams.serve.links import Links
 from streams.serve.lookups import Lookup, Lookups
@@ -30,20 +32,13 @@ from streams.serve.masking import masked, shown_in_search
 from streams.serve.sessions import Sessions
 from streams.serve.store import Store, Transaction
 from streams.serve.tokens import Bearer, Tokens
-from streams.serve.view import owner_of
 
-LONGEST = 1024
-"""Most characters of an identifier."""
 BATCH = 500
 """Most customers in one look-up of several."""
-BODY = 1 << 20
 TOO_OLD = 60.0
 """Age in seconds beyond which an answer is too old to act on: it is 503 then."""
 RETRY_AFTER = 2
 ALERTS = 200
-REASON = 200
-FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
-"""That can be asked for: near the ends of ClickHouse's calendar and of Python's nothing can be computed."""
 WAITING = 1000
 """Most events that wait for the reader of a stream; a slower reader is disconnected."""
 HEARTBEAT = 15.0
@@ -67,21 +62,6 @@ STATUSES = (
     *("200", "202", "204", "300", "302", "303", "304", "400", "401", "403", "404", "410", "413", "422", "429", "500"),
     "503",
 )
-
-
-class Problem(Exception):
-    """A request that is refused; detail: a sentence that says why."""
-
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, headers
-
-    def response(self) -> web.Response:
-        """As RFC 9457 says it."""
-        body = orjson.dumps({"status": self.status, "title": self.detail})
-        return web.Response(
-            body=body, status=self.status, headers=self.headers, content_type="application/problem+json"
-        )
 
 
 class Api:
@@ -182,7 +162,7 @@ class Api:
             raise Problem(503, why, {"Retry-After": str(RETRY_AFTER)})
         return age
 
-    def _look(self, bearer: Bearer, asked: str, customers: Iterable[str], why: str | None) -> None:
+    def look(self, bearer: Bearer, asked: str, customers: Iterable[str], why: str | None) -> None:
         """Record look-ups. Raises Problem if that fails, or if the bearer has made too many."""
         found = list(customers)
         if (wait := bearer.wait(max(len(found), 1))) > 0:
@@ -197,12 +177,12 @@ class Api:
 
     async def _customer(self, request: web.Request) -> web.StreamResponse:
         bearer = self.bearer(request, tokens.CUSTOMER)
-        reveal, why = _reveal(request, bearer)
-        age, identifier = self.fresh(), _identifier(request.match_info["identifier"])
+        reveal, why = reveal_asked(request, bearer)
+        age, identifier = self.fresh(), identifier_asked(request.match_info["identifier"])
         with self._store.reading() as view:
             found = self._theirs(view, bearer, find(view, identifier), why)
             told = self._with_actions(view, found[0]) if len(found) == 1 else None
-        self._look(bearer, "customer", found if told is None else found[:1], why)
+        self.look(bearer, "customer", found if told is None else found[:1], why)
         if told is None:
             return self.answer(request, {"customers": found}, age, status=300)
         return self.answer(request, told if reveal else masked(told), age)
@@ -210,7 +190,9 @@ class Api:
     def _with_actions(self, view: Transaction, customer_id: str) -> dict[str, Any] | None:
         """A customer's document, with what to do next."""
         told = document(view, customer_id)
-        return None if told is None else told | {"next_actions": to_do(view, customer_id, self._model, now_ms())}
+        return (
+            None if told is None else told | {"next_actions": to_do(view, customer_id, self._model.actions, now_ms())}
+        )
 
     def _theirs(self, view: Transaction, bearer: Bearer, found: list[str], why: str | None) -> list[str]:
         """Those of some customers whom the bearer may see. Raises where there is none, which counts as a look-up: to
@@ -218,9 +200,9 @@ class Api:
         theirs = found
         if bearer.units is not None:
             told = ((name, document(view, name)) for name in found)
-            theirs = [name for name, one in told if one is not None and _concerns(one, bearer)]
+            theirs = [name for name, one in told if one is not None and concerns(one, bearer)]
         if not theirs:
-            self._look(bearer, "customer", (), why)
+            self.look(bearer, "customer", (), why)
             if found:
                 raise Problem(403, "this customer was not at one of your units")
             raise Problem(404, "nobody is known by this")
@@ -228,8 +210,8 @@ class Api:
 
     async def _batch(self, request: web.Request) -> web.StreamResponse:
         bearer = self.bearer(request, tokens.BATCH)
-        reveal, why = _reveal(request, bearer)
-        body = await _body(request)
+        reveal, why = reveal_asked(request, bearer)
+        body = await body_asked(request)
         asked = body.get("identifiers") if isinstance(body, dict) else None
         if not isinstance(asked, list) or not all(isinstance(one, str) for one in asked):
             raise Problem(422, 'send {"identifiers": ["...", ...]}')
@@ -241,18 +223,18 @@ class Api:
         read: dict[str, dict[str, Any] | None] = {}  # once for each customer: several identifiers may name the same
         with self._store.reading() as view:
             for identifier in asked:
-                found = find(view, _identifier(identifier))
+                found = find(view, identifier_asked(identifier))
                 if len(read.keys() | found) > BATCH:
                     raise Problem(422, f"these are more than {BATCH} customers: ask for fewer identifiers")
                 for name in found:
                     if name not in read:
                         one = document(view, name)
-                        told = None if one is None or not _concerns(one, bearer) else one
+                        told = None if one is None or not concerns(one, bearer) else one
                         read[name] = told if told is None or reveal else masked(told)
                 shown = [one for name in found if (one := read[name]) is not None]
                 seen += [name for name in found if read[name] is not None]
                 answers.append({"identifier": identifier, "customers": shown})
-        self._look(bearer, "batch", seen, why)
+        self.look(bearer, "batch", seen, why)
         return self.answer(request, {"answers": answers}, age)
 
     async def _search(self, request: web.Request) -> web.StreamResponse:
@@ -260,39 +242,39 @@ class Api:
         if (wait := bearer.wait_to_search()) > 0:
             raise Problem(429, "too many searches in a minute", {"Retry-After": str(math.ceil(wait))})
         age = self.fresh()
-        text = _identifier(request.query.get("q", ""))
+        text = identifier_asked(request.query.get("q", ""))
         with self._store.reading() as view:
             found = search(view, text)
             if bearer.units is not None:
                 told = {one["customer_id"]: document(view, one["customer_id"]) for one in found}
-                theirs = {name for name, one in told.items() if one is not None and _concerns(one, bearer)}
+                theirs = {name for name, one in told.items() if one is not None and concerns(one, bearer)}
                 found = [one for one in found if one["customer_id"] in theirs]
         self.write_down(bearer, "search", dict.fromkeys(one["customer_id"] for one in found), None)
         return self.answer(request, {"found": [shown_in_search(one, text) for one in found]}, age)
 
     async def _day(self, request: web.Request) -> web.StreamResponse:
         bearer = self.bearer(request, tokens.DAY)
-        unit = _identifier(request.match_info["unit"])
+        unit = identifier_asked(request.match_info["unit"])
         if not bearer.may_see(unit):
             raise Problem(403, "this unit is not one of yours")
         day = day_asked(request).isoformat()
         age = self.fresh()
         with self._store.reading() as view:
             found = unit_day(view, unit, day)
-        self._look(bearer, "arrivals", [one["customer"]["customer_id"] for one in found["arrivals"]], None)
+        self.look(bearer, "arrivals", [one["customer"]["customer_id"] for one in found["arrivals"]], None)
         found["arrivals"] = [{**one, "customer": masked(one["customer"])} for one in found["arrivals"]]
         return self.answer(request, found, age)
 
     async def _alerts(self, request: web.Request) -> web.StreamResponse:
         bearer = self.bearer(request, tokens.ALERTS)
-        units = _units(request, bearer)
+        units = units_asked(request, bearer)
         age = self.fresh()
         with self._store.reading() as view:
             return self.answer(request, {"alerts": open_alerts(view, units, ALERTS)}, age)
 
     async def _alert_events(self, request: web.Request) -> web.StreamResponse:
         bearer = self.bearer(request, tokens.ALERTS)
-        units = _units(request, bearer)
+        units = units_asked(request, bearer)
 
         def shown(record: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
             return alert(row) if record == "alert" and (units is None or owner_of(row) in units) else None
@@ -301,22 +283,22 @@ class Api:
 
     async def _customer_events(self, request: web.Request) -> web.StreamResponse:
         bearer = self.bearer(request, tokens.CUSTOMER)
-        _, why = _reveal(request, bearer)
+        _, why = reveal_asked(request, bearer)
         self.fresh()
-        identifier = _identifier(request.match_info["identifier"])
+        identifier = identifier_asked(request.match_info["identifier"])
         with self._store.reading() as view:
             found = self._theirs(view, bearer, find(view, identifier), why)
         if len(found) != 1:
-            self._look(bearer, "customer", (), why)
+            self.look(bearer, "customer", (), why)
             raise Problem(404, "several are known by this: ask for one of them")
-        self._look(bearer, "customer", found, why)
+        self.look(bearer, "customer", found, why)
 
         def shown(record: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
             if row.get("customer_id") != found[0]:
                 return None
             with self._store.reading() as view:
                 told = self._with_actions(view, found[0])
-            return None if told is None or not _concerns(told, bearer) else masked(told)
+            return None if told is None or not concerns(told, bearer) else masked(told)
 
         return await self.stream(request, shown)
 
@@ -367,66 +349,12 @@ def _described() -> bytes:
     return orjson.dumps(openapi.document())
 
 
-def _identifier(text: str) -> str:
-    text = text.strip()
-    if not text or len(text) > LONGEST:
-        raise Problem(422, f"give 1 to {LONGEST} characters")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise Problem(422, "this is not UTF-8") from None
-    return text
-
-
-def day_asked(request: web.Request, name: str = "date") -> date:
-    """The day that a parameter of a request names. Raises Problem for none, and for one that no stay is on."""
-    try:
-        day = date.fromisoformat(request.query.get(name, ""))
-    except ValueError:
-        day = date.min
-    if not FIRST_DAY <= day <= LAST_DAY:
-        raise Problem(422, f"{name} must be a day from {FIRST_DAY} to {LAST_DAY} in ISO 8601: ?{name}=2026-03-01")
-    return day
-
-
-def _concerns(told: Mapping[str, Any], bearer: Bearer) -> bool:
+def concerns(told: Mapping[str, Any], bearer: Bearer) -> bool:
     """Whether a customer is, was or will be at one of the bearer's units."""
     if bearer.units is None:
         return True
     journeys = [*told["open_journeys"], *told["past_journeys"]]
     units = {one["plan"].get("unit") for one in journeys}
-    units |= {one["owner"] for one in told["open_alerts"]}
+    units |= {one["owner"] for part in ("open_cases", "open_alerts") for one in told[part]}
     units |= {one.get("unit") for part in ("last_contacts", "open_cases", "open_alerts") for one in told[part]}
     return not units.isdisjoint(bearer.units)
-
-
-def _reveal(request: web.Request, bearer: Bearer) -> tuple[bool, str | None]:
-    """Whether identifiers are shown in clear, and the reason that was given."""
-    why = request.query.get("reason", "").strip() or None
-    if why is not None and len(why) > REASON:
-        raise Problem(422, f"reason has more than {REASON} characters")
-    wanted = request.query.get("reveal", "false")
-    if wanted not in ("true", "false"):
-        raise Problem(422, "reveal must be true or false")
-    if wanted == "true" and why is None:
-        raise Problem(422, "say why with &reason=: it is written down with who asked")
-    if wanted == "true" and not bearer.may(tokens.REVEAL):
-        raise Problem(403, f"the role {bearer.role} may not see identifiers")
-    return wanted == "true", why
-
-
-def _units(request: web.Request, bearer: Bearer) -> frozenset[str] | None:
-    """The requested units among those that the bearer may see; None: all."""
-    asked = frozenset(request.query.getall("unit", []))
-    if any(not bearer.may_see(unit) for unit in asked):
-        raise Problem(403, "this unit is not one of yours")
-    return asked or bearer.units
-
-
-async def _body(request: web.Request) -> Any:
-    try:
-        return orjson.loads(await request.read())
-    except web.HTTPRequestEntityTooLarge:
-        raise Problem(413, f"the body is larger than {BODY} bytes") from None
-    except orjson.JSONDecodeError as error:
-        raise Problem(400, f"the body is not JSON: {error}") from None

@@ -8,19 +8,25 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Any
 
+from streams.alerts.next_actions import of_record, proposed
 from streams.alerts.signals import Answer
 from streams.alerts.work import Work, made_of
-from streams.model.company import Model
+from streams.model.actions import Actions
 from streams.model.identifiers import BOOKING_PREFIX, KINDS, booking_subject
-from streams.serve.next_actions import actions_of
+from streams.model.whose import owner_of
+from streams.serve import statements
 from streams.serve.store import Transaction, digest, unpack
-from streams.serve.view import customer_of, name_of, owner_of, spelling, unit_key
+from streams.serve.view import customer_of, name_of, spelling, unit_key
 
 CONTACTS = 20
 JOURNEYS = 20
 """Most entries of a list, latest first."""
 EARLIEST, LATEST = -62_135_596_800_000, 253_402_300_799_999
 """Epoch ms of the first and the last moment that ISO 8601 can express (years 1 to 9999)."""
+GROUPS = 5
+"""Most times of membership, the latest first."""
+MOURNING_MS = 365 * 86_400_000
+"""For how long a bereavement is to be had in mind."""
 FOUND = 20
 """Most results of a search."""
 MEMBERS = 1000
@@ -83,8 +89,10 @@ def document(view: Transaction, customer_id: str) -> Document | None:
     journeys = sorted(_rows(view, b"j", customer_id), key=lambda one: one["last_event_at"], reverse=True)
     cases = [one for one in _rows(view, b"k", customer_id) if one["status"] == "open"]
     alerts = [one for one in _alerts(view, names) if one["closed_at"] is None]
-    contacts = heapq.nlargest(CONTACTS, _contacts(view, names), key=lambda one: (one["occurred_at"], one["event_id"]))
+    every = list(_contacts(view, names))
+    contacts = heapq.nlargest(CONTACTS, every, key=lambda one: (one["occurred_at"], one["event_id"]))
     lowest = min((one for one in contacts if "score" in one), key=lambda one: one["score"], default=None)
+    said = statements.corrected(view, names, iso)
     return {
         "customer_id": customer_id,
         "identifiers": [{"kind": kind, "value": value} for kind, _, value in (name.partition(":") for name in names)],
@@ -106,29 +114,26 @@ def document(view: Transaction, customer_id: str) -> Document | None:
             _case(one, handled(view, names, one)) for one in sorted(cases, key=lambda one: one["opened_at"] or 0)
         ],
         "open_alerts": [alert(one) for one in sorted(alerts, key=gravity)],
-        "last_contacts": [_contact(one) for one in contacts],
-        "lowest_point": None if lowest is None else _contact(lowest),
+        "last_contacts": [_contact(one, said) for one in contacts],
+        "lowest_point": None if lowest is None else _contact(lowest, said),
         "preferences": [
             {**one, "last_at": iso(one["last_at"])} if "last_at" in one else one for one in row["preferences"]
         ],
-        "cautions": list(_cautions(cases, alerts, contacts)),
+        "consent": statements.consents(view, names, iso),
+        "groups": statements.memberships(view, names, iso)[:GROUPS],
+        "cautions": list(_cautions(cases, alerts, contacts, _mourns(row, every))),
     }
 
 
-def to_do(view: Transaction, customer_id: str, model: Model, now: int) -> list[Document]:
+def to_do(view: Transaction, customer_id: str, model: Actions, now: int) -> list[Document]:
     """What to do for a customer next, the most urgent first; nothing where there is no such customer.
 
-    model: what it says of actions and of stages. now: epoch ms.
+    model: what it says of actions. now: epoch ms.
     """
-    row = _row(view, customer_id)
-    if row is None:
+    stored = view.get(b"f" + digest(customer_id))
+    if stored is None or _row(view, customer_id) is None:
         return []
-    names = members(view, row)
-    journeys = [(one, _plan(view, one)) for one in _rows(view, b"j", customer_id)]
-    alerts = [one for one in _alerts(view, names) if one["closed_at"] is None]
-    contacts = list(_contacts(view, names))
-    found = actions_of(model, row, journeys, _rows(view, b"k", customer_id), alerts, contacts, now)
-    return [one._asdict() for one in found]
+    return [one._asdict() for one in proposed(of_record(unpack(stored)["actions"]), model, now)]
 
 
 def unit_day(view: Transaction, unit: str, day: str) -> Document:
@@ -260,12 +265,22 @@ def _when(told: Sequence[Any]) -> tuple[int, str]:
 
 def _case(row: Mapping[str, Any], work: Work) -> Document:
     shown = {name: row[name] for name in ("case_id", "touchpoint", "unit", "journey_id", "contacts")}
+    shown |= {"owner": owner_of(row)}
     times = {name: iso(row[name]) for name in ("opened_at", "reopened_at", "first_response_at")}
     return shown | times | {"handler": work.handler, "snoozed_until": iso(work.snoozed_until)}
 
 
-def _contact(row: Mapping[str, Any]) -> Document:
-    return {**row, "occurred_at": iso(row["occurred_at"])}
+def contact_of(view: Transaction, customer_id: str, event_id: str) -> dict[str, Any] | None:
+    """One of the last contacts of a customer, as it is stored; None if it is not there."""
+    row = _row(view, customer_id)
+    found = () if row is None else _contacts(view, members(view, row))
+    return next((one for one in found if one["event_id"] == event_id), None)
+
+
+def _contact(row: Mapping[str, Any], corrections: Mapping[str, Document]) -> Document:
+    told = {**row, "occurred_at": iso(row["occurred_at"])}
+    said = corrections.get(row["event_id"].lower()) if "text" in row else None
+    return told if said is None else {**told, "corrected": said}
 
 
 def _trend(row: Mapping[str, Any]) -> str | None:
@@ -276,9 +291,18 @@ def _trend(row: Mapping[str, Any]) -> str | None:
     return "improving" if short - long > TREND else "declining" if long - short > TREND else "steady"
 
 
-def _cautions(cases: Iterable[Mapping[str, Any]], alerts: Iterable[Mapping[str, Any]], contacts: Iterable[Any]) -> Any:
+def _mourns(row: Mapping[str, Any], contacts: Iterable[Mapping[str, Any]]) -> bool:
+    told = (one["occurred_at"] for one in contacts if one["touchpoint"].endswith(".bereavement_told"))
+    return any(row["last_event_at"] - at <= MOURNING_MS for at in told)
+
+
+def _cautions(
+    cases: Iterable[Mapping[str, Any]], alerts: Iterable[Mapping[str, Any]], contacts: Iterable[Any], mourns: bool
+) -> Iterator[str]:
     """Points to keep in mind before speaking to the customer, from a closed list of words."""
     cases = list(cases)
+    if mourns:
+        yield "bereavement"
     if cases:
         yield "open_case"
     if any("refund" in one["touchpoint"] for one in cases):

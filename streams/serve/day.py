@@ -15,7 +15,15 @@ LOOK_BACK = 60
 SHOWN = 200
 """Most lines of each list; guests who need care come first."""
 GONE = frozenset(("cancelled", "no_show"))
-CARES = ("critical_alert", "open_alert", "refund_pending", "open_case", "last_contact_negative", "negative_profile")
+CARES = (
+    "bereavement",
+    "critical_alert",
+    "open_alert",
+    "refund_pending",
+    "open_case",
+    "last_contact_negative",
+    "negative_profile",
+)
 """Reasons why a guest needs care, the gravest first."""
 
 

@@ -27,14 +27,14 @@ from streams.settings import Settings
 from streams.topology import BY_NAME
 from streams.worker.sift import described, is_of_record, sift
 
-READS = ("identities", "customers", "journeys", "cases", "alerts", "messages", "interactions")
+READS = ("identities", "customers", "journeys", "cases", "alerts", "next-actions", "messages", "interactions")
 """Topics from which the view is made."""
 POLL_MS = 100
 RECORDS_PER_POLL = 4000
 ENDS_EVERY = 0.5
 """Seconds between requests for the topics' end offsets."""
 REGISTRY_AGAIN = 2.0
-LAYOUT = 4
+LAYOUT = 6
 """Version of the view's keys and values: a store with another version is filled anew."""
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,10 @@ from typing import Any
 from streams.alerts import rules
 from streams.model.company import Model
 from streams.model.sla import Sla, of
+from streams.model.whose import owner_of
 from streams.serve.customer import GRAVITY, LATEST, Document, handled, iso, members
 from streams.serve.store import Transaction, digest, unpack
-from streams.serve.view import owner_of, stored_alert, unit_key
+from streams.serve.view import stored_alert, unit_key
 
 HOUR = 3_600_000
 STORM = 5
@@ -136,7 +137,7 @@ def _case(row: Mapping[str, Any], deadlines: Deadlines) -> Document:
         "reason": None,
         "contacts": row["contacts"],
         "unit": row["unit"],
-        "owner": row["unit"],
+        "owner": owner_of(row),
         "customer_id": row["customer_id"],
         "at": at,
         "due": at + (deadlines.case_resolution if answered else deadlines.case_response),

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Lookup(NamedTuple):
-    """One look-up. asked: customer, batch, search, arrivals, figure or story. reason: as given, or None."""
+    """One look-up. asked: customer, batch, search, arrivals, figure, story or correction. reason: as given, or None."""
 
     bearer: str
     role: str

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.loop.corrections import VERDICTS
 from streams.metrics import package_version
 from streams.model.actions import ACTIONS
+from streams.model.groups import LABELS
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _TIME: dict[str, Any] = {"type": ["string", "null"], "description": "ISO 8601, UTC"}
 _NUMBER: dict[str, Any] = {"type": ["number", "null"]}
+CAUTIONS = ("bereavement", "open_case", "refund_pending", "critical_alert", "last_contact_negative")
 _NAME: dict[str, Any] = {"type": ["string", "null"]}
 
 
@@ -219,7 +222,8 @@ def _schemas() -> dict[str, Any]:
     contact = _object(
         {"event_id": _TEXT, "occurred_at": _TEXT, "channel": _TEXT, "touchpoint": _TEXT, "medium": _TEXT}
         | dict.fromkeys(("unit", "agent_id", "booking_ref", "case_id", "score_source", "language", "text"), _TEXT)
-        | {"score": {"type": "number"}, "score_weight": {"type": "number"}, "survey": {"type": "object"}},
+        | {"score": {"type": "number"}, "score_weight": {"type": "number"}, "survey": {"type": "object"}}
+        | {"corrected": _object({"verdict": {"enum": [*VERDICTS]}, "who": _NAME, "at": _TIME})},
         ["event_id", "occurred_at", "channel", "touchpoint", "medium"],
     )
     journey = _object(
@@ -228,7 +232,7 @@ def _schemas() -> dict[str, Any]:
         | {"nps": _NUMBER, "plan": {"type": "object"}}
     )
     case = _object(
-        {"case_id": _TEXT, "touchpoint": _TEXT, "unit": _NAME, "journey_id": _NAME, "contacts": count}
+        {"case_id": _TEXT, "touchpoint": _TEXT, "unit": _NAME, "owner": _NAME, "journey_id": _NAME, "contacts": count}
         | {"opened_at": _TIME, "reopened_at": _TIME, "first_response_at": _TIME}
         | {"handler": _NAME, "snoozed_until": _TIME}
     )
@@ -257,8 +261,14 @@ def _schemas() -> dict[str, Any]:
         "last_contacts": _many(contact),
         "lowest_point": {"anyOf": [contact, {"type": "null"}]},
         "preferences": _many({"type": "object"}),
-        "cautions": _many({"enum": ["open_case", "refund_pending", "critical_alert", "last_contact_negative"]}),
+        "cautions": _many({"enum": [*CAUTIONS]}),
     }
+    known["consent"] = _many(_object({"purpose": _TEXT, "channel": _TEXT, "given": {"type": "boolean"}, "at": _TIME}))
+    known["groups"] = _many(
+        _object(
+            {"group": _TEXT, "since": _TIME, "until": _TIME} | dict.fromkeys(LABELS, _TEXT), ["group", "since", "until"]
+        )
+    )
     action = _object({"priority": count, "action": {"enum": [*ACTIONS]}, "reason": _TEXT, "evidence": _TEXT})
     found = _object({"kind": _TEXT, "value": _TEXT, "customer_id": _TEXT})
     answer = _object({"identifier": _TEXT, "customers": _many(_object(known))})

@@ -128,7 +128,7 @@ class _Process:
             links = _links(settings, store, answers)
             api = Api(store, allowed, lookups, follower.age, links, sessions, model)
             ask = from_clickhouse(settings.clickhouse_endpoint, settings.database)
-            lags = Pipeline(from_kafka(settings), ask, follower.age, f"{settings.prefix}.")
+            lags = Pipeline(from_kafka(settings), ask, follower.age, f"{settings.prefix}.", model.hash)
             figures, address = Figures(ask), settings.public_url
             desk = Desk(
                 api, store, allowed, sessions, deadlines_of(model), figures, lags, answers.record, address, company

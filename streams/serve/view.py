@@ -11,14 +11,16 @@ nothing, so neither order nor repetition matters. Keys begin with one letter for
     r booking, customer             -> customer_id                       whose journeys have a booking reference
     k customer, case                -> row                               from cx.cases
     a customer, alert               -> row                               from cx.alerts
+    f customer                      -> row                               from cx.next-actions
     x alert                         -> customer_id                       under whom an alert is stored
     o owner, alert                  -> customer_id, alert_id             alerts that are open
-    n unit, customer, case          -> key of the case                   cases that are open
+    n owner, customer, case         -> key of the case                   cases that are open
     w unit                          -> unit                              the units that occur in the topics
     s subject                       -> rows                              its last contacts, from cx.interactions
     b booking                       -> plan                              unit, arrival and nights, as said last
     d unit, arrival date, booking   -> booking_ref
     h subject, case                 -> what people did with the case     its answers, from cx.interactions
+    v, e, z subject, ...            -> what interactions state           see streams.serve.statements
     g message                       -> row                               from cx.messages, while it may be approved
     y key of a record               -> key of what it is stored under     journeys and cases, for tombstones
 """
@@ -31,6 +33,8 @@ from typing import Any
 from streams.loop.answers import TOUCHPOINTS, given
 from streams.model.identifiers import BOOKING_PREFIX, CUSTOMER
 from streams.model.linked import LINKED
+from streams.model.whose import owner_of
+from streams.serve import statements
 from streams.serve.store import Transaction, digest, pack, unpack
 
 OPEN_MESSAGES = ("draft", "approved")
@@ -50,7 +54,15 @@ CONTACT = (
 """Fields of an interaction that a contact has."""
 PLAN = ("unit", "arrival_date", "nights", "party_size", "room", "room_type", "package")
 """Fields of the plan of a stay, from the interactions of its booking; for each, the latest value counts."""
-INTERACTION = ("subject", *CONTACT, *(name for name in PLAN if name not in CONTACT), "country", "locale", "attributes")
+INTERACTION = (
+    "subject",
+    *CONTACT,
+    *(name for name in PLAN if name not in CONTACT),
+    "country",
+    "locale",
+    "attributes",
+    "ids",
+)
 """Columns of an interaction that the view reads."""
 
 
@@ -110,7 +122,7 @@ def journey(view: Transaction, row: Row) -> None:
 
 def case(view: Transaction, row: Row) -> None:
     """The state of a case."""
-    _known_unit(view, row["unit"])
+    _known_unit(view, owner_of(row))
     key = b"k" + digest(row["customer_id"]) + digest(row["case_id"])
     stored = view.get(key)
     if _is_older(stored, row):
@@ -142,6 +154,14 @@ def alert(view: Transaction, row: Row) -> None:
         view.put(b"o" + unit_key(owner_of(row)) + alert_id, pack([row["customer_id"], row["alert_id"]]))
 
 
+def next_action(view: Transaction, row: Row) -> None:
+    """What may be done for a customer. A timer, which raises an alert, publishes under the version of before."""
+    key = b"f" + digest(row["customer_id"])
+    stored = view.get(key)
+    if stored is None or unpack(stored)["version"] <= row["version"]:
+        view.put(key, pack(dict(row)))
+
+
 def message(view: Transaction, row: Row) -> None:
     """The state of what a guest is to be told, until it is told or will not be."""
     key = b"g" + digest(row["message_id"])
@@ -166,6 +186,7 @@ def interaction(view: Transaction, row: Row) -> None:
         _plan(view, row)
     if row["case_id"] is not None and row["touchpoint"] in TOUCHPOINTS:
         _handled(view, row)
+    statements.apply(view, row)
 
 
 def _handled(view: Transaction, row: Row) -> None:
@@ -214,20 +235,14 @@ def stored_alert(view: Transaction, alert_id: str) -> bytes | None:
     return None if owner is None else view.get(b"a" + digest(owner.decode()) + digest(alert_id))
 
 
-def owner_of(row: Row) -> str | None:
-    """Who has to act on an alert or a case: its unit or, of an alert without one, the care centre of its brand."""
-    owner: str | None = row.get("owner") or row["unit"]
-    return owner
-
-
 def unit_key(unit: str | None) -> bytes:
     """The key part of a unit; alerts without a unit have one of their own."""
     return bytes(16) if unit is None else digest(unit)
 
 
 def _open_case(row: Row) -> bytes:
-    """Key under which an open case is found by its unit."""
-    return b"n" + unit_key(row["unit"]) + digest(row["customer_id"]) + digest(row["case_id"])
+    """Key under which an open case is found by who has to act on it."""
+    return b"n" + unit_key(owner_of(row)) + digest(row["customer_id"]) + digest(row["case_id"])
 
 
 def _known_unit(view: Transaction, unit: str | None) -> None:
@@ -250,6 +265,7 @@ APPLY: Mapping[str, Callable[[Transaction, Row], None]] = {
     "journey": journey,
     "case": case,
     "alert": alert,
+    "next_action": next_action,
     "message": message,
     "interaction": interaction,
 }
@@ -263,6 +279,8 @@ def bury(view: Transaction, record: str, key: bytes) -> None:
         _forget_name(view, name)
     elif record == "customer":
         view.delete(b"c" + digest(name))
+    elif record == "next_action":
+        view.delete(b"f" + digest(name))
     elif record in ("journey", "case") and (under := view.get(b"y" + digest(name))) is not None:
         stored = view.get(under)
         if record == "journey" and stored is not None and (reference := unpack(stored)["booking_ref"]) is not None:
@@ -291,8 +309,9 @@ def forget(view: Transaction, names: Iterable[str]) -> None:
             view.delete(key)
     for name in names:
         view.delete(b"s" + digest(name))
-        for key, _ in list(view.scan(b"h" + digest(name))):
-            view.delete(key)
+        for table in (b"h", *statements.TABLES):
+            for key, _ in list(view.scan(table + digest(name))):
+                view.delete(key)
         _forget_name(view, name)
         owner = digest(customer_of(name))
         for _, value in list(view.scan(b"a" + owner)):
@@ -304,6 +323,6 @@ def forget(view: Transaction, names: Iterable[str]) -> None:
                 view.delete(b"r" + digest(reference) + owner)
         for _, value in list(view.scan(b"k" + owner)):
             view.delete(_open_case(unpack(value)))
-        for table in (b"a", b"j", b"k", b"c", b"m"):
+        for table in (b"a", b"j", b"k", b"c", b"m", b"f"):
             for key, _ in list(view.scan(table + owner)):
                 view.delete(key)

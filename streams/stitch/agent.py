@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,17 +23,17 @@ from streams.model import company
 from streams.model.identifiers import customer_id
 from streams.segments import rules as segments
 from streams.settings import Settings
+from streams.spans import Headers, Remembered, passed_on
 from streams.stitch.changes import Changes
 from streams.stitch.erase import erase
 from streams.stitch.fold import fold_due, fold_messages
-from streams.stitch.messages import Messages
+from streams.stitch.messages import IDENTITY, INTERACTION, PART, Messages
 from streams.stitch.observer import RuleContext
 from streams.stitch.outgoing import PUBLISHED, Outgoing
 from streams.stitch.peek import watch_of
 from streams.stitch.reading import Group, Reader
 from streams.stitch.sweeper import Sweeper
 from streams.topology import WORKERS_BY_NAME
-from streams.tracing import Headers, passed_on
 from streams.worker.agent import Agent, Grouping
 from streams.worker.io import WorkerIO
 from streams.worker.sift import Fault, is_of_record, sift
@@ -127,6 +127,8 @@ class StitchAgent(Agent):
             busy=self._working.locked,
         )
         self._sweeper = Sweeper(table, settings.state_retention, settings.state_idle, unreadable=self._unreadable)
+        self._set_by = Remembered[tuple[int, bytes]]()
+        """By partition and key of a state that has a timer: the trace of the last traced event that changed it."""
         io.count_from_zero({"rule severity": [(rule.name, rule.severity) for rule in self._context.rules.values()]})
 
     # -- messages ---------------------------------------------------------------------------------------------
@@ -149,6 +151,7 @@ class StitchAgent(Agent):
                 await self.io.refuse(group.refused)
                 await self.io.flush()
             await self._settle(turns, outgoing)
+            self._remember(turns, outgoing.whose)
             for turn in turns:
                 metrics.DUPLICATES.inc(turn.duplicates)
                 metrics.STATE_RECALLS.inc(turn.recalls)
@@ -267,25 +270,54 @@ class StitchAgent(Agent):
         """Raise the alerts of subjects that are due by `until` (epoch ms), and publish them."""
         async with self._working:
             self._context.now = now_ms()
-            await self._look_at_room()
-            outgoing = Outgoing(self.io.encode)
+            with self._timers(partition, keys) as whose:
+                await self._fire_due(partition, [key.decode() for key in keys], until, whose)
 
-            def work(some: range) -> Turn:
-                names = [key.decode() for key in keys[some.start : some.stop]]
-                changes = fold_due(partial(self._table.get, partition), names, self._context, until)
-                return self._put(partition, changes, self._context.now, outgoing)
+    @contextlib.contextmanager
+    def _timers(self, partition: int, keys: Sequence[bytes]) -> Iterator[Mapping[str, Headers]]:
+        """The spans of timers that go off, while the block runs: yields, by subject and customer id, the headers by
+        which each trace goes on."""
+        tracing = self.io.tracing
+        if tracing is None:
+            yield {}
+            return
+        spans = tracing.timers("timer stitch", [self._set_by.pop((partition, key)) for key in keys])
+        if spans is None:
+            yield {}
+            return
+        with spans.handling():
+            yield _by_subject((keys[row], headers) for row, headers in spans.headers().items())
 
-            sifted = sift(len(keys), work)
-            for _, error in sifted.faults:
-                self.io.note("timer", error)  # it has no timer until its state is read or changed again
-            turns = [turn for _, turn in sifted.done]
-            await self._settle(turns, outgoing)
+    def _remember(self, turns: Sequence[Turn], whose: Mapping[str, Headers]) -> None:
+        """Note which traced events have set timers."""
+        for subject, headers in whose.items():
+            key = subject.encode()
             for turn in turns:
-                _count(turn.transitions)
-                for one in turn.transitions:
-                    if one.what == tally.RAISED:
-                        late = now_ms() - one.latest - self._context.rules[one.rule].after
-                        metrics.TIMER_DELAY_SECONDS.observe(max(late, 0) / 1000)
+                if turn.due.get(key):
+                    self._set_by.keep((turn.partition, key), headers)
+
+    async def _fire_due(self, partition: int, keys: Sequence[str], until: int, whose: Mapping[str, Headers]) -> None:
+        """Raise, store and publish the alerts of subjects that are due by `until`, epoch ms; `_working` is held."""
+        await self._look_at_room()
+        outgoing = Outgoing(self.io.encode)
+        outgoing.whose = whose
+
+        def work(some: range) -> Turn:
+            names = keys[some.start : some.stop]
+            changes = fold_due(partial(self._table.get, partition), names, self._context, until)
+            return self._put(partition, changes, self._context.now, outgoing)
+
+        sifted = sift(len(keys), work)
+        for _, error in sifted.faults:
+            self.io.note("timer", error)  # it has no timer until its state is read or changed again
+        turns = [turn for _, turn in sifted.done]
+        await self._settle(turns, outgoing)
+        for turn in turns:
+            _count(turn.transitions)
+            for one in turn.transitions:
+                if one.what == tally.RAISED:
+                    late = now_ms() - one.latest - self._context.rules[one.rule].after
+                    metrics.TIMER_DELAY_SECONDS.observe(max(late, 0) / 1000)
 
     async def tick(self) -> None:
         """Fire the timers that are due, and bring their gauges up to date."""
@@ -319,10 +351,18 @@ def _count(transitions: Sequence[tally.Transition]) -> None:
 
 def _whose(group: Group) -> dict[str, Headers]:
     """By subject, and by the customer id that it stands for: the headers by which the trace of one of its records goes
-    on; of the last, where several are traced."""
+    on; of the last, where several are traced, and of an interaction rather than of the news that it makes."""
+    return _by_subject(
+        (records.keys[at] or b"", headers)
+        for kind in (IDENTITY, PART, INTERACTION)
+        if (records := group.records.get(kind)) is not None
+        for at, headers in passed_on(records).items()
+    )
+
+
+def _by_subject(traced: Iterable[tuple[bytes, Headers]]) -> dict[str, Headers]:
     found: dict[str, Headers] = {}
-    for records in group.records.values():
-        for at, headers in passed_on(records).items():
-            subject = (records.keys[at] or b"").decode("utf-8", "replace")
-            found[subject] = found[customer_id(subject)] = headers
+    for key, headers in traced:
+        subject = key.decode("utf-8", "replace")
+        found[subject] = found[customer_id(subject)] = headers
     return found

@@ -9,8 +9,8 @@ from streams.stitch.rows import Row
 class Changes:
     """States to store, records to publish, and counts for metrics.
 
-    states: by key. journeys, customers, cases, parts, alerts, moves, segments, invitations, messages: records of these
-        schemas.
+    states: by key. journeys, customers, cases, parts, alerts, moves, segments, next_actions, invitations, messages:
+        records of these schemas.
     recalls: subjects whose events ClickHouse is to send again, as records of recall.avsc.
     due: state key -> when its next timer is due, epoch ms; 0: it has none.
     opened: state key -> (rule, severity) of each of its alerts that are open.
@@ -27,6 +27,7 @@ class Changes:
         self.alerts: list[Row] = []
         self.moves: list[Row] = []
         self.segments: list[Row] = []
+        self.next_actions: list[Row] = []
         self.invitations: list[Row] = []
         self.messages: list[Row] = []
         self.recalls: list[Row] = []

@@ -51,7 +51,7 @@ def leave(changes: Changes, name: str, state: Subject, replay: bool) -> None:
 
 def _post(changes: Changes, name: str, state: Subject, now: Collection[str], at: int, replay: bool) -> None:
     posted, customer = state.posted, customer_id(name)
-    for key in sorted({*now, *posted}):
+    for key in sorted({*now, *(key for key in posted if key.startswith(SEGMENT))}):
         is_in = key in now
         if replay or bool(posted.get(key)) != is_in:
             changes.segments.append((customer, key.removeprefix(SEGMENT), is_in, at, state.version))
@@ -88,8 +88,8 @@ def known(row: Row, whole: Summary, asked: Collection[str]) -> Known:
         words["brands"] = [key.removeprefix(BRAND) for key in stated if key.startswith(BRAND)]
     for key, fact in (("loyalty_tiers", TIER), ("countries", COUNTRY), ("languages", "language")):
         if key in asked and fact in stated:
-            words[key] = (stated[fact].value.lower(),)
-    preferences = {key: one.value for key, one in stated.items() if not key.startswith(HIDDEN)}
+            words[key] = (stated[fact][2].lower(),)
+    preferences = {key: value for key, (_, _, value, _) in stated.items() if not key.startswith(HIDDEN)}
     notes = None if whole.signals is None else whole.signals.guest
     consents = () if notes is None else notes.consents
     return Known(numbers, words, money, preferences if "preferences" in asked else {}, consents)

@@ -10,9 +10,11 @@ from collections.abc import Collection, Mapping, Set
 
 from mypy_extensions import mypyc_attr
 
+from streams.model.brands import Brands
 from streams.model.identifiers import customer_id
 from streams.stitch.case import Case
 from streams.stitch.changes import Changes
+from streams.stitch.owners import NO_BRANDS, Attributed, of_cases, owner_of_case
 from streams.stitch.placement import Span, booking_at, joined, placed, spans_of, visit_key
 from streams.stitch.publications import CASE, JOURNEY, is_case, withdrawals
 from streams.stitch.rows import case_row, customer_row, row_of_journey
@@ -29,6 +31,7 @@ class Placement:
     cases: all cases; those of the customer's own change with the state.
     homes: case -> key of its journey.
     part_refs, part_cases: booking references and cases that only parts have.
+    units: case that names no unit -> the one that it is attributed to, and its basis.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Placement:
         homes: dict[str, str | None],
         part_refs: Set[str],
         part_cases: Set[str],
+        units: dict[str, Attributed],
     ) -> None:
         self.guests = guests
         self.visits = visits
@@ -46,10 +50,11 @@ class Placement:
         self.homes = homes
         self.part_refs = part_refs
         self.part_cases = part_cases
+        self.units = units
 
 
 _NONE: Set[str] = frozenset()
-NOWHERE = Placement({}, {}, {}, {}, _NONE, _NONE)
+NOWHERE = Placement({}, {}, {}, {}, _NONE, _NONE, {})
 """The Placement of a customer without loose events, cases and parts."""
 
 
@@ -63,7 +68,7 @@ def placement_of(own: Summary, parts: Collection[Summary]) -> Placement:
             part_cases = {case_id for part in parts for case_id in part.cases} - own.cases.keys()
             cases = _merged(own, parts)
     if not loose and not cases:
-        return Placement({}, {}, {}, {}, part_refs, part_cases) if part_refs else NOWHERE
+        return Placement({}, {}, {}, {}, part_refs, part_cases, {}) if part_refs else NOWHERE
     spans = _spans(own, parts) if parts else spans_of(own.bookings)
     guests: dict[str, list[Loose]] = {}
     visits: dict[str, list[Loose]] = {}
@@ -71,10 +76,13 @@ def placement_of(own: Summary, parts: Collection[Summary]) -> Placement:
         guests, unbooked = placed(spans, loose)
         if unbooked:
             visits = {visit_key(members[0]): members for members in unbooked}
-    homes: dict[str, str | None] = (
-        {case_id: _home(case, spans, visits) for case_id, case in cases.items()} if cases else {}
-    )
-    return Placement(guests, visits, cases, homes, part_refs, part_cases)
+    homes: dict[str, str | None] = {}
+    units: dict[str, Attributed] = {}
+    if cases:
+        homes = {case_id: _home(case, spans, visits) for case_id, case in cases.items()}
+        if any(case.first is not None and not case.first[3] for case in cases.values()):
+            units = of_cases(cases, homes, {**guests, **visits}, [own, *parts])
+    return Placement(guests, visits, cases, homes, part_refs, part_cases, units)
 
 
 def _merged(own: Summary, parts: Collection[Summary]) -> dict[str, Case]:
@@ -117,6 +125,7 @@ def publish_difference(
     before: Placement,
     refs: set[str],
     case_ids: set[str],
+    brands: Brands = NO_BRANDS,
 ) -> Summary:
     """Publish what a turn changed, and note in the state what may have to be withdrawn.
 
@@ -127,6 +136,7 @@ def publish_difference(
         before: the Placement before the turn; NOWHERE if nothing was published then.
         refs, case_ids: bookings and cases that got events, or whose part changed; this function adds the others that
             have changed.
+        brands: of the model.
 
     Returns:
         The summary of the customer. If it has parts, only with those bookings that were published.
@@ -154,8 +164,11 @@ def publish_difference(
         refs |= {key for key in touched if key is not None}
         for case_id, at in now.homes.items():
             cases_at.setdefault(at, []).append(now.cases[case_id])
+        if before.units != now.units:
+            case_ids |= {case_id for case_id, whose in now.units.items() if before.units.get(case_id) != whose}
         for case_id in case_ids & now.cases.keys():
-            changes.cases.append(case_row(customer, case_id, now.cases[case_id], home(case_id), version))
+            whose = owner_of_case(now.cases[case_id], now.units.get(case_id), brands)
+            changes.cases.append(case_row(customer, case_id, now.cases[case_id], home(case_id), whose, version))
     whole = own
     if parts:
         whole = Summary()

@@ -8,16 +8,18 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from streams.alerts.moves import Cause
+from streams.model.membership import Said
 from streams.stitch import compression
-from streams.stitch.case import Case
+from streams.stitch.case import Case, CaseFields
 from streams.stitch.group import Group
-from streams.stitch.journey import Journey
+from streams.stitch.journey import Journey, JourneyFields
 from streams.stitch.rolling import Rolling
 from streams.stitch.stored import StoredSummary, as_journey, read_subject, read_summary, write
 from streams.stitch.subject import Part, Subject
-from streams.stitch.summary import Loose, Preference, Summary
+from streams.stitch.summary import Loose, Summary
 
 
 def encode(state: Subject) -> bytes:
@@ -32,27 +34,50 @@ def encode_summary(summary: Summary) -> bytes:
 
 def decode(encoded: bytes) -> Subject:
     """The Subject of its bytes, compressed or, as states were written before, not. Raises ValueError for any others."""
-    stored = read_subject(compression.decompress(encoded))
+    own: StoredSummary
+    parts: dict[str, tuple[int, bytes | None]]
+    # All fields at once: one by one, compiled code asks for attributes of a Struct by name.
+    (
+        interactions_applied,
+        identities_applied,
+        parts_applied,
+        own,
+        seen,
+        root,
+        root_version,
+        parts,
+        former,
+        published,
+        published_keys,
+        watch,
+        presence,
+        applied_at,
+        recall_from,
+        version_base,
+        told,
+        group,
+        posted,
+    ) = astuple(read_subject(compression.decompress(encoded)))
     return Subject(
-        stored.interactions_applied,
-        stored.identities_applied,
-        stored.parts_applied,
-        _summary(stored.own),
-        stored.seen,
-        stored.root,
-        stored.root_version,
-        {sender: Part(version, summary) for sender, (version, summary) in stored.parts.items()},
-        stored.former,
-        stored.published,
-        stored.published_keys,
-        stored.watch,
-        stored.presence,
-        stored.applied_at,
-        stored.recall_from,
-        stored.version_base,
-        stored.told,
-        None if stored.group is None else Group(*stored.group),
-        stored.posted,
+        interactions_applied,
+        identities_applied,
+        parts_applied,
+        _summary(own),
+        seen,
+        root,
+        root_version,
+        {sender: Part(version, summary) for sender, (version, summary) in parts.items()},
+        former,
+        published,
+        published_keys,
+        watch,
+        presence,
+        applied_at,
+        recall_from,
+        version_base,
+        told,
+        None if group is None else Group(*group),
+        posted,
     )
 
 
@@ -62,33 +87,60 @@ def decode_summary(encoded: bytes) -> Summary:
 
 
 def _summary(stored: StoredSummary) -> Summary:
+    bookings: dict[str, JourneyFields]
+    loose: list[list[Any]]
+    cases: dict[str, CaseFields]
+    groups: dict[str, list[Said]] | None
+    (
+        interactions,
+        first,
+        last,
+        bookings,
+        loose,
+        cases,
+        rolling,
+        preferences,
+        duplicates,
+        signals,
+        cause,
+        groups,
+        places,
+        loose_units,
+    ) = astuple(stored)
     return Summary(
-        stored.interactions,
-        stored.first,
-        stored.last,
-        {ref: Journey.made(fields) for ref, fields in stored.bookings.items()},
-        [_loose(fields) for fields in stored.loose],
-        {case_id: Case(*fields) for case_id, fields in stored.cases.items()},
-        Rolling.made(stored.rolling),
-        {key: Preference(*fields) for key, fields in stored.preferences.items()},
-        stored.duplicates,
-        stored.signals,
-        stored.cause,
-        None if stored.groups is None else {group: frozenset(said) for group, said in stored.groups.items()},
-        stored.places,
-        stored.loose_units,
+        interactions,
+        first,
+        last,
+        {ref: Journey.made(fields) for ref, fields in bookings.items()},
+        [_loose(fields) for fields in loose],
+        {case_id: Case(*fields) for case_id, fields in cases.items()},
+        Rolling.made(rolling),
+        preferences,
+        duplicates,
+        signals,
+        cause,
+        None if groups is None else {group: frozenset(said) for group, said in groups.items()},
+        places,
+        loose_units,
     )
 
 
 def _loose(fields: list[Any]) -> Loose:
     """The loose event of these fields: all of them, or the three that states of earlier versions have."""
     try:
-        at, event_id, channel = fields[:3]
         if len(fields) == 3:
-            return Loose(at, event_id, Journey.made(as_journey(channel)))
-        milestone, scored, survey, spent = fields[3:]
-        scored, survey, spent = [None if one is None else tuple(one) for one in (scored, survey, spent)]
-        return Loose(at, event_id, channel, milestone, scored, survey, spent)
+            at, event_id, journey = fields
+            return Loose(at, event_id, Journey.made(as_journey(journey)))
+        at, event_id, channel, milestone, scored, survey, spent = fields
+        return Loose(
+            at,
+            event_id,
+            channel,
+            milestone,
+            None if scored is None else tuple(scored),
+            None if survey is None else tuple(survey),
+            None if spent is None else tuple(spent),
+        )
     except (TypeError, ValueError) as error:
         raise msgspec.ValidationError(f"no loose event: {error}") from error
 

@@ -28,7 +28,7 @@ SPOKE: Final = HIDDEN + "spoke"
 BRAND: Final = HIDDEN + "brand/"
 """And the brand: that it had an event of it."""
 TOLD: Final = HIDDEN + "told/"
-"""And the case: that the customer was told what was improved."""
+"""And the case: that the customer was told what was improved; without one: of all that was resolved before."""
 ARRIVES: Final = HIDDEN + "arrives/"
 """And the booking reference: the planned day of arrival, as `2027-03-01`."""
 
@@ -64,8 +64,8 @@ class Facts:
         if IMPROVED in names:
             cases: list[str | None] = frame["case_id"].to_list()
             for row, touchpoint in enumerate(touchpoints):
-                if touchpoint == IMPROVED and (case := cases[row]):
-                    found[row] += ((f"{TOLD}{case}", "yes"),)
+                if touchpoint == IMPROVED:
+                    found[row] += ((f"{TOLD}{cases[row] or ''}", "yes"),)
         planned = (frame["arrival_date"].is_not_null() & frame["booking_ref"].is_not_null()).arg_true()
         if len(planned):
             arriving = frame.select("booking_ref", "arrival_date")[planned]

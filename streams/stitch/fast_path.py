@@ -16,7 +16,9 @@ from streams.stitch.difference import placement_of, publish_difference
 from streams.stitch.encoding import encode
 from streams.stitch.messages import Record, RootChange
 from streams.stitch.observer import Observer, RuleContext, is_quiet, is_settled
+from streams.stitch.owners import NO_BRANDS
 from streams.stitch.subject import HERE, Subject
+from streams.stitch.todo import POSTED, may_act, post
 
 
 def takes_fast_path(
@@ -73,6 +75,7 @@ def fold_fast(
     begin(state)
     observer: Observer | None = None
     watched = state.watch is not None
+    fired = state.watch is not None and state.watch.fired  # what a timer has changed may be unpublished
     before = placement_of(own, ())
     refs: set[str] = set()
     case_ids: set[str] = set()
@@ -103,7 +106,8 @@ def fold_fast(
         state.identities_applied = offset + 1
         state.root_version = max(state.root_version, version)
     state.former = []
-    publish_difference(changes, name, state, (), before, refs, case_ids)
+    brands = NO_BRANDS if context is None else context.brands
+    publish_difference(changes, name, state, (), before, refs, case_ids, brands)
     if context is not None and (context.segments.by_name or state.posted):
         claim(changes, name, state, changes.customers[-1], own, context.segments, replay=False)
     if context is not None and not (observer is None and own.signals is None and is_settled(state.watch)):
@@ -115,6 +119,8 @@ def fold_fast(
         changes.invitations += observer.invitations
         changes.messages += observer.messages
         changes.transitions += observer.transitions
+    if context is not None and (POSTED in state.posted or may_act(own, state.watch)):
+        post(changes, name, state, own, replay=fired)
     if watched or state.watch is not None:
         changes.due[key] = 0 if state.watch is None else state.watch.due
         changes.opened[key] = open_of(state.watch)

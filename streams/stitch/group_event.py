@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from streams.stitch.membership import Labels
+from streams.model.membership import Labels
 
 
 class GroupEvent(NamedTuple):

@@ -16,13 +16,14 @@ from collections.abc import Sequence
 
 from streams.alerts.moves import Cause
 from streams.model.control import NOTHING_STORED, SEND_AGAIN, SUMMARY
+from streams.model.membership import EVERYBODY, concerns, holding
 from streams.stitch.changes import Changes
 from streams.stitch.encoding import encode, encode_summary
 from streams.stitch.fast_path import is_among
 from streams.stitch.group import Group
 from streams.stitch.group_event import GroupEvent
 from streams.stitch.journey import MICRO
-from streams.stitch.membership import EVERYBODY, concerns, decode_periods, holding
+from streams.stitch.membership import decode_periods
 from streams.stitch.messages import Record, RootChange, Sent, unapplied
 from streams.stitch.subject import EVICTED, GONE, HERE, RECALLED, Subject
 from streams.stitch.summary import Loose, Summary

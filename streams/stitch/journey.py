@@ -15,7 +15,7 @@ from streams.model import vocabulary
 from streams.stitch.content import Content
 from streams.stitch.membership import GroupSaid
 
-CHANNELS = ("booking", "check_in", "stay", "post_travel")
+CHANNELS: Final = ("booking", "check_in", "stay", "post_travel")
 MILESTONES: Final[tuple[str, ...]] = tuple(vocabulary.MILESTONES)
 """Statuses in order of rank: at the same instant the later one of this list wins."""
 MICRO: Final = 1_000_000

@@ -161,7 +161,7 @@ class Observer:
             watch.moves = moved
         if watch == _NOTHING:
             state.watch = None
-        return self._rows(alerts), [move_row(self._customer, told) for told in moved]
+        return self._rows(alerts), [move_row(self._customer, told, self._owners().of_move) for told in moved]
 
     def due(self, until: int) -> list[Row]:
         """A timer's turn. Returns the rows of alerts that are due by `until`, and of those that may not have been
@@ -215,12 +215,14 @@ class Observer:
         known = before(watch)
         rules, now = self._context.rules, self._context.now
         stated = whole.preferences.get(TIER)
-        tier = None if stated is None else stated.value
-        # Of a customer with parts `whole` has only some bookings.
-        owners = Whose(self._context.brands, lambda: merged(self._state))
-        changed = settle(rules, self._customer, whole.signals, watch, now, due_until, tier, owners)
+        tier = None if stated is None else stated[2]
+        changed = settle(rules, self._customer, whole.signals, watch, now, due_until, tier, self._owners())
         self.transitions += transitions(known, changed)
         return changed
+
+    def _owners(self) -> Whose:
+        # Of a customer with parts the summary of a turn has only some bookings.
+        return Whose(self._context.brands, lambda: merged(self._state))
 
     def _rows(self, alerts: Iterable[Alert]) -> list[Row]:
         return [alert_row(self._customer, alert, self._state.version) for alert in alerts]

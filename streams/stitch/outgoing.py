@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from schemas.records import polars_schema
 from streams.kafka.batch_producer import REQUEST_BYTES, check_sizes
+from streams.spans import Headers
 from streams.stitch.changes import Changes
 from streams.stitch.rows import Row
-from streams.tracing import Headers
 
 
 class Published(NamedTuple):
@@ -34,6 +34,7 @@ PUBLISHED = (
     Published("alerts", "alert", lambda changes: changes.alerts, lambda row: row[0]),
     Published("moves", "move", lambda changes: changes.moves, lambda row: row[1]),
     Published("segments", "segment", lambda changes: changes.segments, lambda row: f"{row[0]}/{row[1]}"),
+    Published("next-actions", "next_action", lambda changes: changes.next_actions, lambda row: row[0]),
     Published("invitations", "invitation", lambda changes: changes.invitations, lambda row: row[0]),
     Published("messages", "message", lambda changes: changes.messages, lambda row: row[0]),
     Published("recalls", "recall", lambda changes: changes.recalls, lambda row: row[0]),
@@ -42,9 +43,10 @@ PUBLISHED = (
 
 
 def _place_of_customer(record: str) -> int | None:
-    """Which field of a record says whose it is: a customer; of a part, the subject that it is of."""
+    """Which field of a record says whose it is: a customer; of a part, the subject that it is of; of a recall, the
+    subject."""
     names = list(polars_schema(record))
-    return next((names.index(name) for name in ("customer_id", "part") if name in names), None)
+    return next((names.index(name) for name in ("customer_id", "part", "subject") if name in names), None)
 
 
 _WHOSE = {published.record: _place_of_customer(published.record) for published in PUBLISHED}

@@ -1,24 +1,34 @@
-"""Finds whose an alert is, from what stitch knows of its customer when it is raised. Pure.
+"""Finds whose an alert, a move or a case is, from what stitch knows of its customer. Pure.
 
-It is a function of the customer's events: an event that comes later may give an alert another unit, and so a further
-version.
+It is a function of the customer's events: an event that comes later may give an alert or a case another unit, and so a
+further version. A move keeps the one that it was published with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
+from streams.alerts.moves import Move
 from streams.alerts.owner import Owner, owned
+from streams.alerts.owner import placed as placed_at
 from streams.alerts.signals import Signal
 from streams.model.brands import Brands
 from streams.model.whose import Place, both, place, whose
+from streams.stitch.case import Case
 from streams.stitch.journey import CHANNELS
-from streams.stitch.placement import booking_at, placed, spans_of
+from streams.stitch.placement import booking_at, placed, spans_of, visit_key
 from streams.stitch.summary import Loose, Summary
+
+NO_BRANDS: Final = Brands({})
+EVER: Final = 7_258_118_400_000
+"""2200-01-01, epoch ms: when a case was that has no time of its own."""
+Attributed = tuple[str | None, str]
+"""A unit and its basis (streams.model.whose)."""
 
 
 class Whose:
-    """The owners of one customer's alerts (streams.alerts.owner.Owners).
+    """The owners of one customer's alerts (streams.alerts.owner.Owners) and moves.
 
     whole: gives the summary of the whole customer; asked for where an alert names no unit, and once.
     """
@@ -30,12 +40,20 @@ class Whose:
     def __call__(self, signal: Signal) -> Owner:
         if signal.unit:
             return owned(signal.unit, "own", signal.brand, self._brands)
+        channel = signal.channel or (signal.touchpoint or "").partition(".")[0]
+        unit, basis = self._attributed(channel, signal.booking_ref, signal.at)
+        return owned(unit, basis, signal.brand, self._brands)
+
+    def of_move(self, move: Move) -> Owner:
+        """The owner of a move."""
+        _, _, at, _, touchpoint, unit, booking_ref, _, _ = move
+        found = (unit, "own") if unit else self._attributed(touchpoint.partition(".")[0], booking_ref, at)
+        return placed_at(*found, self._brands)
+
+    def _attributed(self, channel: str, booking_ref: str | None, at: int) -> Attributed:
         if self._placed is None:
             self._placed = Placed(self._load())
-        channel = signal.channel or (signal.touchpoint or "").partition(".")[0]
-        places = self._placed.at(signal.booking_ref, signal.at)
-        unit, basis = whose(None, channel, signal.at, places.items())
-        return owned(unit, basis, signal.brand, self._brands)
+        return whose(None, channel, at, self._placed.at(booking_ref, at).items())
 
 
 class Placed:
@@ -56,15 +74,68 @@ class Placed:
         booking_ref, at: the event's booking reference, and when it was (epoch ms).
         """
         ref = booking_ref or booking_at(self._spans, at)
-        found: dict[str, Place] = {}
         if ref is not None:
-            found.update(self._places.get(ref, {}))
-            members = self._guests.get(ref, [])
-        else:
-            members = next((some for some in self._visits if some[0].at <= at <= some[-1].at), [])
-        for one in members:
-            unit = self._units.get(one.event_id)
-            if unit is not None and isinstance(one.channel, int):
-                said = place(CHANNELS[one.channel], one.at)
-                found[unit] = both(found[unit], said) if unit in found else said
-        return found
+            return _together([self._places.get(ref, {})], self._guests.get(ref, []), self._units)
+        members = next((some for some in self._visits if some[0].at <= at <= some[-1].at), [])
+        return _together([], members, self._units)
+
+
+def of_cases(
+    cases: Mapping[str, Case],
+    homes: Mapping[str, str | None],
+    members: Mapping[str, Sequence[Loose]],
+    summaries: Sequence[Summary],
+) -> dict[str, Attributed]:
+    """The units of those of a customer's cases that name none themselves; one of which nothing is known is left out.
+
+    Args:
+        homes: case -> key of its journey.
+        members: key of a journey -> its loose events.
+        summaries: of the customer, and of its parts.
+    """
+    found: dict[str, Attributed] = {}
+    for case_id, case in cases.items():
+        if case.first is None or case.first[3]:
+            continue
+        key = homes.get(case_id)
+        if key is None:
+            continue
+        units: dict[bytes, str] = {}
+        for one in summaries:
+            units.update(one.loose_units or {})
+        placed_there = _together([(one.places or {}).get(key, {}) for one in summaries], members.get(key, ()), units)
+        at = case.opened or case.responded or case.resolved or case.reopened or EVER
+        found[case_id] = whose(None, case.first[2].partition(".")[0], at, placed_there.items())
+    return found
+
+
+def units_of_cases(summary: Summary, homes: Mapping[str, str | None]) -> dict[str, Attributed]:
+    """The same of the summary of a whole customer."""
+    if not any(case.first is not None and not case.first[3] for case in summary.cases.values()):
+        return {}
+    guests, visits = placed(spans_of(summary.bookings), summary.loose)
+    members = {**guests, **{visit_key(some[0]): some for some in visits}}
+    return of_cases(summary.cases, homes, members, [summary])
+
+
+def owner_of_case(case: Case, attributed: Attributed | None, brands: Brands) -> Owner:
+    """Who has to act on a case. attributed: of one that names no unit, its entry in `of_cases`."""
+    unit = None if case.first is None else case.first[3]
+    found = (unit, "own") if unit else attributed or (None, "none")
+    return placed_at(*found, brands)
+
+
+def _together(
+    places: Iterable[Mapping[str, Place]], members: Iterable[Loose], units: Mapping[bytes, str]
+) -> dict[str, Place]:
+    """The units of one journey: those that events with its reference name, and those of its loose events."""
+    found: dict[str, Place] = {}
+    for some in places:
+        for unit, said in some.items():
+            found[unit] = both(found[unit], said) if unit in found else said
+    for one in members:
+        named = units.get(one.event_id)
+        if named is not None and isinstance(one.channel, int):
+            said = place(CHANNELS[one.channel], one.at)
+            found[named] = both(found[named], said) if named in found else said
+    return found

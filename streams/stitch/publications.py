@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from streams.alerts.owner import NOBODY
+from streams.model.brands import Brands
 from streams.model.identifiers import customer_id
 from streams.stitch import rows
 from streams.stitch.case import Case
 from streams.stitch.encoding import merged
 from streams.stitch.journey import Journey
+from streams.stitch.owners import NO_BRANDS, owner_of_case, units_of_cases
 from streams.stitch.placement import PlacedJourney, journeys_of
 from streams.stitch.rows import Row
 from streams.stitch.subject import Subject
@@ -31,21 +34,24 @@ class Publications:
     """The summary that the records follow from."""
 
 
-def publications(name: str, state: Subject) -> Publications:
+def publications(name: str, state: Subject, brands: Brands = NO_BRANDS) -> Publications:
     """All records that follow from a root's state.
 
-    name: the subject, `kind:value`. state: is not changed.
+    name: the subject, `kind:value`. state: is not changed. brands: of the model.
     """
     customer, version, summary = customer_id(name), state.version, merged(state)
     journeys = journeys_of(summary)
     records: dict[str, Row] = {}
-    homes: dict[int, str] = {}
+    homes: dict[str, str | None] = {}
+    names = {id(case): case_id for case_id, case in summary.cases.items()}
     for journey in journeys:
         records[JOURNEY + journey.key] = rows.journey_row(customer, journey, version)
         for case in journey.cases:
-            homes[id(case)] = journey.key
+            homes[names[id(case)]] = journey.key
+    units = units_of_cases(summary, homes)
     for case_id, case in summary.cases.items():
-        records[CASE + case_id] = rows.case_row(customer, case_id, case, homes.get(id(case)), version)
+        whose = owner_of_case(case, units.get(case_id), brands)
+        records[CASE + case_id] = rows.case_row(customer, case_id, case, homes.get(case_id), whose, version)
     return Publications(records, rows.customer_row(name, customer, summary, len(journeys), version), summary)
 
 
@@ -65,7 +71,7 @@ def withdrawals(name: str, keys: Iterable[str], version: int) -> dict[str, Row]:
     taken: dict[str, Row] = {}
     for key in sorted(keys):
         if is_case(key):
-            row = rows.case_row(customer, key.removeprefix(CASE), Case(), None, version)
+            row = rows.case_row(customer, key.removeprefix(CASE), Case(), None, NOBODY, version)
         else:
             gone = PlacedJourney(key.removeprefix(JOURNEY), None, None, Journey(), [])
             row = rows.journey_row(customer, gone, version)

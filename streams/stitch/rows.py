@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import floor
 from typing import Any
 
+from streams.alerts.owner import Owner
 from streams.model.vocabulary import ADVOCATE_AT, NEGATIVE_AT
 from streams.stitch.case import Case
 from streams.stitch.journey import MICRO, Journey
@@ -125,8 +126,8 @@ def customer_row(subject: str, customer_id: str, summary: Summary, journeys: int
         evidence = rounded(summary.rolling.evidence())
     preferences: Sequence[tuple[str, str, int, int]] = _NOTHING
     if known:
-        keys = sorted(key for key in known if not key.startswith(HIDDEN))
-        preferences = [(key, (stated := known[key]).value, stated.evidence, stated.at) for key in keys]
+        shown = [(key, stated[2], stated[3], stated[0]) for key, stated in known.items() if not key.startswith(HIDDEN)]
+        preferences = sorted(shown) if len(shown) > 1 else shown
     return (
         customer_id,
         kind,
@@ -148,8 +149,8 @@ def customer_row(subject: str, customer_id: str, summary: Summary, journeys: int
     )
 
 
-def case_row(customer_id: str, case_id: str, case: Case, journey_key: str | None, version: int) -> Row:
-    """A record of case.avsc."""
+def case_row(customer_id: str, case_id: str, case: Case, journey_key: str | None, whose: Owner, version: int) -> Row:
+    """A record of case.avsc. whose: who has to act."""
     first = case.first
     return (
         case_id,
@@ -163,6 +164,9 @@ def case_row(customer_id: str, case_id: str, case: Case, journey_key: str | None
         case.resolved or None,
         case.reopened or None,
         case.contacts,
+        whose.basis,
+        whose.owner,
+        whose.brand,
         version,
         False,
     )

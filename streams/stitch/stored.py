@@ -14,14 +14,14 @@ import msgspec
 from streams.alerts.moves import Cause
 from streams.alerts.signals import Signals
 from streams.alerts.watch import Watch
+from streams.model.membership import Said
 from streams.model.whose import Place
 from streams.stitch.case import CaseFields
 from streams.stitch.group import GroupFields
 from streams.stitch.journey import JourneyFields
-from streams.stitch.membership import Said
 from streams.stitch.rolling import RollingFields
 from streams.stitch.subject import HERE
-from streams.stitch.summary import PreferenceFields
+from streams.stitch.summary import Preference
 
 
 class StoredSummary(msgspec.Struct, array_like=True, gc=False):
@@ -34,7 +34,7 @@ class StoredSummary(msgspec.Struct, array_like=True, gc=False):
     loose: list[list[Any]]
     cases: dict[str, CaseFields]
     rolling: RollingFields
-    preferences: dict[str, PreferenceFields]
+    preferences: dict[str, Preference]
     duplicates: int
     signals: Signals | None
     cause: Cause | None
@@ -72,7 +72,7 @@ read_subject = msgspec.msgpack.Decoder(StoredSubject).decode
 read_summary = msgspec.msgpack.Decoder(StoredSummary).decode
 """The fields in bytes; raises like `read_subject`."""
 
-_encoder = msgspec.msgpack.Encoder()
+_encode_into = msgspec.msgpack.Encoder().encode_into
 _encoded = bytearray()
 
 
@@ -82,7 +82,7 @@ def write(fields: object) -> bytes:
     Copied out of a buffer, because they are kept: the encoder's own bytes stay in the larger block of memory that they
     grew in, which made a state take nearly half as much again.
     """
-    _encoder.encode_into(fields, _encoded)
+    _encode_into(fields, _encoded)
     return bytes(_encoded)
 
 

@@ -88,8 +88,9 @@ class Subject(Content):
             told: group -> times of membership that this root has told it last; GONE: that it is no member, which a
                 crash may have lost.
             group: of the subject of a group, its members and events.
-            posted: what it has said of its customer beside the tables (streams.stitch.claims): `segment:NAME` -> 1
-                while it is a member, 0 once it has left, until that is known to be published.
+            posted: what it has said of its customer beside the tables: `segment:NAME` -> 1 while it is a member, 0
+                once it has left, until that is known to be published (streams.stitch.claims); `actions` -> a hash of
+                what may be done for it, 0 likewise (streams.stitch.todo).
         """
         self.interactions_applied = interactions_applied
         self.identities_applied = identities_applied

@@ -9,11 +9,11 @@ from mypy_extensions import mypyc_attr
 
 from streams.alerts.moves import Cause
 from streams.alerts.signals import Signals
+from streams.model.membership import Said
 from streams.model.whose import Place, both, place
 from streams.stitch.case import Case
 from streams.stitch.content import Content
 from streams.stitch.journey import CHANNELS, MICRO, Event, Journey
-from streams.stitch.membership import Said
 from streams.stitch.rolling import Rolling
 
 
@@ -86,22 +86,9 @@ class Loose(Content):
 HIDDEN: Final = "."
 """With what the keys begin of facts that are kept as preferences are, and are none (streams.stitch.facts)."""
 
-PreferenceFields = tuple[int, bytes, str, int]
-"""The fields of a Preference as states store them."""
-
-
-@mypyc_attr(acyclic=True)
-class Preference(Content):
-    """One thing that a customer asked for or chose: its latest value, and how many events stated any value of it."""
-
-    def __init__(self, at: int, event_id: bytes, value: str, evidence: int) -> None:
-        self.at = at
-        self.event_id = event_id
-        self.value = value
-        self.evidence = evidence
-
-    def fields(self) -> PreferenceFields:
-        return self.at, self.event_id, self.value, self.evidence
+Preference = tuple[int, bytes, str, int]
+"""(occurred_at, event id, value, evidence) of one thing that a customer asked for or chose: its latest value, and how
+many events stated any value of it. A tuple, because nearly every turn reads and writes some without using them."""
 
 
 @mypyc_attr(acyclic=True)
@@ -152,7 +139,8 @@ class Summary(Content):
         self.loose_units = loose_units
 
     def fields(self) -> tuple[object, ...]:
-        return (*self._fields(), *self.after_cause())
+        after = self.after_cause()
+        return self._fields() + after if after else self._fields()
 
     def after_cause(self) -> tuple[object, ...]:
         """The last fields: those after the cause, as far as they are there."""
@@ -174,7 +162,7 @@ class Summary(Content):
             [loose.fields() for loose in self.loose],
             {case_id: case.fields() for case_id, case in self.cases.items()},
             self.rolling.fields(),
-            {key: stated.fields() for key, stated in self.preferences.items()},
+            self.preferences,
             self.duplicates,
             self.signals,
             self.cause,
@@ -211,13 +199,8 @@ class Summary(Content):
             case.add(event)
         if event.score is not None:
             self.rolling.add(at, event.weight, event.score / MICRO)
-        preferences = self.preferences
         for key, value in event.preferences:
-            known = preferences.get(key)
-            if known is None:
-                preferences[key] = Preference(at, event.event_id, value, 1)
-            else:
-                self._prefer(key, known, at, event.event_id, value, 1)
+            self._prefer(key, at, event.event_id, value, 1)
         if event.watched is not None:
             if self.signals is None:
                 self.signals = Signals()
@@ -246,12 +229,15 @@ class Summary(Content):
             known = units.get(unit)
             units[unit] = said if known is None else both(known, said)
 
-    def _prefer(self, key: str, known: Preference, at: int, event_id: bytes, value: str, evidence: int) -> None:
-        """Merge another statement of a key. Makes a new Preference, because copies of the summary share `known`."""
-        evidence += known.evidence
-        if at < known.at or (at == known.at and (event_id, value) < (known.event_id, known.value)):
-            at, event_id, value = known.at, known.event_id, known.value
-        self.preferences[key] = Preference(at, event_id, value, evidence)
+    def _prefer(self, key: str, at: int, event_id: bytes, value: str, evidence: int) -> None:
+        """Merge a statement of a key."""
+        known = self.preferences.get(key)
+        if known is not None:
+            known_at, known_id, known_value, known_evidence = known
+            evidence += known_evidence
+            if at < known_at or (at == known_at and (event_id, value) < (known_id, known_value)):
+                at, event_id, value = known_at, known_id, known_value
+        self.preferences[key] = (at, event_id, value, evidence)
 
     def absorb(self, other: Summary, only: Set[str] | None = None) -> None:
         """Merge the summary of a disjoint set of events into this one; `other` stays as it is.
@@ -287,12 +273,8 @@ class Summary(Content):
         if not self.preferences:
             self.preferences = {**other.preferences}
         elif other.preferences:
-            for key, stated in other.preferences.items():
-                mine_of_it = self.preferences.get(key)
-                if mine_of_it is None:
-                    self.preferences[key] = stated
-                else:
-                    self._prefer(key, mine_of_it, stated.at, stated.event_id, stated.value, stated.evidence)
+            for key, (at, event_id, value, evidence) in other.preferences.items():
+                self._prefer(key, at, event_id, value, evidence)
         if other.signals is not None:
             if self.signals is None:
                 self.signals = Signals()

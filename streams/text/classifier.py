@@ -1,7 +1,7 @@
 """A small trained classifier of sentences: what in a text must never wait, put in words that no pattern has.
 
-Softmax over sums of weights: words, their n-grams of letters (for typing errors and endings), and pairs of word stems
-that stand up to REACH words apart ("bus ... without ... mother"). The sentences of a text are judged one by one; `hint`
+Softmax over sums of weights: words, their n-grams of letters (for typing errors and endings), and pairs of neighbouring
+word stems. The sentences of a text are judged one by one; `hint`
 tells for a fraction of the time which are worth it. Offline, pure, deterministic.
 """
 
@@ -12,14 +12,13 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
+from itertools import pairwise
 from typing import Final
 
 from streams.text.features import places
 
 NONE: Final = "none"
 """The class of sentences that raise nothing."""
-REACH: Final = 4
-"""A pair of words is a feature up to this many words apart."""
 STEM: Final = 5
 """Letters of a word that stand for it in pairs."""
 SHORTEST, LONGEST = 3, 5
@@ -55,14 +54,9 @@ def spelt(word: str) -> list[str]:
 
 
 def pairs(words: Sequence[str]) -> Iterator[str]:
-    """The names of the pairs of words that stand near each other; neighbours have a name of their own as well."""
-    stems = [word[:STEM] for word in words]
-    for at, first in enumerate(stems):
-        near = stems[at + 1 : at + 1 + REACH]
-        if near:
-            yield f"{first} {near[0]}"
-        for second in near:
-            yield f"{first}_{second}"
+    """The names of the pairs of neighbouring words."""
+    for first, second in pairwise(word[:STEM] for word in words):
+        yield f"{first} {second}"
 
 
 def share(count: int) -> float:
@@ -86,8 +80,7 @@ class Classifier:
         rows: dict[str, Weights] = {}  # each of a few thousand is stored once: they stay in the CPU's cache
         self._words: dict[str, Weights] = {}
         self._grams: dict[str, Weights] = {}
-        self._next: dict[str, dict[str, Weights]] = {}
-        self._near: dict[str, dict[str, Weights]] = {}
+        self._pairs: dict[str, Weights] = {}
         for line in lines[1:]:
             feature, _, numbers = line.partition("\t")
             weights = rows.get(numbers)
@@ -96,11 +89,7 @@ class Classifier:
             if feature[:1] == GRAM:
                 self._grams[feature[len(GRAM) :]] = weights
             elif " " in feature:
-                first, _, second = feature.partition(" ")
-                self._next.setdefault(first, {})[second] = weights
-            elif "_" in feature:
-                first, _, second = feature.partition("_")
-                self._near.setdefault(first, {})[second] = weights
+                self._pairs[feature] = weights
             else:
                 self._words[feature] = weights
         self._bias = self._words.pop("")
@@ -159,7 +148,7 @@ class Classifier:
 
     def probabilities(self, words: Sequence[str]) -> Mapping[str, float]:
         """The probability of each class for a sentence of at least one word."""
-        rows = [*map(self.word, words), *self._pairs([word[:STEM] for word in words])]
+        rows = [*map(self.word, words), *filter(None, map(self._pairs.get, pairs(words)))]
         part = share(len(words))
         totals = map(sum, zip(*rows, strict=True))
         sums = [part * total + bias for total, bias in zip(totals, self._bias, strict=True)]
@@ -167,13 +156,3 @@ class Classifier:
         powers = [math.exp(one - most) for one in sums]
         whole = sum(powers)
         return {name: power / whole for name, power in zip(self.classes, powers, strict=True)}
-
-    def _pairs(self, stems: Sequence[str]) -> Iterator[Weights]:
-        """The weights of the pairs of stems, as `pairs` names them."""
-        for at, first in enumerate(stems):
-            known = self._next.get(first)
-            if known is not None and at + 1 < len(stems) and (found := known.get(stems[at + 1])) is not None:
-                yield found
-            known = self._near.get(first)
-            if known is not None:
-                yield from filter(None, map(known.get, stems[at + 1 : at + 1 + REACH]))

@@ -13,7 +13,7 @@ import polars as pl
 
 from streams.model import catalogue
 from streams.model.company import Model, built_in
-from streams.verify import attribution, groups, money, now, segments
+from streams.verify import attribution, groups, money, next_actions, now, segments
 from streams.verify.customers import customers
 from streams.verify.groups import names_group
 
@@ -57,6 +57,8 @@ class Tables(NamedTuple):
     """View: its rows (streams.verify.groups)."""
     segments: pl.DataFrame
     """Key (segment, customer_id): who belongs to which (streams.verify.segments)."""
+    next_actions: pl.DataFrame
+    """Key (customer_id, action, evidence): what may be done (streams.verify.next_actions)."""
 
 
 def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None = None) -> Tables:
@@ -107,6 +109,7 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
         now.journeys_now(events, journeys, attributed, model.stages),
         {"memberships": groups.memberships(times), "group_cells": groups.cells(events, times)},
         segments.segments(lived, events, people, journeys, model),
+        next_actions.next_actions(lived, events, people, journeys, cases),
     )
 
 

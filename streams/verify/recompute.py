@@ -59,6 +59,8 @@ class Expected(NamedTuple):
     """View: its rows (streams.verify.groups)."""
     segments: pl.DataFrame
     """Key (segment, customer_id): who belongs to which (streams.verify.segments)."""
+    next_actions: pl.DataFrame
+    """Key (customer_id, action, evidence): what may be done (streams.verify.next_actions)."""
 
 
 def recompute(
@@ -100,6 +102,7 @@ def recompute(
         tables.journeys_now,
         tables.groups,
         tables.segments,
+        tables.next_actions,
     )
 
 

@@ -33,12 +33,14 @@ LEFT_OUT = "left_out"
 
 _IDENTIFIERS = pl.List(pl.Struct({"kind": pl.String, "value": pl.String}))
 _LOG = ("subject", *COLUMNS)
+SAID = ("unit_basis", "owner", "brand")
+"""What cases say of who has to act: streams.verify.owners compares it."""
 _NOT_SHOWN = {"version", "withdrawn", "duplicates"}
 
 VIEWS: dict[str, dict[str, pl.DataType]] = {
     "interactions": dict.fromkeys(("subject", "event_id", "customer_id", "journey_id"), pl.String()),
     **{
-        table: {name: polars_schema(record)[name] for name in fields(record) if name not in _NOT_SHOWN}
+        table: {name: polars_schema(record)[name] for name in fields(record) if name not in {*_NOT_SHOWN, *SAID}}
         for table, record in (("journeys", "journey"), ("customers", "customer"), ("cases", "case"))
     },
     "segments": dict.fromkeys(("segment", "customer_id"), pl.String()),
@@ -118,6 +120,7 @@ def check(client: Any, database: str) -> None:
         "consents",
         "invitations",
         "messages",
+        "next_actions",
         *GROUPS,
     }
     views |= {"prayer_times", "interactions_local"}

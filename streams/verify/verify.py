@@ -17,7 +17,7 @@ import polars as pl
 
 from schemas.registry import LocalRegistry, Registry
 from streams.model.company import Model, built_in
-from streams.verify import derived, store
+from streams.verify import derived, owners, store
 from streams.verify.alerted import alerts
 from streams.verify.anomalies import anomalies
 from streams.verify.answers import answers
@@ -29,6 +29,7 @@ from streams.verify.drivers import drivers
 from streams.verify.effects import effects
 from streams.verify.guests import guests
 from streams.verify.names import Names
+from streams.verify.next_actions import compared as next_actions
 from streams.verify.recompute import recompute
 from streams.verify.sla import sla
 from streams.verify.targets import targets
@@ -191,6 +192,10 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     comparisons += [effects(client), anomalies(client)]
     say("looking at whose alerts are")
     comparisons.append(alerts(client, log, expected, model, customers))
+    comparisons.append(owners.cases(client, expected, model.brands, customers))
+    comparisons.append(owners.moves(client, log, expected))
+    say("looking at what may be done for customers")
+    comparisons.append(next_actions(client, expected.next_actions, expected.customers, customers))
     say("looking at consent")
     comparisons.append(consents(client, expected.interactions))
     say("looking at what guests were asked and told")

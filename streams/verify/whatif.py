@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import multiprocessing
 import tempfile
+from collections.abc import Collection
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+from uuid import UUID
 
 import polars as pl
 
 from streams.alerts import match
 from streams.alerts.match import Matcher
+from streams.alerts.owner import Owner, Owners, owned
 from streams.alerts.rules import of
-from streams.alerts.signals import Signals, Watched
+from streams.alerts.signals import Signal, Signals, Watched
 from streams.alerts.watch import Watch, settle
 from streams.enrich.score import IMPLICIT_WEIGHT
 from streams.model import catalogue
+from streams.model.brands import Brands
 from streams.model.company import Model, built_in, load
 from streams.verify import now as holding
+from streams.verify.groups import names_group
 from streams.verify.recompute import COLUMNS, Expected, recompute
 
 LOG = tuple(dict.fromkeys((*COLUMNS, *match.COLUMNS, "score_source")))
@@ -33,7 +38,7 @@ FOR_EVER = 1 << 62
 APART = 100_000
 """Interactions from which on the other model has a process of its own; fewer are folded before it has started."""
 _ROWS_AT_ONCE = 100_000
-_ALERTS = {"customer_id": pl.String, "rule": pl.String, "unit": pl.String, "at": pl.Int64}
+_ALERTS = {"customer_id": pl.String, "rule": pl.String, "unit": pl.String, "owner": pl.String, "at": pl.Int64}
 
 
 class Difference(NamedTuple):
@@ -58,7 +63,8 @@ class Side:
     status_now: pl.DataFrame
     """journey_id, status_now."""
     alerts: pl.DataFrame
-    """Columns _ALERTS: every alert, at the time at which it would be raised."""
+    """Columns _ALERTS: every alert, at the time at which it would be raised, with its unit (its own, or the attributed
+    one) and who has to act, as stitch says them (streams.stitch.owners)."""
     nps: pl.DataFrame
     """unit, answers, nps: by the unit whose doing it was."""
 
@@ -108,7 +114,7 @@ def fold(
         tables.segments.select("segment"),
         tables.identities,
         holding.at(tables.journeys_now, now, levels).select("journey_id", "status_now"),
-        _alerts(counted, tables.interactions, model),
+        _alerts(counted, tables, model),
         _answers(counted, tables),
     )
 
@@ -149,24 +155,47 @@ def rescored(log: pl.DataFrame, model: Model) -> pl.DataFrame:
     )
 
 
-def _alerts(log: pl.DataFrame, homes: pl.DataFrame, model: Model) -> pl.DataFrame:
-    """Every alert of a log. homes: `customer_id` of each (subject, event_id)."""
+def _alerts(log: pl.DataFrame, tables: Expected, model: Model) -> pl.DataFrame:
+    """Every alert of a log. tables: what follows from all interactions."""
     rules = of(model)
     matcher = Matcher(rules, model.touchpoints, model.brands)
-    whose = dict(homes.select("event_id", "customer_id").iter_rows())
+    people = tables.interactions.filter(~names_group(pl.col("subject")))  # alerts are about customers
+    whose = dict(people.select("event_id", "customer_id").iter_rows())
     said: dict[str, list[Watched]] = {}
+    bare: set[str] = set()
     for some in log.unique("event_id", keep="first", maintain_order=True).iter_slices(_ROWS_AT_ONCE):
         ids = some["event_id"]
         for row, watched in matcher.watched(some, 0).items():  # by a clock that stands at 1970 nothing is too old
-            said.setdefault(whose[ids[row]], []).append(watched)
+            customer = whose.get(ids[row])
+            if customer is None:
+                continue
+            said.setdefault(customer, []).append(watched)
+            if any(not signal.unit for signal in watched[0]):
+                bare.add(ids[row])
+    owners = _owners(bare, tables, model.brands)
     found = []
     for customer, told in said.items():
         signals = sorted((one for some, _, _ in told for one in some), key=lambda one: (one.at, one.event_id, one.rule))
         if signals:
             answers = sorted((one for _, one, _ in told if one is not None), key=lambda one: (one.at, one.event_id))
-            raised = settle(rules, customer, Signals(signals, answers), Watch(), 0, FOR_EVER)
-            found += [(customer, one.rule, one.unit, one.at + rules[one.rule].after) for one in raised]
+            heard = Signals(signals, answers)
+            raised = settle(rules, customer, heard, Watch(), 0, FOR_EVER, owners=owners)
+            found += [(customer, one.rule, one.unit, one.owner, one.at + rules[one.rule].after) for one in raised]
     return pl.DataFrame(found, _ALERTS, orient="row")
+
+
+def _owners(bare: Collection[str], tables: Expected, brands: Brands) -> Owners:
+    """Finds who has to act on an alert. bare: ids of events that may cause one and name no unit."""
+    ids = pl.Series(list(bare), dtype=pl.String).implode()
+    rows = tables.attributed["interactions_attributed"].filter(pl.col("event_id").is_in(ids))
+    named = rows.select("event_id", "attributed_unit", "unit_basis").iter_rows()
+    attributed = {UUID(event_id).bytes: (unit, basis) for event_id, unit, basis in named}
+
+    def owner(signal: Signal) -> Owner:
+        unit, basis = (signal.unit, "own") if signal.unit else attributed[signal.event_id]
+        return owned(unit, basis, signal.brand, brands)
+
+    return owner
 
 
 def _answers(log: pl.DataFrame, tables: Expected) -> pl.DataFrame:
@@ -203,12 +232,13 @@ def _moved(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
 
 
 def _a_day(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
-    """Alerts a day, over the days on which either model raises any."""
+    """Alerts a day by rule, unit and owner, over the days on which either model raises any."""
     times = pl.concat([one["at"], other["at"]]).to_list()
     days = 1 + (max(times) - min(times)) // 86_400_000 if times else 1
-    both = [side.group_by("rule", "unit").agg(n=(pl.len() / days).round(3)) for side in (one, other)]
-    joined = _joined(both[0], both[1], ["rule", "unit"])
-    return joined.filter(pl.col("before") != pl.col("after")).sort("rule", "unit", nulls_last=True)
+    key = ["rule", "unit", "owner"]
+    both = [side.group_by(*key).agg(n=(pl.len() / days).round(3)) for side in (one, other)]
+    joined = _joined(both[0], both[1], key)
+    return joined.filter(pl.col("before") != pl.col("after")).sort(key, nulls_last=True)
 
 
 def _reached(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:

@@ -40,9 +40,10 @@ from streams.model.dead_letter import (
 from streams.registries import registry_of
 from streams.series import Known, begin
 from streams.settings import Settings
+from streams.spans import Headers
 from streams.text.shown import shown_key, shown_record
 from streams.topology import CHANNEL_TOPICS, DEAD_LETTERS, SCHEMAS, WORKERS_BY_NAME
-from streams.tracing import Headers, tracing_of
+from streams.tracing import tracing_of
 from streams.worker.kept_schemas import KeptSchemas, key_of
 from streams.worker.schema_lookup import Lookup
 from streams.worker.sift import Fault, described, sift
@@ -164,16 +165,17 @@ class WorkerIO:
         keys: Sequence[bytes | None],
         since: int | None = None,
         marks: Sequence[tuple[str, bytes]] = (),
+        traced: Mapping[int, Headers] | None = None,
     ) -> None:
         """Send rows; they are durable after `flush`.
 
         Args:
             topic: without prefix. record: the schema of the rows. rows: a frame, or tuples (see BatchEncoder.encode).
             keys: one a row. since: arrival of the oldest raw event that caused the rows (epoch ms), see SINCE.
-            marks: headers of every row.
+            marks: headers of every row. traced: headers by which a trace goes on, of some rows (streams.spans).
         """
         if len(rows):
-            await self.send(topic, keys, self.encode(record, rows), since, marks)
+            await self.send(topic, keys, self.encode(record, rows), since, marks, traced)
 
     def encode(self, record: str, rows: pl.DataFrame | Sequence[Sequence[Any]]) -> list[bytes]:
         """The values of rows: a frame, or tuples (see BatchEncoder.encode), of the schema `record`."""
@@ -193,7 +195,7 @@ class WorkerIO:
     ) -> None:
         """Send encoded values; otherwise as `publish`. A value larger than its topic accepts becomes a dead letter.
 
-        traced: headers by which a trace goes on, of some rows (streams.tracing).
+        traced: headers by which a trace goes on, of some rows (streams.spans).
         """
         output = self._output(topic)
         if large := await output.too_large(keys, values):

@@ -1,7 +1,8 @@
 """Customer 360 and the desk under load: how long `GET /v1/customers/{id}` takes at a fixed rate while rows flow into
 the view, and, of `--sessions` open desks, how long it takes from an alert until its inbox has been read again.
 
-python -m tests.benchmarks.serve [--rate 500] [--seconds 20] [--rows 5000] [--customers 50000] [--sessions 0]
+python -m tests.benchmarks.serve [--rate 500] [--seconds 20] [--rows 5000] [--customers 50000] [--sessions 0] [--store
+FOLDER]
 
 One process serves: the API, the desk, the door and the store of `rihla worker serve`, without a broker; rows are
 applied as the follower applies them. A session is what the page does: it follows events and reads the inbox of its unit
@@ -25,6 +26,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from aiohttp import ClientSession, CookieJar, TCPConnector
 
 from streams.clock import now_ms
@@ -37,8 +39,8 @@ from streams.serve.inbox import deadlines_of
 from streams.serve.lookups import Lookups
 from streams.serve.process import LIMITS
 from streams.serve.sessions import Sessions
-from streams.serve.store import Store
-from streams.serve.view import APPLY
+from streams.serve.store import Memory, Store, digest, pack, unpack
+from streams.serve.view import APPLY, CONTACT
 from tests.benchmarks.processes import cpu_seconds
 from tests.benchmarks.report import Outcome, tabulate
 from tests.support.serving import NOON, alert, customer, interaction, journey
@@ -49,6 +51,8 @@ RATE, ROWS, CUSTOMERS, SESSIONS = 500, 5000, 50_000, 200
 UNITS = 20
 GAP = 1.0
 """Seconds between two readings of an inbox, as the page keeps them."""
+FILLED = b"!customers"
+"""Key of the number of customers that a store has been filled with."""
 TOKENS = 100
 """A token of operations may look up 100 customers a second: so many, so that none is refused."""
 
@@ -61,12 +65,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--customers", type=int, default=CUSTOMERS)
     parser.add_argument("--sessions", type=int, default=0)
+    parser.add_argument("--store", type=Path, help="keep the filled view here, and take it from here the next time")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve is not None:
-        asyncio.run(_serve(given.serve, given.customers, given.rows))
+        uvloop.run(_serve(given.serve, given.store or given.serve / "view", given.customers, given.rows))
         return
-    print(json.dumps(run(given.rate, given.seconds, given.rows, given.customers, given.sessions)))
+    print(json.dumps(run(given.rate, given.seconds, given.rows, given.customers, given.sessions, given.store)))
 
 
 def measure(requests: int) -> Outcome:
@@ -78,11 +83,12 @@ def measure(requests: int) -> Outcome:
     return Outcome(table, {f"serve_{k}": v for k, v in asked.items()} | {f"desk_{k}": v for k, v in desks.items()})
 
 
-def run(rate: int, seconds: int, rows: int, customers: int, sessions: int) -> dict[str, Any]:
-    """Start a server, ask it, and return the figures, with the load that the machine had."""
+def run(rate: int, seconds: int, rows: int, customers: int, sessions: int, kept: Path | None = None) -> dict[str, Any]:
+    """Start a server, ask it, and return the figures, with the load that the machine had. kept: where its view is."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "tests.benchmarks.serve", "--serve", folder]
         command += ["--customers", str(customers), "--rows", str(rows)]
+        command += [] if kept is None else ["--store", str(kept)]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout is not None
@@ -119,15 +125,32 @@ def _rows(number: int, at: int) -> list[tuple[str, dict[str, Any]]]:
     return [("customer", customer(name)), ("journey", journey(name, f"B{number}")), *contacts]
 
 
-async def _serve(folder: Path, customers: int, rows: int) -> None:
+def _fill(store: Store, customers: int) -> None:
+    """Put so many customers into a store that has fewer; their contacts at once, as the view would keep them."""
+    with store.reading() as view:
+        known = int(unpack(view.get(FILLED) or pack(0)))
+    for start in range(known, customers, 20_000):
+        end = min(start + 20_000, customers)
+        made = Memory()
+        for number in range(start, end):
+            state, trip, *contacts = _rows(number, NOON)
+            for record, row in (state, trip):
+                APPLY[record](made, row)
+            said = [{name: row[name] for name in CONTACT if row[name] is not None} for _, row in reversed(contacts)]
+            made.put(b"s" + digest(f"customer:C{number:07d}"), pack(said))
+        with store.writing() as view:
+            for key, value in sorted(made.values.items()):
+                view.put(key, value)
+            view.put(FILLED, pack(end))
+        if (end // 20_000) % 25 == 0:
+            print(f"{end:,} customers are in the store", file=sys.stderr, flush=True)
+
+
+async def _serve(folder: Path, kept: Path, customers: int, rows: int) -> None:
     file = folder / "tokens.toml"
     file.write_text("\n".join(tokens.entry(f"t{n}", "operations", f"t{n}") for n in range(TOKENS)))
-    store = Store(folder / "view")
-    for start in range(0, customers, 2000):
-        with store.writing() as view:
-            for number in range(start, min(start + 2000, customers)):
-                for record, row in _rows(number, NOON):
-                    APPLY[record](view, row)
+    store = Store(kept)
+    _fill(store, customers)
 
     async def send(some: Sequence[lookups.Row]) -> None:
         await asyncio.sleep(0)

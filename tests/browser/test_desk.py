@@ -18,7 +18,7 @@ from streams.serve.sessions import IDLE
 from tests.support.desk import go, hotel, new_context, signed_in
 from tests.support.hotel import PRAYER_ROOM, TOWERS
 from tests.support.openid import FakeProvider
-from tests.support.serving import alert, customer
+from tests.support.serving import alert, customer, interaction
 
 VIEWS = ("inbox", "customer/C0000002?from=prayer", "today?unit=Makkah+Towers", "overview", "readiness", "pipeline")
 LANGUAGES = ("en", "ar", "id", "tr", "ur", "fr")
@@ -251,6 +251,21 @@ async def test_answers_are_events(tmp_path: Path, browser: Browser) -> None:
         assert [one[:2] for one in said] == [("stay.case_assigned", "K-1042"), ("stay.case_resolved", "K-1042")]
         assert (said[0][2]["assigned_to"], said[0][2]["note"]) == ("Layla", "knows the prayer room")
 
+        # One click says that a text was read wrongly, in the timeline and where the score is explained.
+        words = page.locator(".contact", has=page.locator("blockquote[lang=ur]"))
+        await words.get_by_role("button", name="positive").click()
+        await expect(words).to_contain_text("Written down")
+        event = served.answers[-1]
+        assert (event["touchpoint"], event["agent_id"]) == ("stay.sentiment_corrected", "agent")
+        row = interaction("customer:C0000002", event["event_id"], event["occurred_at"])
+        served.apply("interaction", {**row, **event})
+        served.apply("customer", customer("C0000002", 3, first_event_at=1, last_event_at=2))
+        await expect(words.locator(".corrected")).to_have_text("agent says: it is positive.")
+        await page.locator(".why summary").click()
+        await page.locator(".why .correction").first.get_by_role("button", name="negative").click()
+        await expect(page.locator(".why .correction").first).to_contain_text("Written down")
+        assert {one["key"]: one["value"] for one in served.answers[-1]["attributes"]}["right"] == "-0.6"
+
 
 async def test_nothing_is_there_or_something_is_wrong(tmp_path: Path, browser: Browser) -> None:
     async with hotel(tmp_path, browser) as served:
@@ -313,7 +328,7 @@ async def test_a_chart_names_its_people_its_definition_and_can_be_held_to_a_unit
         await expect(done.nth(1)).to_contain_text("Not to be trusted")
         odd = page.locator("[role=region][aria-labelledby=anomalies] tbody tr")
         await expect(odd).to_have_count(1)
-        await expect(odd).to_contain_text("1 alarms in 301 days; 96% within the interval")
+        await expect(odd).to_contain_text("Alarms: 1 in 301 days; 96% within the interval")
         cell = page.locator("svg .cell[role=button]").first
         await cell.focus()
         await page.keyboard.press("Enter")

@@ -104,6 +104,9 @@ async def test_a_complaint_about_the_prayer_room(tmp_path: Path, browser: Browse
             await expect(page.locator("blockquote[lang=ur]")).to_have_text(PRAYER_ROOM, timeout=LONG)
             chip = page.locator(".person .chip")
             await expect(chip).to_have_text("Negative", timeout=LONG)
+            said_so = page.locator(".contact", has=page.locator("blockquote[lang=ur]"))
+            await said_so.get_by_role("button", name="neutral").click()
+            await expect(said_so.locator(".corrected")).to_have_text("Fatima says: it is neutral.", timeout=LONG)
             await press(page, "cases", "answer")
             await expect(page.locator(".contacts")).to_contain_text("Customer answered", timeout=LONG)
             await press(page, "alerts", "resolve")
@@ -145,12 +148,13 @@ async def test_a_complaint_about_the_prayer_room(tmp_path: Path, browser: Browse
                 return [(row["touchpoint"], row["agent_id"]) for row in rows(data, sql)]
 
             async def is_whole() -> bool:
-                return len(await story()) == 9
+                return len(await story()) == 10
 
             await until(is_whole, PATIENCE, "all of it in the tables")
             clicks = [(name, by) for name, by in await story() if by is not None]
             assert clicks == [
                 ("check_in.case_taken", "Fatima"),
+                ("check_in.sentiment_corrected", "Fatima"),
                 ("check_in.case_answered", "Fatima"),
                 ("check_in.case_resolved", "Fatima"),
                 ("post_travel.message_approved", "Fatima (duty)"),

@@ -1,8 +1,7 @@
 """Official clients of ClickHouse on simulated travellers, and a table of what each could do: `make clients`.
 
-docs/clients.md has the table. Needs Java and Maven, Go, Node.js and npm; each that is missing is named, and fails the
-run. What is fetched stays in
-build/clients.
+docs/clients.md has the table. Grafana's own types judge the dashboards besides. Needs Java and Maven, Go, Node.js and
+npm; each that is missing is named, and fails the run. What is fetched stays in build/clients.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ HERE = Path(__file__).parent
 BUILD = Path("build/clients").resolve()
 JDBC = ("0.11.1", "0.9.0")
 DBT = Path("deploy/dbt").resolve()
+SCHEMA, DASHBOARDS = Path("tests/dashboards/schema").resolve(), Path("deploy/grafana/dashboards").resolve()
 VENV = BUILD / "venv"
 PYTHON = ("dbt-core<1.11", "dbt-clickhouse==1.10.3", "sqlalchemy>=2", "clickhouse-connect")
 """Clients in Python that might not agree with our own pins; dbt-core 1.11 and later fetches a part outside PyPI."""
@@ -73,6 +73,21 @@ def dbt(served: Served, verbose: bool) -> int:
     return wrong
 
 
+def dashboards() -> int:
+    """Hold the dashboards to Grafana's own types. Returns what is wrong."""
+    check = BUILD / "dashboards"
+    if not built("Grafana's types", ["go", "-C", str(SCHEMA), "build", "-o", str(check), "."]):
+        return 1
+    done = subprocess.run([check, *sorted(DASHBOARDS.glob("*.json"))], capture_output=True, text=True)
+    print(
+        f"{'Grafana types of dashboards':32} {done.stdout.count('ok '):4} ok {done.stdout.count('wrong '):4} wrong",
+        flush=True,
+    )
+    if done.returncode:
+        print(done.stdout + done.stderr[-500:])
+    return done.returncode
+
+
 def main() -> int:
     """Run every client as a reader and as the owner. Returns 1 where anything went wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.clients")
@@ -92,7 +107,7 @@ def main() -> int:
                 failed += not all(built(client, command) for command in builds)
                 for user in (READER.name, OWNER.name):
                     failed += probe(f"{client} as {user}", [*run, user, TOKENS[user], DATABASE], verbose)
-            failed += dbt(served, verbose)
+            failed += dbt(served, verbose) + dashboards()
         finally:
             thread.run(served.close())
             thread.close()

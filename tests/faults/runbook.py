@@ -18,10 +18,13 @@ import shutil
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from aiokafka import TopicPartition
@@ -36,6 +39,7 @@ from streams.topology import TOPICS
 from tests.faults import broken
 from tests.faults import world as world_module
 from tests.faults.account import counted_once, read_topic
+from tests.faults.away import cut_off, let_in
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.suite import TRIAL_SECONDS, Outcome, OwnBrokerFault
 from tests.faults.upgrade import released, unpack
@@ -65,6 +69,9 @@ def put_tools(folder: Path) -> None:
         file.write_text(f'#!/bin/sh\nexec java -Xmx128m -cp "{ensure_jars()}/*" {main} "$@" 2>/dev/null\n')
         file.chmod(file.stat().st_mode | stat.S_IXUSR)
 
+
+LONG = 10.0
+"""Seconds from which on the transcript says how long something took."""
 
 Before = Callable[["Scene"], Awaitable[None]]
 """What happens in a scene before something is typed."""
@@ -114,10 +121,13 @@ class Scene:
             cwd=self.folder, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
+        began = time.monotonic()
         out, _ = await process.communicate()
         for line in lines:
             self.say(f"$ {line}")
         self.say(out.decode("utf-8", "replace").rstrip())
+        if (seconds := time.monotonic() - began) > LONG:
+            self.say(f"# {seconds:.0f} s")
         if process.returncode:
             self.wrong.append(f"status {process.returncode} of: {lines}")
 
@@ -145,11 +155,14 @@ class Followed(OwnBrokerFault):
     """A page of the runbook; each run has a way to ClickHouse that can be closed.
 
     before: sets the scene: workers run, events flow, and what the page is about happens. meanwhile: see Scene.follow.
+    settings: of the world, where they are not those of every trial.
     """
 
-    def __init__(self, page: str, before: Before, meanwhile: Mapping[int, Before] | None = None) -> None:
+    def __init__(
+        self, page: str, before: Before, meanwhile: Mapping[int, Before] | None = None, **settings: Any
+    ) -> None:
         super().__init__(f"runbook-{page}")
-        self._page, self._before, self._meanwhile = page, before, meanwhile or {}
+        self._page, self._before, self._meanwhile, self._settings = page, before, meanwhile or {}, settings
 
     def _kafka(self, folder: Path) -> Kafka:
         return Kafka(folder)
@@ -171,7 +184,9 @@ class Followed(OwnBrokerFault):
             way = await stack.enter_async_context(proxy(url.port))
             clickhouse = url._replace(netloc=url.netloc.replace(f":{url.port}", f":{way.port}")).geturl()
             made = await stack.enter_async_context(
-                world(kafka.address, seed, extra=told, prefix="cx", database="cx", clickhouse=clickhouse)
+                world(
+                    kafka.address, seed, extra=told, prefix="cx", database="cx", clickhouse=clickhouse, **self._settings
+                )
             )
             async with asyncio.timeout(TRIAL_SECONDS + LETTERS / 500 + world_module.CUSTOMERS / 50):
                 scene = Scene(made, kafka, way, folder, told=told)
@@ -267,19 +282,6 @@ async def kafka_lost(scene: Scene) -> None:
     await scene.kafka.start()
 
 
-async def cut_off(scene: Scene) -> None:
-    """Nobody reaches ClickHouse, while events flow."""
-    await some_stored(scene)
-    scene.way.refusing = True
-    scene.way.cut(1.0)
-    await scene.world.feed(0.9)
-
-
-async def let_in(scene: Scene) -> None:
-    """ClickHouse is back."""
-    scene.way.refusing = False
-
-
 async def poisoned(scene: Scene) -> None:
     """A stitch that counts duplicates as events has written states and rows."""
     await start(scene, **{broken.VARIABLE: "no-dedup"})
@@ -328,9 +330,9 @@ FAULTS = (
     Followed("reprocess", some_stored),
     Followed("clickhouse-lost", clickhouse_lost),
     Followed("kafka-lost", kafka_lost),
-    Followed("clickhouse-away", cut_off, {1: let_in}),
+    Followed("clickhouse-away", cut_off, {1: let_in}, ends=date.today(), max_poll_records=Settings().max_poll_records),
     Followed("partitions", some_stored),
-    Followed("dead-letters", garbage),
+    Followed("dead-letters", garbage, max_poll_records=Settings().max_poll_records),
     Followed("poisoned-deploy", poisoned),
     Followed("unit-renamed", some_stored),
     FollowedSecured("credential", some_stored, {0: flow, 1: flown}),

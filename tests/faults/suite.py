@@ -29,6 +29,7 @@ MODULES = (
     "tests.faults.fuzz",
     "tests.faults.collecting",
     "tests.faults.serving",
+    "tests.faults.replaying",
 )
 """Modules with FAULTS, in the order in which they run."""
 

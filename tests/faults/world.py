@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -266,12 +267,15 @@ async def world(
     extra: Mapping[str, str] | None = None,
     clickhouse: str | None = None,
     make: Callable[[Path, Settings, Options, Mapping[str, str]], World] = World,
+    ends: date | None = None,
     **settings: Any,
 ) -> AsyncIterator[World]:
     """A world on a broker. extra: environment of every worker. clickhouse: its URL; else an engine of our own. make:
-    makes it, of the same arguments as World."""
+    makes it, of the same arguments as World. ends: the last day of the stream, where it is not one of long ago."""
     prefix = f"f{os.getpid()}-{next(_numbers)}"
     options = Options(customers=CUSTOMERS, seed=seed, duplicates=0.1, disorder=0.3, late=0.05)
+    if ends is not None:
+        options = replace(options, start=ends - timedelta(days=options.days - 1))
     with tempfile.TemporaryDirectory(prefix="rihla-fault-", ignore_cleanup_errors=True) as folder:
         chosen = Settings(
             brokers=address,

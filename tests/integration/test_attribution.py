@@ -18,6 +18,7 @@ from streams.verify import store
 from streams.verify.alerted import alerts
 from streams.verify.compare import compare
 from streams.verify.recompute import Expected, recompute
+from streams.verify.store import SAID
 from tests.integration.test_clickhouse_queries import ask
 from tests.support.clickhouse import ClickHouse
 from tests.support.sink_rows import DAY, NOON, frame, interaction
@@ -45,7 +46,9 @@ def stored(clickhouse: ClickHouse, *rows: dict[str, Any]) -> Expected:
     version = pl.lit(1, dtype=pl.Int64)
     for topic, record, table in (("journeys", "journey", expected.journeys), ("cases", "case", expected.cases)):
         schema = polars_schema(record)
-        clickhouse.write(topic, table.with_columns(version=version, withdrawn=pl.lit(False)).select(list(schema)))
+        unsaid = {name: pl.lit(None, dtype=schema[name]) for name in SAID if name in schema}
+        rows = table.with_columns(version=version, withdrawn=pl.lit(False), **unsaid)
+        clickhouse.write(topic, rows.select(list(schema)))
     who = expected.identities.with_columns(
         identifier=pl.format("{}:{}", "kind", "value"),
         root=pl.when(pl.col("customer_id").str.contains(":"))

@@ -73,7 +73,14 @@ def _write(engine: Engine, address: str) -> None:
             *("device:phone-7", NOON + DAY), ids=[{"kind": "device", "value": "phone-7"}], touchpoint="stay.feedback",
             channel="stay", unit="MADINAH-01", text="salted caramel", survey={"instrument": "nps", "score": 10.0},
         ),
+        # A stranger's review and complaint, which name no unit: the care centre of the brand has to act.
+        *(interaction(f"device:{who}", NOON + DAY, ids=[{"kind": "device", "value": who}], touchpoint=touchpoint,
+                      channel="post_travel", text=f"said by {who}", case_id=case)
+          for who, touchpoint, case in (("stranger", "post_travel.review_posted", None),
+                                        ("caller", "post_travel.complaint_made", "case-10"),
+                                        ("nobody", "post_travel.review_posted", None))),
     ]  # fmt: skip
+    reviewed = rows[3]["event_id"]
     since = {"first_event_at": NOON, "last_event_at": NOON + DAY, "version": 1}
     likes = [{"key": "diet", "value": "salted caramel", "evidence": 1, "last_at": NOON}]
     customers = [
@@ -90,12 +97,19 @@ def _write(engine: Engine, address: str) -> None:
         "journeys": frame("journey", journey("C-4711", "UMR-77", NOON, NOON + DAY, status="in_stay")),
         "customers": frame("customer", *customers),
         "cases": frame("case", {"case_id": "case-9", "customer_id": "C-4711", "status": "open", "opened_at": NOON,
-                                "unit": "MAKKAH-01", "version": 1}),
+                                "unit": "MAKKAH-01", "version": 1},
+                               {"case_id": "case-10", "customer_id": "device:caller", "status": "open",
+                                "opened_at": NOON, "unit_basis": "none", "owner": "CARE-NOOR", "version": 1}),
+        "moves": frame("move", {"move_id": "m1", "customer_id": "device:stranger", "from_profile": "non_committal",
+                                "to_profile": "negative", "event_id": reviewed, "unit_basis": "none",
+                                "owner": "CARE-NOOR", "occurred_at": NOON, "version": 1}),
         "alerts": frame("alert",
             {**alert, "alert_id": "a1", "customer_id": "C-4711", "unit": "MAKKAH-01",
              "reason": "case-9: the bed was broken"},
             {**alert, "alert_id": "a2", "customer_id": "device:phone-7", "unit": "MADINAH-01",
-             "reason": "said: salted caramel"}),
+             "reason": "said: salted caramel"},
+            {**alert, "alert_id": "a3", "customer_id": "device:stranger", "event_id": reviewed, "unit_basis": "none",
+             "owner": "CARE-NOOR", "reason": "said by a stranger"}),
         "dead-letters": frame("dead_letter", {"topic": "cx.stay", "payload": b"C-4711 room 12", "detail": "C-4711?"}),
         "lookups": frame("lookup", {"lookup_id": "l1", "customer_id": "C-4711", "bearer": "Aisha"}),
     }  # fmt: skip
@@ -276,6 +290,8 @@ def test_analysts_do_not_even_know_what_is_underneath(address: str) -> None:
 def test_managers_see_rows_of_their_units_alone(address: str) -> None:
     for manager in MANAGERS:
         role, place = KNOWN[manager.role], f"cx_{manager.role}"
+        if manager.name == "care":
+            continue  # below
         for view, column in unit_columns().items() if len(manager.units) == 1 else ():
             seen = rows(address, role, f"SELECT DISTINCT toString({column}) FROM {view}", place)
             assert {unit for (unit,) in seen} <= set(manager.units), (role, view)
@@ -290,6 +306,21 @@ def test_managers_see_rows_of_their_units_alone(address: str) -> None:
     refused(address, KNOWN["manager_makkah"], "SELECT count() FROM cx_manager_both.cases", "cx_manager_makkah")
     own = "SELECT text FROM interactions WHERE unit = 'MAKKAH-01'"
     assert rows(address, KNOWN["manager_makkah"], own, "cx_manager_makkah") == [("the bed was broken",)]
+
+
+def test_a_care_centre_sees_what_it_has_to_act_on_and_no_more(address: str) -> None:
+    care, place = KNOWN["manager_care"], "cx_manager_care"
+    for view in ("alerts", "cases", "moves"):
+        for name in (view, f"{view}_attributed"):
+            owners = rows(address, care, f"SELECT owner, attributed_unit, count() FROM {name} GROUP BY ALL", place)
+            assert owners == [("CARE-NOOR", None, 1)], name
+    for name in ("interactions", "interactions_attributed", "contacts"):
+        seen = rows(address, care, f"SELECT text FROM {name} ORDER BY text", place)
+        assert seen == [("said by caller",), ("said by stranger",)], name
+    makkah = rows(address, KNOWN["manager_makkah"], "SELECT DISTINCT owner FROM alerts", "cx_manager_makkah")
+    assert makkah == [("MAKKAH-01",)]
+    guess = "SELECT count() FROM interactions WHERE throwIf(ifNull(text, '') = 'the bed was broken') = 0"
+    assert rows(address, care, guess, place) == [(2,)]
 
 
 @pytest.mark.parametrize("settings", ["", "SETTINGS short_circuit_function_evaluation = 'disable'"])

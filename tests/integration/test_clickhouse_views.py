@@ -6,10 +6,14 @@ import datetime as dt
 import itertools
 import random
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from sinks.clickhouse.tables import TABLES
+from sinks.first_copies import PAUSE, FirstCopies
+from streams.kafka.progress import RecordBatch
+from streams.kafka.record_batch import RecordColumns
 from tests.support.clickhouse import ClickHouse
 from tests.support.sink_rows import DAY, NOON, frame, interaction, journey
 
@@ -115,9 +119,12 @@ def test_different_content_under_one_event_id_does_not_depend_on_order(clickhous
 
 def test_the_order_of_time_has_what_the_order_of_the_key_has(clickhouse: ClickHouse) -> None:
     """Copies of a few events that disagree on the day, in batches and epochs at random, merged in between: after each
-    batch every event is there once, with the version that counts, on its day."""
+    batch every event is there once, with the version that counts, on its day. Some batches are stored by a worker that
+    knows which events are new, and loses the partition now and then to one that does not."""
     clickhouse.migrated()
     chance = random.Random(3)
+    known_copies = FirstCopies(clickhouse.connect, lambda: hours[0])
+    hours, offset, is_mine, surely_new = [0.0], 0, False, 0
     same = (
         "SELECT subject, event_id, occurred_at, touchpoint, {version}, epoch FROM {table} FINAL "
         "ORDER BY subject, event_id, occurred_at"
@@ -130,12 +137,24 @@ def test_the_order_of_time_has_what_the_order_of_the_key_has(clickhouse: ClickHo
             interaction(
                 f"customer:{chance.randrange(3)}",
                 NOON + chance.randrange(4) * DAY,
-                event_id=f"e{chance.randrange(4)}",
+                event_id=str(UUID(int=chance.randrange(12))),
                 touchpoint=chance.choice(("stay.arrived", "stay.checked_out")),
             )
             for _ in range(chance.randrange(1, 7))
         ]
-        clickhouse.write("interactions", frame("interaction", *copies), epoch=turn // 9)
+        mark = None
+        if chance.random() < 0.7:
+            if not is_mine:
+                offset += 1  # what the other worker read
+            columns = RecordColumns()
+            columns.append(offset, 0, None, None)
+            offset, hours[0] = offset + 1, hours[0] + PAUSE
+            known_copies.reading([RecordBatch(columns, "cx.interactions", 0, 1)])
+            known_copies.wait()
+            mark = known_copies.mark
+        is_mine = mark is not None
+        clickhouse.write("interactions", frame("interaction", *copies), epoch=turn // 9, mark=mark)
+        surely_new += clickhouse.rows("SELECT countIf(first_copy) FROM interactions_store")[0] > (0,)
         if chance.random() < 0.3:
             table = chance.choice(("interactions_store", "interactions_by_time_store", "interaction_days_store"))
             clickhouse.client.command(f"OPTIMIZE TABLE {table} FINAL")
@@ -147,6 +166,7 @@ def test_the_order_of_time_has_what_the_order_of_the_key_has(clickhouse: ClickHo
         assert clickhouse.rows(shown) == [(row[1], row[0]) for row in known if row[2] == since]
         days |= {row[2] for row in known}
     assert len(days) == 4
+    assert surely_new
     copies_stored = "SELECT countIf(gone), count() FROM interactions_by_time_store"
     assert all(int(str(count)) > 10 for count in clickhouse.rows(copies_stored)[0])
 

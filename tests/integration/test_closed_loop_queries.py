@@ -270,6 +270,14 @@ def test_a_customer_is_found_by_any_identifier(clickhouse: ClickHouse, by: str) 
         "opened_at": NOON,
     }
     clickhouse.write("cases", frame("case", case))
+    to_do = {
+        "action": "call_about_case",
+        "reason": "Case K1 is open",
+        "evidence": "case K1",
+        "begins_at": NOON,
+        "ends_at": None,
+    }
+    clickhouse.write("next-actions", frame("next_action", {"customer_id": "a", "actions": [to_do]}))
     alert = {"alert_id": "1", "rule": "halal_breach", "customer_id": "a", "occurred_at": NOON, "raised_at": NOON}
     # The third was raised, and the second move seen, while the device named nobody else.
     early = {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.dashboards.reading import expanded_sql
 from tests.support.clickhouse import ClickHouse
 from tests.support.sink_rows import NOON, frame, interaction, journey
 
@@ -20,15 +20,8 @@ WEEK = 7 * 86_400_000
 
 
 def expanded(sql: str, units: list[str]) -> str:
-    """A query as Grafana's plugin sends it: its macro for the time shown, and the variable, replaced."""
-    sql = re.sub(
-        r"\$__timeFilter\((\w+)\)",
-        rf"(\1 >= toDateTime({NOON // 1000 - 3600}) AND \1 <= toDateTime({(NOON + WEEK) // 1000}))",
-        sql,
-    )
-    sql = sql.replace("${unit:singlequote}", ", ".join(f"'{unit}'" for unit in units))
-    assert "$" not in sql, sql
-    return sql
+    """A query for an hour before NOON and a week from then."""
+    return expanded_sql(sql, NOON // 1000 - 3600, (NOON + WEEK) // 1000, units)
 
 
 def filled(clickhouse: ClickHouse) -> ClickHouse:

@@ -16,7 +16,9 @@ from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
 from sinks.clickhouse.client import connect
 from streams.dead_letters.lines import OwnLines
-from streams.dead_letters.resend import FETCH, NAME, Letters
+from streams.dead_letters.resend import FETCH
+from streams.dead_letters.store import NAME, Letters
+from streams.dead_letters.survey import pages_of
 from streams.embedded.clickhouse.access import OWNER
 from streams.embedded.keys import url_for
 from streams.settings import of_owner
@@ -60,22 +62,27 @@ def counted(data: Path, sql: str) -> int:
 
 
 def test_as_many_letters_as_are_fetched_at_a_time_fit_into_a_statement(clickhouse: ClickHouse) -> None:
-    """At the offsets of a topic that has had a thousand billion records; of each place two, of two epochs."""
+    """Far from one another in a topic that has had a thousand billion records; of each place two, of two epochs."""
     clickhouse.migrated()
     clickhouse.engine.query(
         f"INSERT INTO {clickhouse.database}.dead_letters_store "
         "(topic, partition, offset, epoch, payload, reason, failed_at, attempts) "
-        f"SELECT 'cx.stay', number % 100, 1000000000000 + number, epoch, concat('record ', toString(number), ' ', "
+        f"SELECT 'cx.stay', 3, 1000000000000 + 1000 * number, epoch, concat('record ', toString(number), ' ', "
         f"toString(epoch)), 'undecodable', now64(3), 1 FROM numbers({FETCH}) ARRAY JOIN [1, 2] AS epoch"
     )
     store = Letters(clickhouse.client)
-    known = store.known()
-    assert known.height == 2 * FETCH
+    pages = [*pages_of(lambda after: store.page(after, 5000, ["cx.stay", "stay"]), 5000)]
+    assert [page.height for page in pages] == [5000, 5000, 5000, 2 * FETCH - 15_000]
+    known = pl.concat(pages)
     assert known.select("content", "content_rest").n_unique() == 2 * FETCH
     first = known.filter(pl.col("epoch") == 1)
     whole = store.whole(first)
     assert whole["offset"].to_list() == first["offset"].to_list()
     assert {payload.rsplit(b" ", 1)[1] for payload in whole["payload"]} == {b"1"}
+    store.remember(first[7:9])
+    assert store.page(None, 100)["replayed"].arg_true().to_list() == [14, 16]
+    assert store.page(None, 100, ["cx.booking"]).is_empty()
+    assert store.whole(first[7:10])["payload"].len() == 3
 
 
 def test_what_is_cured_gets_in_and_what_is_not_comes_back_until_it_is_given_up(tmp_path: Path) -> None:

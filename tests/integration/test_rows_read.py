@@ -99,6 +99,13 @@ def test_a_question_about_one_reads_what_is_asked_for(many: ClickHouse, sql: str
     assert 0 < before <= granules * GRANULE
 
 
+def test_the_spend_of_one_reads_nobody_elses_journeys(many: ClickHouse) -> None:
+    """All interactions and identities, as the view interactions does, and a few of the 2 * CUSTOMERS journeys."""
+    for what in (f"journey_spend WHERE customer_id = '{ONE}'", f"customer_spend WHERE customer_id IN (SELECT '{ONE}')"):
+        before, found = read(many, f"SELECT * FROM {what}")
+        assert (found, before < INTERACTIONS + 2 * CUSTOMERS + 12 * GRANULE) == (0, True)
+
+
 def test_a_count_and_what_names_no_customer_read_one_table(many: ClickHouse) -> None:
     for sql in ("SELECT count() FROM contacts", "SELECT channel, avg(score) FROM contacts GROUP BY channel"):
         assert read(many, sql)[0] == INTERACTIONS

@@ -66,6 +66,7 @@ def test_a_folder_at_rest_is_looked_at_once(tmp_path: Path) -> None:
     said = verified("--data", data)
     assert (said["differences"], said["looks"]) == (0, 1)
     assert said["interactions"] > 100
+    assert said["tables"]["next_actions"]["rows"] > 5
     assert (
         "no pipeline runs on"
         in subprocess.run(

@@ -47,7 +47,7 @@ def fill(clickhouse: ClickHouse, log: pl.DataFrame) -> None:
     workers.work(log, Random(1))
     clickhouse.write("interactions", log)
     for table in (*RECORDS, "identities"):
-        clickhouse.write(table, workers.records(table))
+        clickhouse.write(table.replace("_", "-"), workers.records(table))
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +126,9 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "segments": 0,
         "targets": 0,
         "alerts": 0,
+        "next_actions": 1,
+        "cases (owner)": 1,
+        "moves (owner)": 0,
         "drivers": 0,
         "action_effects": 0,
         "anomalies": 0,
@@ -287,6 +290,10 @@ WRONG: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     "a case of somebody else": (
         changed("cases", "case_id = 'c1'", customer_id="'2'"),
         [("cases", "c1 2", "(row)", None, "a row")],
+    ),
+    "nothing to do": (
+        changed("next_actions", "customer_id = '1'", actions="[]"),
+        [("next_actions", "1 call_about_case case c1", "(row)", "a row", None)],
     ),
     "an identifier of somebody else": (
         changed("identities", "identifier = 'email_sha256:e'", root="'customer:2'", customer_id="'2'"),

@@ -72,7 +72,9 @@ def test_what_differs(clickhouse: ClickHouse, tmp_path: Path, monkeypatch: pytes
     ]
     assert found["customers by profile"] == [("advocate", 0, 1), ("non_committal", 4, 3)]
     assert found["identifiers by customer"] == []
-    alerts = {(rule, unit): (before, after) for rule, unit, before, after in found["alerts a day by rule and unit"]}
+    rows = found["alerts a day by rule and unit"]
+    assert all(owner == unit for _, unit, owner, _, _ in rows)
+    alerts = {(rule, unit): (before, after) for rule, unit, _, before, after in rows}
     # in five days, from the first to the last: overdue cases are told after five days, and by one model only
     assert alerts[("noise", "LON-1")] == (0, 0.2)
     assert ("noise", "PAR-1") not in alerts

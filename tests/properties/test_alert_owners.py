@@ -1,5 +1,5 @@
-"""Whose an alert is, as stitch decides it, is what the plain attribution of its cause gives, whatever order events,
-merges and duplicates come in."""
+"""Whose an alert, a case or a move is, as stitch decides it, is what the plain attribution gives, in whatever order
+events, merges and duplicates come."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ specs = st.lists(
         st.sampled_from([None, "R1", "R1", "R2"]),
         st.sampled_from([None, None, "", "H1", "H2", "H3"]),
         st.sampled_from([None, "noor", "safa"]),
+        st.sampled_from([None, None, "K", "L"]),
     ),
     min_size=2,
     max_size=20,
@@ -40,13 +41,14 @@ places = st.tuples(st.sampled_from(sorted(CHANNELS)), st.integers(1, 9)).map(lam
 
 
 def row_of(number: int, spec: Any) -> dict[str, Any]:
-    (kind, value), hours, channel, ref, unit, brand = spec
+    (kind, value), hours, channel, ref, unit, brand, case_id = spec
     said: dict[str, Any] = {"nps": 0} if channel in ("post_travel", "check_in") else {}
     return event(
         number,
         hours * HOUR,
-        CHANNELS[channel],
+        f"{channel}.complaint_made" if case_id and channel in ("stay", "post_travel") else CHANNELS[channel],
         channel=channel,
+        case_id=case_id,
         subject=f"{kind}:{value}",
         ids=[{"kind": kind, "value": value}],
         booking_ref=ref,
@@ -93,6 +95,35 @@ def test_stitch_attributes_as_the_plain_way_does(given_specs: Any, rng: Random) 
         brand = brand_of.get(one["event_id"]) or ("safa" if unit in ("H2", "H3") else "noor")
         assert one["brand"] == brand
         assert one["owner"] == (unit or {"safa": "CARE-SAFA", "noor": "CARE"}[brand])
+
+    wanted = {
+        (case_id, customer): (unit, basis)
+        for case_id, customer, unit, basis in expected.attributed["cases_attributed"]
+        .select("case_id", "customer_id", "attributed_unit", "unit_basis")
+        .iter_rows()
+    }
+    cases = {key: one for key, one in world.cases.items() if not one["withdrawn"]}
+    assert cases.keys() == wanted.keys()
+    for key, one in cases.items():
+        unit, basis = wanted[key]
+        brand = {"H1": "noor", "H2": "safa", "H3": "safa"}.get(unit or "")
+        assert (one["unit_basis"], one["owner"], one["brand"]) == (basis, unit or "CARE", brand)
+    # Told when all events were known, in one turn, or never changed since: at least those that name a unit.
+    for one in world.moves.values():
+        if one["unit"]:
+            assert (one["unit_basis"], one["owner"]) == ("own", one["unit"])
+
+
+def test_a_move_without_a_unit_is_of_the_stay_before_it() -> None:
+    world = World(brands=BRANDS)
+    stay = event(1, -5 * 24 * HOUR, "stay.checked_out", booking_ref="R1", unit="H2")
+    world.take([stay, event(2, 0, "post_travel.review_posted", booking_ref="R1", score=-0.9)])
+    stranger = {"subject": "customer:b", "ids": [{"kind": "customer", "value": "b"}]}
+    world.take([event(3, 0, "post_travel.review_posted", score=-0.9, **stranger)])
+    said = {
+        one["customer_id"]: (one["unit"], one["unit_basis"], one["owner"], one["brand"]) for one in world.moves.values()
+    }
+    assert said == {"a": (None, "last_stay", "H2", "safa"), "b": (None, "none", "CARE", None)}
 
 
 @given(places, places, places)

@@ -17,6 +17,7 @@ NAMES = st.sampled_from(("loyalty:L1", "loyalty:L2", "booking_ref:B1"))
 BOOKINGS = st.sampled_from(("B1", "B2"))
 UNITS = st.sampled_from((None, "Towers", "Desk"))
 VERSIONS = st.integers(1, 4)
+SORTS = ("case_taken", "case_declined", "complaint", "sentiment_corrected")
 DAYS = st.sampled_from((None, "2026-03-01", "2026-03-02"))
 
 
@@ -46,7 +47,9 @@ def rows() -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
                 interaction("customer:C1", f"e{number}", NOON + number % 5, booking_ref=ref, nights=number,
                             unit=(None, "Towers", "Desk")[number % 3],
                             case_id=(None, "K1")[number % 2], agent_id=f"p{number}",
-                            touchpoint=("stay.case_taken", "stay.case_declined", "stay.complaint")[number % 3],
+                            touchpoint=f"stay.{SORTS[number % 4]}",
+                            attributes=[{"key": "about", "value": f"0a0a0a0a-0000-4000-8000-{number % 2:012}"},
+                                        {"key": "right", "value": str(number % 3 - 1)}],
                             arrival_date=(None, "2026-03-01", "2026-03-02")[number % 3]),
             ),
             st.integers(1, 90), st.just("B1"),

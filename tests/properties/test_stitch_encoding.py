@@ -19,7 +19,7 @@ from streams.stitch.journey import Journey
 from streams.stitch.rolling import Rolling
 from streams.stitch.stored import write
 from streams.stitch.subject import Part, Subject
-from streams.stitch.summary import Loose, Preference, Summary
+from streams.stitch.summary import Loose, Summary
 
 texts = st.text(max_size=40)
 numbers = st.integers(-(2**63), 2**63 - 1)
@@ -75,7 +75,7 @@ summaries = st.builds(
     st.lists(loose, max_size=20),
     st.dictionaries(texts, cases, max_size=3),
     rollings(),
-    st.dictionaries(texts, st.builds(Preference, times, ids, texts, numbers), max_size=3),
+    st.dictionaries(texts, st.tuples(times, ids, texts, numbers), max_size=3),
     st.integers(0, 10),
     told | st.none(),
     causes | st.none(),
@@ -134,7 +134,7 @@ WRITTEN = Subject(
         },
         loose=[Loose(1_700_000_000_001, EVENT, 3, -1, (200_000, "post_travel.review_posted"), (0, 9.0), ("SAR", 5))],
         cases={"K1": Case(1_700_000_000_000, 0, 0, 0, 1, (1_700_000_000_000, EVENT, "stay.complained", "U1", None))},
-        preferences={"diet": Preference(1_700_000_000_000, EVENT, "halal", 2)},
+        preferences={"diet": (1_700_000_000_000, EVENT, "halal", 2)},
         duplicates=1,
         signals=Signals([Signal(1_700_000_000_000, EVENT, "rule", "stay.complained", None)], []),
     ),

@@ -108,6 +108,10 @@ class World:
                 old = kept.get(key(row))
                 if old is None or row[-2] >= old[-2]:
                     kept[key(row)] = row
+        to_do = self.tables.setdefault("next_actions", {})
+        for customer, actions, version in changes.next_actions:
+            if customer not in to_do or version >= to_do[customer][-2]:
+                to_do[customer] = (customer, actions, version, not actions)
         entered = self.tables.setdefault("segments", {})
         for customer, segment, member, _, version in changes.segments:
             if (customer, segment) not in entered or version >= entered[customer, segment][-2]:

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.model.groups import FOREVER
+from streams.model.membership import Said, holding, periods
 from streams.stitch.encoding import decode
 from streams.stitch.erase import erase
 from streams.stitch.fold import fold_messages
 from streams.stitch.journey import Event
-from streams.stitch.membership import GroupSaid, Said, holding, periods
+from streams.stitch.membership import GroupSaid
 from streams.stitch.messages import Messages
 from tests.properties.test_stitch_fold import (
     DAY,

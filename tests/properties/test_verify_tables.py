@@ -17,20 +17,31 @@ from hypothesis import strategies as st
 from schemas.records import CHANNELS
 from streams.model import catalogue
 from streams.verify.compare import compare
+from streams.verify.next_actions import KEY
 from streams.verify.recompute import recompute
 from streams.verify.verify import KEYS
 from tests.support.plain_workers import DAY_MS, RECORDS, Workers, interaction, log_of
 
 UNKNOWN = "stay.not_in_the_catalogue"
+KEYS_ = {**KEYS, "next_actions": KEY}
 IGNORED = {"customers": ("duplicates",)}
 """How often events came again is in the record, and no function of the set of events."""
 
 
 def _touchpoints() -> list[str]:
-    """One of each milestone and case role, one that states a preference, a plain and an unknown one."""
+    """One of each milestone and case role, one that states a preference, those by which next actions end, a plain
+    and an unknown one."""
     by_meaning = {(point.milestone, point.case_role): point.name for point in catalogue.load().values()}
     return sorted(
-        {*by_meaning.values(), "stay.prayer_mat_requested", "stay.halal_meal_served", "booking.page_viewed", UNKNOWN}
+        {
+            *by_meaning.values(),
+            "stay.prayer_mat_requested",
+            "stay.halal_meal_served",
+            "booking.page_viewed",
+            UNKNOWN,
+            "post_travel.improvement_told",
+            "post_travel.referral_made",
+        }
     )
 
 
@@ -60,6 +71,7 @@ EVENT: dict[str, list[Any]] = {
     "money": [None, None, (1250, "SAR"), (-300, "SAR"), (99, "IDR")],
     "case_id": [None, None, "c1", "c2"],
     "unit": [None, "HTL-1", "XY123"],
+    "arrival_date": [None, None, "2023-11-14", "2023-12-20", "2024-03-01", "2024-02-30"],
     "locale": [None, None, "en-GB", "EN", "ar", "msa", "1x"],
     "meal_plan": [None, None, "HB", "BB"],
     "room_type": [None, None, "suite"],
@@ -112,7 +124,7 @@ def holds(said: list[dict[str, Any]], rng: Random, *, alone: bool = True) -> Non
     expected = recompute(log)
     for table in RECORDS:
         found = workers.exact(table)
-        comparison = compare(table, getattr(expected, table), found, KEYS[table], IGNORED.get(table, ()))
+        comparison = compare(table, getattr(expected, table), found, KEYS_[table], IGNORED.get(table, ()))
         assert comparison.differences.rows() == []
     kept = log.unique(["subject", "event_id"]).height
     assert expected.interactions.height == kept

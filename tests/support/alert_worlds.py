@@ -28,7 +28,7 @@ DAY = 24 * HOUR
 NOW = 1_795_000_000_000
 """The worker's clock, epoch ms."""
 
-ALERT, MOVE = polars_schema("alert"), polars_schema("move")
+ALERT, MOVE, CASE = polars_schema("alert"), polars_schema("move"), polars_schema("case")
 INTERACTION = polars_schema("interaction")
 
 
@@ -69,6 +69,7 @@ class World:
     identity_offset: int = 0
     alerts: dict[str, dict[str, Any]] = field(default_factory=dict)
     moves: dict[str, dict[str, Any]] = field(default_factory=dict)
+    cases: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     timers: Timers = field(default_factory=Timers)
     opened: OpenAlerts = field(default_factory=OpenAlerts)
     transitions: list[Transition] = field(default_factory=list)
@@ -180,3 +181,8 @@ class World:
                 key = row[0]
                 if key not in table or record["version"] >= table[key]["version"]:
                     table[key] = record
+        for row in changes.cases:
+            record = dict(zip(CASE, row, strict=True))
+            known = self.cases.get(row[:2])
+            if known is None or record["version"] >= known["version"]:
+                self.cases[row[:2]] = record

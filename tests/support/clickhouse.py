@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -33,8 +34,12 @@ TOKENS = {
     OWNER.name: "the-token-of-tests-that-write",
 }
 """Of every interface that tests serve; the corpus of tests.faults has the owner's."""
-MANAGERS = (Manager("makkah", ("MAKKAH-01",)), Manager("both", ("MADINAH-01", "MAKKAH-01")))
-"""Unit managers of the test engine, whose roles are about the database `cx`."""
+MANAGERS = (
+    Manager("makkah", ("MAKKAH-01",)),
+    Manager("both", ("MADINAH-01", "MAKKAH-01")),
+    Manager("care", ("CARE-NOOR",)),
+)
+"""Managers of units, and of a care centre, of the test engine, whose roles are about the database `cx`."""
 
 _numbers = itertools.count(1)
 
@@ -123,9 +128,15 @@ class ClickHouse:
             self.spares.add(self.database)
         return self
 
-    def write(self, topic: str, frame: pl.DataFrame, epoch: int = 0) -> None:
-        """Store a frame of a topic's records."""
-        writer = Writer(self.connect, TABLES[topic])
+    def write(
+        self,
+        topic: str,
+        frame: pl.DataFrame,
+        epoch: int = 0,
+        mark: Callable[[pa.Table], pa.Table] | None = None,
+    ) -> None:
+        """Store a frame of a topic's records. mark: as of Writer."""
+        writer = Writer(self.connect, TABLES[topic], mark=mark)
         try:
             asyncio.run(writer.write(frame, epoch))
         finally:

@@ -93,7 +93,7 @@ async def hotel(
     looked = Lookups(send)
     api = Api(store, allowed, looked, lambda: served.age, sessions=sessions)
     served = Hotel("", api, store, sessions)
-    lags = Pipeline(data.ends, served.ask, lambda: served.age, "cx.")
+    lags = Pipeline(data.ends, served.ask, lambda: served.age, "cx.", built_in().hash)
     figures = Figures(served.ask)
     served.desk = Desk(
         api, store, allowed, sessions, deadlines_of(built_in()), figures, lags, served.record, company=company

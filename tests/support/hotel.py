@@ -107,6 +107,11 @@ SAID: tuple[tuple[int, str, str, str, dict[str, Any]], ...] = (
 """Of one guest: how long ago, channel, touchpoint, medium, and what is known of it."""
 
 
+def said_id(number: int) -> str:
+    """The event id of what SAID has at an index; -1: the last."""
+    return f"5a1d0000-0000-4000-8000-{number % len(SAID):012d}"
+
+
 def figures(sql: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
     """Rows of the named queries, as a hotel of some months has them."""
     if "AS importance" in sql:
@@ -276,7 +281,17 @@ def rows(now: int) -> list[tuple[str, dict[str, Any]]]:
         made.append(("identity", identity(name, amina, at)))
     for number, (ago, channel, touchpoint, medium, known) in enumerate(SAID):
         what = {"channel": channel, "touchpoint": touchpoint, "medium": medium, "booking_ref": "RH00002", **known}
-        made.append(("interaction", interaction(f"customer:{amina}", f"said-{number}", now - ago, unit=TOWERS, **what)))
+        made.append(("interaction", interaction(f"customer:{amina}", said_id(number), now - ago, unit=TOWERS, **what)))
+    said = {"channel": "booking", "medium": "web"}
+    for number, (what, pairs, ids) in enumerate(
+        (
+            ("consent_given", (("purpose", "survey"), ("channel", "email")), ()),
+            ("group_joined", (("bus", "12"), ("guide", "Salim")), ({"kind": "group", "value": "UMRAH-7"},)),
+        )
+    ):
+        told = {"attributes": [{"key": key, "value": value} for key, value in pairs], "ids": list(ids), **said}
+        at = now - 9 * DAY - number * HOUR
+        made.append(("interaction", interaction(f"customer:{amina}", what, at, touchpoint=f"booking.{what}", **told)))
     of_case = {"case_id": "K-1042", "touchpoint": "stay.complaint_made"}
     raised(amina, "prayer", 20 * MINUTE, "halal_breach", HALAL, severity="critical", **of_case)
     opened = {"touchpoint": "stay.complaint_made", "unit": TOWERS, "contacts": 2}

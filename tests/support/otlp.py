@@ -26,6 +26,8 @@ class Seen:
     failed: bool
     began: int
     ended: int
+    links: tuple[str, ...] = ()
+    """Traces that it is linked to."""
 
 
 @dataclass
@@ -53,7 +55,8 @@ class Receiver:
                 ids = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
                 times = span.start_time_unix_nano, span.end_time_unix_nano
                 failed = span.status.code == 2
-                self.spans.append(Seen(about["service.name"], span.name, *ids, attributes, failed, *times))
+                links = tuple(link.trace_id.hex() for link in span.links)
+                self.spans.append(Seen(about["service.name"], span.name, *ids, attributes, failed, *times, links))
         return web.Response(body=b"", content_type="application/x-protobuf")
 
 

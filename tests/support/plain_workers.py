@@ -26,7 +26,7 @@ START_MS = 1_700_000_000_000
 """2023-11-14T22:13:20Z."""
 INTERACTION = polars_schema("interaction")
 REGISTRY = LocalRegistry()
-RECORDS = {"journeys": "journey", "customers": "customer", "cases": "case"}
+RECORDS = {"journeys": "journey", "customers": "customer", "cases": "case", "next_actions": "next_action"}
 """Table: the record that stitch publishes for it."""
 
 _ABSENT: dict[str, Any] = {
@@ -133,8 +133,13 @@ class Workers:
             ]
             return pl.DataFrame(told, schema=polars_schema("identity"), orient="row")
         record, kept = RECORDS[table], list(self.world.tables.get(table, {}).values())
+        if table == "next_actions":
+            kept = [row[:-1] for row in kept]
         return BatchDecoder(record, REGISTRY).decode(BatchEncoder(record, REGISTRY).encode(kept)).frame
 
     def exact(self, table: str) -> pl.DataFrame:
-        """What the exact view of journeys, customers or cases would show."""
+        """What the exact view of journeys, customers, cases or next actions would show."""
+        if table == "next_actions":
+            listed = self.records(table).filter(pl.col("actions").list.len() > 0).explode("actions")
+            return listed.drop("version").unnest("actions")
         return self.records(table).filter(~pl.col("withdrawn")).drop("version", "withdrawn")

@@ -136,7 +136,7 @@ def test_panels_have_their_own_place_and_say_what_they_show() -> None:
 
 def test_dashboard_finds_its_data_source() -> None:
     sources = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text(encoding="utf-8"))
-    (variable,) = DASHBOARD["templating"]["list"]
+    variable = DASHBOARD["templating"]["list"][0]
     assert variable["current"]["value"] in {source["uid"] for source in sources["datasources"]}
     assert {target["datasource"]["uid"] for _, target in TARGETS} == {f"${{{variable['name']}}}"}
 

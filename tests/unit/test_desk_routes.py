@@ -14,12 +14,13 @@ from aiohttp import ClientSession, CookieJar
 from sinks.clickhouse.asking import Question
 from sinks.clickhouse.named import load
 from sinks.clickhouse.segments import SEPARATOR
+from streams.loop.answers import letters
 from streams.serve.desk.assets import TYPES
 from streams.serve.desk.figures import FEWEST, Asked, described, filters_of, supported
 from streams.serve.sessions import IDLE, LONGEST, Sessions
 from streams.serve.tokens import LISTED, LOOKUPS, Bearer
 from tests.support.desk import Hotel, hotel
-from tests.support.hotel import CORNICHE, TOWERS
+from tests.support.hotel import CORNICHE, TOWERS, said_id
 
 OURS = {"X-Rihla-Desk": "1"}
 
@@ -122,6 +123,40 @@ async def test_answers_are_events_of_my_units_alone(tmp_path: Path) -> None:
         ("stay.case_taken", "agent", "K-1042"),
         ("booking.case_resolved", "agent", "K-0993"),
     ]
+
+
+async def test_a_text_that_was_read_wrongly(tmp_path: Path) -> None:
+    """An event and a look-up; of my units, by a page of ours, about a text that is there."""
+    said: dict[str, Any] = {"customer_id": "C0000002", "event_id": said_id(-1), "verdict": "positive", "click": "1"}
+
+    async with visiting(tmp_path, "agent") as (served, visitor):
+
+        async def send(headers: dict[str, str] = OURS, **more: Any) -> int:
+            return (await visitor.ask("POST", "/desk/data/correction", json={**said, **more}, headers=headers))[0]
+
+        assert await send() == 202
+        assert await send(click="2") == 202
+        assert await send({}) == 401
+        assert await send(customer_id="C0000007") == 403  # at the other hotel
+        assert [await send(customer_id="C9"), await send(event_id="x"), await send(event_id=said_id(2))] == [404] * 3
+        assert [await send(verdict="bad"), await send(more=1), await send(click="c" * 65)] == [422] * 3
+        served.fails = True
+        assert await send() == 503
+        served.fails = False
+        first, again = served.answers
+        assert first["event_id"] != again["event_id"]
+        assert (first["touchpoint"], first["agent_id"], first["booking_ref"]) == (
+            "stay.sentiment_corrected",
+            "agent",
+            "RH00002",
+        )
+        assert {one["key"]: one["value"] for one in first["attributes"]} == {
+            "about": letters(said_id(-1)),
+            "right": "0.6",
+        }
+    async with visiting(tmp_path / "other", "analyst") as (_, visitor):
+        assert (await visitor.ask("POST", "/desk/data/correction", json=said, headers=OURS))[0] == 403
+    assert [row[4] for row in served.written].count("correction") >= 3
 
 
 async def test_a_cookie_is_a_session_and_a_page_of_another_site_has_none(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from streams.report.content import Change, content, drivers_of
-from streams.report.page import LANGUAGES, page
+from streams.report.evidence import evidence, pack
+from streams.report.page import page
+from streams.report.parts import LANGUAGES
 from streams.report.period import Period, PeriodError, periods
 
 HOSTILE = "<script>alert(1)</script>"
@@ -78,6 +80,13 @@ def answered(name: str, given: Mapping[str, str]) -> list[dict[str, Any]]:
             {"need": "halal_food", "importance": "need", **known},
             {"need": "social_causes", "importance": "good", **none},
         ]
+    if name == "readiness_evidence":
+        piece = {"need": "prayer", "at": datetime(2026, 3, 2, 9), "local_time": "2026-03-02 12:00:00", "well": 0.1}
+        piece |= {"prayer_window": "dhuhr", "touchpoint": "stay.complaint_made", "weight": 0.97, "language": HOSTILE}
+        return [{**piece, "text": HOSTILE}, {**piece, "prayer_window": "", "text": None}]
+    if name == "prayer_times":
+        times = dict.fromkeys(("fajr", "dhuhr", "asr", "maghrib", "isha"), "05:26")
+        return [{"date": date(2026, 3, 2), "ramadan": 1, "timezone": "Asia/Riyadh", **times}]
     if name == "cases":
         case = {"cases": 9, "open": 2, "response_hours": 1.5, "resolve_hours": None, "first_contact": 50.0, "told": 0.0}
         return [{"segment": given["by"] if given["by"] == "all" else HOSTILE, **case}]
@@ -114,6 +123,22 @@ def test_a_page_is_whole_and_says_what_changed(language: str, unit: str) -> None
     assert ("+0.60" in text) == (unit == "")  # what resolutions did is known for all units together alone
     assert ("61% (23% – 98%)" in text) == (unit != "")  # halal readiness is a unit's
     assert "{" not in text.partition("</style>")[2]  # nothing was left unsaid
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_evidence_of_a_unit_is_a_page_to_print(language: str) -> None:
+    """Needs with their intervals, times of prayer, and what guests said, for those to whom it may be shown."""
+    made_at = datetime(2026, 4, 1, tzinfo=UTC)
+    told, silent = (pack(evidence(answered, HOSTILE, date(2026, 4, 1), shown), language, made_at) for shown in (1, 0))
+    for text in (told, silent):
+        reader = Asks()
+        reader.feed(text)
+        assert (reader.asked, "<script" in text, "{" in text.partition("</style>")[2]) == ([], False, False)
+        assert f'<html lang="{language}" dir="{LANGUAGES[language]}">' in text
+        assert all(one in text for one in ("61% (23% – 98%)", "05:26", "Asia/Riyadh", "0.97", "2026-03-02 12:00"))
+    assert (told.count("<blockquote"), silent.count("<blockquote")) == (1, 0)
+    nothing = pack(evidence(lambda name, given: [], "U", date(2026, 4, 1), True), language, made_at)
+    assert "<table" not in nothing
 
 
 def test_nothing_known_is_a_page_too() -> None:

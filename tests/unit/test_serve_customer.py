@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from streams.loop.answers import letters
 from streams.model.company import built_in, load
 from streams.serve.customer import document, find, open_alerts, search, to_do, unit_day
 from streams.serve.inbox import deadlines_of, inbox
@@ -150,6 +151,33 @@ def test_a_case_without_an_alert_shows_who_took_it() -> None:
     assert takers()["C1"] is None
 
 
+def test_the_last_word_on_a_text_counts_and_is_found_under_any_of_the_identifiers() -> None:
+    text = interaction(
+        "loyalty:L7", "0a" * 4 + "-0000-4000-8000-" + "0" * 12, text="not bad", score=-0.4, score_source="text"
+    )
+    other = interaction("customer:C1", "e2", NOON + 1, score=0.1)
+    said = [
+        interaction("customer:C1", f"c{at}", NOON + at, touchpoint="stay.sentiment_corrected", agent_id=who,
+                    attributes=[{"key": "about", "value": about}, {"key": "right", "value": right}])
+        for at, who, about, right in (
+            (9, "Omar", letters(text["event_id"]), "0.6"), (5, "Layla", text["event_id"], "-1"),
+            (12, "Hacker", text["event_id"], "7"), (13, "Hacker", "no id", "1"),
+            (14, "Omar", letters(text["event_id"]), "nan"),
+        )
+    ]  # fmt: skip
+    for rows in (said, said[::-1]):
+        view = viewed(
+            identity=[identity("loyalty:L7", "C1")], customer=[customer("C1")], interaction=[text, other, *rows]
+        )
+        told = (document(view, "C1") or {})["last_contacts"]
+        assert {
+            one["event_id"]: one.get("corrected") for one in told if not one["touchpoint"].endswith("corrected")
+        } == {
+            text["event_id"]: {"verdict": "positive", "who": "Omar", "at": "2026-03-01T12:00:00.009Z"},
+            "e2": None,
+        }
+
+
 def test_tombstones_and_erasures_leave_nothing_behind() -> None:
     rows: dict[str, Any] = {
         "identity": [identity("loyalty:L7", "C1")],
@@ -161,8 +189,10 @@ def test_tombstones_and_erasures_leave_nothing_behind() -> None:
         "interaction": [
             interaction("customer:C1", "e1", case_id="K1", touchpoint="stay.case_taken", agent_id="Omar"),
             interaction("loyalty:L7", "e2"),
+            interaction("customer:C1", "e3", touchpoint="stay.sentiment_corrected", agent_id="Omar", attributes=[
+                {"key": "about", "value": "0a0a0a0a-0000-4000-8000-000000000000"}, {"key": "right", "value": "1"}]),
         ],
-    }
+    }  # fmt: skip
     view = viewed(**rows)
     bury(view, "journey", b"C1/B1")
     assert find(view, "B1") == []
@@ -179,34 +209,62 @@ def test_tombstones_and_erasures_leave_nothing_behind() -> None:
     assert open_alerts(view, None, 9) == []
 
 
+def may(version: int, *actions: str, begins: int | None = None) -> dict[str, Any]:
+    """A record of what may be done for C1."""
+    some = [{"action": one, "reason": "why", "evidence": one, "begins_at": begins, "ends_at": None} for one in actions]
+    return {"customer_id": "C1", "version": version, "actions": some}
+
+
 def test_what_to_do_next_follows_the_clock_and_the_model(tmp_path: Path) -> None:
-    late = case("C1", "K1", unit="Towers")
-    view = viewed(
-        customer=[customer("C1", open_cases=1)],
-        case=[late],
-        interaction=[interaction("customer:C1", "e1", survey={"instrument": "nps", "score": 2.0})],
-    )
-    assert [one["action"] for one in to_do(view, "C1", built_in(), NOON + DAY)] == ["follow_up_detractor"]
-    two_days = to_do(view, "C1", built_in(), NOON + 2 * DAY + 1)
-    assert [(one["priority"], one["action"], one["evidence"]) for one in two_days] == [
-        (2, "call_about_case", "case K1"),
-        (4, "follow_up_detractor", "event e1"),
+    view = viewed(customer=[customer("C1")], next_action=[may(1, "ask_for_review", "follow_up_detractor", begins=NOON)])
+    model = built_in().actions
+    assert to_do(view, "C1", model, NOON - 1) == []
+    assert [one["priority"] for one in to_do(view, "C1", model, NOON)] == [4, 7]
+    (tmp_path / "actions.toml").write_text("[follow_up_detractor]\npropose = false\n\n[ask_for_review]\nuplift = 0.2\n")
+    measured = load(str(tmp_path)).actions
+    assert [(one["priority"], one["action"]) for one in to_do(view, "C1", measured, NOON)] == [(2, "ask_for_review")]
+    # A timer publishes under the version of before; an older one changes nothing.
+    for record in (may(1, "answer_alert", "ask_for_review"), may(0, "manager_call")):
+        APPLY["next_action"](view, record)
+    assert [one["action"] for one in to_do(view, "C1", measured, NOON)] == ["answer_alert", "ask_for_review"]
+    assert to_do(view, "nobody", model, NOON) == []
+
+
+def test_what_to_do_goes_with_its_customer() -> None:
+    for gone in (lambda view: bury(view, "next_action", b"C1"), lambda view: forget(view, ["customer:C1"])):
+        view = viewed(customer=[customer("C1")], next_action=[may(1, "manager_call")])
+        gone(view)
+        assert not any(key.startswith(b"f") for key in view.values)
+
+
+def test_consent_groups_and_a_bereavement() -> None:
+    """The last word on consent, of any identifier; a withdrawal of all covers each; when somebody is in which group."""
+
+    def event(name: str, at: int, subject: str = "customer:C1", ids: Any = None, **given: str) -> dict[str, Any]:
+        pairs = [{"key": key, "value": value} for key, value in given.items()]
+        return interaction(subject, f"{name}{at}", NOON + at, touchpoint=f"booking.{name}", attributes=pairs, ids=ids)
+
+    group = [{"kind": "customer", "value": "C1"}, {"kind": "group", "value": "HAJJ-7"}]
+    rows = [
+        event("consent_given", 1, purpose="survey", channel="email"),
+        event("consent_withdrawn", 2, "loyalty:L7", purpose="survey", channel="email"),
+        event("consent_given", 3, purpose="marketing", channel="sms"),
+        event("consent_given", 4, channel="sms"),  # for nothing in particular: no consent
+        event("group_joined", 5, ids=group, bus="12", guide="salim", valid_from="2026-03-02"),
+        event("group_left", 6, "loyalty:L7", ids=group, valid_until="2026-03-09"),
+        event("bereavement_told", 7),
     ]
-    assert two_days[0]["reason"] == "Case K1 of Towers has been open for 2 days, without any answer"
-    (tmp_path / "actions.toml").write_text(
-        "[call_about_case]\npropose = false\n\n[ask_for_review]\nuplift = 0.2\n\n[follow_up_detractor]\nuplift = 0.3\n"
-    )
-    # What was measured comes first, and what does not help is proposed no more.
-    assert [one["priority"] for one in to_do(view, "C1", load(str(tmp_path)), NOON + 3 * DAY)] == [2]
-    APPLY["alert"](view, alert("C1", "a1", severity="critical"))
-    first = to_do(view, "C1", load(str(tmp_path)), NOON + 3 * DAY)[0]
-    assert (first["priority"], first["action"]) == (1, "answer_alert"), "grave alerts come first, whatever was measured"
-    assert to_do(view, "nobody", built_in(), NOON) == []
-
-
-def test_nobody_is_asked_for_a_review_of_whom_not_all_is_known() -> None:
-    glad = [interaction("customer:C1", f"e{n}", score=1.0, score_weight=1.0) for n in range(3)]
-    rows = {"journey": [journey("C1", "B1", status="completed")], "interaction": glad}
-    whole, part = (viewed(customer=[customer("C1", interactions=n)], **rows) for n in (3, 4))
-    assert [one["action"] for one in to_do(whole, "C1", built_in(), NOON + DAY)] == ["ask_for_review"]
-    assert to_do(part, "C1", built_in(), NOON + DAY) == []
+    for some in (rows, rows[::-1], rows + rows[3:]):
+        view = viewed(identity=[identity("loyalty:L7", "C1")], customer=[customer("C1")], interaction=some)
+        told = document(view, "C1") or {}
+        assert [(one["purpose"], one["channel"], one["given"]) for one in told["consent"]] == [
+            ("marketing", "sms", True),
+            ("survey", "email", False),
+        ]
+        day = {"since": "2026-03-02T00:00:00.000Z", "until": "2026-03-09T00:00:00.000Z"}
+        assert told["groups"] == [{"group": "HAJJ-7", **day, "bus": "12", "guide": "salim"}]
+        assert told["cautions"] == ["bereavement"]
+    APPLY["interaction"](view, event("consent_withdrawn", 9))
+    assert [one["given"] for one in (document(view, "C1") or {})["consent"]] == [False] * 3
+    forget(view, ["customer:C1", "loyalty:L7"])
+    assert not {key[:1] for key in view.values} & {b"v", b"e", b"z", b"s"}

@@ -72,3 +72,6 @@ def test_rows_wait_for_a_clickhouse_that_refuses_the_password() -> None:
     writer = Writer(refusing, TABLES["journeys"], pause=pause)
     assert asyncio.run(writer.write(frame("journey", journey("c", "B1", NOON, NOON)), 1)) == 1
     assert (len(calls), len(stored)) == (4, 1)
+    traced = {"traceparent": "00-1-2-01"}
+    assert asyncio.run(writer.write(frame("journey", journey("c", "B1", NOON, NOON)), 1, traced)) == 1
+    assert [one["transport_settings"] for one in stored] == [None, traced], "the trace goes on in ClickHouse"

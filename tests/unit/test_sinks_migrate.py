@@ -72,6 +72,10 @@ APPLIED = {
     "0059_action_effects": "d16d8c748a9ea0b6",
     "0060_interactions_by_time": "cf2002d154a3e14a",
     "0061_anomalies": "df9cc559d36dd956",
+    "0062_first_copies": "1696e1b61c8a4f2c",
+    "0064_case_owners": "d759ab6a2d4cf1c3",
+    "0065_narrower_joins": "01177e0f3cbb410f",
+    "0063_next_actions": "831e7fbc72ac20ed",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 

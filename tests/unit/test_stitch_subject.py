@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from streams.alerts.moves import Cause, move_row
+from streams.alerts.owner import NOBODY
 from streams.model.identifiers import customer_id
 from streams.stitch.encoding import decode, decode_summary, encode, encode_summary, without_cause
 from streams.stitch.journey import Event, Journey
@@ -32,9 +33,14 @@ def test_a_state_written_before_says_what_it_said(written: dict[str, Any]) -> No
     for again in (state, decode(encode(state))):
         if written["says"] is not None:
             said = publications(written["name"], again)
-            assert json.loads(json.dumps({**said.records, "customer": said.customer})) == written["says"]
+            # they were written before cases said who has to act
+            records = {
+                key: row if key.startswith("journey:") else (*row[:-5], *row[-2:]) for key, row in said.records.items()
+            }
+            assert json.loads(json.dumps({**records, "customer": said.customer})) == written["says"]
         moves = [] if again.watch is None else again.watch.moves
-        assert [list(move_row(customer_id(written["name"]), moved)) for moved in moves] == written["moves"]
+        rows = [move_row(customer_id(written["name"]), moved, lambda _: NOBODY) for moved in moves]
+        assert [[*row[:-4], row[-1]] for row in rows] == written["moves"]
         assert watch_of(encode(again)) == watch_of(encoded)
 
 

@@ -15,7 +15,8 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from streams import tracing as under_test
 from streams.kafka.batch_producer import RECORD_OVERHEAD, _with_room
 from streams.settings import Settings, SettingsError
-from streams.tracing import MOST_OF_A_GROUP, Tracing, passed_on, tracing_of
+from streams.spans import Remembered, passed_on, step
+from streams.tracing import MOST_OF_A_GROUP, Tracing, tracing_of
 
 PARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -110,6 +111,51 @@ def test_a_trace_goes_on_in_what_follows() -> None:
     assert (at, headers) == (1, [("traceparent", PARENT[:36] + own + b"-01"), ("tracestate", b"v=1")])
     assert f"{span.parent.span_id:016x}".encode() == PARENT[36:52]
     assert span.attributes["messaging.kafka.offset"] == 101
+
+
+def test_a_step_is_a_child_of_each_span_and_goes_on_in_whoever_is_asked() -> None:
+    tracing, kept = begun(0.0)
+    with step("insert t", {"rihla.rows": 1}) as asked:
+        assert asked is None, "nothing is handled"
+    spans = tracing.group([batch(2, {at: [("traceparent", PARENT), ("tracestate", b"v=1")] for at in range(2)})])
+    assert spans is not None
+    with spans.handling(), step("insert t", {"rihla.rows": 2}) as asked:
+        assert asked is not None
+    assert passed_on(records(2)) == {}
+    tracing.close()
+    *steps, one, two = kept.spans
+    assert {span.parent.span_id for span in steps} == {one.context.span_id, two.context.span_id}
+    assert asked == {"traceparent": f"{PARENT[:36].decode()}{steps[-1].context.span_id:016x}-01", "tracestate": "v=1"}
+
+
+def test_timers_begin_traces_linked_to_those_that_set_them() -> None:
+    """Of the others the share is sampled: none here; the next, all."""
+    tracing, kept = begun(0.0)
+    spans = tracing.timers("timer t", [None, [("traceparent", PARENT)], None])
+    assert spans is not None
+    assert spans.headers().keys() == {1}
+    with spans.handling():
+        pass
+    assert tracing.timers("timer t", [None]) is None
+    tracing.close()
+    (span,) = kept.spans
+    assert span.parent is None
+    assert [f"{link.context.trace_id:032x}" for link in span.links] == [PARENT[3:35].decode()]
+    assert span.context.trace_id != span.links[0].context.trace_id
+    every, _ = begun(1.0)
+    spans = every.timers("timer t", [None] * (MOST_OF_A_GROUP + 1))
+    assert spans is not None
+    assert spans.headers().keys() == set(range(MOST_OF_A_GROUP))
+    every.close()
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    remembered = Remembered[int](most=2)
+    for about in (1, 2, 1, 3):
+        remembered.keep(about, [("traceparent", b"%d" % about)])
+    assert [remembered.get(about) is not None for about in (1, 2, 3)] == [True, False, True]
+    assert remembered.pop(1) is not None
+    assert len(remembered) == 1
 
 
 def test_what_raises_has_failed() -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import random
 import tomllib
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from streams.alerts.next_actions import Action, proposed
+from streams.model.actions import ACTIONS
+from streams.model.company import built_in
+from streams.model.readers import read_actions
 from streams.uplift.calls import Candidate, allocate
 from streams.uplift.sequence import sequence
 from streams.uplift.study import uplifts, weights
@@ -115,6 +120,18 @@ def test_known_effects_are_covered_and_what_does_not_help_is_dropped() -> None:
     assert file["manager_call"]["propose"] is True
     assert file["manager_call"]["uplift"] == pytest.approx(0.25, abs=0.08)
     assert file["tell_improvement"]["propose"] is False
+
+
+def test_what_helps_goes_up_what_does_not_is_proposed_no_more_and_grave_alerts_stay_first(tmp_path: Path) -> None:
+    """The whole loop on known effects: calls by chance, uplifts, the model's file, what is then proposed for a customer
+    for whom all of it may be done."""
+    effects = {"manager_call": 0.1, "follow_up_detractor": 0.3, "tell_improvement": -0.1, "ask_for_review": 0.0}
+    file = tmp_path / "actions.toml"
+    before = [one.action for one in proposed([Action(name, "", "") for name in ACTIONS], built_in().actions, 0)]
+    assert before == [*ACTIONS]
+    file.write_text(weights(uplifts(world(effects, seed=3, days=600))), "utf-8")
+    after = [one.action for one in proposed([Action(name, "", "") for name in ACTIONS], read_actions(file), 0)]
+    assert after == ["answer_alert", "follow_up_detractor", "manager_call", "call_about_case", "prepare_stay"]
 
 
 def test_coverage_of_the_interval_over_many_worlds() -> None:

@@ -11,7 +11,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from streams.serve import tokens
-from streams.serve.api import Api, Problem, day_asked
+from streams.serve.api import Api
+from streams.serve.asked import Problem, day_asked
 from streams.serve.desk.figures import BEHIND, MOST_PEOPLE, QUERIES, Asked, Figures, FiguresUnavailableError, filters_of
 from streams.serve.desk.readiness import readiness_of
 from streams.serve.tokens import Bearer

@@ -33,10 +33,10 @@ class PipelineUnavailableError(RihlaError):
 
 
 class Pipeline:
-    """ends: asks the brokers. ask: asks ClickHouse, in a thread. age: seconds of the view."""
+    """ends: asks the brokers. ask: asks ClickHouse, in a thread. age: seconds of the view. model: hash of the model."""
 
-    def __init__(self, ends: Ends, ask: Ask, age: Callable[[], float], prefix: str) -> None:
-        self._ends, self._ask, self._age, self._prefix = ends, ask, age, prefix
+    def __init__(self, ends: Ends, ask: Ask, age: Callable[[], float], prefix: str, model: str) -> None:
+        self._ends, self._ask, self._age, self._prefix, self._model = ends, ask, age, prefix, model
         self._read: tuple[float, asyncio.Task[dict[str, Any]]] | None = None
 
     async def read(self) -> dict[str, Any]:
@@ -54,7 +54,8 @@ class Pipeline:
         (ends, stands), (letters, deliveries) = await asyncio.gather(self._ends(), asyncio.to_thread(self._stored))
         return {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "age": self._age(),
+            "view_age": self._age(),
+            "model": self._model,
             "topics": written(ends, self._prefix),
             "workers": behind(ends, stands, self._prefix),
             "dead_letters": letters,

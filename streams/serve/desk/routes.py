@@ -18,16 +18,20 @@ from aiohttp import web
 
 from streams.clock import now_ms
 from streams.loop.answers import AnswerError, answer_event
+from streams.loop.corrections import correction_event
+from streams.model.whose import owner_of
 from streams.serve import tokens
 from streams.serve.answering import NotRecorded
-from streams.serve.api import COOKIE, FROM_DESK, Api, Problem, day_asked
+from streams.serve.api import COOKIE, FROM_DESK, Api, concerns
+from streams.serve.asked import Problem, day_asked
+from streams.serve.customer import contact_of, document
 from streams.serve.day import day_of, latest_day
 from streams.serve.desk import assets
 from streams.serve.desk.company_sign_in import CompanySignIn
 from streams.serve.desk.figure_routes import FIGURE_ROUTES, FigureRoutes, json, unit_asked
 from streams.serve.desk.figures import Figures
 from streams.serve.desk.pipeline import Pipeline, PipelineUnavailableError
-from streams.serve.desk.said import said_in
+from streams.serve.desk.said import Said, Wrong, said_in
 from streams.serve.inbox import Deadlines, inbox, open_record, units_known
 from streams.serve.links import Record
 from streams.serve.openid import BACK, BEGIN, Accounts
@@ -35,7 +39,6 @@ from streams.serve.sessions import LONGEST, Sessions
 from streams.serve.store import Store
 from streams.serve.story import story_of
 from streams.serve.tokens import Bearer, Tokens
-from streams.serve.view import owner_of
 
 if TYPE_CHECKING:
     from streams.serve.openid_provider import Provider
@@ -56,6 +59,7 @@ ROUTES = (
     "/desk/data/story",
     "/desk/data/pipeline",
     "/desk/data/answer",
+    "/desk/data/correction",
 )
 LONGEST_TOKEN = 4096
 LISTS = ("arrivals", "in_house", "departures")
@@ -106,6 +110,7 @@ class Desk:
             ("GET", "/desk/data/story", self._story),
             ("GET", "/desk/data/pipeline", self._lag),
             ("POST", "/desk/data/answer", self._answer_event),
+            ("POST", "/desk/data/correction", self._correction),
         )
         for method, path, work in works:
             api.app.router.add_route(method, path, api.counted(path, work))
@@ -260,9 +265,7 @@ class Desk:
     async def _answer_event(self, request: web.Request) -> web.StreamResponse:
         """Takes, answers, settles, declines, snoozes or reassigns an alert or a case: writes an event, 202."""
         bearer = self._api.bearer(request, tokens.ANSWER)
-        if self._answers is None:
-            raise Problem(503, "answers cannot be written here")
-        said = said_in(await request.read())
+        said = said_in(await request.read(), Said)
         self._api.fresh()
         with self._store.reading() as view:
             record = open_record(view, said.kind, said.customer_id, said.id)
@@ -284,6 +287,32 @@ class Desk:
             )
         except AnswerError as error:
             raise Problem(422, str(error)) from None
+        return await self._recorded(event)
+
+    async def _correction(self, request: web.Request) -> web.StreamResponse:
+        """Says what a text of a customer really says: writes an event, 202. Counts as a look-up of the customer."""
+        bearer = self._api.bearer(request, tokens.ANSWER)
+        said = said_in(await request.read(), Wrong)
+        self._api.fresh()
+        with self._store.reading() as view:
+            told = document(view, said.customer_id)
+            contact = contact_of(view, said.customer_id, said.event_id)
+        allowed = told is not None and concerns(told, bearer)
+        self._api.look(bearer, "correction", [said.customer_id] if allowed else [], None)
+        if told is not None and not allowed:
+            raise Problem(403, "this customer was not at one of your units")
+        if contact is None or "text" not in contact:
+            raise Problem(404, "there is no such text among the last contacts")
+        try:
+            event = correction_event(said.customer_id, contact, said.verdict, bearer.name, now_ms(), said.click)
+        except AnswerError as error:
+            raise Problem(422, str(error)) from None
+        return await self._recorded(event)
+
+    async def _recorded(self, event: Mapping[str, Any]) -> web.StreamResponse:
+        """202 once the event is recorded. Raises Problem."""
+        if self._answers is None:
+            raise Problem(503, "answers cannot be written here")
         try:
             await self._answers(event)
         except NotRecorded:

@@ -1,9 +1,9 @@
 """Train classifiers/concerns.tsv.gz: `python -m streams.text.train.concerns SMSA.csv.gz HOASA.csv.gz DIRECTORY`.
 
-The classes are learned from sentences made up for this project (guests/LANGUAGE.txt). What raises nothing is learned
-from made-up sentences, too, from random words of this project's lexicons, and from texts that may be learned from: the
-training parts of SmSA and HoASA (IndoNLU, MIT / Apache-2.0), and the ground-truth sets in the sdist of vaderSentiment
-3.3.2 (DIRECTORY is its `hutto_ICWSM_2014`, MIT). Deterministic.
+The classes are learned from sentences written one by one for this project (guests/written) and from such as templates
+make (guests/LANGUAGE.txt). What raises nothing is learned from both, too, from random words of this project's lexicons,
+and from texts that may be learned from: the training parts of SmSA and HoASA (IndoNLU, MIT / Apache-2.0), and the
+ground-truth sets in the sdist of vaderSentiment 3.3.2 (DIRECTORY is its `hutto_ICWSM_2014`, MIT). Deterministic.
 """
 
 from __future__ import annotations
@@ -20,20 +20,22 @@ from pathlib import Path
 from streams.text.classifier import NONE, sentences
 from streams.text.concerns import CONCERNS, plain
 from streams.text.lexicon import read
+from streams.text.train import guests
 from streams.text.train.english import ratings
 from streams.text.train.sparse import Labelled, Options, train
 
 OUTPUT = Path(__file__).parent.parent / "classifiers" / "concerns.tsv.gz"
 LANGUAGES = ("en", "ar", "id", "ms", "tr", "ur", "fr")
-EACH = 500
-"""Made-up sentences of each class and language."""
-QUIET = {"ar": 4000, "tr": 4000, "ur": 4500}
-"""Made-up sentences that raise nothing, of each language: more where no found texts may be learned from."""
-USUAL = 2500
+EACH = 100
+"""Sentences from templates of each class and language."""
+QUIET = 1500
+"""Sentences from templates that raise nothing, of each language."""
+WRITTEN = 5.0
+"""The weight of a sentence written one by one, against 1 of one from a template."""
 BAGS = 1200
 """Random words of each lexicon as sentences that raise nothing."""
 LEXICONS = ("en", "ar", "id", "ms", "tr", "ur", "ur_latn")
-FOUND = 22_000
+FOUND = 30_000
 """Sentences of the sets that may be learned from, drawn at random."""
 SETS = ("tweets", "amazonReviewSnippets")
 """The English sets. Not film reviews and editorials, which speak of murder and courts as guests do not."""
@@ -108,7 +110,7 @@ def made_up(language: str, chance: random.Random, classes: Sequence[str]) -> Ite
     """(text, class): a word may be missing or mistyped, a quiet sentence may stand beside."""
     grammar = Grammar(language)
     for label in classes:
-        for _ in range(QUIET.get(language, USUAL) if label == NONE else EACH):
+        for _ in range(QUIET if label == NONE else EACH):
             said = grammar.make(label, chance)
             if chance.random() < 0.2:
                 other = grammar.make(NONE, chance)
@@ -145,6 +147,13 @@ def examples(smsa: Path, hoasa: Path, directory: Path) -> list[Labelled]:
         for language in LANGUAGES
         for text, label in made_up(language, chance, classes)
         for words in [[word for some in sentences(plain(text)) for word in some]]
+    ]
+    data += [
+        Labelled(tuple(words), label, WRITTEN)
+        for language in guests.LANGUAGES
+        for label, text in guests.written(language)
+        for words in [[word for some in sentences(plain(text)) for word in some]]
+        if words
     ]
     texts = found_texts(smsa, hoasa, directory)
     quiet = {tuple(words) for text in texts for words in sentences(plain(text)) if words}

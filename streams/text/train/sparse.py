@@ -31,9 +31,9 @@ class Options:
     """least: in how many sentences a feature must be. penalty: L2. steps, rate: Adam's."""
 
     least: int = 4
-    penalty: float = 2e-6
-    steps: int = 120
-    rate: float = 0.1
+    penalty: float = 1e-6
+    steps: int = 40
+    rate: float = 0.15
 
 
 def named(words: Sequence[str]) -> dict[str, float]:
@@ -64,7 +64,7 @@ class Trained:
         at = {name: place for place, name in enumerate(self.names)}
         weights = self.weights.copy()
         for name, place in at.items():  # a word is written with its n-grams added, so that a known word is one look-up
-            if name[0] != GRAM and " " not in name and "_" not in name:
+            if name[0] != GRAM and " " not in name:
                 names = spelt(name)
                 weights[place] = share(len(names)) * self.weights[[at[one] for one in names if one in at]].sum(axis=0)
         unit = float(max(np.abs(weights).max(), np.abs(self.bias).max())) / 127
@@ -127,6 +127,5 @@ def _product(
     """A sparse matrix, its rows in order, times a dense one."""
     found = np.zeros((count, dense.shape[1]), dtype=np.float32)
     starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
-    for k in range(dense.shape[1]):
-        found[rows[starts], k] = np.add.reduceat(values * dense[columns, k], starts)
+    found[rows[starts]] = np.add.reduceat(values[:, None] * dense[columns], starts, axis=0)
     return found

@@ -1,4 +1,5 @@
-// What people do with an alert or a case: each is an event, and what it changes comes back by the stream.
+// What people do with an alert or a case, and what they say of a text that was read wrongly: each is an event, and what it
+// changes comes back by the stream.
 import { send } from "./api.js";
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
@@ -18,14 +19,39 @@ const UNTIL = [["hour", () => Date.now() + HOUR], ["four", () => Date.now() + 4 
 
 /** Sends an answer. what: {kind, id, customer_id}. Returns the text that says how it went, and whether it did. */
 export async function answer(what, verb, more = {}) {
+  return sent("/desk/data/answer", { kind: what.kind, id: what.id, customer_id: what.customer_id, verb, ...more });
+}
+
+async function sent(path, body) {
   try {
-    await send("POST", "/desk/data/answer", { kind: what.kind, id: what.id, customer_id: what.customer_id, verb, click: click(), ...more });
+    await send("POST", path, { ...body, click: click() });
     return [true, t("act.sent")];
   } catch (failure) {
     if (failure.kind === undefined) throw failure;
     const key = { missing: "act.gone", failed: "act.refused" }[failure.kind] ?? `failure.${failure.kind}`;
     return [false, t(failure.kind === "expired" ? "expired" : key)];
   }
+}
+
+const VERDICTS = ["positive", "neutral", "negative"];
+
+/** What the text of a contact was read as: by its score, as it was computed. */
+const read = (one) => (one.score_source !== "text" ? null : one.score >= 0.25 ? "positive" : one.score <= -0.25 ? "negative" : "neutral");
+
+/** What a person said of a text, and one click to say that it was read wrongly. may: whether whoever is signed in may say so. */
+export function correction(one, customer_id, may) {
+  if (!one.text || one.score_source === "survey") return null;
+  const said = h("span", { class: "done", role: "status" });
+  const now = one.corrected?.verdict ?? read(one);
+  return h("div", { class: "correction" },
+    one.corrected && h("p", { class: "corrected" }, t("correct.was", { verdict: t(`correct.${one.corrected.verdict}`), who: one.corrected.who ?? "–" })),
+    may && h("div", { class: "buttons", role: "group", "aria-label": t("correct") }, h("span", { class: "none" }, t("correct")),
+      VERDICTS.filter((verdict) => verdict !== now).map((verdict) => h("button", { class: "button tiny", "data-verb": `correct-${verdict}`, onclick: async (event) => {
+        event.target.disabled = true;
+        const [went, text] = await sent("/desk/data/correction", { customer_id, event_id: one.event_id, verdict });
+        event.target.disabled = went;
+        said.textContent = text;
+      } }, t(`correct.${verdict}`))), said));
 }
 
 function ask(what, verb, said) {

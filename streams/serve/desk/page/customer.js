@@ -1,5 +1,5 @@
 // Who is calling: how they feel and why, what is open, what they like, and their contacts across channels.
-import { actions } from "./actions.js";
+import { actions, correction } from "./actions.js";
 import { follow, get } from "./api.js";
 import { drawn, sentiment } from "./chart.js";
 import { bdi, code, coded, h } from "./dom.js";
@@ -57,7 +57,7 @@ function mood(profile) {
 }
 
 /** Why a customer has the profile that they have: the rule, and what weighs most of the contacts that are shown. */
-function why(told) {
+function why(told, may) {
   const last = new Date(told.profile.at).getTime();
   const scored = told.last_contacts.filter((one) => one.score !== undefined && one.score !== null);
   const weighed = scored.map((one) => {
@@ -70,10 +70,10 @@ function why(told) {
       h("p", {}, t("why.most", { n: number(scored.length) })),
       h("ol", {}, weighed.map(([effect, weight, one]) => h("li", {}, word("touchpoint", one.touchpoint), " — ",
         t("why.part", { score: signed(one.score), source: t(`source.${one.score_source}`), weight: number(weight, { maximumFractionDigits: 2 }), effect: signed(effect) }),
-        " ", h("time", { datetime: one.occurred_at }, distance(one.occurred_at)))))]);
+        " ", h("time", { datetime: one.occurred_at }, distance(one.occurred_at)), correction(one, told.customer_id, may))))]);
 }
 
-function contact(one) {
+function contact(one, told, may) {
   const scored = one.score !== undefined && one.score !== null;
   const tone = !scored ? "unknown" : one.score <= -0.25 ? "bad" : one.score >= 0.25 ? "good" : "even";
   return h("li", { class: `contact ${tone}` },
@@ -85,7 +85,8 @@ function contact(one) {
     h("div", { class: "title" }, word("touchpoint", one.touchpoint),
       scored && h("span", { class: `mark ${tone}`, title: t(`source.${one.score_source}`) }, signed(one.score))),
     one.survey && h("div", { class: "survey" }, t("survey", { instrument: one.survey.instrument.toUpperCase(), score: number(one.survey.score) })),
-    one.text && h("blockquote", { dir: "auto", lang: one.language ?? undefined }, one.text));
+    one.text && h("blockquote", { dir: "auto", lang: one.language ?? undefined }, one.text),
+    correction(one, told.customer_id, may));
 }
 
 function journey(one) {
@@ -105,12 +106,23 @@ function identifiers(told, reveal) {
     h("button", { class: "button small identifiers-button", onclick: reveal }, t("reveal"))];
 }
 
+/** What to do next, and why: the reason is a sentence of the rules. */
+const action = (one) => h("li", {}, h("div", { class: "title" }, word("action", one.action)), h("div", { class: "reason", lang: "en", dir: "auto" }, one.reason));
+
+const agreed = (one) => h("li", {}, h("strong", { class: one.given ? "good" : "bad" }, t(one.given ? "consent.given" : "consent.withdrawn")),
+  h("div", { class: "facts" }, h("span", {}, one.purpose === "any" ? t("consent.all") : word("consent", one.purpose)), h("span", {}, one.channel === "any" ? t("consent.any_way") : word("medium", one.channel)), one.at && h("time", { datetime: one.at }, moment(one.at))));
+
+const membership = (one) => h("li", {}, h("div", { class: "title" }, code(one.group)),
+  h("div", { class: "facts" }, h("span", {}, t("group.since", { from: day(one.since) })), one.until && h("span", {}, t("group.until", { to: day(one.until) })),
+    ["guide", "bus", "tent", "floor"].filter((label) => one[label]).map((label) => h("span", {}, `${t(`group.${label}`)} `, bdi(one[label])))));
+
 /** The buttons of an alert or a case, for those who may. */
 const buttons = (me, told, kind, one, id, answered) =>
   me.may.includes("answer") && actions({ kind, id, customer_id: one.customer_id ?? told.customer_id, handler: one.handler, answered }, me.name);
 
 function page(told, focused, reveal, me) {
   const list = (items, make, none) => (items.length ? h("ul", { class: "plain" }, items.map(make)) : h("p", { class: "none" }, t(none)));
+  const may = me.may.includes("answer");
   const scored = told.last_contacts.some((one) => one.score !== undefined && one.score !== null);
   return [
     h("section", { class: "card person", "aria-label": t("view.customer") },
@@ -119,11 +131,11 @@ function page(told, focused, reveal, me) {
         h("span", {}, t("last_seen", { when: distance(told.last_event_at) }))),
       told.cautions.length > 0 && h("div", { class: "cautions", role: "note" }, h("strong", {}, t("cautions")),
         h("ul", {}, told.cautions.map((one) => h("li", {}, t(`caution.${one}`))))),
-      why(told)),
+      why(told, may)),
     h("div", { class: "columns" },
       h("div", {},
         part(t("timeline"), [scored && drawn(h("div", { class: "chart" }), sentiment(told.last_contacts)),
-          told.last_contacts.length ? h("ol", { class: "contacts" }, told.last_contacts.map(contact)) : h("p", { class: "none" }, t("timeline.none"))], "timeline")),
+          told.last_contacts.length ? h("ol", { class: "contacts" }, told.last_contacts.map((one) => contact(one, told, may))) : h("p", { class: "none" }, t("timeline.none"))], "timeline")),
       h("div", {},
         part(t("open_alerts"), list(told.open_alerts, (one) => h("li", { class: one.alert_id === focused ? "focused" : "" },
           h("div", {}, h("span", { class: `severity ${one.severity}` }, t(`severity.${one.severity}`)), " ", word("rule", one.rule)),
@@ -139,9 +151,12 @@ function page(told, focused, reveal, me) {
             one.handler && h("span", { class: "handler" }, t("handler", { who: one.handler })),
             one.snoozed_until && h("span", {}, t("snoozed", { time: moment(one.snoozed_until) }))),
           buttons(me, told, "case", one, one.case_id, one.first_response_at !== null)), "cases.none"), "cases"),
+        (told.next_actions ?? []).length > 0 && part(t("next_actions"), list(told.next_actions.slice(0, 3), action, ""), "next-actions"),
         part(t("journeys"), list([...told.open_journeys, ...told.past_journeys].slice(0, 6), journey, "journeys.none"), "journeys"),
         part(t("preferences"), list(told.preferences, (one) => h("li", {}, word("preference", one.key), ": ", h("strong", { dir: "auto" }, plain(one.value)),
           h("div", { class: "facts" }, one.last_at && h("span", {}, distance(one.last_at)), h("span", {}, t("evidence", { n: number(one.evidence) })))), "preferences.none"), "preferences"),
+        told.groups.length > 0 && part(t("groups"), list(told.groups, membership, ""), "groups"),
+        part(t("consent"), list(told.consent, agreed, "consent.none"), "consent"),
         part(t("identifiers"), identifiers(told, reveal), "identifiers"))),
   ];
 }

@@ -80,6 +80,8 @@ export const signed = (value, digits = 2) =>
 export const moment = (iso) =>
   new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
 export const day = (iso) => new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" }).format(new Date(iso));
+/** A day that is the same everywhere (ISO 8601), with its year. */
+export const date = (iso) => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeZone: "UTC" }).format(new Date(iso));
 export const wholeDay = (iso) =>
   new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" }).format(new Date(`${iso}T12:00:00`));
 
@@ -91,6 +93,9 @@ export function country(iso) {
     return iso; // no code of a country
   }
 }
+
+/** Some texts as a list: Arabic and Urdu have a comma of their own. */
+export const listed = (parts) => parts.flatMap((part, at) => (at === 0 ? [part] : [isRtl() ? "، " : ", ", part]));
 
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 

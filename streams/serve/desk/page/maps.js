@@ -106,7 +106,7 @@ export function places(rows, open, name) {
       ticks(Math.max(seen.west, -180), Math.min(seen.east, 180)).map((at) => [s("line", { x1: x(at), x2: x(at), y1: 0, y2: height, class: "grid faint" }),
         s("text", { x: x(at) + 3, y: height - 4, class: "axis", direction: "ltr" }, degrees(at, ["E", "W"]))]),
       ticks(Math.max(seen.south, -90), Math.min(seen.north, 90)).map((at) => [s("line", { x1: 0, x2: width, y1: y(at), y2: y(at), class: "grid faint" }),
-        s("text", { x: 4, y: y(at) - 3, class: "axis", direction: "ltr", "text-anchor": "start" }, degrees(at, ["N", "S"]))])];
+        s("text", { x: 4, y: y(at) < 14 ? y(at) + 11 : y(at) - 3, class: "axis", direction: "ltr", "text-anchor": "start" }, degrees(at, ["N", "S"]))])];
     const most = Math.max(...rows.map((one) => one.interactions));
     const taken = [];
     const marks = [...rows].sort((a, b) => b.interactions - a.interactions).map((one) => {

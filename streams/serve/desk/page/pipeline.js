@@ -5,6 +5,7 @@ import { distance, number, t, word } from "./i18n.js";
 import { shown } from "./states.js";
 
 const EVERY = 5000;
+const OLD = 10; // seconds from which on what the desk shows is old
 const BEHIND = 10000; // records from which on a worker is behind
 
 const table = (id, title, columns, rows, none) => h("section", { class: "card wide", "aria-labelledby": id }, h("h2", { id }, title),
@@ -28,16 +29,18 @@ export function open(main, { expired }) {
       const tile = (title, value, note, bad) => h("section", { class: `card tile ${bad ? "alarm" : ""}` }, h("h2", {}, title), h("p", { class: "figure" }, value), h("p", { class: "none" }, note));
       const focused = document.activeElement?.closest?.(".scroll")?.getAttribute("aria-labelledby");
       box.replaceChildren(
-        h("div", { class: "tiles" },
+        h("div", { class: "tiles four" },
           tile(t("throughput"), rate("interactions"), t("throughput.means")),
           tile(t("lag"), number(most), t("lag.means"), most > BEHIND),
+          tile(t("fresh"), told.view_age === null ? "–" : number(told.view_age, { maximumFractionDigits: 1, style: "unit", unit: "second" }), t("fresh.means"), told.view_age === null || told.view_age > OLD),
           tile(t("dead"), dead === undefined ? "–" : number(dead), t("dead.means"), dead > 0)),
         table("lags", t("workers"), [["worker", ""], ["topic", ""], ["lag", "number"], ["rate", "number"]],
           told.workers.map((one) => [one.worker, code(one.topic), one.lag === null ? t("lag.none") : number(one.lag), rate(one.topic)]), t("workers.none")),
-        table("letters", t("dead_letters"), [["topic", ""], ["cause", ""], ["letters", "number"], ["last", ""]],
-          (told.dead_letters ?? []).map((one) => [code(one.topic), word("cause", one.reason), number(one.letters), distance(one.last_failed_at)]), told.dead_letters === null ? t("stored.unknown") : t("dead.none")),
+        table("letters", t("dead_letters"), [["topic", ""], ["cause", ""], ["letters", "number"], ["last", ""], ["replay", ""]],
+          (told.dead_letters ?? []).map((one) => [code(one.topic), word("cause", one.reason), number(one.letters), distance(one.last_failed_at), code(`rihla replay --reason ${one.reason} --topic ${one.topic}`)]), told.dead_letters === null ? t("stored.unknown") : t("dead.none")),
         table("told", t("deliveries"), [["target", ""], ["state", ""], ["deliveries", "number"], ["p99", "number"]],
-          (told.deliveries ?? []).map((one) => [one.target, t(`delivery.${one.status}`), number(one.deliveries), one.p99_s === null ? "–" : number(one.p99_s, { style: "unit", unit: "second" })]), told.deliveries === null ? t("stored.unknown") : t("deliveries.none")));
+          (told.deliveries ?? []).map((one) => [one.target, t(`delivery.${one.status}`), number(one.deliveries), one.p99_s === null ? "–" : number(one.p99_s, { style: "unit", unit: "second" })]), told.deliveries === null ? t("stored.unknown") : t("deliveries.none")),
+        h("p", { class: "none" }, t("model"), " ", code(told.model)));
       if (focused) box.querySelector(`.scroll[aria-labelledby="${focused}"]`)?.focus();
     },
     expired,

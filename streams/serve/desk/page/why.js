@@ -1,9 +1,8 @@
 // Cards of the overview that say why, and whether it is better: each with its answers and its interval.
 import { bdi, h } from "./dom.js";
-import { number, signed, t, word } from "./i18n.js";
+import { date, listed, number, signed, t, word } from "./i18n.js";
 
 const digits = (value, most = 1) => number(value, { maximumFractionDigits: most });
-const date = (iso) => new Intl.DateTimeFormat(document.documentElement.lang || undefined, { dateStyle: "medium", timeZone: "UTC" }).format(new Date(iso));
 
 const ltr = (text) => h("bdi", { dir: "ltr" }, text);
 const interval = (one, most) => (one.low === null ? "" : ` (${digits(one.low, most)} – ${digits(one.high, most)})`);
@@ -20,14 +19,14 @@ function status(one) {
   if (one.status === "not enough answers") return t("target.few");
   const notes = [one.certain ? null : t("target.unsure"), one.running ? t("target.running") : null].filter(Boolean);
   const text = t(one.status === "met" ? "target.met" : "target.missed");
-  return h("span", { class: one.certain ? (one.status === "met" ? "good" : "bad") : "" }, notes.length ? `${text} (${notes.join(", ")})` : text);
+  return h("span", { class: one.certain ? (one.status === "met" ? "good" : "bad") : "" }, notes.length ? `${text} (${listed(notes).join("")})` : text);
 }
 
 export function targets(card, rows) {
   const most = (one) => (["nps", "csat"].includes(one.metric) ? 1 : 2);
   const columns = [[t("target.metric")], [t("column.unit")], [t("target.period")], [t("target.wanted"), true], [t("target.actual"), true], [t("target.answers"), true], [t("target.status")]];
   return card("targets", t("targets"), "targets", rows.length === 0 ? h("p", { class: "none" }, t("targets.none")) : [
-    table("targets", columns, rows.map((one) => [metric(one.metric), one.unit ? bdi(one.unit) : t("target.all"), [`${t(`period.${one.period}`)}, `, bdi(date(one.starts))],
+    table("targets", columns, rows.map((one) => [metric(one.metric), one.unit ? bdi(one.unit) : t("target.all"), listed([t(`period.${one.period}`), bdi(date(one.starts))]),
       ltr(digits(one.target, 2)), one.actual === null ? "–" : ltr(digits(one.actual, most(one)) + interval(one, most(one))), number(one.n), status(one)])),
     h("p", { class: "none" }, t("targets.means"))], true);
 }
@@ -39,7 +38,7 @@ const percent = (value, most = 0) => number(value, { style: "percent", maximumFr
 function ofOne(rows) {
   const [first] = rows;
   const said = { n: number(first.n), from: date(first.since), to: date(first.until), r2: percent(first.r2, 1), tested: number(first.tested), test: percent(first.tested_r2, 1) };
-  return [h("h3", { id: `drivers-${first.metric}-${first.unit}` }, first.unit ? [`${metric(first.metric)}, `, bdi(first.unit)] : metric(first.metric)),
+  return [h("h3", { id: `drivers-${first.metric}-${first.unit}` }, first.unit ? listed([metric(first.metric), bdi(first.unit)]) : metric(first.metric)),
     h("p", { class: "facts" }, t("drivers.of", said)), !first.useful && h("p", { class: "stale" }, t("drivers.useless")),
     table(`drivers-${first.metric}-${first.unit}`, [[t("driver.name")], [t("driver.share"), true], [t("driver.effect"), true]], rows.map((one) => [named(one.driver),
       ltr(`${percent(one.share, 1)} (${percent(one.low, 1)} – ${percent(one.high, 1)})`),
@@ -57,7 +56,7 @@ export function effects(card, rows) {
   const most = (one) => (one.metric === "sentiment" ? 2 : 1);
   const tone = { better: "good", worse: "bad" };
   return card("effects", t("effects"), "effects", rows.length === 0 ? h("p", { class: "none" }, t("effects.none")) : [
-    table("effects", columns, rows.map((one) => [[bdi(one.action), ", ", bdi(date(one.acted_on))], metric(one.metric), h("span", { class: tone[one.verdict] ?? "" }, t(`verdict.${one.verdict}`)),
+    table("effects", columns, rows.map((one) => [listed([bdi(one.action), bdi(date(one.acted_on))]), metric(one.metric), h("span", { class: tone[one.verdict] ?? "" }, t(`verdict.${one.verdict}`)),
       ltr(signed(one.effect, most(one)) + interval(one, most(one))), ltr(`${number(one.n_before)}, ${number(one.n_after)}; ${number(one.comparable)}`),
       t("effect.tested", { covered: number(one.covered), placebos: number(one.placebos) })])),
     h("p", { class: "none" }, t("effects.means"))], true);
