@@ -31,9 +31,9 @@ def _assignments(ctx: click.Context, parameter: click.Parameter, values: tuple[s
 
 
 def _zone(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
-    from zoneinfo import available_timezones
+    from streams.model.zones import names
 
-    if value not in available_timezones():
+    if value not in names():
         raise click.BadParameter(f"{value!r} is no time zone of the IANA database, like Asia/Riyadh")
     return value
 

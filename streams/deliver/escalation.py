@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from streams.deliver.match import DAYS, holds_of, state_of
 from streams.deliver.model import Routes, Unit
 from streams.deliver.route_checks import HOURS
 from streams.deliver.state import Delivery, Entry, Step, Told
+from streams.model import zones
 from streams.model.durations import milliseconds
 from streams.model.prayer import Place, pauses
 from streams.model.whose import owner_of
@@ -47,7 +47,7 @@ def worked(start: int, length: int, unit: Unit) -> int:
 
     Its days are those of its zone, so a day on which clocks are changed is an hour longer or shorter.
     """
-    zone = ZoneInfo(unit.zone or "UTC")
+    zone = zones.zone(unit.zone or "UTC")
     closed = {date.fromisoformat(one) for one in unit.holidays}
     first = datetime.fromtimestamp(start / 1000, UTC).astimezone(zone).date() - timedelta(days=1)
     left = length
@@ -86,7 +86,7 @@ def _prayers(day: date, unit: Unit) -> Iterator[tuple[int, int]]:
         yield from pauses(place, one, length)
 
 
-def _hours(day: date, unit: Unit, zone: ZoneInfo) -> tuple[int, int]:
+def _hours(day: date, unit: Unit, zone: zones.ZoneInfo) -> tuple[int, int]:
     """Start and end of a unit's working hours on a day, epoch ms."""
     match = HOURS.fullmatch(unit.hours or "00:00-24:00")
     assert match is not None, "checked when the routes were read"
@@ -96,7 +96,7 @@ def _hours(day: date, unit: Unit, zone: ZoneInfo) -> tuple[int, int]:
     return _at(day, begin, zone), _at(day, end, zone)
 
 
-def _at(day: date, minutes: int, zone: ZoneInfo) -> int:
+def _at(day: date, minutes: int, zone: zones.ZoneInfo) -> int:
     days, minute = divmod(minutes, 24 * 60)
     local = datetime.combine(day + timedelta(days=days), time(minute // 60, minute % 60), zone)
     return int(local.timestamp() * 1000)

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from streams.deliver.model import Escalation, Route, Routes, Storm, Unit
 from streams.deliver.route_checks import HOURS
+from streams.model import zones
 from streams.model.whose import owner_of
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -83,7 +83,7 @@ def is_open(route: Route, unit: Unit, now: int) -> bool:
     """Whether a time (epoch ms) is within the hours and days of a route, in its zone, the unit's, or UTC."""
     if route.hours is None and route.days is None:
         return True
-    zone = ZoneInfo(route.zone or unit.zone or "UTC")
+    zone = zones.zone(route.zone or unit.zone or "UTC")
     local = datetime.fromtimestamp(now / 1000, UTC).astimezone(zone)
     begins = local
     if route.hours is not None:

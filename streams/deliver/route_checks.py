@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from streams.deliver import template
 from streams.deliver.egress import network
@@ -15,6 +14,7 @@ from streams.deliver.model import AnyTarget, Email, Escalation, KafkaTopic, Rout
 from streams.errors import RihlaError
 from streams.model.durations import EXAMPLES, milliseconds
 from streams.model.prayer import LONGEST_PAUSE
+from streams.model.zones import is_zone
 
 GUESTS = frozenset({"invitation", "message"})
 """Kinds of things that are sent to guests."""
@@ -42,7 +42,7 @@ def check(routes: Routes) -> None:
         for key, problem in _of_target(name, target):
             raise Mistake(("targets", name, *([key] if key else [])), problem)
     for name, unit in routes.units.items():
-        if unit.zone is not None and not _is_zone(unit.zone):
+        if unit.zone is not None and not is_zone(unit.zone):
             raise Mistake(("units", name, "zone"), f"{unit.zone!r} is no IANA time zone, as Asia/Riyadh is")
         for key, problem in _of_unit(unit):
             raise Mistake(("units", name, key), problem)
@@ -134,7 +134,7 @@ def _of_route(route: Route, routes: Routes) -> Iterator[tuple[str, str]]:
             yield "to", f"{name!r} is no target; there are {', '.join(routes.targets)}"
     if route.hours is not None and not HOURS.fullmatch(route.hours):
         yield "hours", f"{route.hours!r} is not like 08:00-20:00"
-    if route.zone is not None and not _is_zone(route.zone):
+    if route.zone is not None and not is_zone(route.zone):
         yield "zone", f"{route.zone!r} is no IANA time zone, as Asia/Riyadh is"
     yield from _empty(route, (*MATCHED, "kinds", "segments", "states", "days"))
     if route.segments is not None and route.kinds != ("segment",):
@@ -198,11 +198,3 @@ def _empty(one: Route | Escalation | Storm, keys: Iterable[str]) -> Iterator[tup
     for key in keys:
         if getattr(one, key) == []:
             yield key, "is empty, so that nothing would match; leave it out"
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return False
-    return True

@@ -8,9 +8,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import Any
 
+import polars as pl
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.endpoint import Endpoint
@@ -20,6 +22,7 @@ from sinks.clickhouse.errors import ClickHouseRefusedError
 from sinks.clickhouse.migrate import MigrationError, migrations, pending
 from sinks.clickhouse.roles import PIPELINE, ROLES
 from streams.doctor.finding import Finding
+from streams.model.zones import is_zone, local
 from streams.settings import Settings
 
 CLOCK_SECONDS = 5.0
@@ -62,6 +65,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield (applied := _migrations(client, settings))
         if applied.verdict == "ok":
             yield from states(settings.database, client.command)
+            yield from clocks(settings.database, client.query)
         yield from roles(settings.database, client.query)
     except (ClickHouseError, OSError, ValueError) as error:
         yield Finding("problem", about, *_said(error))
@@ -173,6 +177,35 @@ def states(database: str, ask: Callable[[str], Any]) -> Iterator[Finding]:
             "is heard of again"
         )
         yield Finding("note", about, detail, remedy)
+
+
+def clocks(database: str, ask: Callable[[str], Any]) -> Iterator[Finding]:
+    """Whether the clocks of the units show the same in ClickHouse as here, from a year ago to a year from now.
+
+    ask: given a query, an answer with result_rows.
+    """
+    rows = ask(f"SELECT DISTINCT timezone FROM {database}.units WHERE timezone != '' ORDER BY timezone").result_rows
+    for (name,) in rows:
+        if not is_zone(name):
+            continue  # `rihla units` refuses it; the views take it for UTC
+        theirs = pl.DataFrame(
+            ask(
+                "SELECT toUnixTimestamp(toStartOfHour(now())) + (number - 365) * 86400 AS at, "
+                f"timezoneOffset(toTimeZone(toDateTime(at, 'UTC'), '{name}')) FROM numbers(731)"
+            ).result_rows,
+            {"at": pl.Int64, "offset": pl.Int64},
+            orient="row",
+        )
+        at = theirs["at"] * 1000
+        differ = theirs.filter((local(at, name).cast(pl.Int64) - at) != theirs["offset"] * 1000)
+        if differ.height:
+            first = datetime.fromtimestamp(differ["at"][0], UTC).date()
+            detail = (
+                f"the clock of {name} is another in ClickHouse than here, first on {first}: days and hours of its "
+                "units differ, and rihla verify tells of them"
+            )
+            remedy = "upgrade ClickHouse, or the Python package tzdata: whichever is older"
+            yield Finding("problem", "time zones", detail, remedy)
 
 
 def roles(database: str, ask: Callable[[str], Any]) -> Iterator[Finding]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 from fnmatch import fnmatchcase
-from zoneinfo import ZoneInfo
 
 from streams.model.guests import Guests
 from streams.model.prayer import pauses
+from streams.model.zones import ZoneInfo, zone
 
 _LOOKS = 20
 """More than there are prayers and nights in a row: quiet hours and prayers that leave no minute end the search."""
@@ -15,8 +15,8 @@ _LOOKS = 20
 
 def zone_of(guests: Guests, unit: str | None) -> ZoneInfo:
     """The time zone of a unit: that of the first pattern that matches, else the company's."""
-    name = next((zone for pattern, zone in guests.zones if fnmatchcase(unit or "", pattern)), guests.zone)
-    return ZoneInfo(name)
+    name = next((its for pattern, its in guests.zones if fnmatchcase(unit or "", pattern)), guests.zone)
+    return zone(name)
 
 
 def open_at(guests: Guests, unit: str | None, at: int) -> int:

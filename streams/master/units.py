@@ -12,16 +12,14 @@ import json
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
 
 import msgspec
 
 from streams.master.times import EVER, since_of
-from streams.model import currencies
+from streams.model import currencies, zones
 from streams.model.prayer import Method
 
 FILE = Path(__file__).parent / "unit.schema.json"
@@ -74,11 +72,6 @@ Placed = tuple[int, Unit]
 """The line of a file on which a unit begins, and the unit."""
 
 
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 def faults(units: Sequence[Placed], known: Mapping[str, Mapping[int, str | None]] | None = None) -> Iterator[str]:
     """What is wrong with the units of a file, a sentence each, with its line; in order of the lines.
 
@@ -106,8 +99,8 @@ def _faults(
         yield f"is on line {line} already, with the same valid_from"
     if unit.parent is not None and unit.parent not in parents:
         yield f"there is no unit {unit.parent}, which is to be its parent{_meant(unit.parent, parents)}"
-    if unit.timezone is not None and unit.timezone not in _zones():
-        yield f"there is no time zone {unit.timezone} in the IANA database{_meant(unit.timezone, _zones())}"
+    if unit.timezone is not None and unit.timezone not in zones.names():
+        yield f"there is no time zone {unit.timezone} in the IANA database{_meant(unit.timezone, zones.names())}"
     if unit.currency is not None and unit.currency not in currencies.digits():
         yield f"there is no currency {unit.currency} in ISO 4217{_meant(unit.currency, currencies.digits())}"
     if (unit.latitude is None) != (unit.longitude is None):

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Formatter
 from typing import Annotated, Final, Literal, cast
-from zoneinfo import ZoneInfo
 
 from msgspec import Meta, field
 
@@ -15,6 +14,7 @@ from streams.model.durations import milliseconds
 from streams.model.forms import Duration, Form, Word
 from streams.model.prayer import LONGEST_PAUSE, USUAL_METHOD, Method, Place
 from streams.model.vocabulary import ASPECTS
+from streams.model.zones import is_zone
 
 LANGUAGES: Final = ("en", "ar", "id", "ms", "tr", "ur")
 """In which guests are written to, and answer."""
@@ -151,10 +151,8 @@ def checked(form: GuestsForm, touchpoints: Mapping[str, object], own: Guests | N
         delay, expires = _ms(one.delay), _ms(one.expires)
         surveys.append(Survey(one.name, frozenset(one.after), delay, one.sample, one.ask, expires))
     for zone, table, key in [(form.zone, None, "zone"), *((zone, "zones", unit) for unit, zone in form.zones.items())]:
-        try:
-            ZoneInfo(zone)
-        except (OSError, ValueError):
-            raise GuestsError(f"{zone!r} is no IANA time zone, as Asia/Riyadh is", table, 0, key) from None
+        if not is_zone(zone):
+            raise GuestsError(f"{zone!r} is no IANA time zone, as Asia/Riyadh is", table, 0, key)
     prayer = 0 if form.prayer is None else _ms(form.prayer)
     if prayer > LONGEST_PAUSE:
         raise GuestsError(f"{form.prayer!r} is longer than an hour", "prayer")

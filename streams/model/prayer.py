@@ -11,9 +11,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any, Final, Literal, NamedTuple
-from zoneinfo import ZoneInfo
 
 from streams.model.ramadan import is_ramadan
+from streams.model.zones import zone
 
 REVISION = 1
 """Number of this reckoning: raise it where the same place and day get other times; stored ones are then made anew."""
@@ -68,11 +68,6 @@ def _method(name: str) -> Any:
     return CalculationMethod[(name or USUAL_METHOD).upper()]
 
 
-@cache
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name or "UTC")
-
-
 def times(place: Place, day: date, ramadan: bool = False) -> Times | None:
     """The times of a day by the place's clock; None where the sun does not rise or set on it.
 
@@ -83,7 +78,7 @@ def times(place: Place, day: date, ramadan: bool = False) -> Times | None:
     if found is not None and place.timezone:
         # The library's day is the sun's over that meridian. At the date line the clock's may be the one before or
         # after.
-        off = day - found.dhuhr.astimezone(_zone(place.timezone)).date()
+        off = day - found.dhuhr.astimezone(zone(place.timezone or "UTC")).date()
         if off and (other := _of(place, day + off)) is not None:
             found = other
     if found is not None and ramadan and place.method in RAMADAN_ISHA:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from streams.model import zones
 from streams.model.readers import Stage
 from streams.verify.prayers import places
 
@@ -111,12 +112,11 @@ def _ended(rows: pl.DataFrame, levels: pl.DataFrame | None) -> pl.DataFrame:
         zoned = rows.join(found.select("journey_id", "timezone"), on="journey_id", how="left")
     parts = []
     for (zone,), some in zoned.with_columns(pl.col("timezone").fill_null("")).group_by("timezone"):
-        local = pl.col("midnight").dt.replace_time_zone(str(zone) or "UTC", ambiguous="earliest", non_existent="null")
+        midnight = some["midnight"]
         # Where the clock leaps over midnight, the day ends as it leaps: at the next hour that there is.
-        next_hour = (pl.col("midnight") + pl.duration(hours=1)).dt.replace_time_zone(
-            str(zone) or "UTC", ambiguous="earliest", non_existent="null"
-        )
-        parts.append(some.with_columns(end=pl.coalesce(local, next_hour).cast(pl.Int64) + pl.col("grace")))
+        next_hour = zones.instant(midnight.dt.offset_by("1h"), str(zone))
+        ends = zones.instant(midnight, str(zone))
+        parts.append(some.with_columns(end=ends.zip_with(ends.is_not_null(), next_hour) + some["grace"]))
     ended = pl.concat(parts) if parts else zoned.with_columns(end=pl.lit(None, pl.Int64))
     by_plan = pl.when(pl.col("end") > pl.col("since")).then("end")
     ends_at = pl.when(pl.col("silent").is_not_null()).then(pl.coalesce(by_plan, "silent"))

@@ -26,11 +26,16 @@ SELECT move_id, event_id, customer_id, unit, unit_basis, owner FROM moves WHERE 
 _FOUND = dict.fromkeys(("move_id", "event_id", "customer_id", "unit", "unit_basis", "owner"), pl.String())
 
 
-def cases(client: Any, expected: Expected, brands: Brands, unheard: Collection[str] = ()) -> Comparison:
-    """Compares those of cases. unheard: customers that are not judged."""
+def of_cases(expected: Expected, brands: Brands) -> pl.DataFrame:
+    """Who has to act on each case: `case_id`, `customer_id` and SAID."""
     attributed = expected.attributed["cases_attributed"].select(*_KEY, "attributed_unit", basis="unit_basis")
     told = [(*key, basis, *_who(brands, unit)) for *key, unit, basis in attributed.iter_rows()]
-    wanted = pl.DataFrame(told, dict.fromkeys((*_KEY, *SAID), pl.String()), orient="row")
+    return pl.DataFrame(told, dict.fromkeys((*_KEY, *SAID), pl.String()), orient="row")
+
+
+def cases(client: Any, expected: Expected, brands: Brands, unheard: Collection[str] = ()) -> Comparison:
+    """Compares those of cases. unheard: customers that are not judged."""
+    wanted = of_cases(expected, brands)
     found = pl.DataFrame(client.query(_CASES).result_rows, wanted.schema, orient="row")
     said = found.filter(~pl.col("customer_id").is_in(list(unheard)))
     said = said.join(wanted, on=list(_KEY), how="semi")  # else the whole row is a difference

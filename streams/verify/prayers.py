@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, timedelta
-from zoneinfo import available_timezones
 
 import polars as pl
 
 from sinks.clickhouse.prayers import AFTER, BEFORE, FIRST, LAST
+from streams.model import zones
 from streams.model.prayer import USUAL_METHOD, Place, Times, times
 
 PLACE = ("latitude", "longitude", "prayer_method", "timezone")
@@ -37,14 +37,13 @@ _HALF_HOUR, _HOUR, _DAY_MS = 1_800_000, 3_600_000, 86_400_000
 def places(levels: pl.DataFrame) -> pl.DataFrame:
     """What unit_levels says of clocks and places: `unit`, `valid_from` and PLACE, nulls where nothing is known."""
     there = pl.col("latitude").is_not_null() & pl.col("longitude").is_not_null()
-    zones = sorted(available_timezones())
     return levels.select(
         "unit",
         "valid_from",
         latitude=pl.when(there).then("latitude"),
         longitude=pl.when(there).then("longitude"),
         prayer_method=pl.when(pl.col("prayer_method") == "").then(pl.lit(USUAL_METHOD)).otherwise("prayer_method"),
-        timezone=pl.when(pl.col("timezone").is_in(zones)).then("timezone").otherwise(pl.lit("")),
+        timezone=pl.when(pl.col("timezone").is_in(sorted(zones.names()))).then("timezone").otherwise(pl.lit("")),
     )
 
 
@@ -88,12 +87,7 @@ def interactions_local(
         .with_columns(pl.col("timezone").fill_null(""), at=pl.col("occurred_at"))
     )
     parts = [
-        some.with_columns(
-            local=pl.from_epoch("at", time_unit="ms")
-            .dt.replace_time_zone("UTC")
-            .dt.convert_time_zone(str(zone) or "UTC")
-            .dt.replace_time_zone(None)
-        )
+        some.with_columns(zones.local(some["at"], str(zone)).alias("local"))
         for (zone,), some in rows.group_by("timezone")
     ]
     rows = pl.concat(parts) if parts else rows.with_columns(local=pl.lit(None, pl.Datetime("ms")))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from sinks.clickhouse import prayers
 from streams.model.prayer import Place, times
+from streams.model.zones import ZoneInfo
 from streams.verify.verify import verify
 from tests.integration.test_attribution import event, stored
 from tests.integration.test_clickhouse_queries import answers, ask

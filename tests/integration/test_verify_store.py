@@ -350,6 +350,8 @@ def test_every_column_that_analysts_see_is_compared(stored: ClickHouse) -> None:
             shown &= {"subject", "event_id", "customer_id", "journey_id"}
         if table == "segments":  # when it showed depends on what had come by then
             shown -= {"occurred_at"}
+        if table == "cases":  # streams.verify.owners compares who has to act
+            shown -= {*store.SAID}
         assert shown == store.VIEWS[table].keys()
         assert {*key} <= shown
 

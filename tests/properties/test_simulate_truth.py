@@ -36,7 +36,7 @@ def enricher() -> Enricher:
     return Enricher()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     customers=st.integers(1, 120),
     trips=st.sampled_from([1.0, 1.5, 4.0]),
@@ -50,6 +50,10 @@ def enricher() -> Enricher:
     part_cancelled=SHARES,
     unfinished=SHARES,
 )
+@example(  # a guest who checks in under a name that nothing joins to who booked
+    customers=107, trips=4.0, seed=107, days=900, block=50, disorder=0.05, duplicates=0.0, late=0.05, bad=0.05,
+    part_cancelled=0.0, unfinished=0.5,
+)  # fmt: skip
 @example(  # a customer who does nothing in a month
     customers=1, trips=1.0, seed=93182, days=30, block=7, disorder=0.0, duplicates=0.0, late=0.0, bad=0.0,
     part_cancelled=0.0, unfinished=0.0,
@@ -93,7 +97,9 @@ def test_the_truth_is_what_the_events_say(
     later = at(computed.journeys_now, NOW + 1000 * DAY).join(computed.journeys, on="journey_id")
     ended = later.filter(pl.col("status") != "exploring").select("booking_ref", "status_now").unique()
     unfinished = {record["booking_ref"]: record["status_now"] for record in records(truth, "unfinished")}
-    assert {ref: now for ref, now in ended.iter_rows() if ref in unfinished} == unfinished
+    # A guest whom nothing joins to who booked has a journey of the same reference beside theirs.
+    shown = {ref: {now for one, now in ended.iter_rows() if one == ref} for ref in unfinished}
+    assert all(now in shown[ref] for ref, now in unfinished.items())
     home_of = computed.journeys.select("journey_id", "booking_ref")
     assert_same(computed.cases.join(home_of, on="journey_id", how="left"), records(truth, "case"))
 

@@ -91,7 +91,8 @@ class Spares:
         if not int(self._lines(f"EXISTS TABLE {database}.schema_migrations")):
             return "not migrated"
         return self._lines(
-            f"SELECT (SELECT sum(cityHash64(name, create_table_query)) FROM system.tables WHERE database = '{database}'), "
+            f"SELECT (SELECT sum(cityHash64(name, create_table_query)) FROM system.tables "
+            f"WHERE database = '{database}'), "
             f"(SELECT sum(cityHash64(name, checksum)) FROM {database}.schema_migrations FINAL), "
             f"(SELECT countIf(NOT is_done) FROM system.mutations WHERE database = '{database}')"
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -16,6 +15,7 @@ from streams.deliver.message import message
 from streams.deliver.model import Routes, Unit
 from streams.deliver.routes import RoutesError, parse
 from streams.deliver.state import Entry
+from streams.model.zones import ZoneInfo
 from tests.support.deliveries import ALERT, AT
 
 MINUTE, HOUR = 60_000, 3_600_000

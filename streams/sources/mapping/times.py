@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from datetime import date
 from functools import cache
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from streams.model import zones
 from streams.sources.mapping.cells import ascii_digits
 from streams.sources.mapping.model import MappingError
 
@@ -24,10 +24,8 @@ _HIJRI = {"%d": r"\d{1,2}", "%m": r"\d{1,2}", "%Y": r"\d{4}", "%H": r"\d{1,2}", 
 
 def check_zone(name: str) -> None:
     """Raises MappingError for a name of no time zone."""
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise MappingError(f"there is no time zone {name!r}; the names are like Asia/Riyadh") from None
+    if not zones.is_zone(name):
+        raise MappingError(f"there is no time zone {name!r}; the names are like Asia/Riyadh")
 
 
 def check_format(form: str, calendar: str) -> None:
@@ -109,8 +107,7 @@ def _iso(text: pl.Series, zone: str) -> pl.Series:
 
 
 def _in_zone(local: pl.Series, zone: str) -> pl.Series:
-    there = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    return there.dt.convert_time_zone("UTC").dt.epoch("ms")
+    return zones.instant(local, zone)
 
 
 @cache

@@ -150,8 +150,8 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
         yield facts.ANSWERED, "yes"
     if record["survey"] is None and touchpoint in next_actions.SPEAKING:
         yield facts.SPOKE, "yes"
-    if touchpoint == next_actions.TOLD and record["case_id"]:
-        yield f"{facts.TOLD}{record['case_id']}", "yes"
+    if touchpoint == next_actions.TOLD:
+        yield f"{facts.TOLD}{record['case_id'] or ''}", "yes"
     if arrival is not None and reference is not None and is_day(arrival):
         yield facts.ARRIVES + reference, arrival
 
