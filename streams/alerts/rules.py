@@ -165,7 +165,7 @@ class _Reader:
         self.left = dict(table)
 
     def _where(self, key: str | None = None) -> str:
-        line = line_of(self.source.text, self._rule, 0, self._outer or key)
+        line = line_of(self.source.text, (self._rule, self._outer or key))
         return f"alert rules {self.source.name}: line {line}: {self._called}"
 
     def fail(self, key: str, problem: str) -> RuleError:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from streams.deliver.model import AnyTarget, Unit
+from streams.model.places import steps
 
 
 class Mistake(Exception):
@@ -30,37 +31,8 @@ def of_msgspec(message: str, tree: dict[str, Any]) -> Mistake:
                 inner = of_msgspec(str(error), {})
                 return Mistake((group, name, *inner.path), inner.problem)
     said, _, at = message.partition(" - at `")
-    path: list[str | int] = []
-    for name, number in re.findall(r"\.([\w-]+)|\[(\d+|\.\.\.)\]", at.rstrip("`")):
-        path.append(name if name else int(number) if number.isdigit() else "...")
+    path = steps(at.rstrip("`"))
     unknown = re.search(r"unknown field `(.+)`", said)
     if unknown:
         return Mistake((*path, unknown[1]), "there is no such key here")
     return Mistake(tuple(path), said[:1].lower() + said[1:])
-
-
-def line_of(text: str, path: tuple[str | int, ...]) -> int:
-    """The line (from 1) of a file to which a path of keys leads, or that of the nearest table around it."""
-    best, depth = 1, 0
-    here: list[str | int] = []
-    counts: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.fullmatch(r"\s*\[(\[?)\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?", line):
-            parts = [part.strip().strip("\"'") for part in header[2].split(".")]
-            here = list(parts)
-            if header[1]:
-                counts[header[2]] = counts.get(header[2], -1) + 1
-                here.append(counts[header[2]])
-            found: list[str | int] = here
-        elif key := re.match(r"\s*([\w\"'.-]+)\s*=", line):
-            found = [*here, *(part.strip("\"'") for part in key[1].split("."))]
-        else:
-            continue
-        same = 0
-        for mine, theirs in zip(found, path, strict=False):
-            if mine != theirs and theirs != "...":
-                break
-            same += 1
-        if same > depth and same == min(len(found), len(path)):
-            best, depth = number, same
-    return best

@@ -20,7 +20,7 @@ from schemas.masking import learn
 from streams.deliver import sign
 from streams.deliver.egress import Network, network, refusal
 from streams.deliver.lane import Schedule
-from streams.deliver.mistakes import Mistake, line_of, of_msgspec
+from streams.deliver.mistakes import Mistake, of_msgspec
 from streams.deliver.model import (
     Apprise,
     Email,
@@ -36,6 +36,7 @@ from streams.deliver.model import (
 from streams.deliver.route_checks import bad_url, check
 from streams.errors import RihlaError
 from streams.model.durations import milliseconds
+from streams.model.places import line_of
 from streams.secret_files import SecretError, content_of
 
 HINT = "docs/deliver.md lists the keys; RIHLA_ROUTES names the file"

@@ -94,11 +94,11 @@ class GuestsForm(Form, frozen=True):
 
 
 class GuestsError(ValueError):
-    """What is wrong; table, number and key say where."""
+    """What is wrong; `path` says where (streams.model.places)."""
 
     def __init__(self, problem: str, table: str | None = None, number: int = 0, key: str | None = None) -> None:
         super().__init__(problem)
-        self.table, self.number, self.key = table, number, key
+        self.path = (table, number if table == "invitation" else None, key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from streams.model.forms import (
 )
 from streams.model.guests import Guests
 from streams.model.identifiers import CUSTOMER, GROUP, Kinds
-from streams.model.places import line_of
+from streams.model.places import ANY, line_of, steps
 from streams.model.scales import Scale, Scales
 from streams.model.sla import Sla, of_form
 from streams.model.targets import Target
@@ -81,16 +81,14 @@ def convert(path: Path, text: str, value: Any, kind: type[T], table: str | None 
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at `$")
-        unknown = re.search(r"unknown field `([^`]+)`", message)
-        steps = re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", place.rstrip("`"))
-        names = [name for name, _ in steps if name]
-        numbers = [int(number) for _, number in steps if number.isdigit()]
-        key = unknown[1] if unknown else (names[-1] if names else None)
-        inner = table or (names[0] if numbers else None)
-        line = line_of(text, inner, numbers[0] if numbers else 0, key)
-        said = f"{'.'.join(names)}: {message}" if names else message
-        raise ModelError(f"{path}, line {line}: {said}", HINT) from error
+        message, _, place = str(error).partition(" - at ")
+        within = steps(place)
+        # A key that there is not, or that is none of those that may be: it is not in msgspec's path.
+        key = re.search(r"unknown field `([^`]+)`" if "unknown field" in message else r"value '([^']+)'", message)
+        last = key[1] if key and ("unknown field" in message or place.startswith("`key`")) else None
+        names = ".".join(step for step in within if isinstance(step, str) and step != ANY)
+        said = f"{names}: {message}" if names else message
+        raise ModelError(f"{path}, line {line_of(text, (table, *within, last))}: {said}", HINT) from error
 
 
 def read_stages(path: Path) -> dict[str, Stage]:
@@ -98,7 +96,7 @@ def read_stages(path: Path) -> dict[str, Stage]:
     text, tables = toml(path)
     stages = {}
     for name, table in tables.items():
-        where = f"{path}, line {line_of(text, name)}"
+        where = f"{path}, line {line_of(text, (name,))}"
         if name not in STAGES:
             raise ModelError(f"{where}: {name!r} is no stage; there are {', '.join(STAGES)}", HINT)
         form = convert(path, text, table, StageForm, name)
@@ -118,7 +116,7 @@ def read_scales(path: Path) -> Scales:
     text, table = toml(path)
     scales: dict[str, Scale] = {}
     for place, form in enumerate(convert(path, text, table, ScalesForm).scale):
-        where = f"{path}, line {line_of(text, 'scale', place, 'name')}"
+        where = f"{path}, line {line_of(text, ('scale', place, 'name'))}"
         if form.name in scales:
             raise ModelError(f"{where}: the scale {form.name!r} is there twice", HINT)
         if form.low == form.high:
@@ -133,7 +131,7 @@ def read_identifiers(path: Path) -> tuple[Kinds, tuple[str, ...], Brands]:
     form = convert(path, text, table, IdentifiersForm)
 
     def fail(message: str, kind: int = 0, key: str | None = None, of: str | None = "kind") -> ModelError:
-        return ModelError(f"{path}, line {line_of(text, of, kind, key)}: {message}", HINT)
+        return ModelError(f"{path}, line {line_of(text, (of, kind if of else None, key))}: {message}", HINT)
 
     names = [kind.name for kind in form.kind]
     for place, name in enumerate(names):
@@ -185,7 +183,7 @@ def read_guests(path: Path, touchpoints: Mapping[str, Touchpoint], own: Guests |
     try:
         return guests.checked(convert(path, text, table, guests.GuestsForm), touchpoints, own)
     except guests.GuestsError as error:
-        line = line_of(text, error.table, error.number, error.key)
+        line = line_of(text, error.path)
         raise ModelError(f"{path}, line {line}: {error}", HINT) from error
 
 
@@ -217,11 +215,11 @@ def read_targets(path: Path) -> tuple[Target, ...]:
     for place, one in enumerate(found):
         low, high = targets.BOUNDS[one.metric]
         if not low <= one.target <= high:
-            line = line_of(text, "target", place, "target")
+            line = line_of(text, ("target", place, "target"))
             raise ModelError(f"{path}, line {line}: {one.metric} goes from {low:g} to {high:g}", HINT)
         same = [(other.metric, other.period) for other in found[:place] if not other.units and not one.units]
         if (one.metric, one.period) in same:
-            line = line_of(text, "target", place, "metric")
+            line = line_of(text, ("target", place, "metric"))
             raise ModelError(f"{path}, line {line}: {one.metric} of all units in a {one.period} is there twice", HINT)
     return found
 
@@ -232,6 +230,6 @@ def read_register(path: Path) -> tuple[DoneForm, ...]:
     found = tuple(convert(path, text, table, RegisterFile).action)
     for place, one in enumerate(found):
         if one.name in [other.name for other in found[:place]]:
-            line = line_of(text, "action", place, "name")
+            line = line_of(text, ("action", place, "name"))
             raise ModelError(f"{path}, line {line}: the action {one.name!r} is there twice", HINT)
     return found

@@ -132,7 +132,7 @@ def of(model: Model) -> Segments:
 
 def _segment(model: Model, name: str, table: Any) -> Segment:
     def fail(problem: str, key: str | None = None) -> SegmentError:
-        line = line_of(model.segments_text, name, 0, key)
+        line = line_of(model.segments_text, (name, key))
         return SegmentError(f"segments {model.segments_source}: line {line}: {name}: {problem}", HINT)
 
     if not _NAME.fullmatch(name):
