@@ -17,6 +17,7 @@ from math import log
 from typing import Final, NamedTuple
 
 from streams.model.actions import ACTIONS, Actions
+from streams.model.currencies import as_text
 from streams.model.vocabulary import DAY_MS
 
 UNANSWERED_MS: Final = 2 * DAY_MS
@@ -114,8 +115,8 @@ def manager_call(sentiment: float, evidence: float, spend: Mapping[str, int], fa
     spent = sorted((currency, minor) for currency, minor in spend.items() if minor > 0)
     if not spent:
         return None
-    sums = ", ".join(f"{minor} {currency}" for currency, minor in spent)
-    reason = f"Feels badly about us ({felt(sentiment)}) and has spent {sums} (minor units)"
+    sums = ", ".join(as_text(currency, minor) for currency, minor in spent)
+    reason = f"Feels badly about us ({felt(sentiment)}) and has spent {sums}"
     return Action("manager_call", reason, f"profile negative, evidence {number(evidence, 1)}", None, fades_at)
 
 

@@ -18,3 +18,10 @@ def digits() -> Mapping[str, int]:
     table = files(__package__).joinpath("currencies.csv").read_text("utf-8")
     lines = [line for line in table.splitlines() if not line.startswith("#")]
     return {row["currency"]: int(row["digits"]) for row in csv.DictReader(io.StringIO("\n".join(lines)))}
+
+
+def as_text(currency: str, minor: int) -> str:
+    """An amount as people write it, in major units with all its decimal places: 1234.50 SAR, 500 JPY, 1.250 KWD."""
+    places = digits().get(currency, USUAL)
+    whole, rest = divmod(abs(minor), 10**places)
+    return f"{'-' if minor < 0 else ''}{whole}{f'.{rest:0{places}}' if places else ''} {currency}"

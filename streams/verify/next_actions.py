@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
 
+from streams.model.currencies import digits
 from streams.verify.compare import Comparison, compare
 
 TABLE = "next_actions"
@@ -34,6 +36,12 @@ SELECT a.customer_id, a.alert_id, toString(a.rule), a.unit, toUnixTimestamp64Mil
     toString(a.severity)
 FROM alerts AS a WHERE a.closed_at IS NULL
 """
+_UPGRADED = """
+SELECT min(applied_at) + INTERVAL 1 HOUR < minIf(applied_at, name >= '0063')
+    AND NOT (SELECT count() FROM models_store WHERE hash = '')
+FROM schema_migrations FINAL
+"""
+"""Whether the tables were filled by a version that published none, and no rebuild was begun since."""
 Row = tuple[str, str, str, str, int | None, int | None]
 
 
@@ -131,8 +139,8 @@ def _opinions(lived: pl.DataFrame, own: pl.DataFrame, customers: pl.DataFrame, j
         felt_then = f"30-day sentiment {_number(one['sentiment_30d'], 2)} at the last event"
         about = f"profile {one['profile']}, evidence {_number(one['evidence'], 1)}"
         if one["profile"] == "negative" and customer in spent:
-            said = ", ".join(f"{minor} {currency}" for currency, minor in spent[customer])
-            reason = f"Feels badly about us ({felt_then}) and has spent {said} (minor units)"
+            said = ", ".join(f"{_major(currency, minor)} {currency}" for currency, minor in spent[customer])
+            reason = f"Feels badly about us ({felt_then}) and has spent {said}"
             yield customer, "manager_call", reason, about, None, ends
         silent = any(known["key"] == "messages" and known["value"] == "no" for known in one["preferences"])
         well = not one["open_cases"] and not silent and customer in came and customer not in spoke
@@ -197,8 +205,12 @@ def compared(client: Any, expected: pl.DataFrame, customers: pl.DataFrame, unhea
     """The view next_actions against what is expected and against the open alerts.
 
     client: of clickhouse-connect, on the database of the tables. expected: what `next_actions` gives. customers: the
-    table. unheard: customers that are not judged (streams.verify.unheard).
+    table. unheard: customers that are not judged (streams.verify.unheard). After an upgrade nor are those judged of
+    whom no record was ever published: a version of before has folded them, and they have one when they are heard of.
     """
+    if int(client.command(_UPGRADED)):
+        heard = {row[0] for row in client.query("SELECT DISTINCT customer_id FROM next_actions_store").result_rows}
+        unheard = {*unheard, *({*customers["customer_id"]} - heard)}
     times = [f"toUnixTimestamp64Milli({name})" for name in ("begins_at", "ends_at")]
     rows = client.query(
         f"SELECT customer_id, action, reason, evidence, {', '.join(times)} FROM next_actions"
@@ -247,6 +259,10 @@ def _day(at: int) -> str:
         return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)).strftime("%Y-%m-%d")
     except OverflowError:
         return "an unknown day"
+
+
+def _major(currency: str, minor: int) -> Decimal:
+    return Decimal(minor).scaleb(-digits().get(currency, 2))
 
 
 def _number(value: float, digits: int) -> str:

@@ -20,6 +20,19 @@ from tests.support.sink_rows import DAY, NOON, frame, interaction, journey
 VERSIONED = [table for table in TABLES.values() if table.versioned]
 
 
+ROW: dict[str, Any] = {
+    "event_id": "e1",
+    "subject": "customer:1",
+    "kind": "customer",
+    "value": "1",
+    "topic": "t",
+    "rate": 1.0,
+    "member": True,
+    "actions": [{"action": "prepare_stay", "reason": "", "evidence": "", "begins_at": None, "ends_at": None}],
+}
+"""What a row of any topic says."""
+
+
 def when(ms: int) -> dt.datetime:
     """Epoch milliseconds as clickhouse-connect gives them."""
     return dt.datetime(1970, 1, 1) + dt.timedelta(milliseconds=ms)
@@ -28,16 +41,7 @@ def when(ms: int) -> dt.datetime:
 @pytest.mark.parametrize("topic", list(TABLES))
 def test_a_row_written_twice_is_seen_once(clickhouse: ClickHouse, topic: str) -> None:
     clickhouse.migrated()
-    row: dict[str, Any] = {
-        "event_id": "e1",
-        "subject": "customer:1",
-        "kind": "customer",
-        "value": "1",
-        "topic": "t",
-        "rate": 1.0,
-        "member": True,
-    }
-    rows = frame(TABLES[topic].schema, row)
+    rows = frame(TABLES[topic].schema, ROW)
     for _ in range(3):
         clickhouse.write(topic, rows)
     assert clickhouse.rows(f"SELECT count() FROM {TABLES[topic].view}") == [(1,)]
@@ -48,16 +52,7 @@ def test_a_row_written_twice_is_seen_once(clickhouse: ClickHouse, topic: str) ->
 @pytest.mark.parametrize("topic", list(TABLES))
 def test_a_row_twice_in_one_batch_is_seen_once(clickhouse: ClickHouse, topic: str) -> None:
     clickhouse.migrated()
-    row: dict[str, Any] = {
-        "event_id": "e1",
-        "subject": "customer:1",
-        "kind": "customer",
-        "value": "1",
-        "topic": "t",
-        "rate": 1.0,
-        "member": True,
-    }
-    clickhouse.write(topic, frame(TABLES[topic].schema, *[row] * 5))
+    clickhouse.write(topic, frame(TABLES[topic].schema, *[ROW] * 5))
     assert clickhouse.rows(f"SELECT count() FROM {TABLES[topic].view}") == [(1,)]
 
 

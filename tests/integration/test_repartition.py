@@ -221,7 +221,7 @@ async def test_more_partitions_and_fewer_broken_off_after_every_step(kafka_broke
         break
     assert done is not None
     assert {"to", "copied", "switch", "committed"} < steps
-    assert len([step for step in steps if step.startswith(("made ", "filled "))]) == 34  # two of each keyed topic
+    assert len([step for step in steps if step.startswith(("made ", "filled "))]) == 36  # two of each keyed topic
     await check(settings, 6)
     assert await repartition(settings, 6, lambda text: None) is None
     assert await versions(settings, 6) == before

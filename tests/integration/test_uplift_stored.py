@@ -26,6 +26,9 @@ def test_candidates_log_and_what_followed(clickhouse: ClickHouse) -> None:
         frame("customer", *({"customer_id": one, "value": one, "preferences": spoken, **known} for one in who)),
     )
     clickhouse.write("cases", frame("case", *({"customer_id": one, "case_id": f"K{one}", **opened} for one in who)))
+    about = {"action": "call_about_case", "reason": "", "begins_at": NOW - 4 * DAY, "ends_at": None}
+    todo = ({"customer_id": one, "actions": [{**about, "evidence": f"case K{one}"}]} for one in who)
+    clickhouse.write("next-actions", frame("next_action", *todo))
     calling = TODAY - timedelta(days=40)
     begun = NOW - 40 * DAY
     events = [interaction(f"customer:{one}", begun - DAY, unit="MAK-1") for one in who]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.text.documents import is_document
 from streams.text.scrub import luhn, scrub_text
 
 ARABIC_INDIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
@@ -23,8 +24,9 @@ def cards(draw: st.DrawFn) -> str:
 
 @given(cards(), words, words)
 def test_no_card_survives(card: str, before: str, after: str) -> None:
-    scrubbed = scrub_text(f"{before} / {card} / {after}")
-    assert scrubbed == f"{before} / [card] / {after}"
+    digits = "".join(str(int(sign)) for sign in card if sign.isdigit())
+    hidden = "[id]" if is_document(digits) else "[card]"  # 16 digits may be both
+    assert scrub_text(f"{before} / {card} / {after}") == f"{before} / {hidden} / {after}"
 
 
 @given(st.emails(domains=st.just("example.com")).filter(lambda e: e.replace(".", "").replace("@", "").isalnum()), words)

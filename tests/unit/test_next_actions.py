@@ -103,10 +103,7 @@ def test_a_manager_calls_who_feels_badly_and_has_spent_until_that_has_faded() ->
     assert heard(angry, angry).of() == []
     stitch = heard({**angry, **spent}, angry, {"money": (-100, "EUR")})
     (call,) = stitch.of()
-    assert (
-        call.reason
-        == "Feels badly about us (30-day sentiment -0.67 at the last event) and has spent 90000 SAR (minor units)"
-    )
+    assert call.reason == "Feels badly about us (30-day sentiment -0.67 at the last event) and has spent 900.00 SAR"
     assert call.evidence == "profile negative, evidence 2"
     assert call.ends_at == round((START + 2.584962500721156 * 30 * DAY) / MINUTE) * MINUTE
     assert (stitch.now(call.ends_at - 1), stitch.now(call.ends_at)) == (["manager_call"], [])
