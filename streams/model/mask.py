@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import polars as pl
 
@@ -26,6 +26,7 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
 def masked(data: bytes, values: Iterable[str]) -> bytes:
     """The bytes with these values masked wherever they stand, in whatever case, in Avro, JSON or plain."""
     wholes: set[bytes] = set()
+    short: set[str] = set()
     parts: list[bytes] = []
     values = [*values]
     if len(values) > FEW:
@@ -42,12 +43,25 @@ def masked(data: bytes, values: Iterable[str]) -> bytes:
             escaped = b"\\" in data and len(octets) <= LONG
             parts += [_escapable(text)] if escaped else [re.escape(one) for one in plain]
         else:
+            short |= {text, value}
             for one in (text, value):
                 wholes |= {avro(one), json.dumps(one).encode(), json.dumps(one, ensure_ascii=False).encode()}
     if parts:
         parts.sort(key=len, reverse=True)
         data = re.sub(b"|".join(parts), lambda match: b"*" * len(match[0]), data, flags=re.IGNORECASE)
-    return replaced(data, {whole: _without(whole) for whole in wholes})
+    data = replaced(data, {whole: _without(whole) for whole in wholes})
+    return _spelled(data, short) if short and b"\\" in data else data
+
+
+def _spelled(data: bytes, values: Collection[str]) -> bytes:
+    """The bytes with each string of JSON masked that is one of these values in other escapes than the usual ones."""
+
+    def one(match: re.Match[bytes]) -> bytes:
+        found = match[0]
+        is_one = b"\\" in found and _read(found) in values
+        return b'"' + b"*" * (len(found) - 2) + b'"' if is_one else found
+
+    return _STRING.sub(one, data)
 
 
 def _without(whole: bytes) -> bytes:

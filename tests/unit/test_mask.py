@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +46,12 @@ def test_json_stays_json_and_loses_the_value(value: str, escaped: bool) -> None:
     text, number = json.loads(masked(line, [value]))
     assert number == 1
     assert {*text.strip()} == {"*"}
+
+
+@pytest.mark.parametrize("others", [[], [f"somebody-{at}@example.com" for at in range(FEW)]])
+def test_a_short_value_is_masked_however_it_is_escaped(others: list[str]) -> None:
+    line = rb'{"id": "\u0040", "no": "a\u0040", "key\u002f": "\u0061\u0062"}'
+    assert masked(line, ["@", "ab", *others]) == rb'{"id": "******", "no": "a\u0040", "key\u002f": "************"}'
 
 
 @given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=5), st.booleans(), st.data())
