@@ -8,8 +8,8 @@ marks the rows whose event is not in it (`first_copy`, migration 0062), which ar
 A filter never denies what it holds, so a marked row has no copy before it, if the filter holds whatever any worker has
 stored of this worker's partitions:
 
-- What was stored before this worker began to read a partition was committed by whoever read it, and is in the table:
-  the filter is filled from there, after the first batch of each partition has come.
+- What other workers stored of a partition before this one took it over is in the table. The filter is filled from
+  there, after the first batch of each partition has come.
 - What this worker reads goes through the filter.
 - A partition whose batches do not follow one another may have been somebody else's meanwhile: the filter is made anew.
 - A worker that lost a partition and does not know it yet only stores what the new owner reads again.
@@ -239,5 +239,5 @@ def _round(v0: Hashes, v1: Hashes, v2: Hashes, v3: Hashes) -> tuple[Hashes, Hash
 
 
 def _turned(words: Hashes, by: int) -> Hashes:
-    """Rotated to the left by so many bits."""
+    """Each word rotated left by `by` bits."""
     return (words << np.uint64(by)) | (words >> np.uint64(64 - by))

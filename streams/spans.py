@@ -140,8 +140,8 @@ def passed_on(records: Columns) -> dict[int, Headers]:
 def step(name: str, about: About) -> Iterator[dict[str, str] | None]:
     """A step that all records of the group that is handled take together: in each of their traces a span of its own.
 
-    Yields the headers of HTTP by which one of the traces goes on in whoever is asked meanwhile; None where none of the
-    group is traced.
+    Yields the trace headers of one of those spans, for HTTP requests made in the block; None where none of the group is
+    traced.
     """
     spans = _handling.get()
     if spans is None:

@@ -15,7 +15,7 @@ import polars as pl
 
 from schemas.records import polars_schema
 from streams.model.brands import Brands, regex
-from streams.model.currencies import digits
+from streams.model.currencies import USUAL, digits
 
 CONDITION_KEYS: Final = ("fields", "attributes", "money", "units", "brands", "packages", "loyalty_tiers", "countries")
 """Keys of a condition that are read here."""
@@ -97,7 +97,7 @@ class FieldTest:
 
     def _money(self) -> pl.Expr:
         currency = pl.col("money").struct.field("currency")
-        places = currency.replace_strict(digits(), default=2, return_dtype=pl.Int64)
+        places = currency.replace_strict(digits(), default=USUAL, return_dtype=pl.Int64)
         major = pl.col("money").struct.field("amount_minor") / pl.lit(10.0).pow(places)
         held = self._between(major)
         return held & (currency == self.name) if self.name else held

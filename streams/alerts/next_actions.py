@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from math import log
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from streams.model.actions import ACTIONS, Actions
 from streams.model.currencies import as_text
@@ -186,7 +186,7 @@ def felt(sentiment: float) -> str:
 
 
 def number(value: float, digits: int) -> str:
-    """A number with so many digits; a whole one without a point."""
+    """A number rounded to `digits` decimal places; a whole one without a point."""
     value = round(round(value, 6), digits)
     return str(int(value)) if value == int(value) else repr(value)
 
@@ -196,6 +196,6 @@ def _shown(one: Habit) -> str:
     return f"{one.key}{value} ({one.evidence}x, last {day(one.last_at)})"
 
 
-def of_record(some: Sequence[Mapping[str, object]]) -> list[Action]:
+def of_record(some: Sequence[Mapping[str, Any]]) -> list[Action]:
     """The actions of a record of next_action.avsc, in its frame form."""
-    return [Action(**one) for one in some]  # type: ignore[arg-type]
+    return [Action(**one) for one in some]

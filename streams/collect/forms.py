@@ -174,7 +174,7 @@ def _money(properties: dict[str, Any]) -> dict[str, Any]:
         number = Decimal(str(amount)) if isinstance(amount, int | float | str) else None
         if number is None or isinstance(amount, bool) or not number.is_finite() or abs(number) > _MOST:
             return {}
-        places = currencies.digits().get(currency.upper(), currencies.USUAL)
+        places = currencies.places(currency.upper())
         minor = int(number.scaleb(places).quantize(Decimal(1), ROUND_HALF_UP))
     except InvalidOperation:
         return {}

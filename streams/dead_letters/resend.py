@@ -33,7 +33,7 @@ CHUNK = 4_096
 """Letters that are sent and recorded at a time: after an interruption at most this many are sent twice."""
 FETCH, FETCH_BYTES = 8_192, 64 * 1024 * 1024
 """Letters that are fetched at a time at most, and their bytes; also the bytes of the records that are sent at a time.
-The statement that names so many offsets stays below the 262,144 bytes that ClickHouse takes (max_query_size)."""
+A statement that names FETCH offsets stays below ClickHouse's limit of 262,144 bytes (max_query_size)."""
 MAX_BYTES = REQUEST_BYTES - RECORD_OVERHEAD - 1024
 """Largest size of key and payload, in bytes; the rest of a request is for headers."""
 SAID_SECONDS = 10.0
@@ -123,23 +123,24 @@ async def replay(
     done = Replayed()
     say("looking at what there is ...")
     with TemporaryDirectory(prefix="rihla-replay-") as folder:
-        survey = await asyncio.to_thread(_survey, store, choice, settings, Path(folder), say)
+        survey = await asyncio.to_thread(survey_of, store, choice, settings, Path(folder), say)
         done.kept.update(survey.kept)
         if dry_run or not survey.meant:
-            await _go_through(store, None, lines, survey, limit, None, done, say)
+            await go_through(store, None, lines, survey, limit, None, done, say)
             return done
         await require(settings, "replay")
         await ensure_topics(settings)
         async with producing(settings) as producer:
             sender = Sender(producer, settings, lines)
             try:
-                await _go_through(store, sender, lines, survey, limit, rate, done, say)
+                await go_through(store, sender, lines, survey, limit, rate, done, say)
             finally:
                 await sender.close()
     return done
 
 
-def _survey(store: Letters, choice: Choice, settings: Settings, folder: Path, say: Callable[[str], None]) -> Survey:
+def survey_of(store: Letters, choice: Choice, settings: Settings, folder: Path, say: Callable[[str], None]) -> Survey:
+    """Which letters of a store are to be sent; blocks. folder: an empty one, for the time of the survey."""
     about = store.count()
     progress = Progress(say, "{done:,} of about {all:,} letters looked at", about)
     pages = pages_of(lambda after: store.page(after, PAGE, choice.topics))
@@ -169,7 +170,7 @@ class Progress:
             self._say(f"{self._text.format(done=done, all=self._total)}, {a_second:,.0f} a second{left} ...")
 
 
-async def _go_through(
+async def go_through(
     store: Letters,
     sender: Sender | None,
     lines: Lines,

@@ -66,7 +66,7 @@ def correction_event(
 
 
 def corrected(attributes: Any) -> Corrected | None:
-    """What the event of a correction says, whoever wrote it; None where it says nothing that can be used.
+    """The correction in an event's attributes, which any source may have written; None where it is incomplete.
 
     attributes: records of key and value, as of an interaction.
     """

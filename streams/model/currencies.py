@@ -20,8 +20,18 @@ def digits() -> Mapping[str, int]:
     return {row["currency"]: int(row["digits"]) for row in csv.DictReader(io.StringIO("\n".join(lines)))}
 
 
+def places(currency: str) -> int:
+    """Decimal places of a currency; USUAL of one that is not in the list."""
+    return digits().get(currency, USUAL)
+
+
+def major(currency: str, minor: int) -> float:
+    """An amount in major units."""
+    return float(minor / 10 ** places(currency))
+
+
 def as_text(currency: str, minor: int) -> str:
     """An amount as people write it, in major units with all its decimal places: 1234.50 SAR, 500 JPY, 1.250 KWD."""
-    places = digits().get(currency, USUAL)
-    whole, rest = divmod(abs(minor), 10**places)
-    return f"{'-' if minor < 0 else ''}{whole}{f'.{rest:0{places}}' if places else ''} {currency}"
+    after = places(currency)
+    whole, rest = divmod(abs(minor), 10**after)
+    return f"{'-' if minor < 0 else ''}{whole}{f'.{rest:0{after}}' if after else ''} {currency}"

@@ -17,7 +17,7 @@ from streams.errors import RihlaError
 from streams.guest.consent import ANY, Said, is_allowed
 from streams.guest.consent import word as consent_word
 from streams.model.company import Model
-from streams.model.currencies import digits
+from streams.model.currencies import major
 from streams.model.forms import STAGES
 from streams.model.places import line_of
 from streams.model.vocabulary import INSTRUMENTS
@@ -117,11 +117,6 @@ class Segments:
 
 
 NO_SEGMENTS: Final = Segments({})
-
-
-def major(currency: str, minor: int) -> float:
-    """An amount in major units."""
-    return float(minor / 10 ** digits().get(currency, 2))
 
 
 @cache

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from clickhouse_connect.driver.client import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,7 +59,7 @@ def batch(first: int, following: int, partition: int = 0) -> RecordBatch:
 
 
 def copies(stored: Stored) -> FirstCopies:
-    return FirstCopies(lambda: stored, lambda: stored.clock)  # type: ignore[arg-type, return-value]
+    return FirstCopies(lambda: cast(Client, stored), lambda: stored.clock)
 
 
 def reading(known: FirstCopies, stored: Stored, *batches: RecordBatch) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,7 +64,7 @@ class Consumer:
 def read(consumer: Consumer, places: list[tuple[int, int]], *more: list[tuple[int, int]]) -> list[dict[int, Any]]:
     """What is found of places (partition, offset), of a call each."""
     reader = Originals(Settings())
-    reader._consumer = consumer  # type: ignore[assignment]
+    reader._consumer = cast(AIOKafkaConsumer, consumer)
 
     async def all_() -> list[dict[int, Any]]:
         return [

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -20,7 +20,7 @@ from streams.dead_letters import resend, survey
 from streams.dead_letters.lines import OwnLines
 from streams.dead_letters.replay import LETTERS, REPLAYED, SEND, Choice, judge
 from streams.dead_letters.resend import Replayed
-from streams.dead_letters.store import NAME, _beside, _values
+from streams.dead_letters.store import NAME, Letters, _beside, _values
 from streams.dead_letters.survey import Survey, pages_of
 from streams.model.dead_letter import shows
 from streams.settings import Settings
@@ -119,7 +119,7 @@ class Store:
 
     def page(self, after: Any, size: int, topics: Any = ()) -> pl.DataFrame:
         sent = pl.col("offset").is_in(self.remembered)
-        return paged(self.every.with_columns(replayed=sent), size)(after)  # type: ignore[no-any-return]
+        return cast(pl.DataFrame, paged(self.every.with_columns(replayed=sent), size)(after))
 
     def whole(self, letters: pl.DataFrame) -> pl.DataFrame:
         assert letters.select("topic", "partition").n_unique() == 1
@@ -152,13 +152,16 @@ class Sender:
                 raise Killed
 
 
+def silent(text: str) -> None:
+    """Says nothing."""
+
+
 def go(store: Store, sender: Sender | None, folder: Path, limit: int | None = None) -> Replayed:
-    done = Replayed()
+    done, letters, by = Replayed(), cast(Letters, store), cast(resend.Sender | None, sender)
     folder.mkdir()
-    found = resend._survey(store, Choice(), Settings(), folder, lambda text: None)  # type: ignore[arg-type]
+    found = resend.survey_of(letters, Choice(), Settings(), folder, silent)
     done.kept.update(found.kept)
-    nothing = lambda text: None  # noqa: E731
-    asyncio.run(resend._go_through(store, sender, OwnLines(), found, limit, None, done, nothing))  # type: ignore[arg-type]
+    asyncio.run(resend.go_through(letters, by, OwnLines(), found, limit, None, done, silent))
     return done
 
 
