@@ -180,6 +180,10 @@ async def go_through(
     done: Replayed,
     say: Callable[[str], None],
 ) -> None:
+    """Send the letters of a survey and record them as sent, CHUNK at a time.
+
+    sender: None only counts them (a dry run). limit: how many at most. rate: letters a second. done: is counted up.
+    """
     progress = Progress(say, "{done:,} of {all:,} sent", survey.meant if limit is None else min(limit, survey.meant))
     size = CHUNK if rate is None else min(CHUNK, math.ceil(rate))
     looked = 0
