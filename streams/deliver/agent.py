@@ -18,6 +18,7 @@ from streams import metrics
 from streams.clock import now_ms
 from streams.deliver import guests, routes, state
 from streams.deliver.courier import Courier
+from streams.deliver.due import Due
 from streams.deliver.escalation import escalate
 from streams.deliver.gatherings import Gatherings, Told
 from streams.deliver.intake import targets_for, with_version
@@ -26,9 +27,9 @@ from streams.deliver.linking import Links
 from streams.deliver.message import Message, message
 from streams.deliver.rows import delivery_key, delivery_row, name_of
 from streams.deliver.senders import Senders
-from streams.deliver.state import Delivery, Entry
+from streams.deliver.state import Delivery, Entry, Place
 from streams.deliver.storms import KEY, key_of
-from streams.deliver.traces import Place, Traces
+from streams.deliver.traces import Traces
 from streams.kafka.changelog_table import BatchTable
 from streams.kafka.ownership import OwnershipLost
 from streams.kafka.progress import RecordBatch, Records
@@ -89,8 +90,7 @@ class _Desk:
         self, app: Any, io: WorkerIO, table: BatchTable, book: routes.Book, clock: Callable[[], int] = now_ms
     ) -> None:
         self._clock = clock
-        self._due: dict[tuple[int, bytes], int] = {}
-        """When the next step of an escalation is due, epoch ms, by partition and key."""
+        self._due = Due()
         self._app, self._io, self._table, self._book = app, io, table, book
         self._gatherings = Gatherings(table, book.routes)
         self._gathered: list[tuple[Place, dict[str, Any]]] = []
@@ -130,7 +130,7 @@ class _Desk:
         async with self._working:
             began = time.perf_counter()
             await self._catch_up()
-            changed: dict[tuple[int, bytes], Entry] = {}
+            changed: dict[Place, Entry] = {}
             fresh: list[tuple[int, bytes, Delivery]] = []
             by_topic: dict[str, list[RecordBatch]] = {}
             for batch in batches:
@@ -165,7 +165,7 @@ class _Desk:
             self._io.observe(batches, time.perf_counter() - began)
 
     def _take(
-        self, kind: str, row: dict[str, Any], records: Records, at: int, changed: dict[tuple[int, bytes], Entry]
+        self, kind: str, row: dict[str, Any], records: Records, at: int, changed: dict[Place, Entry]
     ) -> list[tuple[int, bytes, Delivery]]:
         partition, key = records.partitions[at], state.key_of(kind, name_of(kind, row))
         is_known = (partition, key) in changed or self._table.get(partition, key) is not None
@@ -176,16 +176,14 @@ class _Desk:
         return self._tell(Told(partition, kind, version, row), records.timestamps[at], changed)
 
     def _gather(
-        self, kind: str, row: dict[str, Any], records: Records, at: int, changed: dict[tuple[int, bytes], Entry]
+        self, kind: str, row: dict[str, Any], records: Records, at: int, changed: dict[Place, Entry]
     ) -> list[tuple[int, bytes, Delivery]]:
         """Take in an alert that may become part of an incident."""
         version, published = state.full_version(self._epoch, row["version"]), records.timestamps[at]
         told = [*self._gatherings.offer(records.partitions[at], version, row, self._clock())]
         return [one for each in told for one in self._tell(each, published, changed)]
 
-    def _tell(
-        self, version: Told, published: int, changed: dict[tuple[int, bytes], Entry]
-    ) -> list[tuple[int, bytes, Delivery]]:
+    def _tell(self, version: Told, published: int, changed: dict[Place, Entry]) -> list[tuple[int, bytes, Delivery]]:
         """Note which targets get a version. published: epoch ms; 0: now."""
         partition, kind, now = version.partition, version.kind, self._clock()
         key = state.key_of(kind, name_of(kind, version.thing))
@@ -203,7 +201,7 @@ class _Desk:
         return [(partition, key, one) for one in entry.deliveries[before:] if one.status in state.OPEN]
 
     def _again(
-        self, kind: str, row: dict[str, Any], records: Records, at: int, changed: dict[tuple[int, bytes], Entry]
+        self, kind: str, row: dict[str, Any], records: Records, at: int, changed: dict[Place, Entry]
     ) -> list[tuple[int, bytes, Delivery]]:
         """Take in requests to send dead deliveries again."""
         partition, key = records.partitions[at], state.key_of(row["kind"], row["thing_id"])
@@ -268,7 +266,7 @@ class _Desk:
     async def _note_some(self) -> None:
         self._settled.clear()
         outcomes, self._outcomes = self._outcomes, []
-        changed: dict[tuple[int, bytes], Entry] = {}
+        changed: dict[Place, Entry] = {}
         now = self._clock()
         for item, target, status, code, error in outcomes:
             at = item.partition, item.key
@@ -318,7 +316,7 @@ class _Desk:
 
     async def _withdraw(self, erased: Callable[[str], bool]) -> None:
         """Tell the targets that an erased customer has left their segments."""
-        now, changed = self._clock(), dict[tuple[int, bytes], Entry]()
+        now, changed = self._clock(), dict[Place, Entry]()
         for partition in self._table.partitions_held:
             for key, data in self._table.items(partition):
                 if key.startswith(SEGMENTS) and erased((entry := state.decode(data)).customer_id):
@@ -332,16 +330,14 @@ class _Desk:
 
     async def _gathered_long_enough(self) -> None:
         """Send alerts whose wait is over, and updates of incidents."""
-        changed: dict[tuple[int, bytes], Entry] = {}
+        changed: dict[Place, Entry] = {}
         due = [*self._gatherings.take(self._clock(), lambda version: state.full_version(self._epoch, version))]
         fresh = [one for each in due for one in self._tell(each, 0, changed)]
         await self._store_all(changed, fresh)
 
     # -- state ------------------------------------------------------------------------------------------------
 
-    async def _store_all(
-        self, changed: Mapping[tuple[int, bytes], Entry], fresh: Iterable[tuple[int, bytes, Delivery]]
-    ) -> None:
+    async def _store_all(self, changed: Mapping[Place, Entry], fresh: Iterable[tuple[int, bytes, Delivery]]) -> None:
         """Make entries durable, then the gatherings that they came from, and queue the new deliveries."""
         await self._store(changed)
         if self._gatherings.store():
@@ -353,7 +349,7 @@ class _Desk:
         data = self._table.get(partition, key)
         return None if data is None else state.decode(data)
 
-    async def _store(self, changed: Mapping[tuple[int, bytes], Entry]) -> None:
+    async def _store(self, changed: Mapping[Place, Entry]) -> None:
         """Make entries durable, publish the status of their deliveries, and forget those that are done and
         published."""
         if not changed:
@@ -368,7 +364,7 @@ class _Desk:
             await self._io.publish("post-travel", "post_travel", *frame_of("post_travel", lines))
         await self._io.flush()
         for (partition, key), entry in changed.items():
-            self._remember(partition, key, entry)
+            self._due.note((partition, key), entry)
             entry.settle()
             self._table.put(partition, key, state.encode(entry))  # with the next flush; else it is published again
 
@@ -376,7 +372,7 @@ class _Desk:
         """Bring the lanes up to date with the partitions held."""
         for partition in [one for one, read in self._read.items() if self._table.reading(one) is not read]:
             self._drop(partition)
-        left: dict[tuple[int, bytes], Entry] = {}
+        left: dict[Place, Entry] = {}
         for partition in sorted(self._table.partitions_held - self._read.keys()):
             self._read[partition] = self._table.reading(partition) or object()
             for key, data in self._table.items(partition):
@@ -386,7 +382,7 @@ class _Desk:
                 entry = state.decode(data)
                 for one in entry.unsent():
                     self._enqueue(partition, key, one)
-                self._remember(partition, key, entry)
+                self._due.note((partition, key), entry)
                 if entry.deliveries:
                     left[partition, key] = entry
         await self._store(left)
@@ -399,25 +395,18 @@ class _Desk:
     def _drop(self, partition: int) -> None:
         del self._read[partition]
         self._courier.drop(partition)
-        self._due = {at: due for at, due in self._due.items() if at[0] != partition}
+        self._due.drop(partition)
         self._gatherings.drop(partition)
-
-    def _remember(self, partition: int, key: bytes, entry: Entry) -> None:
-        """Note when an entry's next step is due."""
-        if entry.steps:
-            self._due[partition, key] = min(one.due for one in entry.steps)
-        else:
-            self._due.pop((partition, key), None)
 
     async def _escalate(self) -> None:
         """Take the steps that are due."""
         now = self._clock()
-        changed: dict[tuple[int, bytes], Entry] = {}
+        changed: dict[Place, Entry] = {}
         fresh: list[tuple[int, bytes, Delivery]] = []
-        for partition, key in [at for at, due in self._due.items() if due <= now]:
+        for partition, key in self._due.until(now):
             entry = self._entry(partition, key)
             if entry is None:
-                self._due.pop((partition, key), None)
+                self._due.forget((partition, key))
                 continue
             fresh += [(partition, key, one) for one in escalate(entry, now)]
             changed[partition, key] = entry
@@ -431,5 +420,5 @@ class _Desk:
             gone = [key for key, data in every if not key.startswith(KEY) and which(state.decode(data))]
             for key in gone:
                 self._table.delete(partition, key)
-                self._due.pop((partition, key), None)
+                self._due.forget((partition, key))
                 self._courier.drop(partition, key)

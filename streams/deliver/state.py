@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 
 WAITING, RETRYING, DELIVERED, DEAD, WITHHELD = "waiting", "retrying", "delivered", "dead", "withheld"
+Place = tuple[int, bytes]
+"""Partition and key of a thing's state."""
 STATUSES = (WAITING, RETRYING, DELIVERED, DEAD, WITHHELD)
 """withheld: must not be sent any more (streams.deliver.guests)."""
 OPEN = (WAITING, RETRYING)

@@ -9,14 +9,11 @@ from typing import Any
 
 from streams.deliver.lane import Item
 from streams.deliver.rows import name_of
-from streams.deliver.state import DELIVERED, Entry, key_of
+from streams.deliver.state import DELIVERED, Entry, Place, key_of
 from streams.kafka.progress import RecordBatch, Records
 from streams.spans import Headers, Remembered, passed_on
 from streams.tracing import Tracing
 from streams.worker.verdict import Refusal
-
-Place = tuple[int, bytes]
-"""Partition and key of a thing's state."""
 
 
 class Traces:
