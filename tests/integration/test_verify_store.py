@@ -109,6 +109,7 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "identities": 5,
         "contacts": 6,
         "interactions by time": 6,
+        "interactions resolved": 6,
         "interactions_attributed": 6,
         "journeys_attributed": 3,
         "cases_attributed": 1,
