@@ -334,6 +334,7 @@ WRONG: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
 def test_exactly_what_is_wrong_is_told(stored: ClickHouse, what: str) -> None:
     sql, expected = WRONG[what]
     stored.client.command(sql)
+    stored.settle()
     assert found(verify(stored.client)) == expected
 
 
