@@ -93,8 +93,9 @@ _TR_SOFT = {"g": "k", "d": "t", "b": "p"}
 _TR_NEGATIVE_PLACE = re.compile(r"m(?:[ae]|[iu]yor)")
 _TR_NEGATIVE = re.compile(
     r"(?:[iu]l|[iu]n|[iu]?t|[dt][iu]r|[iu]s)?(?:y?[ae])?m"
-    r"(?:[ae](?:d[iu]|z|m|y[ae](?:n|c|r)|y[iu]n|y[iu]p|m[iu]s|s[iu]n(?:l[ae]r)?$|kt|$)|[iu]yor)"
+    r"(?:[ae](?:d[iu]|z|m|y[ae](?:n|c|r)|y[iu]n|y[iu]p|m[iu]s|s[iu]n(?:l[ae]r)?$)|[iu]yor)"
 )
+"""Not the bare -me: as often it makes a noun ("konuşma", talk) as it forbids; and -mekten is an infinitive."""
 
 
 def turkish(word: str, known: Container[str]) -> Forms:

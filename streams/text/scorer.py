@@ -17,7 +17,7 @@ from streams.text.polarity import Clause, compound
 from streams.text.ratings import ratings
 from streams.text.sentences import LEAST, Sentence, sentences
 
-VERSION = "4"
+VERSION = "5"
 """Version of the rules; raised when the same lexicons and weights give other scores. Part of `Scorer.version`."""
 LEXICONS = {
     "en": ("vader", "en"),

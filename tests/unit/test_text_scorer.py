@@ -158,3 +158,12 @@ def test_rows_come_back_in_order_and_no_text_gives_none(scorer: Scorer) -> None:
 def test_locales_must_match_the_texts(scorer: Scorer) -> None:
     with pytest.raises(ValueError, match="2 texts but 1 locales"):
         scorer.score(["a", "b"], ["en"])
+
+
+def test_a_but_does_not_outweigh_a_review_without_punctuation() -> None:
+    review = (
+        "المكان جميل والطعام لذيذ والموظفون في غاية اللطف وجلسنا مع العائلة ساعات طويلة "
+        "لكن الزحام شديد في المساء وبعد ذلك شربنا القهوة على الشرفة ورجعنا في اليوم التالي"
+    )
+    score = Scorer().score_one(review, "ar")
+    assert score.score is not None and score.score > 0
