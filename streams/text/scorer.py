@@ -70,7 +70,7 @@ lexicon finds none; the size of the lexicon's sum up to which hints are added.
 """
 UNSAID = (0.0,) * len(features.LEXICAL)
 """For `features.lexical` where a single word is judged."""
-PLAIN = 3.0
+PLAIN = 4.5
 """A lexicon sum this far from 0 (less in a text of under ten words) is an opinion even where the model sees none."""
 MUCH = 12.0
 """A text whose valences, positive and negative, have at least this sum of sizes is not neutral."""
