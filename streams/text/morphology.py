@@ -125,6 +125,33 @@ def turkish_negative_verb(word: str) -> bool:
     return False
 
 
+_FR_FEMININE = (("elle", "el"), ("enne", "en"), ("onne", "on"), ("euse", "eux"), ("ive", "if"), ("ere", "er"), ("e", ""))
+
+
+def french(word: str, known: Container[str]) -> Forms:
+    """Plural and feminine lead to the masculine, adverbs to their adjective."""
+    yield word, False
+    if len(word) < 4:
+        return
+    for ending in ("ement", "ment"):
+        if word.endswith(ending) and len(word) > len(ending) + 3:
+            yield word[: -len(ending)], False
+    singular = word[:-1] if word[-1] in "sx" else word
+    if singular != word:
+        yield singular, False
+    for feminine, masculine in _FR_FEMININE:
+        if singular.endswith(feminine) and len(singular) > len(feminine) + 2:
+            yield singular[: -len(feminine)] + masculine, False
+
+
+def german(word: str, known: Container[str]) -> Forms:
+    """Endings of case, number and comparison."""
+    yield word, False
+    for ending in ("eren", "erer", "eres", "ere", "sten", "ste", "en", "er", "es", "em", "e", "n", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            yield word[: -len(ending)], False
+
+
 def urdu(word: str, known: Container[str]) -> Forms:
     yield word, False
     if len(word) > 3:
@@ -182,6 +209,8 @@ def indonesian(word: str, known: Container[str]) -> Forms:
 FORMS: dict[str, Callable[[str, Container[str]], Forms]] = {
     "en": english,
     "ar": arabic,
+    "de": german,
+    "fr": french,
     "id": indonesian,
     "ms": indonesian,
     "tr": turkish,

@@ -22,6 +22,8 @@ VERSION = "5"
 LEXICONS = {
     "en": ("vader", "en"),
     "ar": ("ar",),
+    "de": ("de",),
+    "fr": ("fr",),
     "id": ("id",),
     "ms": ("id", "ms"),
     "tr": ("tr",),
