@@ -91,10 +91,10 @@ def test_nothing_expressed_is_null_not_zero(scorer: Scorer, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "Bonjour, la chambre était très sale et le personnel désagréable",
+        "Hola, la habitación estaba muy sucia y el personal fue desagradable",
         "Комната грязная",
         "部屋は汚い",
-        "Das Zimmer war sehr schmutzig und nicht gut",
+        "La camera era molto sporca e il personale non era gentile",
         "اتاق خیلی کثیف بود و غذا خوب نیست",
     ],
 )
