@@ -125,7 +125,15 @@ def turkish_negative_verb(word: str) -> bool:
     return False
 
 
-_FR_FEMININE = (("elle", "el"), ("enne", "en"), ("onne", "on"), ("euse", "eux"), ("ive", "if"), ("ere", "er"), ("e", ""))
+_FR_FEMININE = (
+    ("elle", "el"),
+    ("enne", "en"),
+    ("onne", "on"),
+    ("euse", "eux"),
+    ("ive", "if"),
+    ("ere", "er"),
+    ("e", ""),
+)
 
 
 def french(word: str, known: Container[str]) -> Forms:

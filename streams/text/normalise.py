@@ -85,7 +85,7 @@ def turkish(word: str) -> str:
 
 
 def french(word: str) -> str:
-    """Letters without their marks, as many people type them; an elided word before an apostrophe is removed (l'hôtel)."""
+    """Letters without their marks, as many people type them; an elided word is removed (l'hôtel)."""
     word = plain(word).translate(_FRENCH)
     head, mark, rest = word.partition("'")
     return rest if mark and rest and (len(head) == 1 or head in _ELIDED) else word

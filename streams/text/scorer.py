@@ -97,7 +97,8 @@ class SentenceScore:
 @dataclass(frozen=True, slots=True)
 class TextScore:
     """The score of a text: `score` in [-1, 1], None where nothing is expressed or the language is not one of ours;
-    `confidence` in [0, 1]; `language` en, ar, de, fr, id, ms, tr, ur or None; (aspect, its score or None) by name; sentences.
+    `confidence` in [0, 1]; `language` en, ar, de, fr, id, ms, tr, ur or None; (aspect, its score or None) by name;
+    sentences.
     """
 
     score: float | None

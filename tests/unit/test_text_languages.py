@@ -47,7 +47,9 @@ def test_of_a_mixed_text_the_sentences_in_our_languages_count(
 
 
 def test_the_other_sentences_are_kept_without_a_score(scorer: Scorer) -> None:
-    said = scorer.score_one("La habitación era pequeña y el baño frío. Las camas eran muy duras para nosotros. The staff was great!", None)
+    said = scorer.score_one(
+        "La habitación era pequeña y el baño frío. Las camas eran muy duras para nosotros. The staff was great!", None
+    )
     assert [part.score is None for part in said.sentences] == [True, True, False]
     assert said.sentences[2].text == "The staff was great!"
     assert (dict(said.aspects)["staff"] or 0) > 0

@@ -1,4 +1,4 @@
-"""French and German: sentences written before there was a lexicon (tests/sentences/held_out/), label and text a line."""
+"""French and German: sentences written before the lexicons (tests/sentences/held_out/), label and text a line."""
 
 from __future__ import annotations
 
@@ -43,4 +43,5 @@ def test_sentences_written_before_the_lexicon(language: str) -> None:
 )
 def test_negation(text: str, sign: int) -> None:
     one = Scorer().score_one(text, None)
-    assert one.score is not None and (one.score > 0) - (one.score < 0) == sign
+    assert one.score is not None
+    assert (one.score > 0) - (one.score < 0) == sign

@@ -166,4 +166,5 @@ def test_a_but_does_not_outweigh_a_review_without_punctuation() -> None:
         "لكن الزحام شديد في المساء وبعد ذلك شربنا القهوة على الشرفة ورجعنا في اليوم التالي"
     )
     score = Scorer().score_one(review, "ar")
-    assert score.score is not None and score.score > 0
+    assert score.score is not None
+    assert score.score > 0

@@ -1,8 +1,8 @@
 """Train weights/en.tsv.gz: `python -m streams.text.train.english DIRECTORY [--no-check]`.
 
 The directory is `hutto_ICWSM_2014`, unpacked from additional_resources/ in the sdist of vaderSentiment 3.3.2 (MIT):
-four sets of texts with mean ratings from -4 to 4. To these come sentences that we made up (airline_phrases.txt, airline_more.txt
-and review_phrases.txt).
+four sets of texts with mean ratings from -4 to 4. To these come sentences that we made up (airline_phrases.txt,
+airline_more.txt and review_phrases.txt).
 """
 
 from __future__ import annotations
