@@ -1,4 +1,4 @@
-"""The deliver worker: takes in alerts, cases and moves, and sends them on by the routes.
+"""The deliver worker: takes in alerts, cases, next actions and more, and sends them on by the routes.
 
 A batch is acked once its deliveries are durable in the worker's state. Sending follows from the state, not from the
 batch, so a target that does not answer holds up neither the input nor another target. The outcome of a delivery is made
@@ -16,7 +16,7 @@ from typing import Any
 
 from streams import metrics
 from streams.clock import now_ms
-from streams.deliver import guests, routes, state
+from streams.deliver import guests, proposals, routes, state
 from streams.deliver.courier import Courier
 from streams.deliver.due import Due
 from streams.deliver.escalation import escalate
@@ -33,6 +33,7 @@ from streams.deliver.traces import Traces
 from streams.kafka.changelog_table import BatchTable
 from streams.kafka.ownership import OwnershipLost
 from streams.kafka.progress import RecordBatch, Records
+from streams.model import company
 from streams.settings import Settings
 from streams.sources.lines import frame_of
 from streams.topology import WORKERS_BY_NAME
@@ -52,12 +53,13 @@ KINDS = {
     "cases": "case",
     "moves": "move",
     "segments": "segment",
+    "next-actions": "next_action",
     "invitations": "invitation",
     "messages": "message",
 }
 """Topic: kind of thing, and name of its record."""
-SEGMENTS = state.key_of("segment", "")
-"""Prefix of the keys of segments' states."""
+KEPT_BY_TARGETS = state.key_of("segment", ""), state.key_of(proposals.KIND, "")
+"""Prefixes of the keys of things that targets keep for as long as they last."""
 GATHERINGS, DELIVERIES = "gatherings", "deliveries"
 
 log = logging.getLogger(__name__)
@@ -98,6 +100,7 @@ class _Desk:
         self._traces = Traces(io.tracing)
         self._epoch = io.settings.epoch
         self._links = Links(io.settings, book.routes)
+        self._actions = company.load(io.settings.model).actions
         self._writing = guests.Writing(io.settings, book.routes)
         self._senders = Senders(book, app, io.settings.prefix)
         lanes = {
@@ -173,6 +176,8 @@ class _Desk:
             self._gathered.append(((partition, key), row))
             return []
         version = state.full_version(self._epoch, row["version"])
+        if kind == proposals.KIND:
+            row = proposals.thing_of(row, self._actions, records.timestamps[at])
         return self._tell(Told(partition, kind, version, row), records.timestamps[at], changed)
 
     def _gather(
@@ -198,6 +203,9 @@ class _Desk:
         if entry is None:
             return []
         changed[partition, key] = entry
+        if proposals.supersede(entry, now):
+            self._courier.drop(partition, key)
+            before = 0
         return [(partition, key, one) for one in entry.deliveries[before:] if one.status in state.OPEN]
 
     def _again(
@@ -247,6 +255,7 @@ class _Desk:
             return None
         thing = entry.things[one.version]
         self._writing.check(target, thing, self._clock())
+        proposals.check(entry, one, self._clock())
         self._traces.begin(item, target)
         link = self._links.of(entry, one, thing, target)
         told = message(entry.kind, entry.id, one.version, thing, one.clear, link, one.level)
@@ -315,11 +324,11 @@ class _Desk:
             await self._app.consumer.rejoin()
 
     async def _withdraw(self, erased: Callable[[str], bool]) -> None:
-        """Tell the targets that an erased customer has left their segments."""
+        """Tell the targets that an erased customer has left their segments, and has no next actions."""
         now, changed = self._clock(), dict[Place, Entry]()
         for partition in self._table.partitions_held:
             for key, data in self._table.items(partition):
-                if key.startswith(SEGMENTS) and erased((entry := state.decode(data)).customer_id):
+                if key.startswith(KEPT_BY_TARGETS) and erased((entry := state.decode(data)).customer_id):
                     self._courier.drop(partition, key)
                     entry.withdraw(now)
                     changed[partition, key] = entry

@@ -27,9 +27,17 @@ _TIMES = frozenset(
         "expires_at",
         "judged_at",
         "told_at",
+        "begins_at",
+        "ends_at",
+        "published_at",
     }
 )
+_SPAN = (("from", "begins_at"), ("until", "ends_at"))
+_LISTS = frozenset({"members", "actions"})
+"""Fields that are lists of things."""
 _SIZE = 16
+_TELLING = frozenset({"case", "segment", "next_action"})
+"""Kinds whose ids hold the customer's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,7 @@ class Message:
 
 def opaque(kind: str, id_: str) -> str:
     """An id that reveals nothing about the customer; the id of an alert or a move is a hash already."""
-    return hashlib.blake2b(id_.encode(), digest_size=_SIZE).hexdigest() if kind in ("case", "segment") else id_
+    return hashlib.blake2b(id_.encode(), digest_size=_SIZE).hexdigest() if kind in _TELLING else id_
 
 
 def message(
@@ -76,8 +84,8 @@ def message(
         *(() if clear else _CLEAR),
     }
     kept = {name: _shown(name, value) for name, value in thing.items() if name not in left_out}
-    if "members" in kept:
-        kept["members"] = [{name: _shown(name, value) for name, value in one.items()} for one in kept["members"]]
+    for many in _LISTS & kept.keys():
+        kept[many] = [{name: _shown(name, value) for name, value in one.items()} for one in kept[many]]
     at = _shown("occurred_at", _when(kind, thing))
     type_ = f"{kind}.{'observed' if kind == 'move' else state}"
     fields = {
@@ -104,6 +112,7 @@ def _when(kind: str, thing: Mapping[str, Any]) -> int | None:
         "incident": of_alert,
         "move": ("occurred_at",),
         "segment": ("occurred_at",),
+        "next_action": ("published_at",),
         "invitation": ("answered_at", "sent_at", "decided_at"),
         "message": ("told_at", "judged_at", "occurred_at"),
     }.get(kind, ("resolved_at", "reopened_at", "first_response_at", "opened_at"))
@@ -114,6 +123,8 @@ def _subject(kind: str, state: str, thing: Mapping[str, Any]) -> str:
     where = f" at {thing['unit']}" if thing.get("unit") else ""
     if kind == "segment":
         return f"Segment {thing['segment']}: {state}"
+    if kind == "next_action":
+        return f"Next for {thing['customer_id']}: {thing.get('action') or 'nothing'}"
     if kind == "alert":
         news = "" if state == "raised" else f" ({state})"
         return f"[{thing['severity']}] {thing['rule']}{where}{news}"
@@ -134,6 +145,8 @@ def _lines(kind: str, thing: Mapping[str, Any], clear: bool) -> list[str]:
     lines = [] if first is None else [str(thing[first])]
     if kind == "alert" and thing.get("causes", 1) > 1:
         lines.append(f"it came {thing['causes']} times")
+    if kind == "next_action":
+        lines += [f"{place}. {_action(one)}" for place, one in enumerate(thing["actions"], 1)]
     if kind == "incident":
         lines.append(f"{thing['alerts']} alerts of {thing['customers']} customers, {thing['open']} open")
     times = ("occurred_at", "opened_at", "acknowledged_at", "first_response_at", "closed_at", "resolved_at")
@@ -144,6 +157,11 @@ def _lines(kind: str, thing: Mapping[str, Any], clear: bool) -> list[str]:
             f"{name.removesuffix('_id')}: {thing[name]}" for name in ("customer_id", "journey_id") if thing.get(name)
         ]
     return lines
+
+
+def _action(one: Mapping[str, Any]) -> str:
+    times = [f"{word} {_shown(name, one[name])}" for word, name in _SPAN if one[name] is not None]
+    return f"{one['action']}: {one['reason']}" + (f" ({', '.join(times)})" if times else "")
 
 
 def _shown(name: str, value: Any) -> Any:

@@ -11,9 +11,9 @@ import msgspec
 
 from streams.model.prayer import USUAL_METHOD, Method
 
-Kind = Literal["alert", "case", "move", "segment", "invitation", "message"]
+Kind = Literal["alert", "case", "move", "segment", "next_action", "invitation", "message"]
 Severity = Literal["low", "medium", "high", "critical"]
-State = Literal["raised", "acknowledged", "closed", "entered", "left"]
+State = Literal["raised", "acknowledged", "closed", "entered", "left", "proposed", "withdrawn"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -156,11 +156,14 @@ class Route(_Matching, frozen=True, kw_only=True):
     to: list[str]
     """Names of targets."""
     kinds: tuple[Kind, ...] = ("alert",)
-    """alert, case, move, segment, invitation, message."""
+    """alert, case, move, segment, next_action, invitation, message."""
     segments: list[str] | None = None
     """Segments of the model."""
+    actions: list[str] | None = None
+    """Next actions, of which the customer has one or more; who was told hears of each change."""
     states: list[State] | None = None
-    """raised, acknowledged, closed: which news of an alert or a case; entered, left: of a segment."""
+    """raised, acknowledged, closed: which news of an alert or a case; entered, left: of a segment;
+    proposed, withdrawn: of next actions."""
     hours: str | None = None
     """From and until, `08:00-20:00`; `20:00-08:00` is the night. By the clock of `zone`."""
     days: list[Day] | None = None

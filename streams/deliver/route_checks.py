@@ -12,6 +12,7 @@ from streams.deliver.egress import network
 from streams.deliver.mistakes import Mistake
 from streams.deliver.model import AnyTarget, Email, Escalation, KafkaTopic, Route, Routes, Storm, Unit, Webhook
 from streams.errors import RihlaError
+from streams.model.actions import ACTIONS
 from streams.model.durations import EXAMPLES, milliseconds
 from streams.model.prayer import LONGEST_PAUSE
 from streams.model.zones import is_zone
@@ -21,6 +22,7 @@ GUESTS = frozenset({"invitation", "message"})
 HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]|24):([0-5]\d)")
 MATCHED = ("rules", "severities", "units", "regions", "brands", "tiers", "languages")
 """Conditions on alerts that routes, escalations and storms may have."""
+_OF_UNITS = ("units", "regions", "languages")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 _RESERVED = frozenset({"host", "content-length", "content-type", "authorization", "transfer-encoding", "connection"})
@@ -136,11 +138,20 @@ def _of_route(route: Route, routes: Routes) -> Iterator[tuple[str, str]]:
         yield "hours", f"{route.hours!r} is not like 08:00-20:00"
     if route.zone is not None and not is_zone(route.zone):
         yield "zone", f"{route.zone!r} is no IANA time zone, as Asia/Riyadh is"
-    yield from _empty(route, (*MATCHED, "kinds", "segments", "states", "days"))
+    yield from _empty(route, (*MATCHED, "kinds", "segments", "actions", "states", "days"))
     if route.segments is not None and route.kinds != ("segment",):
         yield "segments", 'is of segments, so kinds is ["segment"]'
     if "segment" in route.kinds and not route.identifiers:
         yield "kinds", "has segment, which tells nothing without the customer: say identifiers = true"
+    if route.actions is not None and route.kinds != ("next_action",):
+        yield "actions", 'is of next actions, so kinds is ["next_action"]'
+    for name in route.actions or ():
+        if name not in ACTIONS:
+            yield "actions", f"{name!r} is no next action; there are {', '.join(ACTIONS)}"
+    if "next_action" in route.kinds and not route.identifiers:
+        yield "kinds", "has next_action, which tells nothing without the customer: say identifiers = true"
+    if "next_action" in route.kinds and any(getattr(route, key) is not None for key in _OF_UNITS):
+        yield "kinds", f"has next_action, which is of a customer and no unit: {', '.join(_OF_UNITS)} do not go with it"
     guests = [name for name in route.to if is_of_guests(routes, name)]
     if guests and not {*route.kinds} <= GUESTS:
         yield "to", f"{guests[0]!r} writes to guests, so kinds is some of {', '.join(sorted(GUESTS))}"
