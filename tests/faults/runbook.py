@@ -304,7 +304,7 @@ async def garbage(scene: Scene) -> None:
 
 
 async def came_back(scene: Scene) -> None:
-    """As the cause stayed as it was, each letter was sent once and came back once: LETTERS of one attempt and as many of
+    """As the cause stayed as it was, each letter was sent once and came back once: LETTERS of one attempt, as many of
     two. Those of the ATTEMPT were sent again with all others, so that they have a third."""
     found = await asyncio.to_thread(
         scene.world.client.query, "SELECT attempts, count() FROM dead_letters GROUP BY ALL ORDER BY ALL"
