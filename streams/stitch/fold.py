@@ -101,7 +101,7 @@ def fold_due(load: Load, names: Sequence[str], context: RuleContext, until: int)
         alerts = turn.observer.due(until)
         changes.alerts += alerts
         if alerts and state.is_root:
-            post(changes, name, state, merged(state), replay=True)
+            post(changes, name, state, merged(state), context.guests, replay=True)
         turn.store()
     return changes
 
