@@ -1,8 +1,10 @@
 """What may be done for a customer next, as a root publishes it (streams.alerts.next_actions). Pure.
 
 One record a customer has all of it, and is published where it changes; a record without any takes it back. The state
-remembers a hash of what was published last (`Subject.posted`), 0 once it was taken back, until a later turn finds that
-this was published. A customer without a reason for any action has neither a record nor an entry in the state.
+remembers what was published last (`Subject.actions`). A customer without a reason for any action has no record.
+
+A state that was written by a version without next actions does not say what is published: nothing, or what a version
+with them said before a rollback. Then a record is published in any case, without any action where there is none.
 """
 
 from __future__ import annotations
@@ -24,11 +26,9 @@ from streams.stitch.facts import ANSWERED, ARRIVES, SPOKE, TOLD
 from streams.stitch.journey import Journey
 from streams.stitch.placement import joined, journeys_of, placed, spans_of
 from streams.stitch.rows import DIGITS
-from streams.stitch.subject import Subject
+from streams.stitch.subject import NOTHING, TAKEN_BACK, Subject
 from streams.stitch.summary import HIDDEN, Summary, str_of
 
-POSTED: Final = "actions"
-"""Key in `posted`."""
 _ALERTS: Collection[Alert] = ()
 _Answer = tuple[int, bytes, float, str]
 """(at, event id, score, instrument) of an answer to a survey."""
@@ -62,6 +62,11 @@ def may_act(summary: Summary, watch: Watch | None, alone: bool = True) -> bool:
     return False
 
 
+def has_said(state: Subject) -> bool:
+    """Whether something may be published of a subject that is to be taken back where it does not hold any more."""
+    return state.actions is None or state.actions != NOTHING
+
+
 def post(changes: Changes, name: str, state: Subject, whole: Summary, guests: Guests, replay: bool) -> None:
     """Publish what may be done for a root, where that has changed. whole: its summary, parts included.
 
@@ -73,18 +78,22 @@ def post(changes: Changes, name: str, state: Subject, whole: Summary, guests: Gu
 
 def leave(changes: Changes, name: str, state: Subject, replay: bool) -> None:
     """Take all back: the subject is no customer any more."""
-    if POSTED in state.posted:
+    if has_said(state):
         _post(changes, customer_id(name), state, [], replay)
 
 
 def _post(changes: Changes, customer: str, state: Subject, found: list[Action], replay: bool) -> None:
-    said = int.from_bytes(blake2b(repr(found).encode(), digest_size=8).digest(), "big") >> 1 | 1 if found else 0
-    known = state.posted.get(POSTED)
-    if known is None and not found:
+    if not found and not has_said(state):
         return
-    if replay or known != said:
+    said = _hash(found) if found else TAKEN_BACK
+    if replay or state.actions != said:
         changes.next_actions.append((customer, found, state.version))
-    state.posted[POSTED] = said
+    state.actions = said
+
+
+def _hash(found: list[Action]) -> int:
+    """63 bits, as a signed number holds them, and neither NOTHING nor TAKEN_BACK."""
+    return int.from_bytes(blake2b(repr(found).encode(), digest_size=8).digest(), "big") >> 1 | 2
 
 
 def actions_of(customer: str, whole: Summary, watch: Watch | None, guests: Guests) -> Iterator[Action]:

@@ -39,12 +39,6 @@ SELECT a.customer_id, a.alert_id, toString(a.rule), a.unit, toUnixTimestamp64Mil
     toString(a.severity)
 FROM alerts AS a WHERE a.closed_at IS NULL
 """
-_UPGRADED = """
-SELECT min(applied_at) + INTERVAL 1 HOUR < minIf(applied_at, name >= '0063')
-    AND NOT (SELECT count() FROM models_store WHERE hash = '')
-FROM schema_migrations FINAL
-"""
-"""Whether the tables were filled by a version that published none, and no rebuild was begun since."""
 Row = tuple[str, str, str, str, int | None, int | None]
 
 
@@ -219,13 +213,8 @@ def compared(
     """The view next_actions against what is expected and against the open alerts.
 
     client: of clickhouse-connect, on the database of the tables. expected: what `next_actions` gives. customers: the
-    table. guests: of the model. unheard: customers that are not judged (streams.verify.unheard). After an upgrade nor
-    are those judged of whom no record was ever published: a version of before has folded them, and they have one when
-    they are heard of.
+    table. guests: of the model. unheard: customers that are not judged (streams.verify.unheard).
     """
-    if int(client.command(_UPGRADED)):
-        heard = {row[0] for row in client.query("SELECT DISTINCT customer_id FROM next_actions_store").result_rows}
-        unheard = {*unheard, *({*customers["customer_id"]} - heard)}
     times = [f"toUnixTimestamp64Milli({name})" for name in ("begins_at", "ends_at")]
     rows = client.query(
         f"SELECT customer_id, action, reason, evidence, {', '.join(times)} FROM next_actions"

@@ -301,6 +301,17 @@ async def garbage(scene: Scene) -> None:
     await scene.world.settled()
 
 
+async def came_back(scene: Scene) -> None:
+    """As the cause stayed as it was, each letter was sent once and came back once: LETTERS of one attempt, as many of
+    two, and none of more."""
+    found = await asyncio.to_thread(
+        scene.world.client.query, "SELECT attempts, count() FROM dead_letters GROUP BY ALL ORDER BY ALL"
+    )
+    scene.say(f"# attempts and letters: {found.result_rows}")
+    if found.result_rows != (must := [(1, LETTERS), (2, LETTERS)]):
+        scene.wrong.append(f"attempts and letters: {found.result_rows}, not {must}")
+
+
 async def old_and_new(scene: Scene) -> None:
     """A sink of the last release beside one of this commit, each with some partitions; some events are stored."""
     old = scene.folder / "released"
@@ -332,7 +343,7 @@ FAULTS = (
     Followed("kafka-lost", kafka_lost),
     Followed("clickhouse-away", cut_off, {1: let_in}, ends=date.today(), max_poll_records=Settings().max_poll_records),
     Followed("partitions", some_stored),
-    Followed("dead-letters", garbage, max_poll_records=Settings().max_poll_records),
+    Followed("dead-letters", garbage, {3: came_back}, max_poll_records=Settings().max_poll_records),
     Followed("poisoned-deploy", poisoned),
     Followed("unit-renamed", some_stored),
     FollowedSecured("credential", some_stored, {0: flow, 1: flown}),

@@ -16,10 +16,11 @@ from streams.model.guests import Guests
 from streams.stitch.changes import Changes
 from streams.stitch.encoding import decode, encode
 from streams.stitch.events import Events
-from streams.stitch.fold import fold_due, fold_messages
+from streams.stitch.eviction import evict
+from streams.stitch.fold import fold_due, fold_messages, fold_unsaid
 from streams.stitch.messages import Messages
 from streams.stitch.observer import RuleContext
-from streams.stitch.todo import POSTED
+from streams.stitch.subject import NOTHING, TAKEN_BACK
 from tests.support.plain_workers import DAY_MS as DAY
 from tests.support.plain_workers import START_MS as START
 from tests.support.plain_workers import interaction, log_of
@@ -199,18 +200,68 @@ def test_nothing_is_said_of_who_gives_no_reason_and_nothing_twice() -> None:
     stitch = Stitch()
     plain = {"score": 0.2, "score_weight": 1.0, "booking_ref": "R1", "money": (100, "SAR")}
     assert stitch.hear(plain, {"after": DAY}).next_actions == []
-    assert decode(stitch.states[b"customer:ann"]).posted == {}
+    assert decode(stitch.states[b"customer:ann"]).actions == NOTHING
     assert len(stitch.hear(complaint(DAY)).next_actions) == 1
-    assert decode(stitch.states[b"customer:ann"]).posted.keys() == {POSTED}
+    assert decode(stitch.states[b"customer:ann"]).actions not in (NOTHING, TAKEN_BACK)
     assert stitch.hear({"after": 2 * DAY}).next_actions == [], "nothing of it has changed"
 
 
 def test_a_state_of_before_says_it_with_its_next_event() -> None:
     stitch = heard(complaint(0))
-    state = decode(stitch.states[b"customer:ann"])
-    state.posted = {}
-    stitch.states[b"customer:ann"] = encode(state)
+    of_before(stitch)
     assert [row[1][0].action for row in stitch.hear({"after": 1}).next_actions] == ["call_about_case"]
+
+
+def of_before(stitch: Stitch, name: str = "customer:ann") -> None:
+    """The state of a subject as a version without next actions writes it."""
+    state = decode(stitch.states[name.encode()])
+    state.actions = None
+    stitch.states[name.encode()] = encode(state)
+
+
+def caught_up(stitch: Stitch, *names: str) -> Changes:
+    return stitch.apply(fold_unsaid(stitch.states.get, names, stitch.context.guests))
+
+
+def test_a_state_of_before_says_it_without_an_event_once() -> None:
+    stitch = heard(complaint(0))
+    of_before(stitch)
+    version = decode(stitch.states[b"customer:ann"]).version
+    ((customer, (action,), said),) = caught_up(stitch, "customer:ann", "customer:nobody").next_actions
+    assert (customer, action.action, said) == ("ann", "call_about_case", version)
+    assert caught_up(stitch, "customer:ann").states == {}
+    assert stitch.hear({"after": 1}).next_actions == [], "the next event says nothing new"
+
+
+def test_what_held_before_a_rollback_and_ended_during_it_is_taken_back() -> None:
+    stitch = heard(complaint(0))
+    assert stitch.of()
+    stitch.hear({"touchpoint": "post_travel.complaint_resolved", "channel": "post_travel", "case_id": "K1", "after": 1})
+    stitch.hear({"touchpoint": "post_travel.improvement_told", "channel": "post_travel", "after": 2})
+    stitch.shown["ann"] = [Action("call_about_case", "", "case K1")]  # as the version between said nothing
+    of_before(stitch)
+    caught_up(stitch, "customer:ann")
+    assert stitch.of() == []
+    assert decode(stitch.states[b"customer:ann"]).actions == NOTHING
+
+
+def test_who_was_a_customer_and_is_none_any_more_has_all_taken_back() -> None:
+    stitch = heard(complaint(0))
+    merged = Messages(identities={"customer:ann": [(0, "customer:abe", 1)]})
+    stitch.apply(fold_messages(stitch.states.get, merged, stitch.context))
+    of_before(stitch)
+    assert [row[:2] for row in caught_up(stitch, "customer:ann").next_actions] == [("ann", [])]
+
+
+def test_who_was_evicted_before_is_asked_back_once() -> None:
+    stitch = heard({"survey": ("nps", 3.0), "after": -90 * DAY})
+    of_before(stitch)
+    stub = evict(stitch.states[b"customer:ann"], before=2**60)
+    assert stub is not None
+    stitch.states[b"customer:ann"] = stub
+    changes = caught_up(stitch, "customer:ann")
+    assert ([row[0] for row in changes.recalls], changes.next_actions) == (["customer:ann"], [])
+    assert caught_up(stitch, "customer:ann").recalls == []
 
 
 def test_what_a_timer_changed_is_said_again_until_it_is_known_to_be_published() -> None:
