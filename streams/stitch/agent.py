@@ -351,7 +351,9 @@ class StitchAgent(Agent):
             outgoing, names, now = Outgoing(self.io.encode), [key.decode() for key in keys], now_ms()
 
             def work(some: range) -> Turn:
-                changes = fold_unsaid(partial(self._table.get, partition), names[some.start : some.stop])
+                changes = fold_unsaid(
+                    partial(self._table.get, partition), names[some.start : some.stop], self._context.guests
+                )
                 return self._put(partition, changes, now, outgoing)
 
             for _, error in sift(len(names), work).faults:

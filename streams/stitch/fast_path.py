@@ -120,7 +120,7 @@ def fold_fast(
         changes.messages += observer.messages
         changes.transitions += observer.transitions
     if context is not None and (has_said(state) or may_act(own, state.watch)):
-        post(changes, name, state, own, replay=fired)
+        post(changes, name, state, own, context.guests, replay=fired)
     if watched or state.watch is not None:
         changes.due[key] = 0 if state.watch is None else state.watch.due
         changes.opened[key] = open_of(state.watch)

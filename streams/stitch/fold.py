@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from streams.model.control import SUMMARY
+from streams.model.guests import Guests
 from streams.model.identifiers import names_group
 from streams.stitch.changes import Changes
 from streams.stitch.encoding import decode, encode, merged
@@ -101,13 +102,15 @@ def fold_due(load: Load, names: Sequence[str], context: RuleContext, until: int)
         alerts = turn.observer.due(until)
         changes.alerts += alerts
         if alerts and state.is_root:
-            post(changes, name, state, merged(state), replay=True)
+            post(changes, name, state, merged(state), context.guests, replay=True)
         turn.store()
     return changes
 
 
-def fold_unsaid(load: Load, names: Sequence[str]) -> Changes:
+def fold_unsaid(load: Load, names: Sequence[str], guests: Guests) -> Changes:
     """A turn of subjects whose states an earlier version wrote: publish what may be done for them, be it nothing.
+
+    guests: of the model, whose zones say the days.
 
     A customer that this version, or the earlier one, has evicted is asked back, and publishes when it is whole again.
     No message is applied, so versions stay as they are. What is published follows from states that are durable; so it
@@ -123,7 +126,7 @@ def fold_unsaid(load: Load, names: Sequence[str]) -> Changes:
         if names_group(name) or _is_blank(state):
             state.actions = NOTHING
         elif state.is_root and state.whole:
-            post(changes, name, state, merged(state), replay=True)
+            post(changes, name, state, merged(state), guests, replay=True)
         elif state.root is not None or (state.presence == HERE and not state.is_root):
             leave(changes, name, state, replay=True)
         elif state.presence == EVICTED:

@@ -312,7 +312,8 @@ class Turn:
         summaries = (summary,) if whole is not None else (state.own, *self.sent.values())
         alone = whole is not None
         if has_said(state) or any(may_act(one, state.watch, alone) for one in summaries):
-            post(self.changes, self.name, state, self._merged() if whole is None else whole, self.replay or self.fired)
+            all_ = self._merged() if whole is None else whole
+            post(self.changes, self.name, state, all_, self.context.guests, self.replay or self.fired)
 
     def _merged(self) -> Summary:
         """The summary of the whole customer, of a turn that has decoded the parts."""

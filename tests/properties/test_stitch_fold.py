@@ -7,7 +7,7 @@ last committed, in any order of topics.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from streams.model.company import built_in
 from streams.model.control import PartRow, nothing_stored
 from streams.model.identifiers import customer_id
 from streams.segments.rules import Question, Segment, Segments
@@ -30,6 +31,8 @@ from streams.stitch.peek import unsaid
 
 DAY = 86_400_000
 START = 1_700_000_000_000
+GUESTS = replace(built_in().guests, zone="America/New_York", zones=(("HTL-*", "Pacific/Kiritimati"),))
+"""Whose days of one moment are two."""
 SUBJECTS = ("customer:a", "customer:b", "email_sha256:e", "device:d")
 
 
@@ -84,7 +87,7 @@ class World:
         """Fold messages, or what was gathered; the group has others to come."""
         if messages is None:
             messages, self.gathered = self.gathered, Messages()
-        changes = fold_messages(self.states.get, messages, RuleContext({}, START, SEGMENTS), self.written)
+        changes = fold_messages(self.states.get, messages, RuleContext({}, START, SEGMENTS, GUESTS), self.written)
         if self.older:
             changes.next_actions.clear()
         self.states.update({key: self._as_written(state) for key, state in changes.states.items()})
@@ -116,7 +119,7 @@ class World:
     def catch_up(self, crash: bool = False) -> None:
         """The turn of states that the older version wrote. crash: before they are stored, after they were published."""
         behind = [key.decode() for key, state in self.states.items() if unsaid(state) is not None]
-        changes = fold_unsaid(self.states.get, behind)
+        changes = fold_unsaid(self.states.get, behind, GUESTS)
         self._publish(changes)
         if not crash:
             self.states.update(changes.states)

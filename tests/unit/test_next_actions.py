@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from streams.alerts import rules
 from streams.alerts.match import Matcher
 from streams.alerts.next_actions import Action, proposed
 from streams.model.company import built_in
+from streams.model.guests import Guests
 from streams.stitch.changes import Changes
 from streams.stitch.encoding import decode, encode
 from streams.stitch.events import Events
@@ -26,6 +28,7 @@ from tests.support.plain_workers import interaction, log_of
 ANN, DEVICE = [("customer", "ann")], [("device", "d")]
 MINUTE = 60_000
 RULES = rules.of(built_in())
+BUILT_IN = built_in().guests
 WATCHED = Matcher(RULES, built_in().touchpoints, built_in().brands)
 
 
@@ -37,9 +40,9 @@ def day(offset: int) -> str:
 class Stitch:
     """One partition of stitch, with all rules of alerts, whose clock stands at START."""
 
-    def __init__(self) -> None:
+    def __init__(self, guests: Guests = BUILT_IN) -> None:
         self.states: dict[bytes, bytes] = {}
-        self.context = RuleContext(RULES, START)
+        self.context = RuleContext(RULES, START, guests=guests)
         self.offset = self.number = 0
         self.shown: dict[str, list[Action]] = {}
         """By customer, what was published last."""
@@ -217,7 +220,7 @@ def of_before(stitch: Stitch, name: str = "customer:ann") -> None:
 
 
 def caught_up(stitch: Stitch, *names: str) -> Changes:
-    return stitch.apply(fold_unsaid(stitch.states.get, names))
+    return stitch.apply(fold_unsaid(stitch.states.get, names, stitch.context.guests))
 
 
 def test_a_state_of_before_says_it_without_an_event_once() -> None:
@@ -271,3 +274,24 @@ def test_what_a_timer_changed_is_said_again_until_it_is_known_to_be_published() 
     assert fold_due(stitch.states.get, ["customer:ann"], stitch.context, unheard).next_actions == changes.next_actions
     assert len(stitch.hear({"after": 1}).next_actions) == 1
     assert stitch.hear({"after": 2}).next_actions == []
+
+
+def test_days_are_those_of_the_unit_else_of_the_company() -> None:
+    """START is 2023-11-14T22:13:20Z: the 15th in Makkah, the 14th in New York."""
+    guests = replace(built_in().guests, zone="America/New_York", zones=(("MAKKAH-*", "Asia/Riyadh"),))
+    stitch = Stitch(guests)
+    stitch.hear(complaint(0, unit="MAKKAH-01"), complaint(0, "K2", unit="BOSTON-01"))
+    reasons = [one.reason.partition(",")[0] for one in stitch.of() if one.action == "call_about_case"]
+    assert reasons == ["Case K1 of MAKKAH-01 is open since 2023-11-15", "Case K2 of BOSTON-01 is open since 2023-11-14"]
+    stitch.hear(
+        {"touchpoint": "stay.prayer_mat_requested", "channel": "stay", "after": 0, "ids": [("customer", "bob")]},
+        {
+            "touchpoint": "booking.confirmed", "booking_ref": "R1", "after": DAY, "arrival_date": "2024-03-10",
+            "channel": "booking", "ids": [("customer", "bob")],
+        },
+    )  # fmt: skip
+    (stay,) = [one for one in stitch.of("bob") if one.action == "prepare_stay"]
+    assert "last 2023-11-14" in stay.reason
+    begins, ends = (dt.datetime.fromtimestamp((at or 0) / 1000, dt.UTC) for at in (stay.begins_at, stay.ends_at))
+    assert ends == dt.datetime(2024, 3, 11, 4, tzinfo=dt.UTC), "clocks go forward on that day"
+    assert begins == dt.datetime(2024, 3, 10, 5, tzinfo=dt.UTC) - dt.timedelta(days=60)
