@@ -1,8 +1,10 @@
 """What may be done for a customer next, as a root publishes it (streams.alerts.next_actions). Pure.
 
 One record a customer has all of it, and is published where it changes; a record without any takes it back. The state
-remembers a hash of what was published last (`Subject.posted`), 0 once it was taken back, until a later turn finds that
-this was published. A customer without a reason for any action has neither a record nor an entry in the state.
+remembers what was published last (`Subject.actions`). A customer without a reason for any action has no record.
+
+A state that was written by a version without next actions does not say what is published: nothing, or what a version
+with them said before a rollback. Then a record is published in any case, without any action where there is none.
 """
 
 from __future__ import annotations
@@ -14,18 +16,19 @@ from typing import Final
 from streams.alerts import next_actions as do
 from streams.alerts.next_actions import Action, Habit
 from streams.alerts.watch import Alert, Watch
+from streams.guest.quiet import zone_of
+from streams.model.guests import Guests
 from streams.model.identifiers import customer_id
 from streams.model.vocabulary import ADVOCATE_AT, INSTRUMENTS, NEGATIVE_AT
+from streams.model.zones import ZoneInfo
 from streams.stitch.changes import Changes
 from streams.stitch.facts import ANSWERED, ARRIVES, SPOKE, TOLD
 from streams.stitch.journey import Journey
 from streams.stitch.placement import joined, journeys_of, placed, spans_of
 from streams.stitch.rows import DIGITS
-from streams.stitch.subject import Subject
+from streams.stitch.subject import NOTHING, TAKEN_BACK, Subject
 from streams.stitch.summary import HIDDEN, Summary, str_of
 
-POSTED: Final = "actions"
-"""Key in `posted`."""
 _ALERTS: Collection[Alert] = ()
 _Answer = tuple[int, bytes, float, str]
 """(at, event id, score, instrument) of an answer to a survey."""
@@ -59,52 +62,62 @@ def may_act(summary: Summary, watch: Watch | None, alone: bool = True) -> bool:
     return False
 
 
-def post(changes: Changes, name: str, state: Subject, whole: Summary, replay: bool) -> None:
+def has_said(state: Subject) -> bool:
+    """Whether something may be published of a subject that is to be taken back where it does not hold any more."""
+    return state.actions is None or state.actions != NOTHING
+
+
+def post(changes: Changes, name: str, state: Subject, whole: Summary, guests: Guests, replay: bool) -> None:
     """Publish what may be done for a root, where that has changed. whole: its summary, parts included.
 
-    replay: whether to publish it in any case.
+    guests: of the model, which says whose clock shows which day. replay: whether to publish it in any case.
     """
     customer = customer_id(name)
-    _post(changes, customer, state, do.ordered(actions_of(customer, whole, state.watch)), replay)
+    _post(changes, customer, state, do.ordered(actions_of(customer, whole, state.watch, guests)), replay)
 
 
 def leave(changes: Changes, name: str, state: Subject, replay: bool) -> None:
     """Take all back: the subject is no customer any more."""
-    if POSTED in state.posted:
+    if has_said(state):
         _post(changes, customer_id(name), state, [], replay)
 
 
 def _post(changes: Changes, customer: str, state: Subject, found: list[Action], replay: bool) -> None:
-    said = int.from_bytes(blake2b(repr(found).encode(), digest_size=8).digest(), "big") >> 1 | 1 if found else 0
-    known = state.posted.get(POSTED)
-    if known is None and not found:
+    if not found and not has_said(state):
         return
-    if replay or known != said:
+    said = _hash(found) if found else TAKEN_BACK
+    if replay or state.actions != said:
         changes.next_actions.append((customer, found, state.version))
-    state.posted[POSTED] = said
+    state.actions = said
 
 
-def actions_of(customer: str, whole: Summary, watch: Watch | None) -> Iterator[Action]:
-    """What may be done for a customer. whole: all that is known of them. watch: their alerts."""
+def _hash(found: list[Action]) -> int:
+    """63 bits, as a signed number holds them, and neither NOTHING nor TAKEN_BACK."""
+    return int.from_bytes(blake2b(repr(found).encode(), digest_size=8).digest(), "big") >> 1 | 2
+
+
+def actions_of(customer: str, whole: Summary, watch: Watch | None, guests: Guests) -> Iterator[Action]:
+    """What may be done for a customer. whole: all that is known of them. watch: their alerts. guests: as for `post`."""
     last, stated, rolling = whole.last, whole.preferences, whole.rolling
     alerts = _ALERTS if watch is None else [one for one in watch.alerts if one.closed_at is None]
     for alert in alerts:
         if alert.severity == "critical":
-            yield do.answer_alert(alert.alert_id, alert.rule, alert.unit, alert.at, alert.reason)
+            there = zone_of(guests, alert.unit)
+            yield do.answer_alert(alert.alert_id, alert.rule, alert.unit, alert.at, alert.reason, there)
     is_well = not alerts
     told = stated.get(TOLD)
     for case_id, case in whole.cases.items():
         if case.status == "open":
             is_well = False
             if since := max(case.opened, case.reopened):
-                yield do.call_about_case(
-                    case_id, None if case.first is None else case.first[3], since, bool(case.responded)
-                )
+                unit = None if case.first is None else case.first[3]
+                yield do.call_about_case(case_id, unit, since, bool(case.responded), zone_of(guests, unit))
         elif last < case.resolved + do.TOLD_MS:
             of_it = stated.get(TOLD + case_id)
             told_at = max(0 if one is None else one[0] for one in (told, of_it))
             if told_at < case.resolved:
-                yield do.tell_improvement(case_id, case.resolved)
+                unit = None if case.first is None else case.first[3]
+                yield do.tell_improvement(case_id, case.resolved, zone_of(guests, unit))
     if rolling.at:
         score = round(rolling.score_30(last), DIGITS)
         bound = NEGATIVE_AT if score <= NEGATIVE_AT else ADVOCATE_AT if score >= ADVOCATE_AT else 0.0
@@ -121,8 +134,8 @@ def actions_of(customer: str, whole: Summary, watch: Watch | None) -> Iterator[A
         answered = stated.get(ANSWERED)
         is_open = last < at + do.FOLLOWED_MS and (answered is None or answered[0] < at)
         if is_open and do.is_bad(instrument, score):
-            yield do.follow_up_detractor(instrument, score, at, str_of(event_id))
-    yield from _stays(customer, whole)
+            yield do.follow_up_detractor(instrument, score, at, str_of(event_id), zone_of(guests, None))
+    yield from _stays(customer, whole, zone_of(guests, None))
 
 
 def _spent(whole: Summary) -> dict[str, int]:
@@ -173,7 +186,7 @@ def _latest_answer(whole: Summary) -> _Answer | None:
     return found
 
 
-def _stays(customer: str, whole: Summary) -> Iterator[Action]:
+def _stays(customer: str, whole: Summary, zone: ZoneInfo) -> Iterator[Action]:
     """Stays to prepare."""
     stated, last = whole.preferences, whole.last
     guests = None
@@ -197,6 +210,6 @@ def _stays(customer: str, whole: Summary) -> Iterator[Action]:
                 for of, (at, _, value, evidence) in sorted(stated.items(), key=lambda each: each[0])
                 if not of.startswith(HIDDEN)
             ]
-        stay = do.prepare_stay(f"{customer}/{ref}", do.arrival(planned), booked_at, habits)
+        stay = do.prepare_stay(f"{customer}/{ref}", do.arrival(planned), booked_at, habits, zone)
         if stay is not None and stay.ends_at is not None and stay.ends_at > last:
             yield stay
