@@ -107,8 +107,9 @@ format: setup ## Put the code into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clients: setup ## Try ClickHouse's official clients on the embedded engine (needs Maven, Go and npm; fetches them)
+clients: setup ## Try ClickHouse's official clients (needs Maven, Go and npm; fetches them), and many requests by both OpenAPI documents
 	$(BIN)/python -m tests.clients
+	OPENAPI_EXAMPLES=100 $(BIN)/python -m pytest -q tests/unit/test_serve_openapi.py tests/unit/test_collect_openapi.py
 
 bench: compile $(BENCH_INSTALLED) ## Measure Rihla against its peers: tables, a plot, a line of JSON (nothing else should run)
 	$(BENCH_VENV)/bin/python -m tests.benchmarks --plot build/bench.png
