@@ -139,9 +139,17 @@ def tell_improvement(case_id: str, resolved_at: int) -> Action:
     return Action("tell_improvement", reason, f"case {case_id}", None, resolved_at + TOLD_MS)
 
 
+def is_habit(key: str, value: str) -> bool:
+    """Whether a stay is prepared for a preference."""
+    return value != "no" and key not in NO_HABITS
+
+
 def prepare_stay(journey_id: str, arrives: date, booked_at: int, habits: Iterable[Habit]) -> Action | None:
-    """A booked stay. None where nothing is known that was not said again with the booking."""
-    wanted = [one for one in habits if one.last_at < booked_at and one.value != "no" and one.key not in NO_HABITS]
+    """A booked stay. None where nothing is known that was not said again with the booking.
+
+    habits: of which `is_habit` holds.
+    """
+    wanted = [one for one in habits if one.last_at < booked_at]
     if not wanted:
         return None
     reason = f"Arrives on {arrives} and has asked for or used before: {', '.join(map(_shown, wanted))}"
