@@ -12,11 +12,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from streams import metrics
 from streams.clock import now_ms
-from streams.deliver import guests, proposals, routes, state
+from streams.deliver import guests, proposals, routes, schedule, state
 from streams.deliver.courier import Courier
 from streams.deliver.due import Due
 from streams.deliver.escalation import escalate
@@ -24,8 +25,10 @@ from streams.deliver.gatherings import Gatherings, Told
 from streams.deliver.intake import targets_for, with_version
 from streams.deliver.lane import Item, Lane
 from streams.deliver.linking import Links
+from streams.deliver.made import Maker
 from streams.deliver.message import Message, message
 from streams.deliver.rows import delivery_key, delivery_row, name_of
+from streams.deliver.scheduled import Made, Scheduled, Wanted, check, taken
 from streams.deliver.senders import Senders
 from streams.deliver.state import Delivery, Entry, Place
 from streams.deliver.storms import KEY, key_of
@@ -60,6 +63,7 @@ KINDS = {
 """Topic: kind of thing, and name of its record."""
 KEPT_BY_TARGETS = state.key_of("segment", ""), state.key_of(proposals.KIND, "")
 """Prefixes of the keys of things that targets keep for as long as they last."""
+REPORTS = state.key_of(schedule.KIND, "")
 GATHERINGS, DELIVERIES = "gatherings", "deliveries"
 
 log = logging.getLogger(__name__)
@@ -69,7 +73,7 @@ def create(app: Any, settings: Settings) -> WorkerIO:
     """Register the agent, its table and its tasks with the app. Raises RihlaError for routes that cannot be used."""
     io = WorkerIO(app, settings, "deliver")
     book = routes.load(settings.routes)
-    io.count_from_zero({"target": [*book.routes.targets], "outcome": state.STATUSES[1:], "thing": KINDS.values()})
+    io.count_from_zero({"target": [*book.routes.targets], "outcome": state.STATUSES[1:], "thing": [*KINDS.values()]})
     table = BatchTable(app, "things", partitions=settings.partitions)
     desk = _Desk(app, io, table, book)
     topics = [settings.topic(name) for name in WORKERS_BY_NAME["deliver"].reads]
@@ -100,6 +104,7 @@ class _Desk:
         self._traces = Traces(io.tracing)
         self._epoch = io.settings.epoch
         self._links = Links(io.settings, book.routes)
+        self._scheduled = Scheduled(book.routes, Maker(io.settings), io.settings.partitions, clock)
         self._actions = company.load(io.settings.model).actions
         self._writing = guests.Writing(io.settings, book.routes)
         self._senders = Senders(book, app, io.settings.prefix)
@@ -230,7 +235,7 @@ class _Desk:
     async def run(self) -> None:
         """Send, and note outcomes, until cancelled."""
         await self._senders.start()
-        work = [*map(self._courier.serve, self._courier.lanes), self._note(), self._tick()]
+        work = [*map(self._courier.serve, self._courier.lanes), self._note(), self._tick(), self._keep_time()]
         tasks = [asyncio.ensure_future(one) for one in work]
         try:
             await asyncio.gather(*tasks)
@@ -256,6 +261,7 @@ class _Desk:
         thing = entry.things[one.version]
         self._writing.check(target, thing, self._clock())
         proposals.check(entry, one, self._clock())
+        check(thing, self._clock())
         self._traces.begin(item, target)
         link = self._links.of(entry, one, thing, target)
         told = message(entry.kind, entry.id, one.version, thing, one.clear, link, one.level)
@@ -328,14 +334,45 @@ class _Desk:
         now, changed = self._clock(), dict[Place, Entry]()
         for partition in self._table.partitions_held:
             for key, data in self._table.items(partition):
+                if key.startswith(REPORTS) and (report := state.decode(data)).blank(now):
+                    changed[partition, key] = report
+                    self._scheduled.anew()
                 if key.startswith(KEPT_BY_TARGETS) and erased((entry := state.decode(data)).customer_id):
                     self._courier.drop(partition, key)
                     entry.withdraw(now)
                     changed[partition, key] = entry
         await self._store(changed)
         for (partition, key), entry in changed.items():
-            for one in entry.unsent():
+            for one in entry.unsent() if entry.erased else ():
                 self._enqueue(partition, key, one)
+
+    async def _keep_time(self) -> None:
+        """Tell of what the routes schedule, when it is due."""
+        while self._scheduled.has_work:
+            await asyncio.sleep(TICK_SECONDS)
+            wanted: list[Wanted] = []
+            await self._in_order(partial(self._look_what_is_due, wanted))
+            if made := await self._scheduled.made(wanted, self._table.partitions_held):
+                await self._in_order(partial(self._take_made, made))
+
+    async def _look_what_is_due(self, found: list[Wanted]) -> None:
+        await self._catch_up()
+        found += self._scheduled.wanted(self._table.partitions_held, self._entry)
+
+    async def _take_made(self, made: list[Made]) -> None:
+        await self._catch_up()
+        changed: dict[Place, Entry] = {}
+        fresh: list[tuple[int, bytes, Delivery]] = []
+        for one in made:
+            if one.place[0] not in self._table.partitions_held:
+                continue
+            entry = changed.get(one.place) or self._entry(*one.place)
+            before = 0 if entry is None else len(entry.deliveries)
+            entry = taken(self._book.routes, entry, one, self._clock())
+            if entry is not None:
+                changed[one.place] = entry
+                fresh += [(*one.place, each) for each in entry.deliveries[before:]]
+        await self._store_all(changed, fresh)
 
     async def _gathered_long_enough(self) -> None:
         """Send alerts whose wait is over, and updates of incidents."""

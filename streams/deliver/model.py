@@ -10,8 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 
 from streams.model.prayer import USUAL_METHOD, Method
+from streams.report.period import Kind as Period
 
-Kind = Literal["alert", "case", "move", "segment", "next_action", "invitation", "message"]
+Kind = Literal["alert", "case", "move", "segment", "next_action", "breach", "invitation", "message"]
 Severity = Literal["low", "medium", "high", "critical"]
 State = Literal["raised", "acknowledged", "closed", "entered", "left", "proposed", "withdrawn"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -156,7 +157,7 @@ class Route(_Matching, frozen=True, kw_only=True):
     to: list[str]
     """Names of targets."""
     kinds: tuple[Kind, ...] = ("alert",)
-    """alert, case, move, segment, next_action, invitation, message."""
+    """alert, case, move, segment, next_action, breach, invitation, message."""
     segments: list[str] | None = None
     """Segments of the model."""
     actions: list[str] | None = None
@@ -185,6 +186,34 @@ class Escalation(_Matching, frozen=True, kw_only=True):
     """Count only the time that the unit works: `hours`, `days` and `holidays` of [units]."""
     identifiers: bool = False
     """Whether the message may name the customer, the journey and the event."""
+
+
+class Report(_Strict, frozen=True, kw_only=True):
+    """A management report of each period that has ended, to targets. ClickHouse is asked for it: RIHLA_CLICKHOUSE."""
+
+    name: str
+    """What it is called here: small letters, digits and -. Under another name it is another report."""
+    period: Period
+    """day, week (from Monday), month, quarter or year; days are UTC's, as those of `rihla report`."""
+    to: list[str]
+    """Names of targets: e-mail gets it as a file, a webhook in the body, chats its summary."""
+    units: list[str] = []
+    """A report each of these units; left out: one of all together."""
+    at: str = "07:00"
+    """When it is due on the first day after the period, by the clock of the unit (see [units]), else UTC."""
+    language: Literal["en", "ar"] | None = None
+    """Left out: that of the unit if it is one of these, else English."""
+    attach: Literal["html", "pdf"] = "html"
+    """pdf is Chromium's print, so it must be there; where it is not, HTML goes out."""
+    identifiers: bool = False
+    """Whether it may name customers."""
+
+
+class Breaches(_Strict, frozen=True, kw_only=True):
+    """How targets of the model that were missed are found, for routes of kind `breach`."""
+
+    every: str = "1h"
+    """How often ClickHouse is asked."""
 
 
 class Storm(_Matching, frozen=True, kw_only=True):
@@ -236,10 +265,12 @@ class Routes(_Strict, frozen=True, kw_only=True):
     """A file of routes."""
 
     targets: dict[str, AnyTarget]
-    routes: list[Route]
+    routes: list[Route] = []
     units: dict[str, Unit] = {}
     escalations: list[Escalation] = []
     storms: list[Storm] = []
+    reports: list[Report] = []
+    breaches: Breaches = Breaches()
     egress: Egress = Egress()
     version: Literal[1] = 1
     """Of this form of file."""

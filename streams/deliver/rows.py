@@ -15,6 +15,8 @@ _IDS = {
     "incident": "incident_id",
     "invitation": "invitation_id",
     "message": "message_id",
+    "breach": "breach_id",
+    "report": "report_id",
 }
 
 

@@ -95,7 +95,8 @@ class Entry(msgspec.Struct, array_like=True):
     causes: int = 1
     """Of the highest version: how often an alert came."""
     member: bool = False
-    """Of the highest version of a segment: whether the customer is in it; of next actions: whether there are any."""
+    """Of the highest version of a segment: whether the customer is in it; of next actions: whether there are any; of a
+    report: always."""
     erased: bool = False
     """Whether the customer was erased; it is kept until targets know that nobody is in the segment."""
 
@@ -149,9 +150,17 @@ class Entry(msgspec.Struct, array_like=True):
         self.deliveries = [Delivery(target, self.top, True, now, now) for target in (self.told if was else ())]
         self.things = {self.top: thing} if self.deliveries else {}
 
+    def blank(self, now: int) -> bool:
+        """Take the documents of reports that wait: they are made anew without whom was erased. Whether there were
+        any."""
+        found = [one for one in self.things.values() if one.get("document") is not None]
+        for one in found:
+            one["document"], self.at = None, now
+        return bool(found)
+
     def is_over(self, now: int) -> bool:
         """Whether it can be forgotten. What targets keep for as long as it lasts cannot:
-        membership in a segment, next actions."""
+        membership in a segment, next actions; nor up to which period a report was made."""
         if self.member:
             return False
         return now - self.at > KEPT_MS and not self.steps and not any(self.unsent())
@@ -185,6 +194,8 @@ def full_version(epoch: int, version: int) -> int:
 
 
 _NO_NEWS = ("version", "raised_at", "causes", "published_at")
+_SCHEDULED = "report"
+"""Kind whose state says up to which period it was made, which is for ever."""
 _SAID_ONCE = "next_action"
 """Kind of which a version that says the same as the one before is no news."""
 
@@ -206,7 +217,8 @@ def take(
     entry = entry or Entry(kind, id_, str(thing["customer_id"]), version, now)
     entry.top, entry.at = version, now
     came_again = entry.digest != "" and entry.digest == digest_of(thing) and thing.get("causes", 1) > entry.causes
-    entry.causes, entry.member = thing.get("causes", 1), bool(thing.get("member") or thing.get("actions"))
+    entry.causes = thing.get("causes", 1)
+    entry.member = bool(thing.get("member") or thing.get("actions") or kind == _SCHEDULED)
     digest = entry.digest = digest_of(thing)
     known = {*entry.told}
     for target, clear in targets.items():

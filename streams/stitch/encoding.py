@@ -71,6 +71,7 @@ def decode(encoded: bytes) -> Subject:
         told,
         group,
         posted,
+        actions,
     ) = astuple(read_subject(compression.decompress(encoded)))
     return Subject(
         interactions_applied,
@@ -92,6 +93,7 @@ def decode(encoded: bytes) -> Subject:
         told,
         None if group is None else Group(*group),
         posted,
+        actions,
     )
 
 

@@ -65,6 +65,7 @@ class StoredSubject(msgspec.Struct, array_like=True, gc=False):
     told: dict[str, bytes] = {}
     group: GroupFields | None = None
     posted: dict[str, int] = {}
+    actions: int | None = None
 
 
 read_subject = msgspec.msgpack.Decoder(StoredSubject).decode

@@ -1,8 +1,10 @@
 """What may be done for a customer next, as a root publishes it (streams.alerts.next_actions). Pure.
 
 One record a customer has all of it, and is published where it changes; a record without any takes it back. The state
-remembers a hash of what was published last (`Subject.posted`), 0 once it was taken back, until a later turn finds that
-this was published. A customer without a reason for any action has neither a record nor an entry in the state.
+remembers what was published last (`Subject.actions`). A customer without a reason for any action has no record.
+
+A state that was written by a version without next actions does not say what is published: nothing, or what a version
+with them said before a rollback. Then a record is published in any case, without any action where there is none.
 """
 
 from __future__ import annotations
@@ -17,18 +19,20 @@ import msgspec
 from streams.alerts import next_actions as do
 from streams.alerts.next_actions import Action, Habit
 from streams.alerts.watch import Alert, Watch
+from streams.guest.quiet import zone_of
+from streams.model.guests import Guests
 from streams.model.identifiers import customer_id
 from streams.model.vocabulary import ADVOCATE_AT, DAY_MS, INSTRUMENTS, NEGATIVE_AT
+from streams.model.zones import ZoneInfo
+from streams.model.zones import zone as time_zone
 from streams.stitch.changes import Changes
 from streams.stitch.facts import ANSWERED, ARRIVES, SPOKE, TOLD
 from streams.stitch.journey import Journey
 from streams.stitch.placement import joined, journeys_of, placed, spans_of
 from streams.stitch.rows import rounded
-from streams.stitch.subject import Subject
+from streams.stitch.subject import NOTHING, TAKEN_BACK, Subject
 from streams.stitch.summary import HIDDEN, Loose, Summary, str_of
 
-POSTED: Final = "actions"
-"""Key in `posted`."""
 _ALERTS: Final[Collection[Alert]] = ()
 _Answer = tuple[int, bytes, float, str]
 """(at, event id, score, instrument) of an answer to a survey."""
@@ -39,6 +43,7 @@ _BOOKED: Final = 0
 _IN_USE: Final = ("booked", "checked_in")
 _SLACK_MS: Final = 2 * DAY_MS
 """By more than this no clock of the world differs from UTC."""
+_UTC: Final = time_zone("UTC")
 
 
 def may_act(summary: Summary, watch: Watch | None, alone: bool = True) -> bool:
@@ -78,8 +83,8 @@ def _may_arrive(summary: Summary, alone: bool) -> bool:
 
 @lru_cache(maxsize=4096)
 def _day(number: int) -> str:
-    """A day since the epoch, as events name days of arrival."""
-    return do.day(number * DAY_MS)
+    """A day since the epoch, UTC, as events name days of arrival."""
+    return do.day(number * DAY_MS, _UTC)
 
 
 def _is_bad(index: int, score: float) -> bool:
@@ -87,42 +92,52 @@ def _is_bad(index: int, score: float) -> bool:
     return _ASKED[index] and do.is_bad(INSTRUMENTS[index], score)
 
 
-def post(changes: Changes, name: str, state: Subject, whole: Summary, replay: bool) -> None:
+def has_said(state: Subject) -> bool:
+    """Whether something may be published of a subject that is to be taken back where it does not hold any more."""
+    return state.actions is None or state.actions != NOTHING
+
+
+def post(changes: Changes, name: str, state: Subject, whole: Summary, guests: Guests, replay: bool) -> None:
     """Publish what may be done for a root, where that has changed. whole: its summary, parts included.
 
-    replay: whether to publish it in any case.
+    guests: of the model, which says whose clock shows which day. replay: whether to publish it in any case.
     """
     customer = customer_id(name)
-    _post(changes, customer, state, actions_of(customer, whole, state.watch), replay)
+    _post(changes, customer, state, actions_of(customer, whole, state.watch, guests), replay)
 
 
 def leave(changes: Changes, name: str, state: Subject, replay: bool) -> None:
     """Take all back: the subject is no customer any more."""
-    if POSTED in state.posted:
+    if has_said(state):
         _post(changes, customer_id(name), state, [], replay)
 
 
 def _post(changes: Changes, customer: str, state: Subject, found: list[Action], replay: bool) -> None:
-    known = state.posted.get(POSTED)
-    if known is None and not found:
+    if not found and not has_said(state):
         return
-    said = 0
-    if found:
-        said = int.from_bytes(blake2b(msgspec.msgpack.encode(found), digest_size=8).digest(), "big") >> 1 | 1
-    if replay or known != said:
+    said = _hash(found) if found else TAKEN_BACK
+    if replay or state.actions != said:
         changes.next_actions.append((customer, found, state.version))
-    state.posted[POSTED] = said
+    state.actions = said
 
 
-def actions_of(customer: str, whole: Summary, watch: Watch | None) -> list[Action]:
-    """What may be done for a customer, in order. whole: all that is known of them. watch: their alerts."""
+def _hash(found: list[Action]) -> int:
+    """63 bits, as a signed number holds them, and neither NOTHING nor TAKEN_BACK."""
+    return int.from_bytes(blake2b(msgspec.msgpack.encode(found), digest_size=8).digest(), "big") >> 1 | 2
+
+
+def actions_of(customer: str, whole: Summary, watch: Watch | None, guests: Guests) -> list[Action]:
+    """What may be done for a customer, in order.
+
+    whole: all that is known of them. watch: their alerts. guests: as for `post`.
+    """
     found: list[Action] = []
     last, stated, rolling = whole.last, whole.preferences, whole.rolling
     alerts = _ALERTS if watch is None else [one for one in watch.alerts if one.closed_at is None]
     found += [
-        do.answer_alert(alert.alert_id, alert.rule, alert.unit, alert.at, alert.reason)
-        for alert in alerts
-        if alert.severity == "critical"
+        do.answer_alert(one.alert_id, one.rule, one.unit, one.at, one.reason, zone_of(guests, one.unit))
+        for one in alerts
+        if one.severity == "critical"
     ]
     is_well = not alerts
     told = stated.get(TOLD)
@@ -131,12 +146,14 @@ def actions_of(customer: str, whole: Summary, watch: Watch | None) -> list[Actio
             is_well = False
             if since := max(case.opened, case.reopened):
                 unit = None if case.first is None else case.first[3]
-                found.append(do.call_about_case(case_id, unit, since, bool(case.responded)))
+                zone = zone_of(guests, unit)
+                found.append(do.call_about_case(case_id, unit, since, bool(case.responded), zone))
         elif last < case.resolved + do.TOLD_MS:
             of_it = stated.get(TOLD + case_id)
             told_at = max(0 if one is None else one[0] for one in (told, of_it))
             if told_at < case.resolved:
-                found.append(do.tell_improvement(case_id, case.resolved))
+                unit = None if case.first is None else case.first[3]
+                found.append(do.tell_improvement(case_id, case.resolved, zone_of(guests, unit)))
     if rolling.at:
         score = rounded(rolling.score_30(last))
         bound = NEGATIVE_AT if score <= NEGATIVE_AT else ADVOCATE_AT if score >= ADVOCATE_AT else 0.0
@@ -153,9 +170,9 @@ def actions_of(customer: str, whole: Summary, watch: Watch | None) -> list[Actio
         answered = stated.get(ANSWERED)
         is_open = last < at + do.FOLLOWED_MS and (answered is None or answered[0] < at)
         if is_open and do.is_bad(instrument, score):
-            found.append(do.follow_up_detractor(instrument, score, at, str_of(event_id)))
+            found.append(do.follow_up_detractor(instrument, score, at, str_of(event_id), zone_of(guests, None)))
     if len(stated) > 1 and _may_arrive(whole, alone=True):
-        found += _stays(customer, whole)
+        found += _stays(customer, whole, zone_of(guests, None))
     return do.ordered(found) if len(found) > 1 else found
 
 
@@ -207,7 +224,7 @@ def _latest_answer(whole: Summary) -> _Answer | None:
     return found
 
 
-def _stays(customer: str, whole: Summary) -> list[Action]:
+def _stays(customer: str, whole: Summary, zone: ZoneInfo) -> list[Action]:
     """Stays to prepare."""
     found: list[Action] = []
     stated, last = whole.preferences, whole.last
@@ -232,7 +249,7 @@ def _stays(customer: str, whole: Summary) -> list[Action]:
                 for of, (at, _, value, evidence) in sorted(stated.items(), key=lambda each: each[0])
                 if not of.startswith(HIDDEN) and do.is_habit(of, value)
             ]
-        stay = do.prepare_stay(f"{customer}/{ref}", do.arrival(planned), booked_at, habits)
+        stay = do.prepare_stay(f"{customer}/{ref}", do.arrival(planned), booked_at, habits, zone)
         if stay is not None and stay.ends_at is not None and stay.ends_at > last:
             found.append(stay)
     return found
