@@ -190,7 +190,10 @@ class Letters:
 
     def _letters(self, topic: str, reasons: Sequence[str]) -> list[tuple[str, bytes]]:
         """Key and payload of each letter of a topic (its name without prefix)."""
-        these = "endsWith(topic, {topic:String}) AND reason IN {reasons:Array(String)}"
+        these = (
+            "topic IN (SELECT DISTINCT topic FROM dead_letters_store WHERE endsWith(topic, {topic:String})) "
+            "AND reason IN {reasons:Array(String)}"
+        )
         name = "topic, partition, offset, epoch, payload_hash"
         # Of what was replayed only these letters: a set of all replays may take more memory than a query may have.
         rows = self._client.query(
