@@ -142,12 +142,20 @@ def tell_improvement(case_id: str, resolved_at: int, zone: ZoneInfo) -> Action:
     return Action("tell_improvement", reason, f"case {case_id}", None, resolved_at + TOLD_MS)
 
 
+def is_habit(key: str, value: str) -> bool:
+    """Whether a stay is prepared for a preference."""
+    return value != "no" and key not in NO_HABITS
+
+
 def prepare_stay(
     journey_id: str, arrives: date, booked_at: int, habits: Iterable[Habit], zone: ZoneInfo
 ) -> Action | None:
     """A booked stay, until its day of arrival is over. None where nothing is known that was not said again with the
-    booking. zone: of the company."""
-    wanted = [one for one in habits if one.last_at < booked_at and one.value != "no" and one.key not in NO_HABITS]
+    booking.
+
+    habits: of which `is_habit` holds. zone: of the company.
+    """
+    wanted = [one for one in habits if one.last_at < booked_at]
     if not wanted:
         return None
     reason = f"Arrives on {arrives} and has asked for or used before: {', '.join(_shown(one, zone) for one in wanted)}"

@@ -73,19 +73,6 @@ read_subject = msgspec.msgpack.Decoder(StoredSubject).decode
 read_summary = msgspec.msgpack.Decoder(StoredSummary).decode
 """The fields in bytes; raises like `read_subject`."""
 
-_encode_into = msgspec.msgpack.Encoder().encode_into
-_encoded = bytearray()
-
-
-def write(fields: object) -> bytes:
-    """The bytes of fields, or of a Struct.
-
-    Copied out of a buffer, because they are kept: the encoder's own bytes stay in the larger block of memory that they
-    grew in, which made a state take nearly half as much again.
-    """
-    _encode_into(fields, _encoded)
-    return bytes(_encoded)
-
 
 def as_journey(fields: list[Any]) -> JourneyFields:
     """The fields of a journey among those of a loose event, as states from before kept it."""

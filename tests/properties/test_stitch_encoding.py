@@ -14,10 +14,9 @@ from streams.alerts.signals import Answer, Signal, Signals
 from streams.alerts.watch import Alert, Watch
 from streams.stitch.case import Case
 from streams.stitch.compression import decompress
-from streams.stitch.encoding import decode, decode_summary, encode, encode_summary, without_cause
+from streams.stitch.encoding import decode, decode_summary, encode, encode_summary, without_cause, write
 from streams.stitch.journey import Journey
 from streams.stitch.rolling import Rolling
-from streams.stitch.stored import write
 from streams.stitch.subject import Part, Subject
 from streams.stitch.summary import Loose, Summary
 
