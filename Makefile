@@ -27,7 +27,7 @@ PLAIN_TESTS := tests/properties tests/integration/test_run.py
 SAME_BOTH_WAYS := $(foreach name,mapping simulate_stream simulate_truth,--ignore=tests/properties/test_$(name).py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compile run test suite plain faults lint format clients bench wheels sbom digests audit lock kafka bytecode clean
+.PHONY: help setup compile run test suite plain faults lint format clients bench wheels image sbom digests audit lock kafka bytecode clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -107,8 +107,9 @@ format: setup ## Put the code into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clients: setup ## Try ClickHouse's official clients on the embedded engine (needs Maven, Go and npm; fetches them)
+clients: setup ## Try ClickHouse's official clients (needs Maven, Go and npm; fetches them), and many requests by both OpenAPI documents
 	$(BIN)/python -m tests.clients
+	OPENAPI_EXAMPLES=100 $(BIN)/python -m pytest -q tests/unit/test_serve_openapi.py tests/unit/test_collect_openapi.py
 
 bench: compile $(BENCH_INSTALLED) ## Measure Rihla against its peers: tables, a plot, a line of JSON (nothing else should run)
 	$(BENCH_VENV)/bin/python -m tests.benchmarks --plot build/bench.png
@@ -127,6 +128,9 @@ $(SUPPLY_INSTALLED): requirements-supply.lock
 	$(PYTHON) -m venv $(SUPPLY_VENV)
 	$(SUPPLY)/pip install --quiet --disable-pip-version-check -r requirements-supply.lock
 	@touch $@
+
+image: setup kafka ## Carry out the image's steps in a clean root and run what they make, read-only (needs root and debootstrap)
+	@$(BIN)/python -m tests.supply_chain.image
 
 sbom: setup $(SUPPLY_INSTALLED) ## Say what Rihla is made of: CycloneDX bills of materials and licences, in build/sbom
 	@mkdir -p build/sbom

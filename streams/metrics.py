@@ -205,6 +205,10 @@ ALERTS_CLOSED = Counter("rihla_alerts_closed_total", "Alerts closed.", ["rule", 
 ALERTS_OPEN = Gauge("rihla_alerts_open", "Alerts that nothing has closed yet.", ["rule", "severity"])
 
 # Overdue, unanswered, stalled: customers for whom a clock is running.
+STATES_TO_CATCH_UP = Gauge(
+    "rihla_states_to_catch_up",
+    "States not looked at since their partition came: if an older version wrote them, next actions may be missing.",
+)
 TIMERS_PENDING = Gauge("rihla_timers_pending", "Customers of whom an alert falls due at a known moment.")
 
 # From the moment when the alert fell due (event time) to its acknowledgement by the broker.

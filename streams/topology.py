@@ -8,7 +8,7 @@ pages, the compose file, the Kubernetes manifests and the monitoring to this one
                   └─▶ links ─▶ identity ─▶ identities ─┘ └─▶ parts (to stitch itself), recalls (to the sink)
 
     stitch ─▶ segments, next-actions, invitations, messages ─▶ sink
-    alerts, cases, moves, segments ─▶ deliver ─▶ people and systems; deliveries ─▶ sink
+    alerts, cases, moves, segments, next-actions ─▶ deliver ─▶ people and systems; deliveries ─▶ sink
 """
 
 from __future__ import annotations
@@ -321,7 +321,10 @@ WORKERS: tuple[Worker, ...] = (
     Worker(
         "deliver",
         "streams.deliver.agent",
-        reads=("alerts", "cases", "moves", "segments", "invitations", "messages", "gatherings", "redeliveries"),
+        reads=(
+            *("alerts", "cases", "moves", "segments", "next-actions", "invitations", "messages"),
+            *("gatherings", "redeliveries"),
+        ),
         writes=("deliveries", "gatherings", "post-travel"),  # that a guest was asked, or told
         state=("things",),
         holds="what it sent in the last 35 days, and to whom; their changelog is in Kafka",

@@ -28,7 +28,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMMENT_LINE = re.compile(r"^\s*--.*\n", re.MULTILINE)
 _STATEMENT_END = re.compile(r";\s*$", re.MULTILINE)
 
-RESOLVED = "0066_interactions_resolved"
+RESOLVED = "0067_interactions_resolved"
 """After this one, what was stored before is resolved: views read it from the next one on."""
 
 _LEDGER = """

@@ -1,4 +1,4 @@
-"""Keeps customer and journey right in `interactions_resolved_store` (migration 0066).
+"""Keeps customer and journey right in `interactions_resolved_store` (migration 0067).
 
 Whatever may change the customer or the journey of an interaction leaves a mark in `unresolved_store`. A pass takes
 marks, and goes through the rows of their subjects:

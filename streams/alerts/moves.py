@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -21,8 +21,8 @@ from streams.alerts.watch import PROFILES, UNKNOWN, Watch
 Cause = tuple[int, bytes, str, str | None, str | None]
 """(occurred_at, event id, touchpoint, unit, booking_ref) of the event that changed a score."""
 
-_KEPT_DROPS = 16
-_REMEMBERED = 10
+_KEPT_DROPS: Final = 16
+_REMEMBERED: Final = 10
 """Fields of a Move and its version; a record has more."""
 Move = tuple[str, str, int, bytes, str, str | None, str | None, float, float]
 """(profile before, profile after, the fields of its Cause, 30-day score, evidence)."""

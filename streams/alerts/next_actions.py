@@ -5,20 +5,22 @@ by the clock alone says when (`begins_at`, `ends_at`), and who reads it compares
 is due to the millisecond without a timer, and `rihla verify` can compute every row again. Which actions are proposed,
 and in which order, the model says (streams.model.actions), by what they were found to change: see `proposed`.
 
-Days are 24 hours; days of arrival are dates, UTC.
+Periods of days are of 24 hours each. Named days, and the day of arrival, are those of a time zone: of the unit that an
+action is about, else of the company (`zone` of guests.toml).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from math import log
 from typing import Any, Final, NamedTuple
 
 from streams.model.actions import ACTIONS, Actions
 from streams.model.currencies import as_text
 from streams.model.vocabulary import DAY_MS
+from streams.model.zones import ZoneInfo
 
 UNANSWERED_MS: Final = 2 * DAY_MS
 UNRESOLVED_MS: Final = 5 * DAY_MS
@@ -40,7 +42,6 @@ TOLD: Final = "post_travel.improvement_told"
 SURVEYS: Final = ("nps", "csat", "stars")
 HALF_LIFE_MS: Final = 30 * DAY_MS
 _MINUTE: Final = 60_000
-_EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
 class Action(NamedTuple):
@@ -93,16 +94,18 @@ def ordered(found: Iterable[Action]) -> list[Action]:
     return sorted(found, key=lambda one: (ACTIONS.index(one.action), one.evidence))
 
 
-def answer_alert(alert_id: str, rule: str, unit: str | None, at: int, reason: str) -> Action:
-    """A critical alert is open. at: when what it is about happened."""
+def answer_alert(alert_id: str, rule: str, unit: str | None, at: int, reason: str, zone: ZoneInfo) -> Action:
+    """A critical alert is open. at: when what it is about happened. zone: of its unit."""
     about = f"{rule}, {unit}" if unit else rule
-    return Action("answer_alert", f"A critical alert ({about}) is open since {day(at)}: {reason}", f"alert {alert_id}")
+    return Action(
+        "answer_alert", f"A critical alert ({about}) is open since {day(at, zone)}: {reason}", f"alert {alert_id}"
+    )
 
 
-def call_about_case(case_id: str, unit: str | None, since: int, answered: bool) -> Action:
-    """A case is open. since: when it was opened or, if that was later, reopened."""
+def call_about_case(case_id: str, unit: str | None, since: int, answered: bool, zone: ZoneInfo) -> Action:
+    """A case is open. since: when it was opened or, if that was later, reopened. zone: of its unit."""
     how = "answered but not resolved" if answered else "without any answer"
-    reason = f"Case {case_id}{f' of {unit}' if unit else ''} is open since {day(since)}, {how}"
+    reason = f"Case {case_id}{f' of {unit}' if unit else ''} is open since {day(since, zone)}, {how}"
     due = since + (UNRESOLVED_MS if answered else UNANSWERED_MS)
     return Action("call_about_case", reason, f"case {case_id}", due)
 
@@ -120,9 +123,9 @@ def manager_call(sentiment: float, evidence: float, spend: Mapping[str, int], fa
     return Action("manager_call", reason, f"profile negative, evidence {number(evidence, 1)}", None, fades_at)
 
 
-def follow_up_detractor(instrument: str, score: float, at: int, event_id: str) -> Action:
-    """The latest answer to a survey was bad, and nobody has answered since."""
-    said = f"Answered {instrument} with {number(score, 6)} on {day(at)}"
+def follow_up_detractor(instrument: str, score: float, at: int, event_id: str, zone: ZoneInfo) -> Action:
+    """The latest answer to a survey was bad, and nobody has answered since. zone: of the company."""
+    said = f"Answered {instrument} with {number(score, 6)} on {day(at, zone)}"
     reason = f"{said}, and nobody has answered since"
     return Action("follow_up_detractor", reason, f"event {event_id}", None, at + FOLLOWED_MS)
 
@@ -132,21 +135,32 @@ def is_bad(instrument: str, score: float) -> bool:
     return score <= (6 if instrument == "nps" else 2)
 
 
-def tell_improvement(case_id: str, resolved_at: int) -> Action:
-    """A case was resolved, and its customer was not told since of what was improved."""
-    when = f"was resolved on {day(resolved_at)}"
+def tell_improvement(case_id: str, resolved_at: int, zone: ZoneInfo) -> Action:
+    """A case was resolved, and its customer was not told since of what was improved. zone: of its unit."""
+    when = f"was resolved on {day(resolved_at, zone)}"
     reason = f"Case {case_id} {when}, and the customer was not told what was improved"
     return Action("tell_improvement", reason, f"case {case_id}", None, resolved_at + TOLD_MS)
 
 
-def prepare_stay(journey_id: str, arrives: date, booked_at: int, habits: Iterable[Habit]) -> Action | None:
-    """A booked stay. None where nothing is known that was not said again with the booking."""
-    wanted = [one for one in habits if one.last_at < booked_at and one.value != "no" and one.key not in NO_HABITS]
+def is_habit(key: str, value: str) -> bool:
+    """Whether a stay is prepared for a preference."""
+    return value != "no" and key not in NO_HABITS
+
+
+def prepare_stay(
+    journey_id: str, arrives: date, booked_at: int, habits: Iterable[Habit], zone: ZoneInfo
+) -> Action | None:
+    """A booked stay, until its day of arrival is over. None where nothing is known that was not said again with the
+    booking.
+
+    habits: of which `is_habit` holds. zone: of the company.
+    """
+    wanted = [one for one in habits if one.last_at < booked_at]
     if not wanted:
         return None
-    reason = f"Arrives on {arrives} and has asked for or used before: {', '.join(map(_shown, wanted))}"
-    midnight = (arrives.toordinal() - _EPOCH) * DAY_MS
-    return Action("prepare_stay", reason, f"journey {journey_id}", midnight - AHEAD_DAYS * DAY_MS, midnight + DAY_MS)
+    reason = f"Arrives on {arrives} and has asked for or used before: {', '.join(_shown(one, zone) for one in wanted)}"
+    begins, ends = _midnight(arrives, zone) - AHEAD_DAYS * DAY_MS, _midnight(arrives + timedelta(days=1), zone)
+    return Action("prepare_stay", reason, f"journey {journey_id}", begins, ends)
 
 
 def ask_for_review(sentiment: float, evidence: float, last_at: int, fades_at: int) -> Action:
@@ -172,10 +186,15 @@ def arrival(text: str) -> date:
     return date.fromisoformat(text)
 
 
-def day(at: int) -> str:
-    """The day of a moment, UTC, as in `2027-03-01`."""
+def _midnight(of: date, zone: ZoneInfo) -> int:
+    """When a day begins, epoch ms; where clocks leave midnight out, when they would show it by the hour before."""
+    return int(datetime(of.year, of.month, of.day, tzinfo=zone).timestamp() * 1000)
+
+
+def day(at: int, zone: ZoneInfo) -> str:
+    """The day of a moment in a time zone, as in `2027-03-01`."""
     try:
-        return datetime.fromtimestamp(at / 1000, UTC).date().isoformat()
+        return datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).date().isoformat()
     except (ValueError, OverflowError, OSError):  # of a time that no calendar has
         return "an unknown day"
 
@@ -191,9 +210,9 @@ def number(value: float, digits: int) -> str:
     return str(int(value)) if value == int(value) else repr(value)
 
 
-def _shown(one: Habit) -> str:
+def _shown(one: Habit, zone: ZoneInfo) -> str:
     value = "" if one.value == "yes" else f" {one.value}"
-    return f"{one.key}{value} ({one.evidence}x, last {day(one.last_at)})"
+    return f"{one.key}{value} ({one.evidence}x, last {day(one.last_at, zone)})"
 
 
 def of_record(some: Sequence[Mapping[str, Any]]) -> list[Action]:

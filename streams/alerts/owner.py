@@ -37,6 +37,8 @@ def as_said(signal: Signal) -> Owner:
 
 def placed(unit: str | None, basis: str, brands: Brands) -> Owner:
     """The owner of what does not know the brand that its event names: a case, a move."""
+    if not brands.units and not brands.care:
+        return Owner(unit, basis, unit, None)
     brand = (brands.told(unit, ()) if unit else None) or brands.only
     return Owner(unit, basis, unit or brands.care_centre(brand), brand)
 

@@ -32,25 +32,26 @@ def acls(
     **settings: Any,
 ) -> None:
     """Print the rights that WHO needs: workers, commands that speak to Kafka; all workers and `produce` by default.
+    `rihla feed TOPIC` is feed:TOPIC.
 
     \b
       rihla acls                                     then run what it prints, as the cluster's administrator
       rihla acls enrich --principal User:CN=enrich   for mutual TLS
       rihla acls --format strimzi | kubectl apply -f -
     """
-    from streams.kafka.acls import ACCESS, PIPELINE, as_commands, as_json, as_strimzi
+    from streams.kafka.acls import ACCESS, FEED, PIPELINE, as_commands, as_json, as_strimzi, is_known
     from streams.kafka.acls import acls as rights_of
     from streams.settings import Settings
     from streams.topology import WORKERS_BY_NAME
 
-    known = (*ACCESS, PIPELINE)
-    unknown = [name for name in who if name not in known]
+    unknown = [name for name in who if not is_known(name)]
     if unknown:
-        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(known)}", param_hint="WHO")
+        known = ", ".join((*ACCESS, PIPELINE, f"{FEED}TOPIC"))
+        raise click.BadParameter(f"{unknown[0]!r} is none of {known}", param_hint="WHO")
     chosen = Settings.from_env({}, **settings)
     for name in who or (*WORKERS_BY_NAME, "produce"):
         rights = rights_of(chosen, name, create=create)
-        user = principal or f"{principal_prefix}{name}"
+        user = principal or f"{principal_prefix}{name.partition(':')[0]}"
         if output_format == "json":
             click.echo(as_json(rights, user))
         elif output_format == "strimzi":

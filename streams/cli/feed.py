@@ -63,6 +63,7 @@ def feed(
     from schemas.foreign import ForeignReader
     from schemas.registry import HttpRegistry
     from streams.cli.produce import pipeline_settings
+    from streams.kafka.acls import feed_group
     from streams.registries import registry_of
     from streams.settings import Settings
     from streams.sources.mapping.model import load
@@ -83,7 +84,7 @@ def feed(
             topic,
             load(mapping),
             reader,
-            group=group or chosen.group(f"feed-{topic}"),
+            group=group or feed_group(chosen, topic),
             to_end=to_end,
             stop=stop,
         )

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from streams.cli import options
-
-if TYPE_CHECKING:
-    from streams.report.content import Ask
 
 
 @click.command(
@@ -68,6 +63,7 @@ def report(
       rihla report --period 2026-03 --unit MAKKAH-01 --evidence --out halal.pdf
     """
     from streams.cli.query import _client
+    from streams.report.asking import asking
     from streams.report.content import content
     from streams.report.evidence import evidence as asked_for
     from streams.report.evidence import pack
@@ -83,20 +79,9 @@ def report(
     now = datetime.now(UTC)
     with _client(data, clickhouse, "reader", database) as client:
         if evidence:
-            text = pack(asked_for(_asking(client), unit, span.until, quotes), language, now)
+            text = pack(asked_for(asking(client), unit, span.until, quotes), language, now)
         else:
-            text = page(content(_asking(client), span, before, unit), language, now)
+            text = page(content(asking(client), span, before, unit), language, now)
     for path in outputs:
         path.write_bytes(printed(text) if path.suffix == ".pdf" else text.encode())
         click.echo(f"{path}: {path.stat().st_size:,} bytes")
-
-
-def _asking(client: Any) -> Ask:
-    from sinks.clickhouse.named import load
-
-    def ask(name: str, given: Mapping[str, str]) -> list[dict[str, Any]]:
-        query = load()[name]
-        values = query.bind(given)
-        return list(client.query(query.text(values), parameters=values).named_results())
-
-    return ask

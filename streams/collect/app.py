@@ -109,15 +109,18 @@ class Collector:
         routes = [
             Route("/openapi.json", self._openapi, methods=["GET"]),
             Route("/v1/events", self._counted(EVENTS, self._events), methods=["POST"]),
-            Route("/v1/webhooks/{name}", self._counted(WEBHOOKS, self._webhook), methods=["POST"]),
-            Route("/v1/webhooks/{name}", self._counted(WEBHOOKS, self._verified), methods=["GET"]),
+            _route(
+                "/v1/webhooks/{name}",
+                GET=self._counted(WEBHOOKS, self._verified),
+                POST=self._counted(WEBHOOKS, self._webhook),
+            ),
             Route("/v1/batch", self._counted(CALLED, self._batch), methods=["POST"]),
             *(Route(f"/v1/{call}", self._counted(CALLED, self._call), methods=["POST"]) for call in CALLS),
         ]
         if link_keys:
             surveys = Surveys(link_keys, Answered() if answered is None else answered, self._record)
-            for method, handler in (("GET", surveys.show), ("POST", surveys.answer)):
-                routes.append(Route(ROUTE, self._counted(SURVEYS, handler, unrecorded), methods=[method]))
+            show, take = (self._counted(SURVEYS, one, unrecorded) for one in (surveys.show, surveys.answer))
+            routes.append(_route(ROUTE, GET=show, POST=take))
         self.app = Starlette(routes=routes, exception_handlers={HTTPException: self._unknown})
 
     def _counted(
@@ -391,3 +394,12 @@ def _answer(status: int, answer: dict[str, Any]) -> Response:
 def _problem(status: int, detail: str, headers: dict[str, str]) -> Response:
     body = orjson.dumps({"status": status, "detail": detail})
     return Response(body, status, headers, media_type="application/problem+json")
+
+
+def _route(path: str, **handlers: Callable[[Request], Awaitable[Response]]) -> Route:
+    """A path with a handler for each method: one route, so that whoever asks by another method is told all of them."""
+
+    async def answer(request: Request) -> Response:
+        return await handlers["GET" if request.method == "HEAD" else request.method](request)
+
+    return Route(path, answer, methods=[*handlers])

@@ -1,4 +1,4 @@
-"""The deliver worker: takes in alerts, cases and moves, and sends them on by the routes.
+"""The deliver worker: takes in alerts, cases, next actions and more, and sends them on by the routes.
 
 A batch is acked once its deliveries are durable in the worker's state. Sending follows from the state, not from the
 batch, so a target that does not answer holds up neither the input nor another target. The outcome of a delivery is made
@@ -12,11 +12,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from streams import metrics
 from streams.clock import now_ms
-from streams.deliver import guests, routes, state
+from streams.deliver import guests, proposals, routes, schedule, state
 from streams.deliver.courier import Courier
 from streams.deliver.due import Due
 from streams.deliver.escalation import escalate
@@ -24,8 +25,10 @@ from streams.deliver.gatherings import Gatherings, Told
 from streams.deliver.intake import targets_for, with_version
 from streams.deliver.lane import Item, Lane
 from streams.deliver.linking import Links
+from streams.deliver.made import Maker
 from streams.deliver.message import Message, message
 from streams.deliver.rows import delivery_key, delivery_row, name_of
+from streams.deliver.scheduled import Made, Scheduled, Wanted, check, taken
 from streams.deliver.senders import Senders
 from streams.deliver.state import Delivery, Entry, Place
 from streams.deliver.storms import KEY, key_of
@@ -33,6 +36,7 @@ from streams.deliver.traces import Traces
 from streams.kafka.changelog_table import BatchTable
 from streams.kafka.ownership import OwnershipLost
 from streams.kafka.progress import RecordBatch, Records
+from streams.model import company
 from streams.settings import Settings
 from streams.sources.lines import frame_of
 from streams.topology import WORKERS_BY_NAME
@@ -52,12 +56,14 @@ KINDS = {
     "cases": "case",
     "moves": "move",
     "segments": "segment",
+    "next-actions": "next_action",
     "invitations": "invitation",
     "messages": "message",
 }
 """Topic: kind of thing, and name of its record."""
-SEGMENTS = state.key_of("segment", "")
-"""Prefix of the keys of segments' states."""
+KEPT_BY_TARGETS = state.key_of("segment", ""), state.key_of(proposals.KIND, "")
+"""Prefixes of the keys of things that targets keep for as long as they last."""
+REPORTS = state.key_of(schedule.KIND, "")
 GATHERINGS, DELIVERIES = "gatherings", "deliveries"
 
 log = logging.getLogger(__name__)
@@ -67,7 +73,7 @@ def create(app: Any, settings: Settings) -> WorkerIO:
     """Register the agent, its table and its tasks with the app. Raises RihlaError for routes that cannot be used."""
     io = WorkerIO(app, settings, "deliver")
     book = routes.load(settings.routes)
-    io.count_from_zero({"target": [*book.routes.targets], "outcome": state.STATUSES[1:], "thing": KINDS.values()})
+    io.count_from_zero({"target": [*book.routes.targets], "outcome": state.STATUSES[1:], "thing": [*KINDS.values()]})
     table = BatchTable(app, "things", partitions=settings.partitions)
     desk = _Desk(app, io, table, book)
     topics = [settings.topic(name) for name in WORKERS_BY_NAME["deliver"].reads]
@@ -98,6 +104,8 @@ class _Desk:
         self._traces = Traces(io.tracing)
         self._epoch = io.settings.epoch
         self._links = Links(io.settings, book.routes)
+        self._scheduled = Scheduled(book.routes, Maker(io.settings), io.settings.partitions, clock)
+        self._actions = company.load(io.settings.model).actions
         self._writing = guests.Writing(io.settings, book.routes)
         self._senders = Senders(book, app, io.settings.prefix)
         lanes = {
@@ -173,6 +181,8 @@ class _Desk:
             self._gathered.append(((partition, key), row))
             return []
         version = state.full_version(self._epoch, row["version"])
+        if kind == proposals.KIND:
+            row = proposals.thing_of(row, self._actions, records.timestamps[at])
         return self._tell(Told(partition, kind, version, row), records.timestamps[at], changed)
 
     def _gather(
@@ -198,6 +208,9 @@ class _Desk:
         if entry is None:
             return []
         changed[partition, key] = entry
+        if proposals.supersede(entry, now):
+            self._courier.drop(partition, key)
+            before = 0
         return [(partition, key, one) for one in entry.deliveries[before:] if one.status in state.OPEN]
 
     def _again(
@@ -222,7 +235,7 @@ class _Desk:
     async def run(self) -> None:
         """Send, and note outcomes, until cancelled."""
         await self._senders.start()
-        work = [*map(self._courier.serve, self._courier.lanes), self._note(), self._tick()]
+        work = [*map(self._courier.serve, self._courier.lanes), self._note(), self._tick(), self._keep_time()]
         tasks = [asyncio.ensure_future(one) for one in work]
         try:
             await asyncio.gather(*tasks)
@@ -247,6 +260,8 @@ class _Desk:
             return None
         thing = entry.things[one.version]
         self._writing.check(target, thing, self._clock())
+        proposals.check(entry, one, self._clock())
+        check(thing, self._clock())
         self._traces.begin(item, target)
         link = self._links.of(entry, one, thing, target)
         told = message(entry.kind, entry.id, one.version, thing, one.clear, link, one.level)
@@ -315,18 +330,49 @@ class _Desk:
             await self._app.consumer.rejoin()
 
     async def _withdraw(self, erased: Callable[[str], bool]) -> None:
-        """Tell the targets that an erased customer has left their segments."""
+        """Tell the targets that an erased customer has left their segments, and has no next actions."""
         now, changed = self._clock(), dict[Place, Entry]()
         for partition in self._table.partitions_held:
             for key, data in self._table.items(partition):
-                if key.startswith(SEGMENTS) and erased((entry := state.decode(data)).customer_id):
+                if key.startswith(REPORTS) and (report := state.decode(data)).blank(now):
+                    changed[partition, key] = report
+                    self._scheduled.anew()
+                if key.startswith(KEPT_BY_TARGETS) and erased((entry := state.decode(data)).customer_id):
                     self._courier.drop(partition, key)
                     entry.withdraw(now)
                     changed[partition, key] = entry
         await self._store(changed)
         for (partition, key), entry in changed.items():
-            for one in entry.unsent():
+            for one in entry.unsent() if entry.erased else ():
                 self._enqueue(partition, key, one)
+
+    async def _keep_time(self) -> None:
+        """Tell of what the routes schedule, when it is due."""
+        while self._scheduled.has_work:
+            await asyncio.sleep(TICK_SECONDS)
+            wanted: list[Wanted] = []
+            await self._in_order(partial(self._look_what_is_due, wanted))
+            if made := await self._scheduled.made(wanted, self._table.partitions_held):
+                await self._in_order(partial(self._take_made, made))
+
+    async def _look_what_is_due(self, found: list[Wanted]) -> None:
+        await self._catch_up()
+        found += self._scheduled.wanted(self._table.partitions_held, self._entry)
+
+    async def _take_made(self, made: list[Made]) -> None:
+        await self._catch_up()
+        changed: dict[Place, Entry] = {}
+        fresh: list[tuple[int, bytes, Delivery]] = []
+        for one in made:
+            if one.place[0] not in self._table.partitions_held:
+                continue
+            entry = changed.get(one.place) or self._entry(*one.place)
+            before = 0 if entry is None else len(entry.deliveries)
+            entry = taken(self._book.routes, entry, one, self._clock())
+            if entry is not None:
+                changed[one.place] = entry
+                fresh += [(*one.place, each) for each in entry.deliveries[before:]]
+        await self._store_all(changed, fresh)
 
     async def _gathered_long_enough(self) -> None:
         """Send alerts whose wait is over, and updates of incidents."""

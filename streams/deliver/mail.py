@@ -94,4 +94,8 @@ def written(target: Email, message: Message) -> EmailMessage:
     mail["Message-ID"] = f"<{message.key}@{target.sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(message.text + "\n")
+    if (file := message.attachment) is not None:
+        kind, _, subtype = file.type.partition("/")
+        said = {"charset": "utf-8"} if kind == "text" else None
+        mail.add_attachment(file.content, maintype=kind, subtype=subtype, filename=file.name, params=said)
     return mail

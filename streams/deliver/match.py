@@ -19,7 +19,8 @@ Fields = Mapping[str, Any]
 
 
 def state_of(kind: str, thing: Fields) -> str:
-    """The state of a thing: raised, acknowledged or closed; for a segment, entered or left. A planned invitation and a
+    """The state of a thing: raised, acknowledged or closed; for a segment, entered or left; for next
+    actions, proposed or withdrawn. A planned invitation and a
     draft count as raised, an approved message as acknowledged."""
     if kind in ("alert", "incident"):
         closed, seen = thing["closed_at"] is not None, thing["acknowledged_at"] is not None
@@ -30,6 +31,8 @@ def state_of(kind: str, thing: Fields) -> str:
         closed, seen = thing["status"] not in ("planned", "draft", "approved"), thing["status"] == "approved"
     elif kind == "segment":
         return "entered" if thing["member"] else "left"
+    elif kind == "next_action":
+        return "proposed" if thing["actions"] else "withdrawn"
     else:
         closed = seen = False
     return "closed" if closed else "acknowledged" if seen else "raised"
@@ -46,7 +49,7 @@ def targets_of(routes: Routes, kind: str, thing: Fields, now: int, told: Collect
             continue
         open_ = is_open(route, routes.units.get(owner_of(thing) or "", _NO_UNIT), now)
         for name in route.to:
-            if open_ or name in told:
+            if (open_ or name in told) and (name in told or _has_action(route, kind, thing)):
                 found[name] = found.get(name, False) or route.identifiers
     return found
 
@@ -58,6 +61,13 @@ def _holds(route: Route, routes: Routes, kind: str, thing: Fields) -> bool:
     if route.segments is not None and thing.get("segment") not in route.segments:
         return False
     return route.states is None or state_of(kind, thing) in route.states
+
+
+def _has_action(route: Route, kind: str, thing: Fields) -> bool:
+    """Whether a thing is news to who was never told of it: of next actions, one of those that the route names."""
+    if kind != "next_action":
+        return True
+    return any(route.actions is None or one["action"] in route.actions for one in thing["actions"])
 
 
 def holds_of(route: Route | Escalation | Storm, routes: Routes, thing: Fields) -> bool:

@@ -7,6 +7,8 @@ id of a case holds the customer's.
 from __future__ import annotations
 
 import hashlib
+import zlib
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,9 +29,30 @@ _TIMES = frozenset(
         "expires_at",
         "judged_at",
         "told_at",
+        "begins_at",
+        "ends_at",
+        "published_at",
+        "made_at",
+        "observed_at",
     }
 )
+_HAPPENED = {"move": "observed", "breach": "observed", "report": "made"}
+"""What type of news each version of a kind is, where that is not its state."""
+_SPAN = (("from", "begins_at"), ("until", "ends_at"))
+_LISTS = frozenset({"members", "actions"})
+"""Fields that are lists of things."""
 _SIZE = 16
+_TELLING = frozenset({"case", "segment", "next_action", "report"})
+"""Kinds whose ids hold the customer's, or what no header may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a message. type: its media type."""
+
+    name: str
+    type: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +66,20 @@ class Message:
     """Subject, one line."""
     text: str
     """Text, some lines."""
+    attachment: Attachment | None = None
 
     @property
     def body(self) -> dict[str, Any]:
         """Rihla's own JSON, in the shape that Standard Webhooks recommends."""
-        return {"type": self.fields["type"], "timestamp": self.fields["at"], "data": dict(self.fields)}
+        data = dict(self.fields)
+        if (file := self.attachment) is not None:
+            data["document"] = {"name": file.name, "type": file.type, "base64": b64encode(file.content).decode()}
+        return {"type": self.fields["type"], "timestamp": self.fields["at"], "data": data}
 
 
 def opaque(kind: str, id_: str) -> str:
     """An id that reveals nothing about the customer; the id of an alert or a move is a hash already."""
-    return hashlib.blake2b(id_.encode(), digest_size=_SIZE).hexdigest() if kind in ("case", "segment") else id_
+    return hashlib.blake2b(id_.encode(), digest_size=_SIZE).hexdigest() if kind in _TELLING else id_
 
 
 def message(
@@ -72,14 +99,18 @@ def message(
         "incident_id",
         "invitation_id",
         "message_id",
+        "breach_id",
+        "report_id",
         "withdrawn",
+        "document",
+        "file",
         *(() if clear else _CLEAR),
     }
     kept = {name: _shown(name, value) for name, value in thing.items() if name not in left_out}
-    if "members" in kept:
-        kept["members"] = [{name: _shown(name, value) for name, value in one.items()} for one in kept["members"]]
+    for many in _LISTS & kept.keys():
+        kept[many] = [{name: _shown(name, value) for name, value in one.items()} for one in kept[many]]
     at = _shown("occurred_at", _when(kind, thing))
-    type_ = f"{kind}.{'observed' if kind == 'move' else state}"
+    type_ = f"{kind}.{_HAPPENED.get(kind, state)}"
     fields = {
         "key": key,
         "type": type_,
@@ -93,7 +124,11 @@ def message(
     }
     subject = ("Nobody has taken it yet: " if level else "") + _subject(kind, state, thing)
     text = "\n".join([subject, *_lines(kind, thing, clear), *([link] if link else [])])
-    return Message(key, {**fields, "subject": subject, "text": text, "link": link}, subject, text)
+    file = None
+    if thing.get("document") is not None:
+        name, media = thing["file"]
+        file = Attachment(name, media, zlib.decompress(thing["document"]))
+    return Message(key, {**fields, "subject": subject, "text": text, "link": link}, subject, text, file)
 
 
 def _when(kind: str, thing: Mapping[str, Any]) -> int | None:
@@ -104,6 +139,9 @@ def _when(kind: str, thing: Mapping[str, Any]) -> int | None:
         "incident": of_alert,
         "move": ("occurred_at",),
         "segment": ("occurred_at",),
+        "next_action": ("published_at",),
+        "breach": ("observed_at",),
+        "report": ("made_at",),
         "invitation": ("answered_at", "sent_at", "decided_at"),
         "message": ("told_at", "judged_at", "occurred_at"),
     }.get(kind, ("resolved_at", "reopened_at", "first_response_at", "opened_at"))
@@ -114,6 +152,12 @@ def _subject(kind: str, state: str, thing: Mapping[str, Any]) -> str:
     where = f" at {thing['unit']}" if thing.get("unit") else ""
     if kind == "segment":
         return f"Segment {thing['segment']}: {state}"
+    if kind == "report":
+        return f"{thing['title']} ({thing['since']} – {thing['last']})"
+    if kind == "breach":
+        return f"Target missed{where}: {thing['metric']} is {thing['actual']:g}, wanted was {thing['wanted']:g}"
+    if kind == "next_action":
+        return f"Next for {thing['customer_id']}: {thing.get('action') or 'nothing'}"
     if kind == "alert":
         news = "" if state == "raised" else f" ({state})"
         return f"[{thing['severity']}] {thing['rule']}{where}{news}"
@@ -130,10 +174,13 @@ def _subject(kind: str, state: str, thing: Mapping[str, Any]) -> str:
 
 
 def _lines(kind: str, thing: Mapping[str, Any], clear: bool) -> list[str]:
-    first = {"alert": "reason", "incident": "reason", "message": "text"}.get(kind)
+    reasoned = dict.fromkeys(("alert", "incident", "breach"), "reason")
+    first = {"message": "text", "report": "summary", **reasoned}.get(kind)
     lines = [] if first is None else [str(thing[first])]
     if kind == "alert" and thing.get("causes", 1) > 1:
         lines.append(f"it came {thing['causes']} times")
+    if kind == "next_action":
+        lines += [f"{place}. {_action(one)}" for place, one in enumerate(thing["actions"], 1)]
     if kind == "incident":
         lines.append(f"{thing['alerts']} alerts of {thing['customers']} customers, {thing['open']} open")
     times = ("occurred_at", "opened_at", "acknowledged_at", "first_response_at", "closed_at", "resolved_at")
@@ -144,6 +191,11 @@ def _lines(kind: str, thing: Mapping[str, Any], clear: bool) -> list[str]:
             f"{name.removesuffix('_id')}: {thing[name]}" for name in ("customer_id", "journey_id") if thing.get(name)
         ]
     return lines
+
+
+def _action(one: Mapping[str, Any]) -> str:
+    times = [f"{word} {_shown(name, one[name])}" for word, name in _SPAN if one[name] is not None]
+    return f"{one['action']}: {one['reason']}" + (f" ({', '.join(times)})" if times else "")
 
 
 def _shown(name: str, value: Any) -> Any:

@@ -10,10 +10,11 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 
 from streams.model.prayer import USUAL_METHOD, Method
+from streams.report.period import Kind as Period
 
-Kind = Literal["alert", "case", "move", "segment", "invitation", "message"]
+Kind = Literal["alert", "case", "move", "segment", "next_action", "breach", "invitation", "message"]
 Severity = Literal["low", "medium", "high", "critical"]
-State = Literal["raised", "acknowledged", "closed", "entered", "left"]
+State = Literal["raised", "acknowledged", "closed", "entered", "left", "proposed", "withdrawn"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -156,11 +157,14 @@ class Route(_Matching, frozen=True, kw_only=True):
     to: list[str]
     """Names of targets."""
     kinds: tuple[Kind, ...] = ("alert",)
-    """alert, case, move, segment, invitation, message."""
+    """alert, case, move, segment, next_action, breach, invitation, message."""
     segments: list[str] | None = None
     """Segments of the model."""
+    actions: list[str] | None = None
+    """Next actions, of which the customer has one or more; who was told hears of each change."""
     states: list[State] | None = None
-    """raised, acknowledged, closed: which news of an alert or a case; entered, left: of a segment."""
+    """raised, acknowledged, closed: which news of an alert or a case; entered, left: of a segment;
+    proposed, withdrawn: of next actions."""
     hours: str | None = None
     """From and until, `08:00-20:00`; `20:00-08:00` is the night. By the clock of `zone`."""
     days: list[Day] | None = None
@@ -182,6 +186,34 @@ class Escalation(_Matching, frozen=True, kw_only=True):
     """Count only the time that the unit works: `hours`, `days` and `holidays` of [units]."""
     identifiers: bool = False
     """Whether the message may name the customer, the journey and the event."""
+
+
+class Report(_Strict, frozen=True, kw_only=True):
+    """A management report of each period that has ended, to targets. ClickHouse is asked for it: RIHLA_CLICKHOUSE."""
+
+    name: str
+    """What it is called here: small letters, digits and -. Under another name it is another report."""
+    period: Period
+    """day, week (from Monday), month, quarter or year; days are UTC's, as those of `rihla report`."""
+    to: list[str]
+    """Names of targets: e-mail gets it as a file, a webhook in the body, chats its summary."""
+    units: list[str] = []
+    """A report each of these units; left out: one of all together."""
+    at: str = "07:00"
+    """When it is due on the first day after the period, by the clock of the unit (see [units]), else UTC."""
+    language: Literal["en", "ar"] | None = None
+    """Left out: that of the unit if it is one of these, else English."""
+    attach: Literal["html", "pdf"] = "html"
+    """pdf is Chromium's print, so it must be there; where it is not, HTML goes out."""
+    identifiers: bool = False
+    """Whether it may name customers."""
+
+
+class Breaches(_Strict, frozen=True, kw_only=True):
+    """How targets of the model that were missed are found, for routes of kind `breach`."""
+
+    every: str = "1h"
+    """How often ClickHouse is asked."""
 
 
 class Storm(_Matching, frozen=True, kw_only=True):
@@ -233,10 +265,12 @@ class Routes(_Strict, frozen=True, kw_only=True):
     """A file of routes."""
 
     targets: dict[str, AnyTarget]
-    routes: list[Route]
+    routes: list[Route] = []
     units: dict[str, Unit] = {}
     escalations: list[Escalation] = []
     storms: list[Storm] = []
+    reports: list[Report] = []
+    breaches: Breaches = Breaches()
     egress: Egress = Egress()
     version: Literal[1] = 1
     """Of this form of file."""

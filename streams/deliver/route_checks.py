@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from streams.deliver import template
 from streams.deliver.egress import network
 from streams.deliver.mistakes import Mistake
-from streams.deliver.model import AnyTarget, Email, Escalation, KafkaTopic, Route, Routes, Storm, Unit, Webhook
+from streams.deliver.model import AnyTarget, Email, Escalation, KafkaTopic, Report, Route, Routes, Storm, Unit, Webhook
 from streams.errors import RihlaError
+from streams.model.actions import ACTIONS
 from streams.model.durations import EXAMPLES, milliseconds
 from streams.model.prayer import LONGEST_PAUSE
 from streams.model.zones import is_zone
@@ -21,6 +22,8 @@ GUESTS = frozenset({"invitation", "message"})
 HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]|24):([0-5]\d)")
 MATCHED = ("rules", "severities", "units", "regions", "brands", "tiers", "languages")
 """Conditions on alerts that routes, escalations and storms may have."""
+_OF_UNITS = ("units", "regions", "languages")
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 _RESERVED = frozenset({"host", "content-length", "content-type", "authorization", "transfer-encoding", "connection"})
@@ -31,7 +34,7 @@ def check(routes: Routes) -> None:
     """Raises Mistake at the first key that cannot be right."""
     if not routes.targets:
         raise Mistake(("targets",), "names nobody to tell")
-    if not routes.routes:
+    if not routes.routes and not routes.reports:
         raise Mistake(("routes",), "sends nothing anywhere")
     for at, one in enumerate(routes.egress.private):
         try:
@@ -52,6 +55,11 @@ def check(routes: Routes) -> None:
     for at, storm in enumerate(routes.storms):
         for key, problem in _of_storm(storm):
             raise Mistake(("storms", at, key), problem)
+    for at, report in enumerate(routes.reports):
+        for key, problem in _of_report(report, routes):
+            raise Mistake(("reports", at, key), problem)
+    if not milliseconds(routes.breaches.every):
+        raise Mistake(("breaches", "every"), f"{routes.breaches.every!r} is no duration such as {EXAMPLES}")
     for at, route in enumerate(routes.routes):
         for key, problem in _of_route(route, routes):
             raise Mistake(("routes", at, key), problem)
@@ -136,11 +144,20 @@ def _of_route(route: Route, routes: Routes) -> Iterator[tuple[str, str]]:
         yield "hours", f"{route.hours!r} is not like 08:00-20:00"
     if route.zone is not None and not is_zone(route.zone):
         yield "zone", f"{route.zone!r} is no IANA time zone, as Asia/Riyadh is"
-    yield from _empty(route, (*MATCHED, "kinds", "segments", "states", "days"))
+    yield from _empty(route, (*MATCHED, "kinds", "segments", "actions", "states", "days"))
     if route.segments is not None and route.kinds != ("segment",):
         yield "segments", 'is of segments, so kinds is ["segment"]'
     if "segment" in route.kinds and not route.identifiers:
         yield "kinds", "has segment, which tells nothing without the customer: say identifiers = true"
+    if route.actions is not None and route.kinds != ("next_action",):
+        yield "actions", 'is of next actions, so kinds is ["next_action"]'
+    for name in route.actions or ():
+        if name not in ACTIONS:
+            yield "actions", f"{name!r} is no next action; there are {', '.join(ACTIONS)}"
+    if "next_action" in route.kinds and not route.identifiers:
+        yield "kinds", "has next_action, which tells nothing without the customer: say identifiers = true"
+    if "next_action" in route.kinds and any(getattr(route, key) is not None for key in _OF_UNITS):
+        yield "kinds", f"has next_action, which is of a customer and no unit: {', '.join(_OF_UNITS)} do not go with it"
     guests = [name for name in route.to if is_of_guests(routes, name)]
     if guests and not {*route.kinds} <= GUESTS:
         yield "to", f"{guests[0]!r} writes to guests, so kinds is some of {', '.join(sorted(GUESTS))}"
@@ -183,6 +200,27 @@ def _of_escalation(one: Escalation, routes: Routes) -> Iterator[tuple[str, str]]
         elif is_of_guests(routes, name):
             yield "to", f"{name!r} writes to guests, who are told of no alert"
     yield from _empty(one, MATCHED)
+
+
+def _of_report(one: Report, routes: Routes) -> Iterator[tuple[str, str]]:
+    if not _NAME.fullmatch(one.name):
+        yield "name", "is small letters, digits and -"
+    if sum(other.name == one.name for other in routes.reports) > 1:
+        yield "name", f"{one.name!r} is there twice"
+    if not one.to:
+        yield "to", "names no target"
+    for name in one.to:
+        if name not in routes.targets:
+            yield "to", f"{name!r} is no target; there are {', '.join(routes.targets)}"
+        elif is_of_guests(routes, name):
+            yield "to", f"{name!r} writes to guests, who get no report"
+    if not _TIME.fullmatch(one.at):
+        yield "at", f"{one.at!r} is no time like 07:00"
+    for unit in one.units:
+        if not unit or "*" in unit:
+            yield "units", f"{unit!r} is no unit: name each"
+    if len({*one.units}) < len(one.units):
+        yield "units", "names one twice"
 
 
 def _of_storm(one: Storm) -> Iterator[tuple[str, str]]:

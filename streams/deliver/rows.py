@@ -15,11 +15,15 @@ _IDS = {
     "incident": "incident_id",
     "invitation": "invitation_id",
     "message": "message_id",
+    "breach": "breach_id",
+    "report": "report_id",
 }
 
 
 def name_of(kind: str, thing: Mapping[str, Any]) -> str:
     """The id of a thing among those of its kind."""
+    if kind == "next_action":
+        return str(thing["customer_id"])
     id_ = _IDS.get(kind)
     second = "segment" if kind == "segment" else "case_id"
     return str(thing[id_]) if id_ else f"{thing['customer_id']}/{thing[second]}"

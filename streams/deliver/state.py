@@ -95,7 +95,8 @@ class Entry(msgspec.Struct, array_like=True):
     causes: int = 1
     """Of the highest version: how often an alert came."""
     member: bool = False
-    """Of the highest version of a segment: whether the customer is in it."""
+    """Of the highest version of a segment: whether the customer is in it; of next actions: whether there are any; of a
+    report: always."""
     erased: bool = False
     """Whether the customer was erased; it is kept until targets know that nobody is in the segment."""
 
@@ -136,19 +137,30 @@ class Entry(msgspec.Struct, array_like=True):
         return found
 
     def withdraw(self, now: int) -> None:
-        """After the customer of a segment was erased: keep only the deliveries that tell targets which have the
-        customer as a member that they are no longer one."""
+        """After the customer of a segment or of next actions was erased: keep only the deliveries that tell targets
+        which have the customer as a member that they are no longer one, or that there is nothing to do."""
         if self.erased:
             return
         was, self.member, self.erased, self.at = self.member, False, True, now
         self.top += 1
-        customer, _, segment = self.id.rpartition("/")
-        thing = {"customer_id": customer, "segment": segment, "member": False, "occurred_at": now}
+        thing: dict[str, Any] = {"customer_id": self.customer_id, "actions": [], "published_at": now}
+        if self.kind == "segment":
+            customer, _, segment = self.id.rpartition("/")
+            thing = {"customer_id": customer, "segment": segment, "member": False, "occurred_at": now}
         self.deliveries = [Delivery(target, self.top, True, now, now) for target in (self.told if was else ())]
         self.things = {self.top: thing} if self.deliveries else {}
 
+    def blank(self, now: int) -> bool:
+        """Take the documents of reports that wait: they are made anew without whom was erased. Whether there were
+        any."""
+        found = [one for one in self.things.values() if one.get("document") is not None]
+        for one in found:
+            one["document"], self.at = None, now
+        return bool(found)
+
     def is_over(self, now: int) -> bool:
-        """Whether it can be forgotten. Membership in a segment cannot: targets keep it for as long as it lasts."""
+        """Whether it can be forgotten. What targets keep for as long as it lasts cannot:
+        membership in a segment, next actions; nor up to which period a report was made."""
         if self.member:
             return False
         return now - self.at > KEPT_MS and not self.steps and not any(self.unsent())
@@ -181,9 +193,16 @@ def full_version(epoch: int, version: int) -> int:
     return (epoch << _MANY_VERSIONS) + version
 
 
+_NO_NEWS = ("version", "raised_at", "causes", "published_at")
+_SCHEDULED = "report"
+"""Kind whose state says up to which period it was made, which is for ever."""
+_SAID_ONCE = "next_action"
+"""Kind of which a version that says the same as the one before is no news."""
+
+
 def digest_of(thing: Mapping[str, Any]) -> str:
     """A short hash of the content of a thing without its version: equal for two versions with the same content."""
-    said = sorted((name, value) for name, value in thing.items() if name not in ("version", "raised_at", "causes"))
+    said = sorted((name, value) for name, value in thing.items() if name not in _NO_NEWS)
     return hashlib.blake2b(msgspec.json.encode(said), digest_size=8).hexdigest()
 
 
@@ -198,14 +217,16 @@ def take(
     entry = entry or Entry(kind, id_, str(thing["customer_id"]), version, now)
     entry.top, entry.at = version, now
     came_again = entry.digest != "" and entry.digest == digest_of(thing) and thing.get("causes", 1) > entry.causes
-    entry.causes, entry.member = thing.get("causes", 1), bool(thing.get("member"))
+    entry.causes = thing.get("causes", 1)
+    entry.member = bool(thing.get("member") or thing.get("actions") or kind == _SCHEDULED)
     digest = entry.digest = digest_of(thing)
     known = {*entry.told}
     for target, clear in targets.items():
         before = entry.told.get(target) or Told(version, digest)
         is_known = before.digest == digest and before.version >> _MANY_VERSIONS != version >> _MANY_VERSIONS
         entry.told[target] = Told(version, digest, before.sent)
-        if is_known or (came_again and target in known):
+        is_same = kind == _SAID_ONCE and before.digest == digest
+        if is_known or ((came_again or is_same) and target in known):
             continue  # state was rebuilt, or the same came again: nothing but a number is new
         entry.deliveries.append(Delivery(target, version, clear, since, now))
         entry.things[version] = dict(thing)

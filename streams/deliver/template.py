@@ -25,6 +25,9 @@ FIELDS = (
     *("reopened_at", "contacts", "case_id", "handler", "snoozed_until", "from_profile", "to_profile", "score"),
     *("customer_id", "journey_id", "event_id", "subject", "text", "link", "escalation"),
     *("unit_basis", "owner", "brand", "tier", "causes", "customers", "alerts", "open", "last_at", "segment", "member"),
+    *("action", "evidence", "begins_at", "ends_at", "published_at"),
+    *("metric", "period", "starts", "wanted", "actual", "low", "high", "n", "observed_at"),
+    *("report", "language", "since", "last", "title", "summary", "made_at"),
 )
 """Names that an expression may use: the fields of all kinds of messages; those that a message lacks are null."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 
 from schemas.wire import CONFLUENT
@@ -35,6 +36,7 @@ def _routes(settings: Settings) -> Iterator[Finding]:
     from streams.deliver import routes
     from streams.model import company
     from streams.model.readers import ModelError
+    from streams.report import pdf
 
     if settings.routes is None:
         yield Finding("ok", "routes", "none: nobody is told of alerts")
@@ -45,6 +47,11 @@ def _routes(settings: Settings) -> Iterator[Finding]:
         yield Finding("problem", "routes", str(error), error.hint or "mend the file: RIHLA_ROUTES")
         return
     yield Finding("ok", "routes", f"{len(book.routes.routes)} to {len(book.routes.targets)} targets: {settings.routes}")
+    if any(one.attach == "pdf" for one in book.routes.reports) and not any(map(shutil.which, pdf.NAMES)):
+        detail = (
+            "reports are to be PDF, and there is no Chromium to print with here: where there is none, HTML goes out"
+        )
+        yield Finding("problem", "routes", detail, 'apt install chromium where deliver runs, or attach = "html"')
     try:
         rules = of(company.load(settings.model, settings.alert_rules))
     except (RuleError, ModelError):

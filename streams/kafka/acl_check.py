@@ -21,7 +21,7 @@ from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
 from streams.errors import RihlaError
 from streams.kafka import clients
-from streams.kafka.acls import ACCESS, CREATE, GROUP, TOPIC, Acl, acls, as_commands
+from streams.kafka.acls import CREATE, GROUP, TOPIC, Acl, acls, as_commands, is_known
 from streams.settings import Settings
 
 BITS = {"Read": 3, "Write": 4, "Create": 5, "Delete": 6, "Describe": 8, "DescribeConfigs": 10, "AlterConfigs": 11}
@@ -111,18 +111,18 @@ class _Groups(Request[_GroupsQuestion]):  # type: ignore[misc]
         return request_struct_class([self._group], True)
 
 
-async def missing(settings: Settings, who: str) -> list[Acl]:
-    """Rights of `who` (see streams.kafka.acls) to existing topics and groups that the broker does not grant. Empty
-    where the broker cannot tell. Raises KafkaError.
+async def missing(settings: Settings, who: str, group: str | None = None) -> list[Acl]:
+    """Rights of `who` (who, group: see streams.kafka.acls) to existing topics and groups that the broker does not
+    grant. Empty where the broker cannot tell. Raises KafkaError.
     """
-    rights = [right for right in acls(settings, who) if right.operation != CREATE and not right.prefixed]
+    rights = [right for right in acls(settings, who, group=group) if right.operation != CREATE and not right.prefixed]
     admin = clients.admin(settings)
     try:
         await admin.start()
         names = sorted({right.name for right in rights if right.resource == TOPIC})
         allowed = {(TOPIC, name): bits for name, bits in (await _topics(admin, names)).items()}
-        for group in sorted({right.name for right in rights if right.resource == GROUP}):
-            allowed[GROUP, group] = await _group(admin, group)
+        for name in sorted({right.name for right in rights if right.resource == GROUP}):
+            allowed[GROUP, name] = await _group(admin, name)
     except (IncompatibleBrokerVersion, NotImplementedError):
         return []
     finally:
@@ -158,11 +158,11 @@ async def _group(admin: Any, group: str) -> int:
     return 0 if code == GroupAuthorizationFailedError.errno else NOT_SAID if code else int(bits)
 
 
-async def require(settings: Settings, who: str) -> None:
-    """Raise AclError where a right of `who` is missing, that names all of them."""
+async def require(settings: Settings, who: str, group: str | None = None) -> None:
+    """Raise AclError where a right of `who` is missing, that names all of them. group: as for `missing`."""
     if settings.embedded:
         return
-    lacking = await missing(settings, who)
+    lacking = await missing(settings, who, group)
     if lacking:
         raise denied(settings, who, lacking)
 
@@ -172,7 +172,7 @@ def denied(settings: Settings, who: str, lacking: list[Acl]) -> AclError:
     principal = f"User:{settings.sasl_username}" if settings.sasl_username else "User:NAME"
     user = f"user {settings.sasl_username}" if settings.sasl_username else "this user"
     rights = ", ".join(map(str, lacking))
-    if who in ACCESS:
+    if is_known(who):
         rights += f" (for {who})"
     return AclError(f"{user} may not {rights}", "\n  ".join(as_commands(lacking, principal, settings.brokers)))
 
@@ -185,7 +185,7 @@ async def explained(settings: Settings, who: str, error: BaseException) -> BaseE
 
     refused = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
     try:
-        if isinstance(error, refused) and who in ACCESS:
+        if isinstance(error, refused) and is_known(who):
             lacking = await missing(settings, who)
             if lacking:
                 return denied(settings, who, lacking)

@@ -95,6 +95,10 @@ the topics, and those to look at the workers' groups.
 """
 
 
+FEED = "feed:"
+"""With a topic of somebody else's behind it: rights of `rihla feed TOPIC`, those of `produce` and to read it."""
+
+
 @dataclass(frozen=True, order=True)
 class Acl:
     """One right: an operation on a topic or group, or on all whose name begins so (prefixed)."""
@@ -108,8 +112,25 @@ class Acl:
         return f"{self.operation.upper()} {self.resource} {self.name}{'*' if self.prefixed else ''}"
 
 
-def acls(settings: Settings, who: str, *, create: bool = True) -> list[Acl]:
-    """Every right that somebody of ACCESS, or PIPELINE, needs; without Create where topics are made by others."""
+def feed_group(settings: Settings, topic: str) -> str:
+    """The group of consumers of `rihla feed TOPIC`, where none is named."""
+    return settings.group(f"feed-{topic}")
+
+
+def is_known(who: str) -> bool:
+    """Whether it has rights of its own here."""
+    return who in ACCESS or who == PIPELINE or (who.startswith(FEED) and who != FEED)
+
+
+def acls(settings: Settings, who: str, *, create: bool = True, group: str | None = None) -> list[Acl]:
+    """Every right that somebody of ACCESS, PIPELINE or FEED needs; without Create where topics are made by others.
+
+    group: of FEED, if it is another than `feed_group`.
+    """
+    if who.startswith(FEED):
+        topic = who.removeprefix(FEED)
+        joined = Acl(GROUP, group or feed_group(settings, topic), READ)
+        return sorted({*acls(settings, "produce", create=create), Acl(TOPIC, topic, READ), joined})
     if who == PIPELINE:
         every = [acl for one in (*WORKERS_BY_NAME, "produce") for acl in acls(settings, one, create=create)]
         looks = [Acl(GROUP, settings.group(worker), DESCRIBE) for worker in WORKERS_BY_NAME]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any
@@ -28,11 +28,18 @@ class Observer:
 
     addresses: called for each look; worker kind: URLs of the pages of its processes that answer now. A page that does
     not answer (its worker is being restarted) is passed over: what it said before is kept.
+    reads: names of the topics that each kind of worker reads; without it those of this version (streams.topology).
     """
 
-    def __init__(self, settings: Settings, addresses: Callable[[], Mapping[str, Iterable[str]]]) -> None:
-        workers = [worker for worker in topology.WORKERS if not worker.optional]
-        self.ledger = Ledger({worker.name: [settings.topic(name) for name in worker.reads] for worker in workers})
+    def __init__(
+        self,
+        settings: Settings,
+        addresses: Callable[[], Mapping[str, Iterable[str]]],
+        reads: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        if reads is None:
+            reads = {worker.name: worker.reads for worker in topology.WORKERS if not worker.optional}
+        self.ledger = Ledger({worker: [settings.topic(name) for name in names] for worker, names in reads.items()})
         self.counters: dict[str, dict[str, float]] = {}
         """URL of a worker's page: its counters, as last seen."""
         self._settings = settings

@@ -48,6 +48,8 @@ class Brands:
 
     def told(self, unit: str | None, attributes: Iterable[tuple[str, str]]) -> str | None:
         """The same as far as the event tells it; None: neither attribute nor unit names a brand."""
+        if not self.units:
+            return None
         for key, value in attributes:
             if key == self.attribute and (said := value.strip().lower()) in self.units:
                 return said

@@ -30,6 +30,8 @@ KINDS = ("customer", "loyalty", "guest_profile", "email_sha256", "phone_sha256",
 CUSTOMER = KINDS[0]
 """The kind that the system of record gives: two of it are never one customer."""
 
+_CUSTOMER_PREFIX: Final = "customer:"
+
 BOOKING_REF: Final = "booking_ref"
 """The reserved kind of the subject of events that name a booking and nobody."""
 BOOKING_PREFIX: Final = "booking_ref:"
@@ -131,8 +133,7 @@ def names_group(identifier: str) -> bool:
 
 def customer_id(root: str) -> str:
     """The customer_id of what is joined under `root`: the value of a customer, else `kind:value`."""
-    kind, _, value = root.partition(":")
-    return value if kind == CUSTOMER else root
+    return root[len(_CUSTOMER_PREFIX) :] if root.startswith(_CUSTOMER_PREFIX) else root
 
 
 BUILT_IN: Final = Kinds()

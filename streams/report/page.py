@@ -14,11 +14,11 @@ _PROFILES = ("negative", "non_committal", "advocate")
 _WIDTH = 640
 
 
-def page(told: Content, language: str, made_at: datetime) -> str:
-    """The page. language: one of LANGUAGES. made_at: the clock."""
+def page(told: Content, language: str, made_at: datetime, clear: bool = True) -> str:
+    """The page. language: one of LANGUAGES. made_at: the clock. clear: whether it names customers."""
     words = Words(language)
     last = told.period.until - timedelta(days=1)
-    title = words.say("report.title", unit=told.unit or words.say("report.all_units"))
+    title = title_of(told.unit, words)
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="soft">{ltr(f"{told.period.since} – {last}")} · {escape(words.say("report.compared"))} '
@@ -27,13 +27,18 @@ def page(told: Content, language: str, made_at: datetime) -> str:
         section(words, "report.scores", _tiles(told.scores, words)),
         section(words, "report.why", _drivers(told, words, LANGUAGES[language] == "rtl")),
         section(words, "report.profiles", _profiles(told.profiles, words)),
-        section(words, "report.calls", _calls(told.calls, words)),
+        section(words, "report.calls", _calls(told.calls, words, clear)),
         section(words, "report.actions", _actions(told, words)),
         section(words, "report.halal", needs(told.halal, words, LANGUAGES[language] == "rtl")) if told.halal else "",
         f'<p class="soft">{escape(words.say("report.made"))} {ltr(f"{made_at.astimezone(UTC):%Y-%m-%d %H:%M UTC}")}. '
         f"{escape(words.say('report.margins'))}</p>",
     ]
     return document(title, language, parts)
+
+
+def title_of(unit: str, words: Words) -> str:
+    """What a report is called. unit: empty: all."""
+    return words.say("report.title", unit=unit or words.say("report.all_units"))
 
 
 def summary(told: Content, words: Words) -> str:
@@ -120,12 +125,12 @@ def _profiles(rows: Sequence[Mapping[str, Any]], words: Words) -> str:
     return table(words, ("report.became", *(f"profile.{to}" for to in _PROFILES)), lines)
 
 
-def _calls(rows: Sequence[Mapping[str, Any]], words: Words) -> str:
+def _calls(rows: Sequence[Mapping[str, Any]], words: Words, clear: bool) -> str:
     if not rows:
         return f"<p>{escape(words.say('report.none'))}</p>"
     lines = [
         [
-            f'<bdi dir="ltr"><code>{escape(row["customer_id"])}</code></bdi>',
+            f'<bdi dir="ltr"><code>{escape(row["customer_id"]) if clear else "…"}</code></bdi>',
             escape(words.say(f"status.{row['status']}")),
             escape(words.word("touchpoint", row["lowest_touchpoint"])) if row["lowest_touchpoint"] else "–",
             "–" if row["sentiment"] is None else ltr(f"{row['sentiment']:+.2f}"),

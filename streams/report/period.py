@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Literal
 
 from streams.errors import RihlaError
+
+Kind = Literal["day", "week", "month", "quarter", "year"]
+"""What periods come one after the other. Weeks begin on Monday."""
 
 
 class PeriodError(RihlaError):
@@ -43,6 +47,18 @@ def periods(text: str) -> tuple[Period, Period]:
     except (ValueError, OverflowError):
         pass
     raise PeriodError(f"{text!r} is no period", "write 2026, 2026-Q1, 2026-03 or 2026-03-01/2026-03-31")
+
+
+def ended(kind: Kind, day: date) -> Period:
+    """The last period that has ended when a day begins."""
+    if kind == "day":
+        return Period(day - timedelta(days=1), day)
+    if kind == "week":
+        until = day - timedelta(days=day.weekday())
+        return Period(until - timedelta(days=7), until)
+    count = {"month": 1, "quarter": 3, "year": 12}[kind]
+    first = (day.month - 1) // count * count + 1
+    return _months(*_back(day.year, first, count), count)
 
 
 def _months(year: int, month: int, count: int) -> Period:

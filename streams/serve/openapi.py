@@ -8,9 +8,14 @@ from streams.loop.corrections import VERDICTS
 from streams.metrics import package_version
 from streams.model.actions import ACTIONS
 from streams.model.groups import LABELS
+from streams.serve.asked import LONGEST
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _TIME: dict[str, Any] = {"type": ["string", "null"], "description": "ISO 8601, UTC"}
+_SAID: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"\S"}
+"""An identifier, a unit, or how one begins: not only space."""
+_YEARS = "^(19[789]|20[0-9]|21[0-9])[0-9]-"
+"""Of FIRST_DAY to LAST_DAY."""
 _NUMBER: dict[str, Any] = {"type": ["number", "null"]}
 CAUTIONS = ("bereavement", "open_case", "refund_pending", "critical_alert", "last_contact_negative")
 _NAME: dict[str, Any] = {"type": ["string", "null"]}
@@ -43,7 +48,7 @@ def document() -> dict[str, Any]:
                 "get": _get(
                     "search",
                     "Identifiers and booking references that begin with a text, and whose they are",
-                    [_query("q", {"type": "string", "minLength": 1, "maxLength": 1024}, required=True), _NONE_MATCH],
+                    [_query("q", _SAID, required=True), _NONE_MATCH],
                     {"200": _json("Found"), "304": _unchanged()},
                     (401, 403, 422, 429, 503),
                 )
@@ -54,7 +59,7 @@ def document() -> dict[str, Any]:
                     "Who arrives at a unit on a day, those who need care first",
                     [
                         _path("unit"),
-                        _query("date", {"type": "string", "format": "date"}, required=True),
+                        _query("date", {"type": "string", "format": "date", "pattern": _YEARS}, required=True),
                         _NONE_MATCH,
                     ],
                     {"200": _json("Arrivals"), "304": _unchanged()},
@@ -148,7 +153,7 @@ def _batch() -> dict[str, Any]:
             "identifiers": {
                 "type": "array",
                 "maxItems": 500,
-                "items": {"type": "string", "minLength": 1, "maxLength": 1024},
+                "items": _SAID,
             }
         },
         "required": ["identifiers"],
@@ -185,8 +190,7 @@ def _query(name: str, schema: dict[str, Any], *, required: bool = False) -> dict
 
 
 def _path(name: str) -> dict[str, Any]:
-    schema = {"type": "string", "minLength": 1, "maxLength": 1024}
-    return {"name": name, "in": "path", "required": True, "schema": schema}
+    return {"name": name, "in": "path", "required": True, "schema": _SAID}
 
 
 def _identifier() -> dict[str, Any]:

@@ -24,6 +24,7 @@ from schemas.single import UndecodableError
 from streams.errors import RihlaError
 from streams.kafka import clients, open_transactions
 from streams.kafka.acl_check import require
+from streams.kafka.acls import FEED
 from streams.kafka.fetch import NO_TRANSACTIONS, TRANSACTIONAL, ends_of, hand_out_columns
 from streams.kafka.open_transactions import OpenTransactions
 from streams.kafka.record_batch import RecordColumns
@@ -174,7 +175,7 @@ async def feed_topic(
 
     Raises RihlaError for a topic that is not there, TopicError, and KafkaError.
     """
-    await require(settings, "produce")
+    await require(settings, FEED + topic, group)
     await ensure_topics(settings)
     stop = stop or asyncio.Event()
     consumer = clients.consumer(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -24,9 +24,11 @@ from streams.model.identifiers import customer_id
 from streams.segments import rules as segments
 from streams.settings import Settings
 from streams.spans import Headers, Remembered, passed_on
+from streams.stitch.catch_up import EVERY as CATCH_UP_EVERY
+from streams.stitch.catch_up import CatchUp
 from streams.stitch.changes import Changes
 from streams.stitch.erase import erase
-from streams.stitch.fold import fold_due, fold_messages
+from streams.stitch.fold import fold_due, fold_messages, fold_unsaid
 from streams.stitch.messages import IDENTITY, INTERACTION, PART, Messages
 from streams.stitch.observer import RuleContext
 from streams.stitch.outgoing import PUBLISHED, Outgoing
@@ -93,6 +95,7 @@ def create(app: Any, settings: Settings) -> WorkerIO:
     agent.register("stitch", agent.topics)
     app.timer(interval=EVERY)(agent.tick)
     app.timer(interval=SWEEP_EVERY)(agent.sweep)
+    app.timer(interval=CATCH_UP_EVERY)(agent.catch_up)
     app.timer(interval=MEASURE_EVERY)(agent.measure)
     return io
 
@@ -127,6 +130,7 @@ class StitchAgent(Agent):
             busy=self._working.locked,
         )
         self._sweeper = Sweeper(table, settings.state_retention, settings.state_idle, unreadable=self._unreadable)
+        self._catching_up = CatchUp(table, self._say, self._unreadable)
         self._set_by = Remembered[tuple[int, bytes]]()
         """By partition and key of a state that has a timer: the trace of the last traced event that changed it."""
         io.count_from_zero({"rule severity": [(rule.name, rule.severity) for rule in self._context.rules.values()]})
@@ -247,12 +251,14 @@ class StitchAgent(Agent):
             for turn in turns:
                 self._ticker.note(turn.partition, turn.due, turn.opened)
                 self._sweeper.note(turn.states)
-            for topic, *_ in PUBLISHED:
-                if topic in outgoing.topics:
-                    await self.io.send(
-                        topic, *outgoing.topics[topic], outgoing.since, traced=outgoing.traced.get(topic)
-                    )
-            await self.io.flush()
+            await self._publish(outgoing)
+
+    async def _publish(self, outgoing: Outgoing) -> None:
+        """Send it; acknowledged when this returns."""
+        for topic, *_ in PUBLISHED:
+            if topic in outgoing.topics:
+                await self.io.send(topic, *outgoing.topics[topic], outgoing.since, traced=outgoing.traced.get(topic))
+        await self.io.flush()
 
     @contextlib.contextmanager
     def _looked_up_again(self, turns: Sequence[Turn]) -> Iterator[None]:
@@ -329,11 +335,39 @@ class StitchAgent(Agent):
 
     async def sweep(self) -> None:
         """Evict some of the states that are past their retention."""
+        async with self._beside("eviction"), self._working:
+            await self._sweeper.sweep(now_ms())
+
+    async def catch_up(self) -> None:
+        """Say what may be done for some of the customers of whom an earlier version has not said it."""
+        async with self._beside("next actions"):
+            await self._catching_up.step()
+        metrics.STATES_TO_CATCH_UP.set(self._catching_up.pending)
+
+    async def _say(self, partition: int, keys: list[bytes]) -> None:
+        """The turn of subjects whose states an earlier version wrote: publications first, see `fold_unsaid`."""
+        async with self._working:
+            await self._look_at_room()
+            outgoing, names, now = Outgoing(self.io.encode), [key.decode() for key in keys], now_ms()
+
+            def work(some: range) -> Turn:
+                changes = fold_unsaid(
+                    partial(self._table.get, partition), names[some.start : some.stop], self._context.guests
+                )
+                return self._put(partition, changes, now, outgoing)
+
+            for _, error in sift(len(names), work).faults:
+                self._unreadable(error)
+            await self._publish(outgoing)
+            await self._table.flush()
+
+    @contextlib.asynccontextmanager
+    async def _beside(self, what: str) -> AsyncIterator[None]:
+        """Work beside the messages: none while partitions move, and any other error ends the worker."""
         try:
-            async with self._working:
-                await self._sweeper.sweep(now_ms())
+            yield
         except OwnershipLost as exc:
-            log.warning("no eviction while partitions move: %s", exc)
+            log.warning("no %s while partitions move: %s", what, exc)
             await self.io.app.consumer.rejoin()
         except Exception as exc:
             await self.io.app.crash(exc)

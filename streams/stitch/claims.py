@@ -16,7 +16,7 @@ from streams.stitch.facts import BRAND, COUNTRY, TIER
 from streams.stitch.journey import Journey
 from streams.stitch.placement import journeys_of
 from streams.stitch.rows import LARGEST, LEAST, Row
-from streams.stitch.subject import Subject
+from streams.stitch.subject import NOTHING, TAKEN_BACK, Subject
 from streams.stitch.summary import HIDDEN, Summary
 
 SEGMENT = "segment:"
@@ -24,7 +24,9 @@ SEGMENT = "segment:"
 
 
 def begin(state: Subject) -> None:
-    """At the beginning of a turn before which everything was published: forget what was left."""
+    """At the beginning of a turn before which everything was published: forget what was left, or taken back."""
+    if state.actions == TAKEN_BACK:
+        state.actions = NOTHING
     if state.posted:
         state.posted = {key: held for key, held in state.posted.items() if held}
 
@@ -51,7 +53,7 @@ def leave(changes: Changes, name: str, state: Subject, replay: bool) -> None:
 
 def _post(changes: Changes, name: str, state: Subject, now: Collection[str], at: int, replay: bool) -> None:
     posted, customer = state.posted, customer_id(name)
-    for key in sorted({*now, *(key for key in posted if key.startswith(SEGMENT))}):
+    for key in sorted({*now, *posted}):
         is_in = key in now
         if replay or bool(posted.get(key)) != is_in:
             changes.segments.append((customer, key.removeprefix(SEGMENT), is_in, at, state.version))

@@ -43,10 +43,10 @@ _decompress = zstandard.ZstdDecompressor(dict_data=_dictionary, format=zstandard
 _HEADER: Final = bytes([NUMBER])
 
 
-def compress(state: bytes) -> bytes:
+def compress(state: bytes | bytearray) -> bytes:
     """The bytes of a state, compressed if it is long enough. Not thread-safe."""
     # To put the header in front also copies them out of the larger block of memory that they were written in.
-    return _HEADER + _compress(state) if len(state) >= WORTH else state
+    return _HEADER + _compress(state) if len(state) >= WORTH else bytes(state)
 
 
 def decompress(encoded: bytes) -> bytes:

@@ -7,6 +7,7 @@ events changed (a booking's span may have grown); journeys that a case left or j
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Set
+from typing import Final
 
 from mypy_extensions import mypyc_attr
 
@@ -53,8 +54,8 @@ class Placement:
         self.units = units
 
 
-_NONE: Set[str] = frozenset()
-NOWHERE = Placement({}, {}, {}, {}, _NONE, _NONE, {})
+_NONE: Final[Set[str]] = frozenset()
+NOWHERE: Final = Placement({}, {}, {}, {}, _NONE, _NONE, {})
 """The Placement of a customer without loose events, cases and parts."""
 
 

@@ -17,19 +17,33 @@ from streams.stitch.case import Case, CaseFields
 from streams.stitch.group import Group
 from streams.stitch.journey import Journey, JourneyFields
 from streams.stitch.rolling import Rolling
-from streams.stitch.stored import StoredSummary, as_journey, read_subject, read_summary, write
+from streams.stitch.stored import StoredSummary, as_journey, read_subject, read_summary
 from streams.stitch.subject import Part, Subject
 from streams.stitch.summary import Loose, Summary
+
+_encode_into = msgspec.msgpack.Encoder().encode_into
+_encoded: Final = bytearray()
 
 
 def encode(state: Subject) -> bytes:
     """The bytes of a Subject: the table's value."""
-    return compression.compress(write(state.fields()))
+    _encode_into(state.fields(), _encoded)
+    return compression.compress(_encoded)
 
 
 def encode_summary(summary: Summary) -> bytes:
     """The bytes of a Summary: what a part carries."""
     return write(summary.fields())
+
+
+def write(fields: object) -> bytes:
+    """The bytes of fields, or of a Struct.
+
+    Copied out of a buffer, because they are kept: the encoder's own bytes stay in the larger block of memory that they
+    grew in, which made a state take nearly half as much again.
+    """
+    _encode_into(fields, _encoded)
+    return bytes(_encoded)
 
 
 def decode(encoded: bytes) -> Subject:
@@ -57,6 +71,7 @@ def decode(encoded: bytes) -> Subject:
         told,
         group,
         posted,
+        actions,
     ) = astuple(read_subject(compression.decompress(encoded)))
     return Subject(
         interactions_applied,
@@ -78,6 +93,7 @@ def decode(encoded: bytes) -> Subject:
         told,
         None if group is None else Group(*group),
         posted,
+        actions,
     )
 
 

@@ -66,11 +66,15 @@ class Facts:
             for row, touchpoint in enumerate(touchpoints):
                 if touchpoint == IMPROVED:
                     found[row] += ((f"{TOLD}{cases[row] or ''}", "yes"),)
-        planned = (frame["arrival_date"].is_not_null() & frame["booking_ref"].is_not_null()).arg_true()
-        if len(planned):
-            arriving = frame.select("booking_ref", "arrival_date")[planned]
-            for row, (ref, arrival) in zip(planned.to_list(), arriving.iter_rows(), strict=True):
-                if is_day(arrival):
+        arrivals = frame["arrival_date"]
+        if arrivals.null_count() < len(arrivals):
+            planned: list[str | None] = arrivals.to_list()
+            refs: list[str | None] = frame["booking_ref"].to_list()
+            for row, arrival in enumerate(planned):
+                if arrival is None:
+                    continue
+                ref = refs[row]
+                if ref is not None and is_day(arrival):
                     found[row] += ((ARRIVES + ref, arrival),)
         if self._countries:
             for row, country in enumerate(frame["country"].to_list()):

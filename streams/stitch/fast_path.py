@@ -18,7 +18,7 @@ from streams.stitch.messages import Record, RootChange
 from streams.stitch.observer import Observer, RuleContext, is_quiet, is_settled
 from streams.stitch.owners import NO_BRANDS
 from streams.stitch.subject import HERE, Subject
-from streams.stitch.todo import POSTED, may_act, post
+from streams.stitch.todo import has_said, may_act, post
 
 
 def takes_fast_path(
@@ -119,8 +119,8 @@ def fold_fast(
         changes.invitations += observer.invitations
         changes.messages += observer.messages
         changes.transitions += observer.transitions
-    if context is not None and (POSTED in state.posted or may_act(own, state.watch)):
-        post(changes, name, state, own, replay=fired)
+    if context is not None and (has_said(state) or may_act(own, state.watch)):
+        post(changes, name, state, own, context.guests, replay=fired)
     if watched or state.watch is not None:
         changes.due[key] = 0 if state.watch is None else state.watch.due
         changes.opened[key] = open_of(state.watch)

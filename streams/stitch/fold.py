@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from streams.model.control import SUMMARY
+from streams.model.guests import Guests
 from streams.model.identifiers import names_group
 from streams.stitch.changes import Changes
 from streams.stitch.encoding import decode, encode, merged
@@ -29,9 +30,9 @@ from streams.stitch.fast_path import fold_fast, takes_fast_path
 from streams.stitch.groups import fold_group
 from streams.stitch.messages import Messages, RootChange, Sent, unapplied
 from streams.stitch.observer import RuleContext
-from streams.stitch.subject import HERE, Subject
-from streams.stitch.todo import post
-from streams.stitch.turn import Turn, take_root
+from streams.stitch.subject import EVICTED, HERE, NOTHING, TAKEN_BACK, Subject
+from streams.stitch.todo import leave, post
+from streams.stitch.turn import Turn, ask_back, take_root
 
 Load = Callable[[bytes], bytes | None]
 """Finds the encoded state of a subject by its key (its name in UTF-8); None: there is none."""
@@ -78,7 +79,7 @@ def fold_messages(
             fresh = unapplied(state.identities_applied, root_changes)
             changes.replayed += len(root_changes) - len(fresh)
             take_root(name, state, fresh)
-            state.former = []
+            state.former, state.actions = [], NOTHING
             changes.states[key] = encode(state)
             continue
         Turn(changes, name, key, state, context).take(events, root_changes, parts, published)
@@ -101,8 +102,40 @@ def fold_due(load: Load, names: Sequence[str], context: RuleContext, until: int)
         alerts = turn.observer.due(until)
         changes.alerts += alerts
         if alerts and state.is_root:
-            post(changes, name, state, merged(state), replay=True)
+            post(changes, name, state, merged(state), context.guests, replay=True)
         turn.store()
+    return changes
+
+
+def fold_unsaid(load: Load, names: Sequence[str], guests: Guests) -> Changes:
+    """A turn of subjects whose states an earlier version wrote: publish what may be done for them, be it nothing.
+
+    guests: of the model, whose zones say the days.
+
+    A customer that this version, or the earlier one, has evicted is asked back, and publishes when it is whole again.
+    No message is applied, so versions stay as they are. What is published follows from states that are durable; so it
+    is published before these states, which say that it was.
+    """
+    changes = Changes()
+    for name in names:
+        key = name.encode()
+        encoded = load(key)
+        state = None if encoded is None else decode(encoded)
+        if state is None or state.actions is not None:
+            continue
+        if names_group(name) or _is_blank(state):
+            state.actions = NOTHING
+        elif state.is_root and state.whole:
+            post(changes, name, state, merged(state), guests, replay=True)
+        elif state.root is not None or (state.presence == HERE and not state.is_root):
+            leave(changes, name, state, replay=True)
+        elif state.presence == EVICTED:
+            ask_back(changes, name, state)
+        else:
+            continue  # it is on its way back
+        if state.actions == TAKEN_BACK:
+            state.actions = NOTHING
+        changes.states[key] = encode(state)
     return changes
 
 
@@ -121,6 +154,7 @@ def _is_blank(state: Subject) -> bool:
         and not state.published
         and not state.published_keys
         and not state.posted
+        and not state.actions
         and state.presence == HERE
         and state.watch is None
         and not state.told

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from streams.alerts.moves import Cause, Move, drops, move, move_row
 from streams.alerts.rules import Drop, Rule
@@ -27,7 +27,7 @@ from streams.stitch.facts import TIER
 from streams.stitch.journey import Event
 from streams.stitch.owners import Whose
 from streams.stitch.rolling import Rolling
-from streams.stitch.rows import DIGITS, Row
+from streams.stitch.rows import DIGITS, Row, rounded
 from streams.stitch.subject import Subject
 from streams.stitch.summary import Summary
 
@@ -56,7 +56,7 @@ class RuleContext:
         self.worth = min((drop.to + drop.by for _, drop in self.falls), default=2.0)
 
 
-_MARGIN = 2 * 10.0**-DIGITS
+_MARGIN: Final = 2 * 10.0**-DIGITS
 """Within this distance of a bound, rounding may put a score on either side."""
 
 
@@ -115,14 +115,14 @@ class Observer:
         self._look(rolling, at, cause)
 
     def _look(self, rolling: Rolling, at: int, cause: Cause | None) -> None:
-        score = round(rolling.score_30(at), DIGITS)
+        score = rounded(rolling.score_30(at))
         index = NEGATIVE if score <= NEGATIVE_AT else ADVOCATE if score >= ADVOCATE_AT else NON_COMMITTAL
         state, context = self._state, self._context
         watch = state.watch
         if index != (NON_COMMITTAL if watch is None else watch.profile):
             if watch is None:
                 watch = state.watch = Watch()
-            moved = move(watch, index, score, round(rolling.evidence(), DIGITS), cause)
+            moved = move(watch, index, score, rounded(rolling.evidence()), cause)
             if moved is not None:
                 self._moved.append(moved)
         if (
@@ -228,8 +228,8 @@ class Observer:
         return [alert_row(self._customer, alert, self._state.version) for alert in alerts]
 
 
-_NOTHING = Watch(profile=NON_COMMITTAL)
-_EMPTY = Outbox()
+_NOTHING: Final = Watch(profile=NON_COMMITTAL)
+_EMPTY: Final = Outbox()
 
 
 def cause_of(event: Event) -> Cause:

@@ -60,20 +60,22 @@ class Placed:
     """The journeys of a customer with the units that their events name. summary: of the whole customer."""
 
     def __init__(self, summary: Summary) -> None:
-        self._places = summary.places or {}
-        self._units = summary.loose_units or {}
-        self._spans = spans_of(summary.bookings)
+        self._places: dict[str, dict[str, Place]] = summary.places or {}
+        self._units: dict[bytes, str] = summary.loose_units or {}
+        self._bookings = summary.bookings
         self._guests: dict[str, list[Loose]] = {}
         self._visits: list[list[Loose]] = []
         if self._units:
-            self._guests, self._visits = placed(self._spans, summary.loose)
+            self._guests, self._visits = placed(spans_of(self._bookings), summary.loose)
 
     def at(self, booking_ref: str | None, at: int) -> dict[str, Place]:
         """The units of the journey to which an event belongs.
 
         booking_ref, at: the event's booking reference, and when it was (epoch ms).
         """
-        ref = booking_ref or booking_at(self._spans, at)
+        ref = booking_ref or booking_at(spans_of(self._bookings), at)
+        if ref is not None and not self._units:
+            return self._places.get(ref, {})
         if ref is not None:
             return _together([self._places.get(ref, {})], self._guests.get(ref, []), self._units)
         members = next((some for some in self._visits if some[0].at <= at <= some[-1].at), [])

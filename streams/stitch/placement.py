@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from time import gmtime
+from typing import Final
 
 import msgspec
 
@@ -21,8 +22,8 @@ from streams.stitch.case import Case
 from streams.stitch.journey import Journey
 from streams.stitch.summary import Loose, Summary
 
-WIDENING_MS = 30 * DAY_MS
-_in_time = attrgetter("at", "event_id")
+WIDENING_MS: Final = 30 * DAY_MS
+_in_time: Final = attrgetter("at", "event_id")
 
 Span = tuple[int, str, int]
 """(start, booking_ref, end) of a booking."""
@@ -64,19 +65,18 @@ def _day(number: int) -> str:
     return f"{year:04d}{month:02d}{day:02d}"
 
 
-_TWO = tuple(f"{number:02d}" for number in range(60))
-_THREE = tuple(f"{number:03d}" for number in range(1000))
+_TWO: Final = tuple(f"{number:02d}" for number in range(60))
+_THREE: Final = tuple(f"{number:03d}" for number in range(1000))
 
 
 def visit_key(first: Loose) -> str:
     """The key of the visit that begins with `first`."""
     if first.visit:
         return first.visit
-    # With looked-up digits instead of gmtime and formats, as every batch names visits by the hundred.
-    day, rest = divmod(first.at, DAY_MS)
-    minutes, millis = divmod(rest, 60_000)
-    hour, minute = divmod(minutes, 60)
-    second, millis = divmod(millis, 1000)
+    # With looked-up digits instead of gmtime and formats, as every batch names visits by the hundred; without divmod,
+    # which makes objects of compiled numbers.
+    day, rest = first.at // DAY_MS, first.at % DAY_MS
+    hour, minute, second, millis = rest // 3_600_000, rest // 60_000 % 60, rest // 1000 % 60, rest % 1000
     two = _TWO
     clock = f"{two[hour]}{two[minute]}{two[second]}.{_THREE[millis]}"
     first.visit = f"visit/{_day(day)}T{clock}Z-{first.event_id[:4].hex()}"

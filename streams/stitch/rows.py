@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import floor
-from typing import Any
+from typing import Any, Final
 
 from streams.alerts.owner import Owner
 from streams.model.vocabulary import ADVOCATE_AT, NEGATIVE_AT
@@ -15,13 +15,14 @@ from streams.stitch.summary import HIDDEN, Summary
 
 Row = tuple[Any, ...]
 
-DIGITS = 6
+DIGITS: Final = 6
 """Published scores are rounded to this many digits: beyond it, the order of additions shows."""
-LEAST, LARGEST = -(1 << 63), (1 << 63) - 1
+LEAST: Final = -(1 << 63)
+LARGEST: Final = (1 << 63) - 1
 """The range of a 64-bit column. Published sums are cut to it."""
-_NO_SPAN = (None, None)
-_NO_ANSWER = (0, b"", None)
-_NOTHING: Sequence[Any] = ()
+_NO_SPAN: Final = (None, None)
+_NO_ANSWER: Final = (0, b"", None)
+_NOTHING: Final[Sequence[Any]] = ()
 
 
 def profile(score: float | None) -> str:

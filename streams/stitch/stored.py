@@ -65,25 +65,13 @@ class StoredSubject(msgspec.Struct, array_like=True, gc=False):
     told: dict[str, bytes] = {}
     group: GroupFields | None = None
     posted: dict[str, int] = {}
+    actions: int | None = None
 
 
 read_subject = msgspec.msgpack.Decoder(StoredSubject).decode
 """The fields in bytes; raises msgspec.ValidationError or DecodeError, both ValueErrors, for other bytes."""
 read_summary = msgspec.msgpack.Decoder(StoredSummary).decode
 """The fields in bytes; raises like `read_subject`."""
-
-_encode_into = msgspec.msgpack.Encoder().encode_into
-_encoded = bytearray()
-
-
-def write(fields: object) -> bytes:
-    """The bytes of fields, or of a Struct.
-
-    Copied out of a buffer, because they are kept: the encoder's own bytes stay in the larger block of memory that they
-    grew in, which made a state take nearly half as much again.
-    """
-    _encode_into(fields, _encoded)
-    return bytes(_encoded)
 
 
 def as_journey(fields: list[Any]) -> JourneyFields:

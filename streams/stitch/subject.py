@@ -25,6 +25,9 @@ AWAY: Final = b""
 """Takes the place of a part's summary that was evicted."""
 GONE: Final = b""
 """Takes the place of times of membership where there are none."""
+NOTHING: Final = 0
+TAKEN_BACK: Final = 1
+"""Of next actions: NOTHING is published; TAKEN_BACK: not any more, which a crash may have lost."""
 
 
 @mypyc_attr(acyclic=True)
@@ -66,6 +69,7 @@ class Subject(Content):
         told: dict[str, bytes] | None = None,
         group: Group | None = None,
         posted: dict[str, int] | None = None,
+        actions: int | None = NOTHING,
     ) -> None:
         """A state.
 
@@ -89,8 +93,10 @@ class Subject(Content):
                 crash may have lost.
             group: of the subject of a group, its members and events.
             posted: what it has said of its customer beside the tables: `segment:NAME` -> 1 while it is a member, 0
-                once it has left, until that is known to be published (streams.stitch.claims); `actions` -> a hash of
-                what may be done for it, 0 likewise (streams.stitch.todo).
+                once it has left, until that is known to be published (streams.stitch.claims).
+            actions: what it has said that may be done for its customer (streams.stitch.todo): a hash of it, NOTHING or
+                TAKEN_BACK. None: the state was written by a version that publishes no next actions, and drops this
+                field; what is published is then unknown, or nothing.
         """
         self.interactions_applied = interactions_applied
         self.identities_applied = identities_applied
@@ -111,16 +117,9 @@ class Subject(Content):
         self.told: dict[str, bytes] = {} if told is None else told
         self.group = group
         self.posted: dict[str, int] = {} if posted is None else posted
+        self.actions = actions
 
     def fields(self) -> tuple[object, ...]:
-        if self.told or self.group is not None or self.posted:
-            group = None if self.group is None else self.group.fields()
-            some = (*self._fields(), self.version_base, self.told, group)
-            return (*some, self.posted) if self.posted else some
-        return self._fields() if not self.version_base else (*self._fields(), self.version_base)
-
-    def _fields(self) -> tuple[object, ...]:
-        """All fields but the last ones, which few states have."""
         return (
             self.interactions_applied,
             self.identities_applied,
@@ -137,6 +136,11 @@ class Subject(Content):
             self.presence,
             self.applied_at,
             self.recall_from,
+            self.version_base,
+            self.told,
+            None if self.group is None else self.group.fields(),
+            self.posted,
+            self.actions,
         )
 
     @property
@@ -164,5 +168,5 @@ class Subject(Content):
         if published is None or self.applied_at in published:
             return False
         no_root = self.published and not self.is_root
-        taken_back = self.former or self.published_keys or self.posted or no_root or GONE in self.told.values()
-        return bool(taken_back) or self.watch is not None
+        taken_back = self.former or self.published_keys or self.posted or self.actions or no_root
+        return bool(taken_back) or GONE in self.told.values() or self.watch is not None

@@ -23,7 +23,7 @@ from streams.stitch.publications import is_case, own_keys, publications, withdra
 from streams.stitch.rows import Row
 from streams.stitch.subject import AWAY, EVICTED, GONE, HERE, RECALLED, Part, Subject
 from streams.stitch.summary import Summary
-from streams.stitch.todo import POSTED, may_act, post
+from streams.stitch.todo import has_said, may_act, post
 from streams.stitch.todo import leave as take_back
 
 
@@ -42,6 +42,15 @@ def take_root(name: str, state: Subject, fresh: Sequence[RootChange]) -> bool:
                 state.former.append(state.root)
             state.root = target
     return changed
+
+
+def ask_back(changes: Changes, name: str, state: Subject) -> None:
+    """Ask for what was evicted of a state."""
+    if state.presence != HERE:
+        changes.recalls.append((name, state.interactions_applied))
+        state.presence = RECALLED
+    away = [sender for sender, part in state.parts.items() if part.summary == AWAY]
+    changes.parts += [send_again(sender, name) for sender in away]
 
 
 class Turn:
@@ -252,13 +261,9 @@ class Turn:
 
     def _hold(self) -> None:
         """Publish nothing until evicted events are back. Asks for them once, and again if the request may be lost."""
-        state, changes = self.state, self.changes
+        state = self.state
         if state.presence == EVICTED or self.again:
-            if state.presence != HERE:
-                changes.recalls.append((self.name, state.interactions_applied))
-                state.presence = RECALLED
-            away = [sender for sender, part in state.parts.items() if part.summary == AWAY]
-            changes.parts += [send_again(sender, self.name) for sender in away]
+            ask_back(self.changes, self.name, state)
         state.own.cause = self._cause()
         self.store()
 
@@ -306,8 +311,9 @@ class Turn:
             self.changes.moves += moves
         summaries = (summary,) if whole is not None else (state.own, *self.sent.values())
         alone = whole is not None
-        if POSTED in state.posted or any(may_act(one, state.watch, alone) for one in summaries):
-            post(self.changes, self.name, state, self._merged() if whole is None else whole, self.replay or self.fired)
+        if has_said(state) or any(may_act(one, state.watch, alone) for one in summaries):
+            all_ = self._merged() if whole is None else whole
+            post(self.changes, self.name, state, all_, self.context.guests, self.replay or self.fired)
 
     def _merged(self) -> Summary:
         """The summary of the whole customer, of a turn that has decoded the parts."""

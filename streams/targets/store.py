@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,16 @@ def judged(client: Any, given: Mapping[str, str] | None = None) -> list[dict[str
     query = named.load()["targets"]
     values = query.bind(given)
     return [*client.query(query.text(values), parameters=values).named_results()]
+
+
+def observed(client: Any, ids: Collection[str]) -> dict[str, int]:
+    """When breaches were seen first, epoch ms, by id."""
+    rows = client.query(
+        "SELECT breach_id, toUnixTimestamp64Milli(observed_at) FROM target_breaches "
+        "WHERE has({ids:Array(String)}, breach_id)",
+        {"ids": [*ids]},
+    )
+    return {str(id_): int(at) for id_, at in rows.result_rows}
 
 
 def observe(client: Any, found: Sequence[Breach], now_ms: int) -> list[Breach]:

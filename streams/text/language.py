@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from streams.text import normalise
 from streams.text.lexicon import Lexicon, read
 
-SCORED = ("en", "ar", "id", "ms", "tr", "ur")
+SCORED = ("en", "ar", "de", "fr", "id", "ms", "tr", "ur")
 TWIN = 0.3
 """A head start of Indonesian over Malay, which share most words: it has ten times the speakers."""
 _LATIN = ("en", "id", "ms", "tr", "ur")

@@ -23,6 +23,7 @@ from streams.text.morphology import FORMS, turkish_negative_verb
 ROLES = ("not", "more", "less", "but", "and", "wanted", "verdict", "wish", "ask", "prayer", "flaw")
 _NORMALISE = {
     "ar": normalise.arabic,
+    "fr": normalise.french,
     "tr": normalise.turkish,
     "ur": normalise.urdu,
     "ur-Latn": normalise.roman_urdu,

@@ -93,8 +93,9 @@ _TR_SOFT = {"g": "k", "d": "t", "b": "p"}
 _TR_NEGATIVE_PLACE = re.compile(r"m(?:[ae]|[iu]yor)")
 _TR_NEGATIVE = re.compile(
     r"(?:[iu]l|[iu]n|[iu]?t|[dt][iu]r|[iu]s)?(?:y?[ae])?m"
-    r"(?:[ae](?:d[iu]|z|m|y[ae](?:n|c|r)|y[iu]n|y[iu]p|m[iu]s|s[iu]n(?:l[ae]r)?$|kt|$)|[iu]yor)"
+    r"(?:[ae](?:d[iu]|z|m|y[ae](?:n|c|r)|y[iu]n|y[iu]p|m[iu]s|s[iu]n(?:l[ae]r)?$)|[iu]yor)"
 )
+"""Not the bare -me: as often it makes a noun ("konuşma", talk) as it forbids; and -mekten is an infinitive."""
 
 
 def turkish(word: str, known: Container[str]) -> Forms:
@@ -122,6 +123,41 @@ def turkish_negative_verb(word: str) -> bool:
             if _TR_NEGATIVE.match(word[cut:]) and _TR_VERBAL.fullmatch(word[cut:]):
                 return True
     return False
+
+
+_FR_FEMININE = (
+    ("elle", "el"),
+    ("enne", "en"),
+    ("onne", "on"),
+    ("euse", "eux"),
+    ("ive", "if"),
+    ("ere", "er"),
+    ("e", ""),
+)
+
+
+def french(word: str, known: Container[str]) -> Forms:
+    """Plural and feminine lead to the masculine, adverbs to their adjective."""
+    yield word, False
+    if len(word) < 4:
+        return
+    for ending in ("ement", "ment"):
+        if word.endswith(ending) and len(word) > len(ending) + 3:
+            yield word[: -len(ending)], False
+    singular = word[:-1] if word[-1] in "sx" else word
+    if singular != word:
+        yield singular, False
+    for feminine, masculine in _FR_FEMININE:
+        if singular.endswith(feminine) and len(singular) > len(feminine) + 2:
+            yield singular[: -len(feminine)] + masculine, False
+
+
+def german(word: str, known: Container[str]) -> Forms:
+    """Endings of case, number and comparison."""
+    yield word, False
+    for ending in ("eren", "erer", "eres", "ere", "sten", "ste", "en", "er", "es", "em", "e", "n", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            yield word[: -len(ending)], False
 
 
 def urdu(word: str, known: Container[str]) -> Forms:
@@ -181,6 +217,8 @@ def indonesian(word: str, known: Container[str]) -> Forms:
 FORMS: dict[str, Callable[[str, Container[str]], Forms]] = {
     "en": english,
     "ar": arabic,
+    "de": german,
+    "fr": french,
     "id": indonesian,
     "ms": indonesian,
     "tr": turkish,

@@ -29,6 +29,9 @@ _ARABIC = str.maketrans("أإآٱىةؤئکیےگڤپچھہۃ", "اااايهو�
 _URDU = str.maketrans("يىكهةۃأإٱۀ", "ییکہہہااا" + "ہ")
 _TURKISH = str.maketrans("ıİşçğöüâîû", "iiscgouaiu")
 
+_FRENCH = str.maketrans("àâäçéèêëîïôöùûüÿ", "aaaceeeeiioouuuy") | {ord("œ"): "oe", ord("æ"): "ae"}
+_ELIDED = frozenset(("qu", "jusqu", "lorsqu", "puisqu"))
+
 # Sounds of Urdu that people spell in several ways, and the one spelling of its sound key.
 _SOUNDS = {
     "c": "ch chh", "k": "kh q", "g": "gh", "f": "ph", "t": "th", "d": "dh", "b": "bh", "v": "w",
@@ -79,6 +82,13 @@ def turkish(word: str) -> str:
     """Letters without their diacritics, as many people type them; a suffix after an apostrophe is removed."""
     word = word.replace("I", "ı").replace("İ", "i")
     return plain(word).split("'", 1)[0].translate(_TURKISH)
+
+
+def french(word: str) -> str:
+    """Letters without their marks, as many people type them; an elided word is removed (l'hôtel)."""
+    word = plain(word).translate(_FRENCH)
+    head, mark, rest = word.partition("'")
+    return rest if mark and rest and (len(head) == 1 or head in _ELIDED) else word
 
 
 def roman_urdu(word: str) -> str:

@@ -41,6 +41,8 @@ class Grammar:
 GRAMMARS = {
     "en": Grammar(before=3, alone=-0.6),
     "ar": Grammar(before=3, alone=-0.4, boost_after=True),
+    "de": Grammar(before=3, after=2, alone=-0.4),
+    "fr": Grammar(before=3, alone=-0.4),
     "id": Grammar(before=3, alone=-0.4, boost_after=True),
     "ms": Grammar(before=3, alone=-0.4, boost_after=True),
     "tr": Grammar(before=0, after=2, alone=-0.5, wish_before=4),

@@ -17,11 +17,13 @@ from streams.text.polarity import Clause, compound
 from streams.text.ratings import ratings
 from streams.text.sentences import LEAST, Sentence, sentences
 
-VERSION = "4"
+VERSION = "5"
 """Version of the rules; raised when the same lexicons and weights give other scores. Part of `Scorer.version`."""
 LEXICONS = {
     "en": ("vader", "en"),
     "ar": ("ar",),
+    "de": ("de",),
+    "fr": ("fr",),
     "id": ("id",),
     "ms": ("id", "ms"),
     "tr": ("tr",),
@@ -70,7 +72,7 @@ lexicon finds none; the size of the lexicon's sum up to which hints are added.
 """
 UNSAID = (0.0,) * len(features.LEXICAL)
 """For `features.lexical` where a single word is judged."""
-PLAIN = 3.0
+PLAIN = 4.5
 """A lexicon sum this far from 0 (less in a text of under ten words) is an opinion even where the model sees none."""
 MUCH = 12.0
 """A text whose valences, positive and negative, have at least this sum of sizes is not neutral."""
@@ -95,7 +97,8 @@ class SentenceScore:
 @dataclass(frozen=True, slots=True)
 class TextScore:
     """The score of a text: `score` in [-1, 1], None where nothing is expressed or the language is not one of ours;
-    `confidence` in [0, 1]; `language` en, ar, id, ms, tr, ur or None; (aspect, its score or None) by name; sentences.
+    `confidence` in [0, 1]; `language` en, ar, de, fr, id, ms, tr, ur or None; (aspect, its score or None) by name;
+    sentences.
     """
 
     score: float | None

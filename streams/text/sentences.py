@@ -22,6 +22,11 @@ ASKED = 14
 PRAISED, DRAWBACK = 4.4, -3.5
 """Praise of this size without blame is not outweighed by a drawback (up to that size) after a "but"."""
 
+TURN = 20
+"""Words of the longest sentence in which a "but" weighs one half against the other: in a longer one, as reviews without
+punctuation are, it only ends a clause.
+"""
+
 CURRENCIES = frozenset("$€£¥₺₹₨﷼")
 """Signs that make the number beside them an amount of money."""
 PRICE = ASPECTS.index("price")
@@ -129,6 +134,8 @@ class _Reading:
 
 def _contrast(before: Sequence[Clause], after: Sequence[Clause]) -> None:
     """Weigh the clauses before and after a "but": the later one counts more, unless it is one drawback after praise."""
+    if sum(clause.words for clause in before) + sum(clause.words for clause in after) > TURN:
+        return
     praise, rest = sum(clause.total for clause in before), sum(clause.total for clause in after)
     blame = sum(clause.evidence - clause.total for clause in before) / 2
     if praise >= PRAISED and blame < 0.5 and DRAWBACK <= rest < 0 and not any(clause.verdict for clause in after):

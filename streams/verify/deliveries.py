@@ -1,4 +1,4 @@
-"""Deliveries against the alerts and moves that they tell of.
+"""Deliveries against the alerts, moves, segments and next actions that they tell of.
 
 What a target answered cannot be recomputed. What must hold whatever it answered can: nothing was delivered that does
 not exist, and of the versions that reached a target, none came before an earlier one.
@@ -28,8 +28,11 @@ _RULES = (
         UNION ALL
         SELECT 'segment' AS kind, concat(customer_id, '/', segment) AS thing_id, max(version) AS newest
         FROM segments_store GROUP BY customer_id, segment
+        UNION ALL
+        SELECT 'next_action' AS kind, customer_id AS thing_id, max(version) AS newest
+        FROM next_actions_store GROUP BY customer_id
     ) AS told USING (kind, thing_id)
-    WHERE kind IN ('alert', 'move', 'segment') AND thing_version > newest
+    WHERE kind IN ('alert', 'move', 'segment', 'next_action') AND thing_version > newest
     """,
     # Versions of a thing reached a target in their order.
     f"""

@@ -109,7 +109,7 @@ def tables(interactions: pl.DataFrame, roots: pl.DataFrame, model: Model | None 
         now.journeys_now(events, journeys, attributed, model.stages),
         {"memberships": groups.memberships(times), "group_cells": groups.cells(events, times)},
         segments.segments(lived, events, people, journeys, model),
-        next_actions.next_actions(lived, events, people, journeys, cases),
+        next_actions.next_actions(lived, events, people, journeys, cases, model.guests),
     )
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from typing import Any
 
 import polars as pl
 
+from streams.model import zones
 from streams.model.currencies import digits
+from streams.model.guests import Guests
 from streams.verify.compare import Comparison, compare
 
 TABLE = "next_actions"
@@ -36,22 +39,21 @@ SELECT a.customer_id, a.alert_id, toString(a.rule), a.unit, toUnixTimestamp64Mil
     toString(a.severity)
 FROM alerts AS a WHERE a.closed_at IS NULL
 """
-_UPGRADED = """
-SELECT min(applied_at) + INTERVAL 1 HOUR < minIf(applied_at, name >= '0063')
-    AND NOT (SELECT count() FROM models_store WHERE hash = '')
-FROM schema_migrations FINAL
-"""
-"""Whether the tables were filled by a version that published none, and no rebuild was begun since."""
 Row = tuple[str, str, str, str, int | None, int | None]
 
 
 def next_actions(
-    lived: pl.DataFrame, own: pl.DataFrame, customers: pl.DataFrame, journeys: pl.DataFrame, cases: pl.DataFrame
+    lived: pl.DataFrame,
+    own: pl.DataFrame,
+    customers: pl.DataFrame,
+    journeys: pl.DataFrame,
+    cases: pl.DataFrame,
+    guests: Guests,
 ) -> pl.DataFrame:
     """One row an action that may be done for a customer, but those that answer alerts; columns as in SCHEMA.
 
     lived: events with `customer_id`, in order of (occurred_at, event_id). own: those of them that no group shares with
-    its members. customers, journeys, cases: the tables.
+    its members. customers, journeys, cases: the tables. guests: of the model: the days of its zones count.
     """
     last = customers.select("customer_id", last="last_event_at")
     is_answer = pl.col("survey").struct.field("instrument").is_not_null()
@@ -61,15 +63,15 @@ def next_actions(
         .agg(answered=pl.col("occurred_at").max())
     )
     rows: list[Row] = [
-        *_cases(own, last, cases),
+        *_cases(own, last, cases, guests),
         *_opinions(lived, own, customers, journeys),
-        *_answers(own, last, answered),
-        *_stays(own, last, customers, journeys),
+        *_answers(own, last, answered, guests),
+        *_stays(own, last, customers, journeys, guests),
     ]
     return pl.DataFrame(rows, SCHEMA, orient="row")
 
 
-def _cases(own: pl.DataFrame, last: pl.DataFrame, cases: pl.DataFrame) -> Iterator[Row]:
+def _cases(own: pl.DataFrame, last: pl.DataFrame, cases: pl.DataFrame, guests: Guests) -> Iterator[Row]:
     is_open = pl.col("status") == "open"
     since = pl.max_horizontal("opened_at", "reopened_at")
     overdue = cases.filter(is_open).with_columns(since=since).drop_nulls("since")
@@ -78,7 +80,7 @@ def _cases(own: pl.DataFrame, last: pl.DataFrame, cases: pl.DataFrame) -> Iterat
     ).iter_rows():
         how, days = ("without any answer", 2) if response is None else ("answered but not resolved", 5)
         of = f" of {unit}" if unit else ""
-        reason = f"Case {case}{of} is open since {_day(at)}, {how}"
+        reason = f"Case {case}{of} is open since {_day(at, guests, unit)}, {how}"
         yield customer, "call_about_case", reason, f"case {case}", at + days * DAY_MS, None
     told = own.filter(pl.col("touchpoint") == "post_travel.improvement_told").select(
         "customer_id", case=pl.col("case_id").fill_null(""), at="occurred_at"
@@ -95,8 +97,10 @@ def _cases(own: pl.DataFrame, last: pl.DataFrame, cases: pl.DataFrame) -> Iterat
             pl.col("last") < pl.col("resolved_at") + 90 * DAY_MS,
         )
     )
-    for customer, case, at in done.select("customer_id", "case_id", "resolved_at").iter_rows():
-        reason = f"Case {case} was resolved on {_day(at)}, and the customer was not told what was improved"
+    for customer, case, unit, at in done.select("customer_id", "case_id", "unit", "resolved_at").iter_rows():
+        reason = (
+            f"Case {case} was resolved on {_day(at, guests, unit)}, and the customer was not told what was improved"
+        )
         yield customer, "tell_improvement", reason, f"case {case}", None, at + 90 * DAY_MS
 
 
@@ -149,7 +153,7 @@ def _opinions(lived: pl.DataFrame, own: pl.DataFrame, customers: pl.DataFrame, j
             yield customer, "ask_for_review", reason, about, None, min(ends, one["last_event_at"] + 90 * DAY_MS)
 
 
-def _answers(own: pl.DataFrame, last: pl.DataFrame, answered: pl.DataFrame) -> Iterator[Row]:
+def _answers(own: pl.DataFrame, last: pl.DataFrame, answered: pl.DataFrame, guests: Guests) -> Iterator[Row]:
     survey = pl.col("survey").struct
     latest = (
         own.filter(survey.field("instrument").is_in(list(_SURVEYS)))
@@ -168,11 +172,13 @@ def _answers(own: pl.DataFrame, last: pl.DataFrame, answered: pl.DataFrame) -> I
     for customer, at, event, answer, name in latest.select(
         "customer_id", "occurred_at", "event_id", "answer", "name"
     ).iter_rows():
-        reason = f"Answered {name} with {_number(answer, 6)} on {_day(at)}, and nobody has answered since"
+        reason = f"Answered {name} with {_number(answer, 6)} on {_day(at, guests)}, and nobody has answered since"
         yield customer, "follow_up_detractor", reason, f"event {event}", None, at + 30 * DAY_MS
 
 
-def _stays(own: pl.DataFrame, last: pl.DataFrame, customers: pl.DataFrame, journeys: pl.DataFrame) -> Iterator[Row]:
+def _stays(
+    own: pl.DataFrame, last: pl.DataFrame, customers: pl.DataFrame, journeys: pl.DataFrame, guests: Guests
+) -> Iterator[Row]:
     arrival = pl.col("arrival_date")
     day = pl.when(arrival.str.contains(_DAY)).then(arrival).str.to_date("%Y-%m-%d", strict=False)
     planned = (
@@ -190,34 +196,32 @@ def _stays(own: pl.DataFrame, last: pl.DataFrame, customers: pl.DataFrame, journ
     for one in going.iter_rows(named=True):
         wanted = [
             f"{known['key']}{'' if known['value'] == 'yes' else ' ' + known['value']} "
-            f"({known['evidence']}x, last {_day(known['last_at'])})"
+            f"({known['evidence']}x, last {_day(known['last_at'], guests)})"
             for known in sorted(one["preferences"], key=lambda each: each["key"])
             if known["last_at"] < one["booked_at"] and known["value"] != "no" and known["key"] not in _UNUSED
         ]
-        midnight = int(datetime(one["day"].year, one["day"].month, one["day"].day, tzinfo=UTC).timestamp()) * 1000
-        if wanted and one["last"] < midnight + DAY_MS:
+        begins, ends = (_begins(one["day"] + timedelta(days=more), guests) for more in (0, 1))
+        if wanted and one["last"] < ends:
             reason = f"Arrives on {one['day']} and has asked for or used before: {', '.join(wanted)}"
             journey = f"journey {one['journey_id']}"
-            yield one["customer_id"], "prepare_stay", reason, journey, midnight - 60 * DAY_MS, midnight + DAY_MS
+            yield one["customer_id"], "prepare_stay", reason, journey, begins - 60 * DAY_MS, ends
 
 
-def compared(client: Any, expected: pl.DataFrame, customers: pl.DataFrame, unheard: Iterable[str] = ()) -> Comparison:
+def compared(
+    client: Any, expected: pl.DataFrame, customers: pl.DataFrame, guests: Guests, unheard: Iterable[str] = ()
+) -> Comparison:
     """The view next_actions against what is expected and against the open alerts.
 
     client: of clickhouse-connect, on the database of the tables. expected: what `next_actions` gives. customers: the
-    table. unheard: customers that are not judged (streams.verify.unheard). After an upgrade nor are those judged of
-    whom no record was ever published: a version of before has folded them, and they have one when they are heard of.
+    table. guests: of the model. unheard: customers that are not judged (streams.verify.unheard).
     """
-    if int(client.command(_UPGRADED)):
-        heard = {row[0] for row in client.query("SELECT DISTINCT customer_id FROM next_actions_store").result_rows}
-        unheard = {*unheard, *({*customers["customer_id"]} - heard)}
     times = [f"toUnixTimestamp64Milli({name})" for name in ("begins_at", "ends_at")]
     rows = client.query(
         f"SELECT customer_id, action, reason, evidence, {', '.join(times)} FROM next_actions"
     ).result_rows
     found = pl.DataFrame([tuple(row) for row in rows], SCHEMA, orient="row")
     alerts = client.query(_ALERTS).result_rows
-    return judged(expected, found, [tuple(row) for row in alerts], customers, unheard)
+    return judged(expected, found, [tuple(row) for row in alerts], customers, guests, unheard)
 
 
 def judged(
@@ -225,6 +229,7 @@ def judged(
     found: pl.DataFrame,
     alerts: Iterable[tuple[Any, ...]],
     customers: pl.DataFrame,
+    guests: Guests,
     unheard: Iterable[str] = (),
 ) -> Comparison:
     """As `compared`. alerts: (customer_id, alert_id, rule, unit, occurred_at, reason, severity) of the open ones."""
@@ -241,7 +246,7 @@ def judged(
         for _, alert_id, rule, unit, at, reason, severity in some:
             if severity == "critical":
                 about = f"{rule}, {unit}" if unit else rule
-                text = f"A critical alert ({about}) is open since {_day(at)}: {reason}"
+                text = f"A critical alert ({about}) is open since {_day(at, guests, unit)}: {reason}"
                 answers.append((customer, "answer_alert", text, f"alert {alert_id}", None, None))
     busy = (pl.col("action") == "ask_for_review") & pl.col("customer_id").is_in(list(by_customer))
     wanted = pl.concat([expected.filter(~busy), pl.DataFrame(answers, SCHEMA, orient="row")])
@@ -254,9 +259,20 @@ def judged(
     return compare(TABLE, wanted, found, KEY)
 
 
-def _day(at: int) -> str:
+def _zone(guests: Guests, unit: str | None) -> zones.ZoneInfo:
+    """Whose clock says which day something of a unit was: that of its first pattern, else the company's."""
+    fitting = [name for pattern, name in guests.zones if fnmatchcase(unit or "", pattern)]
+    return zones.zone(fitting[0] if fitting else guests.zone)
+
+
+def _begins(day: date, guests: Guests) -> int:
+    return round(datetime.combine(day, datetime.min.time(), _zone(guests, None)).timestamp()) * 1000
+
+
+def _day(at: int, guests: Guests, unit: str | None = None) -> str:
     try:
-        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)).strftime("%Y-%m-%d")
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)
+        return moment.astimezone(_zone(guests, unit)).strftime("%Y-%m-%d")
     except OverflowError:
         return "an unknown day"
 

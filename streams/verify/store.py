@@ -209,11 +209,16 @@ class Letters:
 
     def _letters(self, topic: str, reasons: Sequence[str]) -> list[tuple[str, bytes]]:
         """Key and payload of each letter of a topic (its name without prefix)."""
+        these = (
+            "topic IN (SELECT DISTINCT topic FROM dead_letters_store WHERE endsWith(topic, {topic:String})) "
+            "AND reason IN {reasons:Array(String)}"
+        )
+        name = "topic, partition, offset, epoch, payload_hash"
+        # Of what was replayed only these letters: a set of all replays may take more memory than a query may have.
         rows = self._client.query(
-            "SELECT base64Encode(ifNull(key, '')), base64Encode(payload) FROM dead_letters_store FINAL "
-            "WHERE endsWith(topic, {topic:String}) AND reason IN {reasons:Array(String)} "
-            f"AND epoch = (SELECT max(epoch) FROM {STORE}) AND (topic, partition, offset, epoch, payload_hash) NOT IN "
-            "(SELECT topic, partition, offset, epoch, payload_hash FROM replays_store)",
+            f"SELECT base64Encode(ifNull(key, '')), base64Encode(payload) FROM dead_letters_store FINAL WHERE {these} "
+            f"AND epoch = (SELECT max(epoch) FROM {STORE}) AND ({name}) NOT IN (SELECT {name} FROM replays_store "
+            f"WHERE ({name}) IN (SELECT {name} FROM dead_letters_store WHERE {these}))",
             {"topic": f".{topic}", "reasons": list(reasons)},
         ).result_rows
         return [(b64decode(key).decode("utf-8", "replace"), b64decode(payload)) for key, payload in rows]

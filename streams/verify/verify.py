@@ -199,7 +199,7 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     comparisons.append(owners.cases(client, expected, model.brands, customers))
     comparisons.append(owners.moves(client, log, expected))
     say("looking at what may be done for customers")
-    comparisons.append(next_actions(client, expected.next_actions, expected.customers, customers))
+    comparisons.append(next_actions(client, expected.next_actions, expected.customers, model.guests, customers))
     say("looking at consent")
     comparisons.append(consents(client, expected.interactions))
     say("looking at what guests were asked and told")

@@ -291,6 +291,8 @@ async def poisoned(scene: Scene) -> None:
 
 LETTERS = 20_000
 """Records that nobody can decode in the page of dead letters."""
+ATTEMPT = 100
+"""Letters that the page sends at first."""
 
 
 async def garbage(scene: Scene) -> None:
@@ -299,6 +301,17 @@ async def garbage(scene: Scene) -> None:
     for _ in range(LETTERS // 1000):
         await scene.world.send("stay", [None] * 1000, [os.urandom(200) for _ in range(1000)])
     await scene.world.settled()
+
+
+async def came_back(scene: Scene) -> None:
+    """As the cause stayed as it was, each letter was sent once and came back once: LETTERS of one attempt, as many of
+    two. Those of the ATTEMPT were sent again with all others, so that they have a third."""
+    found = await asyncio.to_thread(
+        scene.world.client.query, "SELECT attempts, count() FROM dead_letters GROUP BY ALL ORDER BY ALL"
+    )
+    scene.say(f"# attempts and letters: {found.result_rows}")
+    if found.result_rows != (must := [(1, LETTERS), (2, LETTERS), (3, ATTEMPT)]):
+        scene.wrong.append(f"attempts and letters: {found.result_rows}, not {must}")
 
 
 async def old_and_new(scene: Scene) -> None:
@@ -332,7 +345,7 @@ FAULTS = (
     Followed("kafka-lost", kafka_lost),
     Followed("clickhouse-away", cut_off, {1: let_in}, ends=date.today(), max_poll_records=Settings().max_poll_records),
     Followed("partitions", some_stored),
-    Followed("dead-letters", garbage, max_poll_records=Settings().max_poll_records),
+    Followed("dead-letters", garbage, {3: came_back}, max_poll_records=Settings().max_poll_records),
     Followed("poisoned-deploy", poisoned),
     Followed("unit-renamed", some_stored),
     FollowedSecured("credential", some_stored, {0: flow, 1: flown}),

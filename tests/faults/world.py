@@ -41,7 +41,7 @@ from streams.sources.adapters import open_source
 from streams.sources.events import EventBatch
 from streams.sources.feeder import producing
 from streams.sources.simulate import Options, write
-from streams.topology import REQUIRED, channel_topic
+from streams.topology import REQUIRED, WORKERS_BY_NAME, channel_topic
 from tests.faults import broken, failpoints
 from tests.support.brokers import until
 from tests.support.waiting import PATIENCE
@@ -83,6 +83,8 @@ class World:
         self._fed = 0
         self.records = 0
         """Sent so far."""
+        self.reads: dict[str, Sequence[str]] = {kind: WORKERS_BY_NAME[kind].reads for kind in KINDS}
+        """Names of the topics that the workers of a kind read."""
         self.poison: dict[bytes, str] = {}
         """Values that are no events: the reason for which they must be refused."""
 
@@ -207,7 +209,7 @@ class World:
 
     async def settled(self, looks: int = 3, stall_seconds: float = 90.0) -> None:
         """Return when every worker's group has processed all there is. Raises Stalled."""
-        async with Observer(self.settings, self.addresses) as observer:
+        async with Observer(self.settings, self.addresses, self.reads) as observer:
             await wait_until_drained(observer.ledger, observer.look, looks=lambda: looks, stall_seconds=stall_seconds)
 
     async def stored(self, count: int) -> None:

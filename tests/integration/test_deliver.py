@@ -13,7 +13,7 @@ import pytest
 from streams.clock import now_ms
 from streams.kafka.topics import ensure_topics
 from tests.support.brokers import Broker, until
-from tests.support.deliveries import ALERT
+from tests.support.deliveries import ALERT, NEXT
 from tests.support.delivering import alert, deliver, deliveries, in_order, publish, write_routes
 from tests.support.receiver import Receiver, receiving
 from tests.support.waiting import PATIENCE
@@ -103,6 +103,46 @@ async def test_forty_three_pilgrims_of_one_bus_are_one_message(
         assert len({request.key for request in incidents}) <= 5, "no message each"
         assert {data["unit"] for data in alone(receiver)} == {"BUS-8"}
         assert "P1" not in str(incidents[0].body)
+
+
+async def test_next_actions_wait_for_their_time_and_are_taken_back(
+    memory_broker: Broker, topic_prefix: str, tmp_path: Path
+) -> None:
+    settings = memory_broker.settings(topic_prefix, partitions=2, session_timeout=6.0)
+    await ensure_topics(settings)
+    soon = {**NEXT["actions"][0], "ends_at": None}
+    later = {**NEXT["actions"][1], "begins_at": now_ms() + 3_600_000}
+
+    def record(customer: str, version: int, *actions: dict[str, Any]) -> dict[str, Any]:
+        return {"customer_id": customer, "actions": [tuple(one.values()) for one in actions], "version": version}
+
+    async with receiving() as receiver, producing(settings) as producer:
+        write_routes(tmp_path, receiver.url)
+        text = (tmp_path / "routes.toml").read_text()
+        only = '[[routes]]\nto = ["living"]\nkinds = ["next_action"]\nidentifiers = true\n'
+        (tmp_path / "routes.toml").write_text(text[: text.index("[[routes]]")] + only)
+
+        async def say(*rows: dict[str, Any]) -> None:
+            await publish(
+                producer, settings, "next-actions", "next_action", [row["customer_id"] for row in rows], [*rows]
+            )
+
+        with deliver(settings, tmp_path):
+            await say(record("C-1", 1, later), record("C-2", 1, soon), record("C-3", 1, later))
+            await until(lambda: len(receiver.taken) == 1, PATIENCE, "the one that is due")
+        with deliver(settings, tmp_path):  # killed in between
+            await say(record("C-1", 2, soon), record("C-2", 2), record("C-3", 2), record("C-4", 1, soon))
+            told = {("C-2", "proposed"), ("C-1", "proposed"), ("C-2", "withdrawn"), ("C-4", "proposed")}
+
+            def found() -> set[tuple[str, str]]:
+                data = [request.body["data"] for request in receiver.taken]
+                return {(one["customer_id"], one["state"]) for one in data}
+
+            await until(lambda: found() >= told, PATIENCE, "what is due now, and what is over")
+            assert found() == told, "of the third nothing was ever due"
+        keys = [request.key for request in receiver.taken]
+        assert len({*keys}) == 4
+        assert all(key.startswith("next_action.") and "C-" not in key for key in keys)
 
 
 def alone(receiver: Receiver) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ LEFT ANY JOIN
 ) AS j ON j.customer_id = e.customer_id
 ORDER BY ALL
 """
-"""The view interactions as it was before migration 0066: everything joined when it is asked for."""
+"""The view interactions as it was before migration 0067: everything joined when it is asked for."""
 SHOWN = "SELECT subject, event_id, occurred_at, touchpoint, customer_id, journey_id FROM interactions ORDER BY ALL"
 
 

@@ -145,3 +145,33 @@ def test_what_came_later_counts_though_the_filter_finds_an_older_row(many: Click
     assert many.rows(mine) == []
     assert (value,) in many.rows(mine.replace(ONE, "C000007"))
     assert many.rows(f"SELECT customer_id FROM identities WHERE value = '{value}'") == [("C000007",)]
+
+
+def test_ten_million_replayed_letters_of_a_source_cost_whoever_asks_for_interactions_nothing(
+    clickhouse: ClickHouse,
+) -> None:
+    """Of all replays only those of interactions that stitch could not process count, and no others are read."""
+    clickhouse = clickhouse.migrated()
+    letters, replays = 20_000, 400_000
+    name = "topic, partition, offset, epoch, payload_hash"
+    columns = "topic, partition, offset, epoch, key, payload, reason, detail, failed_at, attempts, version"
+    at = "'', now64(3), 1, '0'"
+    clickhouse.client.command(
+        f"INSERT INTO dead_letters_store ({columns}) "
+        f"SELECT 'cx.stay', 0, number, 0, NULL, '', 'undecodable', {at} FROM numbers({letters})"
+    )
+    clickhouse.client.command(
+        f"INSERT INTO dead_letters_store ({columns}) "
+        f"SELECT 'cx.interactions', 0, number, 0, 'customer:a', toString(number), 'unprocessable', {at} FROM numbers(2)"
+    )
+    clickhouse.client.command(
+        f"INSERT INTO replays_store ({name}, replayed_at) "
+        f"SELECT 'cx.stay', 0, number, 0, cityHash64(''), now64(3) FROM numbers({replays})"
+    )
+    clickhouse.client.command(
+        f"INSERT INTO replays_store ({name}, replayed_at) SELECT {name}, now64(3) FROM dead_letters_store "
+        "WHERE topic = 'cx.interactions' AND offset = 0"
+    )
+    assert read(clickhouse, "SELECT * FROM left_out")[1] == 1, "the other one was replayed"
+    for view in ("left_out", "interactions", "journeys_now", "contacts"):
+        assert read(clickhouse, f"SELECT * FROM {view}")[0] < 8 * letters < replays

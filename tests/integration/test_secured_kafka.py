@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -13,19 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.admin import NewTopic
 
+from schemas.foreign import ForeignReader
 from sinks.clickhouse.client import connect
 from streams.kafka import clients
 from streams.kafka.acl_check import AclError, missing, require
-from streams.kafka.acls import ACCESS, CREATE, DESCRIBE, PIPELINE, Acl, acls
+from streams.kafka.acls import ACCESS, CREATE, DESCRIBE, FEED, PIPELINE, Acl, acls, feed_group
 from streams.kafka.refusals import BrokerRefusedError
 from streams.kafka.topics import TopicDeniedError, ensure_topics
 from streams.serve.tokens import entry
 from streams.settings import Settings, environment
+from streams.sources.mapping.model import load
+from streams.sources.topics import Read, feed_topic
 from streams.topology import PROCESSES, WORKERS_BY_NAME
 from tests.support.clickhouse import ClickHouse
 from tests.support.secured import Secured, password, secured, token
 from tests.support.waiting import wait_until
+from tests.support.workers import administering, producing
 
 __all__ = ["secured"]
 
@@ -35,7 +41,9 @@ WAYS = (
     "SASL_PLAINTEXT PLAIN",
     "SASL_PLAINTEXT SCRAM-SHA-256",
     "SASL_PLAINTEXT OAUTHBEARER",
+    "SASL_SSL PLAIN",
     "SASL_SSL SCRAM-SHA-512",
+    "SASL_SSL OAUTHBEARER",
 )
 STRONG = "SASL_SSL SCRAM-SHA-512"
 
@@ -75,7 +83,7 @@ REFUSALS: list[tuple[str, str, dict[str, Any], str]] = [
     ("TLS on a port without", STRONG, {"brokers": "SASL_PLAINTEXT"}, "does not speak TLS"),
     ("SASL on a port without", "SASL_PLAINTEXT PLAIN", {"brokers": "PLAINTEXT"}, "asks for no user"),
     ("no SASL on a port with", "SSL", {"brokers": "SASL_SSL"}, r"asks for a user \(SASL\)"),
-    ("a mechanism not enabled", "SASL_SSL PLAIN", {}, "does not take PLAIN"),
+    ("a mechanism not enabled", "SASL_SSL SCRAM-SHA-256", {}, "does not take SCRAM-SHA-256"),
     ("no client certificate", "SSL", {"ssl_certificate": None}, "asks for a client certificate, and none is set"),
     ("a client certificate of others", "SSL", {"ssl_certificate": "foreign.pem"}, "client certificate"),
 ]
@@ -182,6 +190,45 @@ async def ensure_changelog_topics(secured: Secured, settings: Settings, who: str
     tables = ACCESS[who].changelogs
     names = {f"{settings.group(who)}-{table}-changelog": 1 for table in tables}
     await ensure_changelogs(secured.anybody(settings.prefix), names)
+
+
+MAPPING = """source = "pms"
+[[events]]
+name = "booked"
+key = ["no"]
+touchpoint = { value = "booking.confirmed" }
+medium = { value = "web" }
+occurred_at = "at"
+booking_ref = "no"
+ids = [{ kind = "email_sha256", column = "email" }]
+"""
+
+
+def test_a_topic_of_another_system_is_read_with_the_rights_of_feed_and_no_more(
+    secured: Secured, topics: str, tmp_path: Path
+) -> None:
+    (tmp_path / "m.toml").write_text(MAPPING)
+    settings, topic = secured.who("produce", STRONG, topics, partitions=1), f"pms-{topics}"
+    group = f"{topics}-of-mine"
+
+    async def put() -> None:
+        async with administering(secured.anybody(topics)) as admin:
+            await admin.create_topics([NewTopic(topic, 1, 1)])
+        async with producing(secured.anybody(topics)) as producer:
+            told = {"no": "1", "at": "2025-03-01T09:30:00Z", "email": "amina@example.com"}
+            await producer.send_and_wait(topic, json.dumps(told).encode())
+
+    def feed(group: str | None) -> Read:
+        mapping, joined = load(str(tmp_path / "m.toml")), group or feed_group(settings, topic)
+        return asyncio.run(feed_topic(settings, topic, mapping, ForeignReader(None), group=joined, to_end=True))
+
+    asyncio.run(put())
+    secured.grant("produce", acls(settings, "produce"))
+    for named in (None, group):
+        with pytest.raises(AclError, match=f"READ topic {topic}|READ group {named or feed_group(settings, topic)}"):
+            feed(named)
+        secured.grant("produce", acls(settings, f"{FEED}{topic}", group=named))
+        assert feed(named).events == {"booking": 1}
 
 
 def test_who_may_not_make_a_topic_is_told_which(secured: Secured, topic_prefix: str) -> None:

@@ -7,7 +7,7 @@ last committed, in any order of topics.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -15,19 +15,25 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from streams.model.company import built_in
 from streams.model.control import PartRow, nothing_stored
+from streams.model.guests import Guests
 from streams.model.identifiers import customer_id
 from streams.segments.rules import Question, Segment, Segments
 from streams.stitch import fold
 from streams.stitch.changes import Changes
+from streams.stitch.encoding import decode, encode
 from streams.stitch.eviction import evict
-from streams.stitch.fold import fold_messages
+from streams.stitch.fold import fold_messages, fold_unsaid
 from streams.stitch.journey import Event
 from streams.stitch.messages import Messages, Sent
 from streams.stitch.observer import RuleContext
+from streams.stitch.peek import unsaid
 
 DAY = 86_400_000
 START = 1_700_000_000_000
+GUESTS = replace(built_in().guests, zone="America/New_York", zones=(("HTL-*", "Pacific/Kiritimati"),))
+"""Whose days of one moment are two."""
 SUBJECTS = ("customer:a", "customer:b", "email_sha256:e", "device:d")
 
 
@@ -52,6 +58,7 @@ class World:
     """States, topics and what is published, of one partition."""
 
     states: dict[bytes, bytes] = field(default_factory=dict)
+    guests: Guests = field(default_factory=lambda: built_in().guests)
     parts: list[PartRow] = field(default_factory=list)
     parts_read: int = 0
     recalls: list[tuple[str, int]] = field(default_factory=list)
@@ -62,6 +69,8 @@ class World:
     """Of the group at hand."""
     gathered: Messages = field(default_factory=Messages)
     """What the group at hand brings, and is folded at once."""
+    older: bool = False
+    """Whether the worker is of a version without next actions: it publishes none, and its states know of none."""
 
     def run(self, messages: Messages, crash: bool = False) -> None:
         """Fold what was gathered, if anything was, and then messages; so ends a group, with a crash or well."""
@@ -80,8 +89,10 @@ class World:
         """Fold messages, or what was gathered; the group has others to come."""
         if messages is None:
             messages, self.gathered = self.gathered, Messages()
-        changes = fold_messages(self.states.get, messages, RuleContext({}, START, SEGMENTS), self.written)
-        self.states.update(changes.states)
+        changes = fold_messages(self.states.get, messages, RuleContext({}, START, SEGMENTS, self.guests), self.written)
+        if self.older:
+            changes.next_actions.clear()
+        self.states.update({key: self._as_written(state) for key, state in changes.states.items()})
         self.untold.append(changes)
 
     def end(self, crash: bool = False) -> None:
@@ -94,6 +105,27 @@ class World:
         self.written = range(self.written.start, end)
         for changes in group:
             self._publish(changes)
+
+    def _as_written(self, encoded: bytes) -> bytes:
+        if not self.older:
+            return encoded
+        state = decode(encoded)
+        state.actions = None
+        return encode(state)
+
+    def hand_over(self) -> None:
+        """A worker of the other version takes the partition."""
+        self.older = not self.older
+        self.written = range(self.written.stop + 1, self.written.stop + 1)
+
+    def catch_up(self, crash: bool = False) -> None:
+        """The turn of states that the older version wrote. crash: before they are stored, after they were published."""
+        behind = [key.decode() for key, state in self.states.items() if unsaid(state) is not None]
+        changes = fold_unsaid(self.states.get, behind, self.guests)
+        self._publish(changes)
+        if not crash:
+            self.states.update(changes.states)
+            self.written = range(self.written.start, self.written.stop + 1)
 
     def _publish(self, changes: Changes) -> None:
         self.parts += changes.parts
@@ -131,7 +163,7 @@ class World:
         for key, encoded in list(self.states.items()):
             stub = evict(encoded, before=2**60) if rng.random() < 0.5 else None
             if stub is not None:
-                self.states[key] = stub
+                self.states[key] = self._as_written(stub)
 
     def answer(self, items: list[tuple[str, int, Event]], rng: Any) -> None:
         """Send again, at the end of the log, what is stored of a subject: at least what its state had applied."""
@@ -209,8 +241,10 @@ def play(
     duplicate: bool,
     crashes: bool,
     evictions: bool = False,
+    versions: bool = False,
 ) -> World:
-    """Feed everything to a new world in batches of random size, interleaved at random."""
+    """Feed everything to a new world in batches of random size, interleaved at random. versions: workers of an older
+    version, and of this one, take turns; the last one is of this version."""
     items = list(items)
     if duplicate:
         items += [item for item in items if rng.random() < 0.4]
@@ -220,7 +254,19 @@ def play(
     committed = (0, 0, 0)
     left = 8 if crashes else 0
     begun = False  # a group, in which any number of batches of any topic are folded at once or one after the other
-    while at < len(items) or told < len(news) or world.parts_read < len(world.parts) or world.recalls or begun:
+    while True:
+        if not (at < len(items) or told < len(news) or world.parts_read < len(world.parts) or world.recalls or begun):
+            if world.older:
+                world.hand_over()
+            before = len(world.parts), len(world.recalls)
+            if versions:
+                world.catch_up()
+            if before == (len(world.parts), len(world.recalls)):
+                break
+        if versions and not begun and rng.random() < 0.2:
+            world.hand_over()
+            if not world.older and rng.random() < 0.5:
+                world.catch_up(crash=rng.random() < 0.5)
         choice = rng.randrange(3 if begun else 5)
         if not begun and rng.random() < 0.3:
             committed = (at, told, world.parts_read)
@@ -290,14 +336,25 @@ def items_publish_the_same(items: list[tuple[str, int, Event]], moves: Any, rng:
     plainest = play(items, news[-len(SUBJECTS) :], rng, shuffle=False, duplicate=False, crashes=False)
     plain = plainest.exact()
     assert {*plain.get("segments", ())} == memberships(plain, items, final)
-    for shuffle, duplicate, crashes, evictions in (
-        (True, False, False, False),
-        (True, False, True, False),
-        (True, True, True, False),
-        (True, False, False, True),
-        (True, True, True, True),
+    for shuffle, duplicate, crashes, evictions, versions in (
+        (True, False, False, False, False),
+        (True, False, True, False, False),
+        (True, True, True, False, False),
+        (True, False, False, True, False),
+        (True, True, True, True, False),
+        (True, False, False, False, True),
+        (True, True, True, True, True),
     ):
-        world = play(items, news, rng, shuffle=shuffle, duplicate=duplicate, crashes=crashes, evictions=evictions)
+        world = play(
+            items,
+            news,
+            rng,
+            shuffle=shuffle,
+            duplicate=duplicate,
+            crashes=crashes,
+            evictions=evictions,
+            versions=versions,
+        )
         other = world.exact()
         if duplicate:  # how many duplicates were seen is told of a customer, and is the one thing that may differ
             drop = {key: row[:13] + row[14:] for key, row in other.pop("customers", {}).items()}

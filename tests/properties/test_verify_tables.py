@@ -7,6 +7,7 @@ be, row by row and column by column, what the plain queries make of the whole se
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -23,8 +24,10 @@ from streams.verify.next_actions import KEY
 from streams.verify.recompute import recompute
 from streams.verify.store import SAID
 from streams.verify.verify import KEYS
+from tests.properties.test_stitch_fold import GUESTS, World
 from tests.support.plain_workers import DAY_MS, RECORDS, Workers, interaction, log_of
 
+MODEL = replace(built_in(), guests=GUESTS)
 UNKNOWN = "stay.not_in_the_catalogue"
 KEYS_ = {**KEYS, "next_actions": KEY}
 IGNORED = {"customers": ("duplicates",), "cases": SAID}
@@ -123,9 +126,9 @@ def holds(said: list[dict[str, Any]], rng: Random, *, alone: bool = True) -> Non
     sent += [{**event, "ids": rng.choice(named)} for event in sent if named and rng.random() < 0.1]
     rng.shuffle(sent)
     log = log_of(sent)
-    workers = Workers()
+    workers = Workers(World(guests=GUESTS))
     workers.work(log, rng)
-    expected = recompute(log)
+    expected = recompute(log, model=MODEL)
     for table in RECORDS:
         found = workers.exact(table)
         comparison = compare(table, getattr(expected, table), found, KEYS_[table], IGNORED.get(table, ()))

@@ -46,6 +46,26 @@ CASE: dict[str, Any] = {
     "version": 1,
     "withdrawn": False,
 }
+NEXT: dict[str, Any] = {
+    "customer_id": "C-1001",
+    "actions": [
+        {
+            "action": "follow_up_detractor",
+            "reason": "Answered nps with 2 on 2025-03-03, and nobody has answered since",
+            "evidence": "event e-77",
+            "begins_at": None,
+            "ends_at": AT + 30 * 86_400_000,
+        },
+        {
+            "action": "call_about_case",
+            "reason": "Case K-9 of MAKKAH-01 is open since 2025-03-03, without any answer",
+            "evidence": "case K-9",
+            "begins_at": AT + 2 * 86_400_000,
+            "ends_at": None,
+        },
+    ],
+    "version": 1,
+}
 MOVE: dict[str, Any] = {
     "move_id": "m1",
     "customer_id": "C-1001",

@@ -39,6 +39,8 @@ def working(kind: str, settings: Settings, folder: Path) -> Iterator[subprocess.
         "RIHLA_PARTITIONS": str(settings.partitions),
         "RIHLA_SESSION_TIMEOUT": str(settings.session_timeout),
         "RIHLA_ROUTES": str(folder / "routes.toml"),
+        "RIHLA_CLICKHOUSE": settings.clickhouse,
+        "RIHLA_DATABASE": settings.database,
     }
     command = [sys.executable, "-m", "streams.cli", "worker", kind, "--brokers", settings.brokers]
     with (folder / f"{kind}.log").open("ab") as output:

@@ -50,7 +50,7 @@ listener.name.expired.ssl.keystore.location={folder}/expired.pem
 listener.name.elsewhere.ssl.keystore.type=PEM
 listener.name.elsewhere.ssl.keystore.location={folder}/elsewhere.pem
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
-listener.name.sasl_ssl.sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.sasl_ssl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512,OAUTHBEARER
 {jaas}
 """
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"

@@ -77,6 +77,16 @@ def test_the_formats_say_the_same(who: str) -> None:
     ] == rights  # fmt: skip
 
 
+def test_feed_needs_what_produce_needs_and_to_read_a_topic_in_a_group() -> None:
+    mine, theirs = acls(Settings(prefix="p"), "produce"), acls(Settings(prefix="p"), "feed:pms.stays")
+    assert {*theirs} - {*mine} == {Acl("topic", "pms.stays", "Read"), Acl("group", "p-feed-pms.stays", "Read")}
+    assert {*mine} <= {*theirs}
+    said = CliRunner().invoke(cli, ["acls", "feed:pms.stays"]).output
+    assert "--allow-principal User:rihla-feed " in said
+    assert "--topic pms.stays" in said
+    assert CliRunner().invoke(cli, ["acls", "feed:"]).exit_code == 2
+
+
 def test_the_command() -> None:
     done = CliRunner().invoke(cli, ["acls", "enrich", "--prefix", "x", "--brokers", "k:9093", "--no-create"])
     assert done.exit_code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 
@@ -15,6 +16,10 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 from streams.collect.openapi import document
 from tests.support.collector import TOKEN, Served, serving
 from tests.support.waiting import HUNG
+
+FEW = 8
+EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES", FEW))
+"""Requests a route; `make clients` makes many, and the covering ones besides."""
 
 load_all_checks()
 
@@ -40,11 +45,11 @@ def collector() -> Iterator[str]:
 
 
 schema = schemathesis.openapi.from_dict(document())
-schema.config.phases.coverage.enabled = False  # some hundred requests a route: random ones are enough here
+schema.config.phases.coverage.enabled = EXAMPLES > FEW  # some hundred requests a route
 
 
 @schema.parametrize()
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_one_that_is_documented(case: schemathesis.Case, collector: str) -> None:
     case.call_and_validate(
         base_url=collector,

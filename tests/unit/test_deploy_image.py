@@ -9,6 +9,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from streams import topology
+from tests.supply_chain.dockerfile import STEPS, instructions
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -75,3 +76,9 @@ def test_image_runs_the_python_that_the_project_supports() -> None:
     versions = set(re.findall(r"^FROM python:(\d+\.\d+)-", DOCKERFILE, flags=re.M))
     assert len(versions) == 1
     assert f"Programming Language :: Python :: {versions.pop()}" in PROJECT["classifiers"]
+
+
+def test_make_image_knows_every_step() -> None:
+    words = [word for word, _ in instructions(DOCKERFILE)]
+    assert words.count("FROM") == 2
+    assert {*words} == {"FROM", *STEPS}

@@ -41,7 +41,9 @@ def test_every_worker_is_in_the_contract_of_workers() -> None:
     """import-linter says nothing of a package that no contract names."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
     apart = next(contract["modules"] for contract in contracts if contract["type"] == "independence")
-    assert sorted(apart) == sorted(worker.module.rpartition(".")[0] for worker in WORKERS)
+    packages = (worker.module.rpartition(".")[0] for worker in WORKERS)
+    # sinks/clickhouse beside the sink worker is a library
+    assert sorted(apart) == sorted("sinks.agent" if package == "sinks" else package for package in packages)
 
 
 def test_every_alert_rule_is_on_its_page() -> None:

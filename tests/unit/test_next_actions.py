@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,13 +12,15 @@ from streams.alerts import rules
 from streams.alerts.match import Matcher
 from streams.alerts.next_actions import Action, proposed
 from streams.model.company import built_in
+from streams.model.guests import Guests
 from streams.stitch.changes import Changes
 from streams.stitch.encoding import decode, encode
 from streams.stitch.events import Events
-from streams.stitch.fold import fold_due, fold_messages
+from streams.stitch.eviction import evict
+from streams.stitch.fold import fold_due, fold_messages, fold_unsaid
 from streams.stitch.messages import Messages
 from streams.stitch.observer import RuleContext
-from streams.stitch.todo import POSTED
+from streams.stitch.subject import NOTHING, TAKEN_BACK
 from tests.support.plain_workers import DAY_MS as DAY
 from tests.support.plain_workers import START_MS as START
 from tests.support.plain_workers import interaction, log_of
@@ -25,6 +28,7 @@ from tests.support.plain_workers import interaction, log_of
 ANN, DEVICE = [("customer", "ann")], [("device", "d")]
 MINUTE = 60_000
 RULES = rules.of(built_in())
+BUILT_IN = built_in().guests
 WATCHED = Matcher(RULES, built_in().touchpoints, built_in().brands)
 
 
@@ -36,9 +40,9 @@ def day(offset: int) -> str:
 class Stitch:
     """One partition of stitch, with all rules of alerts, whose clock stands at START."""
 
-    def __init__(self) -> None:
+    def __init__(self, guests: Guests = BUILT_IN) -> None:
         self.states: dict[bytes, bytes] = {}
-        self.context = RuleContext(RULES, START)
+        self.context = RuleContext(RULES, START, guests=guests)
         self.offset = self.number = 0
         self.shown: dict[str, list[Action]] = {}
         """By customer, what was published last."""
@@ -196,18 +200,68 @@ def test_nothing_is_said_of_who_gives_no_reason_and_nothing_twice() -> None:
     stitch = Stitch()
     plain = {"score": 0.2, "score_weight": 1.0, "booking_ref": "R1", "money": (100, "SAR")}
     assert stitch.hear(plain, {"after": DAY}).next_actions == []
-    assert decode(stitch.states[b"customer:ann"]).posted == {}
+    assert decode(stitch.states[b"customer:ann"]).actions == NOTHING
     assert len(stitch.hear(complaint(DAY)).next_actions) == 1
-    assert decode(stitch.states[b"customer:ann"]).posted.keys() == {POSTED}
+    assert decode(stitch.states[b"customer:ann"]).actions not in (NOTHING, TAKEN_BACK)
     assert stitch.hear({"after": 2 * DAY}).next_actions == [], "nothing of it has changed"
 
 
 def test_a_state_of_before_says_it_with_its_next_event() -> None:
     stitch = heard(complaint(0))
-    state = decode(stitch.states[b"customer:ann"])
-    state.posted = {}
-    stitch.states[b"customer:ann"] = encode(state)
+    of_before(stitch)
     assert [row[1][0].action for row in stitch.hear({"after": 1}).next_actions] == ["call_about_case"]
+
+
+def of_before(stitch: Stitch, name: str = "customer:ann") -> None:
+    """The state of a subject as a version without next actions writes it."""
+    state = decode(stitch.states[name.encode()])
+    state.actions = None
+    stitch.states[name.encode()] = encode(state)
+
+
+def caught_up(stitch: Stitch, *names: str) -> Changes:
+    return stitch.apply(fold_unsaid(stitch.states.get, names, stitch.context.guests))
+
+
+def test_a_state_of_before_says_it_without_an_event_once() -> None:
+    stitch = heard(complaint(0))
+    of_before(stitch)
+    version = decode(stitch.states[b"customer:ann"]).version
+    ((customer, (action,), said),) = caught_up(stitch, "customer:ann", "customer:nobody").next_actions
+    assert (customer, action.action, said) == ("ann", "call_about_case", version)
+    assert caught_up(stitch, "customer:ann").states == {}
+    assert stitch.hear({"after": 1}).next_actions == [], "the next event says nothing new"
+
+
+def test_what_held_before_a_rollback_and_ended_during_it_is_taken_back() -> None:
+    stitch = heard(complaint(0))
+    assert stitch.of()
+    stitch.hear({"touchpoint": "post_travel.complaint_resolved", "channel": "post_travel", "case_id": "K1", "after": 1})
+    stitch.hear({"touchpoint": "post_travel.improvement_told", "channel": "post_travel", "after": 2})
+    stitch.shown["ann"] = [Action("call_about_case", "", "case K1")]  # as the version between said nothing
+    of_before(stitch)
+    caught_up(stitch, "customer:ann")
+    assert stitch.of() == []
+    assert decode(stitch.states[b"customer:ann"]).actions == NOTHING
+
+
+def test_who_was_a_customer_and_is_none_any_more_has_all_taken_back() -> None:
+    stitch = heard(complaint(0))
+    merged = Messages(identities={"customer:ann": [(0, "customer:abe", 1)]})
+    stitch.apply(fold_messages(stitch.states.get, merged, stitch.context))
+    of_before(stitch)
+    assert [row[:2] for row in caught_up(stitch, "customer:ann").next_actions] == [("ann", [])]
+
+
+def test_who_was_evicted_before_is_asked_back_once() -> None:
+    stitch = heard({"survey": ("nps", 3.0), "after": -90 * DAY})
+    of_before(stitch)
+    stub = evict(stitch.states[b"customer:ann"], before=2**60)
+    assert stub is not None
+    stitch.states[b"customer:ann"] = stub
+    changes = caught_up(stitch, "customer:ann")
+    assert ([row[0] for row in changes.recalls], changes.next_actions) == (["customer:ann"], [])
+    assert caught_up(stitch, "customer:ann").recalls == []
 
 
 def test_what_a_timer_changed_is_said_again_until_it_is_known_to_be_published() -> None:
@@ -220,3 +274,24 @@ def test_what_a_timer_changed_is_said_again_until_it_is_known_to_be_published() 
     assert fold_due(stitch.states.get, ["customer:ann"], stitch.context, unheard).next_actions == changes.next_actions
     assert len(stitch.hear({"after": 1}).next_actions) == 1
     assert stitch.hear({"after": 2}).next_actions == []
+
+
+def test_days_are_those_of_the_unit_else_of_the_company() -> None:
+    """START is 2023-11-14T22:13:20Z: the 15th in Makkah, the 14th in New York."""
+    guests = replace(built_in().guests, zone="America/New_York", zones=(("MAKKAH-*", "Asia/Riyadh"),))
+    stitch = Stitch(guests)
+    stitch.hear(complaint(0, unit="MAKKAH-01"), complaint(0, "K2", unit="BOSTON-01"))
+    reasons = [one.reason.partition(",")[0] for one in stitch.of() if one.action == "call_about_case"]
+    assert reasons == ["Case K1 of MAKKAH-01 is open since 2023-11-15", "Case K2 of BOSTON-01 is open since 2023-11-14"]
+    stitch.hear(
+        {"touchpoint": "stay.prayer_mat_requested", "channel": "stay", "after": 0, "ids": [("customer", "bob")]},
+        {
+            "touchpoint": "booking.confirmed", "booking_ref": "R1", "after": DAY, "arrival_date": "2024-03-10",
+            "channel": "booking", "ids": [("customer", "bob")],
+        },
+    )  # fmt: skip
+    (stay,) = [one for one in stitch.of("bob") if one.action == "prepare_stay"]
+    assert "last 2023-11-14" in stay.reason
+    begins, ends = (dt.datetime.fromtimestamp((at or 0) / 1000, dt.UTC) for at in (stay.begins_at, stay.ends_at))
+    assert ends == dt.datetime(2024, 3, 11, 4, tzinfo=dt.UTC), "clocks go forward on that day"
+    assert begins == dt.datetime(2024, 3, 10, 5, tzinfo=dt.UTC) - dt.timedelta(days=60)

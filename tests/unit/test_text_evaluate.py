@@ -119,7 +119,7 @@ def test_errors_are_told_by_cause(tmp_path: Path) -> None:
     pl.DataFrame(
         {
             "text": [
-                "La chambre est sale",
+                "La habitación está muy sucia",
                 "The room flummoxed us",
                 "An excellent hotel",
                 "The breakfast was lovely",
@@ -135,7 +135,7 @@ def test_errors_are_told_by_cause(tmp_path: Path) -> None:
     written = {row["text"]: row for row in pl.read_csv(output).iter_rows(named=True)}
     causes = {text: row["cause"] for text, row in written.items()}
     assert causes == {
-        "La chambre est sale": "language",
+        "La habitación está muy sucia": "language",
         "The room flummoxed us": "nothing",
         "An excellent hotel": "words",
         "The breakfast was lovely": "fact",

@@ -11,7 +11,7 @@ import pytest
 from streams.text.scorer import Scorer
 
 SENTENCES = Path(__file__).parent.parent / "sentences" / "languages"
-OURS = {"en": "en", "ar": "ar", "id": "id", "ms": "ms", "tr": "tr", "ur": "ur", "ur-Latn": "ur"}
+OURS = {"en": "en", "ar": "ar", "de": "de", "fr": "fr", "id": "id", "ms": "ms", "tr": "tr", "ur": "ur", "ur-Latn": "ur"}
 LEAST = {"ms": 22, "su": 24, "jv": 25}
 SIGN = {"+": 1, "-": -1, "0": 0}
 
@@ -47,11 +47,13 @@ def test_of_a_mixed_text_the_sentences_in_our_languages_count(
 
 
 def test_the_other_sentences_are_kept_without_a_score(scorer: Scorer) -> None:
-    said = scorer.score_one("Das Zimmer war klein und das Bad kalt. Die Betten waren hart. The staff was great!", None)
+    said = scorer.score_one(
+        "La habitación era pequeña y el baño frío. Las camas eran muy duras para nosotros. The staff was great!", None
+    )
     assert [part.score is None for part in said.sentences] == [True, True, False]
     assert said.sentences[2].text == "The staff was great!"
     assert (dict(said.aspects)["staff"] or 0) > 0
-    assert scorer.score_one("Das Zimmer war klein. The staff was great!", None, by_sentence=False).sentences == []
+    assert scorer.score_one("La habitación era pequeña. The staff was great!", None, by_sentence=False).sentences == []
 
 
 @pytest.mark.parametrize("text", ["Our room for 3 had 2 beds at 7am", "B2B flight A380, 3stars, 5km away at 3pm"])

@@ -91,10 +91,10 @@ def test_nothing_expressed_is_null_not_zero(scorer: Scorer, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "Bonjour, la chambre était très sale et le personnel désagréable",
+        "Hola, la habitación estaba muy sucia y el personal fue desagradable",
         "Комната грязная",
         "部屋は汚い",
-        "Das Zimmer war sehr schmutzig und nicht gut",
+        "La camera era molto sporca e il personale non era gentile",
         "اتاق خیلی کثیف بود و غذا خوب نیست",
     ],
 )
@@ -158,3 +158,13 @@ def test_rows_come_back_in_order_and_no_text_gives_none(scorer: Scorer) -> None:
 def test_locales_must_match_the_texts(scorer: Scorer) -> None:
     with pytest.raises(ValueError, match="2 texts but 1 locales"):
         scorer.score(["a", "b"], ["en"])
+
+
+def test_a_but_does_not_outweigh_a_review_without_punctuation() -> None:
+    review = (
+        "المكان جميل والطعام لذيذ والموظفون في غاية اللطف وجلسنا مع العائلة ساعات طويلة "
+        "لكن الزحام شديد في المساء وبعد ذلك شربنا القهوة على الشرفة ورجعنا في اليوم التالي"
+    )
+    score = Scorer().score_one(review, "ar")
+    assert score.score is not None
+    assert score.score > 0

@@ -1,8 +1,8 @@
 """Train weights/en.tsv.gz: `python -m streams.text.train.english DIRECTORY [--no-check]`.
 
 The directory is `hutto_ICWSM_2014`, unpacked from additional_resources/ in the sdist of vaderSentiment 3.3.2 (MIT):
-four sets of texts with mean ratings from -4 to 4. To these come sentences that we made up (airline_phrases.txt and
-review_phrases.txt).
+four sets of texts with mean ratings from -4 to 4. To these come sentences that we made up (airline_phrases.txt,
+airline_more.txt and review_phrases.txt).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OPTIONS = Options(spelt=3)
 SETS = {"tweets": 1.0, "amazonReviewSnippets": 1.0, "movieReviewSnippets": 0.5, "nytEditorialSnippets": 0.5}
 NEUTRAL = 1.0
 """Mean ratings up to this far from 0 are neutral."""
-MADE_UP = {"airline_phrases.txt": 5000, "review_phrases.txt": 1500}
+MADE_UP = {"airline_phrases.txt": 5000, "airline_more.txt": 4000, "review_phrases.txt": 1500}
 REVIEWS = 1500
 """Made-up texts of each class: of a sentence or two, and long ones."""
 

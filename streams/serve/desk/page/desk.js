@@ -1,7 +1,8 @@
 // The desk: signing in, the frame around the views, and which view an address names.
-import { get, send } from "./api.js";
+import { Failure, get, send } from "./api.js";
 import { h } from "./dom.js";
 import { LANGUAGES, language, preferred, speak, t } from "./i18n.js";
+import { failed } from "./states.js";
 
 const VIEWS = [
   ["inbox", "alerts", () => import("./inbox.js")],
@@ -11,6 +12,8 @@ const VIEWS = [
   ["readiness", "figures", () => import("./readiness.js")],
   ["pipeline", "pipeline", () => import("./pipeline.js")],
 ];
+
+const AGAIN = 3000; // ms until a view that could not be loaded is asked for again
 
 let me = null;
 let close = null;
@@ -133,11 +136,21 @@ async function show() {
     return;
   }
   document.title = `${t(`view.${found[0]}`)} · Rihla`;
-  const view = await found[2]();
+  let view = null;
+  try {
+    view = await found[2]();
+  } catch { // the server or the network is away
+  }
   if (turn !== shows) return;
   main.className = found[0];
   main.replaceChildren();
   live(null);
+  if (view === null) {
+    main.append(failed(new Failure("offline"), show));
+    const timer = setTimeout(show, AGAIN);
+    close = () => clearTimeout(timer);
+    return;
+  }
   close = view.open(main, { me, what: found[0] === name ? what : "", query, live, news, expired: () => signIn("expired") });
 }
 
