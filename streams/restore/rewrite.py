@@ -89,7 +89,7 @@ def rewrite(
     ):
         client.command(f"ALTER TABLE {rows_of(client, table)} DELETE WHERE {older}", settings=DONE)
     client.command(f"TRUNCATE TABLE {rows_of(client, 'identities_store')}")
-    mark_all(client, settings.database)
+    mark_all(client, client.database)
     return work.done
 
 

@@ -96,6 +96,7 @@ def test_what_is_wrong_is_told_by_where_it_is(topics: Settings, stored: ClickHou
     asyncio.run(send(topics, "interactions", [b"key"], [b"no record"]))
     early = pl.DataFrame([("customer:1", "email_sha256:e", 1)], schema=LINKS_OF_LOG.schema, orient="row")
     publish(topics, LOG.clear(), early)
+    stored.settle()
     differences = found(verify(stored.client, reader(topics)))
     unreadable = [row for row in differences if row[0].endswith(".interactions (topic)")]
     assert [row[2:4] for row in unreadable] == [("(row)", "a record interaction")]
