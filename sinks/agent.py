@@ -30,9 +30,11 @@ from sinks.clickhouse.writer import FinalInsertError, Retry, Writer
 from sinks.first_copies import FirstCopies
 from sinks.prayers import PrayerTimes
 from sinks.reach import Reach
+from sinks.resolving import Resolving
 from streams import metrics
 from streams.clock import now_ms
 from streams.errors import RihlaError
+from streams.kafka.ownership import owns
 from streams.kafka.progress import SINCE, RecordBatch, Records
 from streams.model import company
 from streams.model.dead_letter import OF_A_LETTER
@@ -64,9 +66,16 @@ def create(app: Any, settings: Settings) -> WorkerIO:
     views = [table.view for table in TABLES.values()]
     io.count_from_zero({"table": views, "code": RETRY_CODES})
     publishing = asyncio.Lock()
-    prayers = PrayerTimes(lambda: connect(settings.clickhouse_endpoint, settings.database))
+
+    def connected() -> Client:
+        return connect(settings.clickhouse_endpoint, settings.database)
+
+    prayers = PrayerTimes(connected)
+    resolving = Resolving(connected, settings.database, lambda: owns(app, (settings.topic("interactions"), 0)))
     for table in TABLES.values():
-        TableAgent(io, table, publishing, prayers).register(f"sink-{table.topic}", [settings.topic(table.topic)])
+        TableAgent(io, table, publishing, prayers, resolving).register(
+            f"sink-{table.topic}", [settings.topic(table.topic)]
+        )
     recall.RecallAgent(io, publishing).register("sink-recalls", [settings.topic(recall.TOPIC)])
     model = company.load(settings.model)
 
@@ -75,24 +84,22 @@ def create(app: Any, settings: Settings) -> WorkerIO:
         models.record_targets(client, model, now_ms())
         prayer_times.fill(client)
 
-    io.services.append(
-        Reach(
-            lambda: connect(settings.clickhouse_endpoint, settings.database),
-            found=started,
-        )
-    )
+    io.services += [Reach(connected, found=started), resolving]
     return io
 
 
 class TableAgent(Agent):
     """The records of a topic into their table in ClickHouse. It keeps no state."""
 
-    def __init__(self, io: WorkerIO, table: Table, publishing: asyncio.Lock, prayers: PrayerTimes) -> None:
-        """publishing: held while the io's outputs are used, which all agents of the sink share. prayers: called after
-        each insert."""
+    def __init__(
+        self, io: WorkerIO, table: Table, publishing: asyncio.Lock, prayers: PrayerTimes, resolving: Resolving
+    ) -> None:
+        """publishing: held while the io's outputs are used, which all agents of the sink share. prayers, resolving:
+        told of each insert."""
         super().__init__(io, Grouping(ROWS_PER_INSERT, BYTES_PER_INSERT, linger=table.linger, patience=table.patience))
         settings = io.settings
         self._table, self._publishing, self._prayers = table, publishing, prayers
+        self._resolving = resolving
 
         def connected() -> Client:
             return connect(settings.clickhouse_endpoint, settings.database)
@@ -119,6 +126,7 @@ class TableAgent(Agent):
             refused += await self._store(records, decoded)
         except FinalInsertError as error:
             raise RihlaError(str(error), HINT) from error
+        self._resolving.stored(self._table.topic)
         await self._prayers.stored(self._table.topic, decoded.frame)
         async with self._publishing:
             await self.io.refuse(refused if self._table.topic != DEAD_LETTERS else _tellable(refused))

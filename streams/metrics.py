@@ -268,6 +268,13 @@ SINK_RETRIES = Counter("rihla_sink_retries_total", "Inserts tried again, by Clic
 # Read and not yet acknowledged by ClickHouse: grows to its bound while ClickHouse is away, then back-pressure holds.
 SINK_PENDING_ROWS = Gauge("rihla_sink_pending_rows", "Rows read and not yet acknowledged by ClickHouse.", ["table"])
 
+# Whose customer or journey may be out of date in cx.interactions, before a pass: grows while no sink resolves.
+SINK_UNRESOLVED = Gauge("rihla_sink_unresolved", "Marks of subjects and customers whose rows are not resolved yet.")
+SINK_ROWS_RESOLVED = Counter("rihla_sink_rows_resolved_total", "Interactions written again with customer or journey.")
+SINK_RESOLVE_SECONDS = Histogram(
+    "rihla_sink_resolve_seconds", "Time of one pass that resolves customers and journeys.", buckets=_BATCH_SECONDS
+)
+
 # What the whole pipeline promises: from the raw event to the acknowledged insert of what it caused. Of
 # events that were handled together, the oldest counts; header SINCE carries its time along.
 EVENT_TO_TABLE_SECONDS = Histogram(

@@ -22,9 +22,14 @@ from importlib.resources import files
 
 from clickhouse_connect.driver.client import Client
 
+from sinks.clickhouse.resolved import Resolver
+
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMMENT_LINE = re.compile(r"^\s*--.*\n", re.MULTILINE)
 _STATEMENT_END = re.compile(r";\s*$", re.MULTILINE)
+
+RESOLVED = "0067_interactions_resolved"
+"""After this one, what was stored before is resolved: views read it from the next one on."""
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS {database}.schema_migrations {on_cluster}
@@ -107,6 +112,8 @@ def migrate(client: Client, database: str, cluster: str | None = None, *, sharde
     for migration in pending(client, database):
         for statement in of(migration):
             client.command(statement, use_database=False)
+        if migration.name == RESOLVED:
+            Resolver(client, database).backfill()
         client.command(
             f"INSERT INTO {database}.schema_migrations (name, checksum) "
             f"VALUES ('{migration.name}', '{migration.checksum}')",

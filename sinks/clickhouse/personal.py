@@ -117,6 +117,10 @@ STORES: tuple[Store, ...] = (
     Store("interactions_store"),
     Store("interactions_by_time_store"),
     Store("interaction_days_store", operations=False),
+    Store("interactions_resolved_store"),
+    Store("unresolved_store", operations=False),
+    Store("resolving_store", operations=False),
+    Store("resolution_store", operations=False),
     Store("identities_store"),
     Store("journeys_store"),
     Store("customers_store"),
@@ -151,7 +155,11 @@ STORES: tuple[Store, ...] = (
     Store("schema_migrations", of_persons=False, operations=False, engineer=True),
 )
 
-FILLED: tuple[str, ...] = ("interactions_by_time_filled", "interactions_by_time_corrected", "interaction_days_filled")
+FILLED: tuple[str, ...] = (
+    *("interactions_by_time_filled", "interactions_by_time_corrected", "interaction_days_filled"),
+    *("interactions_resolved_filled", "unresolved_by_interactions", "unresolved_by_identities"),
+    "unresolved_by_journeys",
+)
 """Materialised views: what is inserted goes through them, and nobody reads them."""
 
 OWNERS: tuple[str, ...] = ("lookups", "erasures")

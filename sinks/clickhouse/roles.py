@@ -113,6 +113,7 @@ def grants(role: str, database: str) -> tuple[str, ...]:
                         *(f"{one.stored.view}_store" for one in TOPICS if one.stored and one.record),
                         *("erasures_store", "models_store", "stages_store", "sla_targets_store", "prayer_times_store"),
                         *("actions_known_store", "targets_store"),
+                        *("interactions_resolved_store", "unresolved_store", "resolving_store", "resolution_store"),
                     ],
                 ),
                 *on("SELECT", [*(store.name for store in stores), *personal.INNER, "erasures", "unit_levels", "hijri"]),

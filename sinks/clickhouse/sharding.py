@@ -22,7 +22,11 @@ _FILLED = re.compile(r"CREATE MATERIALIZED VIEW |ALTER TABLE \w+\.\w+ [^\n]*\s+M
 _COPY = re.compile(r"INSERT INTO (\w+)\.(\w+)\s.*?\bFROM \1\.(\w+) FINAL", re.DOTALL)
 _KEY = re.compile(r"^ORDER BY (?:\(([\w, ]+)\)|(\w+))", re.MULTILINE)
 _BY = {
-    **dict.fromkeys(("interactions_store", "interactions_by_time_store"), "cityHash64(subject)"),
+    **dict.fromkeys(
+        ("interactions_store", "interactions_by_time_store", "interactions_resolved_store"), "cityHash64(subject)"
+    ),
+    # A mark is on the shard of what left it, which the materialised views of that shard see.
+    "unresolved_store": "cityHash64(if(subject = '', customer_id, subject))",
     "interaction_days_store": "owner",  # which is cityHash64(subject): beside the interactions
     "journeys_store": "cityHash64(customer_id)",  # a journey's id begins with its customer's
 }

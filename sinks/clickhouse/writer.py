@@ -45,6 +45,8 @@ INSERT_SETTINGS = {
     "wait_end_of_query": "1",
     # By its former name, which every release knows: of a table in front of shards, once they have the rows.
     "insert_distributed_sync": "1",
+    # A replicated table would drop a repeated insert, and not give it to materialised views, which may lack it.
+    "insert_deduplicate": "0",
     # A batch has hardly any key twice, and FINAL removes those duplicates. This saves a third of an insert's CPU.
     "optimize_on_insert": "0",
 }

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from sinks.clickhouse.resolved import Resolver
 from streams.embedded.accounting import Account, Accounting, event_keys
 from streams.embedded.memory import TreeMemory
 from streams.embedded.pipeline import Pipeline
@@ -132,6 +133,7 @@ async def run_sources(
                 if broken and not fed.total:
                     raise SourceError("; ".join(broken))
                 seconds = time.monotonic() - feeding
+                await asyncio.to_thread(_resolve, pipeline)
                 progress.stage = "counting"
                 account = await asyncio.to_thread(accounting.account)
                 customers, journeys = await asyncio.to_thread(_counts, pipeline.client)
@@ -155,6 +157,11 @@ async def run_sources(
         fed.unread,
         fed.broken,
     )
+
+
+def _resolve(pipeline: Pipeline) -> None:
+    """Have the customers and journeys resolved that the sink has not come to."""
+    Resolver(pipeline.client, pipeline.settings.database).settle()
 
 
 async def feed_and_wait(

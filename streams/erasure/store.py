@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,8 +21,13 @@ from streams.model.patterns import expression, needles
 RECEIPTS = "erasures_store"
 LETTERS = "dead_letters_store"
 INTERACTIONS, BY_TIME = "interactions_store", "interactions_by_time_store"
+RESOLVED, UNDER_WAY = "interactions_resolved_store", "resolving_store"
+"""The interactions with customer and journey, and whom the sink resolves just now (sinks.clickhouse.resolved)."""
+PASS_SECONDS = 60.0
+"""How long a pass of the sink that has begun is waited for: they take seconds. One that has died writes nothing."""
 DAYS = "interaction_days_store"
 """Which versions of an event there were, by hashes: `owner` is that of its subject."""
+_NAMED = "concat(one.kind, ':', one.value)"
 DONE = {"mutations_sync": "2"}
 """A statement that deletes returns once every replica has done it."""
 
@@ -108,6 +114,12 @@ class Store:
             condition = self._owned(table, person)
             if condition is not None:
                 erased[table] += self._delete(table, condition)
+        if UNDER_WAY in self._columns and RESOLVED in self._columns:
+            # A pass that had read rows before they were deleted may have written them again.
+            self._wait_for_passes()
+            owned = self._owned(RESOLVED, person)
+            mentions = f"arrayExists(one -> {self._among(_NAMED, person.names)}, ids)"
+            erased[RESOLVED] += self._delete(RESOLVED, f"{owned} OR {mentions}")
         if LETTERS in self._columns:
             erased[LETTERS] = self._delete_letters(person)
         return {table: rows for table, rows in sorted(erased.items()) if rows}
@@ -154,7 +166,7 @@ class Store:
 
         Table: rows deleted. That there were others is forgotten first: a version of before might win over a new one.
         """
-        is_theirs = self._among("concat(one.kind, ':', one.value)", person.names)
+        is_theirs = self._among(_NAMED, person.names)
         mentions = f"arrayExists(one -> {is_theirs}, ids)"
         others = f"{mentions} AND NOT {self._among('subject', person.names)}"
         count = self._count(f"SELECT count() FROM {INTERACTIONS} WHERE {others}")
@@ -173,7 +185,16 @@ class Store:
             )
             self._delete(INTERACTIONS, others)
             erased[BY_TIME] = self._delete(BY_TIME, others)
+            erased[RESOLVED] = self._delete(RESOLVED, others)
         return erased
+
+    def _wait_for_passes(self) -> None:
+        """Return when the passes that are under way now have ended."""
+        passes = self._strings(f"SELECT DISTINCT toString(pass) FROM {UNDER_WAY}", {})
+        until = time.monotonic() + PASS_SECONDS
+        still = f"SELECT count() FROM {UNDER_WAY} WHERE toString(pass) IN {{passes:Array(String)}}"
+        while passes and self._count(still, {"passes": passes}) and time.monotonic() < until:
+            time.sleep(0.1)
 
     def _delete_letters(self, person: Person) -> int:
         """Delete dead letters that hold a name. It may be anywhere in any bytes, so its encoded forms are searched."""

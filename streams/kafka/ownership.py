@@ -36,3 +36,8 @@ def still_owner(app: Any, tp: tuple[str, int], generation: int) -> bool:
         and moment - consumer._thread.heartbeat_at < conf.broker_session_timeout
         and (consumer.revoking_since is None or moment - consumer.revoking_since < conf.broker_rebalance_timeout)
     )
+
+
+def owns(app: Any, tp: tuple[str, int]) -> bool:
+    """Whether this worker owns a partition now, as far as it knows."""
+    return still_owner(app, tp, getattr(app.consumer, "generation", -1))

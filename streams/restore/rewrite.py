@@ -24,6 +24,7 @@ from schemas.encode import BatchEncoder
 from schemas.records import CHANNELS
 from schemas.registry import Registry
 from sinks.clickhouse import models
+from sinks.clickhouse.resolved import mark_all
 from sinks.clickhouse.stored import interactions
 from sinks.clickhouse.tables import TABLES, VERSION_BITS, to_arrow
 from sinks.clickhouse.writer import INSERT_SETTINGS
@@ -83,10 +84,12 @@ def rewrite(
     for table, older in (
         ("interactions_store", f"epoch < {epoch}"),
         ("interactions_by_time_store", f"epoch < {epoch}"),
+        ("interactions_resolved_store", f"epoch < {epoch}"),
         ("interaction_days_store", f"version < {epoch << VERSION_BITS}"),
     ):
         client.command(f"ALTER TABLE {rows_of(client, table)} DELETE WHERE {older}", settings=DONE)
     client.command(f"TRUNCATE TABLE {rows_of(client, 'identities_store')}")
+    mark_all(client, settings.database)
     return work.done
 
 

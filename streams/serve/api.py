@@ -155,12 +155,13 @@ class Api:
         return bearer
 
     def fresh(self) -> float:
-        """The view's age in seconds. Raises Problem if it is too old."""
+        """As of when the view is complete, epoch s: what is read after this is at least as new. Raises Problem if that
+        is too long ago."""
         age = self._age()
         if age > TOO_OLD:
             why = "the view is being filled" if math.isinf(age) else f"what is known here is {age:.0f} s old"
             raise Problem(503, why, {"Retry-After": str(RETRY_AFTER)})
-        return age
+        return time.time() - age
 
     def look(self, bearer: Bearer, asked: str, customers: Iterable[str], why: str | None) -> None:
         """Record look-ups. Raises Problem if that fails, or if the bearer has made too many."""
@@ -178,14 +179,14 @@ class Api:
     async def _customer(self, request: web.Request) -> web.StreamResponse:
         bearer = self.bearer(request, tokens.CUSTOMER)
         reveal, why = reveal_asked(request, bearer)
-        age, identifier = self.fresh(), identifier_asked(request.match_info["identifier"])
+        as_of, identifier = self.fresh(), identifier_asked(request.match_info["identifier"])
         with self._store.reading() as view:
             found = self._theirs(view, bearer, find(view, identifier), why)
             told = self._with_actions(view, found[0]) if len(found) == 1 else None
         self.look(bearer, "customer", found if told is None else found[:1], why)
         if told is None:
-            return self.answer(request, {"customers": found}, age, status=300)
-        return self.answer(request, told if reveal else masked(told), age)
+            return self.answer(request, {"customers": found}, as_of, status=300)
+        return self.answer(request, told if reveal else masked(told), as_of)
 
     def _with_actions(self, view: Transaction, customer_id: str) -> dict[str, Any] | None:
         """A customer's document, with what to do next."""
@@ -217,7 +218,7 @@ class Api:
             raise Problem(422, 'send {"identifiers": ["...", ...]}')
         if len(asked) > BATCH:
             raise Problem(422, f"{len(asked)} identifiers; at most {BATCH} at once")
-        age = self.fresh()
+        as_of = self.fresh()
         answers: list[dict[str, Any]] = []
         seen: list[str] = []
         read: dict[str, dict[str, Any] | None] = {}  # once for each customer: several identifiers may name the same
@@ -235,13 +236,13 @@ class Api:
                 seen += [name for name in found if read[name] is not None]
                 answers.append({"identifier": identifier, "customers": shown})
         self.look(bearer, "batch", seen, why)
-        return self.answer(request, {"answers": answers}, age)
+        return self.answer(request, {"answers": answers}, as_of)
 
     async def _search(self, request: web.Request) -> web.StreamResponse:
         bearer = self.bearer(request, tokens.SEARCH)
         if (wait := bearer.wait_to_search()) > 0:
             raise Problem(429, "too many searches in a minute", {"Retry-After": str(math.ceil(wait))})
-        age = self.fresh()
+        as_of = self.fresh()
         text = identifier_asked(request.query.get("q", ""))
         with self._store.reading() as view:
             found = search(view, text)
@@ -250,7 +251,7 @@ class Api:
                 theirs = {name for name, one in told.items() if one is not None and concerns(one, bearer)}
                 found = [one for one in found if one["customer_id"] in theirs]
         self.write_down(bearer, "search", dict.fromkeys(one["customer_id"] for one in found), None)
-        return self.answer(request, {"found": [shown_in_search(one, text) for one in found]}, age)
+        return self.answer(request, {"found": [shown_in_search(one, text) for one in found]}, as_of)
 
     async def _day(self, request: web.Request) -> web.StreamResponse:
         bearer = self.bearer(request, tokens.DAY)
@@ -258,19 +259,19 @@ class Api:
         if not bearer.may_see(unit):
             raise Problem(403, "this unit is not one of yours")
         day = day_asked(request).isoformat()
-        age = self.fresh()
+        as_of = self.fresh()
         with self._store.reading() as view:
             found = unit_day(view, unit, day)
         self.look(bearer, "arrivals", [one["customer"]["customer_id"] for one in found["arrivals"]], None)
         found["arrivals"] = [{**one, "customer": masked(one["customer"])} for one in found["arrivals"]]
-        return self.answer(request, found, age)
+        return self.answer(request, found, as_of)
 
     async def _alerts(self, request: web.Request) -> web.StreamResponse:
         bearer = self.bearer(request, tokens.ALERTS)
         units = units_asked(request, bearer)
-        age = self.fresh()
+        as_of = self.fresh()
         with self._store.reading() as view:
-            return self.answer(request, {"alerts": open_alerts(view, units, ALERTS)}, age)
+            return self.answer(request, {"alerts": open_alerts(view, units, ALERTS)}, as_of)
 
     async def _alert_events(self, request: web.Request) -> web.StreamResponse:
         bearer = self.bearer(request, tokens.ALERTS)
@@ -329,15 +330,15 @@ class Api:
             self._streams.discard(queue)
         return response
 
-    def answer(self, request: web.Request, told: dict[str, Any], age: float, status: int = 200) -> web.StreamResponse:
-        """JSON with its ETag and age; 304 if the client has it already."""
+    def answer(self, request: web.Request, told: dict[str, Any], as_of: float, status: int = 200) -> web.StreamResponse:
+        """JSON with its ETag and age; 304 if the client has it already. as_of: what `fresh` said before it was read."""
         body = orjson.dumps(told)
         tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-        as_of = datetime.fromtimestamp(time.time() - age, UTC).isoformat(timespec="milliseconds")
-        headers = {"ETag": tag, "Age": str(int(age)), "Cache-Control": "private, no-cache"}
+        at = datetime.fromtimestamp(as_of, UTC).isoformat(timespec="milliseconds")
+        headers = {"ETag": tag, "Age": str(max(0, int(time.time() - as_of))), "Cache-Control": "private, no-cache"}
         if status == 200 and tag in request.headers.get("If-None-Match", ""):
             return web.Response(status=304, headers=headers)
-        whole = b'{"as_of":"' + as_of.replace("+00:00", "Z").encode() + b'",' + body[1:]
+        whole = b'{"as_of":"' + at.replace("+00:00", "Z").encode() + b'",' + body[1:]
         return web.Response(body=whole, status=status, headers=headers, content_type="application/json")
 
     async def _openapi(self, request: web.Request) -> web.StreamResponse:

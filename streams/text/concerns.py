@@ -27,7 +27,7 @@ CONCERNS: Final = ("medical", "safety", "lost_member", "child", "privacy", "hara
 LONGEST: Final = 8_000
 """Most characters of a text that are searched: urgent matters come first."""
 
-SURE: Final = {"latin": 0.88, "arabic": 0.9}
+SURE: Final = {"latin": 0.82, "arabic": 0.9}
 """The classifier raises a concern alone if the chance that a sentence of this script raises any is this or more."""
 DOUBTFUL: Final = {"latin": 0.15, "arabic": 0.25}
 """A pattern counts if the classifier gives some sentence of the text this chance at least of raising anything, or if

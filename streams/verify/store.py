@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64decode
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from schemas.decode import BatchDecoder
 from schemas.records import fields, polars_schema
 from schemas.registry import Registry, RegistryError
 from sinks.clickhouse.migrate import migrate, migrations, pending
+from sinks.clickhouse.resolved import Resolver
 from streams.errors import RihlaError
 from streams.model.dead_letter import EXPIRED, UNDECODABLE, UNPROCESSABLE
 from streams.model.groups import LABELS
@@ -25,8 +27,8 @@ BLOCK_ROWS = 200_000
 STORE = "interactions_store"
 """The table of interactions, with every copy of an event."""
 
-BY_TIME = "interactions_by_time_store"
-"""The same in the order of time, which the views read."""
+BY_TIME, RESOLVED = "interactions_by_time_store", "interactions_resolved_store"
+"""The same in the order of time; and with customer and journey, which the views read."""
 
 LEFT_OUT = "left_out"
 """Those that are in no other table, because stitch could not process them, by epoch."""
@@ -90,10 +92,12 @@ _SELECTED = {
 
 
 def bring_up_to_date(client: Any, database: str) -> None:
-    """Apply the migrations that a folder's tables lack where an older version made them; where there are none, do
-    nothing."""
+    """Apply the migrations that a folder's tables lack where an older version made them, and resolve what the sink has
+    not come to; where there are no tables, do nothing."""
     if 0 < len(pending(client, database)) < len(migrations()):
         migrate(client, database)
+    if client.command(f"EXISTS {RESOLVED}"):
+        Resolver(client, database).settle()
 
 
 def check(client: Any, database: str) -> None:
@@ -124,7 +128,7 @@ def check(client: Any, database: str) -> None:
         *GROUPS,
     }
     views |= {"prayer_times", "interactions_local"}
-    missing = sorted({STORE, BY_TIME, LEFT_OUT, *views} - found)
+    missing = sorted({STORE, BY_TIME, RESOLVED, LEFT_OUT, *views} - found)
     if missing:
         raise RihlaError(
             f"there is no {database}.{missing[0]} in that ClickHouse",
@@ -162,13 +166,28 @@ def in_order_of_time(client: Any) -> pl.DataFrame:
     return _versions(client, BY_TIME, "intDiv(rank, 2)")
 
 
+def resolved(client: Any) -> pl.DataFrame:
+    """The same of interactions_resolved_store."""
+    return _versions(client, RESOLVED, "r.content")
+
+
+def wait_until_resolved(client: Any, seconds: float) -> int:
+    """Wait until the sink has resolved customers and journeys, for so long at most. Returns the marks that are left."""
+    until = time.monotonic() + seconds
+    while (marks := int(client.command("SELECT count() FROM unresolved_store FINAL WHERE sign = 1"))) > 0:
+        if time.monotonic() > until:
+            break
+        time.sleep(0.5)
+    return marks
+
+
 def _versions(client: Any, table: str, version: str) -> pl.DataFrame:
     content = ", ".join((*fields("interaction"), "epoch"))
     rows = (
         f"SELECT subject, event_id, toString({version}) AS version, toString(cityHash64(tuple({content}))) AS content"
     )
     schema: dict[str, pl.DataType] = dict.fromkeys(("subject", "event_id", "version", "content"), pl.String())
-    return _read(client, f"({rows} FROM {table} FINAL)", schema)
+    return _read(client, f"({rows} FROM {table} AS r FINAL)", schema)
 
 
 def left_out(client: Any) -> pl.DataFrame:

@@ -50,6 +50,8 @@ KEYS = {
 LINKS, CONTENT = "links (topic)", "interactions (topic)"
 """Comparisons with the topics themselves: links with the events, stored interactions with those of the topic."""
 LOOK_AGAIN_SECONDS = 1.0
+RESOLVE_SECONDS = 120.0
+"""How long what is not resolved yet is waited for: passes are a minute apart at most (sinks.resolving)."""
 PATIENCE = 3
 _SINCE = "_since"
 
@@ -116,6 +118,8 @@ def verify(
     began = time.monotonic()
     registry = registry or LocalRegistry()
     model = built_in() if model is None else model
+    if settle and (marks := store.wait_until_resolved(client, RESOLVE_SECONDS)):
+        say(f"{marks:,} subjects and customers are not resolved yet: is a sink running?")
     look, looks, started = _look(client, read_log, registry, model, say), 1, began
     first = time.monotonic()
     seen = look.differences.with_columns(pl.lit(first).alias(_SINCE))
@@ -179,9 +183,9 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     key = KEYS["interactions"]
     # The other view of the same rows: what the first is held to holds for it.
     comparisons.append(compare("contacts", tables["interactions"].drop("journey_id"), store.contacts(client), key))
-    comparisons.append(
-        compare("interactions by time", store.in_order_of_key(client), store.in_order_of_time(client), key)
-    )
+    by_key = store.in_order_of_key(client)
+    comparisons.append(compare("interactions by time", by_key, store.in_order_of_time(client), key))
+    comparisons.append(compare("interactions resolved", by_key, store.resolved(client), key))
     say("comparing what follows from these")
     not_judged = expected.journeys.filter(pl.col("customer_id").is_in(list(customers))).select("journey_id")
     comparisons += derived.compared(client, log, expected, tables, comparisons, pl.concat([beyond, not_judged]))

@@ -19,9 +19,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
-from sinks.clickhouse.migrate import migrations
+from sinks.clickhouse.migrate import RESOLVED, migrations
 from sinks.clickhouse.named import load
+from sinks.clickhouse.resolved import Resolver
 from streams.embedded.clickhouse.access import DATABASE
 from streams.embedded.clickhouse.engine import Engine, EngineError
 from streams.sources.simulate import Options
@@ -102,6 +104,7 @@ def _multiply(place: Path, times: int) -> None:
     with Engine(place / "clickhouse") as engine:
         set_aside(engine, DATABASE)
         multiply(engine, DATABASE, times)
+        _resolve(engine)
         settle(engine)
         engine.query("DROP DATABASE originals")
 
@@ -186,10 +189,37 @@ def _migrate(engine: Engine) -> None:
         began = time.perf_counter()
         for statement in migration.statements(DATABASE):
             engine.query(statement)
+        if migration.name == RESOLVED:
+            _resolve(engine)
+            engine.query(f"OPTIMIZE TABLE {DATABASE}.interactions_resolved_store FINAL")
         said = f"INSERT INTO {DATABASE}.schema_migrations (name, checksum)"
         engine.query(f"{said} VALUES ('{migration.name}', '{migration.checksum}')")
         say(f"queries: {migration.name} took {time.perf_counter() - began:,.1f} s")
     settle(engine)
+
+
+class _Inside:
+    """What a Resolver asks of a client of clickhouse-connect, by calls in this process."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def command(self, sql: str, use_database: bool = True) -> str:
+        return self._engine.query(sql, "TSV", settings=LIMITS).data.decode().strip() or "0"
+
+    def query(self, sql: str, parameters: Mapping[str, str]) -> SimpleNamespace:
+        rows = self._engine.query(sql, "JSONCompactEachRow", params=parameters).data.splitlines()
+        return SimpleNamespace(result_rows=[json.loads(row) for row in rows])
+
+
+def _resolve(engine: Engine) -> None:
+    """Have customers and journeys resolved, as the sink does."""
+    resolver = Resolver(_Inside(engine), DATABASE)
+    while marks := resolver.marks():
+        began, spent = time.perf_counter(), time.process_time()
+        written = resolver.one_pass()
+        seconds, cpu = time.perf_counter() - began, time.process_time() - spent
+        say(f"queries: a pass, {marks:,} marks left: {written:,} rows, {seconds:,.1f} s, {cpu:,.1f} s CPU")
 
 
 @dataclass(frozen=True)
@@ -222,6 +252,7 @@ def _beside(engine: Engine) -> tuple[list[Beside], dict[str, int]]:
         ("interactions_store, by key", "database = 'cx' AND table = 'interactions_store'"),
         ("interactions_by_time_store", "database = 'cx' AND table = 'interactions_by_time_store'"),
         ("interaction_days_store", "database = 'cx' AND table = 'interaction_days_store'"),
+        ("interactions_resolved_store", "database = 'cx' AND table = 'interactions_resolved_store'"),
         ("PostHog's sharded_events and overrides", f"database = '{posthog.THEIRS}'"),
     ):
         asked_for = f"SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND {tables}"

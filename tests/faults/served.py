@@ -5,7 +5,8 @@ and what `rihla verify` makes of the events.
   observer had seen of the customer by then must be in it. So an age that is too small is found out.
 - **Recomputed**: the state after n interactions is a function of which these are. Events of one subject come in the
   order of their partition, so a customer of k subjects has been through some of the sets that are made of a beginning
-  of each subject's events. An answer must be what `verify` computes of one of these sets of n.
+  of each subject's events. An answer must be what `verify` computes of one of these sets of n. Its subjects are all
+  that were ever said to be the customer's: who is who changes meanwhile, too.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Published:
         self._seen: dict[str, list[tuple[float, State | None]]] = defaultdict(list)
         self._versions: dict[str, int] = {}
         self.rows = 0
+        self.owners: set[tuple[str, str]] = set()
+        """(identifier, customer_id) as was ever said."""
 
     def take(self, row: Mapping[str, Any], now: float) -> None:
         """A row, in the order of its partition; one that is older than what was there before changes nothing."""
@@ -98,19 +101,21 @@ class Judged(NamedTuple):
     wrong: list[str]
 
 
-def judged(seen: set[State], log: pl.DataFrame, owners: Mapping[str, str]) -> Judged:
+def judged(seen: set[State], log: pl.DataFrame, owners: Iterable[tuple[str, str]]) -> Judged:
     """Compare answered states with what verify computes of the events that they can be of.
 
-    log: the topic cx.interactions, each partition in order. owners: identifier -> customer_id, as it is in the end.
+    log: the topic cx.interactions, each partition in order. owners: (identifier, customer_id) as was ever said.
     """
     log = Names(log).with_subjects(log).unique(["subject", "event_id"], keep="first", maintain_order=True)
     log = log.with_columns(at=pl.int_range(1, pl.len() + 1).over("subject"), row=pl.int_range(pl.len()))
     lengths = dict(log.group_by("subject").len().iter_rows())
-    subjects: dict[str, list[str]] = defaultdict(list)
-    for subject in sorted(lengths):
-        owner = owners.get(subject)
-        if owner is not None or subject.startswith("customer:"):
-            subjects[owner or subject.removeprefix("customer:")].append(subject)
+    ever: dict[str, set[str]] = defaultdict(set)
+    for subject in lengths:  # until something is said of it, a subject is a customer of its own
+        ever[subject.removeprefix("customer:")].add(subject)
+    for subject, customer in owners:
+        if subject in lengths:
+            ever[customer].add(subject)
+    subjects = {customer: sorted(some) for customer, some in ever.items()}
     asked = sorted({(one.customer_id, one.interactions) for one in seen})
     tried: list[tuple[str, str, str, int]] = []  # name of the set, customer, subject, events of it
     sets: dict[tuple[str, int], list[str]] = {}

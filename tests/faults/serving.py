@@ -207,15 +207,25 @@ class Readers:
 
 @asynccontextmanager
 async def observed(tried: World) -> AsyncIterator[Published]:
-    """What comes on cx.customers, as it comes."""
+    """What comes on cx.customers and cx.identities, as it comes."""
     decoder, found = BatchDecoder("customer", registry_of(tried.settings)), Published()
-    consumer = clients.consumer(tried.settings, tried.settings.topic("customers"), group_id=None)
+    names, identities = BatchDecoder("identity", registry_of(tried.settings)), tried.settings.topic("identities")
+    consumer = clients.consumer(
+        tried.settings, tried.settings.topic("customers"), identities, group_id=None, auto_offset_reset="earliest"
+    )
     await consumer.start()
 
     async def look() -> None:
         while True:
-            for records in (await consumer.getmany(timeout_ms=50)).values():
+            for place, records in (await consumer.getmany(timeout_ms=50)).items():
                 now = time.time()
+                if place.topic == identities:
+                    rows = names.decode([one.value for one in records if one.value is not None]).frame
+                    kinds, values, whose = rows["kind"], rows["value"], rows["customer_id"]
+                    found.owners |= {
+                        (f"{kind}:{value}", owner) for kind, value, owner in zip(kinds, values, whose, strict=True)
+                    }
+                    continue
                 rows = decoder.decode([one.value for one in records if one.value is not None], COLUMNS).frame
                 for row in rows.iter_rows(named=True):
                     found.take(row, now)
@@ -256,8 +266,7 @@ class ServeFault:
             log = await topics.read(tried.settings)
             rows = await asyncio.to_thread(tried.client.query, "SELECT customer_id, interactions FROM customers")
             await readers.catch_up(dict(rows.result_rows))
-            names = "SELECT concat(kind, ':', value), customer_id FROM identities"
-            owners = dict((await asyncio.to_thread(tried.client.query, names)).result_rows)
+            owners = published.owners
             faults = [fault for one, as_of in readers.answers if (fault := published.fault(one, as_of)) is not None]
             faults += [fault for one, as_of in readers.strangers if (fault := published.nobody(one, as_of)) is not None]
             seen = {one for one, _ in readers.answers}

@@ -109,6 +109,7 @@ def test_what_the_workers_publish_has_no_differences(stored: ClickHouse) -> None
         "identities": 5,
         "contacts": 6,
         "interactions by time": 6,
+        "interactions resolved": 6,
         "interactions_attributed": 6,
         "journeys_attributed": 3,
         "cases_attributed": 1,
@@ -333,6 +334,7 @@ WRONG: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
 def test_exactly_what_is_wrong_is_told(stored: ClickHouse, what: str) -> None:
     sql, expected = WRONG[what]
     stored.client.command(sql)
+    stored.settle()
     assert found(verify(stored.client)) == expected
 
 

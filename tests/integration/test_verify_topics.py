@@ -114,7 +114,7 @@ def test_what_is_wrong_is_told_by_where_it_is(topics: Settings, stored: ClickHou
 
 def test_an_event_that_was_never_stored_is_told(topics: Settings, stored: ClickHouse) -> None:
     publish(topics)
-    for table in ("interactions_store", "interactions_by_time_store"):
+    for table in ("interactions_store", "interactions_by_time_store", "interactions_resolved_store"):
         stored.client.command(f"DELETE FROM {table} WHERE subject = 'device:d'")
     event = "device:d 00000006-0000-4000-8000-00000000002a"
     assert found(verify(stored.client, reader(topics))) == [

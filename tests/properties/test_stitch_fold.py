@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from streams.model.company import built_in
 from streams.model.control import PartRow, nothing_stored
+from streams.model.guests import Guests
 from streams.model.identifiers import customer_id
 from streams.segments.rules import Question, Segment, Segments
 from streams.stitch import fold
@@ -57,6 +58,7 @@ class World:
     """States, topics and what is published, of one partition."""
 
     states: dict[bytes, bytes] = field(default_factory=dict)
+    guests: Guests = field(default_factory=lambda: built_in().guests)
     parts: list[PartRow] = field(default_factory=list)
     parts_read: int = 0
     recalls: list[tuple[str, int]] = field(default_factory=list)
@@ -87,7 +89,7 @@ class World:
         """Fold messages, or what was gathered; the group has others to come."""
         if messages is None:
             messages, self.gathered = self.gathered, Messages()
-        changes = fold_messages(self.states.get, messages, RuleContext({}, START, SEGMENTS, GUESTS), self.written)
+        changes = fold_messages(self.states.get, messages, RuleContext({}, START, SEGMENTS, self.guests), self.written)
         if self.older:
             changes.next_actions.clear()
         self.states.update({key: self._as_written(state) for key, state in changes.states.items()})
@@ -119,7 +121,7 @@ class World:
     def catch_up(self, crash: bool = False) -> None:
         """The turn of states that the older version wrote. crash: before they are stored, after they were published."""
         behind = [key.decode() for key, state in self.states.items() if unsaid(state) is not None]
-        changes = fold_unsaid(self.states.get, behind, GUESTS)
+        changes = fold_unsaid(self.states.get, behind, self.guests)
         self._publish(changes)
         if not crash:
             self.states.update(changes.states)

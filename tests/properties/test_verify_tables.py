@@ -24,7 +24,7 @@ from streams.verify.next_actions import KEY
 from streams.verify.recompute import recompute
 from streams.verify.store import SAID
 from streams.verify.verify import KEYS
-from tests.properties.test_stitch_fold import GUESTS
+from tests.properties.test_stitch_fold import GUESTS, World
 from tests.support.plain_workers import DAY_MS, RECORDS, Workers, interaction, log_of
 
 MODEL = replace(built_in(), guests=GUESTS)
@@ -126,7 +126,7 @@ def holds(said: list[dict[str, Any]], rng: Random, *, alone: bool = True) -> Non
     sent += [{**event, "ids": rng.choice(named)} for event in sent if named and rng.random() < 0.1]
     rng.shuffle(sent)
     log = log_of(sent)
-    workers = Workers()
+    workers = Workers(World(guests=GUESTS))
     workers.work(log, rng)
     expected = recompute(log, model=MODEL)
     for table in RECORDS:

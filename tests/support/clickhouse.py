@@ -20,6 +20,7 @@ from clickhouse_connect.driver.client import Client
 
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.resolved import Resolver
 from sinks.clickhouse.roles import Manager
 from sinks.clickhouse.tables import TABLES
 from sinks.clickhouse.writer import Writer
@@ -135,17 +136,30 @@ class ClickHouse:
         frame: pl.DataFrame,
         epoch: int = 0,
         mark: Callable[[pa.Table], pa.Table] | None = None,
+        settle: bool = True,
     ) -> None:
-        """Store a frame of a topic's records. mark: as of Writer."""
+        """Store a frame of a topic's records. mark: as of Writer. settle: whether customers and journeys are resolved,
+        as the sink does soon after."""
         writer = Writer(self.connect, TABLES[topic], mark=mark)
         try:
             asyncio.run(writer.write(frame, epoch))
         finally:
             writer.close()
+        if settle and topic in ("interactions", "identities", "journeys"):
+            self.settle()
+
+    def settle(self) -> None:
+        """Resolve customers and journeys."""
+        Resolver(self.client, self.database).settle()
 
     def without_interactions(self) -> None:
         """Empty what interactions are stored in."""
-        for table in ("interactions_store", "interactions_by_time_store", "interaction_days_store"):
+        for table in (
+            "interactions_store",
+            "interactions_by_time_store",
+            "interaction_days_store",
+            "interactions_resolved_store",
+        ):
             self.client.command(f"TRUNCATE TABLE {table}")
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:

@@ -75,7 +75,8 @@ _NAMES = frozenset(
         ),
         *("wait_for_async_insert", "send_progress_in_http_headers", "cancel_http_readonly_queries_on_client_close"),
         *("connect_timeout", "receive_timeout", "send_timeout", "add_http_cors_header", "use_uncompressed_cache"),
-        *("use_query_cache", "use_skip_indexes", "totals_mode", "count_distinct_implementation", "partial_merge_join"),
+        *("use_query_cache", "use_skip_indexes", "use_skip_indexes_if_final", "totals_mode", "partial_merge_join"),
+        "count_distinct_implementation",
         *(
             "decimal_check_overflow",
             "allow_nondeterministic_mutations",

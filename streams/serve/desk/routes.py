@@ -189,8 +189,8 @@ class Desk:
 
     async def _inbox(self, request: web.Request) -> web.StreamResponse:
         bearer = self._api.bearer(request, tokens.ALERTS)
-        units, age = self._units(request, bearer), self._api.fresh()
-        return self._api.answer(request, await self._current(units), age)
+        units, as_of = self._units(request, bearer), self._api.fresh()
+        return self._api.answer(request, await self._current(units), as_of)
 
     async def _current(self, units: frozenset[str] | None) -> dict[str, Any]:
         """The inbox of some units, cached until a row changes."""
@@ -220,11 +220,11 @@ class Desk:
         unit = unit_asked(request, bearer)
         day = day_asked(request)
         nearest = request.query.get("nearest", "false") == "true"
-        age = self._api.fresh()
+        as_of = self._api.fresh()
         told = await asyncio.to_thread(self._read_day, unit, day, nearest)
         people = dict.fromkeys(one["customer_id"] for name in LISTS for one in told[name])
         self._listed(bearer, "arrivals", people)
-        return self._api.answer(request, told, age)
+        return self._api.answer(request, told, as_of)
 
     def _listed(self, bearer: Bearer, asked: str, people: Collection[str]) -> None:
         """Record who was listed. Raises Problem if that fails, or if it would be too many."""

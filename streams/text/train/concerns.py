@@ -3,7 +3,8 @@
 The classes are learned from sentences written one by one for this project (guests/written) and from such as templates
 make (guests/LANGUAGE.txt). What raises nothing is learned from both, too, from random words of this project's lexicons,
 and from texts that may be learned from: the training parts of SmSA and HoASA (IndoNLU, MIT / Apache-2.0), and the
-ground-truth sets in the sdist of vaderSentiment 3.3.2 (DIRECTORY is its `hutto_ICWSM_2014`, MIT). Deterministic.
+ground-truth sets in the sdist of vaderSentiment 3.3.2 (DIRECTORY is its `hutto_ICWSM_2014`, MIT), and from what
+passengers write to airlines (airline_phrases.txt, airline_more.txt, made up). Deterministic.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from streams.text.classifier import NONE, sentences
 from streams.text.concerns import CONCERNS, plain
 from streams.text.lexicon import read
-from streams.text.train import guests
+from streams.text.train import guests, phrases
 from streams.text.train.english import ratings
 from streams.text.train.sparse import Labelled, Options, train
 
@@ -37,6 +38,11 @@ BAGS = 1200
 LEXICONS = ("en", "ar", "id", "ms", "tr", "ur", "ur_latn")
 FOUND = 30_000
 """Sentences of the sets that may be learned from, drawn at random."""
+PASSENGERS = {"airline_phrases.txt": 3000, "airline_more.txt": 3000}
+"""Made-up texts to airlines of each class (praise, blame, neither), which raise nothing; left out by a word:"""
+URGENT = re.compile(
+    r"disabled|pregnan|bab[iy]|child|kid|alone|police|threaten|crash|insulin|fire|elder|grand|year old|sleep"
+)
 SETS = ("tweets", "amazonReviewSnippets")
 """The English sets. Not film reviews and editorials, which speak of murder and courts as guests do not."""
 OPTIONS = Options()
@@ -155,6 +161,13 @@ def examples(smsa: Path, hoasa: Path, directory: Path) -> list[Labelled]:
         for words in [[word for some in sentences(plain(text)) for word in some]]
         if words
     ]
+    quiet_texts = [
+        text
+        for name, count in PASSENGERS.items()
+        for text, _ in phrases.texts(name, count, seed=22)
+        if not URGENT.search(text)
+    ]
+    data += [Labelled(tuple(words), NONE) for text in quiet_texts for words in sentences(plain(text)) if words]
     texts = found_texts(smsa, hoasa, directory)
     quiet = {tuple(words) for text in texts for words in sentences(plain(text)) if words}
     data += [Labelled(words, NONE) for words in chance.sample(sorted(quiet), FOUND)]
