@@ -45,7 +45,7 @@ def move_row(customer_id: str, told: tuple[Any, ...], of_move: Callable[[Move], 
         return (*told[:-1], None, None, None, told[-1])
     whose = of_move(told[:-1])
     before, after, at, raw, touchpoint, unit, ref, score, evidence, version = told
-    text = raw.hex()
+    text: str = raw.hex()
     event_id = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
     key = blake2b("\0".join((customer_id, before, after, event_id)).encode(), digest_size=16).hexdigest()
     journey_id = None if ref is None else f"{customer_id}/{ref}"

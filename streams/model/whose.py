@@ -51,14 +51,27 @@ def whose(own: str | None, channel: str, at: int, places: Iterable[tuple[str, Pl
     """
     if own:
         return own, "own"
-    known = [*places]
-    desks = [unit for unit, (_, _, where) in known if where & AT_DESK]
+    # One loop, as a list for each question would cost more than the answer.
+    desks = elsewhere = 0
+    desk = only = ""
+    within: tuple[int, int, str] | None = None
+    ended: tuple[int, int, str] | None = None
+    for unit, (since, until, where) in places:
+        if where & AT_DESK:
+            desks, desk = desks + 1, unit
+        if where & ELSEWHERE:
+            elsewhere, only = elsewhere + 1, unit
+        if not until:
+            continue
+        if since <= at <= until:
+            if within is None or (since, until, unit) > within:
+                within = (since, until, unit)
+        elif until < at and (ended is None or (until, since, unit) > ended):
+            ended = (until, since, unit)
     if channel == "check_in" and desks:
-        return (desks[0], "only_unit") if len(desks) == 1 else (None, "none")
-    stays = [(since, until, unit) for unit, (since, until, _) in known if until]
-    if within := max((stay for stay in stays if stay[0] <= at <= stay[1]), default=None):
+        return (desk, "only_unit") if desks == 1 else (None, "none")
+    if within is not None:
         return within[2], "same_stay"
-    if ended := max(((until, since, unit) for since, until, unit in stays if until < at), default=None):
+    if ended is not None:
         return ended[2], "last_stay"
-    properties = [unit for unit, (_, _, where) in known if where & ELSEWHERE]
-    return (properties[0], "only_unit") if len(properties) == 1 else (None, "none")
+    return (only, "only_unit") if elsewhere == 1 else (None, "none")
