@@ -89,7 +89,8 @@ def fill(template: str, database: str, cluster: str | None = None) -> str:
 
 
 def migrate(client: Client, database: str, cluster: str | None = None, *, sharded: bool = False) -> list[str]:
-    """Apply what is pending and return the names; creates the database if there is none.
+    """Apply what is pending and return the names; creates the database if there is none. Also resolves what no sink
+    has come to, such as what one of 0.2.0 stores after an upgrade was rolled back.
 
     client: connected with database=None, since the database may not exist yet.
     cluster: name of a cluster of replicas (ON CLUSTER), whose servers define the macros {shard} and {replica}.
@@ -120,6 +121,7 @@ def migrate(client: Client, database: str, cluster: str | None = None, *, sharde
             use_database=False,
         )
         names.append(migration.name)
+    Resolver(client, database).settle()
     return names
 
 

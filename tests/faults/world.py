@@ -27,6 +27,7 @@ from aiokafka.errors import KafkaError
 from schemas.encode import BatchEncoder
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.resolved import Resolver
 from streams.embedded.clickhouse.access import OWNER
 from streams.embedded.clickhouse.database import Database
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
@@ -208,9 +209,16 @@ class World:
         self.records += len(values)
 
     async def settled(self, looks: int = 3, stall_seconds: float = 90.0) -> None:
-        """Return when every worker's group has processed all there is. Raises Stalled."""
+        """Return when every worker's group has processed all there is, and the sink has resolved customers and
+        journeys. Raises Stalled."""
         async with Observer(self.settings, self.addresses, self.reads) as observer:
             await wait_until_drained(observer.ledger, observer.look, looks=lambda: looks, stall_seconds=stall_seconds)
+        await self.resolved()
+
+    async def resolved(self) -> None:
+        """Return when the sink has resolved customers and journeys of what is stored."""
+        resolver = Resolver(self.client, self.settings.database)
+        await until(lambda: not resolver.marks(), PATIENCE, "the sink to resolve customers and journeys")
 
     async def stored(self, count: int) -> None:
         """Return when so many interactions are in ClickHouse."""
