@@ -218,7 +218,11 @@ class World:
     async def resolved(self) -> None:
         """Return when the sink has resolved customers and journeys of what is stored."""
         resolver = Resolver(self.client, self.settings.database)
-        await until(lambda: not resolver.marks(), PATIENCE, "the sink to resolve customers and journeys")
+
+        async def no_mark_is_left() -> bool:
+            return not await asyncio.to_thread(resolver.marks)
+
+        await until(no_mark_is_left, PATIENCE, "the sink to resolve customers and journeys")
 
     async def stored(self, count: int) -> None:
         """Return when so many interactions are in ClickHouse."""

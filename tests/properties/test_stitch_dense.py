@@ -15,7 +15,9 @@ from streams.stitch.compression import WORTH, compress, decompress
 from streams.stitch.encoding import decode, encode
 from streams.stitch.subject import Subject
 
-STATE = Subject(7, 1, 0, root="customer:C000001", seen=bytes(range(80)), former=["email_hash:0f", "loyalty_id:L1"])
+STATE = Subject(
+    7, 1, 0, root="customer:C000001", seen=bytes(range(80)), former=["email_hash:0f", "loyalty_id:L1"], actions=None
+)
 WRITTEN = (
     b"ASCgbQQAdAefBwEAm4AAwMDEUAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICEiIyQlJicoKSorLC0uLzAxMjM0NTY3"
     b"ODk6Ozw9Pj9AQUJDREVGR0hJSktMTU5PsDAwMQCAkq1oYXNoOjBmrV9pZDpMMcKQwAD/AAX852UkSq2UXd+g+nOfAC7IDl0J"
