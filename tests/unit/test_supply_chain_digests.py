@@ -79,3 +79,12 @@ def test_images_of_the_repository_are_found() -> None:
     assert digests.address("python:3.11-slim") == "https://registry-1.docker.io/v2/library/python/manifests/3.11-slim"
     assert digests.address("apache/kafka:4") == "https://registry-1.docker.io/v2/apache/kafka/manifests/4"
     assert digests.address("ghcr.io/a/b:1") == "https://ghcr.io/v2/a/b/manifests/1"
+
+
+@pytest.mark.parametrize("file", ["docker-compose.yml", "deploy/Dockerfile"])
+def test_every_image_of_others_is_pinned(file: str) -> None:
+    found = [
+        match for match in digests.NAMED.finditer((ROOT / file).read_text()) if match[2] in digests.images(match[0])
+    ]
+    assert found
+    assert [match[2] for match in found if match[3] is None] == []
