@@ -121,7 +121,8 @@ def migrate(client: Client, database: str, cluster: str | None = None, *, sharde
             use_database=False,
         )
         names.append(migration.name)
-    Resolver(client, database).settle()
+    if client.command(f"EXISTS {database}.unresolved_store", use_database=False):  # else before that migration
+        Resolver(client, database).settle()
     return names
 
 

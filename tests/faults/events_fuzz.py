@@ -26,9 +26,11 @@ from streams.kafka.batch_producer import BatchProducer
 from streams.kafka.drain import wait_until_drained
 from streams.kafka.observer import Observer
 from streams.topology import channel_topic
+from streams.verify.store import wait_until_resolved
 from streams.verify.topics import read
 from streams.verify.verify import verify
 from tests.faults.whole_events import NOW, encoded, events, mixed
+from tests.support.waiting import PATIENCE
 
 EXAMPLES = 40  # lists of events that Hypothesis makes at a time
 MIXED = 4
@@ -107,6 +109,7 @@ async def fuzz(number: int, seconds: float, folder: Path, made: Callable[[int], 
         if odd:
             figures.findings.append(f"{odd} events that can be decoded and processed are dead letters")
         log = await read(pipeline.settings)
+        await asyncio.to_thread(wait_until_resolved, pipeline.client, PATIENCE)
         for source, reader in (("table", None), ("topics", lambda: log)):
             report = await asyncio.to_thread(verify, pipeline.client, reader)
             figures.verified[source] = sum(report.differing_rows.values())

@@ -82,7 +82,9 @@ def test_each_topic_has_its_store_and_its_view(clickhouse: ClickHouse) -> None:
 
 
 def test_a_key_never_leaves_its_partition(clickhouse: ClickHouse) -> None:
-    """FINAL is exact only where all versions of a key are in one partition; the stores have but one."""
+    """FINAL is exact only where all versions of a key are in one partition; the stores have but one. A pass of
+    the sink keeps what it works on in a partition of its own, which it drops, and which nothing reads with FINAL."""
     clickhouse.migrated()
     stores = "database = currentDatabase() AND engine LIKE '%MergeTree'"
-    assert clickhouse.rows(f"SELECT DISTINCT partition_key FROM system.tables WHERE {stores}") == [("",)]
+    found = clickhouse.rows(f"SELECT name FROM system.tables WHERE {stores} AND partition_key != '' ORDER BY name")
+    assert found == [("resolution_store",), ("resolving_store",)]

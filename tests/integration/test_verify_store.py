@@ -16,6 +16,7 @@ from schemas.registry import LocalRegistry, UnknownSchemaError
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import migrations
 from sinks.clickhouse.named import load
+from sinks.clickhouse.resolved import Resolver
 from sinks.clickhouse.tables import TABLES
 from streams.cli import main
 from streams.embedded.clickhouse.access import OWNER
@@ -401,6 +402,7 @@ def test_a_row_whose_inputs_change_is_not_judged(stored: ClickHouse) -> None:
                 f"event_id = '{EVENTS[4]['event_id']}'", event_id=f"'{next(numbers):08x}-0000-4000-8000-000000000000'"
             )
         )
+        Resolver(stored.client, stored.database).settle()  # as a sink does
 
     more()
     report = verify(stored.client, settle=0.01, say=when_looked_at_again(*[more] * 8))

@@ -56,7 +56,7 @@ def test_a_batch_is_its_rows_and_scoring_is_a_function(rows: list[tuple[str | No
 def test_results_are_within_their_bounds(text: str, locale: str | None) -> None:
     (result,) = SCORER.score([text], [locale])
     assert result is not None
-    assert result.language in {None, "en", "ar", "id", "ms", "tr", "ur"}
+    assert result.language in {None, "ar", "de", "en", "fr", "id", "ms", "tr", "ur"}
     assert 0.0 <= result.confidence <= 1.0
     scores = [result.score, *(score for _, score in result.aspects), *(part.score for part in result.sentences)]
     for score in scores:
