@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,10 +66,7 @@ def create(app: Any, settings: Settings) -> WorkerIO:
     views = [table.view for table in TABLES.values()]
     io.count_from_zero({"table": views, "code": RETRY_CODES})
     publishing = asyncio.Lock()
-
-    def connected() -> Client:
-        return connect(settings.clickhouse_endpoint, settings.database)
-
+    connected = _connecting(settings)
     prayers = PrayerTimes(connected)
     resolving = Resolving(connected, settings.database, lambda: owns(app, (settings.topic("interactions"), 0)))
     for table in TABLES.values():
@@ -88,6 +85,11 @@ def create(app: Any, settings: Settings) -> WorkerIO:
     return io
 
 
+def _connecting(settings: Settings) -> Callable[[], Client]:
+    """Makes a client on the database of the tables; called in a thread."""
+    return lambda: connect(settings.clickhouse_endpoint, settings.database)
+
+
 class TableAgent(Agent):
     """The records of a topic into their table in ClickHouse. It keeps no state."""
 
@@ -97,13 +99,9 @@ class TableAgent(Agent):
         """publishing: held while the io's outputs are used, which all agents of the sink share. prayers, resolving:
         told of each insert."""
         super().__init__(io, Grouping(ROWS_PER_INSERT, BYTES_PER_INSERT, linger=table.linger, patience=table.patience))
-        settings = io.settings
         self._table, self._publishing, self._prayers = table, publishing, prayers
         self._resolving = resolving
-
-        def connected() -> Client:
-            return connect(settings.clickhouse_endpoint, settings.database)
-
+        connected = _connecting(io.settings)
         self._copies = FirstCopies(connected) if table is TABLES["interactions"] else None
         mark = None if self._copies is None else self._copies.mark
         self._writer = Writer(connected, table, on_retry=self._retried, mark=mark)

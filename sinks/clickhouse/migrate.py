@@ -28,8 +28,8 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMMENT_LINE = re.compile(r"^\s*--.*\n", re.MULTILINE)
 _STATEMENT_END = re.compile(r";\s*$", re.MULTILINE)
 
-RESOLVED = "0067_interactions_resolved"
-"""After this one, what was stored before is resolved: views read it from the next one on."""
+BACKFILLED = "0067_interactions_resolved"
+"""The migration after which what was stored before it is resolved, since the views of the next one read that."""
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS {database}.schema_migrations {on_cluster}
@@ -113,7 +113,7 @@ def migrate(client: Client, database: str, cluster: str | None = None, *, sharde
     for migration in pending(client, database):
         for statement in of(migration):
             client.command(statement, use_database=False)
-        if migration.name == RESOLVED:
+        if migration.name == BACKFILLED:
             Resolver(client, database).backfill()
         client.command(
             f"INSERT INTO {database}.schema_migrations (name, checksum) "
@@ -121,7 +121,7 @@ def migrate(client: Client, database: str, cluster: str | None = None, *, sharde
             use_database=False,
         )
         names.append(migration.name)
-    if client.command(f"EXISTS {database}.unresolved_store", use_database=False):  # else before that migration
+    if any(migration.name == BACKFILLED for migration in migrations()):
         Resolver(client, database).settle()
     return names
 

@@ -20,13 +20,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
+TABLE = "interactions_resolved_store"
+"""The interactions with customer and journey."""
+UNDER_WAY = "resolving_store"
+"""Whom the passes that are under way are about."""
 MARKS = 50_000
 """Marks taken by a pass at most. It bounds the memory: a few rows for each, of keys alone, some 300 MB."""
 FEW = 300
-"""Up to so many marks, the rows of their subjects are found by filters of each granule; of more, which would be found
-in most granules, all keys are read."""
+"""Marks up to which a pass finds its rows by the skip indexes. The subjects of more marks lie in nearly every granule,
+so that asking the index of each would cost more than reading all keys."""
 ONCE = "insert_deduplicate = 0, max_insert_threads = 1, insert_distributed_sync = 1"
-"""Of each insert: it is of this moment, even if the same rows were inserted before, and is there on return."""
+"""Settings of each insert: it is carried out even if the same rows were inserted before, and is readable on return."""
 
 ABANDONED = 600
 """Seconds after which a pass that has not ended is done again."""
@@ -183,16 +187,16 @@ class Resolver:
         """Resolve what was stored before there was a table of it, and merge its parts: until then each question would
         read every row two or three times."""
         if self.settle():
-            self._command(f"OPTIMIZE TABLE {self._place('interactions_resolved_store')} FINAL")
+            self._command(f"OPTIMIZE TABLE {self._place(TABLE)} FINAL")
 
     def one_pass(self) -> int:
         """Make a pass. Returns the number of rows written; those that delete count, too."""
         now = int(self._command("SELECT toUnixTimestamp64Micro(now64(6))"))
-        left = f"SELECT min(pass) FROM {self._database}.resolving_store WHERE pass < {now - ABANDONED * 1_000_000}"
+        left = f"SELECT min(pass) FROM {self._database}.{UNDER_WAY} WHERE pass < {now - ABANDONED * 1_000_000}"
         it = int(self._command(left)) or now
         if it == now:
             self._run(_TAKE, it, marks=MARKS)
-        marks = self._count(f"resolving_store WHERE pass = {it}")
+        marks = self._count(f"{UNDER_WAY} WHERE pass = {it}")
         written = 0
         while marks and (found := self._find(it, marks)):
             named = ", ".join(f"s.{name}" for name in self._columns)
@@ -200,7 +204,7 @@ class Resolver:
             written += found
         self._run(_TAKE_BACK, it)
         self._drop("resolution_store", it)
-        self._drop("resolving_store", it)
+        self._drop(UNDER_WAY, it)
         return written
 
     def _find(self, it: int, marks: int) -> int:

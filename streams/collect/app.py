@@ -397,7 +397,7 @@ def _problem(status: int, detail: str, headers: dict[str, str]) -> Response:
 
 
 def _route(path: str, **handlers: Callable[[Request], Awaitable[Response]]) -> Route:
-    """A path with a handler for each method: one route, so that whoever asks by another method is told all of them."""
+    """One route for a path with several methods, so that the Allow header of a 405 lists all of them."""
 
     async def answer(request: Request) -> Response:
         return await handlers["GET" if request.method == "HEAD" else request.method](request)

@@ -17,7 +17,7 @@ from typing import Any
 
 from streams import metrics
 from streams.clock import now_ms
-from streams.deliver import guests, proposals, routes, schedule, state
+from streams.deliver import guests, proposals, routes, schedule, scheduled, state
 from streams.deliver.courier import Courier
 from streams.deliver.due import Due
 from streams.deliver.escalation import escalate
@@ -25,10 +25,10 @@ from streams.deliver.gatherings import Gatherings, Told
 from streams.deliver.intake import targets_for, with_version
 from streams.deliver.lane import Item, Lane
 from streams.deliver.linking import Links
-from streams.deliver.made import Maker
+from streams.deliver.maker import Maker
 from streams.deliver.message import Message, message
 from streams.deliver.rows import delivery_key, delivery_row, name_of
-from streams.deliver.scheduled import Made, Scheduled, Wanted, check, taken
+from streams.deliver.scheduled import Made, Scheduled, Wanted
 from streams.deliver.senders import Senders
 from streams.deliver.state import Delivery, Entry, Place
 from streams.deliver.storms import KEY, key_of
@@ -261,7 +261,7 @@ class _Desk:
         thing = entry.things[one.version]
         self._writing.check(target, thing, self._clock())
         proposals.check(entry, one, self._clock())
-        check(thing, self._clock())
+        scheduled.check(thing, self._clock())
         self._traces.begin(item, target)
         link = self._links.of(entry, one, thing, target)
         told = message(entry.kind, entry.id, one.version, thing, one.clear, link, one.level)
@@ -368,7 +368,7 @@ class _Desk:
                 continue
             entry = changed.get(one.place) or self._entry(*one.place)
             before = 0 if entry is None else len(entry.deliveries)
-            entry = taken(self._book.routes, entry, one, self._clock())
+            entry = scheduled.taken(self._book.routes, entry, one, self._clock())
             if entry is not None:
                 changed[one.place] = entry
                 fresh += [(*one.place, each) for each in entry.deliveries[before:]]

@@ -161,7 +161,7 @@ class Route(_Matching, frozen=True, kw_only=True):
     segments: list[str] | None = None
     """Segments of the model."""
     actions: list[str] | None = None
-    """Next actions, of which the customer has one or more; who was told hears of each change."""
+    """Next actions; the customer must have one of them or more. A target that was told once gets every change."""
     states: list[State] | None = None
     """raised, acknowledged, closed: which news of an alert or a case; entered, left: of a segment;
     proposed, withdrawn: of next actions."""

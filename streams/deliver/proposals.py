@@ -1,7 +1,8 @@
 """Next actions as they are told: those that the model proposes, and when the first news of them is due. Pure.
 
-A record says from when each action is due. Nobody is told of a customer before the first of them is; who was told hears
-of each change at once. What waits for its time is replaced by a later version, and never sent if nothing is left to do.
+A record says from when each action is due. A target first hears of a customer when the first action is due, and from
+then on of each change at once. What waits for its time is replaced by a later version, and never sent if nothing is
+left to do.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from streams.deliver.courier import PUT_BACK, Held
 from streams.deliver.gatherings import Told
 from streams.deliver.intake import targets_for, with_version
-from streams.deliver.made import Maker
+from streams.deliver.maker import Maker
 from streams.deliver.model import Routes
 from streams.deliver.schedule import KIND, Slot, period_of, slots_of, version_of
 from streams.deliver.state import Entry, Place, key_of

@@ -24,7 +24,8 @@ INTERACTIONS, BY_TIME = "interactions_store", "interactions_by_time_store"
 RESOLVED, UNDER_WAY = "interactions_resolved_store", "resolving_store"
 """The interactions with customer and journey, and whom the sink resolves just now (sinks.clickhouse.resolved)."""
 PASS_SECONDS = 60.0
-"""How long a pass of the sink that has begun is waited for: they take seconds. One that has died writes nothing."""
+"""How long passes of the sink that have begun are waited for: each takes seconds. One that has died writes nothing."""
+LOOK_AGAIN_SECONDS = 0.1
 DAYS = "interaction_days_store"
 """Which versions of an event there were, by hashes: `owner` is that of its subject."""
 _NAMED = "concat(one.kind, ':', one.value)"
@@ -194,7 +195,7 @@ class Store:
         until = time.monotonic() + PASS_SECONDS
         still = f"SELECT count() FROM {UNDER_WAY} WHERE toString(pass) IN {{passes:Array(String)}}"
         while passes and self._count(still, {"passes": passes}) and time.monotonic() < until:
-            time.sleep(0.1)
+            time.sleep(LOOK_AGAIN_SECONDS)
 
     def _delete_letters(self, person: Person) -> int:
         """Delete dead letters that hold a name. It may be anywhere in any bytes, so its encoded forms are searched."""

@@ -12,8 +12,8 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from streams.kafka.changelog_table import BatchTable
 from streams.stitch.peek import unsaid
 from streams.stitch.subject import EVICTED
 from streams.worker.sift import is_of_record
@@ -42,12 +42,29 @@ class _Left:
     """Of those that are to be asked back."""
 
 
+class States(Protocol):
+    """The states of a worker, as `BatchTable` has them."""
+
+    @property
+    def partitions_held(self) -> frozenset[int]:
+        """Partitions whose states are here."""
+
+    def reading(self, partition: int) -> object:
+        """What has been read of a partition: another object after it came anew."""
+
+    def keys(self, partition: int) -> list[bytes]:
+        """Of all states of a partition."""
+
+    def get(self, partition: int, key: bytes) -> bytes | None:
+        """An encoded state."""
+
+
 class CatchUp:
     """Those of one worker. unreadable: called with the error of a state that cannot be read, which is passed over."""
 
     def __init__(
         self,
-        table: BatchTable,
+        table: States,
         say: Say,
         unreadable: Callable[[BaseException], None] = lambda error: None,
         clock: Callable[[], float] = time.perf_counter,

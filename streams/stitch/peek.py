@@ -10,7 +10,7 @@ from streams.stitch.subject import HERE
 
 
 class _Peek(msgspec.Struct, array_like=True):
-    """A Subject (streams.stitch.subject), of which nothing but the watch is decoded."""
+    """A Subject (streams.stitch.subject), of which little more than the watch and the last field is decoded."""
 
     interactions_applied: int = 0
     identities_applied: int = 0
@@ -24,27 +24,10 @@ class _Peek(msgspec.Struct, array_like=True):
     published: bool = False
     published_keys: msgspec.Raw = msgspec.Raw()
     watch: Watch | None = None
-
-
-class _Said(msgspec.Struct, array_like=True):
-    """A Subject, of which nothing but the last field is decoded."""
-
-    interactions_applied: msgspec.Raw
-    identities_applied: msgspec.Raw
-    parts_applied: msgspec.Raw
-    own: msgspec.Raw
-    seen: msgspec.Raw
-    root: msgspec.Raw
-    root_version: msgspec.Raw
-    parts: msgspec.Raw
-    former: msgspec.Raw
-    published: msgspec.Raw
-    published_keys: msgspec.Raw
-    watch: msgspec.Raw
     presence: int = HERE
-    applied_at: msgspec.Raw = msgspec.Raw()
-    recall_from: msgspec.Raw = msgspec.Raw()
-    version_base: msgspec.Raw = msgspec.Raw()
+    applied_at: int = -1
+    recall_from: int = 0
+    version_base: int = 0
     told: msgspec.Raw = msgspec.Raw()
     group: msgspec.Raw = msgspec.Raw()
     posted: msgspec.Raw = msgspec.Raw()
@@ -52,7 +35,6 @@ class _Said(msgspec.Struct, array_like=True):
 
 
 _peek = msgspec.msgpack.Decoder(_Peek).decode
-_said = msgspec.msgpack.Decoder(_Said).decode
 
 
 def watch_of(state: bytes) -> Watch | None:
@@ -62,5 +44,5 @@ def watch_of(state: bytes) -> Watch | None:
 
 def unsaid(state: bytes) -> int | None:
     """The presence of an encoded Subject that was written by a version which publishes no next actions; else None."""
-    said = _said(decompress(state))
+    said = _peek(decompress(state))
     return said.presence if said.actions is None else None

@@ -94,7 +94,7 @@ def _is_bad(index: int, score: float) -> bool:
 
 def has_said(state: Subject) -> bool:
     """Whether something may be published of a subject that is to be taken back where it does not hold any more."""
-    return state.actions is None or state.actions != NOTHING
+    return state.actions != NOTHING
 
 
 def post(changes: Changes, name: str, state: Subject, whole: Summary, guests: Guests, replay: bool) -> None:

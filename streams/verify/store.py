@@ -13,6 +13,7 @@ from schemas.decode import BatchDecoder
 from schemas.records import fields, polars_schema
 from schemas.registry import Registry, RegistryError
 from sinks.clickhouse.migrate import migrate, migrations, pending
+from sinks.clickhouse.resolved import TABLE as RESOLVED
 from sinks.clickhouse.resolved import Resolver
 from streams.errors import RihlaError
 from streams.model.dead_letter import EXPIRED, UNDECODABLE, UNPROCESSABLE
@@ -24,11 +25,12 @@ from streams.verify.recompute import COLUMNS
 BLOCK_ROWS = 200_000
 """Rows that ClickHouse sends at a time: bounds the memory that is used twice while a table is read."""
 
+LOOK_AGAIN_SECONDS = 0.5
 STORE = "interactions_store"
 """The table of interactions, with every copy of an event."""
 
-BY_TIME, RESOLVED = "interactions_by_time_store", "interactions_resolved_store"
-"""The same in the order of time; and with customer and journey, which the views read."""
+BY_TIME = "interactions_by_time_store"
+"""The same in the order of time."""
 
 LEFT_OUT = "left_out"
 """Those that are in no other table, because stitch could not process them, by epoch."""
@@ -94,10 +96,8 @@ _SELECTED = {
 def bring_up_to_date(client: Any, database: str) -> None:
     """Apply the migrations that a folder's tables lack where an older version made them, and resolve what the sink has
     not come to; where there are no tables, do nothing."""
-    if 0 < len(pending(client, database)) < len(migrations()):
+    if len(pending(client, database)) < len(migrations()):
         migrate(client, database)
-    if client.command(f"EXISTS {RESOLVED}"):
-        Resolver(client, database).settle()
 
 
 def check(client: Any, database: str) -> None:
@@ -167,17 +167,18 @@ def in_order_of_time(client: Any) -> pl.DataFrame:
 
 
 def resolved(client: Any) -> pl.DataFrame:
-    """The same of interactions_resolved_store."""
+    """The same of the interactions with customer and journey, which the views read."""
     return _versions(client, RESOLVED, "r.content")
 
 
 def wait_until_resolved(client: Any, seconds: float) -> int:
-    """Wait until the sink has resolved customers and journeys, for so long at most. Returns the marks that are left."""
-    until = time.monotonic() + seconds
-    while (marks := int(client.command("SELECT count() FROM unresolved_store FINAL WHERE sign = 1"))) > 0:
-        if time.monotonic() > until:
-            break
-        time.sleep(0.5)
+    """Wait until the sink has resolved customers and journeys, for so long at most. Returns the marks that are left.
+
+    client: of clickhouse-connect, on the database of the tables.
+    """
+    resolver, until = Resolver(client, client.database), time.monotonic() + seconds
+    while (marks := resolver.marks()) and time.monotonic() < until:
+        time.sleep(LOOK_AGAIN_SECONDS)
     return marks
 
 

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
-from sinks.clickhouse.migrate import RESOLVED, migrations
+from sinks.clickhouse.migrate import BACKFILLED, migrations
 from sinks.clickhouse.named import load
 from sinks.clickhouse.resolved import Resolver
 from streams.embedded.clickhouse.access import DATABASE
@@ -189,7 +189,7 @@ def _migrate(engine: Engine) -> None:
         began = time.perf_counter()
         for statement in migration.statements(DATABASE):
             engine.query(statement)
-        if migration.name == RESOLVED:
+        if migration.name == BACKFILLED:
             _resolve(engine)
             engine.query(f"OPTIMIZE TABLE {DATABASE}.interactions_resolved_store FINAL")
         said = f"INSERT INTO {DATABASE}.schema_migrations (name, checksum)"

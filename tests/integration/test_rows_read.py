@@ -114,8 +114,7 @@ def test_a_count_and_what_names_no_customer_read_one_table(many: ClickHouse) -> 
 
 
 def test_seven_days_read_seven_days(many: ClickHouse) -> None:
-    """And what remains of their weeks, of the 125 days that there are; whoever asks by name or by a condition, for
-    whichever end of them."""
+    """Seven of the 125 days, rounded up to whole weeks: by a condition, wherever the days lie, and by a named query."""
     days = INTERACTIONS // 1440
     most = INTERACTIONS * 14 // days + 2 * 512
     assert most < 0.12 * INTERACTIONS

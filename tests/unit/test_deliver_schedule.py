@@ -12,8 +12,8 @@ import pytest
 
 from streams.deliver import routes, state
 from streams.deliver.courier import Held
-from streams.deliver.made import Breach
 from streams.deliver.mail import written
+from streams.deliver.maker import Breach, Maker
 from streams.deliver.message import message
 from streams.deliver.model import Email, Report
 from streams.deliver.schedule import Slot, period_of, slots_of, version_of
@@ -113,7 +113,7 @@ def test_slots_and_their_languages(tmp_path: Path) -> None:
     ]
 
 
-class FakeMaker:
+class FakeMaker(Maker):
     """Stands in for ClickHouse."""
 
     def __init__(self) -> None:
@@ -158,7 +158,7 @@ class Clockwork:
 
     def start(self) -> None:
         """As after a crash: only the states are left."""
-        self.scheduled = Scheduled(self.routes, self.maker, 4, lambda: self.now)  # type: ignore[arg-type]
+        self.scheduled = Scheduled(self.routes, self.maker, 4, lambda: self.now)
 
     def entry(self, partition: int, key: bytes) -> Entry | None:
         data = self.states.get((partition, key))

@@ -49,7 +49,7 @@ class Table:
 
 def catching_up(table: Table, unreadable: list[BaseException] | None = None) -> CatchUp:
     told: list[BaseException] = [] if unreadable is None else unreadable
-    return CatchUp(table, table.say, told.append, lambda: table.seconds)  # type: ignore[arg-type]
+    return CatchUp(table, table.say, told.append, lambda: table.seconds)
 
 
 def step(catch_up: CatchUp, times: int = 1) -> None:

@@ -20,7 +20,7 @@ from streams.settings import Settings
 TIMEOUT = 120.0
 """Seconds without an answer of ClickHouse after which it is tried again later."""
 RECENT_MS = 30 * 86_400_000
-"""A breach seen earlier was told, if it ever was to be: less than deliver remembers what it told."""
+"""Breaches that were first seen longer ago are not sent: by then deliver may have forgotten that it sent them."""
 MOST = 700_000
 """Bytes of a document in the state; a larger one goes out as its summary alone."""
 _PERIODS = "2"  # the one that runs, and the one before, whose last answers come late
