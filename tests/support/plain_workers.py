@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -14,6 +14,7 @@ from schemas.records import polars_schema
 from schemas.registry import LocalRegistry
 from streams.identity.graph import Change
 from streams.identity.resolver import Resolver
+from streams.model.company import built_in
 from streams.model.identifiers import customer_id
 from streams.model.subjects import subjects_and_links
 from streams.stitch.events import Events
@@ -87,7 +88,8 @@ class Workers:
 
     def work(self, log: pl.DataFrame, rng: Random) -> None:
         """Take in a log, in batches of random size that overtake one another at random."""
-        world, resolver, events = self.world, Resolver(), Events()
+        world, resolver = self.world, Resolver()
+        events = Events(replace(built_in(), brands=world.brands))
         folded = linked = resolved = told = 0
         links: list[tuple[str, str, int]] = []
         news: list[tuple[Change, int]] = []
