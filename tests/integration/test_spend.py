@@ -60,6 +60,16 @@ def test_booked_kept_and_lost(clickhouse: ClickHouse) -> None:
     assert (comparison.rows, comparison.differences.to_dicts()) == (5, [])
 
 
+def test_what_is_told_in_another_currency_is_rounded(clickhouse: ClickHouse) -> None:
+    """1,234.567 x 12.2 is 15,061.7174, which no float is: cut off, it was 15,061.7173."""
+    clickhouse.migrated()
+    stored(clickhouse, paid("A", 0, "booking.confirmed", 1_234_567, "KWD"))
+    rate = Rate("KWD", "SAR", "2023-12-01", 12.2)
+    store_of_master.insert(clickhouse.client, "rates", [store_of_master.row_of(rate)], 1)
+    told = Decimal("15061.7174")
+    assert [row[1:5] for row in ask(clickhouse, "spend", currency="SAR")] == [("SAR", 1, told, told)]
+
+
 def test_one_currency_for_all(clickhouse: ClickHouse, tmp_path: Path) -> None:
     """At the rate of the day of a journey's first amount, the other way around where that is what is said."""
     clickhouse.migrated()
