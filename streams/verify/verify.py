@@ -199,8 +199,8 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     comparisons += [effects(client), anomalies(client)]
     say("looking at whose alerts are")
     comparisons.append(alerts(client, log, expected, model, customers))
-    comparisons.append(owners.cases(client, expected, model.brands, customers))
-    comparisons.append(owners.moves(client, log, expected))
+    comparisons.append(owners.cases(client, log, expected, model, customers))
+    comparisons.append(owners.moves(client, log, expected, model))
     say("looking at what may be done for customers")
     comparisons.append(next_actions(client, expected.next_actions, expected.customers, model.guests, customers))
     say("looking at consent")

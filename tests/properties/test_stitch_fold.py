@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from streams.alerts.signals import Watched
 from streams.guest.consent import Said, Source
+from streams.model.brands import Brands
 from streams.model.company import built_in
 from streams.model.control import PartRow, nothing_stored
 from streams.model.guests import Guests
@@ -61,6 +62,7 @@ class World:
 
     states: dict[bytes, bytes] = field(default_factory=dict)
     guests: Guests = field(default_factory=lambda: built_in().guests)
+    brands: Brands = field(default_factory=lambda: built_in().brands)
     parts: list[PartRow] = field(default_factory=list)
     parts_read: int = 0
     recalls: list[tuple[str, int]] = field(default_factory=list)
@@ -92,7 +94,9 @@ class World:
         """Fold messages, or what was gathered; the group has others to come."""
         if messages is None:
             messages, self.gathered = self.gathered, Messages()
-        changes = fold_messages(self.states.get, messages, RuleContext({}, START, SEGMENTS, self.guests), self.written)
+        changes = fold_messages(
+            self.states.get, messages, RuleContext({}, START, SEGMENTS, self.guests, self.brands), self.written
+        )
         if self.older:
             changes.next_actions.clear()
             changes.customers[:] = [without_consents(row) for row in changes.customers]

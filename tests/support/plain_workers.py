@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -89,7 +89,8 @@ class Workers:
 
     def work(self, log: pl.DataFrame, rng: Random) -> None:
         """Take in a log, in batches of random size that overtake one another at random."""
-        world, resolver, events = self.world, Resolver(), Events()
+        world, resolver = self.world, Resolver()
+        events = Events(replace(built_in(), brands=world.brands))
         noter = Noter(world.guests, built_in().touchpoints)
         folded = linked = resolved = told = 0
         links: list[tuple[str, str, int]] = []
