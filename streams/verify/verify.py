@@ -24,6 +24,7 @@ from streams.verify.answers import answers
 from streams.verify.calls import calls
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.consents import consents
+from streams.verify.customers import as_kept
 from streams.verify.deliveries import deliveries
 from streams.verify.drivers import drivers
 from streams.verify.effects import effects
@@ -174,6 +175,8 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
         say(f"comparing {table}")
         wanted, found = getattr(expected, table), store.view(client, table)
         tables[table] = found
+        if table == "customers":
+            wanted = as_kept(wanted, found)
         comparison = compare(table, wanted, found, key)
         if customers and comparison.differences.height:
             judged = compare(table, *unheard_of(customers, wanted, found, key), key)

@@ -40,8 +40,8 @@ compared by itself (streams.verify.owners)."""
 
 
 def _touchpoints() -> list[str]:
-    """One of each milestone and case role, one that states a preference, those by which next actions end, a plain
-    and an unknown one."""
+    """One of each milestone and case role, one that states a preference, those by which next actions end, consent,
+    a plain and an unknown one."""
     by_meaning = {(point.milestone, point.case_role): point.name for point in catalogue.load().values()}
     return sorted(
         {
@@ -52,6 +52,8 @@ def _touchpoints() -> list[str]:
             UNKNOWN,
             "post_travel.improvement_told",
             "post_travel.referral_made",
+            "stay.consent_given",
+            "booking.consent_withdrawn",
         }
     )
 
@@ -155,6 +157,30 @@ def _same_people(expected: pl.DataFrame, told: pl.DataFrame) -> None:
     rest = expected.join(told, on=["kind", "value"], how="anti")
     assert told.select(columns).join(expected, on=columns, how="anti").rows() == []
     assert [row for row in rest.rows() if row[2] not in (row[1], f"{row[0]}:{row[1]}")] == []
+
+
+CONSENT: dict[str, list[Any]] = {
+    "touchpoint": [f"{channel}.consent_{what}" for channel in CHANNELS for what in ("given", "given", "withdrawn")],
+    "attributes": [
+        attributes(*purpose, *channel, *source)
+        for purpose in ((), ("purpose", " Survey"), ("purpose", "marketing"), ("purpose", "*"))
+        for channel in ((), ("channel", "EMAIL "), ("channel", "sms"), ("channel", "email", "channel", "é" * 50))
+        for source in ((), ("source", "form"), ("source", " the front desk, " * 5))
+    ],
+}
+"""What is said of consent."""
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_so_they_do_of_consent(seed: int) -> None:
+    rng = Random(seed)
+    about = EVENT | {"ids": rng.sample(WAYS, rng.randrange(2, 8))}
+    said = []
+    for _ in range(rng.randrange(2, 40)):
+        event = about | CONSENT if rng.random() < 0.6 else about
+        said.append({field: rng.choice(values) for field, values in event.items()})
+    holds(said, rng)
 
 
 @settings(max_examples=150, deadline=None)

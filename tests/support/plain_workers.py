@@ -12,6 +12,7 @@ from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.records import polars_schema
 from schemas.registry import LocalRegistry
+from streams.guest.noting import Noter
 from streams.identity.graph import Change
 from streams.identity.resolver import Resolver
 from streams.model.company import built_in
@@ -90,6 +91,7 @@ class Workers:
         """Take in a log, in batches of random size that overtake one another at random."""
         world, resolver = self.world, Resolver()
         events = Events(replace(built_in(), brands=world.brands))
+        noter = Noter(world.guests, built_in().touchpoints)
         folded = linked = resolved = told = 0
         links: list[tuple[str, str, int]] = []
         news: list[tuple[Change, int]] = []
@@ -104,7 +106,8 @@ class Workers:
                 batch = log[folded : folded + size]
                 offsets = range(folded, folded + batch.height)
                 subjects, said = batch["subject"].to_list(), said_of_groups(batch)
-                world.run(Messages(events.by_subject(batch, subjects, offsets, spoken=said)))
+                watched = {row: ((), None, noted) for row, noted in noter.noted(batch, START_MS).items()}
+                world.run(Messages(events.by_subject(batch, subjects, offsets, watched, spoken=said)))
                 folded += batch.height
             elif step == 1:
                 batch = log[linked : linked + size]
