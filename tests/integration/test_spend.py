@@ -6,6 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
+
 from streams.master import files
 from streams.master import store as store_of_master
 from streams.master.rates import Rate, faults
@@ -85,6 +88,23 @@ def test_what_is_told_in_another_currency_is_rounded(clickhouse: ClickHouse) -> 
     store_of_master.insert(clickhouse.client, "rates", [store_of_master.row_of(rate)], 1)
     told = Decimal("15061.7174")
     assert [row[1:5] for row in ask(clickhouse, "spend", currency="SAR")] == [("SAR", 1, told, told)]
+
+
+@pytest.mark.parametrize("currency", ["XXQ", "sar"])
+def test_a_currency_that_is_none_is_refused(clickhouse: ClickHouse, currency: str) -> None:
+    """Not passed over: each amount stayed in its own currency, with no word about it."""
+    clickhouse.migrated()
+    stored(clickhouse, paid("A", 0, "booking.confirmed", 1_000, "KWD"))
+    with pytest.raises(DatabaseError, match="currency is an ISO 4217 code in capitals"):
+        ask(clickhouse, "spend", currency=currency)
+
+
+@pytest.mark.parametrize("rate", ["inf", "nan", "0", "-4", "1e300"])
+def test_a_rate_that_is_none_is_refused(tmp_path: Path, rate: str) -> None:
+    path = tmp_path / "rates.csv"
+    path.write_text(f"currency,base,valid_from,rate\nKWD,SAR,2025-01-01,{rate}\n")
+    with pytest.raises(files.MasterError, match="line 2: rate: Expected"):
+        files.read(path, "rate", Rate)
 
 
 def test_what_a_stay_that_was_had_brought_in_is_kept(clickhouse: ClickHouse) -> None:
