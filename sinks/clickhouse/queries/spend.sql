@@ -43,9 +43,9 @@ FROM
     SELECT
         j.*,
         if(x.rate > 0, {currency:String}, toString(j.currency)) AS told_in,
-        if(x.rate > 0, toDecimal128(toFloat64(j.spend_booked) * x.rate, 4), j.spend_booked) AS booked_,
-        if(x.rate > 0, toDecimal128(toFloat64(j.spend_kept) * x.rate, 4), j.spend_kept) AS kept_,
-        if(x.rate > 0, toDecimal128(toFloat64(j.spend_lost) * x.rate, 4), j.spend_lost) AS lost_
+        if(x.rate > 0, toDecimal128(toInt128(round(toFloat64(j.spend_booked) * x.rate * 10000)), 4) / 10000, j.spend_booked) AS booked_,
+        if(x.rate > 0, toDecimal128(toInt128(round(toFloat64(j.spend_kept) * x.rate * 10000)), 4) / 10000, j.spend_kept) AS kept_,
+        if(x.rate > 0, toDecimal128(toInt128(round(toFloat64(j.spend_lost) * x.rate * 10000)), 4) / 10000, j.spend_lost) AS lost_
     FROM (SELECT *, toString(currency) AS code FROM journey_spend) AS j
     LEFT ASOF JOIN (SELECT currency, valid_from, rate FROM exchange WHERE into = {currency:String}) AS x
         ON x.currency = j.code AND x.valid_from <= j.first_at
