@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,11 +159,13 @@ class Readers:
         return True
 
     async def known(self) -> dict[str, int]:
-        """Of some customers: the interactions that the first process knows now."""
+        """Of some customers: the interactions that the first process knows. It is asked until it answers: while it has
+        much to read it says 503."""
         some = self._customers[:LAST]
         async with aiohttp.ClientSession(timeout=LOOK) as http:
             for start in range(0, len(some), AT_ONCE):
-                await self._ask(http, 0, some[start : start + AT_ONCE], 0)
+                asked = partial(self._ask, http, 0, some[start : start + AT_ONCE], 0)
+                await until(asked, PATIENCE, "Customer 360 to answer")
         return {customer: count for (server, customer), count in self._known.items() if server == 0}
 
     async def catch_up(self, stored: Mapping[str, int]) -> None:
