@@ -59,7 +59,7 @@ COLUMNS: Mapping[str, Rule] = {
     **_all(PLAIN, "bus tent floor said_at customers_now incidents last_incident last_incident_at score_count"),
     **_all(PLAIN, "sentiment margin score_squares"),
     # Consent.
-    **_all(PLAIN, "purpose state since"),
+    **_all(PLAIN, "purpose state since consents"),
     **_all(PLAIN, "tier causes owner segment rank severities brands tiers respond_ms resolve_ms"),
     **_all(PLAIN, "day place chosen drawn propensity propose uplift case_touchpoint decided_at"),
     **_all(PLAIN, "aspect asks sent_at answered_at expires_at judged_at"),

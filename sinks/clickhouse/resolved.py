@@ -35,6 +35,9 @@ ONCE = "insert_deduplicate = 0, max_insert_threads = 1, insert_distributed_sync 
 ABANDONED = 600
 """Seconds after which a pass that has not ended is done again."""
 
+Mark = tuple[str, str, int]
+"""(subject, customer, token)."""
+
 _TAKE = """
 INSERT INTO {db}.resolving_store (pass, subject, customer_id, token)
 SELECT {it}, subject, customer_id, token FROM {db}.unresolved_store FINAL WHERE sign = 1
@@ -175,6 +178,12 @@ class Resolver:
     def marks(self) -> int:
         """Marks that no pass has taken back."""
         return self._count("unresolved_store FINAL WHERE sign = 1")
+
+    def first_mark(self) -> Mark | None:
+        """The first of them in the order in which passes take them; None: there is none."""
+        asked = "SELECT subject, customer_id, token FROM {}.unresolved_store FINAL WHERE sign = 1 ORDER BY ALL LIMIT 1"
+        rows = self._client.query(asked.format(self._database)).result_rows
+        return None if not rows else (str(rows[0][0]), str(rows[0][1]), int(rows[0][2]))
 
     def settle(self) -> int:
         """Make passes until there are no marks. Returns the number of rows written."""

@@ -18,14 +18,15 @@ from streams.alerts.rules import Drop, Rule
 from streams.alerts.signals import KEPT_MS, Signal
 from streams.alerts.watch import PROFILES, UNKNOWN, Watch
 
-Cause = tuple[int, bytes, str, str | None, str | None]
-"""(occurred_at, event id, touchpoint, unit, booking_ref) of the event that changed a score."""
+Cause = tuple[int, bytes, str, str | None, str | None, str | None]
+"""(occurred_at, event id, touchpoint, unit, booking_ref, brand) of the event that changed a score; the brand is that
+which its attribute names."""
 
 _KEPT_DROPS: Final = 16
 _REMEMBERED: Final = 10
 """Fields of a Move and its version; a record has more."""
 Move = tuple[str, str, int, bytes, str, str | None, str | None, float, float]
-"""(profile before, profile after, the fields of its Cause, 30-day score, evidence)."""
+"""(profile before, profile after, the fields of its Cause but the brand, 30-day score, evidence)."""
 
 
 def move(watch: Watch, profile: int, score: float, evidence: float, cause: Cause | None) -> Move | None:
@@ -36,7 +37,7 @@ def move(watch: Watch, profile: int, score: float, evidence: float, cause: Cause
     before, watch.profile = watch.profile, profile
     if profile == before or before == UNKNOWN or cause is None:
         return None
-    return (PROFILES[before], PROFILES[profile], *cause, score, evidence)
+    return (PROFILES[before], PROFILES[profile], *cause[:5], score, evidence)
 
 
 def move_row(customer_id: str, told: tuple[Any, ...], of_move: Callable[[Move], Owner]) -> tuple[Any, ...]:
@@ -86,7 +87,16 @@ def drops(falls: Iterable[tuple[Rule, Drop]], watch: Watch, score: float, cause:
                 after=rule.after_text,
             )
             watch.drops.append(
-                Signal(at, cause[1], rule.name, reason, rule.unit or cause[3], cause[4], touchpoint=cause[2])
+                Signal(
+                    at,
+                    cause[1],
+                    rule.name,
+                    reason,
+                    rule.unit or cause[3],
+                    cause[4],
+                    touchpoint=cause[2],
+                    brand=cause[5],
+                )
             )
     longest = max(drop.within for _, drop in watching)
     if fell or not watch.peak_at or score >= watch.peak or at - watch.peak_at > longest:

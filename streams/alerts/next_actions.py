@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from math import log
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,7 @@ from streams.model.actions import ACTIONS, Actions
 from streams.model.currencies import as_text
 from streams.model.vocabulary import DAY_MS
 from streams.model.zones import ZoneInfo
+from streams.model.zones import zone as time_zone
 
 UNANSWERED_MS: Final = 2 * DAY_MS
 UNRESOLVED_MS: Final = 5 * DAY_MS
@@ -42,6 +44,9 @@ TOLD: Final = "post_travel.improvement_told"
 SURVEYS: Final = ("nps", "csat", "stars")
 HALF_LIFE_MS: Final = 30 * DAY_MS
 _MINUTE: Final = 60_000
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+UTC: Final = time_zone("UTC")
+_UNKNOWN: Final = "an unknown day"
 
 
 class Action(NamedTuple):
@@ -193,10 +198,21 @@ def _midnight(of: date, zone: ZoneInfo) -> int:
 
 def day(at: int, zone: ZoneInfo) -> str:
     """The day of a moment in a time zone, as in `2027-03-01`."""
+    if zone is UTC:
+        return _day(at // DAY_MS)
     try:
         return datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).date().isoformat()
     except (ValueError, OverflowError, OSError):  # of a time that no calendar has
-        return "an unknown day"
+        return _UNKNOWN
+
+
+@lru_cache(maxsize=4096)
+def _day(number: int) -> str:
+    """A day of UTC. number: of days since the epoch."""
+    try:
+        return date.fromordinal(_EPOCH + number).isoformat()
+    except (ValueError, OverflowError):  # as in `day`
+        return _UNKNOWN
 
 
 def felt(sentiment: float) -> str:
@@ -206,7 +222,8 @@ def felt(sentiment: float) -> str:
 
 def number(value: float, digits: int) -> str:
     """A number rounded to `digits` decimal places; a whole one without a point."""
-    value = round(round(value, 6), digits)
+    if value != int(value):  # most are whole, and need no rounding
+        value = round(round(value, 6), digits)
     return str(int(value)) if value == int(value) else repr(value)
 
 

@@ -1,7 +1,7 @@
 """Who has to act: the unit whose doing it was, else the care centre of its brand. Pure.
 
-An alert knows the brand that its cause names. A case or a move knows units only. Where none is found for it, the care
-centre of the company has to act, or that of its only brand: never that of a brand to which it may not belong.
+The brand is the one that the event names, by its attribute or its unit (the cause of an alert or a move, the earliest
+event of a case), else that of the unit that was found, else the default one, else the only one.
 """
 
 from __future__ import annotations
@@ -35,15 +35,9 @@ def as_said(signal: Signal) -> Owner:
     return Owner(signal.unit, None, signal.unit, signal.brand)
 
 
-def placed(unit: str | None, basis: str, brands: Brands) -> Owner:
-    """The owner of what does not know the brand that its event names: a case, a move."""
-    if not brands.units and not brands.care:
-        return Owner(unit, basis, unit, None)
-    brand = (brands.told(unit, ()) if unit else None) or brands.only
-    return Owner(unit, basis, unit or brands.care_centre(brand), brand)
-
-
 def owned(unit: str | None, basis: str, brand: str | None, brands: Brands) -> Owner:
     """The owner where a unit was found, or not. brand: that the event names, or its own unit fits."""
-    brand = brand or brands.of(unit, ())
+    if not brands.units and not brands.care:
+        return Owner(unit, basis, unit, None)
+    brand = brand or brands.of(unit, ()) or brands.only
     return Owner(unit, basis, unit or brands.care_centre(brand), brand)

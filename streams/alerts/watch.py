@@ -87,6 +87,8 @@ class Watch(msgspec.Struct, array_like=True):
     is replayed."""
     guest: Outbox | None = None
     """The invitations and messages to its customer."""
+    brands: dict[bytes, str] = {}
+    """Event id -> the brand that its attribute names, of the moves remembered."""
 
 
 def alert_id(rule: Rule, customer_id: str, signal: Signal) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from streams.guest.consent import Said, is_valid
+from streams.guest.consent import Held, Said, Source, held, is_valid
 from streams.model.vocabulary import DAY_MS
 
 KEPT_MS = 90 * DAY_MS
@@ -41,7 +41,7 @@ class Note(msgspec.Struct, array_like=True, frozen=True):
     """What was done, or who approved it."""
 
 
-Noted = tuple[Note | Said, ...]
+Noted = tuple[Note | Said | Source, ...]
 """What one event says."""
 
 
@@ -50,16 +50,27 @@ class Notes(msgspec.Struct, array_like=True):
 
     notes: list[Note] = []
     consents: list[Said] = []
+    sources: dict[bytes, str] = {}
+    """Event id of a current statement -> its source, empty where it does not say. Those that 0.2.0 has written, which
+    drops this field, are missing."""
 
     def add(self, some: Noted) -> None:
         """Add what one event says."""
-        self._take([one for one in some if isinstance(one, Note)], [one for one in some if isinstance(one, Said)])
+        self._take(
+            [one for one in some if isinstance(one, Note)],
+            [one for one in some if isinstance(one, Said)],
+            {one.event_id: one.text for one in some if isinstance(one, Source)},
+        )
 
     def absorb(self, other: Notes) -> None:
         """Merge those of a disjoint set of events."""
-        self._take(other.notes, other.consents)
+        self._take(other.notes, other.consents, other.sources)
 
-    def _take(self, notes: list[Note], consents: list[Said]) -> None:
+    def held(self) -> list[Held]:
+        """What holds of each purpose and channel of which something was said."""
+        return held(self.consents, self.sources)
+
+    def _take(self, notes: list[Note], consents: list[Said], sources: dict[bytes, str]) -> None:
         if notes:
             every = sorted([*self.notes, *notes], key=lambda one: (one.at, one.event_id, one.what))
             self.notes = [one for one in every if one.at >= every[-1].at - KEPT_MS][-KEPT:]
@@ -73,3 +84,5 @@ class Notes(msgspec.Struct, array_like=True):
                     latest[said.purpose, said.channel] = said
             order = sorted(latest.values(), key=lambda one: (not one.given, one.at, one.event_id))
             self.consents = order[-KEPT_CONSENTS:]
+            every_source, ids = {**self.sources, **sources}, [said.event_id for said in self.consents]
+            self.sources = {event_id: every_source[event_id] for event_id in ids if event_id in every_source}

@@ -68,10 +68,11 @@ class Noter:
                     found[row] = noted
         return found
 
-    def _of(self, event: Mapping[str, Any]) -> Iterable[Note | consent.Said]:
+    def _of(self, event: Mapping[str, Any]) -> Iterable[Note | consent.Said | consent.Source]:
         name, at, event_id = event["touchpoint"], event["occurred_at"], UUID(event["event_id"]).bytes
         if name in _FOR_EVER:
             yield consent.said(name, at, event_id, event["attributes"] or ())
+            yield consent.source(event_id, event["attributes"] or ())
             return
         said = {one["key"]: str(one["value"]) for one in event["attributes"] or ()}
         what = self._what.get(name)

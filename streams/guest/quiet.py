@@ -15,6 +15,8 @@ _LOOKS = 20
 
 def zone_of(guests: Guests, unit: str | None) -> ZoneInfo:
     """The time zone of a unit: that of the first pattern that matches, else the company's."""
+    if not guests.zones:
+        return zone(guests.zone)
     name = next((its for pattern, its in guests.zones if fnmatchcase(unit or "", pattern)), guests.zone)
     return zone(name)
 

@@ -20,7 +20,7 @@ class Rate(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The currency in which the rate gives its worth (ISO 4217)."""
     valid_from: str
     """Since when this holds: a day, or an ISO 8601 time; UTC unless it says otherwise."""
-    rate: Annotated[float, msgspec.Meta(gt=0)]
+    rate: Annotated[float, msgspec.Meta(gt=0, le=1e12)]
     """Units of base for one unit of currency."""
 
     @property

@@ -50,13 +50,20 @@ class Brands:
         """The same as far as the event tells it; None: neither attribute nor unit names a brand."""
         if not self.units:
             return None
-        for key, value in attributes:
-            if key == self.attribute and (said := value.strip().lower()) in self.units:
-                return said
+        said = self.named(attributes)
+        if said is not None:
+            return said
         if unit is not None:
             for pattern, brand in self._patterns:
                 if pattern.fullmatch(unit):
                     return brand
+        return None
+
+    def named(self, attributes: Iterable[tuple[str, str]]) -> str | None:
+        """The brand that an event's attribute names; None: it names none."""
+        for key, value in attributes:
+            if key == self.attribute and (said := value.strip().lower()) in self.units:
+                return said
         return None
 
     @property

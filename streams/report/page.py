@@ -100,7 +100,8 @@ def _bars(drivers: Sequence[Driver], words: Words, rtl: bool) -> str:
         at = left + long + 4 if to_right else left - 4
         anchor = "start" if to_right != rtl else "end"
         marks.append(
-            f'<text x="{middle}" y="{row * step + 12}" font-size="12" text-anchor="middle">{escape(label)}</text>'
+            f'<text class="over" x="{middle}" y="{row * step + 12}" font-size="12" text-anchor="middle">'
+            f"{escape(label)}</text>"
             f'<rect x="{left:.1f}" y="{row * step + 16}" width="{long:.1f}" height="10" '
             f'fill="{"#3a9c7a" if one.effect > 0 else "#cc4a68"}"/>'
             f'<text x="{at:.1f}" y="{row * step + 25}" font-size="11" text-anchor="{anchor}" '

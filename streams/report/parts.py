@@ -24,7 +24,8 @@ th,td{text-align:start;padding:.35rem .5rem;border-bottom:1px solid #d9ddd8;vert
 th{color:#55625f;font-size:.85rem}
 blockquote{margin:.3rem 0;padding:.3rem .7rem;background:#f3f5f2;border-radius:6px}
 li{break-inside:avoid;margin-block-end:.6rem}
-code{font-size:.85em;overflow-wrap:anywhere}.whole{white-space:nowrap}svg{display:block;max-width:100%;height:auto}tr,.tile,svg{break-inside:avoid}
+code{font-size:.85em;overflow-wrap:anywhere}.whole{white-space:nowrap}svg{display:block;max-width:100%;height:auto}
+.over{paint-order:stroke;stroke:#fff;stroke-width:6px}tr,.tile,svg{break-inside:avoid}
 @page{size:A4;margin:16mm}@media print{body{margin:0;max-width:none}}
 """
 

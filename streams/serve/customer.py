@@ -119,7 +119,7 @@ def document(view: Transaction, customer_id: str) -> Document | None:
         "preferences": [
             {**one, "last_at": iso(one["last_at"])} if "last_at" in one else one for one in row["preferences"]
         ],
-        "consent": statements.consents(view, names, iso),
+        "consent": [_consent(one) for one in row["consents"]],
         "groups": statements.memberships(view, names, iso)[:GROUPS],
         "cautions": list(_cautions(cases, alerts, contacts, _mourns(row, every))),
     }
@@ -281,6 +281,12 @@ def _contact(row: Mapping[str, Any], corrections: Mapping[str, Document]) -> Doc
     told = {**row, "occurred_at": iso(row["occurred_at"])}
     said = corrections.get(row["event_id"].lower()) if "text" in row else None
     return told if said is None else {**told, "corrected": said}
+
+
+def _consent(held: Mapping[str, Any]) -> Document:
+    """What holds of a purpose and a channel."""
+    shown = {name: held[name] for name in ("purpose", "channel", "given")}
+    return shown | {"source": held["source"] or None, "at": iso(held["since"])}
 
 
 def _trend(row: Mapping[str, Any]) -> str | None:

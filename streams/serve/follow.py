@@ -34,7 +34,7 @@ RECORDS_PER_POLL = 4000
 ENDS_EVERY = 0.5
 """Seconds between requests for the topics' end offsets."""
 REGISTRY_AGAIN = 2.0
-LAYOUT = 6
+LAYOUT = 7
 """Version of the view's keys and values: a store with another version is filled anew."""
 
 log = logging.getLogger(__name__)

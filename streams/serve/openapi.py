@@ -267,7 +267,9 @@ def _schemas() -> dict[str, Any]:
         "preferences": _many({"type": "object"}),
         "cautions": _many({"enum": [*CAUTIONS]}),
     }
-    known["consent"] = _many(_object({"purpose": _TEXT, "channel": _TEXT, "given": {"type": "boolean"}, "at": _TIME}))
+    known["consent"] = _many(
+        _object({"purpose": _TEXT, "channel": _TEXT, "given": {"type": "boolean"}, "source": _NAME, "at": _TIME})
+    )
     known["groups"] = _many(
         _object(
             {"group": _TEXT, "since": _TIME, "until": _TIME} | dict.fromkeys(LABELS, _TEXT), ["group", "since", "until"]

@@ -1,10 +1,9 @@
-"""What interactions state of a customer beyond the contact: consent, groups, and what a text really says. Pure.
+"""What interactions state of a customer beyond the contact: groups, and what a text really says. Pure.
 
 Kept under the subject of the interaction that says so, one key for each thing that is spoken of; read for all
 identifiers of a customer at once. For each key the last word counts, or the set of what was said, so order does not
 matter.
 
-    v subject, purpose and channel  -> what was said of consent last
     e subject, group                -> all that was said of a membership
     z subject, event                -> what the text of the event really says, as said last
 """
@@ -14,13 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from streams.guest import consent
 from streams.loop import corrections
 from streams.model import groups, membership
 from streams.model.identifiers import GROUP
 from streams.serve.store import Transaction, digest, pack, unpack
 
-TABLES = (b"v", b"e", b"z")
+TABLES = (b"e", b"z")
 """First letters of the keys."""
 SAID_KEPT = 50
 """Most statements about one membership that are kept, the last ones."""
@@ -35,12 +33,6 @@ def apply(view: Transaction, row: Row) -> None:
     touchpoint = row["touchpoint"]
     if (work := _WORKS.get(touchpoint)) is not None:
         work(view, row)
-
-
-def _consent(view: Transaction, row: Row) -> None:
-    said = consent.said(row["touchpoint"], row["occurred_at"], row["event_id"].encode(), row["attributes"] or ())
-    told = [said.at, row["event_id"], said.purpose, said.channel, said.given]
-    _put_if_later(view, b"v" + digest(row["subject"]) + digest(f"{said.purpose}\0{said.channel}"), told)
 
 
 def _correction(view: Transaction, row: Row) -> None:
@@ -66,29 +58,9 @@ def _membership(view: Transaction, row: Row) -> None:
 
 
 _WORKS: dict[str, Callable[[Transaction, Row], None]] = {
-    **dict.fromkeys(consent.TOUCHPOINTS, _consent),
     **dict.fromkeys(corrections.TOUCHPOINTS, _correction),
     **dict.fromkeys(groups.TOUCHPOINTS, _membership),
 }
-
-
-def consents(view: Transaction, names: Iterable[str], iso: Callable[[int], str | None]) -> list[Document]:
-    """What a customer said of being written to, and what holds now, by purpose and channel; `any` is all of them.
-
-    names: the customer's identifiers. iso: writes a time.
-    """
-    last: dict[tuple[str, str], consent.Said] = {}
-    for at, event_id, purpose, channel, given in _all(view, b"v", names):
-        one = consent.Said(purpose, channel, given, at, event_id.encode())
-        if consent.is_valid(one):
-            key = purpose, channel
-            last[key] = max(last.get(key, one), one, key=lambda each: (each.at, each.event_id))
-    every = list(last.values())
-    return [
-        {"purpose": purpose, "channel": channel, "given": consent.is_allowed(every, purpose, channel, one.given),
-         "at": iso(one.at)}
-        for (purpose, channel), one in sorted(last.items())
-    ]  # fmt: skip
 
 
 def memberships(view: Transaction, names: Iterable[str], iso: Callable[[int], str | None]) -> list[Document]:

@@ -20,7 +20,7 @@ nothing, so neither order nor repetition matters. Keys begin with one letter for
     b booking                       -> plan                              unit, arrival and nights, as said last
     d unit, arrival date, booking   -> booking_ref
     h subject, case                 -> what people did with the case     its answers, from cx.interactions
-    v, e, z subject, ...            -> what interactions state           see streams.serve.statements
+    e, z subject, ...               -> what interactions state           see streams.serve.statements
     g message                       -> row                               from cx.messages, while it may be approved
     y key of a record               -> key of what it is stored under     journeys and cases, for tombstones
 """
@@ -96,9 +96,10 @@ def identity(view: Transaction, row: Row) -> None:
 
 
 def customer(view: Transaction, row: Row) -> None:
-    """The state of a customer."""
+    """The state of a customer. After an upgrade the consents are published under the version of before."""
     key = b"c" + digest(row["customer_id"])
-    if not _is_older(view.get(key), row):
+    stored = view.get(key)
+    if stored is None or unpack(stored)["version"] <= row["version"]:
         view.put(key, pack(dict(row)))
         _searchable(view, name_of(row))
 

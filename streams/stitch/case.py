@@ -32,13 +32,14 @@ class Case(Content):
         reopened: int = 0,
         contacts: int = 0,
         first: First | None = None,
+        brand: str | None = None,
     ) -> None:
         """A case without events, but for what is given.
 
         Args:
             opened, responded: the first of these. resolved, reopened: the latest of these.
             contacts: how often the customer came to us: events that open, contact or reopen.
-            first: the earliest event.
+            first: the earliest event. brand: that which its attribute names.
         """
         self.opened = opened
         self.responded = responded
@@ -46,8 +47,13 @@ class Case(Content):
         self.reopened = reopened
         self.contacts = contacts
         self.first = first
+        self.brand = brand
 
-    def fields(self) -> CaseFields:
+    def fields(self) -> tuple[object, ...]:
+        return (*self.stored(), self.brand)
+
+    def stored(self) -> CaseFields:
+        """The fields that states store of a case; summaries store the brand apart (streams.stitch.summary)."""
         return self.opened, self.responded, self.resolved, self.reopened, self.contacts, self.first
 
     def add(self, event: Event) -> None:
@@ -64,8 +70,7 @@ class Case(Content):
         if role in ("open", "contact", "reopen"):
             self.contacts += 1
         mark = (at, event.event_id, event.touchpoint, event.unit, event.booking_ref)
-        if self.first is None or _order(mark) < _order(self.first):
-            self.first = mark
+        self._begin(mark, event.brand)
 
     def absorb(self, other: Case) -> None:
         """Merge another summary of the same case, of disjoint events."""
@@ -76,8 +81,16 @@ class Case(Content):
         self.resolved = max(self.resolved, other.resolved)
         self.reopened = max(self.reopened, other.reopened)
         self.contacts += other.contacts
-        if other.first is not None and (self.first is None or _order(other.first) < _order(self.first)):
-            self.first = other.first
+        if other.first is not None:
+            self._begin(other.first, other.brand)
+
+    def _begin(self, mark: First, brand: str | None) -> None:
+        """Take an event for the earliest one if it is earlier. brand: that which its attribute names."""
+        if self.first is not None:
+            new, known = _order(mark), _order(self.first)
+            if new > known or (new == known and (brand or "") >= (self.brand or "")):
+                return
+        self.first, self.brand = mark, brand
 
     def copy(self) -> Case:
         """An independent copy."""

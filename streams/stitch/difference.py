@@ -145,8 +145,10 @@ def publish_difference(
     own, version, customer = state.own, state.version, customer_id(name)
     now = placement_of(own, parts)
     if now is NOWHERE and before is NOWHERE and not parts:
-        for ref in refs & own.bookings.keys():  # a part may have come and gone in one turn
-            only = own.bookings[ref]
+        for ref in refs:
+            only = own.bookings.get(ref)
+            if only is None:
+                continue  # of a part that has come and gone in one turn
             changes.journeys.append(row_of_journey(customer, ref, ref, (only.first, only.last), only, (), version))
         changes.customers.append(customer_row(name, customer, own, len(own.bookings), version))
         state.published, state.published_keys = True, []

@@ -19,7 +19,7 @@ from streams.stitch.journey import Journey, JourneyFields
 from streams.stitch.rolling import Rolling
 from streams.stitch.stored import StoredSummary, as_journey, read_subject, read_summary
 from streams.stitch.subject import Part, Subject
-from streams.stitch.summary import Loose, Summary
+from streams.stitch.summary import Loose, NamedBrands, Summary
 
 _encode_into = msgspec.msgpack.Encoder().encode_into
 _encoded: Final = bytearray()
@@ -107,6 +107,7 @@ def _summary(stored: StoredSummary) -> Summary:
     loose: list[list[Any]]
     cases: dict[str, CaseFields]
     groups: dict[str, list[Said]] | None
+    brands: NamedBrands | None
     (
         interactions,
         first,
@@ -122,19 +123,21 @@ def _summary(stored: StoredSummary) -> Summary:
         groups,
         places,
         loose_units,
+        brands,
     ) = astuple(stored)
+    of_cases, caused = _NO_BRANDS if brands is None else brands
     return Summary(
         interactions,
         first,
         last,
         {ref: Journey.made(fields) for ref, fields in bookings.items()},
         [_loose(fields) for fields in loose],
-        {case_id: Case(*fields) for case_id, fields in cases.items()},
+        {case_id: Case(*fields, of_cases.get(case_id)) for case_id, fields in cases.items()},
         Rolling.made(rolling),
         preferences,
         duplicates,
         signals,
-        cause,
+        None if cause is None else (*cause, caused),
         None if groups is None else {group: frozenset(said) for group, said in groups.items()},
         places,
         loose_units,
@@ -162,13 +165,19 @@ def _loose(fields: list[Any]) -> Loose:
 
 
 _NIL: Final = b"\xc0"
+_NO_BRANDS: Final[NamedBrands] = ({}, None)
 
 
 def without_cause(encoded: bytes, summary: Summary, cause: Cause) -> bytes:
-    """The bytes of a Summary as a root keeps them: without its cause, which is used once, when the part arrives."""
+    """The bytes of a Summary as a root keeps them: without its cause, which is used once, when the part arrives.
+
+    encoded: with the cause. summary: the same, from which it has been taken.
+    """
+    if cause[5] is not None:
+        return encode_summary(summary)
     # Few fields come after the cause, so that what is before it need not be encoded anew.
     after = b"".join([write(field) for field in summary.after_cause()])
-    return encoded[: len(encoded) - len(after) - len(write(cause))] + _NIL + after
+    return encoded[: len(encoded) - len(after) - len(write(cause[:5]))] + _NIL + after
 
 
 def merged(state: Subject) -> Summary:

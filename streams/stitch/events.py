@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from streams.alerts.signals import Watched
+from streams.model.brands import Brands
 from streams.model.company import Model, built_in
 from streams.model.vocabulary import INSTRUMENTS
 from streams.stitch.facts import RULES, Facts
@@ -77,6 +78,7 @@ class Events:
         model = built_in() if model is None else model
         self._preferences = Preferences((*model.preferences, *RULES))
         self._facts = Facts(model)
+        self._brands = model.brands if model.brands.units else None
         points = model.touchpoints
         self._milestones = {
             name: MILESTONES.index(point.milestone) for name, point in points.items() if point.milestone
@@ -171,4 +173,16 @@ class Events:
                 preferences[row],
             )
             made.append(event)
+        if self._brands is not None:
+            _name_brands(made, frame["attributes"], self._brands)
         return made
+
+
+def _name_brands(made: Sequence[Event], attributes: pl.Series, brands: Brands) -> None:
+    """Say the brand of those events whose attributes name one."""
+    keys = attributes.explode().struct.field("key")
+    if not (keys == brands.attribute).any():
+        return
+    for event, pairs in zip(made, attributes.to_list(), strict=True):
+        if pairs:
+            event.brand = brands.named([(one["key"], one["value"]) for one in pairs])

@@ -30,6 +30,8 @@ from streams.stitch.fast_path import fold_fast, takes_fast_path
 from streams.stitch.groups import fold_group
 from streams.stitch.messages import Messages, RootChange, Sent, unapplied
 from streams.stitch.observer import RuleContext
+from streams.stitch.publications import publications
+from streams.stitch.rows import consents_of
 from streams.stitch.subject import EVICTED, HERE, NOTHING, TAKEN_BACK, Subject
 from streams.stitch.todo import leave, post
 from streams.stitch.turn import Turn, ask_back, take_root
@@ -102,13 +104,14 @@ def fold_due(load: Load, names: Sequence[str], context: RuleContext, until: int)
         alerts = turn.observer.due(until)
         changes.alerts += alerts
         if alerts and state.is_root:
-            post(changes, name, state, merged(state), context.guests, replay=True)
+            _say(changes, name, state, context.guests)
         turn.store()
     return changes
 
 
 def fold_unsaid(load: Load, names: Sequence[str], guests: Guests) -> Changes:
-    """A turn of subjects whose states an earlier version wrote: publish what may be done for them, be it nothing.
+    """A turn of subjects whose states an earlier version wrote: publish what may be done for them, be it nothing, and
+    the record of those who spoke of consent.
 
     guests: of the model, whose zones say the days.
 
@@ -126,7 +129,7 @@ def fold_unsaid(load: Load, names: Sequence[str], guests: Guests) -> Changes:
         if names_group(name) or _is_blank(state):
             state.actions = NOTHING
         elif state.is_root and state.whole:
-            post(changes, name, state, merged(state), guests, replay=True)
+            _say(changes, name, state, guests)
         elif state.root is not None or (state.presence == HERE and not state.is_root):
             leave(changes, name, state, replay=True)
         elif state.presence == EVICTED:
@@ -137,6 +140,14 @@ def fold_unsaid(load: Load, names: Sequence[str], guests: Guests) -> Changes:
             state.actions = NOTHING
         changes.states[key] = encode(state)
     return changes
+
+
+def _say(changes: Changes, name: str, state: Subject, guests: Guests) -> None:
+    """Publish what may be done for a root, and what an earlier version has not: consents, if there are some."""
+    whole, is_unsaid = merged(state), state.actions is None
+    post(changes, name, state, whole, guests, replay=True)
+    if is_unsaid and whole.signals is not None and consents_of(whole.signals):
+        changes.customers.append(publications(name, state).customer)
 
 
 def _says_nothing(name: str, root_changes: Sequence[RootChange], parts: Sequence[Sent]) -> bool:

@@ -170,6 +170,6 @@ def _cut(events: Sequence[GroupEvent], times: bytes) -> Summary | None:
         if score is not None:
             summary.rolling.add(at, weight, score / MICRO)
         if not restored:
-            cause: Cause = (at, event_id, touchpoint, unit, None)
+            cause: Cause = (at, event_id, touchpoint, unit, None, None)
             summary.cause = cause if summary.cause is None else max(summary.cause, cause, key=lambda one: one[:2])
     return summary if summary.interactions else None

@@ -47,6 +47,7 @@ class Event(Content):
         restored: bool = False,
         ends_recall: int = -1,
         group: GroupSaid | None = None,
+        brand: str | None = None,
     ) -> None:
         """An event.
 
@@ -60,6 +61,7 @@ class Event(Content):
             ends_recall: set on the last of the events that come back after an eviction: an offset; all events of the
                 subject that were applied before it have come back.
             group: what it says of groups.
+            brand: that which its attribute names.
         """
         self.at = at
         self.event_id = event_id
@@ -81,6 +83,7 @@ class Event(Content):
         self.restored = restored
         self.ends_recall = ends_recall
         self.group = group
+        self.brand = brand
 
     def fields(self) -> tuple[object, ...]:
         return (
@@ -104,6 +107,7 @@ class Event(Content):
             self.restored,
             self.ends_recall,
             self.group,
+            self.brand,
         )
 
 

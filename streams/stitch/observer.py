@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streams.alerts.moves import Cause, Move, drops, move, move_row
+from streams.alerts.owner import Owner
 from streams.alerts.rules import Drop, Rule
 from streams.alerts.tally import Transition, before, transitions
 from streams.alerts.watch import ADVOCATE, NEGATIVE, NON_COMMITTAL, Alert, Watch, alert_row, release, settle
@@ -99,6 +100,7 @@ class Observer:
         self._context, self._state = context, state
         self._customer = customer_id(name)
         self._moved: list[Move] = []
+        self._brands: dict[bytes, str] = {}
         self.transitions: list[Transition] = []
         """Of alerts, in this turn."""
         self.invitations: list[Row] = []
@@ -124,7 +126,10 @@ class Observer:
                 watch = state.watch = Watch()
             moved = move(watch, index, score, rounded(rolling.evidence()), cause)
             if moved is not None:
+                assert cause is not None
                 self._moved.append(moved)
+                if cause[5] is not None:
+                    self._brands[cause[1]] = cause[5]
         if (
             cause is not None
             and (score >= context.worth or (watch is not None and (watch.peak_at or watch.drops)))
@@ -157,11 +162,17 @@ class Observer:
         moved: list[tuple[Any, ...]] = [(*told, version) for told in self._moved]
         if replay:
             watch.moves = moved = [*watch.moves, *moved]
+            watch.brands = {**watch.brands, **self._brands}
         elif moved:
-            watch.moves = moved
+            watch.moves, watch.brands = moved, self._brands
+        brands = watch.brands
         if watch == _NOTHING:
             state.watch = None
-        return self._rows(alerts), [move_row(self._customer, told, self._owners().of_move) for told in moved]
+
+        def of_move(told: Move) -> Owner:
+            return self._owners().of_move(told, brands.get(told[3]))
+
+        return self._rows(alerts), [move_row(self._customer, told, of_move) for told in moved]
 
     def due(self, until: int) -> list[Row]:
         """A timer's turn. Returns the rows of alerts that are due by `until`, and of those that may not have been
@@ -234,4 +245,4 @@ _EMPTY: Final = Outbox()
 
 def cause_of(event: Event) -> Cause:
     """An event as the cause of what it changes."""
-    return event.at, event.event_id, event.touchpoint, event.unit, event.booking_ref
+    return event.at, event.event_id, event.touchpoint, event.unit, event.booking_ref, event.brand

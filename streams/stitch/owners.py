@@ -11,7 +11,6 @@ from typing import Final
 
 from streams.alerts.moves import Move
 from streams.alerts.owner import Owner, owned
-from streams.alerts.owner import placed as placed_at
 from streams.alerts.signals import Signal
 from streams.model.brands import Brands
 from streams.model.whose import Place, both, place, whose
@@ -44,11 +43,11 @@ class Whose:
         unit, basis = self._attributed(channel, signal.booking_ref, signal.at)
         return owned(unit, basis, signal.brand, self._brands)
 
-    def of_move(self, move: Move) -> Owner:
-        """The owner of a move."""
+    def of_move(self, move: Move, brand: str | None) -> Owner:
+        """The owner of a move. brand: that which the attribute of its event names."""
         _, _, at, _, touchpoint, unit, booking_ref, _, _ = move
         found = (unit, "own") if unit else self._attributed(touchpoint.partition(".")[0], booking_ref, at)
-        return placed_at(*found, self._brands)
+        return owned(*found, brand, self._brands)
 
     def _attributed(self, channel: str, booking_ref: str | None, at: int) -> Attributed:
         if self._placed is None:
@@ -124,7 +123,7 @@ def owner_of_case(case: Case, attributed: Attributed | None, brands: Brands) -> 
     """Who has to act on a case. attributed: of one that names no unit, its entry in `of_cases`."""
     unit = None if case.first is None else case.first[3]
     found = (unit, "own") if unit else attributed or (None, "none")
-    return placed_at(*found, brands)
+    return owned(*found, case.brand, brands)
 
 
 def _together(

@@ -7,6 +7,8 @@ from math import floor
 from typing import Any, Final
 
 from streams.alerts.owner import Owner
+from streams.alerts.signals import Signals
+from streams.guest.consent import Held
 from streams.model.vocabulary import ADVOCATE_AT, NEGATIVE_AT
 from streams.stitch.case import Case
 from streams.stitch.journey import MICRO, Journey
@@ -145,9 +147,16 @@ def customer_row(subject: str, customer_id: str, summary: Summary, journeys: int
         len([case for case in summary.cases.values() if case.status == "open"]) if summary.cases else 0,
         summary.duplicates,
         preferences,
+        _NOTHING if summary.signals is None else consents_of(summary.signals),
         version,
         False,
     )
+
+
+def consents_of(signals: Signals) -> Sequence[Held]:
+    """What holds of being written to, by purpose and channel."""
+    notes = signals.guest
+    return _NOTHING if notes is None or not notes.consents else notes.held()
 
 
 def case_row(customer_id: str, case_id: str, case: Case, journey_key: str | None, whose: Owner, version: int) -> Row:

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from streams.alerts.moves import Cause
 from streams.alerts.signals import Signals
 from streams.alerts.watch import Watch
 from streams.model.membership import Said
@@ -21,7 +20,7 @@ from streams.stitch.group import GroupFields
 from streams.stitch.journey import JourneyFields
 from streams.stitch.rolling import RollingFields
 from streams.stitch.subject import HERE
-from streams.stitch.summary import Preference
+from streams.stitch.summary import NamedBrands, Preference
 
 
 class StoredSummary(msgspec.Struct, array_like=True, gc=False):
@@ -37,10 +36,12 @@ class StoredSummary(msgspec.Struct, array_like=True, gc=False):
     preferences: dict[str, Preference]
     duplicates: int
     signals: Signals | None
-    cause: Cause | None
+    cause: tuple[int, bytes, str, str | None, str | None] | None
+    """Without its brand, which is the last of `brands`."""
     groups: dict[str, list[Said]] | None = None
     places: dict[str, dict[str, Place]] | None = None
     loose_units: dict[bytes, str] | None = None
+    brands: NamedBrands | None = None
 
 
 class StoredSubject(msgspec.Struct, array_like=True, gc=False):

@@ -91,6 +91,11 @@ Preference = tuple[int, bytes, str, int]
 many events stated any value of it. A tuple, because nearly every turn reads and writes some without using them."""
 
 
+NamedBrands = tuple[dict[str, str], str | None]
+"""(case id -> brand that its earliest event names, brand that the cause names). Stored after all other fields, so that
+an older version reads the summary without it."""
+
+
 @mypyc_attr(acyclic=True)
 class Summary(Content):
     """The summary of a set of events. Summaries of disjoint sets merge, in any order, to that of their union."""
@@ -146,11 +151,25 @@ class Summary(Content):
         """The last fields: those after the cause, as far as they are there."""
         groups = self.groups
         said = None if groups is None else {group: sorted(groups[group]) for group in sorted(groups)}
+        brands = self._brands()
+        if brands is not None:
+            return said, self.places, self.loose_units, brands
         if self.loose_units is not None:
             return said, self.places, self.loose_units
         if self.places is not None:
             return said, self.places
         return () if said is None else (said,)
+
+    def _brands(self) -> NamedBrands | None:
+        """The brands that attributes of events name; None: no event of a case, and no cause, names any."""
+        caused = None if self.cause is None else self.cause[5]
+        of_cases: dict[str, str] | None = None
+        for case_id, case in self.cases.items():
+            if case.brand is not None:
+                if of_cases is None:
+                    of_cases = {}
+                of_cases[case_id] = case.brand
+        return None if of_cases is None and caused is None else (of_cases or {}, caused)
 
     def _fields(self) -> tuple[object, ...]:
         """All fields up to the cause."""
@@ -160,12 +179,12 @@ class Summary(Content):
             self.last,
             {ref: journey.fields() for ref, journey in self.bookings.items()},
             [loose.fields() for loose in self.loose],
-            {case_id: case.fields() for case_id, case in self.cases.items()},
+            {case_id: case.stored() for case_id, case in self.cases.items()},
             self.rolling.fields(),
             self.preferences,
             self.duplicates,
             self.signals,
-            self.cause,
+            None if self.cause is None else self.cause[:5],
         )
 
     def add(self, event: Event) -> str | None:

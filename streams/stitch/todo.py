@@ -10,7 +10,6 @@ with them said before a rollback. Then a record is published in any case, withou
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -24,7 +23,6 @@ from streams.model.guests import Guests
 from streams.model.identifiers import customer_id
 from streams.model.vocabulary import ADVOCATE_AT, DAY_MS, INSTRUMENTS, NEGATIVE_AT
 from streams.model.zones import ZoneInfo
-from streams.model.zones import zone as time_zone
 from streams.stitch.changes import Changes
 from streams.stitch.facts import ANSWERED, ARRIVES, SPOKE, TOLD
 from streams.stitch.journey import Journey
@@ -43,7 +41,6 @@ _BOOKED: Final = 0
 _IN_USE: Final = ("booked", "checked_in")
 _SLACK_MS: Final = 2 * DAY_MS
 """By more than this no clock of the world differs from UTC."""
-_UTC: Final = time_zone("UTC")
 
 
 def may_act(summary: Summary, watch: Watch | None, alone: bool = True) -> bool:
@@ -77,14 +74,8 @@ def _may_arrive(summary: Summary, alone: bool) -> bool:
         if not key.startswith(HIDDEN):
             has_habit = has_habit or do.is_habit(key, stated[key][2])
         elif not arrives and key.startswith(ARRIVES):
-            arrives = stated[key][2] >= _day((summary.last - _SLACK_MS) // DAY_MS)
+            arrives = stated[key][2] >= do.day(summary.last - _SLACK_MS, do.UTC)
     return arrives and has_habit
-
-
-@lru_cache(maxsize=4096)
-def _day(number: int) -> str:
-    """A day since the epoch, UTC, as events name days of arrival."""
-    return do.day(number * DAY_MS, _UTC)
 
 
 def _is_bad(index: int, score: float) -> bool:

@@ -7,7 +7,6 @@ may have forgotten, that an older version raised, or that was raised under an ol
 from __future__ import annotations
 
 from collections.abc import Collection
-from fnmatch import fnmatchcase
 from typing import Any
 
 import polars as pl
@@ -16,6 +15,7 @@ from streams.alerts.rules import of
 from streams.model.brands import Brands
 from streams.model.company import Model
 from streams.verify.compare import Comparison, compare
+from streams.verify.owners import who
 from streams.verify.recompute import Expected
 
 TABLE = "alerts"
@@ -75,12 +75,5 @@ def alerts(
 def _owned(brands: Brands, own: str | None, cause: dict[str, Any]) -> tuple[str | None, str, str | None, str | None]:
     """Unit, basis, brand and owner. own: the unit that the rule or the event names."""
     unit, basis = (own, "own") if own else (cause["attributed_unit"], cause["unit_basis"])
-    said = [one["value"].strip().lower() for one in cause["attributes"] if one["key"] == brands.attribute]
-    fits = [name for name, some in brands.units.items() for one in some if unit and fnmatchcase(unit, _literal(one))]
-    brand = next((one for one in (*said, *fits) if one in brands.units), brands.default)
-    return unit, basis, brand, unit or brands.care.get(brand) or brands.care.get(None)
-
-
-def _literal(pattern: str) -> str:
-    """A pattern in which brackets mean themselves, as in the model's."""
-    return pattern.replace("[", "[[]")
+    owner, brand = who(brands, unit, cause["attributes"])
+    return unit, basis, brand, owner

@@ -1,12 +1,15 @@
-"""Customers, computed in a plain way: rolling sentiment from its definition, preferences, counts."""
+"""Customers, computed in a plain way: rolling sentiment from its definition, preferences, consents, counts."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from string import ascii_lowercase, ascii_uppercase
 
 import polars as pl
 
+from schemas.records import polars_schema
+from streams.guest.notes import KEPT_CONSENTS
 from streams.model.preferences import Preference, load
 from streams.verify.groups import names_group
 
@@ -18,6 +21,10 @@ DECIDES = 30
 DIGITS = 6
 _SAYS = ("touchpoint", "locale", "meal_plan", "room_type", "attributes")
 """Fields in which preferences are looked for."""
+_CONSENT = r"^(booking|check_in|stay|post_travel)\.consent_(given|withdrawn)$"
+_ANY = "any"
+_LONGEST = 40
+"""Characters that count of what a statement about consent names."""
 
 
 def customers(
@@ -48,10 +55,11 @@ def customers(
         .join(counted, on="customer_id", how="left")
         .join(open_cases, on="customer_id", how="left")
         .join(_preferences(own, load() if rules is None else rules), on="customer_id", how="left")
+        .join(_consents(own), on="customer_id", how="left")
         .with_columns(
             pl.col("evidence").fill_null(0.0),
             pl.col("open_cases").fill_null(0),
-            pl.col("preferences").fill_null([]),
+            pl.col("preferences", "consents").fill_null([]),
             profile=pl.when(decisive <= -0.25)
             .then(pl.lit("negative"))
             .when(decisive >= 0.25)
@@ -113,3 +121,65 @@ def _preferences(events: pl.DataFrame, rules: Iterable[Preference]) -> pl.DataFr
         .group_by("customer_id")
         .agg(preferences=pl.struct("key", "value", "evidence", "last_at").sort_by("key"))
     )
+
+
+def _consents(events: pl.DataFrame) -> pl.DataFrame:
+    """What holds of being written to, of each customer that has said something: by purpose and channel the latest of
+    the statements that are about both."""
+    said = events.filter(pl.col("touchpoint").str.contains(_CONSENT)).select(
+        "customer_id",
+        "occurred_at",
+        "event_id",
+        given=pl.col("touchpoint").str.ends_with("given"),
+        purpose=_word("purpose"),
+        channel=_word("channel"),
+        source=_named("source").str.strip_chars(" ").str.slice(0, _LONGEST),
+    )
+    said = said.filter(~pl.col("given") | (pl.col("purpose") != _ANY))
+    pairs = said.select("customer_id", of="purpose", by="channel").unique()
+    purpose, channel = pl.col("purpose"), pl.col("channel")
+    about = pairs.join(said, on="customer_id").filter(
+        ((purpose == pl.col("of")) | (purpose == _ANY)) & ((channel == pl.col("by")) | (channel == _ANY))
+    )
+    return (
+        about.sort("occurred_at", "event_id")
+        .group_by("customer_id", "of", "by")
+        .agg(pl.col("given").last(), pl.col("source").last(), since=pl.col("occurred_at").last())
+        .rename({"of": "purpose", "by": "channel"})
+        .group_by("customer_id")
+        .agg(consents=pl.struct(purpose, channel, "given", "source", "since").sort_by("purpose", "channel"))
+    )
+
+
+def _named(key: str) -> pl.Expr:
+    """The last value of an attribute; empty where there is none."""
+    of_key = pl.element().struct.field("key") == key
+    values = pl.col("attributes").list.eval(pl.element().filter(of_key).struct.field("value"))
+    return values.list.last().fill_null("")
+
+
+def _word(key: str) -> pl.Expr:
+    """A purpose or a channel as it is compared: nothing named is all of them."""
+    short = _named(key).str.strip_chars(" ").str.replace_many([*ascii_uppercase], [*ascii_lowercase])
+    short = short.str.slice(0, _LONGEST)
+    return pl.when(short.is_in(["", "*", "all", _ANY])).then(pl.lit(_ANY)).otherwise(short)
+
+
+def as_kept(expected: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """The customers that are expected, as far as stitch can know their consents.
+
+    It does not know the source of what was said to a version that did not keep it (found: null), and it keeps
+    KEPT_CONSENTS pairs of purpose and channel, of which those of who has more depend on the order.
+    """
+    said = pl.col("consents").list.len() > 0
+    shown = dict(found.filter(said).select("customer_id", "consents").iter_rows())
+    kept = []
+    for customer, consents in expected.filter(said).select("customer_id", "consents").iter_rows():
+        known = shown.get(customer, [])
+        unknown = {(one["purpose"], one["channel"]) for one in known if one["source"] is None}
+        each = [
+            {**one, "source": None} if (one["purpose"], one["channel"]) in unknown else one for one in consents
+        ]  # fmt: skip
+        kept.append((customer, known if len(consents) > KEPT_CONSENTS else each))
+    schema = pl.Schema({"customer_id": pl.String(), "consents": polars_schema("customer")["consents"]})
+    return expected.update(pl.DataFrame(kept, schema, orient="row"), on="customer_id")

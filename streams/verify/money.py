@@ -16,14 +16,21 @@ PLACES = 4
 def journey_spend(events: pl.DataFrame, journeys: pl.DataFrame) -> pl.DataFrame:
     """Columns KEY and SHOWN of each journey and currency.
 
-    events: `journey_id`, `occurred_at`, `touchpoint`, `money`. journeys: `journey_id`, `status`, `cancelled_at`,
-        `no_show_at`.
+    events: `journey_id`, `occurred_at`, `touchpoint`, `money`. journeys: `journey_id`, `status`, and the times of the
+        milestones.
     """
     minor, at = pl.col("minor"), pl.col("occurred_at")
     status = pl.col("status")
+    came = pl.max_horizontal("arrived_at", "checked_out_at")
+    had = came.is_not_null() & (pl.col("booked_at").is_null() | (pl.col("booked_at") <= came))
     ended = journeys.select(
         "journey_id",
-        ended_at=pl.when(status == "cancelled").then("cancelled_at").when(status == "no_show").then("no_show_at"),
+        ended_at=pl.when(had)
+        .then(None)
+        .when(status == "cancelled")
+        .then("cancelled_at")
+        .when(status == "no_show")
+        .then("no_show_at"),
     )
     over = pl.col("ended_at").first().is_not_null()
     after = (minor > 0) & (at >= pl.col("ended_at")) & (pl.col("touchpoint") != "booking.confirmed")
@@ -50,13 +57,14 @@ def journey_spend(events: pl.DataFrame, journeys: pl.DataFrame) -> pl.DataFrame:
         .agg(
             paid=minor.filter(minor > 0).sum(),
             back=pl.lit(0, pl.Int128) - minor.filter(minor < 0).sum(),
+            for_all=minor.filter((minor < 0) & (pl.col("touchpoint") != "booking.part_cancelled")).len(),
             charged=minor.filter(after).sum(),
             over=over,
             first_at=at.min(),
         )
         .with_columns(
             booked=pl.col("paid") - pl.col("charged"),
-            kept=pl.when(pl.col("over") & (pl.col("back") == 0))
+            kept=pl.when(pl.col("over") & (pl.col("for_all") == 0))
             .then(pl.col("charged"))
             .otherwise(pl.col("paid") - pl.col("back")),
         )

@@ -24,6 +24,7 @@ from streams.verify.answers import answers
 from streams.verify.calls import calls
 from streams.verify.compare import DIFFERENCE, Comparison, compare, nothing
 from streams.verify.consents import consents
+from streams.verify.customers import as_kept
 from streams.verify.deliveries import deliveries
 from streams.verify.drivers import drivers
 from streams.verify.effects import effects
@@ -174,6 +175,8 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
         say(f"comparing {table}")
         wanted, found = getattr(expected, table), store.view(client, table)
         tables[table] = found
+        if table == "customers":
+            wanted = as_kept(wanted, found)
         comparison = compare(table, wanted, found, key)
         if customers and comparison.differences.height:
             judged = compare(table, *unheard_of(customers, wanted, found, key), key)
@@ -196,8 +199,8 @@ def _look(client: Any, read_log: Callable[[], Log] | None, registry: Registry, m
     comparisons += [effects(client), anomalies(client)]
     say("looking at whose alerts are")
     comparisons.append(alerts(client, log, expected, model, customers))
-    comparisons.append(owners.cases(client, expected, model.brands, customers))
-    comparisons.append(owners.moves(client, log, expected))
+    comparisons.append(owners.cases(client, log, expected, model, customers))
+    comparisons.append(owners.moves(client, log, expected, model))
     say("looking at what may be done for customers")
     comparisons.append(next_actions(client, expected.next_actions, expected.customers, model.guests, customers))
     say("looking at consent")

@@ -4,6 +4,7 @@ things go wrong."""
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,10 @@ async def test_a_customer_is_explained_and_changes_while_one_looks(tmp_path: Pat
         await expect(person).to_contain_text("A complaint is open")
         await expect(page.locator(".chart svg circle")).to_have_count(5)
         await expect(page.locator("blockquote").first).to_have_attribute("lang", "ur")
+        consent = page.locator("section", has=page.locator("#consent"))
+        await expect(consent).to_contain_text(
+            re.compile(r"Yes.*surveys.*form.*20\d\d.*No.*marketing.*any way", re.DOTALL)
+        )
         await person.locator("summary").click()
         await expect(person.locator(".why li").first).to_contain_text("Complaint")
         await expect(page.locator("section", has=page.locator("#identifiers"))).to_contain_text("…8812")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from email import message_from_string, policy
@@ -20,6 +22,7 @@ from streams.embedded.broker import free_ports
 from streams.kafka.topics import ensure_topics
 from streams.model.company import built_in
 from streams.model.targets import Target
+from streams.report import pdf
 from tests.integration.test_targets import FIRST, told
 from tests.support.brokers import Broker, until
 from tests.support.clickhouse import ClickHouse
@@ -51,7 +54,7 @@ def mailbox() -> Iterator[tuple[int, Mailbox]]:
         controller.stop()
 
 
-def write(folder: Path, url: str, port: int) -> None:
+def write(folder: Path, url: str, port: int, attach: str = "html") -> None:
     (folder / "keys").write_text(KEY)
     (folder / "routes.toml").write_text(
         f"""
@@ -81,6 +84,7 @@ name = "yesterday"
 period = "day"
 at = "00:00"
 units = ["MAK-1"]
+attach = "{attach}"
 to = ["hook", "box"]
 
 [[routes]]
@@ -134,3 +138,31 @@ async def test_a_report_and_a_breach_once_though_it_is_killed(
             (file,) = mail.iter_attachments()
             assert file.get_content() == page, "one document for all targets and attempts"
             assert report["summary"] in mail.get_body().get_content()
+
+
+@pytest.mark.skipif(
+    not any(map(shutil.which, pdf.NAMES)) and os.environ.get("RIHLA_REQUIRE_CHROMIUM") != "1",
+    reason="Chromium is missing (Debian package chromium)",
+)
+async def test_a_report_that_chromium_has_printed(
+    memory_broker: Broker, topic_prefix: str, missed: ClickHouse, tmp_path: Path
+) -> None:
+    """Both targets get one PDF, which says whose report it is and in which language."""
+    settings = replace(memory_broker.settings(topic_prefix), clickhouse=missed.url, database=missed.database)
+    await ensure_topics(settings)
+    async with receiving(lambda number: (200, {})) as receiver:
+        with mailbox() as (port, box):
+            write(tmp_path, receiver.url, port, attach="pdf")
+            with deliver(settings, tmp_path):
+                await until(lambda: len(receiver.taken) >= 2 and box.mails, PATIENCE, "report and breach")
+            (report,) = (one.body["data"] for one in receiver.taken if one.body["type"] == "report.made")
+            (mail,) = {one["Message-ID"]: one for one in box.mails}.values()
+    (file,) = mail.iter_attachments()
+    assert (file.get_content_type(), report["document"]["type"]) == ("application/pdf", "application/pdf")
+    assert file.get_filename() == report["document"]["name"] == f"yesterday-{report['since']}.pdf"
+    printed = file.get_content()
+    assert printed == base64.b64decode(report["document"]["base64"])
+    assert printed.startswith(b"%PDF-")
+    assert printed.endswith(b"%%EOF\n")
+    assert b"/Lang (ar)" in printed
+    assert "MAK-1".encode("utf-16-be").hex().upper().encode() in printed, "it stands in the title"

@@ -25,7 +25,7 @@ from streams.embedded.clickhouse.http_interface import Served
 from streams.verify import store
 from streams.verify.verify import KEYS, verify
 from tests.support.clickhouse import ClickHouse, url_as
-from tests.support.plain_workers import DAY_MS, RECORDS, Workers, interaction, log_of
+from tests.support.plain_workers import DAY_MS, RECORDS, START_MS, Workers, interaction, log_of
 
 ONE, TWO = ("customer", "1"), ("customer", "2")
 MAIL, DEVICE = ("email_sha256", "e"), ("device", "d")
@@ -183,6 +183,12 @@ def test_consent(empty: ClickHouse) -> None:
         ("1", "survey", "email", "withdrawn"),
         ("2", "any", "any", "withdrawn"),
     ]
+    kept = "SELECT customer_id, consents FROM customers WHERE notEmpty(consents) ORDER BY customer_id"
+    (one, held), (two, of_all) = empty.client.query(kept).result_rows
+    assert [(one, *map(tuple_of, held)), (two, *map(tuple_of, of_all))] == [
+        ("1", ("survey", "email", False, "", START_MS + 3)),
+        ("2", ("any", "any", False, "", START_MS)),
+    ]
     query = load()["consent"]
     (row,) = empty.client.query(query.sql, parameters=query.bind({"id": "email_sha256:e"})).result_rows
     assert (*row[:4], row[5]) == ("1", "survey", "email", "withdrawn", None)
@@ -198,6 +204,23 @@ def test_consent(empty: ClickHouse) -> None:
         ]
     finally:
         apply_again(empty, "0047_consents")
+    for wrong in (
+        "consents = arrayMap(one -> (one.1, one.2, true, one.4, one.5), consents)",
+        "consents = arrayMap(one -> (one.1, one.2, one.3, 'desk', one.5), consents)",
+        "consents = []",
+    ):
+        name, _, value = wrong.partition(" = ")
+        empty.client.command(changed("customers", "customer_id = '2'", **{name: value}))
+        assert [row[:3] for row in found(verify(empty.client))] == [("customers", "2", "consents")]
+    right = f"[('any', 'any', false, CAST(NULL, 'Nullable(String)'), toDateTime64({START_MS / 1000}, 3, 'UTC'))]"
+    empty.client.command(changed("customers", "customer_id = '2'", consents=right))
+    assert found(verify(empty.client)) == [], "an earlier version did not keep the source"
+
+
+def tuple_of(held: dict[str, Any]) -> tuple[Any, ...]:
+    """An element of customers.consents, times as epoch ms."""
+    *first, since = held.values()
+    return (*first, round(since.timestamp() * 1000))
 
 
 def apply_again(clickhouse: ClickHouse, name: str) -> None:

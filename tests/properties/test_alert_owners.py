@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -106,12 +107,22 @@ def test_stitch_attributes_as_the_plain_way_does(given_specs: Any, rng: Random) 
     assert cases.keys() == wanted.keys()
     for key, one in cases.items():
         unit, basis = wanted[key]
-        brand = {"H1": "noor", "H2": "safa", "H3": "safa"}.get(unit or "")
-        assert (one["unit_basis"], one["owner"], one["brand"]) == (basis, unit or "CARE", brand)
+        first = min(
+            (row for row in rows if row["case_id"] == key[0] and row["touchpoint"].endswith("complaint_made")),
+            key=lambda row: (row["occurred_at"], row["event_id"]),
+        )
+        brand = brand_of.get(first["event_id"]) or ("safa" if unit in ("H2", "H3") else "noor")
+        assert (one["unit_basis"], one["brand"]) == (basis, brand)
+        assert one["owner"] == (unit or {"safa": "CARE-SAFA", "noor": "CARE"}[brand])
     # Told when all events were known, in one turn, or never changed since: at least those that name a unit.
     for one in world.moves.values():
         if one["unit"]:
             assert (one["unit_basis"], one["owner"]) == ("own", one["unit"])
+        brand = brand_of.get(one["event_id"]) or ("safa" if one["owner"] in ("H2", "H3") else "noor")
+        if one["unit_basis"] == "none" or one["event_id"] in brand_of:
+            assert one["brand"] == brand
+        if one["unit_basis"] == "none":
+            assert one["owner"] == {"safa": "CARE-SAFA", "noor": "CARE"}[brand]
 
 
 def test_a_move_without_a_unit_is_of_the_stay_before_it() -> None:
@@ -123,7 +134,42 @@ def test_a_move_without_a_unit_is_of_the_stay_before_it() -> None:
     said = {
         one["customer_id"]: (one["unit"], one["unit_basis"], one["owner"], one["brand"]) for one in world.moves.values()
     }
-    assert said == {"a": (None, "last_stay", "H2", "safa"), "b": (None, "none", "CARE", None)}
+    assert said == {"a": (None, "last_stay", "H2", "safa"), "b": (None, "none", "CARE", "noor")}
+
+
+SAFA = [{"key": "brand", "value": "Safa"}]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["of one subject", "of a part"])
+def test_a_move_whose_event_names_a_brand_alone_is_of_its_care_centre(late: bool) -> None:
+    """Also where the event comes as a part of another subject, is lost in a crash, and published again."""
+    world = World(brands=BRANDS)
+    if late:
+        world.tell("device:d", "customer:a", 1)
+    who = {"subject": "device:d", "ids": [{"kind": "device", "value": "d"}]} if late else {}
+    world.take([event(1, 0, "post_travel.review_posted", score=-0.9, attributes=SAFA, **who)], crash=not late)
+    world.deliver(crash=True)
+    (one,) = world.moves.values()
+    assert (one["customer_id"], one["unit"], one["unit_basis"]) == ("a", None, "none")
+    assert (one["owner"], one["brand"]) == ("CARE-SAFA", "safa")
+
+
+def test_an_alert_of_a_drop_knows_the_brand_of_its_event() -> None:
+    world = World(brands=BRANDS)
+    kind = {"score": 0.9, "booking_ref": "R1"}
+    world.take([event(number, -HOUR * (9 - number), "stay.crew_helped", **kind) for number in range(6)])
+    bad = [event(10 + number, number, "stay.wifi_failed", score=-1.0, attributes=SAFA) for number in range(12)]
+    world.take(bad)
+    found = {one["rule"]: (one["owner"], one["brand"]) for one in world.alerts.values()}
+    assert found["sentiment_drop"] == ("CARE-SAFA", "safa")
+
+
+def test_an_event_of_a_company_with_one_brand_is_of_that() -> None:
+    world = World(brands=Brands({"noor": ("H1",)}, care={"noor": "CARE-NOOR", None: "CARE"}))
+    review = event(1, 0, "post_travel.review_posted", score=-0.9, reach=5000, medium="social", case_id="K")
+    world.take([review, event(2, 1, "post_travel.complaint_made", case_id="L")])
+    for table in (world.alerts, world.moves, world.cases):
+        assert {(one["owner"], one["brand"]) for one in table.values()} == {("CARE-NOOR", "noor")}
 
 
 @given(places, places, places)

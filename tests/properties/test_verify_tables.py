@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from schemas.records import CHANNELS
 from streams.model import catalogue
+from streams.model.brands import Brands
 from streams.model.company import built_in
 from streams.verify import owners
 from streams.verify.compare import compare
@@ -27,7 +28,10 @@ from streams.verify.verify import KEYS
 from tests.properties.test_stitch_fold import GUESTS, World
 from tests.support.plain_workers import DAY_MS, RECORDS, Workers, interaction, log_of
 
-MODEL = replace(built_in(), guests=GUESTS)
+BRANDS = Brands(
+    {"noor": ("HTL-*",), "safa": ()}, default="noor", care={"noor": "CARE-NOOR", "safa": "CARE-SAFA", None: "CARE"}
+)
+MODEL = replace(built_in(), guests=GUESTS, brands=BRANDS)
 UNKNOWN = "stay.not_in_the_catalogue"
 KEYS_ = {**KEYS, "next_actions": KEY}
 IGNORED = {"customers": ("duplicates",), "cases": SAID}
@@ -36,8 +40,8 @@ compared by itself (streams.verify.owners)."""
 
 
 def _touchpoints() -> list[str]:
-    """One of each milestone and case role, one that states a preference, those by which next actions end, a plain
-    and an unknown one."""
+    """One of each milestone and case role, one that states a preference, those by which next actions end, consent,
+    a plain and an unknown one."""
     by_meaning = {(point.milestone, point.case_role): point.name for point in catalogue.load().values()}
     return sorted(
         {
@@ -48,6 +52,8 @@ def _touchpoints() -> list[str]:
             UNKNOWN,
             "post_travel.improvement_told",
             "post_travel.referral_made",
+            "stay.consent_given",
+            "booking.consent_withdrawn",
         }
     )
 
@@ -77,13 +83,14 @@ EVENT: dict[str, list[Any]] = {
     "survey": [None, ("nps", 9.0), ("nps", 0.0), ("csat", 4.0), ("csat", 1.0), ("ces", 6.5), ("stars", 1.0)],
     "money": [None, None, (1250, "SAR"), (-300, "SAR"), (99, "IDR")],
     "case_id": [None, None, "c1", "c2"],
-    "unit": [None, "HTL-1", "XY123"],
+    "unit": [None, None, "HTL-1", "XY123"],
     "arrival_date": [None, None, "2023-11-14", "2023-12-20", "2024-03-01", "2024-02-30"],
     "locale": [None, None, "en-GB", "EN", "ar", "msa", "1x"],
     "meal_plan": [None, None, "HB", "BB"],
     "room_type": [None, None, "suite"],
     "attributes": [[], [], attributes("diet", "Vegan "), attributes("special_meal", "moml", "dietary", ""),
-                   attributes("trip", "x", "preferred_language", "id", "diet", "halal")],
+                   attributes("trip", "x", "preferred_language", "id", "diet", "halal"), attributes("brand", " Safa"),
+                   attributes("brand", "none of them", "diet", "Vegan ", "brand", "safa")],
 }  # fmt: skip
 """What an event may say, as `interaction` takes it."""
 SAID = st.fixed_dictionaries({field: st.sampled_from(values) for field, values in EVENT.items()})
@@ -126,14 +133,14 @@ def holds(said: list[dict[str, Any]], rng: Random, *, alone: bool = True) -> Non
     sent += [{**event, "ids": rng.choice(named)} for event in sent if named and rng.random() < 0.1]
     rng.shuffle(sent)
     log = log_of(sent)
-    workers = Workers(World(guests=GUESTS))
+    workers = Workers(World(guests=GUESTS, brands=BRANDS))
     workers.work(log, rng)
     expected = recompute(log, model=MODEL)
     for table in RECORDS:
         found = workers.exact(table)
         comparison = compare(table, getattr(expected, table), found, KEYS_[table], IGNORED.get(table, ()))
         assert comparison.differences.rows() == []
-    wanted = owners.of_cases(expected, built_in().brands)
+    wanted = owners.of_cases(log, expected, MODEL)
     found = workers.exact("cases").select(wanted.columns)
     assert compare(owners.CASES, wanted, found, KEYS_["cases"]).differences.rows() == []
     kept = log.unique(["subject", "event_id"]).height
@@ -150,6 +157,30 @@ def _same_people(expected: pl.DataFrame, told: pl.DataFrame) -> None:
     rest = expected.join(told, on=["kind", "value"], how="anti")
     assert told.select(columns).join(expected, on=columns, how="anti").rows() == []
     assert [row for row in rest.rows() if row[2] not in (row[1], f"{row[0]}:{row[1]}")] == []
+
+
+CONSENT: dict[str, list[Any]] = {
+    "touchpoint": [f"{channel}.consent_{what}" for channel in CHANNELS for what in ("given", "given", "withdrawn")],
+    "attributes": [
+        attributes(*purpose, *channel, *source)
+        for purpose in ((), ("purpose", " Survey"), ("purpose", "marketing"), ("purpose", "*"))
+        for channel in ((), ("channel", "EMAIL "), ("channel", "sms"), ("channel", "email", "channel", "é" * 50))
+        for source in ((), ("source", "form"), ("source", " the front desk, " * 5))
+    ],
+}
+"""What is said of consent."""
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_so_they_do_of_consent(seed: int) -> None:
+    rng = Random(seed)
+    about = EVENT | {"ids": rng.sample(WAYS, rng.randrange(2, 8))}
+    said = []
+    for _ in range(rng.randrange(2, 40)):
+        event = about | CONSENT if rng.random() < 0.6 else about
+        said.append({field: rng.choice(values) for field, values in event.items()})
+    holds(said, rng)
 
 
 @settings(max_examples=150, deadline=None)

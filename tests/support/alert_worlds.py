@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -78,7 +78,7 @@ class World:
     brands: Brands = field(default_factory=lambda: built_in().brands)
 
     def __post_init__(self) -> None:
-        self.events, self.rules = Events(), load()
+        self.events, self.rules = Events(replace(built_in(), brands=self.brands)), load()
         self.matcher = Matcher(self.rules, brands=self.brands)
 
     @property

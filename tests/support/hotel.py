@@ -276,7 +276,10 @@ def rows(now: int) -> list[tuple[str, dict[str, Any]]]:
     ]
     falling = {"profile": "negative", "sentiment_7d": -0.62, "sentiment_30d": -0.41, "sentiment_90d": -0.08}
     seen = {"first_event_at": now - 200 * DAY, "last_event_at": now - 22 * MINUTE, "interactions": 12, "evidence": 4.6}
-    made.append(("customer", customer(amina, 2, preferences=likes, **falling, **seen)))
+    agreed = {"purpose": "survey", "channel": "email", "given": True, "source": "form", "since": now - 400 * DAY}
+    refused = {"purpose": "marketing", "channel": "any", "given": False, "source": "", "since": now - 9 * DAY}
+    said = {"preferences": likes, "consents": [agreed, refused]}
+    made.append(("customer", customer(amina, 2, **said, **falling, **seen)))
     for at, name in enumerate(("loyalty:RH-GOLD-8812", "phone_sha256:" + "5e88" * 16), 1):
         made.append(("identity", identity(name, amina, at)))
     for number, (ago, channel, touchpoint, medium, known) in enumerate(SAID):
@@ -284,10 +287,7 @@ def rows(now: int) -> list[tuple[str, dict[str, Any]]]:
         made.append(("interaction", interaction(f"customer:{amina}", said_id(number), now - ago, unit=TOWERS, **what)))
     said = {"channel": "booking", "medium": "web"}
     for number, (what, pairs, ids) in enumerate(
-        (
-            ("consent_given", (("purpose", "survey"), ("channel", "email")), ()),
-            ("group_joined", (("bus", "12"), ("guide", "Salim")), ({"kind": "group", "value": "UMRAH-7"},)),
-        )
+        (("group_joined", (("bus", "12"), ("guide", "Salim")), ({"kind": "group", "value": "UMRAH-7"},)),)
     ):
         told = {"attributes": [{"key": key, "value": value} for key, value in pairs], "ids": list(ids), **said}
         at = now - 9 * DAY - number * HOUR

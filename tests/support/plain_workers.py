@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -12,8 +12,10 @@ from schemas.decode import BatchDecoder
 from schemas.encode import BatchEncoder
 from schemas.records import polars_schema
 from schemas.registry import LocalRegistry
+from streams.guest.noting import Noter
 from streams.identity.graph import Change
 from streams.identity.resolver import Resolver
+from streams.model.company import built_in
 from streams.model.identifiers import customer_id
 from streams.model.subjects import subjects_and_links
 from streams.stitch.events import Events
@@ -87,7 +89,9 @@ class Workers:
 
     def work(self, log: pl.DataFrame, rng: Random) -> None:
         """Take in a log, in batches of random size that overtake one another at random."""
-        world, resolver, events = self.world, Resolver(), Events()
+        world, resolver = self.world, Resolver()
+        events = Events(replace(built_in(), brands=world.brands))
+        noter = Noter(world.guests, built_in().touchpoints)
         folded = linked = resolved = told = 0
         links: list[tuple[str, str, int]] = []
         news: list[tuple[Change, int]] = []
@@ -102,7 +106,8 @@ class Workers:
                 batch = log[folded : folded + size]
                 offsets = range(folded, folded + batch.height)
                 subjects, said = batch["subject"].to_list(), said_of_groups(batch)
-                world.run(Messages(events.by_subject(batch, subjects, offsets, spoken=said)))
+                watched = {row: ((), None, noted) for row, noted in noter.noted(batch, START_MS).items()}
+                world.run(Messages(events.by_subject(batch, subjects, offsets, watched, spoken=said)))
                 folded += batch.height
             elif step == 1:
                 batch = log[linked : linked + size]

@@ -28,7 +28,7 @@ def customer(customer_id: str, version: int = 1, **said: Any) -> dict[str, Any]:
     row: dict[str, Any] = {"customer_id": customer_id, "kind": kind, "value": value, "profile": "non_committal"}
     row |= {"sentiment_7d": None, "sentiment_30d": None, "sentiment_90d": None, "evidence": 0.0, "interactions": 1}
     row |= {"journeys": 1, "first_event_at": NOON, "last_event_at": NOON, "open_cases": 0, "duplicates": 0}
-    return row | {"preferences": [], "version": version, "withdrawn": False} | said
+    return row | {"preferences": [], "consents": [], "version": version, "withdrawn": False} | said
 
 
 def journey(customer_id: str, booking_ref: str | None, version: int = 1, **said: Any) -> dict[str, Any]:

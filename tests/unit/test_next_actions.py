@@ -11,6 +11,7 @@ import pytest
 from streams.alerts import rules
 from streams.alerts.match import Matcher
 from streams.alerts.next_actions import Action, proposed
+from streams.guest.noting import Noter
 from streams.model.company import built_in
 from streams.model.guests import Guests
 from streams.stitch.changes import Changes
@@ -20,6 +21,7 @@ from streams.stitch.eviction import evict
 from streams.stitch.fold import fold_due, fold_messages, fold_unsaid
 from streams.stitch.messages import Messages
 from streams.stitch.observer import RuleContext
+from streams.stitch.reading import NOTHING as NOTHING_SAID
 from streams.stitch.subject import NOTHING, TAKEN_BACK
 from tests.support.plain_workers import DAY_MS as DAY
 from tests.support.plain_workers import START_MS as START
@@ -30,6 +32,7 @@ MINUTE = 60_000
 RULES = rules.of(built_in())
 BUILT_IN = built_in().guests
 WATCHED = Matcher(RULES, built_in().touchpoints, built_in().brands)
+NOTER = Noter(BUILT_IN, built_in().touchpoints)
 
 
 def day(offset: int) -> str:
@@ -56,6 +59,9 @@ class Stitch:
         log = log_of(every)
         offsets = range(self.offset, self.offset + log.height)
         watched = WATCHED.watched(log, START)
+        for row, noted in NOTER.noted(log, START).items():
+            signals, answer, _ = watched.get(row, NOTHING_SAID)
+            watched[row] = signals, answer, noted
         self.offset += log.height
         grouped = Events().by_subject(log, log["subject"].to_list(), offsets, watched)
         return self.apply(fold_messages(self.states.get, Messages(grouped), self.context))
@@ -231,6 +237,39 @@ def test_a_state_of_before_says_it_without_an_event_once() -> None:
     assert (customer, action.action, said) == ("ann", "call_about_case", version)
     assert caught_up(stitch, "customer:ann").states == {}
     assert stitch.hear({"after": 1}).next_actions == [], "the next event says nothing new"
+
+
+def agreed(after: int, *pairs: tuple[str, str], what: str = "given") -> dict[str, Any]:
+    attributes = [{"key": key, "value": value} for key, value in pairs]
+    return {"touchpoint": f"stay.consent_{what}", "channel": "stay", "after": after, "attributes": attributes}
+
+
+def test_consents_are_in_the_record_and_said_again_of_states_of_before() -> None:
+    stitch = Stitch()
+    first = stitch.hear(agreed(-400 * DAY, ("purpose", "survey"), ("channel", "email"), ("source", "form")))
+    expected = [("survey", "email", True, "form", START - 400 * DAY)]
+    assert [row[15] for row in first.customers] == [expected]
+    changes = stitch.hear({"after": 0})
+    assert [row[15] for row in changes.customers] == [expected], "a year later, too"
+    assert caught_up(stitch, "customer:ann").customers == []
+    of_before(stitch)
+    assert caught_up(stitch, "customer:ann").customers == changes.customers
+    assert caught_up(stitch, "customer:ann").customers == []
+
+
+def test_a_timer_that_comes_first_says_consents_of_a_state_of_before() -> None:
+    stitch = heard(agreed(0, what="withdrawn"), complaint(0))
+    of_before(stitch)
+    changes = fold_due(stitch.states.get, ["customer:ann"], stitch.context, START + 10 * DAY)
+    assert [row[15] for row in changes.customers] == [[("any", "any", False, "", START)]]
+    stitch.states.update(changes.states)
+    assert caught_up(stitch, "customer:ann").customers == []
+
+
+def test_who_said_nothing_of_consent_is_not_published_again() -> None:
+    stitch = heard(complaint(0))
+    of_before(stitch)
+    assert caught_up(stitch, "customer:ann").customers == []
 
 
 def test_what_held_before_a_rollback_and_ended_during_it_is_taken_back() -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from streams.model.vocabulary import ASPECTS
 from streams.report.content import Change, content, drivers_of
 from streams.report.evidence import evidence, pack
 from streams.report.page import page
-from streams.report.parts import LANGUAGES
+from streams.report.parts import LANGUAGES, texts
 from streams.report.period import Period, PeriodError, periods
 
 HOSTILE = "<script>alert(1)</script>"
@@ -103,6 +104,13 @@ class Asks(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.asked += [f"{tag} {name}" for name, _ in attrs if name in ("src", "href", "action", "srcset")]
         self.asked += [tag] if tag in ("script", "link", "iframe", "img") else []
+
+
+@pytest.mark.parametrize("language", ["en", "ar", "id", "tr", "ur", "fr"])
+def test_every_aspect_has_a_word_in_every_language(language: str) -> None:
+    """Of the desk, which the report shares."""
+    said = texts("streams.serve.desk.page", f"{language}.json")
+    assert [aspect for aspect in ASPECTS if not said.get(f"aspect.{aspect}")] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -237,8 +237,8 @@ def test_what_to_do_goes_with_its_customer() -> None:
         assert not any(key.startswith(b"f") for key in view.values)
 
 
-def test_consent_groups_and_a_bereavement() -> None:
-    """The last word on consent, of any identifier; a withdrawal of all covers each; when somebody is in which group."""
+def test_groups_and_a_bereavement() -> None:
+    """When somebody is in which group, of any identifier."""
 
     def event(name: str, at: int, subject: str = "customer:C1", ids: Any = None, **given: str) -> dict[str, Any]:
         pairs = [{"key": key, "value": value} for key, value in given.items()]
@@ -246,25 +246,31 @@ def test_consent_groups_and_a_bereavement() -> None:
 
     group = [{"kind": "customer", "value": "C1"}, {"kind": "group", "value": "HAJJ-7"}]
     rows = [
-        event("consent_given", 1, purpose="survey", channel="email"),
-        event("consent_withdrawn", 2, "loyalty:L7", purpose="survey", channel="email"),
-        event("consent_given", 3, purpose="marketing", channel="sms"),
-        event("consent_given", 4, channel="sms"),  # for nothing in particular: no consent
         event("group_joined", 5, ids=group, bus="12", guide="salim", valid_from="2026-03-02"),
         event("group_left", 6, "loyalty:L7", ids=group, valid_until="2026-03-09"),
         event("bereavement_told", 7),
     ]
-    for some in (rows, rows[::-1], rows + rows[3:]):
+    for some in (rows, rows[::-1], rows + rows[1:]):
         view = viewed(identity=[identity("loyalty:L7", "C1")], customer=[customer("C1")], interaction=some)
         told = document(view, "C1") or {}
-        assert [(one["purpose"], one["channel"], one["given"]) for one in told["consent"]] == [
-            ("marketing", "sms", True),
-            ("survey", "email", False),
-        ]
         day = {"since": "2026-03-02T00:00:00.000Z", "until": "2026-03-09T00:00:00.000Z"}
         assert told["groups"] == [{"group": "HAJJ-7", **day, "bus": "12", "guide": "salim"}]
         assert told["cautions"] == ["bereavement"]
-    APPLY["interaction"](view, event("consent_withdrawn", 9))
-    assert [one["given"] for one in (document(view, "C1") or {})["consent"]] == [False] * 3
     forget(view, ["customer:C1", "loyalty:L7"])
-    assert not {key[:1] for key in view.values} & {b"v", b"e", b"z", b"s"}
+    assert not {key[:1] for key in view.values} & {b"e", b"z", b"s"}
+
+
+def test_consent_is_what_the_record_holds_however_long_ago() -> None:
+    held = {"purpose": "survey", "channel": "email", "given": True, "source": "form", "since": NOON - 400 * DAY}
+    unsaid = {"purpose": "any", "channel": "any", "given": False, "source": "", "since": NOON}
+    view = viewed(customer=[customer("C1"), customer("C1", consents=[held])])  # as after an upgrade: of one version
+    told = document(view, "C1") or {}
+    assert told["consent"] == [
+        {"purpose": "survey", "channel": "email", "given": True, "source": "form", "at": "2025-01-25T12:00:00.000Z"}
+    ]
+    APPLY["customer"](view, customer("C1", 2, consents=[unsaid, {**held, "source": None}]))
+    assert [one["source"] for one in (document(view, "C1") or {})["consent"]] == [None, None]
+    APPLY["customer"](view, customer("C1", consents=[held]))
+    assert len((document(view, "C1") or {})["consent"]) == 2, "what is older changes nothing"
+    forget(view, ["customer:C1"])
+    assert document(view, "C1") is None

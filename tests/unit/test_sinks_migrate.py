@@ -79,6 +79,8 @@ APPLIED = {
     "0066_left_out": "aa4e75aea7a7adae",
     "0067_interactions_resolved": "a57afe3388e728a6",
     "0068_resolved_views": "2032ee8dd3a7ac5c",
+    "0069_customers_consents": "7814d87766f582fd",
+    "0070_spend_of_stays": "2c8ee01cc72f2c21",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 

@@ -7,6 +7,7 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from streams.alerts.moves import Cause, move_row
@@ -23,7 +24,7 @@ from streams.stitch.summary import Loose, Summary
 WRITTEN: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "stitch_states.json").read_text())
 """States of commit d84c1a5, of every kind: encoded, and what followed from them there."""
 AT = 1_700_000_000_000
-CAUSE: Cause = (AT, b"0123456789abcdef", "stay.complaint", "spa", None)
+CAUSE: Cause = (AT, b"0123456789abcdef", "stay.complaint", "spa", None, None)
 
 
 @pytest.mark.parametrize("written", WRITTEN, ids=lambda written: written["kind"])
@@ -33,11 +34,12 @@ def test_a_state_written_before_says_what_it_said(written: dict[str, Any]) -> No
     for again in (state, decode(encode(state))):
         if written["says"] is not None:
             said = publications(written["name"], again)
-            # they were written before cases said who has to act
+            # they were written before cases said who has to act, and customers what they have consented to
             records = {
                 key: row if key.startswith("journey:") else (*row[:-5], *row[-2:]) for key, row in said.records.items()
             }
-            assert json.loads(json.dumps({**records, "customer": said.customer})) == written["says"]
+            customer = (*said.customer[:-3], *said.customer[-2:])
+            assert json.loads(json.dumps({**records, "customer": customer})) == written["says"]
         moves = [] if again.watch is None else again.watch.moves
         rows = [move_row(customer_id(written["name"]), moved, lambda _: NOBODY) for moved in moves]
         assert [[*row[:-4], row[-1]] for row in rows] == written["moves"]
@@ -77,6 +79,25 @@ def test_a_root_keeps_a_part_without_its_cause() -> None:
     kept = encode_summary(own)
     own.cause = CAUSE
     assert without_cause(encode_summary(own), own, CAUSE) == kept
+    own.cause = of_a_brand = (*CAUSE[:5], "noor")
+    sent = encode_summary(own)
+    assert decode_summary(sent).cause == of_a_brand
+    own.cause = None
+    assert without_cause(sent, own, of_a_brand) == kept
+
+
+def test_a_part_with_brands_is_read_by_a_version_that_knows_none() -> None:
+    """Brands stand after all that it reads; what it reads is as it was."""
+    own, plain = Summary(), Summary()
+    said = (AT, b"e" * 16, "B1", "stay.complaint_made", 2)
+    own.add(Event(*said, case_role="open", case_id="K", brand="noor"))
+    plain.add(Event(*said, case_role="open", case_id="K"))
+    own.cause, plain.cause = (*CAUSE[:5], "safa"), CAUSE
+    fields = msgspec.msgpack.decode(encode_summary(own))
+    brands = fields.pop()
+    assert brands == [{"K": "noor"}, "safa"]
+    assert fields[:11] == msgspec.msgpack.decode(encode_summary(plain))
+    assert decode_summary(encode_summary(own)) == own != plain
 
 
 def test_one_opinion_is_kept_once() -> None:

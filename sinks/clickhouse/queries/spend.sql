@@ -42,10 +42,10 @@ FROM
 (
     SELECT
         j.*,
-        if(x.rate > 0, {currency:String}, toString(j.currency)) AS told_in,
-        if(x.rate > 0, toDecimal128(toFloat64(j.spend_booked) * x.rate, 4), j.spend_booked) AS booked_,
-        if(x.rate > 0, toDecimal128(toFloat64(j.spend_kept) * x.rate, 4), j.spend_kept) AS kept_,
-        if(x.rate > 0, toDecimal128(toFloat64(j.spend_lost) * x.rate, 4), j.spend_lost) AS lost_
+        if(x.rate > 0 AND x.rate <= 1e12, {currency:String}, toString(j.currency)) AS told_in,
+        if(x.rate > 0 AND x.rate <= 1e12, toDecimal128(toInt128(round(toFloat64(j.spend_booked) * x.rate * 10000)), 4) / 10000, j.spend_booked) AS booked_,
+        if(x.rate > 0 AND x.rate <= 1e12, toDecimal128(toInt128(round(toFloat64(j.spend_kept) * x.rate * 10000)), 4) / 10000, j.spend_kept) AS kept_,
+        if(x.rate > 0 AND x.rate <= 1e12, toDecimal128(toInt128(round(toFloat64(j.spend_lost) * x.rate * 10000)), 4) / 10000, j.spend_lost) AS lost_
     FROM (SELECT *, toString(currency) AS code FROM journey_spend) AS j
     LEFT ASOF JOIN (SELECT currency, valid_from, rate FROM exchange WHERE into = {currency:String}) AS x
         ON x.currency = j.code AND x.valid_from <= j.first_at
@@ -62,6 +62,8 @@ LEFT ASOF JOIN
     WHERE {by:String} IN ('brand', 'region') OR ({by:String} = 'month' AND {clock_joined})
 ) AS u
     ON u.unit = ifNull(toString(w.attributed_unit), '') AND u.valid_from <= s.first_at
-WHERE s.first_at >= {since:DateTime64(3,'UTC')} AND s.first_at < {until:DateTime64(3,'UTC')}
+WHERE throwIf({currency:String} NOT IN (SELECT '' UNION ALL SELECT currency FROM currencies),
+        'currency is an ISO 4217 code in capitals: SAR') = 0
+    AND s.first_at >= {since:DateTime64(3,'UTC')} AND s.first_at < {until:DateTime64(3,'UTC')}
 GROUP BY segment, currency
 ORDER BY currency, booked DESC, segment

@@ -110,7 +110,7 @@ function identifiers(told, reveal) {
 const action = (one) => h("li", {}, h("div", { class: "title" }, word("action", one.action)), h("div", { class: "reason", lang: "en", dir: "auto" }, one.reason));
 
 const agreed = (one) => h("li", {}, h("strong", { class: one.given ? "good" : "bad" }, t(one.given ? "consent.given" : "consent.withdrawn")),
-  h("div", { class: "facts" }, h("span", {}, one.purpose === "any" ? t("consent.all") : word("consent", one.purpose)), h("span", {}, one.channel === "any" ? t("consent.any_way") : word("medium", one.channel)), one.at && h("time", { datetime: one.at }, moment(one.at))));
+  h("div", { class: "facts" }, h("span", {}, one.purpose === "any" ? t("consent.all") : word("consent", one.purpose)), h("span", {}, one.channel === "any" ? t("consent.any_way") : word("medium", one.channel)), one.source && bdi(one.source), one.at && h("time", { datetime: one.at }, moment(one.at))));
 
 const membership = (one) => h("li", {}, h("div", { class: "title" }, code(one.group)),
   h("div", { class: "facts" }, h("span", {}, t("group.since", { from: day(one.since) })), one.until && h("span", {}, t("group.until", { to: day(one.until) })),

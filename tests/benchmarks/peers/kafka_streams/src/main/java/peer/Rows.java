@@ -114,6 +114,7 @@ final class Rows {
       preferences.add(new Preference(one.getKey(), stated.getValue(), stated.getEvidence(), stated.getAt()));
     }
     row.setPreferences(preferences);
+    row.setConsents(List.of());
     row.setVersion(state.getVersion());
     row.setWithdrawn(false);
     return row;
