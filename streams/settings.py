@@ -64,6 +64,7 @@ class Settings:
     log_format: how workers log: "text" for people, or "json", one object a line (streams/logs.py).
     trace_sample: share, in [0, 1], of events that are traced by OpenTelemetry (streams/tracing.py), beside those that
         their producer traces; None: no event is.
+    deep: texts have a second reader of concerns (streams/text/deep.py), in stitch and `rihla score`: the extra `deep`.
     state_retention: days without an event after which a customer leaves the state of stitch, and stays in ClickHouse.
     state_idle: seconds without any message about a customer before they may leave it.
     nobody: values, separated by commas, that name nobody as identifier or booking reference, beside those of
@@ -125,6 +126,7 @@ class Settings:
     survey_url: str | None = None
     link_keys: str | None = _secret()
     nobody: str | None = None
+    deep: bool = False
     state_retention: float = 400.0
     state_idle: float = 3600.0
     security_protocol: str = "PLAINTEXT"

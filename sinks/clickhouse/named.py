@@ -12,8 +12,9 @@ worth nothing where it is too small; then `-- compared:` (sinks.clickhouse.compa
 default; a line without a name goes on with the one before. Parameters are ClickHouse's own, {NAME:TYPE} in the text,
 and go to the server beside the query, never into it. What can be grouped by is the same for all: see
 sinks.clickhouse.segments; what is a survey, too: see sinks.clickhouse.surveys; which touchpoints are known: see
-sinks.clickhouse.touchpoints; which answers count: see sinks.clickhouse.answers; and which cancellations undo no trip:
-see sinks.clickhouse.held.
+sinks.clickhouse.touchpoints; which answers count: see sinks.clickhouse.answers; which cancellations undo no trip: see
+sinks.clickhouse.held; whose doing it was: see sinks.clickhouse.attribution; and times of prayer: see
+sinks.clickhouse.prayers.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
-from sinks.clickhouse import answers, comparison, held, segments, surveys, touchpoints
+from sinks.clickhouse import answers, attribution, comparison, held, prayers, segments, surveys, touchpoints
 
 _PARAMETER = re.compile(r"(\w+) ([\w(),']+) =(.*)")
 
@@ -97,7 +98,9 @@ def load() -> Mapping[str, NamedQuery]:
 
 def parse(name: str, text: str) -> NamedQuery:
     """A query from the text of its file. Raises ValueError when the comment in front is not as it must be."""
-    template = touchpoints.fill(surveys.fill(held.fill(answers.fill(text))))
+    template = text
+    for fill in (answers.fill, attribution.fill, prayers.fill_in, held.fill, surveys.fill, touchpoints.fill):
+        template = fill(template)
     lines = segments.fill(comparison.fill(answers.fill_cells(template))).splitlines()
     length = next((at for at, line in enumerate(lines) if not line.startswith("--")), len(lines))
     header = [line[2:] for line in lines[:length]]

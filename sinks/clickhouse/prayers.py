@@ -3,6 +3,12 @@
 A place is what the times depend on: coordinates, method and time zone of units, at any time of their history. Needed
 are the days from the one before a stored event to AFTER days behind it. After an insert of events or of units the
 missing times are filled in; the second of the two inserts finds both and completes them.
+
+The text of a query in which `t`, the row of prayer_times that began last before it, is joined to the time `p.at` may
+hold
+
+    {prayer_window}   the prayer that is prayed then
+    {ramadan_meal}    what a day of Ramadan has then
 """
 
 from __future__ import annotations
@@ -74,6 +80,11 @@ def meal(at: str, of: str) -> str:
 def day_from_sunset(at: str, of: str) -> str:
     """The civil day whose Hijri day holds at a time, since days begin at sunset: a Date; 1970-01-01: not known."""
     return f"if({known(at, of)}, {of}.date + if({at} >= {of}.maghrib, 1, 0), toDate(0))"
+
+
+def fill_in(text: str) -> str:
+    """The text of a query with the placeholders of this module filled in."""
+    return text.replace("{prayer_window}", window("p.at", "t")).replace("{ramadan_meal}", meal("p.at", "t"))
 
 
 def fill(client: Client, days: Collection[date] | None = None) -> int:

@@ -27,7 +27,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from sinks.clickhouse import prayers
-from sinks.clickhouse.attribution import served, whose
+from sinks.clickhouse.attribution import agents_of, joined_staff, joined_units, served, unit_of, whose
 
 ZONE = (
     "multiIf({timezone:String} != '', {timezone:String}, ifNull(u.timezone, '') != '', u.timezone, {elsewhere:String})"
@@ -37,10 +37,21 @@ inherited or its brand's), else that of the settings."""
 _DAY = f"formatDateTime(i.occurred_at, '%Y-%m-%d', {ZONE})"
 
 _WHOSE = whose("i.unit", "i.channel", "i.occurred_at", "p")
+_UNIT = unit_of("i.unit", "i.channel", "i.occurred_at", "pu")
 _SERVED = served("i.agent_id", f"({_WHOSE}).1", "i.occurred_at", "p")
 
+_MILESTONES = ("booked", "cancelled", "no_show", "checked_in", "arrived", "checked_out")
+"""Of each the view journeys has the latest, NAME_at, in the order of their ranks among milestones of one instant."""
+_STAGES = ("exploring", "booked", "cancelled", "no_show", "checked_in", "in_stay", "completed")
+"""What a journey is after the milestone of that rank."""
+_NEVER = "-9223372036854775808"
+_BEFORE = "toUnixTimestamp64Milli(i.occurred_at) * 8 + 7"
+_REACHED = ", ".join(f"if(m.{name} <= {_BEFORE}, m.{name}, {_NEVER})" for name in _MILESTONES)
+# A milestone is its time and its rank in one number: these are compared for each row, which arrays would make dear.
+_STAGE = f"transform(bitAnd(greatest({_REACHED}), 7), {list(range(7))}, {list(_STAGES)}, 'exploring')"
+
 MANY: Mapping[str, str] = {
-    "agent": f"({_SERVED}).1",
+    "agent": agents_of("i.agent_id", "i.unit", "i.channel", "i.occurred_at", "pa"),
     "segment": "sm.member_of",
     "group": "arrayMap(one -> one.1, "
     "arrayFilter(one -> one.2 <= i.occurred_at AND i.occurred_at < one.3, gm.group_periods))",
@@ -65,7 +76,7 @@ SEGMENTS: dict[str, str] = {
     "weekday": f"toString(toDayOfWeek(toDate({_DAY})))",
     "hour": f"formatDateTime(i.occurred_at, '%H', {ZONE})",
     "channel": "toString(i.channel)",
-    "unit": f"({_WHOSE}).1",
+    "unit": _UNIT,
     "unit_basis": f"({_WHOSE}).2",
     "brand": "ifNull(u.brand, '')",
     "region": "ifNull(u.region, '')",
@@ -79,8 +90,7 @@ SEGMENTS: dict[str, str] = {
     "journey": "ifNull(i.journey_id, '')",
     "agent": _each("agent"),
     "agents_basis": f"({_SERVED}).2",
-    "stage": "if(ifNull(i.journey_id, '') = '', '', "
-    "ifNull(nullIf(arrayLast(reached -> reached.1 <= i.occurred_at, m.milestones).2, ''), 'exploring'))",
+    "stage": f"if(ifNull(i.journey_id, '') = '', '', {_STAGE})",
     "season": "ifNull(h.season, '')",
     "hijri_month": "if(ifNull(h.hijri_year, 0) = 0, '', "
     "concat(toString(h.hijri_year), '-', leftPad(toString(h.hijri_month), 2, '0')))",
@@ -166,17 +176,24 @@ def _joins(grouped: bool, weighted: bool, asked: Collection[str]) -> dict[str, s
         return "(" + (" OR ".join([*(f"{{{one}:String}} IN ({listed})" for one in parameters), *given]) or "0") + ")"
 
     timed = f"({some(TIMED)} AND {CLOCK_JOINED})"
-    placed = ["unit", "unit_basis", "agent", "agents_basis", *LEVELS, *PRAYED]
+    placed = some(["unit", *LEVELS, *PRAYED])
+    reached = ", ".join(
+        f"ifNull(toUnixTimestamp64Milli({name}_at) * 8 + {rank}, {_NEVER}) AS {name}"
+        for rank, name in enumerate(_MILESTONES, 1)
+    )
     civil = f"toDate({_DAY})"
     day = f"if({{by:String}} = 'hijri_day_from_sunset', {_FROM_SUNSET}, {civil})" if grouped else civil
     if "hijri_day_from_sunset" in asked:
         day = _FROM_SUNSET
     return {
-        "m": f"""LEFT ANY JOIN (SELECT journey_id, milestones FROM milestones WHERE {some(["stage"])}) AS m
+        "m": f"""LEFT ANY JOIN (SELECT journey_id, {reached} FROM journeys WHERE {some(["stage"])}) AS m
     ON m.journey_id = i.journey_id""",
-        "p": f"LEFT ANY JOIN (SELECT * FROM stays WHERE {some(placed)} OR {timed}) AS p ON p.journey_id = i.journey_id",
+        "p": f"""LEFT ANY JOIN (SELECT * FROM stays WHERE {some(["unit_basis", "agents_basis"])}) AS p
+    ON p.journey_id = i.journey_id""",
+        "pa": joined_staff("pa", some(["agent"])),
+        "pu": joined_units("pu", f"({placed} OR {timed})"),
         "u": f"""LEFT ASOF JOIN (SELECT * FROM unit_places WHERE {some((*LEVELS, *PRAYED))} OR {timed}) AS u
-    ON u.unit = ({_WHOSE}).1 AND u.valid_from <= i.occurred_at""",
+    ON u.unit = {_UNIT} AND u.valid_from <= i.occurred_at""",
         "t": f"""LEFT ASOF JOIN (SELECT * FROM prayer_times WHERE {some(PRAYED)}) AS t
     ON t.place = ifNull(u.place, '') AND t.fajr <= i.occurred_at""",
         "h": f"""LEFT ANY JOIN

@@ -18,7 +18,7 @@ from streams.loop import answers
 from streams.model import catalogue
 from streams.model.brands import Brands
 from streams.model.catalogue import Touchpoint
-from streams.text.concerns import concerns
+from streams.text.deep import Reader, first_reader
 
 COLUMNS = (
     "event_id",
@@ -61,6 +61,7 @@ class Matcher:
     """Matches batches with a set of rules.
 
     touchpoints: of the model, by name; None: Rihla's own. brands: of the model; None: events have no brand.
+    reader: of texts.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class Matcher:
         rules: Mapping[str, Rule],
         touchpoints: Mapping[str, Touchpoint] | None = None,
         brands: Brands | None = None,
+        reader: Reader = first_reader,
     ) -> None:
+        self._reader = reader
         self._brands = brands if brands is not None and brands.units else None
         self._rules = [rule for rule in rules.values() if rule.when]
         known = catalogue.load() if touchpoints is None else touchpoints
@@ -110,7 +113,7 @@ class Matcher:
             return {}
         recent = pl.Series(np.flatnonzero(is_recent))
         part = frame if len(recent) == frame.height else frame.select(self.columns)[recent]
-        spoken = _spoken(part["text"]) if self._listens else _NOTHING_SAID
+        spoken = self._spoken(part["text"]) if self._listens else _NOTHING_SAID
         hits = part.select(*self.columns, spoken).select(*self._wanted)
         wanting = hits.select(pl.any_horizontal(pl.all())).to_series()
         rows = (wanting | recent.is_in(list(raised))).arg_true() if raised else wanting.arg_true()
@@ -161,19 +164,19 @@ class Matcher:
             answer = Answer(at, raw, touchpoint, ref, case, given.alert_id, given.cause, given.who, given.until)
         return tuple(signals), answer, ()
 
+    def _spoken(self, texts: pl.Series) -> pl.Series:
+        """The concerns that each text raises. Texts that are the same are looked at once."""
+        places: dict[str | None, int] = {}
+        at = [places.setdefault(text, len(places)) for text in texts.to_list()]
+        found = iter(self._reader([text for text in places if text is not None]))
+        raised = [[] if text is None else sorted(next(found)) for text in places]
+        return pl.Series("concerns", raised, pl.List(pl.String)).gather(at)
+
     def _brand(self, unit: str | None, attributes: object) -> str | None:
         if self._brands is None:
             return None
         pairs = attributes if isinstance(attributes, list) else ()
         return self._brands.told(unit, ((one["key"], one["value"]) for one in pairs))
-
-
-def _spoken(texts: pl.Series) -> pl.Series:
-    """The concerns that each text raises (streams.text.concerns). Texts that are the same are looked at once."""
-    places: dict[str | None, int] = {}
-    at = [places.setdefault(text, len(places)) for text in texts.to_list()]
-    found = [[] if text is None else sorted(concerns(text)) for text in places]
-    return pl.Series("concerns", found, pl.List(pl.String)).gather(at)
 
 
 def _text(value: object) -> str | None:

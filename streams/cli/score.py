@@ -174,20 +174,21 @@ def answer(scorer: Any, lines: list[bytes]) -> list[bytes]:
     """One JSON line, with its line end, for each line given; `scorer` is a streams.text.scorer.Scorer."""
     import orjson
 
-    from streams.text.concerns import concerns
+    from streams.settings import Settings
+    from streams.text import deep
     from streams.text.intents import read_intents
 
     questions = [_question(line) for line in lines]
     asked = [question for question in questions if isinstance(question, tuple)]
     scores = iter(scorer.score([text for text, _ in asked], [locale for _, locale in asked]))
+    raised = iter(deep.reader(Settings.from_env().deep)([text or "" for text, _ in asked]))
     answers = []
     for question in questions:
         if isinstance(question, str):
             answers.append(orjson.dumps({"error": question}) + b"\n")
             continue
-        found = next(scores)
-        text = question[0] or ""
-        said = read_intents(text, found and found.score)
+        found, concerns = next(scores), next(raised)
+        said = read_intents(question[0] or "", found and found.score, concerns)
         answers.append(
             orjson.dumps(
                 {
@@ -199,7 +200,7 @@ def answer(scorer: Any, lines: list[bytes]) -> list[bytes]:
                     "emotion": said.emotion,
                     "effort": said.effort,
                     "urgent": said.urgent,
-                    "concerns": sorted(concerns(text)),
+                    "concerns": sorted(concerns),
                 }
             )
             + b"\n"

@@ -22,6 +22,8 @@ def findings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Fin
     yield _alert_rules(settings)
     yield _segments(settings)
     yield from _routes(settings)
+    if settings.deep:
+        yield _second_reader()
 
 
 def variables(environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -59,6 +61,16 @@ def _routes(settings: Settings) -> Iterator[Finding]:
     for name in routes.unknown_rules(book, rules):
         detail = f"{settings.routes} names the rule {name!r}, which there is not: nothing matches it"
         yield Finding("problem", "routes", detail, f"one of {', '.join(rules)}")
+
+
+def _second_reader() -> Finding:
+    from streams.text import deep
+
+    try:
+        deep.installed()
+    except deep.MissingEncoder as error:
+        return Finding("problem", "second reader", str(error), deep.REMEDY)
+    return Finding("ok", "second reader", "its encoder loads")
 
 
 def _model(settings: Settings) -> Finding:

@@ -142,7 +142,10 @@ class StitchAgent(Agent):
         async with self._working:
             self._context.now = now_ms()
             await self._look_at_room()
-            group = self._reader.read(batches)
+            if self.io.settings.deep:  # the second reader takes seconds for many texts: heartbeats go on meanwhile
+                group = await asyncio.to_thread(self._reader.read, batches)
+            else:
+                group = self._reader.read(batches)
             if group.restored:
                 self._ticker.restoring()
             for partition, at in group.newest.items():

@@ -25,6 +25,7 @@ from streams.stitch.events import COLUMNS, Events
 from streams.stitch.membership import GroupSaid, may_be_about_groups, said_of_groups
 from streams.stitch.messages import IDENTITY, INTERACTION, PART, Message, Messages, RootChange, Sent
 from streams.stitch.observer import RuleContext
+from streams.text import deep
 from streams.worker.io import WorkerIO
 from streams.worker.sift import sift
 from streams.worker.verdict import Refusal
@@ -88,12 +89,14 @@ class Reader:
     """Reads groups.
 
     io: of the worker. topics: full names of those of interactions, identities and parts, in this order. model: what
-    events mean.
+    events mean. Raises MissingEncoder where the settings ask for a second reader of texts and there is none.
     """
 
     def __init__(self, io: WorkerIO, topics: Sequence[str], context: RuleContext, model: Model) -> None:
         self._io, self._decode, self._context = io, io.decode, context
-        self._events, self._matcher = Events(model), match.Matcher(context.rules, model.touchpoints, model.brands)
+        read = deep.reader(io.settings.deep)
+        self._events = Events(model)
+        self._matcher = match.Matcher(context.rules, model.touchpoints, model.brands, read)
         self._noter = Noter(model.guests, model.touchpoints)
         self._columns = tuple(dict.fromkeys(("subject", *COLUMNS, *self._matcher.columns, *NOTED)))
         kinds = (INTERACTION, self._interactions), (IDENTITY, self._identities), (PART, self._parts)

@@ -35,9 +35,10 @@ class Reading:
     urgent: bool
 
 
-def read_intents(text: str, score: float | None = None) -> Reading:
-    """What a text says, given its score in [-1, 1] or None if it has none."""
-    raised = concerns(text)
+def read_intents(text: str, score: float | None = None, raised: frozenset[str] | None = None) -> Reading:
+    """What a text says, given its score in [-1, 1] or None if it has none, and the concerns that it raises (None: those
+    that the first reader finds)."""
+    raised = concerns(text) if raised is None else raised
     said = plain(text[:LONGEST])
     found = found_in(_patterns(), said, said.split())
     intents = {name for name in INTENTS if name in found}

@@ -2,7 +2,8 @@
 
 Nothing is written. Scores follow the model where a touchpoint's prior is all that an interaction has; texts and surveys
 keep theirs. Alerts are those that would be raised were every event heard in time; those of a drop of sentiment are left
-out, since they are observations of a running state.
+out, since they are observations of a running state. Texts are read by the first reader alone, `RIHLA_DEEP` or not: the
+second would take hours for the texts of years.
 """
 
 from __future__ import annotations

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 import pytest
 
 from schemas.records import polars_schema
-from sinks.clickhouse.attribution import served, whose
+from sinks.clickhouse.attribution import agents_of, joined_staff, joined_units, served, unit_of, whose
 from sinks.clickhouse.migrate import migrations
 from streams.model.company import built_in
 from streams.model.subjects import subjects
@@ -140,17 +141,15 @@ def test_each_basis(clickhouse: ClickHouse) -> None:
     ]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_views_are_what_the_plain_way_gives(clickhouse: ClickHouse, seed: int) -> None:
-    """Twelve people with phones, some of whom turn out to be one; copies, in any order, in two inserts."""
-    clickhouse.migrated()
-    chance = random.Random(seed)
+def world(chance: random.Random, units: Sequence[str]) -> list[dict[str, Any]]:
+    """500 events of twelve people, some of whom turn out to be one; every third meets the first unit alone."""
     rows = []
     for _ in range(500):
         who = chance.randrange(12)
         names = chance.choice(([f"customer:{who}"], [f"device:{who}"], [f"customer:{who}", f"device:{who}"]))
         channel = chance.choice((*CHANNELS, "stay", "stay"))
         names = [f"device:{who}", f"email_sha256:{who // 3}"] if chance.random() < 0.03 else names
+        met = units if who % 3 else units[:1]
         rows.append(
             {
                 "event_id": str(uuid.UUID(int=chance.getrandbits(128), version=4)),
@@ -160,10 +159,19 @@ def test_the_views_are_what_the_plain_way_gives(clickhouse: ClickHouse, seed: in
                 "channel": channel,
                 "touchpoint": chance.choice((CHANNELS[channel], "stay.complaint_made", "stay.complaint_resolved")),
                 "case_id": chance.choice((None, f"{who}-K")),
-                "unit": chance.choice((None, None, "", "H1", "H2", "H3")),
+                "unit": chance.choice((None, None, "", *met)),
                 "agent_id": chance.choice((None, None, "", "ali", "noor", "omar")),
             }
         )
+    return rows
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_views_are_what_the_plain_way_gives(clickhouse: ClickHouse, seed: int) -> None:
+    """Copies, in any order, in two inserts."""
+    clickhouse.migrated()
+    chance = random.Random(seed)
+    rows = world(chance, ("H1", "H2", "H3"))
     half = [*rows[:300], *chance.sample(rows[:300], 60)]
     chance.shuffle(half)
     stored(clickhouse, *half)
@@ -174,6 +182,24 @@ def test_the_views_are_what_the_plain_way_gives(clickhouse: ClickHouse, seed: in
     bases = set(expected.attributed["interactions_attributed"]["unit_basis"])
     assert bases == {"own", "same_stay", "last_stay", "only_unit", "none"}
     assert differences(clickhouse, expected) == []
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_is_asked_for_units_or_staff_alone_is_what_the_views_have(clickhouse: ClickHouse, seed: int) -> None:
+    clickhouse.migrated()
+    stored(clickhouse, *world(random.Random(seed), ("H1", "H2")))
+    row = ("i.unit", "i.channel", "i.occurred_at")
+    short = f"{unit_of(*row, 'pu')}, {agents_of('i.agent_id', *row, 'pa')}"
+    found = clickhouse.rows(
+        f"SELECT i.subject, i.event_id, {short} FROM interactions AS i {joined_units('pu')} {joined_staff('pa', '1')} "
+        "ORDER BY i.subject, i.event_id"
+    )
+    whole = clickhouse.rows(
+        "SELECT subject, event_id, ifNull(toString(attributed_unit), ''), attributed_agents "
+        "FROM interactions_attributed ORDER BY subject, event_id"
+    )
+    assert len({tuple(agents) for _, _, _, agents in whole}) > 5
+    assert found == whole
 
 
 def test_queries_and_views_have_one_rule() -> None:

@@ -135,6 +135,29 @@ def test_a_score_by_channel_reads_one_table(many: ClickHouse) -> None:
     assert result.rows_read == INTERACTIONS
 
 
+@pytest.mark.parametrize(
+    ("name", "passes", "given"),
+    [
+        ("places", 2, {}),
+        ("staff", 2, {}),
+        ("staff", 2, {"by": "unit"}),
+        ("halal_readiness", 4, {}),
+        ("readiness_evidence", 4, {"unit": "HOTEL"}),
+        ("units_losing_advocates", 6, {}),
+    ],
+)
+def test_a_question_about_units_reads_the_interactions_for_it_and_for_the_stays_and_not_once_a_branch(
+    many: ClickHouse, name: str, passes: int, given: dict[str, str]
+) -> None:
+    """Alerts and moves that are attributed take two passes of their own, and what was spent one."""
+    query = load()[name]
+    values = query.bind(given)
+    read = many.engine.query(query.text(values), database=many.database, params=values).rows_read
+    others = 0 if passes == 2 else 8 * CUSTOMERS
+    assert read is not None
+    assert read <= passes * INTERACTIONS + others + GRANULE
+
+
 def test_what_came_later_counts_though_the_filter_finds_an_older_row(many: ClickHouse) -> None:
     """The loyalty number passes from one customer to another: the row that the filter finds is no longer current."""
     mine = f"SELECT value FROM identities WHERE customer_id = '{ONE}' AND kind = 'loyalty' ORDER BY value"

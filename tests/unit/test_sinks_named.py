@@ -75,12 +75,22 @@ def test_the_text_to_ask_has_only_the_joins_that_its_parameters_need() -> None:
     assert "JOIN" not in asked("nps")
     assert "JOIN" not in asked("nps", by="channel", country="SA")
     by_brand = asked("nps", by="brand")
-    # A unit's brand needs the unit, which needs the stays.
-    views = ("milestones", "stays", "unit_places", "prayer_times", "hijri", "weekends")
-    assert [one for one in views if f"FROM {one}" in by_brand] == ["stays", "unit_places"]
+    # A unit's brand needs the unit, which needs the units that the journey names.
+    views = (
+        "FROM interactions\n",
+        "FROM journeys",
+        "FROM stays",
+        "FROM unit_places",
+        "FROM prayer_times",
+        "FROM hijri",
+    )
+    assert [one for one in views if one in by_brand] == ["FROM interactions\n", "FROM unit_places"]
+    # What it rests on, and who served, need whole stays.
+    assert "FROM stays" in asked("nps", by="unit_basis")
+    assert "FROM stays" in asked("nps", by="agent")
     assert "unit_places" in asked("nps", by="day")  # each has the clock of its unit
     assert "JOIN" not in asked("nps", by="day", timezone="Asia/Riyadh")
-    assert "milestones" in asked("nps", stage="booked")
+    assert "FROM journeys WHERE" in asked("nps", stage="booked")
 
 
 def test_the_text_to_ask_of_an_unknown_segment_is_the_whole_one() -> None:

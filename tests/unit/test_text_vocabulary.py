@@ -10,7 +10,8 @@ import pytest
 
 from streams.text.model import LinearModel
 from streams.text.scorer import HINTED, UNSAID, Scorer
-from streams.text.train.vocabulary import LETTERS, Head, main, pieces, taught
+from streams.text.train.encoder import Regression
+from streams.text.train.vocabulary import LETTERS, main, pieces, taught
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +65,9 @@ def test_the_head_learns_and_is_the_same_twice() -> None:
     chance = np.random.default_rng(1)
     classes = np.arange(300) % 3
     rows = chance.normal(size=(300, 8)) + 3.0 * np.eye(8)[classes]
-    shares = Head(rows, classes).probabilities(rows)
+    shares = Regression(rows, classes).probabilities(rows)
     assert (shares.argmax(axis=1) == classes).mean() > 0.95
-    assert np.array_equal(shares, Head(rows, classes).probabilities(rows))
+    assert np.array_equal(shares, Regression(rows, classes).probabilities(rows))
 
 
 def test_words_are_told_from_those_of_neighbours() -> None:

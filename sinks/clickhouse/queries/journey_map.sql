@@ -39,12 +39,7 @@ SELECT
     if(min(b.lowest) < max(b.highest), round(1.96 * sqrt(greatest(0,
         (sum(b.squares) - pow(sum(b.score_sum), 2) / scored) / (scored - 1)) / scored), 3), NULL) AS margin,
     round(sum(b.negative) / nullIf(scored, 0), 4) AS negative_share,
-    round(if(journeys = 0, 0, countIf(
-        (j.held = 'cancelled' AND j.cancelled_at >= b.last_at)
-        OR (j.held = 'no_show' AND j.no_show_at >= b.last_at)
-        OR (j.held = 'exploring' AND j.booking_interactions > 0 AND j.last_event_at = b.last_at
-            AND j.last_event_at < (SELECT max(last_event_at) FROM journeys) - INTERVAL 30 DAY)
-    ) / journeys), 4) AS drop_off,
+    round(if(journeys = 0, 0, countIf(if(j.held = 'exploring', j.lost_at = b.last_at, j.lost_at >= b.last_at)) / journeys), 4) AS drop_off,
     round(volume * ifNull(negative_share, 0) * drop_off, 2) AS pain{compared:mean:sum(b.score_sum) / nullIf(sum(b.scores), 0):(sum(b.squares) - pow(sum(b.score_sum), 2) / nullIf(sum(b.scores), 0)) / nullIf(sum(b.scores) - 1, 0):sum(b.scores)}
 FROM
 (
@@ -67,8 +62,14 @@ FROM
         AND NOT {is_survey} AND {fits}
     GROUP BY segment, medium, journey_id, customer_id
 ) AS b
-LEFT ANY JOIN (SELECT journey_id, {held} AS held, cancelled_at, no_show_at, last_event_at, booking_interactions FROM journeys) AS j
-    ON j.journey_id = b.journey_id
+-- Those that were lost, and when.
+LEFT ANY JOIN
+(
+    SELECT journey_id, {held} AS held, multiIf(held = 'cancelled', cancelled_at, held = 'no_show', no_show_at, last_event_at) AS lost_at
+    FROM journeys
+    WHERE held IN ('cancelled', 'no_show') OR (held = 'exploring' AND booking_interactions > 0
+        AND last_event_at < (SELECT max(last_event_at) FROM journeys) - INTERVAL 30 DAY)
+) AS j ON j.journey_id = b.journey_id
 GROUP BY segment, medium
 ORDER BY indexOf(['exploring', 'booked', 'checked_in', 'in_stay', 'completed', 'cancelled', 'no_show'], segment), segment,
     volume DESC, medium

@@ -24,42 +24,43 @@ WITH least({until:DateTime64(3,'UTC')}, now64(3, 'UTC')) AS today
 SELECT
     p.need AS need,
     p.at AS at,
-    l.local_time AS local_time,
-    l.prayer_window AS prayer_window,
+    formatDateTime(p.at, '%Y-%m-%d %H:%i:%S', if(p.timezone = '', 'UTC', p.timezone)) AS local_time,
+    {prayer_window} AS prayer_window,
     p.touchpoint AS touchpoint,
-    round(p.well, 3) AS well,
+    round(if(p.need = 'ramadan', toFloat64({ramadan_meal} != 'fast'), p.well), 3) AS well,
     round(exp2(-dateDiff('second', p.at, today) / (86400 * {half_life:Float64})), 3) AS weight,
     p.language AS language,
     p.text AS text
 FROM
 (
-    SELECT subject, event_id, occurred_at AS at, toString(touchpoint) AS touchpoint, (1 + assumeNotNull(mention.score)) / 2 AS well,
-        toString(language) AS language, text,
-        multiIf(touchpoint IN ('stay.wudu_facility_used', 'stay.wudu_facility_unusable'), 'washrooms',
-            mention.aspect = 'halal_food', 'halal_food', mention.aspect = 'prayer', 'prayer',
-            mention.aspect = 'ziyarah', 'local_experiences', '') AS need
-    FROM (SELECT *, arrayJoin(aspects) AS mention FROM interactions_attributed WHERE notEmpty(aspects) AND attributed_unit = {unit:String})
-    WHERE mention.score IS NOT NULL AND touchpoint NOT IN ('stay.suhoor_served', 'stay.iftar_served')
-    UNION ALL
-    SELECT subject, event_id, occurred_at, toString(touchpoint), toFloat64(ramadan_meal != 'fast'), NULL, NULL, 'ramadan'
-    FROM interactions_local
-    WHERE touchpoint IN ('stay.suhoor_served', 'stay.iftar_served') AND ramadan_meal IN ('suhoor', 'iftar', 'fast')
-        AND attributed_unit = {unit:String}
-    UNION ALL
-    SELECT subject, event_id, occurred_at, toString(touchpoint), 0., toString(language), text, 'privacy'
-    FROM interactions_attributed
-    WHERE channel = 'stay' AND touchpoint = 'stay.privacy_breach' AND attributed_unit = {unit:String}
-    UNION ALL
-    SELECT i.subject, i.event_id, i.occurred_at, toString(i.touchpoint), 0., toString(i.language), i.text, 'no_islamophobia'
-    FROM interactions_attributed AS i
-    WHERE i.attributed_unit = {unit:String} AND (i.customer_id, i.occurred_at) IN
-        (SELECT customer_id, occurred_at FROM alerts_attributed WHERE rule = 'harassment' AND attributed_unit = {unit:String})
+    SELECT e.piece.1 AS need, e.piece.2 AS well, e.at AS at, e.touchpoint AS touchpoint,
+        if(need = 'ramadan', NULL, e.language) AS language, if(need = 'ramadan', NULL, e.text) AS text,
+        u.place AS place, u.timezone AS timezone
+    FROM
+    (
+        SELECT
+            {attributed_unit} AS its_unit, occurred_at AS at, toString(touchpoint) AS touchpoint, toString(language) AS language, text,
+            arrayJoin(arrayConcat(
+                if(touchpoint IN ('stay.suhoor_served', 'stay.iftar_served'), [('ramadan', 0.)],
+                    arrayFilter(one -> one.1 != '', arrayMap(mention -> (
+                        multiIf(mention.score IS NULL, '',
+                            touchpoint IN ('stay.wudu_facility_used', 'stay.wudu_facility_unusable'), 'washrooms',
+                            mention.aspect = 'halal_food', 'halal_food', mention.aspect = 'prayer', 'prayer',
+                            mention.aspect = 'ziyarah', 'local_experiences', ''),
+                        (1 + ifNull(mention.score, 0)) / 2), aspects))),
+                if(channel = 'stay' AND touchpoint = 'stay.privacy_breach', [('privacy', 0.)], []),
+                if((customer_id, occurred_at) IN
+                    (SELECT customer_id, occurred_at FROM alerts_attributed WHERE rule = 'harassment' AND attributed_unit = {unit:String}),
+                    [('no_islamophobia', 0.)], []))) AS piece
+        FROM interactions AS i
+        {attributed_join}
+        WHERE its_unit = {unit:String} AND its_unit != ''
+            AND occurred_at >= {since:DateTime64(3,'UTC')} AND occurred_at < {until:DateTime64(3,'UTC')}
+    ) AS e
+    LEFT ASOF JOIN unit_places AS u ON u.unit = e.its_unit AND u.valid_from <= e.at
 ) AS p
-LEFT ANY JOIN
-(
-    SELECT subject, event_id, local_time, prayer_window FROM interactions_local WHERE attributed_unit = {unit:String}
-) AS l ON l.subject = p.subject AND l.event_id = p.event_id
-WHERE p.need != '' AND p.at >= {since:DateTime64(3,'UTC')} AND p.at < {until:DateTime64(3,'UTC')}
+LEFT ASOF JOIN prayer_times AS t ON t.place = p.place AND t.fajr <= p.at
+WHERE p.need != 'ramadan' OR {ramadan_meal} IN ('suhoor', 'iftar', 'fast')
 ORDER BY weight * (0.5 - well) DESC, at DESC, need
 LIMIT {limit:UInt32}
 SETTINGS join_use_nulls = 0

@@ -29,8 +29,8 @@
 WITH sum(sum(i.score)) OVER () / sum(count(i.score)) OVER () AS everybody
 SELECT
     multiIf(
-        {by:String} = 'agent', arrayJoin(if({by:String} = 'agent', i.attributed_agents, [''])),
-        {by:String} = 'unit', toString(i.attributed_unit),
+        {by:String} = 'agent', arrayJoin(if({by:String} = 'agent', {attributed_agents}, [''])),
+        {by:String} = 'unit', {attributed_unit},
         toString(throwIf(1, 'by is one of: agent, unit'))
     ) AS who,
     count() AS interactions,
@@ -48,7 +48,9 @@ SELECT
         avg(i.score) + 1.96 * stddevSamp(i.score) / sqrt(scores) < everybody, 'train',
         'typical'
     ) AS advice
-FROM interactions_attributed AS i
-WHERE if({by:String} = 'unit', i.attributed_unit IS NOT NULL, notEmpty(i.attributed_agents)) AND i.occurred_at >= {since:DateTime64(3,'UTC')} AND i.occurred_at < {until:DateTime64(3,'UTC')}
+FROM interactions AS i
+{attributed_by}
+WHERE if({by:String} = 'unit', {attributed_unit} != '', notEmpty({attributed_agents}))
+    AND i.occurred_at >= {since:DateTime64(3,'UTC')} AND i.occurred_at < {until:DateTime64(3,'UTC')}
 GROUP BY who
 ORDER BY adjusted DESC, who

@@ -18,60 +18,46 @@
 --   since DateTime64(3,'UTC') = 1970-01-01 00:00:00       First moment counted
 --   until DateTime64(3,'UTC') = 2200-01-01 00:00:00       First moment no longer counted
 --   limit UInt32 = 20                                     Most rows
-WITH
-    moved AS
-    (
-        SELECT
-            m.customer_id AS customer_id, ifNull(toString(m.attributed_unit), '') AS unit, toString(m.touchpoint) AS touchpoint,
-            ifNull(e.score <= 0, 0) AS felt, e.bad AS bad
-        FROM moves_attributed AS m
-        LEFT ANY JOIN
-        (
-            SELECT event_id, score, arrayDistinct(arrayMap(a -> toString(a.aspect), arrayFilter(a -> ifNull(a.score < 0, 0), aspects))) AS bad
-            FROM interactions
-            WHERE event_id IN (SELECT event_id FROM moves WHERE from_profile = 'advocate')
-        ) AS e ON e.event_id = m.event_id
-        WHERE m.from_profile = 'advocate'
-            AND m.occurred_at >= {since:DateTime64(3,'UTC')} AND m.occurred_at < {until:DateTime64(3,'UTC')}
-    ),
-    causes AS
-    (
-        SELECT unit, arraySlice(arraySort(x -> (-x.2, x.1), groupArray((touchpoint, n))), 1, 3) AS found
-        FROM (SELECT unit, touchpoint, count() AS n FROM moved WHERE felt GROUP BY unit, touchpoint)
-        GROUP BY unit
-    ),
-    themes AS
-    (
-        SELECT unit, arraySlice(arraySort(x -> (-x.2, x.1), groupArray((aspect, n))), 1, 3) AS found
-        FROM (SELECT unit, arrayJoin(bad) AS aspect, count() AS n FROM moved WHERE felt GROUP BY unit, aspect)
-        GROUP BY unit
-    ),
-    people AS
-    (
-        SELECT
-            l.unit AS unit, l.n AS n, l.faded AS faded, l.n > 0 AND c.profile != 'advocate' AS gone, s.spend AS spend
-        FROM
-        (
-            SELECT unit, customer_id, countIf(felt) AS n, countIf(NOT felt) AS faded
-            FROM moved
-            GROUP BY unit, customer_id
-        ) AS l
-        LEFT ANY JOIN (SELECT customer_id, profile FROM customers) AS c ON c.customer_id = l.customer_id
-        LEFT ANY JOIN customer_spend AS s
-            ON s.customer_id = l.customer_id
-    )
 SELECT
     p.unit AS unit,
     sum(p.n) AS lost,
     countIf(p.n > 0) AS customers,
     countIf(p.gone) AS still_lost,
     sum(p.faded) AS faded,
-    any(r.found) AS causes,
-    any(t.found) AS aspects,
+    arraySlice(arraySort(x -> (-x.2, x.1), CAST(sumMap(p.did), 'Array(Tuple(String, UInt64))')), 1, 3) AS causes,
+    arraySlice(arraySort(x -> (-x.2, x.1), CAST(sumMap(p.about), 'Array(Tuple(String, UInt64))')), 1, 3) AS aspects,
     sumMapIf(p.spend, p.gone) AS cost
-FROM people AS p
-LEFT ANY JOIN causes AS r ON r.unit = p.unit
-LEFT ANY JOIN themes AS t ON t.unit = p.unit
+FROM
+(
+    SELECT
+        l.unit AS unit, l.n AS n, l.faded AS faded, l.did AS did, l.about AS about,
+        l.n > 0 AND c.profile != 'advocate' AS gone, s.spend AS spend
+    FROM
+    (
+        -- Of each customer all that is asked for, so that moves and interactions are read once.
+        SELECT
+            unit, customer_id, countIf(felt) AS n, countIf(NOT felt) AS faded,
+            sumMapIf(map(touchpoint, 1), felt) AS did, sumMapIf(mapFromArrays(bad, arrayMap(x -> 1, bad)), felt) AS about
+        FROM
+        (
+            SELECT
+                m.customer_id AS customer_id, ifNull(toString(m.attributed_unit), '') AS unit, toString(m.touchpoint) AS touchpoint,
+                ifNull(e.score <= 0, 0) AS felt, e.bad AS bad
+            FROM moves_attributed AS m
+            LEFT ANY JOIN
+            (
+                SELECT event_id, score, arrayDistinct(arrayMap(a -> toString(a.aspect), arrayFilter(a -> ifNull(a.score < 0, 0), aspects))) AS bad
+                FROM interactions
+                WHERE event_id IN (SELECT event_id FROM moves WHERE from_profile = 'advocate')
+            ) AS e ON e.event_id = m.event_id
+            WHERE m.from_profile = 'advocate'
+                AND m.occurred_at >= {since:DateTime64(3,'UTC')} AND m.occurred_at < {until:DateTime64(3,'UTC')}
+        )
+        GROUP BY unit, customer_id
+    ) AS l
+    LEFT ANY JOIN (SELECT customer_id, profile FROM customers) AS c ON c.customer_id = l.customer_id
+    LEFT ANY JOIN customer_spend AS s ON s.customer_id = l.customer_id
+) AS p
 GROUP BY unit
 ORDER BY lost DESC, faded DESC, unit
 LIMIT {limit:UInt32}

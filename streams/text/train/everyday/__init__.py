@@ -1,0 +1,1 @@
+"""Opinions on anything, written to train the second reader of concerns: none raises one (LANGUAGE.txt)."""
