@@ -44,6 +44,7 @@ from tests.faults.proxy import Proxy, proxy
 from tests.faults.suite import TRIAL_SECONDS, Outcome, OwnBrokerFault
 from tests.faults.upgrade import released, unpack
 from tests.faults.world import KINDS, ROOT, World, database, world
+from tests.support.registries import serving
 from tests.support.secured import PLAIN, Secured, SecuredKafka, password
 
 PAGES = ROOT / "docs" / "runbook"
@@ -155,14 +156,22 @@ class Followed(OwnBrokerFault):
     """A page of the runbook; each run has a way to ClickHouse that can be closed.
 
     before: sets the scene: workers run, events flow, and what the page is about happens. meanwhile: see Scene.follow.
+    registry: whether the schemas are in a registry, from which an older release learns those of this one.
     settings: of the world, where they are not those of every trial.
     """
 
     def __init__(
-        self, page: str, before: Before, meanwhile: Mapping[int, Before] | None = None, **settings: Any
+        self,
+        page: str,
+        before: Before,
+        meanwhile: Mapping[int, Before] | None = None,
+        *,
+        registry: bool = False,
+        **settings: Any,
     ) -> None:
         super().__init__(f"runbook-{page}")
         self._page, self._before, self._meanwhile, self._settings = page, before, meanwhile or {}, settings
+        self._registry = registry
 
     def _kafka(self, folder: Path) -> Kafka:
         return Kafka(folder)
@@ -183,10 +192,11 @@ class Followed(OwnBrokerFault):
             assert url.port is not None
             way = await stack.enter_async_context(proxy(url.port))
             clickhouse = url._replace(netloc=url.netloc.replace(f":{url.port}", f":{way.port}")).geturl()
+            settings = self._settings
+            if self._registry:
+                settings = {**settings, "registry": stack.enter_context(serving()).url, "wire": "confluent"}
             made = await stack.enter_async_context(
-                world(
-                    kafka.address, seed, extra=told, prefix="cx", database="cx", clickhouse=clickhouse, **self._settings
-                )
+                world(kafka.address, seed, extra=told, prefix="cx", database="cx", clickhouse=clickhouse, **settings)
             )
             async with asyncio.timeout(TRIAL_SECONDS + LETTERS / 500 + world_module.CUSTOMERS / 50):
                 scene = Scene(made, kafka, way, folder, told=told)
@@ -349,5 +359,5 @@ FAULTS = (
     Followed("poisoned-deploy", poisoned),
     Followed("unit-renamed", some_stored),
     FollowedSecured("credential", some_stored, {0: flow, 1: flown}),
-    Followed("table-rebuilt", old_and_new, {0: flow, 2: flown}),
+    Followed("table-rebuilt", old_and_new, {0: flow, 2: flown}, registry=True),
 )

@@ -112,7 +112,7 @@ def _plan(options: Options, recorder: Recorder, kind: TripKind, party: list[Pers
     trip = Trip(
         recorder=recorder,
         kind=kind,
-        reference=f"{random.getrandbits(48):012X}",
+        reference=_reference(random),
         party=party,
         looked_at=looked_at,
         booked_at=booked_at,
@@ -128,6 +128,13 @@ def _plan(options: Options, recorder: Recorder, kind: TripKind, party: list[Pers
     if options.unfinished and trip.chance(options.unfinished):
         trip.last_reported = random.choice(tuple(LAST_REPORTED))
     return trip
+
+
+def _reference(random: Random) -> str:
+    """A booking reference: 12 hexadecimal digits. Of digits alone the id of a case that has it might pass for a phone
+    number, and be scrubbed."""
+    drawn = f"{random.getrandbits(48):012X}"
+    return f"A{drawn[1:]}" if drawn.isdecimal() else drawn
 
 
 def _next_hajj(booked_at: int) -> int | None:
