@@ -94,7 +94,7 @@ class Resolving:
                 if self._seen is None or self._seen != before:
                     return
             began = time.perf_counter()
-            # Whoever this worker does it as, it stops when that changes: the next turn asks again.
+            # It stops when partitions move and with them whose work this is: the next round asks again.
             while (marks := resolver.marks()) and self._is_mine() == is_mine:
                 metrics.SINK_UNRESOLVED.set(marks)
                 metrics.SINK_ROWS_RESOLVED.inc(resolver.one_pass())
