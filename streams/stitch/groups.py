@@ -6,13 +6,14 @@ member keeps it as a part, so what the group adds to a customer is a function of
 said of the membership, and can be taken away again. Customers tell a group of themselves as roots, by all that their
 parts say, so that who joined twice, under two names, is one member.
 
-What goes to the members of an event is when it was, its touchpoint, milestone and score. Money, answers to surveys,
-cases and preferences are the group's own, and alerts are about customers.
+What goes to the members of an event is when it was, its touchpoint, milestone and score; and, while it is news, its
+unit and the brand that it names, for the moves that it causes. Money, answers to surveys, cases and preferences are the
+group's own, and alerts are about customers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from streams.alerts.moves import Cause
 from streams.model.control import NOTHING_STORED, SEND_AGAIN, SUMMARY
@@ -68,7 +69,8 @@ def fold_group(
     if state.whole:
         if everybody:
             told = dict.fromkeys(group.members, True)
-        _send(changes, name, state, group, told, added)
+        brands = {event.event_id: event.brand for _, _, event in fresh_events if event.brand is not None}
+        _send(changes, name, state, group, told, added, brands)
     elif state.presence == EVICTED or replayed:
         changes.recalls.append((name, state.interactions_applied))
         state.presence = RECALLED
@@ -132,18 +134,29 @@ def _add(changes: Changes, state: Subject, group: Group, fresh: Sequence[Record]
 
 
 def _send(
-    changes: Changes, name: str, state: Subject, group: Group, told: dict[str, bool], added: Sequence[GroupEvent]
+    changes: Changes,
+    name: str,
+    state: Subject,
+    group: Group,
+    told: dict[str, bool],
+    added: Sequence[GroupEvent],
+    brands: Mapping[bytes, str],
 ) -> None:
     """Send members what concerns them, where that may have changed.
 
-    told: members whose times may have changed; True: to these in any case. added: the events of this turn.
+    Args:
+        changes, name, state, group: as for `fold_group`.
+        told: members whose times may have changed; True: to these in any case.
+        added: the events of this turn.
+        brands: event id -> the brand that its attribute names, of those. Not stored: only what has just happened is a
+            cause.
     """
     cuts: dict[bytes, tuple[bytes | None, bool]] = {}
     for member in group.members if added else told:
         version, times, sent = group.members[member]
         if times not in cuts:
-            new = _cut(added, times)
-            summary = _cut(group.events, times)
+            new = _cut(added, times, brands)
+            summary = _cut(group.events, times, {})
             if summary is not None:
                 summary.cause = None if new is None else new.cause
             cuts[times] = None if summary is None else encode_summary(summary), new is not None
@@ -153,8 +166,11 @@ def _send(
             group.members[member] = version, times, part is not None
 
 
-def _cut(events: Sequence[GroupEvent], times: bytes) -> Summary | None:
-    """The summary of the events that happened to who was a member at these times; None: of none."""
+def _cut(events: Sequence[GroupEvent], times: bytes, brands: Mapping[bytes, str]) -> Summary | None:
+    """The summary of the events that happened to who was a member at these times; None: of none.
+
+    brands: as for `_send`.
+    """
     if times == GONE:
         return None
     periods, summary = decode_periods(times), Summary()
@@ -170,6 +186,6 @@ def _cut(events: Sequence[GroupEvent], times: bytes) -> Summary | None:
         if score is not None:
             summary.rolling.add(at, weight, score / MICRO)
         if not restored:
-            cause: Cause = (at, event_id, touchpoint, unit, None, None)
+            cause: Cause = (at, event_id, touchpoint, unit, None, brands.get(event_id))
             summary.cause = cause if summary.cause is None else max(summary.cause, cause, key=lambda one: one[:2])
     return summary if summary.interactions else None

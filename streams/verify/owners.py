@@ -17,6 +17,7 @@ from streams.model import catalogue
 from streams.model.brands import Brands
 from streams.model.company import Model
 from streams.verify.compare import Comparison, compare
+from streams.verify.groups import names_group
 from streams.verify.recompute import Expected
 from streams.verify.store import SAID
 
@@ -33,10 +34,11 @@ SELECT
 FROM moves
 WHERE unit_basis IS NOT NULL
 """
-_FOUND = {
+FOUND = {
     **dict.fromkeys(("move_id", "event_id", "customer_id", "unit", "unit_basis", "owner", "brand"), pl.String()),
     "same_model": pl.Boolean(),
 }
+"""Columns of moves that are judged. same_model: whether the model has been the same since."""
 
 
 def who(brands: Brands, unit: str | None, attributes: Iterable[Mapping[str, str]]) -> tuple[str | None, str | None]:
@@ -77,15 +79,30 @@ def moves(client: Any, log: pl.DataFrame, expected: Expected, model: Model) -> C
         model: what events mean.
     """
     rows = client.query(_MOVES, parameters={"hash": model.hash}).result_rows
-    found = pl.DataFrame(rows, _FOUND, orient="row")
-    key = ["subject", "event_id"]
+    wanted, judged = of_moves(pl.DataFrame(rows, FOUND, orient="row"), log, expected, model)
+    return compare(MOVES, wanted, judged, ("move_id",))
+
+
+def of_moves(
+    found: pl.DataFrame, log: pl.DataFrame, expected: Expected, model: Model
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Who has to act on moves, and what those say of it that can be judged: `move_id` and SAID of both.
+
+    found: moves, columns as in FOUND. The rest: as for `moves`.
+    """
+    key, mine = ["subject", "event_id"], ["customer_id", "event_id"]
     told = log.unique(key, keep="first").join(expected.interactions.select(*key, "customer_id"), on=key)
     named = told.group_by("customer_id").agg(names=pl.col("unit").drop_nulls().unique())
-    causes = told.unique(["customer_id", "event_id"], keep="none").select("customer_id", "event_id", "attributes")
-    judged = found.join(named, on="customer_id").join(causes, on=["customer_id", "event_id"])
+    happened = names_group(pl.col("subject"))
+    own = told.filter(~happened).unique(mine, keep="none").select(*mine, "attributes")
+    # What happened to a group has moved its members.
+    of_groups = told.filter(happened).unique("event_id", keep="none").select("event_id", "attributes")
+    moved = found.join(named, on="customer_id")
+    judged = pl.concat([moved.join(own, on=mine), moved.join(of_groups, on="event_id")])
+    judged = judged.unique("move_id", keep="none", maintain_order=True)
     wanted = [_move(model.brands, one) for one in judged.iter_rows(named=True)]
-    judged = judged.select("move_id", "unit_basis", "owner", "brand")
-    return compare(MOVES, pl.DataFrame(wanted, judged.schema, orient="row"), judged, ("move_id",))
+    judged = judged.select("move_id", *SAID)
+    return pl.DataFrame(wanted, judged.schema, orient="row"), judged
 
 
 def _move(brands: Brands, one: Mapping[str, Any]) -> tuple[str | None, ...]:

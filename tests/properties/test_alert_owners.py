@@ -154,6 +154,20 @@ def test_a_move_whose_event_names_a_brand_alone_is_of_its_care_centre(late: bool
     assert (one["owner"], one["brand"]) == ("CARE-SAFA", "safa")
 
 
+def test_a_move_by_what_happened_to_a_group_knows_the_brand_that_it_names() -> None:
+    world = World(brands=BRANDS)
+    group = {"kind": "group", "value": "G"}
+    people = [{"subject": f"customer:{who}", "ids": [{"kind": "customer", "value": who}, group]} for who in "ab"]
+    world.take([event(n, -HOUR, "booking.group_joined", **who) for n, who in enumerate(people)], crash=True)
+    world.deliver()
+    happened = {"subject": "group:G", "ids": [group], "score": -1.0}
+    for number, said in ((5, SAFA), (6, []), (7, SAFA)):
+        world.take([event(number, number, "stay.bus_late", attributes=said, **happened)])
+        world.deliver(crash=True)
+    told = {one["customer_id"]: (one["unit_basis"], one["owner"], one["brand"]) for one in world.moves.values()}
+    assert told == dict.fromkeys("ab", ("none", "CARE-SAFA", "safa"))
+
+
 def test_an_alert_of_a_drop_knows_the_brand_of_its_event() -> None:
     world = World(brands=BRANDS)
     kind = {"score": 0.9, "booking_ref": "R1"}

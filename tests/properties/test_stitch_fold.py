@@ -67,6 +67,8 @@ class World:
     parts_read: int = 0
     recalls: list[tuple[str, int]] = field(default_factory=list)
     tables: dict[str, dict[Any, tuple[Any, ...]]] = field(default_factory=dict)
+    moves: list[tuple[Any, ...]] = field(default_factory=list)
+    """Observations: which there are depends on the order of things."""
     written: range = range(0)
     """Offsets of the states' changelog, since the last crash."""
     untold: list[Changes] = field(default_factory=list)
@@ -140,6 +142,7 @@ class World:
     def _publish(self, changes: Changes) -> None:
         self.parts += changes.parts
         self.recalls += changes.recalls
+        self.moves += changes.moves
         for table, rows, key in (
             ("journeys", changes.journeys, lambda row: row[0]),
             ("customers", changes.customers, lambda row: row[0]),

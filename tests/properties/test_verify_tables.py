@@ -15,7 +15,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.records import CHANNELS
+from schemas.records import CHANNELS, polars_schema
 from streams.model import catalogue
 from streams.model.brands import Brands
 from streams.model.company import built_in
@@ -113,7 +113,8 @@ JOINING = [
 ]
 OF_GROUPS: tuple[tuple[dict[str, list[Any]], int], ...] = (
     ({"ids": [[GROUP], [GROUP], [GROUP, OTHER_GROUP], [OTHER_GROUP]], "touchpoint": ["stay.bus_late", "stay.arrived",
-      "stay.prayer_mat_requested", "stay.complaint_made"], "attributes": [attributes(), attributes("bus", "1")]}, 4),
+      "stay.prayer_mat_requested", "stay.complaint_made"], "attributes": [attributes(), attributes("bus", "1"),
+      attributes("brand", "Safa")]}, 4),
     ({"ids": [[*way, group] for way in WAYS if way for group in (GROUP, GROUP, OTHER_GROUP)],
       "touchpoint": ["booking.group_joined"], "attributes": JOINING}, 5),
     ({"ids": [[*way, GROUP] for way in WAYS if way], "touchpoint": ["booking.group_left", "booking.group_withdrawn"],
@@ -143,6 +144,9 @@ def holds(said: list[dict[str, Any]], rng: Random, *, alone: bool = True) -> Non
     wanted = owners.of_cases(log, expected, MODEL)
     found = workers.exact("cases").select(wanted.columns)
     assert compare(owners.CASES, wanted, found, KEYS_["cases"]).differences.rows() == []
+    moves = pl.DataFrame(workers.world.moves, polars_schema("move"), orient="row").unique("move_id", keep="last")
+    moves = moves.with_columns(same_model=pl.lit(True)).select(*owners.FOUND)
+    assert compare(owners.MOVES, *owners.of_moves(moves, log, expected, MODEL), ("move_id",)).differences.rows() == []
     kept = log.unique(["subject", "event_id"]).height
     assert expected.interactions.height == kept
     if alone:

@@ -19,6 +19,7 @@ from streams.model.company import built_in
 from streams.stitch.changes import Changes
 from streams.stitch.events import Events
 from streams.stitch.fold import fold_due, fold_messages
+from streams.stitch.membership import said_of_groups
 from streams.stitch.messages import Messages, Sent
 from streams.stitch.observer import RuleContext
 from streams.stitch.peek import watch_of
@@ -102,6 +103,7 @@ class World:
             offsets,
             self.matcher.watched(frame, self.now, restored, raised),
             restored,
+            spoken=said_of_groups(frame),
         )
         self._run(lambda: fold_messages(self.states.get, Messages(grouped), self.context), crash)
 

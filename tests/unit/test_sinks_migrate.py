@@ -81,6 +81,7 @@ APPLIED = {
     "0068_resolved_views": "2032ee8dd3a7ac5c",
     "0069_customers_consents": "7814d87766f582fd",
     "0070_spend_of_stays": "2c8ee01cc72f2c21",
+    "0071_brand_of_what": "59e2ee6ba8770652",
 }
 """Beginnings of the SHA-256 of migrations that databases have applied. Their files, comments included, never change."""
 
