@@ -7,6 +7,7 @@ the transport to its contract asks for `any_broker`, and one about what only a r
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import itertools
 import os
 from collections.abc import Iterator
@@ -66,14 +67,40 @@ def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """The Apache Kafka of this run; the test is skipped where there is none, unless RIHLA_REQUIRE_KAFKA=1."""
-    process = Kafka(Path(tmp_path_factory.mktemp("kafka")))
-    try:
-        process.command()
-    except BrokerError as exc:
-        if os.environ.get(REQUIRE_KAFKA) == "1":
-            raise
-        pytest.skip(f"no Apache Kafka here: {exc}")
-    yield from _running(process, False)
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "kafka"
+    folder.mkdir(exist_ok=True)
+    yield from _shared(folder)
+
+
+def _shared(folder: Path) -> Iterator[Broker]:
+    """One Kafka for all processes of a run, as even an idle one takes a twentieth of a core. The first to come starts
+    it, and stops it once nobody uses it any more.
+    """
+    port = folder / "port"
+    with (folder / "start").open("w") as start, (folder / "users").open("w") as users:
+        fcntl.flock(start, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        if port.exists():
+            fcntl.flock(start, fcntl.LOCK_UN)
+            process = Kafka(folder, port=int(port.read_text("ascii")))
+            yield Broker(process.address, False, process)
+            return
+        process = Kafka(folder)
+        try:
+            process.command()
+        except BrokerError as exc:
+            if os.environ.get(REQUIRE_KAFKA) == "1":
+                raise
+            pytest.skip(f"no Apache Kafka here: {exc}")
+        asyncio.run(process.start())
+        try:
+            port.write_text(str(process.port), "ascii")
+            fcntl.flock(start, fcntl.LOCK_UN)
+            yield Broker(process.address, False, process)
+            fcntl.flock(users, fcntl.LOCK_EX)  # instead of its own share: once the others have given theirs back
+        finally:
+            asyncio.run(process.stop())
 
 
 REAL = ("embedded", pytest.param("kafka", marks=pytest.mark.kafka))
