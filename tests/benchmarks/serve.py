@@ -37,7 +37,7 @@ from streams.serve.api import FROM_DESK, Api
 from streams.serve.desk.routes import DESK, Desk
 from streams.serve.inbox import deadlines_of
 from streams.serve.lookups import Lookups
-from streams.serve.process import LIMITS
+from streams.serve.process import LIMITS, TURN
 from streams.serve.sessions import Sessions
 from streams.serve.store import Memory, Store, digest, pack, unpack
 from streams.serve.view import APPLY, CONTACT
@@ -151,6 +151,7 @@ async def _serve(folder: Path, kept: Path, customers: int, rows: int) -> None:
     file.write_text("\n".join(tokens.entry(f"t{n}", "operations", f"t{n}") for n in range(TOKENS)))
     store = Store(kept)
     _fill(store, customers)
+    sys.setswitchinterval(TURN)
 
     async def send(some: Sequence[lookups.Row]) -> None:
         await asyncio.sleep(0)
