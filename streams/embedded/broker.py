@@ -12,6 +12,7 @@ from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
+from streams.embedded.ports import HOST, free_ports
 from streams.embedded.tether import tethered
 from streams.errors import RihlaError
 from streams.kafka import clients
@@ -19,23 +20,10 @@ from streams.settings import Settings
 
 LOOK_EVERY = 0.1  # seconds between looks at a broker that is starting or stopping
 LOG_TAIL = 2000  # characters of a dead broker's log that its error shows
-HOST = "127.0.0.1"
 
 
 class BrokerError(RihlaError):
     """A broker cannot be started, or died; the message says why, and where its log is."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody listens on; all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 class BrokerProcess:

@@ -14,7 +14,8 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from streams.embedded.broker import HOST, BrokerError, BrokerProcess, free_ports
+from streams.embedded.broker import BrokerError, BrokerProcess
+from streams.embedded.ports import HOST, free_ports
 
 JARS_VARIABLE = "RIHLA_KAFKA_LIB"
 POM = Path(__file__).resolve().parents[2] / "deploy" / "kafka" / "pom.xml"

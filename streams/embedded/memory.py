@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-SAMPLE_SECONDS = 0.5
+SAMPLE_SECONDS = 1.0
 NOTICED_GROWTH = 1.02
 """PSS is read again when the resident size is this many times its highest so far: the kernel takes milliseconds a
 process to add PSS up."""

@@ -8,7 +8,6 @@ same `rihla worker` as in production. What ClickHouse holds is the memory of the
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -21,16 +20,15 @@ from typing import Any, Self
 from aiokafka import AIOKafkaProducer
 
 from sinks.clickhouse.client import connect
-from sinks.clickhouse.migrate import migrate
 from streams.clock import now_ms
-from streams.embedded.broker import HOST, BrokerProcess
+from streams.embedded.broker import BrokerProcess
 from streams.embedded.clickhouse.access import DATABASE, OWNER
 from streams.embedded.clickhouse.database import Database
 from streams.embedded.datadir import DataDirectory, History
 from streams.embedded.kafka import Kafka
 from streams.embedded.keys import address_of, read_token, token_file
 from streams.embedded.plan import KAFKA, TANSU, Plan, is_sole, partitions_for
-from streams.embedded.ports import USUAL_PORT, port_of_service, usual_or_free
+from streams.embedded.ports import HOST, USUAL_PORT, port_of_service, usual_or_free
 from streams.embedded.prepared import prepared
 from streams.embedded.supervisor import Child, ChildSpec, Supervisor
 from streams.embedded.tansu import Tansu
@@ -170,8 +168,7 @@ class Pipeline:
             metrics_port=0,
             partitions=partitions_for(plan, os.environ),
         )
-        await asyncio.to_thread(_migrate, self.settings.clickhouse, self.settings.database)
-        await asyncio.to_thread(database.make_views)
+        await asyncio.to_thread(database.migrate, self.settings.database)
         self.client = await asyncio.to_thread(connect, self.settings.clickhouse, self.settings.database)
         self._stack.callback(self.client.close)
         partitions = await ensure_topics(self.settings)
@@ -331,8 +328,3 @@ class Pipeline:
 
 def _command(kind: str) -> list[str]:
     return prepared(kind, "--metrics-port", "0")
-
-
-def _migrate(url: str, database: str) -> None:
-    with contextlib.closing(connect(url, None)) as client:
-        migrate(client, database)

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import random
 import socket
 
-from streams.embedded.broker import HOST, free_ports
-
+HOST = "127.0.0.1"
 USUAL_PORT = 9092
 """Kafka's own port, which clients try first."""
+OURS = range(20_000, 32_768)
+"""Where free ports are taken from: below those that Linux gives to connections that go out
+(net.ipv4.ip_local_port_range, 32768 to 60999). Any of these may take a port between the look at it and its use.
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on; all different. Raises OSError where there are not so many."""
+    found: list[int] = []
+    for port in random.SystemRandom().sample(OURS, len(OURS)):  # whoever seeds the other gets the same ports twice
+        if len(found) == count:
+            break
+        if usual_or_free(port) is not None:
+            found.append(port)
+    if len(found) < count:
+        raise OSError(f"fewer than {count} ports of {OURS.start} to {OURS.stop - 1} are free on {HOST}")
+    return found
 
 
 def port_of_service(wanted: int | None, usual: int) -> int:

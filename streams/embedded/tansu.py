@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from streams.embedded.broker import HOST, BrokerError, BrokerProcess
+from streams.embedded.broker import BrokerError, BrokerProcess
+from streams.embedded.ports import HOST
 
 
 class Tansu(BrokerProcess):

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import aiohttp
 
-from streams.embedded.broker import HOST, BrokerProcess, free_ports
+from streams.embedded.broker import BrokerProcess
 from streams.embedded.kafka import Kafka
+from streams.embedded.ports import HOST, free_ports
 from streams.embedded.supervisor import Child, ChildSpec
 from streams.embedded.tansu import Tansu
 from streams.settings import Settings, environment

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import aiohttp
 
-from streams.embedded.broker import HOST, free_ports
+from streams.embedded.ports import HOST, free_ports
 from streams.embedded.tansu import Tansu
 from streams.kafka.topics import ensure_topics
 from streams.settings import Settings

@@ -18,9 +18,9 @@ from typing import Any
 
 import aiohttp
 
-from streams.embedded.broker import HOST, free_ports
 from streams.embedded.pipeline import Pipeline
 from streams.embedded.plan import Plan
+from streams.embedded.ports import HOST, free_ports
 from streams.registries import registry_of
 from streams.sources.adapters import open_source
 from streams.sources.feeder import Feeder

@@ -10,15 +10,16 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, expect
 
 from streams.clock import now_ms
+from streams.embedded.ports import free_ports
 from streams.serve import tokens
 from streams.settings import Settings
-from tests.integration.test_hotel import KEY, command, free_port, said, send, told, without_quiet_hours
-from tests.integration.test_run import rows
+from tests.integration.test_hotel import KEY, command, said, send, told, without_quiet_hours
 from tests.integration.test_up import owner_of, up
 from tests.support.brokers import until
 from tests.support.desk import go, new_context
 from tests.support.hotel import PRAYER_ROOM
 from tests.support.receiver import receiving
+from tests.support.stored import answers
 from tests.support.waiting import PATIENCE
 
 UNIT, GUEST = "HTL-MAKKAH", "amina"
@@ -59,7 +60,7 @@ async def press(page: Page, part: str, verb: str) -> None:
 
 async def test_a_complaint_about_the_prayer_room(tmp_path: Path, browser: Browser) -> None:
     """Prints how long it took to the inbox and to the webhook (pytest -s)."""
-    data, port = tmp_path / "data", free_port()
+    data, port = tmp_path / "data", free_ports(1)[0]
     (tmp_path / "keys").write_text(KEY)
     (tmp_path / "tokens.toml").write_text(tokens.entry("Fatima", "agent", "fatima", (UNIT,)))
     variables = {
@@ -132,10 +133,10 @@ async def test_a_complaint_about_the_prayer_room(tmp_path: Path, browser: Browse
             await expect(page.locator(".contacts")).to_contain_text("Told what we changed", timeout=LONG)
 
             # She comes round, while one looks.
-            answers = {"csat": 5.0, "nps": 10.0}
+            scores = {"csat": 5.0, "nps": 10.0}
             asked = [
                 said(number, "post_travel", f"post_travel.{name}_answered", survey={"instrument": name, "score": score})
-                for number, (name, score) in enumerate(answers.items(), 3)
+                for number, (name, score) in enumerate(scores.items(), 3)
             ]
             await send(settings, *asked)
             await expect(chip).to_have_text("Advocate", timeout=LONG)
@@ -145,7 +146,7 @@ async def test_a_complaint_about_the_prayer_room(tmp_path: Path, browser: Browse
 
             async def story() -> list[tuple[str, str | None]]:
                 sql = "SELECT touchpoint, agent_id FROM interactions ORDER BY occurred_at, event_id"
-                return [(row["touchpoint"], row["agent_id"]) for row in rows(data, sql)]
+                return answers(data, sql)[0].rows()
 
             async def is_whole() -> bool:
                 return len(await story()) == 10

@@ -7,7 +7,6 @@ import contextlib
 import http.server
 import itertools
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from streams.embedded.datadir import DataDirectory, Owner
+from streams.embedded.ports import free_ports
 from streams.embedded.tether import tethered
 
 SCRAPE = 5
@@ -28,13 +28,6 @@ EVENTS, PAUSE = 60, 2.0
 DAYS, RECENT = 330, 1_500
 """Days of history, and the number of its last events, which are posted first."""
 RULES = Path(__file__).parents[2] / "deploy/prometheus/rules"
-
-
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class _Target(http.server.BaseHTTPRequestHandler):
@@ -104,7 +97,7 @@ def load(owner: Owner, data: Path, events: Path, ended: threading.Event) -> None
 def pipeline(folder: Path) -> Iterator[tuple[Path, str]]:
     """A pipeline under load: its data folder, and the address of Prometheus."""
     folder.mkdir(parents=True, exist_ok=True)
-    data, events, port = folder / "data", folder / "events.jsonl", free_port()
+    data, events, port = folder / "data", folder / "events.jsonl", free_ports(1)[0]
     target = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Target)
     (folder / "keys").write_text(base64.b64encode(b"k" * 32).decode())
     (folder / "routes.toml").write_text(

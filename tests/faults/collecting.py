@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import aiohttp
 
-from streams.embedded.broker import HOST, free_ports
+from streams.embedded.ports import HOST, free_ports
 from streams.embedded.supervisor import Child, ChildSpec
 from streams.settings import environment
 from tests.faults.processes import ProcessFault

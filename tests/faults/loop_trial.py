@@ -33,7 +33,7 @@ from schemas.encode import BatchEncoder
 from schemas.records import polars_schema
 from schemas.registry import LocalRegistry
 from streams.clock import now_ms
-from streams.embedded.broker import free_ports
+from streams.embedded.ports import free_ports
 from streams.embedded.tansu import Tansu
 from streams.embedded.tether import tethered
 from streams.kafka.topics import ensure_topics

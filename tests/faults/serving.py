@@ -23,7 +23,8 @@ from typing import Any
 import aiohttp
 
 from schemas.decode import BatchDecoder
-from streams.embedded.broker import HOST, BrokerProcess, free_ports
+from streams.embedded.broker import BrokerProcess
+from streams.embedded.ports import HOST, free_ports
 from streams.embedded.supervisor import Child, ChildSpec
 from streams.kafka import clients
 from streams.registries import registry_of

@@ -12,8 +12,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.embedded.broker import HOST, free_ports
 from streams.embedded.kafka import Kafka
+from streams.embedded.ports import HOST, free_ports
 from tests.faults.account import differences
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.suite import TRIAL_SECONDS, Outcome, OwnBrokerFault

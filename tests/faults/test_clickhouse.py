@@ -8,7 +8,7 @@ from streams.embedded.plan import TANSU
 from tests.faults.clickhouse import FAULTS
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_trouble_of_every_kind_leaves_the_tables_exact() -> None:
     fault = next(fault for fault in FAULTS if fault.name == "clickhouse-anything")
     outcome = fault.run_at(7, TANSU, customers=60)

@@ -19,7 +19,7 @@ from tests.support.workers import produce
 
 @pytest.mark.slow
 @pytest.mark.kafka
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("signum", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL])
 async def test_a_worker_outlives_its_broker(kafka_broker: Broker, tmp_path: Path, signum: int) -> None:
     kafka = Kafka(tmp_path / "kafka")
     await kafka.start()

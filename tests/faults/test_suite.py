@@ -38,7 +38,7 @@ def suite(*arguments: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, told
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.kafka
 def test_nothing_is_lost_when_one_worker_of_each_kind_dies_in_mid_batch(kafka_broker: Broker) -> None:
     status, told = suite("--only", "kill-at-points")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from streams.embedded.broker import free_ports
+from streams.embedded.ports import free_ports
 from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
 from streams.topology import COMPACTED, TOPICS

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from streams.embedded import kafka
-from streams.embedded.broker import BrokerError, BrokerProcess, free_ports
+from streams.embedded.broker import BrokerError, BrokerProcess
 from streams.embedded.kafka import Kafka
+from streams.embedded.ports import free_ports
 from streams.embedded.tansu import Tansu
 from streams.settings import Settings
 from tests.faults.trial import read_all
@@ -126,6 +127,8 @@ def test_what_is_missing_is_told_with_what_to_do(tmp_path: Path, monkeypatch: py
 def test_ports_are_free_and_different() -> None:
     ports = free_ports(20)
     assert len(set(ports)) == 20
+    used = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()
+    assert max(ports) < int(used[0]), "a connection that goes out may take one before it is used"
 
 
 def test_nothing_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:

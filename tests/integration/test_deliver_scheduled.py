@@ -18,7 +18,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as Handler
 
 from sinks.clickhouse import models
-from streams.embedded.broker import free_ports
+from streams.embedded.ports import free_ports
 from streams.kafka.topics import ensure_topics
 from streams.model.company import built_in
 from streams.model.targets import Target

@@ -17,15 +17,24 @@ import zlib
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
 from sinks.clickhouse.quoting import literal
+from streams.embedded.clickhouse import engine as engines
 from streams.embedded.clickhouse.access import OWNER, READER, Role, Tokens
 from streams.embedded.clickhouse.compressed_blocks import compress, decompress
-from streams.embedded.clickhouse.engine import KEPT_CONNECTIONS, MERGE_TREE, Engine, EngineBusyError, EngineError
+from streams.embedded.clickhouse.engine import (
+    KEPT_CONNECTIONS,
+    MERGE_TREE,
+    Engine,
+    EngineBusyError,
+    EngineError,
+    Stoppable,
+)
 from streams.embedded.clickhouse.http_interface import serve
 from streams.embedded.clickhouse.spool import Spool
 from tests.support.clickhouse import TOKENS, ClickHouse, LoopThread
@@ -259,6 +268,44 @@ def test_a_client_stops_its_query_by_the_id_that_it_gave(clickhouse: ClickHouse)
         assert stopped == b"waiting\tmine\t" + user["X-ClickHouse-User"].encode() + b"\n"
         assert answers.pop()[1]["X-ClickHouse-Exception-Code"] == "394"
     assert http(clickhouse.address + "/", kill)[2] == b""
+
+
+def test_a_query_stopped_before_the_engine_has_begun_it_ends_at_once(
+    clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would run for hours: what stops it finds nothing in the engine yet."""
+    endless = b"SELECT sum(cityHash64(number, rand())) FROM numbers(100000000000)"
+    let_in, stopped = threading.Event(), threading.Event()
+    prepare, kill = engines._prepare, Engine.kill
+
+    def late(*args: Any) -> None:
+        prepare(*args)
+        if "log_comment" in (args[2] or {}) and threading.current_thread().name.startswith("engine-query"):
+            let_in.set()
+            assert stopped.wait(HUNG)
+
+    def once_asked(self: Engine, statement: Stoppable) -> bool:
+        try:
+            return kill(self, statement)
+        finally:
+            stopped.set()
+
+    answers: list[tuple[int, dict[str, str], bytes]] = []
+    ask = threading.Thread(target=lambda: answers.append(http(clickhouse.address + "/?query_id=mine", endless)))
+    monkeypatch.setattr(Engine, "kill", once_asked)
+    monkeypatch.setattr(engines, "_prepare", late)
+    ask.start()
+    assert let_in.wait(HUNG)
+    assert http(clickhouse.address + "/", b"KILL QUERY WHERE query_id = 'mine' SYNC")[2]
+    ask.join(HUNG)
+    assert answers.pop()[1]["X-ClickHouse-Exception-Code"] == "394"
+
+
+def test_what_is_stopped_before_its_turn_never_runs() -> None:
+    statement = Stoppable("one")
+    assert not statement.stop()
+    with pytest.raises(EngineError, match="QUERY_WAS_CANCELLED"), statement.running():
+        pass
 
 
 def test_pages_of_other_sites_are_refused(clickhouse: ClickHouse) -> None:

@@ -15,6 +15,7 @@ from tests.support.exactness import against_truth, fingerprints, rihla, shuffled
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 def test_two_files_one_after_the_other_are_one_run_over_both(tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
     rihla("simulate", "--customers", "200", "--seed", "12", "--duplicates", "0.1", "--disorder", "1", "--late", "0.1",

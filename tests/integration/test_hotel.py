@@ -8,7 +8,6 @@ import asyncio
 import base64
 import json
 import re
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from aiosmtpd.controller import Controller
 from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
 from streams.clock import now_ms
+from streams.embedded.ports import free_ports
 from streams.kafka.batch_producer import BatchProducer
 from streams.model.company import FOLDER
 from streams.settings import Settings
@@ -103,19 +103,13 @@ class Mailbox:
 @contextmanager
 def mailing() -> Iterator[tuple[Mailbox, int]]:
     """A mail server, and its port."""
-    mailbox, port = Mailbox(), free_port()
+    mailbox, port = Mailbox(), free_ports(1)[0]
     controller = Controller(mailbox, hostname="127.0.0.1", port=port)
     controller.start()
     try:
         yield mailbox, port
     finally:
         controller.stop()
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def without_quiet_hours(folder: Path) -> str:
@@ -163,7 +157,7 @@ async def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 async def test_from_a_complaint_to_a_guest_who_came_round(tmp_path: Path) -> None:
-    data, port = tmp_path / "data", free_port()
+    data, port = tmp_path / "data", free_ports(1)[0]
     (tmp_path / "keys").write_text(KEY)
     variables = {
         "RIHLA_MODEL": without_quiet_hours(tmp_path / "model"),

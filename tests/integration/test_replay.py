@@ -22,10 +22,11 @@ from streams.dead_letters.survey import pages_of
 from streams.embedded.clickhouse.access import OWNER
 from streams.embedded.keys import url_for
 from streams.settings import of_owner
-from tests.integration.test_run import rihla, rows, said
+from tests.integration.test_run import rihla, said
 from tests.integration.test_up import PATIENCE, WITHOUT_EDGES, owner_of, up
 from tests.support.brokers import wait_until
 from tests.support.clickhouse import ClickHouse
+from tests.support.exactness import view_rows
 from tests.support.workers import send_lines
 
 pytestmark = pytest.mark.slow
@@ -58,7 +59,7 @@ def write_letters(url: str, *letters: tuple[str, bytes | None, bytes, str]) -> N
 
 
 def counted(data: Path, sql: str) -> int:
-    return int(rows(data, f"SELECT count() AS n FROM {sql}")[0]["n"])
+    return int(view_rows(data, f"SELECT count() AS n FROM {sql}")[0]["n"])
 
 
 def test_as_many_letters_as_are_fetched_at_a_time_fit_into_a_statement(clickhouse: ClickHouse) -> None:
@@ -125,7 +126,7 @@ def test_what_is_cured_gets_in_and_what_is_not_comes_back_until_it_is_given_up(t
         assert rihla("replay", "--data", str(data), "--topic", "file:/gone.jsonl", "--again").stdout.split()[0] == "1"
 
     refusals = "dead_letters WHERE topic = 'cx.stay' AND reason IN ('bad_money', 'bad_survey')"
-    found = rows(data, f"SELECT count() AS letters, uniqExact(key, payload) AS records FROM {refusals}")
+    found = view_rows(data, f"SELECT count() AS letters, uniqExact(key, payload) AS records FROM {refusals}")
     assert found == [{"letters": 6, "records": 2}], "key or payload changed on the way"
     assert counted(data, "interactions") == 3
     assert rihla("verify", "--data", str(data)).returncode == 0

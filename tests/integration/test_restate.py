@@ -76,7 +76,7 @@ async def test_of_a_server_into_topics_and_tables_of_their_own(broker: Broker, s
 
         await old.start_all()
         await old.reading()
-        await old.feed(0.3, pause=0)
+        await old.feed(0.12, pause=0)
         await old.settled()
         before = stored(old)
         old.client.command(TWICE)
@@ -88,7 +88,7 @@ async def test_of_a_server_into_topics_and_tables_of_their_own(broker: Broker, s
         await new.settled()
         assert stored(new) == before
 
-        await old.feed(0.4, pause=0)  # what comes meanwhile
+        await old.feed(0.18, pause=0)  # what comes meanwhile
         await old.settled()
         await restated("--again")
         await new.settled()

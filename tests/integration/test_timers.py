@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from schemas.encode import BatchEncoder
 from schemas.registry import LocalRegistry
 from streams.clock import now_ms
+from streams.embedded.ports import free_ports
 from streams.kafka.batch_producer import BatchProducer
 from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
@@ -37,12 +37,6 @@ close.case_roles = ["response", "resolve"]
 """
 CASES = 18  # in each of two rounds; a third of them is answered
 DUE_IN = 10_000  # ms from a complaint's arrival to its timer: long enough for what happens to the workers meanwhile
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def complaint(number: int, due: int, touchpoint: str = "stay.complaint_made") -> dict[str, Any]:
@@ -78,7 +72,7 @@ class Worker:
 @contextlib.contextmanager
 def stitch(settings: Settings, folder: Path, name: str) -> Iterator[Worker]:
     (folder / name).mkdir()
-    port = free_port()
+    port = free_ports(1)[0]
     with worker("stitch", settings, folder / name, port) as process:
         yield Worker(process, port)
 

@@ -230,7 +230,7 @@ def check(groups: dict[str, list[bytes | None]], forgetful: bool = False) -> Enr
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=75)
 def test_events_of_every_kind(data: st.DataObject) -> None:
     groups = {
         channel: encoded(channel, data.draw(st.lists(events(channel), max_size=5)))

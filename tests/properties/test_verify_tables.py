@@ -175,7 +175,7 @@ CONSENT: dict[str, list[Any]] = {
 """What is said of consent."""
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_so_they_do_of_consent(seed: int) -> None:
     rng = Random(seed)
@@ -187,13 +187,13 @@ def test_so_they_do_of_consent(seed: int) -> None:
     holds(said, rng)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(said=st.lists(SAID, min_size=1, max_size=12), seed=st.integers(0, 2**32))
 def test_the_workers_publish_what_the_plain_queries_compute(said: list[dict[str, Any]], seed: int) -> None:
     holds(said, Random(seed))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_so_they_do_where_much_comes_together(seed: int) -> None:
     rng = Random(seed)
@@ -204,7 +204,7 @@ def test_so_they_do_where_much_comes_together(seed: int) -> None:
     holds(said, rng)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_so_they_do_with_groups(seed: int) -> None:
     rng = Random(seed)

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from tests.support.stored import answers
 from tests.support.waiting import HUNG
 
 VIEWS = ("interactions", "journeys", "customers", "cases", "identities")
@@ -38,12 +39,18 @@ def rihla(*arguments: str, timeout: float = HUNG, status: int = 0) -> bytes:
 
 def tables(data: Path) -> dict[str, list[Row]]:
     """The rows of every exact view of a data folder; times are epoch milliseconds, floats rounded."""
-    return {view: view_rows(data, f"SELECT * FROM {view}") for view in VIEWS}
+    found = answers(data, *(f"SELECT * FROM {view}" for view in VIEWS))
+    return {view: sorted_rows(frame) for view, frame in zip(VIEWS, found, strict=True)}
 
 
 def view_rows(data: Path, sql: str) -> list[Row]:
     """The rows that `sql` gives, sorted by all that they say."""
-    frame = pl.read_ipc_stream(rihla("query", sql, "--data", str(data), "--format", "ArrowStream"))
+    (frame,) = answers(data, sql)
+    return sorted_rows(frame)
+
+
+def sorted_rows(frame: pl.DataFrame) -> list[Row]:
+    """Rows sorted by all that they say; times are epoch milliseconds, floats rounded."""
     times = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Datetime)]
     rows = frame.with_columns(pl.col(times).dt.epoch("ms")).to_dicts()
     return sorted((plain(row) for row in rows), key=line)

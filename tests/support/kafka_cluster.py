@@ -14,7 +14,8 @@ from pathlib import Path
 from aiokafka.errors import KafkaError
 
 from streams.embedded import kafka
-from streams.embedded.broker import HOST, BrokerError, free_ports
+from streams.embedded.broker import BrokerError
+from streams.embedded.ports import HOST, free_ports
 from streams.kafka import clients
 from streams.settings import Settings
 from tests.support.waiting import HUNG, until

@@ -20,7 +20,8 @@ from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 from cryptography.hazmat.primitives import serialization
 
 from streams.embedded import kafka
-from streams.embedded.broker import HOST, BrokerError, free_ports
+from streams.embedded.broker import BrokerError
+from streams.embedded.ports import HOST, free_ports
 from streams.kafka import clients
 from streams.kafka.acl_check import BITS
 from streams.kafka.acls import ACCESS, PIPELINE, Acl

@@ -213,8 +213,9 @@ def test_the_schemas_that_java_gets_have_the_fingerprints_of_ours(name: str) -> 
 def test_all_that_benchmarks_import_is_in_their_environment() -> None:
     root = Path(__file__).parents[2]
     program = (
-        "import sys, tests.benchmarks.__main__; from importlib.metadata import packages_distributions as found;"
-        "print(*{name for module in {one.split('.')[0] for one in sys.modules} for name in found().get(module, [])})"
+        "import sys, tests.benchmarks.__main__; from importlib.metadata import packages_distributions;"
+        "found = packages_distributions();"
+        "print(*{name for module in {one.split('.')[0] for one in sys.modules} for name in found.get(module, [])})"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, cwd=root, capture_output=True, text=True)
     locked = {

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from streams.alerts import rules
+from streams.model import catalogue
 from streams.topology import WORKERS
 
 ROOT = Path(__file__).parents[2]
@@ -62,5 +63,17 @@ def test_every_recipe_lists_its_files_and_the_tests_that_hold_it() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_alert_rule_has_a_name_on_the_desk(language: str) -> None:
     """Without one staff would read the gravest alerts in the words of the file, in English."""
-    texts = json.loads((ROOT / f"streams/serve/desk/page/{language}.json").read_text("utf-8"))
-    assert [name for name in rules.load() if f"rule.{name}" not in texts] == []
+    assert [name for name in rules.load() if f"rule.{name}" not in _texts(language)] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_touchpoint_has_a_name_on_the_desk(language: str) -> None:
+    """A name of all channels (`touchpoint.complaint_made`) or, as the page looks it up first, of one."""
+    texts = _texts(language)
+    named = ({f"touchpoint.{name}", f"touchpoint.{name.partition('.')[2]}"} for name in catalogue.load())
+    assert [names for names in named if not names & texts.keys()] == []
+
+
+def _texts(language: str) -> dict[str, str]:
+    texts: dict[str, str] = json.loads((ROOT / f"streams/serve/desk/page/{language}.json").read_text("utf-8"))
+    return texts

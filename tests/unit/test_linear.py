@@ -28,7 +28,7 @@ MADE = (
     "phone 1234567", "00 ", "1234 ", "1,234", "\\u0040", "%40", "not ", "good ", "=\n", "&#64;", "YQ==", "x:y@",
     "A" * 76 + "\n", ("A" * 76 + "\n") * 20 + "! ", "é" * 9 + "a",
 )  # fmt: skip
-LENGTH = 4_000
+LENGTH = 2_000
 
 
 def _line(text: str) -> object:

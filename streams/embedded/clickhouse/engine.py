@@ -15,7 +15,7 @@ import os
 import re
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from sinks.clickhouse.quoting import identifier, literal
 from sinks.clickhouse.roles import Manager
 from streams.embedded.clickhouse.access import DATABASE, Role, users_configuration
 from streams.embedded.clickhouse.engine_error import EngineError as EngineError
+from streams.embedded.clickhouse.engine_error import refusal
 from streams.embedded.clickhouse.spool import Buffer, Spool
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,38 @@ class Result:
     elapsed: float
 
 
+class Stoppable:
+    """A statement that another thread may stop, whether the engine has begun it or not (Engine.kill).
+
+    name: a text that no other statement has; it has to run with it as its setting log_comment, where kill() looks.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._running = False
+
+    def stop(self) -> bool:
+        """Let it not begin any more. Returns whether it runs, so that the engine has to stop it."""
+        with self._lock:
+            self._stopped = True
+            return self._running
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """While it runs. Raises EngineError, as ClickHouse for one that was stopped, where it may not begin."""
+        with self._lock:
+            if self._stopped:
+                raise refusal(394, "QUERY_WAS_CANCELLED", "Query was cancelled")
+            self._running = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running = False
+
+
 class Engine:
     """Owner of the engine files in `path` (created if absent). Blocking and thread-safe; call it from worker threads.
 
@@ -130,14 +163,16 @@ class Engine:
         settings: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         role: Role | None = None,
+        statement: Stoppable | None = None,
     ) -> Result:
         """Run one statement; a FORMAT clause in it wins over `fmt`.
 
         role: whose grants and limits hold; None, for calls of this process's own, has every right.
+        statement: this one, for kill().
         params: values of {name:Type} placeholders, escaped as in TSV (as ClickHouse's HTTP interface wants them).
         Raises EngineError.
         """
-        with self._session(database, settings, role) as connection:
+        with self._session(database, settings, role, statement) as connection:
             return _result(connection, sql, fmt, params)
 
     def stream(
@@ -149,13 +184,14 @@ class Engine:
         settings: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         role: Role | None = None,
+        statement: Stoppable | None = None,
     ) -> Generator[tuple[bytes, int], None, None]:
-        """Run one SELECT, and yield its result block by block: bytes in `fmt`, and their rows.
+        """Run one SELECT, and yield its result block by block: bytes in `fmt`, and their rows. Parts as in query().
 
         Each block is formatted for itself (see result_stream). The last piece may have no rows, only what closes the
         result. Closing the iterator stops the statement. Raises EngineError, also between pieces.
         """
-        with self._session(database, settings, role) as connection:
+        with self._session(database, settings, role, statement) as connection:
             stream = None
             try:
                 stream = connection.send_query(sql, fmt, params=dict(params or {}))
@@ -221,13 +257,20 @@ class Engine:
         with self._session(database, settings, role, keep=not clause) as connection:
             return _result(connection, insert_statement(target, fmt, spool.path, clause), "TabSeparated", None)
 
-    def kill(self, query_id: str) -> None:
-        """Ask the statement that was run with the setting log_comment = query_id to stop; does not wait for it."""
+    def kill(self, statement: Stoppable) -> bool:
+        """Stop a statement; does not wait for its end. Returns whether it still runs: then call this again.
+
+        One may have been let in, but not begun in the engine, when it is asked to stop what runs there.
+        """
+        if not statement.stop():
+            return False
         try:
             with self._session(None, None) as connection:
-                connection.query(f"KILL QUERY WHERE Settings['log_comment'] = {literal(query_id)} ASYNC", "Null")
+                named = literal(statement.name)
+                connection.query(f"KILL QUERY WHERE Settings['log_comment'] = {named} ASYNC", "Null")
         except Exception as error:
-            log.warning("could not stop query %s: %s", query_id, error)
+            log.warning("could not stop query %s: %s", statement.name, error)
+        return True
 
     def close(self) -> None:
         """Stop what runs, wait for it, and release the folder. Idempotent; afterwards every call raises EngineError."""
@@ -252,7 +295,13 @@ class Engine:
 
     @contextmanager
     def _session(
-        self, database: str | None, settings: Mapping[str, str] | None, role: Role | None = None, keep: bool = False
+        self,
+        database: str | None,
+        settings: Mapping[str, str] | None,
+        role: Role | None = None,
+        statement: Stoppable | None = None,
+        *,
+        keep: bool = False,
     ) -> Iterator[Any]:
         """A connection for one statement. keep: it changes nothing of its session, which the next one may have."""
         session = (role and role.name, database, *(settings or {}).items())
@@ -263,10 +312,11 @@ class Engine:
             place = next((place for place, one in enumerate(self._kept) if keep and one[0] == session), None)
             connection = None if place is None else self._kept.pop(place)[1]
         try:
-            if connection is None:
-                connection = self._connect(f"{self.path}?{self._query_options}")
-                _prepare(connection, database, settings, role)
-            yield connection
+            with nullcontext() if statement is None else statement.running():
+                if connection is None:
+                    connection = self._connect(f"{self.path}?{self._query_options}")
+                    _prepare(connection, database, settings, role)
+                yield connection
             if keep:
                 with self._lock:
                     self._kept.append((session, connection))

@@ -32,7 +32,7 @@ from streams.embedded.clickhouse.access import Tokens
 from streams.embedded.clickhouse.admission import Admission
 from streams.embedded.clickhouse.answer_coding import Coded, Coding, coding_of
 from streams.embedded.clickhouse.credentials import authenticated
-from streams.embedded.clickhouse.engine import Engine, Result
+from streams.embedded.clickhouse.engine import Engine, Result, Stoppable
 from streams.embedded.clickhouse.engine_error import EngineError, refusal
 from streams.embedded.clickhouse.http_request import (
     BODY_LIMIT,
@@ -143,7 +143,7 @@ class _Handler:
         self._tokens = tokens
         self._limits = limits
         self._admission = Admission(engine)
-        self._running = RunningQueries()
+        self._running = RunningQueries(engine)
         self._queries = ThreadPoolExecutor(8, "engine-query")
         self._inserts = ThreadPoolExecutor(2, "engine-insert")
         self._spools = Spools()
@@ -218,9 +218,10 @@ class _Handler:
         named = request.query.get("query_id", "")
         if (wanted := killed(text)) is not None:
             return await self._kill(wanted, asked, coding, headers)
-        # Marks the statement for Engine.kill; clients repeat ids and comments, and none must die for another's.
-        mark = f"{settings.get('log_comment') or headers['X-ClickHouse-Query-Id']} {uuid.uuid4()}"
-        settings["log_comment"] = mark
+        # Clients repeat ids and comments, and none must die for another's.
+        own = settings.get("log_comment") or headers["X-ClickHouse-Query-Id"]
+        statement = Stoppable(f"{own} {uuid.uuid4()}")
+        settings["log_comment"] = statement.name
         await _outcome(self._queries.submit(self._admission.admit, text, role, database, params, settings))
         if asked.readonly != "0":
             settings["readonly"] = asked.readonly  # the last one, because it forbids to set others
@@ -230,31 +231,23 @@ class _Handler:
             fmt = format_of(text[-1000:].decode(errors="replace"), fmt)
             headers["X-ClickHouse-Format"] = _printable(fmt)
             headers[hdrs.CONTENT_TYPE] = _content_type(fmt)
-        try:
-            with self._running.during(named, role.name, mark):
-                if rows and not asked.waits and streamable(fmt, text):
-                    pieces = self._engine.stream(
-                        text, fmt, database=database, settings=settings, params=params, role=role
-                    )
-                    return await self._stream(request, headers, Coded(coding, fmt, join(fmt, pieces)), coding)
-                run = partial(
-                    self._engine.query, text, fmt, database=database, settings=settings, params=params, role=role
+        with self._running.during(named, role.name, statement):
+            if rows and not asked.waits and streamable(fmt, text):
+                pieces = self._engine.stream(
+                    text, fmt, database=database, settings=settings, params=params, role=role, statement=statement
                 )
-                result = await _outcome(self._queries.submit(run))
-                data = await _outcome(self._queries.submit(coding.whole, fmt, result.data))
-                if settings.get("send_progress_in_http_headers", "0") not in ("0", "false"):
-                    headers["X-ClickHouse-Progress"] = _summary(result)
-                return _whole({**headers, **coding.headers}, replace(result, data=data))
-        except asyncio.CancelledError:  # the client went away
-            asyncio.get_running_loop().run_in_executor(None, self._engine.kill, settings["log_comment"])
-            raise
+                return await self._stream(request, headers, Coded(coding, fmt, join(fmt, pieces)), coding)
+            run = partial(self._engine.query, text, fmt, role=role, statement=statement)
+            result = await _outcome(self._queries.submit(run, database=database, settings=settings, params=params))
+            data = await _outcome(self._queries.submit(coding.whole, fmt, result.data))
+            if settings.get("send_progress_in_http_headers", "0") not in ("0", "false"):
+                headers["X-ClickHouse-Progress"] = _summary(result)
+            return _whole({**headers, **coding.headers}, replace(result, data=data))
 
     async def _kill(self, wanted: str, asked: Asked, coding: Coding, headers: dict[str, str]) -> web.Response:
         """Stop the queries of that id, of the user's own or, for who writes, of all; a row for each, as ClickHouse."""
-        marks = self._running.of(wanted, None if asked.role.writes else asked.role.name)
-        for mark in marks:
-            await asyncio.to_thread(self._engine.kill, mark)
-        listed = ", ".join(f"{literal(user)}" for user in marks.values())
+        users = await self._running.stop(wanted, None if asked.role.writes else asked.role.name)
+        listed = ", ".join(map(literal, users))
         fmt = asked.default_format or "TabSeparated"
         sql = (
             f"SELECT 'waiting' AS kill_status, {literal(wanted)} AS query_id, user FROM "

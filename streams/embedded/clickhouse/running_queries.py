@@ -5,12 +5,20 @@ chDB gives statements ids of its own, and KILL QUERY would look for those.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from streams.embedded.clickhouse.engine import Engine, Stoppable
 from streams.embedded.clickhouse.engine_error import refusal
 from streams.embedded.clickhouse.statements import first_words
+
+ASK_AGAIN = 0.2
+"""Seconds until the engine is asked again to stop a statement that has not ended."""
+
+WAIT = 2.0
+"""Seconds that who stops a statement waits for its end at most."""
 
 _KILL = re.compile(
     rb"\s*KILL\s+QUERY\s+(?:ON\s+CLUSTER\s+\S+\s+)?WHERE\s+query_id\s*=\s*'([^'\\]*)'\s*(?:SYNC|ASYNC)?\s*;?\s*",
@@ -32,26 +40,46 @@ def killed(text: bytes) -> str | None:
 
 
 class RunningQueries:
-    """Which statements run under which id. Of one event loop."""
+    """Which statements run under which id, and how they are stopped. Of one event loop."""
 
-    def __init__(self) -> None:
-        self._named: dict[str, dict[str, str]] = {}
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._named: dict[str, dict[Stoppable, str]] = {}
+        self._stopping: set[asyncio.Task[None]] = set()
 
     @contextmanager
-    def during(self, named: str, user: str, mark: str) -> Iterator[None]:
-        """A statement runs. named: by its client; empty: nobody can ask for it. mark: by which the engine stops it."""
-        if not named:
-            yield
-            return
-        marks = self._named.setdefault(named, {})
-        marks[mark] = user
+    def during(self, named: str, user: str, statement: Stoppable) -> Iterator[None]:
+        """A statement runs. named: by its client; empty: nobody can ask for it. One whose client goes is stopped."""
+        statements = self._named.setdefault(named, {}) if named else {}
+        statements[statement] = user
         try:
             yield
+        except asyncio.CancelledError:
+            self._stop(statement)
+            raise
         finally:
-            del marks[mark]
-            if not marks and self._named.get(named) is marks:
+            del statements[statement]
+            if not statements and self._named.get(named) is statements:
                 del self._named[named]
 
-    def of(self, named: str, user: str | None) -> dict[str, str]:
-        """Mark: user of the statements that run under an id. user: only this one's; None: everybody's."""
-        return {mark: who for mark, who in self._named.get(named, {}).items() if user in (None, who)}
+    async def stop(self, named: str, user: str | None) -> list[str]:
+        """Stop the statements that run under an id, and return whose they are. user: only this one's; None: all.
+
+        Returns when each has ended or will not begin, or after WAIT: its client may be slow to take what it sent.
+        """
+        found = {self._stop(each): who for each, who in self._named.get(named, {}).items() if user in (None, who)}
+        if found:
+            await asyncio.wait(found, timeout=WAIT)
+        return list(found.values())
+
+    def _stop(self, statement: Stoppable) -> asyncio.Task[None]:
+        async def until_it_ends() -> None:
+            while True:
+                if not await asyncio.to_thread(self._engine.kill, statement):
+                    return
+                await asyncio.sleep(ASK_AGAIN)
+
+        task = asyncio.create_task(until_it_ends())
+        self._stopping.add(task)  # asyncio itself keeps only a weak reference
+        task.add_done_callback(self._stopping.discard)
+        return task
