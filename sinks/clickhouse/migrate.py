@@ -28,6 +28,9 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMMENT_LINE = re.compile(r"^\s*--.*\n", re.MULTILINE)
 _STATEMENT_END = re.compile(r";\s*$", re.MULTILINE)
 
+_OWNED = re.compile(r"_(?:analyst|shard|manager(?:_\w+)?)")
+"""With what a database's name goes on in the names of databases and roles that are its own (roles, sharding)."""
+
 BACKFILLED = "0067_interactions_resolved"
 """The migration after which what was stored before it is resolved, since the views of the next one read that."""
 
@@ -45,7 +48,8 @@ COMMENT 'Migrations that were applied to this database'
 
 
 class MigrationError(RuntimeError):
-    """The database cannot be brought to this version: a migration that was applied there is different here."""
+    """The database cannot be brought to this version: a migration that was applied there is different here, or it would
+    share tables, views or roles with another database of Rihla."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +99,11 @@ def migrate(client: Client, database: str, cluster: str | None = None, *, sharde
     client: connected with database=None, since the database may not exist yet.
     cluster: name of a cluster of replicas (ON CLUSTER), whose servers define the macros {shard} and {replica}.
     sharded: it has several shards, over which tables are spread (see sinks.clickhouse.sharding); needs `cluster`.
-    Raises MigrationError when an applied migration was changed; clickhouse_connect's errors as they come.
+    Raises MigrationError when an applied migration was changed, or the name of a new database is not free;
+    clickhouse_connect's errors as they come.
     """
+    if not _applied(client, database):
+        _refuse_shared(client, database)
     ledger = Migration("schema_migrations", _LEDGER, "")
     made = [database]
     of: Callable[[Migration], Iterable[str]] = partial(Migration.statements, database=database, cluster=cluster)
@@ -139,6 +146,20 @@ def pending(client: Client, database: str) -> list[Migration]:
                 "restore the file and put the change into a new migration"
             )
     return [migration for migration in migrations() if migration.name not in applied]
+
+
+def _refuse_shared(client: Client, database: str) -> None:
+    """Raise MigrationError where a database's name is one that another makes for itself, or the other way around.
+
+    cx makes cx_analyst of views alone, and drops whatever else is in it: it cannot be another company's.
+    """
+    ledgers = client.query("SELECT database FROM system.tables WHERE name = 'schema_migrations'").result_rows
+    for other in sorted({str(row[0]) for row in ledgers} - {database}):
+        first, second = sorted((database, other), key=len)
+        if second.startswith(first) and _OWNED.fullmatch(second, len(first)):
+            raise MigrationError(
+                f"{second} is a name for views, roles or shards of {first}: take another for one of them"
+            )
 
 
 def _applied(client: Client, database: str) -> dict[str, str]:

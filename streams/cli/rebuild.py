@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @options.server
 @options.database
 @options.kafka
-@click.option("--again", is_flag=True, help="Of a server: the topics hold what a rebuild that broke off has sent.")
+@click.option("--again", is_flag=True, help="Of a server: go on with a rebuild that was broken off.")
 def rebuild(
     data: Path, broker: str, workers: int, clickhouse: str | None, database: str, again: bool, **kafka: Any
 ) -> int:
@@ -32,7 +32,8 @@ def rebuild(
 
     Workers must be stopped. In a folder this starts the pipeline, waits until the tables are exact, and stops it
     (`rihla run` and `rihla up` do the same when they find another model). On a server it fills the topics; then start
-    the workers with the epoch that is printed. Broken off, it may be called again. rihla verify compares afterwards.
+    the workers with the epoch that is printed: until it is done, none starts. Broken off, it is called with --again.
+    rihla verify compares afterwards.
 
     \b
       RIHLA_MODEL=./model rihla rebuild --data rihla-data && rihla verify --data rihla-data

@@ -19,6 +19,9 @@ from streams.topology import ORDERED, WITH_STATE, WORKERS
 
 JOURNAL = "repartition"
 """Topic that is there while a repartitioning is under way, or was broken off."""
+REBUILD = "rebuild"
+"""Topic that is there while `rihla rebuild` is under way, or was broken off: what a worker stored meanwhile would be
+deleted with what was stored before."""
 COMMAND = "stop all workers, then: rihla repartition --to"
 SAMPLE = 1000
 """Keys of a partition that are looked at."""
@@ -47,6 +50,11 @@ def misfit(partitions: Mapping[str, int], settings: Settings) -> LayoutError | N
         return LayoutError(
             "a change of the number of partitions was begun and is not finished",
             "rihla repartition goes on where it stopped; until then no worker starts",
+        )
+    if settings.topic(REBUILD) in partitions:
+        return LayoutError(
+            "a rebuild was begun and is not finished",
+            "wait for it, or call it again if it was broken off (rihla rebuild --again); until then no worker starts",
         )
     for name in ORDERED:
         topic = settings.topic(name)

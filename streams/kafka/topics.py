@@ -96,7 +96,10 @@ async def layout_of(settings: Settings) -> dict[str, int]:
     try:
         await admin.start()
         there = set(await admin.list_topics())  # to ask about one that is missing may make it
-        names = [*map(settings.topic, (*WITH_STATE, *ORDERED, layout.JOURNAL)), layout.changelog(settings)]
+        names = [
+            *map(settings.topic, (*WITH_STATE, *ORDERED, layout.JOURNAL, layout.REBUILD)),
+            layout.changelog(settings),
+        ]
         return await shown(admin, [name for name in names if name in there])
     finally:
         await admin.close()

@@ -28,6 +28,8 @@ WORKERS = ("enrich", "identity", "stitch", "sink")
 COORDINATOR_WITHIN = 60.0
 """Seconds within which a cluster must name the coordinator of a group."""
 LOOK_EVERY = 0.2
+NO_COORDINATOR = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
+"""What a cluster answers that has none for a group, or does not know it yet."""
 NO_MEMBERS = ("Empty", "Dead")
 """States of a group without a member; Dead is also that of one which has never been."""
 
@@ -69,7 +71,7 @@ async def refuse_members(admin: AIOKafkaAdminClient, settings: Settings, groups:
     for name in names:
         try:
             state, members = await _described(admin, name, COORDINATOR_WITHIN if OFFSETS in there else 0)
-        except GroupCoordinatorNotAvailableError:
+        except NO_COORDINATOR:
             if OFFSETS in there:
                 raise
             return  # a new cluster: it has no groups
@@ -96,7 +98,7 @@ async def _described(admin: AIOKafkaAdminClient, group: str, patience: float) ->
             ((code, _, state, _, _, members),) = response.groups
             if code:
                 raise for_code(code)(f"group {group}")
-        except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError):
+        except NO_COORDINATOR:
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(LOOK_EVERY)

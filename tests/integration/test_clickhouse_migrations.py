@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -62,6 +63,25 @@ def test_a_changed_migration_is_refused(clickhouse: ClickHouse, monkeypatch: pyt
     monkeypatch.setattr(module, "migrations", lambda: (changed, *migrations()[1:]))
     with pytest.raises(MigrationError, match=f"migration {NAMES[0]} was applied to {clickhouse.database} with another"):
         migrate(clickhouse.client, clickhouse.database)
+
+
+@pytest.mark.parametrize("end", ["analyst", "shard", "manager", "manager_makkah"])
+def test_a_company_takes_no_name_of_what_belongs_to_another(clickhouse: ClickHouse, end: str) -> None:
+    """Whichever comes first: the views of one would take the place of the other's tables."""
+    assert migrate(clickhouse.client, clickhouse.database) == NAMES
+    other = f"{clickhouse.database}_{end}"
+    with closing(connect(clickhouse.url, None)) as client:
+        with pytest.raises(MigrationError, match=f"{other} is a name for views, roles or shards of"):
+            migrate(client, other)
+        client.command(f"DROP DATABASE {clickhouse.database} SYNC")
+        try:
+            assert migrate(client, other) == NAMES
+            assert migrate(client, other) == []
+            with pytest.raises(MigrationError, match=f"{other} is a name for"):
+                migrate(client, clickhouse.database)
+        finally:
+            client.command(f"DROP DATABASE IF EXISTS {other} SYNC")
+            client.command(f"CREATE DATABASE {clickhouse.database}")
 
 
 def test_everything_is_documented_in_the_database(clickhouse: ClickHouse) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -21,8 +22,9 @@ from sinks.clickhouse.tables import TABLES
 from sinks.clickhouse.writer import Writer
 from streams.errors import RihlaError
 from streams.kafka.batch_producer import RAISED, RESTORED
+from streams.kafka.layout import LayoutError, misfit
 from streams.kafka.partitioner import partitions_of
-from streams.kafka.topics import ensure_topics
+from streams.kafka.topics import ensure_topics, layout_of
 from streams.model.company import built_in
 from streams.model.subjects import LINK_SCHEMA, subjects_and_links
 from streams.repartition import groups
@@ -34,6 +36,7 @@ from streams.settings import Settings
 from streams.sources import jsonl
 from streams.sources.feeder import producing
 from streams.sources.simulate import Options, write
+from streams.worker import process
 from tests.support.brokers import Broker
 from tests.support.by_columns import Enricher
 from tests.support.clickhouse import ClickHouse
@@ -205,7 +208,28 @@ async def test_a_cluster_is_rebuilt_by_another_model(
         partitions = len((await admin.describe_topics([topic]))[0]["partitions"])
     await groups.commit(settings, {group: {topic: dict.fromkeys(range(partitions), sent)}})  # as if all were stored
     told: list[int] = []
-    done = await rebuild(stored.client, settings, told.append)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "touchpoints.csv").write_text(f"{head}\nstay.arrived,stay,no_such_milestone,,,,,\n", "utf-8")
+    with pytest.raises(RihlaError, match=r"touchpoints\.csv"):
+        await rebuild(stored.client, replace(settings, model=str(broken)), told.append)
+
+    def dies(events: int) -> None:
+        """Looks at what is kept away while a rebuild is under way; then the command dies."""
+        with pytest.raises(RihlaError, match="a rebuild was begun and is not finished"):
+            asyncio.run(rebuild(stored.client, settings, told.append))
+        with pytest.raises(LayoutError, match="a rebuild was begun and is not finished"):
+            process.run("sink", settings, "127.0.0.1", 0)
+        raise OSError("killed")
+
+    with pytest.raises(OSError, match="killed"):
+        await rebuild(stored.client, settings, dies)
+    with pytest.raises(RihlaError, match="a rebuild was begun and is not finished"):
+        await rebuild(stored.client, settings, told.append)
+    # How many partitions there are the topics say, not who rebuilds.
+    done = await rebuild(stored.client, replace(settings, partitions=partitions + 3), told.append, again=True)
+    assert misfit(await layout_of(settings), settings) is None
+    assert (await layout_of(settings))[topic] == partitions
     assert done.events == done.rewritten.events == sent == told[-1]
     assert done.epoch > epoch
     async with administering(settings) as admin:

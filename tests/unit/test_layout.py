@@ -43,6 +43,9 @@ def test_a_topic_whose_order_counts_has_one_partition() -> None:
 def test_a_move_that_was_broken_off_comes_first() -> None:
     wrong = misfit({"cx.repartition": 1, "cx.interactions": 6, "cx.parts": 4}, SETTINGS)
     assert "not finished" in str(wrong)
+    wrong = misfit({**WHOLE, "cx.rebuild": 1}, SETTINGS)
+    assert "a rebuild was begun" in str(wrong)
+    assert misfit({**WHOLE, "other.rebuild": 1}, SETTINGS) is None
 
 
 def test_a_worker_knows_when_topics_are_no_longer_as_they_were_though_they_fit() -> None:
