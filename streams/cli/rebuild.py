@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @options.server
 @options.database
 @options.kafka
-@click.option("--again", is_flag=True, help="Of a server: go on with a rebuild that was broken off.")
+@click.option("--again", is_flag=True, help="Of a server: a rebuild was broken off, or no worker has run since.")
 def rebuild(
     data: Path, broker: str, workers: int, clickhouse: str | None, database: str, again: bool, **kafka: Any
 ) -> int:

@@ -50,8 +50,8 @@ async def rebuild(client: Any, settings: Settings, progress: Callable[[int], Non
     While it is under way, and where it was broken off, there is the topic `layout.REBUILD`: no worker starts.
 
     client: of clickhouse-connect, on the database. progress: called with the number of events done so far, from 1 once
-    for the tables and once for the topics. again: a rebuild was broken off, so that the sink need not have read what is
-    in the topics.
+    for the tables and once for the topics. again: a rebuild was broken off, or no worker has run since one, so that the
+    sink need not have read what is in the topics.
 
     Raises RihlaError while workers run, while another rebuild does, or where the sink has not stored all that enrich
     has accepted; and the errors of the clients.
@@ -126,5 +126,6 @@ async def _refuse_unstored(settings: Settings, stored: dict[int, int], partition
     if waiting > 0:
         raise RihlaError(
             f"the sink has not stored {waiting:,} interactions that are in {settings.topic('interactions')}",
-            "stop enrich alone, let the sink store them, then stop all workers",
+            "stop enrich alone, let the sink store them, then stop all workers; or --again, if no worker has "
+            "run since a rebuild",
         )
