@@ -48,8 +48,9 @@ COMMENT 'Migrations that were applied to this database'
 
 
 class MigrationError(RuntimeError):
-    """The database cannot be brought to this version: a migration that was applied there is different here, or it would
-    share tables, views or roles with another database of Rihla."""
+    """The database cannot be brought to this version: a migration that was applied there is different here, or its name
+    is that of views, roles or shards of another database of Rihla.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ EXPECTED: dict[str, str | None] = {
     "streams.sources.events.SourceError": None,
     "streams.embedded.clickhouse.engine.EngineBusyError": None,
     "streams.embedded.clickhouse.engine.EngineError": None,
-    "sinks.clickhouse.migrate.MigrationError": ("use that version, or another --data or --database"),
+    "sinks.clickhouse.migrate.MigrationError": "use the version that made the tables, or another --data or --database",
     "sinks.clickhouse.errors.ClickHouseRefusedError": "rihla doctor checks every connection",
     "schemas.endpoint.EndpointError": None,
     "schemas.tls.TlsError": None,

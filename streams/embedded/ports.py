@@ -8,22 +8,23 @@ import socket
 HOST = "127.0.0.1"
 USUAL_PORT = 9092
 """Kafka's own port, which clients try first."""
-OURS = range(20_000, 32_768)
+PORTS = range(20_000, 32_768)
 """Where free ports are taken from: below those that Linux gives to connections that go out
 (net.ipv4.ip_local_port_range, 32768 to 60999). Any of these may take a port between the look at it and its use.
 """
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody listens on; all different. Raises OSError where there are not so many."""
+    """Ports of this machine that nobody listens on; all different. Raises OSError where fewer than `count` are free."""
     found: list[int] = []
-    for port in random.SystemRandom().sample(OURS, len(OURS)):  # whoever seeds the other gets the same ports twice
+    # Not the seeded generator: processes with the same seed would try the same ports at the same time.
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
         if len(found) == count:
             break
         if usual_or_free(port) is not None:
             found.append(port)
     if len(found) < count:
-        raise OSError(f"fewer than {count} ports of {OURS.start} to {OURS.stop - 1} are free on {HOST}")
+        raise OSError(f"fewer than {count} ports of {PORTS.start} to {PORTS.stop - 1} are free on {HOST}")
     return found
 
 

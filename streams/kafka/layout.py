@@ -22,6 +22,8 @@ JOURNAL = "repartition"
 REBUILD = "rebuild"
 """Topic that is there while `rihla rebuild` is under way, or was broken off: what a worker stored meanwhile would be
 deleted with what was stored before."""
+REBUILDING = "a rebuild was begun and is not finished"
+"""What everybody says who is kept away by it."""
 COMMAND = "stop all workers, then: rihla repartition --to"
 SAMPLE = 1000
 """Keys of a partition that are looked at."""
@@ -53,7 +55,7 @@ def misfit(partitions: Mapping[str, int], settings: Settings) -> LayoutError | N
         )
     if settings.topic(REBUILD) in partitions:
         return LayoutError(
-            "a rebuild was begun and is not finished",
+            REBUILDING,
             "wait for it, or call it again if it was broken off (rihla rebuild --again); until then no worker starts",
         )
     for name in ORDERED:

@@ -25,7 +25,7 @@ from aiokafka.errors import KafkaError
 
 from streams.errors import RihlaError
 from streams.kafka import clients
-from streams.kafka.layout import JOURNAL, REBUILD, changelog, strays_of
+from streams.kafka.layout import JOURNAL, REBUILD, REBUILDING, changelog, strays_of
 from streams.kafka.topics import CHANGELOG, FOREVER, ROOMY, config_of
 from streams.registries import registry_of
 from streams.repartition import groups
@@ -143,7 +143,7 @@ class _Move:
         """Partitions of what is to be moved, by full name. Raises RihlaError when what must be there is not."""
         there = set(await self._admin.list_topics())
         if self._settings.topic(REBUILD) in there:
-            raise RihlaError("a rebuild was begun and is not finished", "finish it first: rihla rebuild")
+            raise RihlaError(REBUILDING, "finish it first: rihla rebuild")
         missing = [topic for name in WITH_STATE if (topic := self._settings.topic(name)) not in there]
         if missing:
             raise RihlaError(f"there is no topic {missing[0]}", "is --prefix right? A worker makes what is missing")

@@ -104,7 +104,7 @@ async def _begin(admin: AIOKafkaAdminClient, settings: Settings, again: bool) ->
     ((_, code, *message),) = (await admin.create_topics([topic])).topic_errors
     if code == TopicAlreadyExistsError.errno:
         if not again:
-            raise RihlaError("a rebuild was begun and is not finished", "--again, if it was broken off")
+            raise RihlaError(layout.REBUILDING, "--again, if it was broken off")
         return False
     if code:
         why = " ".join([for_code(code).__name__, *map(str, filter(None, message))])
